@@ -1,0 +1,45 @@
+//! The trait that an author implements. How it is called lives in `instance.rs`.
+
+use crate::{Context, Message, Result};
+
+/// An actor: state, and a handler that is given one message at a time.
+///
+/// Each run starts from `Default`; a crash loses the state and nothing else.
+///
+/// ```
+/// use playhouse_sdk::{Actor, Context, Message, Result};
+///
+/// #[derive(Default)]
+/// struct Till { cents: u64 }
+///
+/// impl Actor for Till {
+///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+///         self.cents += msg.json::<u64>()?;
+///         ctx.reply_json(&self.cents)
+///     }
+///
+///     fn shutdown(&mut self, ctx: &mut Context) -> Result {
+///         Ok(ctx.tell("/ledger", self.cents.to_string())?)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an actor",
+    note = "an actor implements `playhouse_sdk::Actor` (one method: `msg_handler`) and `Default`, its state at each start"
+)]
+pub trait Actor: Default + 'static {
+    /// Handles one message. What it sends is delivered when it returns `Ok`, and dropped when it does not.
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result<()>;
+
+    /// Runs before the first message; the place to read the configuration. An error fails the start.
+    fn init(&mut self, ctx: &mut Context) -> Result<()> {
+        let _ = ctx;
+        Ok(())
+    }
+
+    /// Runs after the last message of an orderly stop. What it sends reaches the actors that stop later.
+    fn shutdown(&mut self, ctx: &mut Context) -> Result<()> {
+        let _ = ctx;
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! The door of a component: the contract's exports in terms of an [`Instance`](crate::instance::Instance), its imports
+//! as a [`Kernel`](crate::kernel::Kernel), and the panic hook. Public only for what `export_actor!` expands to.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
+use crate::Actor;
+pub use crate::instance::Instance;
+
+/// Where a component keeps its one actor; empty before `init`.
+pub type Slot<A> = RefCell<Option<Instance<A>>>;
+
+/// An actor with a place to live, which only a macro in its own crate can declare.
+pub trait Exported: Actor {
+    /// The place.
+    fn slot() -> &'static LocalKey<Slot<Self>>;
+}
+
+/// Makes a component of a crate: exports this actor to the host. Once in a crate, at its top level.
+///
+/// On targets other than `wasm` it only checks that the type is an [`Actor`].
+///
+/// ```
+/// # use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+/// #[derive(Default)]
+/// struct Sink;
+///
+/// impl Actor for Sink {
+///     fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result {
+///         Ok(())
+///     }
+/// }
+///
+/// export_actor!(Sink);
+/// ```
+///
+/// A type that is not an actor does not compile:
+/// ```compile_fail,E0277
+/// struct Chair;
+/// playhouse_sdk::export_actor!(Chair);
+/// ```
+#[macro_export]
+macro_rules! export_actor {
+    ($actor:ty) => {
+        const _: () = {
+            ::std::thread_local! {
+                static SLOT: $crate::component::Slot<$actor> = const { ::std::cell::RefCell::new(None) };
+            }
+
+            impl $crate::component::Exported for $actor {
+                fn slot() -> &'static ::std::thread::LocalKey<$crate::component::Slot<Self>> {
+                    &SLOT
+                }
+            }
+
+            // Natively nobody else starts the actor, and the compiler would call it dead code.
+            const _: fn() -> $actor = <$actor as ::std::default::Default>::default;
+
+            #[cfg(target_family = "wasm")]
+            type Component = $crate::component::Component<$actor>;
+            #[cfg(target_family = "wasm")]
+            $crate::bindings::export!(Component with_types_in $crate::bindings);
+        };
+    };
+}
+
+#[cfg(target_family = "wasm")]
+pub use wasm::Component;
+
+#[cfg(target_family = "wasm")]
+mod wasm {
+    use std::marker::PhantomData;
+    use std::panic::{self, PanicHookInfo};
+    use std::time::Duration;
+
+    use super::{Exported, Instance};
+    use crate::bindings::exports::playhouse::actor::{handler, lifecycle};
+    use crate::bindings::playhouse::actor::{kernel, types};
+    use crate::kernel::Kernel;
+    use crate::{AskError, Envelope, Failure, Message, Result, SendError};
+
+    /// The exports of the world `actor-with-hooks` for the actor `A`.
+    pub struct Component<A>(PhantomData<A>);
+
+    impl<A: Exported> handler::Guest for Component<A> {
+        fn msg_handler(body: Vec<u8>) -> Result<Option<Vec<u8>>, types::Failure> {
+            with::<A, _>(|actor| actor.handle(Message::new(body))).map_err(
+                |failure| match failure {
+                    Failure::Reject(reason) => types::Failure::Reject(reason),
+                    Failure::Retry(reason) => types::Failure::Retry(reason),
+                },
+            )
+        }
+    }
+
+    impl<A: Exported> lifecycle::Guest for Component<A> {
+        fn init() -> Result<(), String> {
+            panic::set_hook(Box::new(report_panic));
+            let instance = Instance::<A>::start(Host).map_err(|error| format!("{error:#}"))?;
+            A::slot().set(Some(instance));
+            Ok(())
+        }
+
+        fn shutdown() -> Result<(), String> {
+            with::<A, _>(Instance::shutdown).map_err(|error| format!("{error:#}"))
+        }
+    }
+
+    fn with<A: Exported, T>(call: impl FnOnce(&mut Instance<A>) -> T) -> T {
+        A::slot().with_borrow_mut(|slot| {
+            call(
+                slot.as_mut()
+                    .expect("the host calls lifecycle.init once, before anything else"),
+            )
+        })
+    }
+
+    /// Once for each panic, and there is but one: it aborts, which traps.
+    fn report_panic(panic: &PanicHookInfo<'_>) {
+        let message = panic.payload_as_str().unwrap_or("a panic without a text");
+        let report = match panic.location() {
+            Some(at) => format!("{message} ({}:{}:{})", at.file(), at.line(), at.column()),
+            None => message.to_owned(),
+        };
+        let line = report.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        eprintln!("panicked: {line}");
+        kernel::panicked(&report);
+    }
+
+    /// The kernel on the other side of the contract's imports.
+    struct Host;
+
+    impl Kernel for Host {
+        fn address(&self) -> String {
+            kernel::address()
+        }
+
+        fn incarnation(&self) -> u64 {
+            kernel::incarnation()
+        }
+
+        fn config(&self, key: &str) -> Option<String> {
+            kernel::config(key)
+        }
+
+        fn envelope(&self) -> Option<Envelope> {
+            let kernel::Envelope {
+                id,
+                sender,
+                flow,
+                hops,
+                attempt,
+                asked,
+            } = kernel::message()?;
+            Some(Envelope {
+                id,
+                sender,
+                flow,
+                hops,
+                attempt,
+                asked,
+            })
+        }
+
+        fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+            Ok(kernel::tell(to, body)?)
+        }
+
+        fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+            let timeout_ms = timeout
+                .as_nanos()
+                .div_ceil(1_000_000)
+                .try_into()
+                .unwrap_or(u64::MAX);
+            Ok(kernel::ask(to, body, timeout_ms)?)
+        }
+    }
+
+    impl From<types::SendError> for SendError {
+        fn from(error: types::SendError) -> Self {
+            match error {
+                types::SendError::BadAddress(reason) => Self::BadAddress(reason),
+                types::SendError::UnknownAddress(address) => Self::UnknownAddress(address),
+                types::SendError::NotGranted(reason) => Self::NotGranted(reason),
+                types::SendError::TooLarge(limit_bytes) => Self::TooLarge { limit_bytes },
+            }
+        }
+    }
+
+    impl From<types::AskError> for AskError {
+        fn from(error: types::AskError) -> Self {
+            match error {
+                types::AskError::NotSent(error) => Self::NotSent(error.into()),
+                types::AskError::Timeout => Self::Timeout,
+                types::AskError::Deadlock(chain) => Self::Deadlock(chain),
+                types::AskError::NoReply => Self::NoReply,
+                types::AskError::Failed(reason) => Self::Failed(reason),
+                types::AskError::Crashed(reason) => Self::Crashed(reason),
+                types::AskError::Stopped(reason) => Self::Stopped(reason),
+            }
+        }
+    }
+}

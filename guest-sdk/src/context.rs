@@ -1,0 +1,209 @@
+//! What an actor can ask of its kernel. The kernel itself is behind `kernel.rs`.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::kernel::Kernel;
+use crate::{AskError, OrReject, Result, SendError};
+
+/// An actor's view of its kernel, handed to the handler and to every hook.
+///
+/// Addresses are absolute (`/shop/cart`) or relative to this actor (`cart` is its child).
+pub struct Context {
+    /// A trait object without data on the host, so it costs no allocation and no branch.
+    kernel: Box<dyn Kernel>,
+    /// Asked for once: it never changes during an incarnation.
+    address: OnceCell<String>,
+    /// The reply to the message in hand; leaves with the handler's `Ok`.
+    reply: Cell<Option<Vec<u8>>>,
+}
+
+impl Context {
+    pub(crate) fn new(kernel: impl Kernel + 'static) -> Self {
+        Self {
+            kernel: Box::new(kernel),
+            address: OnceCell::new(),
+            reply: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn take_reply(&self) -> Option<Vec<u8>> {
+        self.reply.take()
+    }
+
+    /// This actor's address, for example `/shop/cart`.
+    pub fn address(&self) -> &str {
+        self.address.get_or_init(|| self.kernel.address())
+    }
+
+    /// The last segment of the address, for example `cart`.
+    pub fn name(&self) -> &str {
+        split_address(self.address()).1
+    }
+
+    /// The address of the parent, for example `/shop`; the kernel, `/`, for an actor like `/shop`.
+    pub fn parent(&self) -> &str {
+        split_address(self.address()).0
+    }
+
+    /// The address of another child of the same parent.
+    ///
+    /// ```
+    /// # use playhouse_sdk::Context;
+    /// fn till(ctx: &Context) -> String {
+    ///     ctx.config("till").unwrap_or_else(|| ctx.sibling("till"))
+    /// }
+    /// ```
+    pub fn sibling(&self, name: &str) -> String {
+        format!("{}/{name}", self.parent().trim_end_matches('/'))
+    }
+
+    /// The number of this run of the actor, from 1.
+    pub fn incarnation(&self) -> u64 {
+        self.kernel.incarnation()
+    }
+
+    /// A value of the manifest's `config` table for this actor.
+    pub fn config(&self, key: &str) -> Option<String> {
+        self.kernel.config(key)
+    }
+
+    /// A value of the manifest's `config` table, parsed. An error names the key and the value.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn copies(ctx: &Context) -> Result<u32> {
+    ///     Ok(ctx.config_as("copies")?.unwrap_or(1))
+    /// }
+    /// ```
+    pub fn config_as<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>> {
+        let parse = |value: String| {
+            let expected = std::any::type_name::<T>();
+            value
+                .parse()
+                .map_err(|error| anyhow!("config `{key}` = `{value}` is not a {expected}: {error}"))
+        };
+        self.config(key).map(parse).transpose()
+    }
+
+    /// The envelope of the message in hand; none inside hooks. Each call asks the kernel.
+    pub fn envelope(&self) -> Option<Envelope> {
+        self.kernel.envelope()
+    }
+
+    /// The actor that sent the message in hand; none when it came from outside, when the sender is gone, and in hooks.
+    pub fn sender(&self) -> Option<String> {
+        self.envelope()?.sender
+    }
+
+    /// Sends without waiting. Delivered when the message in hand, or the hook, is done.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn report(ctx: &Context) -> Result {
+    ///     ctx.tell("/log", "text")?;
+    ///     ctx.tell("worker", [0xca, 0xfe])?;
+    ///     ctx.tell(ctx.parent(), vec![1, 2, 3])?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn tell(&self, to: &str, body: impl AsRef<[u8]>) -> Result<(), SendError> {
+        self.kernel.tell(to, body.as_ref())
+    }
+
+    /// Sends a value as JSON, like [`tell`](Self::tell). The error is a [`SendError`], or rejects a value that JSON cannot hold.
+    pub fn tell_json<T: Serialize + ?Sized>(&self, to: &str, value: &T) -> Result {
+        Ok(self.tell(to, to_json(value)?)?)
+    }
+
+    /// Answers the message in hand. The last reply counts; a reply that nobody waits for is dropped.
+    /// In a hook there is nothing to reply to, and the hook fails.
+    ///
+    /// ```
+    /// # use playhouse_sdk::Context;
+    /// fn answer(ctx: &Context) {
+    ///     ctx.reply("text");
+    ///     ctx.reply(vec![1, 2, 3]); // a vector moves, without a copy
+    /// }
+    /// ```
+    pub fn reply(&self, body: impl Into<Vec<u8>>) {
+        self.reply.set(Some(body.into()));
+    }
+
+    /// Answers with a value as JSON, like [`reply`](Self::reply). Rejects the message when JSON cannot hold the value.
+    pub fn reply_json<T: Serialize + ?Sized>(&self, value: &T) -> Result {
+        self.reply(to_json(value)?);
+        Ok(())
+    }
+
+    /// Sends at once, even if the message in hand fails later, and waits for the reply. `timeout` counts in whole
+    /// milliseconds, rounded up.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// use std::time::Duration;
+    ///
+    /// fn stock(ctx: &Context) -> Result<Vec<u8>> {
+    ///     Ok(ctx.ask("/stock", "tea", Duration::from_secs(1))?)
+    /// }
+    /// ```
+    pub fn ask(
+        &self,
+        to: &str,
+        body: impl AsRef<[u8]>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, AskError> {
+        self.kernel.ask(to, body.as_ref(), timeout)
+    }
+
+    /// Asks with a value as JSON and reads the reply as JSON, like [`ask`](Self::ask). The error is an [`AskError`],
+    /// or says that one of the two is not the JSON expected.
+    pub fn ask_json<Q, R>(&self, to: &str, question: &Q, timeout: Duration) -> Result<R>
+    where
+        Q: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        let reply = self.ask(to, to_json(question)?, timeout)?;
+        serde_json::from_slice(&reply)
+            .with_context(|| format!("the reply of {to} is not the JSON expected"))
+    }
+}
+
+/// What the envelope of a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// 32 hexadecimal digits; the same when the message is delivered again.
+    pub id: String,
+    /// The address of the actor that sent it; none when it came from outside or the sender is gone.
+    pub sender: Option<String>,
+    /// Common to all messages that follow from one message from outside; 16 hexadecimal digits.
+    pub flow: String,
+    /// How many sends lie between that message and this one.
+    pub hops: u32,
+    /// 1 the first time, counting up with each failure.
+    pub attempt: u32,
+    /// Somebody waits for the reply.
+    pub asked: bool,
+}
+
+/// A value that JSON cannot hold is a bug that no retry mends.
+fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value)
+        .context("the value has no JSON form")
+        .or_reject()
+}
+
+/// Parent and name.
+fn split_address(address: &str) -> (&str, &str) {
+    match address.rsplit_once('/') {
+        Some(("", name)) => ("/", name),
+        Some((parent, name)) => (parent, name),
+        None => unreachable!("the kernel's addresses are absolute, and this is one: {address:?}"),
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a send or an ask did not work: the contract's variants as Rust errors, to match on or to pass on with `?`.
+
+/// Why a send was refused. Nothing was recorded and nothing will be delivered.
+///
+/// ```
+/// # use playhouse_sdk::{Context, Result, SendError};
+/// fn notify(ctx: &Context, order: &str) -> Result {
+///     match ctx.tell("/printer", order) {
+///         Err(SendError::UnknownAddress(_)) => Ok(()), // this play has no printer
+///         told => Ok(told?),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Not an address; the text says what is wrong with it.
+    #[error("bad address: {0}")]
+    BadAddress(String),
+    /// No actor has this address.
+    #[error("no actor has the address {0}")]
+    UnknownAddress(String),
+    /// The manifest does not let this actor send there.
+    #[error("not granted: {0}")]
+    NotGranted(String),
+    /// The body is larger than the receiver's `limits.message`.
+    #[error(
+        "the body is larger than the {limit_bytes} bytes that the receiver's limits.message allows"
+    )]
+    TooLarge {
+        /// The receiver's limit.
+        limit_bytes: u64,
+    },
+}
+
+/// Why an ask has no reply.
+///
+/// ```
+/// # use playhouse_sdk::{AskError, Context, Result};
+/// # use std::time::Duration;
+/// fn price(ctx: &Context, item: &str) -> Result<Option<u32>> {
+///     match ctx.ask_json("/prices", &item, Duration::from_secs(1)) {
+///         Ok(price) => Ok(Some(price)),
+///         Err(error) if matches!(error.downcast_ref(), Some(AskError::Timeout)) => Ok(None),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The question could not be sent.
+    #[error("the question was not sent")]
+    NotSent(#[from] SendError),
+    /// No reply came in time.
+    #[error("no reply in time")]
+    Timeout,
+    /// Waiting for this reply would wait for ourselves; the text names the chain of addresses.
+    #[error("waiting for the reply would wait for ourselves: {0}")]
+    Deadlock(String),
+    /// The receiver handled the message and did not reply.
+    #[error("the receiver handled the message and did not reply")]
+    NoReply,
+    /// The receiver failed the message; the text is its reason.
+    #[error("the receiver failed the message: {0}")]
+    Failed(String),
+    /// The receiver crashed while it had the message in hand.
+    #[error("the receiver crashed: {0}")]
+    Crashed(String),
+    /// The receiver is stopped, or its mailbox refused the message; the text says which.
+    #[error("the receiver is not available: {0}")]
+    Stopped(String),
+}

@@ -1,0 +1,43 @@
+//! One actor with its context: runs the handler and the hooks, and turns what they return into what a door passes on.
+//! Knows neither WIT nor tests.
+
+use anyhow::bail;
+
+use crate::kernel::Kernel;
+use crate::{Actor, Context, Failure, Message, Result};
+
+/// One incarnation, from `init` to `shutdown`.
+pub struct Instance<A> {
+    pub(crate) actor: A,
+    ctx: Context,
+}
+
+impl<A: Actor> Instance<A> {
+    pub(crate) fn start(kernel: impl Kernel + 'static) -> Result<Self> {
+        let mut instance = Self {
+            actor: A::default(),
+            ctx: Context::new(kernel),
+        };
+        instance.hook("init", A::init)?;
+        Ok(instance)
+    }
+
+    /// Returns the reply, if there is one.
+    pub(crate) fn handle(&mut self, msg: Message) -> Result<Option<Vec<u8>>, Failure> {
+        let handled = self.actor.msg_handler(msg, &mut self.ctx);
+        let reply = self.ctx.take_reply();
+        handled.map(|()| reply).map_err(Failure::from)
+    }
+
+    pub(crate) fn shutdown(&mut self) -> Result {
+        self.hook("shutdown", A::shutdown)
+    }
+
+    fn hook(&mut self, name: &str, hook: fn(&mut A, &mut Context) -> Result) -> Result {
+        hook(&mut self.actor, &mut self.ctx)?;
+        if self.ctx.take_reply().is_some() {
+            bail!("`{name}` called `reply`, but a hook has no message to reply to");
+        }
+        Ok(())
+    }
+}

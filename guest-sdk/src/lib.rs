@@ -1,0 +1,71 @@
+//! What the author of a Playhouse actor writes against: a struct, one handler, one line to export it.
+//!
+//! ```
+//! use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+//!
+//! #[derive(Default)]
+//! struct Greeter;
+//!
+//! impl Actor for Greeter {
+//!     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+//!         let name = msg.text()?;
+//!         ctx.reply(format!("Hello, {name}!"));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! export_actor!(Greeter);
+//! ```
+//!
+//! Build it as a `cdylib` for `wasm32-wasip2`, drop the `.wasm` file into the plugins folder, name it in the manifest.
+//! The same code runs natively under `cargo test`, on a [`testing::Stage`].
+//!
+//! # What happens to a message
+//! - `Ok(())`: all that the handler sent is delivered, in order, together with its reply.
+//! - `Err(_)`: the message failed and all that the handler sent is dropped. A plain error is retried later;
+//!   [`reject`] says that trying again is pointless. The actor goes on with its state as the handler left it.
+//! - a panic: this run of the actor is over. It is restarted from `Default`, and the message is tried again, alone.
+//!
+//! # Where things are
+//! | file | what lives there |
+//! |---|---|
+//! | `actor.rs` | [`Actor`], the trait to implement |
+//! | `message.rs` | [`Message`], the body in hand as bytes, text or JSON |
+//! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
+//! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
+//! | `errors.rs` | [`SendError`], [`AskError`]: why a send or an ask did not work |
+//! | `instance.rs` | one actor with its context; runs the handler and the hooks for both doors below |
+//! | `kernel.rs` | the trait between a context and whoever plays the kernel |
+//! | `component.rs`, `bindings.rs` | the door of a component: [`export_actor!`], the WIT contract (`wasm` only) |
+//! | `testing.rs` | the door of a test: a kernel made of a few collections |
+
+mod actor;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod bindings;
+#[doc(hidden)]
+pub mod component;
+mod context;
+mod errors;
+mod failure;
+mod instance;
+mod kernel;
+mod message;
+pub mod testing;
+
+pub use actor::Actor;
+pub use anyhow::{self, Error};
+pub use context::{Context, Envelope};
+pub use errors::{AskError, SendError};
+pub use failure::{Failure, OrReject, reject, retry};
+pub use message::Message;
+
+/// What handlers and hooks return: any error will do, so `?` just works.
+///
+/// ```
+/// fn quantity(text: &str) -> playhouse_sdk::Result<u32> {
+///     Ok(text.trim().parse()?)
+/// }
+/// assert_eq!(quantity(" 3 ").unwrap(), 3);
+/// ```
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,34 @@
+//! The door to whatever runs an actor's code: WebAssembly in the sandbox, plain Rust in tests. The kernel
+//! knows no more of it than this.
+
+use futures_util::future::BoxFuture;
+
+use crate::crash::Crash;
+use crate::hand::Hand;
+
+/// Makes the incarnations of one actor.
+pub trait Launcher: Send + Sync + 'static {
+    /// Makes a fresh incarnation around `hand`. It has not run any of the actor's code when this returns.
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>>;
+
+    /// What runs here, as shown to people: the plugin's name.
+    fn plugin(&self) -> &str;
+}
+
+/// One incarnation. Any of its futures may be dropped half-way (a timeout, a kill); then, as after a crash,
+/// only [`Behavior::hand`] is called any more.
+pub trait Behavior: Send {
+    /// The messages in hand and what came of them.
+    fn hand(&mut self) -> &mut Hand;
+
+    /// Before the first message. What it sends is committed when it returns `Ok`.
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>>;
+
+    /// Handles the messages in hand: for each one from [`Hand::current`] on, its sends, then
+    /// [`Hand::finish`]. It may return early; the rest goes back to the front of the mailbox.
+    /// An error, or a panic, is a crash: nothing that is not yet committed happened.
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>>;
+
+    /// After the last message of an orderly stop. What it sends is committed when it returns `Ok`.
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>>;
+}

@@ -1,0 +1,474 @@
+//! The messages in hand and what came of them. An incarnation records here; [`Hand::commit`] is the only way
+//! out. Until then nothing that a handler did is visible to anybody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::actor::{Actor, World};
+use crate::address::Address;
+use crate::ask::{Answer, AskError, SendError};
+use crate::dead_letter::DeadReason;
+use crate::log::Batch;
+use crate::mailbox::{Overflow, Refused};
+use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+
+/// How a handler fails a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It will never succeed.
+    Reject(String),
+    /// It may succeed later.
+    Retry(String),
+}
+
+/// How one message ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Handled, perhaps with a reply.
+    Done(Option<Vec<u8>>),
+    /// Not handled; what it sent is dropped.
+    Failed(Failure),
+}
+
+/// A hook that runs instead of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hook {
+    Init = 0,
+    Shutdown = 1,
+}
+
+/// One send, recorded and not yet delivered.
+struct Send {
+    route: usize,
+    envelope: Envelope,
+    /// Where the body lies in `bodies`.
+    from: usize,
+    to: usize,
+}
+
+/// The messages in hand of one incarnation, and everything they did so far.
+pub struct Hand {
+    world: Arc<World>,
+    actor: Arc<Actor>,
+    incarnation: u64,
+    batch: Batch,
+    /// Messages of the batch whose outcome is final.
+    committed: usize,
+    /// Outcomes after those, one per finished message.
+    outcomes: Vec<Outcome>,
+    /// Sends in order: first those of finished messages, then those of the message in hand.
+    sends: Vec<Send>,
+    /// How many of `sends` belong to finished messages.
+    sends_finished: usize,
+    /// How many of those a commit has delivered so far; a dropped commit goes on from here.
+    sends_delivered: usize,
+    bodies: Vec<u8>,
+    hook: Option<Hook>,
+    /// The message in hand's envelope, or the hook's stand-in for one.
+    cause: Envelope,
+    /// Sends and asks of the message in hand so far: the index in their ids.
+    caused: u64,
+    /// Targets by the text the code used for them. A route outlives restarts of its target.
+    names: HashMap<Box<str>, usize>,
+    routes: Vec<Arc<Actor>>,
+    routes_by_id: HashMap<ActorId, usize>,
+}
+
+const NO_CAUSE: Envelope =
+    Envelope { id: MessageId(0), sender: ActorId::OUTSIDE, flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
+
+impl Hand {
+    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, incarnation: u64) -> Self {
+        Self {
+            world,
+            actor,
+            incarnation,
+            batch: Batch::default(),
+            committed: 0,
+            outcomes: Vec::new(),
+            sends: Vec::new(),
+            sends_finished: 0,
+            sends_delivered: 0,
+            bodies: Vec::new(),
+            hook: None,
+            cause: NO_CAUSE,
+            caused: 0,
+            names: HashMap::new(),
+            routes: Vec::new(),
+            routes_by_id: HashMap::new(),
+        }
+    }
+
+    /// The actor's address.
+    pub fn address(&self) -> &Address {
+        self.actor.address()
+    }
+
+    /// Which run of the actor this is, from 1.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// Messages handed over in this call.
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether no message was handed over.
+    pub fn is_empty(&self) -> bool {
+        self.batch.len() == 0
+    }
+
+    /// The index of the message in hand: the first one without an outcome. None when all have one.
+    pub fn current(&self) -> Option<usize> {
+        let index = self.committed + self.outcomes.len();
+        (self.hook.is_none() && index < self.batch.len()).then_some(index)
+    }
+
+    /// The envelope of the message in hand.
+    pub fn envelope(&self) -> Option<Envelope> {
+        self.current().map(|index| self.batch.envelope(index))
+    }
+
+    /// The body of the message in hand; empty when there is none.
+    pub fn body(&self) -> &[u8] {
+        self.current().map_or(&[], |index| self.batch.body(index))
+    }
+
+    /// The sender of the message in hand; none from the outside or when the sender is gone.
+    pub fn sender(&self) -> Option<Address> {
+        let sender = self.envelope()?.sender;
+        self.world.registry.by_id(sender).map(|actor| actor.address().clone())
+    }
+
+    /// Records a send of the message in hand. `to` is absolute, or relative to this actor.
+    pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        let route = self.route(to)?;
+        check_size(&self.routes[route], body)?;
+        let envelope = self.caused_envelope(ReplyToken::NONE);
+        let from = self.bodies.len();
+        self.bodies.extend_from_slice(body);
+        self.sends.push(Send { route, envelope, from, to: self.bodies.len() });
+        Ok(())
+    }
+
+    /// Commits the finished messages, sends at once, and waits for the reply.
+    pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
+        let route = self.route(to)?;
+        let target = self.routes[route].clone();
+        check_size(&target, body)?;
+        let world = self.world.clone();
+        let _waiting = world.asks.wait_for((self.actor.id, self.actor.address()), (target.id, target.address()))?;
+        let deadline = Instant::now() + timeout;
+        self.commit().await;
+        let mut ask = world.asks.open();
+        let envelope = self.caused_envelope(ask.token());
+        match tokio::time::timeout_at(deadline, async {
+            world.deliver_one(&target, &envelope, body, deadline).await?;
+            ask.answer().await
+        })
+        .await
+        {
+            Ok(answer) => answer,
+            Err(_) => Err(AskError::Timeout),
+        }
+    }
+
+    /// Ends the message in hand and turns to the next.
+    ///
+    /// # Panics
+    /// When no message is in hand.
+    pub fn finish(&mut self, mut outcome: Outcome) {
+        assert!(self.current().is_some(), "finish without a message in hand");
+        if let Outcome::Done(Some(reply)) = &outcome
+            && reply.len() > self.actor.spec.message_bytes
+        {
+            outcome = Outcome::Failed(Failure::Reject(format!(
+                "its reply of {} bytes is larger than limits.message, {} bytes",
+                reply.len(),
+                self.actor.spec.message_bytes
+            )));
+        }
+        if let Outcome::Failed(_) = outcome {
+            self.drop_sends_in_hand();
+        }
+        self.sends_finished = self.sends.len();
+        self.outcomes.push(outcome);
+        self.load_cause();
+    }
+
+    /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
+    /// room in mailboxes. If it is dropped half-way, the next commit goes on where it was.
+    pub(crate) async fn commit(&mut self) {
+        while self.sends_delivered < self.sends_finished {
+            self.deliver_run().await;
+        }
+        self.forget_delivered();
+        let first = self.committed;
+        self.committed += self.outcomes.len();
+        if self.outcomes.is_empty() {
+            return;
+        }
+        let outcomes = std::mem::take(&mut self.outcomes);
+        let mut finished = outcomes.len() as u64;
+        for (index, outcome) in (first..).zip(&outcomes) {
+            if !self.settle(index, outcome) {
+                finished -= 1;
+            }
+        }
+        self.outcomes = outcomes;
+        self.outcomes.clear();
+        self.actor.finish(finished);
+    }
+
+    /// Makes the outcome of one message final; false when the message lives on, for a retry.
+    fn settle(&self, index: usize, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Done(reply) => {
+                let token = self.batch.envelope(index).reply;
+                if token.is_some() {
+                    self.world.asks.answer(token, reply.clone().ok_or(AskError::NoReply));
+                }
+                return true;
+            }
+            Outcome::Failed(failure) => {
+                let mut message = self.batch.message(index);
+                message.envelope.attempt += 1;
+                let attempt = message.envelope.attempt;
+                let restart = &self.actor.spec.restart;
+                match failure {
+                    Failure::Retry(text) if attempt < restart.attempts => {
+                        let ceiling = restart.backoff.ceiling(attempt);
+                        let pause = self.world.random_below(u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX));
+                        tracing::info!(
+                            target: "playhouse", address = %self.address(), message = %message.envelope.id,
+                            attempt, "will retry: {text}"
+                        );
+                        let due = Instant::now() + Duration::from_nanos(pause);
+                        self.actor.backlog.lock().delayed.push((due, message));
+                        return false;
+                    }
+                    Failure::Retry(text) => {
+                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text.clone()), false);
+                    }
+                    Failure::Reject(text) => {
+                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text.clone()), false);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Delivers the longest run of sends to one target.
+    async fn deliver_run(&mut self) {
+        let route = self.sends[self.sends_delivered].route;
+        let target = self.routes[route].clone();
+        let (sends, bodies) = (&self.sends[..self.sends_finished], &self.bodies);
+        let (delivered, world) = (&mut self.sends_delivered, &self.world);
+        let mut place = None;
+        while let Some(next) = sends.get(*delivered).filter(|send| send.route == route) {
+            let before = *delivered;
+            let fill = |room: &mut crate::mailbox::Room<'_>| {
+                while let Some(send) = sends.get(*delivered).filter(|send| send.route == route) {
+                    if !room.put(&send.envelope, &bodies[send.from..send.to]) {
+                        break;
+                    }
+                    *delivered += 1;
+                }
+            };
+            let pushed = match &place {
+                None => target.mailbox.push(fill),
+                Some((place, deadline)) => {
+                    let place: &crate::mailbox::Place<'_> = place;
+                    place.push(next.to - next.from, *deadline, fill).await
+                }
+            };
+            match pushed {
+                Ok(displaced) => world.bury(&target, displaced, &DeadReason::Overflow, true),
+                Err(Refused::Full) => {}
+                Err(Refused::Closed) => {
+                    world.bury_send(&target, next, bodies, &DeadReason::Stopped);
+                    *delivered += 1;
+                    continue;
+                }
+            }
+            let Some(stuck) = sends.get(*delivered).filter(|send| send.route == route) else { break };
+            match target.mailbox.spec().overflow {
+                // It waited for its whole time and did not get in.
+                Overflow::Block if place.is_some() && *delivered == before => {
+                    world.bury_send(&target, stuck, bodies, &DeadReason::MailboxFull);
+                    *delivered += 1;
+                }
+                Overflow::Block => {
+                    let deadline = Instant::now() + target.mailbox.spec().block_timeout;
+                    place = Some((target.mailbox.queue_up(), deadline));
+                }
+                Overflow::Reject => {
+                    world.bury_send(&target, stuck, bodies, &DeadReason::MailboxFull);
+                    *delivered += 1;
+                }
+                Overflow::DropNewest | Overflow::DropOldest => {
+                    world.bury_send(&target, stuck, bodies, &DeadReason::Overflow);
+                    *delivered += 1;
+                }
+            }
+        }
+    }
+
+    fn forget_delivered(&mut self) {
+        self.sends.drain(..self.sends_delivered);
+        self.sends_delivered = 0;
+        self.sends_finished = 0;
+        if self.sends.is_empty() {
+            self.bodies.clear();
+            if self.bodies.capacity() > 1 << 20 {
+                self.bodies = Vec::new();
+            }
+        }
+    }
+
+    fn drop_sends_in_hand(&mut self) {
+        if let Some(first) = self.sends.get(self.sends_finished) {
+            self.bodies.truncate(first.from);
+            self.sends.truncate(self.sends_finished);
+        }
+    }
+
+    /// The messages to be handed over, still empty.
+    pub(crate) fn batch_mut(&mut self) -> &mut Batch {
+        debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
+        self.committed = 0;
+        self.batch.clear();
+        &mut self.batch
+    }
+
+    /// As [`Hand::batch_mut`], keeping what was put there since.
+    pub(crate) fn batch_in_progress(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    pub(crate) fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// Turns to the first message of a new batch.
+    pub(crate) fn begin(&mut self) {
+        self.load_cause();
+    }
+
+    /// Turns to a hook: its sends have no message behind them.
+    pub(crate) fn begin_hook(&mut self, hook: Hook) {
+        self.batch_mut();
+        self.hook = Some(hook);
+        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 2 + hook as u64);
+        self.cause = Envelope { id, flow: id.flow(), ..NO_CAUSE };
+        self.caused = 0;
+    }
+
+    /// Ends a hook, keeping or dropping what it sent.
+    pub(crate) fn end_hook(&mut self, keep: bool) {
+        self.hook = None;
+        if !keep {
+            self.drop_sends_in_hand();
+        }
+        self.sends_finished = self.sends.len();
+    }
+
+    /// After a crash: drops all that is not being committed. What is left without an outcome is returned, in
+    /// order. A commit that was under way must have been gone on with before.
+    pub(crate) fn abandon(&mut self) -> Vec<Message> {
+        self.hook = None;
+        self.outcomes.clear();
+        self.sends.clear();
+        self.bodies.clear();
+        self.sends_finished = 0;
+        self.sends_delivered = 0;
+        (self.committed..self.batch.len()).map(|index| self.batch.message(index)).collect()
+    }
+
+    /// Whether a commit was dropped half-way.
+    pub(crate) fn commit_under_way(&self) -> bool {
+        self.sends_delivered > 0
+    }
+
+    fn load_cause(&mut self) {
+        self.cause = self.envelope().unwrap_or(NO_CAUSE);
+        self.caused = 0;
+    }
+
+    fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {
+        let id = self.cause.id.caused(self.caused);
+        self.caused += 1;
+        let hops = if self.hook.is_some() { 0 } else { self.cause.hops.saturating_add(1) };
+        Envelope { id, sender: self.actor.id, flow: self.cause.flow, hops, attempt: 0, reply }
+    }
+
+    /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.
+    fn route(&mut self, to: &str) -> Result<usize, SendError> {
+        if let Some(&route) = self.names.get(to) {
+            return Ok(route);
+        }
+        let from = self.address();
+        let address = from.resolve(to)?;
+        let lasting = address.is_below(from) || self.actor.spec.sends_to.contains(&address);
+        if !lasting && self.sender().as_ref() != Some(&address) {
+            return Err(SendError::NotGranted { from: from.clone(), to: address });
+        }
+        let actor = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
+        let route = *self.routes_by_id.entry(actor.id).or_insert_with(|| {
+            self.routes.push(actor);
+            self.routes.len() - 1
+        });
+        if lasting {
+            self.names.insert(to.into(), route);
+        }
+        Ok(route)
+    }
+}
+
+fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
+    let limit_bytes = target.spec.message_bytes;
+    if body.len() <= limit_bytes {
+        return Ok(());
+    }
+    Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
+}
+
+impl World {
+    /// Delivers one message now, or says why not. Used where the sender is told: asks, and the outside.
+    pub(crate) async fn deliver_one(
+        &self,
+        target: &Actor,
+        envelope: &Envelope,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        check_size(target, body)?;
+        let mut inside = false;
+        let fill = |room: &mut crate::mailbox::Room<'_>| inside = room.put(envelope, body);
+        let mut pushed = target.mailbox.push(fill);
+        let full = match &pushed {
+            Ok(_) => !inside,
+            Err(refused) => *refused == Refused::Full,
+        };
+        if full && target.mailbox.spec().overflow == Overflow::Block {
+            let place = target.mailbox.queue_up();
+            pushed = place.push(body.len(), deadline, |room| inside = room.put(envelope, body)).await;
+        }
+        match pushed {
+            Ok(displaced) => self.bury(target, displaced, &DeadReason::Overflow, true),
+            Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
+            Err(Refused::Full) => {}
+        }
+        if inside { Ok(()) } else { Err(SendError::MailboxFull(target.address().clone())) }
+    }
+
+    fn bury_send(&self, target: &Actor, send: &Send, bodies: &[u8], reason: &DeadReason) {
+        let message = Message { envelope: send.envelope, body: bodies[send.from..send.to].to_vec() };
+        self.bury(target, [message], reason, false);
+    }
+}

@@ -1,0 +1,344 @@
+//! One run of an actor's code: launch, init, turns, shutdown. Ends by reporting how.
+
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use crate::actor::{Actor, World};
+use crate::behavior::Behavior;
+use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::dead_letter::DeadReason;
+use crate::hand::{Hand, Hook};
+use crate::mailbox::{Signal, Took};
+use crate::message::{Message, ReplyToken};
+
+/// A call should last about this long; a handler that is slower gets fewer messages at a time.
+const CALL_TARGET: Duration = Duration::from_millis(2);
+/// Bytes handed over in one call, after its first message.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How an incarnation ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It never came up.
+    FailedStart(Arc<CrashReport>),
+    /// It crashed.
+    Crashed(Arc<CrashReport>),
+    /// It was told to, and did.
+    Stopped,
+}
+
+/// Why a guarded call did not return `Ok`.
+enum Broken {
+    Crash(Crash),
+    Killed,
+}
+
+pub(crate) struct Incarnation {
+    pub(crate) world: Arc<World>,
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) number: u64,
+}
+
+impl Incarnation {
+    /// Runs to the end. `started` is called once the actor may get messages.
+    pub(crate) async fn run(self, started: impl FnOnce()) -> End {
+        let hand = Hand::new(self.world.clone(), self.actor.clone(), self.number);
+        let launch = self.guarded(1, self.actor.spec.launcher.launch(hand)).await;
+        let mut behavior = match launch {
+            Ok(behavior) => behavior,
+            Err(broken) => return self.failed_start(broken),
+        };
+        if let Err(broken) = self.hook(&mut *behavior, Hook::Init).await {
+            self.discard(behavior);
+            return self.failed_start(broken);
+        }
+        started();
+        let end = self.turns(&mut *behavior).await;
+        self.discard(behavior);
+        end
+    }
+
+    async fn turns(&self, behavior: &mut dyn Behavior) -> End {
+        // Grows while calls are short: a slow handler is found out with one message, not with sixty-four.
+        let mut most = 1;
+        loop {
+            match self.next_batch(behavior.hand(), most).await {
+                Took::Messages => {}
+                Took::Signal(Signal::Kill) => return End::Stopped,
+                Took::Signal(_) => return self.shutdown(behavior).await,
+            }
+            let count = behavior.hand().len();
+            if count == 0 {
+                continue;
+            }
+            let began = Instant::now();
+            let handled = self.guarded(count, behavior.handle()).await;
+            if count == most {
+                most = next_most(most, self.actor.spec.batch, began.elapsed());
+            }
+            match handled {
+                Ok(()) => {
+                    let killed = self.unless_killed(behavior.hand().commit()).await.is_err();
+                    if killed && behavior.hand().commit_under_way() {
+                        behavior.hand().commit().await;
+                    }
+                    let rest = behavior.hand().abandon();
+                    self.put_back(rest, 0);
+                    if killed {
+                        return End::Stopped;
+                    }
+                }
+                Err(broken) => {
+                    if behavior.hand().commit_under_way() {
+                        behavior.hand().commit().await;
+                    }
+                    let rest = behavior.hand().abandon();
+                    return match broken {
+                        Broken::Crash(crash) => self.crashed(crash, rest),
+                        Broken::Killed => {
+                            self.put_back(rest, 0);
+                            End::Stopped
+                        }
+                    };
+                }
+            }
+            // Fair to the others on this thread, however long the mailbox is.
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// Fills the hand, or says what the supervisor wants. Messages that came back go first.
+    async fn next_batch(&self, hand: &mut Hand, most: usize) -> Took {
+        let mailbox = &self.actor.mailbox;
+        hand.batch_mut();
+        let mut timer = None;
+        let took = poll_fn(|cx| {
+            let signal = mailbox.signal();
+            if matches!(signal, Signal::Stop | Signal::Kill) {
+                return Poll::Ready(Took::Signal(signal));
+            }
+            let (next_due, left) = {
+                let mut backlog = self.actor.backlog.lock();
+                let next_due = backlog.wake_due(Instant::now);
+                let take = if backlog.solo > 0 { 1 } else { most.min(backlog.returned.len()) };
+                backlog.solo = backlog.solo.saturating_sub(take);
+                for message in backlog.returned.drain(..take) {
+                    hand.batch_in_progress().push(&message);
+                }
+                if take > 0 {
+                    return Poll::Ready(Took::Messages);
+                }
+                (next_due, backlog.len())
+            };
+            match mailbox.poll_take(cx, most, BATCH_BYTES, hand.batch_in_progress()) {
+                // Retries are still to come: an orderly stop waits for them.
+                Poll::Ready(Took::Signal(Signal::Drain)) if left > 0 => {
+                    let _ = mailbox.poll_signal(cx, Signal::Kill);
+                }
+                Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.close_if_empty() => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(took) => return Poll::Ready(took),
+                Poll::Pending => {
+                    if left == 0 {
+                        self.world.idle_hint.notify_waiters();
+                    }
+                }
+            }
+            let Some(due) = next_due else { return Poll::Pending };
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await;
+        self.drop_expired(hand);
+        hand.begin();
+        took
+    }
+
+    /// Questions that nobody waits for any more are not handled.
+    fn drop_expired(&self, hand: &mut Hand) {
+        let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
+        let batch = hand.batch();
+        if !(0..batch.len()).any(|index| expired(batch.envelope(index).reply)) {
+            return;
+        }
+        let messages: Vec<_> = (0..batch.len()).map(|index| batch.message(index)).collect();
+        let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
+        let batch = hand.batch_mut();
+        for message in &wanted {
+            batch.push(message);
+        }
+        self.world.bury(&self.actor, expired, &DeadReason::Expired, true);
+    }
+
+    async fn hook(&self, behavior: &mut dyn Behavior, hook: Hook) -> Result<(), Broken> {
+        behavior.hand().begin_hook(hook);
+        let result = match hook {
+            Hook::Init => self.guarded(1, behavior.init()).await,
+            Hook::Shutdown => self.guarded(1, behavior.shutdown()).await,
+        };
+        behavior.hand().end_hook(result.is_ok());
+        result?;
+        let committed = self.unless_killed(behavior.hand().commit()).await;
+        if committed.is_err() && behavior.hand().commit_under_way() {
+            behavior.hand().commit().await;
+        }
+        committed
+    }
+
+    /// Ends in order. A crash of the hook is reported, and changes nothing: the actor is stopping anyway.
+    async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
+        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
+            self.report(crash, None, 0);
+        }
+        End::Stopped
+    }
+
+    /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
+    async fn guarded<T>(&self, messages: usize, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
+        let limit = self.actor.spec.timeout.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX));
+        let caught = AssertUnwindSafe(call).catch_unwind();
+        match self.unless_killed(within(limit, caught)).await {
+            Err(killed) => Err(killed),
+            Ok(None) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
+            Ok(Some(Ok(Ok(value)))) => Ok(value),
+            Ok(Some(Ok(Err(crash)))) => Err(Broken::Crash(crash)),
+            Ok(Some(Err(panic))) => {
+                let message = panic_message(&*panic);
+                Err(Broken::Crash(Crash::new(CrashReason::Panic { message })))
+            }
+        }
+    }
+
+    /// Polls until done or killed. A future that is ready at once costs nothing more.
+    async fn unless_killed<T>(&self, future: impl Future<Output = T>) -> Result<T, Broken> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending => self.actor.mailbox.poll_signal(cx, Signal::Kill).map(|_| Err(Broken::Killed)),
+        })
+        .await
+    }
+
+    /// Decides who is to blame, and what is handled again.
+    fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
+        if rest.len() == 1 {
+            let mut message = rest.remove(0);
+            message.envelope.attempt += 1;
+            let blamed = Some((message.envelope.id, message.envelope.attempt));
+            let report = self.report(crash, blamed, 0);
+            if message.envelope.reply.is_some() {
+                self.world.bury(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
+            } else if message.envelope.attempt >= self.actor.spec.restart.attempts {
+                self.world.bury(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
+            } else {
+                self.put_back(vec![message], 1);
+            }
+            return End::Crashed(report);
+        }
+        // Askers are told at once and may ask again; the others' messages are handled again, alone.
+        let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
+        let report = self.report(crash, None, tells.len());
+        self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
+        let solo = tells.len();
+        self.put_back(tells, solo);
+        End::Crashed(report)
+    }
+
+    /// Returns messages to the front, `solo` of them to be handled one at a time.
+    fn put_back(&self, messages: Vec<Message>, solo: usize) {
+        if messages.is_empty() {
+            return;
+        }
+        let mut backlog = self.actor.backlog.lock();
+        // In front of others that go alone, these must as well: `solo` counts from the front.
+        backlog.solo += if backlog.solo > 0 { messages.len() } else { solo };
+        for message in messages.into_iter().rev() {
+            backlog.returned.push_front(message);
+        }
+    }
+
+    fn failed_start(&self, broken: Broken) -> End {
+        match broken {
+            Broken::Killed => End::Stopped,
+            Broken::Crash(crash) => End::FailedStart(self.report(crash, None, 0)),
+        }
+    }
+
+    fn report(&self, crash: Crash, blamed: Option<(crate::MessageId, u32)>, replayed: usize) -> Arc<CrashReport> {
+        let report = Arc::new(CrashReport {
+            address: self.actor.address().clone(),
+            incarnation: self.number,
+            at: SystemTime::now(),
+            blamed,
+            replayed,
+            crash,
+        });
+        tracing::error!(
+            target: "playhouse",
+            address = %report.address,
+            incarnation = report.incarnation,
+            reason = report.crash.reason.kind(),
+            "crashed: {}",
+            report.crash.reason
+        );
+        *self.actor.last_crash.lock() = Some(report.clone());
+        report
+    }
+
+    /// Drops what is left of the code; its own mistakes there are not the kernel's.
+    fn discard(&self, behavior: Box<dyn Behavior>) {
+        if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(behavior))) {
+            tracing::error!(
+                target: "playhouse", address = %self.actor.address(),
+                "panicked while it was dropped: {}", panic_message(&*panic)
+            );
+        }
+    }
+}
+
+/// `None` when `limit` passed first. The timer is only made when the future does not finish at once.
+async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(value));
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+fn next_most(most: usize, cap: usize, took: Duration) -> usize {
+    if took > CALL_TARGET {
+        (most / 2).max(1)
+    } else if took < CALL_TARGET / 2 {
+        (most * 2).min(cap)
+    } else {
+        most
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

@@ -1,0 +1,200 @@
+//! The kernel's front door: start a plan, send from outside, look, stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::actor::World;
+use crate::address::Address;
+use crate::ask::{Answer, AskError, SendError};
+use crate::crash::CrashReport;
+use crate::dead_letter::{DeadLetter, DeadLetterCounts, DeadLetters};
+use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::plan::{Plan, PlanError};
+use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision};
+use crate::supervision::tree::State;
+
+/// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
+#[derive(Clone)]
+pub struct Kernel {
+    world: Arc<World>,
+    commands: Commands,
+    stage: watch::Receiver<Stage>,
+    /// Cause of all messages from outside, with the count of them: their ids.
+    outside: Arc<(MessageId, AtomicU64)>,
+}
+
+/// What people see of one actor.
+#[derive(Debug, Clone)]
+pub struct ActorView {
+    /// Its address.
+    pub address: Address,
+    /// Its plugin.
+    pub plugin: String,
+    /// Where it stands.
+    pub state: State,
+    /// Has messages waiting or in hand.
+    pub busy: bool,
+    /// Its latest run, from 1; 0 before the first.
+    pub incarnation: u64,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
+    /// Messages that wait.
+    pub waiting: usize,
+    /// Messages that ended, as done or as dead letters.
+    pub handled: u64,
+    /// Its last crash.
+    pub last_crash: Option<Arc<CrashReport>>,
+}
+
+impl Kernel {
+    /// Starts a plan on the current Tokio runtime. Actors come up in the background; see [`Kernel::booted`].
+    pub fn start(plan: &Plan) -> Result<Self, PlanError> {
+        plan.check()?;
+        let world = Arc::new(World::new(DeadLetters::new(plan.dead_letters), plan.seed));
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (stage_sender, stage) = watch::channel(Stage::Starting);
+        let supervision = Supervision::new(world.clone(), plan, commands.clone(), stage_sender);
+        tokio::spawn(supervision.run(inbox));
+        let outside = Arc::new((MessageId::seeded("outside", plan.seed), AtomicU64::new(0)));
+        Ok(Self { world, commands, stage, outside })
+    }
+
+    /// Where the play stands.
+    pub fn stage(&self) -> Stage {
+        self.stage.borrow().clone()
+    }
+
+    /// Waits until all actors that start by themselves are up, or the play is over.
+    pub async fn booted(&self) -> Stage {
+        self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
+    }
+
+    /// Waits until nothing runs any more.
+    pub async fn over(&self) -> Stage {
+        self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await
+    }
+
+    async fn stage_where(&self, wanted: impl Fn(&Stage) -> bool) -> Stage {
+        let mut stage = self.stage.clone();
+        match stage.wait_for(|stage| wanted(stage)).await {
+            Ok(stage) => stage.clone(),
+            Err(_) => Stage::Stopped,
+        }
+    }
+
+    /// Sends from outside. Returns once the message is in the mailbox; with `overflow = "block"` it waits for
+    /// room, at most `patience`.
+    pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
+        let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let envelope = self.envelope(ReplyToken::NONE);
+        self.world.deliver_one(&target, &envelope, body, later(patience)).await?;
+        Ok(envelope.id)
+    }
+
+    /// Sends from outside and waits for the reply, at most `timeout`.
+    pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+        let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let mut ask = self.world.asks.open();
+        let envelope = self.envelope(ask.token());
+        let deadline = later(timeout);
+        let answered = async {
+            self.world.deliver_one(&target, &envelope, body, deadline).await?;
+            ask.answer().await
+        };
+        tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout))
+    }
+
+    /// The largest body that an actor accepts, in bytes; none when there is no such actor.
+    pub fn message_limit(&self, address: &Address) -> Option<usize> {
+        Some(self.world.registry.get(address)?.spec.message_bytes)
+    }
+
+    /// Waits until no message is waiting, in hand, or to be retried anywhere. Also returns when the play is over.
+    pub async fn idle(&self) {
+        loop {
+            let hint = self.world.idle_hint.notified();
+            tokio::pin!(hint);
+            hint.as_mut().enable();
+            if self.world.is_idle() {
+                return;
+            }
+            tokio::select! {
+                () = hint => {}
+                _ = self.over() => return,
+            }
+        }
+    }
+
+    /// All actors, in start order. Empty when the play is over.
+    pub async fn actors(&self) -> Vec<ActorView> {
+        let (answer, look) = oneshot::channel();
+        let _ = self.commands.send(Command::Look(answer));
+        let views =
+            look.await.unwrap_or_default().into_iter().map(|Seen { actor, state, incarnation, restarts }| ActorView {
+                address: actor.address().clone(),
+                plugin: actor.spec.launcher.plugin().to_owned(),
+                state,
+                busy: actor.finished() != actor.mailbox.accepted(),
+                incarnation,
+                restarts,
+                waiting: actor.waiting(),
+                handled: actor.finished(),
+                last_crash: actor.last_crash.lock().clone(),
+            });
+        views.collect()
+    }
+
+    /// Stops an actor by a person's word: only [`Kernel::resume`] lifts it. Its messages wait. Returns where it
+    /// stood before; none when there is no such actor.
+    pub async fn halt(&self, address: &Address) -> Option<State> {
+        self.about(|answer| Command::Halt(address.clone(), answer)).await
+    }
+
+    /// Starts an actor by a person's word. Returns where it stood before; none when there is no such actor.
+    pub async fn resume(&self, address: &Address) -> Option<State> {
+        self.about(|answer| Command::Resume(address.clone(), answer)).await
+    }
+
+    async fn about(&self, command: impl FnOnce(oneshot::Sender<Option<State>>) -> Command) -> Option<State> {
+        let (answer, state) = oneshot::channel();
+        let _ = self.commands.send(command(answer));
+        state.await.ok().flatten()
+    }
+
+    /// The dead letters that are kept, oldest first.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.world.dead_letters.list()
+    }
+
+    /// How many dead letters there were.
+    pub fn dead_letter_counts(&self) -> DeadLetterCounts {
+        self.world.dead_letters.counts()
+    }
+
+    /// Begins an orderly shutdown: in reverse of the start, each actor handles what waits, runs its `shutdown`
+    /// hook, and ends. Wait for it with [`Kernel::over`].
+    pub fn shut_down(&self) {
+        let _ = self.commands.send(Command::Shutdown);
+    }
+
+    /// Ends everything now; what waited becomes dead letters.
+    pub fn kill(&self) {
+        let _ = self.commands.send(Command::Kill);
+    }
+
+    fn envelope(&self, reply: ReplyToken) -> Envelope {
+        let (cause, count) = &*self.outside;
+        let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
+        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply }
+    }
+}
+
+/// `wait` from now, or as late as a clock can say.
+fn later(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_hours(24 * 365))
+}

@@ -1,0 +1,44 @@
+//! The actor kernel: it knows no WebAssembly, no file and no socket, and runs whatever implements [`Behavior`].
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `address`, `message`, `plan`, `crash`, `dead_letter` | the words: plain data |
+//! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
+//! | `hand` | the messages in hand, what they did, and the commit that makes it visible |
+//! | `ask` | replies that somebody waits for |
+//! | `actor` | what outlives an incarnation; the registry |
+//! | `behavior` | the door to the code that runs |
+//! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
+//! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
+//! | `kernel` | the front door |
+//!
+//! A message's way: [`Kernel::tell`] -> mailbox -> hand -> [`Behavior::handle`] -> commit -> mailbox.
+
+mod actor;
+mod address;
+mod ask;
+mod behavior;
+mod crash;
+mod dead_letter;
+mod hand;
+mod incarnation;
+mod kernel;
+mod log;
+mod mailbox;
+mod message;
+mod plan;
+pub mod supervision;
+
+pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
+pub use ask::{Answer, AskError, SendError};
+pub use behavior::{Behavior, Launcher};
+pub use crash::{Crash, CrashReason, CrashReport};
+pub use dead_letter::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason};
+pub use futures_util::future::BoxFuture;
+pub use hand::{Failure, Hand, Outcome};
+pub use kernel::{ActorView, Kernel};
+pub use mailbox::{MailboxSpec, Overflow};
+pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
+pub use supervision::task::Stage;
+pub use supervision::tree::State;

@@ -1,0 +1,229 @@
+//! A queue of messages as bytes: header and body, one after another, in segments. Appending copies a
+//! message in; taking hands out a [`Batch`] that is flat already. No allocation per message.
+
+use std::collections::VecDeque;
+
+use crate::message::{Envelope, HEADER_BYTES, Message};
+
+/// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
+const SEGMENT_BYTES: usize = 32 * 1024;
+
+/// Messages in order. Bounds are the mailbox's business, not the log's.
+#[derive(Default)]
+pub(crate) struct Log {
+    segments: VecDeque<Segment>,
+    messages: usize,
+    bytes: usize,
+    /// One emptied segment, kept so that a mailbox that fills and drains does not allocate.
+    spare: Vec<u8>,
+}
+
+struct Segment {
+    bytes: Vec<u8>,
+    /// Where the next message begins; what lies before was taken.
+    head: usize,
+}
+
+impl Log {
+    pub(crate) fn len(&self) -> usize {
+        self.messages
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn append(&mut self, envelope: &Envelope, body: &[u8]) {
+        let size = HEADER_BYTES + body.len();
+        if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + size > SEGMENT_BYTES) {
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.reserve(size);
+            self.segments.push_back(Segment { bytes, head: 0 });
+        }
+        let segment = &mut self.segments.back_mut().expect("a segment was just made sure of").bytes;
+        segment.extend_from_slice(&envelope.encode(body.len()));
+        segment.extend_from_slice(body);
+        self.messages += 1;
+        self.bytes += size;
+    }
+
+    /// Moves up to `max` messages to the end of `batch`, and after the first no more than `max_bytes`.
+    pub(crate) fn take(&mut self, max: usize, max_bytes: usize, batch: &mut Batch) {
+        while batch.len() < max {
+            let Some(segment) = self.segments.front_mut() else { return };
+            let before = batch.bytes.len();
+            let whole = batch.take_from(&segment.bytes, segment.head, max, max_bytes);
+            let taken_messages = batch.pending;
+            batch.pending = 0;
+            self.messages -= taken_messages;
+            self.bytes -= whole - segment.head;
+            if whole == segment.bytes.len() {
+                let mut emptied = self.segments.pop_front().expect("front exists");
+                if before == 0 && emptied.head == 0 {
+                    // The batch is this very segment: give the buffer itself, keep the batch's old one.
+                    std::mem::swap(&mut batch.bytes, &mut emptied.bytes);
+                } else {
+                    batch.bytes.extend_from_slice(&emptied.bytes[emptied.head..]);
+                }
+                emptied.bytes.clear();
+                if emptied.bytes.capacity() <= 2 * SEGMENT_BYTES {
+                    self.spare = emptied.bytes;
+                }
+            } else {
+                batch.bytes.extend_from_slice(&segment.bytes[segment.head..whole]);
+                segment.head = whole;
+                return;
+            }
+        }
+    }
+
+    /// Takes the first message out.
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let mut batch = Batch::default();
+        self.take(1, usize::MAX, &mut batch);
+        (batch.len() == 1).then(|| batch.message(0))
+    }
+
+    /// Gives back all memory.
+    pub(crate) fn drain(&mut self) -> Vec<Message> {
+        let messages = std::iter::from_fn(|| self.pop()).collect();
+        *self = Self::default();
+        messages
+    }
+}
+
+/// Messages in hand, flat in one buffer.
+#[derive(Default)]
+pub(crate) struct Batch {
+    bytes: Vec<u8>,
+    /// Where each message's header begins.
+    starts: Vec<u32>,
+    /// Messages noted by the running `take_from` and not yet accounted for by the log.
+    pending: usize,
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.starts.clear();
+        // A batch of giant messages must not pin its memory for the life of the actor.
+        if self.bytes.capacity() > 16 * SEGMENT_BYTES {
+            self.bytes = Vec::new();
+        }
+    }
+
+    pub(crate) fn push(&mut self, message: &Message) {
+        self.starts.push(position(self.bytes.len()));
+        self.bytes.extend_from_slice(&message.envelope.encode(message.body.len()));
+        self.bytes.extend_from_slice(&message.body);
+    }
+
+    pub(crate) fn envelope(&self, index: usize) -> Envelope {
+        self.header(index).0
+    }
+
+    pub(crate) fn body(&self, index: usize) -> &[u8] {
+        let (_, length) = self.header(index);
+        let at = self.starts[index] as usize + HEADER_BYTES;
+        &self.bytes[at..at + length]
+    }
+
+    pub(crate) fn message(&self, index: usize) -> Message {
+        Message { envelope: self.envelope(index), body: self.body(index).to_vec() }
+    }
+
+    fn header(&self, index: usize) -> (Envelope, usize) {
+        header_at(&self.bytes, self.starts[index] as usize)
+    }
+
+    /// Notes the messages that fit from `segment[head..]` and returns where the first that does not begins.
+    /// Positions are as if the bytes were appended to the batch, which the caller does.
+    fn take_from(&mut self, segment: &[u8], head: usize, max: usize, max_bytes: usize) -> usize {
+        let (base, mut at) = (self.bytes.len(), head);
+        while at < segment.len() && self.starts.len() < max {
+            let size = HEADER_BYTES + header_at(segment, at).1;
+            let offset = base + at - head;
+            if !self.starts.is_empty() && offset + size > max_bytes {
+                break;
+            }
+            self.starts.push(position(offset));
+            self.pending += 1;
+            at += size;
+        }
+        at
+    }
+}
+
+fn header_at(bytes: &[u8], at: usize) -> (Envelope, usize) {
+    Envelope::decode(bytes[at..at + HEADER_BYTES].try_into().expect("a header lies at each start"))
+}
+
+fn position(at: usize) -> u32 {
+    u32::try_from(at).expect("a batch is bounded far below 4 GiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{ActorId, MessageId, ReplyToken};
+    use proptest::prelude::*;
+
+    fn envelope(n: u64) -> Envelope {
+        Envelope {
+            id: MessageId(u128::from(n)),
+            sender: ActorId(n),
+            flow: n,
+            hops: 0,
+            attempt: 0,
+            reply: ReplyToken::NONE,
+        }
+    }
+
+    #[test]
+    fn a_take_never_grows_past_its_bytes_after_the_first_message() {
+        let mut log = Log::default();
+        for n in 0..4 {
+            log.append(&envelope(n), &[7; 1000]);
+        }
+        let mut batch = Batch::default();
+        log.take(10, 10, &mut batch);
+        assert_eq!((batch.len(), log.len()), (1, 3));
+        batch.clear();
+        log.take(10, 2 * (1000 + HEADER_BYTES), &mut batch);
+        assert_eq!((batch.len(), log.len()), (2, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out_in_order_whatever_the_sizes(
+            steps in prop::collection::vec((0usize..5, 0usize..70_000, 1usize..100), 1..40),
+        ) {
+            let (mut log, mut next_in, mut next_out) = (Log::default(), 0u64, 0u64);
+            let mut model: VecDeque<(u64, usize)> = VecDeque::new();
+            let mut batch = Batch::default();
+            for (appends, size, takes) in steps {
+                for _ in 0..appends {
+                    log.append(&envelope(next_in), &vec![next_in as u8; size]);
+                    model.push_back((next_in, size));
+                    next_in += 1;
+                }
+                batch.clear();
+                log.take(takes, 100_000, &mut batch);
+                for index in 0..batch.len() {
+                    let (n, size) = model.pop_front().expect("no more than went in");
+                    prop_assert_eq!(n, next_out);
+                    prop_assert_eq!(batch.envelope(index), envelope(n));
+                    prop_assert_eq!(batch.body(index), &vec![n as u8; size][..]);
+                    next_out += 1;
+                }
+                prop_assert_eq!(log.len(), model.len());
+                prop_assert_eq!(log.bytes(), model.iter().map(|(_, s)| s + HEADER_BYTES).sum::<usize>());
+            }
+            prop_assert_eq!(log.drain().len(), model.len());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What to run, as plain data: one [`ActorSpec`] per actor, in start order. A manifest becomes this.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::behavior::Launcher;
+use crate::dead_letter::DeadLetterSpec;
+use crate::mailbox::MailboxSpec;
+
+/// When an actor is started again after it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartKind {
+    /// Always.
+    Permanent,
+    /// After a crash only.
+    Transient,
+    /// Never.
+    Temporary,
+}
+
+/// The pause before a restart or a retry: random between nothing and a ceiling ("full jitter") that begins at
+/// `initial`, doubles each time in a row, and never exceeds `max`. An incarnation that ran for `max` without
+/// a crash brings it back to `initial`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first ceiling.
+    pub initial: Duration,
+    /// The last ceiling.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The ceiling after `in_a_row` failures in a row, counted from 1.
+    pub fn ceiling(&self, in_a_row: u32) -> Duration {
+        let doubled = self.initial.saturating_mul(1 << in_a_row.saturating_sub(1).min(30));
+        doubled.min(self.max)
+    }
+}
+
+/// How an actor recovers.
+#[derive(Debug, Clone, Copy)]
+pub struct RestartSpec {
+    /// When it is started again.
+    pub kind: RestartKind,
+    /// How often one message may fail or crash the actor before it is a dead letter; at least 1.
+    pub attempts: u32,
+    /// The pause before.
+    pub backoff: Backoff,
+}
+
+impl Default for RestartSpec {
+    fn default() -> Self {
+        Self {
+            kind: RestartKind::Permanent,
+            attempts: 3,
+            backoff: Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(10) },
+        }
+    }
+}
+
+/// How an actor, or the kernel, looks after its children.
+#[derive(Debug, Clone, Copy)]
+pub struct SupervisionSpec {
+    /// More restarts than this ...
+    pub intensity: u32,
+    /// ... within this time, and the supervisor gives up.
+    pub period: Duration,
+    /// How long each child may take to stop in order before it is killed.
+    pub shutdown: Duration,
+}
+
+impl Default for SupervisionSpec {
+    fn default() -> Self {
+        Self { intensity: 10, period: Duration::from_secs(10), shutdown: Duration::from_secs(5) }
+    }
+}
+
+/// One actor.
+#[derive(Clone)]
+pub struct ActorSpec {
+    /// Its address. The parent must be `/` or an actor earlier in the plan.
+    pub address: Address,
+    /// Makes its incarnations.
+    pub launcher: Arc<dyn Launcher>,
+    /// False: it waits for a person to start it.
+    pub auto_start: bool,
+    /// Most messages handed over in one call; at least 1.
+    pub batch: usize,
+    /// Its mailbox's bounds.
+    pub mailbox: MailboxSpec,
+    /// How it recovers.
+    pub restart: RestartSpec,
+    /// How it looks after its children.
+    pub supervision: SupervisionSpec,
+    /// Wall-clock time for one message, or for one hook.
+    pub timeout: Duration,
+    /// Largest body it accepts, and largest reply it may give.
+    pub message_bytes: usize,
+    /// Where it may send, besides its descendants and the sender of the message in hand.
+    pub sends_to: Vec<Address>,
+}
+
+impl ActorSpec {
+    /// An actor with every default.
+    pub fn new(address: Address, launcher: Arc<dyn Launcher>) -> Self {
+        Self {
+            address,
+            launcher,
+            auto_start: true,
+            batch: 64,
+            mailbox: MailboxSpec::default(),
+            restart: RestartSpec::default(),
+            supervision: SupervisionSpec::default(),
+            timeout: Duration::from_secs(5),
+            message_bytes: 1 << 20,
+            sends_to: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for ActorSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorSpec")
+            .field("address", &self.address)
+            .field("plugin", &self.launcher.plugin())
+            .finish_non_exhaustive()
+    }
+}
+
+/// All that a kernel runs.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// In start order: parents before children, consumers before producers.
+    pub actors: Vec<ActorSpec>,
+    /// How the kernel looks after the top actors.
+    pub supervision: SupervisionSpec,
+    /// The bounds of the dead-letter store.
+    pub dead_letters: DeadLetterSpec,
+    /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
+    pub seed: u64,
+}
+
+/// Why a plan cannot run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// `/` is the kernel.
+    #[error("`/` is the kernel itself; an actor needs a name, as in `/{{name}}`")]
+    Root,
+    /// Two actors at one address.
+    #[error("two actors have the address `{0}`")]
+    Doubled(Address),
+    /// No such parent before it.
+    #[error("`{0}` has no parent: no actor before it has the address `{1}`")]
+    Orphan(Address, Address),
+    /// A bound of zero.
+    #[error("`{0}`: `{1}` must be at least 1")]
+    Zero(Address, &'static str),
+}
+
+impl Plan {
+    /// Whether this can run.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let mut seen = std::collections::HashSet::from([Address::root()]);
+        for actor in &self.actors {
+            let address = &actor.address;
+            let parent = address.parent().ok_or(PlanError::Root)?;
+            if !seen.contains(&parent) {
+                return Err(PlanError::Orphan(address.clone(), parent));
+            }
+            if !seen.insert(address.clone()) {
+                return Err(PlanError::Doubled(address.clone()));
+            }
+            for (name, zero) in [
+                ("batch", actor.batch == 0),
+                ("mailbox.capacity", actor.mailbox.capacity == 0),
+                ("restart.attempts", actor.restart.attempts == 0),
+                ("limits.message", actor.message_bytes == 0),
+            ] {
+                if zero {
+                    return Err(PlanError::Zero(address.clone(), name));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,515 @@
+//! The supervision tree as a pure state machine: [`Tree::step`] takes an event and the time and returns
+//! actions. No clock, no task, no lock. Times are durations since the kernel's start.
+//!
+//! Rules: a child restarts one-for-one under its parent's intensity and its own backoff. A parent that goes
+//! down takes its children down first, in reverse start order, and only then is down itself. A failed start of
+//! a child while its parent comes up fails the parent; later it counts as one more restart. A parent that
+//! gives up stops its children and fails. What a person stopped only a person starts.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use crate::plan::{Backoff, RestartKind, SupervisionSpec};
+
+/// The index of a node; `ROOT` is the kernel.
+pub type Node = usize;
+
+/// The kernel's own node.
+pub const ROOT: Node = 0;
+
+/// What the tree knows of an actor from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeSpec {
+    /// When it is started again.
+    pub kind: RestartKind,
+    /// The pause before.
+    pub backoff: Backoff,
+    /// How it looks after its own children.
+    pub supervision: SupervisionSpec,
+    /// False: a person must start it.
+    pub auto_start: bool,
+}
+
+/// How an incarnation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It never came up.
+    FailedStart,
+    /// By itself, badly.
+    Crashed,
+    /// Because it was told to.
+    Stopped,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The kernel starts.
+    Boot,
+    /// An incarnation is up.
+    Started(Node, u64),
+    /// An incarnation ended.
+    Ended(Node, u64, Ended),
+    /// A person stops an actor.
+    Halt(Node),
+    /// A person starts an actor.
+    Resume(Node),
+    /// Everything stops in order.
+    Shutdown,
+    /// A time that [`Tree::next_timer`] named has come.
+    Timer,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Start an incarnation with this number.
+    Start(Node, u64),
+    /// Tell an incarnation to stop in order; with `drain`, after its mailbox is empty.
+    Stop {
+        /// Whose.
+        node: Node,
+        /// Whether it handles what waits first.
+        drain: bool,
+    },
+    /// End an incarnation now.
+    Kill(Node),
+    /// It will not run again: its mailbox closes.
+    Retire(Node),
+    /// This child will be started after this pause.
+    RestartIn(Node, Duration),
+    /// This supervisor had more restarts than its intensity allows.
+    GaveUp(Node),
+    /// Everything that comes up at boot is up.
+    Booted,
+    /// Nothing runs any more. `true`: because the kernel gave up.
+    Over(bool),
+}
+
+/// What people see of an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not started yet, or its parent is down.
+    Down,
+    /// Coming up.
+    Starting,
+    /// Up.
+    Running,
+    /// Going down.
+    Stopping,
+    /// Waits out the pause before a restart.
+    BackingOff,
+    /// A person stopped it, or it waits for a person's first start.
+    Stopped,
+    /// It ended and is not started again.
+    Ended,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Down,
+    Starting,
+    /// Up itself; its children come up one after another.
+    StartingChildren,
+    Up,
+    /// Its children go down one after another, last first.
+    StoppingChildren(After),
+    /// All its children are down; it was told to stop.
+    Stopping(After),
+    BackingOff,
+}
+
+/// What follows once a node and all below it are down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// It stays down.
+    Stay,
+    /// It is started again at once.
+    Restart,
+    /// It crashed, or gave up on its children: its parent decides.
+    Crashed,
+    /// It did not come up: its parent decides.
+    FailedStart,
+}
+
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
+struct Entry {
+    spec: NodeSpec,
+    parent: Option<Node>,
+    /// In start order.
+    children: Vec<Node>,
+    phase: Phase,
+    /// Its incarnation exists, from `Start` to `Ended`.
+    alive: bool,
+    incarnation: u64,
+    /// Only a person lifts this.
+    halted: bool,
+    /// Not to be started again.
+    ended: bool,
+    /// Came up since its parent did.
+    was_up: bool,
+    /// Since when this incarnation and its children are up.
+    up_since: Option<Duration>,
+    /// Failures without a stable spell between them.
+    in_a_row: u32,
+    restarts: u64,
+    /// When its children restarted, within the last period.
+    window: VecDeque<Duration>,
+    /// The time that the phase waits for; older entries in the queue are void.
+    timer: Option<Duration>,
+}
+
+/// All actors and the kernel.
+pub struct Tree {
+    nodes: Vec<Entry>,
+    timers: BinaryHeap<Reverse<(Duration, Node)>>,
+    actions: Vec<Action>,
+    now: Duration,
+    /// State of `SplitMix64`: the jitter.
+    random: u64,
+    /// The whole play is going down: mailboxes are drained.
+    over: bool,
+    gave_up: bool,
+    booted: bool,
+}
+
+impl Tree {
+    /// A tree of the kernel alone.
+    pub fn new(supervision: SupervisionSpec, seed: u64) -> Self {
+        let backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+        let root = NodeSpec { kind: RestartKind::Temporary, backoff, supervision, auto_start: true };
+        Self {
+            nodes: vec![Entry::new(root, None)],
+            timers: BinaryHeap::new(),
+            actions: Vec::new(),
+            now: Duration::ZERO,
+            random: seed,
+            over: false,
+            gave_up: false,
+            booted: false,
+        }
+    }
+
+    /// Adds an actor as the last child of `parent`, before the boot.
+    pub fn add(&mut self, parent: Node, spec: NodeSpec) -> Node {
+        let node = self.nodes.len();
+        self.nodes.push(Entry::new(spec, Some(parent)));
+        self.nodes[parent].children.push(node);
+        node
+    }
+
+    /// When [`Event::Timer`] is due next.
+    pub fn next_timer(&mut self) -> Option<Duration> {
+        while let Some(&Reverse((at, node))) = self.timers.peek() {
+            if self.nodes[node].timer == Some(at) {
+                return Some(at);
+            }
+            self.timers.pop();
+        }
+        None
+    }
+
+    /// What people see of an actor, with its incarnation and its restarts so far.
+    pub fn view(&self, node: Node) -> (State, u64, u64) {
+        let state = &self.nodes[node];
+        let shown = match state.phase {
+            Phase::Down if state.ended => State::Ended,
+            Phase::Down if state.halted => State::Stopped,
+            Phase::Down => State::Down,
+            Phase::Starting => State::Starting,
+            Phase::StartingChildren | Phase::Up => State::Running,
+            Phase::StoppingChildren(_) | Phase::Stopping(_) => State::Stopping,
+            Phase::BackingOff => State::BackingOff,
+        };
+        (shown, state.incarnation, state.restarts)
+    }
+
+    /// Takes an event, returns what is to be done, in order.
+    pub fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
+        self.now = now;
+        match event {
+            Event::Boot => {
+                self.nodes[ROOT].phase = Phase::StartingChildren;
+                self.nodes[ROOT].was_up = true;
+                self.advance_start(ROOT);
+            }
+            Event::Started(node, incarnation) => {
+                let state = &mut self.nodes[node];
+                if state.incarnation == incarnation && state.phase == Phase::Starting {
+                    state.phase = Phase::StartingChildren;
+                    self.advance_start(node);
+                }
+            }
+            Event::Ended(node, incarnation, how) => {
+                let state = &mut self.nodes[node];
+                if state.alive && state.incarnation == incarnation {
+                    state.alive = false;
+                    self.ended(node, how);
+                }
+            }
+            Event::Halt(node) => self.halt(node),
+            Event::Resume(node) => self.resume(node),
+            Event::Shutdown => self.shut_down(),
+            Event::Timer => self.fire_timers(),
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    fn start(&mut self, node: Node) {
+        let state = &mut self.nodes[node];
+        debug_assert!(!state.alive, "two incarnations of one actor");
+        state.incarnation += 1;
+        state.alive = true;
+        state.timer = None;
+        state.up_since = None;
+        state.phase = Phase::Starting;
+        self.actions.push(Action::Start(node, state.incarnation));
+    }
+
+    /// Starts the next child that should run, or declares the node up.
+    fn advance_start(&mut self, node: Node) {
+        let next = self.nodes[node].children.iter().copied().find(|&child| self.wants_start(child));
+        if let Some(child) = next {
+            return self.start(child);
+        }
+        let now = self.now;
+        let state = &mut self.nodes[node];
+        state.phase = Phase::Up;
+        state.up_since = Some(now);
+        state.was_up = true;
+        match self.nodes[node].parent {
+            Some(parent) if self.nodes[parent].phase == Phase::StartingChildren => self.advance_start(parent),
+            Some(_) => {}
+            None if self.booted => {}
+            None => {
+                self.booted = true;
+                self.actions.push(Action::Booted);
+            }
+        }
+    }
+
+    fn wants_start(&self, node: Node) -> bool {
+        let state = &self.nodes[node];
+        state.phase == Phase::Down && !state.halted && !state.ended && !state.was_up
+    }
+
+    fn ended(&mut self, node: Node, how: Ended) {
+        match (self.nodes[node].phase, how) {
+            (Phase::Starting, _) => self.down(node, After::FailedStart),
+            (Phase::StartingChildren | Phase::Up, _) => self.bring_down(node, After::Crashed),
+            (Phase::Stopping(after), _) => self.down(node, after),
+            // Its children are still going down; the rest follows when they are.
+            (Phase::StoppingChildren(_) | Phase::Down | Phase::BackingOff, _) => {}
+        }
+    }
+
+    /// Takes a node down after everything below it.
+    fn bring_down(&mut self, node: Node, after: After) {
+        self.nodes[node].timer = None;
+        self.nodes[node].phase = Phase::StoppingChildren(after);
+        self.continue_down(node);
+    }
+
+    fn continue_down(&mut self, node: Node) {
+        let Phase::StoppingChildren(after) = self.nodes[node].phase else { return };
+        for index in (0..self.nodes[node].children.len()).rev() {
+            let child = self.nodes[node].children[index];
+            match self.nodes[child].phase {
+                Phase::Down | Phase::BackingOff => {
+                    self.nodes[child].timer = None;
+                    self.nodes[child].phase = Phase::Down;
+                    self.retire_if_over(child);
+                    continue;
+                }
+                Phase::StoppingChildren(_) => self.nodes[child].phase = Phase::StoppingChildren(After::Stay),
+                Phase::Stopping(_) => self.nodes[child].phase = Phase::Stopping(After::Stay),
+                Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(child, After::Stay),
+            }
+            return;
+        }
+        if !self.nodes[node].alive {
+            return self.down(node, after);
+        }
+        self.nodes[node].phase = Phase::Stopping(after);
+        let parent = self.nodes[node].parent.expect("the kernel has no incarnation");
+        let at = self.now.saturating_add(self.nodes[parent].spec.supervision.shutdown);
+        self.set_timer(node, at);
+        self.actions.push(Action::Stop { node, drain: self.over });
+    }
+
+    /// A node and all below it are down.
+    fn down(&mut self, node: Node, after: After) {
+        let state = &mut self.nodes[node];
+        state.timer = None;
+        state.phase = Phase::Down;
+        for index in 0..self.nodes[node].children.len() {
+            let child = self.nodes[node].children[index];
+            self.nodes[child].was_up = false;
+        }
+        let Some(parent) = self.nodes[node].parent else {
+            return self.actions.push(Action::Over(self.gave_up));
+        };
+        self.retire_if_over(node);
+        match self.nodes[parent].phase {
+            Phase::StoppingChildren(_) => return self.continue_down(parent),
+            Phase::Up | Phase::StartingChildren => {}
+            // Nothing below a node that is down runs; nothing below it is decided either.
+            Phase::Down | Phase::Starting | Phase::Stopping(_) | Phase::BackingOff => return,
+        }
+        let coming_up = self.nodes[parent].phase == Phase::StartingChildren && !self.nodes[node].was_up;
+        match after {
+            After::FailedStart | After::Crashed if coming_up && !self.nodes[node].halted => {
+                if parent == ROOT {
+                    self.give_up(ROOT);
+                } else {
+                    self.bring_down(parent, After::FailedStart);
+                }
+            }
+            _ if self.nodes[node].halted && after != After::Restart => {
+                if coming_up {
+                    self.advance_start(parent);
+                }
+            }
+            After::Stay => {}
+            After::Restart => self.start(node),
+            After::Crashed | After::FailedStart => self.restart(node, parent),
+        }
+    }
+
+    /// When everything stops, whoever is down is down for good.
+    fn retire_if_over(&mut self, node: Node) {
+        if self.over {
+            self.actions.push(Action::Retire(node));
+        }
+    }
+
+    fn restart(&mut self, node: Node, parent: Node) {
+        if self.nodes[node].spec.kind == RestartKind::Temporary {
+            self.nodes[node].ended = true;
+            return self.actions.push(Action::Retire(node));
+        }
+        let SupervisionSpec { intensity, period, .. } = self.nodes[parent].spec.supervision;
+        let now = self.now;
+        let window = &mut self.nodes[parent].window;
+        while window.front().is_some_and(|&at| at + period <= now) {
+            window.pop_front();
+        }
+        window.push_back(now);
+        if window.len() > intensity as usize {
+            window.clear();
+            return self.give_up(parent);
+        }
+        let state = &mut self.nodes[node];
+        let backoff = state.spec.backoff;
+        let stable = state.up_since.is_some_and(|since| now.saturating_sub(since) >= backoff.max);
+        state.in_a_row = if stable { 1 } else { state.in_a_row.saturating_add(1) };
+        state.restarts += 1;
+        state.phase = Phase::BackingOff;
+        let ceiling = backoff.ceiling(state.in_a_row);
+        let pause = self.jitter(ceiling);
+        self.actions.push(Action::RestartIn(node, pause));
+        self.set_timer(node, now + pause);
+    }
+
+    fn give_up(&mut self, node: Node) {
+        self.actions.push(Action::GaveUp(node));
+        self.gave_up |= node == ROOT;
+        self.bring_down(node, After::Crashed);
+    }
+
+    fn halt(&mut self, node: Node) {
+        if node == ROOT {
+            return;
+        }
+        self.nodes[node].halted = true;
+        match self.nodes[node].phase {
+            Phase::Down => {}
+            Phase::BackingOff => {
+                self.nodes[node].timer = None;
+                self.nodes[node].phase = Phase::Down;
+            }
+            Phase::StoppingChildren(_) => self.nodes[node].phase = Phase::StoppingChildren(After::Stay),
+            Phase::Stopping(_) => self.nodes[node].phase = Phase::Stopping(After::Stay),
+            Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(node, After::Stay),
+        }
+    }
+
+    fn resume(&mut self, node: Node) {
+        if node == ROOT || self.over {
+            return;
+        }
+        let was = std::mem::replace(&mut self.nodes[node].halted, false);
+        let parent = self.nodes[node].parent.expect("only the kernel has none");
+        let parent_up = self.nodes[parent].phase == Phase::Up;
+        let state = &mut self.nodes[node];
+        match state.phase {
+            Phase::StoppingChildren(After::Stay) if was => state.phase = Phase::StoppingChildren(After::Restart),
+            Phase::Stopping(After::Stay) if was => state.phase = Phase::Stopping(After::Restart),
+            Phase::Down if !state.ended && parent_up => {
+                state.in_a_row = 0;
+                self.start(node);
+            }
+            _ => {}
+        }
+    }
+
+    fn shut_down(&mut self) {
+        if self.over {
+            return;
+        }
+        self.over = true;
+        if !matches!(self.nodes[ROOT].phase, Phase::StoppingChildren(_)) {
+            self.bring_down(ROOT, After::Stay);
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some(at) = self.next_timer().filter(|&at| at <= self.now) {
+            let Some(Reverse((_, node))) = self.timers.pop() else { return };
+            debug_assert_eq!(self.nodes[node].timer, Some(at));
+            self.nodes[node].timer = None;
+            match self.nodes[node].phase {
+                Phase::BackingOff => self.start(node),
+                Phase::Stopping(_) => self.actions.push(Action::Kill(node)),
+                _ => {}
+            }
+        }
+    }
+
+    fn set_timer(&mut self, node: Node, at: Duration) {
+        self.nodes[node].timer = Some(at);
+        self.timers.push(Reverse((at, node)));
+    }
+
+    /// Between nothing and `ceiling` ("full jitter").
+    fn jitter(&mut self, ceiling: Duration) -> Duration {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(((u128::from(z ^ (z >> 31)) * u128::from(bound)) >> 64) as u64)
+    }
+}
+
+impl Entry {
+    fn new(spec: NodeSpec, parent: Option<Node>) -> Self {
+        Self {
+            spec,
+            parent,
+            children: Vec::new(),
+            phase: Phase::Down,
+            alive: false,
+            incarnation: 0,
+            halted: !spec.auto_start,
+            ended: false,
+            was_up: false,
+            up_since: None,
+            in_a_row: 0,
+            restarts: 0,
+            window: VecDeque::new(),
+            timer: None,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Shows state that is handed on at shutdown: counts words, then sends the totals, page by page, at the receiver's pace.
+//!
+//! - Config: `to`, the receiver; by default the sibling `report`. `top`, how many words to send; by default all.
+//! - Messages: words, separated by ASCII white space.
+//! - At shutdown: asks `to` with pages of lines `count<TAB>word`, the most frequent first, ties by the word's bytes. A page
+//!   has at most 256 KiB (a longer line gets its own), and the next one leaves when the receiver replied.
+
+mod table;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use playhouse_sdk::anyhow::Context as _;
+use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+
+use crate::table::Table;
+
+const PAGE_BYTES: usize = 256 * 1024;
+const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
+
+#[derive(Default)]
+struct Count {
+    to: String,
+    top: Option<usize>,
+    totals: Table,
+}
+
+impl Actor for Count {
+    fn init(&mut self, ctx: &mut Context) -> Result {
+        self.to = ctx.config("to").unwrap_or_else(|| ctx.sibling("report"));
+        self.top = ctx.config_as("top")?;
+        Ok(())
+    }
+
+    fn msg_handler(&mut self, msg: Message, _: &mut Context) -> Result {
+        let words = msg.body().split(u8::is_ascii_whitespace);
+        words
+            .filter(|word| !word.is_empty())
+            .for_each(|word| self.totals.add(word));
+        Ok(())
+    }
+
+    fn shutdown(&mut self, ctx: &mut Context) -> Result {
+        let send = |page: &[u8]| {
+            let reply = ctx.ask(&self.to, page, PAGE_TIMEOUT);
+            reply
+                .map(drop)
+                .with_context(|| format!("{} did not take a page of totals", self.to))
+        };
+        let ranking = std::mem::take(&mut self.totals).into_ranking();
+        let (mut page, mut line) = (Vec::with_capacity(PAGE_BYTES), Vec::new());
+        for (word, count) in ranking.iter().take(self.top.unwrap_or(usize::MAX)) {
+            line.clear();
+            write!(line, "{count}\t")?;
+            line.extend_from_slice(word);
+            line.push(b'\n');
+            if !page.is_empty() && page.len() + line.len() > PAGE_BYTES {
+                send(&page)?;
+                page.clear();
+            }
+            page.extend_from_slice(&line);
+        }
+        if page.is_empty() { Ok(()) } else { send(&page) }
+    }
+}
+
+export_actor!(Count);
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::testing::{Setup, Stage};
+
+    use super::*;
+
+    fn setup() -> Setup<Count> {
+        Stage::setup()
+            .address("/count")
+            .answer("/report", |_| Ok(Vec::new()))
+    }
+
+    #[test]
+    fn the_most_frequent_come_first_and_ties_by_word() -> Result {
+        let mut stage = setup().start()?;
+        stage.tell("the cat and the dog")?;
+        stage.tell("\nthe  dog\n")?;
+        stage.shutdown()?;
+        assert_eq!(
+            stage.asked(),
+            [("/report", "3\tthe\n2\tdog\n1\tand\n1\tcat\n")]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn top_and_to_are_configurable() -> Result {
+        let mut stage = setup()
+            .config("top", "1")
+            .config("to", "/list")
+            .answer("/list", |_| Ok(Vec::new()))
+            .start()?;
+        stage.tell("b a b")?;
+        stage.shutdown()?;
+        assert_eq!(stage.asked(), [("/list", "2\tb\n")]);
+        Ok(())
+    }
+
+    #[test]
+    fn without_words_there_is_nothing_to_send() -> Result {
+        let mut stage = setup().start()?;
+        stage.tell(" \n")?;
+        stage.shutdown()?;
+        assert!(stage.asked().is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn pages_are_full_but_not_too_full_and_break_between_lines() -> Result {
+        let mut stage = setup().start()?;
+        for number in 0..100_000 {
+            stage.tell(format!("word{number:06}"))?;
+        }
+        stage.shutdown()?;
+        let pages = stage.asked();
+        assert!(
+            pages
+                .iter()
+                .all(|page| page.body.len() <= PAGE_BYTES && page.body.ends_with(b"\n"))
+        );
+        assert_eq!(
+            pages.len(),
+            (100_000 * "1\tword000000\n".len()).div_ceil(PAGE_BYTES)
+        );
+        let lines = pages
+            .iter()
+            .map(|page| page.body.iter().filter(|&&byte| byte == b'\n').count());
+        assert_eq!(lines.sum::<usize>(), 100_000);
+        Ok(())
+    }
+
+    #[test]
+    fn a_receiver_that_fails_fails_the_shutdown() -> Result {
+        let mut stage = Stage::<Count>::setup().address("/count").start()?;
+        stage.tell("a")?;
+        let error = stage.shutdown().unwrap_err();
+        assert_eq!(error.to_string(), "/report did not take a page of totals");
+        Ok(())
+    }
+
+    #[test]
+    fn a_top_that_is_no_number_fails_the_start() {
+        assert!(setup().config("top", "ten").start().is_err());
+    }
+}

@@ -1,0 +1,40 @@
+//! Shows state: counts its messages since its last start.
+//!
+//! - Config: none.
+//! - Messages: `get` is answered with the count, in decimal. Any other body adds one and is answered with the new count.
+
+use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+
+#[derive(Default)]
+struct Counter {
+    count: u64,
+}
+
+impl Actor for Counter {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        if msg.body() != b"get" {
+            self.count += 1;
+        }
+        ctx.reply(self.count.to_string());
+        Ok(())
+    }
+}
+
+export_actor!(Counter);
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::testing::Stage;
+
+    use super::*;
+
+    #[test]
+    fn every_message_but_get_counts() -> Result {
+        let mut stage = Stage::<Counter>::start()?;
+        assert_eq!(stage.ask("get")?, b"0");
+        stage.tell("one")?;
+        assert_eq!(stage.ask("two")?, b"2");
+        assert_eq!(stage.ask("get")?, b"2");
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! Shows the smallest actor: replies with the body it was sent.
+//!
+//! - Config: none.
+//! - Messages: any bytes.
+
+use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+
+#[derive(Default)]
+struct Echo;
+
+impl Actor for Echo {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        ctx.reply(msg.into_body());
+        Ok(())
+    }
+}
+
+export_actor!(Echo);
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::testing::Stage;
+
+    use super::*;
+
+    #[test]
+    fn any_bytes_come_back() -> Result {
+        let mut stage = Stage::<Echo>::start()?;
+        assert_eq!(stage.ask([0x00, 0xff])?, [0x00, 0xff]);
+        assert_eq!(stage.ask("")?, b"");
+        Ok(())
+    }
+}

@@ -1,0 +1,225 @@
+//! Shows what the sandbox and the supervisor are for: passes messages on, and misbehaves when one asks for it.
+//!
+//! A message that contains a marker, anywhere, makes its trouble; the first marker in it counts. All others go on
+//! unchanged. Config: `to`, the receiver (without it, the message is the reply); and for each trouble, its marker:
+//!
+//! | key | marker by default | trouble |
+//! |---|---|---|
+//! | `panic` | `!panic` | panics |
+//! | `loop` | `!loop` | computes for ever |
+//! | `memory` | `!memory` | allocates for ever |
+//! | `stack` | `!stack` | calls itself for ever |
+//! | `reject` | `!reject` | fails the message, for good |
+//! | `retry` | `!retry` | fails the message, for now |
+//! | `sleep` | `!sleep` | sleeps for an hour in a call of the host, then passes the message on |
+//!
+//! An empty marker switches its trouble off.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use playhouse_sdk::{Actor, Context, Message, Result, export_actor, reject, retry};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    Panic,
+    Loop,
+    Memory,
+    Stack,
+    Reject,
+    Retry,
+    Sleep,
+}
+
+const KEYS: [(&str, Trouble); 7] = [
+    ("panic", Trouble::Panic),
+    ("loop", Trouble::Loop),
+    ("memory", Trouble::Memory),
+    ("stack", Trouble::Stack),
+    ("reject", Trouble::Reject),
+    ("retry", Trouble::Retry),
+    ("sleep", Trouble::Sleep),
+];
+
+#[derive(Default)]
+struct Flaky {
+    to: Option<String>,
+    markers: Markers,
+}
+
+impl Actor for Flaky {
+    fn init(&mut self, ctx: &mut Context) -> Result {
+        self.to = ctx.config("to");
+        for (key, trouble) in KEYS {
+            self.markers.add(
+                ctx.config(key).unwrap_or_else(|| format!("!{key}")),
+                trouble,
+            );
+        }
+        Ok(())
+    }
+
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        if let Some(trouble) = self.markers.find(msg.body()) {
+            make(trouble)?;
+        }
+        match &self.to {
+            Some(to) => ctx.tell(to, msg.body())?,
+            None => ctx.reply(msg.into_body()),
+        }
+        Ok(())
+    }
+}
+
+export_actor!(Flaky);
+
+fn make(trouble: Trouble) -> Result {
+    match trouble {
+        Trouble::Panic => panic!("the message asked for a panic"),
+        Trouble::Loop => spin(),
+        Trouble::Memory => hoard(),
+        Trouble::Stack => _ = descend(0),
+        Trouble::Reject => return Err(reject("the message asked to be rejected")),
+        Trouble::Retry => return Err(retry("the message asked to be retried")),
+        Trouble::Sleep => std::thread::sleep(Duration::from_hours(1)),
+    }
+    Ok(())
+}
+
+// Without `black_box` a compiler may remove each of these.
+
+fn spin() -> ! {
+    let mut turns = 0_u64;
+    loop {
+        turns = black_box(turns.wrapping_add(1));
+    }
+}
+
+fn hoard() -> ! {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(vec![1_u8; 1 << 20])); // ones, not zeros: zeros would leave the pages untouched
+    }
+}
+
+fn descend(depth: u64) -> u64 {
+    let next = black_box(descend as fn(u64) -> u64);
+    next(depth + 1).wrapping_add(depth)
+}
+
+/// The texts to look for.
+struct Markers {
+    texts: Vec<(Vec<u8>, Trouble)>,
+    /// Which bytes start a marker: one look-up dismisses nearly every byte of a message.
+    starts: [bool; 256],
+}
+
+impl Default for Markers {
+    fn default() -> Self {
+        Self {
+            texts: Vec::new(),
+            starts: [false; 256],
+        }
+    }
+}
+
+impl Markers {
+    fn add(&mut self, text: String, trouble: Trouble) {
+        if let Some(&start) = text.as_bytes().first() {
+            self.starts[usize::from(start)] = true;
+            self.texts.push((text.into_bytes(), trouble));
+        }
+    }
+
+    fn find(&self, mut body: &[u8]) -> Option<Trouble> {
+        while let Some(at) = body.iter().position(|&byte| self.starts[usize::from(byte)]) {
+            body = &body[at..];
+            if let Some((_, trouble)) = self.texts.iter().find(|(text, _)| body.starts_with(text)) {
+                return Some(*trouble);
+            }
+            body = &body[1..];
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::Failure;
+    use playhouse_sdk::testing::Stage;
+
+    use super::*;
+
+    #[test]
+    fn other_messages_go_on_unchanged() -> Result {
+        let mut stage = Stage::<Flaky>::setup().config("to", "/split").start()?;
+        stage.tell("no panic!")?;
+        stage.tell([0xff, b'!'])?;
+        assert_eq!(
+            stage.sent(),
+            [
+                ("/split", b"no panic!".as_slice()),
+                ("/split", &[0xff, b'!'])
+            ]
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_receiver_the_message_is_the_reply() -> Result {
+        assert_eq!(Stage::<Flaky>::start()?.ask("as it is")?, b"as it is");
+        Ok(())
+    }
+
+    #[test]
+    fn every_trouble_has_its_marker() -> Result {
+        let stage = Stage::<Flaky>::start()?;
+        for (key, trouble) in KEYS {
+            assert_eq!(
+                stage
+                    .actor()
+                    .markers
+                    .find(format!("!pan!! !{key} me").as_bytes()),
+                Some(trouble)
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_marker_counts() -> Result {
+        let stage = Stage::<Flaky>::start()?;
+        assert_eq!(
+            stage.actor().markers.find(b"!stack !panic"),
+            Some(Trouble::Stack)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_message_is_not_passed_on() -> Result {
+        let mut stage = Stage::<Flaky>::setup().config("to", "/split").start()?;
+        assert!(matches!(stage.tell("a !reject"), Err(Failure::Reject(_))));
+        assert!(matches!(stage.tell("a !retry"), Err(Failure::Retry(_))));
+        assert!(stage.sent().is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn markers_are_configurable_and_an_empty_one_is_off() -> Result {
+        let mut stage = Stage::<Flaky>::setup()
+            .config("reject", "bad")
+            .config("panic", "")
+            .start()?;
+        assert!(stage.tell("too bad").is_err());
+        assert_eq!(stage.ask("!panic !reject")?, b"!panic !reject");
+        Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "the message asked for a panic")]
+    fn a_panic_is_a_panic() {
+        let mut stage = Stage::<Flaky>::start().unwrap();
+        let _ = stage.tell("!panic");
+    }
+}
