@@ -25,7 +25,7 @@ use crate::{Context, Message, Result};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an actor",
-    note = "an actor implements `playhouse_sdk::Actor` (one method: `msg_handler`) and `Default`, its state at each start"
+    note = "an actor implements `playhouse_sdk::Actor` (one method: `msg_handler`) and `Default` (its state at a start)"
 )]
 pub trait Actor: Default + 'static {
     /// Handles one message. What it sends is delivered when it returns `Ok`, and dropped when it does not.

@@ -1,12 +1,5 @@
 //! The WIT contract as Rust, generated. Nothing else lives here.
-#![allow(
-    unsafe_code,
-    missing_docs,
-    unreachable_pub,
-    rust_2018_idioms,
-    clippy::all,
-    clippy::pedantic
-)]
+#![allow(unsafe_code, missing_docs, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
 
 wit_bindgen::generate!({
     path: "../wit",

@@ -1,5 +1,5 @@
-//! The door of a component: the contract's exports in terms of an [`Instance`](crate::instance::Instance), its imports
-//! as a [`Kernel`](crate::kernel::Kernel), and the panic hook. Public only for what `export_actor!` expands to.
+//! The door of a component: the contract's exports in terms of an `Instance`, its imports as a `Kernel`, and the panic
+//! hook. Public only for what `export_actor!` expands to.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -57,9 +57,10 @@ macro_rules! export_actor {
             const _: fn() -> $actor = <$actor as ::std::default::Default>::default;
 
             #[cfg(target_family = "wasm")]
-            type Component = $crate::component::Component<$actor>;
-            #[cfg(target_family = "wasm")]
-            $crate::bindings::export!(Component with_types_in $crate::bindings);
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::export! { Component with_types_in $crate::bindings }
+            };
         };
     };
 }
@@ -84,12 +85,10 @@ mod wasm {
 
     impl<A: Exported> handler::Guest for Component<A> {
         fn msg_handler(body: Vec<u8>) -> Result<Option<Vec<u8>>, types::Failure> {
-            with::<A, _>(|actor| actor.handle(Message::new(body))).map_err(
-                |failure| match failure {
-                    Failure::Reject(reason) => types::Failure::Reject(reason),
-                    Failure::Retry(reason) => types::Failure::Retry(reason),
-                },
-            )
+            with::<A, _>(|actor| actor.handle(Message::new(body))).map_err(|failure| match failure {
+                Failure::Reject(reason) => types::Failure::Reject(reason),
+                Failure::Retry(reason) => types::Failure::Retry(reason),
+            })
         }
     }
 
@@ -107,12 +106,15 @@ mod wasm {
     }
 
     fn with<A: Exported, T>(call: impl FnOnce(&mut Instance<A>) -> T) -> T {
-        A::slot().with_borrow_mut(|slot| {
-            call(
-                slot.as_mut()
-                    .expect("the host calls lifecycle.init once, before anything else"),
-            )
+        A::slot().with_borrow_mut(|slot| match slot {
+            Some(instance) => call(instance),
+            None => not_started(),
         })
+    }
+
+    fn not_started() -> ! {
+        panic::set_hook(Box::new(report_panic));
+        panic!("the host must call lifecycle.init, and it must succeed, before anything else");
     }
 
     /// Once for each panic, and there is but one: it aborts, which traps.
@@ -144,22 +146,8 @@ mod wasm {
         }
 
         fn envelope(&self) -> Option<Envelope> {
-            let kernel::Envelope {
-                id,
-                sender,
-                flow,
-                hops,
-                attempt,
-                asked,
-            } = kernel::message()?;
-            Some(Envelope {
-                id,
-                sender,
-                flow,
-                hops,
-                attempt,
-                asked,
-            })
+            let kernel::Envelope { id, sender, flow, hops, attempt, asked } = kernel::message()?;
+            Some(Envelope { id, sender, flow, hops, attempt, asked })
         }
 
         fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
@@ -167,11 +155,7 @@ mod wasm {
         }
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
-            let timeout_ms = timeout
-                .as_nanos()
-                .div_ceil(1_000_000)
-                .try_into()
-                .unwrap_or(u64::MAX);
+            let timeout_ms = timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX);
             Ok(kernel::ask(to, body, timeout_ms)?)
         }
     }

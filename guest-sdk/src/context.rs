@@ -26,11 +26,7 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(kernel: impl Kernel + 'static) -> Self {
-        Self {
-            kernel: Box::new(kernel),
-            address: OnceCell::new(),
-            reply: Cell::new(None),
-        }
+        Self { kernel: Box::new(kernel), address: OnceCell::new(), reply: Cell::new(None) }
     }
 
     pub(crate) fn take_reply(&self) -> Option<Vec<u8>> {
@@ -85,9 +81,7 @@ impl Context {
     pub fn config_as<T: FromStr<Err: Display>>(&self, key: &str) -> Result<Option<T>> {
         let parse = |value: String| {
             let expected = std::any::type_name::<T>();
-            value
-                .parse()
-                .map_err(|error| anyhow!("config `{key}` = `{value}` is not a {expected}: {error}"))
+            value.parse().map_err(|error| anyhow!("config `{key}` = `{value}` is not a {expected}: {error}"))
         };
         self.config(key).map(parse).transpose()
     }
@@ -117,7 +111,8 @@ impl Context {
         self.kernel.tell(to, body.as_ref())
     }
 
-    /// Sends a value as JSON, like [`tell`](Self::tell). The error is a [`SendError`], or rejects a value that JSON cannot hold.
+    /// Sends a value as JSON, like [`tell`](Self::tell). The error is a [`SendError`], or rejects a value that JSON
+    /// cannot hold.
     pub fn tell_json<T: Serialize + ?Sized>(&self, to: &str, value: &T) -> Result {
         Ok(self.tell(to, to_json(value)?)?)
     }
@@ -153,12 +148,7 @@ impl Context {
     ///     Ok(ctx.ask("/stock", "tea", Duration::from_secs(1))?)
     /// }
     /// ```
-    pub fn ask(
-        &self,
-        to: &str,
-        body: impl AsRef<[u8]>,
-        timeout: Duration,
-    ) -> Result<Vec<u8>, AskError> {
+    pub fn ask(&self, to: &str, body: impl AsRef<[u8]>, timeout: Duration) -> Result<Vec<u8>, AskError> {
         self.kernel.ask(to, body.as_ref(), timeout)
     }
 
@@ -170,8 +160,7 @@ impl Context {
         R: DeserializeOwned,
     {
         let reply = self.ask(to, to_json(question)?, timeout)?;
-        serde_json::from_slice(&reply)
-            .with_context(|| format!("the reply of {to} is not the JSON expected"))
+        serde_json::from_slice(&reply).with_context(|| format!("the reply of {to} is not the JSON expected"))
     }
 }
 
@@ -194,9 +183,7 @@ pub struct Envelope {
 
 /// A value that JSON cannot hold is a bug that no retry mends.
 fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(value)
-        .context("the value has no JSON form")
-        .or_reject()
+    serde_json::to_vec(value).context("the value has no JSON form").or_reject()
 }
 
 /// Parent and name.

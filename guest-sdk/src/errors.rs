@@ -23,9 +23,7 @@ pub enum SendError {
     #[error("not granted: {0}")]
     NotGranted(String),
     /// The body is larger than the receiver's `limits.message`.
-    #[error(
-        "the body is larger than the {limit_bytes} bytes that the receiver's limits.message allows"
-    )]
+    #[error("the body is larger than the {limit_bytes} bytes that the receiver's limits.message allows")]
     TooLarge {
         /// The receiver's limit.
         limit_bytes: u64,

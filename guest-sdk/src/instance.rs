@@ -14,10 +14,7 @@ pub struct Instance<A> {
 
 impl<A: Actor> Instance<A> {
     pub(crate) fn start(kernel: impl Kernel + 'static) -> Result<Self> {
-        let mut instance = Self {
-            actor: A::default(),
-            ctx: Context::new(kernel),
-        };
+        let mut instance = Self { actor: A::default(), ctx: Context::new(kernel) };
         instance.hook("init", A::init)?;
         Ok(instance)
     }

@@ -41,9 +41,7 @@ impl Message {
 
     /// The body as text. A body that is not UTF-8 rejects the message: it will not become UTF-8 later.
     pub fn text(&self) -> Result<&str> {
-        std::str::from_utf8(&self.body)
-            .context("the body is not UTF-8")
-            .or_reject()
+        std::str::from_utf8(&self.body).context("the body is not UTF-8").or_reject()
     }
 
     /// The body as JSON. A body of another shape rejects the message. `T` may borrow from it.
@@ -62,16 +60,12 @@ impl Message {
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        serde_json::from_slice(&self.body)
-            .context("the body is not the JSON expected")
-            .or_reject()
+        serde_json::from_slice(&self.body).context("the body is not the JSON expected").or_reject()
     }
 }
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Message")
-            .field(&String::from_utf8_lossy(&self.body))
-            .finish()
+        f.debug_tuple("Message").field(&String::from_utf8_lossy(&self.body)).finish()
     }
 }

@@ -50,15 +50,8 @@ pub struct Stage<A> {
 impl<A: Actor> Stage<A> {
     /// What to arrange before the start. The actor's address is `/actor` unless told otherwise.
     pub fn setup() -> Setup<A> {
-        let kernel = FakeKernel {
-            address: "/actor".to_owned(),
-            incarnation: 1,
-            ..FakeKernel::default()
-        };
-        Setup {
-            kernel,
-            actor: PhantomData,
-        }
+        let kernel = FakeKernel { address: "/actor".to_owned(), incarnation: 1, ..FakeKernel::default() };
+        Setup { kernel, actor: PhantomData }
     }
 
     /// Starts the actor with nothing arranged, and runs its `init`.
@@ -74,10 +67,7 @@ impl<A: Actor> Stage<A> {
     /// Delivers a message from outside and returns the reply, as an asker on the host would see it: a failed message
     /// is [`AskError::Failed`].
     pub fn ask(&mut self, body: impl Into<Vec<u8>>) -> Result<Vec<u8>, AskError> {
-        let envelope = Envelope {
-            asked: true,
-            ..Envelope::default()
-        };
+        let envelope = Envelope { asked: true, ..Envelope::default() };
         match self.deliver(envelope, body) {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(AskError::NoReply),
@@ -104,11 +94,7 @@ impl<A: Actor> Stage<A> {
     /// assert_eq!(stage.sent(), [("/complaints", "third attempt")]);
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
-    pub fn deliver(
-        &mut self,
-        envelope: Envelope,
-        body: impl Into<Vec<u8>>,
-    ) -> Result<Option<Vec<u8>>, Failure> {
+    pub fn deliver(&mut self, envelope: Envelope, body: impl Into<Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
         let asked = envelope.asked;
         self.kernel.envelope.replace(Some(envelope));
         let handled = self.instance.handle(Message::new(body));
@@ -169,10 +155,7 @@ pub struct Setup<A> {
 impl<A: Actor> Setup<A> {
     /// The actor's own address.
     pub fn address(mut self, address: &str) -> Self {
-        assert!(
-            address.starts_with('/'),
-            "{address:?} is not absolute, as an actor's own address is"
-        );
+        check_address(address).expect("an actor's own address is absolute and valid");
         address.clone_into(&mut self.kernel.address);
         self
     }
@@ -190,15 +173,8 @@ impl<A: Actor> Setup<A> {
     }
 
     /// Who answers when the actor asks this absolute address. An ask to any other finds nobody.
-    pub fn answer(
-        mut self,
-        to: &str,
-        answer: impl FnMut(&[u8]) -> Result<Vec<u8>, AskError> + 'static,
-    ) -> Self {
-        self.kernel
-            .answers
-            .get_mut()
-            .insert(to.to_owned(), Box::new(answer));
+    pub fn answer(mut self, to: &str, answer: impl FnMut(&[u8]) -> Result<Vec<u8>, AskError> + 'static) -> Self {
+        self.kernel.answers.get_mut().insert(to.to_owned(), Box::new(answer));
         self
     }
 
@@ -241,14 +217,7 @@ impl fmt::Debug for Sent {
 /// A message from outside, at its first attempt, that nobody waits for.
 impl Default for Envelope {
     fn default() -> Self {
-        Self {
-            id: "0".repeat(32),
-            sender: None,
-            flow: "0".repeat(16),
-            hops: 0,
-            attempt: 1,
-            asked: false,
-        }
+        Self { id: "0".repeat(32), sender: None, flow: "0".repeat(16), hops: 0, attempt: 1, asked: false }
     }
 }
 
@@ -279,18 +248,11 @@ impl FakeKernel {
     }
 
     fn address_message(&self, to: &str, body: &[u8]) -> Result<Sent, SendError> {
-        let to = if to.starts_with('/') {
-            to.to_owned()
-        } else {
-            format!("{}/{to}", self.address)
-        };
+        let to = if to.starts_with('/') { to.to_owned() } else { format!("{}/{to}", self.address) };
         check_address(&to)?;
         match self.refusals.get(&to) {
             Some(error) => Err(error.clone()),
-            None => Ok(Sent {
-                to,
-                body: body.to_owned(),
-            }),
+            None => Ok(Sent { to, body: body.to_owned() }),
         }
     }
 }
@@ -321,9 +283,7 @@ impl Kernel for Rc<FakeKernel> {
     fn ask(&self, to: &str, body: &[u8], _timeout: Duration) -> Result<Vec<u8>, AskError> {
         let question = self.address_message(to, body)?;
         let mut answers = self.answers.borrow_mut();
-        let answer = answers
-            .get_mut(&question.to)
-            .ok_or_else(|| SendError::UnknownAddress(question.to.clone()))?;
+        let answer = answers.get_mut(&question.to).ok_or_else(|| SendError::UnknownAddress(question.to.clone()))?;
         self.asked.borrow_mut().push(question);
         answer(body)
     }
@@ -333,17 +293,14 @@ impl Kernel for Rc<FakeKernel> {
 fn check_address(address: &str) -> Result<(), SendError> {
     let fits = |segment: &str| {
         (1..=64).contains(&segment.len())
-            && segment
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
     };
-    let segments: Vec<&str> = address.split('/').skip(1).collect();
+    let segments: Vec<&str> = address.strip_prefix('/').unwrap_or_default().split('/').collect();
     if segments.len() <= 16 && segments.iter().copied().all(fits) {
         return Ok(());
     }
-    Err(SendError::BadAddress(format!(
-        "{address:?} is not made of 1 to 16 segments of letters, digits, `_` and `-`"
-    )))
+    let reason = format!("{address:?} is not 1 to 16 times `/` and 1 to 64 letters, digits, `_` or `-`");
+    Err(SendError::BadAddress(reason))
 }
 
 #[cfg(test)]
@@ -396,19 +353,13 @@ mod tests {
     fn a_plain_error_retries_and_a_reject_anywhere_in_the_chain_rejects() {
         let mut stage = puppet();
         assert!(matches!(stage.tell("fail"), Err(Failure::Retry(_))));
-        assert_eq!(
-            stage.tell("reject"),
-            Err(Failure::Reject("in the play: told to".to_owned()))
-        );
+        assert_eq!(stage.tell("reject"), Err(Failure::Reject("in the play: told to".to_owned())));
     }
 
     #[test]
     fn a_body_that_is_not_utf8_rejects() {
         let failure = puppet().tell([0xff]).unwrap_err();
-        assert!(
-            matches!(&failure, Failure::Reject(reason) if reason.contains("not UTF-8")),
-            "{failure:?}"
-        );
+        assert!(matches!(&failure, Failure::Reject(reason) if reason.contains("not UTF-8")), "{failure:?}");
     }
 
     #[test]
@@ -418,15 +369,8 @@ mod tests {
 
     #[test]
     fn a_reply_in_a_hook_fails_the_hook() {
-        let error = Stage::<Puppet>::setup()
-            .config("init", "reply")
-            .start()
-            .err()
-            .expect("no start");
-        assert_eq!(
-            error.to_string(),
-            "`init` called `reply`, but a hook has no message to reply to"
-        );
+        let error = Stage::<Puppet>::setup().config("init", "reply").start().err().expect("no start");
+        assert_eq!(error.to_string(), "`init` called `reply`, but a hook has no message to reply to");
     }
 
     #[test]
@@ -439,58 +383,31 @@ mod tests {
     #[test]
     fn a_bad_address_and_a_refusal_fail_the_send() {
         let too_large = SendError::TooLarge { limit_bytes: 1 };
-        let mut stage = Stage::<Puppet>::setup()
-            .refuse("/full", too_large.clone())
-            .start()
-            .unwrap();
-        assert!(
-            stage
-                .tell("/no/:/address")
-                .unwrap_err()
-                .to_string()
-                .starts_with("bad address")
-        );
-        assert_eq!(
-            stage.tell("/full"),
-            Err(Failure::Retry(too_large.to_string()))
-        );
+        let mut stage = Stage::<Puppet>::setup().refuse("/full", too_large.clone()).start().unwrap();
+        assert!(stage.tell("/no/:/address").unwrap_err().to_string().starts_with("bad address"));
+        assert_eq!(stage.tell("/full"), Err(Failure::Retry(too_large.to_string())));
     }
 
     #[test]
     fn an_ask_is_answered_by_the_script_or_finds_nobody() {
-        let mut stage = Stage::<Puppet>::setup()
-            .answer("/oracle", |_| Ok(b"because".into()))
-            .start()
-            .unwrap();
+        let mut stage = Stage::<Puppet>::setup().answer("/oracle", |_| Ok(b"because".into())).start().unwrap();
         assert_eq!(stage.ask("ask").unwrap(), b"because");
         assert_eq!(
             puppet().ask("ask"),
-            Err(AskError::Failed(
-                "the question was not sent: no actor has the address /oracle".to_owned()
-            ))
+            Err(AskError::Failed("the question was not sent: no actor has the address /oracle".to_owned()))
         );
     }
 
     #[test]
     fn addresses_know_their_parts() {
-        let at = |address: &str| {
-            Stage::<Puppet>::setup()
-                .address(address)
-                .start()
-                .unwrap()
-                .ask("whoami")
-                .unwrap()
-        };
+        let at = |address: &str| Stage::<Puppet>::setup().address(address).start().unwrap().ask("whoami").unwrap();
         assert_eq!(at("/a"), br#"["/","a","/x"]"#);
         assert_eq!(at("/a/b"), br#"["/a","b","/a/x"]"#);
     }
 
     #[test]
     fn a_config_value_that_does_not_parse_is_named() {
-        let mut stage = Stage::<Puppet>::setup()
-            .config("top", "many")
-            .start()
-            .unwrap();
+        let mut stage = Stage::<Puppet>::setup().config("top", "many").start().unwrap();
         let expected = "config `top` = `many` is not a u8: invalid digit found in string";
         assert_eq!(stage.tell("top"), Err(Failure::Retry(expected.to_owned())));
         assert_eq!(puppet().ask("top").unwrap(), b"null");

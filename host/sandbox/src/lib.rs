@@ -1,1 +1,38 @@
-//! x
+//! The sandbox: turns a `.wasm` component into something that the kernel can run, confines it, and says how it died.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `sandbox` | the front door: [`Sandbox`], its parts, the clock that ticks |
+//! | `engine` | how wasmtime is set up: features, stacks, the pool of instances |
+//! | `component` | what a file is, and whether its component can be an actor |
+//! | `cache` | compiled code on disk; the only place with unsafe code |
+//! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
+//! | `guest` | one incarnation: a store, an instance, the calls |
+//! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
+//! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
+//! | `autopsy` | from a wasmtime error to a crash report |
+//! | `inspect` | a look at a file without running it |
+//!
+//! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
+//! Absent on purpose: the manifest, and any grant of folders, environment or network.
+
+mod autopsy;
+mod cache;
+mod component;
+mod contract;
+mod engine;
+mod guest;
+mod imports;
+mod inspect;
+mod limits;
+mod output;
+mod plugin;
+mod sandbox;
+
+pub use cache::default_cache_dir;
+pub use component::LoadError;
+pub use inspect::{Inspection, inspect};
+pub use limits::Limits;
+pub use output::Output;
+pub use plugin::{Compiled, Plugin, PluginInfo};
+pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

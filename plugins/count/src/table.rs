@@ -1,16 +1,16 @@
 //! Words and their counts, in as little of a 32-bit memory as it goes: some 20 bytes for a word of 8 letters.
 //! Knows nothing of actors and messages.
 //!
-//! A record, `count: u32, length: u8 [u32], word`, lies in an arena of chunks that are never moved. An index of `u32` record
-//! addresses, open addressing with linear probing, is cut into shards by the hash's upper bits: each grows for itself, so
-//! no single word pays for rehashing millions, and no growth needs twice the index.
+//! A record, `count: u32, length: u8 [u32], word`, lies in an arena of chunks that are never moved. An index of `u32`
+//! record addresses, open addressing with linear probing, is cut into shards by the hash's upper bits: each grows for
+//! itself, so no single word pays for rehashing millions, and no growth needs twice the index.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 const SHARD_BITS: u32 = 10;
 const FIRST_SLOTS: usize = 16;
-/// No record is there: records have more than one byte, and this is the address of the last.
+/// No record has this address: it is the last byte, and a record has more than one.
 const EMPTY: u32 = u32::MAX;
 
 /// A count for each word.
@@ -22,10 +22,7 @@ pub(crate) struct Table {
 impl Default for Table {
     fn default() -> Self {
         let shards = (0..1 << SHARD_BITS).map(|_| Shard::default()).collect();
-        Self {
-            arena: Arena::default(),
-            shards,
-        }
+        Self { arena: Arena::default(), shards }
     }
 }
 
@@ -45,20 +42,15 @@ impl Table {
         }
     }
 
-    /// Puts the words in order, the most frequent first, ties by the word's bytes. Needs no further memory: it sorts
-    /// within the index's shards, and [`Ranking::iter`] merges them.
+    /// Puts the words in order, the most frequent first, ties by the word's bytes. Needs hardly any memory: it
+    /// sorts one shard of the index after the other, and [`Ranking::iter`] merges them.
     pub(crate) fn into_ranking(self) -> Ranking {
         let Self { arena, mut shards } = self;
         for shard in &mut shards {
             shard.slots.retain(|&address| address != EMPTY);
-            shard
-                .slots
-                .sort_unstable_by(|&a, &b| arena.rank(b).cmp(&arena.rank(a)));
+            shard.slots.sort_by_cached_key(|&address| Reverse(arena.rank(address)));
         }
-        Ranking {
-            arena,
-            runs: shards.into_iter().map(|shard| shard.slots).collect(),
-        }
+        Ranking { arena, runs: shards.into_iter().map(|shard| shard.slots).collect() }
     }
 }
 
@@ -75,14 +67,11 @@ impl Ranking {
         let mut runs: Vec<_> = self.runs.iter().map(|run| run.iter()).collect();
         let mut heads = BinaryHeap::with_capacity(runs.len());
         for (number, run) in runs.iter_mut().enumerate() {
-            heads.extend(
-                run.next()
-                    .map(|&address| (self.arena.rank(address), number)),
-            );
+            heads.extend(run.next().map(|&address| (self.arena.rank(address), number)));
         }
         std::iter::from_fn(move || {
             let mut head = heads.peek_mut()?;
-            let ((count, Reverse(word)), number) = *head;
+            let (Rank { count, word: Reverse(word), .. }, number) = *head;
             match runs[number].next() {
                 Some(&address) => head.0 = self.arena.rank(address),
                 None => drop(std::collections::binary_heap::PeekMut::pop(head)),
@@ -144,18 +133,13 @@ impl Arena {
     fn push(&mut self, word: &[u8]) -> u32 {
         let long = word.len() >= usize::from(LONG);
         let bytes = COUNT_BYTES + 1 + if long { 4 } else { 0 } + word.len();
-        if self
-            .chunks
-            .last()
-            .is_none_or(|chunk| chunk.capacity() - chunk.len() < bytes)
-        {
+        if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < bytes) {
             // A record larger than a chunk starts its own, so that its address is still its start.
             self.chunks.push(Vec::with_capacity(bytes.max(CHUNK_BYTES)));
         }
         let number = self.chunks.len() - 1;
         let chunk = &mut self.chunks[number];
-        let address = u32::try_from(number << CHUNK_BITS | chunk.len())
-            .expect("an arena has less than 4 GiB");
+        let address = u32::try_from(number << CHUNK_BITS | chunk.len()).expect("an arena has less than 4 GiB");
         chunk.extend_from_slice(&1_u32.to_le_bytes());
         if long {
             let length = u32::try_from(word.len()).expect("a word has less than 4 GiB");
@@ -180,44 +164,43 @@ impl Arena {
 
     fn count(&self, address: u32) -> u64 {
         let (chunk, at) = Self::place(address);
-        let carries = if self.carries.is_empty() {
-            0
-        } else {
-            self.carries.get(&address).copied().unwrap_or(0)
-        };
+        let carries = if self.carries.is_empty() { 0 } else { self.carries.get(&address).copied().unwrap_or(0) };
         carries << u32::BITS | u64::from(u32_at(&self.chunks[chunk][at..]))
     }
 
     fn word(&self, address: u32) -> &[u8] {
         let (chunk, at) = Self::place(address);
-        let (&length, rest) = self.chunks[chunk][at + COUNT_BYTES..]
-            .split_first()
-            .expect("a record has its length after its count");
+        let (&length, rest) =
+            self.chunks[chunk][at + COUNT_BYTES..].split_first().expect("a record has its length after its count");
         match length {
             LONG => &rest[4..4 + u32_at(rest) as usize],
             length => &rest[..usize::from(length)],
         }
     }
 
-    /// What comes first in the ranking is the greatest.
-    fn rank(&self, address: u32) -> (u64, Reverse<&[u8]>) {
-        (self.count(address), Reverse(self.word(address)))
+    fn rank(&self, address: u32) -> Rank<'_> {
+        let word = self.word(address);
+        let mut start = [0; 8];
+        start[..word.len().min(8)].copy_from_slice(&word[..word.len().min(8)]);
+        Rank { count: self.count(address), start: Reverse(u64::from_be_bytes(start)), word: Reverse(word) }
     }
 
     fn place(address: u32) -> (usize, usize) {
-        (
-            (address >> CHUNK_BITS) as usize,
-            address as usize & (CHUNK_BYTES - 1),
-        )
+        ((address >> CHUNK_BITS) as usize, address as usize & (CHUNK_BYTES - 1))
     }
 }
 
+/// What comes first in the ranking is the greatest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank<'a> {
+    count: u64,
+    /// The word's first bytes, as a number of the same order: most ties end here, without a look at the arena.
+    start: Reverse<u64>,
+    word: Reverse<&'a [u8]>,
+}
+
 fn u32_at(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes(
-        *bytes
-            .first_chunk()
-            .expect("records hold their numbers whole"),
-    )
+    u32::from_le_bytes(*bytes.first_chunk().expect("records hold their numbers whole"))
 }
 
 /// Multiply and fold, eight bytes at a time. Without a secret: who sends words that collide slows down only this actor,
@@ -229,12 +212,8 @@ fn hash(word: &[u8]) -> u64 {
         product ^ product >> 32
     };
     let (blocks, rest) = word.as_chunks::<8>();
-    let hash = blocks.iter().fold(word.len() as u64, |hash, block| {
-        mix(hash, u64::from_le_bytes(*block))
-    });
-    let last = rest
-        .iter()
-        .fold(0, |bits, &byte| bits << 8 | u64::from(byte));
+    let hash = blocks.iter().fold(word.len() as u64, |hash, block| mix(hash, u64::from_le_bytes(*block)));
+    let last = rest.iter().fold(0, |bits, &byte| bits << 8 | u64::from(byte));
     mix(mix(hash, last), 0)
 }
 
@@ -254,10 +233,7 @@ mod tests {
 
     fn ranked(table: Table) -> Vec<(String, u64)> {
         let ranking = table.into_ranking();
-        ranking
-            .iter()
-            .map(|(word, count)| (String::from_utf8(word.to_vec()).unwrap(), count))
-            .collect()
+        ranking.iter().map(|(word, count)| (String::from_utf8(word.to_vec()).unwrap(), count)).collect()
     }
 
     #[test]
@@ -276,32 +252,18 @@ mod tests {
 
     #[test]
     fn ties_are_ordered_by_bytes() {
-        let expected =
-            [("b", 2), ("", 1), ("a", 1), ("aa", 1)].map(|(word, count)| (word.to_owned(), count));
+        let expected = [("b", 2), ("", 1), ("a", 1), ("aa", 1)].map(|(word, count)| (word.to_owned(), count));
         assert_eq!(ranked(table(&["b", "aa", "a", "", "b"])), expected);
     }
 
     #[test]
     fn words_of_any_length_fit() {
-        let lengths = [
-            254,
-            255,
-            256,
-            CHUNK_BYTES - 1,
-            CHUNK_BYTES,
-            3 * CHUNK_BYTES,
-            7,
-        ];
+        let lengths = [254, 255, 256, CHUNK_BYTES - 1, CHUNK_BYTES, 3 * CHUNK_BYTES, 7];
         let words: Vec<String> = lengths.map(|length| "x".repeat(length)).into();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut found = ranked(table(&words));
         found.sort_by_key(|(word, _)| lengths.iter().position(|&length| length == word.len()));
-        assert!(
-            found
-                .iter()
-                .map(|(word, count)| (word.as_str(), *count))
-                .eq(words.into_iter().map(|word| (word, 1)))
-        );
+        assert!(found.iter().map(|(word, count)| (word.as_str(), *count)).eq(words.into_iter().map(|word| (word, 1))));
     }
 
     #[test]
@@ -327,11 +289,7 @@ mod tests {
         let words = 1 << 20;
         (0..words).for_each(|number: usize| table.add(format!("{number:08}").as_bytes()));
         let arena: usize = table.arena.chunks.iter().map(Vec::capacity).sum();
-        let index: usize = table
-            .shards
-            .iter()
-            .map(|shard| shard.slots.capacity() * size_of::<u32>())
-            .sum();
+        let index: usize = table.shards.iter().map(|shard| shard.slots.capacity() * size_of::<u32>()).sum();
         assert!((arena + index) / words <= 24, "{}", (arena + index) / words);
     }
 }

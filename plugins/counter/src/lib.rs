@@ -1,7 +1,7 @@
 //! Shows state: counts its messages since its last start.
 //!
 //! - Config: none.
-//! - Messages: `get` is answered with the count, in decimal. Any other body adds one and is answered with the new count.
+//! - Messages: `get` is answered with the count, in decimal. Any other body adds one, and the new count is the answer.
 
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 

@@ -51,10 +51,7 @@ impl Actor for Flaky {
     fn init(&mut self, ctx: &mut Context) -> Result {
         self.to = ctx.config("to");
         for (key, trouble) in KEYS {
-            self.markers.add(
-                ctx.config(key).unwrap_or_else(|| format!("!{key}")),
-                trouble,
-            );
+            self.markers.add(ctx.config(key).unwrap_or_else(|| format!("!{key}")), trouble);
         }
         Ok(())
     }
@@ -116,10 +113,7 @@ struct Markers {
 
 impl Default for Markers {
     fn default() -> Self {
-        Self {
-            texts: Vec::new(),
-            starts: [false; 256],
-        }
+        Self { texts: Vec::new(), starts: [false; 256] }
     }
 }
 
@@ -155,13 +149,7 @@ mod tests {
         let mut stage = Stage::<Flaky>::setup().config("to", "/split").start()?;
         stage.tell("no panic!")?;
         stage.tell([0xff, b'!'])?;
-        assert_eq!(
-            stage.sent(),
-            [
-                ("/split", b"no panic!".as_slice()),
-                ("/split", &[0xff, b'!'])
-            ]
-        );
+        assert_eq!(stage.sent(), [("/split", b"no panic!".as_slice()), ("/split", &[0xff, b'!'])]);
         Ok(())
     }
 
@@ -175,13 +163,7 @@ mod tests {
     fn every_trouble_has_its_marker() -> Result {
         let stage = Stage::<Flaky>::start()?;
         for (key, trouble) in KEYS {
-            assert_eq!(
-                stage
-                    .actor()
-                    .markers
-                    .find(format!("!pan!! !{key} me").as_bytes()),
-                Some(trouble)
-            );
+            assert_eq!(stage.actor().markers.find(format!("!pan!! !{key} me").as_bytes()), Some(trouble));
         }
         Ok(())
     }
@@ -189,10 +171,7 @@ mod tests {
     #[test]
     fn the_first_marker_counts() -> Result {
         let stage = Stage::<Flaky>::start()?;
-        assert_eq!(
-            stage.actor().markers.find(b"!stack !panic"),
-            Some(Trouble::Stack)
-        );
+        assert_eq!(stage.actor().markers.find(b"!stack !panic"), Some(Trouble::Stack));
         Ok(())
     }
 
@@ -207,10 +186,7 @@ mod tests {
 
     #[test]
     fn markers_are_configurable_and_an_empty_one_is_off() -> Result {
-        let mut stage = Stage::<Flaky>::setup()
-            .config("reject", "bad")
-            .config("panic", "")
-            .start()?;
+        let mut stage = Stage::<Flaky>::setup().config("reject", "bad").config("panic", "").start()?;
         assert!(stage.tell("too bad").is_err());
         assert_eq!(stage.ask("!panic !reject")?, b"!panic !reject");
         Ok(())

@@ -32,7 +32,7 @@ export_actor!(Split);
 
 /// The words of a line, written to the front of `room`.
 ///
-/// Each byte is written, and kept or overwritten by the next: text is unpredictable, so this has no branch to mispredict.
+/// Each byte is written, and kept or overwritten by the next: text is unpredictable, so nothing here branches on it.
 /// The words are never longer than the line, as each separator stands for at least one byte that is no letter.
 fn words<'a>(line: &[u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     if room.len() < line.len() {
@@ -82,11 +82,7 @@ mod tests {
     fn every_byte_is_a_letter_or_separates() {
         for byte in u8::MIN..=u8::MAX {
             let lower = [b'a', byte.to_ascii_lowercase(), b'b'];
-            let expected = if byte.is_ascii_alphabetic() {
-                &lower
-            } else {
-                b"a b"
-            };
+            let expected = if byte.is_ascii_alphabetic() { &lower } else { b"a b" };
             assert_eq!(words(&[b'A', byte, b'B'], &mut Vec::new()), expected);
         }
     }

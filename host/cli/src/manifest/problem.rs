@@ -1,0 +1,194 @@
+//! What is wrong with a manifest, as a person sees it: the file, the line, the offending text, a suggestion.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use super::units::{SIZE_FORM, TIME_FORM, size_meant, time_meant};
+
+/// A manifest's text and the name that its reader gave it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// As the reader wrote it on the command line.
+    pub name: String,
+    /// The file's text.
+    pub text: Arc<str>,
+}
+
+impl Source {
+    /// The text of the file at `path`.
+    pub fn new(path: &Path, text: String) -> Self {
+        Self { name: path.display().to_string(), text: text.into() }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub message: String,
+    /// Where, each place with a remark; the first one is the place itself.
+    pub labels: Vec<(Range<usize>, String)>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// Something wrong at one place.
+    pub fn at(place: Range<usize>, message: impl Into<String>, remark: impl Into<String>) -> Self {
+        Self { message: message.into(), labels: vec![(place, remark.into())], help: None }
+    }
+
+    /// Another place that has to do with it.
+    #[must_use]
+    pub fn and_at(mut self, place: Range<usize>, remark: impl Into<String>) -> Self {
+        self.labels.push((place, remark.into()));
+        self
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What the TOML reader found, in this program's words.
+    pub fn from_toml(error: &toml::de::Error, text: &str) -> Self {
+        let place = error.span().unwrap_or(0..0);
+        let found = text.get(place.clone()).unwrap_or_default();
+        let message = error.message();
+        if let Some((name, known)) = unknown(message, "unknown field `") {
+            let problem = Self::at(place, format!("unknown key `{name}`"), meant_remark(name, &known));
+            return problem.help(format!("the keys here are {}", listed(&known)));
+        }
+        if let Some((name, known)) = unknown(message, "unknown variant `") {
+            let remark = meant_remark(name, &known);
+            let problem = Self::at(place, format!("`{name}` is not possible here"), remark);
+            return problem.help(match known.as_slice() {
+                [only] => format!("this version knows only `{only}`"),
+                _ => format!("possible are {}", listed(&known)),
+            });
+        }
+        if message.ends_with("is no size") || message.contains("expected a size") {
+            let remark = size_meant(found).map_or("here".into(), |meant| format!("did you mean \"{meant}\"?"));
+            return Self::at(place, plain(message), remark).help(SIZE_FORM);
+        }
+        if message.ends_with("is no time") || message.contains("expected a time") {
+            let remark = time_meant(found).map_or("here".into(), |meant| format!("did you mean \"{meant}\"?"));
+            return Self::at(place, plain(message), remark).help(TIME_FORM);
+        }
+        if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+            // The place is the whole table: its first line says enough.
+            let first_line = place.start..place.start + found.lines().next().unwrap_or_default().len();
+            return Self::at(first_line, format!("`{key}` is missing"), format!("this one needs a `{key}`"));
+        }
+        Self::at(place, plain(message), "here")
+    }
+}
+
+/// Serde's and TOML's words in those of the manifest.
+fn plain(message: &str) -> String {
+    message
+        .replace("invalid type: ", "wrong type: ")
+        .replace("invalid value: ", "wrong value: ")
+        .replace("integer `", "number `")
+        .replace("expected a sequence", "expected a list")
+        .replace("expected u32", "expected a whole number, 0 or more")
+        .replace("expected struct Play", "expected a table")
+}
+
+/// The name and the known ones of serde's "unknown …, expected …".
+fn unknown<'m>(message: &'m str, prefix: &str) -> Option<(&'m str, Vec<&'m str>)> {
+    let (name, rest) = message.strip_prefix(prefix)?.split_once("`, ")?;
+    Some((name, rest.split('`').skip(1).step_by(2).collect()))
+}
+
+fn meant_remark(name: &str, known: &[&str]) -> String {
+    nearest(name, known.iter().copied()).map_or("here".into(), |near| format!("did you mean `{near}`?"))
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The known name that is most like `name`, if one is like it at all.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let scored = known.into_iter().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 > 0.75).then_some(best.1)
+}
+
+/// All that is wrong with one manifest.
+#[derive(Debug, Clone)]
+pub struct Problems {
+    /// Where.
+    pub source: Source,
+    /// What, in the order of the file.
+    pub problems: Vec<Problem>,
+}
+
+impl Problems {
+    /// Sorts the problems by their place.
+    pub fn new(source: Source, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| problem.labels.first().map_or(0, |(place, _)| place.start));
+        Self { source, problems }
+    }
+
+    /// The whole report. With `colour` for a terminal; without, the same text on every machine.
+    pub fn render(&self, colour: bool) -> String {
+        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_links(false)
+            .with_context_lines(1)
+            .with_wrap_lines(false)
+            .with_break_words(false);
+        let mut out = String::new();
+        for problem in &self.problems {
+            let shown = Shown { problem, source: NamedSource::new(&self.source.name, self.source.text.clone()) };
+            // Writing to a string cannot fail, and a place outside of the text is shown without its line.
+            let _ = handler.render_report(&mut out, &shown);
+            out.push('\n');
+        }
+        if self.problems.len() > 1 {
+            out.push_str(&format!("{} problems in {}\n", self.problems.len(), self.source.name));
+        }
+        out
+    }
+}
+
+/// A problem with its source, as the renderer wants it.
+#[derive(Debug)]
+struct Shown<'a> {
+    problem: &'a Problem,
+    source: NamedSource<Arc<str>>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = |(n, (place, remark)): (usize, &(Range<usize>, String))| {
+            let make = if n == 0 { LabeledSpan::new_primary_with_span } else { LabeledSpan::new_with_span };
+            make(Some(remark.clone()), place.clone())
+        };
+        Some(Box::new(self.problem.labels.iter().enumerate().map(span)))
+    }
+}

@@ -1,0 +1,231 @@
+//! The manifest as it is written: every key with its meaning, an example and its default. Values carry their
+//! place in the file where a check beyond their type may find fault with them. No key is accepted that is not
+//! enforced.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::units::{AtLeastOne, ByteSize, Text, Time};
+
+/// `playhouse.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The play as a whole. Default: every key's default.
+    #[serde(default)]
+    pub play: Play,
+    /// The actors, in start order: parents before children, consumers before producers, since they stop in the
+    /// reverse order. Default: none.
+    #[serde(default)]
+    pub actor: Vec<Spanned<Actor>>,
+}
+
+/// `[play]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Play {
+    /// What people call it. Example: `name = "word-count"`. Default: the name of the manifest's folder.
+    pub name: Option<String>,
+    /// The folder of the `.wasm` files, relative to the manifest. Example: `plugins = "../plugins"`.
+    /// Default: `"plugins"`.
+    pub plugins: Option<Spanned<String>>,
+    /// Most instances that live at once, over all actors. Example: `max_instances = 200`. Default: 1000.
+    pub max_instances: Option<AtLeastOne>,
+    /// How the kernel looks after the top actors.
+    #[serde(default)]
+    pub supervision: Supervision,
+    /// The store of messages that will not be handled.
+    #[serde(default)]
+    pub dead_letters: DeadLetters,
+}
+
+/// `[play.dead_letters]`. When it is full the oldest letter goes; it stays counted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetters {
+    /// Most letters kept. Example: `capacity = 500`. Default: 10000.
+    pub capacity: Option<AtLeastOne>,
+    /// Most bytes of bodies kept. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
+    pub bytes: Option<ByteSize>,
+}
+
+/// `[[actor]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// Where it lives: its parent's address and its name. Example: `address = "/shop/cart"`. Required.
+    pub address: Spanned<String>,
+    /// Its code: a file of the plugins folder, without `.wasm`. Letters, digits, `_` and `-`.
+    /// Example: `plugin = "cart"`. Required.
+    pub plugin: Spanned<String>,
+    /// To whom it may send, besides its descendants and the sender of the message in hand.
+    /// Example: `sends_to = ["/count", "/log"]`. Default: `[]`.
+    #[serde(default)]
+    pub sends_to: Vec<Spanned<String>>,
+    /// Refuse the plugin unless the file has this digest (`playhouse inspect` prints it).
+    /// Example: `sha256 = "9f86d081…"`. Default: any file.
+    pub sha256: Option<Spanned<String>>,
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
+    pub batch: Option<AtLeastOne>,
+    /// `"auto"`, or `"manual"`: it waits for a person's `playhouse start`. Example: `start = "manual"`.
+    /// Default: `"auto"`.
+    #[serde(default)]
+    pub start: Start,
+    /// What its code may ask for by name. Numbers and booleans become their text.
+    /// Example: `config = { top = "10" }`. Default: `{}`.
+    #[serde(default)]
+    pub config: BTreeMap<String, Text>,
+    /// The queue in front of it.
+    #[serde(default)]
+    pub mailbox: Mailbox,
+    /// How it recovers.
+    #[serde(default)]
+    pub restart: Restart,
+    /// How it looks after its children.
+    #[serde(default)]
+    pub supervision: Supervision,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// When an actor starts.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// With its parent.
+    #[default]
+    Auto,
+    /// When a person says so.
+    Manual,
+}
+
+/// `[actor.mailbox]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mailbox {
+    /// Where messages wait. Only `"memory"` so far. Example: `kind = "memory"`. Default: `"memory"`.
+    #[serde(default)]
+    pub kind: MailboxKind,
+    /// Most messages that wait. Example: `capacity = 64`. Default: 1024.
+    pub capacity: Option<AtLeastOne>,
+    /// Most bytes that wait, with 64 more for each message; at least `limits.message`.
+    /// Example: `bytes = "64MiB"`. Default: `"16MiB"`.
+    pub bytes: Option<Spanned<ByteSize>>,
+    /// What happens to a message that finds it full: `"block"` (the sender waits, up to `timeout`), `"reject"`
+    /// (the sender is told), `"drop-newest"`, `"drop-oldest"`. Example: `overflow = "drop-oldest"`.
+    /// Default: `"block"`.
+    #[serde(default)]
+    pub overflow: Overflow,
+    /// How long a sender waits for room before its message is a dead letter, with `overflow = "block"`.
+    /// Example: `timeout = "1m"`. Default: `"30s"`.
+    pub timeout: Option<Time>,
+}
+
+/// Where messages wait.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailboxKind {
+    /// In the host's memory: what waits is lost when the host ends.
+    #[default]
+    Memory,
+}
+
+/// What happens to a message that finds the mailbox full.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overflow {
+    /// The sender waits.
+    #[default]
+    Block,
+    /// The sender is told.
+    Reject,
+    /// The new one is a dead letter.
+    DropNewest,
+    /// The oldest one is a dead letter.
+    DropOldest,
+}
+
+/// `[actor.restart]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// When it is started again: `"permanent"` (always), `"transient"` (after a crash), `"temporary"` (never).
+    /// Example: `kind = "transient"`. Default: `"permanent"`.
+    #[serde(default)]
+    pub kind: RestartKind,
+    /// How often one message may fail or crash the actor before it is a dead letter. Example: `attempts = 1`.
+    /// Default: 3.
+    pub attempts: Option<AtLeastOne>,
+    /// The pause before a restart or a retry. Example: `backoff = { initial = "10ms", max = "10s" }`.
+    /// Default: as in the example.
+    #[serde(default)]
+    pub backoff: Backoff,
+}
+
+/// When an actor is started again.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestartKind {
+    /// Always.
+    #[default]
+    Permanent,
+    /// After a crash only.
+    Transient,
+    /// Never.
+    Temporary,
+}
+
+/// `backoff = { … }`: random between nothing and a ceiling that doubles.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backoff {
+    /// The first ceiling. Example: `initial = "1s"`. Default: `"10ms"`.
+    pub initial: Option<Spanned<Time>>,
+    /// The last ceiling. Example: `max = "1m"`. Default: `"10s"`.
+    pub max: Option<Spanned<Time>>,
+}
+
+/// `[actor.supervision]` for its children, `[play.supervision]` for the top actors.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supervision {
+    /// Who restarts when a child crashed. Only `"one-for-one"` so far: that child alone.
+    /// Example: `strategy = "one-for-one"`. Default: `"one-for-one"`.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// More restarts than this within `period`, and the supervisor gives up. Example: `intensity = 3`.
+    /// Default: 10.
+    pub intensity: Option<u32>,
+    /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
+    pub period: Option<Spanned<Time>>,
+    /// How long each child may take to stop in order before it is killed. Example: `shutdown = "30s"`.
+    /// Default: `"5s"`.
+    pub shutdown: Option<Time>,
+}
+
+/// Who restarts when a child crashed.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// That child alone.
+    #[default]
+    OneForOne,
+}
+
+/// `[actor.limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Memory of one instance. Example: `memory = "256MiB"`. Default: `"64MiB"`.
+    pub memory: Option<Spanned<ByteSize>>,
+    /// CPU time for one message. Example: `cpu = "1s"`. Default: `"100ms"`.
+    pub cpu: Option<Spanned<Time>>,
+    /// Wall-clock time for one message. Example: `timeout = "1m"`. Default: `"5s"`.
+    pub timeout: Option<Spanned<Time>>,
+    /// Largest body it accepts, and largest reply it may give; at most `memory`.
+    /// Example: `message = "64KiB"`. Default: `"1MiB"`.
+    pub message: Option<Spanned<ByteSize>>,
+}

@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+use playhouse_kernel::{ActorSpec, Outcome, Overflow, SendError};
+
+use crate::stage::*;
+
+/// An actor that a person must start, so that its mailbox fills.
+fn closed_shop(journal: &Journal, overflow: Overflow) -> ActorSpec {
+    let mut spec = recorder(journal).at("/shop");
+    spec.auto_start = false;
+    spec.mailbox.capacity = 3;
+    spec.mailbox.overflow = overflow;
+    spec.mailbox.block_timeout = Duration::from_secs(2);
+    spec
+}
+
+/// Sends 0 to 5 to the shop in one turn.
+fn crowd() -> ActorSpec {
+    let crowd = quick(|hand| {
+        for n in 0..6 {
+            hand.tell("/shop", n.to_string().as_bytes()).expect("granted");
+        }
+        Ok(Outcome::Done(None))
+    });
+    sends_to(crowd.at("/crowd"), &["/shop"])
+}
+
+#[tokio::test(start_paused = true)]
+async fn block_holds_the_sender_until_there_is_room() {
+    let journal = Journal::default();
+    let kernel = start(vec![closed_shop(&journal, Overflow::Block), crowd()]).await;
+    tell(&kernel, "/crowd", "go").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    kernel.resume(&addr("/shop")).await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), (0..6).map(|n| format!("shop:{n}")).collect::<Vec<_>>());
+    assert!(letters(&kernel).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_blocked_too_long_is_a_dead_letter() {
+    let journal = Journal::default();
+    let kernel = start(vec![closed_shop(&journal, Overflow::Block), crowd()]).await;
+    tell(&kernel, "/crowd", "go").await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(letters(&kernel), ["mailbox-full 3 x0", "mailbox-full 4 x0", "mailbox-full 5 x0"]);
+    kernel.resume(&addr("/shop")).await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["shop:0", "shop:1", "shop:2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reject_and_drop_rules_make_dead_letters_at_once() {
+    for (overflow, letters_expected, handled) in [
+        (Overflow::Reject, ["mailbox-full 3 x0", "mailbox-full 4 x0", "mailbox-full 5 x0"], ["0", "1", "2"]),
+        (Overflow::DropNewest, ["overflow 3 x0", "overflow 4 x0", "overflow 5 x0"], ["0", "1", "2"]),
+        (Overflow::DropOldest, ["overflow 0 x0", "overflow 1 x0", "overflow 2 x0"], ["3", "4", "5"]),
+    ] {
+        let journal = Journal::default();
+        let kernel = start(vec![closed_shop(&journal, overflow), crowd()]).await;
+        tell(&kernel, "/crowd", "go").await;
+        while letters(&kernel).len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(letters(&kernel), letters_expected, "{overflow:?}");
+        kernel.resume(&addr("/shop")).await;
+        kernel.idle().await;
+        assert_eq!(journal.lines(), handled.map(|n| format!("shop:{n}")), "{overflow:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_outside_is_told_that_a_mailbox_is_full() {
+    let journal = Journal::default();
+    let kernel = start(vec![closed_shop(&journal, Overflow::Block)]).await;
+    for n in 0..3 {
+        tell(&kernel, "/shop", &n.to_string()).await;
+    }
+    let refused = kernel.tell(&addr("/shop"), b"x", SOON).await;
+    assert_eq!(refused, Err(SendError::MailboxFull(addr("/shop"))));
+    assert!(letters(&kernel).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_is_bounded_in_bytes_too_and_one_message_always_fits() {
+    let journal = Journal::default();
+    let mut shop = closed_shop(&journal, Overflow::Reject);
+    shop.mailbox.capacity = 100;
+    shop.mailbox.capacity_bytes = 1000;
+    let kernel = start(vec![shop]).await;
+    assert!(kernel.tell(&addr("/shop"), &[0; 5000], SOON).await.is_ok());
+    assert!(kernel.tell(&addr("/shop"), &[0; 1], SOON).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocked_senders_get_in_in_the_order_they_came() {
+    let journal = Journal::default();
+    let mut shop = closed_shop(&journal, Overflow::Block);
+    shop.mailbox.capacity = 1;
+    let kernel = start(vec![shop]).await;
+    tell(&kernel, "/shop", "first").await;
+    let mut senders = Vec::new();
+    for n in 0..10 {
+        let kernel = kernel.clone();
+        senders.push(tokio::spawn(async move { tell(&kernel, "/shop", &n.to_string()).await }));
+        tokio::task::yield_now().await;
+    }
+    kernel.resume(&addr("/shop")).await;
+    for sender in senders {
+        sender.await.expect("accepted");
+    }
+    kernel.idle().await;
+    let expected: Vec<_> =
+        std::iter::once("shop:first".to_owned()).chain((0..10).map(|n| format!("shop:{n}"))).collect();
+    assert_eq!(journal.lines(), expected);
+}

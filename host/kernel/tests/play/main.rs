@@ -1,0 +1,10 @@
+//! The kernel with plain Rust actors on paused time. Each test's name is the rule that it holds.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod asks;
+mod mailboxes;
+mod restarts;
+mod stage;
+mod stops;
+mod turns;

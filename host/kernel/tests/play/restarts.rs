@@ -1,0 +1,171 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use playhouse_kernel::{Crash, CrashReason, Kernel, Outcome, Plan, RestartKind, Stage, State, SupervisionSpec};
+
+use crate::stage::*;
+
+/// Crashes on `crash`, notes everything else, and its own starts and stops.
+fn fragile(journal: &Journal) -> Native {
+    let (log, on_init, on_stop) = (journal.clone(), journal.clone(), journal.clone());
+    quick(move |hand| {
+        if text(hand) == "crash" {
+            return Err(trap());
+        }
+        log.note(format!("{}:{}", hand.address().name(), text(hand)));
+        Ok(Outcome::Done(None))
+    })
+    .on_init(move |hand| {
+        on_init.note(format!("+{}#{}", hand.address().name(), hand.incarnation()));
+        Ok(())
+    })
+    .on_shutdown(move |hand| {
+        on_stop.note(format!("-{}", hand.address().name()));
+        Ok(())
+    })
+}
+
+async fn state_of(kernel: &Kernel, address: &str) -> State {
+    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crashed_child_restarts_alone_and_keeps_its_mailbox() {
+    let journal = Journal::default();
+    let kernel = start(vec![fragile(&journal).at("/a"), fragile(&journal).at("/b")]).await;
+    for body in ["1", "crash", "2"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.idle().await;
+    let lines = journal.lines();
+    assert_eq!(lines.iter().filter(|l| l.starts_with("+b")).count(), 1);
+    assert_eq!((journal.count("a:1"), journal.count("a:2")), (1, 1));
+    let views = kernel.actors().await;
+    assert!(views[0].restarts >= 3 && views[0].incarnation == views[0].restarts + 1, "{views:?}");
+    assert_eq!(views[1].restarts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_child_restarts_after_a_crash_and_a_temporary_one_never() {
+    let journal = Journal::default();
+    let (mut transient, mut temporary) = (fragile(&journal).at("/t"), fragile(&journal).at("/n"));
+    transient.restart.kind = RestartKind::Transient;
+    temporary.restart.kind = RestartKind::Temporary;
+    let kernel = start(vec![transient, temporary]).await;
+    tell(&kernel, "/t", "crash").await;
+    tell(&kernel, "/n", "crash").await;
+    tell(&kernel, "/t", "after").await;
+    kernel.idle().await;
+    assert_eq!(journal.count("t:after"), 1);
+    assert_eq!(state_of(&kernel, "/n").await, State::Ended);
+    assert!(kernel.tell(&addr("/n"), b"x", SOON).await.is_err(), "its mailbox is closed");
+    assert!(letters(&kernel).contains(&"stopped crash x1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_takes_the_children_down_first_and_brings_them_back_after() {
+    let journal = Journal::default();
+    let mut actors = ["/p", "/p/x", "/p/y"].map(|a| fragile(&journal).at(a));
+    actors[0].restart.attempts = 1;
+    let kernel = start(actors.into()).await;
+    tell(&kernel, "/p", "crash").await;
+    while journal.count("+y#2") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(journal.lines(), ["+p#1", "+x#1", "+y#1", "-y", "-x", "+p#2", "+x#2", "+y#2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_restarts_than_the_intensity_make_the_kernel_give_up() {
+    let supervision = SupervisionSpec { intensity: 2, ..SupervisionSpec::default() };
+    let plan = Plan { supervision, ..plan(vec![quick(|_| Err(trap())).at("/a")]) };
+    let kernel = start_plan(&plan).await;
+    for _ in 0..3 {
+        tell(&kernel, "/a", "x").await;
+    }
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it goes on") };
+    assert_eq!(failures.len(), 3);
+    assert_eq!(failures[0].incarnation, 3, "the last failure comes first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_poison_message_never_makes_the_kernel_give_up() {
+    let journal = Journal::default();
+    let kernel = start(vec![fragile(&journal).at("/a")]).await;
+    tell(&kernel, "/a", "crash").await;
+    tell(&kernel, "/a", "after").await;
+    kernel.idle().await;
+    assert_eq!(journal.count("a:after"), 1);
+    assert_eq!(letters(&kernel), ["crashed crash x3"]);
+    assert!(matches!(kernel.stage(), Stage::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarts_outside_the_period_do_not_count() {
+    let supervision = SupervisionSpec { intensity: 3, period: Duration::from_secs(10), ..SupervisionSpec::default() };
+    let plan = Plan { supervision, ..plan(vec![quick(|_| Err(trap())).at("/a")]) };
+    let kernel = start_plan(&plan).await;
+    for _ in 0..10 {
+        tell(&kernel, "/a", "x").await;
+        kernel.idle().await;
+        tokio::time::sleep(Duration::from_secs(11)).await;
+    }
+    assert!(matches!(kernel.stage(), Stage::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_supervisor_that_gives_up_fails_and_its_parent_decides() {
+    let journal = Journal::default();
+    let mut parent = fragile(&journal).at("/p");
+    parent.supervision.intensity = 1;
+    let kernel = start(vec![parent, fragile(&journal).at("/p/c"), fragile(&journal).at("/q")]).await;
+    tell(&kernel, "/p/c", "crash").await;
+    kernel.idle().await;
+    let views = kernel.actors().await;
+    assert_eq!(letters(&kernel), ["crashed crash x3"]);
+    assert!(views[0].restarts >= 1, "the parent failed and came back: {views:?}");
+    assert_eq!(views[2].restarts, 0);
+    assert!(matches!(kernel.stage(), Stage::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_start_at_boot_stops_those_already_started_and_ends_the_play() {
+    let journal = Journal::default();
+    let refuses =
+        quick(|_| Ok(Outcome::Done(None))).on_init(|_| Err(Crash::new(CrashReason::Start { message: "no".into() })));
+    let kernel = Kernel::start(&plan(vec![fragile(&journal).at("/a"), fragile(&journal).at("/b"), refuses.at("/c")]))
+        .expect("a good plan");
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it runs") };
+    assert_eq!(journal.lines(), ["+a#1", "+b#1", "-b", "-a"]);
+    assert_eq!(failures[0].to_string(), "/c (incarnation 1) failed to start: no");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_start_counts_again_and_does_not_block_the_siblings() {
+    let journal = Journal::default();
+    let starts = Arc::new(AtomicU64::new(0));
+    let counter = starts.clone();
+    let moody = quick(|_| Err(trap())).on_init(move |_| match counter.fetch_add(1, Ordering::Relaxed) {
+        0 | 5.. => Ok(()),
+        _ => Err(Crash::new(CrashReason::Start { message: "not now".into() })),
+    });
+    let mut moody = moody.at("/moody");
+    moody.restart.attempts = 1;
+    let kernel = start(vec![fragile(&journal).at("/calm"), moody]).await;
+    tell(&kernel, "/moody", "x").await;
+    assert_eq!(state_of(&kernel, "/calm").await, State::Running);
+    kernel.idle().await;
+    while state_of(&kernel, "/moody").await != State::Running {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(starts.load(Ordering::Relaxed), 6);
+    assert_eq!(kernel.actors().await[1].restarts, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_grows_with_each_crash_and_forgets_after_a_stable_spell() {
+    let spec = playhouse_kernel::Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(1) };
+    let ceilings: Vec<_> = (1..=9).map(|n| spec.ceiling(n).as_millis()).collect();
+    assert_eq!(ceilings, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+}

@@ -1,0 +1,130 @@
+use std::time::Duration;
+
+use playhouse_kernel::{Kernel, Outcome, PlanError, Stage, State};
+
+use crate::stage::*;
+
+async fn state_of(kernel: &Kernel, address: &str) -> State {
+    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_drains_in_reverse_and_what_is_sent_meanwhile_arrives() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let source = quick(|hand| {
+        let body = hand.body().to_vec();
+        hand.tell("/sink", &body).expect("granted");
+        Ok(Outcome::Done(None))
+    })
+    .on_shutdown(move |hand| {
+        log.note("source stops");
+        hand.tell("/sink", b"last words").expect("granted");
+        Ok(())
+    });
+    let log = journal.clone();
+    let sink = recorder(&journal).on_shutdown(move |_| {
+        log.note("sink stops");
+        Ok(())
+    });
+    let kernel = start(vec![sink.at("/sink"), sends_to(source.at("/source"), &["/sink"])]).await;
+    for n in 0..10 {
+        tell(&kernel, "/source", &n.to_string()).await;
+    }
+    kernel.shut_down();
+    assert!(matches!(kernel.over().await, Stage::Stopped));
+    let lines = journal.lines();
+    assert_eq!(lines.iter().filter(|l| l.starts_with("sink:")).count(), 11);
+    assert_eq!(lines[lines.len() - 2..], ["sink:last words", "sink stops"]);
+    assert!(letters(&kernel).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_stop_in_time_is_killed_and_what_waited_is_a_dead_letter() {
+    let stubborn = native(|_| {
+        Box::pin(async {
+            std::future::pending::<()>().await;
+            Ok(Outcome::Done(None))
+        })
+    });
+    let mut spec = stubborn.at("/a");
+    spec.timeout = Duration::from_hours(1);
+    let kernel = start(vec![spec]).await;
+    tell(&kernel, "/a", "1").await;
+    tell(&kernel, "/a", "2").await;
+    let began = tokio::time::Instant::now();
+    kernel.shut_down();
+    kernel.over().await;
+    assert_eq!(began.elapsed().as_secs(), 5);
+    assert_eq!(letters(&kernel), ["stopped 1 x0", "stopped 2 x0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn kill_ends_everything_at_once() {
+    let stubborn = native(|_| Box::pin(std::future::pending()));
+    let kernel = start(vec![stubborn.at("/a"), quick(|_| Ok(Outcome::Done(None))).at("/b")]).await;
+    tell(&kernel, "/a", "1").await;
+    let began = tokio::time::Instant::now();
+    kernel.kill();
+    kernel.over().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_stopped_only_a_person_starts_and_messages_wait() {
+    let journal = Journal::default();
+    let parent = quick(|_| Err(trap()));
+    let kernel = start(vec![parent.at("/p"), recorder(&journal).at("/p/c")]).await;
+    assert_eq!(kernel.halt(&addr("/p/c")).await, Some(State::Running));
+    tell(&kernel, "/p/c", "x").await;
+    tell(&kernel, "/p", "crash").await;
+    while kernel.actors().await[0].restarts < 3 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(state_of(&kernel, "/p/c").await, State::Stopped, "a restart of the parent does not start it");
+    assert!(journal.lines().is_empty());
+    kernel.resume(&addr("/p/c")).await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["c:x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_by_a_person_is_no_crash() {
+    let kernel = start(vec![quick(|_| Ok(Outcome::Done(None))).at("/a")]).await;
+    for _ in 0..50 {
+        kernel.halt(&addr("/a")).await;
+        kernel.resume(&addr("/a")).await;
+    }
+    while state_of(&kernel, "/a").await != State::Running {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(kernel.actors().await[0].restarts, 0);
+    assert!(matches!(kernel.stage(), Stage::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_with_a_manual_start_waits_for_a_person() {
+    let journal = Journal::default();
+    let mut spec = recorder(&journal).at("/a");
+    spec.auto_start = false;
+    let kernel = start(vec![spec]).await;
+    tell(&kernel, "/a", "x").await;
+    tokio::time::sleep(SOON).await;
+    assert!(journal.lines().is_empty());
+    assert_eq!(kernel.resume(&addr("/a")).await, Some(State::Stopped));
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["a:x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_plans_are_refused() {
+    let actor = |address: &str| quick(|_| Ok(Outcome::Done(None))).at(address);
+    let refusal = |actors| Kernel::start(&plan(actors)).err();
+    assert_eq!(refusal(vec![actor("/")]), Some(PlanError::Root));
+    assert_eq!(refusal(vec![actor("/a"), actor("/a")]), Some(PlanError::Doubled(addr("/a"))));
+    assert_eq!(refusal(vec![actor("/a/b"), actor("/a")]), Some(PlanError::Orphan(addr("/a/b"), addr("/a"))));
+    let mut zero = actor("/a");
+    zero.batch = 0;
+    assert_eq!(refusal(vec![zero]), Some(PlanError::Zero(addr("/a"), "batch")));
+}

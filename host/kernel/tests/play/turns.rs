@@ -1,0 +1,208 @@
+use std::time::Duration;
+
+use playhouse_kernel::{Failure, Outcome, SendError};
+
+use crate::stage::*;
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_one_sender_are_handled_in_order() {
+    let journal = Journal::default();
+    let kernel = start(vec![recorder(&journal).at("/a")]).await;
+    for n in 0..200 {
+        tell(&kernel, "/a", &n.to_string()).await;
+    }
+    kernel.idle().await;
+    assert_eq!(journal.lines(), (0..200).map(|n| format!("a:{n}")).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn effects_of_a_failed_message_are_dropped() {
+    let journal = Journal::default();
+    let source = quick(|hand| {
+        let body = text(hand);
+        hand.tell("/sink", body.as_bytes()).expect("granted");
+        Ok(match &*body {
+            "bad" => Outcome::Failed(Failure::Reject("no".into())),
+            _ => Outcome::Done(None),
+        })
+    });
+    let kernel = start(vec![recorder(&journal).at("/sink"), sends_to(source.at("/a"), &["/sink"])]).await;
+    for body in ["1", "bad", "2"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["sink:1", "sink:2"]);
+    assert_eq!(letters(&kernel), ["rejected bad x1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_poison_message_alone_is_blamed_and_every_other_is_handled_once() {
+    let journal = Journal::default();
+    let source = quick(|hand| {
+        let body = text(hand);
+        hand.tell("/sink", body.as_bytes()).expect("granted");
+        if body == "poison" { Err(trap()) } else { Ok(Outcome::Done(None)) }
+    });
+    let kernel = start(vec![recorder(&journal).at("/sink"), sends_to(source.at("/a"), &["/sink"])]).await;
+    for n in 0..50 {
+        tell(&kernel, "/a", &if n == 33 { "poison".into() } else { n.to_string() }).await;
+    }
+    kernel.idle().await;
+    let expected: Vec<_> = (0..50).filter(|n| *n != 33).map(|n| format!("sink:{n}")).collect();
+    assert_eq!(journal.lines(), expected);
+    assert_eq!(letters(&kernel), ["crashed poison x3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_comes_back_after_a_backoff_and_others_may_overtake_it() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let flaky = quick(move |hand| {
+        let attempt = hand.envelope().expect("a message is in hand").attempt;
+        log.note(format!("{} {attempt}", text(hand)));
+        Ok(if text(hand) == "later" && attempt == 0 {
+            Outcome::Failed(Failure::Retry("not yet".into()))
+        } else {
+            Outcome::Done(None)
+        })
+    });
+    let kernel = start(vec![flaky.at("/a")]).await;
+    tell(&kernel, "/a", "later").await;
+    tell(&kernel, "/a", "now").await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["later 0", "now 0", "later 1"]);
+    assert!(letters(&kernel).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_attempt_makes_a_dead_letter() {
+    let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Retry("never".into())))).at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.idle().await;
+    assert_eq!(letters(&kernel), ["failed x x3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_code_is_a_crash_with_its_message() {
+    let kernel = start(vec![quick(|_| panic!("ouch")).at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.idle().await;
+    let letter = kernel.dead_letters().remove(0);
+    assert_eq!(letter.reason.to_string(), "the actor panicked: ouch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_too_long_is_ended() {
+    let sleeper = native(|_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            Ok(Outcome::Done(None))
+        })
+    });
+    let kernel = start(vec![sleeper.at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.idle().await;
+    let reason = kernel.dead_letters().remove(0).reason.to_string();
+    assert_eq!(reason, "the actor did not finish within 5s (limits.timeout)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_handler_gets_one_message_at_a_time() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let slow = native(move |hand| {
+        log.note(hand.len().to_string());
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(Outcome::Done(None))
+        })
+    });
+    let kernel = start(vec![slow.at("/a")]).await;
+    for _ in 0..20 {
+        tell(&kernel, "/a", "x").await;
+    }
+    kernel.idle().await;
+    assert_eq!(journal.count("1"), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_needs_a_grant_an_address_and_a_size() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let prober = quick(move |hand| {
+        for to in ["/other", "child", "/nobody", "no address"] {
+            let result = hand.tell(to, b"x");
+            log.note(match result {
+                Ok(()) => "sent".to_owned(),
+                Err(error) => error.to_string(),
+            });
+        }
+        let large = hand.tell("child", &vec![0; 2 << 20]);
+        assert!(matches!(large, Err(SendError::TooLarge { bytes: 2_097_152, limit_bytes: 1_048_576, .. })));
+        Ok(Outcome::Done(None))
+    });
+    let quiet = || quick(|_| Ok(Outcome::Done(None)));
+    let prober = sends_to(prober.at("/a"), &["/nobody"]);
+    let kernel = start(vec![quiet().at("/other"), prober, quiet().at("/a/child")]).await;
+    tell(&kernel, "/a", "go").await;
+    kernel.idle().await;
+    assert_eq!(
+        journal.lines(),
+        [
+            "`/a` may not send to `/other`: add it to `sends_to` of `/a`",
+            "sent",
+            "no actor has the address `/nobody`",
+            "`/a/no address` is no address: ` ` is not allowed; use letters, digits, `_` and `-`",
+        ]
+    );
+    assert!(letters(&kernel).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sender_of_the_message_in_hand_may_be_sent_to() {
+    let journal = Journal::default();
+    let answerer = quick(|hand| {
+        let sender = hand.sender().expect("an actor sent it");
+        hand.tell(sender.as_str(), b"pong").expect("granted while its message is in hand");
+        Ok(Outcome::Done(None))
+    });
+    let log = journal.clone();
+    let asker = quick(move |hand| {
+        match text(hand).as_str() {
+            "pong" => log.note("pong"),
+            _ => hand.tell("/b", b"ping").expect("granted"),
+        }
+        Ok(Outcome::Done(None))
+    });
+    let kernel = start(vec![answerer.at("/b"), sends_to(asker.at("/a"), &["/b"])]).await;
+    tell(&kernel, "/a", "go").await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["pong"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_keeps_its_flow_and_counts_its_hops() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let forward = |to: &'static str| {
+        quick(move |hand| {
+            let body = hand.body().to_vec();
+            hand.tell(to, &body).expect("granted");
+            Ok(Outcome::Done(None))
+        })
+    };
+    let last = quick(move |hand| {
+        let envelope = hand.envelope().expect("a message is in hand");
+        log.note(format!("{} hops, flow {}", envelope.hops, envelope.flow));
+        Ok(Outcome::Done(None))
+    });
+    let kernel = start(vec![
+        last.at("/c"),
+        sends_to(forward("/c").at("/b"), &["/c"]),
+        sends_to(forward("/b").at("/a"), &["/b"]),
+    ])
+    .await;
+    let id = kernel.tell(&addr("/a"), b"x", SOON).await.expect("accepted");
+    kernel.idle().await;
+    assert_eq!(journal.lines(), [format!("2 hops, flow {}", id.flow())]);
+}

@@ -1,0 +1,134 @@
+//! The types of `wit/actor.wit`, as Rust. Wasmtime checks each of them against a component when it is loaded.
+// The derives below write unsafe impls; no line here does.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+
+use playhouse_kernel as kernel;
+use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
+
+/// The export that makes a component an actor.
+pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
+/// The export with the optional hooks.
+pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
+/// The import through which an actor reaches the kernel.
+pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
+
+/// The body is shared with the caller, who uses its buffer again for the next message.
+pub(crate) type HandlerParams = (Arc<Vec<u8>>,);
+pub(crate) type HandlerResults = (Result<Option<Vec<u8>>, Failure>,);
+pub(crate) type Handler = TypedFunc<HandlerParams, HandlerResults>;
+pub(crate) type HookResults = (Result<(), String>,);
+pub(crate) type Hook = TypedFunc<(), HookResults>;
+
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum Failure {
+    #[component(name = "reject")]
+    Reject(String),
+    #[component(name = "retry")]
+    Retry(String),
+}
+
+impl From<Failure> for kernel::Failure {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Reject(text) => Self::Reject(text),
+            Failure::Retry(text) => Self::Retry(text),
+        }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum SendError {
+    #[component(name = "bad-address")]
+    BadAddress(String),
+    #[component(name = "unknown-address")]
+    UnknownAddress(String),
+    #[component(name = "not-granted")]
+    NotGranted(String),
+    #[component(name = "too-large")]
+    TooLarge(u64),
+}
+
+impl SendError {
+    fn new(error: &kernel::SendError) -> Self {
+        match error {
+            kernel::SendError::BadAddress(error) => Self::BadAddress(error.to_string()),
+            kernel::SendError::NotGranted { .. } => Self::NotGranted(error.to_string()),
+            kernel::SendError::TooLarge { limit_bytes, .. } => Self::TooLarge(*limit_bytes as u64),
+            // The rest, and what may be added, all mean: nobody there to take it.
+            other => Self::UnknownAddress(other.to_string()),
+        }
+    }
+}
+
+impl From<kernel::SendError> for SendError {
+    fn from(error: kernel::SendError) -> Self {
+        Self::new(&error)
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum AskError {
+    #[component(name = "not-sent")]
+    NotSent(SendError),
+    #[component(name = "timeout")]
+    Timeout,
+    #[component(name = "deadlock")]
+    Deadlock(String),
+    #[component(name = "no-reply")]
+    NoReply,
+    #[component(name = "failed")]
+    Failed(String),
+    #[component(name = "crashed")]
+    Crashed(String),
+    #[component(name = "stopped")]
+    Stopped(String),
+}
+
+impl From<kernel::AskError> for AskError {
+    fn from(error: kernel::AskError) -> Self {
+        match error {
+            kernel::AskError::NotSent(
+                error @ (kernel::SendError::MailboxFull(_) | kernel::SendError::Stopped(_)),
+            ) => Self::Stopped(error.to_string()),
+            kernel::AskError::NotSent(error) => Self::NotSent(SendError::new(&error)),
+            kernel::AskError::Timeout => Self::Timeout,
+            kernel::AskError::Deadlock(chain) => Self::Deadlock(chain),
+            kernel::AskError::NoReply => Self::NoReply,
+            kernel::AskError::Failed(text) => Self::Failed(text),
+            kernel::AskError::Crashed(text) => Self::Crashed(text),
+            other => Self::Stopped(other.to_string()),
+        }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Envelope {
+    id: String,
+    sender: Option<String>,
+    flow: String,
+    hops: u32,
+    attempt: u32,
+    asked: bool,
+}
+
+impl Envelope {
+    /// The envelope of the message in hand.
+    pub(crate) fn of(hand: &kernel::Hand) -> Option<Self> {
+        let envelope = hand.envelope()?;
+        Some(Self {
+            id: envelope.id.to_string(),
+            sender: hand.sender().map(|sender| sender.to_string()),
+            flow: format!("{:016x}", envelope.flow),
+            hops: envelope.hops,
+            // The kernel counts failures; the contract counts attempts.
+            attempt: envelope.attempt.saturating_add(1),
+            asked: envelope.reply.is_some(),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! Standard output and error of an actor: cut into lines, bounded, handed to the host at once.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use playhouse_kernel::Address;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// Where the lines go that actors write. Called on the runtime's workers: it must not block for long.
+pub trait Output: Send + Sync + 'static {
+    /// One line of an actor's standard output, without the newline.
+    fn stdout(&self, from: &Address, line: &[u8]);
+    /// One line of an actor's standard error, without the newline.
+    fn stderr(&self, from: &Address, line: &[u8]);
+}
+
+/// A longer line is handed over in pieces.
+const LINE_BYTES: usize = 64 << 10;
+/// How many of the last lines on stderr a crash report shows.
+const TAIL_LINES: usize = 20;
+/// How much of each of them.
+const TAIL_LINE_BYTES: usize = 1 << 10;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Stdout,
+    Stderr,
+}
+
+/// One of the two streams of one incarnation. Clones write to the same one.
+#[derive(Clone)]
+pub(crate) struct Lines(Arc<Mutex<State>>);
+
+struct State {
+    kind: Kind,
+    from: Address,
+    output: Arc<dyn Output>,
+    /// The line that has no end yet.
+    partial: Vec<u8>,
+    tail: VecDeque<String>,
+}
+
+impl Lines {
+    pub(crate) fn new(kind: Kind, from: Address, output: Arc<dyn Output>) -> Self {
+        Self(Arc::new(Mutex::new(State { kind, from, output, partial: Vec::new(), tail: VecDeque::new() })))
+    }
+
+    /// Hands over the line that has no end yet.
+    pub(crate) fn finish(&self) {
+        self.state().finish();
+    }
+
+    /// The last lines written, oldest first. Kept for stderr only.
+    pub(crate) fn tail(&self) -> Vec<String> {
+        self.state().tail.iter().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = LINE_BYTES - self.partial.len();
+            let window = &bytes[..bytes.len().min(room)];
+            if let Some(end) = window.iter().position(|&byte| byte == b'\n') {
+                if self.partial.is_empty() {
+                    self.line(&bytes[..end]);
+                } else {
+                    self.partial.extend_from_slice(&bytes[..end]);
+                    self.finish();
+                }
+                bytes = &bytes[end + 1..];
+            } else {
+                self.partial.extend_from_slice(window);
+                bytes = &bytes[window.len()..];
+                // Full, and not merely waiting for its newline.
+                if self.partial.len() == LINE_BYTES && bytes.first().is_some_and(|&byte| byte != b'\n') {
+                    self.finish();
+                } else if bytes.first() == Some(&b'\n') {
+                    self.finish();
+                    bytes = &bytes[1..];
+                } else if self.partial.len() == LINE_BYTES {
+                    self.finish();
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.partial.is_empty() {
+            return;
+        }
+        let mut line = std::mem::take(&mut self.partial);
+        self.line(&line);
+        line.clear();
+        self.partial = line;
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        match self.kind {
+            Kind::Stdout => self.output.stdout(&self.from, line),
+            Kind::Stderr => {
+                if self.tail.len() == TAIL_LINES {
+                    self.tail.pop_front();
+                }
+                let shown = &line[..line.len().min(TAIL_LINE_BYTES)];
+                self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
+                self.output.stderr(&self.from, line);
+            }
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.state().write(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(LINE_BYTES)
+    }
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.state().write(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
