@@ -68,30 +68,33 @@ impl Lines {
 
 impl State {
     fn write(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+        loop {
             let room = LINE_BYTES - self.partial.len();
-            let window = &bytes[..bytes.len().min(room)];
-            if let Some(end) = window.iter().position(|&byte| byte == b'\n') {
-                if self.partial.is_empty() {
-                    self.line(&bytes[..end]);
-                } else {
-                    self.partial.extend_from_slice(&bytes[..end]);
-                    self.finish();
+            // One more than fits, for the newline.
+            let end = bytes.iter().take(room + 1).position(|&byte| byte == b'\n');
+            match end {
+                Some(end) => {
+                    self.end_line(&bytes[..end]);
+                    bytes = &bytes[end + 1..];
                 }
-                bytes = &bytes[end + 1..];
-            } else {
-                self.partial.extend_from_slice(window);
-                bytes = &bytes[window.len()..];
-                // Full, and not merely waiting for its newline.
-                if self.partial.len() == LINE_BYTES && bytes.first().is_some_and(|&byte| byte != b'\n') {
-                    self.finish();
-                } else if bytes.first() == Some(&b'\n') {
-                    self.finish();
-                    bytes = &bytes[1..];
-                } else if self.partial.len() == LINE_BYTES {
-                    self.finish();
+                None if bytes.len() <= room => {
+                    self.partial.extend_from_slice(bytes);
+                    return;
+                }
+                None => {
+                    self.end_line(&bytes[..room]);
+                    bytes = &bytes[room..];
                 }
             }
+        }
+    }
+
+    fn end_line(&mut self, end: &[u8]) {
+        if self.partial.is_empty() {
+            self.line(end);
+        } else {
+            self.partial.extend_from_slice(end);
+            self.finish();
         }
     }
 

@@ -1,0 +1,82 @@
+//! A sound play: what the manifest says, with the defaults filled in. It lacks only the plugins' code.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use playhouse_kernel::{Address, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec};
+
+use super::problem::Source;
+
+/// A manifest that passed all checks which need no plugin's code.
+#[derive(Debug)]
+pub struct Play {
+    /// The manifest's text, for problems that are found later.
+    pub source: Source,
+    /// What people call it.
+    pub name: String,
+    /// The plugins folder.
+    pub plugins: PathBuf,
+    /// Most instances at once; none for the sandbox's default.
+    pub max_instances: Option<u32>,
+    /// How the kernel looks after the top actors.
+    pub supervision: SupervisionSpec,
+    /// The bounds of the dead-letter store.
+    pub dead_letters: DeadLetterSpec,
+    /// In start order.
+    pub actors: Vec<PlayActor>,
+}
+
+/// One actor of a [`Play`].
+#[derive(Debug)]
+pub struct PlayActor {
+    /// Where it lives.
+    pub address: Address,
+    /// The name of its plugin.
+    pub plugin: String,
+    /// Where the manifest names the plugin: the place of problems with its code.
+    pub plugin_place: Range<usize>,
+    /// The digest its plugin must have, in lower case, and where the manifest says so.
+    pub sha256: Option<(String, Range<usize>)>,
+    /// To whom it may send.
+    pub sends_to: Vec<Address>,
+    /// Most messages handed over in one call.
+    pub batch: usize,
+    /// False: it waits for a person.
+    pub auto_start: bool,
+    /// What its code may ask for by name.
+    pub config: BTreeMap<String, String>,
+    /// Its mailbox's bounds.
+    pub mailbox: MailboxSpec,
+    /// How it recovers.
+    pub restart: RestartSpec,
+    /// How it looks after its children.
+    pub supervision: SupervisionSpec,
+    /// Memory of one instance.
+    pub memory_bytes: u64,
+    /// CPU time for one message.
+    pub cpu: Duration,
+    /// Wall-clock time for one message.
+    pub timeout: Duration,
+    /// Largest body it accepts.
+    pub message_bytes: usize,
+}
+
+impl Play {
+    /// The file of a plugin.
+    pub fn plugin_file(&self, plugin: &str) -> PathBuf {
+        self.plugins.join(format!("{plugin}.wasm"))
+    }
+
+    /// The names of all plugins that are used, each once, in the order of their first use.
+    pub fn plugin_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for actor in &self.actors {
+            if !names.contains(&actor.plugin.as_str()) {
+                names.push(&actor.plugin);
+            }
+        }
+        names
+    }
+}

@@ -1,0 +1,114 @@
+//! From what wasmtime says to a crash report: the typed reason, the guest's functions, its last words.
+
+use std::io;
+use std::time::Duration;
+
+use playhouse_kernel::{Crash, CrashReason};
+use rustix::io::Errno;
+use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::imports::Room;
+use crate::output::Lines;
+
+/// Functions shown in a report.
+const SHOWN_FRAMES: usize = 32;
+/// Of a function's name, this much.
+const NAME_BYTES: usize = 512;
+/// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
+const MACHINERY: [&str; 12] = [
+    "abort",
+    "__rust",
+    "rust_",
+    "core::panicking::",
+    "core::option::expect_failed",
+    "core::option::unwrap_failed",
+    "core::result::unwrap_failed",
+    "std::panicking::",
+    "std::process::abort",
+    "std::sys::",
+    "std::alloc::",
+    "panic_abort::",
+];
+
+/// The limits to name in a report.
+pub(crate) struct Bounds {
+    pub(crate) memory_bytes: u64,
+    pub(crate) cpu: Duration,
+}
+
+/// What a call's error means.
+pub(crate) fn crash(error: &wasmtime::Error, room: &Room, bounds: &Bounds, stderr: &Lines) -> Crash {
+    Crash { reason: reason(error, room, bounds), backtrace: backtrace(error), stderr: stderr.tail() }
+}
+
+/// What it means that there is no instance.
+pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, bounds: &Bounds, stderr: &Lines) -> Crash {
+    let ran_code = error.is::<Trap>() || error.is::<I32Exit>();
+    if ran_code || room.memory.refused {
+        return crash(error, room, bounds, stderr);
+    }
+    let message = if error.is::<PoolConcurrencyLimitError>() {
+        format!("no room for another instance: {}; raise `max_instances` in the manifest's [play]", cause(error))
+    } else if error.downcast_ref::<Errno>() == Some(&Errno::NOMEM)
+        || error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(Errno::NOMEM.raw_os_error())
+    {
+        "the system has no memory, or no memory mappings, for another instance; lower `max_instances` in the \
+         manifest's [play], or raise the sysctl `vm.max_map_count`"
+            .to_owned()
+    } else {
+        format!("cannot make an instance: {}", cause(error))
+    };
+    Crash { stderr: stderr.tail(), ..Crash::new(CrashReason::Start { message }) }
+}
+
+/// As many as may live do so.
+pub(crate) fn not_admitted(most: u32) -> Crash {
+    let message =
+        format!("{most} instances run already, which is all that `max_instances` in the manifest's [play] admits");
+    Crash::new(CrashReason::Start { message })
+}
+
+fn reason(error: &wasmtime::Error, room: &Room, bounds: &Bounds) -> CrashReason {
+    let trap = error.downcast_ref::<Trap>();
+    match trap {
+        Some(Trap::StackOverflow) => return CrashReason::Stack,
+        // Nothing but the meter interrupts.
+        Some(Trap::Interrupt) => return CrashReason::Cpu { budget: bounds.cpu },
+        _ => {}
+    }
+    if let Some(&I32Exit(status)) = error.downcast_ref::<I32Exit>() {
+        return CrashReason::Exit { status };
+    }
+    if let Some(message) = &room.panic {
+        return CrashReason::Panic { message: message.clone() };
+    }
+    if room.memory.refused {
+        return CrashReason::Memory { limit_bytes: bounds.memory_bytes };
+    }
+    let text = cause(error);
+    let kind = text.strip_prefix("wasm trap: ").unwrap_or(&text);
+    CrashReason::Trap { kind: kind.to_owned() }
+}
+
+/// The innermost message; the outer ones are backtraces and places.
+fn cause(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let mut names: Vec<_> = backtrace.frames().iter().map(name).collect();
+    let machinery = |name: &String| MACHINERY.iter().any(|start| name.trim_start_matches('<').starts_with(start));
+    let first = names.iter().position(|name| !machinery(name)).unwrap_or(0);
+    names.drain(..first);
+    names.truncate(SHOWN_FRAMES);
+    names
+}
+
+fn name(frame: &FrameInfo) -> String {
+    let Some(mangled) = frame.func_name() else { return format!("function {}", frame.func_index()) };
+    let mut name = format!("{:#}", rustc_demangle::demangle(mangled));
+    name.truncate(name.floor_char_boundary(NAME_BYTES));
+    name
+}

@@ -1,0 +1,245 @@
+//! What a file is, and whether the component in it can run as an actor. Every way to say no is a [`LoadError`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower};
+use wasmtime::{Engine, Precompiled};
+
+use crate::contract::{HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE};
+use crate::imports::Room;
+
+/// Why a file is not a plugin. `file` is the path as it was given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// There is no such file.
+    #[error("there is no file `{}`; build the actor, and put its component there", file.display())]
+    NotFound {
+        /// The file.
+        file: PathBuf,
+    },
+    /// There is one, and it cannot be read.
+    #[error("cannot read `{}`: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is something else.
+    #[error(
+        "`{}` is not a WebAssembly component but {found}; build the actor with `cargo build --target wasm32-wasip2`",
+        file.display()
+    )]
+    NotWasm {
+        /// The file.
+        file: PathBuf,
+        /// What it looks like.
+        found: String,
+    },
+    /// It is a core module.
+    #[error(
+        "`{}` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a \
+         component with `wasm-tools component new`",
+        file.display()
+    )]
+    CoreModule {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It is machine code.
+    #[error(
+        "`{}` is precompiled machine code, which is never loaded from a file, because it cannot be checked; \
+         use the `.wasm` component that it was made from",
+        file.display()
+    )]
+    Precompiled {
+        /// The file.
+        file: PathBuf,
+    },
+    /// It begins like a component, and is none, or uses what is switched off here.
+    #[error("`{}` is not a valid component: {message}; build it again", file.display())]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, and where.
+        message: String,
+    },
+    /// It is a component of another world.
+    #[error(
+        "`{}` does not export `{export}`, so it cannot handle messages; it exports {}. Build it with playhouse-sdk, \
+         or for the world `actor` of wit/actor.wit",
+        file.display(), listed(found)
+    )]
+    MissingExport {
+        /// The file.
+        file: PathBuf,
+        /// What an actor must export.
+        export: &'static str,
+        /// What it exports.
+        found: Vec<String>,
+    },
+    /// An export has the right name and another type.
+    #[error(
+        "`{}` exports `{item}` with another type than wit/actor.wit gives it: {message}. Build it again with this \
+         version's wit/actor.wit or playhouse-sdk",
+        file.display()
+    )]
+    WrongType {
+        /// The file.
+        file: PathBuf,
+        /// Which function.
+        item: String,
+        /// How it differs.
+        message: String,
+    },
+    /// It wants something that an actor does not get.
+    #[error(
+        "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
+         `playhouse:actor/kernel@0.1.0` and WASI 0.2",
+        file.display()
+    )]
+    MissingImport {
+        /// The file.
+        file: PathBuf,
+        /// What it imports.
+        import: String,
+        /// How it differs from what is there.
+        message: String,
+    },
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads the file.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(file).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => LoadError::NotFound { file: file.to_owned() },
+        _ => LoadError::Unreadable { file: file.to_owned(), source },
+    })
+}
+
+/// Refuses what is no component by its first bytes, with what it is instead.
+pub(crate) fn sniff(file: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    let file = file.to_owned();
+    if let Some(header) = bytes.strip_prefix(b"\0asm") {
+        return match header.first_chunk::<4>() {
+            Some([1, 0, 0, 0]) => Err(LoadError::CoreModule { file }),
+            Some([0x0d, 0, 1, 0]) => Ok(()),
+            Some(version) => {
+                let message = format!("its version {version:02x?} is unknown here; 0d 00 01 00 was expected");
+                Err(LoadError::Invalid { file, message })
+            }
+            None => Err(LoadError::Invalid { file, message: "it ends within its first bytes".to_owned() }),
+        };
+    }
+    if let Some(Precompiled::Component | Precompiled::Module) = Engine::detect_precompiled(bytes) {
+        return Err(LoadError::Precompiled { file });
+    }
+    Err(LoadError::NotWasm { file, found: what_it_looks_like(bytes) })
+}
+
+fn what_it_looks_like(bytes: &[u8]) -> String {
+    let start = &bytes[..bytes.len().min(512)];
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => Some(text),
+        // Cut within a character.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&start[..error.valid_up_to()]).ok(),
+        Err(_) => None,
+    };
+    match text {
+        _ if bytes.is_empty() => "an empty file".to_owned(),
+        Some(text) if text.trim_start().starts_with("(module") || text.trim_start().starts_with("(component") => {
+            "WebAssembly text".to_owned()
+        }
+        Some(text) if !text.contains('\0') => "a text file".to_owned(),
+        _ if start.starts_with(b"\x7fELF") => "a program for this machine (ELF)".to_owned(),
+        _ => {
+            let shown: Vec<_> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("a file that begins with the bytes {}", shown.join(" "))
+        }
+    }
+}
+
+/// What wasmtime said about an invalid component, on one line.
+pub(crate) fn invalid(file: &Path, error: &wasmtime::Error) -> LoadError {
+    let text = format!("{error:#}");
+    let mut message = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    message.truncate(message.floor_char_boundary(400));
+    LoadError::Invalid { file: file.to_owned(), message }
+}
+
+/// The names of what a component imports and exports, and the hooks among the exports.
+pub(crate) struct Interface {
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+    pub(crate) hooks: Vec<&'static str>,
+}
+
+impl Interface {
+    pub(crate) fn of(component: &Component) -> Self {
+        let (ty, engine) = (component.component_type(), component.engine());
+        let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
+        let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
+        let lifecycle = component.get_export_index(None, LIFECYCLE).is_some();
+        Self { imports, exports, hooks: if lifecycle { vec!["init", "shutdown"] } else { Vec::new() } }
+    }
+}
+
+/// A component that can run as an actor: its imports are there, its exports have the right types.
+pub(crate) struct Checked {
+    pub(crate) pre: InstancePre<Room>,
+    pub(crate) handler: ComponentExportIndex,
+    pub(crate) init: Option<ComponentExportIndex>,
+    pub(crate) shutdown: Option<ComponentExportIndex>,
+}
+
+/// Checks all that can be checked before it runs.
+pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -> Result<Checked, LoadError> {
+    let Some(handler) = component.get_export_index(None, HANDLER) else {
+        let found = Interface::of(component).exports;
+        return Err(LoadError::MissingExport { file: file.to_owned(), export: HANDLER, found });
+    };
+    let handler = function::<HandlerParams, HandlerResults>(file, component, &handler, HANDLER, "msg-handler")?;
+    let lifecycle = component.get_export_index(None, LIFECYCLE);
+    let hook = |name| {
+        let find = |instance| function::<(), HookResults>(file, component, instance, LIFECYCLE, name);
+        lifecycle.as_ref().map(find).transpose()
+    };
+    let (init, shutdown) = (hook("init")?, hook("shutdown")?);
+    let pre = linker.instantiate_pre(component).map_err(|error| {
+        let summary = error.to_string();
+        let imports = Interface::of(component).imports;
+        let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
+        let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+        LoadError::MissingImport { file: file.to_owned(), import, message: chain.join(": ") }
+    })?;
+    Ok(Checked { pre, handler, init, shutdown })
+}
+
+/// Finds a function of an exported interface, and checks its type.
+fn function<P: ComponentNamedList + Lower, R: ComponentNamedList + Lift>(
+    file: &Path,
+    component: &Component,
+    instance: &ComponentExportIndex,
+    interface: &str,
+    name: &str,
+) -> Result<ComponentExportIndex, LoadError> {
+    let wrong = |message| LoadError::WrongType { file: file.to_owned(), item: format!("{interface}#{name}"), message };
+    match component.get_export(Some(instance), name) {
+        Some((ComponentItem::ComponentFunc(function), index)) => {
+            let ty = component.component_type();
+            function.typecheck::<P, R>(&ty.instance_type()).map_err(|error| wrong(format!("{error:#}")))?;
+            Ok(index)
+        }
+        Some(_) => Err(wrong("it is not a function".to_owned())),
+        None => Err(wrong("it is missing".to_owned())),
+    }
+}

@@ -1,0 +1,84 @@
+//! How wasmtime is set up. All that changes the compiled code is in `base`; the rest decides where instances live.
+
+use std::num::NonZeroUsize;
+
+use wasmtime::{Config, Engine, PoolingAllocationConfig};
+
+/// Stack for a guest's own calls.
+const WASM_STACK_BYTES: usize = 512 << 10;
+/// Stack for a guest's calls and for the host functions that it calls.
+const STACK_BYTES: usize = WASM_STACK_BYTES + (512 << 10);
+/// Frames collected for a crash report, before the machinery of panics is cut off.
+pub(crate) const MAX_FRAMES: usize = 64;
+/// A memory's slot: 4 GiB and a guard, so that the compiled code needs no bounds checks.
+const MEMORY_SLOT_BYTES: u64 = (4 << 30) + (32 << 20);
+/// Of the 2^47 bytes of address space that a process has, the pool takes no more than three quarters.
+const MAX_MEMORIES: u64 = (1 << 47) / 4 * 3 / MEMORY_SLOT_BYTES;
+/// What Rust's table of functions needs a hundred times over; interpreters fit as well.
+const TABLE_ELEMENTS: usize = 65_536;
+
+/// An engine that admits `max_instances` components at a time, and where it keeps them, in words.
+pub(crate) fn running(max_instances: u32) -> wasmtime::Result<(Engine, String)> {
+    let mut refused = None;
+    // Most components have one memory; a composed one has several.
+    for memories_each in [2, 1] {
+        let memories = u64::from(max_instances).saturating_mul(memories_each).min(MAX_MEMORIES) as u32;
+        let mut config = base();
+        config.allocation_strategy(pool(max_instances, memories));
+        match Engine::new(&config) {
+            Ok(engine) => {
+                return Ok((engine, format!("a pool of {max_instances} instances and {memories} memories")));
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    let mut config = base();
+    // Without the address space for a pool there is none for slots of 4 GiB either: small memories that move.
+    config.memory_reservation(0).memory_reservation_for_growth(1 << 20).memory_guard_size(64 << 10);
+    let why = refused.map(|error| error.root_cause().to_string()).unwrap_or_default();
+    Ok((Engine::new(&config)?, format!("on demand, and slower: no address space for a pool ({why})")))
+}
+
+/// An engine that only looks at components, and therefore compiles them fast and badly.
+pub(crate) fn looking() -> wasmtime::Result<Engine> {
+    let mut config = base();
+    config.cranelift_opt_level(wasmtime::OptLevel::None);
+    Engine::new(&config)
+}
+
+fn base() -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(STACK_BYTES)
+        .wasm_backtrace(true)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES))
+        .memory_init_cow(true)
+        // What compilers for actors use stays on: SIMD, bulk memory, multi-value, reference types, tail calls.
+        .shared_memory(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_relaxed_simd(false);
+    config
+}
+
+fn pool(max_instances: u32, memories: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(max_instances)
+        // A std component is four or five core instances: the program, and shims that tie it to its imports.
+        .total_core_instances(max_instances.saturating_mul(16))
+        .max_core_instances_per_component(64)
+        .total_memories(memories)
+        .max_memories_per_component(16)
+        .total_tables(max_instances.saturating_mul(4))
+        .max_tables_per_component(64)
+        .max_tables_per_module(16)
+        .table_elements(TABLE_ELEMENTS)
+        .total_stacks(max_instances)
+        .max_memory_size(4 << 30)
+        // Slots that were used keep some mappings, of which Linux gives a process 65,530 in all.
+        .max_unused_warm_slots(max_instances.min(100));
+    pool
+}

@@ -1,0 +1,212 @@
+//! One incarnation: a store of its own, the instance in it, and the calls into it. A store that trapped is never
+//! entered again.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+
+use playhouse_kernel::{Behavior, BoxFuture, Crash, CrashReason, Hand, Outcome};
+use wasmtime::component::{Instance, ResourceTable};
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi::WasiCtx;
+
+use crate::autopsy::{self, Bounds};
+use crate::contract::{Handler, Hook};
+use crate::imports::Room;
+use crate::limits::{CpuMeter, MemoryLimiter};
+use crate::output::{Kind, Lines};
+use crate::plugin::PluginLauncher;
+use crate::sandbox::Admission;
+
+/// Things a guest may hold of the host's: streams, pollables, errors.
+const MAX_HANDLES: usize = 4096;
+/// Random bytes in one call.
+const MAX_RANDOM_BYTES: u64 = 1 << 20;
+/// The least that a guest may hand over in one call, however small its memory.
+const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
+/// A buffer for bodies that grew beyond this is not kept.
+const KEPT_BODY_BYTES: usize = 1 << 20;
+
+/// One incarnation of a plugin. Its store goes first when it is dropped, then its right to live.
+pub(crate) struct Guest {
+    store: Store<Room>,
+    handler: Handler,
+    init: Option<Hook>,
+    shutdown: Option<Hook>,
+    /// The body of the message in hand, used again for the next.
+    body: Arc<Vec<u8>>,
+    meter: Arc<CpuMeter>,
+    bounds: Bounds,
+    stdout: Lines,
+    stderr: Lines,
+    _admission: Admission,
+}
+
+impl Guest {
+    /// Makes the instance. Runs nothing of the actor but what its component does to be instantiated at all.
+    pub(crate) async fn launch(launcher: &PluginLauncher, hand: Hand) -> Result<Self, Crash> {
+        let (plugin, limits) = (&launcher.plugin, launcher.limits);
+        let admission = Admission::ask(&plugin.sandbox).map_err(autopsy::not_admitted)?;
+        let bounds = Bounds { memory_bytes: limits.memory_bytes, cpu: limits.cpu };
+        let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
+        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(MAX_HANDLES);
+        let room = Room {
+            hand: RefCell::new(hand),
+            config: launcher.config.clone(),
+            memory: MemoryLimiter::new(limits.memory_bytes),
+            panic: None,
+            wasi: wasi(&plugin.name, &stdout, &stderr),
+            resources,
+        };
+        let mut store = Store::new(&plugin.sandbox.engine, room);
+        store.limiter(|room| &mut room.memory);
+        store.set_max_component_handles(MAX_HANDLES);
+        // What a guest hands over in one call is copied on the host: no more than it may have itself.
+        let hostcall_bytes = limits.memory_bytes.max(MIN_HOSTCALL_BYTES);
+        store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+        let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
+        store.epoch_deadline_callback({
+            let meter = meter.clone();
+            move |_: StoreContextMut<'_, Room>| Ok(meter.ticked())
+        });
+        store.set_epoch_deadline(1);
+        meter.restart();
+        let checked = &plugin.checked;
+        let made = metered(&meter, async {
+            let instance = checked.pre.instantiate_async(&mut store).await?;
+            let hook = |store: &mut Store<Room>, index: &Option<_>| {
+                index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
+            };
+            let handler = instance.get_typed_func(&mut store, &checked.handler)?;
+            let init = hook(&mut store, &checked.init)?;
+            let shutdown = hook(&mut store, &checked.shutdown)?;
+            Ok((handler, init, shutdown))
+        });
+        let made: wasmtime::Result<(Handler, Option<Hook>, Option<Hook>)> = made.await;
+        let (handler, init, shutdown) = made.map_err(|error| {
+            stdout.finish();
+            stderr.finish();
+            autopsy::failed_launch(&error, store.data(), &bounds, &stderr)
+        })?;
+        Ok(Self {
+            store,
+            handler,
+            init,
+            shutdown,
+            body: Arc::default(),
+            meter,
+            bounds,
+            stdout,
+            stderr,
+            _admission: admission,
+        })
+    }
+
+    /// Before each call: the whole budget, and no blame for what an earlier message did.
+    fn refresh(&mut self) {
+        self.meter.restart();
+        self.store.set_epoch_deadline(1);
+        let room = self.store.data_mut();
+        room.memory.refused = false;
+        room.panic = None;
+    }
+
+    async fn handle_all(&mut self) -> Result<(), Crash> {
+        while self.store.data().hand.borrow().current().is_some() {
+            self.refresh();
+            let body = Arc::make_mut(&mut self.body);
+            body.clear();
+            body.extend_from_slice(self.store.data_mut().hand.get_mut().body());
+            let called = self.handler.call_async(&mut self.store, (self.body.clone(),)).await;
+            let outcome = match called {
+                Ok((Ok(reply),)) => Outcome::Done(reply),
+                Ok((Err(failure),)) => Outcome::Failed(failure.into()),
+                Err(error) => return Err(self.autopsy(&error)),
+            };
+            if self.body.capacity() > KEPT_BODY_BYTES {
+                self.body = Arc::default();
+            }
+            self.hand().finish(outcome);
+        }
+        Ok(())
+    }
+
+    async fn hook(&mut self, hook: Option<Hook>) -> Result<Result<(), String>, Crash> {
+        let Some(hook) = hook else { return Ok(Ok(())) };
+        self.refresh();
+        match hook.call_async(&mut self.store, ()).await {
+            Ok((answer,)) => Ok(answer),
+            Err(error) => Err(self.autopsy(&error)),
+        }
+    }
+
+    fn autopsy(&self, error: &wasmtime::Error) -> Crash {
+        self.stdout.finish();
+        self.stderr.finish();
+        autopsy::crash(error, self.store.data(), &self.bounds, &self.stderr)
+    }
+}
+
+impl Behavior for Guest {
+    fn hand(&mut self) -> &mut Hand {
+        self.store.data_mut().hand.get_mut()
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let answer = self.hook(self.init).await?;
+            answer.map_err(|message| {
+                self.stderr.finish();
+                let reason = CrashReason::Start { message };
+                Crash { stderr: self.stderr.tail(), ..Crash::new(reason) }
+            })
+        }))
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, self.handle_all()))
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            if let Err(text) = self.hook(self.shutdown).await? {
+                let address = self.hand().address().clone();
+                tracing::warn!(target: "playhouse", %address, "its shutdown hook failed: {text}");
+            }
+            Ok(())
+        }))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.stdout.finish();
+        self.stderr.finish();
+    }
+}
+
+/// Runs a future that runs the guest, and counts its time.
+async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
+}
+
+/// Clocks, random numbers and two streams to write to; nothing else.
+fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtx {
+    WasiCtx::builder()
+        .arg(name)
+        .stdout(stdout.clone())
+        .stderr(stderr.clone())
+        .max_random_size(MAX_RANDOM_BYTES)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .socket_addr_check(|_, _| Box::pin(async { false }))
+        .build()
+}

@@ -1,0 +1,73 @@
+//! What the kernel offers to a guest: the interface `kernel` of the contract, and WASI.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::Hand;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, ResourceTable, WasmList, WasmStr};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::contract::{AskError, Envelope, KERNEL, SendError};
+use crate::limits::MemoryLimiter;
+use crate::plugin::Config;
+
+/// How much of a panic's message is kept.
+const PANIC_BYTES: usize = 4 << 10;
+/// Nobody waits longer for an answer; keeps sums of times in range.
+const LONGEST_ASK: Duration = Duration::from_hours(24);
+
+/// All that belongs to one incarnation: the data of its store.
+pub(crate) struct Room {
+    /// In a cell, so that an import can read the guest's memory and write here at once, without a copy between.
+    pub(crate) hand: RefCell<Hand>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) memory: MemoryLimiter,
+    /// What the guest said about the trap that follows.
+    pub(crate) panic: Option<String>,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) resources: ResourceTable,
+}
+
+impl WasiView for Room {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+/// Adds everything that an actor may import.
+pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    let mut kernel = linker.instance(KERNEL)?;
+    kernel.func_wrap("address", |store: Caller<'_>, (): ()| {
+        Ok((store.data().hand.borrow().address().to_string(),))
+    })?;
+    kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().incarnation(),)))?;
+    kernel.func_wrap("config", |store: Caller<'_>, (key,): (WasmStr,)| {
+        let key = key.to_str(&store)?;
+        Ok((store.data().config.get(&*key).cloned(),))
+    })?;
+    kernel.func_wrap("message", |store: Caller<'_>, (): ()| Ok((Envelope::of(&store.data().hand.borrow()),)))?;
+    kernel.func_wrap("tell", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let told = store.data().hand.borrow_mut().tell(&to, body);
+        Ok((told.map_err(SendError::from),))
+    })?;
+    kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
+        Box::new(async move {
+            let timeout = Duration::from_millis(timeout_ms).min(LONGEST_ASK);
+            let answer = store.data_mut().hand.get_mut().ask(&to, &body, timeout).await;
+            Ok((answer.map_err(AskError::from),))
+        })
+    })?;
+    kernel.func_wrap("panicked", |mut store: Caller<'_>, (message,): (WasmStr,)| {
+        let message = message.to_str(&store)?;
+        let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
+        store.data_mut().panic = Some(message);
+        Ok(())
+    })
+}
+
+type Caller<'a> = StoreContextMut<'a, Room>;

@@ -1,0 +1,41 @@
+//! A look at a file without running it: any component, of any world.
+
+use std::path::Path;
+
+use wasmtime::component::{Component, Linker};
+
+use crate::component::{self, Interface, LoadError};
+use crate::plugin::sha256_hex;
+use crate::{engine, imports};
+
+/// What can be said about a component without running it.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The digest of the file, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The names of what it imports.
+    pub imports: Vec<String>,
+    /// The names of what it exports.
+    pub exports: Vec<String>,
+    /// The optional hooks that it has.
+    pub hooks: Vec<&'static str>,
+    /// Why it cannot run as an actor; none when it can.
+    pub obstacle: Option<LoadError>,
+}
+
+/// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
+pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
+    let wasm = component::read(file)?;
+    component::sniff(file, &wasm)?;
+    let invalid = |error| component::invalid(file, &error);
+    let engine = engine::looking().map_err(invalid)?;
+    let component = Component::from_binary(&engine, &wasm).map_err(invalid)?;
+    let mut linker = Linker::new(&engine);
+    imports::add_to(&mut linker).map_err(invalid)?;
+    let Interface { imports, exports, hooks } = Interface::of(&component);
+    let obstacle = component::check(file, &linker, &component).err();
+    let sha256 = sha256_hex(&wasm);
+    Ok(Inspection { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, obstacle })
+}

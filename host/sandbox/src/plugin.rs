@@ -1,0 +1,144 @@
+//! A loaded plugin: compiled, checked, linked to its imports; and the launcher that makes incarnations of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use playhouse_kernel::{Behavior, BoxFuture, Crash, Hand, Launcher};
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use crate::cache::{Cached, Key};
+use crate::component::{self, Checked, Interface, LoadError};
+use crate::guest::Guest;
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::sandbox::Shared;
+
+/// The manifest's `config` table of one actor.
+pub(crate) type Config = BTreeMap<String, String>;
+
+/// A component that can run as an actor. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Plugin {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) name: String,
+    pub(crate) checked: Checked,
+    pub(crate) sandbox: Arc<Shared>,
+    info: PluginInfo,
+}
+
+/// What is known about a plugin before it runs.
+#[derive(Debug, Clone)]
+pub struct PluginInfo {
+    /// The digest of the file, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The names of what it imports.
+    pub imports: Vec<String>,
+    /// The names of what it exports.
+    pub exports: Vec<String>,
+    /// The optional hooks that it has.
+    pub hooks: Vec<&'static str>,
+    /// Where its machine code came from.
+    pub compiled: Compiled,
+}
+
+/// Where the machine code of a plugin came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compiled {
+    /// It was compiled before.
+    FromCache,
+    /// It was compiled now, in this time.
+    Fresh(Duration),
+    /// It was compiled now, because the cache's entry was damaged.
+    Rebuilt {
+        /// What was wrong with the entry.
+        why: String,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+impl Plugin {
+    pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
+        component::sniff(file, wasm)?;
+        let sha256 = sha256_hex(wasm);
+        let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
+        let checked = component::check(file, &sandbox.linker, &component)?;
+        let Interface { imports, exports, hooks } = Interface::of(&component);
+        let info = PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, compiled };
+        let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The name it was loaded under.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What is known about it.
+    pub fn info(&self) -> &PluginInfo {
+        &self.inner.info
+    }
+
+    /// Makes incarnations of this plugin for one actor.
+    pub fn launcher(
+        &self,
+        limits: Limits,
+        config: BTreeMap<String, String>,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, config: Arc::new(config), output })
+    }
+}
+
+fn compile(
+    sandbox: &Shared,
+    file: &Path,
+    wasm: &[u8],
+    sha256: &str,
+) -> Result<(Component, Compiled), LoadError> {
+    let began = Instant::now();
+    let fresh = || Component::from_binary(&sandbox.engine, wasm).map_err(|error| component::invalid(file, &error));
+    let Some(cache) = &sandbox.cache else {
+        return Ok((fresh()?, Compiled::Fresh(began.elapsed())));
+    };
+    let key = Key::new(&sandbox.engine, sha256);
+    let damage = match cache.get(&sandbox.engine, &key) {
+        Cached::Found(component) => return Ok((component, Compiled::FromCache)),
+        Cached::Missing => None,
+        Cached::Damaged(why) => Some(why),
+    };
+    let component = fresh()?;
+    let took = began.elapsed();
+    cache.put(&key, &component);
+    Ok((component, damage.map_or(Compiled::Fresh(took), |why| Compiled::Rebuilt { why, took })))
+}
+
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the incarnations of one actor have in common.
+pub(crate) struct PluginLauncher {
+    pub(crate) plugin: Arc<Inner>,
+    pub(crate) limits: Limits,
+    pub(crate) config: Arc<Config>,
+    pub(crate) output: Arc<dyn Output>,
+}
+
+impl Launcher for PluginLauncher {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async move { Ok(Box::new(Guest::launch(self, hand).await?) as Box<dyn Behavior>) })
+    }
+
+    fn plugin(&self) -> &str {
+        &self.plugin.name
+    }
+}

@@ -1,0 +1,161 @@
+//! The front door: one engine, one set of imports, one cache of compiled code, and the clock that ticks for all guests.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::cache::Cache;
+use crate::component::{self, LoadError};
+use crate::imports::{self, Room};
+use crate::limits::TICK;
+use crate::plugin::Plugin;
+use crate::engine;
+
+/// How a sandbox is set up.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// The folder for compiled code; `None` compiles afresh each time. See [`crate::default_cache_dir`].
+    pub cache_dir: Option<PathBuf>,
+    /// How many incarnations may live at a time; one more fails to start. Default: 1000.
+    pub max_instances: u32,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self { cache_dir: None, max_instances: 1000 }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// Whoever can write there can run code here.
+    #[error(
+        "the cache folder `{folder}` {problem}: compiled code from there could be anybody's. \
+         Run `chmod 700` on it as its owner, remove it, or set another one"
+    )]
+    CacheFolder {
+        /// The folder, as given.
+        folder: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Wasmtime does not run here.
+    #[error("cannot set up WebAssembly on this machine: {message}")]
+    Engine {
+        /// What it said.
+        message: String,
+    },
+    /// No thread for the clock.
+    #[error("cannot start the thread that measures CPU time")]
+    Clock(#[source] std::io::Error),
+}
+
+impl From<wasmtime::Error> for SandboxError {
+    fn from(error: wasmtime::Error) -> Self {
+        Self::Engine { message: format!("{error:#}") }
+    }
+}
+
+/// Loads plugins and runs incarnations of them. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+/// What plugins and incarnations need of their sandbox; it lives as long as any of them.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Room>,
+    pub(crate) cache: Option<Cache>,
+    /// Ticks so far.
+    pub(crate) clock: Arc<AtomicU64>,
+    allocation: String,
+    max_instances: u32,
+    instances: AtomicU32,
+}
+
+impl Sandbox {
+    /// Sets up a sandbox, and the thread that ticks for it.
+    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let cache = match config.cache_dir {
+            Some(folder) => Cache::open(folder)?,
+            None => None,
+        };
+        let max_instances = config.max_instances.max(1);
+        let (engine, allocation) = engine::running(max_instances)?;
+        let mut linker = Linker::new(&engine);
+        imports::add_to(&mut linker)?;
+        let shared = Arc::new(Shared {
+            engine,
+            linker,
+            cache,
+            clock: Arc::default(),
+            allocation,
+            max_instances,
+            instances: AtomicU32::new(0),
+        });
+        let weak = Arc::downgrade(&shared);
+        std::thread::Builder::new()
+            .name("playhouse-clock".to_owned())
+            .spawn(move || tick(&weak))
+            .map_err(SandboxError::Clock)?;
+        Ok(Self { shared })
+    }
+
+    /// Loads a plugin from a file, which is read once. Takes the compiled code from the cache, or compiles;
+    /// that takes up to seconds, so call it where blocking is allowed.
+    pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
+        let wasm = component::read(file)?;
+        Plugin::load(&self.shared, name, file, &wasm)
+    }
+
+    /// Loads a plugin from memory. Errors give its name as the file.
+    pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        Plugin::load(&self.shared, name, Path::new(name), wasm)
+    }
+
+    /// Where instances live, in words, for logs: in a pool, or on demand.
+    pub fn allocation(&self) -> &str {
+        &self.shared.allocation
+    }
+
+    /// How many incarnations live now.
+    pub fn instances(&self) -> u32 {
+        self.shared.instances.load(Relaxed)
+    }
+}
+
+/// Ticks until the sandbox is gone.
+fn tick(sandbox: &Weak<Shared>) {
+    loop {
+        std::thread::sleep(TICK);
+        let Some(shared) = sandbox.upgrade() else { return };
+        shared.clock.fetch_add(1, Relaxed);
+        shared.engine.increment_epoch();
+    }
+}
+
+/// The right of one incarnation to live.
+pub(crate) struct Admission(Arc<Shared>);
+
+impl Admission {
+    /// `Err` has the number of those who live already.
+    pub(crate) fn ask(shared: &Arc<Shared>) -> Result<Self, u32> {
+        let most = shared.max_instances;
+        shared
+            .instances
+            .try_update(Relaxed, Relaxed, |living| (living < most).then_some(living + 1))
+            .map(|_| Self(shared.clone()))
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.instances.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,96 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::{Done, cargo, guests, run, shown};
+
+pub(crate) fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
+    let mut counts = Counts::default();
+    for step in steps {
+        counts.add(run_tests(step)?);
+    }
+    Ok(counts)
+}
+
+pub(crate) fn run() -> Done {
+    run_step(&["fmt", "--all", "--check"])?;
+    guests::build(guests::PLUGINS)?;
+    run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    let test = |arguments: &[&str]| {
+        let mut command = cargo();
+        command.args(["test", "--workspace"]).args(arguments);
+        command
+    };
+    // The end-to-end tests come last: they take longest and need everything before them.
+    let counts = run_all(&mut [
+        test(&["--doc"]),
+        test(&["--lib", "--bins", "--tests", "--exclude", "playhouse-tests"]),
+        test(&["--package", "playhouse-tests"]),
+    ])?;
+    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    if counts.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
+}
+
+fn run_step(arguments: &[&str]) -> Done {
+    run(cargo().args(arguments))
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Reads `test result: ok. 42 passed; 0 failed; 1 ignored; …`.
+    fn of_line(line: &str) -> Option<Self> {
+        let (_, rest) = line.strip_prefix("test result: ")?.split_once(". ")?;
+        let mut counts = Self::default();
+        for part in rest.split("; ") {
+            let (number, what) = part.split_once(' ')?;
+            let Ok(number) = number.parse() else { continue };
+            match what {
+                "passed" => counts.passed = number,
+                "failed" => counts.failed = number,
+                "ignored" => counts.skipped = number,
+                _ => {}
+            }
+        }
+        Some(counts)
+    }
+}
+
+/// Runs a step, shows what it prints, and adds up the runner's own result lines.
+fn run_tests(command: &mut Command) -> Result<Counts, String> {
+    let name = shown(command);
+    eprintln!("$ {name}");
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| format!("`{name}`: {e}"))?;
+    let mut counts = Counts::default();
+    for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+        let line = line.map_err(|e| format!("`{name}`: {e}"))?;
+        println!("{line}");
+        counts.add(Counts::of_line(&line).unwrap_or_default());
+    }
+    let status = child.wait().map_err(|e| format!("`{name}`: {e}"))?;
+    if status.success() || counts.failed > 0 { Ok(counts) } else { Err(format!("`{name}` ended with {status}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runners_result_line_is_read() {
+        let line = "test result: FAILED. 41 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.08s";
+        assert_eq!(Counts::of_line(line), Some(Counts { passed: 41, failed: 1, skipped: 2 }));
+        assert_eq!(Counts::of_line("running 42 tests"), None);
+    }
+}

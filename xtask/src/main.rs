@@ -1,0 +1,92 @@
+//! The project's own commands. Run them as `cargo xtask COMMAND`.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `main.rs` | the commands and how processes are run |
+//! | `guests.rs` | builds the plugins and drops them into `plugins/` |
+//! | `demo.rs` | the tour that the README promises |
+//! | `checks.rs` | everything that must hold before a change lands |
+//! | `tidy.rs` | tests that docs and code agree |
+
+mod checks;
+mod demo;
+mod guests;
+#[cfg(test)]
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo           build guests and host, run the word count with an actor that crashes on the way
+  test           formatting, lints, and all tests
+  bench          time the hot paths (release profile with fat LTO: the first build takes long)
+  build-guests   build the example plugins into plugins/
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["demo"] => demo::run(),
+        ["test"] => checks::run(),
+        ["bench", ..] => bench(&words[1..]),
+        ["build-guests"] => guests::build(guests::PLUGINS),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a step says when it cannot go on.
+type Done = Result<(), String>;
+
+fn bench(filters: &[&str]) -> Done {
+    guests::build(guests::PLUGINS)?;
+    // A backtrace per error is not what is measured.
+    run(cargo().args(["bench", "--package", "playhouse-benches", "--"]).args(filters).env_remove("RUST_BACKTRACE"))
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+/// Where cargo puts what it builds.
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// The cargo that runs us, in the workspace's root.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs a step to its end, showing what it prints.
+fn run(command: &mut Command) -> Done {
+    let shown = shown(command);
+    eprintln!("$ {shown}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` ended with {status}")),
+        Err(error) => Err(format!("`{shown}` could not be started: {error}")),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let program = PathBuf::from(command.get_program());
+    let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    std::iter::once(name).chain(command.get_args().map(|a| a.to_string_lossy().into_owned())).collect::<Vec<_>>().join(" ")
+}
