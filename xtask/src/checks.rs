@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, guests, run, shown};
+use crate::{Done, cargo, guests, shown};
 
-pub(crate) fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
+fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
     let mut counts = Counts::default();
     for step in steps {
         counts.add(run_tests(step)?);
@@ -33,11 +33,11 @@ pub(crate) fn run() -> Done {
 }
 
 fn run_step(arguments: &[&str]) -> Done {
-    run(cargo().args(arguments))
+    crate::run(cargo().args(arguments))
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+struct Counts {
     passed: u64,
     failed: u64,
     skipped: u64,

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["demo"] => demo::run(),
+        ["demo"] => demo::run_demo(),
         ["test"] => checks::run(),
         ["bench", ..] => bench(&words[1..]),
         ["build-guests"] => guests::build(guests::PLUGINS),

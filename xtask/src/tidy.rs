@@ -1,0 +1,102 @@
+//! Docs and code agree: paths and commands that the documents name exist, and files stay rooms.
+
+use std::path::{Path, PathBuf};
+
+use crate::root;
+
+/// Files under `folder` with this ending, build output and hidden folders left out.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            found.extend(files(&path, ending));
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn documents() -> Vec<(PathBuf, String)> {
+    files(&root(), ".md").into_iter().map(|p| (p.clone(), std::fs::read_to_string(&p).expect("readable"))).collect()
+}
+
+/// The texts between backticks on lines outside code blocks.
+fn quoted(document: &str) -> impl Iterator<Item = &str> {
+    document.lines().filter(|line| !line.starts_with("```")).flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn paths_that_documents_name_exist() {
+    let tops = ["host/", "guest-sdk/", "plugins/", "wit/", "tests/", "xtask/", "benches/", "docs/", ".ci/"];
+    let mut missing = Vec::new();
+    for (file, document) in documents() {
+        for text in quoted(&document) {
+            let is_path = tops.iter().any(|top| text.starts_with(top)) && !text.contains(['*', ' ', '<', '{']);
+            // What a build drops there is not there in a fresh clone.
+            if is_path && !text.ends_with(".wasm") && !root().join(text).exists() {
+                missing.push(format!("{}: `{text}`", file.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "documents name paths that do not exist:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn commands_that_documents_name_exist() {
+    let mut unknown = Vec::new();
+    for (file, document) in documents() {
+        for line in document.lines() {
+            for rest in line.split("cargo xtask ").skip(1) {
+                let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+                if !name.is_empty() && !crate::USAGE.contains(&format!("\n  {name} ")) {
+                    unknown.push(format!("{}: {name}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "documents name commands that do not exist:\n{}", unknown.join("\n"));
+}
+
+#[test]
+fn a_file_is_a_room_of_at_most_five_hundred_lines() {
+    let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();
+    let large: Vec<_> = files(&root(), ".rs").into_iter().filter(|path| lines(path) > 500).collect();
+    assert!(large.is_empty(), "look for the second concept that moved in: {large:?}");
+}
+
+#[test]
+fn every_rust_file_says_what_lives_there() {
+    let silent = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).expect("readable");
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+        !first.starts_with("//!")
+    };
+    let sources = files(&root(), ".rs").into_iter().filter(|p| p.components().any(|c| c.as_os_str() == "src"));
+    let silent: Vec<_> = sources.filter(silent).collect();
+    assert!(silent.is_empty(), "these files do not say what lives there: {silent:?}");
+}
+
+#[test]
+fn the_kernel_knows_no_webassembly_no_file_and_no_socket() {
+    let manifest = std::fs::read_to_string(root().join("host/kernel/Cargo.toml")).expect("readable");
+    for word in ["wasmtime", "sandbox", "\"fs\"", "\"net\"", "\"process\"", "io-util"] {
+        assert!(!manifest.contains(word), "host/kernel/Cargo.toml names {word}");
+    }
+    for file in files(&root().join("host/kernel/src"), ".rs") {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        for word in ["std::fs", "std::net", "std::os", "std::process"] {
+            assert!(!text.contains(word), "{} uses {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn supervision_is_pure() {
+    let tree = std::fs::read_to_string(root().join("host/kernel/src/supervision/tree.rs")).expect("readable");
+    for word in ["tokio", "Instant", "SystemTime", "Mutex", "async", "spawn("] {
+        assert!(!tree.contains(word), "supervision/tree.rs uses {word}");
+    }
+}

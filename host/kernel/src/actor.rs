@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
 use crate::plan::ActorSpec;
+use crate::random;
 
 /// An actor, from its registration to the end of the kernel.
 pub(crate) struct Actor {
@@ -107,12 +108,9 @@ impl World {
         }
     }
 
-    /// A number below `bound`, from the plan's seed (`SplitMix64`).
-    pub(crate) fn random_below(&self, bound: u64) -> u64 {
-        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((u128::from(z ^ (z >> 31)) * u128::from(bound)) >> 64) as u64
+    /// A pause of less than `ceiling`, from the plan's seed.
+    pub(crate) fn jitter(&self, ceiling: Duration) -> Duration {
+        random::duration_below(self.random.fetch_add(random::STEP, Ordering::Relaxed), ceiling)
     }
 
     /// Records messages for `actor` that will not be handled, and tells those who wait for an answer.

@@ -11,8 +11,8 @@ use crate::actor::{Actor, World};
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::dead_letter::DeadReason;
+use crate::delivery::{Send, check_size};
 use crate::log::Batch;
-use crate::mailbox::{Overflow, Refused};
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
 /// How a handler fails a message.
@@ -38,15 +38,6 @@ pub enum Outcome {
 pub(crate) enum Hook {
     Init = 0,
     Shutdown = 1,
-}
-
-/// One send, recorded and not yet delivered.
-struct Send {
-    route: usize,
-    envelope: Envelope,
-    /// Where the body lies in `bodies`.
-    from: usize,
-    to: usize,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
@@ -204,7 +195,9 @@ impl Hand {
     /// room in mailboxes. If it is dropped half-way, the next commit goes on where it was.
     pub(crate) async fn commit(&mut self) {
         while self.sends_delivered < self.sends_finished {
-            self.deliver_run().await;
+            let target = self.routes[self.sends[self.sends_delivered].route].clone();
+            let sends = &self.sends[..self.sends_finished];
+            self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered).await;
         }
         self.forget_delivered();
         let first = self.committed;
@@ -242,12 +235,11 @@ impl Hand {
                 match failure {
                     Failure::Retry(text) if attempt < restart.attempts => {
                         let ceiling = restart.backoff.ceiling(attempt);
-                        let pause = self.world.random_below(u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX));
                         tracing::info!(
                             target: "playhouse", address = %self.address(), message = %message.envelope.id,
                             attempt, "will retry: {text}"
                         );
-                        let due = Instant::now() + Duration::from_nanos(pause);
+                        let due = Instant::now() + self.world.jitter(ceiling);
                         self.actor.backlog.lock().delayed.push((due, message));
                         return false;
                     }
@@ -261,62 +253,6 @@ impl Hand {
             }
         }
         true
-    }
-
-    /// Delivers the longest run of sends to one target.
-    async fn deliver_run(&mut self) {
-        let route = self.sends[self.sends_delivered].route;
-        let target = self.routes[route].clone();
-        let (sends, bodies) = (&self.sends[..self.sends_finished], &self.bodies);
-        let (delivered, world) = (&mut self.sends_delivered, &self.world);
-        let mut place = None;
-        while let Some(next) = sends.get(*delivered).filter(|send| send.route == route) {
-            let before = *delivered;
-            let fill = |room: &mut crate::mailbox::Room<'_>| {
-                while let Some(send) = sends.get(*delivered).filter(|send| send.route == route) {
-                    if !room.put(&send.envelope, &bodies[send.from..send.to]) {
-                        break;
-                    }
-                    *delivered += 1;
-                }
-            };
-            let pushed = match &place {
-                None => target.mailbox.push(fill),
-                Some((place, deadline)) => {
-                    let place: &crate::mailbox::Place<'_> = place;
-                    place.push(next.to - next.from, *deadline, fill).await
-                }
-            };
-            match pushed {
-                Ok(displaced) => world.bury(&target, displaced, &DeadReason::Overflow, true),
-                Err(Refused::Full) => {}
-                Err(Refused::Closed) => {
-                    world.bury_send(&target, next, bodies, &DeadReason::Stopped);
-                    *delivered += 1;
-                    continue;
-                }
-            }
-            let Some(stuck) = sends.get(*delivered).filter(|send| send.route == route) else { break };
-            match target.mailbox.spec().overflow {
-                // It waited for its whole time and did not get in.
-                Overflow::Block if place.is_some() && *delivered == before => {
-                    world.bury_send(&target, stuck, bodies, &DeadReason::MailboxFull);
-                    *delivered += 1;
-                }
-                Overflow::Block => {
-                    let deadline = Instant::now() + target.mailbox.spec().block_timeout;
-                    place = Some((target.mailbox.queue_up(), deadline));
-                }
-                Overflow::Reject => {
-                    world.bury_send(&target, stuck, bodies, &DeadReason::MailboxFull);
-                    *delivered += 1;
-                }
-                Overflow::DropNewest | Overflow::DropOldest => {
-                    world.bury_send(&target, stuck, bodies, &DeadReason::Overflow);
-                    *delivered += 1;
-                }
-            }
-        }
     }
 
     fn forget_delivered(&mut self) {
@@ -427,48 +363,5 @@ impl Hand {
             self.names.insert(to.into(), route);
         }
         Ok(route)
-    }
-}
-
-fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
-    let limit_bytes = target.spec.message_bytes;
-    if body.len() <= limit_bytes {
-        return Ok(());
-    }
-    Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
-}
-
-impl World {
-    /// Delivers one message now, or says why not. Used where the sender is told: asks, and the outside.
-    pub(crate) async fn deliver_one(
-        &self,
-        target: &Actor,
-        envelope: &Envelope,
-        body: &[u8],
-        deadline: Instant,
-    ) -> Result<(), SendError> {
-        check_size(target, body)?;
-        let mut inside = false;
-        let fill = |room: &mut crate::mailbox::Room<'_>| inside = room.put(envelope, body);
-        let mut pushed = target.mailbox.push(fill);
-        let full = match &pushed {
-            Ok(_) => !inside,
-            Err(refused) => *refused == Refused::Full,
-        };
-        if full && target.mailbox.spec().overflow == Overflow::Block {
-            let place = target.mailbox.queue_up();
-            pushed = place.push(body.len(), deadline, |room| inside = room.put(envelope, body)).await;
-        }
-        match pushed {
-            Ok(displaced) => self.bury(target, displaced, &DeadReason::Overflow, true),
-            Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
-            Err(Refused::Full) => {}
-        }
-        if inside { Ok(()) } else { Err(SendError::MailboxFull(target.address().clone())) }
-    }
-
-    fn bury_send(&self, target: &Actor, send: &Send, bodies: &[u8], reason: &DeadReason) {
-        let message = Message { envelope: send.envelope, body: bodies[send.from..send.to].to_vec() };
-        self.bury(target, [message], reason, false);
     }
 }

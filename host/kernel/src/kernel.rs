@@ -14,8 +14,8 @@ use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, DeadLetters};
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
+use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision};
-use crate::supervision::tree::State;
 
 /// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
 #[derive(Clone)]

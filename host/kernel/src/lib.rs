@@ -5,8 +5,10 @@
 //! | `address`, `message`, `plan`, `crash`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
 //! | `hand` | the messages in hand, what they did, and the commit that makes it visible |
+//! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `actor` | what outlives an incarnation; the registry |
+//! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
@@ -20,6 +22,7 @@ mod ask;
 mod behavior;
 mod crash;
 mod dead_letter;
+mod delivery;
 mod hand;
 mod incarnation;
 mod kernel;
@@ -27,6 +30,7 @@ mod log;
 mod mailbox;
 mod message;
 mod plan;
+mod random;
 pub mod supervision;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
@@ -40,5 +44,5 @@ pub use kernel::{ActorView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
+pub use supervision::events::State;
 pub use supervision::task::Stage;
-pub use supervision::tree::State;

@@ -12,7 +12,8 @@ use crate::crash::CrashReport;
 use crate::incarnation::{End, Incarnation};
 use crate::mailbox::Signal;
 use crate::plan::Plan;
-use crate::supervision::tree::{Action, Ended, Event, Node, NodeSpec, ROOT, State, Tree};
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::supervision::tree::Tree;
 
 /// What the task is asked.
 pub(crate) enum Command {

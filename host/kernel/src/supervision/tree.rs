@@ -11,100 +11,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, SupervisionSpec};
-
-/// The index of a node; `ROOT` is the kernel.
-pub type Node = usize;
-
-/// The kernel's own node.
-pub const ROOT: Node = 0;
-
-/// What the tree knows of an actor from the start.
-#[derive(Debug, Clone, Copy)]
-pub struct NodeSpec {
-    /// When it is started again.
-    pub kind: RestartKind,
-    /// The pause before.
-    pub backoff: Backoff,
-    /// How it looks after its own children.
-    pub supervision: SupervisionSpec,
-    /// False: a person must start it.
-    pub auto_start: bool,
-}
-
-/// How an incarnation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// It never came up.
-    FailedStart,
-    /// By itself, badly.
-    Crashed,
-    /// Because it was told to.
-    Stopped,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The kernel starts.
-    Boot,
-    /// An incarnation is up.
-    Started(Node, u64),
-    /// An incarnation ended.
-    Ended(Node, u64, Ended),
-    /// A person stops an actor.
-    Halt(Node),
-    /// A person starts an actor.
-    Resume(Node),
-    /// Everything stops in order.
-    Shutdown,
-    /// A time that [`Tree::next_timer`] named has come.
-    Timer,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Start an incarnation with this number.
-    Start(Node, u64),
-    /// Tell an incarnation to stop in order; with `drain`, after its mailbox is empty.
-    Stop {
-        /// Whose.
-        node: Node,
-        /// Whether it handles what waits first.
-        drain: bool,
-    },
-    /// End an incarnation now.
-    Kill(Node),
-    /// It will not run again: its mailbox closes.
-    Retire(Node),
-    /// This child will be started after this pause.
-    RestartIn(Node, Duration),
-    /// This supervisor had more restarts than its intensity allows.
-    GaveUp(Node),
-    /// Everything that comes up at boot is up.
-    Booted,
-    /// Nothing runs any more. `true`: because the kernel gave up.
-    Over(bool),
-}
-
-/// What people see of an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Not started yet, or its parent is down.
-    Down,
-    /// Coming up.
-    Starting,
-    /// Up.
-    Running,
-    /// Going down.
-    Stopping,
-    /// Waits out the pause before a restart.
-    BackingOff,
-    /// A person stopped it, or it waits for a person's first start.
-    Stopped,
-    /// It ended and is not started again.
-    Ended,
-}
+use crate::random;
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -166,7 +74,7 @@ pub struct Tree {
     timers: BinaryHeap<Reverse<(Duration, Node)>>,
     actions: Vec<Action>,
     now: Duration,
-    /// State of `SplitMix64`: the jitter.
+    /// Where the sequence of random numbers stands: the jitter.
     random: u64,
     /// The whole play is going down: mailboxes are drained.
     over: bool,
@@ -484,12 +392,8 @@ impl Tree {
 
     /// Between nothing and `ceiling` ("full jitter").
     fn jitter(&mut self, ceiling: Duration) -> Duration {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let bound = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(((u128::from(z ^ (z >> 31)) * u128::from(bound)) >> 64) as u64)
+        self.random = self.random.wrapping_add(random::STEP);
+        random::duration_below(self.random, ceiling)
     }
 }
 

@@ -1,0 +1,251 @@
+//! The control socket's language, version 1. One JSON object per line each way:
+//!
+//! ```text
+//! {"v":1,"request":"tell","to":"/count","body":"aGVsbG8="}   ->  {"v":1,"told":{"id":"5d1f…"}}
+//! {"v":1,"request":"ask","to":"/count","body":"","timeout_ms":5000} -> {"v":1,"answer":{"body":"NDI="}}
+//! {"v":1,"request":"tree"}                                   ->  {"v":1,"tree":{…}}
+//! {"v":1,"request":"stop","address":"/count"}                ->  {"v":1,"moved":{"before":"idle","now":"stopped"}}
+//! {"v":1,"request":"dead-letters","bodies":true}             ->  {"v":1,"dead-letters":{…}}
+//! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
+//! ```
+//! Bodies are base64. A connection may carry any number of requests, one after another.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use playhouse_kernel::Address;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::views::{Letters, Tree};
+
+/// The version that this host speaks.
+pub const VERSION: u64 = 1;
+
+/// What is asked of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// All actors and how they are.
+    Tree {},
+    /// Send a message.
+    Tell {
+        /// To whom.
+        #[serde(with = "as_text")]
+        to: Address,
+        /// What.
+        body: Body,
+    },
+    /// Send a message and wait for the reply.
+    Ask {
+        /// To whom.
+        #[serde(with = "as_text")]
+        to: Address,
+        /// What.
+        body: Body,
+        /// For how long, at most.
+        timeout_ms: u64,
+    },
+    /// Stop an actor until a person starts it.
+    Stop {
+        /// Which.
+        #[serde(with = "as_text")]
+        address: Address,
+    },
+    /// Start an actor.
+    Start {
+        /// Which.
+        #[serde(with = "as_text")]
+        address: Address,
+    },
+    /// The dead letters that are kept.
+    DeadLetters {
+        /// Whether to send bodies in full as well.
+        bodies: bool,
+    },
+}
+
+/// What a host says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// To [`Request::Tree`].
+    Tree(Tree),
+    /// To [`Request::Tell`]: it is in the mailbox.
+    Told {
+        /// The message's id.
+        id: String,
+    },
+    /// To [`Request::Ask`].
+    Answer {
+        /// The reply.
+        body: Body,
+    },
+    /// To [`Request::Stop`] and [`Request::Start`].
+    Moved {
+        /// The actor's state before.
+        before: String,
+        /// Its state once it settled, or after ten seconds.
+        now: String,
+    },
+    /// To [`Request::DeadLetters`].
+    DeadLetters(Letters),
+    /// It was not done.
+    Error(Refusal),
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// One word for machines: `malformed`, `version`, `too-large`, `unknown-address`, `refused`, `no-reply`,
+    /// `busy`.
+    pub kind: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of this kind.
+    pub fn new(kind: &str, message: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), message: message.into() }
+    }
+}
+
+/// A message's body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Body(pub Vec<u8>);
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64.decode(text).map(Self).map_err(|error| serde::de::Error::custom(format!("the body is no base64: {error}")))
+    }
+}
+
+/// An address as JSON: its text.
+mod as_text {
+    use super::{Address, Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(address.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+        Address::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Reads one request, without its newline.
+pub fn decode(line: &[u8]) -> Result<Request, Refusal> {
+    let malformed = |error: serde_json::Error| Refusal::new("malformed", format!("this is no request: {error}"));
+    let mut value: serde_json::Value = serde_json::from_slice(line).map_err(malformed)?;
+    let version = value.as_object_mut().and_then(|object| object.remove("v"));
+    match version.as_ref().and_then(serde_json::Value::as_u64) {
+        Some(VERSION) => serde_json::from_value(value).map_err(malformed),
+        Some(other) => Err(Refusal::new(
+            "version",
+            format!("this host speaks version {VERSION} of the control protocol, not {other}: use the same `playhouse` for both"),
+        )),
+        None => Err(Refusal::new("malformed", format!("this is no request: it has no version, as in {{\"v\":{VERSION},…}}"))),
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u64,
+    #[serde(flatten)]
+    rest: T,
+}
+
+/// Writes a request or a response as one line.
+pub fn encode<T: Serialize>(what: &T) -> Vec<u8> {
+    let mut line = serde_json::to_vec(&Versioned { v: VERSION, rest: what })
+        .expect("requests and responses are maps of texts and numbers, which JSON can say");
+    line.push(b'\n');
+    line
+}
+
+/// Reads a response, without its newline.
+pub fn decode_response(line: &[u8]) -> serde_json::Result<Response> {
+    serde_json::from_slice::<Versioned<Response>>(line).map(|versioned| versioned.rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(line: &str, expected: Expect) {
+        expected.assert_eq(&match decode(line.as_bytes()) {
+            Ok(request) => format!("{request:?}"),
+            Err(Refusal { kind, message }) => format!("{kind}: {message}"),
+        });
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_again() {
+        let to = || Address::parse("/a/b").expect("good");
+        for request in [
+            Request::Tree {},
+            Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']) },
+            Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
+            Request::Stop { address: to() },
+            Request::Start { address: to() },
+            Request::DeadLetters { bodies: true },
+        ] {
+            let line = encode(&request);
+            assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
+            assert_eq!(decode(&line), Ok(request));
+        }
+    }
+
+    #[test]
+    fn a_response_is_read_back() {
+        let line = encode(&Response::Moved { before: "idle".into(), now: "stopped".into() });
+        assert_eq!(String::from_utf8_lossy(&line), "{\"v\":1,\"moved\":{\"before\":\"idle\",\"now\":\"stopped\"}}\n");
+        assert!(matches!(decode_response(&line), Ok(Response::Moved { now, .. }) if now == "stopped"));
+    }
+
+    #[test]
+    fn requests() {
+        check(
+            r#"{"v":1,"request":"tell","to":"/a","body":"aGk="}"#,
+            expect![["Tell { to: /a, body: Body([104, 105]) }"]],
+        );
+        check(r#"{"request":"tree","v":1}"#, expect![["Tree"]]);
+        check("GET / HTTP/1.1", expect![["malformed: this is no request: expected value at line 1 column 1"]]);
+        check("[1]", expect![[r#"malformed: this is no request: it has no version, as in {"v":1,…}"#]]);
+        check(
+            r#"{"v":2,"request":"tree"}"#,
+            expect![["version: this host speaks version 1 of the control protocol, not 2: use the same `playhouse` for both"]],
+        );
+        check(
+            r#"{"v":1,"request":"dance"}"#,
+            expect![["malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `stop`, `start`, `dead-letters`"]],
+        );
+        check(
+            r#"{"v":1,"request":"tell","to":"a","body":""}"#,
+            expect![["malformed: this is no request: `a` is no address: it must begin with `/`, as in `/a`"]],
+        );
+        check(
+            r#"{"v":1,"request":"tell","to":"/a","body":"?"}"#,
+            expect![["malformed: this is no request: the body is no base64: Invalid symbol 63, offset 0."]],
+        );
+        check(
+            r#"{"v":1,"request":"stop","address":"/a","force":true}"#,
+            expect![["malformed: this is no request: unknown field `force`, expected `address`"]],
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(line in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+            let _ = decode(&line);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The running host's side of the control socket. Each connection has a task; requests of one connection are
+//! done one after another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{Address, AskError, Kernel, SendError, State};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+use super::protocol::{Body, Refusal, Request, Response, decode, encode};
+use super::views::{ActorLine, Letters, Tree, state_name};
+use crate::manifest::{Play, nearest};
+
+/// Most connections at once.
+const CONNECTIONS: usize = 256;
+/// How long a started request may pause, and how long a response may wait to be read.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long `stop` and `start` wait for the actor.
+const SETTLING: Duration = Duration::from_secs(10);
+/// Room in a request for all but the body.
+const REQUEST_FRAME_BYTES: usize = 64 << 10;
+
+/// What the server needs to know of the play.
+#[derive(Clone)]
+pub struct Host {
+    kernel: Kernel,
+    play: String,
+    /// How long a tell waits for room, by address.
+    patience: Arc<HashMap<Address, Duration>>,
+    /// Longest request in bytes.
+    longest_request: usize,
+}
+
+impl Host {
+    /// A host that runs `play` in `kernel`.
+    pub fn new(kernel: Kernel, play: &Play) -> Self {
+        let patience = play.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout)).collect();
+        let largest_body = play.actors.iter().map(|actor| actor.message_bytes).max().unwrap_or_default();
+        Self {
+            kernel,
+            play: play.name.clone(),
+            patience: Arc::new(patience),
+            // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
+            longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
+        }
+    }
+
+    /// Serves until it is dropped.
+    pub async fn serve(self, listener: UnixListener) {
+        let free = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let Ok(permit) = free.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let host = self.clone();
+                    tokio::spawn(async move {
+                        host.converse(stream).await;
+                        drop(permit);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(target: "playhouse::control", "the control socket accepts nobody for now: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn converse(&self, mut stream: UnixStream) {
+        let me = rustix::process::geteuid().as_raw();
+        match stream.peer_cred() {
+            Ok(peer) if peer.uid() == me || peer.uid() == 0 => {}
+            Ok(peer) => {
+                return tracing::warn!(target: "playhouse::control", "refused a connection of user {}", peer.uid());
+            }
+            Err(error) => return tracing::warn!(target: "playhouse::control", "refused a connection: {error}"),
+        }
+        let mut buffer = Vec::new();
+        while let Some(read) = self.read_line(&mut stream, &mut buffer).await {
+            let line = read.and_then(|length| {
+                let request = decode(&buffer[..length]);
+                buffer.drain(..=length);
+                request
+            });
+            let broken = line.as_ref().is_err_and(|refusal| refusal.kind == "too-large");
+            let response = match line {
+                Ok(request) => self.answer(request).await.unwrap_or_else(Response::Error),
+                Err(refusal) => {
+                    tracing::warn!(target: "playhouse::control", "a request was not understood: {refusal}");
+                    Response::Error(refusal)
+                }
+            };
+            let written = tokio::time::timeout(PATIENCE, stream.write_all(&encode(&response))).await;
+            if broken || !matches!(written, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    /// The length of the line at the front of `buffer`; none when there is no further one.
+    async fn read_line(&self, stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Option<Result<usize, Refusal>> {
+        let mut searched = 0;
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
+                return Some(Ok(searched + at));
+            }
+            searched = buffer.len();
+            if searched > self.longest_request {
+                let limit = self.longest_request;
+                return Some(Err(Refusal::new("too-large", format!("a request has at most {limit} bytes here"))));
+            }
+            let reading = stream.read_buf(buffer);
+            let read = if searched == 0 {
+                reading.await
+            } else {
+                tokio::time::timeout(PATIENCE, reading).await.ok()?
+            };
+            if read.ok()? == 0 {
+                return None;
+            }
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+        match request {
+            Request::Tree {} => {
+                let actors = self.kernel.actors().await.iter().map(ActorLine::from).collect();
+                Ok(Response::Tree(Tree { play: self.play.clone(), actors }))
+            }
+            Request::Tell { to, body } => {
+                let patience = self.patience.get(&to).copied().unwrap_or(PATIENCE);
+                match self.kernel.tell(&to, &body.0, patience).await {
+                    Ok(id) => Ok(Response::Told { id: id.to_string() }),
+                    Err(error) => Err(self.refusal(error).await),
+                }
+            }
+            Request::Ask { to, body, timeout_ms } => {
+                match self.kernel.ask(&to, &body.0, Duration::from_millis(timeout_ms)).await {
+                    Ok(reply) => Ok(Response::Answer { body: Body(reply) }),
+                    Err(AskError::NotSent(error)) => Err(self.refusal(error).await),
+                    Err(AskError::Timeout) => {
+                        let waited = Duration::from_millis(timeout_ms);
+                        Err(Refusal::new("no-reply", format!("`{to}` did not reply within {waited:?} (--timeout)")))
+                    }
+                    Err(error) => Err(Refusal::new("no-reply", format!("no reply from `{to}`: {error}"))),
+                }
+            }
+            Request::Stop { address } => {
+                let before = self.kernel.halt(&address).await;
+                self.settle(&address, before, |state| {
+                    !matches!(state, State::Starting | State::Running | State::Stopping | State::BackingOff)
+                })
+                .await
+            }
+            Request::Start { address } => {
+                let before = self.kernel.resume(&address).await;
+                self.settle(&address, before, |state| !matches!(state, State::Starting | State::Stopping)).await
+            }
+            Request::DeadLetters { bodies } => {
+                let letters = self.kernel.dead_letters();
+                Ok(Response::DeadLetters(Letters::new(&self.kernel.dead_letter_counts(), &letters, bodies)))
+            }
+        }
+    }
+
+    /// Waits until the actor's state is one that `settled` accepts, and says what became of it.
+    async fn settle(
+        &self,
+        address: &Address,
+        before: Option<State>,
+        settled: impl Fn(State) -> bool,
+    ) -> Result<Response, Refusal> {
+        let Some(before) = before else {
+            return Err(self.refusal(SendError::UnknownAddress(address.clone())).await);
+        };
+        let until = tokio::time::Instant::now() + SETTLING;
+        loop {
+            let actors = self.kernel.actors().await;
+            let Some(actor) = actors.iter().find(|actor| actor.address == *address) else {
+                return Err(Refusal::new("refused", "the play is over"));
+            };
+            if settled(actor.state) || tokio::time::Instant::now() >= until {
+                let before = state_name(before, actor.busy).to_owned();
+                return Ok(Response::Moved { before, now: state_name(actor.state, actor.busy).to_owned() });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Why a message was not sent, with the address that may have been meant.
+    async fn refusal(&self, error: SendError) -> Refusal {
+        let SendError::UnknownAddress(wanted) = &error else {
+            return Refusal::new("refused", error.to_string());
+        };
+        let actors = self.kernel.actors().await;
+        let known: Vec<_> = actors.iter().map(|actor| actor.address.as_str()).collect();
+        let hint = match nearest(wanted.as_str(), known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`playhouse tree` shows who is there".into(),
+        };
+        Refusal::new("unknown-address", format!("{error}: {hint}"))
+    }
+}
