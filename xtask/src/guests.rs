@@ -7,6 +7,9 @@ use crate::{Done, cargo, root, run, target_dir};
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] = &["count", "counter", "echo", "flaky", "report", "split"];
 
+/// The guest that only benches use.
+pub(crate) const BENCH_DRIVER: &str = "bench-driver";
+
 const TARGET: &str = "wasm32-wasip2";
 
 pub(crate) fn build(plugins: &[&str]) -> Done {

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 type Done = Result<(), String>;
 
 fn bench(filters: &[&str]) -> Done {
-    guests::build(guests::PLUGINS)?;
+    guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
     // A backtrace per error is not what is measured.
     run(cargo().args(["bench", "--package", "playhouse-benches", "--"]).args(filters).env_remove("RUST_BACKTRACE"))
 }

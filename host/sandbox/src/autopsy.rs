@@ -31,22 +31,16 @@ const MACHINERY: [&str; 12] = [
     "panic_abort::",
 ];
 
-/// The limits to name in a report.
-pub(crate) struct Bounds {
-    pub(crate) memory_bytes: u64,
-    pub(crate) cpu: Duration,
-}
-
 /// What a call's error means.
-pub(crate) fn crash(error: &wasmtime::Error, room: &Room, bounds: &Bounds, stderr: &Lines) -> Crash {
-    Crash { reason: reason(error, room, bounds), backtrace: backtrace(error), stderr: stderr.tail() }
+pub(crate) fn crash(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr: &Lines) -> Crash {
+    Crash { reason: reason(error, room, cpu), backtrace: backtrace(error), stderr: stderr.tail() }
 }
 
 /// What it means that there is no instance.
-pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, bounds: &Bounds, stderr: &Lines) -> Crash {
+pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr: &Lines) -> Crash {
     let ran_code = error.is::<Trap>() || error.is::<I32Exit>();
     if ran_code || room.memory.refused {
-        return crash(error, room, bounds, stderr);
+        return crash(error, room, cpu, stderr);
     }
     let message = if error.is::<PoolConcurrencyLimitError>() {
         format!("no room for another instance: {}; raise `max_instances` in the manifest's [play]", cause(error))
@@ -69,12 +63,12 @@ pub(crate) fn not_admitted(most: u32) -> Crash {
     Crash::new(CrashReason::Start { message })
 }
 
-fn reason(error: &wasmtime::Error, room: &Room, bounds: &Bounds) -> CrashReason {
+fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
     let trap = error.downcast_ref::<Trap>();
     match trap {
         Some(Trap::StackOverflow) => return CrashReason::Stack,
         // Nothing but the meter interrupts.
-        Some(Trap::Interrupt) => return CrashReason::Cpu { budget: bounds.cpu },
+        Some(Trap::Interrupt) => return CrashReason::Cpu { budget: cpu },
         _ => {}
     }
     if let Some(&I32Exit(status)) = error.downcast_ref::<I32Exit>() {
@@ -84,7 +78,7 @@ fn reason(error: &wasmtime::Error, room: &Room, bounds: &Bounds) -> CrashReason 
         return CrashReason::Panic { message: message.clone() };
     }
     if room.memory.refused {
-        return CrashReason::Memory { limit_bytes: bounds.memory_bytes };
+        return CrashReason::Memory { limit_bytes: room.memory.limit_bytes() };
     }
     let text = cause(error);
     let kind = text.strip_prefix("wasm trap: ").unwrap_or(&text);

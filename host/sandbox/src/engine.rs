@@ -53,7 +53,6 @@ fn base() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(STACK_BYTES)
-        .wasm_backtrace(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES))
         .memory_init_cow(true)
         // What compilers for actors use stays on: SIMD, bulk memory, multi-value, reference types, tail calls.

@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use playhouse_kernel::{Behavior, BoxFuture, Crash, CrashReason, Hand, Outcome};
-use wasmtime::component::{Instance, ResourceTable};
+use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::WasiCtx;
 
-use crate::autopsy::{self, Bounds};
+use crate::autopsy;
 use crate::contract::{Handler, Hook};
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
@@ -37,7 +38,7 @@ pub(crate) struct Guest {
     /// The body of the message in hand, used again for the next.
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
-    bounds: Bounds,
+    cpu: Duration,
     stdout: Lines,
     stderr: Lines,
     _admission: Admission,
@@ -48,7 +49,6 @@ impl Guest {
     pub(crate) async fn launch(launcher: &PluginLauncher, hand: Hand) -> Result<Self, Crash> {
         let (plugin, limits) = (&launcher.plugin, launcher.limits);
         let admission = Admission::ask(&plugin.sandbox).map_err(autopsy::not_admitted)?;
-        let bounds = Bounds { memory_bytes: limits.memory_bytes, cpu: limits.cpu };
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
         let mut resources = ResourceTable::new();
@@ -89,7 +89,7 @@ impl Guest {
         let (handler, init, shutdown) = made.map_err(|error| {
             stdout.finish();
             stderr.finish();
-            autopsy::failed_launch(&error, store.data(), &bounds, &stderr)
+            autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
         })?;
         Ok(Self {
             store,
@@ -98,7 +98,7 @@ impl Guest {
             shutdown,
             body: Arc::default(),
             meter,
-            bounds,
+            cpu: limits.cpu,
             stdout,
             stderr,
             _admission: admission,
@@ -146,7 +146,7 @@ impl Guest {
     fn autopsy(&self, error: &wasmtime::Error) -> Crash {
         self.stdout.finish();
         self.stderr.finish();
-        autopsy::crash(error, self.store.data(), &self.bounds, &self.stderr)
+        autopsy::crash(error, self.store.data(), self.cpu, &self.stderr)
     }
 }
 

@@ -1,0 +1,197 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use playhouse_kernel::Address;
+
+use crate::manifest::units::Time;
+
+/// Hosts actors that are WebAssembly components.
+///
+/// Exit codes: 0 fine; 1 it failed while running, an ask had no reply, a tell was refused; 2 bad arguments,
+/// manifest or plugin; 3 no host is running; 4 the kernel gave up; 130 a second Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "playhouse", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a play until Ctrl-C, which lets the actors finish what waits; a second one ends it at once.
+    Run(Run),
+    /// Check a manifest and its plugins without running them; print the tree and the flow.
+    Check(Check),
+    /// Show what a component is: digest, imports, exports, hooks, and whether it can run as an actor.
+    Inspect(Inspect),
+    /// Show the actors of a running host.
+    Tree(Look),
+    /// Send a message to an actor of a running host; returns once it is in the mailbox.
+    Tell(Tell),
+    /// Send a message and print the reply.
+    Ask(Ask),
+    /// Stop an actor; only `start` starts it again. Its messages wait.
+    Stop(One),
+    /// Start an actor that was stopped, or that waits for its first start.
+    Start(One),
+    /// Messages that will not be handled.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+}
+
+/// `playhouse run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The manifest.
+    #[arg(default_value = "playhouse.toml")]
+    pub manifest: PathBuf,
+    /// Send a message once all actors are up; may be given several times.
+    #[arg(long = "tell", value_name = "ADDR=BODY", value_parser = parse_tell)]
+    pub tells: Vec<(Address, String)>,
+    /// Send each line of stdin to this actor, without its newline. A line longer than the actor's
+    /// `limits.message` goes in several messages, cut between words.
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub stdin: Option<Address>,
+    /// Stop in order once the input is at its end and no message is left.
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Listen on this socket instead of `.playhouse/control.sock` beside the manifest.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Do not listen on a control socket.
+    #[arg(long, conflicts_with = "socket")]
+    pub no_socket: bool,
+    /// Least important log lines to show: error, warn, info, debug, trace, or a filter as in RUST_LOG, which
+    /// counts otherwise. Default: info.
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// `playhouse check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The manifest.
+    #[arg(default_value = "playhouse.toml")]
+    pub manifest: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `playhouse inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The component.
+    #[arg(value_name = "FILE.wasm")]
+    pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which host to talk to.
+#[derive(Debug, Args)]
+pub struct Host {
+    /// The host's socket.
+    #[arg(long, value_name = "PATH", default_value = ".playhouse/control.sock")]
+    pub socket: PathBuf,
+}
+
+/// `playhouse tree`, `playhouse dead-letters list`.
+#[derive(Debug, Args)]
+pub struct Look {
+    /// Which host.
+    #[command(flatten)]
+    pub host: Host,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `playhouse tell`.
+#[derive(Debug, Args)]
+pub struct Tell {
+    /// To whom.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub to: Address,
+    /// The message. Default: all of stdin.
+    #[arg(conflicts_with = "lines")]
+    pub body: Option<String>,
+    /// Each line of stdin is a message, without its newline.
+    #[arg(long)]
+    pub lines: bool,
+    /// Which host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// `playhouse ask`.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// To whom.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub to: Address,
+    /// The message. Default: all of stdin.
+    pub body: Option<String>,
+    /// How long to wait for the reply, as in 500ms, 5s, 1m.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    pub timeout: Duration,
+    /// Which host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// `playhouse stop`, `playhouse start`.
+#[derive(Debug, Args)]
+pub struct One {
+    /// The actor.
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub address: Address,
+    /// Which host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// `playhouse dead-letters`.
+#[derive(Debug, Subcommand)]
+pub enum DeadLetters {
+    /// List those that are kept, oldest first. JSON has the bodies and the backtraces.
+    List(Look),
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = text.parse::<Time>().map(|time| time.0);
+    time.map_err(|error| format!("{error}: {}", crate::manifest::units::TIME_FORM))
+}
+
+fn parse_tell(text: &str) -> Result<(Address, String), String> {
+    let (address, body) = text.split_once('=').ok_or("expected an address, `=` and a message, as in /count=hello")?;
+    Ok((parse_address(address)?, body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_tell_splits_at_its_first_equals_sign() {
+        let tell = parse_tell("/a=x=y").map(|(to, body)| (to.to_string(), body));
+        assert_eq!(tell, Ok(("/a".into(), "x=y".into())));
+        assert!(parse_tell("/a").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! `playhouse check`: is the manifest right, are its plugins actors; and what would run.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::table::table;
+use super::{print, print_json};
+use crate::args;
+use crate::console::Console;
+use crate::exit::Exit;
+use crate::manifest::flow::{Flow, arrows};
+use crate::manifest::{self, Play};
+use crate::plugins::{self, Plugins};
+
+pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
+    let play = manifest::read(&args.manifest)?;
+    let plugins = plugins::load(&play, console)?;
+    let flow = Flow::of(&play);
+    let warnings = warnings(&flow);
+    if args.json {
+        return print_json(&as_json(&play, &plugins, &flow, &warnings));
+    }
+    print(&shown(&play, &plugins, &flow))?;
+    for warning in warnings {
+        console.say(&format!("warning: {warning}"));
+    }
+    Ok(())
+}
+
+fn warnings(flow: &Flow) -> Vec<String> {
+    let cycles = flow.cycles().into_iter().map(|cycle| {
+        format!("messages can go in a circle: {}; when its mailboxes are full, they wait for each other", arrows(&cycle))
+    });
+    let early = flow.stops_too_early().into_iter().filter(|(from, to)| {
+        // In a circle somebody must be first.
+        !flow.cycles().iter().any(|cycle| cycle.contains(from) && cycle.contains(to))
+    });
+    let early = early.map(|(from, to)| {
+        format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
+    });
+    cycles.chain(early).collect()
+}
+
+fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
+    let rows: Vec<_> = play
+        .actors
+        .iter()
+        .map(|actor| {
+            let info = plugins[&actor.plugin].info();
+            let depth = actor.address.as_str().matches('/').count() - 1;
+            let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
+            let address = format!("{}{}", "  ".repeat(depth), actor.address);
+            let start = if actor.auto_start { "auto" } else { "manual" };
+            vec![address, actor.plugin.clone(), start.into(), info.sha256[..12].to_owned(), hooks]
+        })
+        .collect();
+    let mut out = format!("{}: fine\n\n", play.name);
+    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "SHA256", "HOOKS"], &rows, &[]));
+    let lines = flow.lines();
+    if !lines.is_empty() {
+        out.push('\n');
+    }
+    for line in lines {
+        let _ = writeln!(out, "{}", arrows(&line));
+    }
+    out
+}
+
+fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> serde_json::Value {
+    let actors: Vec<_> = play
+        .actors
+        .iter()
+        .map(|actor| {
+            let info = plugins[&actor.plugin].info();
+            let sends_to: Vec<_> = actor.sends_to.iter().map(ToString::to_string).collect();
+            json!({
+                "address": actor.address.to_string(), "plugin": actor.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
+                "sends_to": sends_to, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "imports": info.imports, "exports": info.exports,
+            })
+        })
+        .collect();
+    let cycles: Vec<Vec<_>> =
+        flow.cycles().iter().map(|cycle| cycle.iter().map(ToString::to_string).collect()).collect();
+    json!({ "play": play.name, "actors": actors, "cycles": cycles, "warnings": warnings })
+}

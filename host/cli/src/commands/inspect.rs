@@ -1,0 +1,43 @@
+//! `playhouse inspect`: what a component is, without running it.
+
+use std::fmt::Write;
+
+use playhouse_sandbox::Inspection;
+use serde_json::json;
+
+use super::{print, print_json};
+use crate::args;
+use crate::exit::{BAD_INPUT, Exit};
+use crate::printable::{Printable, size};
+
+pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
+    let found =
+        playhouse_sandbox::inspect(&args.file).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+    if args.json {
+        let Inspection { sha256, size_bytes, imports, exports, hooks, obstacle } = &found;
+        let obstacle = obstacle.as_ref().map(ToString::to_string);
+        return print_json(&json!({
+            "file": args.file.display().to_string(), "sha256": sha256, "size_bytes": size_bytes,
+            "imports": imports, "exports": exports, "hooks": hooks,
+            "is_actor": obstacle.is_none(), "obstacle": obstacle,
+        }));
+    }
+    print(&shown(&args.file.display().to_string(), &found))
+}
+
+fn shown(file: &str, found: &Inspection) -> String {
+    let mut out = format!("{file}\n  size    {}\n  sha256  {}\n", size(found.size_bytes), found.sha256);
+    let names = |names: &[String]| {
+        if names.is_empty() { vec!["(none)".to_owned()] } else { names.iter().map(|n| Printable(n).to_string()).collect() }
+    };
+    for (title, list) in [("imports", names(&found.imports)), ("exports", names(&found.exports))] {
+        for (n, name) in list.iter().enumerate() {
+            let _ = writeln!(out, "  {:<7} {name}", if n == 0 { title } else { "" });
+        }
+    }
+    let hooks = if found.hooks.is_empty() { "(none)".to_owned() } else { found.hooks.join(", ") };
+    let _ = writeln!(out, "  hooks   {hooks}");
+    let actor = found.obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())));
+    let _ = writeln!(out, "  actor   {actor}");
+    out
+}

@@ -1,0 +1,160 @@
+//! The commands that talk to a running host.
+
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::time::Duration;
+
+use playhouse_kernel::Address;
+
+use super::table::table;
+use super::{print, print_json};
+use crate::args;
+use crate::control::client::{Client, ClientError};
+use crate::control::protocol::{Body, Request, Response};
+use crate::control::views::{ActorLine, Letters, Tree};
+use crate::exit::Exit;
+use crate::printable::{Printable, age};
+
+/// Longest crash reason in the tree.
+const REASON_CHARS: usize = 80;
+
+pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
+    match connect(&args.host)?.request(&Request::Tree {})? {
+        Response::Tree(tree) if args.json => print_json(&tree),
+        Response::Tree(tree) => print(&shown_tree(&tree)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn tell(args: &args::Tell) -> Result<(), Exit> {
+    let mut client = connect(&args.host)?;
+    if !args.lines {
+        let body = body(args.body.as_deref())?;
+        return tell_one(&mut client, &args.to, body);
+    }
+    let mut stdin = std::io::stdin().lock();
+    loop {
+        let mut line = Vec::new();
+        if stdin.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        tell_one(&mut client, &args.to, line)?;
+    }
+}
+
+fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>) -> Result<(), Exit> {
+    match client.request(&Request::Tell { to: to.clone(), body: Body(body) })? {
+        Response::Told { .. } => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn ask(args: &args::Ask) -> Result<(), Exit> {
+    let mut client = connect(&args.host)?;
+    let timeout_ms = u64::try_from(args.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+    let request = Request::Ask { to: args.to.clone(), body: Body(body(args.body.as_deref())?), timeout_ms };
+    match client.request(&request)? {
+        Response::Answer { body: Body(reply) } => {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(&reply)?;
+            if stdout.is_terminal() && reply.last() != Some(&b'\n') {
+                stdout.write_all(b"\n")?;
+            }
+            stdout.flush()?;
+            Ok(())
+        }
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn stop(args: &args::One) -> Result<(), Exit> {
+    moved(args, Request::Stop { address: args.address.clone() })
+}
+
+pub(crate) fn start(args: &args::One) -> Result<(), Exit> {
+    moved(args, Request::Start { address: args.address.clone() })
+}
+
+fn moved(args: &args::One, request: Request) -> Result<(), Exit> {
+    match connect(&args.host)?.request(&request)? {
+        Response::Moved { before, now } => print(&format!("{}: {before} -> {now}\n", args.address)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+pub(crate) fn dead_letters(args: &args::Look) -> Result<(), Exit> {
+    match connect(&args.host)?.request(&Request::DeadLetters { bodies: args.json })? {
+        Response::DeadLetters(letters) if args.json => print_json(&letters),
+        Response::DeadLetters(letters) => print(&shown_letters(&letters)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn connect(host: &args::Host) -> Result<Client, ClientError> {
+    Client::connect(&host.socket)
+}
+
+fn unexpected(response: &Response) -> Exit {
+    ClientError::Nonsense(format!("{response:?}").chars().take(80).collect()).into()
+}
+
+/// The body on the command line, or all of stdin.
+fn body(given: Option<&str>) -> std::io::Result<Vec<u8>> {
+    if let Some(text) = given {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let mut body = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut body)?;
+    Ok(body)
+}
+
+fn shown_tree(tree: &Tree) -> String {
+    let row = |actor: &ActorLine| {
+        let depth = actor.address.matches('/').count() - 1;
+        let last = actor.last_crash.as_ref().map(|crash| shortened(&crash.reason)).unwrap_or_default();
+        vec![
+            format!("{}{}", "  ".repeat(depth), actor.address),
+            actor.plugin.clone(),
+            actor.state.clone(),
+            actor.incarnation.to_string(),
+            actor.restarts.to_string(),
+            actor.waiting.to_string(),
+            actor.handled.to_string(),
+            last,
+        ]
+    };
+    let headline = ["ADDRESS", "PLUGIN", "STATE", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
+    let rows: Vec<_> = tree.actors.iter().map(row).collect();
+    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6]))
+}
+
+fn shown_letters(letters: &Letters) -> String {
+    let rows: Vec<_> = letters
+        .letters
+        .iter()
+        .map(|letter| {
+            vec![
+                letter.id.chars().take(12).collect(),
+                age(Duration::from_millis(letter.age_ms)),
+                letter.to.clone(),
+                letter.from.clone().unwrap_or_else(|| "(outside)".into()),
+                letter.attempts.to_string(),
+                shortened(&letter.reason),
+            ]
+        })
+        .collect();
+    if rows.is_empty() && letters.forgotten == 0 {
+        return "no dead letters\n".into();
+    }
+    let mut out = table(&["ID", "AGE", "TO", "FROM", "ATTEMPTS", "REASON"], &rows, &[1, 4]);
+    if letters.forgotten > 0 {
+        out.push_str(&format!("{} older ones are no longer kept (play.dead_letters)\n", letters.forgotten));
+    }
+    out
+}
+
+fn shortened(text: &str) -> String {
+    crate::printable::preview(text.as_bytes(), REASON_CHARS)
+}

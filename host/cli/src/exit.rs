@@ -1,0 +1,99 @@
+//! How the process ends: the exit codes, and what is said before.
+
+use std::process::ExitCode;
+
+use crate::console::Console;
+use crate::control::client::ClientError;
+use crate::control::socket::SocketError;
+use crate::manifest::ManifestError;
+use crate::plugins::PluginsError;
+
+/// It failed while it ran; an ask without a reply; a tell that was refused; a stdout that nobody reads.
+pub const FAILED: u8 = 1;
+/// Bad arguments, manifest or plugin. Also what clap ends with.
+pub const BAD_INPUT: u8 = 2;
+/// No host is running.
+pub const NO_HOST: u8 = 3;
+/// The kernel gave up.
+pub const GAVE_UP: u8 = 4;
+/// A second Ctrl-C or SIGTERM: as a shell reports a program that SIGINT ended.
+pub const KILLED: u8 = 130;
+
+/// A bad end: its exit code, and what to say about it, if anything.
+#[derive(Debug)]
+pub struct Exit {
+    code: u8,
+    text: Option<String>,
+    /// What to say instead, with colours where they are welcome.
+    problems: Option<crate::manifest::Problems>,
+}
+
+impl Exit {
+    /// Ends with this code, saying this.
+    pub fn with(code: u8, text: impl Into<String>) -> Self {
+        Self { code, text: Some(text.into()), problems: None }
+    }
+
+    /// Ends with this code, without another word.
+    pub fn quiet(code: u8) -> Self {
+        Self { code, text: None, problems: None }
+    }
+
+    /// Says what is to be said; the process's exit code.
+    pub fn report(&self, console: &Console) -> ExitCode {
+        if let Some(problems) = &self.problems {
+            console.say(problems.render(console.wants_colour()).trim_end());
+        }
+        if let Some(text) = &self.text {
+            console.say(&format!("playhouse: {text}"));
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<ManifestError> for Exit {
+    fn from(error: ManifestError) -> Self {
+        match error {
+            ManifestError::Unreadable { file, error } => {
+                let hint = "name another manifest on the command line, or go to its folder";
+                Self::with(BAD_INPUT, format!("the manifest `{}` cannot be read: {error}\n{hint}", file.display()))
+            }
+            ManifestError::Wrong(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
+        }
+    }
+}
+
+impl From<PluginsError> for Exit {
+    fn from(error: PluginsError) -> Self {
+        match error {
+            PluginsError::Sandbox(error) => Self::with(BAD_INPUT, format!("{:#}", anyhow::Error::from(error))),
+            PluginsError::Wrong(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
+        }
+    }
+}
+
+impl From<SocketError> for Exit {
+    fn from(error: SocketError) -> Self {
+        Self::with(BAD_INPUT, error.to_string())
+    }
+}
+
+impl From<ClientError> for Exit {
+    fn from(error: ClientError) -> Self {
+        let code = match error {
+            ClientError::NoHost(_) | ClientError::Unreachable { .. } => NO_HOST,
+            ClientError::Gone | ClientError::Nonsense(_) | ClientError::Refused(_) => FAILED,
+        };
+        Self::with(code, error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Exit {
+    /// An error of stdin or stdout. A reader that went away (`playhouse tree | head -1`) is no news.
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::quiet(FAILED),
+            _ => Self::with(FAILED, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The `playhouse` command: everything but `main`.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | `args` | the command line |
+//! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
+//! | `plugins` | the plugins of a play, loaded with progress; the kernel's plan |
+//! | `run` | `playhouse run`: input, output, signals, summary |
+//! | `control` | the socket of a running host: protocol, both sides |
+//! | `commands` | the other commands |
+//! | `console`, `printable` | what is said on stderr; foreign text made safe |
+//! | `exit` | exit codes |
+//!
+//! A run's way: `args` -> `manifest` -> `plugins` -> kernel, fed and watched by `run`.
+
+pub mod args;
+mod commands;
+mod console;
+pub mod control;
+mod exit;
+pub mod manifest;
+mod plugins;
+mod printable;
+mod run;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command, DeadLetters};
+use console::Console;
+
+/// Does what the command line says.
+pub fn main(cli: Cli) -> ExitCode {
+    let console = Console::stderr();
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args, &console),
+        Command::Check(args) => commands::check::check(&args, &console),
+        Command::Inspect(args) => commands::inspect::inspect(&args),
+        Command::Tree(args) => commands::remote::tree(&args),
+        Command::Tell(args) => commands::remote::tell(&args),
+        Command::Ask(args) => commands::remote::ask(&args),
+        Command::Stop(args) => commands::remote::stop(&args),
+        Command::Start(args) => commands::remote::start(&args),
+        Command::DeadLetters(DeadLetters::List(args)) => commands::remote::dead_letters(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(exit) => exit.report(&console),
+    }
+}

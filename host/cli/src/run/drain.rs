@@ -1,0 +1,91 @@
+//! The orderly shutdown, watched: who is not down yet, and how much waits there.
+
+use std::time::Duration;
+
+use playhouse_kernel::{ActorView, Kernel, State};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::console::Console;
+use crate::printable::counted;
+
+/// Between two lines; on a terminal the spinner's text is newer.
+const REPORT: Duration = Duration::from_secs(1);
+const REFRESH: Duration = Duration::from_millis(100);
+/// Actors named in one line.
+const NAMED: usize = 8;
+
+/// Shuts down and waits until nothing runs any more. `asked`: a person waits for it, and is told at once.
+/// Returns how many restarts there were.
+pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> u64 {
+    let mut seen = Seen { restarts: 0 };
+    seen.look(kernel).await;
+    kernel.shut_down();
+    let mut said = seen.look(kernel).await;
+    if asked {
+        console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
+        if let Some(text) = said.as_ref().filter(|_| !console.is_terminal()) {
+            console.say(&format!("playhouse: waiting for {text}"));
+        }
+    } else {
+        // Only what takes long is worth a word.
+        said = None;
+    }
+    let period = if console.is_terminal() { REFRESH } else { REPORT };
+    let mut ticks = interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut bar = None;
+    loop {
+        tokio::select! {
+            _ = kernel.over() => break,
+            _ = ticks.tick() => {}
+        }
+        let waiting = seen.look(kernel).await;
+        if waiting.is_none() || waiting == said {
+            continue;
+        }
+        let text = format!("waiting for {}", waiting.as_deref().unwrap_or_default());
+        if console.is_terminal() {
+            let bar = bar.get_or_insert_with(|| console.spinner(text.clone()));
+            if let Some(bar) = bar {
+                bar.set_message(text);
+            }
+        } else {
+            console.say(&format!("playhouse: {text}"));
+        }
+        said = waiting;
+    }
+    if let Some(bar) = bar.flatten() {
+        console.clear(&bar);
+    }
+    seen.restarts
+}
+
+/// The last look that saw anything: there is nothing to see any more when all is over.
+struct Seen {
+    restarts: u64,
+}
+
+impl Seen {
+    /// Who is not down yet; none when nobody is left.
+    async fn look(&mut self, kernel: &Kernel) -> Option<String> {
+        let actors = kernel.actors().await;
+        self.restarts = self.restarts.max(actors.iter().map(|actor| actor.restarts).sum());
+        let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
+        match up.len() {
+            0 => None,
+            n if n > NAMED => Some(format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor"))),
+            _ => Some(up.join(", ")),
+        }
+    }
+}
+
+fn is_up(actor: &ActorView) -> bool {
+    matches!(actor.state, State::Starting | State::Running | State::Stopping | State::BackingOff)
+}
+
+fn shown(actor: &ActorView) -> String {
+    match actor.waiting {
+        0 => actor.address.to_string(),
+        n => format!("{} ({n} waiting)", actor.address),
+    }
+}

@@ -1,0 +1,114 @@
+//! Input: messages from the command line and from stdin into mailboxes. Who feeds waits for room, so that
+//! memory stays bounded however long the input is.
+
+use std::io::Read;
+use std::time::Duration;
+
+use playhouse_kernel::{Address, Kernel, SendError};
+use tokio::sync::mpsc;
+
+use super::lines::Lines;
+use crate::console::Console;
+use crate::printable::counted;
+
+/// Bytes read from stdin at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Chunks that are read ahead.
+const CHUNKS_AHEAD: usize = 4;
+/// Lines cut inside a word that are named.
+const NAMED_CUTS: u64 = 10;
+
+/// Feeds a kernel.
+pub(super) struct Input<'a> {
+    kernel: &'a Kernel,
+    console: &'a Console,
+    /// Messages that a mailbox did not take.
+    refused: u64,
+    /// Lines cut inside a word.
+    cuts: u64,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(kernel: &'a Kernel, console: &'a Console) -> Self {
+        Self { kernel, console, refused: 0, cuts: 0 }
+    }
+
+    /// Sends one message. Waits for room without a limit; a mailbox that refuses instead is counted.
+    pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
+        match self.kernel.tell(to, body, Duration::MAX).await {
+            Ok(_) => Ok(()),
+            Err(SendError::MailboxFull(_)) => {
+                self.refused += 1;
+                Ok(())
+            }
+            Err(error) => Err(format!("the input was not sent: {error}")),
+        }
+    }
+
+    /// Sends each line of stdin until it ends.
+    pub(super) async fn stdin(&mut self, to: &Address) -> Result<(), String> {
+        let limit = self.kernel.message_limit(to).ok_or_else(|| format!("no actor has the address `{to}`"))?;
+        let mut chunks = read_ahead();
+        let mut lines = Lines::new(limit);
+        while let Some(chunk) = chunks.recv().await {
+            lines.fill(&chunk.map_err(|error| format!("stdin cannot be read: {error}"))?);
+            self.send_lines(to, limit, &mut lines).await?;
+            // Sending need not wait even once; others on this thread want their turn.
+            tokio::task::yield_now().await;
+        }
+        lines.end();
+        self.send_lines(to, limit, &mut lines).await
+    }
+
+    async fn send_lines(&mut self, to: &Address, limit: usize, lines: &mut Lines) -> Result<(), String> {
+        while let Some(piece) = lines.next_piece() {
+            if let Some(line) = piece.cut_a_word {
+                self.cuts += 1;
+                if self.cuts <= NAMED_CUTS {
+                    self.console.say(&format!(
+                        "playhouse: line {line} of stdin was cut inside a word: it is longer than {limit} bytes, \
+                         the limits.message of `{to}`"
+                    ));
+                }
+            }
+            self.tell(to, piece.body).await?;
+        }
+        Ok(())
+    }
+
+    /// Says what could not be done.
+    pub(super) fn finish(&self) -> Result<(), String> {
+        if self.cuts > NAMED_CUTS {
+            self.console.say(&format!("playhouse: {} more were cut", counted(self.cuts - NAMED_CUTS, "line")));
+        }
+        if self.refused > 0 {
+            return Err(format!("{} of the input found no room in the mailbox", counted(self.refused, "message")));
+        }
+        Ok(())
+    }
+}
+
+/// Stdin in chunks, read by a thread that ends with stdin or with the receiver.
+fn read_ahead() -> mpsc::Receiver<std::io::Result<Vec<u8>>> {
+    let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin().lock();
+        loop {
+            let mut chunk = vec![0; CHUNK_BYTES];
+            let read = match stdin.read(&mut chunk) {
+                Ok(0) => return,
+                Ok(read) => {
+                    chunk.truncate(read);
+                    Ok(chunk)
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let failed = read.is_err();
+            if sender.blocking_send(read).is_err() || failed {
+                return;
+            }
+        }
+    });
+    chunks
+}

@@ -1,0 +1,198 @@
+//! `playhouse run`: a play from its first actor to its last.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
+//! | `output` | guests' stdout and stderr |
+//! | `drain` | the orderly shutdown, watched |
+//! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
+
+mod drain;
+mod feed;
+mod lines;
+mod output;
+mod summary;
+
+use std::hash::{BuildHasher, Hasher};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use playhouse_kernel::{Address, Kernel, Stage};
+use playhouse_sandbox::Output;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::args;
+use crate::console::{Console, start_log};
+use crate::control::server::Host;
+use crate::control::socket;
+use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
+use crate::manifest::{self, Play, nearest};
+use crate::plugins::{self, Plugins};
+use feed::Input;
+use output::{GuestOutput, Stdout};
+
+/// Runs a play to its end.
+pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
+    start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
+    let play = manifest::read(&args.manifest)?;
+    for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
+        check_target(&play, to)?;
+    }
+    let plugins = plugins::load(&play, console)?;
+    let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
+    let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
+    let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut performance = Performance { play: &play, args, console };
+    let end = runtime.block_on(performance.run(&plugins, listener));
+    drop(socket);
+    // Not waited for: a read of stdin, or a guest that an impatient person cut off.
+    runtime.shutdown_background();
+    end
+}
+
+/// Input is for actors of the manifest.
+fn check_target(play: &Play, to: &Address) -> Result<(), Exit> {
+    if play.actors.iter().any(|actor| actor.address == *to) {
+        return Ok(());
+    }
+    let hint = nearest(to.as_str(), play.actors.iter().map(|actor| actor.address.as_str()))
+        .map_or_else(|| "`playhouse check` shows who is there".into(), |near| format!("did you mean `{near}`?"));
+    Err(Exit::with(BAD_INPUT, format!("no actor has the address `{to}`: {hint}")))
+}
+
+/// One run.
+struct Performance<'a> {
+    play: &'a Play,
+    args: &'a args::Run,
+    console: &'a Console,
+}
+
+/// Why a run comes to its end.
+enum Curtain {
+    /// All input is in, and all work is done.
+    Done,
+    /// Input could not go on.
+    BadInput(String),
+    /// A person said so.
+    Signal,
+    /// Nothing runs any more.
+    Over,
+    /// Nobody reads stdout.
+    NobodyReads,
+}
+
+impl Performance<'_> {
+    async fn run(&mut self, plugins: &Plugins, listener: Option<UnixListener>) -> Result<(), Exit> {
+        let mut signals = Signals::new()?;
+        let stdout = Stdout::to(std::io::stdout());
+        let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
+        let seed = std::hash::RandomState::new().build_hasher().finish();
+        let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))
+            .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        let server = match listener {
+            Some(listener) => {
+                let listener = tokio::net::UnixListener::from_std(listener)?;
+                Some(tokio::spawn(Host::new(kernel.clone(), self.play).serve(listener)))
+            }
+            None => None,
+        };
+        let curtain = tokio::select! {
+            curtain = self.perform(&kernel) => curtain,
+            _ = kernel.over() => Curtain::Over,
+            () = signals.next() => Curtain::Signal,
+            () = stdout.closed() => Curtain::NobodyReads,
+        };
+        let end = self.close(curtain, &kernel, &stdout, &mut signals).await;
+        if let Some(server) = server {
+            server.abort();
+        }
+        end
+    }
+
+    /// Boots and feeds; returns when there is nothing left to do.
+    async fn perform(&self, kernel: &Kernel) -> Curtain {
+        if let Stage::Stopped | Stage::GaveUp(_) = kernel.booted().await {
+            return Curtain::Over;
+        }
+        let actors = crate::printable::counted(self.play.actors.len() as u64, "actor");
+        tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
+        let mut input = Input::new(kernel, self.console);
+        let fed = async {
+            for (to, body) in &self.args.tells {
+                input.tell(to, body.as_bytes()).await?;
+            }
+            if let Some(to) = &self.args.stdin {
+                input.stdin(to).await?;
+            }
+            Ok(())
+        };
+        if let Err(text) = fed.await.and_then(|()| input.finish()) {
+            return Curtain::BadInput(text);
+        }
+        if !self.args.until_idle {
+            return std::future::pending().await;
+        }
+        kernel.idle().await;
+        Curtain::Done
+    }
+
+    /// Brings everything down and says what is to be said.
+    async fn close(
+        &self,
+        curtain: Curtain,
+        kernel: &Kernel,
+        stdout: &Arc<Stdout>,
+        signals: &mut Signals,
+    ) -> Result<(), Exit> {
+        match &curtain {
+            Curtain::NobodyReads => {
+                kernel.kill();
+                return Err(Exit::quiet(FAILED));
+            }
+            Curtain::BadInput(text) => self.console.say(&format!("playhouse: {text}")),
+            Curtain::Done | Curtain::Signal | Curtain::Over => {}
+        }
+        let asked = matches!(curtain, Curtain::Signal);
+        let restarts = tokio::select! {
+            restarts = drain::drain(kernel, self.console, asked) => restarts,
+            () = signals.next() => {
+                kernel.kill();
+                return Err(Exit::with(KILLED, "ended at once; what waited is lost"));
+            }
+        };
+        let writing = stdout.clone();
+        let written = tokio::select! {
+            written = tokio::task::spawn_blocking(move || writing.finish()) => written.unwrap_or(false),
+            () = signals.next() => return Err(Exit::with(KILLED, "ended at once; not all output was written")),
+        };
+        if let Some(text) = summary::summary(kernel, restarts) {
+            self.console.say(text.trim_end());
+        }
+        match (kernel.stage(), curtain) {
+            (Stage::GaveUp(failures), _) => Err(Exit::with(GAVE_UP, summary::gave_up(&failures))),
+            (_, Curtain::BadInput(_)) => Err(Exit::quiet(FAILED)),
+            _ if !written => Err(Exit::quiet(FAILED)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM mean the same.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

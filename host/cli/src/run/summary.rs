@@ -1,0 +1,155 @@
+//! What is said when a run is over: messages that were not handled, restarts, and why the kernel gave up.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use playhouse_kernel::{CrashReport, DeadLetter, DeadLetterCounts, Kernel};
+
+use crate::printable::{Printable, counted, preview};
+
+/// Letters that are shown.
+const SHOWN: usize = 20;
+/// Characters of a body that are shown.
+const BODY_CHARS: usize = 60;
+/// Functions of a backtrace that are shown.
+const FRAMES: usize = 8;
+
+/// The summary; none when all went well.
+pub(super) fn summary(kernel: &Kernel, restarts: u64) -> Option<String> {
+    let counts = kernel.dead_letter_counts();
+    if counts.total() == 0 && restarts == 0 {
+        return None;
+    }
+    Some(shown(&counts, &kernel.dead_letters(), restarts))
+}
+
+fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64) -> String {
+    let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    let mut out = format!("playhouse: {}", counted(counts.total(), "dead letter"));
+    if !reasons.is_empty() {
+        let _ = write!(out, " ({})", reasons.join(", "));
+    }
+    let _ = writeln!(out, "; {}", counted(restarts, "restart"));
+    for letter in letters.iter().take(SHOWN) {
+        write_letter(&mut out, letter);
+    }
+    let more = counts.total().saturating_sub(letters.len().min(SHOWN) as u64);
+    if more > 0 {
+        let _ = writeln!(out, "  … and {more} more");
+    }
+    out
+}
+
+fn write_letter(out: &mut String, letter: &DeadLetter) {
+    let id = letter.message.envelope.id.to_string();
+    let from = letter.sender.as_ref().map_or("outside", |sender| sender.as_str());
+    let attempts = counted(u64::from(letter.message.envelope.attempt), "attempt");
+    let reason = letter.reason.to_string();
+    let _ = writeln!(out, "  {} to {} from {from}, {attempts}: {}", &id[..12], letter.to, Printable(&reason));
+    let _ = writeln!(out, "      body: {}", preview(&letter.message.body, BODY_CHARS));
+    if let Some(report) = letter.reason.crash() {
+        write_backtrace(out, report);
+    }
+}
+
+fn write_backtrace(out: &mut String, report: &CrashReport) {
+    for (n, frame) in report.crash.backtrace.iter().take(FRAMES).enumerate() {
+        let title = if n == 0 { "backtrace:" } else { "          " };
+        let _ = writeln!(out, "      {title} {}", Printable(frame));
+    }
+    let more = report.crash.backtrace.len().saturating_sub(FRAMES);
+    if more > 0 {
+        let _ = writeln!(out, "                 … and {more} more");
+    }
+}
+
+/// Why the kernel gave up: the failures, the latest first.
+pub(super) fn gave_up(failures: &[Arc<CrashReport>]) -> String {
+    let mut out = String::from("the kernel gave up; what led there, the latest first:\n");
+    for report in failures {
+        let _ = writeln!(out, "  {}", Printable(&report.to_string()));
+        for line in &report.crash.stderr {
+            let _ = writeln!(out, "      stderr: {}", Printable(line));
+        }
+        write_backtrace(&mut out, report);
+    }
+    out.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use playhouse_kernel::{
+        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Message, MessageId, ReplyToken,
+    };
+    use std::time::SystemTime;
+
+    fn crash() -> Arc<CrashReport> {
+        let reason = CrashReason::Panic { message: "boom at src/lib.rs:3:5".into() };
+        Arc::new(CrashReport {
+            address: Address::parse("/flaky").expect("good"),
+            incarnation: 7,
+            at: SystemTime::UNIX_EPOCH,
+            blamed: Some((MessageId(5), 3)),
+            replayed: 1,
+            crash: Crash {
+                reason,
+                backtrace: (0..10).map(|n| format!("flaky::frame{n}")).collect(),
+                stderr: vec!["about to \u{1b}[31mfail".into()],
+            },
+        })
+    }
+
+    fn letter(reason: DeadReason, body: &str) -> DeadLetter {
+        let envelope = Envelope {
+            id: MessageId(0x0123_4567_89ab_cdef << 64),
+            sender: ActorId::OUTSIDE,
+            flow: 0,
+            hops: 0,
+            attempt: 3,
+            reply: ReplyToken::NONE,
+        };
+        DeadLetter {
+            message: Message { envelope, body: body.into() },
+            to: Address::parse("/flaky").expect("good"),
+            sender: Address::parse("/split").ok(),
+            reason,
+            at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn each_letter_says_what_happened_to_whom() {
+        let letters = [
+            letter(DeadReason::Crashed(crash()), "a line with\tBOOM"),
+            letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)),
+        ];
+        let counts = DeadLetterCounts { by_reason: [("crashed", 1), ("rejected", 4)].into(), forgotten: 3 };
+        expect![[r"
+            playhouse: 5 dead letters (crashed 1, rejected 4); 14 restarts
+              0123456789ab to /flaky from /split, 3 attempts: the actor panicked: boom at src/lib.rs:3:5
+                  body: a line with\tBOOM
+                  backtrace: flaky::frame0
+                             flaky::frame1
+                             flaky::frame2
+                             flaky::frame3
+                             flaky::frame4
+                             flaky::frame5
+                             flaky::frame6
+                             flaky::frame7
+                             … and 2 more
+              0123456789ab to /flaky from /split, 3 attempts: rejected: no number
+                  body: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
+              … and 3 more
+        "]]
+        .assert_eq(&shown(&counts, &letters, 14));
+    }
+
+    #[test]
+    fn giving_up_names_the_failures() {
+        let text = gave_up(&[crash()]);
+        assert!(text.contains("/flaky (incarnation 7) panicked: boom"), "{text}");
+        assert!(text.contains("stderr: about to \\u{1b}[31mfail"), "{text}");
+    }
+}

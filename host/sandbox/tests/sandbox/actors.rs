@@ -1,0 +1,281 @@
+//! What actors do, and how they end.
+
+use std::time::Duration;
+
+use playhouse_kernel::{AskError, CrashReason, Stage};
+use playhouse_sandbox::SandboxConfig;
+
+use crate::play::{PATIENCE, Play, address, small_sandbox};
+use crate::template::{ECHO, actor, actor_with_hooks};
+
+const LOOP: &str = r#"(func (export "handle") (param i32 i32) (result i32) (loop (br 0)) (unreachable))"#;
+
+#[tokio::test]
+async fn a_handler_replies() {
+    let play = Play::start(&[("/echo", actor(ECHO))]);
+    for body in ["hello", "", "once more"] {
+        assert_eq!(play.ask("/echo", body).await, Ok(body.into()));
+    }
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_while_its_neighbour_answers() {
+    let play = Play::start(&[("/loop", actor(LOOP)), ("/echo", actor(ECHO))]);
+    let (crash, answer) = tokio::join!(play.crash("/loop", ""), async {
+        play.kernel.booted().await;
+        play.ask("/echo", "still here").await
+    });
+    assert_eq!(answer, Ok("still here".into()));
+    assert_eq!(crash.crash.reason, CrashReason::Cpu { budget: Duration::from_millis(50) });
+}
+
+#[tokio::test]
+async fn each_message_has_the_whole_cpu_budget() {
+    // Some 10^7 rounds are a good part of the budget; twenty of them are more than all of it.
+    let code = r#"(func (export "handle") (param i32 i32) (result i32) (local $n i32)
+      (loop $again
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $n) (i32.const 10000000))))
+      (call $done))"#;
+    let play = Play::start(&[("/busy", actor(code))]);
+    for _ in 0..20 {
+        play.kernel.tell(&address("/busy"), b"", PATIENCE).await.unwrap();
+    }
+    assert_eq!(play.ask("/busy", "").await, Err(AskError::NoReply));
+}
+
+#[tokio::test]
+async fn memory_beyond_the_limit_is_refused_and_named() {
+    let code = r#"(func (export "handle") (param i32 i32) (result i32)
+      (loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+      (unreachable))"#;
+    let play = Play::start(&[("/greedy", actor(code))]);
+    assert_eq!(play.crash("/greedy", "").await.crash.reason, CrashReason::Memory { limit_bytes: 1 << 20 });
+}
+
+#[tokio::test]
+async fn a_component_that_begins_with_more_memory_than_allowed_does_not_start() {
+    let code = format!("(table 60000 funcref) (table 60000 funcref) {ECHO}");
+    let play = Play::start(&[("/greedy", actor(&code))]);
+    let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
+    assert!(format!("{report:?}").contains("Memory { limit_bytes: 1048576 }"), "{report:?}");
+}
+
+#[tokio::test]
+async fn endless_recursion_overflows_the_guests_stack_only() {
+    let code = r#"(func $deeper (param i64) (result i64)
+        (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (i64.const 1)))
+      (func (export "handle") (param i32 i32) (result i32) (drop (call $deeper (i64.const 0))) (call $done))"#;
+    let play = Play::start(&[("/deep", actor(code))]);
+    let crash = play.crash("/deep", "").await;
+    assert_eq!(crash.crash.reason, CrashReason::Stack);
+    assert_eq!(crash.crash.backtrace.len(), 32);
+    assert_eq!(crash.crash.backtrace[0], "deeper");
+}
+
+#[tokio::test]
+async fn a_trap_names_its_kind_and_its_functions() {
+    let code = r#"(func $inner_fault unreachable)
+      (func (export "handle") (param i32 i32) (result i32) (call $inner_fault) (call $done))"#;
+    let play = Play::start(&[("/faulty", actor(code))]);
+    let crash = play.crash("/faulty", "").await.crash.clone();
+    assert_eq!(crash.reason, CrashReason::Trap { kind: "wasm `unreachable` instruction executed".into() });
+    assert_eq!(crash.backtrace, ["inner_fault", "handle"]);
+}
+
+#[tokio::test]
+async fn a_bad_memory_access_is_a_trap() {
+    let code = r#"(func (export "handle") (param i32 i32) (result i32) (i32.load (i32.const -8)))"#;
+    let play = Play::start(&[("/faulty", actor(code))]);
+    let crash = play.crash("/faulty", "").await;
+    assert_eq!(crash.crash.reason, CrashReason::Trap { kind: "out of bounds memory access".into() });
+}
+
+#[tokio::test]
+async fn a_panic_carries_its_message_and_not_its_machinery() {
+    let code = r#"(data (i32.const 100) "index out of range, src/lib.rs:7:9")
+      (func $_ZN3std9panicking20rust_panic_with_hook17h0123456789abcdefE
+        (call $panicked (i32.const 100) (i32.const 34)) unreachable)
+      (func $_ZN6orders4take17h0123456789abcdefE
+        (call $_ZN3std9panicking20rust_panic_with_hook17h0123456789abcdefE))
+      (func (export "handle") (param i32 i32) (result i32)
+        (call $_ZN6orders4take17h0123456789abcdefE) (call $done))"#;
+    let play = Play::start(&[("/panics", actor(code))]);
+    let crash = play.crash("/panics", "").await.crash.clone();
+    assert_eq!(crash.reason, CrashReason::Panic { message: "index out of range, src/lib.rs:7:9".into() });
+    assert_eq!(crash.backtrace, ["orders::take", "handle"]);
+}
+
+#[tokio::test]
+async fn an_exit_has_its_status() {
+    let code = r#"(func (export "handle") (param i32 i32) (result i32) (call $exit (i32.const 1)) (call $done))"#;
+    let play = Play::start(&[("/exits", actor(code))]);
+    assert_eq!(play.crash("/exits", "").await.crash.reason, CrashReason::Exit { status: 1 });
+}
+
+#[tokio::test]
+async fn a_restarted_actor_has_a_fresh_memory() {
+    let code = r#"(func (export "handle") (param i32 i32) (result i32)
+        (i32.store8 (i32.const 500) (i32.add (i32.load8_u (i32.const 500)) (i32.const 1)))
+        (if (i32.eqz (local.get 1)) (then unreachable))
+        (call $reply (i32.const 500) (i32.const 1)))"#;
+    let play = Play::start(&[("/counts", actor(code))]);
+    assert_eq!(play.ask("/counts", "x").await, Ok(vec![1]));
+    assert_eq!(play.ask("/counts", "x").await, Ok(vec![2]));
+    play.crash("/counts", "").await;
+    assert_eq!(play.ask("/counts", "x").await, Ok(vec![1]));
+}
+
+#[tokio::test]
+async fn a_guest_finds_no_environment_and_no_folders() {
+    assert!(std::env::vars().next().is_some());
+    let code = r#"(func (export "handle") (param i32 i32) (result i32)
+        (call $get-environment (i32.const 500))
+        (call $get-directories (i32.const 508))
+        (i32.store8 (i32.const 600) (i32.load (i32.const 504)))
+        (i32.store8 (i32.const 601) (i32.load (i32.const 512)))
+        (call $reply (i32.const 600) (i32.const 2)))"#;
+    let play = Play::start(&[("/looks", actor(code))]);
+    assert_eq!(play.ask("/looks", "").await, Ok(vec![0, 0]));
+}
+
+#[tokio::test]
+async fn output_comes_line_by_line_and_the_last_lines_of_stderr_are_in_the_report() {
+    let code = r#"(data (i32.const 100) "one\n\ntwo\nthree")
+      (func (export "handle") (param i32 i32) (result i32)
+        (call $write (call $get-stdout) (i32.const 100) (i32.const 8) (i32.const 500))
+        (call $write (call $get-stderr) (i32.const 100) (i32.const 2) (i32.const 500))
+        (call $write (call $get-stderr) (i32.const 102) (i32.const 12) (i32.const 500))
+        unreachable)"#;
+    let play = Play::start(&[("/writes", actor(code))]);
+    let crash = play.crash("/writes", "").await;
+    assert_eq!(crash.crash.stderr, ["one", "", "two", "three"]);
+    let lines = [
+        "stdout /writes one",
+        "stdout /writes ",
+        "stdout /writes two",
+        "stderr /writes one",
+        "stderr /writes ",
+        "stderr /writes two",
+        "stderr /writes three",
+    ];
+    let mut seen = play.lines();
+    seen.sort_by_key(|line| line.starts_with("stderr"));
+    assert_eq!(seen, lines.map(|line| line.replace("stdout /writes two", "stdout /writes tw")));
+}
+
+#[tokio::test]
+async fn a_tell_arrives_and_a_rejected_message_tells_nothing() {
+    let relay = r#"(data (i32.const 100) "/echo") (data (i32.const 110) "no")
+      (func (export "handle") (param $body i32) (param $len i32) (result i32)
+        (call $tell (i32.const 100) (i32.const 5) (local.get $body) (local.get $len) (i32.const 500))
+        (if (i32.load8_u (i32.const 500)) (then unreachable))
+        (if (result i32) (local.get $len) (then (call $done)) (else (call $reject (i32.const 110) (i32.const 2)))))"#;
+    let play = Play::start(&[("/echo", actor(ECHO)), ("/relay", actor(relay))]);
+    assert_eq!(play.ask("/relay", "x").await, Err(AskError::NoReply));
+    assert_eq!(play.ask("/relay", "").await, Err(AskError::Failed("no".into())));
+    play.kernel.idle().await;
+    let handled = play.kernel.actors().await[0].handled;
+    assert_eq!(handled, 1);
+}
+
+#[tokio::test]
+async fn a_send_that_is_not_allowed_says_why() {
+    let code = r#"(func (export "handle") (param $body i32) (param $len i32) (result i32)
+        (call $tell (local.get $body) (local.get $len) (i32.const 0) (i32.const 0) (i32.const 500))
+        (call $reply (i32.load (i32.const 508)) (i32.load (i32.const 512))))"#;
+    let play = Play::with(small_sandbox(), &[("/a", actor(code)), ("/b", actor(ECHO))], |plan| {
+        plan.actors[0].sends_to = vec![address("/nobody")];
+    });
+    assert_eq!(play.ask("/a", "/b").await, Ok("`/a` may not send to `/b`: add it to `sends_to` of `/a`".into()));
+    assert_eq!(play.ask("/a", "/nobody").await, Ok("no actor has the address `/nobody`".into()));
+}
+
+#[tokio::test]
+async fn an_ask_brings_the_answer_of_another_actor() {
+    let code = r#"(data (i32.const 100) "/echo")
+      (func (export "handle") (param $body i32) (param $len i32) (result i32)
+        (call $ask (i32.const 100) (i32.const 5) (local.get $body) (local.get $len) (i64.const -1) (i32.const 500))
+        (if (i32.load8_u (i32.const 500)) (then unreachable))
+        (call $reply (i32.load (i32.const 504)) (i32.load (i32.const 508))))"#;
+    let play = Play::start(&[("/echo", actor(ECHO)), ("/asks", actor(code))]);
+    assert_eq!(play.ask("/asks", "question").await, Ok("question".into()));
+}
+
+#[tokio::test]
+async fn an_actor_reads_its_address_and_its_config() {
+    let code = r#"(data (i32.const 100) "colour")
+      (func (export "handle") (param i32) (param $len i32) (result i32)
+        (call $address (i32.const 500))
+        (call $config (i32.const 100) (i32.const 6) (i32.const 520))
+        (if (local.get $len)
+          (then (return (call $reply (i32.load (i32.const 500)) (i32.load (i32.const 504))))))
+        (call $reply (i32.load (i32.const 524)) (i32.load (i32.const 528))))"#;
+    let play = Play::start(&[("/reads", actor(code))]);
+    assert_eq!(play.ask("/reads", "x").await, Ok("/reads".into()));
+    assert_eq!(play.ask("/reads", "").await, Ok("red".into()));
+}
+
+#[tokio::test]
+async fn a_message_tells_its_first_attempt_as_1() {
+    let code = r#"(func (export "handle") (param i32 i32) (result i32)
+        (call $message (i32.const 500))
+        (i32.store8 (i32.const 600) (i32.load8_u (i32.const 500)))
+        (i32.store8 (i32.const 601) (i32.load (i32.const 536)))
+        (i32.store8 (i32.const 602) (i32.load8_u (i32.const 540)))
+        (call $reply (i32.const 600) (i32.const 3)))"#;
+    let play = Play::start(&[("/reads", actor(code))]);
+    assert_eq!(play.ask("/reads", "").await, Ok(vec![1, 1, 1]));
+}
+
+const HOOKS: &str = r#"(data (i32.const 100) "no database") (data (i32.const 120) "/log")
+  (func (export "shutdown") (result i32)
+    (call $tell (i32.const 120) (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 500))
+    (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0))"#;
+
+#[tokio::test]
+async fn an_init_that_fails_is_a_failed_start_with_its_text() {
+    let code = format!(
+        r#"{ECHO} {HOOKS} (func (export "init") (result i32)
+        (i32.store8 (i32.const 0) (i32.const 1))
+        (i32.store (i32.const 4) (i32.const 100)) (i32.store (i32.const 8) (i32.const 11)) (i32.const 0))"#
+    );
+    let play = Play::start(&[("/log", actor(ECHO)), ("/starts", actor_with_hooks(&code))]);
+    let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
+    assert!(format!("{report:?}").contains("no database"), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_shutdown_sends_reaches_those_who_stop_later() {
+    let log = r#"(data (i32.const 100) "got it\n") (func (export "handle") (param i32 i32) (result i32)
+        (call $write (call $get-stdout) (i32.const 100) (i32.const 7) (i32.const 500)) (call $done))"#;
+    let init = r#"(func (export "init") (result i32) (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0))"#;
+    let stops = actor_with_hooks(&format!("{ECHO} {HOOKS} {init}"));
+    let play = Play::start(&[("/log", actor(log)), ("/stops", stops)]);
+    assert!(matches!(play.kernel.booted().await, Stage::Running));
+    play.kernel.shut_down();
+    assert!(matches!(play.kernel.over().await, Stage::Stopped));
+    assert_eq!(play.lines(), ["stdout /log got it"]);
+    assert_eq!(play.sandbox.instances(), 0);
+}
+
+#[tokio::test]
+async fn one_instance_too_many_is_a_failed_start_that_names_the_key() {
+    let sandbox =
+        playhouse_sandbox::Sandbox::new(SandboxConfig { max_instances: 1, ..SandboxConfig::default() }).unwrap();
+    let play = Play::with(sandbox, &[("/a", actor(ECHO)), ("/b", actor(ECHO))], |_| {});
+    let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
+    assert!(format!("{report:?}").contains("`max_instances`"), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_killed_half_way_leaves_nothing_behind() {
+    let play = Play::with(small_sandbox(), &[("/loop", actor(LOOP))], |plan| {
+        plan.actors[0].timeout = Duration::from_millis(1);
+    });
+    let crash = play.crash("/loop", "").await;
+    assert_eq!(crash.crash.reason, CrashReason::Timeout { limit: Duration::from_millis(1) });
+    play.kernel.kill();
+    play.kernel.over().await;
+    assert_eq!(play.sandbox.instances(), 0);
+}

@@ -1,0 +1,89 @@
+//! Compiled code on disk.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use expect_test::expect;
+use playhouse_sandbox::{Compiled, Sandbox, SandboxConfig, SandboxError};
+
+use crate::template::{ECHO, actor};
+
+fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
+    Sandbox::new(SandboxConfig { cache_dir: Some(cache.to_owned()), max_instances: 2 })
+}
+
+/// Loads the same plugin, always in a new sandbox.
+fn load(cache: &Path) -> Compiled {
+    let plugin = sandbox(cache).unwrap().load_bytes("echo", &actor(ECHO)).unwrap();
+    plugin.info().compiled.clone()
+}
+
+fn only_entry(cache: &Path) -> PathBuf {
+    let entries: Vec<_> = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    entry.clone()
+}
+
+#[test]
+fn code_is_compiled_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("made/here");
+    assert!(matches!(load(&cache), Compiled::Fresh(_)));
+    assert_eq!(load(&cache), Compiled::FromCache);
+    assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(only_entry(&cache)).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_damaged_entry_is_never_trusted_and_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    load(&cache);
+    let entry = only_entry(&cache);
+    let good = fs::read(&entry).unwrap();
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for (damaged, reason) in [
+        (flipped, "its digest does not match"),
+        (good[..good.len() / 2].to_vec(), "its digest does not match"),
+        (Vec::new(), "it is cut short"),
+        (vec![0; 100], "it is not an entry of this cache"),
+    ] {
+        fs::write(&entry, damaged).unwrap();
+        let Compiled::Rebuilt { why, .. } = load(&cache) else { panic!("it must be rebuilt") };
+        assert_eq!(why, reason);
+        assert_eq!(load(&cache), Compiled::FromCache);
+    }
+}
+
+#[test]
+fn an_entry_does_not_pass_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let first = sandbox(&cache).unwrap();
+    first.load_bytes("echo", &actor(ECHO)).unwrap();
+    let entry = only_entry(&cache);
+    let kept = fs::read(&entry).unwrap();
+    fs::remove_file(&entry).unwrap();
+    let other = actor(&format!("{ECHO} (func $other)"));
+    first.load_bytes("other", &other).unwrap();
+    fs::write(only_entry(&cache), kept).unwrap();
+    let plugin = first.load_bytes("other", &other).unwrap();
+    assert!(matches!(&plugin.info().compiled, Compiled::Rebuilt { why, .. } if why == "its digest does not match"));
+}
+
+#[test]
+fn a_folder_that_others_can_write_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let error = sandbox(folder.path()).err().expect("it must be refused").to_string();
+    expect![[""]].assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_done_without() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    assert!(matches!(load(&folder.path().join("file/cache")), Compiled::Fresh(_)));
+}

@@ -1,0 +1,107 @@
+//! What is refused, and in which words.
+
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use playhouse_sandbox::{Compiled, LoadError, Sandbox, inspect};
+
+use crate::play::small_sandbox;
+use crate::template::{ECHO, actor, actor_with_hooks, actor_with_import};
+
+fn refused(sandbox: &Sandbox, wasm: &[u8]) -> String {
+    sandbox.load_bytes("plugins/cart.wasm", wasm).err().expect("it must be refused").to_string()
+}
+
+fn check(wasm: impl AsRef<[u8]>, expected: Expect) {
+    expected.assert_eq(&refused(&small_sandbox(), wasm.as_ref()));
+}
+
+#[test]
+fn files_that_are_no_components() {
+    check(b"", expect![[""]]);
+    check(b"# Notes\n", expect![[""]]);
+    check(b"(module)", expect![[""]]);
+    check(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", expect![[""]]);
+    check(b"\x7fELF\x02\x01\x01\0\0\0\0\0", expect![[""]]);
+    check(wat::parse_str("(module)").unwrap(), expect![[""]]);
+    check(b"\0asm", expect![[""]]);
+    check(b"\0asm\x0d\0\x02\0", expect![[""]]);
+    let mut cut = actor(ECHO);
+    cut.truncate(1000);
+    check(cut, expect![[""]]);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let error = small_sandbox().load("cart", Path::new("no/such/cart.wasm")).err().expect("it must be refused");
+    assert!(matches!(error, LoadError::NotFound { .. }));
+    expect![[""]].assert_eq(&error.to_string());
+}
+
+#[test]
+fn machine_code_is_never_loaded() {
+    let engine = wasmtime::Engine::default();
+    check(engine.precompile_component(&actor(ECHO)).unwrap(), expect![[""]]);
+}
+
+#[test]
+fn components_of_other_worlds() {
+    check(wat::parse_str("(component)").unwrap(), expect![[""]]);
+    let command = r#"(component
+      (core module $m (func (export "run") (result i32) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func $run (result (result)) (canon lift (core func $i "run")))
+      (instance $cli (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.0" (instance $cli)))"#;
+    check(wat::parse_str(command).unwrap(), expect![[""]]);
+}
+
+#[test]
+fn an_export_of_another_type() {
+    let other = r#"(component
+      (core module $m (func (export "f") (param i32) (result i32) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func $f (param "body" u32) (result u32) (canon lift (core func $i "f")))
+      (instance $handler (export "msg-handler" (func $f)))
+      (export "playhouse:actor/handler@0.1.0" (instance $handler)))"#;
+    check(wat::parse_str(other).unwrap(), expect![[""]]);
+    check(wat::parse_str(other.replace("msg-handler", "handle")).unwrap(), expect![[""]]);
+}
+
+#[test]
+fn imports_that_are_not_provided() {
+    let http = r#"(import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func))))"#;
+    check(actor_with_import(http), expect![[""]]);
+    let kernel = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
+    check(actor_with_import(kernel), expect![[""]]);
+}
+
+#[test]
+fn a_plugin_tells_about_itself() {
+    let wasm = actor(ECHO);
+    let plugin = small_sandbox().load_bytes("echo", &wasm).unwrap();
+    let info = plugin.info();
+    assert_eq!(plugin.name(), "echo");
+    assert_eq!(info.size_bytes, wasm.len() as u64);
+    assert_eq!(info.sha256.len(), 64);
+    assert_eq!(info.exports, ["playhouse:actor/handler@0.1.0"]);
+    assert!(info.imports.contains(&"playhouse:actor/kernel@0.1.0".to_owned()));
+    assert!(info.hooks.is_empty());
+    assert!(matches!(info.compiled, Compiled::Fresh(_)));
+}
+
+#[test]
+fn any_component_can_be_inspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.wasm");
+    let hook = r#"(func (export "HOOK") (result i32) (i32.const 0))"#;
+    let code = format!("{ECHO} {} {}", hook.replace("HOOK", "init"), hook.replace("HOOK", "shutdown"));
+    std::fs::write(&file, actor_with_hooks(&code)).unwrap();
+    let seen = inspect(&file).unwrap();
+    assert_eq!(seen.hooks, ["init", "shutdown"]);
+    assert!(seen.obstacle.is_none());
+    std::fs::write(&file, wat::parse_str("(component)").unwrap()).unwrap();
+    assert!(matches!(inspect(&file).unwrap().obstacle, Some(LoadError::MissingExport { .. })));
+    std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
+    assert!(matches!(inspect(&file), Err(LoadError::CoreModule { .. })));
+}
