@@ -1,5 +1,5 @@
 //! Times the hot paths, one after another, five rounds interleaved; prints the median and the spread of each.
-//! What is timed is checked: counts and sums of what arrived. `cargo xtask bench -- --quick` for a fast look.
+//! What is timed is checked: counts and sums of what arrived. `cargo xtask bench --quick` for a fast look.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use playhouse_kernel::{ActorSpec, Address, AskError, Backoff, Kernel, Plan, Supe
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
 const ROUNDS: usize = 5;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One figure of one round.
 struct Figure {
@@ -97,8 +97,8 @@ impl Bench {
 
     async fn tell(&self, name: &'static str, count: u32, bytes: usize) -> Result<Figure> {
         let count = count / self.less;
-        let sink = self.actor(&self.driver, "/sink", &[]);
-        let mut source = self.actor(&self.driver, "/source", &[("to", "/sink")]);
+        let sink = actor(&self.driver, "/sink", &[]);
+        let mut source = actor(&self.driver, "/source", &[("to", "/sink")]);
         source.sends_to = vec![address("/sink"), address("/source")];
         let kernel = start(vec![sink, source], SupervisionSpec::default()).await?;
         let began = Clock::start();
@@ -113,7 +113,7 @@ impl Bench {
     }
 
     async fn ask_one(&self) -> Result<Figure> {
-        let kernel = start(vec![self.actor(&self.echo, "/echo", &[])], SupervisionSpec::default()).await?;
+        let kernel = start(vec![actor(&self.echo, "/echo", &[])], SupervisionSpec::default()).await?;
         let asks = 50_000 / self.less;
         let began = Clock::start();
         for _ in 0..asks {
@@ -126,7 +126,7 @@ impl Bench {
     }
 
     async fn ask_many(&self) -> Result<Figure> {
-        let kernel = start(vec![self.actor(&self.echo, "/echo", &[])], SupervisionSpec::default()).await?;
+        let kernel = start(vec![actor(&self.echo, "/echo", &[])], SupervisionSpec::default()).await?;
         let each = 5_000 / self.less;
         let began = Clock::start();
         let askers: Vec<_> = (0..64)
@@ -152,7 +152,7 @@ impl Bench {
     /// From the kernel's start to all actors up, by the actor, and their stop.
     async fn spawn(&self) -> Result<Figure> {
         let count = 900 / self.less.min(9);
-        let actors = (0..count).map(|n| self.actor(&self.echo, &format!("/a{n}"), &[])).collect();
+        let actors = (0..count).map(|n| actor(&self.echo, &format!("/a{n}"), &[])).collect();
         let began = Clock::start();
         let kernel = start(actors, SupervisionSpec::default()).await?;
         stop(kernel).await;
@@ -161,7 +161,7 @@ impl Bench {
 
     /// From the message that crashes the actor to its next answer, backoff off.
     async fn crash(&self) -> Result<Figure> {
-        let mut fragile = self.actor(&self.driver, "/fragile", &[]);
+        let mut fragile = actor(&self.driver, "/fragile", &[]);
         fragile.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
         let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
         let kernel = start(vec![fragile], supervision).await?;
@@ -176,12 +176,11 @@ impl Bench {
         stop(kernel).await;
         Ok(figure)
     }
+}
 
-    fn actor(&self, plugin: &Plugin, at: &str, config: &[(&str, &str)]) -> ActorSpec {
-        let config = config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let launcher = plugin.launcher(Limits::default(), config, Arc::new(Silent));
-        ActorSpec::new(address(at), launcher)
-    }
+fn actor(plugin: &Plugin, at: &str, config: &[(&str, &str)]) -> ActorSpec {
+    let config = config.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    ActorSpec::new(address(at), plugin.launcher(Limits::default(), config, Arc::new(Silent)))
 }
 
 /// What the guests print is not what is measured.
@@ -204,7 +203,7 @@ impl Clock {
     }
 
     fn figure(&self, name: &'static str, units: u32) -> Figure {
-        let (wall, cpu) = (self.wall.elapsed(), cpu_time() - self.cpu);
+        let (wall, cpu) = (self.wall.elapsed(), cpu_time().saturating_sub(self.cpu));
         Figure { name, each: wall / units.max(1), cpu: Some(cpu / units.max(1)) }
     }
 }

@@ -7,7 +7,7 @@ use wasmtime::component::{Component, InstancePre, Linker, ResourceTable, TypedFu
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-type Reply = Result<Option<Vec<u8>>, Failure>;
+type Reply = std::result::Result<Option<Vec<u8>>, Failure>;
 
 #[derive(wasmtime::component::ComponentType, wasmtime::component::Lift)]
 #[component(variant)]
@@ -33,7 +33,7 @@ impl WasiView for Room {
 pub(crate) struct Echo(Engine, InstancePre<Room>);
 
 /// One instance of it.
-pub(crate) struct Instance(Store<Room>, TypedFunc<(Vec<u8>,), (Result<Option<Vec<u8>>, Failure>,)>);
+pub(crate) struct Instance(Store<Room>, TypedFunc<(Vec<u8>,), (Reply,)>);
 
 impl Echo {
     pub(crate) fn new(file: &Path) -> Result<Self> {
@@ -58,10 +58,10 @@ impl Echo {
             component.get_export_index(Some(&interface), name)
         };
         let init = export("playhouse:actor/lifecycle@0.1.0", "init").expect("echo has hooks");
-        let init = instance.get_typed_func::<(), (Result<(), String>,)>(&mut store, &init)?;
+        let init = instance.get_typed_func::<(), (std::result::Result<(), String>,)>(&mut store, init)?;
         init.call_async(&mut store, ()).await?.0.map_err(anyhow::Error::msg)?;
         let handler = export("playhouse:actor/handler@0.1.0", "msg-handler").expect("echo is an actor");
-        let handler = instance.get_typed_func(&mut store, &handler)?;
+        let handler = instance.get_typed_func(&mut store, handler)?;
         Ok(Instance(store, handler))
     }
 }

@@ -66,7 +66,7 @@ pub struct Run {
     /// Do not listen on a control socket.
     #[arg(long, conflicts_with = "socket")]
     pub no_socket: bool,
-    /// Least important log lines to show: error, warn, info, debug, trace, or a filter as in RUST_LOG, which
+    /// Least important log lines to show: error, warn, info, debug, trace, or a filter as in `RUST_LOG`, which
     /// counts otherwise. Default: info.
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,

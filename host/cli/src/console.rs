@@ -14,31 +14,31 @@ use crate::printable::{Printable, timestamp};
 
 /// Stderr. Clones share it.
 #[derive(Clone)]
-pub struct Console {
+pub(crate) struct Console {
     /// None when stderr is no terminal.
     bars: Option<MultiProgress>,
 }
 
 impl Console {
     /// The process's stderr.
-    pub fn stderr() -> Self {
+    pub(crate) fn stderr() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bars = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         Self { bars: terminal.then(bars) }
     }
 
     /// Whether a person watches.
-    pub fn is_terminal(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         self.bars.is_some()
     }
 
     /// Whether colours are welcome.
-    pub fn wants_colour(&self) -> bool {
+    pub(crate) fn wants_colour(&self) -> bool {
         self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
     /// Writes a line, or several.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         let mut line = text.to_owned();
         line.push('\n');
         let write = || {
@@ -52,7 +52,7 @@ impl Console {
     }
 
     /// A spinner, on a terminal.
-    pub fn spinner(&self, text: String) -> Option<ProgressBar> {
+    pub(crate) fn spinner(&self, text: String) -> Option<ProgressBar> {
         let style = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]").ok()?;
         let bar = self.bars.as_ref()?.add(ProgressBar::new_spinner().with_style(style).with_message(text));
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -60,7 +60,7 @@ impl Console {
     }
 
     /// Takes a spinner off the terminal.
-    pub fn clear(&self, bar: &ProgressBar) {
+    pub(crate) fn clear(&self, bar: &ProgressBar) {
         bar.finish_and_clear();
         if let Some(bars) = &self.bars {
             bars.remove(bar);
@@ -69,7 +69,7 @@ impl Console {
 }
 
 /// Writes log events: `2026-11-22T16:46:00.123Z WARN /address text key=value`.
-pub struct LogLines(pub Console);
+pub(crate) struct LogLines(pub Console);
 
 impl<S: Subscriber> Layer<S> for LogLines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -109,7 +109,7 @@ impl Visit for Parts {
 
 /// Starts the log. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`);
 /// without it `RUST_LOG` counts, and then `info`.
-pub fn start_log(console: &Console, level: Option<&str>) -> Result<(), String> {
+pub(crate) fn start_log(console: &Console, level: Option<&str>) -> Result<(), String> {
     use tracing_subscriber::filter::EnvFilter;
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
@@ -117,8 +117,7 @@ pub fn start_log(console: &Console, level: Option<&str>) -> Result<(), String> {
     let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let wanted = level.map(str::to_owned).or(from_environment).unwrap_or_else(|| "info".into());
     // A guest can make other crates talk; only warnings of theirs are of use to its user.
-    let directives =
-        if wanted.contains(['=', ',']) { wanted.clone() } else { format!("warn,playhouse={wanted}") };
+    let directives = if wanted.contains(['=', ',']) { wanted.clone() } else { format!("warn,playhouse={wanted}") };
     let filter = EnvFilter::try_new(directives).map_err(|error| {
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;

@@ -9,19 +9,19 @@ use crate::manifest::ManifestError;
 use crate::plugins::PluginsError;
 
 /// It failed while it ran; an ask without a reply; a tell that was refused; a stdout that nobody reads.
-pub const FAILED: u8 = 1;
+pub(crate) const FAILED: u8 = 1;
 /// Bad arguments, manifest or plugin. Also what clap ends with.
-pub const BAD_INPUT: u8 = 2;
+pub(crate) const BAD_INPUT: u8 = 2;
 /// No host is running.
-pub const NO_HOST: u8 = 3;
+pub(crate) const NO_HOST: u8 = 3;
 /// The kernel gave up.
-pub const GAVE_UP: u8 = 4;
+pub(crate) const GAVE_UP: u8 = 4;
 /// A second Ctrl-C or SIGTERM: as a shell reports a program that SIGINT ended.
-pub const KILLED: u8 = 130;
+pub(crate) const KILLED: u8 = 130;
 
 /// A bad end: its exit code, and what to say about it, if anything.
 #[derive(Debug)]
-pub struct Exit {
+pub(crate) struct Exit {
     code: u8,
     text: Option<String>,
     /// What to say instead, with colours where they are welcome.
@@ -30,17 +30,17 @@ pub struct Exit {
 
 impl Exit {
     /// Ends with this code, saying this.
-    pub fn with(code: u8, text: impl Into<String>) -> Self {
+    pub(crate) fn with(code: u8, text: impl Into<String>) -> Self {
         Self { code, text: Some(text.into()), problems: None }
     }
 
     /// Ends with this code, without another word.
-    pub fn quiet(code: u8) -> Self {
+    pub(crate) fn quiet(code: u8) -> Self {
         Self { code, text: None, problems: None }
     }
 
     /// Says what is to be said; the process's exit code.
-    pub fn report(&self, console: &Console) -> ExitCode {
+    pub(crate) fn report(&self, console: &Console) -> ExitCode {
         if let Some(problems) = &self.problems {
             console.say(problems.render(console.wants_colour()).trim_end());
         }

@@ -17,11 +17,11 @@ use crate::printable;
 const AN_INSTANT: Duration = Duration::from_millis(200);
 
 /// The plugins of a play, by name.
-pub type Plugins = BTreeMap<String, Plugin>;
+pub(crate) type Plugins = BTreeMap<String, Plugin>;
 
 /// Why there are no plugins.
 #[derive(Debug)]
-pub enum PluginsError {
+pub(crate) enum PluginsError {
     /// There is no sandbox.
     Sandbox(SandboxError),
     /// Some of them are not what the manifest says.
@@ -29,7 +29,7 @@ pub enum PluginsError {
 }
 
 /// A sandbox as the manifest wants it.
-pub fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
+pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     let mut config = SandboxConfig { cache_dir: playhouse_sandbox::default_cache_dir(), ..SandboxConfig::default() };
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
@@ -38,7 +38,7 @@ pub fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
 }
 
 /// Loads all plugins of a play. Blocking; seconds for each that was not compiled before.
-pub fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsError> {
+pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsError> {
     let sandbox = sandbox(play).map_err(PluginsError::Sandbox)?;
     let jobs = play.plugin_names().into_iter().map(|name| (name.to_owned(), play.plugin_file(name))).collect();
     let results = load_side_by_side(&sandbox, jobs, console);
@@ -116,7 +116,7 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> BTreeMap<St
     let mut loading: BTreeMap<String, Loading> = BTreeMap::new();
     loop {
         let due = loading.values().filter(|one| !one.announced).map(|one| one.announce_at).min();
-        let wait = due.map_or(Duration::from_secs(60), |due| due.saturating_duration_since(Instant::now()));
+        let wait = due.map_or(Duration::from_mins(1), |due| due.saturating_duration_since(Instant::now()));
         match progress.recv_timeout(wait) {
             Ok(Progress::Began(name, bytes)) => {
                 let text = format!("compiling {name} ({})", printable::size(bytes));
@@ -154,7 +154,7 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> BTreeMap<St
 }
 
 /// What the kernel runs.
-pub fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
+pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let actors = play.actors.iter().map(|actor| {
         let limits = Limits { memory_bytes: actor.memory_bytes, cpu: actor.cpu };
         ActorSpec {

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
 /// Shows the text on one line, with control characters and direction marks escaped.
-pub struct Printable<'a>(pub &'a str);
+pub(crate) struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +23,7 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// The beginning of a body as text, at most `most` characters, safe to print.
-pub fn preview(body: &[u8], most: usize) -> String {
+pub(crate) fn preview(body: &[u8], most: usize) -> String {
     // A character has at most 4 bytes: no more of the body is looked at.
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * most + 4)]);
     let mut shown = String::new();
@@ -42,7 +42,7 @@ pub fn preview(body: &[u8], most: usize) -> String {
 }
 
 /// `2026-11-22T16:46:00.123Z`.
-pub fn timestamp(at: SystemTime) -> String {
+pub(crate) fn timestamp(at: SystemTime) -> String {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     // Days since 1970 to a date of the Gregorian calendar: Howard Hinnant, "chrono-Compatible Low-Level Date
@@ -61,7 +61,7 @@ pub fn timestamp(at: SystemTime) -> String {
 }
 
 /// `123 KiB`, `1.2 MiB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes / 1024),
@@ -70,7 +70,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// How long ago, in its largest unit: `42s`, `3m`, `2h`, `5d`.
-pub fn age(age: Duration) -> String {
+pub(crate) fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),
         seconds @ 60..3_600 => format!("{}m", seconds / 60),
@@ -80,7 +80,7 @@ pub fn age(age: Duration) -> String {
 }
 
 /// `1 restart`, `2 restarts`.
-pub fn counted(number: u64, one: &str) -> String {
+pub(crate) fn counted(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -123,7 +123,8 @@ impl CpuMeter {
             // The tick was one that passed while it waited.
             UpdateDeadline::Continue(1)
         } else {
-            UpdateDeadline::Yield(1)
+            // Tokio's own yield lets timers and sockets have their turn as well.
+            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
         }
     }
 
@@ -171,6 +172,6 @@ mod tests {
         }
         meter.restart();
         tick(1);
-        assert!(matches!(meter.ticked(), UpdateDeadline::Yield(1)));
+        assert!(matches!(meter.ticked(), UpdateDeadline::YieldCustom(1, _)));
     }
 }

@@ -30,7 +30,10 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
 
 fn warnings(flow: &Flow) -> Vec<String> {
     let cycles = flow.cycles().into_iter().map(|cycle| {
-        format!("messages can go in a circle: {}; when its mailboxes are full, they wait for each other", arrows(&cycle))
+        format!(
+            "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
+            arrows(&cycle)
+        )
     });
     let early = flow.stops_too_early().into_iter().filter(|(from, to)| {
         // In a circle somebody must be first.

@@ -11,8 +11,7 @@ use crate::exit::{BAD_INPUT, Exit};
 use crate::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
-    let found =
-        playhouse_sandbox::inspect(&args.file).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+    let found = playhouse_sandbox::inspect(&args.file).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
     if args.json {
         let Inspection { sha256, size_bytes, imports, exports, hooks, obstacle } = &found;
         let obstacle = obstacle.as_ref().map(ToString::to_string);
@@ -28,7 +27,11 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
 fn shown(file: &str, found: &Inspection) -> String {
     let mut out = format!("{file}\n  size    {}\n  sha256  {}\n", size(found.size_bytes), found.sha256);
     let names = |names: &[String]| {
-        if names.is_empty() { vec!["(none)".to_owned()] } else { names.iter().map(|n| Printable(n).to_string()).collect() }
+        if names.is_empty() {
+            vec!["(none)".to_owned()]
+        } else {
+            names.iter().map(|n| Printable(n).to_string()).collect()
+        }
     };
     for (title, list) in [("imports", names(&found.imports)), ("exports", names(&found.exports))] {
         for (n, name) in list.iter().enumerate() {
@@ -37,7 +40,8 @@ fn shown(file: &str, found: &Inspection) -> String {
     }
     let hooks = if found.hooks.is_empty() { "(none)".to_owned() } else { found.hooks.join(", ") };
     let _ = writeln!(out, "  hooks   {hooks}");
-    let actor = found.obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())));
+    let actor =
+        found.obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())));
     let _ = writeln!(out, "  actor   {actor}");
     out
 }

@@ -1,5 +1,6 @@
 //! The commands that talk to a running host.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::time::Duration;
 
@@ -150,7 +151,7 @@ fn shown_letters(letters: &Letters) -> String {
     }
     let mut out = table(&["ID", "AGE", "TO", "FROM", "ATTEMPTS", "REASON"], &rows, &[1, 4]);
     if letters.forgotten > 0 {
-        out.push_str(&format!("{} older ones are no longer kept (play.dead_letters)\n", letters.forgotten));
+        let _ = writeln!(out, "{} older ones are no longer kept (play.dead_letters)", letters.forgotten);
     }
     out
 }

@@ -1,5 +1,7 @@
 //! Columns that line up.
 
+use std::fmt::Write;
+
 /// Rows under a headline, two spaces between columns; columns named in `right` (by index) are numbers.
 pub(crate) fn table(headline: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
     let headline: Vec<String> = headline.iter().map(|cell| (*cell).to_owned()).collect();
@@ -12,7 +14,7 @@ pub(crate) fn table(headline: &[&str], rows: &[Vec<String>], right: &[usize]) ->
         for (column, cell) in row.iter().enumerate() {
             let pad = " ".repeat(widths[column] - cell.chars().count());
             let (before, after) = if right.contains(&column) { (pad.as_str(), "") } else { ("", pad.as_str()) };
-            line.push_str(&format!("{before}{cell}{after}  "));
+            let _ = write!(line, "{before}{cell}{after}  ");
         }
         out.push_str(line.trim_end());
         out.push('\n');

@@ -123,7 +123,10 @@ impl Serialize for Body {
 impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        BASE64.decode(text).map(Self).map_err(|error| serde::de::Error::custom(format!("the body is no base64: {error}")))
+        BASE64
+            .decode(text)
+            .map(Self)
+            .map_err(|error| serde::de::Error::custom(format!("the body is no base64: {error}")))
     }
 }
 
@@ -149,9 +152,14 @@ pub fn decode(line: &[u8]) -> Result<Request, Refusal> {
         Some(VERSION) => serde_json::from_value(value).map_err(malformed),
         Some(other) => Err(Refusal::new(
             "version",
-            format!("this host speaks version {VERSION} of the control protocol, not {other}: use the same `playhouse` for both"),
+            format!(
+                "this host speaks version {VERSION} of the control protocol, not {other}: use the same `playhouse` for both"
+            ),
         )),
-        None => Err(Refusal::new("malformed", format!("this is no request: it has no version, as in {{\"v\":{VERSION},…}}"))),
+        None => Err(Refusal::new(
+            "malformed",
+            format!("this is no request: it has no version, as in {{\"v\":{VERSION},…}}"),
+        )),
     }
 }
 
@@ -222,11 +230,15 @@ mod tests {
         check("[1]", expect![[r#"malformed: this is no request: it has no version, as in {"v":1,…}"#]]);
         check(
             r#"{"v":2,"request":"tree"}"#,
-            expect![["version: this host speaks version 1 of the control protocol, not 2: use the same `playhouse` for both"]],
+            expect![[
+                "version: this host speaks version 1 of the control protocol, not 2: use the same `playhouse` for both"
+            ]],
         );
         check(
             r#"{"v":1,"request":"dance"}"#,
-            expect![["malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `stop`, `start`, `dead-letters`"]],
+            expect![[
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `stop`, `start`, `dead-letters`"
+            ]],
         );
         check(
             r#"{"v":1,"request":"tell","to":"a","body":""}"#,

@@ -113,11 +113,8 @@ impl Host {
                 return Some(Err(Refusal::new("too-large", format!("a request has at most {limit} bytes here"))));
             }
             let reading = stream.read_buf(buffer);
-            let read = if searched == 0 {
-                reading.await
-            } else {
-                tokio::time::timeout(PATIENCE, reading).await.ok()?
-            };
+            let read =
+                if searched == 0 { reading.await } else { tokio::time::timeout(PATIENCE, reading).await.ok()? };
             if read.ok()? == 0 {
                 return None;
             }

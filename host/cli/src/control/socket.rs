@@ -36,7 +36,9 @@ pub enum SocketError {
     #[error("`{0}` is there already and is no socket: remove it, or name another path with --socket")]
     NotASocket(PathBuf),
     /// It could not be made.
-    #[error("the control socket `{path}` cannot be made: {error}\nname another one with --socket (or none with --no-socket)")]
+    #[error(
+        "the control socket `{path}` cannot be made: {error}\nname another one with --socket (or none with --no-socket)"
+    )]
     Failed {
         /// Which.
         path: PathBuf,

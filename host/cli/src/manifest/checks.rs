@@ -36,11 +36,7 @@ impl PluginFolder {
 }
 
 /// Reads a manifest's text. `beside` is its folder; `look` looks into the plugins folder.
-pub fn understand(
-    source: Source,
-    beside: &Path,
-    look: impl FnOnce(&Path) -> PluginFolder,
-) -> Result<Play, Problems> {
+pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> PluginFolder) -> Result<Play, Problems> {
     let manifest: Manifest = match toml::from_str(&source.text) {
         Ok(manifest) => manifest,
         Err(error) => {
@@ -121,7 +117,8 @@ impl Found {
             };
             if let Some(address) = &address {
                 if let Some((_, first)) = all.first.get(address) {
-                    let problem = Problem::at(written.span(), format!("two actors have the address `{address}`"), "again here");
+                    let problem =
+                        Problem::at(written.span(), format!("two actors have the address `{address}`"), "again here");
                     self.add(problem.and_at(first.clone(), "first here").help("give one of them another name"));
                 } else {
                     all.first.insert(address.clone(), (n, written.span()));
@@ -137,8 +134,11 @@ impl Found {
                 None => self.orphan(address, &parent, place, &all),
                 Some((before, _)) if *before < n => {}
                 Some((_, later)) => {
-                    let problem =
-                        Problem::at(place, format!("`{address}` comes before its parent `{parent}`"), "this is the child");
+                    let problem = Problem::at(
+                        place,
+                        format!("`{address}` comes before its parent `{parent}`"),
+                        "this is the child",
+                    );
                     self.add(
                         problem
                             .and_at(later.clone(), "this is its parent")
@@ -157,7 +157,12 @@ impl Found {
             None => format!("no actor has the address `{parent}`"),
         };
         let problem = Problem::at(place, format!("`{address}` has no parent"), remark);
-        self.add(problem.help(format!("add an actor with address = \"{parent}\" before it, or name it \"/{}\"", address.name())));
+        self.add(
+            problem.help(format!(
+                "add an actor with address = \"{parent}\" before it, or name it \"/{}\"",
+                address.name()
+            )),
+        );
     }
 
     fn actors(&mut self, actors: &[Spanned<schema::Actor>], addresses: &Addresses) -> Vec<PlayActor> {
@@ -194,9 +199,8 @@ impl Found {
     fn plugin(&mut self, actor: &schema::Actor) {
         let (name, place) = (actor.plugin.get_ref(), actor.plugin.span());
         let bare = name.strip_suffix(".wasm").unwrap_or(name);
-        let good = |name: &str| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        };
+        let good =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         if !good(name) {
             let problem = Problem::at(
                 place,
@@ -227,7 +231,8 @@ impl Found {
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Some((text.to_ascii_lowercase(), written.span()));
         }
-        let problem = Problem::at(written.span(), "this is no SHA-256 digest", format!("{} characters", text.chars().count()));
+        let problem =
+            Problem::at(written.span(), "this is no SHA-256 digest", format!("{} characters", text.chars().count()));
         self.add(problem.help("a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it"));
         None
     }
@@ -256,16 +261,22 @@ impl Found {
         let limit_place = actor.limits.message.as_ref().map(Spanned::span);
         if message > memory {
             let place = limit_place.clone().or_else(|| actor.limits.memory.as_ref().map(Spanned::span));
-            let what = format!("`limits.message` ({}) is more than `limits.memory` ({})", ByteSize(message), ByteSize(memory));
+            let what =
+                format!("`limits.message` ({}) is more than `limits.memory` ({})", ByteSize(message), ByteSize(memory));
             let problem = Problem::at(place.unwrap_or_default(), what, "here");
             self.add(problem.help("a message must fit into the actor's memory: raise `memory`, or lower `message`"));
         }
-        let room = actor.mailbox.bytes.as_ref().map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
+        let room =
+            actor.mailbox.bytes.as_ref().map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
         if room < message {
             let place = actor.mailbox.bytes.as_ref().map(Spanned::span).or(limit_place);
-            let what = format!("`mailbox.bytes` ({}) is less than `limits.message` ({})", ByteSize(room), ByteSize(message));
+            let what =
+                format!("`mailbox.bytes` ({}) is less than `limits.message` ({})", ByteSize(room), ByteSize(message));
             let problem = Problem::at(place.unwrap_or_default(), what, "here");
-            self.add(problem.help("a mailbox must have room for one message: raise `mailbox.bytes`, or lower `limits.message`"));
+            self.add(
+                problem
+                    .help("a mailbox must have room for one message: raise `mailbox.bytes`, or lower `limits.message`"),
+            );
         }
         (memory, usize::try_from(message).unwrap_or(usize::MAX))
     }

@@ -1,6 +1,6 @@
 //! What is wrong with a manifest, as a person sees it: the file, the line, the offending text, a suggestion.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -154,7 +154,7 @@ impl Problems {
             out.push('\n');
         }
         if self.problems.len() > 1 {
-            out.push_str(&format!("{} problems in {}\n", self.problems.len(), self.source.name));
+            let _ = writeln!(out, "{} problems in {}", self.problems.len(), self.source.name);
         }
         out
     }

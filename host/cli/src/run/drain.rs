@@ -73,7 +73,9 @@ impl Seen {
         let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
         match up.len() {
             0 => None,
-            n if n > NAMED => Some(format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor"))),
+            n if n > NAMED => {
+                Some(format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor")))
+            }
             _ => Some(up.join(", ")),
         }
     }

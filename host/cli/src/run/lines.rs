@@ -3,7 +3,7 @@
 
 /// A message: a line without its `\n`, or a piece of one.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// Its bytes.
     pub body: &'a [u8],
     /// The number of the line, from 1, when this piece is the first of it to be cut inside a word.
@@ -12,7 +12,7 @@ pub struct Piece<'a> {
 
 /// Cuts what [`Lines::fill`] gives it.
 #[derive(Debug)]
-pub struct Lines {
+pub(crate) struct Lines {
     /// Longest piece in bytes; at least 1.
     limit: usize,
     buffer: Vec<u8>,
@@ -28,12 +28,12 @@ pub struct Lines {
 
 impl Lines {
     /// For pieces of at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { limit: limit.max(1), buffer: Vec::new(), start: 0, searched: 0, line: 1, warned: false, ended: false }
     }
 
     /// Adds bytes. Take all pieces before the next call, or they pile up.
-    pub fn fill(&mut self, chunk: &[u8]) {
+    pub(crate) fn fill(&mut self, chunk: &[u8]) {
         self.buffer.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
@@ -41,12 +41,12 @@ impl Lines {
     }
 
     /// No more bytes come: a last line without `\n` counts.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.ended = true;
     }
 
     /// The next piece; none when more bytes are needed, or when the stream is at its end.
-    pub fn next_piece(&mut self) -> Option<Piece<'_>> {
+    pub(crate) fn next_piece(&mut self) -> Option<Piece<'_>> {
         let start = self.start;
         let newline = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);
         let end = newline.unwrap_or(self.buffer.len());

@@ -13,7 +13,7 @@ const WAITING_BYTES: usize = 1 << 20;
 
 /// Guests' stdout, on its way. Lines of one actor keep their order. The thread writes whatever has come while
 /// it wrote the last time: much output makes large writes, little output is written at once.
-pub struct Stdout {
+pub(crate) struct Stdout {
     pipe: Mutex<Pipe>,
     /// Told when there is something to write, or nothing more to come.
     filled: Condvar,
@@ -33,7 +33,7 @@ struct Pipe {
 
 impl Stdout {
     /// Starts the thread that writes to `to`.
-    pub fn to(mut to: impl Write + Send + 'static) -> Arc<Self> {
+    pub(crate) fn to(mut to: impl Write + Send + 'static) -> Arc<Self> {
         let stdout = Arc::new(Self {
             pipe: Mutex::default(),
             filled: Condvar::new(),
@@ -72,7 +72,7 @@ impl Stdout {
     }
 
     /// Adds a line. Waits while too much waits already; drops it when nobody reads any more.
-    pub fn line(&self, line: &[u8]) {
+    pub(crate) fn line(&self, line: &[u8]) {
         let mut pipe = self.lock();
         if pipe.waiting.len() >= WAITING_BYTES && !pipe.closed {
             drop(pipe);
@@ -91,14 +91,14 @@ impl Stdout {
     }
 
     /// Waits until all is written, or nobody reads any more. False in the second case.
-    pub fn finish(&self) -> bool {
+    pub(crate) fn finish(&self) -> bool {
         let busy = |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty());
         let pipe = self.emptied.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         !pipe.closed
     }
 
     /// Resolves when nobody reads any more.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.closed.notified().await;
     }
 
@@ -108,7 +108,7 @@ impl Stdout {
 }
 
 /// The [`Output`] of all actors.
-pub struct GuestOutput(pub Arc<Stdout>);
+pub(crate) struct GuestOutput(pub Arc<Stdout>);
 
 impl Output for GuestOutput {
     fn stdout(&self, _from: &Address, line: &[u8]) {
@@ -154,7 +154,7 @@ mod tests {
             all
         });
         assert!(stdout.finish());
-        let expected: String = (0..100).map(|n| format!("{n}\n")).collect();
+        let expected = (0..100).map(|n| n.to_string() + "\n").collect::<Vec<_>>().concat();
         assert_eq!(String::from_utf8_lossy(&reader.join().expect("no panic")), expected);
     }
 

@@ -13,9 +13,9 @@ pub fn actor(code: &str) -> Vec<u8> {
 pub fn actor_with_hooks(code: &str) -> Vec<u8> {
     let hooks = r#"
       (func $init (result (result (error string)))
-        (canon lift (core func $main "init") (memory $libc "memory") (realloc (func $libc "realloc"))))
+        (canon lift (core func $main "init") (memory $memory) (realloc $realloc)))
       (func $shutdown (result (result (error string)))
-        (canon lift (core func $main "shutdown") (memory $libc "memory") (realloc (func $libc "realloc"))))
+        (canon lift (core func $main "shutdown") (memory $memory) (realloc $realloc)))
       (instance $lifecycle (export "init" (func $init)) (export "shutdown" (func $shutdown)))
       (export "playhouse:actor/lifecycle@0.1.0" (instance $lifecycle))"#;
     component(code, "", hooks)
@@ -148,7 +148,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
       (export "get-stderr" (func $get-stderr)) (export "write" (func $write))))))
 
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
-    (canon lift (core func $main "handle") (memory $memory) (realloc $realloc) (post-return (func $libc "reset"))))
+    (canon lift (core func $main "handle") (memory $memory) (realloc $realloc) (post-return (core func $libc "reset"))))
   (instance $handler (export "msg-handler" (func $handle)))
   (export "playhouse:actor/handler@0.1.0" (instance $handler))
   {exports})"#
