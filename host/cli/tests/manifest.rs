@@ -1,5 +1,8 @@
 //! What a person sees when a manifest is wrong: the whole message, for each way to be wrong.
 
+// expect-test writes them so.
+#![allow(clippy::needless_raw_string_hashes)]
+
 use std::path::Path;
 
 use expect_test::{Expect, expect};
@@ -10,14 +13,15 @@ const PLUGINS: [&str; 3] = ["count", "report", "split"];
 fn understood(text: &str) -> Result<Play, Problems> {
     let source = Source::new(Path::new("playhouse.toml"), text.to_owned());
     let names = PLUGINS.map(str::to_owned).into();
-    understand(source, Path::new("."), |_| PluginFolder { names: Ok(names) })
+    understand(source, Path::new(""), |_| PluginFolder { names: Ok(names) })
 }
 
 /// The message for a manifest, which begins after the first line end of `text`.
 fn check(text: &str, expected: Expect) {
     let message = match understood(text.trim_start_matches('\n')) {
         Ok(_) => "fine\n".to_owned(),
-        Err(problems) => problems.render(false),
+        // A line without indentation, so that the snapshots keep that of the others.
+        Err(problems) => format!("stderr:\n{}", problems.render(false)),
     };
     assert!(!message.contains('\u{1b}'), "no colours without a terminal");
     expected.assert_eq(&message);
@@ -54,7 +58,9 @@ limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB" }
 address = "/a/b"
 plugin = "split"
 "#,
-        expect![[""]],
+        expect![[r#"
+            fine
+        "#]],
     );
 }
 
@@ -72,42 +78,153 @@ fn defaults_are_those_of_the_reference() {
 
 #[test]
 fn an_unknown_key() {
-    check_actor("[actor.mailbox]\ncapasity = 10", expect![[""]]);
+    check_actor(
+        "[actor.mailbox]\ncapasity = 10",
+        expect![[r#"
+            stderr:
+              × unknown key `capasity`
+               ╭─[playhouse.toml:5:1]
+             4 │ [actor.mailbox]
+             5 │ capasity = 10
+               · ────┬───
+               ·     ╰── did you mean `capacity`?
+               ╰────
+              help: the keys here are `kind`, `capacity`, `bytes`, `overflow`, `timeout`
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_key_of_a_later_version() {
-    check_actor("[actor.grants]\nenv = [\"LANG\"]", expect![[""]]);
+    check_actor(
+        "[actor.grants]\nenv = [\"LANG\"]",
+        expect![[r#"
+            stderr:
+              × unknown key `grants`
+               ╭─[playhouse.toml:4:8]
+             3 │ plugin = "count"
+             4 │ [actor.grants]
+               ·        ───┬──
+               ·           ╰── here
+             5 │ env = ["LANG"]
+               ╰────
+              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_wrong_unit_of_size() {
-    check_actor("limits = { memory = \"64MB\" }", expect![[""]]);
+    check_actor(
+        "limits = { memory = \"64MB\" }",
+        expect![[r#"
+            stderr:
+              × `64MB` is no size
+               ╭─[playhouse.toml:4:21]
+             3 │ plugin = "count"
+             4 │ limits = { memory = "64MB" }
+               ·                     ───┬──
+               ·                        ╰── did you mean "64MiB"?
+               ╰────
+              help: a size is a whole number and a unit, one of B, KiB, MiB, GiB, as in "64MiB"
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_size_without_a_unit() {
-    check_actor("limits = { memory = 64 }", expect![[""]]);
+    check_actor(
+        "limits = { memory = 64 }",
+        expect![[r#"
+            stderr:
+              × wrong type: number `64`, expected a size with its unit
+               ╭─[playhouse.toml:4:21]
+             3 │ plugin = "count"
+             4 │ limits = { memory = 64 }
+               ·                     ─┬
+               ·                      ╰── did you mean "64B"?
+               ╰────
+              help: a size is a whole number and a unit, one of B, KiB, MiB, GiB, as in "64MiB"
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_wrong_unit_of_time() {
-    check_actor("[actor.limits]\ntimeout = \"5 sec\"", expect![[""]]);
+    check_actor(
+        "[actor.limits]\ntimeout = \"5 sec\"",
+        expect![[r#"
+            stderr:
+              × `5 sec` is no time
+               ╭─[playhouse.toml:5:11]
+             4 │ [actor.limits]
+             5 │ timeout = "5 sec"
+               ·           ───┬───
+               ·              ╰── did you mean "5s"?
+               ╰────
+              help: a time is a whole number and a unit, one of us, ms, s, m, h, as in "100ms"
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_wrong_type() {
-    check_actor("sends_to = \"/b\"", expect![[""]]);
+    check_actor(
+        "sends_to = \"/b\"",
+        expect![[r#"
+            stderr:
+              × wrong type: string "/b", expected a list
+               ╭─[playhouse.toml:4:12]
+             3 │ plugin = "count"
+             4 │ sends_to = "/b"
+               ·            ──┬─
+               ·              ╰── did you mean ["/b"]?
+               ╰────
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_strategy_of_a_later_version() {
-    check_actor("[actor.supervision]\nstrategy = \"one-for-all\"", expect![[""]]);
+    check_actor(
+        "[actor.supervision]\nstrategy = \"one-for-all\"",
+        expect![[r#"
+            stderr:
+              × `one-for-all` is not possible here
+               ╭─[playhouse.toml:5:12]
+             4 │ [actor.supervision]
+             5 │ strategy = "one-for-all"
+               ·            ──────┬──────
+               ·                  ╰── this version knows only `one-for-one`
+               ╰────
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_word_that_is_not_possible() {
-    check_actor("mailbox = { overflow = \"blok\" }", expect![[""]]);
+    check_actor(
+        "mailbox = { overflow = \"blok\" }",
+        expect![[r#"
+            stderr:
+              × `blok` is not possible here
+               ╭─[playhouse.toml:4:24]
+             3 │ plugin = "count"
+             4 │ mailbox = { overflow = "blok" }
+               ·                        ───┬──
+               ·                           ╰── did you mean `block`?
+               ╰────
+              help: possible are `block`, `reject`, `drop-newest`, `drop-oldest`
+
+        "#]],
+    );
 }
 
 #[test]
@@ -122,7 +239,26 @@ plugin = "count"
 address = "/count"
 plugin = "split"
 "#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × two actors have the address `/count`
+               ╭─[playhouse.toml:2:11]
+             1 │ [[actor]]
+             2 │ address = "/count"
+               ·           ────┬───
+               ·               ╰── first here
+             3 │ plugin = "count"
+               ╰────
+               ╭─[playhouse.toml:6:11]
+             5 │ [[actor]]
+             6 │ address = "/count"
+               ·           ────┬───
+               ·               ╰── again here
+             7 │ plugin = "split"
+               ╰────
+              help: give one of them another name
+
+        "#]],
     );
 }
 
@@ -137,7 +273,19 @@ plugin = "count"
 address = "/shoop/cart"
 plugin = "split"
 "#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `/shoop/cart` has no parent
+               ╭─[playhouse.toml:5:11]
+             4 │ [[actor]]
+             5 │ address = "/shoop/cart"
+               ·           ──────┬──────
+               ·                 ╰── did you mean "/shop/cart"?
+             6 │ plugin = "split"
+               ╰────
+              help: add an actor with address = "/shoop" before it, or name it "/cart"
+
+        "#]],
     );
 }
 
@@ -152,25 +300,113 @@ plugin = "split"
 address = "/shop"
 plugin = "count"
 "#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `/shop/cart` comes before its parent `/shop`
+               ╭─[playhouse.toml:2:11]
+             1 │ [[actor]]
+             2 │ address = "/shop/cart"
+               ·           ──────┬─────
+               ·                 ╰── this is the child
+             3 │ plugin = "split"
+             4 │ [[actor]]
+             5 │ address = "/shop"
+               ·           ───┬───
+               ·              ╰── this is its parent
+             6 │ plugin = "count"
+               ╰────
+              help: actors start in this order: move the parent up
+
+        "#]],
     );
 }
 
 #[test]
 fn a_bad_address() {
-    check("[[actor]]\naddress = \"count\"\nplugin = \"count\"\n", expect![[""]]);
-    check("[[actor]]\naddress = \"/\"\nplugin = \"count\"\n", expect![[""]]);
+    check(
+        "[[actor]]\naddress = \"count\"\nplugin = \"count\"\n",
+        expect![[r#"
+            stderr:
+              × `count` is no address: it must begin with `/`, as in `/count`
+               ╭─[playhouse.toml:2:11]
+             1 │ [[actor]]
+             2 │ address = "count"
+               ·           ───┬───
+               ·              ╰── did you mean "/count"?
+             3 │ plugin = "count"
+               ╰────
+              help: an address is "/" and the name, below another actor "/parent/name"
+
+        "#]],
+    );
+    check(
+        "[[actor]]\naddress = \"/\"\nplugin = \"count\"\n",
+        expect![[r#"
+            stderr:
+              × `/` is the kernel itself
+               ╭─[playhouse.toml:2:11]
+             1 │ [[actor]]
+             2 │ address = "/"
+               ·           ─┬─
+               ·            ╰── an actor needs a name, as in "/name"
+             3 │ plugin = "count"
+               ╰────
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_plugin_outside_of_its_folder() {
-    check("[[actor]]\naddress = \"/a\"\nplugin = \"../../etc/passwd\"\n", expect![[""]]);
-    check("[[actor]]\naddress = \"/a\"\nplugin = \"count.wasm\"\n", expect![[""]]);
+    check(
+        "[[actor]]\naddress = \"/a\"\nplugin = \"../../etc/passwd\"\n",
+        expect![[r#"
+            stderr:
+              × `../../etc/passwd` is no name of a plugin
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/a"
+             3 │ plugin = "../../etc/passwd"
+               ·          ─────────┬────────
+               ·                   ╰── here
+               ╰────
+              help: a plugin is named by letters, digits, `_` and `-`: the file NAME.wasm in the plugins folder `plugins`
+
+        "#]],
+    );
+    check(
+        "[[actor]]\naddress = \"/a\"\nplugin = \"count.wasm\"\n",
+        expect![[r#"
+            stderr:
+              × `count.wasm` is no name of a plugin
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/a"
+             3 │ plugin = "count.wasm"
+               ·          ──────┬─────
+               ·                ╰── did you mean "count"?
+               ╰────
+              help: a plugin is named by letters, digits, `_` and `-`: the file NAME.wasm in the plugins folder `plugins`
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_missing_plugin() {
-    check("[[actor]]\naddress = \"/a\"\nplugin = \"cuont\"\n", expect![[""]]);
+    check(
+        "[[actor]]\naddress = \"/a\"\nplugin = \"cuont\"\n",
+        expect![[r#"
+            stderr:
+              × there is no plugin `cuont`: no file `plugins/cuont.wasm`
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/a"
+             3 │ plugin = "cuont"
+               ·          ───┬───
+               ·             ╰── did you mean "count"?
+               ╰────
+              help: the folder `plugins` has `count`, `report`, `split`
+
+        "#]],
+    );
 }
 
 #[test]
@@ -185,37 +421,179 @@ address = "/count"
 plugin = "count"
 sends_to = ["/reprot", "nowhere"]
 "#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × no actor has the address `/reprot`
+               ╭─[playhouse.toml:7:13]
+             6 │ plugin = "count"
+             7 │ sends_to = ["/reprot", "nowhere"]
+               ·             ────┬────
+               ·                 ╰── did you mean "/report"?
+               ╰────
+              help: `sends_to` names actors of this manifest
+
+              × `nowhere` is no address: it must begin with `/`, as in `/nowhere`
+               ╭─[playhouse.toml:7:24]
+             6 │ plugin = "count"
+             7 │ sends_to = ["/reprot", "nowhere"]
+               ·                        ────┬────
+               ·                            ╰── did you mean "/nowhere"?
+               ╰────
+              help: `sends_to` is a list of addresses, as in ["/count"]
+
+            2 problems in playhouse.toml
+        "#]],
     );
 }
 
 #[test]
 fn a_digest_that_is_none() {
-    check_actor("sha256 = \"9f86d081…\"", expect![[""]]);
+    check_actor(
+        "sha256 = \"9f86d081…\"",
+        expect![[r#"
+            stderr:
+              × this is no SHA-256 digest
+               ╭─[playhouse.toml:4:10]
+             3 │ plugin = "count"
+             4 │ sha256 = "9f86d081…"
+               ·          ─────┬─────
+               ·               ╰── 9 characters
+               ╰────
+              help: a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it
+
+        "#]],
+    );
 }
 
 #[test]
 fn zero_where_one_is_needed() {
-    check_actor("batch = 0", expect![[""]]);
-    check_actor("limits = { memory = \"0MiB\" }", expect![[""]]);
-    check_actor("limits = { cpu = \"0s\" }", expect![[""]]);
+    check_actor(
+        "batch = 0",
+        expect![[r#"
+            stderr:
+              × `0` is too small: it must be at least 1
+               ╭─[playhouse.toml:4:9]
+             3 │ plugin = "count"
+             4 │ batch = 0
+               ·         ┬
+               ·         ╰── here
+               ╰────
+
+        "#]],
+    );
+    check_actor(
+        "limits = { memory = \"0MiB\" }",
+        expect![[r#"
+            stderr:
+              × `0MiB` is too small: it must be at least 1
+               ╭─[playhouse.toml:4:21]
+             3 │ plugin = "count"
+             4 │ limits = { memory = "0MiB" }
+               ·                     ───┬──
+               ·                        ╰── here
+               ╰────
+
+        "#]],
+    );
+    check_actor(
+        "limits = { cpu = \"0s\" }",
+        expect![[r#"
+            stderr:
+              × `limits.cpu` is nothing
+               ╭─[playhouse.toml:4:18]
+             3 │ plugin = "count"
+             4 │ limits = { cpu = "0s" }
+               ·                  ──┬─
+               ·                    ╰── it must be at least "1us"
+               ╰────
+
+        "#]],
+    );
 }
 
 #[test]
 fn bounds_that_exclude_each_other() {
-    check_actor("[actor.mailbox]\nbytes = \"64KiB\"", expect![[""]]);
-    check_actor("[actor.limits]\nmemory = \"1MiB\"\nmessage = \"2MiB\"", expect![[""]]);
-    check_actor("[actor.restart]\nbackoff = { initial = \"1m\" }", expect![[""]]);
+    check_actor(
+        "[actor.mailbox]\nbytes = \"64KiB\"",
+        expect![[r#"
+            stderr:
+              × `mailbox.bytes` (64KiB) is less than `limits.message` (1MiB)
+               ╭─[playhouse.toml:5:9]
+             4 │ [actor.mailbox]
+             5 │ bytes = "64KiB"
+               ·         ───┬───
+               ·            ╰── here
+               ╰────
+              help: a mailbox must have room for one message: raise `mailbox.bytes`, or lower `limits.message`
+
+        "#]],
+    );
+    check_actor(
+        "[actor.limits]\nmemory = \"1MiB\"\nmessage = \"2MiB\"",
+        expect![[r#"
+            stderr:
+              × `limits.message` (2MiB) is more than `limits.memory` (1MiB)
+               ╭─[playhouse.toml:6:11]
+             5 │ memory = "1MiB"
+             6 │ message = "2MiB"
+               ·           ───┬──
+               ·              ╰── here
+               ╰────
+              help: a message must fit into the actor's memory: raise `memory`, or lower `message`
+
+        "#]],
+    );
+    check_actor(
+        "[actor.restart]\nbackoff = { initial = \"1m\" }",
+        expect![[r#"
+            stderr:
+              × `initial` (60s) is longer than `max` (10s)
+               ╭─[playhouse.toml:5:23]
+             4 │ [actor.restart]
+             5 │ backoff = { initial = "1m" }
+               ·                       ──┬─
+               ·                         ╰── here
+               ╰────
+              help: the pause grows from `initial` to `max`
+
+        "#]],
+    );
 }
 
 #[test]
 fn a_missing_key() {
-    check("[[actor]]\naddress = \"/a\"\n", expect![[""]]);
+    check(
+        "[[actor]]\naddress = \"/a\"\n",
+        expect![[r#"
+            stderr:
+              × `plugin` is missing
+               ╭─[playhouse.toml:1:1]
+             1 │ [[actor]]
+               · ────┬────
+               ·     ╰── this one needs a `plugin`
+             2 │ address = "/a"
+               ╰────
+
+        "#]],
+    );
 }
 
 #[test]
 fn no_toml() {
-    check("[[actor]\naddress = \"/a\"\n", expect![[""]]);
+    check(
+        "[[actor]\naddress = \"/a\"\n",
+        expect![[r#"
+            stderr:
+              × unclosed array table, expected `]`
+               ╭─[playhouse.toml:1:9]
+             1 │ [[actor]
+               ·         ▲
+               ·         ╰── here
+             2 │ address = "/a"
+               ╰────
+
+        "#]],
+    );
 }
 
 #[test]
@@ -227,6 +605,38 @@ address = "/a b"
 plugin = "nothing-like-it"
 sends_to = ["/gone"]
 "#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `/a b` is no address: ` ` is not allowed; use letters, digits, `_` and `-`
+               ╭─[playhouse.toml:2:11]
+             1 │ [[actor]]
+             2 │ address = "/a b"
+               ·           ───┬──
+               ·              ╰── here
+             3 │ plugin = "nothing-like-it"
+               ╰────
+              help: an address is "/" and the name, below another actor "/parent/name"
+
+              × there is no plugin `nothing-like-it`: no file `plugins/nothing-like-it.wasm`
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/a b"
+             3 │ plugin = "nothing-like-it"
+               ·          ────────┬────────
+               ·                  ╰── no such file
+             4 │ sends_to = ["/gone"]
+               ╰────
+              help: the folder `plugins` has `count`, `report`, `split`
+
+              × no actor has the address `/gone`
+               ╭─[playhouse.toml:4:13]
+             3 │ plugin = "nothing-like-it"
+             4 │ sends_to = ["/gone"]
+               ·             ───┬───
+               ·                ╰── no such actor
+               ╰────
+              help: `sends_to` names actors of this manifest
+
+            3 problems in playhouse.toml
+        "#]],
     );
 }

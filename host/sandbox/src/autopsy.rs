@@ -56,13 +56,6 @@ pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, cpu: Duration,
     Crash { stderr: stderr.tail(), ..Crash::new(CrashReason::Start { message }) }
 }
 
-/// As many as may live do so.
-pub(crate) fn not_admitted(most: u32) -> Crash {
-    let message =
-        format!("{most} instances run already, which is all that `max_instances` in the manifest's [play] admits");
-    Crash::new(CrashReason::Start { message })
-}
-
 fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
     let trap = error.downcast_ref::<Trap>();
     match trap {

@@ -20,6 +20,7 @@ const HEADER_BYTES: usize = MAGIC.len() + 32;
 /// More entries than this, and the oldest go.
 const MAX_ENTRIES: usize = 256;
 const EXTENSION: &str = "playhouse-code";
+const UNFINISHED: &str = "unfinished";
 
 /// The usual folder for compiled code: `$XDG_CACHE_HOME/playhouse`, or `~/.cache/playhouse`.
 pub fn default_cache_dir() -> Option<PathBuf> {
@@ -105,7 +106,7 @@ impl Cache {
     fn write(&self, path: &Path, key: &Key, code: &[u8]) -> io::Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Relaxed);
-        let new = self.folder.join(format!("{}-{count}.new", std::process::id()));
+        let new = self.folder.join(format!("{}-{count}.{UNFINISHED}", std::process::id()));
         let write = || {
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
             file.write_all(MAGIC)?;
@@ -120,7 +121,8 @@ impl Cache {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            // Unfinished ones count as well: whoever wrote them may have died.
+            if path.extension().is_some_and(|extension| extension == EXTENSION || extension == UNFINISHED) {
                 entries.push((fs::metadata(&path)?.modified()?, path));
             }
         }

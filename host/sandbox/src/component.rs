@@ -21,7 +21,7 @@ pub enum LoadError {
         file: PathBuf,
     },
     /// There is one, and it cannot be read.
-    #[error("cannot read `{}`: {source}", file.display())]
+    #[error("cannot read `{}`: {source}; it must be a file that this user can read", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -83,8 +83,8 @@ pub enum LoadError {
     },
     /// An export has the right name and another type.
     #[error(
-        "`{}` exports `{item}` with another type than wit/actor.wit gives it: {message}. Build it again with this \
-         version's wit/actor.wit or playhouse-sdk",
+        "`{}`: its `{item}` is not as wit/actor.wit has it: {message}. Build it again with this version's \
+         wit/actor.wit or playhouse-sdk",
         file.display()
     )]
     WrongType {
@@ -171,6 +171,7 @@ fn what_it_looks_like(bytes: &[u8]) -> String {
 /// What wasmtime said about an invalid component, on one line.
 pub(crate) fn invalid(file: &Path, error: &wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
+    let text = text.strip_prefix("failed to parse WebAssembly module: ").unwrap_or(&text);
     let mut message = text.split_whitespace().collect::<Vec<_>>().join(" ");
     message.truncate(message.floor_char_boundary(400));
     LoadError::Invalid { file: file.to_owned(), message }
@@ -219,9 +220,18 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let imports = Interface::of(component).imports;
         let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
-        LoadError::MissingImport { file: file.to_owned(), import, message: chain.join(": ") }
+        LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
     Ok(Checked { pre, handler, init, shutdown })
+}
+
+/// Wasmtime's words for an import that does not fit, without its own terms.
+fn plainly(message: &str) -> String {
+    match message.strip_prefix("instance export ").and_then(|rest| rest.split_once(" has the wrong type: ")) {
+        Some((item, problem)) if problem.ends_with("implementation is missing") => format!("its {item} is missing"),
+        Some((item, problem)) => format!("its {item} has another type: {problem}"),
+        None => message.to_owned(),
+    }
 }
 
 /// Finds a function of an exported interface, and checks its type.

@@ -1,6 +1,4 @@
 //! The types of `wit/actor.wit`, as Rust. Wasmtime checks each of them against a component when it is loaded.
-// The derives below write unsafe impls; no line here does.
-#![allow(unsafe_code)]
 
 use std::sync::Arc;
 
@@ -92,9 +90,9 @@ pub(crate) enum AskError {
 impl From<kernel::AskError> for AskError {
     fn from(error: kernel::AskError) -> Self {
         match error {
-            kernel::AskError::NotSent(
-                error @ (kernel::SendError::MailboxFull(_) | kernel::SendError::Stopped(_)),
-            ) => Self::Stopped(error.to_string()),
+            kernel::AskError::NotSent(error @ (kernel::SendError::MailboxFull(_) | kernel::SendError::Stopped(_))) => {
+                Self::Stopped(error.to_string())
+            }
             kernel::AskError::NotSent(error) => Self::NotSent(SendError::new(&error)),
             kernel::AskError::Timeout => Self::Timeout,
             kernel::AskError::Deadlock(chain) => Self::Deadlock(chain),

@@ -17,6 +17,17 @@ const MAX_MEMORIES: u64 = (1 << 47) / 4 * 3 / MEMORY_SLOT_BYTES;
 /// What Rust's table of functions needs a hundred times over; interpreters fit as well.
 const TABLE_ELEMENTS: usize = 65_536;
 
+/// A stack takes two of the memory mappings that Linux gives a process, a live instance of a std component four more.
+const MAPPINGS_EACH: u32 = 6;
+/// Mappings for the rest of the process, which must not run out of them: without, not even a thread starts.
+const MAPPINGS_KEPT: u32 = 8192;
+
+/// As many instances as this machine has memory mappings for.
+pub(crate) fn most_instances() -> u32 {
+    let limit = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|text| text.trim().parse().ok());
+    limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(MAPPINGS_KEPT) / MAPPINGS_EACH).max(1)
+}
+
 /// An engine that admits `max_instances` components at a time, and where it keeps them, in words.
 pub(crate) fn running(max_instances: u32) -> wasmtime::Result<(Engine, String)> {
     let mut refused = None;
@@ -34,7 +45,7 @@ pub(crate) fn running(max_instances: u32) -> wasmtime::Result<(Engine, String)> 
     }
     let mut config = base();
     // Without the address space for a pool there is none for slots of 4 GiB either: small memories that move.
-    config.memory_reservation(0).memory_reservation_for_growth(1 << 20).memory_guard_size(64 << 10);
+    config.memory_reservation(0).memory_reservation_for_growth(64 << 20).memory_guard_size(64 << 10);
     let why = refused.map(|error| error.root_cause().to_string()).unwrap_or_default();
     Ok((Engine::new(&config)?, format!("on demand, and slower: no address space for a pool ({why})")))
 }

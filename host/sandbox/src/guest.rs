@@ -48,7 +48,8 @@ impl Guest {
     /// Makes the instance. Runs nothing of the actor but what its component does to be instantiated at all.
     pub(crate) async fn launch(launcher: &PluginLauncher, hand: Hand) -> Result<Self, Crash> {
         let (plugin, limits) = (&launcher.plugin, launcher.limits);
-        let admission = Admission::ask(&plugin.sandbox).map_err(autopsy::not_admitted)?;
+        let admission =
+            Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
         let mut resources = ResourceTable::new();
@@ -80,7 +81,7 @@ impl Guest {
             let hook = |store: &mut Store<Room>, index: &Option<_>| {
                 index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
             };
-            let handler = instance.get_typed_func(&mut store, &checked.handler)?;
+            let handler = instance.get_typed_func(&mut store, checked.handler)?;
             let init = hook(&mut store, &checked.init)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
             Ok((handler, init, shutdown))
@@ -115,7 +116,7 @@ impl Guest {
     }
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
-        while self.store.data().hand.borrow().current().is_some() {
+        while self.hand().current().is_some() {
             self.refresh();
             let body = Arc::make_mut(&mut self.body);
             body.clear();

@@ -40,9 +40,7 @@ impl WasiView for Room {
 pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     let mut kernel = linker.instance(KERNEL)?;
-    kernel.func_wrap("address", |store: Caller<'_>, (): ()| {
-        Ok((store.data().hand.borrow().address().to_string(),))
-    })?;
+    kernel.func_wrap("address", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().address().to_string(),)))?;
     kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().incarnation(),)))?;
     kernel.func_wrap("config", |store: Caller<'_>, (key,): (WasmStr,)| {
         let key = key.to_str(&store)?;

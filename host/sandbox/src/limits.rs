@@ -24,6 +24,7 @@ impl Default for Limits {
 
 /// The time between two ticks of the sandbox's clock.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
+const TICK_NS: u64 = 10_000_000;
 /// Bytes of one table element, as wasmtime stores it.
 const ELEMENT_BYTES: u64 = 8;
 
@@ -79,34 +80,46 @@ impl ResourceLimiter for MemoryLimiter {
     }
 }
 
-/// Counts the ticks that hit one incarnation while its code ran. Time in which it waits, for the executor or
-/// for an answer, does not count.
+/// Counts the CPU time of one incarnation while its code ran. Time in which it waits, for the executor or for an
+/// answer, does not count.
 ///
-/// A tick that follows right after the start may stand for almost no time, so the budget is only used up when
-/// one tick more than it has been counted.
+/// A tick stands for at most one tick of CPU time, however late it is noticed: a thread that was preempted did not
+/// work meanwhile. Once a call goes on after its first tick, the thread's own CPU clock is read at each tick, so that
+/// long steps without a check, such as copies of a whole memory, count in full. The first tick may stand for almost no
+/// time, so the budget is only used up when one tick more than it has been counted.
 pub(crate) struct CpuMeter {
     clock: Arc<AtomicU64>,
-    budget_ticks: u64,
-    used_ticks: AtomicU64,
-    /// The clock when the code was last let run.
+    budget_ns: u64,
+    used_ns: AtomicU64,
+    /// The clock when the code was last let run, or last counted.
     running_since: AtomicU64,
+    /// The thread's CPU clock at that time; 0 when it was not read.
+    thread_ns: AtomicU64,
 }
 
 impl CpuMeter {
     pub(crate) fn new(clock: Arc<AtomicU64>, budget: Duration) -> Self {
-        let budget_ticks = u64::try_from(budget.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX - 1);
-        Self { clock, budget_ticks, used_ticks: AtomicU64::new(0), running_since: AtomicU64::new(0) }
+        Self {
+            clock,
+            budget_ns: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
+            used_ns: AtomicU64::new(0),
+            running_since: AtomicU64::new(0),
+            thread_ns: AtomicU64::new(0),
+        }
     }
 
     /// A new message has the whole budget.
     pub(crate) fn restart(&self) {
-        self.used_ticks.store(0, Relaxed);
+        self.used_ns.store(0, Relaxed);
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
     }
 
     /// Polls a future that runs the guest, and counts the time that it takes.
     pub(crate) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
+        // Reading it costs a system call, which a call that ends before the first tick is spared.
+        let long = self.used_ns.load(Relaxed) > 0;
+        self.thread_ns.store(if long { thread_ns() } else { 0 }, Relaxed);
         let polled = poll(cx);
         if polled.is_pending() {
             self.count();
@@ -116,26 +129,42 @@ impl CpuMeter {
 
     /// What becomes of the guest that a tick interrupted: it yields to the others, or is over its budget.
     pub(crate) fn ticked(&self) -> UpdateDeadline {
-        let (counted, used) = self.count();
-        if used > self.budget_ticks {
+        let (ticks, used_ns) = self.count();
+        if used_ns >= self.budget_ns.saturating_add(TICK_NS) {
             UpdateDeadline::Interrupt
-        } else if counted == 0 {
+        } else if ticks == 0 {
             // The tick was one that passed while it waited.
             UpdateDeadline::Continue(1)
         } else {
-            // Tokio's own yield lets timers and sockets have their turn as well.
-            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            UpdateDeadline::Yield(1)
         }
     }
 
-    /// Returns the ticks since the last count, and all of this message.
+    /// Returns the ticks since the last count, and the CPU time of this message.
     fn count(&self) -> (u64, u64) {
         let now = self.clock.load(Relaxed);
         let ticks = now.saturating_sub(self.running_since.swap(now, Relaxed));
-        let used = self.used_ticks.load(Relaxed).saturating_add(ticks);
-        self.used_ticks.store(used, Relaxed);
-        (ticks, used)
+        if ticks == 0 {
+            return (0, self.used_ns.load(Relaxed));
+        }
+        let before_ns = self.thread_ns.load(Relaxed);
+        let more_ns = if before_ns == 0 {
+            TICK_NS
+        } else {
+            let thread_ns = thread_ns();
+            self.thread_ns.store(thread_ns, Relaxed);
+            thread_ns.saturating_sub(before_ns)
+        };
+        let used_ns = self.used_ns.load(Relaxed).saturating_add(more_ns);
+        self.used_ns.store(used_ns, Relaxed);
+        (ticks, used_ns)
     }
+}
+
+/// CPU time of this thread so far.
+fn thread_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 #[cfg(test)]
@@ -145,11 +174,19 @@ mod tests {
     #[test]
     fn memories_and_tables_count_together() {
         let mut limiter = MemoryLimiter::new(100);
-        assert!(limiter.memory_growing(0, 60, None).unwrap());
-        assert!(limiter.table_growing(0, 5, None).unwrap());
+        assert!(limiter.grow(60));
+        assert!(limiter.table_growing(0, 5, None).expect("it never fails"));
         assert!(!limiter.refused);
-        assert!(!limiter.memory_growing(60, 61, None).unwrap());
+        assert!(!limiter.grow(61));
         assert!(limiter.refused);
+    }
+
+    fn poll(meter: &CpuMeter, ran: impl FnOnce()) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let _ = meter.poll(&mut cx, |_| {
+            ran();
+            Poll::<()>::Pending
+        });
     }
 
     #[test]
@@ -157,21 +194,32 @@ mod tests {
         let clock = Arc::new(AtomicU64::new(7));
         let meter = CpuMeter::new(clock.clone(), Duration::from_millis(20));
         meter.restart();
-        let tick = |ticks| clock.fetch_add(ticks, Relaxed);
-        let mut cx = Context::from_waker(std::task::Waker::noop());
         for _ in 0..100 {
-            let _ = meter.poll(&mut cx, |_| Poll::<()>::Pending);
-            tick(5);
+            poll(&meter, || {});
+            clock.fetch_add(5, Relaxed);
         }
-        for (ticks, interrupted) in [(0, false), (1, false), (1, false), (1, true)] {
-            let _ = meter.poll(&mut cx, |_| {
-                tick(ticks);
-                assert_eq!(matches!(meter.ticked(), UpdateDeadline::Interrupt), interrupted);
-                Poll::<()>::Pending
-            });
-        }
+        poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1))));
+    }
+
+    #[test]
+    fn a_late_tick_counts_as_one_and_a_long_call_by_the_threads_clock() {
+        let clock = Arc::new(AtomicU64::new(7));
+        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
         meter.restart();
-        tick(1);
-        assert!(matches!(meter.ticked(), UpdateDeadline::YieldCustom(1, _)));
+        poll(&meter, || {
+            clock.fetch_add(1000, Relaxed);
+            assert!(matches!(meter.ticked(), UpdateDeadline::Yield(1)), "it may have been preempted");
+        });
+        poll(&meter, || {
+            let began = thread_ns();
+            while thread_ns() - began < 2_000_000 {}
+            clock.fetch_add(1, Relaxed);
+            assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt));
+        });
+        meter.restart();
+        poll(&meter, || {
+            clock.fetch_add(1, Relaxed);
+            assert!(matches!(meter.ticked(), UpdateDeadline::Yield(1)), "a new message has the whole budget");
+        });
     }
 }

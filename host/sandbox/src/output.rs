@@ -179,3 +179,54 @@ impl AsyncWrite for Lines {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Vec<u8>>>);
+
+    impl Output for Kept {
+        fn stdout(&self, _: &Address, line: &[u8]) {
+            self.0.lock().expect("no test panics here").push(line.to_vec());
+        }
+
+        fn stderr(&self, _: &Address, _: &[u8]) {}
+    }
+
+    fn lines(writes: &[&[u8]]) -> Vec<Vec<u8>> {
+        let kept = Arc::new(Kept::default());
+        let lines = Lines::new(Kind::Stdout, Address::root(), kept.clone());
+        for bytes in writes {
+            lines.state().write(bytes);
+        }
+        drop(lines);
+        std::mem::take(&mut *kept.0.lock().expect("no test panics here"))
+    }
+
+    #[test]
+    fn lines_are_cut_at_newlines_wherever_the_writes_end() {
+        assert_eq!(lines(&[b"a\n\nb", b"c", b"\n", b"d"]), [&b"a"[..], b"", b"bc", b"d"]);
+        assert!(lines(&[b""]).is_empty());
+    }
+
+    #[test]
+    fn a_long_line_comes_in_pieces_and_a_full_one_in_one() {
+        let full = vec![b'x'; LINE_BYTES];
+        assert_eq!(lines(&[&full, b"\n"]), [&full[..]]);
+        assert_eq!(lines(&[&full, b"y\n"]), [&full[..], b"y"]);
+        assert_eq!(lines(&[&[&full[..], b"yy"].concat(), b"z"]), [&full[..], b"yyz"]);
+    }
+
+    #[test]
+    fn the_last_lines_of_stderr_are_kept_cut_to_size() {
+        let lines = Lines::new(Kind::Stderr, Address::root(), Arc::new(Kept::default()));
+        for number in 0..30 {
+            lines.state().write(format!("{number} {}\n", "x".repeat(2000)).as_bytes());
+        }
+        let tail = lines.tail();
+        assert_eq!((tail.len(), tail[0].len()), (TAIL_LINES, TAIL_LINE_BYTES));
+        assert!(tail[0].starts_with("10 ") && tail[19].starts_with("29 "));
+    }
+}

@@ -98,12 +98,7 @@ impl Plugin {
     }
 }
 
-fn compile(
-    sandbox: &Shared,
-    file: &Path,
-    wasm: &[u8],
-    sha256: &str,
-) -> Result<(Component, Compiled), LoadError> {
+fn compile(sandbox: &Shared, file: &Path, wasm: &[u8], sha256: &str) -> Result<(Component, Compiled), LoadError> {
     let began = Instant::now();
     let fresh = || Component::from_binary(&sandbox.engine, wasm).map_err(|error| component::invalid(file, &error));
     let Some(cache) = &sandbox.cache else {
@@ -122,7 +117,7 @@ fn compile(
 }
 
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// What the incarnations of one actor have in common.

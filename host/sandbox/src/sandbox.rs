@@ -9,10 +9,10 @@ use wasmtime::component::Linker;
 
 use crate::cache::Cache;
 use crate::component::{self, LoadError};
+use crate::engine;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
 use crate::plugin::Plugin;
-use crate::engine;
 
 /// How a sandbox is set up.
 #[derive(Debug, Clone)]
@@ -76,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<AtomicU64>,
     allocation: String,
     max_instances: u32,
+    /// Fewer than the manifest would admit, for want of memory mappings.
+    capped: bool,
     instances: AtomicU32,
 }
 
@@ -86,7 +88,15 @@ impl Sandbox {
             Some(folder) => Cache::open(folder)?,
             None => None,
         };
-        let max_instances = config.max_instances.max(1);
+        let (wanted, most) = (config.max_instances.max(1), engine::most_instances());
+        if wanted > most {
+            tracing::warn!(
+                target: "playhouse",
+                "max_instances is {wanted}, and this machine has memory mappings for {most} only; \
+                 raise the sysctl `vm.max_map_count`"
+            );
+        }
+        let max_instances = wanted.min(most);
         let (engine, allocation) = engine::running(max_instances)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker)?;
@@ -97,6 +107,7 @@ impl Sandbox {
             clock: Arc::default(),
             allocation,
             max_instances,
+            capped: wanted > most,
             instances: AtomicU32::new(0),
         });
         let weak = Arc::downgrade(&shared);
@@ -144,13 +155,21 @@ fn tick(sandbox: &Weak<Shared>) {
 pub(crate) struct Admission(Arc<Shared>);
 
 impl Admission {
-    /// `Err` has the number of those who live already.
-    pub(crate) fn ask(shared: &Arc<Shared>) -> Result<Self, u32> {
+    /// `Err` says why there is no room.
+    pub(crate) fn ask(shared: &Arc<Shared>) -> Result<Self, String> {
         let most = shared.max_instances;
         shared
             .instances
             .try_update(Relaxed, Relaxed, |living| (living < most).then_some(living + 1))
             .map(|_| Self(shared.clone()))
+            .map_err(|_| {
+                let key = if shared.capped {
+                    "the sysctl `vm.max_map_count`"
+                } else {
+                    "`max_instances` in the manifest's [play]"
+                };
+                format!("{most} instances run already, which is all that {key} admits")
+            })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::table::table;
+use super::table::{as_tree, table};
 use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
@@ -46,8 +46,9 @@ fn warnings(flow: &Flow) -> Vec<String> {
 }
 
 fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
-    let rows: Vec<_> = play
-        .actors
+    let mut actors: Vec<_> = play.actors.iter().collect();
+    as_tree(&mut actors, |actor| actor.address.as_str());
+    let rows: Vec<_> = actors
         .iter()
         .map(|actor| {
             let info = plugins[&actor.plugin].info();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use playhouse_kernel::Address;
 
-use super::table::table;
+use super::table::{as_tree, table};
 use super::{print, print_json};
 use crate::args;
 use crate::control::client::{Client, ClientError};
@@ -21,7 +21,10 @@ const REASON_CHARS: usize = 80;
 pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
     match connect(&args.host)?.request(&Request::Tree {})? {
         Response::Tree(tree) if args.json => print_json(&tree),
-        Response::Tree(tree) => print(&shown_tree(&tree)),
+        Response::Tree(mut tree) => {
+            as_tree(&mut tree.actors, |actor| &actor.address);
+            print(&shown_tree(&tree))
+        }
         other => Err(unexpected(&other)),
     }
 }

@@ -1,5 +1,6 @@
 //! Columns that line up.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 /// Rows under a headline, two spaces between columns; columns named in `right` (by index) are numbers.
@@ -22,10 +23,28 @@ pub(crate) fn table(headline: &[&str], rows: &[Vec<String>], right: &[usize]) ->
     out
 }
 
+/// Reorders a list of actors, given in start order with parents first, so that each one's children follow it.
+pub(crate) fn as_tree<T>(actors: &mut [T], address: impl Fn(&T) -> &str) {
+    let started: HashMap<String, usize> =
+        actors.iter().enumerate().map(|(n, actor)| (address(actor).to_owned(), n)).collect();
+    actors.sort_by_cached_key(|actor| {
+        let whole = address(actor);
+        let ends = whole.match_indices('/').skip(1).map(|(at, _)| at).chain([whole.len()]);
+        ends.map(|end| started.get(&whole[..end]).copied().unwrap_or(usize::MAX)).collect::<Vec<_>>()
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    #[test]
+    fn children_follow_their_parents_in_start_order() {
+        let mut actors = ["/b", "/a", "/b/y", "/a/z", "/b/x", "/b/y/c"];
+        as_tree(&mut actors, |actor| actor);
+        assert_eq!(actors, ["/b", "/b/y", "/b/y/c", "/b/x", "/a", "/a/z"]);
+    }
 
     #[test]
     fn columns_line_up() {

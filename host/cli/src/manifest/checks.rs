@@ -60,7 +60,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         return Err(Problems::new(source, found.problems));
     }
     let named = manifest.play.name.or_else(|| {
-        let folder = beside.canonicalize().ok()?;
+        let folder = beside.join(".").canonicalize().ok()?;
         Some(folder.file_name()?.to_string_lossy().into_owned())
     });
     Ok(Play {
@@ -110,7 +110,7 @@ impl Found {
                 }
                 Ok(address) => Some(address),
                 Err(error) => {
-                    let problem = Problem::at(written.span(), error.to_string(), "here");
+                    let problem = Problem::at(written.span(), error.to_string(), address_meant(written.get_ref()));
                     self.add(problem.help("an address is \"/\" and the name, below another actor \"/parent/name\""));
                     None
                 }
@@ -247,7 +247,7 @@ impl Found {
                 self.add(problem.help("`sends_to` names actors of this manifest"));
             }
             Err(error) => {
-                let problem = Problem::at(written.span(), error.to_string(), "here");
+                let problem = Problem::at(written.span(), error.to_string(), address_meant(written.get_ref()));
                 self.add(problem.help("`sends_to` is a list of addresses, as in [\"/count\"]"));
             }
         }
@@ -346,6 +346,15 @@ fn near_address<'a>(wanted: &str, known: impl Iterator<Item = &'a Address>) -> O
     let mut known: Vec<_> = known.map(Address::as_str).collect();
     known.sort_unstable();
     nearest(wanted, known)
+}
+
+/// What the writer of a bad address may have meant.
+fn address_meant(written: &str) -> String {
+    let meant = format!("/{}", written.trim_matches('/'));
+    match Address::parse(&meant) {
+        Ok(meant) if !meant.is_root() => format!("did you mean \"{meant}\"?"),
+        _ => "here".into(),
+    }
 }
 
 /// The first few names.

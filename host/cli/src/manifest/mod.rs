@@ -44,10 +44,7 @@ pub fn read(file: &Path) -> Result<Play, ManifestError> {
     understand(Source::new(file, text), beside, PluginFolder::read).map_err(ManifestError::Wrong)
 }
 
-/// The folder a manifest lies in.
+/// The folder a manifest lies in; empty for the current one.
 pub fn folder_of(manifest: &Path) -> &Path {
-    match manifest.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
+    manifest.parent().unwrap_or(Path::new(""))
 }

@@ -66,12 +66,11 @@ impl Problem {
             return problem.help(format!("the keys here are {}", listed(&known)));
         }
         if let Some((name, known)) = unknown(message, "unknown variant `") {
-            let remark = meant_remark(name, &known);
-            let problem = Self::at(place, format!("`{name}` is not possible here"), remark);
-            return problem.help(match known.as_slice() {
-                [only] => format!("this version knows only `{only}`"),
-                _ => format!("possible are {}", listed(&known)),
-            });
+            let what = format!("`{name}` is not possible here");
+            return match known.as_slice() {
+                [only] => Self::at(place, what, format!("this version knows only `{only}`")),
+                _ => Self::at(place, what, meant_remark(name, &known)).help(format!("possible are {}", listed(&known))),
+            };
         }
         if message.ends_with("is no size") || message.contains("expected a size") {
             let remark = size_meant(found).map_or("here".into(), |meant| format!("did you mean \"{meant}\"?"));
@@ -86,7 +85,9 @@ impl Problem {
             let first_line = place.start..place.start + found.lines().next().unwrap_or_default().len();
             return Self::at(first_line, format!("`{key}` is missing"), format!("this one needs a `{key}`"));
         }
-        Self::at(place, plain(message), "here")
+        let lone_text = message.ends_with("expected a sequence") && found.starts_with('"');
+        let remark = if lone_text { format!("did you mean [{found}]?") } else { "here".into() };
+        Self::at(place, plain(message), remark)
     }
 }
 

@@ -15,20 +15,20 @@ const REFRESH: Duration = Duration::from_millis(100);
 const NAMED: usize = 8;
 
 /// Shuts down and waits until nothing runs any more. `asked`: a person waits for it, and is told at once.
-/// Returns how many restarts there were.
-pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> u64 {
-    let mut seen = Seen { restarts: 0 };
+/// Returns how many restarts there were, as far as was to be seen: a play that is over tells nothing any more.
+pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> Option<u64> {
+    let mut seen = Seen { restarts: None };
     seen.look(kernel).await;
     kernel.shut_down();
     let mut said = seen.look(kernel).await;
     if asked {
         console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
-        if let Some(text) = said.as_ref().filter(|_| !console.is_terminal()) {
-            console.say(&format!("playhouse: waiting for {text}"));
-        }
-    } else {
-        // Only what takes long is worth a word.
+    }
+    if !asked || console.is_terminal() {
+        // Only what takes a while is worth a word of its own; on a terminal the spinner says it.
         said = None;
+    } else if let Some(text) = &said {
+        console.say(&format!("playhouse: waiting for {text}"));
     }
     let period = if console.is_terminal() { REFRESH } else { REPORT };
     let mut ticks = interval_at(Instant::now() + period, period);
@@ -62,14 +62,16 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> u6
 
 /// The last look that saw anything: there is nothing to see any more when all is over.
 struct Seen {
-    restarts: u64,
+    restarts: Option<u64>,
 }
 
 impl Seen {
     /// Who is not down yet; none when nobody is left.
     async fn look(&mut self, kernel: &Kernel) -> Option<String> {
         let actors = kernel.actors().await;
-        self.restarts = self.restarts.max(actors.iter().map(|actor| actor.restarts).sum());
+        if !actors.is_empty() {
+            self.restarts = Some(actors.iter().map(|actor| actor.restarts).sum());
+        }
         let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
         match up.len() {
             0 => None,

@@ -317,7 +317,8 @@ impl Tree {
         let ceiling = backoff.ceiling(state.in_a_row);
         let pause = self.jitter(ceiling);
         self.actions.push(Action::RestartIn(node, pause));
-        self.set_timer(node, now + pause);
+        // A timer would round no pause at all up to one of its steps.
+        if pause.is_zero() { self.start(node) } else { self.set_timer(node, now + pause) }
     }
 
     fn give_up(&mut self, node: Node) {

@@ -78,7 +78,7 @@ fn a_folder_that_others_can_write_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let error = sandbox(folder.path()).err().expect("it must be refused").to_string();
-    expect!["the cache folder `FOLDER` can be written by others than its owner (its mode is 0777): compiled code from there could be anybody's. Run `chmod 700` on it as its owner, remove it, or set another one"].assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
+    expect![[r#"the cache folder `FOLDER` can be written by others than its owner (its mode is 0777): compiled code from there could be anybody's. Run `chmod 700` on it as its owner, remove it, or set another one"#]].assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
 }
 
 #[test]

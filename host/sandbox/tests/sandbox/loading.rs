@@ -1,59 +1,91 @@
 //! What is refused, and in which words.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use playhouse_sandbox::{Compiled, LoadError, Sandbox, inspect};
+use playhouse_sandbox::{Compiled, LoadError, inspect};
 
 use crate::play::small_sandbox;
 use crate::template::{ECHO, actor, actor_with_hooks, actor_with_import};
 
-fn refused(sandbox: &Sandbox, wasm: &[u8]) -> String {
-    sandbox.load_bytes("plugins/cart.wasm", wasm).err().expect("it must be refused").to_string()
+/// One line for each component that is refused, in the order given.
+fn check(refused: &[&[u8]], expected: Expect) {
+    let sandbox = small_sandbox();
+    let mut lines = String::new();
+    for wasm in refused {
+        let error = sandbox.load_bytes("plugins/cart.wasm", wasm).err().expect("it must be refused");
+        writeln!(lines, "{error}").unwrap();
+    }
+    expected.assert_eq(&lines);
 }
 
-fn check(wasm: impl AsRef<[u8]>, expected: Expect) {
-    expected.assert_eq(&refused(&small_sandbox(), wasm.as_ref()));
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
 }
 
 #[test]
 fn files_that_are_no_components() {
-    check(b"", expect!["`plugins/cart.wasm` is not a WebAssembly component but an empty file; build the actor with `cargo build --target wasm32-wasip2`"]);
-    check(b"# Notes\n", expect!["`plugins/cart.wasm` is not a WebAssembly component but a text file; build the actor with `cargo build --target wasm32-wasip2`"]);
-    check(b"(module)", expect!["`plugins/cart.wasm` is not a WebAssembly component but WebAssembly text; build the actor with `cargo build --target wasm32-wasip2`"]);
-    check(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", expect!["`plugins/cart.wasm` is not a WebAssembly component but a file that begins with the bytes 89 50 4e 47 0d 0a 1a 0a; build the actor with `cargo build --target wasm32-wasip2`"]);
-    check(b"\x7fELF\x02\x01\x01\0\0\0\0\0", expect!["`plugins/cart.wasm` is not a WebAssembly component but a program for this machine (ELF); build the actor with `cargo build --target wasm32-wasip2`"]);
-    check(wat::parse_str("(module)").unwrap(), expect!["`plugins/cart.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`"]);
-    check(b"\0asm", expect!["`plugins/cart.wasm` is not a valid component: it ends within its first bytes; build it again"]);
-    check(b"\0asm\x0d\0\x02\0", expect!["`plugins/cart.wasm` is not a valid component: its version [0d, 00, 02, 00] is unknown here; 0d 00 01 00 was expected; build it again"]);
-    let mut cut = actor(ECHO);
-    cut.truncate(1000);
-    check(cut, expect!["`plugins/cart.wasm` is not a valid component: failed to parse WebAssembly module: unexpected end-of-file (at offset 0x3e2); build it again"]);
+    check(
+        &[
+            b"",
+            b"# Notes\n",
+            b"(module)",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+            b"\x7fELF\x02\x01\x01\0\0\0\0\0",
+            &wat("(module)"),
+            b"\0asm",
+            b"\0asm\x0d\0\x02\0",
+            &actor(ECHO)[..1000],
+        ],
+        expect![[r#"
+            `plugins/cart.wasm` is not a WebAssembly component but an empty file; build the actor with `cargo build --target wasm32-wasip2`
+            `plugins/cart.wasm` is not a WebAssembly component but a text file; build the actor with `cargo build --target wasm32-wasip2`
+            `plugins/cart.wasm` is not a WebAssembly component but WebAssembly text; build the actor with `cargo build --target wasm32-wasip2`
+            `plugins/cart.wasm` is not a WebAssembly component but a file that begins with the bytes 89 50 4e 47 0d 0a 1a 0a; build the actor with `cargo build --target wasm32-wasip2`
+            `plugins/cart.wasm` is not a WebAssembly component but a program for this machine (ELF); build the actor with `cargo build --target wasm32-wasip2`
+            `plugins/cart.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
+            `plugins/cart.wasm` is not a valid component: it ends within its first bytes; build it again
+            `plugins/cart.wasm` is not a valid component: its version [0d, 00, 02, 00] is unknown here; 0d 00 01 00 was expected; build it again
+            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3e2); build it again
+        "#]],
+    );
 }
 
 #[test]
 fn a_file_that_is_not_there() {
     let error = small_sandbox().load("cart", Path::new("no/such/cart.wasm")).err().expect("it must be refused");
     assert!(matches!(error, LoadError::NotFound { .. }));
-    expect!["there is no file `no/such/cart.wasm`; build the actor, and put its component there"].assert_eq(&error.to_string());
+    expect!["there is no file `no/such/cart.wasm`; build the actor, and put its component there"]
+        .assert_eq(&error.to_string());
 }
 
 #[test]
 fn machine_code_is_never_loaded() {
     let engine = wasmtime::Engine::default();
-    check(engine.precompile_component(&actor(ECHO)).unwrap(), expect!["`plugins/cart.wasm` is precompiled machine code, which is never loaded from a file, because it cannot be checked; use the `.wasm` component that it was made from"]);
+    check(
+        &[&engine.precompile_component(&actor(ECHO)).unwrap()],
+        expect![[r#"
+        `plugins/cart.wasm` is precompiled machine code, which is never loaded from a file, because it cannot be checked; use the `.wasm` component that it was made from
+    "#]],
+    );
 }
 
 #[test]
 fn components_of_other_worlds() {
-    check(wat::parse_str("(component)").unwrap(), expect!["`plugins/cart.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit"]);
     let command = r#"(component
       (core module $m (func (export "run") (result i32) (i32.const 0)))
       (core instance $i (instantiate $m))
       (func $run (result (result)) (canon lift (core func $i "run")))
       (instance $cli (export "run" (func $run)))
       (export "wasi:cli/run@0.2.0" (instance $cli)))"#;
-    check(wat::parse_str(command).unwrap(), expect!["`plugins/cart.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports `wasi:cli/run@0.2.0`. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit"]);
+    check(
+        &[&wat("(component)"), &wat(command)],
+        expect![[r#"
+        `plugins/cart.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+        `plugins/cart.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports `wasi:cli/run@0.2.0`. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+    "#]],
+    );
 }
 
 #[test]
@@ -64,16 +96,41 @@ fn an_export_of_another_type() {
       (func $f (param "body" u32) (result u32) (canon lift (core func $i "f")))
       (instance $handler (export "msg-handler" (func $f)))
       (export "playhouse:actor/handler@0.1.0" (instance $handler)))"#;
-    check(wat::parse_str(other).unwrap(), expect!["`plugins/cart.wasm` exports `playhouse:actor/handler@0.1.0#msg-handler` with another type than wit/actor.wit gives it: expected `list` found `u32`. Build it again with this version's wit/actor.wit or playhouse-sdk"]);
-    check(wat::parse_str(other.replace("msg-handler", "handle")).unwrap(), expect!["`plugins/cart.wasm` exports `playhouse:actor/handler@0.1.0#msg-handler` with another type than wit/actor.wit gives it: it is missing. Build it again with this version's wit/actor.wit or playhouse-sdk"]);
+    check(
+        &[&wat(other), &wat(&other.replace("msg-handler", "handle"))],
+        expect![[r#"
+        `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` is not as wit/actor.wit has it: expected `list` found `u32`. Build it again with this version's wit/actor.wit or playhouse-sdk
+        `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` is not as wit/actor.wit has it: it is missing. Build it again with this version's wit/actor.wit or playhouse-sdk
+    "#]],
+    );
 }
 
 #[test]
 fn imports_that_are_not_provided() {
     let http = r#"(import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func))))"#;
-    check(actor_with_import(http), expect!["`plugins/cart.wasm` imports `wasi:http/outgoing-handler@0.2.0`, which this host does not provide: instance export `handle` has the wrong type: function implementation is missing. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2"]);
-    let kernel = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
-    check(actor_with_import(kernel), expect!["`plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: instance export `after` has the wrong type: function implementation is missing. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2"]);
+    let timers = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
+    let other = r#"(import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u32)))))"#;
+    check(
+        &[&actor_with_import(http), &actor_with_import(timers), &actor_with_import(other)],
+        expect![[r#"
+        `plugins/cart.wasm` imports `wasi:http/outgoing-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `wasi:random/random@0.2.0`, which this host does not provide: its `get-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_switched_off_here() {
+    let threads = wat("(component (core module (memory 1 1 shared)))");
+    let wide = wat("(component (core module (memory i64 1)))");
+    check(
+        &[&threads, &wide],
+        expect![[r#"
+        `plugins/cart.wasm` is not a valid component: threads must be enabled for shared memories (at offset 0x15); build it again
+        `plugins/cart.wasm` is not a valid component: memory64 must be enabled for 64-bit memories (at offset 0x15); build it again
+    "#]],
+    );
 }
 
 #[test]

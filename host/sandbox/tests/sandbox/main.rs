@@ -1,5 +1,6 @@
 //! The sandbox under the real kernel, with components written by hand.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+// `r#` is what expect-test writes.
+#![allow(clippy::unwrap_used, clippy::needless_raw_string_hashes, missing_docs, unreachable_pub)]
 
 mod actors;
 mod caching;

@@ -26,7 +26,8 @@ pub fn actor_with_import(import: &str) -> Vec<u8> {
     component(ECHO, import, "")
 }
 
-pub const ECHO: &str = r#"(func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))"#;
+pub const ECHO: &str =
+    r#"(func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))"#;
 
 fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     let text = format!(

@@ -1,0 +1,117 @@
+//! What a person sees when a plugin is not what it should be: the whole message of the real binary.
+
+// expect-test writes them so.
+#![allow(clippy::needless_raw_string_hashes)]
+
+use std::path::Path;
+use std::process::Command;
+
+use expect_test::{Expect, expect};
+
+const MANIFEST: &str = "[[actor]]\naddress = \"/count\"\nplugin = \"count\"\n";
+
+/// What `playhouse check` says about a manifest and the file `plugins/count.wasm`; it ends with code 2.
+fn check(manifest: &str, plugin: &[u8], expected: Expect) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+    std::fs::create_dir(folder.path().join("plugins")).expect("made");
+    write("playhouse.toml", manifest.as_bytes());
+    write("plugins/count.wasm", plugin);
+    let output = playhouse(folder.path(), &["check"]);
+    expected.assert_eq(&output);
+}
+
+fn playhouse(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_playhouse"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder)
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    // A line without indentation, so that the snapshots keep that of the others.
+    format!("$ playhouse {}\n{}", arguments.join(" "), String::from_utf8(output.stderr).expect("UTF-8"))
+}
+
+#[test]
+fn no_wasm() {
+    check(
+        MANIFEST,
+        b"#!/bin/sh\n",
+        expect![[r#"
+            $ playhouse check
+              × `plugins/count.wasm` is not a WebAssembly component but a text file; build the actor with `cargo build --target wasm32-wasip2`
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/count"
+             3 │ plugin = "count"
+               ·          ───┬───
+               ·             ╰── the plugin of `/count`
+               ╰────
+        "#]],
+    );
+}
+
+#[test]
+fn a_core_module() {
+    check(
+        MANIFEST,
+        b"\0asm\x01\0\0\0",
+        expect![[r#"
+            $ playhouse check
+              × `plugins/count.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/count"
+             3 │ plugin = "count"
+               ·          ───┬───
+               ·             ╰── the plugin of `/count`
+               ╰────
+        "#]],
+    );
+}
+
+#[test]
+fn a_component_of_another_world() {
+    check(
+        MANIFEST,
+        b"\0asm\x0d\0\x01\0",
+        expect![[r#"
+            $ playhouse check
+              × `plugins/count.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/count"
+             3 │ plugin = "count"
+               ·          ───┬───
+               ·             ╰── the plugin of `/count`
+               ╰────
+        "#]],
+    );
+}
+
+#[test]
+fn a_manifest_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    expect![[r#"
+        $ playhouse run nowhere.toml
+        playhouse: the manifest `nowhere.toml` cannot be read: No such file or directory (os error 2)
+        name another manifest on the command line, or go to its folder
+    "#]]
+    .assert_eq(&playhouse(folder.path(), &["run", "nowhere.toml"]));
+}
+
+#[test]
+fn a_plugins_folder_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("playhouse.toml"), MANIFEST).expect("written");
+    expect![[r#"
+        $ playhouse check
+          × there is no plugin `count`: no file `plugins/count.wasm`
+           ╭─[playhouse.toml:3:10]
+         2 │ address = "/count"
+         3 │ plugin = "count"
+           ·          ───┬───
+           ·             ╰── no such file
+           ╰────
+          help: the plugins folder `plugins` cannot be read: No such file or directory (os error 2)
+    "#]]
+    .assert_eq(&playhouse(folder.path(), &["check"]));
+}

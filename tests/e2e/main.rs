@@ -1,0 +1,10 @@
+//! The real binary with real components, as a user runs it. `stage` hides the ceremony.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod control;
+mod crashes;
+mod errors;
+mod signals;
+mod stage;
+mod word_count;

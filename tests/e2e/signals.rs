@@ -1,0 +1,34 @@
+use rustix::process::Signal;
+
+use crate::stage::{Host, actors, folder};
+
+#[test]
+fn ctrl_c_and_term_handle_what_waits_and_exit_with_0() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let manifest = include_str!("../../plugins/word-count/playhouse.toml");
+        let (_, actors) = manifest.split_once("shutdown = ").unwrap();
+        let host_folder = folder(&format!("[play.supervision]\nshutdown = {actors}"));
+        let mut host = Host::start(host_folder, &["--stdin", "/split"]);
+        host.feed(&b"two words\n".repeat(1000));
+        host.actor_when("/split", |split| split["handled"] == 1000);
+        host.signal(signal);
+        let ended = host.end();
+        assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+        assert_eq!(ended.stdout, "1000\ttwo\n1000\twords\n", "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_stops_at_once() {
+    let manifest = "[play.supervision]\nshutdown = \"1h\"\n".to_owned()
+        + &actors(&[("/flaky", "flaky")])
+        + "[actor.limits]\ntimeout = \"1h\"\n";
+    let mut host = Host::start(folder(&manifest), &["--tell", "/flaky=!sleep"]);
+    host.actor_when("/flaky", |flaky| flaky["state"] == "running");
+    host.signal(Signal::INT);
+    host.wait_for("stopping in order");
+    host.signal(Signal::INT);
+    let ended = host.end();
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 dead letter"), "what was in hand is not lost silently: {}", ended.stderr);
+}

@@ -1,0 +1,177 @@
+//! Builds what the tests run, starts hosts in folders of their own, and talks to them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{LazyLock, Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// The workspace's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace")
+}
+
+/// The binary under test, built with the guests once for all tests.
+pub fn playhouse() -> &'static Path {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        for arguments in [&["build", "--package", "playhouse"][..], &["xtask", "build-guests"]] {
+            let status = Command::new(env!("CARGO")).args(arguments).current_dir(root()).status();
+            assert!(status.is_ok_and(|status| status.success()), "cargo {arguments:?} failed");
+        }
+        // tests run from target/PROFILE/deps/
+        let here = std::env::current_exe().expect("a running test has a file");
+        here.ancestors().nth(2).expect("two folders up").join("playhouse")
+    });
+    &BUILT
+}
+
+/// A command of the binary, with no environment that would change what it prints.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(playhouse());
+    command.current_dir(folder).env_remove("RUST_LOG").env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+    command.env("XDG_CACHE_HOME", cache());
+    command
+}
+
+/// Compiled components, shared by all tests so that each is compiled once.
+pub fn cache() -> PathBuf {
+    let folder = root().join("target/e2e-cache");
+    std::fs::create_dir_all(&folder).expect("target is ours");
+    folder
+}
+
+/// A folder with a manifest whose plugins are the built ones.
+pub fn folder(actors: &str) -> TempDir {
+    let _ = playhouse();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let manifest = format!("[play]\nname = \"test\"\nplugins = {:?}\n\n{actors}", root().join("plugins"));
+    std::fs::write(folder.path().join("playhouse.toml"), manifest).expect("our own folder");
+    folder
+}
+
+/// `[[actor]]` tables, one for each address and plugin.
+pub fn actors(list: &[(&str, &str)]) -> String {
+    list.iter().map(|(at, plugin)| format!("[[actor]]\naddress = {at:?}\nplugin = {plugin:?}\n")).collect()
+}
+
+/// A running host.
+pub struct Host {
+    pub folder: TempDir,
+    child: Child,
+    /// In a lock only so that threads of a test can share the host.
+    stderr: Mutex<mpsc::Receiver<String>>,
+    seen: Vec<String>,
+    stdout: Option<JoinHandle<String>>,
+}
+
+/// What a host left behind.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Host {
+    /// Starts `playhouse run` in the folder and waits until all actors are up.
+    pub fn start(folder: TempDir, arguments: &[&str]) -> Self {
+        let mut host = Self::spawn(folder, arguments);
+        host.wait_for(" is up: ");
+        host
+    }
+
+    /// Starts `playhouse run` in the folder.
+    pub fn spawn(folder: TempDir, arguments: &[&str]) -> Self {
+        let mut child = command(folder.path())
+            .arg("run")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built");
+        let (sender, said) = mpsc::channel();
+        let lines = BufReader::new(child.stderr.take().expect("piped"));
+        std::thread::spawn(move || lines.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let stdout = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut stdout, &mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Self { folder, child, stderr: Mutex::new(said), seen: Vec::new(), stdout: Some(stdout) }
+    }
+
+    /// Waits for a line on stderr that contains `text`.
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let said = self.stderr.get_mut().unwrap().recv();
+            match said {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("the host ended without saying {text:?}:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// Writes to the host's stdin.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.child.stdin.as_mut().expect("still open").write_all(bytes).expect("the host reads");
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("not zero");
+        kill_process(pid, signal).expect("our child");
+    }
+
+    /// Closes stdin and waits for the end.
+    pub fn end(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        let status = self.child.wait().expect("our child");
+        self.seen.extend(self.stderr.get_mut().unwrap().iter());
+        let stdout = self.stdout.take().expect("taken once").join().expect("the reader does not panic");
+        Ended { status, stdout, stderr: std::mem::take(&mut self.seen).join("\n") }
+    }
+
+    /// Runs another command of the binary against this host.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        command(self.folder.path()).args(arguments).output().expect("the binary was built")
+    }
+
+    /// As [`Host::run`], for what must succeed: its stdout.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What `tree --json` says of one actor.
+    pub fn actor(&self, address: &str) -> serde_json::Value {
+        let tree: serde_json::Value = serde_json::from_str(&self.ok(&["tree", "--json"])).expect("JSON");
+        let actors = tree["actors"].as_array().expect("a list of actors");
+        actors.iter().find(|a| a["address"] == address).expect("a known actor").clone()
+    }
+
+    /// Looks at one actor until it is as wanted. Each look is a round trip to the host.
+    pub fn actor_when(&self, address: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        loop {
+            let actor = self.actor(address);
+            if wanted(&actor) {
+                return actor;
+            }
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
