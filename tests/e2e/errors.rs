@@ -38,16 +38,19 @@ fn check_plugin(bytes: &[u8], said: Expect) {
 
 #[test]
 fn an_unknown_key() {
-    check_manifest("[[actor]]\naddress = \"/a\"\nplugin = \"echo\"\nbach = 3\n", expect![[r#"
-          × unknown key `bach`
-           ╭─[playhouse.toml:8:1]
-         7 │ plugin = "echo"
-         8 │ bach = 3
-           · ──┬─
-           ·   ╰── did you mean `batch`?
-           ╰────
-          help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
-    "#]]);
+    check_manifest(
+        "[[actor]]\naddress = \"/a\"\nplugin = \"echo\"\nbach = 3\n",
+        expect![[r#"
+              × unknown key `bach`
+               ╭─[playhouse.toml:8:1]
+             7 │ plugin = "echo"
+             8 │ bach = 3
+               · ──┬─
+               ·   ╰── did you mean `batch`?
+               ╰────
+              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+        "#]],
+    );
 }
 
 #[test]
@@ -69,122 +72,153 @@ fn a_wrong_unit() {
 
 #[test]
 fn a_doubled_address() {
-    check_manifest(&actors(&[("/a", "echo"), ("/a", "counter")]), expect![[r#"
-          × two actors have the address `/a`
-            ╭─[playhouse.toml:9:11]
-          5 │ [[actor]]
-          6 │ address = "/a"
-            ·           ──┬─
-            ·             ╰── first here
-          7 │ plugin = "echo"
-          8 │ [[actor]]
-          9 │ address = "/a"
-            ·           ──┬─
-            ·             ╰── again here
-         10 │ plugin = "counter"
-            ╰────
-          help: give one of them another name
-    "#]]);
+    check_manifest(
+        &actors(&[("/a", "echo"), ("/a", "counter")]),
+        expect![[r#"
+              × two actors have the address `/a`
+                ╭─[playhouse.toml:9:11]
+              5 │ [[actor]]
+              6 │ address = "/a"
+                ·           ──┬─
+                ·             ╰── first here
+              7 │ plugin = "echo"
+              8 │ [[actor]]
+              9 │ address = "/a"
+                ·           ──┬─
+                ·             ╰── again here
+             10 │ plugin = "counter"
+                ╰────
+              help: give one of them another name
+        "#]],
+    );
 }
 
 #[test]
 fn an_orphan() {
-    check_manifest(&actors(&[("/a", "echo"), ("/b/c", "counter")]), expect![[r#"
-          × `/b/c` has no parent
-            ╭─[playhouse.toml:9:11]
-          8 │ [[actor]]
-          9 │ address = "/b/c"
-            ·           ───┬──
-            ·              ╰── no actor has the address `/b`
-         10 │ plugin = "counter"
-            ╰────
-          help: add an actor with address = "/b" before it, or name it "/c"
-    "#]]);
+    check_manifest(
+        &actors(&[("/a", "echo"), ("/b/c", "counter")]),
+        expect![[r#"
+              × `/b/c` has no parent
+                ╭─[playhouse.toml:9:11]
+              8 │ [[actor]]
+              9 │ address = "/b/c"
+                ·           ───┬──
+                ·              ╰── no actor has the address `/b`
+             10 │ plugin = "counter"
+                ╰────
+              help: add an actor with address = "/b" before it, or name it "/c"
+        "#]],
+    );
 }
 
 #[test]
 fn a_bad_address() {
-    check_manifest(&actors(&[("/a b", "echo")]), expect![[r#"
-          × `/a b` is no address: ` ` is not allowed; use letters, digits, `_` and `-`
-           ╭─[playhouse.toml:6:11]
-         5 │ [[actor]]
-         6 │ address = "/a b"
-           ·           ───┬──
-           ·              ╰── here
-         7 │ plugin = "echo"
-           ╰────
-          help: an address is "/" and the name, below another actor "/parent/name"
-    "#]]);
+    check_manifest(
+        &actors(&[("/a b", "echo")]),
+        expect![[r#"
+              × `/a b` is no address: ` ` is not allowed; use letters, digits, `_` and `-`
+               ╭─[playhouse.toml:6:11]
+             5 │ [[actor]]
+             6 │ address = "/a b"
+               ·           ───┬──
+               ·              ╰── here
+             7 │ plugin = "echo"
+               ╰────
+              help: an address is "/" and the name, below another actor "/parent/name"
+        "#]],
+    );
 }
 
 #[test]
 fn a_missing_plugin() {
-    check_manifest(&actors(&[("/a", "ecko")]), expect![[r#"
-          × there is no plugin `ecko`: no file `ROOT/plugins/ecko.wasm`
-           ╭─[playhouse.toml:7:10]
-         6 │ address = "/a"
-         7 │ plugin = "ecko"
-           ·          ───┬──
-           ·             ╰── did you mean "echo"?
-           ╰────
-          help: the folder `ROOT/plugins` has `count`, `counter`, `echo`, `flaky`, `report`, `split`
-    "#]]);
+    check_manifest(
+        &actors(&[("/a", "ecko")]),
+        expect![[r#"
+              × there is no plugin `ecko`: no file `ROOT/plugins/ecko.wasm`
+               ╭─[playhouse.toml:7:10]
+             6 │ address = "/a"
+             7 │ plugin = "ecko"
+               ·          ───┬──
+               ·             ╰── did you mean "echo"?
+               ╰────
+              help: the folder `ROOT/plugins` has `count`, `counter`, `echo`, `flaky`, `report`, `split`
+        "#]],
+    );
 }
 
 #[test]
 fn a_plugin_that_is_no_wasm() {
-    check_plugin(b"#!/bin/sh\necho hello\n", expect![[r#"
-          × `./odd.wasm` is not a WebAssembly component but a text file; build the actor with `cargo build --target wasm32-wasip2`
-           ╭─[playhouse.toml:6:10]
-         5 │ address = "/a"
-         6 │ plugin = "odd"
-           ·          ──┬──
-           ·            ╰── the plugin of `/a`
-           ╰────
-    "#]]);
+    check_plugin(
+        b"#!/bin/sh\necho hello\n",
+        expect![[r#"
+              × `./odd.wasm` is not a WebAssembly component but a text file; build the actor with `cargo build --target wasm32-wasip2`
+               ╭─[playhouse.toml:6:10]
+             5 │ address = "/a"
+             6 │ plugin = "odd"
+               ·          ──┬──
+               ·            ╰── the plugin of `/a`
+               ╰────
+        "#]],
+    );
 }
 
 #[test]
 fn a_core_module_instead_of_a_component() {
-    check_plugin(b"\0asm\x01\0\0\0", expect![[r#"
-          × `./odd.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
-           ╭─[playhouse.toml:6:10]
-         5 │ address = "/a"
-         6 │ plugin = "odd"
-           ·          ──┬──
-           ·            ╰── the plugin of `/a`
-           ╰────
-    "#]]);
+    check_plugin(
+        b"\0asm\x01\0\0\0",
+        expect![[r#"
+              × `./odd.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
+               ╭─[playhouse.toml:6:10]
+             5 │ address = "/a"
+             6 │ plugin = "odd"
+               ·          ──┬──
+               ·            ╰── the plugin of `/a`
+               ╰────
+        "#]],
+    );
 }
 
 #[test]
 fn a_component_for_another_world() {
-    check_plugin(b"\0asm\x0d\0\x01\0", expect![[r#"
-          × `./odd.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
-           ╭─[playhouse.toml:6:10]
-         5 │ address = "/a"
-         6 │ plugin = "odd"
-           ·          ──┬──
-           ·            ╰── the plugin of `/a`
-           ╰────
-    "#]]);
+    check_plugin(
+        b"\0asm\x0d\0\x01\0",
+        expect![[r#"
+              × `./odd.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+               ╭─[playhouse.toml:6:10]
+             5 │ address = "/a"
+             6 │ plugin = "odd"
+               ·          ──┬──
+               ·            ╰── the plugin of `/a`
+               ╰────
+        "#]],
+    );
 }
 
 #[test]
 fn a_second_host_on_the_same_socket() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
-    check(host.folder.path(), &["run"], 2, expect![[r#"
+    check(
+        host.folder.path(),
+        &["run"],
+        2,
+        expect![[r#"
         playhouse: another host listens on `.playhouse/control.sock`: stop it, or name another socket with --socket (or none with --no-socket)
-    "#]]);
+    "#]],
+    );
     assert_eq!(host.ok(&["ask", "/echo", "x"]), "x", "the first one goes on");
 }
 
 #[test]
 fn a_tell_to_an_unknown_address() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
-    check(host.folder.path(), &["tell", "/ecko", "x"], 1, expect![[r#"
+    check(
+        host.folder.path(),
+        &["tell", "/ecko", "x"],
+        1,
+        expect![[r#"
         playhouse: no actor has the address `/ecko`: did you mean `/echo`?
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub fn cache() -> PathBuf {
 pub fn folder(actors: &str) -> TempDir {
     let _ = playhouse();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let manifest = format!("[play]\nname = \"test\"\nplugins = {:?}\n\n{actors}", root().join("plugins"));
+    let manifest = format!("[play]\nname = \"test\"\nplugins = \"{}\"\n\n{actors}", root().join("plugins").display());
     std::fs::write(folder.path().join("playhouse.toml"), manifest).expect("our own folder");
     folder
 }
@@ -115,7 +115,7 @@ impl Host {
                         return line;
                     }
                 }
-                Err(_) => panic!("the host ended without saying {text:?}:\n{}", self.seen.join("\n")),
+                Err(mpsc::RecvError) => panic!("the host ended without saying {text:?}:\n{}", self.seen.join("\n")),
             }
         }
     }

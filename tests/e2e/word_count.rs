@@ -65,7 +65,8 @@ fn the_result_equals_the_one_of_tr_sort_and_uniq() {
 fn any_bytes_are_counted() {
     let binary: Vec<u8> = noise(1).take(3_000_000).collect();
     assert_eq!(plain(&binary), expected(&binary));
-    for text in [&b""[..], b"\n\n\n", b"no newline at the end", b"cr\r\nlf\r\n", "h\u{e9}h\u{e9} \u{4f60}hi".as_bytes()] {
+    for text in [&b""[..], b"\n\n\n", b"no newline at the end", b"cr\r\nlf\r\n", "h\u{e9}h\u{e9} \u{4f60}hi".as_bytes()]
+    {
         assert_eq!(plain(text), expected(text), "{text:?}");
     }
 }

@@ -94,6 +94,8 @@ pub(crate) struct World {
     pub(crate) dead_letters: DeadLetters,
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
+    /// Restarts of all actors.
+    pub(crate) restarts: AtomicU64,
     random: AtomicU64,
 }
 
@@ -104,6 +106,7 @@ impl World {
             asks: Asks::default(),
             dead_letters,
             idle_hint: Notify::new(),
+            restarts: AtomicU64::new(0),
             random: AtomicU64::new(seed),
         }
     }
@@ -141,7 +144,7 @@ impl World {
             tracing::warn!(
                 target: "playhouse",
                 address = %actor.address(),
-                message = %message.envelope.id,
+                id = %message.envelope.id,
                 attempts = message.envelope.attempt,
                 "dead letter: {reason}"
             );

@@ -108,6 +108,11 @@ impl World {
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => {}
         }
+        if !inside && target.mailbox.spec().overflow == Overflow::DropNewest {
+            let message = Message { envelope: *envelope, body: body.to_vec() };
+            self.bury(target, [message], &DeadReason::Overflow, false);
+            return Ok(());
+        }
         if inside { Ok(()) } else { Err(SendError::MailboxFull(target.address().clone())) }
     }
 

@@ -236,7 +236,7 @@ impl Hand {
                     Failure::Retry(text) if attempt < restart.attempts => {
                         let ceiling = restart.backoff.ceiling(attempt);
                         tracing::info!(
-                            target: "playhouse", address = %self.address(), message = %message.envelope.id,
+                            target: "playhouse", address = %self.address(), id = %message.envelope.id,
                             attempt, "will retry: {text}"
                         );
                         let due = Instant::now() + self.world.jitter(ceiling);

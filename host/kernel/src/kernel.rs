@@ -175,6 +175,11 @@ impl Kernel {
         self.world.dead_letters.counts()
     }
 
+    /// Restarts of all actors so far; also known when the play is over.
+    pub fn restarts(&self) -> u64 {
+        self.world.restarts.load(Ordering::Relaxed)
+    }
+
     /// Begins an orderly shutdown: in reverse of the start, each actor handles what waits, runs its `shutdown`
     /// hook, and ends. Wait for it with [`Kernel::over`].
     pub fn shut_down(&self) {

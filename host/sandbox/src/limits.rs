@@ -136,7 +136,8 @@ impl CpuMeter {
             // The tick was one that passed while it waited.
             UpdateDeadline::Continue(1)
         } else {
-            UpdateDeadline::Yield(1)
+            // Tokio's own yield lets timers and sockets have their turn as well.
+            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
         }
     }
 
@@ -208,7 +209,7 @@ mod tests {
         meter.restart();
         poll(&meter, || {
             clock.fetch_add(1000, Relaxed);
-            assert!(matches!(meter.ticked(), UpdateDeadline::Yield(1)), "it may have been preempted");
+            assert!(matches!(meter.ticked(), UpdateDeadline::YieldCustom(1, _)), "it may have been preempted");
         });
         poll(&meter, || {
             let began = thread_ns();
@@ -219,7 +220,7 @@ mod tests {
         meter.restart();
         poll(&meter, || {
             clock.fetch_add(1, Relaxed);
-            assert!(matches!(meter.ticked(), UpdateDeadline::Yield(1)), "a new message has the whole budget");
+            assert!(matches!(meter.ticked(), UpdateDeadline::YieldCustom(1, _)), "a new message has the whole budget");
         });
     }
 }

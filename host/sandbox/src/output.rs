@@ -7,15 +7,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, BoxFuture};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Where the lines go that actors write. Called on the runtime's workers: it must not block for long.
+/// Where the lines go that actors write. Called on the runtime's workers: it must not block.
 pub trait Output: Send + Sync + 'static {
     /// One line of an actor's standard output, without the newline.
     fn stdout(&self, from: &Address, line: &[u8]);
+    /// Whether an actor that writes to its standard output should wait. A write that has begun is still taken.
+    fn stdout_full(&self) -> bool {
+        false
+    }
+    /// Resolves when [`Output::stdout_full`] may have become false. Waiting for it is not CPU time.
+    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
     /// One line of an actor's standard error, without the newline.
     fn stderr(&self, from: &Address, line: &[u8]);
 }
@@ -147,7 +155,15 @@ impl StdoutStream for Lines {
 
 #[wasmtime_wasi::async_trait]
 impl Pollable for Lines {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        let (kind, output) = {
+            let state = self.state();
+            (state.kind, state.output.clone())
+        };
+        if kind == Kind::Stdout {
+            output.stdout_room().await;
+        }
+    }
 }
 
 impl OutputStream for Lines {
@@ -161,7 +177,9 @@ impl OutputStream for Lines {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(LINE_BYTES)
+        let state = self.state();
+        let full = state.kind == Kind::Stdout && state.output.stdout_full();
+        Ok(if full { 0 } else { LINE_BYTES })
     }
 }
 

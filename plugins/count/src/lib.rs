@@ -16,7 +16,8 @@ use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 use crate::table::Table;
 
 const PAGE_BYTES: usize = 256 * 1024;
-const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
+/// The receiver may print, and a person may read what it prints in a pager: only its own limits end that.
+const PAGE_TIMEOUT: Duration = Duration::from_hours(24);
 
 #[derive(Default)]
 struct Count {

@@ -70,6 +70,9 @@ impl Actor for Flaky {
 
 export_actor!(Flaky);
 
+// `inline(never)` keeps these names in the backtraces that they are here to show.
+
+#[inline(never)]
 fn make(trouble: Trouble) -> Result {
     match trouble {
         Trouble::Panic => panic!("the message asked for a panic"),
@@ -85,6 +88,7 @@ fn make(trouble: Trouble) -> Result {
 
 // Without `black_box` a compiler may remove each of these.
 
+#[inline(never)]
 fn spin() -> ! {
     let mut turns = 0_u64;
     loop {
@@ -92,6 +96,7 @@ fn spin() -> ! {
     }
 }
 
+#[inline(never)]
 fn hoard() -> ! {
     let mut hoard = Vec::new();
     loop {

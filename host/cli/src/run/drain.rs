@@ -15,12 +15,9 @@ const REFRESH: Duration = Duration::from_millis(100);
 const NAMED: usize = 8;
 
 /// Shuts down and waits until nothing runs any more. `asked`: a person waits for it, and is told at once.
-/// Returns how many restarts there were, as far as was to be seen: a play that is over tells nothing any more.
-pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> Option<u64> {
-    let mut seen = Seen { restarts: None };
-    seen.look(kernel).await;
+pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
     kernel.shut_down();
-    let mut said = seen.look(kernel).await;
+    let mut said = look(kernel).await;
     if asked {
         console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
     }
@@ -39,7 +36,7 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> Op
             _ = kernel.over() => break,
             _ = ticks.tick() => {}
         }
-        let waiting = seen.look(kernel).await;
+        let waiting = look(kernel).await;
         if waiting.is_none() || waiting == said {
             continue;
         }
@@ -57,29 +54,16 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) -> Op
     if let Some(bar) = bar.flatten() {
         console.clear(&bar);
     }
-    seen.restarts
 }
 
-/// The last look that saw anything: there is nothing to see any more when all is over.
-struct Seen {
-    restarts: Option<u64>,
-}
-
-impl Seen {
-    /// Who is not down yet; none when nobody is left.
-    async fn look(&mut self, kernel: &Kernel) -> Option<String> {
-        let actors = kernel.actors().await;
-        if !actors.is_empty() {
-            self.restarts = Some(actors.iter().map(|actor| actor.restarts).sum());
-        }
-        let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
-        match up.len() {
-            0 => None,
-            n if n > NAMED => {
-                Some(format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor")))
-            }
-            _ => Some(up.join(", ")),
-        }
+/// Who is not down yet; none when nobody is left.
+async fn look(kernel: &Kernel) -> Option<String> {
+    let actors = kernel.actors().await;
+    let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
+    match up.len() {
+        0 => None,
+        n if n > NAMED => Some(format!("{} and {}", up[..NAMED].join(", "), counted((n - NAMED) as u64, "more actor"))),
+        _ => Some(up.join(", ")),
     }
 }
 

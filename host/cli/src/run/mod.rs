@@ -16,6 +16,7 @@ mod summary;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use playhouse_kernel::{Address, Kernel, Stage};
 use playhouse_sandbox::Output;
@@ -60,6 +61,9 @@ fn check_target(play: &Play, to: &Address) -> Result<(), Exit> {
         .map_or_else(|| "`playhouse check` shows who is there".into(), |near| format!("did you mean `{near}`?"));
     Err(Exit::with(BAD_INPUT, format!("no actor has the address `{to}`: {hint}")))
 }
+
+/// How long the output that is already there may take after a second Ctrl-C.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One run.
 struct Performance<'a> {
@@ -154,19 +158,16 @@ impl Performance<'_> {
             Curtain::Done | Curtain::Signal | Curtain::Over => {}
         }
         let asked = matches!(curtain, Curtain::Signal);
-        let restarts = tokio::select! {
-            restarts = drain::drain(kernel, self.console, asked) => restarts,
-            () = signals.next() => {
-                kernel.kill();
-                return Err(Exit::with(KILLED, "ended at once; what waited is lost"));
-            }
+        tokio::select! {
+            () = drain::drain(kernel, self.console, asked) => {}
+            () = signals.next() => return Err(self.cut_off(kernel, stdout, signals).await),
         };
         let writing = stdout.clone();
         let written = tokio::select! {
             written = tokio::task::spawn_blocking(move || writing.finish()) => written.unwrap_or(false),
             () = signals.next() => return Err(Exit::with(KILLED, "ended at once; not all output was written")),
         };
-        if let Some(text) = summary::summary(kernel, restarts) {
+        if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }
         match (kernel.stage(), curtain) {
@@ -175,6 +176,26 @@ impl Performance<'_> {
             _ if !written => Err(Exit::quiet(FAILED)),
             _ => Ok(()),
         }
+    }
+}
+
+impl Performance<'_> {
+    /// A person's second word: everything ends now. What was lost is said; a third word spares even that.
+    async fn cut_off(&self, kernel: &Kernel, stdout: &Arc<Stdout>, signals: &mut Signals) -> Exit {
+        kernel.kill();
+        let writing = stdout.clone();
+        let last_words = async {
+            kernel.over().await;
+            let _ = tokio::task::spawn_blocking(move || writing.finish()).await;
+        };
+        tokio::select! {
+            _ = tokio::time::timeout(LAST_WORDS, last_words) => {}
+            () = signals.next() => {}
+        }
+        if let Some(text) = summary::summary(kernel) {
+            self.console.say(text.trim_end());
+        }
+        Exit::with(KILLED, "ended at once; what waited was not handled")
     }
 }
 

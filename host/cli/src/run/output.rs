@@ -2,13 +2,14 @@
 //! stdout is bounded; a guest that writes more waits as well.
 
 use std::io::Write;
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, BoxFuture};
 use playhouse_sandbox::Output;
 use tokio::sync::Notify;
 
-/// Most bytes that wait for stdout.
+/// When so many bytes wait for stdout, guests that write more wait as well.
 const WAITING_BYTES: usize = 1 << 20;
 
 /// Guests' stdout, on its way. Lines of one actor keep their order. The thread writes whatever has come while
@@ -17,8 +18,10 @@ pub(crate) struct Stdout {
     pipe: Mutex<Pipe>,
     /// Told when there is something to write, or nothing more to come.
     filled: Condvar,
-    /// Told when there is room again, or all is written.
+    /// Told when all is written.
     emptied: Condvar,
+    /// Told when there is room again.
+    room: Notify,
     /// Told when nobody reads any more.
     closed: Notify,
 }
@@ -38,6 +41,7 @@ impl Stdout {
             pipe: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
+            room: Notify::new(),
             closed: Notify::new(),
         });
         let shared = stdout.clone();
@@ -59,30 +63,23 @@ impl Stdout {
                 std::mem::swap(&mut chunk, &mut pipe.waiting);
                 pipe.writing = true;
             }
+            self.room.notify_waiters();
             if to.write_all(&chunk).and_then(|()| to.flush()).is_err() {
                 let mut pipe = self.lock();
                 pipe.closed = true;
                 pipe.writing = false;
                 pipe.waiting = Vec::new();
                 self.emptied.notify_all();
+                self.room.notify_waiters();
                 self.closed.notify_one();
                 return;
             }
         }
     }
 
-    /// Adds a line. Waits while too much waits already; drops it when nobody reads any more.
+    /// Adds a line; drops it when nobody reads any more. Who writes looks first whether it is full.
     pub(crate) fn line(&self, line: &[u8]) {
         let mut pipe = self.lock();
-        if pipe.waiting.len() >= WAITING_BYTES && !pipe.closed {
-            drop(pipe);
-            // A guest writes from one of Tokio's workers, whose other tasks must go on.
-            tokio::task::block_in_place(|| {
-                let full = |pipe: &mut Pipe| pipe.waiting.len() >= WAITING_BYTES && !pipe.closed;
-                drop(self.emptied.wait_while(self.lock(), full));
-            });
-            pipe = self.lock();
-        }
         if !pipe.closed {
             pipe.waiting.extend_from_slice(line);
             pipe.waiting.push(b'\n');
@@ -95,6 +92,24 @@ impl Stdout {
         let busy = |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty());
         let pipe = self.emptied.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         !pipe.closed
+    }
+
+    /// Whether so much waits that nobody should add to it.
+    fn is_full(&self) -> bool {
+        let pipe = self.lock();
+        pipe.waiting.len() >= WAITING_BYTES && !pipe.closed
+    }
+
+    /// Resolves when it is not full.
+    async fn room(&self) {
+        loop {
+            let mut room = pin!(self.room.notified());
+            room.as_mut().enable();
+            if !self.is_full() {
+                return;
+            }
+            room.await;
+        }
     }
 
     /// Resolves when nobody reads any more.
@@ -113,6 +128,14 @@ pub(crate) struct GuestOutput(pub Arc<Stdout>);
 impl Output for GuestOutput {
     fn stdout(&self, _from: &Address, line: &[u8]) {
         self.0.line(line);
+    }
+
+    fn stdout_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.room())
     }
 
     fn stderr(&self, from: &Address, line: &[u8]) {
@@ -156,6 +179,21 @@ mod tests {
         assert!(stdout.finish());
         let expected = (0..100).map(|n| n.to_string() + "\n").collect::<Vec<_>>().concat();
         assert_eq!(String::from_utf8_lossy(&reader.join().expect("no panic")), expected);
+    }
+
+    #[tokio::test]
+    async fn who_finds_it_full_waits_until_it_is_not() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let stdout = Stdout::to(Slow(sender));
+        while !stdout.is_full() {
+            stdout.line(&[b'x'; 1000]);
+        }
+        let reader = std::thread::spawn(move || while receiver.recv().is_ok_and(|some| some.last() != Some(&b'!')) {});
+        stdout.room().await;
+        assert!(!stdout.is_full());
+        stdout.lock().waiting.push(b'!');
+        stdout.filled.notify_one();
+        reader.join().expect("no panic");
     }
 
     #[test]

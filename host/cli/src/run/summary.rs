@@ -15,24 +15,21 @@ const BODY_CHARS: usize = 60;
 const FRAMES: usize = 8;
 
 /// The summary; none when all went well.
-pub(super) fn summary(kernel: &Kernel, restarts: Option<u64>) -> Option<String> {
-    let counts = kernel.dead_letter_counts();
-    if counts.total() == 0 && restarts.unwrap_or_default() == 0 {
+pub(super) fn summary(kernel: &Kernel) -> Option<String> {
+    let (counts, restarts) = (kernel.dead_letter_counts(), kernel.restarts());
+    if counts.total() == 0 && restarts == 0 {
         return None;
     }
     Some(shown(&counts, &kernel.dead_letters(), restarts))
 }
 
-fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: Option<u64>) -> String {
+fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64) -> String {
     let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     let mut out = format!("playhouse: {}", counted(counts.total(), "dead letter"));
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));
     }
-    if let Some(restarts) = restarts {
-        let _ = write!(out, "; {}", counted(restarts, "restart"));
-    }
-    out.push('\n');
+    let _ = writeln!(out, "; {}", counted(restarts, "restart"));
     for letter in letters.iter().take(SHOWN) {
         write_letter(&mut out, letter);
     }
@@ -146,7 +143,7 @@ mod tests {
                   body: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
               … and 3 more
         "]]
-        .assert_eq(&shown(&counts, &letters, Some(14)));
+        .assert_eq(&shown(&counts, &letters, 14));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and writes the log. It never touches a message.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -188,6 +189,7 @@ impl Supervision {
             }
             Action::Retire(node) => self.world.retire(self.actor(node)),
             Action::RestartIn(node, pause) => {
+                self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(target: "playhouse", address = %self.actor(node).address(), "restarts in {pause:.0?}");
             }
             Action::GaveUp(node) => {

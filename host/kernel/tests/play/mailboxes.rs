@@ -82,6 +82,18 @@ async fn the_outside_is_told_that_a_mailbox_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_drop_rule_drops_is_a_dead_letter_wherever_it_came_from() {
+    for (overflow, dropped) in [(Overflow::DropNewest, "3"), (Overflow::DropOldest, "0")] {
+        let journal = Journal::default();
+        let kernel = start(vec![closed_shop(&journal, overflow)]).await;
+        for n in 0..4 {
+            tell(&kernel, "/shop", &n.to_string()).await;
+        }
+        assert_eq!(letters(&kernel), [format!("overflow {dropped} x0")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mailbox_is_bounded_in_bytes_too_and_one_message_always_fits() {
     let journal = Journal::default();
     let mut shop = closed_shop(&journal, Overflow::Reject);
