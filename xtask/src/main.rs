@@ -5,12 +5,14 @@
 //! | `main.rs` | the commands and how processes are run |
 //! | `guests.rs` | builds the plugins and drops them into `plugins/` |
 //! | `demo.rs` | the tour that the README promises |
+//! | `reference.rs` | the manifest's reference page |
 //! | `checks.rs` | everything that must hold before a change lands |
 //! | `tidy.rs` | tests that docs and code agree |
 
 mod checks;
 mod demo;
 mod guests;
+mod reference;
 #[cfg(test)]
 mod tidy;
 
@@ -24,6 +26,7 @@ usage: cargo xtask COMMAND
   test           formatting, lints, and all tests
   bench          time the hot paths (release profile with fat LTO: the first build takes long)
   build-guests   build the example plugins into plugins/
+  docs           print docs/manifest.md from the types that read the manifest
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         ["demo"] => demo::run_demo(),
         ["test"] => checks::run(),
         ["bench", ..] => bench(&words[1..]),
+        ["docs"] => reference::write(),
         ["build-guests"] => guests::build(guests::PLUGINS),
         _ => {
             eprint!("{USAGE}");

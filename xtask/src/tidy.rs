@@ -19,6 +19,11 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The Rust files that are no tests.
+fn sources() -> impl Iterator<Item = PathBuf> {
+    files(&root(), ".rs").into_iter().filter(|path| path.components().any(|part| part.as_os_str() == "src"))
+}
+
 fn documents() -> Vec<(PathBuf, String)> {
     files(&root(), ".md").into_iter().map(|p| (p.clone(), std::fs::read_to_string(&p).expect("readable"))).collect()
 }
@@ -63,7 +68,7 @@ fn commands_that_documents_name_exist() {
 #[test]
 fn a_file_is_a_room_of_at_most_five_hundred_lines() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();
-    let large: Vec<_> = files(&root(), ".rs").into_iter().filter(|path| lines(path) > 500).collect();
+    let large: Vec<_> = sources().filter(|path| lines(path) > 500).collect();
     assert!(large.is_empty(), "look for the second concept that moved in: {large:?}");
 }
 
@@ -74,8 +79,7 @@ fn every_rust_file_says_what_lives_there() {
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
         !first.starts_with("//!")
     };
-    let sources = files(&root(), ".rs").into_iter().filter(|p| p.components().any(|c| c.as_os_str() == "src"));
-    let silent: Vec<_> = sources.filter(silent).collect();
+    let silent: Vec<_> = sources().filter(silent).collect();
     assert!(silent.is_empty(), "these files do not say what lives there: {silent:?}");
 }
 
