@@ -49,6 +49,8 @@ pub enum Event {
     Resume(Node),
     /// Everything stops in order.
     Shutdown,
+    /// Everything ends now.
+    Kill,
     /// A time that [`Tree::next_timer`](super::tree::Tree::next_timer) named has come.
     Timer,
 }
@@ -66,7 +68,12 @@ pub enum Action {
         drain: bool,
     },
     /// End an incarnation now.
-    Kill(Node),
+    Kill {
+        /// Whose.
+        node: Node,
+        /// Because it did not stop in time.
+        late: bool,
+    },
     /// It will not run again: its mailbox closes.
     Retire(Node),
     /// This child will be started after this pause.

@@ -139,12 +139,7 @@ impl Supervision {
                 });
                 Some(Event::Shutdown)
             }
-            Command::Kill => {
-                for actor in self.actors.iter().flatten() {
-                    actor.mailbox.set_signal(Signal::Kill);
-                }
-                Some(Event::Shutdown)
-            }
+            Command::Kill => Some(Event::Kill),
         }
     }
 
@@ -183,8 +178,10 @@ impl Supervision {
             Action::Stop { node, drain } => {
                 self.actor(node).mailbox.set_signal(if drain { Signal::Drain } else { Signal::Stop });
             }
-            Action::Kill(node) => {
-                tracing::warn!(target: "playhouse", address = %self.actor(node).address(), "did not stop in time: killed");
+            Action::Kill { node, late } => {
+                if late {
+                    tracing::warn!(target: "playhouse", address = %self.actor(node).address(), "did not stop in time: killed");
+                }
                 self.actor(node).mailbox.set_signal(Signal::Kill);
             }
             Action::Retire(node) => self.world.retire(self.actor(node)),

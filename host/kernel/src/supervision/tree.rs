@@ -4,7 +4,8 @@
 //! Rules: a child restarts one-for-one under its parent's intensity and its own backoff. A parent that goes
 //! down takes its children down first, in reverse start order, and only then is down itself. A failed start of
 //! a child while its parent comes up fails the parent; later it counts as one more restart. A parent that
-//! gives up stops its children and fails. What a person stopped only a person starts.
+//! gives up stops its children and fails. What a person stopped only a person starts. When everything stops, an actor
+//! that crashes goes on until its mailbox is empty or its time is up.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -78,6 +79,8 @@ pub struct Tree {
     random: u64,
     /// The whole play is going down: mailboxes are drained.
     over: bool,
+    /// Nobody is given time any more.
+    killed: bool,
     gave_up: bool,
     booted: bool,
 }
@@ -94,6 +97,7 @@ impl Tree {
             now: Duration::ZERO,
             random: seed,
             over: false,
+            killed: false,
             gave_up: false,
             booted: false,
         }
@@ -159,6 +163,7 @@ impl Tree {
             Event::Halt(node) => self.halt(node),
             Event::Resume(node) => self.resume(node),
             Event::Shutdown => self.shut_down(),
+            Event::Kill => self.kill(),
             Event::Timer => self.fire_timers(),
         }
         std::mem::take(&mut self.actions)
@@ -206,10 +211,25 @@ impl Tree {
         match (self.nodes[node].phase, how) {
             (Phase::Starting, _) => self.down(node, After::FailedStart),
             (Phase::StartingChildren | Phase::Up, _) => self.bring_down(node, After::Crashed),
+            (Phase::Stopping(_), Ended::Crashed) if self.may_drain_on(node) => self.drain_on(node),
             (Phase::Stopping(after), _) => self.down(node, after),
             // Its children are still going down; the rest follows when they are.
             (Phase::StoppingChildren(_) | Phase::Down | Phase::BackingOff, _) => {}
         }
+    }
+
+    /// When everything stops, a crash must not cost the messages behind it: within its time to stop, the actor goes on.
+    fn may_drain_on(&self, node: Node) -> bool {
+        let state = &self.nodes[node];
+        self.over && !self.killed && state.timer.is_some() && state.spec.kind != RestartKind::Temporary
+    }
+
+    fn drain_on(&mut self, node: Node) {
+        let state = &mut self.nodes[node];
+        state.incarnation += 1;
+        state.alive = true;
+        self.actions.push(Action::Start(node, state.incarnation));
+        self.actions.push(Action::Stop { node, drain: true });
     }
 
     /// Takes a node down after everything below it.
@@ -373,6 +393,13 @@ impl Tree {
         }
     }
 
+    fn kill(&mut self) {
+        self.killed = true;
+        let alive = (0..self.nodes.len()).filter(|&node| self.nodes[node].alive);
+        self.actions.extend(alive.map(|node| Action::Kill { node, late: false }));
+        self.shut_down();
+    }
+
     fn fire_timers(&mut self) {
         while let Some(at) = self.next_timer().filter(|&at| at <= self.now) {
             let Some(Reverse((_, node))) = self.timers.pop() else { return };
@@ -380,7 +407,7 @@ impl Tree {
             self.nodes[node].timer = None;
             match self.nodes[node].phase {
                 Phase::BackingOff => self.start(node),
-                Phase::Stopping(_) => self.actions.push(Action::Kill(node)),
+                Phase::Stopping(_) => self.actions.push(Action::Kill { node, late: true }),
                 _ => {}
             }
         }

@@ -40,6 +40,33 @@ async fn a_shutdown_drains_in_reverse_and_what_is_sent_meanwhile_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_crash_during_the_shutdown_costs_only_the_poison_message() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let fragile = native(move |hand| {
+        let body = text(hand);
+        let log = log.clone();
+        Box::pin(async move {
+            // Slow enough that the shutdown finds everything still waiting.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            if body == "poison" {
+                return Err(trap());
+            }
+            log.note(body);
+            Ok(Outcome::Done(None))
+        })
+    });
+    let kernel = start(vec![fragile.at("/a")]).await;
+    for body in ["1", "poison", "2", "3"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.shut_down();
+    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert_eq!(journal.lines(), ["1", "2", "3"]);
+    assert_eq!(letters(&kernel), ["crashed poison x3"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_stop_in_time_is_killed_and_what_waited_is_a_dead_letter() {
     let stubborn = native(|_| {
         Box::pin(async {
