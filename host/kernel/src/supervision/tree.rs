@@ -69,6 +69,16 @@ struct Entry {
     timer: Option<Duration>,
 }
 
+/// Whether the whole play is going down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// Each actor handles what waits first.
+    InOrder,
+    /// Nobody is given time any more.
+    Now,
+}
+
 /// All actors and the kernel.
 pub struct Tree {
     nodes: Vec<Entry>,
@@ -77,10 +87,8 @@ pub struct Tree {
     now: Duration,
     /// Where the sequence of random numbers stands: the jitter.
     random: u64,
-    /// The whole play is going down: mailboxes are drained.
-    over: bool,
-    /// Nobody is given time any more.
-    killed: bool,
+    /// Whether the whole play is going down; mailboxes are drained then.
+    ending: Ending,
     gave_up: bool,
     booted: bool,
 }
@@ -96,8 +104,7 @@ impl Tree {
             actions: Vec::new(),
             now: Duration::ZERO,
             random: seed,
-            over: false,
-            killed: false,
+            ending: Ending::No,
             gave_up: false,
             booted: false,
         }
@@ -221,7 +228,7 @@ impl Tree {
     /// When everything stops, a crash must not cost the messages behind it: within its time to stop, the actor goes on.
     fn may_drain_on(&self, node: Node) -> bool {
         let state = &self.nodes[node];
-        self.over && !self.killed && state.timer.is_some() && state.spec.kind != RestartKind::Temporary
+        self.ending == Ending::InOrder && state.timer.is_some() && state.spec.kind != RestartKind::Temporary
     }
 
     fn drain_on(&mut self, node: Node) {
@@ -263,7 +270,7 @@ impl Tree {
         let parent = self.nodes[node].parent.expect("the kernel has no incarnation");
         let at = self.now.saturating_add(self.nodes[parent].spec.supervision.shutdown);
         self.set_timer(node, at);
-        self.actions.push(Action::Stop { node, drain: self.over });
+        self.actions.push(Action::Stop { node, drain: self.ending != Ending::No });
     }
 
     /// A node and all below it are down.
@@ -307,7 +314,7 @@ impl Tree {
 
     /// When everything stops, whoever is down is down for good.
     fn retire_if_over(&mut self, node: Node) {
-        if self.over {
+        if self.ending != Ending::No {
             self.actions.push(Action::Retire(node));
         }
     }
@@ -365,7 +372,7 @@ impl Tree {
     }
 
     fn resume(&mut self, node: Node) {
-        if node == ROOT || self.over {
+        if node == ROOT || self.ending != Ending::No {
             return;
         }
         let was = std::mem::replace(&mut self.nodes[node].halted, false);
@@ -384,17 +391,16 @@ impl Tree {
     }
 
     fn shut_down(&mut self) {
-        if self.over {
-            return;
+        if self.ending == Ending::No {
+            self.ending = Ending::InOrder;
         }
-        self.over = true;
         if !matches!(self.nodes[ROOT].phase, Phase::StoppingChildren(_)) {
             self.bring_down(ROOT, After::Stay);
         }
     }
 
     fn kill(&mut self) {
-        self.killed = true;
+        self.ending = Ending::Now;
         let alive = (0..self.nodes.len()).filter(|&node| self.nodes[node].alive);
         self.actions.extend(alive.map(|node| Action::Kill { node, late: false }));
         self.shut_down();
