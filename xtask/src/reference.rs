@@ -56,7 +56,10 @@ fn tables(source: &str) -> Vec<Table> {
     let (mut docs, mut inside) = (String::new(), false);
     for line in source.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix("///") {
-            docs = format!("{docs} {}", text.trim()).trim().to_owned();
+            if !docs.is_empty() {
+                docs.push(' ');
+            }
+            docs.push_str(text.trim());
         } else if line.starts_with("pub struct ") {
             inside = docs.starts_with('`');
             if inside {
@@ -64,10 +67,10 @@ fn tables(source: &str) -> Vec<Table> {
             }
         } else if line.starts_with("pub enum ") || line == "}" {
             inside = false;
-        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(':')) {
-            if let (true, Some(table)) = (inside, tables.last_mut()) {
-                table.keys.push(key(name, &docs));
-            }
+        } else if let Some((name, _)) = line.strip_prefix("pub ").and_then(|field| field.split_once(':'))
+            && let (true, Some(table)) = (inside, tables.last_mut())
+        {
+            table.keys.push(key(name, &docs));
         }
         if !line.starts_with("///") && !line.starts_with("#[") {
             docs.clear();
