@@ -16,7 +16,7 @@ use crate::ask::Asks;
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
 use crate::mailbox::Mailbox;
-use crate::message::{ActorId, Message};
+use crate::message::{ActorId, HEADER_BYTES, Message};
 use crate::plan::ActorSpec;
 use crate::random;
 
@@ -29,6 +29,8 @@ pub(crate) struct Actor {
     pub(crate) backlog: Mutex<Backlog>,
     /// Messages that ended, one way or the other. Equals the mailbox's `accepted` when there is nothing left.
     finished: AtomicU64,
+    /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
+    progress: AtomicU64,
     /// The last crash, for people who look.
     pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
 }
@@ -47,6 +49,16 @@ pub(crate) struct Backlog {
 impl Backlog {
     pub(crate) fn len(&self) -> usize {
         self.returned.len() + self.delayed.len()
+    }
+
+    /// How many of `returned` go into one batch: the first always, then as many as fit.
+    pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
+        let mut bytes = 0;
+        let fits = self.returned.iter().take(most).take_while(|message| {
+            bytes += message.body.len() + HEADER_BYTES;
+            bytes <= most_bytes
+        });
+        fits.count().max(1).min(self.returned.len())
     }
 
     /// Moves what is due to `returned` and says when the next one is.
@@ -81,6 +93,15 @@ impl Actor {
         self.finished.load(Ordering::Acquire)
     }
 
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// A message got its outcome. Only the running incarnation says so.
+    pub(crate) fn note_progress(&self) {
+        self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// Counts messages as ended. Only after everything they caused was delivered.
     pub(crate) fn finish(&self, messages: u64) {
         self.finished.fetch_add(messages, Ordering::Release);
@@ -96,6 +117,8 @@ pub(crate) struct World {
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
+    /// Shutdown hooks that failed.
+    pub(crate) failed_shutdowns: AtomicU64,
     random: AtomicU64,
 }
 
@@ -107,6 +130,7 @@ impl World {
             dead_letters,
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
+            failed_shutdowns: AtomicU64::new(0),
             random: AtomicU64::new(seed),
         }
     }
@@ -165,7 +189,14 @@ impl World {
     pub(crate) fn retire(&self, actor: &Actor) {
         let mut left: Vec<_> = actor.backlog.lock().drain().collect();
         left.extend(actor.mailbox.close());
-        self.bury(actor, left, &DeadReason::Stopped, true);
+        // Who was to blame for the last crash, and will not get another attempt, is told so.
+        let last_crash = actor.last_crash.lock().clone();
+        let blamed = last_crash.as_ref().and_then(|report| report.blamed).map(|(id, _)| id);
+        let (crashed, stopped): (Vec<_>, Vec<_>) = left.into_iter().partition(|m| Some(m.envelope.id) == blamed);
+        if let Some(report) = last_crash {
+            self.bury(actor, crashed, &DeadReason::Crashed(report), true);
+        }
+        self.bury(actor, stopped, &DeadReason::Stopped, true);
         self.idle_hint.notify_waiters();
     }
 
@@ -200,6 +231,7 @@ impl Registry {
             spec,
             backlog: Mutex::default(),
             finished: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
             last_crash: Mutex::default(),
         });
         let before = self.shard(actor.address()).write().insert(actor.address().clone(), actor.clone());

@@ -47,7 +47,12 @@ pub enum CrashReason {
         /// What went wrong.
         message: String,
     },
-    /// Its supervisor gave up on its children.
+    /// Its `shutdown` hook said no.
+    Shutdown {
+        /// What went wrong.
+        message: String,
+    },
+    /// It gave up on its children.
     Children {
         /// What went wrong there.
         message: String,
@@ -66,6 +71,7 @@ impl CrashReason {
             Self::Stack => "stack",
             Self::Exit { .. } => "exit",
             Self::Start { .. } => "start",
+            Self::Shutdown { .. } => "shutdown",
             Self::Children { .. } => "children",
         }
     }
@@ -82,6 +88,7 @@ impl fmt::Display for CrashReason {
             Self::Stack => f.write_str("overflowed its call stack"),
             Self::Exit { status } => write!(f, "ended itself with exit status {status}"),
             Self::Start { message } => write!(f, "failed to start: {message}"),
+            Self::Shutdown { message } => write!(f, "failed to shut down: {message}"),
             Self::Children { message } => write!(f, "gave up on its children: {message}"),
         }
     }
@@ -99,10 +106,27 @@ pub struct Crash {
 }
 
 impl Crash {
+    /// Bytes of all its texts, about.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.backtrace.iter().chain(&self.stderr).map(String::len).sum::<usize>() + 256
+    }
+
     /// A crash of which only the reason is known.
     pub fn new(reason: CrashReason) -> Self {
         Self { reason, backtrace: Vec::new(), stderr: Vec::new() }
     }
+}
+
+/// At most this much of a text that an actor gave as a reason is kept.
+pub(crate) const REASON_BYTES: usize = 4 << 10;
+
+/// Cuts a reason to [`REASON_BYTES`].
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > REASON_BYTES {
+        text.truncate(text.floor_char_boundary(REASON_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 /// A crash as the kernel reports it.

@@ -50,6 +50,15 @@ impl DeadReason {
         }
     }
 
+    /// Bytes that it keeps in memory, about. A crash report may be shared; each letter counts it whole.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Rejected(text) | Self::Failed(text) => text.len(),
+            Self::Crashed(report) | Self::AskCrashed(report) => report.crash.text_bytes(),
+            _ => 0,
+        }
+    }
+
     /// The crash behind it, if one is.
     pub fn crash(&self) -> Option<&CrashReport> {
         match self {
@@ -89,12 +98,18 @@ pub struct DeadLetter {
     pub at: SystemTime,
 }
 
+impl DeadLetter {
+    fn bytes(&self) -> usize {
+        self.message.body.len() + self.reason.bytes()
+    }
+}
+
 /// The bounds of the store.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetterSpec {
     /// Most letters kept; the oldest goes first.
     pub capacity: usize,
-    /// Most bytes of bodies kept; the oldest goes first.
+    /// Most bytes of bodies and reasons kept; the oldest goes first.
     pub capacity_bytes: usize,
 }
 
@@ -140,11 +155,11 @@ impl DeadLetters {
     pub(crate) fn add(&self, letter: DeadLetter) {
         let mut inner = self.inner.lock();
         *inner.counts.by_reason.entry(letter.reason.kind()).or_default() += 1;
-        inner.bytes += letter.message.body.len();
+        inner.bytes += letter.bytes();
         inner.letters.push_back(letter);
         while inner.letters.len() > self.spec.capacity || inner.bytes > self.spec.capacity_bytes {
             let Some(oldest) = inner.letters.pop_front() else { break };
-            inner.bytes -= oldest.message.body.len();
+            inner.bytes -= oldest.bytes();
             inner.counts.forgotten += 1;
         }
     }

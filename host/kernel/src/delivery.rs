@@ -9,6 +9,13 @@ use crate::dead_letter::DeadReason;
 use crate::mailbox::{Overflow, Place, Refused, Room};
 use crate::message::{Envelope, Message};
 
+/// Whether a delivery may wait for room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Yes,
+    No,
+}
+
 /// One send, recorded and not yet delivered.
 pub(crate) struct Send {
     /// The target, as the sender numbers its targets.
@@ -31,7 +38,14 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
 impl World {
     /// Delivers the longest run of sends to one target, from `sends[*delivered]` on. May wait for room in its
     /// mailbox; `delivered` counts up with each send, so that a dropped delivery can go on.
-    pub(crate) async fn deliver_run(&self, target: &Actor, sends: &[Send], bodies: &[u8], delivered: &mut usize) {
+    pub(crate) async fn deliver_run(
+        &self,
+        target: &Actor,
+        sends: &[Send],
+        bodies: &[u8],
+        delivered: &mut usize,
+        patience: Patience,
+    ) {
         let Some(route) = sends.get(*delivered).map(|send| send.route) else { return };
         let mut place = None;
         while let Some(next) = sends.get(*delivered).filter(|send| send.route == route) {
@@ -63,7 +77,7 @@ impl World {
             let Some(stuck) = sends.get(*delivered).filter(|send| send.route == route) else { break };
             match target.mailbox.spec().overflow {
                 // It waited for its whole time and did not get in.
-                Overflow::Block if place.is_some() && *delivered == before => {
+                Overflow::Block if patience == Patience::No || place.is_some() && *delivered == before => {
                     self.bury_send(target, stuck, bodies, &DeadReason::MailboxFull);
                     *delivered += 1;
                 }

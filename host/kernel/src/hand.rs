@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use crate::actor::{Actor, World};
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
+use crate::crash::cut;
 use crate::dead_letter::DeadReason;
-use crate::delivery::{Send, check_size};
+use crate::delivery::{Patience, Send, check_size};
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
@@ -183,9 +184,11 @@ impl Hand {
                 self.actor.spec.message_bytes
             )));
         }
-        if let Outcome::Failed(_) = outcome {
+        if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text)) = &mut outcome {
+            *text = cut(std::mem::take(text));
             self.drop_sends_in_hand();
         }
+        self.actor.note_progress();
         self.sends_finished = self.sends.len();
         self.outcomes.push(outcome);
         self.load_cause();
@@ -194,10 +197,19 @@ impl Hand {
     /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
     /// room in mailboxes. If it is dropped half-way, the next commit goes on where it was.
     pub(crate) async fn commit(&mut self) {
+        self.commit_with(Patience::Yes).await;
+    }
+
+    /// As [`Hand::commit`], without waiting: what finds no room is a dead letter.
+    pub(crate) async fn commit_now(&mut self) {
+        self.commit_with(Patience::No).await;
+    }
+
+    async fn commit_with(&mut self, patience: Patience) {
         while self.sends_delivered < self.sends_finished {
             let target = self.routes[self.sends[self.sends_delivered].route].clone();
             let sends = &self.sends[..self.sends_finished];
-            self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered).await;
+            self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
         }
         self.forget_delivered();
         let first = self.committed;

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,7 @@ use crate::behavior::Behavior;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
 use crate::hand::{Hand, Hook};
+use crate::kernel::later;
 use crate::mailbox::{Signal, Took};
 use crate::message::{Message, ReplyToken};
 
@@ -50,7 +52,7 @@ impl Incarnation {
     /// Runs to the end. `started` is called once the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.number);
-        let launch = self.guarded(1, self.actor.spec.launcher.launch(hand)).await;
+        let launch = self.guarded(self.actor.spec.launcher.launch(hand)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
@@ -79,7 +81,7 @@ impl Incarnation {
                 continue;
             }
             let began = Instant::now();
-            let handled = self.guarded(count, behavior.handle()).await;
+            let handled = self.guarded(behavior.handle()).await;
             if count == most {
                 most = next_most(most, self.actor.spec.batch, began.elapsed());
             }
@@ -87,7 +89,7 @@ impl Incarnation {
                 Ok(()) => {
                     let killed = self.unless_killed(behavior.hand().commit()).await.is_err();
                     if killed && behavior.hand().commit_under_way() {
-                        behavior.hand().commit().await;
+                        behavior.hand().commit_now().await;
                     }
                     let rest = behavior.hand().abandon();
                     self.put_back(rest, 0);
@@ -97,7 +99,7 @@ impl Incarnation {
                 }
                 Err(broken) => {
                     if behavior.hand().commit_under_way() {
-                        behavior.hand().commit().await;
+                        behavior.hand().commit_now().await;
                     }
                     let rest = behavior.hand().abandon();
                     return match broken {
@@ -127,7 +129,7 @@ impl Incarnation {
             let (next_due, left) = {
                 let mut backlog = self.actor.backlog.lock();
                 let next_due = backlog.wake_due(Instant::now);
-                let take = if backlog.solo > 0 { 1 } else { most.min(backlog.returned.len()) };
+                let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
                 backlog.solo = backlog.solo.saturating_sub(take);
                 for message in backlog.returned.drain(..take) {
                     hand.batch_in_progress().push(&message);
@@ -137,11 +139,8 @@ impl Incarnation {
                 }
                 (next_due, backlog.len())
             };
-            match mailbox.poll_take(cx, most, BATCH_BYTES, hand.batch_in_progress()) {
-                // Retries are still to come: an orderly stop waits for them.
-                Poll::Ready(Took::Signal(Signal::Drain)) if left > 0 => {
-                    let _ = mailbox.poll_signal(cx, Signal::Kill);
-                }
+            // Retries are still to come: an orderly stop waits for them.
+            match mailbox.poll_take(cx, most, BATCH_BYTES, left > 0, hand.batch_in_progress()) {
                 Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.close_if_empty() => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -188,14 +187,14 @@ impl Incarnation {
     async fn hook(&self, behavior: &mut dyn Behavior, hook: Hook) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
         let result = match hook {
-            Hook::Init => self.guarded(1, behavior.init()).await,
-            Hook::Shutdown => self.guarded(1, behavior.shutdown()).await,
+            Hook::Init => self.guarded(behavior.init()).await,
+            Hook::Shutdown => self.guarded(behavior.shutdown()).await,
         };
         behavior.hand().end_hook(result.is_ok());
         result?;
         let committed = self.unless_killed(behavior.hand().commit()).await;
         if committed.is_err() && behavior.hand().commit_under_way() {
-            behavior.hand().commit().await;
+            behavior.hand().commit_now().await;
         }
         committed
     }
@@ -203,16 +202,17 @@ impl Incarnation {
     /// Ends in order. A crash of the hook is reported, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
+            self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
             self.report(crash, None, 0);
         }
         End::Stopped
     }
 
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
-    async fn guarded<T>(&self, messages: usize, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
-        let limit = self.actor.spec.timeout.saturating_mul(u32::try_from(messages).unwrap_or(u32::MAX));
+    async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
+        let limit = self.actor.spec.timeout;
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within(limit, caught)).await {
+        match self.unless_killed(within(limit, || self.actor.progress(), caught)).await {
             Err(killed) => Err(killed),
             Ok(None) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
             Ok(Some(Ok(Ok(value)))) => Ok(value),
@@ -311,15 +311,21 @@ impl Incarnation {
     }
 }
 
-/// `None` when `limit` passed first. The timer is only made when the future does not finish at once.
-async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+/// `None` when `limit` passed without progress first. The timer is only made when the future does not finish at once,
+/// and begins again whenever there was progress since: each message has the whole limit.
+async fn within<T>(limit: Duration, progress: impl Fn() -> u64, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut timer = None;
+    let mut seen = progress();
     poll_fn(|cx| {
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(value));
         }
         let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        if seen != progress() {
+            seen = progress();
+            timer.as_mut().reset(later(limit));
+        }
         timer.as_mut().poll(cx).map(|()| None)
     })
     .await
@@ -335,7 +341,7 @@ fn next_most(most: usize, cap: usize, took: Duration) -> usize {
     }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -180,6 +180,11 @@ impl Kernel {
         self.world.restarts.load(Ordering::Relaxed)
     }
 
+    /// Shutdown hooks that failed so far: what they would have sent is lost, and a person should know.
+    pub fn failed_shutdowns(&self) -> u64 {
+        self.world.failed_shutdowns.load(Ordering::Relaxed)
+    }
+
     /// Begins an orderly shutdown: in reverse of the start, each actor handles what waits, runs its `shutdown`
     /// hook, and ends. Wait for it with [`Kernel::over`].
     pub fn shut_down(&self) {
@@ -199,7 +204,7 @@ impl Kernel {
 }
 
 /// `wait` from now, or as late as a clock can say.
-fn later(wait: Duration) -> Instant {
+pub(crate) fn later(wait: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(wait).unwrap_or_else(|| now + Duration::from_hours(24 * 365))
 }

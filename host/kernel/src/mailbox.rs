@@ -33,7 +33,7 @@ pub struct MailboxSpec {
     pub capacity_bytes: usize,
     /// What happens to a message that finds it full.
     pub overflow: Overflow,
-    /// How long a sender waits under [`Overflow::Block`].
+    /// How long a sender waits under [`Overflow::Block`]. What one turn sends to one actor waits together.
     pub block_timeout: Duration,
 }
 
@@ -205,19 +205,21 @@ impl Mailbox {
         Place { mailbox: self, ticket }
     }
 
-    /// Messages into `batch`, or the supervisor's word, or neither yet.
+    /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
+    /// `more_to_come`.
     pub(crate) fn poll_take(
         &self,
         cx: &mut Context<'_>,
         max: usize,
         max_bytes: usize,
+        more_to_come: bool,
         batch: &mut Batch,
     ) -> Poll<Took> {
         let woken = {
             let mut inner = self.inner.lock();
             match inner.signal {
                 Signal::Run => {}
-                Signal::Drain if inner.log.len() > 0 => {}
+                Signal::Drain if inner.log.len() > 0 || more_to_come => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
             if inner.log.len() == 0 {

@@ -1,4 +1,4 @@
-//! Messages as the kernel holds them: an [`Envelope`] and opaque bytes. What a message *does* lives in `turn`.
+//! Messages as the kernel holds them: an [`Envelope`] and opaque bytes. What a message *does* lives in `hand`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -30,6 +30,8 @@ pub enum Ended {
     FailedStart,
     /// By itself, badly.
     Crashed,
+    /// By itself, in peace: it asked to exit with status 0.
+    Exited,
     /// Because it was told to.
     Stopped,
 }

@@ -1,16 +1,19 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
 //! and writes the log. It never touches a message.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::actor::{Actor, World};
 use crate::address::Address;
-use crate::crash::CrashReport;
-use crate::incarnation::{End, Incarnation};
+use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::incarnation::{End, Incarnation, panic_message};
 use crate::mailbox::Signal;
 use crate::plan::Plan;
 use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
@@ -114,6 +117,7 @@ impl Supervision {
             Command::Ended(node, incarnation, end) => {
                 let how = match end {
                     End::Stopped => Ended::Stopped,
+                    End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => Ended::Exited,
                     End::Crashed(report) => self.remember(report, Ended::Crashed),
                     End::FailedStart(report) => self.remember(report, Ended::FailedStart),
                 };
@@ -192,6 +196,23 @@ impl Supervision {
             Action::GaveUp(node) => {
                 let address = self.actors[node].as_ref().map_or_else(Address::root, |a| a.address().clone());
                 tracing::error!(target: "playhouse", %address, "gave up: a child failed to come up, or restarted too often");
+                if let Some(actor) = &self.actors[node] {
+                    let message = match self.failures.last() {
+                        Some(report) => report.to_string(),
+                        None => "restarted too often".to_owned(),
+                    };
+                    let report = CrashReport {
+                        address,
+                        incarnation: self.tree.view(node).1,
+                        at: SystemTime::now(),
+                        blamed: None,
+                        replayed: 0,
+                        crash: Crash::new(CrashReason::Children { message }),
+                    };
+                    let report = Arc::new(report);
+                    *actor.last_crash.lock() = Some(report.clone());
+                    self.remember(report, Ended::Crashed);
+                }
             }
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
@@ -221,7 +242,12 @@ impl Supervision {
         let commands = self.commands.clone();
         tokio::spawn(async move {
             let started = || drop(commands.send(Command::Started(node, number)));
-            let end = incarnation.run(started).await;
+            let world = incarnation.world.clone();
+            let actor = incarnation.actor.clone();
+            let run = AssertUnwindSafe(incarnation.run(started)).catch_unwind();
+            let end = run.await.unwrap_or_else(|panic| End::Crashed(report_bug(&actor, number, &*panic)));
+            // What it had may have ended with it.
+            world.idle_hint.notify_waiters();
             let _ = commands.send(Command::Ended(node, number, end));
         });
     }
@@ -229,4 +255,20 @@ impl Supervision {
     fn actor(&self, node: Node) -> &Arc<Actor> {
         self.actors[node].as_ref().expect("the kernel gets no actions of its own")
     }
+}
+
+/// The kernel itself panicked while it ran an incarnation. That must not leave an actor that nobody restarts.
+fn report_bug(actor: &Actor, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
+    let message = format!("a bug in the kernel: {}", panic_message(panic));
+    tracing::error!(target: "playhouse", address = %actor.address(), "{message}");
+    let report = Arc::new(CrashReport {
+        address: actor.address().clone(),
+        incarnation,
+        at: SystemTime::now(),
+        blamed: None,
+        replayed: 0,
+        crash: Crash::new(CrashReason::Panic { message }),
+    });
+    *actor.last_crash.lock() = Some(report.clone());
+    report
 }

@@ -38,6 +38,8 @@ enum After {
     Restart,
     /// It crashed, or gave up on its children: its parent decides.
     Crashed,
+    /// It ended in peace: its parent decides.
+    Exited,
     /// It did not come up: its parent decides.
     FailedStart,
 }
@@ -189,7 +191,12 @@ impl Tree {
 
     /// Starts the next child that should run, or declares the node up.
     fn advance_start(&mut self, node: Node) {
-        let next = self.nodes[node].children.iter().copied().find(|&child| self.wants_start(child));
+        let children = &self.nodes[node].children;
+        if children.iter().any(|&child| matches!(self.nodes[child].phase, Phase::Starting | Phase::StartingChildren)) {
+            // A child that was restarted meanwhile came up: the one whose turn it is goes on by itself.
+            return;
+        }
+        let next = children.iter().copied().find(|&child| self.wants_start(child));
         if let Some(child) = next {
             return self.start(child);
         }
@@ -217,6 +224,7 @@ impl Tree {
     fn ended(&mut self, node: Node, how: Ended) {
         match (self.nodes[node].phase, how) {
             (Phase::Starting, _) => self.down(node, After::FailedStart),
+            (Phase::StartingChildren | Phase::Up, Ended::Exited) => self.bring_down(node, After::Exited),
             (Phase::StartingChildren | Phase::Up, _) => self.bring_down(node, After::Crashed),
             (Phase::Stopping(_), Ended::Crashed) if self.may_drain_on(node) => self.drain_on(node),
             (Phase::Stopping(after), _) => self.down(node, after),
@@ -251,6 +259,7 @@ impl Tree {
         for index in (0..self.nodes[node].children.len()).rev() {
             let child = self.nodes[node].children[index];
             match self.nodes[child].phase {
+                Phase::BackingOff if self.ending == Ending::InOrder => self.drain_first(child),
                 Phase::Down | Phase::BackingOff => {
                     self.nodes[child].timer = None;
                     self.nodes[child].phase = Phase::Down;
@@ -266,11 +275,21 @@ impl Tree {
         if !self.nodes[node].alive {
             return self.down(node, after);
         }
+        self.give_time_to_stop(node, after);
+        self.actions.push(Action::Stop { node, drain: self.ending != Ending::No });
+    }
+
+    fn give_time_to_stop(&mut self, node: Node, after: After) {
         self.nodes[node].phase = Phase::Stopping(after);
         let parent = self.nodes[node].parent.expect("the kernel has no incarnation");
         let at = self.now.saturating_add(self.nodes[parent].spec.supervision.shutdown);
         self.set_timer(node, at);
-        self.actions.push(Action::Stop { node, drain: self.ending != Ending::No });
+    }
+
+    /// Its turn to stop came while it waited out the pause after a crash: it handles what waits first.
+    fn drain_first(&mut self, node: Node) {
+        self.give_time_to_stop(node, After::Stay);
+        self.drain_on(node);
     }
 
     /// A node and all below it are down.
@@ -285,16 +304,24 @@ impl Tree {
         let Some(parent) = self.nodes[node].parent else {
             return self.actions.push(Action::Over(self.gave_up));
         };
-        self.retire_if_over(node);
         match self.nodes[parent].phase {
-            Phase::StoppingChildren(_) => return self.continue_down(parent),
+            Phase::StoppingChildren(_) => {
+                // It is not its turn to stop yet, and who stops before it may still send to it.
+                let wanted = self.ending == Ending::InOrder && !self.nodes[node].halted;
+                if wanted && matches!(after, After::Crashed | After::FailedStart) && self.restarts_after(node, after) {
+                    self.back_off(node);
+                } else {
+                    self.retire_if_over(node);
+                }
+                return self.continue_down(parent);
+            }
             Phase::Up | Phase::StartingChildren => {}
             // Nothing below a node that is down runs; nothing below it is decided either.
             Phase::Down | Phase::Starting | Phase::Stopping(_) | Phase::BackingOff => return,
         }
         let coming_up = self.nodes[parent].phase == Phase::StartingChildren && !self.nodes[node].was_up;
         match after {
-            After::FailedStart | After::Crashed if coming_up && !self.nodes[node].halted => {
+            After::FailedStart | After::Crashed | After::Exited if coming_up && !self.nodes[node].halted => {
                 if parent == ROOT {
                     self.give_up(ROOT);
                 } else {
@@ -308,7 +335,7 @@ impl Tree {
             }
             After::Stay => {}
             After::Restart => self.start(node),
-            After::Crashed | After::FailedStart => self.restart(node, parent),
+            After::Crashed | After::Exited | After::FailedStart => self.restart(node, parent, after),
         }
     }
 
@@ -319,8 +346,8 @@ impl Tree {
         }
     }
 
-    fn restart(&mut self, node: Node, parent: Node) {
-        if self.nodes[node].spec.kind == RestartKind::Temporary {
+    fn restart(&mut self, node: Node, parent: Node, after: After) {
+        if !self.restarts_after(node, after) {
             self.nodes[node].ended = true;
             return self.actions.push(Action::Retire(node));
         }
@@ -335,6 +362,20 @@ impl Tree {
             window.clear();
             return self.give_up(parent);
         }
+        self.back_off(node);
+    }
+
+    fn restarts_after(&self, node: Node, after: After) -> bool {
+        match self.nodes[node].spec.kind {
+            RestartKind::Permanent => true,
+            RestartKind::Transient => after != After::Exited,
+            RestartKind::Temporary => false,
+        }
+    }
+
+    /// Starts it again after its pause.
+    fn back_off(&mut self, node: Node) {
+        let now = self.now;
         let state = &mut self.nodes[node];
         let backoff = state.spec.backoff;
         let stable = state.up_since.is_some_and(|since| now.saturating_sub(since) >= backoff.max);
@@ -377,7 +418,13 @@ impl Tree {
         }
         let was = std::mem::replace(&mut self.nodes[node].halted, false);
         let parent = self.nodes[node].parent.expect("only the kernel has none");
-        let parent_up = self.nodes[parent].phase == Phase::Up;
+        let was_up = self.nodes[node].was_up;
+        let parent_up = match self.nodes[parent].phase {
+            Phase::Up => true,
+            // Who has not had its turn yet is started in its turn.
+            Phase::StartingChildren => was_up,
+            _ => false,
+        };
         let state = &mut self.nodes[node];
         match state.phase {
             Phase::StoppingChildren(After::Stay) if was => state.phase = Phase::StoppingChildren(After::Restart),
@@ -393,6 +440,9 @@ impl Tree {
     fn shut_down(&mut self) {
         if self.ending == Ending::No {
             self.ending = Ending::InOrder;
+            // Who was stopping for another reason shall handle what waits, too.
+            let stopping = (0..self.nodes.len()).filter(|&n| matches!(self.nodes[n].phase, Phase::Stopping(_)));
+            self.actions.extend(stopping.map(|node| Action::Stop { node, drain: true }));
         }
         if !matches!(self.nodes[ROOT].phase, Phase::StoppingChildren(_)) {
             self.bring_down(ROOT, After::Stay);

@@ -60,7 +60,7 @@ async fn a_transient_child_restarts_after_a_crash_and_a_temporary_one_never() {
     assert_eq!(journal.count("t:after"), 1);
     assert_eq!(state_of(&kernel, "/n").await, State::Ended);
     assert!(kernel.tell(&addr("/n"), b"x", SOON).await.is_err(), "its mailbox is closed");
-    assert!(letters(&kernel).contains(&"stopped crash x1".to_owned()));
+    assert!(letters(&kernel).contains(&"crashed crash x1".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,4 +168,64 @@ async fn backoff_grows_with_each_crash_and_forgets_after_a_stable_spell() {
     let spec = playhouse_kernel::Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(1) };
     let ceilings: Vec<_> = (1..=9).map(|n| spec.ceiling(n).as_millis()).collect();
     assert_eq!(ceilings, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_child_that_exits_in_peace_is_not_restarted() {
+    let exits = || quick(|_| Err(Crash::new(CrashReason::Exit { status: 0 })));
+    let (mut transient, permanent) = (exits().at("/t"), exits().at("/p"));
+    transient.restart.kind = RestartKind::Transient;
+    let kernel = start(vec![transient, permanent]).await;
+    tell(&kernel, "/t", "x").await;
+    tell(&kernel, "/p", "x").await;
+    kernel.idle().await;
+    tokio::time::sleep(SOON).await;
+    assert_eq!(state_of(&kernel, "/t").await, State::Ended);
+    assert_eq!(state_of(&kernel, "/p").await, State::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_while_others_still_start_does_not_overtake_them() {
+    let journal = Journal::default();
+    let slow_launch = Arc::new(tokio::sync::Notify::new());
+    let gate = slow_launch.clone();
+    let slow = Slow { native: fragile(&journal), gate };
+    let mut first = quick(|_| Err(trap())).at("/a");
+    first.restart.attempts = 1;
+    let second = playhouse_kernel::ActorSpec::new(addr("/b"), Arc::new(slow));
+    let kernel = Kernel::start(&plan(vec![first, second, fragile(&journal).at("/c")])).expect("a good plan");
+    while state_of(&kernel, "/b").await != State::Starting {
+        tokio::task::yield_now().await;
+    }
+    tell(&kernel, "/a", "crash").await;
+    while kernel.restarts() == 0 || state_of(&kernel, "/a").await != State::Running {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(matches!(kernel.stage(), Stage::Starting));
+    assert!(journal.lines().is_empty(), "/c waits for /b");
+    slow_launch.notify_one();
+    assert!(matches!(kernel.booted().await, Stage::Running));
+    assert_eq!(journal.lines(), ["+b#1", "+c#1"]);
+}
+
+/// Comes up when the gate opens.
+struct Slow {
+    native: Native,
+    gate: Arc<tokio::sync::Notify>,
+}
+
+impl playhouse_kernel::Launcher for Slow {
+    fn launch(
+        &self,
+        hand: playhouse_kernel::Hand,
+    ) -> playhouse_kernel::BoxFuture<'_, Result<Box<dyn playhouse_kernel::Behavior>, Crash>> {
+        Box::pin(async {
+            self.gate.notified().await;
+            self.native.launch(hand).await
+        })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "slow"
+    }
 }

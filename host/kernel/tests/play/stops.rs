@@ -155,3 +155,112 @@ async fn bad_plans_are_refused() {
     zero.batch = 0;
     assert_eq!(refusal(vec![zero]), Some(PlanError::Zero(addr("/a"), "batch")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_finds_an_actor_in_its_pause_and_it_handles_what_waits() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let fragile = quick(move |hand| {
+        if text(hand) == "poison" {
+            return Err(trap());
+        }
+        log.note(text(hand));
+        Ok(Outcome::Done(None))
+    });
+    let mut spec = fragile.at("/a");
+    spec.restart.attempts = 1;
+    spec.restart.backoff.initial = Duration::from_mins(1);
+    spec.restart.backoff.max = Duration::from_mins(1);
+    let kernel = start(vec![spec]).await;
+    tell(&kernel, "/a", "poison").await;
+    while state_of(&kernel, "/a").await != State::BackingOff {
+        tokio::task::yield_now().await;
+    }
+    tell(&kernel, "/a", "1").await;
+    kernel.shut_down();
+    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert_eq!(journal.lines(), ["1"]);
+    assert_eq!(letters(&kernel), ["crashed poison x1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_crashes_during_the_shutdown_is_there_for_its_producers_last_words() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let sink = quick(move |hand| {
+        if text(hand) == "poison" {
+            return Err(trap());
+        }
+        log.note(text(hand));
+        Ok(Outcome::Done(None))
+    });
+    let source = native(|hand| {
+        Box::pin(async {
+            hand.tell("/sink", b"poison").expect("granted");
+            Ok(Outcome::Done(None))
+        })
+    })
+    .on_shutdown(|hand| {
+        hand.tell("/sink", b"last words").expect("granted");
+        Ok(())
+    });
+    let kernel = start(vec![sink.at("/sink"), sends_to(source.at("/source"), &["/sink"])]).await;
+    tell(&kernel, "/source", "go").await;
+    kernel.shut_down();
+    kernel.over().await;
+    assert_eq!(journal.lines(), ["last words"]);
+    assert_eq!(letters(&kernel), ["crashed poison x3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_does_not_wait_for_room_in_a_mailbox() {
+    let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
+    full.auto_start = false;
+    full.mailbox.capacity = 1;
+    full.mailbox.block_timeout = Duration::from_hours(24);
+    let source = quick(|hand| {
+        for _ in 0..3 {
+            hand.tell("/full", b"x").expect("granted");
+        }
+        Ok(Outcome::Done(None))
+    });
+    let kernel = start(vec![full, sends_to(source.at("/source"), &["/full"])]).await;
+    tell(&kernel, "/source", "go").await;
+    let began = tokio::time::Instant::now();
+    kernel.halt(&addr("/source")).await;
+    while state_of(&kernel, "/source").await != State::Stopped {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(began.elapsed().as_secs(), 5, "the time it has to stop");
+    assert_eq!(letters(&kernel), ["mailbox-full x x0", "mailbox-full x x0"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_play_whose_last_busy_actor_is_stopped_becomes_idle() {
+    let sleeper = native(|_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(Outcome::Done(None))
+        })
+    });
+    let kernel = start(vec![sleeper.at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    tokio::task::yield_now().await;
+    kernel.halt(&addr("/a")).await;
+    tokio::time::timeout(SOON * 10, kernel.idle()).await.expect("nothing waits, nothing is in hand");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_and_start_while_others_still_start_leaves_nobody_down() {
+    let kernel = Kernel::start(&plan(vec![
+        quick(|_| Ok(Outcome::Done(None))).at("/a"),
+        native(|_| Box::pin(std::future::pending())).at("/b"),
+    ]))
+    .expect("a good plan");
+    kernel.halt(&addr("/a")).await;
+    kernel.resume(&addr("/a")).await;
+    kernel.booted().await;
+    while state_of(&kernel, "/a").await != State::Running {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

@@ -206,3 +206,38 @@ async fn a_message_keeps_its_flow_and_counts_its_hops() {
     kernel.idle().await;
     assert_eq!(journal.lines(), [format!("2 hops, flow {}", id.flow())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_message_of_a_batch_has_the_whole_timeout_and_no_more() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let sleeper = native(move |hand| {
+        let pause = if text(hand) == "long" { 3600 } else { 4 };
+        log.note(format!("{} of {}", text(hand), hand.len()));
+        Box::pin(async move {
+            if pause > 4 || hand.len() > 1 {
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+            }
+            Ok(Outcome::Done(None))
+        })
+    });
+    let mut spec = sleeper.at("/a");
+    spec.auto_start = false;
+    let kernel = start(vec![spec]).await;
+    for body in ["1", "2", "3", "long"] {
+        tell(&kernel, "/a", body).await;
+    }
+    let began = tokio::time::Instant::now();
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    assert_eq!(letters(&kernel), ["crashed long x3"]);
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}: {:?}", began.elapsed(), journal.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reason_is_cut_to_size() {
+    let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Reject("x".repeat(1 << 20))))).at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.idle().await;
+    assert!(kernel.dead_letters()[0].reason.to_string().len() < 5000);
+}
