@@ -187,7 +187,7 @@ fn actor(plugin: &Plugin, at: &str, config: &[(&str, &str)]) -> ActorSpec {
 struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &Address, _: &[u8]) {}
+    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
     fn stderr(&self, _: &Address, _: &[u8]) {}
 }
 

@@ -165,7 +165,7 @@ mod wasm {
             match error {
                 types::SendError::BadAddress(reason) => Self::BadAddress(reason),
                 types::SendError::UnknownAddress(address) => Self::UnknownAddress(address),
-                types::SendError::NotGranted(reason) => Self::NotGranted(reason),
+                types::SendError::NotGranted(address) => Self::NotGranted(address),
                 types::SendError::TooLarge(limit_bytes) => Self::TooLarge { limit_bytes },
             }
         }

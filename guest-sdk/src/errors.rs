@@ -17,10 +17,10 @@ pub enum SendError {
     #[error("bad address: {0}")]
     BadAddress(String),
     /// No actor has this address.
-    #[error("no actor has the address {0}")]
+    #[error("no actor has the address `{0}`")]
     UnknownAddress(String),
     /// The manifest does not let this actor send there.
-    #[error("not granted: {0}")]
+    #[error("this actor may not send to `{0}`: add it to `sends_to` in the manifest")]
     NotGranted(String),
     /// The body is larger than the receiver's `limits.message`.
     #[error("the body is larger than the {limit_bytes} bytes that the receiver's limits.message allows")]

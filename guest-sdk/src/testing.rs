@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(stage.ask("ask").unwrap(), b"because");
         assert_eq!(
             puppet().ask("ask"),
-            Err(AskError::Failed("the question was not sent: no actor has the address /oracle".to_owned()))
+            Err(AskError::Failed("the question was not sent: no actor has the address `/oracle`".to_owned()))
         );
     }
 

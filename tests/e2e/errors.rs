@@ -14,7 +14,8 @@ fn check(folder: &Path, arguments: &[&str], code: i32, said: Expect) {
         stderr = stderr.replace(path.to_str().unwrap(), name);
     }
     assert_eq!(output.status.code(), Some(code), "{stderr}");
-    said.assert_eq(&stderr);
+    // A line without indentation, so that the snapshots keep that of the others.
+    said.assert_eq(&format!("stderr:\n{stderr}"));
 }
 
 fn check_manifest(actors: &str, said: Expect) {
@@ -41,6 +42,7 @@ fn an_unknown_key() {
     check_manifest(
         "[[actor]]\naddress = \"/a\"\nplugin = \"echo\"\nbach = 3\n",
         expect![[r#"
+            stderr:
               × unknown key `bach`
                ╭─[playhouse.toml:8:1]
              7 │ plugin = "echo"
@@ -58,6 +60,7 @@ fn a_wrong_unit() {
     check_manifest(
         "[[actor]]\naddress = \"/a\"\nplugin = \"echo\"\n[actor.limits]\ncpu = \"100 parsecs\"\n",
         expect![[r#"
+            stderr:
               × `100 parsecs` is no time
                ╭─[playhouse.toml:9:7]
              8 │ [actor.limits]
@@ -75,6 +78,7 @@ fn a_doubled_address() {
     check_manifest(
         &actors(&[("/a", "echo"), ("/a", "counter")]),
         expect![[r#"
+            stderr:
               × two actors have the address `/a`
                 ╭─[playhouse.toml:9:11]
               5 │ [[actor]]
@@ -98,6 +102,7 @@ fn an_orphan() {
     check_manifest(
         &actors(&[("/a", "echo"), ("/b/c", "counter")]),
         expect![[r#"
+            stderr:
               × `/b/c` has no parent
                 ╭─[playhouse.toml:9:11]
               8 │ [[actor]]
@@ -116,6 +121,7 @@ fn a_bad_address() {
     check_manifest(
         &actors(&[("/a b", "echo")]),
         expect![[r#"
+            stderr:
               × `/a b` is no address: ` ` is not allowed; use letters, digits, `_` and `-`
                ╭─[playhouse.toml:6:11]
              5 │ [[actor]]
@@ -131,18 +137,25 @@ fn a_bad_address() {
 
 #[test]
 fn a_missing_plugin() {
-    check_manifest(
-        &actors(&[("/a", "ecko")]),
+    let folder = with_plugin(b"");
+    let manifest = folder.path().join("playhouse.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap().replace("\"odd\"", "\"old\"");
+    std::fs::write(manifest, text).unwrap();
+    check(
+        folder.path(),
+        &["check"],
+        2,
         expect![[r#"
-              × there is no plugin `ecko`: no file `ROOT/plugins/ecko.wasm`
-               ╭─[playhouse.toml:7:10]
-             6 │ address = "/a"
-             7 │ plugin = "ecko"
-               ·          ───┬──
-               ·             ╰── did you mean "echo"?
-               ╰────
-              help: the folder `ROOT/plugins` has `count`, `counter`, `echo`, `flaky`, `report`, `split`
-        "#]],
+        stderr:
+          × there is no plugin `old`: no file `./old.wasm`
+           ╭─[playhouse.toml:6:10]
+         5 │ address = "/a"
+         6 │ plugin = "old"
+           ·          ──┬──
+           ·            ╰── did you mean "odd"?
+           ╰────
+          help: the folder `.` has `odd`
+    "#]],
     );
 }
 
@@ -151,6 +164,7 @@ fn a_plugin_that_is_no_wasm() {
     check_plugin(
         b"#!/bin/sh\necho hello\n",
         expect![[r#"
+            stderr:
               × `./odd.wasm` is not a WebAssembly component but a text file; build the actor with `cargo build --target wasm32-wasip2`
                ╭─[playhouse.toml:6:10]
              5 │ address = "/a"
@@ -167,6 +181,7 @@ fn a_core_module_instead_of_a_component() {
     check_plugin(
         b"\0asm\x01\0\0\0",
         expect![[r#"
+            stderr:
               × `./odd.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
                ╭─[playhouse.toml:6:10]
              5 │ address = "/a"
@@ -183,6 +198,7 @@ fn a_component_for_another_world() {
     check_plugin(
         b"\0asm\x0d\0\x01\0",
         expect![[r#"
+            stderr:
               × `./odd.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
                ╭─[playhouse.toml:6:10]
              5 │ address = "/a"
@@ -202,6 +218,7 @@ fn a_second_host_on_the_same_socket() {
         &["run"],
         2,
         expect![[r#"
+        stderr:
         playhouse: another host listens on `.playhouse/control.sock`: stop it, or name another socket with --socket (or none with --no-socket)
     "#]],
     );
@@ -216,7 +233,40 @@ fn a_tell_to_an_unknown_address() {
         &["tell", "/ecko", "x"],
         1,
         expect![[r#"
+        stderr:
         playhouse: no actor has the address `/ecko`: did you mean `/echo`?
+    "#]],
+    );
+}
+
+#[test]
+fn a_start_of_an_actor_that_has_ended() {
+    let manifest = actors(&[("/flaky", "flaky")]) + "restart = { kind = \"temporary\" }\n";
+    let host = Host::start(folder(&manifest), &["--tell", "/flaky=!panic"]);
+    host.actor_when("/flaky", |flaky| flaky["state"] == "ended");
+    check(
+        host.folder.path(),
+        &["start", "/flaky"],
+        1,
+        expect![[r#"
+        stderr:
+        playhouse: `/flaky` has ended for good, after it panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27): by its `restart.kind` it is not started again; the play can be
+    "#]],
+    );
+}
+
+#[test]
+fn a_manifest_that_is_no_text() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("playhouse.toml"), b"[play]\nname = \"caf\xe9\"\n").unwrap();
+    check(
+        folder.path(),
+        &["check"],
+        2,
+        expect![[r#"
+        stderr:
+        playhouse: the manifest `playhouse.toml` cannot be read: stream did not contain valid UTF-8
+        a manifest is a text in UTF-8: save it as such
     "#]],
     );
 }
@@ -226,6 +276,7 @@ fn no_running_host() {
     let folder = tempfile::tempdir().unwrap();
     let said = || {
         expect![[r#"
+            stderr:
             playhouse: no host is running here (no socket at `.playhouse/control.sock`): start one with `playhouse run`, or name its socket with --socket
         "#]]
     };

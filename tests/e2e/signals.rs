@@ -19,6 +19,22 @@ fn ctrl_c_and_term_handle_what_waits_and_exit_with_0() {
 }
 
 #[test]
+fn the_first_ctrl_c_of_an_end_that_began_by_itself_only_says_so() {
+    let manifest = "[play.supervision]\nshutdown = \"1h\"\n".to_owned()
+        + &actors(&[("/flaky", "flaky")])
+        + "mailbox = { capacity = 1, overflow = \"reject\" }\nlimits = { timeout = \"1h\" }\n";
+    // A message that is refused ends the run while /flaky still sleeps.
+    let tells = ["--tell", "/flaky=!sleep", "--tell", "/flaky=a", "--tell", "/flaky=b"];
+    let mut host = Host::start(folder(&manifest), &tells);
+    host.wait_for("found no room in the mailbox");
+    host.signal(Signal::INT);
+    host.wait_for("stopping in order");
+    host.signal(Signal::INT);
+    let ended = host.end();
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
+}
+
+#[test]
 fn a_second_ctrl_c_stops_at_once() {
     let manifest = "[play.supervision]\nshutdown = \"1h\"\n".to_owned()
         + &actors(&[("/flaky", "flaky")])

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use crate::stage::{command, root};
+use crate::stage::{actors, command, folder, root};
 
 /// What the play must print: `count<TAB>word`, most frequent first, ties by word.
 fn expected(text: &[u8]) -> String {
@@ -20,17 +20,21 @@ fn expected(text: &[u8]) -> String {
 
 /// Runs a manifest of the word count over `text`; returns stdout and stderr.
 fn count(manifest: &str, to: &str, text: &[u8]) -> (String, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("input");
-    std::fs::write(&input, text).unwrap();
-    let output = command(root())
-        .args(["run", manifest, "--stdin", to, "--until-idle", "--no-socket"])
-        .stdin(std::fs::File::open(input).unwrap())
-        .output()
-        .unwrap();
+    let output = run(manifest, to, text);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     (String::from_utf8_lossy(&output.stdout).into_owned(), stderr)
+}
+
+fn run(manifest: &str, to: &str, text: &[u8]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input");
+    std::fs::write(&input, text).unwrap();
+    command(root())
+        .args(["run", manifest, "--stdin", to, "--until-idle", "--no-socket"])
+        .stdin(std::fs::File::open(input).unwrap())
+        .output()
+        .unwrap()
 }
 
 fn plain(text: &[u8]) -> String {
@@ -76,6 +80,54 @@ fn a_line_longer_than_a_message_is_cut_between_words() {
     let letters = noise(2).map(|byte| if byte < 40 { b' ' } else { b'a' + byte % 26 });
     let line: Vec<u8> = letters.take(5_000_000).collect();
     assert_eq!(plain(&line), expected(&line));
+}
+
+#[test]
+fn a_line_of_digits_and_letters_without_a_space_is_cut_between_them() {
+    let hex = noise(3).map(|byte| b"0123456789abcdef"[usize::from(byte >> 4)]);
+    let line: Vec<u8> = hex.take(3_000_000).collect();
+    assert_eq!(plain(&line), expected(&line));
+}
+
+#[test]
+fn a_word_of_nearly_a_message_is_counted_and_printed_in_one_line() {
+    for length in [70_000, 1_000_000] {
+        let text = [&b"a".repeat(length)[..], b" b\n"].concat();
+        let printed = plain(&text);
+        assert!(printed == expected(&text), "{length}: {} bytes", printed.len());
+    }
+}
+
+#[test]
+fn a_word_longer_than_a_message_is_cut_and_the_run_goes_on_and_ends_with_1() {
+    let text = [&b"before\n"[..], &b"a".repeat(2_000_000), b"\nafter\n"].concat();
+    let output = run("plugins/word-count/playhouse.toml", "/split", &text);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("line 2 of stdin was cut inside a word"), "{stderr}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1\tafter\n1\tbefore\n"), "{stderr}");
+}
+
+#[test]
+fn a_shutdown_that_fails_is_said_and_the_run_ends_with_1() {
+    // /count finds nobody to take its totals.
+    let folder = folder(&actors(&[("/count", "count")]));
+    let output = command(folder.path()).args(["run", "--tell", "/count=a", "--until-idle"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("; 1 failed shutdown"), "{stderr}");
+    assert!(stderr.contains("failed to shut down: /report did not take a page of totals"), "{stderr}");
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut run = command(root());
+    run.args(["run", "plugins/word-count/playhouse.toml", "--tell", "/report=page", "--until-idle", "--no-socket"]);
+    let output = run.stdout(full).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("stdout cannot be written: No space left on device"), "{stderr}");
 }
 
 #[test]

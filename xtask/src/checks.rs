@@ -19,7 +19,7 @@ pub(crate) fn run() -> Done {
     run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     let test = |arguments: &[&str]| {
         let mut command = cargo();
-        command.args(["test", "--workspace"]).args(arguments);
+        command.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
         command
     };
     // The end-to-end tests come last: they take longest and need everything before them.

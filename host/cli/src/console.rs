@@ -1,8 +1,10 @@
 //! What the host says on stderr: log lines, progress, messages to the person. One place, since a spinner and a
-//! line must not write over each other. Writing never panics: a closed stderr loses lines, nothing else.
+//! line must not write over each other. A thread writes: who says something never waits for a stderr that nobody
+//! reads. Writing never panics: a closed stderr loses lines, nothing else.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,21 +12,132 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::printable::{Printable, timestamp};
+use crate::printable::{Printable, counted, timestamp};
+
+/// When so many bytes wait, log lines are dropped, and counted.
+const WAITING_LOG_BYTES: usize = 1 << 20;
+/// When so many bytes wait, so is what is said to a person.
+const WAITING_BYTES: usize = 4 << 20;
+/// Longest text of one log line.
+const LOG_TEXT_BYTES: usize = 8 << 10;
 
 /// Stderr. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Console {
     /// None when stderr is no terminal.
     bars: Option<MultiProgress>,
+    lines: Arc<Lines>,
+}
+
+/// Text on its way to stderr.
+#[derive(Default)]
+struct Lines {
+    queue: Mutex<Queue>,
+    /// Told when there is something to write.
+    filled: Condvar,
+    /// Told when something was written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<u8>,
+    /// The thread is in the middle of a write.
+    writing: bool,
+    /// Writes so far.
+    writes: u64,
+    /// Texts that found no room and were not spoken of yet.
+    dropped: u64,
+}
+
+impl Lines {
+    /// Adds a text unless more than `most` bytes would wait then. After a drop, log lines wait until it was said.
+    fn add(&self, text: &str, most: usize, is_log: bool) {
+        let mut queue = self.lock();
+        if queue.waiting.len() + text.len() > most || is_log && queue.dropped > 0 {
+            queue.dropped += 1;
+            return;
+        }
+        queue.say_dropped();
+        queue.waiting.extend_from_slice(text.as_bytes());
+        queue.waiting.push(b'\n');
+        self.filled.notify_one();
+    }
+
+    fn write_to(&self, mut write: impl FnMut(&[u8])) {
+        let mut chunk = Vec::new();
+        loop {
+            {
+                let mut queue = self.lock();
+                queue.writing = false;
+                queue.writes += 1;
+                self.written.notify_all();
+                while queue.waiting.is_empty() {
+                    queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                }
+                queue.say_dropped();
+                chunk.clear();
+                std::mem::swap(&mut chunk, &mut queue.waiting);
+                queue.writing = true;
+            }
+            // In parts, so that it is seen that somebody reads.
+            for part in chunk.chunks(4096) {
+                write(part);
+                self.lock().writes += 1;
+                self.written.notify_all();
+            }
+        }
+    }
+
+    /// Waits until all is written, or for `patience` in which nothing was.
+    fn flush(&self, patience: Duration) {
+        let mut queue = self.lock();
+        while queue.writing || !queue.waiting.is_empty() {
+            let seen = queue.writes;
+            let waited = self.written.wait_timeout_while(queue, patience, |queue| queue.writes == seen);
+            let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() {
+                return;
+            }
+            queue = now;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn say_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let text = format!("playhouse: {} dropped here: stderr was read too slowly\n", counted(dropped, "line"));
+            self.waiting.extend_from_slice(text.as_bytes());
+        }
+    }
 }
 
 impl Console {
-    /// The process's stderr.
+    /// The process's stderr. Starts the thread that writes to it.
     pub(crate) fn stderr() -> Self {
         let terminal = std::io::stderr().is_terminal();
         let bars = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Self { bars: terminal.then(bars) }
+        Self::to(std::io::stderr(), terminal.then(bars))
+    }
+
+    fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
+        let lines = Arc::new(Lines::default());
+        let (shared, beside) = (lines.clone(), bars.clone());
+        // There is nobody to tell that stderr is closed.
+        let mut write = move |text: &[u8]| drop(out.write_all(text));
+        std::thread::spawn(move || {
+            shared.write_to(|text| match &beside {
+                Some(bars) => bars.suspend(|| write(text)),
+                None => write(text),
+            });
+        });
+        Self { bars, lines }
     }
 
     /// Whether a person watches.
@@ -37,18 +150,14 @@ impl Console {
         self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
-    /// Writes a line, or several.
+    /// Says a line, or several. Does not wait until it is written.
     pub(crate) fn say(&self, text: &str) {
-        let mut line = text.to_owned();
-        line.push('\n');
-        let write = || {
-            // There is nobody to tell that stderr is closed.
-            let _ = std::io::stderr().lock().write_all(line.as_bytes());
-        };
-        match &self.bars {
-            Some(bars) => bars.suspend(write),
-            None => write(),
-        }
+        self.lines.add(text, WAITING_BYTES, false);
+    }
+
+    /// Waits until all is written, as long as somebody reads: `patience` is for each few lines.
+    pub(crate) fn flush(&self, patience: Duration) {
+        self.lines.flush(patience);
     }
 
     /// A spinner, on a terminal.
@@ -75,6 +184,8 @@ impl<S: Subscriber> Layer<S> for LogLines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut parts = Parts::default();
         event.record(&mut parts);
+        parts.text = shortened(parts.text);
+        parts.fields = shortened(parts.fields);
         let mut line = format!("{} {}", timestamp(SystemTime::now()), event.metadata().level());
         for part in [&parts.address, &parts.text] {
             if !part.is_empty() {
@@ -82,8 +193,16 @@ impl<S: Subscriber> Layer<S> for LogLines {
             }
         }
         let _ = write!(line, "{}", Printable(&parts.fields));
-        self.0.say(&line);
+        self.0.lines.add(&line, WAITING_LOG_BYTES, true);
     }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LOG_TEXT_BYTES {
+        text.truncate(text.floor_char_boundary(LOG_TEXT_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 #[derive(Default)]
@@ -124,4 +243,58 @@ pub(crate) fn start_log(console: &Console, level: Option<&str>) -> Result<(), St
     // A second log in one process (tests) changes nothing.
     let _ = tracing_subscriber::registry().with(LogLines(console.clone()).with_filter(filter)).try_init();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// Hands each write over, and waits until it is taken.
+    struct Slow(mpsc::SyncSender<Vec<u8>>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let sent = self.0.send(bytes.to_vec());
+            sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const LINE: &str = "a line of the log";
+
+    #[test]
+    fn nobody_waits_for_a_stderr_that_nobody_reads_and_what_is_dropped_is_counted() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let console = Console::to(Slow(sender), None);
+        for _ in 0..200_000 {
+            console.lines.add(LINE, WAITING_LOG_BYTES, true);
+        }
+        console.say("the summary");
+        console.flush(Duration::from_millis(1));
+        let reader = std::thread::spawn(move || {
+            let mut all = String::new();
+            while !all.ends_with("the summary\n") {
+                all.push_str(&String::from_utf8(receiver.recv().expect("the writer lives")).expect("text"));
+            }
+            all
+        });
+        let all = reader.join().expect("no panic");
+        let written = all.lines().filter(|line| *line == LINE).count();
+        let note = format!("playhouse: {} lines dropped here: stderr was read too slowly", 200_000 - written);
+        assert!(all.len() < 3 * WAITING_LOG_BYTES && all.contains(&note), "{written} written");
+        console.flush(Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_closed_stderr_is_no_panic_and_no_wait() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        drop(receiver);
+        let console = Console::to(Slow(sender), None);
+        console.say("nobody reads this");
+        console.flush(Duration::MAX);
+    }
 }

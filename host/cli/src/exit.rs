@@ -8,7 +8,8 @@ use crate::control::socket::SocketError;
 use crate::manifest::ManifestError;
 use crate::plugins::PluginsError;
 
-/// It failed while it ran; an ask without a reply; a tell that was refused; a stdout that nobody reads.
+/// It failed while it ran; input that found no room or was cut inside a word; a shutdown hook that failed; an ask
+/// without a reply; a tell that was refused; a stdout that cannot be written.
 pub(crate) const FAILED: u8 = 1;
 /// Bad arguments, manifest or plugin. Also what clap ends with.
 pub(crate) const BAD_INPUT: u8 = 2;
@@ -55,7 +56,10 @@ impl From<ManifestError> for Exit {
     fn from(error: ManifestError) -> Self {
         match error {
             ManifestError::Unreadable { file, error } => {
-                let hint = "name another manifest on the command line, or go to its folder";
+                let hint = match error.kind() {
+                    std::io::ErrorKind::InvalidData => "a manifest is a text in UTF-8: save it as such",
+                    _ => "name another manifest on the command line, or go to its folder",
+                };
                 Self::with(BAD_INPUT, format!("the manifest `{}` cannot be read: {error}\n{hint}", file.display()))
             }
             ManifestError::Wrong(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
@@ -82,7 +86,7 @@ impl From<ClientError> for Exit {
     fn from(error: ClientError) -> Self {
         let code = match error {
             ClientError::NoHost(_) | ClientError::Unreachable { .. } => NO_HOST,
-            ClientError::Gone | ClientError::Nonsense(_) | ClientError::Refused(_) => FAILED,
+            ClientError::Gone | ClientError::Silent(_) | ClientError::Nonsense(_) | ClientError::Refused(_) => FAILED,
         };
         Self::with(code, error.to_string())
     }

@@ -24,13 +24,19 @@ mod printable;
 mod run;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use args::{Cli, Command, DeadLetters};
 use console::Console;
 
+/// How long the end of a run waits for somebody to read on from stderr.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
 /// Does what the command line says.
 pub fn main(cli: Cli) -> ExitCode {
     let console = Console::stderr();
+    // A run must end when it is told to; what another command says may wait for a person at a pager.
+    let patience = if matches!(cli.command, Command::Run(_)) { LAST_LINES } else { Duration::MAX };
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &console),
         Command::Check(args) => commands::check::check(&args, &console),
@@ -42,8 +48,10 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Start(args) => commands::remote::start(&args),
         Command::DeadLetters(DeadLetters::List(args)) => commands::remote::dead_letters(&args),
     };
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => exit.report(&console),
-    }
+    };
+    console.flush(patience);
+    code
 }

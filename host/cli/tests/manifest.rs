@@ -327,7 +327,7 @@ fn a_bad_address() {
         "[[actor]]\naddress = \"count\"\nplugin = \"count\"\n",
         expect![[r#"
             stderr:
-              × `count` is no address: it must begin with `/`, as in `/count`
+              × `count` is no address: it must begin with `/`, as in `/shop/cart`
                ╭─[playhouse.toml:2:11]
              1 │ [[actor]]
              2 │ address = "count"
@@ -432,7 +432,7 @@ sends_to = ["/reprot", "nowhere"]
                ╰────
               help: `sends_to` names actors of this manifest
 
-              × `nowhere` is no address: it must begin with `/`, as in `/nowhere`
+              × `nowhere` is no address: it must begin with `/`, as in `/shop/cart`
                ╭─[playhouse.toml:7:24]
              6 │ plugin = "count"
              7 │ sends_to = ["/reprot", "nowhere"]
@@ -638,5 +638,138 @@ sends_to = ["/gone"]
 
             3 problems in playhouse.toml
         "#]],
+    );
+}
+
+#[test]
+fn one_table_instead_of_a_list() {
+    check(
+        "[actor]\naddress = \"/a\"\nplugin = \"count\"\n",
+        expect![[r#"
+        stderr:
+          × `[actor]` is one table, and actors are a list
+           ╭─[playhouse.toml:1:1]
+         1 │ [actor]
+           · ───┬───
+           ·    ╰── did you mean [[actor]]?
+         2 │ address = "/a"
+           ╰────
+
+    "#]],
+    );
+}
+
+#[test]
+fn texts_in_single_quotes_are_understood_as_well() {
+    check_actor(
+        "limits = { timeout = '5 sec' }",
+        expect![[r#"
+        stderr:
+          × `5 sec` is no time
+           ╭─[playhouse.toml:4:22]
+         3 │ plugin = "count"
+         4 │ limits = { timeout = '5 sec' }
+           ·                      ───┬───
+           ·                         ╰── did you mean "5s"?
+           ╰────
+          help: a time is a whole number and a unit, one of us, ms, s, m, h, as in "100ms"
+
+    "#]],
+    );
+    check_actor(
+        "sends_to = '/a'",
+        expect![[r#"
+        stderr:
+          × wrong type: string "/a", expected a list
+           ╭─[playhouse.toml:4:12]
+         3 │ plugin = "count"
+         4 │ sends_to = '/a'
+           ·            ──┬─
+           ·              ╰── did you mean ['/a']?
+           ╰────
+
+    "#]],
+    );
+}
+
+#[test]
+fn no_bad_address_is_suggested() {
+    check(
+        "[[actor]]\naddress = 'b c'\nplugin = \"count\"\n",
+        expect![[r#"
+        stderr:
+          × `b c` is no address: it must begin with `/`, and go on with letters, digits, `_` and `-`
+           ╭─[playhouse.toml:2:11]
+         1 │ [[actor]]
+         2 │ address = 'b c'
+           ·           ──┬──
+           ·             ╰── here
+         3 │ plugin = "count"
+           ╰────
+          help: an address is "/" and the name, below another actor "/parent/name"
+
+    "#]],
+    );
+}
+
+#[test]
+fn more_than_there_can_be() {
+    check_actor(
+        "limits = { memory = \"5GiB\" }",
+        expect![[r#"
+        stderr:
+          × `limits.memory` is over 4GiB
+           ╭─[playhouse.toml:4:21]
+         3 │ plugin = "count"
+         4 │ limits = { memory = "5GiB" }
+           ·                     ───┬──
+           ·                        ╰── it must be at most "4GiB"
+           ╰────
+          help: a 32-bit instance can have no more
+
+    "#]],
+    );
+    check_actor(
+        "mailbox = { bytes = \"4GiB\" }\nlimits = { memory = \"4GiB\", message = \"2GiB\" }",
+        expect![[r#"
+        stderr:
+          × `limits.message` is over 1GiB
+           ╭─[playhouse.toml:5:39]
+         4 │ mailbox = { bytes = "4GiB" }
+         5 │ limits = { memory = "4GiB", message = "2GiB" }
+           ·                                       ───┬──
+           ·                                          ╰── it must be at most "1GiB"
+           ╰────
+          help: send what is larger in parts
+
+    "#]],
+    );
+}
+
+#[test]
+fn more_actors_than_instances() {
+    let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[actor]]\naddress = \"/b\"\nplugin = \"split\"\n";
+    let child = "start = \"manual\"\n[[actor]]\naddress = \"/b/c\"\nplugin = \"split\"\n";
+    check(
+        &format!("[play]\nmax_instances = 1\n{actors}"),
+        expect![[r#"
+            stderr:
+              × 2 actors start by themselves, and `play.max_instances` is 1
+               ╭─[playhouse.toml:2:17]
+             1 │ [play]
+             2 │ max_instances = 1
+               ·                 ┬
+               ·                 ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: raise `max_instances` under [play], or let actors wait for a person with start = "manual"
+
+        "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 1\n{actors}{child}"),
+        expect![[r#"
+        fine
+    "#]],
     );
 }

@@ -17,7 +17,7 @@ pub struct Address(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// An address begins with `/`.
-    #[error("`{0}` is no address: it must begin with `/`, as in `/{0}`")]
+    #[error("`{0}` is no address: it must begin with `/`, as in `/shop/cart`")]
     NotAbsolute(String),
     /// Two slashes in a row, or one at the end.
     #[error("`{0}` is no address: it has an empty segment (a doubled `/`, or one at the end)")]

@@ -54,9 +54,13 @@ impl SendError {
     fn new(error: &kernel::SendError) -> Self {
         match error {
             kernel::SendError::BadAddress(error) => Self::BadAddress(error.to_string()),
-            kernel::SendError::NotGranted { .. } => Self::NotGranted(error.to_string()),
+            kernel::SendError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
             kernel::SendError::TooLarge { limit_bytes, .. } => Self::TooLarge(*limit_bytes as u64),
-            // The rest, and what may be added, all mean: nobody there to take it.
+            // An actor's tell is not told the last two: they become dead letters. An ask says them otherwise.
+            kernel::SendError::UnknownAddress(to)
+            | kernel::SendError::MailboxFull(to)
+            | kernel::SendError::Stopped(to) => Self::UnknownAddress(to.to_string()),
+            // What may be added means the same: nobody there to take it.
             other => Self::UnknownAddress(other.to_string()),
         }
     }

@@ -144,6 +144,12 @@ impl Guest {
         }
     }
 
+    /// A hook that returned an error.
+    fn failed(&self, reason: CrashReason) -> Crash {
+        self.stderr.finish();
+        Crash { stderr: self.stderr.tail(), ..Crash::new(reason) }
+    }
+
     fn autopsy(&self, error: &wasmtime::Error) -> Crash {
         self.stdout.finish();
         self.stderr.finish();
@@ -160,11 +166,7 @@ impl Behavior for Guest {
         let meter = self.meter.clone();
         Box::pin(metered(meter, async move {
             let answer = self.hook(self.init).await?;
-            answer.map_err(|message| {
-                self.stderr.finish();
-                let reason = CrashReason::Start { message };
-                Crash { stderr: self.stderr.tail(), ..Crash::new(reason) }
-            })
+            answer.map_err(|message| self.failed(CrashReason::Start { message }))
         }))
     }
 
@@ -176,11 +178,8 @@ impl Behavior for Guest {
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, async move {
-            if let Err(text) = self.hook(self.shutdown).await? {
-                let address = self.hand().address().clone();
-                tracing::warn!(target: "playhouse", %address, "its shutdown hook failed: {text}");
-            }
-            Ok(())
+            let answer = self.hook(self.shutdown).await?;
+            answer.map_err(|message| self.failed(CrashReason::Shutdown { message }))
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output and error of an actor: cut into lines, bounded, handed to the host at once.
+//! Standard output and error of an actor: cut into lines, and long lines into pieces, handed to the host at once.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,8 +14,9 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Where the lines go that actors write. Called on the runtime's workers: it must not block.
 pub trait Output: Send + Sync + 'static {
-    /// One line of an actor's standard output, without the newline.
-    fn stdout(&self, from: &Address, line: &[u8]);
+    /// A line of an actor's standard output without the newline, or a piece of a long one: the last piece of a line
+    /// is the one that `ends_line`.
+    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool);
     /// Whether an actor that writes to its standard output should wait. A write that has begun is still taken.
     fn stdout_full(&self) -> bool {
         false
@@ -24,7 +25,7 @@ pub trait Output: Send + Sync + 'static {
     fn stdout_room(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
-    /// One line of an actor's standard error, without the newline.
+    /// One line of an actor's standard error, without the newline. A long one comes as several.
     fn stderr(&self, from: &Address, line: &[u8]);
 }
 
@@ -82,7 +83,7 @@ impl State {
             let end = bytes.iter().take(room + 1).position(|&byte| byte == b'\n');
             match end {
                 Some(end) => {
-                    self.end_line(&bytes[..end]);
+                    self.hand_over(&bytes[..end], true);
                     bytes = &bytes[end + 1..];
                 }
                 None if bytes.len() <= room => {
@@ -90,42 +91,41 @@ impl State {
                     return;
                 }
                 None => {
-                    self.end_line(&bytes[..room]);
+                    self.hand_over(&bytes[..room], false);
                     bytes = &bytes[room..];
                 }
             }
         }
     }
 
-    fn end_line(&mut self, end: &[u8]) {
+    /// Hands over what has been kept, and these bytes.
+    fn hand_over(&mut self, bytes: &[u8], ends_line: bool) {
         if self.partial.is_empty() {
-            self.line(end);
-        } else {
-            self.partial.extend_from_slice(end);
-            self.finish();
+            return self.piece(bytes, ends_line);
         }
+        let mut piece = std::mem::take(&mut self.partial);
+        piece.extend_from_slice(bytes);
+        self.piece(&piece, ends_line);
+        piece.clear();
+        self.partial = piece;
     }
 
     fn finish(&mut self) {
-        if self.partial.is_empty() {
-            return;
+        if !self.partial.is_empty() {
+            self.hand_over(&[], true);
         }
-        let mut line = std::mem::take(&mut self.partial);
-        self.line(&line);
-        line.clear();
-        self.partial = line;
     }
 
-    fn line(&mut self, line: &[u8]) {
+    fn piece(&mut self, piece: &[u8], ends_line: bool) {
         match self.kind {
-            Kind::Stdout => self.output.stdout(&self.from, line),
+            Kind::Stdout => self.output.stdout(&self.from, piece, ends_line),
             Kind::Stderr => {
                 if self.tail.len() == TAIL_LINES {
                     self.tail.pop_front();
                 }
-                let shown = &line[..line.len().min(TAIL_LINE_BYTES)];
+                let shown = &piece[..piece.len().min(TAIL_LINE_BYTES)];
                 self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-                self.output.stderr(&self.from, line);
+                self.output.stderr(&self.from, piece);
             }
         }
     }
@@ -203,17 +203,18 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<Vec<u8>>>);
+    struct Kept(Mutex<Vec<(Vec<u8>, bool)>>);
 
     impl Output for Kept {
-        fn stdout(&self, _: &Address, line: &[u8]) {
-            self.0.lock().expect("no test panics here").push(line.to_vec());
+        fn stdout(&self, _: &Address, piece: &[u8], ends_line: bool) {
+            self.0.lock().expect("no test panics here").push((piece.to_vec(), ends_line));
         }
 
         fn stderr(&self, _: &Address, _: &[u8]) {}
     }
 
-    fn lines(writes: &[&[u8]]) -> Vec<Vec<u8>> {
+    /// The pieces, and whether each ends its line.
+    fn pieces(writes: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let kept = Arc::new(Kept::default());
         let lines = Lines::new(Kind::Stdout, Address::root(), kept.clone());
         for bytes in writes {
@@ -225,16 +226,18 @@ mod tests {
 
     #[test]
     fn lines_are_cut_at_newlines_wherever_the_writes_end() {
-        assert_eq!(lines(&[b"a\n\nb", b"c", b"\n", b"d"]), [&b"a"[..], b"", b"bc", b"d"]);
-        assert!(lines(&[b""]).is_empty());
+        let lines = ["a", "", "bc", "d"].map(|line| (line.into(), true));
+        assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d"]), lines);
+        assert!(pieces(&[b""]).is_empty());
     }
 
     #[test]
     fn a_long_line_comes_in_pieces_and_a_full_one_in_one() {
         let full = vec![b'x'; LINE_BYTES];
-        assert_eq!(lines(&[&full, b"\n"]), [&full[..]]);
-        assert_eq!(lines(&[&full, b"y\n"]), [&full[..], b"y"]);
-        assert_eq!(lines(&[&[&full[..], b"yy"].concat(), b"z"]), [&full[..], b"yyz"]);
+        let first = (full.clone(), false);
+        assert_eq!(pieces(&[&full, b"\n"]), [(full.clone(), true)]);
+        assert_eq!(pieces(&[&full, b"y\n"]), [first.clone(), (b"y".into(), true)]);
+        assert_eq!(pieces(&[&[&full[..], b"yy"].concat(), b"z"]), [first, (b"yyz".into(), true)]);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! The side of the control socket that asks. Plain blocking reads and writes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::protocol::{Refusal, Request, Response, decode_response, encode};
+
+/// How long a host may take to accept a connection, and to say what it knows already.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a host may take to stop or start an actor: it answers after ten seconds at the latest.
+const SETTLING: Duration = Duration::from_secs(20);
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +32,9 @@ pub enum ClientError {
     /// The host went away, or refused this user.
     #[error("the host closed the connection before it answered; it may have ended")]
     Gone,
+    /// It is there, and stays silent.
+    #[error("the host did not answer within {0:?}; it may be stopped (Ctrl-Z), or have too much to do")]
+    Silent(Duration),
     /// Not a host of this version.
     #[error("the host's answer makes no sense ({0}): use the same `playhouse` for both")]
     Nonsense(String),
@@ -42,8 +52,12 @@ pub struct Client {
 impl Client {
     /// Connects to the host that listens on `path`.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        use std::io::ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
-        match UnixStream::connect(path) {
+        use ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+        let (sender, connected) = mpsc::channel();
+        let wanted = path.to_owned();
+        // A host that accepts nobody lets a connect wait for ever; the thread ends with this process.
+        std::thread::spawn(move || sender.send(UnixStream::connect(wanted)));
+        match connected.recv_timeout(PATIENCE).map_err(|_| ClientError::Silent(PATIENCE))? {
             Ok(stream) => Ok(Self { stream: BufReader::new(stream) }),
             Err(error) if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) => {
                 Err(ClientError::NoHost(path.to_owned()))
@@ -54,10 +68,22 @@ impl Client {
 
     /// Sends a request and waits for the response.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
+        let patience = match request {
+            Request::Tree {} | Request::DeadLetters { .. } => Some(PATIENCE),
+            Request::Stop { .. } | Request::Start { .. } => Some(SETTLING),
+            // The host waits for an actor, as long as the manifest or the request says.
+            Request::Tell { .. } | Request::Ask { .. } => None,
+        };
+        self.stream.get_ref().set_read_timeout(patience).map_err(|_| ClientError::Gone)?;
         // A host that refuses closes its side; what it said first is still there to read.
         let sent = self.stream.get_mut().write_all(&encode(request));
         let mut line = Vec::new();
         let read = self.stream.read_until(b'\n', &mut line);
+        if let (Err(error), Some(patience)) = (&read, patience)
+            && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        {
+            return Err(ClientError::Silent(patience));
+        }
         if read.is_err() || sent.is_err() && line.is_empty() || line.last() != Some(&b'\n') {
             return Err(ClientError::Gone);
         }

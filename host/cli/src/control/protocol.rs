@@ -242,7 +242,7 @@ mod tests {
         );
         check(
             r#"{"v":1,"request":"tell","to":"a","body":""}"#,
-            expect![["malformed: this is no request: `a` is no address: it must begin with `/`, as in `/a`"]],
+            expect!["malformed: this is no request: `a` is no address: it must begin with `/`, as in `/shop/cart`"],
         );
         check(
             r#"{"v":1,"request":"tell","to":"/a","body":"?"}"#,

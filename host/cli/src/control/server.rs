@@ -52,9 +52,12 @@ impl Host {
     pub async fn serve(self, listener: UnixListener) {
         let free = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let Ok(permit) = free.clone().acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    let Ok(permit) = free.clone().try_acquire_owned() else {
+                        refuse(&stream);
+                        continue;
+                    };
                     let host = self.clone();
                     tokio::spawn(async move {
                         host.converse(stream).await;
@@ -154,6 +157,9 @@ impl Host {
             }
             Request::Start { address } => {
                 let before = self.kernel.resume(&address).await;
+                if before == Some(State::Ended) {
+                    return Err(self.ended(&address).await);
+                }
                 self.settle(&address, before, |state| !matches!(state, State::Starting | State::Stopping)).await
             }
             Request::DeadLetters { bodies } => {
@@ -187,6 +193,15 @@ impl Host {
         }
     }
 
+    /// Why nobody can start this actor.
+    async fn ended(&self, address: &Address) -> Refusal {
+        let actors = self.kernel.actors().await;
+        let crash = actors.iter().find(|actor| actor.address == *address).and_then(|actor| actor.last_crash.as_ref());
+        let how = crash.map(|report| format!(", after it {}", report.crash.reason)).unwrap_or_default();
+        let why = "by its `restart.kind` it is not started again; the play can be";
+        Refusal::new("refused", format!("`{address}` has ended for good{how}: {why}"))
+    }
+
     /// Why a message was not sent, with the address that may have been meant.
     async fn refusal(&self, error: SendError) -> Refusal {
         let SendError::UnknownAddress(wanted) = &error else {
@@ -199,5 +214,34 @@ impl Host {
             None => "`playhouse tree` shows who is there".into(),
         };
         Refusal::new("unknown-address", format!("{error}: {hint}"))
+    }
+}
+
+/// Says that there are enough connections. It fits into the socket's empty buffer, so nobody waits for it.
+fn refuse(stream: &UnixStream) {
+    let message = format!("the host has {CONNECTIONS} connections, and takes no more: try again later");
+    let _ = stream.try_write(&encode(&Response::Error(Refusal::new("busy", message))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::client::{Client, ClientError};
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_told_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
+        let host = Host { kernel, play: "test".into(), patience: Arc::default(), longest_request: 1 << 10 };
+        let serving = tokio::spawn(host.serve(listener));
+        let said = tokio::task::spawn_blocking(move || {
+            let _others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
+            Client::connect(&path).expect("it listens").request(&Request::Tree {})
+        });
+        let said = said.await.expect("no panic");
+        assert!(matches!(&said, Err(ClientError::Refused(refusal)) if refusal.kind == "busy"), "{said:?}");
+        serving.abort();
     }
 }

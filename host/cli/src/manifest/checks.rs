@@ -6,13 +6,21 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, Address, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec};
+use playhouse_kernel::{
+    self as kernel, Address, AddressError, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec,
+};
+use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
 
 use super::play::{Play, PlayActor};
 use super::problem::{Problem, Problems, Source, nearest};
 use super::schema::{self, Manifest, Overflow, RestartKind, Start};
 use super::units::{ByteSize, Time};
+
+/// What a 32-bit WebAssembly memory can hold.
+const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
+/// A body is copied a few times on its way.
+const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
 
 /// What lies in the plugins folder.
 #[derive(Debug)]
@@ -50,6 +58,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
 
     let addresses = found.addresses(&manifest.actor);
     let actors = found.actors(&manifest.actor, &addresses);
+    found.instances(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
@@ -67,7 +76,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         source,
         name: named.unwrap_or_else(|| "play".into()),
         plugins,
-        max_instances: manifest.play.max_instances.map(|n| n.0),
+        max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
         supervision,
         dead_letters,
         actors,
@@ -110,7 +119,7 @@ impl Found {
                 }
                 Ok(address) => Some(address),
                 Err(error) => {
-                    let problem = Problem::at(written.span(), error.to_string(), address_meant(written.get_ref()));
+                    let problem = Problem::at(written.span(), address_fault(&error), address_meant(written.get_ref()));
                     self.add(problem.help("an address is \"/\" and the name, below another actor \"/parent/name\""));
                     None
                 }
@@ -247,7 +256,7 @@ impl Found {
                 self.add(problem.help("`sends_to` names actors of this manifest"));
             }
             Err(error) => {
-                let problem = Problem::at(written.span(), error.to_string(), address_meant(written.get_ref()));
+                let problem = Problem::at(written.span(), address_fault(&error), address_meant(written.get_ref()));
                 self.add(problem.help("`sends_to` is a list of addresses, as in [\"/count\"]"));
             }
         }
@@ -259,6 +268,8 @@ impl Found {
         let memory = actor.limits.memory.as_ref().map_or(64 << 20, |size| size.get_ref().0);
         let message = actor.limits.message.as_ref().map_or(1 << 20, |size| size.get_ref().0);
         let limit_place = actor.limits.message.as_ref().map(Spanned::span);
+        self.at_most(actor.limits.memory.as_ref(), "limits.memory", MOST_MEMORY, "a 32-bit instance can have no more");
+        self.at_most(actor.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send what is larger in parts");
         if message > memory {
             let place = limit_place.clone().or_else(|| actor.limits.memory.as_ref().map(Spanned::span));
             let what =
@@ -279,6 +290,39 @@ impl Found {
             );
         }
         (memory, usize::try_from(message).unwrap_or(usize::MAX))
+    }
+
+    fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
+        let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
+        let what = format!("`{key}` is over {most}");
+        self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
+    }
+
+    /// All that start by themselves need an instance each.
+    fn instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
+        let manual = |actor: &Spanned<schema::Actor>| actor.get_ref().start == Start::Manual;
+        let waiting: Vec<_> =
+            manifest.actor.iter().zip(&addresses.of_actor).filter(|(actor, _)| manual(actor)).collect();
+        let starts = |address: &Address| {
+            let above = |(_, other): &(_, &Option<Address>)| {
+                other.as_ref().is_some_and(|other| address == other || address.is_below(other))
+            };
+            !waiting.iter().any(above)
+        };
+        let needed = addresses.of_actor.iter().flatten().filter(|address| starts(address)).count();
+        let written = manifest.play.max_instances.as_ref();
+        let most = written.map_or(SandboxConfig::default().max_instances, |n| n.get_ref().0);
+        if needed <= most as usize {
+            return;
+        }
+        let place = match (written, manifest.actor.get(most as usize)) {
+            (Some(written), _) => written.span(),
+            (None, Some(actor)) => actor.get_ref().address.span(),
+            (None, None) => 0..0,
+        };
+        let what = format!("{needed} actors start by themselves, and `play.max_instances` is {most}");
+        let help = "raise `max_instances` under [play], or let actors wait for a person with start = \"manual\"";
+        self.add(Problem::at(place, what, "here").help(help));
     }
 
     fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
@@ -346,6 +390,16 @@ fn near_address<'a>(wanted: &str, known: impl Iterator<Item = &'a Address>) -> O
     let mut known: Vec<_> = known.map(Address::as_str).collect();
     known.sort_unstable();
     nearest(wanted, known)
+}
+
+/// What is wrong with an address. Never suggests one that is wrong as well.
+fn address_fault(error: &AddressError) -> String {
+    match error {
+        AddressError::NotAbsolute(text) if Address::parse(&format!("/{text}")).is_err() => {
+            format!("`{text}` is no address: it must begin with `/`, and go on with letters, digits, `_` and `-`")
+        }
+        error => error.to_string(),
+    }
 }
 
 /// What the writer of a bad address may have meant.

@@ -85,8 +85,14 @@ impl Problem {
             let first_line = place.start..place.start + found.lines().next().unwrap_or_default().len();
             return Self::at(first_line, format!("`{key}` is missing"), format!("this one needs a `{key}`"));
         }
-        let lone_text = message.ends_with("expected a sequence") && found.starts_with('"');
-        let remark = if lone_text { format!("did you mean [{found}]?") } else { "here".into() };
+        let remark = match message.strip_suffix("expected a sequence") {
+            Some(_) if found.starts_with(['"', '\'']) => format!("did you mean [{found}]?"),
+            Some(_) if found.starts_with("[actor]") => {
+                let header = place.start..place.start + "[actor]".len();
+                return Self::at(header, "`[actor]` is one table, and actors are a list", "did you mean [[actor]]?");
+            }
+            _ => "here".into(),
+        };
         Self::at(place, plain(message), remark)
     }
 }

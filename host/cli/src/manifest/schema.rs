@@ -31,8 +31,8 @@ pub struct Play {
     /// The folder of the `.wasm` files, relative to the manifest. Example: `plugins = "../plugins"`.
     /// Default: `"plugins"`.
     pub plugins: Option<Spanned<String>>,
-    /// Most instances that live at once, over all actors. Example: `max_instances = 200`. Default: 1000.
-    pub max_instances: Option<AtLeastOne>,
+    /// Most instances that live at once, over all actors; at least one for each actor that starts by itself. Example: `max_instances = 200`. Default: 1000.
+    pub max_instances: Option<Spanned<AtLeastOne>>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
     pub supervision: Supervision,
@@ -115,7 +115,7 @@ pub struct Mailbox {
     /// Example: `bytes = "64MiB"`. Default: `"16MiB"`.
     pub bytes: Option<Spanned<ByteSize>>,
     /// What happens to a message that finds it full: `"block"` (the sender waits, up to `timeout`), `"reject"`
-    /// (the sender is told), `"drop-newest"`, `"drop-oldest"`. Example: `overflow = "drop-oldest"`.
+    /// (the outside and askers are told; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"`. Example: `overflow = "drop-oldest"`.
     /// Default: `"block"`.
     #[serde(default)]
     pub overflow: Overflow,
@@ -140,7 +140,7 @@ pub enum Overflow {
     /// The sender waits.
     #[default]
     Block,
-    /// The sender is told.
+    /// The outside and askers are told; an actor's tell is a dead letter.
     Reject,
     /// The new one is a dead letter.
     DropNewest,
@@ -219,13 +219,13 @@ pub enum Strategy {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Memory of one instance. Example: `memory = "256MiB"`. Default: `"64MiB"`.
+    /// Memory of one instance, at most `"4GiB"`. Example: `memory = "256MiB"`. Default: `"64MiB"`.
     pub memory: Option<Spanned<ByteSize>>,
     /// CPU time for one message. Example: `cpu = "1s"`. Default: `"100ms"`.
     pub cpu: Option<Spanned<Time>>,
     /// Wall-clock time for one message. Example: `timeout = "1m"`. Default: `"5s"`.
     pub timeout: Option<Spanned<Time>>,
-    /// Largest body it accepts, and largest reply it may give; at most `memory`.
+    /// Largest body it accepts, and largest reply it may give; at most `memory`, and at most `"1GiB"`.
     /// Example: `message = "64KiB"`. Default: `"1MiB"`.
     pub message: Option<Spanned<ByteSize>>,
 }

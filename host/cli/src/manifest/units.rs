@@ -116,7 +116,7 @@ pub fn time_meant(text: &str) -> Option<String> {
 }
 
 fn near_miss(text: &str) -> Option<(&str, String)> {
-    let text = text.trim().trim_matches('"');
+    let text = text.trim().trim_matches(['"', '\'']);
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     (digits > 0).then(|| (number, unit.trim().to_lowercase()))

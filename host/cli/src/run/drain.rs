@@ -14,12 +14,17 @@ const REFRESH: Duration = Duration::from_millis(100);
 /// Actors named in one line.
 const NAMED: usize = 8;
 
+/// What a person hears whose Ctrl-C does not end it at once.
+pub(super) fn announce(console: &Console) {
+    console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
+}
+
 /// Shuts down and waits until nothing runs any more. `asked`: a person waits for it, and is told at once.
 pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
     kernel.shut_down();
     let mut said = look(kernel).await;
     if asked {
-        console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
+        announce(console);
     }
     if !asked || console.is_terminal() {
         // Only what takes a while is worth a word of its own; on a terminal the spinner says it.

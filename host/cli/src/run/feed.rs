@@ -1,6 +1,7 @@
 //! Input: messages from the command line and from stdin into mailboxes. Who feeds waits for room, so that
 //! memory stays bounded however long the input is.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::time::Duration;
 
@@ -26,11 +27,13 @@ pub(super) struct Input<'a> {
     refused: u64,
     /// Lines cut inside a word.
     cuts: u64,
+    /// Set when a line was cut inside a word: what is made of it may be wrong, and the run ends so.
+    cut_a_word: &'a Cell<bool>,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(kernel: &'a Kernel, console: &'a Console) -> Self {
-        Self { kernel, console, refused: 0, cuts: 0 }
+    pub(super) fn new(kernel: &'a Kernel, console: &'a Console, cut_a_word: &'a Cell<bool>) -> Self {
+        Self { kernel, console, refused: 0, cuts: 0, cut_a_word }
     }
 
     /// Sends one message. Waits for room without a limit; a mailbox that refuses instead is counted.
@@ -64,10 +67,11 @@ impl<'a> Input<'a> {
         while let Some(piece) = lines.next_piece() {
             if let Some(line) = piece.cut_a_word {
                 self.cuts += 1;
+                self.cut_a_word.set(true);
                 if self.cuts <= NAMED_CUTS {
                     self.console.say(&format!(
-                        "playhouse: line {line} of stdin was cut inside a word: it is longer than {limit} bytes, \
-                         the limits.message of `{to}`"
+                        "playhouse: line {line} of stdin was cut inside a word, which is longer than {limit} bytes, the \
+                         limits.message of `{to}`: raise it"
                     ));
                 }
             }

@@ -71,23 +71,42 @@ impl Lines {
     }
 }
 
-/// How many bytes of `text`, which is longer than `limit`, go into the first piece, and whether that splits a word.
+/// Places to cut, the best first: each takes a text and the place before `text[place]`.
+const PLACES: [fn(&[u8], usize) -> bool; 4] =
+    [is_after_a_separator, is_at_the_edge_of_letters, is_between_characters, is_not_between_letters];
+
+/// How many bytes of `text`, which is longer than `limit`, go into the first piece, and whether that splits a run of
+/// letters: only where the whole of `text[..=limit]` is one.
 fn place_to_cut(text: &[u8], limit: usize) -> (usize, bool) {
-    match (1..=limit).rev().find(|place| !is_inside(text, *place)) {
+    let last = |good: &fn(&[u8], usize) -> bool| (1..=limit).rev().find(|place| good(text, *place));
+    match PLACES.iter().find_map(last) {
         Some(place) => (place, false),
         None => (limit, true),
     }
 }
 
-/// Whether the place before `text[place]` lies within a run of ASCII letters and digits, or within the UTF-8
-/// sequence of one character.
-fn is_inside(text: &[u8], place: usize) -> bool {
-    let (before, after) = (text[place - 1], text[place]);
-    if before.is_ascii_alphanumeric() && after.is_ascii_alphanumeric() {
-        return true;
-    }
+/// After a space, a comma and the like.
+fn is_after_a_separator(text: &[u8], place: usize) -> bool {
+    text[place - 1].is_ascii() && !text[place - 1].is_ascii_alphanumeric()
+}
+
+/// Where a run of ASCII letters begins or ends, as in `4|f`.
+fn is_at_the_edge_of_letters(text: &[u8], place: usize) -> bool {
+    text[place - 1].is_ascii_alphabetic() != text[place].is_ascii_alphabetic()
+}
+
+fn is_between_characters(text: &[u8], place: usize) -> bool {
+    is_not_between_letters(text, place) && !is_inside_a_character(text, place)
+}
+
+fn is_not_between_letters(text: &[u8], place: usize) -> bool {
+    !(text[place - 1].is_ascii_alphabetic() && text[place].is_ascii_alphabetic())
+}
+
+/// Whether the place before `text[place]` lies within the UTF-8 sequence of one character.
+fn is_inside_a_character(text: &[u8], place: usize) -> bool {
     let continues = |byte: u8| byte & 0xc0 == 0x80;
-    if !continues(after) {
+    if !continues(text[place]) {
         return false;
     }
     let back = text[..place].iter().rev().take(3).position(|byte| !continues(*byte));
@@ -146,53 +165,67 @@ mod tests {
     }
 
     #[test]
+    fn without_a_separator_a_line_is_cut_between_letters_and_digits() {
+        assert_eq!(texts(cut([&b"ab12cd34"[..]], 3).0), ["ab", "12", "cd", "34"]);
+        assert_eq!(texts(cut([&b"12345"[..]], 3).0), ["123", "45"]);
+        assert_eq!(texts(cut(["abä".as_bytes()], 3).0), ["ab", "ä"]);
+    }
+
+    #[test]
     fn a_word_that_fits_nowhere_is_cut_and_said_once_a_line() {
         let (pieces, warned) = cut([&b"x\nabcdefgh\nabcd"[..]], 3);
         assert_eq!(texts(pieces), ["x", "abc", "def", "gh", "abc", "d"]);
         assert_eq!(warned, [2, 3]);
     }
 
-    /// The rule said plainly, for a whole input at once.
-    fn model(input: &[u8], limit: usize) -> Vec<Vec<u8>> {
-        let mut lines: Vec<_> = input.split(|byte| *byte == b'\n').collect();
-        if lines.last().is_some_and(|last| last.is_empty()) {
-            lines.pop();
-        }
-        let mut pieces = Vec::new();
-        for mut line in lines {
-            while line.len() > limit {
-                let good = |at: &usize| {
-                    let word = line[at - 1].is_ascii_alphanumeric() && line[*at].is_ascii_alphanumeric();
-                    let character = (1..=3.min(*at)).any(|back| {
-                        let lead = sequence_length(line[at - back]);
-                        lead > back && line[at - back + 1..=*at].iter().all(|byte| byte & 0xc0 == 0x80)
-                    });
-                    !word && !character
-                };
-                let (piece, rest) = line.split_at((1..=limit).rev().find(good).unwrap_or(limit));
-                pieces.push(piece.to_vec());
-                line = rest;
-            }
-            pieces.push(line.to_vec());
-        }
-        pieces
+    fn bytes() -> impl Strategy<Value = u8> {
+        prop_oneof![
+            4 => Just(b'a'),
+            2 => Just(b'7'),
+            1 => Just(b' '),
+            1 => Just(0xc3),
+            1 => Just(0xa4),
+            1 => Just(0xf0),
+            1 => Just(0x9f),
+            1 => any::<u8>(),
+        ]
     }
 
     proptest! {
         #[test]
         fn pieces_fit_and_are_the_same_however_the_bytes_arrive(
-            input in proptest::collection::vec(
-                prop_oneof![Just(b'a'), Just(b'7'), Just(b' '), Just(b'\n'), Just(0xc3), Just(0xa4), Just(0xf0), Just(0x9f), any::<u8>()],
-                0..200,
-            ),
+            input in proptest::collection::vec(prop_oneof![9 => bytes(), 1 => Just(b'\n')], 0..200),
             limit in 1_usize..20,
             chunk in 1_usize..50,
         ) {
-            let (pieces, _) = cut(input.chunks(chunk), limit);
+            let (pieces, warned) = cut(input.chunks(chunk), limit);
             prop_assert!(pieces.iter().all(|piece| piece.len() <= limit));
-            prop_assert_eq!(&pieces, &model(&input, limit));
+            prop_assert_eq!((&pieces, &warned), (&cut([&input[..]], limit).0, &cut([&input[..]], limit).1));
             let without_newlines: Vec<u8> = input.iter().copied().filter(|byte| *byte != b'\n').collect();
             prop_assert_eq!(pieces.concat(), without_newlines);
+        }
+
+        #[test]
+        fn no_cut_falls_between_two_letters_or_into_a_character_where_that_can_be_avoided(
+            text in ".{0,60}",
+            noise in proptest::collection::vec(bytes(), 0..100),
+            limit in 1_usize..20,
+        ) {
+            let input: Vec<u8> = text.bytes().chain(noise).filter(|byte| *byte != b'\n').collect();
+            let (pieces, warned) = cut([&input[..]], limit);
+            let (mut start, mut torn) = (0, false);
+            for piece in pieces.iter().take(pieces.len().saturating_sub(1)) {
+                let window = &input[start..];
+                if !is_not_between_letters(window, piece.len()) {
+                    prop_assert!(window[..=limit].iter().all(u8::is_ascii_alphabetic));
+                    torn = true;
+                }
+                if is_inside_a_character(window, piece.len()) {
+                    prop_assert!((1..=limit).all(|place| !is_between_characters(window, place)));
+                }
+                start += piece.len();
+            }
+            prop_assert_eq!(!warned.is_empty(), torn);
         }
     }
 }

@@ -13,6 +13,7 @@ mod lines;
 mod output;
 mod summary;
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut performance = Performance { play: &play, args, console };
+    let performance = Performance { play: &play, args, console, cut_a_word: Cell::new(false) };
     let end = runtime.block_on(performance.run(&plugins, listener));
     drop(socket);
     // Not waited for: a read of stdin, or a guest that an impatient person cut off.
@@ -70,6 +71,8 @@ struct Performance<'a> {
     play: &'a Play,
     args: &'a args::Run,
     console: &'a Console,
+    /// A line of the input had to be cut inside a word.
+    cut_a_word: Cell<bool>,
 }
 
 /// Why a run comes to its end.
@@ -82,12 +85,12 @@ enum Curtain {
     Signal,
     /// Nothing runs any more.
     Over,
-    /// Nobody reads stdout.
+    /// Stdout takes nothing any more.
     NobodyReads,
 }
 
 impl Performance<'_> {
-    async fn run(&mut self, plugins: &Plugins, listener: Option<UnixListener>) -> Result<(), Exit> {
+    async fn run(&self, plugins: &Plugins, listener: Option<UnixListener>) -> Result<(), Exit> {
         let mut signals = Signals::new()?;
         let stdout = Stdout::to(std::io::stdout());
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
@@ -121,7 +124,7 @@ impl Performance<'_> {
         }
         let actors = crate::printable::counted(self.play.actors.len() as u64, "actor");
         tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
-        let mut input = Input::new(kernel, self.console);
+        let mut input = Input::new(kernel, self.console, &self.cut_a_word);
         let fed = async {
             for (to, body) in &self.args.tells {
                 input.tell(to, body.as_bytes()).await?;
@@ -152,7 +155,7 @@ impl Performance<'_> {
         match &curtain {
             Curtain::NobodyReads => {
                 kernel.kill();
-                return Err(Exit::quiet(FAILED));
+                return Err(not_written(stdout));
             }
             Curtain::BadInput(text) => self.console.say(&format!("playhouse: {text}")),
             Curtain::Done | Curtain::Signal | Curtain::Over => {}
@@ -160,12 +163,14 @@ impl Performance<'_> {
         let asked = matches!(curtain, Curtain::Signal);
         tokio::select! {
             () = drain::drain(kernel, self.console, asked) => {}
-            () = signals.next() => return Err(self.cut_off(kernel, stdout, signals).await),
+            () = signals.second(self.console) => return Err(self.cut_off(kernel, stdout, signals).await),
         };
         let writing = stdout.clone();
         let written = tokio::select! {
             written = tokio::task::spawn_blocking(move || writing.finish()) => written.unwrap_or(false),
-            () = signals.next() => return Err(Exit::with(KILLED, "ended at once; not all output was written")),
+            () = signals.second(self.console) => {
+                return Err(Exit::with(KILLED, "ended at once; not all output was written"));
+            }
         };
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
@@ -173,13 +178,13 @@ impl Performance<'_> {
         match (kernel.stage(), curtain) {
             (Stage::GaveUp(failures), _) => Err(Exit::with(GAVE_UP, summary::gave_up(&failures))),
             (_, Curtain::BadInput(_)) => Err(Exit::quiet(FAILED)),
-            _ if !written => Err(Exit::quiet(FAILED)),
+            _ if !written => Err(not_written(stdout)),
+            // Said already.
+            _ if self.cut_a_word.get() || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
             _ => Ok(()),
         }
     }
-}
 
-impl Performance<'_> {
     /// A person's second word: everything ends now. What was lost is said; a third word spares even that.
     async fn cut_off(&self, kernel: &Kernel, stdout: &Arc<Stdout>, signals: &mut Signals) -> Exit {
         kernel.kill();
@@ -199,15 +204,35 @@ impl Performance<'_> {
     }
 }
 
+/// Output that stdout did not take. A reader that went away knows.
+fn not_written(stdout: &Stdout) -> Exit {
+    match stdout.error() {
+        Some(error) => Exit::with(FAILED, format!("stdout cannot be written: {error}")),
+        None => Exit::quiet(FAILED),
+    }
+}
+
 /// Ctrl-C and SIGTERM mean the same.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// How many there were.
+    heard: u32,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, heard: 0 })
+    }
+
+    /// A person's second word. A first one that comes meanwhile, as the end began without it, is answered.
+    async fn second(&mut self, console: &Console) {
+        while self.heard < 2 {
+            self.next().await;
+            if self.heard == 1 {
+                drain::announce(console);
+            }
+        }
     }
 
     async fn next(&mut self) {
@@ -215,5 +240,6 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+        self.heard += 1;
     }
 }

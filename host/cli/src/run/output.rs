@@ -1,7 +1,7 @@
 //! Where guests' output goes: stdout through one writer thread, stderr into the log. What waits for a slow
 //! stdout is bounded; a guest that writes more waits as well.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 /// When so many bytes wait for stdout, guests that write more wait as well.
 const WAITING_BYTES: usize = 1 << 20;
 
-/// Guests' stdout, on its way. Lines of one actor keep their order. The thread writes whatever has come while
+/// Guests' stdout, on its way. Lines of one actor keep their order; a line that is
+/// longer than the sandbox's pieces may be interrupted by another actor's. The thread writes whatever has come while
 /// it wrote the last time: much output makes large writes, little output is written at once.
 pub(crate) struct Stdout {
     pipe: Mutex<Pipe>,
@@ -31,7 +32,10 @@ struct Pipe {
     waiting: Vec<u8>,
     /// The thread is in the middle of a write.
     writing: bool,
+    /// Nothing can be written any more.
     closed: bool,
+    /// Why, unless the reader just went away.
+    error: Option<String>,
 }
 
 impl Stdout {
@@ -64,8 +68,9 @@ impl Stdout {
                 pipe.writing = true;
             }
             self.room.notify_waiters();
-            if to.write_all(&chunk).and_then(|()| to.flush()).is_err() {
+            if let Err(error) = to.write_all(&chunk).and_then(|()| to.flush()) {
                 let mut pipe = self.lock();
+                pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| error.to_string());
                 pipe.closed = true;
                 pipe.writing = false;
                 pipe.waiting = Vec::new();
@@ -77,12 +82,14 @@ impl Stdout {
         }
     }
 
-    /// Adds a line; drops it when nobody reads any more. Who writes looks first whether it is full.
-    pub(crate) fn line(&self, line: &[u8]) {
+    /// Adds a line, or a piece of one; drops it when nobody reads any more. Who writes looks first whether it is full.
+    pub(crate) fn piece(&self, piece: &[u8], ends_line: bool) {
         let mut pipe = self.lock();
         if !pipe.closed {
-            pipe.waiting.extend_from_slice(line);
-            pipe.waiting.push(b'\n');
+            pipe.waiting.extend_from_slice(piece);
+            if ends_line {
+                pipe.waiting.push(b'\n');
+            }
             self.filled.notify_one();
         }
     }
@@ -92,6 +99,11 @@ impl Stdout {
         let busy = |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty());
         let pipe = self.emptied.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         !pipe.closed
+    }
+
+    /// Why nothing can be written any more; none while all is well, and when the reader just went away.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.lock().error.clone()
     }
 
     /// Whether so much waits that nobody should add to it.
@@ -126,8 +138,8 @@ impl Stdout {
 pub(crate) struct GuestOutput(pub Arc<Stdout>);
 
 impl Output for GuestOutput {
-    fn stdout(&self, _from: &Address, line: &[u8]) {
-        self.0.line(line);
+    fn stdout(&self, _from: &Address, piece: &[u8], ends_line: bool) {
+        self.0.piece(piece, ends_line);
     }
 
     fn stdout_full(&self) -> bool {
@@ -167,7 +179,7 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(0);
         let stdout = Stdout::to(Slow(sender));
         for n in 0..100 {
-            stdout.line(n.to_string().as_bytes());
+            stdout.piece(n.to_string().as_bytes(), true);
         }
         let reader = std::thread::spawn(move || {
             let mut all = Vec::new();
@@ -186,7 +198,7 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(0);
         let stdout = Stdout::to(Slow(sender));
         while !stdout.is_full() {
-            stdout.line(&[b'x'; 1000]);
+            stdout.piece(&[b'x'; 1000], true);
         }
         let reader = std::thread::spawn(move || while receiver.recv().is_ok_and(|some| some.last() != Some(&b'!')) {});
         stdout.room().await;
@@ -201,8 +213,9 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
         let stdout = Stdout::to(Slow(sender));
-        stdout.line(b"nobody reads this");
+        stdout.piece(b"nobody reads this", true);
         assert!(!stdout.finish());
-        stdout.line(b"nor this");
+        assert_eq!(stdout.error(), None);
+        stdout.piece(b"nor this", true);
     }
 }

@@ -16,20 +16,24 @@ const FRAMES: usize = 8;
 
 /// The summary; none when all went well.
 pub(super) fn summary(kernel: &Kernel) -> Option<String> {
-    let (counts, restarts) = (kernel.dead_letter_counts(), kernel.restarts());
-    if counts.total() == 0 && restarts == 0 {
+    let (counts, restarts, failed) = (kernel.dead_letter_counts(), kernel.restarts(), kernel.failed_shutdowns());
+    if counts.total() == 0 && restarts == 0 && failed == 0 {
         return None;
     }
-    Some(shown(&counts, &kernel.dead_letters(), restarts))
+    Some(shown(&counts, &kernel.dead_letters(), restarts, failed))
 }
 
-fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64) -> String {
+fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, failed_shutdowns: u64) -> String {
     let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     let mut out = format!("playhouse: {}", counted(counts.total(), "dead letter"));
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));
     }
-    let _ = writeln!(out, "; {}", counted(restarts, "restart"));
+    let _ = write!(out, "; {}", counted(restarts, "restart"));
+    if failed_shutdowns > 0 {
+        let _ = write!(out, "; {}", counted(failed_shutdowns, "failed shutdown"));
+    }
+    out.push('\n');
     for letter in letters.iter().take(SHOWN) {
         write_letter(&mut out, letter);
     }
@@ -127,7 +131,7 @@ mod tests {
         ];
         let counts = DeadLetterCounts { by_reason: [("crashed", 1), ("rejected", 4)].into(), forgotten: 3 };
         expect![[r"
-            playhouse: 5 dead letters (crashed 1, rejected 4); 14 restarts
+            playhouse: 5 dead letters (crashed 1, rejected 4); 14 restarts; 1 failed shutdown
               0123456789ab to /flaky from /split, 3 attempts: the actor panicked: boom at src/lib.rs:3:5
                   body: a line with\tBOOM
                   backtrace: flaky::frame0
@@ -143,7 +147,7 @@ mod tests {
                   body: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
               … and 3 more
         "]]
-        .assert_eq(&shown(&counts, &letters, 14));
+        .assert_eq(&shown(&counts, &letters, 14, 1));
     }
 
     #[test]

@@ -8,68 +8,13 @@
 //! that crashes goes on until its mailbox is empty or its time is up.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, SupervisionSpec};
 use crate::random;
 use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Down,
-    Starting,
-    /// Up itself; its children come up one after another.
-    StartingChildren,
-    Up,
-    /// Its children go down one after another, last first.
-    StoppingChildren(After),
-    /// All its children are down; it was told to stop.
-    Stopping(After),
-    BackingOff,
-}
-
-/// What follows once a node and all below it are down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
-    /// It stays down.
-    Stay,
-    /// It is started again at once.
-    Restart,
-    /// It crashed, or gave up on its children: its parent decides.
-    Crashed,
-    /// It ended in peace: its parent decides.
-    Exited,
-    /// It did not come up: its parent decides.
-    FailedStart,
-}
-
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
-struct Entry {
-    spec: NodeSpec,
-    parent: Option<Node>,
-    /// In start order.
-    children: Vec<Node>,
-    phase: Phase,
-    /// Its incarnation exists, from `Start` to `Ended`.
-    alive: bool,
-    incarnation: u64,
-    /// Only a person lifts this.
-    halted: bool,
-    /// Not to be started again.
-    ended: bool,
-    /// Came up since its parent did.
-    was_up: bool,
-    /// Since when this incarnation and its children are up.
-    up_since: Option<Duration>,
-    /// Failures without a stable spell between them.
-    in_a_row: u32,
-    restarts: u64,
-    /// When its children restarted, within the last period.
-    window: VecDeque<Duration>,
-    /// The time that the phase waits for; older entries in the queue are void.
-    timer: Option<Duration>,
-}
+use crate::supervision::node::{After, Entry, Phase};
 
 /// Whether the whole play is going down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -478,26 +423,5 @@ impl Tree {
     fn jitter(&mut self, ceiling: Duration) -> Duration {
         self.random = self.random.wrapping_add(random::STEP);
         random::duration_below(self.random, ceiling)
-    }
-}
-
-impl Entry {
-    fn new(spec: NodeSpec, parent: Option<Node>) -> Self {
-        Self {
-            spec,
-            parent,
-            children: Vec::new(),
-            phase: Phase::Down,
-            alive: false,
-            incarnation: 0,
-            halted: !spec.auto_start,
-            ended: false,
-            was_up: false,
-            up_since: None,
-            in_a_row: 0,
-            restarts: 0,
-            window: VecDeque::new(),
-            timer: None,
-        }
     }
 }

@@ -19,7 +19,7 @@ pub fn address(text: &str) -> Address {
 pub struct Kept(pub Mutex<Vec<String>>);
 
 impl Output for Kept {
-    fn stdout(&self, from: &Address, line: &[u8]) {
+    fn stdout(&self, from: &Address, line: &[u8], _: bool) {
         self.0.lock().unwrap().push(format!("stdout {from} {}", String::from_utf8_lossy(line)));
     }
 
