@@ -46,6 +46,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
+    /// An empty frame.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), outcomes: 0, in_hand: 0 }
+    }
+
     /// Records a send of the message in hand.
     ///
     /// # Panics
