@@ -12,7 +12,8 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 pub struct Limits {
     /// Bytes of all its memories and tables together. Default: 64 MiB.
     pub memory_bytes: u64,
-    /// CPU time for one message, or for one hook. It may be exceeded by up to 10 ms. Default: 100 ms.
+    /// CPU time for one message, or for one hook; a call with several messages has it for each. It may be exceeded by
+    /// up to 10 ms. Default: 100 ms.
     pub cpu: Duration,
 }
 
