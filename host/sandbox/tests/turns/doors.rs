@@ -41,5 +41,5 @@ at_every_door! {
     a_refused_send_fails_its_message_alone
     the_envelope_is_that_of_the_message_in_hand
     more_than_a_frame_holds_goes_out_in_order
-    a_shutdown_hook_and_a_restart_find_the_same_routes
+    a_restarted_actor_finds_its_routes_again
 }

@@ -177,7 +177,7 @@ pub async fn more_than_a_frame_holds_goes_out_in_order(door: Door) {
     assert_eq!(log, [numbers(0, 40), numbers(0, 30)].concat());
 }
 
-pub async fn a_shutdown_hook_and_a_restart_find_the_same_routes(door: Door) {
+pub async fn a_restarted_actor_finds_its_routes_again(door: Door) {
     let play = Play::start(door).await;
     play.tell(&numbered(20)).await;
     play.tell(&["trap"]).await;
