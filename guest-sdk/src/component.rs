@@ -75,9 +75,10 @@ mod wasm {
     use std::time::Duration;
 
     use super::{Exported, Instance};
-    use crate::bindings::exports::playhouse::actor::{handler, lifecycle};
-    use crate::bindings::playhouse::actor::{kernel, types};
+    use crate::bindings::exports::playhouse::actor::{handler, lifecycle, turns};
+    use crate::bindings::playhouse::actor::{batch, kernel, types};
     use crate::kernel::Kernel;
+    use crate::turns::{Host, Route, Turns};
     use crate::{AskError, Envelope, Failure, Message, Result, SendError};
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -92,10 +93,21 @@ mod wasm {
         }
     }
 
+    thread_local! {
+        /// The batch in hand, if there is one. All that the actor asks of its kernel goes by here.
+        static TURNS: Turns<Imports> = const { Turns::new(Imports) };
+    }
+
+    impl<A: Exported> turns::Guest for Component<A> {
+        fn handle(frame: Vec<u8>) -> Vec<u8> {
+            with::<A, _>(|actor| TURNS.with(|turns| turns.handle(actor, frame)))
+        }
+    }
+
     impl<A: Exported> lifecycle::Guest for Component<A> {
         fn init() -> Result<(), String> {
             panic::set_hook(Box::new(report_panic));
-            let instance = Instance::<A>::start(Host).map_err(|error| format!("{error:#}"))?;
+            let instance = Instance::<A>::start(Door).map_err(|error| format!("{error:#}"))?;
             A::slot().set(Some(instance));
             Ok(())
         }
@@ -129,10 +141,58 @@ mod wasm {
         kernel::panicked(&report);
     }
 
-    /// The kernel on the other side of the contract's imports.
-    struct Host;
+    /// What an actor's context talks to.
+    struct Door;
 
-    impl Kernel for Host {
+    impl Kernel for Door {
+        fn address(&self) -> String {
+            TURNS.with(Turns::address)
+        }
+
+        fn incarnation(&self) -> u64 {
+            TURNS.with(Turns::incarnation)
+        }
+
+        fn config(&self, key: &str) -> Option<String> {
+            TURNS.with(|turns| turns.config(key))
+        }
+
+        fn envelope(&self) -> Option<Envelope> {
+            TURNS.with(Turns::envelope)
+        }
+
+        fn sender(&self) -> Option<String> {
+            TURNS.with(Turns::sender)
+        }
+
+        fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+            TURNS.with(|turns| turns.tell(to, body))
+        }
+
+        fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+            TURNS.with(|turns| turns.ask(to, body, timeout))
+        }
+    }
+
+    /// The kernel on the other side of the contract's imports.
+    struct Imports;
+
+    impl Host for Imports {
+        fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError> {
+            let batch::Resolved { route, limit_bytes, lasting } = batch::resolve(to, message)?;
+            Ok(Route { number: route, limit_bytes, lasting })
+        }
+
+        fn sender_of(&self, message: u32) -> Option<String> {
+            batch::sender(message)
+        }
+
+        fn hand_over(&self, frame: &[u8]) {
+            batch::hand_over(frame);
+        }
+    }
+
+    impl Kernel for Imports {
         fn address(&self) -> String {
             kernel::address()
         }

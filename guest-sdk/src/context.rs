@@ -93,7 +93,7 @@ impl Context {
 
     /// The actor that sent the message in hand; none when it came from outside, when the sender is gone, and in hooks.
     pub fn sender(&self) -> Option<String> {
-        self.envelope()?.sender
+        self.kernel.sender()
     }
 
     /// Sends without waiting. Delivered when the message in hand, or the hook, is done.

@@ -11,6 +11,9 @@ pub(crate) trait Kernel {
     fn incarnation(&self) -> u64;
     fn config(&self, key: &str) -> Option<String>;
     fn envelope(&self) -> Option<Envelope>;
+    fn sender(&self) -> Option<String> {
+        self.envelope()?.sender
+    }
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError>;
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError>;
 }

@@ -34,8 +34,9 @@
 //! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
 //! | `errors.rs` | [`SendError`], [`AskError`]: why a send or an ask did not work |
-//! | `instance.rs` | one actor with its context; runs the handler and the hooks for both doors below |
+//! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
 //! | `kernel.rs` | the trait between a context and whoever plays the kernel |
+//! | `turns.rs` | the door of a batch: a frame of messages in, a frame of what came of them out |
 //! | `component.rs`, `bindings.rs` | the door of a component: [`export_actor!`], the WIT contract (`wasm` only) |
 //! | `testing.rs` | the door of a test: a kernel made of a few collections |
 
@@ -52,6 +53,8 @@ mod instance;
 mod kernel;
 mod message;
 pub mod testing;
+#[cfg(any(test, target_family = "wasm"))]
+mod turns;
 
 pub use actor::Actor;
 pub use anyhow::{self, Error};

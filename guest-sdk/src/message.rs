@@ -1,6 +1,8 @@
 //! The body of the message in hand. Its envelope is asked for through the context, so that nobody pays for it unread.
 
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -17,31 +19,53 @@ use crate::{OrReject, Result};
 /// assert_eq!(msg.text().unwrap(), "[1, 2]");
 /// assert_eq!(msg.json::<Vec<u8>>().unwrap(), [1, 2]);
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+///
+/// To keep a body beyond the handler, keep [`into_body`](Self::into_body), not the message: a message that came with others
+/// is a piece of them all.
+#[derive(Clone)]
 pub struct Message {
-    /// Private, so that a message can become a piece of a batch's frame.
-    body: Vec<u8>,
+    body: Body,
+}
+
+#[derive(Clone)]
+enum Body {
+    Own(Vec<u8>),
+    /// A piece of a batch's frame.
+    #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "frames only reach components"))]
+    Shared(Arc<Vec<u8>>, Range<usize>),
 }
 
 impl Message {
     /// A message with this body. On the host they arrive; this is for tests.
     pub fn new(body: impl Into<Vec<u8>>) -> Self {
-        Self { body: body.into() }
+        Self { body: Body::Own(body.into()) }
+    }
+
+    /// The message whose body lies there in a batch's frame.
+    #[cfg(any(test, target_family = "wasm"))]
+    pub(crate) fn shared(frame: &Arc<Vec<u8>>, body: Range<usize>) -> Self {
+        Self { body: Body::Shared(Arc::clone(frame), body) }
     }
 
     /// The body as it was sent.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        match &self.body {
+            Body::Own(body) => body,
+            Body::Shared(frame, body) => &frame[body.clone()],
+        }
     }
 
-    /// The body as it was sent, without a copy.
+    /// The body as it was sent, as a vector of its own: without a copy where the message came alone.
     pub fn into_body(self) -> Vec<u8> {
-        self.body
+        match self.body {
+            Body::Own(body) => body,
+            Body::Shared(frame, body) => frame[body].to_vec(),
+        }
     }
 
     /// The body as text. A body that is not UTF-8 rejects the message: it will not become UTF-8 later.
     pub fn text(&self) -> Result<&str> {
-        std::str::from_utf8(&self.body).context("the body is not UTF-8").or_reject()
+        std::str::from_utf8(self.body()).context("the body is not UTF-8").or_reject()
     }
 
     /// The body as JSON. A body of another shape rejects the message. `T` may borrow from it.
@@ -60,12 +84,20 @@ impl Message {
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        serde_json::from_slice(&self.body).context("the body is not the JSON expected").or_reject()
+        serde_json::from_slice(self.body()).context("the body is not the JSON expected").or_reject()
     }
 }
 
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Message").field(&String::from_utf8_lossy(&self.body)).finish()
+        f.debug_tuple("Message").field(&String::from_utf8_lossy(self.body())).finish()
     }
 }
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.body() == other.body()
+    }
+}
+
+impl Eq for Message {}

@@ -4,10 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::{Mutex, RwLock};
+use playhouse_frame::HEADER_BYTES;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use crate::ask::Asks;
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
 use crate::mailbox::Mailbox;
-use crate::message::{ActorId, HEADER_BYTES, Message};
+use crate::message::{ActorId, Message};
 use crate::plan::ActorSpec;
 use crate::random;
 
@@ -31,6 +32,8 @@ pub(crate) struct Actor {
     finished: AtomicU64,
     /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
     progress: AtomicU64,
+    /// Messages in the call that runs: each adds to its time.
+    in_call: AtomicU32,
     /// The last crash, for people who look.
     pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
 }
@@ -100,6 +103,16 @@ impl Actor {
     /// A message got its outcome. Only the running incarnation says so.
     pub(crate) fn note_progress(&self) {
         self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The wall-clock time of the call that runs.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.spec.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
+    }
+
+    /// A call takes so many messages at once, and has the time of all of them.
+    pub(crate) fn set_in_call(&self, messages: usize) {
+        self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// Counts messages as ended. Only after everything they caused was delivered.
@@ -232,6 +245,7 @@ impl Registry {
             backlog: Mutex::default(),
             finished: AtomicU64::new(0),
             progress: AtomicU64::new(0),
+            in_call: AtomicU32::new(1),
             last_crash: Mutex::default(),
         });
         let before = self.shard(actor.address()).write().insert(actor.address().clone(), actor.clone());

@@ -42,6 +42,11 @@ pub enum CrashReason {
         /// The exit status it asked for.
         status: i32,
     },
+    /// What it returned for a batch cannot be read, or asks for what the contract does not allow.
+    BadFrame {
+        /// What is wrong with it.
+        message: String,
+    },
     /// It could not be started, or its `init` said no.
     Start {
         /// What went wrong.
@@ -70,6 +75,7 @@ impl CrashReason {
             Self::Timeout { .. } => "timeout",
             Self::Stack => "stack",
             Self::Exit { .. } => "exit",
+            Self::BadFrame { .. } => "bad-frame",
             Self::Start { .. } => "start",
             Self::Shutdown { .. } => "shutdown",
             Self::Children { .. } => "children",
@@ -87,6 +93,7 @@ impl fmt::Display for CrashReason {
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
             Self::Stack => f.write_str("overflowed its call stack"),
             Self::Exit { status } => write!(f, "ended itself with exit status {status}"),
+            Self::BadFrame { message } => write!(f, "returned a bad frame: {message}"),
             Self::Start { message } => write!(f, "failed to start: {message}"),
             Self::Shutdown { message } => write!(f, "failed to shut down: {message}"),
             Self::Children { message } => write!(f, "gave up on its children: {message}"),

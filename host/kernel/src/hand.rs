@@ -1,6 +1,8 @@
 //! The messages in hand and what came of them. An incarnation records here; [`Hand::commit`] is the only way
 //! out. Until then nothing that a handler did is visible to anybody.
 
+mod bulk;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Send, check_size};
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+
+pub use bulk::{Bulk, BulkError, Resolved};
 
 /// How a handler fails a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +69,15 @@ pub struct Hand {
     caused: u64,
     /// Targets by the text the code used for them. A route outlives restarts of its target.
     names: HashMap<Box<str>, usize>,
-    routes: Vec<Arc<Actor>>,
+    routes: Vec<Route>,
     routes_by_id: HashMap<ActorId, usize>,
+}
+
+/// Somebody to send to.
+struct Route {
+    target: Arc<Actor>,
+    /// It may be sent to at any time; otherwise only while a message that it sent is in hand.
+    lasting: bool,
 }
 
 const NO_CAUSE: Envelope =
@@ -132,25 +143,27 @@ impl Hand {
 
     /// The sender of the message in hand; none from the outside or when the sender is gone.
     pub fn sender(&self) -> Option<Address> {
-        let sender = self.envelope()?.sender;
-        self.world.registry.by_id(sender).map(|actor| actor.address().clone())
+        self.address_of(self.envelope()?.sender)
+    }
+
+    fn address_of(&self, actor: ActorId) -> Option<Address> {
+        self.world.registry.by_id(actor).map(|actor| actor.address().clone())
     }
 
     /// Records a send of the message in hand. `to` is absolute, or relative to this actor.
     pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
-        let route = self.route(to)?;
-        check_size(&self.routes[route], body)?;
-        let envelope = self.caused_envelope(ReplyToken::NONE);
+        let route = self.route(to, self.cause.sender)?;
+        check_size(&self.routes[route].target, body)?;
         let from = self.bodies.len();
         self.bodies.extend_from_slice(body);
-        self.sends.push(Send { route, envelope, from, to: self.bodies.len() });
+        self.push_send(route, from, self.bodies.len());
         Ok(())
     }
 
     /// Commits the finished messages, sends at once, and waits for the reply.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
-        let route = self.route(to)?;
-        let target = self.routes[route].clone();
+        let route = self.route(to, self.cause.sender)?;
+        let target = self.routes[route].target.clone();
         check_size(&target, body)?;
         let world = self.world.clone();
         let _waiting = world.asks.wait_for((self.actor.id, self.actor.address()), (target.id, target.address()))?;
@@ -173,20 +186,38 @@ impl Hand {
     ///
     /// # Panics
     /// When no message is in hand.
-    pub fn finish(&mut self, mut outcome: Outcome) {
+    pub fn finish(&mut self, outcome: Outcome) {
         assert!(self.current().is_some(), "finish without a message in hand");
-        if let Outcome::Done(Some(reply)) = &outcome
-            && reply.len() > self.actor.spec.message_bytes
-        {
-            outcome = Outcome::Failed(Failure::Reject(format!(
-                "its reply of {} bytes is larger than limits.message, {} bytes",
-                reply.len(),
-                self.actor.spec.message_bytes
-            )));
+        let outcome = match outcome {
+            Outcome::Done(Some(reply)) => match self.check_reply(&reply) {
+                Ok(()) => Outcome::Done(Some(reply)),
+                Err(failure) => Outcome::Failed(failure),
+            },
+            other => other,
+        };
+        if let Outcome::Failed(_) = outcome {
+            self.drop_sends_in_hand();
         }
+        self.push_outcome(outcome);
+    }
+
+    fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
+        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
+        if bytes <= limit_bytes {
+            return Ok(());
+        }
+        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
+        Err(Failure::Reject(text))
+    }
+
+    fn push_send(&mut self, route: usize, from: usize, to: usize) {
+        let envelope = self.caused_envelope(ReplyToken::NONE);
+        self.sends.push(Send { route, envelope, from, to });
+    }
+
+    fn push_outcome(&mut self, mut outcome: Outcome) {
         if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text)) = &mut outcome {
             *text = cut(std::mem::take(text));
-            self.drop_sends_in_hand();
         }
         self.actor.note_progress();
         self.sends_finished = self.sends.len();
@@ -207,7 +238,7 @@ impl Hand {
 
     async fn commit_with(&mut self, patience: Patience) {
         while self.sends_delivered < self.sends_finished {
-            let target = self.routes[self.sends[self.sends_delivered].route].clone();
+            let target = self.routes[self.sends[self.sends_delivered].route].target.clone();
             let sends = &self.sends[..self.sends_finished];
             self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
         }
@@ -217,25 +248,24 @@ impl Hand {
         if self.outcomes.is_empty() {
             return;
         }
-        let outcomes = std::mem::take(&mut self.outcomes);
+        let mut outcomes = std::mem::take(&mut self.outcomes);
         let mut finished = outcomes.len() as u64;
-        for (index, outcome) in (first..).zip(&outcomes) {
+        for (index, outcome) in (first..).zip(outcomes.drain(..)) {
             if !self.settle(index, outcome) {
                 finished -= 1;
             }
         }
         self.outcomes = outcomes;
-        self.outcomes.clear();
         self.actor.finish(finished);
     }
 
     /// Makes the outcome of one message final; false when the message lives on, for a retry.
-    fn settle(&self, index: usize, outcome: &Outcome) -> bool {
+    fn settle(&self, index: usize, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Done(reply) => {
                 let token = self.batch.envelope(index).reply;
                 if token.is_some() {
-                    self.world.asks.answer(token, reply.clone().ok_or(AskError::NoReply));
+                    self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
                 return true;
             }
@@ -256,10 +286,10 @@ impl Hand {
                         return false;
                     }
                     Failure::Retry(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text.clone()), false);
+                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text), false);
                     }
                     Failure::Reject(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text.clone()), false);
+                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
                     }
                 }
             }
@@ -289,6 +319,7 @@ impl Hand {
     /// The messages to be handed over, still empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
+        self.actor.set_in_call(1);
         self.committed = 0;
         self.batch.clear();
         &mut self.batch
@@ -356,19 +387,20 @@ impl Hand {
     }
 
     /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.
-    fn route(&mut self, to: &str) -> Result<usize, SendError> {
+    /// `sender`: that of the message on whose behalf.
+    fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
         if let Some(&route) = self.names.get(to) {
             return Ok(route);
         }
         let from = self.address();
         let address = from.resolve(to)?;
         let lasting = address.is_below(from) || self.actor.spec.sends_to.contains(&address);
-        if !lasting && self.sender().as_ref() != Some(&address) {
+        if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }
-        let actor = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
-        let route = *self.routes_by_id.entry(actor.id).or_insert_with(|| {
-            self.routes.push(actor);
+        let target = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
+        let route = *self.routes_by_id.entry(target.id).or_insert_with(|| {
+            self.routes.push(Route { target, lasting });
             self.routes.len() - 1
         });
         if lasting {

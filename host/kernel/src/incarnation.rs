@@ -210,11 +210,13 @@ impl Incarnation {
 
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
-        let limit = self.actor.spec.timeout;
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within(limit, || self.actor.progress(), caught)).await {
+        match self.unless_killed(within(|| self.actor.call_timeout(), || self.actor.progress(), caught)).await {
             Err(killed) => Err(killed),
-            Ok(None) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
+            Ok(None) => {
+                let limit = self.actor.call_timeout();
+                Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit })))
+            }
             Ok(Some(Ok(Ok(value)))) => Ok(value),
             Ok(Some(Ok(Err(crash)))) => Err(Broken::Crash(crash)),
             Ok(Some(Err(panic))) => {
@@ -313,7 +315,11 @@ impl Incarnation {
 
 /// `None` when `limit` passed without progress first. The timer is only made when the future does not finish at once,
 /// and begins again whenever there was progress since: each message has the whole limit.
-async fn within<T>(limit: Duration, progress: impl Fn() -> u64, future: impl Future<Output = T>) -> Option<T> {
+async fn within<T>(
+    limit: impl Fn() -> Duration,
+    progress: impl Fn() -> u64,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     let mut future = pin!(future);
     let mut timer = None;
     let mut seen = progress();
@@ -321,10 +327,10 @@ async fn within<T>(limit: Duration, progress: impl Fn() -> u64, future: impl Fut
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(value));
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit())));
         if seen != progress() {
             seen = progress();
-            timer.as_mut().reset(later(limit));
+            timer.as_mut().reset(later(limit()));
         }
         timer.as_mut().poll(cx).map(|()| None)
     })

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `address`, `message`, `plan`, `crash`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
-//! | `hand` | the messages in hand, what they did, and the commit that makes it visible |
+//! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `actor` | what outlives an incarnation; the registry |
@@ -39,7 +39,7 @@ pub use behavior::{Behavior, Launcher};
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason};
 pub use futures_util::future::BoxFuture;
-pub use hand::{Failure, Hand, Outcome};
+pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};

@@ -2,8 +2,11 @@
 //! message in; taking hands out a [`Batch`] that is flat already. No allocation per message.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::message::{Envelope, HEADER_BYTES, Message};
+use playhouse_frame::{HEADER_BYTES, Header};
+
+use crate::message::{Envelope, Message, ReplyToken};
 
 /// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
 const SEGMENT_BYTES: usize = 32 * 1024;
@@ -100,6 +103,10 @@ pub(crate) struct Batch {
     starts: Vec<u32>,
     /// Messages noted by the running `take_from` and not yet accounted for by the log.
     pending: usize,
+    /// Where the bytes are while they are lent, together with what was put after them; empty otherwise.
+    lent: Arc<Vec<u8>>,
+    /// The reply tokens that lent bytes do not show, by message.
+    tokens: Vec<(usize, ReplyToken)>,
 }
 
 impl Batch {
@@ -108,6 +115,11 @@ impl Batch {
     }
 
     pub(crate) fn clear(&mut self) {
+        if !self.lent.is_empty() {
+            // Whoever still holds what was lent keeps it; else the buffer comes back.
+            self.bytes = Arc::get_mut(&mut self.lent).map(std::mem::take).unwrap_or_default();
+            self.tokens.clear();
+        }
         self.bytes.clear();
         self.starts.clear();
         // A batch of giant messages must not pin its memory for the life of the actor.
@@ -123,13 +135,45 @@ impl Batch {
     }
 
     pub(crate) fn envelope(&self, index: usize) -> Envelope {
-        self.header(index).0
+        let mut envelope = self.header(index).0;
+        if envelope.reply.is_some()
+            && let Ok(at) = self.tokens.binary_search_by_key(&index, |(index, _)| *index)
+        {
+            envelope.reply = self.tokens[at].1;
+        }
+        envelope
+    }
+
+    /// Lends the messages as they lie here, with `end` after them, until the batch is cleared. In the bytes that are
+    /// lent, a reply token is just 1: whoever reads them could tell from it how much others ask.
+    pub(crate) fn lend(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
+        assert!(self.lent.is_empty(), "a batch is lent once");
+        for (index, start) in self.starts.iter().enumerate() {
+            let at = *start as usize + Header::REPLY_AT;
+            let field: &mut [u8; 8] = (&mut self.bytes[at..at + 8]).try_into().expect("8 bytes");
+            let token = ReplyToken(u64::from_le_bytes(*field));
+            if token.is_some() {
+                self.tokens.push((index, token));
+                *field = 1u64.to_le_bytes();
+            }
+        }
+        self.bytes.extend_from_slice(end);
+        let bytes = std::mem::take(&mut self.bytes);
+        match Arc::get_mut(&mut self.lent) {
+            Some(lent) => *lent = bytes,
+            None => self.lent = Arc::new(bytes),
+        }
+        self.lent.clone()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.lent.is_empty() { &self.bytes } else { &self.lent }
     }
 
     pub(crate) fn body(&self, index: usize) -> &[u8] {
         let (_, length) = self.header(index);
         let at = self.starts[index] as usize + HEADER_BYTES;
-        &self.bytes[at..at + length]
+        &self.bytes()[at..at + length]
     }
 
     pub(crate) fn message(&self, index: usize) -> Message {
@@ -137,7 +181,7 @@ impl Batch {
     }
 
     fn header(&self, index: usize) -> (Envelope, usize) {
-        header_at(&self.bytes, self.starts[index] as usize)
+        header_at(self.bytes(), self.starts[index] as usize)
     }
 
     /// Notes the messages that fit from `segment[head..]` and returns where the first that does not begins.
@@ -169,7 +213,7 @@ fn position(at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{ActorId, MessageId, ReplyToken};
+    use crate::message::{ActorId, MessageId};
     use proptest::prelude::*;
 
     fn envelope(n: u64) -> Envelope {
@@ -195,6 +239,26 @@ mod tests {
         batch.clear();
         log.take(10, 2 * (1000 + HEADER_BYTES), &mut batch);
         assert_eq!((batch.len(), log.len()), (2, 1));
+    }
+
+    #[test]
+    fn what_is_lent_shows_that_somebody_waits_and_not_who() {
+        let mut log = Log::default();
+        let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
+        log.append(&envelope(1), b"told");
+        log.append(&asked, b"asked");
+        let mut batch = Batch::default();
+        log.take(2, usize::MAX, &mut batch);
+        let lent = batch.lend(b"end");
+        let reply = |index: usize| Header::decode(lent[batch.starts[index] as usize..].first_chunk().unwrap()).reply;
+        assert_eq!((reply(0), reply(1)), (0, 1));
+        assert!(lent.ends_with(b"askedend"));
+        assert_eq!((batch.envelope(0), batch.envelope(1)), (envelope(1), asked));
+        assert_eq!(batch.body(0), b"told");
+        drop(lent);
+        batch.clear();
+        batch.push(&Message { envelope: asked, body: vec![1] });
+        assert_eq!((batch.len(), batch.envelope(0), batch.body(0)), (1, asked, &[1][..]));
     }
 
     proptest! {

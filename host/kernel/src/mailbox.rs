@@ -6,10 +6,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
 use crate::log::{Batch, Log};
-use crate::message::{Envelope, HEADER_BYTES, Message};
+use crate::message::{Envelope, Message};
 
 /// What happens to a message that finds the mailbox full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

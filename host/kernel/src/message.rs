@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use playhouse_frame::{HEADER_BYTES, Header};
+
 /// Names one message for good. A function of the message that caused it and of its index among that
 /// message's sends, so that a message that is sent again by a replay has the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,37 +98,33 @@ pub struct Envelope {
     pub reply: ReplyToken,
 }
 
-/// Bytes of an encoded [`Envelope`] with the body's length: one cache line.
-pub(crate) const HEADER_BYTES: usize = 64;
-
 impl Envelope {
     /// Writes the header of a message whose body has `body_bytes` bytes (at most `u32::MAX`).
     pub(crate) fn encode(&self, body_bytes: usize) -> [u8; HEADER_BYTES] {
-        let mut out = [0; HEADER_BYTES];
-        let length = u32::try_from(body_bytes).expect("bodies are limited to 4 GiB where they enter");
-        out[0..4].copy_from_slice(&length.to_le_bytes());
-        out[4..8].copy_from_slice(&self.attempt.to_le_bytes());
-        out[8..24].copy_from_slice(&self.id.0.to_le_bytes());
-        out[24..32].copy_from_slice(&self.sender.0.to_le_bytes());
-        out[32..40].copy_from_slice(&self.flow.to_le_bytes());
-        out[40..48].copy_from_slice(&self.reply.0.to_le_bytes());
-        out[48..52].copy_from_slice(&self.hops.to_le_bytes());
-        out
+        let header = Header {
+            body_bytes: u32::try_from(body_bytes).expect("bodies are limited to 4 GiB where they enter"),
+            failures: self.attempt,
+            id: self.id.0,
+            sender: self.sender.0,
+            flow: self.flow,
+            reply: self.reply.0,
+            hops: self.hops,
+        };
+        header.encode()
     }
 
     /// Reads back what [`Envelope::encode`] wrote: the envelope and the body's length.
     pub(crate) fn decode(header: &[u8; HEADER_BYTES]) -> (Self, usize) {
-        let u32_at = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().expect("4 bytes"));
-        let u64_at = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().expect("8 bytes"));
+        let Header { body_bytes, failures, id, sender, flow, reply, hops } = Header::decode(header);
         let envelope = Self {
-            id: MessageId(u128::from_le_bytes(header[8..24].try_into().expect("16 bytes"))),
-            sender: ActorId(u64_at(24)),
-            flow: u64_at(32),
-            hops: u32_at(48),
-            attempt: u32_at(4),
-            reply: ReplyToken(u64_at(40)),
+            id: MessageId(id),
+            sender: ActorId(sender),
+            flow,
+            hops,
+            attempt: failures,
+            reply: ReplyToken(reply),
         };
-        (envelope, u32_at(0) as usize)
+        (envelope, body_bytes as usize)
     }
 }
 

@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::imports::Room;
 use crate::output::Lines;
+use crate::turns::BadFrame;
 
 /// Functions shown in a report.
 const SHOWN_FRAMES: usize = 32;
@@ -63,6 +64,9 @@ fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
         // Nothing but the meter interrupts.
         Some(Trap::Interrupt) => return CrashReason::Cpu { budget: cpu },
         _ => {}
+    }
+    if let Some(bad) = error.downcast_ref::<BadFrame>() {
+        return bad.into();
     }
     if let Some(&I32Exit(status)) = error.downcast_ref::<I32Exit>() {
         return CrashReason::Exit { status };

@@ -7,7 +7,9 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower};
 use wasmtime::{Engine, Precompiled};
 
-use crate::contract::{HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE};
+use crate::contract::{
+    HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE, TURNS, TurnsParams, TurnsResults,
+};
 use crate::imports::Room;
 
 /// Why a file is not a plugin. `file` is the path as it was given.
@@ -98,7 +100,7 @@ pub enum LoadError {
     /// It wants something that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.1.0` and WASI 0.2",
+         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2",
         file.display()
     )]
     MissingImport {
@@ -198,6 +200,7 @@ impl Interface {
 pub(crate) struct Checked {
     pub(crate) pre: InstancePre<Room>,
     pub(crate) handler: ComponentExportIndex,
+    pub(crate) turns: Option<ComponentExportIndex>,
     pub(crate) init: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
 }
@@ -209,6 +212,10 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         return Err(LoadError::MissingExport { file: file.to_owned(), export: HANDLER, found });
     };
     let handler = function::<HandlerParams, HandlerResults>(file, component, &handler, HANDLER, "msg-handler")?;
+    let turns = component
+        .get_export_index(None, TURNS)
+        .map(|turns| function::<TurnsParams, TurnsResults>(file, component, &turns, TURNS, "handle"))
+        .transpose()?;
     let lifecycle = component.get_export_index(None, LIFECYCLE);
     let hook = |name| {
         let find = |instance| function::<(), HookResults>(file, component, instance, LIFECYCLE, name);
@@ -222,7 +229,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, init, shutdown })
+    Ok(Checked { pre, handler, turns, init, shutdown })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

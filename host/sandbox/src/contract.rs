@@ -9,6 +9,10 @@ use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
 /// The export with the optional hooks.
 pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
+/// The export with the door for batches.
+pub(crate) const TURNS: &str = "playhouse:actor/turns@0.1.0";
+/// What such an actor imports besides.
+pub(crate) const BATCH: &str = "playhouse:actor/batch@0.1.0";
 /// The import through which an actor reaches the kernel.
 pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
 
@@ -16,6 +20,10 @@ pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
 pub(crate) type HandlerParams = (Arc<Vec<u8>>,);
 pub(crate) type HandlerResults = (Result<Option<Vec<u8>>, Failure>,);
 pub(crate) type Handler = TypedFunc<HandlerParams, HandlerResults>;
+/// The frame is shared with the hand that lends it.
+pub(crate) type TurnsParams = (Arc<Vec<u8>>,);
+pub(crate) type TurnsResults = (Vec<u8>,);
+pub(crate) type Turns = TypedFunc<TurnsParams, TurnsResults>;
 pub(crate) type HookResults = (Result<(), String>,);
 pub(crate) type Hook = TypedFunc<(), HookResults>;
 
@@ -132,5 +140,21 @@ impl Envelope {
             attempt: envelope.attempt.saturating_add(1),
             asked: envelope.reply.is_some(),
         })
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Resolved {
+    route: u32,
+    #[component(name = "limit-bytes")]
+    limit_bytes: u64,
+    lasting: bool,
+}
+
+impl From<kernel::Resolved> for Resolved {
+    fn from(resolved: kernel::Resolved) -> Self {
+        let kernel::Resolved { route, limit_bytes, lasting } = resolved;
+        Self { route, limit_bytes: limit_bytes as u64, lasting }
     }
 }

@@ -5,20 +5,21 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
+use playhouse_frame::trailer;
 use playhouse_kernel::{Behavior, BoxFuture, Crash, CrashReason, Hand, Outcome};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::WasiCtx;
 
 use crate::autopsy;
-use crate::contract::{Handler, Hook};
+use crate::contract::{Handler, Hook, Turns};
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
 use crate::plugin::PluginLauncher;
 use crate::sandbox::Admission;
+use crate::turns::{self, End};
 
 /// Things a guest may hold of the host's: streams, pollables, errors.
 const MAX_HANDLES: usize = 4096;
@@ -32,16 +33,22 @@ const KEPT_BODY_BYTES: usize = 1 << 20;
 /// One incarnation of a plugin. Its store goes first when it is dropped, then its right to live.
 pub(crate) struct Guest {
     store: Store<Room>,
-    handler: Handler,
-    init: Option<Hook>,
-    shutdown: Option<Hook>,
+    doors: Doors,
     /// The body of the message in hand, used again for the next.
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
-    cpu: Duration,
     stdout: Lines,
     stderr: Lines,
     _admission: Admission,
+}
+
+/// The functions that it exports.
+struct Doors {
+    handler: Handler,
+    /// Taken by batches of more than one message: for a lone one the plain door is cheaper.
+    turns: Option<Turns>,
+    init: Option<Hook>,
+    shutdown: Option<Hook>,
 }
 
 impl Guest {
@@ -56,6 +63,7 @@ impl Guest {
         resources.set_max_capacity(MAX_HANDLES);
         let room = Room {
             hand: RefCell::new(hand),
+            in_turns: false,
             config: launcher.config.clone(),
             memory: MemoryLimiter::new(limits.memory_bytes),
             panic: None,
@@ -74,7 +82,7 @@ impl Guest {
             move |_: StoreContextMut<'_, Room>| Ok(meter.ticked())
         });
         store.set_epoch_deadline(1);
-        meter.restart();
+        meter.restart(1);
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;
@@ -82,33 +90,24 @@ impl Guest {
                 index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
             };
             let handler = instance.get_typed_func(&mut store, checked.handler)?;
+            let turns = checked.turns.filter(|_| plugin.sandbox.turns);
+            let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let init = hook(&mut store, &checked.init)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
-            Ok((handler, init, shutdown))
+            Ok(Doors { handler, turns, init, shutdown })
         });
-        let made: wasmtime::Result<(Handler, Option<Hook>, Option<Hook>)> = made.await;
-        let (handler, init, shutdown) = made.map_err(|error| {
+        let made: wasmtime::Result<Doors> = made.await;
+        let doors = made.map_err(|error| {
             stdout.finish();
             stderr.finish();
             autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
         })?;
-        Ok(Self {
-            store,
-            handler,
-            init,
-            shutdown,
-            body: Arc::default(),
-            meter,
-            cpu: limits.cpu,
-            stdout,
-            stderr,
-            _admission: admission,
-        })
+        Ok(Self { store, doors, body: Arc::default(), meter, stdout, stderr, _admission: admission })
     }
 
     /// Before each call: the whole budget, and no blame for what an earlier message did.
-    fn refresh(&mut self) {
-        self.meter.restart();
+    fn refresh(&mut self, messages: usize) {
+        self.meter.restart(u32::try_from(messages).unwrap_or(u32::MAX));
         self.store.set_epoch_deadline(1);
         let room = self.store.data_mut();
         room.memory.refused = false;
@@ -116,12 +115,35 @@ impl Guest {
     }
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
+        let turns = self.doors.turns;
+        match turns {
+            Some(turns) if self.hand().len() > 1 => self.handle_batch(turns).await,
+            _ => self.handle_one_by_one().await,
+        }
+    }
+
+    async fn handle_batch(&mut self, turns: Turns) -> Result<(), Crash> {
+        let messages = self.hand().len();
+        self.refresh(messages);
+        let count = u32::try_from(messages).expect("a batch is far smaller");
+        let frame = self.hand().flat(&trailer(count));
+        self.store.data_mut().in_turns = true;
+        let called = turns.call_async(&mut self.store, (frame,)).await;
+        self.store.data_mut().in_turns = false;
+        let (frame,) = called.map_err(|error| self.autopsy(&error))?;
+        turns::record(self.hand(), frame, End::Whole).map_err(|bad| {
+            self.finish_lines();
+            Crash { stderr: self.stderr.tail(), ..Crash::new((&bad).into()) }
+        })
+    }
+
+    async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
         while self.hand().current().is_some() {
-            self.refresh();
+            self.refresh(1);
             let body = Arc::make_mut(&mut self.body);
             body.clear();
             body.extend_from_slice(self.store.data_mut().hand.get_mut().body());
-            let called = self.handler.call_async(&mut self.store, (self.body.clone(),)).await;
+            let called = self.doors.handler.call_async(&mut self.store, (self.body.clone(),)).await;
             let outcome = match called {
                 Ok((Ok(reply),)) => Outcome::Done(reply),
                 Ok((Err(failure),)) => Outcome::Failed(failure.into()),
@@ -137,7 +159,7 @@ impl Guest {
 
     async fn hook(&mut self, hook: Option<Hook>) -> Result<Result<(), String>, Crash> {
         let Some(hook) = hook else { return Ok(Ok(())) };
-        self.refresh();
+        self.refresh(1);
         match hook.call_async(&mut self.store, ()).await {
             Ok((answer,)) => Ok(answer),
             Err(error) => Err(self.autopsy(&error)),
@@ -151,9 +173,13 @@ impl Guest {
     }
 
     fn autopsy(&self, error: &wasmtime::Error) -> Crash {
+        self.finish_lines();
+        autopsy::crash(error, self.store.data(), self.meter.budget(), &self.stderr)
+    }
+
+    fn finish_lines(&self) {
         self.stdout.finish();
         self.stderr.finish();
-        autopsy::crash(error, self.store.data(), self.cpu, &self.stderr)
     }
 }
 
@@ -165,7 +191,7 @@ impl Behavior for Guest {
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, async move {
-            let answer = self.hook(self.init).await?;
+            let answer = self.hook(self.doors.init).await?;
             answer.map_err(|message| self.failed(CrashReason::Start { message }))
         }))
     }
@@ -178,7 +204,7 @@ impl Behavior for Guest {
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, async move {
-            let answer = self.hook(self.shutdown).await?;
+            let answer = self.hook(self.doors.shutdown).await?;
             answer.map_err(|message| self.failed(CrashReason::Shutdown { message }))
         }))
     }
@@ -186,8 +212,7 @@ impl Behavior for Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.stdout.finish();
-        self.stderr.finish();
+        self.finish_lines();
     }
 }
 

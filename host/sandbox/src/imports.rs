@@ -1,4 +1,4 @@
-//! What the kernel offers to a guest: the interface `kernel` of the contract, and WASI.
+//! What the kernel offers to a guest: the interfaces `kernel` and `batch` of the contract, and WASI.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, ResourceTable, WasmList, WasmStr};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::contract::{AskError, Envelope, KERNEL, SendError};
+use crate::contract::{AskError, BATCH, Envelope, KERNEL, Resolved, SendError};
 use crate::limits::MemoryLimiter;
 use crate::plugin::Config;
+use crate::turns::{self, BadFrame, End};
 
 /// How much of a panic's message is kept.
 const PANIC_BYTES: usize = 4 << 10;
@@ -22,6 +23,8 @@ const LONGEST_ASK: Duration = Duration::from_hours(24);
 pub(crate) struct Room {
     /// In a cell, so that an import can read the guest's memory and write here at once, without a copy between.
     pub(crate) hand: RefCell<Hand>,
+    /// A batch was handed over as a frame, and is to be answered with one.
+    pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
     /// What the guest said about the trap that follows.
@@ -64,6 +67,24 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         let message = message.to_str(&store)?;
         let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
         store.data_mut().panic = Some(message);
+        Ok(())
+    })?;
+    let mut batch = linker.instance(BATCH)?;
+    batch.func_wrap("resolve", |store: Caller<'_>, (to, message): (WasmStr, u32)| {
+        let to = to.to_str(&store)?;
+        let resolved = store.data().hand.borrow_mut().resolve(&to, message as usize);
+        Ok((resolved.map(Resolved::from).map_err(SendError::from),))
+    })?;
+    batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
+        let sender = store.data().hand.borrow().sender_of(message as usize);
+        Ok((sender.map(|address| address.to_string()),))
+    })?;
+    batch.func_wrap("hand-over", |mut store: Caller<'_>, (frame,): (Vec<u8>,)| {
+        let room = store.data_mut();
+        if !room.in_turns {
+            return Err(BadFrame::NoTurns.into());
+        }
+        turns::record(room.hand.get_mut(), frame, End::Open)?;
         Ok(())
     })
 }

@@ -8,6 +8,7 @@
 //! | `cache` | compiled code on disk; the only place with unsafe code |
 //! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
 //! | `guest` | one incarnation: a store, an instance, the calls |
+//! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
@@ -28,6 +29,7 @@ mod limits;
 mod output;
 mod plugin;
 mod sandbox;
+mod turns;
 
 pub use cache::default_cache_dir;
 pub use component::LoadError;

@@ -12,7 +12,8 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 pub struct Limits {
     /// Bytes of all its memories and tables together. Default: 64 MiB.
     pub memory_bytes: u64,
-    /// CPU time for one message, or for one hook. It may be exceeded by up to 10 ms. Default: 100 ms.
+    /// CPU time for one message, or for one hook; a call with several messages has it for each. It may be exceeded by
+    /// up to 10 ms. Default: 100 ms.
     pub cpu: Duration,
 }
 
@@ -89,7 +90,10 @@ impl ResourceLimiter for MemoryLimiter {
 /// time, so the budget is only used up when one tick more than it has been counted.
 pub(crate) struct CpuMeter {
     clock: Arc<AtomicU64>,
-    budget_ns: u64,
+    /// For one message.
+    each_ns: u64,
+    /// For the messages of this call.
+    budget_ns: AtomicU64,
     used_ns: AtomicU64,
     /// The clock when the code was last let run, or last counted.
     running_since: AtomicU64,
@@ -99,17 +103,20 @@ pub(crate) struct CpuMeter {
 
 impl CpuMeter {
     pub(crate) fn new(clock: Arc<AtomicU64>, budget: Duration) -> Self {
+        let each_ns = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
         Self {
             clock,
-            budget_ns: u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX),
+            each_ns,
+            budget_ns: AtomicU64::new(each_ns),
             used_ns: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
             thread_ns: AtomicU64::new(0),
         }
     }
 
-    /// A new message has the whole budget.
-    pub(crate) fn restart(&self) {
+    /// Each message of a call has the whole budget.
+    pub(crate) fn restart(&self, messages: u32) {
+        self.budget_ns.store(self.each_ns.saturating_mul(u64::from(messages)), Relaxed);
         self.used_ns.store(0, Relaxed);
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
     }
@@ -127,10 +134,15 @@ impl CpuMeter {
         polled
     }
 
+    /// What the call that runs may use.
+    pub(crate) fn budget(&self) -> Duration {
+        Duration::from_nanos(self.budget_ns.load(Relaxed))
+    }
+
     /// What becomes of the guest that a tick interrupted: it yields to the others, or is over its budget.
     pub(crate) fn ticked(&self) -> UpdateDeadline {
         let (ticks, used_ns) = self.count();
-        if used_ns >= self.budget_ns.saturating_add(TICK_NS) {
+        if used_ns >= self.budget_ns.load(Relaxed).saturating_add(TICK_NS) {
             UpdateDeadline::Interrupt
         } else if ticks == 0 {
             // The tick was one that passed while it waited.
@@ -194,7 +206,7 @@ mod tests {
     fn time_spent_waiting_is_not_cpu_time() {
         let clock = Arc::new(AtomicU64::new(7));
         let meter = CpuMeter::new(clock.clone(), Duration::from_millis(20));
-        meter.restart();
+        meter.restart(1);
         for _ in 0..100 {
             poll(&meter, || {});
             clock.fetch_add(5, Relaxed);
@@ -206,7 +218,7 @@ mod tests {
     fn a_late_tick_counts_as_one_and_a_long_call_by_the_threads_clock() {
         let clock = Arc::new(AtomicU64::new(7));
         let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
-        meter.restart();
+        meter.restart(1);
         poll(&meter, || {
             clock.fetch_add(1000, Relaxed);
             assert!(matches!(meter.ticked(), UpdateDeadline::YieldCustom(1, _)), "it may have been preempted");
@@ -217,10 +229,12 @@ mod tests {
             clock.fetch_add(1, Relaxed);
             assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt));
         });
-        meter.restart();
+        meter.restart(1);
         poll(&meter, || {
             clock.fetch_add(1, Relaxed);
             assert!(matches!(meter.ticked(), UpdateDeadline::YieldCustom(1, _)), "a new message has the whole budget");
         });
+        meter.restart(64);
+        assert_eq!(meter.budget(), Duration::from_millis(64));
     }
 }

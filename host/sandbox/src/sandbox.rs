@@ -21,11 +21,14 @@ pub struct SandboxConfig {
     pub cache_dir: Option<PathBuf>,
     /// How many incarnations may live at a time; one more fails to start. Default: 1000.
     pub max_instances: u32,
+    /// Hands over batches as frames to plugins that can take them. Off, each message is a call of its own: slower,
+    /// and otherwise the same, which is what tests and benches switch it off to see. Default: on.
+    pub turns: bool,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache_dir: None, max_instances: 1000 }
+        Self { cache_dir: None, max_instances: 1000, turns: true }
     }
 }
 
@@ -74,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Option<Cache>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
+    pub(crate) turns: bool,
     allocation: String,
     max_instances: u32,
     /// Fewer than the manifest would admit, for want of memory mappings.
@@ -105,6 +109,7 @@ impl Sandbox {
             linker,
             cache,
             clock: Arc::default(),
+            turns: config.turns,
             allocation,
             max_instances,
             capped: wanted > most,

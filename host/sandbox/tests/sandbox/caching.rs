@@ -10,7 +10,7 @@ use playhouse_sandbox::{Compiled, Sandbox, SandboxConfig, SandboxError};
 use crate::template::{ECHO, actor};
 
 fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SandboxConfig { cache_dir: Some(cache.to_owned()), max_instances: 2 })
+    Sandbox::new(SandboxConfig { cache_dir: Some(cache.to_owned()), max_instances: 2, ..SandboxConfig::default() })
 }
 
 /// Loads the same plugin, always in a new sandbox.

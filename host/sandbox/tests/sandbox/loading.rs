@@ -47,7 +47,7 @@ fn files_that_are_no_components() {
             `plugins/cart.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
             `plugins/cart.wasm` is not a valid component: it ends within its first bytes; build it again
             `plugins/cart.wasm` is not a valid component: its version [0d, 00, 02, 00] is unknown here; 0d 00 01 00 was expected; build it again
-            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3e2); build it again
+            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3da); build it again
         "#]],
     );
 }
@@ -113,9 +113,9 @@ fn imports_that_are_not_provided() {
     check(
         &[&actor_with_import(http), &actor_with_import(timers), &actor_with_import(other)],
         expect![[r#"
-        `plugins/cart.wasm` imports `wasi:http/outgoing-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2
-        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2
-        `plugins/cart.wasm` imports `wasi:random/random@0.2.0`, which this host does not provide: its `get-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `wasi:http/outgoing-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `wasi:random/random@0.2.0`, which this host does not provide: its `get-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
     "#]],
     );
 }

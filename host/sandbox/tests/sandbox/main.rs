@@ -6,4 +6,5 @@ mod actors;
 mod caching;
 mod loading;
 mod play;
+#[allow(dead_code)]
 mod template;

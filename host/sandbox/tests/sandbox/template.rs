@@ -26,6 +26,18 @@ pub fn actor_with_import(import: &str) -> Vec<u8> {
     component(ECHO, import, "")
 }
 
+/// As [`actor`], with the door for batches, `(func (export "turns") (param i32 i32) (result i32))`, as well. It returns
+/// the place of its frame's place and length, and may call `$resolve` and `$hand-over`.
+pub fn actor_with_turns(code: &str) -> Vec<u8> {
+    let turns = r#"
+      (func $turns (param "frame" (list u8)) (result (list u8))
+        (canon lift (core func $main "turns") (memory $memory) (realloc $realloc)
+          (post-return (core func $libc "reset"))))
+      (instance $turns (export "handle" (func $turns)))
+      (export "playhouse:actor/turns@0.1.0" (instance $turns))"#;
+    component(code, "", turns)
+}
+
 pub const ECHO: &str =
     r#"(func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))"#;
 
@@ -59,6 +71,12 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (export "ask" (func (param "to" string) (param "body" (list u8)) (param "timeout-ms" u64)
       (result (result (list u8) (error $ae)))))
     (export "panicked" (func (param "message" string)))))
+  (import "playhouse:actor/batch@0.1.0" (instance $batch
+    (export "send-error" (type $se (eq $send-error)))
+    (type $resolved (record (field "route" u32) (field "limit-bytes" u64) (field "lasting" bool)))
+    (export "resolved" (type $resolved' (eq $resolved)))
+    (export "resolve" (func (param "to" string) (param "message" u32) (result (result $resolved' (error $se)))))
+    (export "hand-over" (func (param "frame" (list u8))))))
   (import "wasi:cli/environment@0.2.0" (instance $environment
     (export "get-environment" (func (result (list (tuple string string)))))))
   (import "wasi:cli/exit@0.2.0" (instance $exit (export "exit" (func (param "status" (result))))))
@@ -103,6 +121,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
   (core func $tell (canon lower (func $kernel "tell") (memory $memory) (realloc $realloc)))
   (core func $ask (canon lower (func $kernel "ask") (memory $memory) (realloc $realloc)))
   (core func $panicked (canon lower (func $kernel "panicked") (memory $memory)))
+  (core func $resolve (canon lower (func $batch "resolve") (memory $memory) (realloc $realloc)))
+  (core func $hand-over (canon lower (func $batch "hand-over") (memory $memory)))
   (core func $get-environment (canon lower (func $environment "get-environment") (memory $memory) (realloc $realloc)))
   (core func $get-directories (canon lower (func $preopens "get-directories") (memory $memory) (realloc $realloc)))
   (core func $exit (canon lower (func $exit "exit")))
@@ -120,6 +140,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (import "host" "tell" (func $tell (param i32 i32 i32 i32 i32)))
     (import "host" "ask" (func $ask (param i32 i32 i32 i32 i64 i32)))
     (import "host" "panicked" (func $panicked (param i32 i32)))
+    (import "host" "resolve" (func $resolve (param i32 i32 i32 i32)))
+    (import "host" "hand-over" (func $hand-over (param i32 i32)))
     (import "host" "get-environment" (func $get-environment (param i32)))
     (import "host" "get-directories" (func $get-directories (param i32)))
     (import "host" "exit" (func $exit (param i32)))
@@ -144,6 +166,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
       (export "address" (func $address)) (export "incarnation" (func $incarnation))
       (export "config" (func $config)) (export "message" (func $message))
       (export "tell" (func $tell)) (export "ask" (func $ask)) (export "panicked" (func $panicked))
+      (export "resolve" (func $resolve)) (export "hand-over" (func $hand-over))
       (export "get-environment" (func $get-environment)) (export "get-directories" (func $get-directories))
       (export "exit" (func $exit)) (export "get-stdout" (func $get-stdout))
       (export "get-stderr" (func $get-stderr)) (export "write" (func $write))))))

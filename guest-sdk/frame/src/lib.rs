@@ -1,0 +1,103 @@
+//! How a batch of messages, and what came of it, cross between host and guest: flat frames, one list of bytes each
+//! way. `wit/FRAMES.md` has the byte tables; this crate is their only implementation, shared by both sides.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `record.rs` | [`Header`]: what stands before each message's body |
+//! | `inbound.rs` | [`Inbound`]: reads the frame of a batch |
+//! | `outbound.rs` | [`Encoder`] and [`Outbound`]: writes and reads the frame of what came of it |
+//! | `trailer.rs` | the last bytes of both frames: count, flags, version |
+//!
+//! Readers take bytes from anybody: they check every length before they use it, never panic, and allocate nothing.
+
+#![no_std]
+
+extern crate alloc;
+
+mod inbound;
+mod outbound;
+mod record;
+mod trailer;
+
+use core::fmt;
+
+pub use inbound::{Inbound, Record};
+pub use outbound::{Encoder, OP_BYTES, Op, Outbound};
+pub use record::{HEADER_BYTES, Header};
+pub use trailer::{TRAILER_BYTES, VERSION, trailer};
+
+/// Why bytes are no frame. Places count in bytes from the frame's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// It is shorter than its own trailer.
+    NoTrailer {
+        /// Its length.
+        bytes: usize,
+    },
+    /// It is of another version.
+    Version {
+        /// The version that it states.
+        found: u16,
+    },
+    /// It has flags that this version does not know.
+    Flags {
+        /// All its flags.
+        found: u16,
+    },
+    /// A header, or the body that it announces, ends after the frame.
+    Truncated {
+        /// Where the header begins.
+        at: usize,
+    },
+    /// An operation of a kind that this version does not know.
+    Kind {
+        /// Where its header begins.
+        at: usize,
+        /// The kind that it states.
+        found: u32,
+    },
+    /// A field that must be zero is not.
+    NotZero {
+        /// Where the header with the field begins.
+        at: usize,
+    },
+    /// A reason that is not UTF-8.
+    Text {
+        /// Where the header before it begins.
+        at: usize,
+    },
+    /// The trailer's count is not that of what precedes it.
+    Count {
+        /// The trailer's.
+        stated: u32,
+        /// What precedes it, up to where counting stopped.
+        found: u32,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTrailer { bytes } => {
+                write!(f, "a frame of {bytes} bytes has no room for its trailer of {TRAILER_BYTES}")
+            }
+            Self::Version { found } => write!(f, "a frame of version {found}, where {VERSION} is spoken"),
+            Self::Flags { found } => write!(f, "a frame with the unknown flags {found:#06x}"),
+            Self::Truncated { at } => write!(f, "what begins at byte {at} ends after its frame"),
+            Self::Kind { at, found } => write!(f, "the operation at byte {at} is of the unknown kind {found}"),
+            Self::NotZero { at } => write!(f, "the header at byte {at} has a value where there must be zero"),
+            Self::Text { at } => write!(f, "the reason given at byte {at} is not UTF-8"),
+            Self::Count { stated, found } => write!(f, "a frame that counts {stated} has {found}"),
+        }
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+/// The little-endian number at `at`, when all of it lies there.
+#[inline]
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let field = bytes.get(at..)?.first_chunk()?;
+    Some(u32::from_le_bytes(*field))
+}

@@ -1,0 +1,36 @@
+//! The last bytes of a frame. They come last so that a frame is made by appending to bytes that are already there;
+//! the version comes last of all, so that a later version may have a longer trailer.
+
+use crate::{FrameError, u32_at};
+
+/// The version of frames that this crate speaks.
+pub const VERSION: u16 = 1;
+/// Bytes of a trailer: count, flags, version.
+pub const TRAILER_BYTES: usize = 8;
+
+/// Ends a frame of `count` messages, or of `count` outcomes.
+#[inline]
+pub fn trailer(count: u32) -> [u8; TRAILER_BYTES] {
+    let mut out = [0; TRAILER_BYTES];
+    out[0..4].copy_from_slice(&count.to_le_bytes());
+    out[6..8].copy_from_slice(&VERSION.to_le_bytes());
+    out
+}
+
+/// Splits a frame into what precedes the trailer, and the trailer's count.
+#[inline]
+pub(crate) fn split(frame: &[u8]) -> Result<(&[u8], u32), FrameError> {
+    let Some((before, trailer)) = frame.split_last_chunk::<TRAILER_BYTES>() else {
+        return Err(FrameError::NoTrailer { bytes: frame.len() });
+    };
+    let u16_at = |at: usize| u16::from_le_bytes([trailer[at], trailer[at + 1]]);
+    let (flags, version) = (u16_at(4), u16_at(6));
+    if version != VERSION {
+        return Err(FrameError::Version { found: version });
+    }
+    if flags != 0 {
+        return Err(FrameError::Flags { found: flags });
+    }
+    let count = u32_at(trailer, 0).expect("it is longer than that");
+    Ok((before, count))
+}

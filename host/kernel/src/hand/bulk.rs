@@ -1,0 +1,161 @@
+//! The hand in bulk, for code that takes a whole batch as one run of bytes and answers with another: nothing is copied
+//! or allocated per message on the way. Knows no format but that of the mailbox.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Failure, Hand, Outcome};
+use crate::address::Address;
+use crate::ask::SendError;
+
+/// Sends recorded and not yet committed. A send takes more room here than in the bytes that ask for it.
+const MAX_SENDS: usize = 1 << 20;
+
+/// Somebody to send to, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolved {
+    /// Stands for the address, for the life of the incarnation; restarts of the target do not change it.
+    pub route: u32,
+    /// The largest body that it takes.
+    pub limit_bytes: usize,
+    /// Whether it may be used for any message; otherwise only for messages that it sent itself.
+    pub lasting: bool,
+}
+
+/// Why a send or an outcome cannot be recorded: the code that says so is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BulkError {
+    /// All messages have their outcome.
+    #[error("it has an operation after the outcome of the last message")]
+    NoMessage,
+    /// Nobody gave out this number.
+    #[error("it sends to route {route}, which it was never given")]
+    UnknownRoute {
+        /// The number.
+        route: u32,
+    },
+    /// The route was given out for another message.
+    #[error("it sends to route {route}, which it may only use for messages that were sent from there")]
+    NotTheSender {
+        /// The number.
+        route: u32,
+    },
+    /// More sends than fit.
+    #[error("it sends more than {MAX_SENDS} messages before a commit")]
+    TooManySends,
+    /// The body is too large for its receiver.
+    #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
+    TooLarge {
+        /// The number.
+        route: u32,
+        /// The body's size.
+        bytes: usize,
+        /// The receiver's limit.
+        limit_bytes: usize,
+    },
+}
+
+impl Hand {
+    /// All messages in hand as they lie in the mailbox, in the records of [`playhouse_frame`], with `end` after them.
+    /// They stay in hand. The bytes do not show whose reply a message asks for.
+    ///
+    /// # Panics
+    /// When it is called again for the same messages.
+    pub fn flat(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
+        self.actor.set_in_call(self.batch.len());
+        self.batch.lend(end)
+    }
+
+    /// The route to `to`, which is absolute or relative to this actor, as seen by one of the messages in hand.
+    pub fn resolve(&mut self, to: &str, message: usize) -> Result<Resolved, SendError> {
+        let sender =
+            if message < self.batch.len() { self.batch.envelope(message).sender } else { super::NO_CAUSE.sender };
+        let index = self.route(to, sender)?;
+        let route = &self.routes[index];
+        Ok(Resolved {
+            route: u32::try_from(index).expect("there are fewer actors than that"),
+            limit_bytes: route.target.spec.message_bytes,
+            lasting: route.lasting,
+        })
+    }
+
+    /// The sender of one of the messages in hand; none from the outside or when the sender is gone.
+    pub fn sender_of(&self, message: usize) -> Option<Address> {
+        (message < self.batch.len()).then(|| self.address_of(self.batch.envelope(message).sender))?
+    }
+
+    /// Records what `read` finds in `bytes`, which is kept as the bodies of what is sent. After an error the
+    /// incarnation is to end as a crash.
+    pub fn record<E>(
+        &mut self,
+        bytes: Vec<u8>,
+        read: impl FnOnce(&mut Bulk<'_>, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let base = self.bodies.len();
+        let result = read(&mut Bulk { hand: self, base }, &bytes);
+        if base == 0 {
+            self.bodies = bytes;
+        } else {
+            self.bodies.extend_from_slice(&bytes);
+        }
+        result
+    }
+}
+
+/// Records the effects of messages one after another, from the message in hand on.
+pub struct Bulk<'a> {
+    hand: &'a mut Hand,
+    /// Where the bytes that are read will lie among the hand's bodies.
+    base: usize,
+}
+
+impl Bulk<'_> {
+    /// Records a send of the message in hand. `body`: where it lies in the bytes that are read.
+    pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
+        self.in_hand()?;
+        let index = route as usize;
+        let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
+        if !known.lasting && known.target.id != self.hand.cause.sender {
+            return Err(BulkError::NotTheSender { route });
+        }
+        let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
+        if bytes > limit_bytes {
+            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        }
+        if self.hand.sends.len() == MAX_SENDS {
+            return Err(BulkError::TooManySends);
+        }
+        self.hand.push_send(index, self.base + body.start, self.base + body.end);
+        Ok(())
+    }
+
+    /// Ends the message in hand. A reply that nobody waits for is not even copied.
+    pub fn done(&mut self, reply: Option<&[u8]>) -> Result<(), BulkError> {
+        self.in_hand()?;
+        if let Some(Err(failure)) = reply.map(|reply| self.hand.check_reply(reply)) {
+            return self.failed(failure);
+        }
+        let asked = self.hand.cause.reply.is_some();
+        self.hand.push_outcome(Outcome::Done(reply.filter(|_| asked).map(<[u8]>::to_vec)));
+        Ok(())
+    }
+
+    /// Fails the message in hand; what it sent is dropped.
+    pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
+        self.in_hand()?;
+        // The bodies stay where they are: those that are read now will lie at their place after them.
+        self.hand.sends.truncate(self.hand.sends_finished);
+        self.hand.push_outcome(Outcome::Failed(failure));
+        Ok(())
+    }
+
+    /// Whether something was sent for the message in hand.
+    pub fn has_sends_in_hand(&self) -> bool {
+        self.hand.sends.len() > self.hand.sends_finished
+    }
+
+    fn in_hand(&self) -> Result<(), BulkError> {
+        self.hand.current().map(drop).ok_or(BulkError::NoMessage)
+    }
+}

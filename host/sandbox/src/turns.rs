@@ -1,0 +1,182 @@
+//! From the frame that a guest returns for a batch to what the kernel records. The guest is not trusted: whatever is
+//! wrong with a frame is a crash of its actor. Reading the bytes is `playhouse_frame`'s job, checking grants and limits
+//! the kernel's.
+
+use playhouse_frame::{FrameError, Op, Outbound};
+use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand};
+
+/// Whether more frames for the same batch may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// One will: sends for a message whose outcome it has may be in this one.
+    Open,
+    /// This is the last.
+    Whole,
+}
+
+/// Why a frame is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadFrame {
+    #[error(transparent)]
+    Malformed(#[from] FrameError),
+    #[error(transparent)]
+    NotAllowed(#[from] BulkError),
+    #[error("it has an operation after its last outcome")]
+    OpenEnd,
+    #[error("it has no outcome at all")]
+    NoOutcome,
+    #[error("it was handed over while no batch was in hand")]
+    NoTurns,
+}
+
+impl From<&BadFrame> for CrashReason {
+    fn from(bad: &BadFrame) -> Self {
+        Self::BadFrame { message: bad.to_string() }
+    }
+}
+
+/// Records all that a frame says. After an error nothing of it counts: the incarnation is over.
+pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
+    hand.record(frame, |bulk, frame| {
+        for op in Outbound::open(frame)? {
+            record_op(bulk, op?)?;
+        }
+        if end == End::Whole && bulk.has_sends_in_hand() {
+            return Err(BadFrame::OpenEnd);
+        }
+        Ok(())
+    })?;
+    if end == End::Whole && hand.current() == Some(0) {
+        return Err(BadFrame::NoOutcome);
+    }
+    Ok(())
+}
+
+fn record_op(bulk: &mut Bulk<'_>, op: Op<'_>) -> Result<(), BulkError> {
+    match op {
+        Op::Tell { route, body } => bulk.tell(route, body),
+        Op::Done => bulk.done(None),
+        Op::Reply(reply) => bulk.done(Some(reply)),
+        Op::Reject(reason) => bulk.failed(Failure::Reject(reason.to_owned())),
+        Op::Retry(reason) => bulk.failed(Failure::Retry(reason.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use playhouse_frame::{Encoder, Inbound, trailer};
+    use playhouse_kernel::{
+        ActorSpec, Address, Behavior, BoxFuture, Crash, Kernel, Launcher, Outcome, Plan, SupervisionSpec,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Answers each batch of some size with the same two frames, whatever they are, and smaller ones as it should.
+    #[derive(Clone)]
+    struct Answers(Vec<u8>, Vec<u8>);
+
+    struct Run(Answers, Hand);
+
+    impl Launcher for Answers {
+        fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+            let run: Box<dyn Behavior> = Box::new(Run(self.clone(), hand));
+            Box::pin(async { Ok(run) })
+        }
+
+        fn plugin(&self) -> &'static str {
+            "answers"
+        }
+    }
+
+    impl Behavior for Run {
+        fn hand(&mut self) -> &mut Hand {
+            &mut self.1
+        }
+
+        fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+            let Self(Answers(first, last), hand) = self;
+            if hand.len() < 8 {
+                while hand.current().is_some() {
+                    hand.finish(Outcome::Done(None));
+                }
+                return Box::pin(async { Ok(()) });
+            }
+            let frame = hand.flat(&trailer(hand.len() as u32));
+            assert_eq!(Inbound::open(&frame).expect("our own").filter_map(Result::ok).count(), hand.len());
+            for (to, message) in [("/log", 0), ("/a/child", 1), ("/nobody", 1), ("/peer", usize::MAX)] {
+                let _ = hand.resolve(to, message);
+            }
+            let recorded = record(hand, first.clone(), End::Open).and_then(|()| record(hand, last.clone(), End::Whole));
+            Box::pin(async move { recorded.map_err(|bad| Crash::new((&bad).into())) })
+        }
+
+        fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    /// A frame of a few operations, most often with some of its bytes broken.
+    fn frame() -> impl Strategy<Value = Vec<u8>> {
+        let ops = prop::collection::vec((0..8u32, 0..4u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
+        let breaks = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
+        (ops, breaks).prop_map(|(ops, breaks)| {
+            let mut encoder = Encoder::new();
+            for (kind, route, body) in ops {
+                match kind {
+                    0 => encoder.reject("no"),
+                    1 => encoder.retry("later"),
+                    2 => encoder.done(Some(&body)),
+                    3 | 4 => encoder.done(None),
+                    _ => encoder.tell(route, &body),
+                }
+            }
+            let mut frame = encoder.take();
+            for (at, byte) in breaks {
+                let at = at.index(frame.len());
+                frame[at] = byte;
+            }
+            frame
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_frames_are_recorded_or_refused_and_no_message_is_lost(first in frame(), last in frame()) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+            runtime.expect("a runtime").block_on(async {
+                let address = |text: &str| Address::parse(text).expect("a good address");
+                let actor = |at: &str| {
+                    let mut spec = ActorSpec::new(address(at), Arc::new(Answers(first.clone(), last.clone())));
+                    spec.sends_to = vec![address("/log"), address("/nobody")];
+                    spec
+                };
+                // With nothing but lone messages, it takes whatever it is sent.
+                let log = ActorSpec { batch: 1, ..actor("/log") };
+                let child = ActorSpec { batch: 1, ..actor("/a/child") };
+                let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
+                let plan = Plan { actors: vec![log, actor("/a"), child], supervision, ..Plan::default() };
+                let kernel = Kernel::start(&plan).expect("a good plan");
+                kernel.booted().await;
+                for _ in 0..40 {
+                    kernel.tell(&address("/a"), b"x", Duration::from_mins(1)).await.expect("accepted");
+                }
+                kernel.idle().await;
+                let actors = kernel.actors().await;
+                let actor = actors.iter().find(|actor| actor.address == address("/a")).expect("it is there");
+                assert_eq!(actor.handled, 40);
+                let reason = actor.last_crash.as_ref().map(|report| &report.crash.reason);
+                assert!(matches!(reason, None | Some(CrashReason::BadFrame { .. })), "{reason:?}");
+            });
+        }
+    }
+}

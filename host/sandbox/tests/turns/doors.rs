@@ -1,0 +1,45 @@
+//! Every rule at every door.
+
+use crate::puppets::Door;
+use crate::rules;
+
+macro_rules! at_every_door {
+    ($($rule:ident)*) => {
+        $(mod $rule {
+            use super::{Door, rules};
+
+            #[tokio::test(start_paused = true)]
+            async fn native() {
+                rules::$rule(Door::Native).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn plain() {
+                rules::$rule(Door::Plain).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn turns() {
+                rules::$rule(Door::Turns).await;
+            }
+        })*
+    };
+}
+
+at_every_door! {
+    messages_are_handled_in_order_many_in_one_call
+    effects_of_a_failed_message_are_dropped
+    the_poison_message_alone_is_blamed_and_every_other_is_handled_once
+    an_ask_commits_the_finished_prefix_first
+    what_an_ask_committed_is_not_handled_again_after_a_crash
+    what_a_message_told_before_its_ask_is_dropped_when_it_fails
+    a_retry_comes_back_and_others_may_overtake_it
+    the_last_attempt_makes_a_dead_letter
+    each_asker_gets_the_reply_to_its_own_message
+    a_reply_that_is_too_large_rejects_its_message
+    a_sender_may_be_told_for_its_own_messages_only
+    a_refused_send_fails_its_message_alone
+    the_envelope_is_that_of_the_message_in_hand
+    more_than_a_frame_holds_goes_out_in_order
+    a_restarted_actor_finds_its_routes_again
+}

@@ -1,0 +1,111 @@
+//! Guests whose frames break the rules: each is a crash of that actor with the reason `bad-frame`, and no more.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_frame::{Encoder, trailer};
+use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan};
+use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
+
+use crate::puppets::{PATIENCE, Silent, address};
+use crate::template::{ECHO, actor_with_turns};
+
+/// What the crash report says of an actor that answers its first batch like that. Everything it was sent is handled all
+/// the same, one by one.
+async fn crash(code: &str) -> String {
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
+    let plugin = sandbox.load_bytes("hostile", &actor_with_turns(code)).unwrap();
+    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5) };
+    let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
+    spec.sends_to = vec![address("/a")];
+    let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
+    kernel.booted().await;
+    for _ in 0..3 {
+        kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
+    }
+    kernel.idle().await;
+    assert!(kernel.dead_letters().is_empty());
+    let actor = kernel.actors().await.remove(0);
+    assert_eq!(actor.handled, 3);
+    match &actor.last_crash.expect("it crashed").crash.reason {
+        CrashReason::BadFrame { message } => message.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An actor that answers any batch with these bytes, after `before`.
+fn answers(before: &str, frame: &[u8]) -> String {
+    let escaped = frame.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "\\{byte:02x}");
+        text
+    });
+    let length = frame.len();
+    format!(
+        r#"{ECHO} (data (i32.const 700) "{escaped}") (data (i32.const 600) "/a")
+        (func (export "turns") (param i32 i32) (result i32)
+          {before}
+          (i32.store (i32.const 0) (i32.const 700)) (i32.store (i32.const 4) (i32.const {length})) (i32.const 0))"#
+    )
+}
+
+fn frame(ops: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    ops(&mut encoder);
+    encoder.take()
+}
+
+/// Asks for the route to itself, which it may have.
+const RESOLVE: &str = "(call $resolve (i32.const 600) (i32.const 2) (i32.const 0) (i32.const 504))";
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_none() {
+    assert_eq!(crash(&answers("", b"")).await, "a frame of 0 bytes has no room for its trailer of 8");
+    assert_eq!(crash(&answers("", &[7; 20])).await, "a frame of version 1799, where 1 is spoken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_with_no_outcome() {
+    assert_eq!(crash(&answers("", &trailer(0))).await, "it has no outcome at all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_with_more_outcomes_than_messages() {
+    let three = frame(|out| (0..3).for_each(|_| out.done(None)));
+    assert_eq!(crash(&answers("", &three)).await, "it has an operation after the outcome of the last message");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_was_never_given_out() {
+    let told = frame(|out| {
+        out.tell(3, b"x");
+        out.done(None);
+    });
+    assert_eq!(crash(&answers(RESOLVE, &told)).await, "it sends to route 3, which it was never given");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sends_after_the_last_outcome() {
+    let open = frame(|out| {
+        out.done(None);
+        out.tell(0, b"x");
+    });
+    assert_eq!(crash(&answers(RESOLVE, &open)).await, "it has an operation after its last outcome");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_frame_that_is_handed_over() {
+    let hand_over = "(call $hand-over (i32.const 700) (i32.const 20))";
+    let two = frame(|out| (0..2).for_each(|_| out.done(None)));
+    let text = crash(&answers(hand_over, &two)).await;
+    assert_eq!(text, "a frame of version 0, where 1 is spoken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_that_are_given_twice() {
+    let two = frame(|out| (0..2).for_each(|_| out.done(None)));
+    let hand_over = format!("(call $hand-over (i32.const 700) (i32.const {}))", two.len());
+    let text = crash(&answers(&hand_over, &two)).await;
+    assert_eq!(text, "it has an operation after the outcome of the last message");
+}

@@ -1,0 +1,298 @@
+//! One actor that does what a message says, in plain Rust and as a component (`tests/guests/puppet`), and those around it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use playhouse_kernel::{
+    ActorSpec, Address, Answer, Behavior, BoxFuture, Crash, CrashReason, Failure, Hand, Kernel, Launcher, Outcome, Plan,
+};
+use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
+
+/// Far longer than anything here takes.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The ways into an actor.
+#[derive(Debug, Clone, Copy)]
+pub enum Door {
+    Native,
+    Plain,
+    Turns,
+}
+
+impl Door {
+    fn puppet(self) -> Arc<dyn Launcher> {
+        static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
+        let plugin = match self {
+            Self::Native => return Arc::new(Native(Arc::new(|hand| Box::pin(puppet(hand))))),
+            Self::Plain => &PLUGINS[0],
+            Self::Turns => &PLUGINS[1],
+        };
+        plugin.launcher(Limits::default(), BTreeMap::new(), Arc::new(Silent))
+    }
+}
+
+/// The puppet's component, built now if need be.
+fn puppet_plugin(turns: bool) -> Plugin {
+    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "puppet"];
+        assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success(), "cargo {build:?} failed");
+        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+        target.join("wasm32-wasip2/guest/puppet.wasm")
+    });
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 16, turns, ..SandboxConfig::default() }).unwrap();
+    let plugin = sandbox.load("puppet", Path::new(&*BUILT)).unwrap();
+    assert!(plugin.info().exports.contains(&"playhouse:actor/turns@0.1.0".to_owned()));
+    plugin
+}
+
+pub struct Silent;
+
+impl Output for Silent {
+    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &Address, _: &[u8]) {}
+}
+
+pub fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+/// `/a`, the puppet; `/log`, which keeps what it is sent; `/peer`, which sends its messages on to `/a`; and `/echo`,
+/// which replies and notes that in the log. `/a` may send to `/log`, `/echo` and `/nobody`.
+pub struct Play {
+    pub kernel: Kernel,
+    log: Log,
+    /// The most messages that the puppet was given at a time.
+    most: Arc<AtomicUsize>,
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+impl Play {
+    pub async fn start(door: Door) -> Self {
+        let log = Log::default();
+        let most = Arc::new(AtomicUsize::new(0));
+        let recorder = native({
+            let log = log.clone();
+            move |hand| log.lock().unwrap().push(text(hand))
+        });
+        let echo = Native(Arc::new({
+            let log = log.clone();
+            move |hand| {
+                log.lock().unwrap().push(format!("asked {}", text(hand)));
+                let reply = hand.body().to_vec();
+                Box::pin(async { Ok(Outcome::Done(Some(reply))) })
+            }
+        }));
+        let peer = native(|hand| {
+            let body = text(hand);
+            hand.tell("/a", body.as_bytes()).unwrap();
+        });
+        let puppet = Counting { inner: door.puppet(), most: most.clone() };
+        let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
+            let mut spec = ActorSpec::new(address(at), launcher);
+            spec.sends_to = to.iter().map(|to| address(to)).collect();
+            spec
+        };
+        let plan = Plan {
+            actors: vec![
+                spec("/log", Arc::new(recorder), &[]),
+                spec("/echo", Arc::new(echo), &[]),
+                spec("/a", Arc::new(puppet), &["/log", "/echo", "/nobody"]),
+                spec("/peer", Arc::new(peer), &["/a"]),
+            ],
+            seed: 7,
+            ..Plan::default()
+        };
+        let kernel = Kernel::start(&plan).unwrap();
+        kernel.booted().await;
+        Self { kernel, log, most }
+    }
+
+    /// Sends all of it before any of it is handled, and waits until all is.
+    pub async fn tell(&self, messages: &[impl AsRef<str>]) {
+        self.tell_to("/a", messages).await;
+        self.kernel.idle().await;
+    }
+
+    pub async fn tell_to(&self, to: &str, messages: &[impl AsRef<str>]) {
+        for message in messages {
+            self.kernel.tell(&address(to), message.as_ref().as_bytes(), PATIENCE).await.unwrap();
+        }
+    }
+
+    pub async fn ask(&self, body: &str) -> Answer {
+        self.kernel.ask(&address("/a"), body.as_bytes(), PATIENCE).await
+    }
+
+    /// What was logged, in order.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The kinds of all dead letters with the first word of their bodies and their failures, oldest first.
+    pub fn letters(&self) -> Vec<String> {
+        let letters = self.kernel.dead_letters();
+        let show = |letter: &playhouse_kernel::DeadLetter| {
+            let body = String::from_utf8_lossy(&letter.message.body).into_owned();
+            let body = body.chars().take(40).collect::<String>();
+            format!("{} {body} x{}", letter.reason.kind(), letter.message.envelope.attempt)
+        };
+        letters.iter().map(show).collect()
+    }
+
+    /// Whether messages came many at a time: else a rule about batches was not put to the test.
+    pub fn assert_batches(&self) {
+        assert!(self.most.load(Relaxed) >= 8, "only {:?} messages at a time", self.most);
+    }
+}
+
+fn text(hand: &Hand) -> String {
+    String::from_utf8_lossy(hand.body()).into_owned()
+}
+
+/// The puppet in plain Rust; `tests/guests/puppet` says what the words mean.
+async fn puppet(hand: &mut Hand) -> Result<Outcome, Crash> {
+    let (mut reply, order) = (None, text(hand));
+    for step in order.split(';') {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        let (to, body) = rest.split_once(' ').unwrap_or((rest, ""));
+        let first = hand.envelope().is_some_and(|envelope| envelope.attempt == 0);
+        let told = match verb {
+            "tell" => hand.tell(to, body.as_bytes()),
+            "ask" => {
+                let line = match hand.ask(to, body.as_bytes(), Duration::from_secs(5)).await {
+                    Ok(reply) => format!("answer {}", String::from_utf8_lossy(&reply)),
+                    Err(_) => "no answer".to_owned(),
+                };
+                hand.tell("/log", line.as_bytes())
+            }
+            "back" => {
+                let sender = hand.sender().map(|sender| sender.to_string()).unwrap_or_default();
+                hand.tell(&sender, rest.as_bytes())
+            }
+            "envelope" => {
+                let envelope = hand.envelope().unwrap();
+                let sender = hand.sender().map(|sender| sender.to_string()).unwrap_or_default();
+                let asked = envelope.reply.is_some();
+                hand.tell("/log", format!("{sender} {} {} {asked}", envelope.hops, envelope.attempt + 1).as_bytes())
+            }
+            "reply" => {
+                reply = Some(rest.as_bytes().to_vec());
+                Ok(())
+            }
+            "reply-bytes" => {
+                reply = Some(vec![0; rest.parse().unwrap()]);
+                Ok(())
+            }
+            "reject" => return Ok(Outcome::Failed(Failure::Reject(rest.to_owned()))),
+            "retry" => return Ok(Outcome::Failed(Failure::Retry(rest.to_owned()))),
+            "retry-once" if first => return Ok(Outcome::Failed(Failure::Retry(rest.to_owned()))),
+            "trap" => return Err(Crash::new(CrashReason::Trap { kind: "as told".into() })),
+            _ => Ok(()),
+        };
+        if let Err(error) = told {
+            return Ok(Outcome::Failed(Failure::Retry(error.to_string())));
+        }
+    }
+    Ok(Outcome::Done(reply))
+}
+
+type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
+
+/// An actor made of a closure.
+#[derive(Clone)]
+struct Native(Arc<Handler>);
+
+fn native(handler: impl Fn(&mut Hand) + Send + Sync + 'static) -> Native {
+    Native(Arc::new(move |hand| {
+        handler(hand);
+        Box::pin(async { Ok(Outcome::Done(None)) })
+    }))
+}
+
+impl Launcher for Native {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let behavior: Box<dyn Behavior> = Box::new(Run { native: self.clone(), hand });
+        Box::pin(async { Ok(behavior) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "native"
+    }
+}
+
+struct Run {
+    native: Native,
+    hand: Hand,
+}
+
+impl Behavior for Run {
+    fn hand(&mut self) -> &mut Hand {
+        &mut self.hand
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async {
+            while self.hand.current().is_some() {
+                let outcome = (self.native.0)(&mut self.hand).await?;
+                self.hand.finish(outcome);
+            }
+            Ok(())
+        })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Any actor, with its batches counted.
+struct Counting {
+    inner: Arc<dyn Launcher>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Launcher for Counting {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async {
+            let counted = Counted { inner: self.inner.launch(hand).await?, most: self.most.clone() };
+            Ok(Box::new(counted) as Box<dyn Behavior>)
+        })
+    }
+
+    fn plugin(&self) -> &str {
+        self.inner.plugin()
+    }
+}
+
+struct Counted {
+    inner: Box<dyn Behavior>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Behavior for Counted {
+    fn hand(&mut self) -> &mut Hand {
+        self.inner.hand()
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.inner.init()
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.most.fetch_max(self.inner.hand().len(), Relaxed);
+        self.inner.handle()
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.inner.shutdown()
+    }
+}
