@@ -60,8 +60,8 @@ fn a_body_comes_from_stdin_and_a_reply_goes_to_stdout_unchanged() {
 
 #[test]
 fn a_socket_of_a_host_that_died_is_taken_over() {
-    let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
-    host.signal(rustix::process::Signal::KILL);
+    let mut host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
+    host.die();
     let folder = tempfile::tempdir().unwrap();
     let socket = host.folder.path().join(".playhouse/control.sock");
     std::fs::copy(host.folder.path().join("playhouse.toml"), folder.path().join("playhouse.toml")).unwrap();

@@ -130,6 +130,12 @@ impl Host {
         kill_process(pid, signal).expect("our child");
     }
 
+    /// Dies at once, without a chance to tidy up. It is gone when this returns.
+    pub fn die(&mut self) {
+        self.child.kill().expect("our child");
+        self.child.wait().expect("our child");
+    }
+
     /// Closes stdin and waits for the end.
     pub fn end(mut self) -> Ended {
         drop(self.child.stdin.take());
