@@ -36,6 +36,18 @@ fn a_blocked_host_call_ends_with_the_timeout() {
 }
 
 #[test]
+fn a_blocked_host_call_within_a_batch_has_the_time_of_one_message() {
+    let limits = "[actor.restart]\nattempts = 1\n[actor.limits]\ntimeout = \"300ms\"\n";
+    let mut host =
+        Host::start(folder(&(actors(&[("/flaky", "flaky")]) + limits)), &["--stdin", "/flaky", "--until-idle"]);
+    host.feed(&[&b"a line\n".repeat(1000)[..], b"!sleep\n", &b"a line\n".repeat(1000)[..]].concat());
+    let ended = host.end();
+    assert!(ended.stderr.contains("did not finish within 300ms (limits.timeout)"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 dead letter (crashed 1)"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("did not finish within").count(), ended.stderr.matches("within 300ms").count());
+}
+
+#[test]
 fn a_crash_is_shown_with_its_backtrace_in_the_tree() {
     let host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &[]);
     host.run(&["ask", "/flaky", "!stack"]);

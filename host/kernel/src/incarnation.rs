@@ -16,9 +16,9 @@ use crate::behavior::Behavior;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
 use crate::hand::{Hand, Hook};
-use crate::kernel::later;
 use crate::mailbox::{Signal, Took};
 use crate::message::{Message, ReplyToken};
+use crate::watchdog::within_limits;
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
@@ -211,15 +211,12 @@ impl Incarnation {
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within(|| self.actor.call_timeout(), || self.actor.progress(), caught)).await {
+        match self.unless_killed(within_limits(&self.actor, caught)).await {
             Err(killed) => Err(killed),
-            Ok(None) => {
-                let limit = self.actor.call_timeout();
-                Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit })))
-            }
-            Ok(Some(Ok(Ok(value)))) => Ok(value),
-            Ok(Some(Ok(Err(crash)))) => Err(Broken::Crash(crash)),
-            Ok(Some(Err(panic))) => {
+            Ok(Err(limit)) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
+            Ok(Ok(Ok(Ok(value)))) => Ok(value),
+            Ok(Ok(Ok(Err(crash)))) => Err(Broken::Crash(crash)),
+            Ok(Ok(Err(panic))) => {
                 let message = panic_message(&*panic);
                 Err(Broken::Crash(Crash::new(CrashReason::Panic { message })))
             }
@@ -311,30 +308,6 @@ impl Incarnation {
             );
         }
     }
-}
-
-/// `None` when `limit` passed without progress first. The timer is only made when the future does not finish at once,
-/// and begins again whenever there was progress since: each message has the whole limit.
-async fn within<T>(
-    limit: impl Fn() -> Duration,
-    progress: impl Fn() -> u64,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let mut future = pin!(future);
-    let mut timer = None;
-    let mut seen = progress();
-    poll_fn(|cx| {
-        if let Poll::Ready(value) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(value));
-        }
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit())));
-        if seen != progress() {
-            seen = progress();
-            timer.as_mut().reset(later(limit()));
-        }
-        timer.as_mut().poll(cx).map(|()| None)
-    })
-    .await
 }
 
 fn next_most(most: usize, cap: usize, took: Duration) -> usize {

@@ -11,6 +11,7 @@
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
+//! | `watchdog` | the wall-clock limit of a call |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
 //!
@@ -32,6 +33,7 @@ mod message;
 mod plan;
 mod random;
 pub mod supervision;
+mod watchdog;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};

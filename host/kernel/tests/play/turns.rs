@@ -241,3 +241,39 @@ async fn a_reason_is_cut_to_size() {
     kernel.idle().await;
     assert!(kernel.dead_letters()[0].reason.to_string().len() < 5000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretch() {
+    let waits = |stretch: Duration| {
+        native(move |hand| {
+            // As a door does that hands over all messages at once.
+            if hand.len() > 1 && hand.current() == Some(0) {
+                hand.flat(b"");
+            }
+            let stretches = if hand.len() > 1 { 4 } else { 1 };
+            Box::pin(async move {
+                for _ in 0..stretches {
+                    tokio::time::sleep(stretch).await;
+                }
+                Ok(Outcome::Done(None))
+            })
+        })
+    };
+    for (stretch, crashed) in [(Duration::from_secs(4), false), (Duration::from_secs(6), true)] {
+        let mut spec = waits(stretch).at("/a");
+        spec.auto_start = false;
+        spec.restart.attempts = 1;
+        let kernel = start(vec![spec]).await;
+        // The first batch has one message, the second as many as fit.
+        for body in ["1", "2", "3", "4"] {
+            tell(&kernel, "/a", body).await;
+        }
+        kernel.resume(&addr("/a")).await;
+        kernel.idle().await;
+        let timeouts = kernel.dead_letters();
+        assert_eq!(!timeouts.is_empty(), crashed, "{stretch:?}: {timeouts:?}");
+        for letter in timeouts {
+            assert!(letter.reason.to_string().contains("did not finish within 5s"), "{}", letter.reason);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The wall-clock limit of a call. It costs nothing while a call returns at once: the timer is made when the call first
+//! has to wait.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use crate::actor::Actor;
+use crate::kernel::later;
+
+/// Polls a call of an actor's code. `Err` is the limit that it exceeded: it waited for `limits.timeout` in one stretch,
+/// or it took that long, times the messages of the call, since a message last got its outcome.
+pub(crate) async fn within_limits<T>(actor: &Actor, call: impl Future<Output = T>) -> Result<T, Duration> {
+    let mut call = pin!(call);
+    let mut watch: Option<Watch> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = call.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        let Some(watch) = &mut watch else {
+            let begun = watch.insert(Watch::begin(actor));
+            return begun.timer.as_mut().poll(cx).map(|()| Err(actor.spec.timeout));
+        };
+        let rang = watch.timer.as_mut().poll(cx).is_ready();
+        if watch.seen != actor.progress() {
+            watch.seen = actor.progress();
+            watch.end = later(actor.call_timeout());
+        } else if rang {
+            let whole = Instant::now() >= watch.end;
+            return Poll::Ready(Err(if whole { actor.call_timeout() } else { actor.spec.timeout }));
+        }
+        // It ran a little, and now waits for something else: that may take as long again.
+        watch.timer.as_mut().reset(later(actor.spec.timeout).min(watch.end));
+        watch.timer.as_mut().poll(cx).map(|()| Err(actor.call_timeout()))
+    })
+    .await
+}
+
+struct Watch {
+    /// When it has waited for too long in one stretch, or all in all.
+    timer: Pin<Box<Sleep>>,
+    /// When it has taken too long all in all.
+    end: Instant,
+    /// The actor's progress when `end` was set.
+    seen: u64,
+}
+
+impl Watch {
+    fn begin(actor: &Actor) -> Self {
+        let end = later(actor.call_timeout());
+        let timer = Box::pin(tokio::time::sleep_until(later(actor.spec.timeout).min(end)));
+        Self { timer, end, seen: actor.progress() }
+    }
+}
