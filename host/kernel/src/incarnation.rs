@@ -193,7 +193,8 @@ impl Incarnation {
         behavior.hand().end_hook(result.is_ok());
         result?;
         let committed = self.unless_killed(behavior.hand().commit()).await;
-        if committed.is_err() && behavior.hand().commit_under_way() {
+        if committed.is_err() {
+            // No message brings back what a hook sent: what finds no room now is a dead letter, not lost.
             behavior.hand().commit_now().await;
         }
         committed

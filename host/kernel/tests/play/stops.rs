@@ -264,3 +264,21 @@ async fn a_stop_and_start_while_others_still_start_leaves_nobody_down() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_killed_actors_last_hook_sent_is_not_lost_silently() {
+    let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
+    full.auto_start = false;
+    full.mailbox.capacity = 1;
+    let source = quick(|_| Ok(Outcome::Done(None))).on_shutdown(|hand| {
+        hand.tell("/full", b"last words").expect("granted");
+        Ok(())
+    });
+    let kernel = start(vec![full, sends_to(source.at("/source"), &["/full"])]).await;
+    tell(&kernel, "/full", "first").await;
+    kernel.halt(&addr("/source")).await;
+    while state_of(&kernel, "/source").await != State::Stopped {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(letters(&kernel), ["mailbox-full last words x0"]);
+}
