@@ -22,6 +22,8 @@ pub mod manifest;
 mod plugins;
 mod printable;
 mod run;
+#[cfg(test)]
+mod slow;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -158,21 +158,8 @@ impl Output for GuestOutput {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slow::Slow;
     use std::sync::mpsc;
-
-    /// Hands each write over, and waits until it is taken.
-    struct Slow(mpsc::SyncSender<Vec<u8>>);
-
-    impl Write for Slow {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            let sent = self.0.send(bytes.to_vec());
-            sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn lines_keep_their_order_and_all_are_written() {

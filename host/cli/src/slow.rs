@@ -1,0 +1,18 @@
+//! A reader at the tests' pace, for what writes to a terminal or a pipe.
+
+use std::io::Write;
+use std::sync::mpsc;
+
+/// Hands each write over, and waits until it is taken.
+pub(crate) struct Slow(pub(crate) mpsc::SyncSender<Vec<u8>>);
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let sent = self.0.send(bytes.to_vec());
+        sent.map(|()| bytes.len()).map_err(|_| std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
