@@ -2,6 +2,7 @@
 //! out. Until then nothing that a handler did is visible to anybody.
 
 mod bulk;
+mod outcomes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Send, check_size};
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+
+use outcomes::Outcomes;
 
 pub use bulk::{Bulk, BulkError, Resolved};
 
@@ -53,8 +56,8 @@ pub struct Hand {
     batch: Batch,
     /// Messages of the batch whose outcome is final.
     committed: usize,
-    /// Outcomes after those, one per finished message.
-    outcomes: Vec<Outcome>,
+    /// Those of the finished messages after those.
+    outcomes: Outcomes,
     /// Sends in order: first those of finished messages, then those of the message in hand.
     sends: Vec<Send>,
     /// How many of `sends` belong to finished messages.
@@ -63,8 +66,8 @@ pub struct Hand {
     sends_delivered: usize,
     bodies: Vec<u8>,
     hook: Option<Hook>,
-    /// The message in hand's envelope, or the hook's stand-in for one.
-    cause: Envelope,
+    /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
+    cause: Option<Envelope>,
     /// Sends and asks of the message in hand so far: the index in their ids.
     caused: u64,
     /// Targets by the text the code used for them. A route outlives restarts of its target.
@@ -91,13 +94,13 @@ impl Hand {
             incarnation,
             batch: Batch::default(),
             committed: 0,
-            outcomes: Vec::new(),
+            outcomes: Outcomes::default(),
             sends: Vec::new(),
             sends_finished: 0,
             sends_delivered: 0,
             bodies: Vec::new(),
             hook: None,
-            cause: NO_CAUSE,
+            cause: None,
             caused: 0,
             names: HashMap::new(),
             routes: Vec::new(),
@@ -152,7 +155,8 @@ impl Hand {
 
     /// Records a send of the message in hand. `to` is absolute, or relative to this actor.
     pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
-        let route = self.route(to, self.cause.sender)?;
+        let sender = self.cause().sender;
+        let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
         let from = self.bodies.len();
         self.bodies.extend_from_slice(body);
@@ -162,7 +166,8 @@ impl Hand {
 
     /// Commits the finished messages, sends at once, and waits for the reply.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
-        let route = self.route(to, self.cause.sender)?;
+        let sender = self.cause().sender;
+        let route = self.route(to, sender)?;
         let target = self.routes[route].target.clone();
         check_size(&target, body)?;
         let world = self.world.clone();
@@ -224,10 +229,12 @@ impl Hand {
         if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text)) = &mut outcome {
             *text = cut(std::mem::take(text));
         }
+        let index = self.committed + self.outcomes.len();
+        let plain = outcome == Outcome::Done(None) && !self.batch.reply(index).is_some();
+        self.outcomes.push(index, (!plain).then_some(outcome));
         self.actor.note_progress();
         self.sends_finished = self.sends.len();
-        self.outcomes.push(outcome);
-        self.load_cause();
+        self.forget_cause();
     }
 
     /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
@@ -248,27 +255,23 @@ impl Hand {
             self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
         }
         self.forget_delivered();
-        let first = self.committed;
-        self.committed += self.outcomes.len();
-        if self.outcomes.is_empty() {
-            return;
-        }
         let mut outcomes = std::mem::take(&mut self.outcomes);
-        let mut finished = outcomes.len() as u64;
-        for (index, outcome) in (first..).zip(outcomes.drain(..)) {
+        let mut finished = outcomes.len();
+        self.committed += finished;
+        for (index, outcome) in outcomes.drain() {
             if !self.settle(index, outcome) {
                 finished -= 1;
             }
         }
         self.outcomes = outcomes;
-        self.actor.finish(finished);
+        self.actor.finish(finished as u64);
     }
 
     /// Makes the outcome of one message final; false when the message lives on, for a retry.
     fn settle(&self, index: usize, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Done(reply) => {
-                let token = self.batch.envelope(index).reply;
+                let token = self.batch.reply(index);
                 if token.is_some() {
                     self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
@@ -341,7 +344,7 @@ impl Hand {
 
     /// Turns to the first message of a new batch.
     pub(crate) fn begin(&mut self) {
-        self.load_cause();
+        self.forget_cause();
     }
 
     /// Turns to a hook: its sends have no message behind them.
@@ -349,7 +352,7 @@ impl Hand {
         self.batch_mut();
         self.hook = Some(hook);
         let id = MessageId::seeded(self.address().as_str(), self.incarnation * 2 + hook as u64);
-        self.cause = Envelope { id, flow: id.flow(), ..NO_CAUSE };
+        self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
     }
 
@@ -379,16 +382,25 @@ impl Hand {
         self.sends_delivered > 0
     }
 
-    fn load_cause(&mut self) {
-        self.cause = self.envelope().unwrap_or(NO_CAUSE);
+    fn cause(&mut self) -> &Envelope {
+        if self.cause.is_none() {
+            self.cause = Some(self.envelope().unwrap_or(NO_CAUSE));
+        }
+        self.cause.as_ref().expect("it was just read")
+    }
+
+    fn forget_cause(&mut self) {
+        self.cause = None;
         self.caused = 0;
     }
 
     fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {
-        let id = self.cause.id.caused(self.caused);
+        let index = self.caused;
         self.caused += 1;
-        let hops = if self.hook.is_some() { 0 } else { self.cause.hops.saturating_add(1) };
-        Envelope { id, sender: self.actor.id, flow: self.cause.flow, hops, attempt: 0, reply }
+        let (sender, in_hook) = (self.actor.id, self.hook.is_some());
+        let cause = self.cause();
+        let hops = if in_hook { 0 } else { cause.hops.saturating_add(1) };
+        Envelope { id: cause.id.caused(index), sender, flow: cause.flow, hops, attempt: 0, reply }
     }
 
     /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.

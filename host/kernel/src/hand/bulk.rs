@@ -115,8 +115,9 @@ impl Bulk<'_> {
     pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
         self.in_hand()?;
         let index = route as usize;
+        let sender = self.hand.cause().sender;
         let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
-        if !known.lasting && known.target.id != self.hand.cause.sender {
+        if !known.lasting && known.target.id != sender {
             return Err(BulkError::NotTheSender { route });
         }
         let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
@@ -136,8 +137,8 @@ impl Bulk<'_> {
         if let Some(Err(failure)) = reply.map(|reply| self.hand.check_reply(reply)) {
             return self.failed(failure);
         }
-        let asked = self.hand.cause.reply.is_some();
-        self.hand.push_outcome(Outcome::Done(reply.filter(|_| asked).map(<[u8]>::to_vec)));
+        let reply = reply.filter(|_| self.hand.current().is_some_and(|index| self.hand.batch.reply(index).is_some()));
+        self.hand.push_outcome(Outcome::Done(reply.map(<[u8]>::to_vec)));
         Ok(())
     }
 
