@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, root, run, shown, target_dir};
+use crate::{Done, cargo, guests, root, run, shown, target_dir};
 
 const TABLE: &str = "benches/instructions/counts.toml";
 const HEAD: &str = "\
-# Instructions for one unit of work on each counted path: a message, a question, a crash. What the names stand for is
-# said in benches/instructions. `cargo xtask test` fails when one grows by over 10 %; a growth that is meant, a gain,
+# Instructions for one unit of work on each counted path: a message, a question, a crash, a start. What the names stand for
+# is said in benches/instructions. `cargo xtask test` fails when one grows by over 10 %; a growth that is meant, a gain,
 # and a new path are entered by `cargo xtask counts --update`.
 
 ";
@@ -21,6 +21,10 @@ const TOLERANCE: u64 = 10;
 /// The library that counts, and the version it must have; its runner has the same.
 const RUNNER: &str = "gungraun-runner";
 const MANIFEST_KEY: &str = "gungraun = \"=";
+
+/// Paths through the sandbox: name, work of `counted-sandbox`, and how often it is done.
+const SANDBOXED: [(&str, &str, &str); 3] =
+    [("sandbox_handler", "handler", "256"), ("sandbox_turns", "turns", "1024"), ("sandbox_spawn", "spawn", "32")];
 
 /// Instructions by path.
 type Counts = BTreeMap<String, u64>;
@@ -114,9 +118,27 @@ fn count() -> Result<Counts, String> {
     if !output.status.success() {
         return Err(format!("{}`{name}` ended with {}", String::from_utf8_lossy(&output.stdout), output.status));
     }
+    count_sandboxed(&home.join("sandbox"))?;
     let mut counts = Counts::new();
     read_results(&home, &mut counts)?;
     Ok(counts)
+}
+
+/// Sandboxed actors are counted in the build that the tests use: an optimised one takes ten minutes.
+fn count_sandboxed(home: &Path) -> Done {
+    guests::build(&["echo"])?;
+    // All packages are selected, so that features, and with them the build, are those of the tests.
+    run(cargo().args(["build", "--workspace", "--bin", "counted-sandbox"]))?;
+    for (name, work, times) in SANDBOXED {
+        let folder = home.join(format!("{name}.per_{times}"));
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let mut counted = Command::new(target_dir().join("debug").join("counted-sandbox"));
+        counted.arg("count").arg(folder.join("callgrind.out")).args([work, times]);
+        // What is compiled under valgrind fits its processor, which is another than the real one.
+        counted.arg(root().join("plugins")).arg(target_dir().join("counts").join("compiled"));
+        run(counted.env_remove("RUST_BACKTRACE"))?;
+    }
+    Ok(())
 }
 
 /// Callgrind's results: `…/NAME.per_UNITS/callgrind.….out`.

@@ -7,6 +7,7 @@
 //! | `scene.rs` | plays of them, and the work that is counted |
 //! | `../kernel.rs`, `../frames.rs` | what is counted, by name |
 //! | `../counts.toml` | how much it is |
+//! | `../sandbox` | the same for sandboxed actors, a program of its own: this package is built without wasmtime |
 
 mod actors;
 mod scene;
