@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::ask::{Asks, Party};
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
-use crate::lane::Lane;
+use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
 use crate::plan::ActorSpec;
@@ -152,24 +152,34 @@ impl World {
         }
     }
 
-    /// A lane runs no more. Another one goes on with what it had; after the last one the mailbox is closed for good, and
-    /// what waited becomes dead letters.
+    /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all
+    /// that waits, and the mailbox is closed.
     pub(crate) fn retire(&self, actor: &Actor, lane: &Lane) {
+        if !self.hand_on(actor, lane) {
+            let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
+            self.bury(actor, left, &DeadReason::Stopped, true);
+        }
+        self.idle_hint.notify_waiters();
+    }
+
+    /// Gives what a lane had to one that goes on; false when there is none.
+    pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane) -> bool {
+        let Some(heir) = actor.mailbox.heir_of(lane.index) else { return false };
+        let left = self.without_blamed(actor, lane);
+        actor.lanes[heir].backlog.lock().inherit(left);
+        actor.mailbox.nudge(heir);
+        true
+    }
+
+    /// Takes a lane's backlog. Who was to blame for the last crash, and will not get another attempt, is told so.
+    fn without_blamed(&self, actor: &Actor, lane: &Lane) -> Backlog {
         let mut left = std::mem::take(&mut *lane.backlog.lock());
-        // Who was to blame for the last crash, and will not get another attempt, is told so.
         if let Some(report) = lane.last_crash.lock().clone()
             && let Some(message) = report.blamed.and_then(|(id, _)| left.remove(id))
         {
             self.bury(actor, [message], &DeadReason::Crashed(report), true);
         }
-        if let Some(heir) = actor.mailbox.retire(lane.index) {
-            actor.lanes[heir].backlog.lock().inherit(left);
-            actor.mailbox.nudge(heir);
-        } else {
-            let stopped: Vec<_> = left.into_messages().chain(actor.mailbox.close()).collect();
-            self.bury(actor, stopped, &DeadReason::Stopped, true);
-        }
-        self.idle_hint.notify_waiters();
+        left
     }
 
     /// Whether no actor has a message waiting or in hand. Sound without stopping anybody: `finished` is read

@@ -46,6 +46,8 @@ pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
-pub use plan::{ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
+pub use plan::{
+    ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+};
 pub use supervision::events::State;
 pub use supervision::task::Stage;

@@ -370,11 +370,18 @@ impl Mailbox {
         inner.closed || inner.seats[lane].done
     }
 
-    /// A lane will not run again. Names one that goes on, or none when this was the last.
-    pub(crate) fn retire(&self, lane: usize) -> Option<usize> {
+    /// A lane will not run again. Names one that goes on, if any.
+    pub(crate) fn heir_of(&self, lane: usize) -> Option<usize> {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = true;
         inner.seats.iter().position(|seat| !seat.done)
+    }
+
+    /// A lane that was retired may run again: lets messages in.
+    pub(crate) fn reopen(&self, lane: usize) {
+        let mut inner = self.inner.lock();
+        inner.seats[lane].done = false;
+        inner.closed = false;
     }
 
     /// Closes the mailbox and returns what waited in it.

@@ -1,6 +1,7 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
 //! and writes the log. It never touches a message.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::plan::Plan;
-use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp};
 use crate::supervision::tree::Tree;
 
 /// What the task is asked.
@@ -74,7 +75,7 @@ pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 pub(crate) struct Supervision {
     world: Arc<World>,
     tree: Tree,
-    /// What runs at each node; nothing at the kernel's.
+    /// Who is at a node, by the node's place; nobody at the kernel's.
     roles: Vec<Option<Role>>,
     began: Instant,
     commands: Commands,
@@ -83,11 +84,16 @@ pub(crate) struct Supervision {
     failures: Vec<Arc<CrashReport>>,
 }
 
-/// A lane of an actor: what one node stands for. The lanes of an actor are siblings, one after another.
+/// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
 #[derive(Clone)]
 struct Role {
+    node: Node,
     actor: Arc<Actor>,
     lane: Arc<Lane>,
+    /// Its incarnation exists.
+    runs: bool,
+    /// It was told to handle what waits and to stop.
+    drains: bool,
 }
 
 impl Role {
@@ -103,23 +109,25 @@ impl Supervision {
     pub(crate) fn new(world: Arc<World>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
         let mut tree = Tree::new(plan.supervision, plan.seed);
         let mut roles = vec![None];
-        let mut nodes = std::collections::HashMap::from([(Address::root(), ROOT)]);
+        let mut nodes = HashMap::from([(Address::root(), ROOT)]);
         for spec in &plan.actors {
             let parent = spec.address.parent().and_then(|p| nodes.get(&p).copied());
             let parent = parent.expect("the plan was checked: parents come before children");
+            let node_spec = NodeSpec {
+                dynamic: false,
+                consulted: false,
+                consult_timeout: spec.timeout,
+                kind: spec.restart.kind,
+                backoff: spec.restart.backoff,
+                supervision: spec.supervision,
+                auto_start: spec.auto_start,
+            };
             let actor = world.registry.add(spec.clone());
             for lane in &actor.lanes {
-                let node = tree.add(
-                    parent,
-                    NodeSpec {
-                        kind: spec.restart.kind,
-                        backoff: spec.restart.backoff,
-                        supervision: spec.supervision,
-                        auto_start: spec.auto_start,
-                    },
-                );
+                let node = tree.add(parent, node_spec).expect("nothing is forgotten before the boot");
+                debug_assert_eq!(node.index(), roles.len());
                 nodes.insert(spec.address.clone(), node);
-                roles.push(Some(Role { actor: actor.clone(), lane: lane.clone() }));
+                roles.push(Some(Role { node, actor: actor.clone(), lane: lane.clone(), runs: false, drains: false }));
             }
         }
         Self { world, tree, roles, began: Instant::now(), commands, stage, failures: Vec::new() }
@@ -180,24 +188,30 @@ impl Supervision {
         answer: oneshot::Sender<Option<State>>,
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
-        let here = |(node, role): (Node, &Option<Role>)| (role.as_ref()?.actor.address() == address).then_some(node);
-        let nodes: Vec<_> = self.roles.iter().enumerate().filter_map(here).collect();
-        let states = nodes.iter().map(|&node| self.tree.view(node).0);
+        let now = self.began.elapsed();
+        let here = self.roles.iter().flatten().filter(|role| role.actor.address() == address);
+        let nodes: Vec<_> = here.map(|role| role.node).collect();
+        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
         let _ = answer.send((!nodes.is_empty()).then(|| furthest_up(states)));
         nodes.into_iter().map(event).collect()
     }
 
     fn look(&self) -> Vec<Seen> {
+        let now = self.began.elapsed();
         let mut all: Vec<Seen> = Vec::new();
-        for (node, role) in self.roles.iter().enumerate() {
-            let Some(Role { actor, lane }) = role else { continue };
-            if lane.index == 0 {
+        let mut known = HashMap::new();
+        for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
+            let Some(view) = self.tree.view(*node, now) else { continue };
+            let index = *known.entry(actor.id).or_insert_with(|| {
                 all.push(Seen { actor: actor.clone(), instances: Vec::new() });
-            }
-            let (state, _, restarts) = self.tree.view(node);
-            let (incarnation, last_crash) = (lane.incarnation(), lane.last_crash.lock().clone());
-            let seen = all.last_mut().expect("the first lane comes first");
-            seen.instances.push(InstanceView { state, incarnation, restarts, last_crash });
+                all.len() - 1
+            });
+            all[index].instances.push(InstanceView {
+                state: view.state,
+                incarnation: lane.incarnation(),
+                restarts: view.restarts,
+                last_crash: lane.last_crash.lock().clone(),
+            });
         }
         all
     }
@@ -213,8 +227,19 @@ impl Supervision {
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
+        if let Event::Ended(node, ..) = event
+            && let Some(role) = self.role_mut(node)
+        {
+            role.runs = false;
+        }
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
+        }
+        if let Event::Ended(node, ..) = event
+            && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
+        {
+            let Role { actor, lane, .. } = role.clone();
+            self.world.hand_on(&actor, &lane);
         }
         over
     }
@@ -223,7 +248,10 @@ impl Supervision {
         match action {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
-                self.role(node).signal(if drain { Signal::Drain } else { Signal::Stop });
+                if let Some(role) = self.role_mut(node) {
+                    role.drains = drain;
+                    role.signal(if drain { Signal::Drain } else { Signal::Stop });
+                }
             }
             Action::Kill { node, late } => {
                 if late {
@@ -231,35 +259,22 @@ impl Supervision {
                 }
                 self.role(node).signal(Signal::Kill);
             }
-            Action::Retire(node) => {
-                let Role { actor, lane } = self.role(node);
-                self.world.retire(actor, lane);
+            Action::Retire(node) => self.retire(node),
+            Action::Revive(node) => {
+                let Role { actor, lane, .. } = self.role(node);
+                actor.mailbox.reopen(lane.index);
             }
-            Action::RestartIn(node, pause) => {
+            Action::Forget(node) => {
+                self.retire(node);
+                self.roles[node.index()] = None;
+            }
+            // No actor of the plan is consulted.
+            Action::Consult { .. } => {}
+            Action::RestartIn { node, pause, .. } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(target: "playhouse", address = %self.role(node).actor.address(), "restarts in {pause:.0?}");
             }
-            Action::GaveUp(node) => {
-                let address = self.roles[node].as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
-                tracing::error!(target: "playhouse", %address, "gave up: a child failed to come up, or restarted too often");
-                if let Some(Role { lane, .. }) = &self.roles[node] {
-                    let message = match self.failures.last() {
-                        Some(report) => report.to_string(),
-                        None => "restarted too often".to_owned(),
-                    };
-                    let report = CrashReport {
-                        address,
-                        incarnation: lane.incarnation(),
-                        at: SystemTime::now(),
-                        blamed: None,
-                        replayed: 0,
-                        crash: Crash::new(CrashReason::Children { message }),
-                    };
-                    let report = Arc::new(report);
-                    *lane.last_crash.lock() = Some(report.clone());
-                    self.remember(report, Ended::Crashed);
-                }
-            }
+            Action::GaveUp { node, why, .. } => self.gave_up(node, why),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -270,7 +285,7 @@ impl Supervision {
                 });
             }
             Action::Over(gave_up) => {
-                for Role { actor, lane } in self.roles.iter().flatten() {
+                for Role { actor, lane, .. } in self.roles.iter().flatten() {
                     self.world.retire(actor, lane);
                 }
                 let failures = self.failures.drain(..).rev().collect();
@@ -281,12 +296,48 @@ impl Supervision {
         false
     }
 
+    /// A supervisor failed because of a child: that is its own crash report.
+    fn gave_up(&mut self, node: Node, why: WhyGaveUp) {
+        let what = match why {
+            WhyGaveUp::TooOften(window) => {
+                format!("{} restarts in {:.0?}, {} are allowed", window.restarts, window.period, window.intensity)
+            }
+            WhyGaveUp::FailedStart => "a child did not come up".to_owned(),
+            WhyGaveUp::Escalated => "it escalated the failure of a child".to_owned(),
+        };
+        let role = self.roles[node.index()].clone();
+        let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
+        tracing::error!(target: "playhouse", %address, "gave up: {what}");
+        let Some(Role { lane, .. }) = role else { return };
+        let message = match self.failures.last() {
+            Some(report) => report.to_string(),
+            None => what,
+        };
+        let report = Arc::new(CrashReport {
+            address,
+            incarnation: lane.incarnation(),
+            at: SystemTime::now(),
+            blamed: None,
+            replayed: 0,
+            crash: Crash::new(CrashReason::Children { message }),
+        });
+        *lane.last_crash.lock() = Some(report.clone());
+        self.remember(report, Ended::Crashed);
+    }
+
+    fn retire(&self, node: Node) {
+        let Role { actor, lane, .. } = self.role(node);
+        self.world.retire(actor, lane);
+    }
+
     /// `run`: how the tree counts the runs of this node. People see the actor's own count, which all its lanes share.
-    fn start(&self, node: Node, run: u64) {
-        let role = self.role(node).clone();
+    fn start(&mut self, node: Node, run: u64) {
+        let Some(role) = self.role_mut(node) else { return };
+        (role.runs, role.drains) = (true, false);
         role.signal(Signal::Run);
         let number = role.actor.begin(&role.lane);
-        let Role { actor, lane } = role.clone();
+        let role = role.clone();
+        let (actor, lane) = (role.actor.clone(), role.lane.clone());
         let incarnation = Incarnation { world: self.world.clone(), actor, lane, number };
         let commands = self.commands.clone();
         tokio::spawn(async move {
@@ -301,7 +352,12 @@ impl Supervision {
     }
 
     fn role(&self, node: Node) -> &Role {
-        self.roles[node].as_ref().expect("the kernel gets no actions of its own")
+        self.roles[node.index()].as_ref().expect("the kernel gets no actions of its own")
+    }
+
+    /// None for one that is gone meanwhile.
+    fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
+        self.roles[node.index()].as_mut().filter(|role| role.node == node)
     }
 }
 
