@@ -57,6 +57,8 @@ pub struct ActorView {
 pub struct InstanceView {
     /// Where it stands.
     pub state: State,
+    /// Has messages in hand, or to be handled again now.
+    pub busy: bool,
     /// Its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
     /// How often it was started again after a failure.

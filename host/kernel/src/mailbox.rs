@@ -268,6 +268,11 @@ impl Mailbox {
         inner.seats[lane].signal
     }
 
+    /// Whether the lane waits until a message comes.
+    pub(crate) fn sleeps(&self, lane: usize) -> bool {
+        self.inner.lock().idle & bit(lane) != 0
+    }
+
     /// Wakes another lane for what waits here: the one that looked has something else to do. False when there is
     /// nothing, or nobody.
     pub(crate) fn pass_on(&self) -> bool {

@@ -208,6 +208,7 @@ impl Supervision {
             });
             all[index].instances.push(InstanceView {
                 state: view.state,
+                busy: view.state == State::Running && !actor.mailbox.sleeps(lane.index),
                 incarnation: lane.incarnation(),
                 restarts: view.restarts,
                 last_crash: lane.last_crash.lock().clone(),
