@@ -196,13 +196,14 @@ fn a_strategy_that_there_is_not() {
         "[actor.supervision]\nstrategy = \"one-for-two\"",
         expect![[r#"
             stderr:
-              × `one-for-all` is not possible here
+              × `one-for-two` is not possible here
                ╭─[playhouse.toml:5:12]
              4 │ [actor.supervision]
-             5 │ strategy = "one-for-all"
+             5 │ strategy = "one-for-two"
                ·            ──────┬──────
-               ·                  ╰── this version knows only `one-for-one`
+               ·                  ╰── did you mean `one-for-one`?
                ╰────
+              help: possible are `one-for-one`, `one-for-all`, `rest-for-one`
 
         "#]],
     );
