@@ -778,7 +778,9 @@ fn more_actors_than_instances() {
 
 #[test]
 fn more_instances_than_share_a_mailbox() {
-    check_actor("instances = 65", expect![[r#"
+    check_actor(
+        "instances = 65",
+        expect![[r#"
         stderr:
           × `instances` is over 64
            ╭─[playhouse.toml:4:13]
@@ -789,13 +791,16 @@ fn more_instances_than_share_a_mailbox() {
            ╰────
           help: that many share one mailbox; for more, put another actor beside it
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_child_of_several() {
     let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
-    check_actor(&format!("instances = 2\n{child}"), expect![[r#"
+    check_actor(
+        &format!("instances = 2\n{child}"),
+        expect![[r#"
         stderr:
           × `/a/b` is below an actor with several instances
            ╭─[playhouse.toml:6:11]
@@ -811,13 +816,16 @@ fn a_child_of_several() {
            ╰────
           help: give the parent one instance, or put the child elsewhere
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn instances_are_counted_against_those_of_the_play() {
     let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\ninstances = 3\n";
-    check(&format!("[play]\nmax_instances = 2\n{actors}"), expect![[r#"
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}"),
+        expect![[r#"
         stderr:
           × 3 instances start by themselves, and `play.max_instances` is 2
            ╭─[playhouse.toml:2:17]
@@ -829,8 +837,12 @@ fn instances_are_counted_against_those_of_the_play() {
            ╰────
           help: raise `max_instances` under [play], or let actors wait for a person with start = "manual"
 
-    "#]]);
-    check(&format!("[play]\nmax_instances = 2\n{actors}start = \"manual\"\n"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}start = \"manual\"\n"),
+        expect![[r#"
         fine
-    "#]]);
+    "#]],
+    );
 }
