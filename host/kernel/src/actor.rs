@@ -210,7 +210,7 @@ impl Registry {
         let actor = Arc::new(Actor {
             id,
             mailbox: Mailbox::new(spec.mailbox, spec.instances),
-            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index))).collect(),
+            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
             spec,
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),

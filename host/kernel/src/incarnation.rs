@@ -124,21 +124,23 @@ impl Incarnation {
         hand.batch_mut();
         let mut timer = None;
         let took = poll_fn(|cx| {
-            let signal = mailbox.look(self.lane.index);
-            if matches!(signal, Signal::Stop | Signal::Kill) {
-                mailbox.pass_on();
-                return Poll::Ready(Took::Signal(signal));
-            }
             let (next_due, left) = {
                 let mut backlog = self.lane.backlog.lock();
-                let next_due = backlog.wake_due(Instant::now);
-                let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
-                backlog.solo = backlog.solo.saturating_sub(take);
-                for message in backlog.returned.drain(..take) {
-                    hand.batch_in_progress().push(&message);
-                }
-                if take > 0 {
-                    return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
+                let mut next_due = None;
+                if backlog.len() > 0 {
+                    let signal = mailbox.look(self.lane.index);
+                    if matches!(signal, Signal::Stop | Signal::Kill) {
+                        return Poll::Ready(Took::Signal(signal));
+                    }
+                    next_due = backlog.wake_due(Instant::now);
+                    let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
+                    backlog.solo = backlog.solo.saturating_sub(take);
+                    for message in backlog.returned.drain(..take) {
+                        hand.batch_in_progress().push(&message);
+                    }
+                    if take > 0 {
+                        return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
+                    }
                 }
                 (next_due, backlog.len())
             };
@@ -166,8 +168,11 @@ impl Incarnation {
             Poll::Pending
         })
         .await;
-        if took == (Took::Messages { shared: true }) {
-            requeue().await;
+        match took {
+            Took::Messages { shared: false } => {}
+            Took::Messages { shared: true } => requeue().await,
+            // What it may have been woken for is there for another lane.
+            Took::Signal(_) => drop(mailbox.pass_on()),
         }
         self.drop_expired(hand);
         hand.begin();
@@ -218,7 +223,7 @@ impl Incarnation {
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within_limits(&self.lane, self.actor.spec.timeout, caught)).await {
+        match self.unless_killed(within_limits(&self.lane, caught)).await {
             Err(killed) => Err(killed),
             Ok(Err(limit)) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
             Ok(Ok(Ok(Ok(value)))) => Ok(value),

@@ -22,6 +22,8 @@ pub(crate) struct Lane {
     pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
     /// The number of its latest incarnation; 0 before the first.
     incarnation: AtomicU64,
+    /// The wall-clock time of one message.
+    pub(crate) timeout: Duration,
     /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
     progress: AtomicU64,
     /// Messages in the call that runs: each adds to its time.
@@ -29,9 +31,10 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn new(index: usize) -> Self {
+    pub(crate) fn new(index: usize, timeout: Duration) -> Self {
         Self {
             index,
+            timeout,
             backlog: Mutex::default(),
             last_crash: Mutex::default(),
             incarnation: AtomicU64::new(0),
@@ -58,9 +61,9 @@ impl Lane {
         self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// The wall-clock time of the call that runs, when one message has `timeout`.
-    pub(crate) fn call_timeout(&self, timeout: Duration) -> Duration {
-        timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
+    /// The wall-clock time of the call that runs.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
     }
 
     /// A call takes so many messages at once, and has the time of all of them.

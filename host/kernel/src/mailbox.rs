@@ -261,7 +261,7 @@ impl Mailbox {
         Place { mailbox: self, ticket }
     }
 
-    /// The supervisor's word to a lane that is about to look for work.
+    /// The supervisor's word to a lane that looks into its backlog first.
     pub(crate) fn look(&self, lane: usize) -> Signal {
         let mut inner = self.inner.lock();
         inner.idle &= !bit(lane);
@@ -284,7 +284,7 @@ impl Mailbox {
     }
 
     /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
-    /// `more_to_come`. Only after [`Mailbox::look`].
+    /// `more_to_come`.
     pub(crate) fn poll_take(
         &self,
         lane: usize,
@@ -297,6 +297,7 @@ impl Mailbox {
         let (sender, other) = {
             let mut inner = self.inner.lock();
             let inner = &mut *inner;
+            inner.idle &= !bit(lane);
             let seat = &mut inner.seats[lane];
             match seat.signal {
                 Signal::Run => {}
@@ -317,8 +318,11 @@ impl Mailbox {
             (inner.next_sender(&self.spec), other)
         };
         let shared = other.is_some();
-        for waker in [sender, other].into_iter().flatten() {
-            waker.wake();
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+        if let Some(other) = other {
+            other.wake();
         }
         Poll::Ready(Took::Messages { shared })
     }

@@ -11,13 +11,9 @@ use tokio::time::{Instant, Sleep};
 use crate::kernel::later;
 use crate::lane::Lane;
 
-/// Polls a call of an actor's code. `Err` is the limit that it exceeded: it waited for `timeout` in one stretch, or it took
-/// that long, times the messages of the call, since a message last got its outcome.
-pub(crate) async fn within_limits<T>(
-    lane: &Lane,
-    timeout: Duration,
-    call: impl Future<Output = T>,
-) -> Result<T, Duration> {
+/// Polls a call of an actor's code. `Err` is the limit that it exceeded: it waited for `limits.timeout` in one stretch,
+/// or it took that long, times the messages of the call, since a message last got its outcome.
+pub(crate) async fn within_limits<T>(lane: &Lane, call: impl Future<Output = T>) -> Result<T, Duration> {
     let mut call = pin!(call);
     let mut watch: Option<Watch> = None;
     poll_fn(|cx| {
@@ -25,20 +21,20 @@ pub(crate) async fn within_limits<T>(
             return Poll::Ready(Ok(value));
         }
         let Some(watch) = &mut watch else {
-            let begun = watch.insert(Watch::begin(lane, timeout));
-            return begun.timer.as_mut().poll(cx).map(|()| Err(timeout));
+            let begun = watch.insert(Watch::begin(lane));
+            return begun.timer.as_mut().poll(cx).map(|()| Err(lane.timeout));
         };
         let rang = watch.timer.as_mut().poll(cx).is_ready();
         if watch.seen != lane.progress() {
             watch.seen = lane.progress();
-            watch.end = later(lane.call_timeout(timeout));
+            watch.end = later(lane.call_timeout());
         } else if rang {
             let whole = Instant::now() >= watch.end;
-            return Poll::Ready(Err(if whole { lane.call_timeout(timeout) } else { timeout }));
+            return Poll::Ready(Err(if whole { lane.call_timeout() } else { lane.timeout }));
         }
         // It ran a little, and now waits for something else: that may take as long again.
-        watch.timer.as_mut().reset(later(timeout).min(watch.end));
-        watch.timer.as_mut().poll(cx).map(|()| Err(lane.call_timeout(timeout)))
+        watch.timer.as_mut().reset(later(lane.timeout).min(watch.end));
+        watch.timer.as_mut().poll(cx).map(|()| Err(lane.call_timeout()))
     })
     .await
 }
@@ -53,9 +49,9 @@ struct Watch {
 }
 
 impl Watch {
-    fn begin(lane: &Lane, timeout: Duration) -> Self {
-        let end = later(lane.call_timeout(timeout));
-        let timer = Box::pin(tokio::time::sleep_until(later(timeout).min(end)));
+    fn begin(lane: &Lane) -> Self {
+        let end = later(lane.call_timeout());
+        let timer = Box::pin(tokio::time::sleep_until(later(lane.timeout).min(end)));
         Self { timer, end, seen: lane.progress() }
     }
 }

@@ -70,7 +70,6 @@ impl Model {
             self.mailbox.set_signal(lane, Signal::Run);
             *doing = Doing::Works;
         }
-        self.mailbox.look(lane);
         let mut batch = Batch::default();
         let waker = Waker::from(alarm.clone());
         *doing = match then {
@@ -82,10 +81,12 @@ impl Model {
                 }
             }
             Then::HandlesItsOwn => {
+                self.mailbox.look(lane);
                 self.mailbox.pass_on();
                 Doing::Works
             }
             Then::Ends => {
+                self.mailbox.look(lane);
                 self.mailbox.pass_on();
                 Doing::Down
             }
