@@ -249,7 +249,9 @@ impl House {
                 };
                 format!("{} gave up on {}: {why}", self.name(node), self.name(child))
             }
-            Action::Consult { parent, child, .. } => format!("{} is asked about {}", self.name(parent), self.name(child)),
+            Action::Consult { parent, child, .. } => {
+                format!("{} is asked about {}", self.name(parent), self.name(child))
+            }
             Action::Booted => "booted".to_owned(),
             Action::Over(true) => "over: gave up".to_owned(),
             Action::Over(false) => "over".to_owned(),

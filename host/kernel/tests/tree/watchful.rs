@@ -115,7 +115,8 @@ impl Watcher {
 
     /// Up, and not told to stop.
     pub fn may_have_children(&self, node: Node) -> bool {
-        node == ROOT && self.over.is_none() || self.nodes.get(&node).is_some_and(|known| known.alive && known.up && !known.told)
+        node == ROOT && self.over.is_none()
+            || self.nodes.get(&node).is_some_and(|known| known.alive && known.up && !known.told)
     }
 
     pub fn before(&mut self, event: Event) {
@@ -356,7 +357,9 @@ impl Watcher {
                     assert!(!known.alive && !known.spec.dynamic && may_end);
                     assert!(known.retired);
                 }
-                State::Starting | State::Stopping | State::BackingOff => panic!("{node:?} is {:?} for ever", view.state),
+                State::Starting | State::Stopping | State::BackingOff => {
+                    panic!("{node:?} is {:?} for ever", view.state)
+                }
             }
             assert!(!known.halted || !known.alive, "a halted actor runs");
         }
