@@ -172,7 +172,9 @@ impl Incarnation {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
             // What it may have been woken for is there for another lane.
-            Took::Signal(_) => drop(mailbox.pass_on()),
+            Took::Signal(_) => {
+                mailbox.pass_on();
+            }
         }
         self.drop_expired(hand);
         hand.begin();
