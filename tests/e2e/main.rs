@@ -5,6 +5,7 @@
 mod control;
 mod crashes;
 mod errors;
+mod instances;
 mod signals;
 mod stage;
 mod word_count;

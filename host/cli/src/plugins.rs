@@ -161,6 +161,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
             address: actor.address.clone(),
             launcher: plugins[&actor.plugin].launcher(limits, actor.config.clone(), output.clone()),
             auto_start: actor.auto_start,
+            instances: actor.instances,
             batch: actor.batch,
             mailbox: actor.mailbox,
             restart: actor.restart,

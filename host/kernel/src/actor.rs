@@ -1,21 +1,20 @@
-//! What outlives an incarnation: the actor's mailbox, the messages that came back to it, its counters. And
-//! the registry that finds actors by address.
+//! What outlives an incarnation: the actor's mailbox, its lanes, its counters. And the registry that finds actors
+//! by address.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use parking_lot::{Mutex, RwLock};
-use playhouse_frame::HEADER_BYTES;
+use parking_lot::RwLock;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::ask::Asks;
+use crate::ask::{Asks, Party};
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
 use crate::plan::ActorSpec;
@@ -26,60 +25,12 @@ pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
     pub(crate) mailbox: Mailbox,
-    /// Touched by the running incarnation alone, but it outlives it.
-    pub(crate) backlog: Mutex<Backlog>,
+    /// Where its incarnations run, at most one in each at a time.
+    pub(crate) lanes: Box<[Arc<Lane>]>,
+    /// Incarnations so far, of all lanes.
+    incarnations: AtomicU64,
     /// Messages that ended, one way or the other. Equals the mailbox's `accepted` when there is nothing left.
     finished: AtomicU64,
-    /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
-    progress: AtomicU64,
-    /// Messages in the call that runs: each adds to its time.
-    in_call: AtomicU32,
-    /// The last crash, for people who look.
-    pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
-}
-
-/// Messages that came back from an incarnation. They go before those in the mailbox.
-#[derive(Default)]
-pub(crate) struct Backlog {
-    /// To be handled now, in order.
-    pub(crate) returned: VecDeque<Message>,
-    /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
-    pub(crate) solo: usize,
-    /// To be handled again at a time.
-    pub(crate) delayed: Vec<(Instant, Message)>,
-}
-
-impl Backlog {
-    pub(crate) fn len(&self) -> usize {
-        self.returned.len() + self.delayed.len()
-    }
-
-    /// How many of `returned` go into one batch: the first always, then as many as fit.
-    pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
-        let mut bytes = 0;
-        let fits = self.returned.iter().take(most).take_while(|message| {
-            bytes += message.body.len() + HEADER_BYTES;
-            bytes <= most_bytes
-        });
-        fits.count().max(1).min(self.returned.len())
-    }
-
-    /// Moves what is due to `returned` and says when the next one is.
-    pub(crate) fn wake_due(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        if self.delayed.is_empty() {
-            return None;
-        }
-        let now = now();
-        self.delayed.sort_by_key(|(due, _)| *due);
-        let due = self.delayed.partition_point(|(due, _)| *due <= now);
-        self.returned.extend(self.delayed.drain(..due).map(|(_, message)| message));
-        self.delayed.first().map(|(due, _)| *due)
-    }
-
-    fn drain(&mut self) -> impl Iterator<Item = Message> {
-        let all = std::mem::take(self);
-        all.returned.into_iter().chain(all.delayed.into_iter().map(|(_, message)| message))
-    }
 }
 
 impl Actor {
@@ -89,30 +40,33 @@ impl Actor {
 
     /// Messages that wait, those that came back included.
     pub(crate) fn waiting(&self) -> usize {
-        self.mailbox.len() + self.backlog.lock().len()
+        self.mailbox.len() + self.lanes.iter().map(|lane| lane.backlog.lock().len()).sum::<usize>()
     }
 
     pub(crate) fn finished(&self) -> u64 {
         self.finished.load(Ordering::Acquire)
     }
 
-    pub(crate) fn progress(&self) -> u64 {
-        self.progress.load(Ordering::Relaxed)
+    /// The number of the incarnation that begins in a lane now: no other of this actor has it.
+    pub(crate) fn begin(&self, lane: &Lane) -> u64 {
+        let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
+        lane.begin(number);
+        number
     }
 
-    /// A message got its outcome. Only the running incarnation says so.
-    pub(crate) fn note_progress(&self) {
-        self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
+    /// The number of the latest incarnation; 0 before the first.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnations.load(Ordering::Relaxed)
     }
 
-    /// The wall-clock time of the call that runs.
-    pub(crate) fn call_timeout(&self) -> Duration {
-        self.spec.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
+    /// The latest crash in any lane.
+    pub(crate) fn last_crash(&self) -> Option<Arc<CrashReport>> {
+        self.lanes.iter().filter_map(|lane| lane.last_crash.lock().clone()).max_by_key(|report| report.at)
     }
 
-    /// A call takes so many messages at once, and has the time of all of them.
-    pub(crate) fn set_in_call(&self, messages: usize) {
-        self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
+    /// This actor as one that asks or is asked.
+    pub(crate) fn party(&self) -> Party<'_> {
+        Party { id: self.id, lanes: self.lanes.len(), address: self.address() }
     }
 
     /// Counts messages as ended. Only after everything they caused was delivered.
@@ -198,19 +152,34 @@ impl World {
         }
     }
 
-    /// Closes an actor's mailbox for good; what waited becomes dead letters.
-    pub(crate) fn retire(&self, actor: &Actor) {
-        let mut left: Vec<_> = actor.backlog.lock().drain().collect();
-        left.extend(actor.mailbox.close());
-        // Who was to blame for the last crash, and will not get another attempt, is told so.
-        let last_crash = actor.last_crash.lock().clone();
-        let blamed = last_crash.as_ref().and_then(|report| report.blamed).map(|(id, _)| id);
-        let (crashed, stopped): (Vec<_>, Vec<_>) = left.into_iter().partition(|m| Some(m.envelope.id) == blamed);
-        if let Some(report) = last_crash {
-            self.bury(actor, crashed, &DeadReason::Crashed(report), true);
+    /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all
+    /// that waits, and the mailbox is closed.
+    pub(crate) fn retire(&self, actor: &Actor, lane: &Lane) {
+        if !self.hand_on(actor, lane) {
+            let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
+            self.bury(actor, left, &DeadReason::Stopped, true);
         }
-        self.bury(actor, stopped, &DeadReason::Stopped, true);
         self.idle_hint.notify_waiters();
+    }
+
+    /// Gives what a lane had to one that goes on; false when there is none.
+    pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane) -> bool {
+        let Some(heir) = actor.mailbox.heir_of(lane.index) else { return false };
+        let left = self.without_blamed(actor, lane);
+        actor.lanes[heir].backlog.lock().inherit(left);
+        actor.mailbox.nudge(heir);
+        true
+    }
+
+    /// Takes a lane's backlog. Who was to blame for the last crash, and will not get another attempt, is told so.
+    fn without_blamed(&self, actor: &Actor, lane: &Lane) -> Backlog {
+        let mut left = std::mem::take(&mut *lane.backlog.lock());
+        if let Some(report) = lane.last_crash.lock().clone()
+            && let Some(message) = report.blamed.and_then(|(id, _)| left.remove(id))
+        {
+            self.bury(actor, [message], &DeadReason::Crashed(report), true);
+        }
+        left
     }
 
     /// Whether no actor has a message waiting or in hand. Sound without stopping anybody: `finished` is read
@@ -240,13 +209,11 @@ impl Registry {
         let id = ActorId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let actor = Arc::new(Actor {
             id,
-            mailbox: Mailbox::new(spec.mailbox),
+            mailbox: Mailbox::new(spec.mailbox, spec.instances),
+            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
             spec,
-            backlog: Mutex::default(),
+            incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
-            progress: AtomicU64::new(0),
-            in_call: AtomicU32::new(1),
-            last_crash: Mutex::default(),
         });
         let before = self.shard(actor.address()).write().insert(actor.address().clone(), actor.clone());
         assert!(before.is_none(), "two actors at {}", actor.address());

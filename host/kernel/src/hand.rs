@@ -16,6 +16,7 @@ use crate::ask::{Answer, AskError, SendError};
 use crate::crash::cut;
 use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Send, check_size};
+use crate::lane::Lane;
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
@@ -52,6 +53,7 @@ pub(crate) enum Hook {
 pub struct Hand {
     world: Arc<World>,
     actor: Arc<Actor>,
+    lane: Arc<Lane>,
     incarnation: u64,
     batch: Batch,
     /// Messages of the batch whose outcome is final.
@@ -87,10 +89,11 @@ const NO_CAUSE: Envelope =
     Envelope { id: MessageId(0), sender: ActorId::OUTSIDE, flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
 
 impl Hand {
-    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, incarnation: u64) -> Self {
+    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, lane: Arc<Lane>, incarnation: u64) -> Self {
         Self {
             world,
             actor,
+            lane,
             incarnation,
             batch: Batch::default(),
             committed: 0,
@@ -113,7 +116,7 @@ impl Hand {
         self.actor.address()
     }
 
-    /// Which run of the actor this is, from 1.
+    /// Which run of the actor this is, from 1. No two runs have the same number, those of other instances included.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
@@ -171,10 +174,11 @@ impl Hand {
         let target = self.routes[route].target.clone();
         check_size(&target, body)?;
         let world = self.world.clone();
-        let _waiting = world.asks.wait_for((self.actor.id, self.actor.address()), (target.id, target.address()))?;
         let deadline = Instant::now() + timeout;
         self.commit().await;
         let mut ask = world.asks.open();
+        // After the commit: whom it answered waits no more.
+        let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
         let envelope = self.caused_envelope(ask.token());
         match tokio::time::timeout_at(deadline, async {
             world.deliver_one(&target, &envelope, body, deadline).await?;
@@ -232,7 +236,7 @@ impl Hand {
         let index = self.committed + self.outcomes.len();
         let plain = outcome == Outcome::Done(None) && !self.batch.reply(index).is_some();
         self.outcomes.push(index, (!plain).then_some(outcome));
-        self.actor.note_progress();
+        self.lane.note_progress();
         self.sends_finished = self.sends.len();
         self.forget_cause();
     }
@@ -290,7 +294,7 @@ impl Hand {
                             attempt, "will retry: {text}"
                         );
                         let due = Instant::now() + self.world.jitter(ceiling);
-                        self.actor.backlog.lock().delayed.push((due, message));
+                        self.lane.backlog.lock().delayed.push((due, message));
                         return false;
                     }
                     Failure::Retry(text) => {
@@ -327,7 +331,7 @@ impl Hand {
     /// The messages to be handed over, still empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
-        self.actor.set_in_call(1);
+        self.lane.set_in_call(1);
         self.committed = 0;
         self.batch.clear();
         &mut self.batch

@@ -15,7 +15,7 @@ use crate::dead_letter::{DeadLetter, DeadLetterCounts, DeadLetters};
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
 use crate::supervision::events::State;
-use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision};
+use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision, furthest_up};
 
 /// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
 #[derive(Clone)]
@@ -34,8 +34,10 @@ pub struct ActorView {
     pub address: Address,
     /// Its plugin.
     pub plugin: String,
-    /// Where it stands.
+    /// Where it stands: that of its instances which is furthest up.
     pub state: State,
+    /// Each of its instances; more than one with `instances = N`.
+    pub instances: Vec<InstanceView>,
     /// Has messages waiting or in hand.
     pub busy: bool,
     /// Its latest run, from 1; 0 before the first.
@@ -46,6 +48,21 @@ pub struct ActorView {
     pub waiting: usize,
     /// Messages that ended, as done or as dead letters.
     pub handled: u64,
+    /// Its last crash.
+    pub last_crash: Option<Arc<CrashReport>>,
+}
+
+/// What people see of one instance of an actor.
+#[derive(Debug, Clone)]
+pub struct InstanceView {
+    /// Where it stands.
+    pub state: State,
+    /// Has messages in hand, or to be handled again now.
+    pub busy: bool,
+    /// Its latest run; 0 before the first. All instances of an actor count together.
+    pub incarnation: u64,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
 }
@@ -133,18 +150,18 @@ impl Kernel {
     pub async fn actors(&self) -> Vec<ActorView> {
         let (answer, look) = oneshot::channel();
         let _ = self.commands.send(Command::Look(answer));
-        let views =
-            look.await.unwrap_or_default().into_iter().map(|Seen { actor, state, incarnation, restarts }| ActorView {
-                address: actor.address().clone(),
-                plugin: actor.spec.launcher.plugin().to_owned(),
-                state,
-                busy: actor.finished() != actor.mailbox.accepted(),
-                incarnation,
-                restarts,
-                waiting: actor.waiting(),
-                handled: actor.finished(),
-                last_crash: actor.last_crash.lock().clone(),
-            });
+        let views = look.await.unwrap_or_default().into_iter().map(|Seen { actor, instances }| ActorView {
+            address: actor.address().clone(),
+            plugin: actor.spec.launcher.plugin().to_owned(),
+            state: furthest_up(instances.iter().map(|instance| instance.state)),
+            busy: actor.finished() != actor.mailbox.accepted(),
+            incarnation: actor.incarnation(),
+            restarts: instances.iter().map(|instance| instance.restarts).sum(),
+            waiting: actor.waiting(),
+            handled: actor.finished(),
+            last_crash: actor.last_crash(),
+            instances,
+        });
         views.collect()
     }
 

@@ -7,7 +7,7 @@
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
-//! | `actor` | what outlives an incarnation; the registry |
+//! | `actor`, `lane` | what outlives an incarnation, of the actor and of each of its instances; the registry |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
@@ -27,6 +27,7 @@ mod delivery;
 mod hand;
 mod incarnation;
 mod kernel;
+mod lane;
 mod log;
 mod mailbox;
 mod message;
@@ -42,9 +43,11 @@ pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason};
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
-pub use kernel::{ActorView, Kernel};
+pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
-pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
+pub use plan::{
+    ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+};
 pub use supervision::events::State;
 pub use supervision::task::Stage;

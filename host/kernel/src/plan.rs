@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::behavior::Launcher;
 use crate::dead_letter::DeadLetterSpec;
-use crate::mailbox::MailboxSpec;
+use crate::mailbox::{MOST_LANES, MailboxSpec};
 
 /// When an actor is started again after it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +60,23 @@ impl Default for RestartSpec {
     }
 }
 
+/// Which children a supervisor restarts when one of them fails. Those that did not fail are stopped in reverse
+/// start order; after the pause, all are started in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// That one.
+    OneForOne,
+    /// All: they depend on each other.
+    OneForAll,
+    /// That one and those that start after it: each may depend on those before it.
+    RestForOne,
+}
+
 /// How an actor, or the kernel, looks after its children.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisionSpec {
+    /// Which children restart when one fails.
+    pub strategy: Strategy,
     /// More restarts than this ...
     pub intensity: u32,
     /// ... within this time, and the supervisor gives up.
@@ -73,9 +87,17 @@ pub struct SupervisionSpec {
 
 impl Default for SupervisionSpec {
     fn default() -> Self {
-        Self { intensity: 10, period: Duration::from_secs(10), shutdown: Duration::from_secs(5) }
+        Self {
+            strategy: Strategy::OneForOne,
+            intensity: 10,
+            period: Duration::from_secs(10),
+            shutdown: Duration::from_secs(5),
+        }
     }
 }
+
+/// Most instances of one actor.
+pub const MOST_INSTANCES: usize = MOST_LANES;
 
 /// One actor.
 #[derive(Clone)]
@@ -86,6 +108,9 @@ pub struct ActorSpec {
     pub launcher: Arc<dyn Launcher>,
     /// False: it waits for a person to start it.
     pub auto_start: bool,
+    /// Instances that share its mailbox, each with its own state: 1 to [`MOST_INSTANCES`]. With several, messages may
+    /// overtake each other, and it has no children.
+    pub instances: usize,
     /// Most messages handed over in one call; at least 1.
     pub batch: usize,
     /// Its mailbox's bounds.
@@ -109,6 +134,7 @@ impl ActorSpec {
             address,
             launcher,
             auto_start: true,
+            instances: 1,
             batch: 64,
             mailbox: MailboxSpec::default(),
             restart: RestartSpec::default(),
@@ -157,22 +183,39 @@ pub enum PlanError {
     /// A bound of zero.
     #[error("`{0}`: `{1}` must be at least 1")]
     Zero(Address, &'static str),
+    /// More instances than one mailbox serves.
+    #[error("`{0}` has {1} instances: at most {MOST_INSTANCES} share a mailbox; put more actors beside it")]
+    TooManyInstances(Address, usize),
+    /// Whose child would it be?
+    #[error("`{child}` cannot be below `{parent}`, which has several instances: give it one, or move the child")]
+    SeveralParents {
+        /// The actor with a parent that is several.
+        child: Address,
+        /// That parent.
+        parent: Address,
+    },
 }
 
 impl Plan {
     /// Whether this can run.
     pub fn check(&self) -> Result<(), PlanError> {
-        let mut seen = std::collections::HashSet::from([Address::root()]);
+        let mut seen = std::collections::HashMap::from([(Address::root(), 1)]);
         for actor in &self.actors {
             let address = &actor.address;
             let parent = address.parent().ok_or(PlanError::Root)?;
-            if !seen.contains(&parent) {
-                return Err(PlanError::Orphan(address.clone(), parent));
+            match seen.get(&parent) {
+                None => return Err(PlanError::Orphan(address.clone(), parent)),
+                Some(0 | 1) => {}
+                Some(_) => return Err(PlanError::SeveralParents { child: address.clone(), parent }),
             }
-            if !seen.insert(address.clone()) {
+            if seen.insert(address.clone(), actor.instances).is_some() {
                 return Err(PlanError::Doubled(address.clone()));
             }
+            if actor.instances > MOST_INSTANCES {
+                return Err(PlanError::TooManyInstances(address.clone(), actor.instances));
+            }
             for (name, zero) in [
+                ("instances", actor.instances == 0),
                 ("batch", actor.batch == 0),
                 ("mailbox.capacity", actor.mailbox.capacity == 0),
                 ("restart.attempts", actor.restart.attempts == 0),

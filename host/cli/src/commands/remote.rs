@@ -122,6 +122,7 @@ fn shown_tree(tree: &Tree) -> String {
             format!("{}{}", "  ".repeat(depth), actor.address),
             actor.plugin.clone(),
             actor.state.clone(),
+            format!("{}/{}", actor.up(), actor.instances.len()),
             actor.incarnation.to_string(),
             actor.restarts.to_string(),
             actor.waiting.to_string(),
@@ -129,9 +130,9 @@ fn shown_tree(tree: &Tree) -> String {
             last,
         ]
     };
-    let headline = ["ADDRESS", "PLUGIN", "STATE", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
+    let headline = ["ADDRESS", "PLUGIN", "STATE", "UP", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
     let rows: Vec<_> = tree.actors.iter().map(row).collect();
-    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6]))
+    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6, 7]))
 }
 
 fn shown_letters(letters: &Letters) -> String {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, State};
+use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, InstanceView, State};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Body;
@@ -26,8 +26,10 @@ pub struct ActorLine {
     pub address: String,
     /// Its plugin.
     pub plugin: String,
-    /// See [`state_name`].
+    /// See [`state_name`]; that of the instance which is furthest up.
     pub state: String,
+    /// Those that run side by side on its mailbox.
+    pub instances: Vec<InstanceLine>,
     /// Its latest run, from 1; 0 before the first.
     pub incarnation: u64,
     /// How often it was started again after a failure.
@@ -36,6 +38,19 @@ pub struct ActorLine {
     pub waiting: u64,
     /// Messages that ended, as done or as dead letters.
     pub handled: u64,
+    /// Its last crash.
+    pub last_crash: Option<CrashView>,
+}
+
+/// One instance of an actor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstanceLine {
+    /// See [`state_name`].
+    pub state: String,
+    /// Its latest run; 0 before the first. All instances of an actor count together.
+    pub incarnation: u64,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
 }
@@ -121,12 +136,32 @@ impl From<&ActorView> for ActorLine {
             address: actor.address.to_string(),
             plugin: actor.plugin.clone(),
             state: state_name(actor.state, actor.busy).to_owned(),
+            instances: actor.instances.iter().map(InstanceLine::from).collect(),
             incarnation: actor.incarnation,
             restarts: actor.restarts,
             waiting: actor.waiting as u64,
             handled: actor.handled,
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
         }
+    }
+}
+
+impl From<&InstanceView> for InstanceLine {
+    fn from(instance: &InstanceView) -> Self {
+        Self {
+            state: state_name(instance.state, instance.busy).to_owned(),
+            incarnation: instance.incarnation,
+            restarts: instance.restarts,
+            last_crash: instance.last_crash.as_deref().map(CrashView::from),
+        }
+    }
+}
+
+impl ActorLine {
+    /// How many of its instances are up.
+    pub fn up(&self) -> usize {
+        let up = [state_name(State::Running, true), state_name(State::Running, false)];
+        self.instances.iter().filter(|instance| up.contains(&instance.state.as_str())).count()
     }
 }
 

@@ -63,7 +63,7 @@ impl Hand {
     /// # Panics
     /// When it is called again for the same messages.
     pub fn flat(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
-        self.actor.set_in_call(self.batch.len());
+        self.lane.set_in_call(self.batch.len());
         self.batch.lend(end)
     }
 

@@ -1,0 +1,12 @@
+//! The supervision tree alone: the rules one by one, and any order of events against a checker that knows
+//! nothing of how the tree works.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod any_order;
+mod children;
+mod directives;
+mod house;
+mod rules;
+mod stops;
+mod watchful;
