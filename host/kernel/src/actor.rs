@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use playhouse_frame::HEADER_BYTES;
@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use crate::address::Address;
 use crate::ask::Asks;
 use crate::crash::CrashReport;
-use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::dead_letter::DeadReason;
+use crate::dead_letter::store::DeadLetters;
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
 use crate::plan::ActorSpec;
@@ -185,13 +186,7 @@ impl World {
                 attempts = message.envelope.attempt,
                 "dead letter: {reason}"
             );
-            self.dead_letters.add(DeadLetter {
-                message,
-                to: actor.address().clone(),
-                sender,
-                reason: reason.clone(),
-                at: SystemTime::now(),
-            });
+            self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
             actor.finish(ended);

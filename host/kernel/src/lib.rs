@@ -7,6 +7,7 @@
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
+//! | `replay` | dead letters, sent again or dropped |
 //! | `actor` | what outlives an incarnation; the registry |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
@@ -32,6 +33,7 @@ mod mailbox;
 mod message;
 mod plan;
 mod random;
+mod replay;
 pub mod supervision;
 mod watchdog;
 
@@ -39,12 +41,15 @@ pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Launcher};
 pub use crash::{Crash, CrashReason, CrashReport};
-pub use dead_letter::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason};
+pub use dead_letter::{
+    DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
+};
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
+pub use replay::LettersMoved;
 pub use supervision::events::State;
 pub use supervision::task::Stage;
