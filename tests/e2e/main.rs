@@ -5,6 +5,7 @@
 mod control;
 mod crashes;
 mod errors;
+mod letters;
 mod signals;
 mod stage;
 mod word_count;

@@ -1,8 +1,9 @@
-//! The commands besides `run`: `check` and `inspect` look at files, `remote` talks to a running host, `table`
-//! lines up columns.
+//! The commands besides `run`: `check` and `inspect` look at files, `remote` and `letters` talk to a running host,
+//! `table` lines up columns.
 
 pub(crate) mod check;
 pub(crate) mod inspect;
+pub(crate) mod letters;
 pub(crate) mod remote;
 pub(crate) mod table;
 

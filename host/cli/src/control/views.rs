@@ -2,9 +2,10 @@
 //! into it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, State};
+use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Fates, State};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Body;
@@ -17,6 +18,23 @@ pub struct Tree {
     pub play: String,
     /// In start order.
     pub actors: Vec<ActorLine>,
+    /// What became of messages that were not handled, by reason.
+    pub dead_letters: BTreeMap<String, FatesView>,
+}
+
+/// What became of dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FatesView {
+    /// How many are kept.
+    pub kept: u64,
+    /// Sent again by a person.
+    pub replayed: u64,
+    /// Removed by a person.
+    pub dropped: u64,
+    /// Pushed out by newer ones: see `[play.dead_letters]`.
+    pub forgotten: u64,
+    /// How many there were.
+    pub all: u64,
 }
 
 /// One actor.
@@ -62,19 +80,32 @@ pub struct CrashView {
 /// The dead letters of a play.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letters {
-    /// How many there were, by reason.
-    pub counts: BTreeMap<String, u64>,
-    /// How many of those are no longer kept.
-    pub forgotten: u64,
-    /// Those that are kept, oldest first.
+    /// How many there were in all, by reason, and what became of them.
+    pub counts: BTreeMap<String, FatesView>,
+    /// Those that were asked for, oldest first.
     pub letters: Vec<Letter>,
+}
+
+/// A letter that is still kept, against what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptLetter {
+    /// Its id.
+    pub id: String,
+    /// For people.
+    pub why: String,
 }
 
 /// A message that will not be handled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letter {
-    /// The message's id.
+    /// Names the letter: the message's id, and a `-` and a number if that message has several.
     pub id: String,
+    /// The message's id.
+    pub message: String,
+    /// Common to all messages that follow from one message from outside.
+    pub flow: String,
+    /// Sends between that message and this one.
+    pub hops: u32,
     /// When it became a dead letter, in UTC.
     pub at: String,
     /// How long ago that was.
@@ -144,14 +175,22 @@ impl From<&CrashReport> for CrashView {
     }
 }
 
+/// The kernel's counts.
+pub fn fates(counts: &DeadLetterCounts) -> BTreeMap<String, FatesView> {
+    let view = |fates: &Fates| FatesView {
+        kept: fates.kept(),
+        replayed: fates.replayed,
+        dropped: fates.dropped,
+        forgotten: fates.forgotten,
+        all: fates.all,
+    };
+    counts.by_reason.iter().map(|(kind, fates)| ((*kind).to_owned(), view(fates))).collect()
+}
+
 impl Letters {
     /// The kernel's store, with the bodies if `bodies`.
-    pub fn new(counts: &DeadLetterCounts, letters: &[DeadLetter], bodies: bool) -> Self {
-        Self {
-            counts: counts.by_reason.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
-            forgotten: counts.forgotten,
-            letters: letters.iter().map(|letter| Letter::new(letter, bodies)).collect(),
-        }
+    pub fn new(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], bodies: bool) -> Self {
+        Self { counts: fates(counts), letters: letters.iter().map(|letter| Letter::new(letter, bodies)).collect() }
     }
 }
 
@@ -161,7 +200,10 @@ impl Letter {
         let body = &letter.message.body;
         let age = SystemTime::now().duration_since(letter.at).unwrap_or(Duration::ZERO);
         Self {
-            id: letter.message.envelope.id.to_string(),
+            id: letter.id.to_string(),
+            message: letter.id.message.to_string(),
+            flow: format!("{:016x}", letter.message.envelope.flow),
+            hops: letter.message.envelope.hops,
             at: timestamp(letter.at),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             to: letter.to.to_string(),

@@ -23,11 +23,17 @@ pub(super) fn summary(kernel: &Kernel) -> Option<String> {
     Some(shown(&counts, &kernel.dead_letters(), restarts, failed))
 }
 
-fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, failed_shutdowns: u64) -> String {
-    let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    let mut out = format!("playhouse: {}", counted(counts.total(), "dead letter"));
+fn shown(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], restarts: u64, failed_shutdowns: u64) -> String {
+    let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, fates)| format!("{kind} {}", fates.all)).collect();
+    let sum = counts.sum();
+    let mut out = format!("playhouse: {}", counted(sum.all, "dead letter"));
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));
+    }
+    for (number, fate) in [(sum.replayed, "replayed"), (sum.dropped, "dropped by a person")] {
+        if number > 0 {
+            let _ = write!(out, ", {number} {fate}");
+        }
     }
     let _ = write!(out, "; {}", counted(restarts, "restart"));
     if failed_shutdowns > 0 {
@@ -37,7 +43,8 @@ fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, faile
     for letter in letters.iter().take(SHOWN) {
         write_letter(&mut out, letter);
     }
-    let more = counts.total().saturating_sub(letters.len().min(SHOWN) as u64);
+    // What a person took out needs no more words; what had to go does.
+    let more = (sum.kept() + sum.forgotten).saturating_sub(letters.len().min(SHOWN) as u64);
     if more > 0 {
         let _ = writeln!(out, "  … and {more} more");
     }
@@ -45,11 +52,10 @@ fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, faile
 }
 
 fn write_letter(out: &mut String, letter: &DeadLetter) {
-    let id = letter.message.envelope.id.to_string();
     let from = letter.sender.as_ref().map_or("outside", |sender| sender.as_str());
     let attempts = counted(u64::from(letter.message.envelope.attempt), "attempt");
     let reason = letter.reason.to_string();
-    let _ = writeln!(out, "  {} to {} from {from}, {attempts}: {}", &id[..12], letter.to, Printable(&reason));
+    let _ = writeln!(out, "  {} to {} from {from}, {attempts}: {}", letter.id.short(), letter.to, Printable(&reason));
     let _ = writeln!(out, "      body: {}", preview(&letter.message.body, BODY_CHARS));
     if let Some(report) = letter.reason.crash() {
         write_backtrace(out, report);
@@ -85,7 +91,7 @@ mod tests {
     use super::*;
     use expect_test::expect;
     use playhouse_kernel::{
-        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Message, MessageId, ReplyToken,
+        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Fates, LetterId, Message, MessageId, ReplyToken,
     };
     use std::time::SystemTime;
 
@@ -114,7 +120,9 @@ mod tests {
             attempt: 3,
             reply: ReplyToken::NONE,
         };
+        let message = MessageId(0x0123_4567_89ab_cdef << 64);
         DeadLetter {
+            id: LetterId { message, copy: 1 },
             message: Message { envelope, body: body.into() },
             to: Address::parse("/flaky").expect("good"),
             sender: Address::parse("/split").ok(),
@@ -126,12 +134,14 @@ mod tests {
     #[test]
     fn each_letter_says_what_happened_to_whom() {
         let letters = [
-            letter(DeadReason::Crashed(crash()), "a line with\tBOOM"),
-            letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)),
+            letter(DeadReason::Crashed(crash()), "a line with\tBOOM").into(),
+            letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)).into(),
         ];
-        let counts = DeadLetterCounts { by_reason: [("crashed", 1), ("rejected", 4)].into(), forgotten: 3 };
-        expect![[r"
-            playhouse: 5 dead letters (crashed 1, rejected 4); 14 restarts; 1 failed shutdown
+        let crashed = Fates { all: 1, ..Fates::default() };
+        let rejected = Fates { all: 7, forgotten: 3, replayed: 2, dropped: 1 };
+        let counts = DeadLetterCounts { by_reason: [("crashed", crashed), ("rejected", rejected)].into() };
+        expect![[r#"
+            playhouse: 8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by a person; 14 restarts; 1 failed shutdown
               0123456789ab to /flaky from /split, 3 attempts: the actor panicked: boom at src/lib.rs:3:5
                   body: a line with\tBOOM
                   backtrace: flaky::frame0
@@ -146,7 +156,7 @@ mod tests {
               0123456789ab to /flaky from /split, 3 attempts: rejected: no number
                   body: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
               … and 3 more
-        "]]
+        "#]]
         .assert_eq(&shown(&counts, &letters, 14, 1));
     }
 
