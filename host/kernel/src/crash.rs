@@ -25,6 +25,11 @@ pub enum CrashReason {
         /// `limits.memory`.
         limit_bytes: u64,
     },
+    /// It asked for more of something else than a fixed limit allows.
+    Limit {
+        /// Of what, and how much is allowed.
+        more_than: String,
+    },
     /// It used more CPU than its budget.
     Cpu {
         /// `limits.cpu` times the messages of the call.
@@ -71,6 +76,7 @@ impl CrashReason {
             Self::Panic { .. } => "panic",
             Self::Trap { .. } => "trap",
             Self::Memory { .. } => "memory",
+            Self::Limit { .. } => "limit",
             Self::Cpu { .. } => "cpu",
             Self::Timeout { .. } => "timeout",
             Self::Stack => "stack",
@@ -89,6 +95,7 @@ impl fmt::Display for CrashReason {
             Self::Panic { message } => write!(f, "panicked: {message}"),
             Self::Trap { kind } => write!(f, "trapped: {kind}"),
             Self::Memory { limit_bytes } => write!(f, "ran out of memory (limits.memory is {limit_bytes} bytes)"),
+            Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
             Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
             Self::Stack => f.write_str("overflowed its call stack"),
