@@ -49,7 +49,7 @@ pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
-pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
+pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec};
 pub use replay::LettersMoved;
 pub use supervision::events::State;
 pub use supervision::task::Stage;

@@ -269,6 +269,11 @@ impl Mailbox {
         inner.closed
     }
 
+    /// Lets messages in again.
+    pub(crate) fn reopen(&self) {
+        self.inner.lock().closed = false;
+    }
+
     /// Closes the mailbox and returns what waited in it.
     pub(crate) fn close(&self) -> Vec<Message> {
         let (messages, wakers) = {

@@ -60,9 +60,23 @@ impl Default for RestartSpec {
     }
 }
 
+/// Which children a supervisor restarts when one of them fails. Those that did not fail are stopped in reverse
+/// start order; after the pause, all are started in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// That one.
+    OneForOne,
+    /// All: they depend on each other.
+    OneForAll,
+    /// That one and those that start after it: each may depend on those before it.
+    RestForOne,
+}
+
 /// How an actor, or the kernel, looks after its children.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisionSpec {
+    /// Which children restart when one fails.
+    pub strategy: Strategy,
     /// More restarts than this ...
     pub intensity: u32,
     /// ... within this time, and the supervisor gives up.
@@ -73,7 +87,12 @@ pub struct SupervisionSpec {
 
 impl Default for SupervisionSpec {
     fn default() -> Self {
-        Self { intensity: 10, period: Duration::from_secs(10), shutdown: Duration::from_secs(5) }
+        Self {
+            strategy: Strategy::OneForOne,
+            intensity: 10,
+            period: Duration::from_secs(10),
+            shutdown: Duration::from_secs(5),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::incarnation::{End, Incarnation, panic_message};
 use crate::mailbox::Signal;
 use crate::plan::Plan;
-use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, View, WhyGaveUp};
 use crate::supervision::tree::Tree;
 
 /// What the task is asked.
@@ -60,8 +60,8 @@ pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 pub(crate) struct Supervision {
     world: Arc<World>,
     tree: Tree,
-    /// By node; the kernel has none.
-    actors: Vec<Option<Arc<Actor>>>,
+    /// By the node's place; the kernel has none.
+    actors: Vec<Option<(Node, Arc<Actor>)>>,
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
@@ -82,14 +82,19 @@ impl Supervision {
             let node = tree.add(
                 parent.expect("the plan was checked: parents come before children"),
                 NodeSpec {
+                    dynamic: false,
+                    consulted: false,
+                    consult_timeout: spec.timeout,
                     kind: spec.restart.kind,
                     backoff: spec.restart.backoff,
                     supervision: spec.supervision,
                     auto_start: spec.auto_start,
                 },
             );
+            let node = node.expect("nothing is forgotten before the boot");
+            debug_assert_eq!(node.index(), actors.len());
             nodes.insert(spec.address.clone(), node);
-            actors.push(Some(world.registry.add(spec.clone())));
+            actors.push(Some((node, world.registry.add(spec.clone()))));
         }
         Self { world, tree, actors, began: Instant::now(), commands, stage, failures: Vec::new() }
     }
@@ -126,11 +131,12 @@ impl Supervision {
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
             Command::Look(answer) => {
-                let look = |(node, actor): (Node, &Option<Arc<Actor>>)| {
-                    let (state, incarnation, restarts) = self.tree.view(node);
-                    Some(Seen { actor: actor.clone()?, state, incarnation, restarts })
+                let now = self.began.elapsed();
+                let look = |(node, actor): &(Node, Arc<Actor>)| {
+                    let View { state, incarnation, restarts, .. } = self.tree.view(*node, now)?;
+                    Some(Seen { actor: actor.clone(), state, incarnation, restarts })
                 };
-                let _ = answer.send(self.actors.iter().enumerate().filter_map(look).collect());
+                let _ = answer.send(self.actors.iter().flatten().filter_map(look).collect());
                 None
             }
             Command::Shutdown => {
@@ -153,8 +159,8 @@ impl Supervision {
         answer: oneshot::Sender<Option<State>>,
         event: impl FnOnce(Node) -> Event,
     ) -> Option<Event> {
-        let node = self.actors.iter().position(|a| a.as_ref().is_some_and(|a| a.address() == address));
-        let before = node.map(|node| self.tree.view(node).0);
+        let node = self.actors.iter().flatten().find(|(_, actor)| actor.address() == address).map(|(node, _)| *node);
+        let before = node.and_then(|node| self.tree.view(node, self.began.elapsed())).map(|view| view.state);
         let _ = answer.send(before);
         node.map(event)
     }
@@ -189,31 +195,18 @@ impl Supervision {
                 self.actor(node).mailbox.set_signal(Signal::Kill);
             }
             Action::Retire(node) => self.world.retire(self.actor(node)),
-            Action::RestartIn(node, pause) => {
+            Action::Revive(node) => self.actor(node).mailbox.reopen(),
+            Action::Forget(node) => {
+                self.world.retire(self.actor(node));
+                self.actors[node.index()] = None;
+            }
+            // No actor of the plan is consulted.
+            Action::Consult { .. } => {}
+            Action::RestartIn { node, pause, .. } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(target: "playhouse", address = %self.actor(node).address(), "restarts in {pause:.0?}");
             }
-            Action::GaveUp(node) => {
-                let address = self.actors[node].as_ref().map_or_else(Address::root, |a| a.address().clone());
-                tracing::error!(target: "playhouse", %address, "gave up: a child failed to come up, or restarted too often");
-                if let Some(actor) = &self.actors[node] {
-                    let message = match self.failures.last() {
-                        Some(report) => report.to_string(),
-                        None => "restarted too often".to_owned(),
-                    };
-                    let report = CrashReport {
-                        address,
-                        incarnation: self.tree.view(node).1,
-                        at: SystemTime::now(),
-                        blamed: None,
-                        replayed: 0,
-                        crash: Crash::new(CrashReason::Children { message }),
-                    };
-                    let report = Arc::new(report);
-                    *actor.last_crash.lock() = Some(report.clone());
-                    self.remember(report, Ended::Crashed);
-                }
-            }
+            Action::GaveUp { node, why, .. } => self.gave_up(node, why),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -224,7 +217,7 @@ impl Supervision {
                 });
             }
             Action::Over(gave_up) => {
-                for actor in self.actors.iter().flatten() {
+                for (_, actor) in self.actors.iter().flatten() {
                     self.world.retire(actor);
                 }
                 let failures = self.failures.drain(..).rev().collect();
@@ -233,6 +226,35 @@ impl Supervision {
             }
         }
         false
+    }
+
+    /// A supervisor failed because of a child: that is its own crash report.
+    fn gave_up(&mut self, node: Node, why: WhyGaveUp) {
+        let what = match why {
+            WhyGaveUp::TooOften(window) => {
+                format!("{} restarts in {:.0?}, {} are allowed", window.restarts, window.period, window.intensity)
+            }
+            WhyGaveUp::FailedStart => "a child did not come up".to_owned(),
+            WhyGaveUp::Escalated => "it escalated the failure of a child".to_owned(),
+        };
+        let actor = self.actors[node.index()].as_ref().map(|(_, actor)| actor.clone());
+        let address = actor.as_ref().map_or_else(Address::root, |a| a.address().clone());
+        tracing::error!(target: "playhouse", %address, "gave up: {what}");
+        let (Some(actor), Some(view)) = (actor, self.tree.view(node, self.began.elapsed())) else { return };
+        let message = match self.failures.last() {
+            Some(report) => report.to_string(),
+            None => what,
+        };
+        let report = Arc::new(CrashReport {
+            address,
+            incarnation: view.incarnation,
+            at: SystemTime::now(),
+            blamed: None,
+            replayed: 0,
+            crash: Crash::new(CrashReason::Children { message }),
+        });
+        *actor.last_crash.lock() = Some(report.clone());
+        self.remember(report, Ended::Crashed);
     }
 
     fn start(&self, node: Node, number: u64) {
@@ -253,7 +275,8 @@ impl Supervision {
     }
 
     fn actor(&self, node: Node) -> &Arc<Actor> {
-        self.actors[node].as_ref().expect("the kernel gets no actions of its own")
+        let (_, actor) = self.actors[node.index()].as_ref().expect("the kernel gets no actions of its own");
+        actor
     }
 }
 
