@@ -59,7 +59,7 @@ impl DeadReason {
     fn bytes(&self) -> usize {
         match self {
             Self::Rejected(text) | Self::Failed(text) => text.len(),
-            Self::Crashed(report) | Self::AskCrashed(report) => report.crash.text_bytes(),
+            Self::Crashed(report) | Self::AskCrashed(report) => report.text_bytes(),
             _ => 0,
         }
     }
@@ -99,11 +99,10 @@ pub struct LetterId {
 }
 
 impl LetterId {
-    /// Its first twelve digits: enough to find it by.
+    /// As [`MessageId::short`], with the copy.
     pub fn short(&self) -> String {
-        let mut id = self.to_string();
-        id.replace_range(12..32, "");
-        id
+        let short = self.message.short();
+        if self.copy > 1 { format!("{short}-{}", self.copy) } else { short }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `address`, `message`, `plan`, `crash`, `dead_letter` | the words: plain data |
+//! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
@@ -24,6 +24,7 @@ mod ask;
 mod behavior;
 mod crash;
 mod dead_letter;
+mod decision;
 mod delivery;
 mod hand;
 mod incarnation;
@@ -44,6 +45,7 @@ pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
 };
+pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
 pub use kernel::{ActorView, Kernel};
@@ -51,5 +53,5 @@ pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec};
 pub use replay::LettersMoved;
-pub use supervision::events::State;
+pub use supervision::events::{State, WhyGaveUp, Window};
 pub use supervision::task::Stage;

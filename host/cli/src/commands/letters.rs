@@ -10,7 +10,7 @@ use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
 use crate::control::protocol::{AddressText, Body, Request, Response, Which};
-use crate::control::views::{FatesView, KeptLetter, Letter, Letters};
+use crate::control::views::{BlamedView, FatesView, KeptLetter, Letter, Letters};
 use crate::exit::{Exit, FAILED};
 use crate::printable::{Printable, age, counted, hex_dump, is_plain_text};
 
@@ -152,7 +152,13 @@ fn shown(letter: &Letter, as_text: bool, as_hex: bool) -> String {
     line("kind", &letter.kind);
     line("reason", &letter.reason);
     if let Some(crash) = &letter.crash {
-        line("crash", &format!("incarnation {}, {}", crash.incarnation, crash.at));
+        line("crash", &format!("{} (incarnation {}) {}", crash.address, crash.incarnation, crash.reason));
+        if let Some(BlamedView { attempt, of, .. }) = &crash.blamed {
+            line("", &format!("attempt {attempt} of {of}"));
+        }
+        if let Some(decision) = &crash.decision {
+            line("", &decision.text);
+        }
         for (title, lines) in [("backtrace", &crash.backtrace), ("stderr", &crash.stderr)] {
             for (n, text) in lines.iter().enumerate() {
                 line(if n == 0 { title } else { "" }, text);
@@ -179,7 +185,7 @@ fn shown_body(body: &[u8], as_text: bool, as_hex: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::views::CrashView;
+    use crate::control::views::{CrashView, DecisionView};
     use expect_test::expect;
 
     fn letter(body: &[u8]) -> Letter {
@@ -196,11 +202,21 @@ mod tests {
             kind: "crashed".into(),
             reason: "the actor panicked: boom\u{1b}[31m".into(),
             crash: Some(CrashView {
+                address: "/flaky".into(),
                 incarnation: 7,
                 at: "2026-11-22T16:46:00.123Z".into(),
                 kind: "panic".into(),
                 reason: "panicked: boom\u{1b}[31m".into(),
-                message: None,
+                blamed: Some(BlamedView { id: "01".into(), attempt: 3, of: 3 }),
+                replayed: 0,
+                decision: Some(DecisionView {
+                    kind: "restarts".into(),
+                    text: "restarts in 12ms, restart 2 of 10 within 10s".into(),
+                    restarts: Some(2),
+                    intensity: Some(10),
+                    period_ms: Some(10_000),
+                }),
+                cause: None,
                 backtrace: vec!["flaky::make".into(), "a\u{1b}]0;title\u{7}".into()],
                 stderr: vec!["last\u{9b}words".into(), "more".into()],
             }),
@@ -221,7 +237,9 @@ mod tests {
             when      2026-11-22T16:46:00.123Z, 3m ago
             kind      crashed
             reason    the actor panicked: boom\u{1b}[31m
-            crash     incarnation 7, 2026-11-22T16:46:00.123Z
+            crash     /flaky (incarnation 7) panicked: boom\u{1b}[31m
+                      attempt 3 of 3
+                      restarts in 12ms, restart 2 of 10 within 10s
             backtrace flaky::make
                       a\u{1b}]0;title\u{7}
             stderr    last\u{9b}words

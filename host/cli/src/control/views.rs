@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Fates, State};
+use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Fates, MessageId, State};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Body;
@@ -61,6 +61,8 @@ pub struct ActorLine {
 /// A crash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CrashView {
+    /// Whose.
+    pub address: String,
     /// Which run of the actor.
     pub incarnation: u64,
     /// When, in UTC.
@@ -70,11 +72,43 @@ pub struct CrashView {
     /// For people.
     pub reason: String,
     /// The message that alone is to blame, when that is known.
-    pub message: Option<String>,
+    pub blamed: Option<BlamedView>,
+    /// Messages that were handled again after it, one at a time.
+    pub replayed: u64,
+    /// What came of it, once that is known.
+    pub decision: Option<DecisionView>,
     /// Function names, innermost first.
     pub backtrace: Vec<String>,
     /// The last lines it wrote to stderr.
     pub stderr: Vec<String>,
+    /// The failure of a child that led to it.
+    pub cause: Option<Box<CrashView>>,
+}
+
+/// A message that crashed its actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlamedView {
+    /// Its id.
+    pub id: String,
+    /// Which attempt at it this was, from 1.
+    pub attempt: u32,
+    /// How many it has.
+    pub of: u32,
+}
+
+/// What was decided about a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// `restarts`, `gave-up` (its supervisor), `ended`, `drains` or `stopped`.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+    /// Its supervisor's restarts within the period, where they counted.
+    pub restarts: Option<u32>,
+    /// How many of them are allowed.
+    pub intensity: Option<u32>,
+    /// The period.
+    pub period_ms: Option<u64>,
 }
 
 /// The dead letters of a play.
@@ -163,14 +197,33 @@ impl From<&ActorView> for ActorLine {
 
 impl From<&CrashReport> for CrashView {
     fn from(report: &CrashReport) -> Self {
+        let blamed = |(id, attempt): (MessageId, u32)| BlamedView { id: id.to_string(), attempt, of: report.attempts };
         Self {
+            address: report.address.to_string(),
             incarnation: report.incarnation,
             at: timestamp(report.at),
             kind: report.crash.reason.kind().to_owned(),
             reason: report.crash.reason.to_string(),
-            message: report.blamed.map(|(id, _)| id.to_string()),
+            blamed: report.blamed.map(blamed),
+            replayed: report.replayed as u64,
+            decision: report.decision().map(DecisionView::from),
             backtrace: report.crash.backtrace.clone(),
             stderr: report.crash.stderr.clone(),
+            cause: report.cause.as_deref().map(|cause| Box::new(Self::from(cause))),
+        }
+    }
+}
+
+impl From<&Decision> for DecisionView {
+    fn from(decision: &Decision) -> Self {
+        let window = decision.window();
+        let ms = |period: Duration| u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            kind: decision.kind().to_owned(),
+            text: decision.to_string(),
+            restarts: window.map(|window| window.restarts),
+            intensity: window.map(|window| window.intensity),
+            period_ms: window.map(|window| ms(window.period)),
         }
     }
 }
