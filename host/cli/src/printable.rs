@@ -21,7 +21,7 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// Control characters, line and paragraph separators, and marks that change the direction of text.
-fn is_escaped(c: char) -> bool {
+pub(crate) fn is_escaped(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

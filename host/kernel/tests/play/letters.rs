@@ -191,6 +191,27 @@ async fn replaying_all_sends_each_letter_of_now_once_and_waits_for_a_full_mailbo
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_else_touches_a_letter_in_a_replay_and_one_that_is_broken_off_leaves_it() {
+    let (journal, open) = (Journal::default(), Arc::default());
+    let mut shop = picky(&journal, &open).at("/shop");
+    shop.mailbox.capacity = 1;
+    let kernel = start(vec![shop]).await;
+    tell(&kernel, "/shop", "x").await;
+    kernel.idle().await;
+    kernel.halt(&addr("/shop")).await;
+    tell(&kernel, "/shop", "in the way").await;
+    let id = oldest(&kernel).id;
+    let (waits, again) = tokio::join!(tokio::time::timeout(SOON, kernel.replay(id, SOON * 10)), async {
+        tokio::task::yield_now().await;
+        (kernel.drop_letter(id), kernel.replay(id, SOON).await)
+    });
+    assert!(waits.is_err(), "it waits for room");
+    assert_eq!(again, (Err(LetterError::InReplay(id)), Err(LetterError::InReplay(id))));
+    assert_eq!(fates(&kernel), [1, 0, 0, 1]);
+    assert_eq!(kernel.drop_letter(id), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_letter_is_gone_and_counted() {
     let (journal, open) = (Journal::default(), Arc::default());
     let kernel = start(vec![picky(&journal, &open).at("/a"), picky(&journal, &open).at("/b")]).await;
