@@ -212,9 +212,10 @@ pub struct ShowLetter {
 
 /// `playhouse dead-letters replay`, `playhouse dead-letters drop`.
 #[derive(Debug, Args)]
+#[group(id = "letters", required = true, multiple = true, args = ["id", "all", "to", "reason"])]
 pub struct MoveLetters {
     /// The id of one, or the beginning of it.
-    #[arg(required_unless_present_any = ["all", "to", "reason"], conflicts_with_all = ["all", "to", "reason"])]
+    #[arg(conflicts_with_all = ["all", "to", "reason"])]
     pub id: Option<String>,
     /// All of them, or all that `--to` and `--reason` leave.
     #[arg(long)]
@@ -249,6 +250,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_replay_without_an_id_says_what_to_give() {
+        let error = Cli::try_parse_from(["playhouse", "dead-letters", "replay"]).expect_err("it needs more");
+        expect_test::expect![[r#"
+            error: the following required arguments were not provided:
+              <ID|--all|--to <ADDR>|--reason <KIND>>
+
+            Usage: playhouse dead-letters replay <ID|--all|--to <ADDR>|--reason <KIND>>
+
+            For more information, try '--help'.
+        "#]]
+        .assert_eq(&error.to_string());
     }
 
     #[test]
