@@ -6,6 +6,7 @@ mod control;
 mod crashes;
 mod errors;
 mod instances;
+mod letters;
 mod signals;
 mod stage;
 mod word_count;

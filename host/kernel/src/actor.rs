@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::Notify;
@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use crate::address::Address;
 use crate::ask::{Asks, Party};
 use crate::crash::CrashReport;
-use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::dead_letter::DeadReason;
+use crate::dead_letter::store::DeadLetters;
 use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
@@ -139,13 +140,7 @@ impl World {
                 attempts = message.envelope.attempt,
                 "dead letter: {reason}"
             );
-            self.dead_letters.add(DeadLetter {
-                message,
-                to: actor.address().clone(),
-                sender,
-                reason: reason.clone(),
-                at: SystemTime::now(),
-            });
+            self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
             actor.finish(ended);

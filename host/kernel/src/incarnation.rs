@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use crate::actor::{Actor, World};
 use crate::behavior::Behavior;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
+use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
@@ -217,7 +218,7 @@ impl Incarnation {
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
-            self.report(crash, None, 0);
+            self.report(crash, None, 0).decide(Decision::Stopped);
         }
         End::Stopped
     }
@@ -289,23 +290,11 @@ impl Incarnation {
     }
 
     fn report(&self, crash: Crash, blamed: Option<(crate::MessageId, u32)>, replayed: usize) -> Arc<CrashReport> {
-        let report = Arc::new(CrashReport {
-            address: self.actor.address().clone(),
-            incarnation: self.number,
-            at: SystemTime::now(),
-            blamed,
-            replayed,
-            crash,
-        });
-        tracing::error!(
-            target: "playhouse",
-            address = %report.address,
-            incarnation = report.incarnation,
-            reason = report.crash.reason.kind(),
-            "crashed: {}",
-            report.crash.reason
-        );
-        *self.lane.last_crash.lock() = Some(report.clone());
+        let attempts = self.actor.spec.restart.attempts;
+        let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
+        let report = Arc::new(CrashReport { blamed, attempts, replayed, ..report });
+        let before = self.lane.last_crash.lock().replace(report.clone());
+        log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
         report
     }
 
@@ -332,6 +321,26 @@ async fn requeue() {
         Poll::Pending
     })
     .await;
+}
+
+/// Functions of a backtrace in the log.
+const LOGGED_FRAMES: usize = 8;
+
+/// One line, and with a backtrace that is not the same `again` the innermost functions under it. What the code wrote
+/// to stderr is in the log already.
+fn log_crash(report: &CrashReport, again: bool) {
+    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
+    tracing::error!(
+        target: "playhouse",
+        address = %report.address,
+        incarnation = report.incarnation,
+        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
+        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        replayed = (report.replayed > 0).then_some(report.replayed),
+        backtrace = shown,
+        "crashed: {}",
+        report.crash.reason
+    );
 }
 
 fn next_most(most: usize, cap: usize, took: Duration) -> usize {

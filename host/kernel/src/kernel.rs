@@ -11,9 +11,11 @@ use crate::actor::World;
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::CrashReport;
-use crate::dead_letter::{DeadLetter, DeadLetterCounts, DeadLetters};
+use crate::dead_letter::store::DeadLetters;
+use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
+use crate::replay::LettersMoved;
 use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision, furthest_up};
 
@@ -183,11 +185,38 @@ impl Kernel {
     }
 
     /// The dead letters that are kept, oldest first.
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+    pub fn dead_letters(&self) -> Vec<Arc<DeadLetter>> {
         self.world.dead_letters.list()
     }
 
-    /// How many dead letters there were.
+    /// The dead letter with this id, which may be abbreviated to a prefix that only one of them has.
+    pub fn find_letter(&self, id: &str) -> Result<Arc<DeadLetter>, LetterError> {
+        self.world.dead_letters.find(id)
+    }
+
+    /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender; its id
+    /// is caused by the old one, and its attempts begin again. Nobody waits for its reply. It waits for room, at most
+    /// `patience`. The letter is kept unless the message is in the mailbox.
+    pub async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
+        self.world.replay(id, patience).await
+    }
+
+    /// Replays the dead letters of now that match, oldest first. An address that did not take one gets no other.
+    pub async fn replay_all(&self, filter: &LetterFilter, patience: impl Fn(&Address) -> Duration) -> LettersMoved {
+        self.world.replay_all(filter, patience).await
+    }
+
+    /// Removes a dead letter for good.
+    pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
+        self.world.drop_letter(id)
+    }
+
+    /// Removes the dead letters that match for good.
+    pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
+        self.world.drop_letters(filter)
+    }
+
+    /// How many dead letters there were, and what became of them.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
         self.world.dead_letters.counts()
     }

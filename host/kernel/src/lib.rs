@@ -2,11 +2,12 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `address`, `message`, `plan`, `crash`, `dead_letter` | the words: plain data |
+//! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
+//! | `replay` | dead letters, sent again or dropped |
 //! | `actor`, `lane` | what outlives an incarnation, of the actor and of each of its instances; the registry |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
@@ -23,6 +24,7 @@ mod ask;
 mod behavior;
 mod crash;
 mod dead_letter;
+mod decision;
 mod delivery;
 mod hand;
 mod incarnation;
@@ -33,6 +35,7 @@ mod mailbox;
 mod message;
 mod plan;
 mod random;
+mod replay;
 pub mod supervision;
 mod watchdog;
 
@@ -40,7 +43,10 @@ pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Launcher};
 pub use crash::{Crash, CrashReason, CrashReport};
-pub use dead_letter::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason};
+pub use dead_letter::{
+    DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
+};
+pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
 pub use kernel::{ActorView, InstanceView, Kernel};
@@ -49,5 +55,6 @@ pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
 };
-pub use supervision::events::State;
+pub use replay::LettersMoved;
+pub use supervision::events::{State, WhyGaveUp, Window};
 pub use supervision::task::Stage;

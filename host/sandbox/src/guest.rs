@@ -22,9 +22,9 @@ use crate::sandbox::Admission;
 use crate::turns::{self, End};
 
 /// Things a guest may hold of the host's: streams, pollables, errors.
-const MAX_HANDLES: usize = 4096;
+pub(crate) const MAX_HANDLES: usize = 4096;
 /// Random bytes in one call.
-const MAX_RANDOM_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// The least that a guest may hand over in one call, however small its memory.
 const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
 /// A buffer for bodies that grew beyond this is not kept.
@@ -79,9 +79,7 @@ impl Guest {
         let mut store = Store::new(&plugin.sandbox.engine, room);
         store.limiter(|room| &mut room.memory);
         store.set_max_component_handles(MAX_HANDLES);
-        // What a guest hands over in one call is copied on the host: no more than it may have itself.
-        let hostcall_bytes = limits.memory_bytes.max(MIN_HOSTCALL_BYTES);
-        store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
         let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
         store.epoch_deadline_callback({
             let meter = meter.clone();
@@ -116,7 +114,7 @@ impl Guest {
         self.meter.restart(u32::try_from(messages).unwrap_or(u32::MAX));
         self.store.set_epoch_deadline(1);
         let room = self.store.data_mut();
-        room.memory.refused = false;
+        room.memory.refused = None;
         room.panic = None;
     }
 
@@ -229,6 +227,11 @@ impl Drop for Guest {
 async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
+}
+
+/// What a guest hands over in one call is copied on the host: no more than it may have itself.
+pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes.max(MIN_HOSTCALL_BYTES)
 }
 
 /// Clocks, random numbers and two streams to write to; nothing else.

@@ -47,7 +47,7 @@ pub struct Play {
 pub struct DeadLetters {
     /// Most letters kept. Example: `capacity = 500`. Default: 10000.
     pub capacity: Option<AtLeastOne>,
-    /// Most bytes of bodies kept. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
+    /// Most bytes of bodies, reasons and crash reports kept. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
     pub bytes: Option<ByteSize>,
 }
 

@@ -1,11 +1,12 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
-//! and writes the log. It never touches a message.
+//! and writes the log. It never touches a message. Its child `verdicts` keeps the books on failures.
+
+mod verdicts;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,13 +15,15 @@ use tokio::time::Instant;
 use crate::actor::{Actor, World};
 use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::decision::Decision;
 use crate::incarnation::{End, Incarnation, panic_message};
 use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
-use crate::plan::Plan;
+use crate::plan::{Plan, Strategy};
 use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp};
 use crate::supervision::tree::Tree;
+use verdicts::Verdicts;
 
 /// What the task is asked.
 pub(crate) enum Command {
@@ -80,8 +83,11 @@ pub(crate) struct Supervision {
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
-    /// Crashes, the last ones: what led to a giving up.
-    failures: Vec<Arc<CrashReport>>,
+    /// How the kernel looks after the top actors.
+    strategy: Strategy,
+    verdicts: Verdicts,
+    /// What made the kernel give up, if it did.
+    gave_up: Vec<Arc<CrashReport>>,
 }
 
 /// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
@@ -101,9 +107,6 @@ impl Role {
         self.actor.mailbox.set_signal(self.lane.index, signal);
     }
 }
-
-/// Failures shown when the kernel gives up.
-const SHOWN_FAILURES: usize = 10;
 
 impl Supervision {
     pub(crate) fn new(world: Arc<World>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
@@ -130,7 +133,17 @@ impl Supervision {
                 roles.push(Some(Role { node, actor: actor.clone(), lane: lane.clone(), runs: false, drains: false }));
             }
         }
-        Self { world, tree, roles, began: Instant::now(), commands, stage, failures: Vec::new() }
+        Self {
+            world,
+            tree,
+            roles,
+            began: Instant::now(),
+            commands,
+            stage,
+            strategy: plan.supervision.strategy,
+            verdicts: Verdicts::default(),
+            gave_up: Vec::new(),
+        }
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
@@ -153,12 +166,15 @@ impl Supervision {
         match command {
             Command::Started(node, incarnation) => vec![Event::Started(node, incarnation)],
             Command::Ended(node, incarnation, end) => {
-                let how = match end {
-                    End::Stopped => Ended::Stopped,
-                    End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => Ended::Exited,
-                    End::Crashed(report) => self.remember(report, Ended::Crashed),
-                    End::FailedStart(report) => self.remember(report, Ended::FailedStart),
+                let (report, how) = match end {
+                    End::Stopped => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
+                    End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => {
+                        (report, Ended::Exited)
+                    }
+                    End::Crashed(report) => (report, Ended::Crashed),
+                    End::FailedStart(report) => (report, Ended::FailedStart),
                 };
+                self.verdicts.failed(node, report);
                 vec![Event::Ended(node, incarnation, how)]
             }
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
@@ -217,14 +233,6 @@ impl Supervision {
         all
     }
 
-    fn remember(&mut self, report: Arc<CrashReport>, how: Ended) -> Ended {
-        if self.failures.len() == SHOWN_FAILURES {
-            self.failures.remove(0);
-        }
-        self.failures.push(report);
-        how
-    }
-
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
@@ -271,11 +279,14 @@ impl Supervision {
             }
             // No actor of the plan is consulted.
             Action::Consult { .. } => {}
-            Action::RestartIn { node, pause, .. } => {
+            Action::RestartIn { node, pause, window } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(target: "playhouse", address = %self.role(node).actor.address(), "restarts in {pause:.0?}");
+                let role = self.role(node);
+                let decision = Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
+                tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
+                self.verdicts.decided(node, decision);
             }
-            Action::GaveUp { node, why, .. } => self.gave_up(node, why),
+            Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -289,7 +300,7 @@ impl Supervision {
                 for Role { actor, lane, .. } in self.roles.iter().flatten() {
                     self.world.retire(actor, lane);
                 }
-                let failures = self.failures.drain(..).rev().collect();
+                let failures = std::mem::take(&mut self.gave_up);
                 self.stage.send_replace(if gave_up { Stage::GaveUp(failures) } else { Stage::Stopped });
                 return true;
             }
@@ -297,42 +308,48 @@ impl Supervision {
         false
     }
 
-    /// A supervisor failed because of a child: that is its own crash report.
-    fn gave_up(&mut self, node: Node, why: WhyGaveUp) {
-        let what = match why {
-            WhyGaveUp::TooOften(window) => {
-                format!("{} restarts in {:.0?}, {} are allowed", window.restarts, window.period, window.intensity)
-            }
-            WhyGaveUp::FailedStart => "a child did not come up".to_owned(),
-            WhyGaveUp::Escalated => "it escalated the failure of a child".to_owned(),
-        };
+    /// A supervisor failed because of a child: that is its own failure, with the child's as its cause.
+    fn gave_up(&mut self, node: Node, child: Node, why: WhyGaveUp) {
+        let cause = self.verdicts.open(child);
         let role = self.roles[node.index()].clone();
         let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
-        tracing::error!(target: "playhouse", %address, "gave up: {what}");
-        let Some(Role { lane, .. }) = role else { return };
-        let message = match self.failures.last() {
-            Some(report) => report.to_string(),
-            None => what,
+        let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
+        tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
+        self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
+        let Some(Role { lane, .. }) = role else {
+            self.gave_up = self.verdicts.of_the_kernel(why);
+            return;
         };
-        let report = Arc::new(CrashReport {
-            address,
-            incarnation: lane.incarnation(),
-            at: SystemTime::now(),
-            blamed: None,
-            replayed: 0,
-            crash: Crash::new(CrashReason::Children { message }),
-        });
+        let crash = Crash::new(CrashReason::Children { message: why.to_string() });
+        let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, lane.incarnation(), crash) });
         *lane.last_crash.lock() = Some(report.clone());
-        self.remember(report, Ended::Crashed);
+        self.verdicts.failed(node, report);
     }
 
-    fn retire(&self, node: Node) {
+    /// Why somebody that failed does not come back.
+    fn end_of(&self, node: Node) -> Decision {
+        let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
+        if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
+    }
+
+    /// The rule of an actor's parent.
+    fn strategy_above(&self, address: &Address) -> Strategy {
+        let parent = address.parent().and_then(|parent| self.world.registry.get(&parent));
+        parent.map_or(self.strategy, |parent| parent.spec.supervision.strategy)
+    }
+
+    fn retire(&mut self, node: Node) {
+        let why = self.end_of(node);
+        self.verdicts.decided(node, why);
         let Role { actor, lane, .. } = self.role(node);
         self.world.retire(actor, lane);
     }
 
     /// `run`: how the tree counts the runs of this node. People see the actor's own count, which all its lanes share.
     fn start(&mut self, node: Node, run: u64) {
+        // Who failed and starts without another word was stopping: for a person, with its parent, or with all others.
+        let drains = matches!(*self.stage.borrow(), Stage::Stopping);
+        self.verdicts.decided(node, if drains { Decision::Drains } else { Decision::Stopped });
         let Some(role) = self.role_mut(node) else { return };
         (role.runs, role.drains) = (true, false);
         role.signal(Signal::Run);
@@ -366,14 +383,8 @@ impl Supervision {
 fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
     let message = format!("a bug in the kernel: {}", panic_message(panic));
     tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
-    let report = Arc::new(CrashReport {
-        address: role.actor.address().clone(),
-        incarnation,
-        at: SystemTime::now(),
-        blamed: None,
-        replayed: 0,
-        crash: Crash::new(CrashReason::Panic { message }),
-    });
+    let crash = Crash::new(CrashReason::Panic { message });
+    let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
     *role.lane.last_crash.lock() = Some(report.clone());
     report
 }

@@ -3,7 +3,9 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod crashes;
 mod instances;
+mod letters;
 mod mailboxes;
 mod restarts;
 mod stage;

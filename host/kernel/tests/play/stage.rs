@@ -164,7 +164,7 @@ pub async fn ask(kernel: &Kernel, to: &str, body: &str) -> Result<String, String
 
 /// Kinds of all dead letters with their bodies, oldest first.
 pub fn letters(kernel: &Kernel) -> Vec<String> {
-    let show = |l: &playhouse_kernel::DeadLetter| {
+    let show = |l: &Arc<playhouse_kernel::DeadLetter>| {
         format!("{} {} x{}", l.reason.kind(), String::from_utf8_lossy(&l.message.body), l.message.envelope.attempt)
     };
     kernel.dead_letters().iter().map(show).collect()

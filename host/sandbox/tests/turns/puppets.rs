@@ -141,7 +141,7 @@ impl Play {
             let body = body.chars().take(40).collect::<String>();
             format!("{} {body} x{}", letter.reason.kind(), letter.message.envelope.attempt)
         };
-        letters.iter().map(show).collect()
+        letters.iter().map(|letter| show(letter)).collect()
     }
 
     /// Whether messages came many at a time: else a rule about batches was not put to the test.
