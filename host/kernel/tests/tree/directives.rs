@@ -130,9 +130,9 @@ fn a_failed_start_in_a_group_waits_for_the_answer_or_for_a_person() {
         house.end("p/a", Ended::FailedStart);
         house.lines();
         if stopped {
-            house.halt("p/a")
+            house.halt("p/a");
         } else {
-            house.directive("p/a", Directive::Stop)
+            house.directive("p/a", Directive::Stop);
         }
         house.settle();
         assert_eq!(house.lines().last().unwrap(), "+p/b#2", "the others go on");

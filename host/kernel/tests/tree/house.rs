@@ -36,10 +36,6 @@ pub const SUPERVISOR: SupervisionSpec = SupervisionSpec {
 
 pub const DYNAMIC: NodeSpec = NodeSpec { dynamic: true, ..PLAIN };
 
-pub fn strategy(strategy: Strategy) -> NodeSpec {
-    NodeSpec { supervision: SupervisionSpec { strategy, ..SUPERVISOR }, ..PLAIN }
-}
-
 pub fn kind(kind: RestartKind) -> NodeSpec {
     NodeSpec { kind, ..PLAIN }
 }

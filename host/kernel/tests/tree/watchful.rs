@@ -39,6 +39,7 @@ pub struct Known {
     restarts: Vec<Duration>,
 }
 
+#[allow(clippy::struct_excessive_bools)] // as above
 pub struct Watcher {
     kernel: SupervisionSpec,
     pub nodes: BTreeMap<Node, Known>,
