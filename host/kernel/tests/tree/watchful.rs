@@ -39,6 +39,7 @@ pub struct Known {
     restarts: Vec<Duration>,
 }
 
+#[allow(clippy::struct_excessive_bools)] // as above
 pub struct Watcher {
     kernel: SupervisionSpec,
     pub nodes: BTreeMap<Node, Known>,
@@ -229,6 +230,8 @@ impl Watcher {
                 assert!(self.nodes.values().all(|known| !known.alive), "over while somebody runs");
                 assert!(self.nodes.values().all(|known| !known.spec.dynamic), "over with dynamic actors left");
                 assert_eq!(gave_up, self.kernel_gave_up);
+                let closed = self.nodes.values().all(|known| known.retired);
+                assert!(closed || gave_up || self.killed, "over with open mailboxes");
                 assert!(gave_up || self.shutting_down || self.killed, "over by itself");
                 self.over = Some(gave_up);
             }
@@ -246,6 +249,8 @@ impl Watcher {
         assert!(!self.killed, "started after the kill");
         assert!(self.may_have_children(known.parent), "started while its parent is not up");
         assert!(self.children(node).all(|child| !child.alive), "started before the teardown below it ended");
+        let ended = self.children(node).any(|child| child.retired);
+        assert!(!ended || self.shutting_down, "its children's mailboxes are closed while it starts");
         let temporary = known.spec.kind == RestartKind::Temporary;
         assert!(!temporary || known.incarnation == 0 || known.licence, "a temporary actor restarted");
         self.asked.retain(|(asked, _)| *asked != node);
