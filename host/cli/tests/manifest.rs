@@ -52,7 +52,7 @@ start = "manual"
 config = { text = "t", number = 5, decimal = 1.5, yes = true }
 mailbox = { kind = "memory", capacity = 1, bytes = "2MiB", overflow = "drop-oldest", timeout = "1s" }
 restart = { kind = "transient", attempts = 1, backoff = { initial = "0ms", max = "1h" } }
-supervision = { strategy = "one-for-one", intensity = 3, period = "10s", shutdown = "5s" }
+supervision = { strategy = "rest-for-one", intensity = 3, period = "10s", shutdown = "5s" }
 limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB" }
 [[actor]]
 address = "/a/b"
@@ -191,18 +191,19 @@ fn a_wrong_type() {
 }
 
 #[test]
-fn a_strategy_of_a_later_version() {
+fn a_strategy_that_there_is_not() {
     check_actor(
-        "[actor.supervision]\nstrategy = \"one-for-all\"",
+        "[actor.supervision]\nstrategy = \"one-for-two\"",
         expect![[r#"
             stderr:
-              × `one-for-all` is not possible here
+              × `one-for-two` is not possible here
                ╭─[playhouse.toml:5:12]
              4 │ [actor.supervision]
-             5 │ strategy = "one-for-all"
+             5 │ strategy = "one-for-two"
                ·            ──────┬──────
-               ·                  ╰── this version knows only `one-for-one`
+               ·                  ╰── did you mean `one-for-one`?
                ╰────
+              help: possible are `one-for-one`, `one-for-all`, `rest-for-one`
 
         "#]],
     );

@@ -269,6 +269,16 @@ impl Mailbox {
         inner.closed
     }
 
+    /// Whether nothing comes in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().closed
+    }
+
+    /// Lets messages in again.
+    pub(crate) fn reopen(&self) {
+        self.inner.lock().closed = false;
+    }
+
     /// Closes the mailbox and returns what waited in it.
     pub(crate) fn close(&self) -> Vec<Message> {
         let (messages, wakers) = {

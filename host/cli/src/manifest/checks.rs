@@ -351,8 +351,12 @@ impl Found {
 
     fn supervision(&mut self, written: &schema::Supervision) -> SupervisionSpec {
         let default = SupervisionSpec::default();
-        let schema::Strategy::OneForOne = written.strategy;
         SupervisionSpec {
+            strategy: match written.strategy {
+                schema::Strategy::OneForOne => kernel::Strategy::OneForOne,
+                schema::Strategy::OneForAll => kernel::Strategy::OneForAll,
+                schema::Strategy::RestForOne => kernel::Strategy::RestForOne,
+            },
             intensity: written.intensity.unwrap_or(default.intensity),
             period: self.above_zero(written.period.as_ref(), "supervision.period", default.period),
             shutdown: written.shutdown.map_or(default.shutdown, |time| time.0),

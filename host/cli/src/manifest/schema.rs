@@ -192,8 +192,9 @@ pub struct Backoff {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supervision {
-    /// Who restarts when a child crashed. Only `"one-for-one"` so far: that child alone.
-    /// Example: `strategy = "one-for-one"`. Default: `"one-for-one"`.
+    /// Who restarts when a child fails: that child alone (`"one-for-one"`), all of them (`"one-for-all"`), or that
+    /// child and those that start after it (`"rest-for-one"`). The others stop first, in reverse order; it counts as
+    /// one restart. Example: `strategy = "rest-for-one"`. Default: `"one-for-one"`.
     #[serde(default)]
     pub strategy: Strategy,
     /// More restarts than this within `period`, and the supervisor gives up. Example: `intensity = 3`.
@@ -206,13 +207,17 @@ pub struct Supervision {
     pub shutdown: Option<Time>,
 }
 
-/// Who restarts when a child crashed.
+/// Who restarts when a child fails.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// That child alone.
     #[default]
     OneForOne,
+    /// All children.
+    OneForAll,
+    /// That child and those that start after it.
+    RestForOne,
 }
 
 /// `[actor.limits]`.

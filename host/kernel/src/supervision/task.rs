@@ -1,6 +1,7 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
 //! and writes the log. It never touches a message.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,13 +11,14 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Presence, World};
 use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::incarnation::{End, Incarnation, panic_message};
 use crate::mailbox::Signal;
-use crate::plan::Plan;
-use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::message::ActorId;
+use crate::plan::{ActorSpec, Plan};
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, View, WhyGaveUp};
 use crate::supervision::tree::Tree;
 
 /// What the task is asked.
@@ -26,6 +28,14 @@ pub(crate) enum Command {
     Halt(Address, oneshot::Sender<Option<State>>),
     Resume(Address, oneshot::Sender<Option<State>>),
     Look(oneshot::Sender<Vec<Seen>>),
+    /// An actor looks where another stands.
+    State(Address, oneshot::Sender<Option<State>>),
+    /// A turn of this actor spawned this child, which is in the registry.
+    Spawn(ActorId, Arc<Actor>),
+    /// A turn spawned a child again that waits for that.
+    Adopt(ActorId),
+    /// A turn of its parent stops a spawned child.
+    Dismiss(ActorId),
     Shutdown,
     Kill,
 }
@@ -54,14 +64,15 @@ pub enum Stage {
 }
 
 /// Sends to the supervision task. The channel is unbounded, and what it holds is bounded: an incarnation sends
-/// two commands in its life, a person's request waits for its answer.
+/// two commands in its life and two for each child that it may have, whoever asks waits for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
 pub(crate) struct Supervision {
     world: Arc<World>,
     tree: Tree,
-    /// By node; the kernel has none.
-    actors: Vec<Option<Arc<Actor>>>,
+    /// By the node's place; the kernel has none.
+    actors: Vec<Option<(Node, Arc<Actor>)>>,
+    nodes: HashMap<ActorId, Node>,
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
@@ -76,22 +87,22 @@ impl Supervision {
     pub(crate) fn new(world: Arc<World>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
         let mut tree = Tree::new(plan.supervision, plan.seed);
         let mut actors = vec![None];
-        let mut nodes = std::collections::HashMap::from([(Address::root(), ROOT)]);
+        let mut nodes = HashMap::new();
+        let mut by_address = HashMap::from([(Address::root(), ROOT)]);
         for spec in &plan.actors {
-            let parent = spec.address.parent().and_then(|p| nodes.get(&p).copied());
-            let node = tree.add(
-                parent.expect("the plan was checked: parents come before children"),
-                NodeSpec {
-                    kind: spec.restart.kind,
-                    backoff: spec.restart.backoff,
-                    supervision: spec.supervision,
-                    auto_start: spec.auto_start,
-                },
-            );
-            nodes.insert(spec.address.clone(), node);
-            actors.push(Some(world.registry.add(spec.clone())));
+            let parent = spec.address.parent().and_then(|p| by_address.get(&p).copied());
+            let parent = parent.expect("the plan was checked: parents come before children");
+            let node = tree.add(parent, node_spec(spec, false));
+            let node = node.expect("nothing is forgotten before the boot");
+            debug_assert_eq!(node.index(), actors.len());
+            by_address.insert(spec.address.clone(), node);
+            let actor = Arc::new(Actor::new(world.registry.new_id(), spec.clone(), None));
+            actor.set_presence(Presence::There);
+            world.registry.add(&actor);
+            nodes.insert(actor.id, node);
+            actors.push(Some((node, actor)));
         }
-        Self { world, tree, actors, began: Instant::now(), commands, stage, failures: Vec::new() }
+        Self { world, tree, actors, nodes, began: Instant::now(), commands, stage, failures: Vec::new() }
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
@@ -113,8 +124,12 @@ impl Supervision {
     /// Answers what only looks; turns the rest into the tree's events.
     fn event_of(&mut self, command: Command) -> Option<Event> {
         match command {
-            Command::Started(node, incarnation) => Some(Event::Started(node, incarnation)),
+            Command::Started(node, incarnation) => {
+                self.first_start_over(node);
+                Some(Event::Started(node, incarnation))
+            }
             Command::Ended(node, incarnation, end) => {
+                self.first_start_over(node);
                 let how = match end {
                     End::Stopped => Ended::Stopped,
                     End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => Ended::Exited,
@@ -126,13 +141,21 @@ impl Supervision {
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
             Command::Look(answer) => {
-                let look = |(node, actor): (Node, &Option<Arc<Actor>>)| {
-                    let (state, incarnation, restarts) = self.tree.view(node);
-                    Some(Seen { actor: actor.clone()?, state, incarnation, restarts })
+                let now = self.began.elapsed();
+                let look = |(node, actor): &(Node, Arc<Actor>)| {
+                    let View { state, incarnation, restarts, .. } = self.tree.view(*node, now)?;
+                    Some(Seen { actor: actor.clone(), state, incarnation, restarts })
                 };
-                let _ = answer.send(self.actors.iter().enumerate().filter_map(look).collect());
+                let _ = answer.send(self.actors.iter().flatten().filter_map(look).collect());
                 None
             }
+            Command::State(address, answer) => {
+                let _ = answer.send(self.node_at(&address).and_then(|node| self.state_of(node)));
+                None
+            }
+            Command::Spawn(parent, child) => self.spawned(parent, child),
+            Command::Adopt(orphan) => self.nodes.get(&orphan).copied().map(Event::Adopted),
+            Command::Dismiss(child) => self.nodes.get(&child).copied().map(Event::Dismiss),
             Command::Shutdown => {
                 self.stage.send_if_modified(|stage| {
                     let running = matches!(stage, Stage::Starting | Stage::Running);
@@ -153,10 +176,40 @@ impl Supervision {
         answer: oneshot::Sender<Option<State>>,
         event: impl FnOnce(Node) -> Event,
     ) -> Option<Event> {
-        let node = self.actors.iter().position(|a| a.as_ref().is_some_and(|a| a.address() == address));
-        let before = node.map(|node| self.tree.view(node).0);
+        let node = self.node_at(address);
+        let before = node.and_then(|node| self.state_of(node));
         let _ = answer.send(before);
         node.map(event)
+    }
+
+    fn node_at(&self, address: &Address) -> Option<Node> {
+        let actor = self.world.registry.occupant(address)?;
+        self.nodes.get(&actor.id).copied()
+    }
+
+    fn state_of(&self, node: Node) -> Option<State> {
+        self.tree.view(node, self.began.elapsed()).map(|view| view.state)
+    }
+
+    /// Gives a spawned child its place in the tree; without one it is gone at once.
+    fn spawned(&mut self, parent: ActorId, child: Arc<Actor>) -> Option<Event> {
+        let parent = self.nodes.get(&parent).copied();
+        let Some(node) = parent.and_then(|parent| self.tree.add(parent, node_spec(&child.spec, true))) else {
+            self.world.forget(&child);
+            return None;
+        };
+        self.nodes.insert(child.id, node);
+        if self.actors.len() <= node.index() {
+            self.actors.resize(node.index() + 1, None);
+        }
+        self.actors[node.index()] = Some((node, child));
+        Some(Event::Spawned(node))
+    }
+
+    fn first_start_over(&self, node: Node) {
+        if let Some((_, actor)) = self.actors[node.index()].as_ref().filter(|(there, _)| *there == node) {
+            self.world.first_start_over(actor);
+        }
     }
 
     fn remember(&mut self, report: Arc<CrashReport>, how: Ended) -> Ended {
@@ -189,31 +242,20 @@ impl Supervision {
                 self.actor(node).mailbox.set_signal(Signal::Kill);
             }
             Action::Retire(node) => self.world.retire(self.actor(node)),
-            Action::RestartIn(node, pause) => {
+            Action::Revive(node) => self.actor(node).mailbox.reopen(),
+            Action::Forget(node) => {
+                if let Some((_, actor)) = self.actors[node.index()].take() {
+                    self.nodes.remove(&actor.id);
+                    self.world.forget(&actor);
+                }
+            }
+            // No actor of the plan is consulted.
+            Action::Consult { .. } => {}
+            Action::RestartIn { node, pause, .. } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(target: "playhouse", address = %self.actor(node).address(), "restarts in {pause:.0?}");
             }
-            Action::GaveUp(node) => {
-                let address = self.actors[node].as_ref().map_or_else(Address::root, |a| a.address().clone());
-                tracing::error!(target: "playhouse", %address, "gave up: a child failed to come up, or restarted too often");
-                if let Some(actor) = &self.actors[node] {
-                    let message = match self.failures.last() {
-                        Some(report) => report.to_string(),
-                        None => "restarted too often".to_owned(),
-                    };
-                    let report = CrashReport {
-                        address,
-                        incarnation: self.tree.view(node).1,
-                        at: SystemTime::now(),
-                        blamed: None,
-                        replayed: 0,
-                        crash: Crash::new(CrashReason::Children { message }),
-                    };
-                    let report = Arc::new(report);
-                    *actor.last_crash.lock() = Some(report.clone());
-                    self.remember(report, Ended::Crashed);
-                }
-            }
+            Action::GaveUp { node, why, .. } => self.gave_up(node, why),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -224,7 +266,7 @@ impl Supervision {
                 });
             }
             Action::Over(gave_up) => {
-                for actor in self.actors.iter().flatten() {
+                for (_, actor) in self.actors.iter().flatten() {
                     self.world.retire(actor);
                 }
                 let failures = self.failures.drain(..).rev().collect();
@@ -233,6 +275,35 @@ impl Supervision {
             }
         }
         false
+    }
+
+    /// A supervisor failed because of a child: that is its own crash report.
+    fn gave_up(&mut self, node: Node, why: WhyGaveUp) {
+        let what = match why {
+            WhyGaveUp::TooOften(window) => {
+                format!("{} restarts in {:.0?}, {} are allowed", window.restarts, window.period, window.intensity)
+            }
+            WhyGaveUp::FailedStart => "a child did not come up".to_owned(),
+            WhyGaveUp::Escalated => "it escalated the failure of a child".to_owned(),
+        };
+        let actor = self.actors[node.index()].as_ref().map(|(_, actor)| actor.clone());
+        let address = actor.as_ref().map_or_else(Address::root, |a| a.address().clone());
+        tracing::error!(target: "playhouse", %address, "gave up: {what}");
+        let (Some(actor), Some(view)) = (actor, self.tree.view(node, self.began.elapsed())) else { return };
+        let message = match self.failures.last() {
+            Some(report) => report.to_string(),
+            None => what,
+        };
+        let report = Arc::new(CrashReport {
+            address,
+            incarnation: view.incarnation,
+            at: SystemTime::now(),
+            blamed: None,
+            replayed: 0,
+            crash: Crash::new(CrashReason::Children { message }),
+        });
+        *actor.last_crash.lock() = Some(report.clone());
+        self.remember(report, Ended::Crashed);
     }
 
     fn start(&self, node: Node, number: u64) {
@@ -253,7 +324,20 @@ impl Supervision {
     }
 
     fn actor(&self, node: Node) -> &Arc<Actor> {
-        self.actors[node].as_ref().expect("the kernel gets no actions of its own")
+        let (_, actor) = self.actors[node.index()].as_ref().expect("the kernel gets no actions of its own");
+        actor
+    }
+}
+
+fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
+    NodeSpec {
+        kind: spec.restart.kind,
+        backoff: spec.restart.backoff,
+        supervision: spec.supervision,
+        auto_start: spec.auto_start,
+        dynamic,
+        consulted: false,
+        consult_timeout: spec.timeout,
     }
 }
 

@@ -3,8 +3,10 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod children;
 mod mailboxes;
 mod restarts;
 mod stage;
 mod stops;
+mod timers;
 mod turns;
