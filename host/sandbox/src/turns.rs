@@ -2,7 +2,9 @@
 //! wrong with a frame is a crash of its actor. Reading the bytes is `playhouse_frame`'s job, checking grants and limits
 //! the kernel's.
 
-use playhouse_frame::{FrameError, Op, Outbound};
+use std::time::Duration;
+
+use playhouse_frame::{FrameError, Op, Outbound, Timer};
 use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand};
 
 /// Whether more frames for the same batch may follow.
@@ -59,6 +61,12 @@ fn record_op(bulk: &mut Bulk<'_>, op: Op<'_>) -> Result<(), BulkError> {
         Op::Reply(reply) => bulk.done(Some(reply)),
         Op::Reject(reason) => bulk.failed(Failure::Reject(reason.to_owned())),
         Op::Retry(reason) => bulk.failed(Failure::Retry(reason.to_owned())),
+        Op::Spawn { route } => bulk.spawn(route),
+        Op::Stop { route } => bulk.stop(route),
+        Op::Timer(Timer { id, route, wait_ms, again, body }) => {
+            bulk.timer(id, route, Duration::from_millis(wait_ms), again, body)
+        }
+        Op::Cancel { id } => bulk.cancel(id),
     }
 }
 

@@ -208,8 +208,8 @@ impl Bulk<'_> {
         if id <= self.hand.effects.last_given || id >= CHOSEN_HERE {
             return Err(BulkError::TimerId { id });
         }
-        if self.hand.timer_room() == 0 {
-            return Err(BulkError::TooManyTimers { most: self.hand.actor.spec.max_timers });
+        if let (0, most) = self.hand.timer_room() {
+            return Err(BulkError::TooManyTimers { most });
         }
         self.hand.effects.last_given = id;
         let timer = Effect::Timer { route: index, id, wait, again };

@@ -163,15 +163,24 @@ impl Hand {
 
     /// Records that a child stops and is gone. `child` is its name or its address.
     pub fn stop(&mut self, child: &str) -> Result<(), StopError> {
-        let address = self.address().resolve(child)?;
-        let route = match (self.reserved_at(&address), self.world.registry.get(&address)) {
-            (Some(route), _) => route,
-            (None, None) => return Err(StopError::UnknownAddress(address)),
-            (None, Some(target)) if self.has_spawned(&target) => self.route_to(target, true),
-            (None, Some(_)) => return Err(StopError::NotSpawned(address)),
-        };
+        let route = self.child_route(child)?;
         self.push_effect(Effect::Stop { route });
         Ok(())
+    }
+
+    /// The number for [`super::Bulk::stop`] of a child that this actor spawned.
+    pub fn find_child(&mut self, child: &str) -> Result<u32, StopError> {
+        self.child_route(child).map(super::bulk::number)
+    }
+
+    fn child_route(&mut self, child: &str) -> Result<usize, StopError> {
+        let address = self.address().resolve(child)?;
+        match (self.reserved_at(&address), self.world.registry.get(&address)) {
+            (Some(route), _) => Ok(route),
+            (None, None) => Err(StopError::UnknownAddress(address)),
+            (None, Some(target)) if self.has_spawned(&target) => Ok(self.route_to(target, true)),
+            (None, Some(_)) => Err(StopError::NotSpawned(address)),
+        }
     }
 
     pub(super) fn has_spawned(&self, child: &Actor) -> bool {
@@ -216,8 +225,7 @@ impl Hand {
         let own = self.address().resolve(to).is_ok_and(|address| address == *self.address());
         let route = if own { self.own() } else { self.route(to, self.cause.sender)? };
         check_size(&self.routes[route].target, body)?;
-        if self.timer_room() == 0 {
-            let most = self.actor.spec.max_timers;
+        if let (0, most) = self.timer_room() {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
         let id = CHOSEN_HERE + self.effects.last_chosen;
@@ -228,10 +236,11 @@ impl Hand {
         Ok(id)
     }
 
-    /// How many more timers may be recorded.
-    pub fn timer_room(&self) -> usize {
+    /// How many more timers may be recorded, and how many there may be in all.
+    pub fn timer_room(&self) -> (usize, usize) {
         let set = self.effects.set.as_ref().map_or(0, Timers::len);
-        self.actor.spec.max_timers.saturating_sub(set + self.effects.timers)
+        let most = self.actor.spec.max_timers;
+        (most.saturating_sub(set + self.effects.timers), most)
     }
 
     /// The route to this actor itself.
