@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Kernel, Plan, RestartKind, State, Template};
+use playhouse_kernel::{BulkError, Kernel, Plan, RestartKind, State, Template};
 
 use crate::stage::*;
 
@@ -384,4 +384,78 @@ async fn a_shutdown_takes_spawned_children_down_first_and_they_handle_what_waits
     kernel.over().await;
     assert_eq!(journal.lines(), ["w:last", "boss stops"]);
     assert!(letters(&kernel).is_empty());
+}
+
+/// What `/boss` is told when it records a turn in bulk.
+fn in_bulk(record: impl Fn(&mut playhouse_kernel::Hand) -> Result<(), BulkError> + Send + Sync + 'static) -> Plan {
+    let journal = Journal::default();
+    let boss = native(move |hand| {
+        let result = record(hand);
+        Box::pin(async move {
+            let message = result.map_or_else(|bad| bad.to_string(), |()| "fine".to_owned());
+            Ok(playhouse_kernel::Outcome::Done(Some(message.into_bytes())))
+        })
+    });
+    let mut plan = boss_plan_with(&journal, boss);
+    plan.actors[1].batch = 1;
+    plan
+}
+
+fn boss_plan_with(journal: &Journal, native: Native) -> Plan {
+    let mut plan = boss(journal);
+    plan.actors[1] = spawns(native.named("boss").at("/boss"), &["worker"]);
+    plan
+}
+
+async fn bulk_answer(plan: &Plan) -> String {
+    let kernel = start_plan(plan).await;
+    ask(&kernel, "/boss", "go").await.expect("it replies")
+}
+
+fn reserve(hand: &mut playhouse_kernel::Hand, name: &str, message: usize) -> u32 {
+    hand.reserve(name, "worker", playhouse_kernel::Config::new(), message).expect("it is free")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reservation_is_used_once_and_by_its_own_message() {
+    let twice = in_bulk(|hand| {
+        let route = reserve(hand, "w", 0);
+        hand.record(Vec::new(), |bulk, _| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
+    });
+    let refused = "it spawns the child of route 0, which its message has not reserved, or spawned already";
+    assert_eq!(bulk_answer(&twice).await, refused);
+    let foreign = in_bulk(|hand| {
+        let route = reserve(hand, "w", 1);
+        hand.record(Vec::new(), |bulk, _| bulk.spawn(route))
+    });
+    assert_eq!(bulk_answer(&foreign).await, refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_is_told_timed_and_stopped_only_after_it_is_spawned() {
+    let told = in_bulk(|hand| {
+        let route = reserve(hand, "w", 0);
+        hand.record(b"x".to_vec(), |bulk, _| bulk.tell(route, 0..1))
+    });
+    assert!(bulk_answer(&told).await.starts_with("it sends to route 0, which it may only use for messages"));
+    let stopped = in_bulk(|hand| {
+        let route = reserve(hand, "w", 0);
+        hand.record(Vec::new(), |bulk, _| bulk.stop(route))
+    });
+    assert_eq!(bulk_answer(&stopped).await, "it stops the actor of route 0, which is not a child that it spawned");
+    let in_order = in_bulk(|hand| {
+        let route = reserve(hand, "w", 0);
+        hand.record(b"x".to_vec(), |bulk, _| {
+            bulk.spawn(route)?;
+            bulk.tell(route, 0..1)?;
+            bulk.timer(1, route, SOON, false, 0..1)?;
+            bulk.stop(route)
+        })
+    });
+    assert_eq!(bulk_answer(&in_order).await, "fine");
+    let too_many = in_bulk(|hand| {
+        let route = hand.resolve_own().route;
+        hand.record(Vec::new(), |bulk, _| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
+    });
+    assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }
