@@ -1,27 +1,48 @@
-//! What outlives an incarnation: the actor's mailbox, its lanes, its counters. And the registry that finds actors
-//! by address.
+//! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::address::Address;
 use crate::ask::{Asks, Party};
+use crate::behavior::Launcher;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
 use crate::dead_letter::store::DeadLetters;
 use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
-use crate::plan::ActorSpec;
+use crate::plan::{ActorSpec, Plan};
 use crate::random;
+use crate::registry::Registry;
+use crate::spawn::Template;
+use crate::supervision::task::Commands;
 
-/// An actor, from its registration to the end of the kernel.
+/// Whether others may find an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Presence {
+    /// It will be there when the turn that spawns it commits.
+    Reserved = 0,
+    There = 1,
+    /// It stops for good, or has: who looks for it finds nobody.
+    Gone = 2,
+}
+
+/// What is special about an actor that another one spawned.
+pub(crate) struct Spawned {
+    pub(crate) parent: ActorId,
+    /// The incarnation of the parent that it belongs to. When the parent has a later one, it is an orphan.
+    pub(crate) by: AtomicU64,
+    /// Its first start is not through.
+    pub(crate) first_start: AtomicU8,
+}
+
+/// An actor, from its registration to the end of the kernel, or until it is gone.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
@@ -32,9 +53,48 @@ pub(crate) struct Actor {
     incarnations: AtomicU64,
     /// Messages that ended, one way or the other. Equals the mailbox's `accepted` when there is nothing left.
     finished: AtomicU64,
+    presence: AtomicU8,
+    pub(crate) spawned: Option<Spawned>,
+    /// By name.
+    pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
+    /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
+    pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
 
 impl Actor {
+    /// An actor that nobody finds yet.
+    pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>) -> Self {
+        Self {
+            id,
+            mailbox: Mailbox::new(spec.mailbox, spec.instances),
+            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
+            incarnations: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            presence: AtomicU8::new(Presence::Reserved as u8),
+            spawned,
+            children: Mutex::default(),
+            launcher: Mutex::new(spec.launcher.clone()),
+            spec,
+        }
+    }
+
+    pub(crate) fn set_presence(&self, presence: Presence) {
+        self.presence.store(presence as u8, Ordering::Release);
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == Presence::Gone as u8
+    }
+
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == Presence::Reserved as u8
+    }
+
+    /// Whether it takes messages, or may again.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.is_gone() && !self.mailbox.is_closed()
+    }
+
     pub(crate) fn address(&self) -> &Address {
         &self.spec.address
     }
@@ -81,6 +141,12 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
     pub(crate) dead_letters: DeadLetters,
+    /// From which actors are spawned, by name.
+    pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
+    /// To the supervision.
+    pub(crate) commands: Commands,
+    /// One-shot timers and spawned children that keep the play from being idle: how many there were, and are no more.
+    pending: (AtomicU64, AtomicU64),
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
@@ -91,15 +157,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(dead_letters: DeadLetters, seed: u64) -> Self {
+    pub(crate) fn new(plan: &Plan, commands: Commands) -> Self {
         Self {
             registry: Registry::default(),
             asks: Asks::default(),
-            dead_letters,
+            dead_letters: DeadLetters::new(plan.dead_letters),
+            templates: plan.plugins.clone(),
+            commands,
+            pending: Default::default(),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
-            random: AtomicU64::new(seed),
+            random: AtomicU64::new(plan.seed),
         }
     }
 
@@ -177,61 +246,43 @@ impl World {
         left
     }
 
-    /// Whether no actor has a message waiting or in hand. Sound without stopping anybody: `finished` is read
-    /// before `accepted`, both only grow, and no message is finished before what it caused was accepted.
+    /// An actor that was spawned is gone for good: nobody finds it any more, and what waited becomes dead letters.
+    pub(crate) fn forget(&self, actor: &Actor) {
+        actor.set_presence(Presence::Gone);
+        for lane in &actor.lanes {
+            self.retire(actor, lane);
+        }
+        self.registry.remove(actor);
+        self.first_start_over(actor);
+    }
+
+    /// A spawned actor has come up for the first time, or never will.
+    pub(crate) fn first_start_over(&self, actor: &Actor) {
+        if let Some(spawned) = &actor.spawned
+            && spawned.first_start.swap(0, Ordering::AcqRel) == 1
+        {
+            self.end_pending(1);
+        }
+    }
+
+    /// What will cause messages by itself begins. Before the message that caused it is finished.
+    pub(crate) fn begin_pending(&self) {
+        self.pending.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// It is over. After whatever it caused was accepted.
+    pub(crate) fn end_pending(&self, count: u64) {
+        self.pending.1.fetch_add(count, Ordering::Release);
+        self.idle_hint.notify_waiters();
+    }
+
+    /// Whether no actor has a message waiting or in hand, and none will come by itself. Sound without stopping anybody:
+    /// what ended is counted before what began, both only grow, and nothing ends before what it caused began.
     pub(crate) fn is_idle(&self) -> bool {
-        let actors = self.registry.all();
-        let finished: u64 = actors.iter().map(|a| a.finished()).sum();
-        let accepted: u64 = actors.iter().map(|a| a.mailbox.accepted()).sum();
-        finished == accepted
-    }
-}
-
-const SHARDS: usize = 16;
-
-/// Actors by address and by id.
-#[derive(Default)]
-pub(crate) struct Registry {
-    hasher: RandomState,
-    by_address: [RwLock<HashMap<Address, Arc<Actor>>>; SHARDS],
-    by_id: [RwLock<HashMap<ActorId, Arc<Actor>>>; SHARDS],
-    last_id: AtomicU64,
-}
-
-impl Registry {
-    /// Registers an actor; its address must be new.
-    pub(crate) fn add(&self, spec: ActorSpec) -> Arc<Actor> {
-        let id = ActorId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let actor = Arc::new(Actor {
-            id,
-            mailbox: Mailbox::new(spec.mailbox, spec.instances),
-            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
-            spec,
-            incarnations: AtomicU64::new(0),
-            finished: AtomicU64::new(0),
-        });
-        let before = self.shard(actor.address()).write().insert(actor.address().clone(), actor.clone());
-        assert!(before.is_none(), "two actors at {}", actor.address());
-        self.by_id[id.0 as usize % SHARDS].write().insert(id, actor.clone());
-        actor
-    }
-
-    pub(crate) fn get(&self, address: &Address) -> Option<Arc<Actor>> {
-        self.shard(address).read().get(address).cloned()
-    }
-
-    pub(crate) fn by_id(&self, id: ActorId) -> Option<Arc<Actor>> {
-        self.by_id[id.0 as usize % SHARDS].read().get(&id).cloned()
-    }
-
-    /// All actors, in the order of their registration.
-    pub(crate) fn all(&self) -> Vec<Arc<Actor>> {
-        let mut all: Vec<_> = self.by_id.iter().flat_map(|s| s.read().values().cloned().collect::<Vec<_>>()).collect();
-        all.sort_by_key(|actor| actor.id);
-        all
-    }
-
-    fn shard(&self, address: &Address) -> &RwLock<HashMap<Address, Arc<Actor>>> {
-        &self.by_address[self.hasher.hash_one(address) as usize % SHARDS]
+        let ended = self.pending.1.load(Ordering::Acquire);
+        let finished = self.registry.total(Actor::finished);
+        let accepted = self.registry.total(|actor| actor.mailbox.accepted());
+        let begun = self.pending.0.load(Ordering::Acquire);
+        finished == accepted && begun == ended
     }
 }

@@ -26,6 +26,11 @@ pub(crate) struct Send {
     pub(crate) to: usize,
 }
 
+impl Send {
+    /// The route of what is no send at all, but another effect in its place among them.
+    pub(crate) const EFFECT: usize = usize::MAX;
+}
+
 /// Refuses a body that is too large for its receiver.
 pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
     let limit_bytes = target.spec.message_bytes;

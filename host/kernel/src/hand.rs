@@ -2,6 +2,7 @@
 //! out. Until then nothing that a handler did is visible to anybody.
 
 mod bulk;
+mod effects;
 mod outcomes;
 
 use std::collections::HashMap;
@@ -20,9 +21,11 @@ use crate::lane::Lane;
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
+use effects::Effects;
 use outcomes::Outcomes;
 
 pub use bulk::{Bulk, BulkError, Resolved};
+pub use effects::TimerError;
 
 /// How a handler fails a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,7 @@ pub enum Outcome {
 pub(crate) enum Hook {
     Init = 0,
     Shutdown = 1,
+    PrepareChildren = 2,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
@@ -60,13 +64,15 @@ pub struct Hand {
     committed: usize,
     /// Those of the finished messages after those.
     outcomes: Outcomes,
-    /// Sends in order: first those of finished messages, then those of the message in hand.
+    /// Sends in order: first those of finished messages, then those of the message in hand. Other effects have their
+    /// places among them.
     sends: Vec<Send>,
     /// How many of `sends` belong to finished messages.
     sends_finished: usize,
     /// How many of those a commit has delivered so far; a dropped commit goes on from here.
     sends_delivered: usize,
     bodies: Vec<u8>,
+    effects: Effects,
     hook: Option<Hook>,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
@@ -81,7 +87,7 @@ pub struct Hand {
 /// Somebody to send to.
 struct Route {
     target: Arc<Actor>,
-    /// It may be sent to at any time; otherwise only while a message that it sent is in hand.
+    /// It may be sent to at any time; otherwise only while a message that it sent is in hand, or once it is spawned.
     lasting: bool,
 }
 
@@ -102,6 +108,7 @@ impl Hand {
             sends_finished: 0,
             sends_delivered: 0,
             bodies: Vec::new(),
+            effects: Effects::default(),
             hook: None,
             cause: None,
             caused: 0,
@@ -173,6 +180,10 @@ impl Hand {
         let route = self.route(to, sender)?;
         let target = self.routes[route].target.clone();
         check_size(&target, body)?;
+        if self.effects.reserved.iter().any(|child| child.route == route && child.message == self.current()) {
+            // What it waits for would come after what waits for it.
+            return Err(SendError::UnknownAddress(target.address().clone()).into());
+        }
         let world = self.world.clone();
         let deadline = Instant::now() + timeout;
         self.commit().await;
@@ -254,7 +265,16 @@ impl Hand {
 
     async fn commit_with(&mut self, patience: Patience) {
         while self.sends_delivered < self.sends_finished {
-            let target = self.routes[self.sends[self.sends_delivered].route].target.clone();
+            let route = self.sends[self.sends_delivered].route;
+            if route == Send::EFFECT {
+                self.carry_out(self.sends_delivered);
+                self.sends_delivered += 1;
+                continue;
+            }
+            if self.routes[route].target.is_gone() {
+                self.renew(route);
+            }
+            let target = self.routes[route].target.clone();
             let sends = &self.sends[..self.sends_finished];
             self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
         }
@@ -322,6 +342,7 @@ impl Hand {
     }
 
     fn drop_sends_in_hand(&mut self) {
+        self.drop_effects_from(self.sends_finished);
         if let Some(first) = self.sends.get(self.sends_finished) {
             self.bodies.truncate(first.from);
             self.sends.truncate(self.sends_finished);
@@ -332,6 +353,8 @@ impl Hand {
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
         self.lane.set_in_call(1);
+        // What was reserved and never said.
+        self.effects.reserved.clear();
         self.committed = 0;
         self.batch.clear();
         &mut self.batch
@@ -355,17 +378,17 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 2 + hook as u64);
+        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
     }
 
     /// Ends a hook, keeping or dropping what it sent.
     pub(crate) fn end_hook(&mut self, keep: bool) {
-        self.hook = None;
         if !keep {
             self.drop_sends_in_hand();
         }
+        self.hook = None;
         self.sends_finished = self.sends.len();
     }
 
@@ -376,6 +399,7 @@ impl Hand {
         self.outcomes.clear();
         self.sends.clear();
         self.bodies.clear();
+        self.effects.clear();
         self.sends_finished = 0;
         self.sends_delivered = 0;
         (self.committed..self.batch.len()).map(|index| self.batch.message(index)).collect()
@@ -410,7 +434,9 @@ impl Hand {
     /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.
     /// `sender`: that of the message on whose behalf.
     fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
-        if let Some(&route) = self.names.get(to) {
+        if let Some(&route) = self.names.get(to)
+            && !self.routes[route].target.is_gone()
+        {
             return Ok(route);
         }
         let from = self.address();
@@ -419,14 +445,35 @@ impl Hand {
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }
+        if let Some(route) = self.reserved_at(&address) {
+            return Ok(route);
+        }
         let target = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
-        let route = *self.routes_by_id.entry(target.id).or_insert_with(|| {
-            self.routes.push(Route { target, lasting });
-            self.routes.len() - 1
-        });
+        let route = match self.names.get(to).copied() {
+            Some(route) if self.renew(route) => route,
+            _ => self.route_to(target, lasting),
+        };
         if lasting {
             self.names.insert(to.into(), route);
         }
         Ok(route)
+    }
+
+    fn route_to(&mut self, target: Arc<Actor>, lasting: bool) -> usize {
+        *self.routes_by_id.entry(target.id).or_insert_with(|| {
+            self.routes.push(Route { target, lasting });
+            self.routes.len() - 1
+        })
+    }
+
+    /// The actor of a route is gone: the route is that of whoever has its address now, if that one takes as large a
+    /// body as was promised. A route to a sender alone stays as it is.
+    fn renew(&mut self, route: usize) -> bool {
+        let old = &self.routes[route];
+        let new = old.lasting.then(|| self.world.registry.get(old.target.address())).flatten();
+        let Some(new) = new.filter(|new| new.spec.message_bytes >= old.target.spec.message_bytes) else { return false };
+        self.routes_by_id.insert(new.id, route);
+        self.routes[route].target = new;
+        true
     }
 }

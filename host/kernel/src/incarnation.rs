@@ -55,14 +55,17 @@ impl Incarnation {
     /// Runs to the end. `started` is called once the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
-        let launch = self.guarded(self.actor.spec.launcher.launch(hand)).await;
+        let launcher = self.actor.launcher.lock().clone();
+        let launch = self.guarded(launcher.launch(hand)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
         };
-        if let Err(broken) = self.hook(&mut *behavior, Hook::Init).await {
-            self.discard(behavior);
-            return self.failed_start(broken);
+        for hook in [Hook::Init, Hook::PrepareChildren] {
+            if let Err(broken) = self.hook(&mut *behavior, hook).await {
+                self.discard(behavior);
+                return self.failed_start(broken);
+            }
         }
         started();
         let end = self.turns(&mut *behavior).await;
@@ -101,6 +104,7 @@ impl Incarnation {
                     }
                 }
                 Err(broken) => {
+                    behavior.hand().end_timers();
                     if behavior.hand().commit_under_way() {
                         behavior.hand().commit_now().await;
                     }
@@ -202,6 +206,7 @@ impl Incarnation {
         behavior.hand().begin_hook(hook);
         let result = match hook {
             Hook::Init => self.guarded(behavior.init()).await,
+            Hook::PrepareChildren => self.guarded(behavior.prepare_children()).await,
             Hook::Shutdown => self.guarded(behavior.shutdown()).await,
         };
         behavior.hand().end_hook(result.is_ok());
@@ -216,6 +221,7 @@ impl Incarnation {
 
     /// Ends in order. A crash of the hook is reported, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
+        behavior.hand().end_timers();
         if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
             self.report(crash, None, 0).decide(Decision::Stopped);

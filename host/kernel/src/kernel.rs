@@ -11,7 +11,6 @@ use crate::actor::World;
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::CrashReport;
-use crate::dead_letter::store::DeadLetters;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
@@ -36,6 +35,8 @@ pub struct ActorView {
     pub address: Address,
     /// Its plugin.
     pub plugin: String,
+    /// Another actor spawned it: it is gone when it ends.
+    pub dynamic: bool,
     /// Where it stands: that of its instances which is furthest up.
     pub state: State,
     /// Each of its instances; more than one with `instances = N`.
@@ -73,8 +74,8 @@ impl Kernel {
     /// Starts a plan on the current Tokio runtime. Actors come up in the background; see [`Kernel::booted`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
-        let world = Arc::new(World::new(DeadLetters::new(plan.dead_letters), plan.seed));
         let (commands, inbox) = mpsc::unbounded_channel();
+        let world = Arc::new(World::new(plan, commands.clone()));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let supervision = Supervision::new(world.clone(), plan, commands.clone(), stage_sender);
         tokio::spawn(supervision.run(inbox));
@@ -132,7 +133,8 @@ impl Kernel {
         Some(self.world.registry.get(address)?.spec.message_bytes)
     }
 
-    /// Waits until no message is waiting, in hand, or to be retried anywhere. Also returns when the play is over.
+    /// Waits until no message is waiting, in hand, or to be retried anywhere, no spawned actor is on its way to its first
+    /// message, and no timer is left but periodic ones. Also returns when the play is over.
     pub async fn idle(&self) {
         loop {
             let hint = self.world.idle_hint.notified();
@@ -155,6 +157,7 @@ impl Kernel {
         let views = look.await.unwrap_or_default().into_iter().map(|Seen { actor, instances }| ActorView {
             address: actor.address().clone(),
             plugin: actor.spec.launcher.plugin().to_owned(),
+            dynamic: actor.spawned.is_some(),
             state: furthest_up(instances.iter().map(|instance| instance.state)),
             busy: actor.finished() != actor.mailbox.accepted(),
             incarnation: actor.incarnation(),

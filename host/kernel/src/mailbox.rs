@@ -327,6 +327,11 @@ impl Mailbox {
         Poll::Ready(Took::Messages { shared })
     }
 
+    /// The word that a lane got last.
+    pub(crate) fn signal(&self, lane: usize) -> Signal {
+        self.inner.lock().seats[lane].signal
+    }
+
     /// Resolves when the signal to the lane is at least `at_least`.
     pub(crate) fn poll_signal(&self, lane: usize, cx: &mut Context<'_>, at_least: Signal) -> Poll<Signal> {
         let mut inner = self.inner.lock();
@@ -384,6 +389,11 @@ impl Mailbox {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = true;
         inner.seats.iter().position(|seat| !seat.done)
+    }
+
+    /// Whether nothing comes in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().closed
     }
 
     /// A lane that was retired may run again: lets messages in.

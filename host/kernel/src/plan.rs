@@ -1,13 +1,15 @@
 //! What to run, as plain data: one [`ActorSpec`] per actor, in start order. A manifest becomes this.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::behavior::Launcher;
+use crate::behavior::{Bounds, Launcher};
 use crate::dead_letter::DeadLetterSpec;
 use crate::mailbox::{MOST_LANES, MailboxSpec};
+use crate::spawn::Template;
 
 /// When an actor is started again after it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +127,12 @@ pub struct ActorSpec {
     pub message_bytes: usize,
     /// Where it may send, besides its descendants and the sender of the message in hand.
     pub sends_to: Vec<Address>,
+    /// The plugins of [`Plan::plugins`] that it may spawn as its children.
+    pub spawns: Vec<String>,
+    /// Most children that it may have at a time.
+    pub max_children: usize,
+    /// Most timers that it may have at a time.
+    pub max_timers: usize,
 }
 
 impl ActorSpec {
@@ -142,7 +150,27 @@ impl ActorSpec {
             timeout: Duration::from_secs(5),
             message_bytes: 1 << 20,
             sends_to: Vec::new(),
+            spawns: Vec::new(),
+            max_children: 1024,
+            max_timers: 1024,
         }
+    }
+}
+
+impl ActorSpec {
+    fn check_bounds(&self) -> Result<(), PlanError> {
+        if self.instances > MOST_INSTANCES {
+            return Err(PlanError::TooManyInstances(self.address.clone(), self.instances));
+        }
+        let zeros = [
+            ("instances", self.instances == 0),
+            ("batch", self.batch == 0),
+            ("mailbox.capacity", self.mailbox.capacity == 0),
+            ("restart.attempts", self.restart.attempts == 0),
+            ("limits.message", self.message_bytes == 0),
+        ];
+        let zero = zeros.into_iter().find(|(_, zero)| *zero);
+        zero.map_or(Ok(()), |(name, _)| Err(PlanError::Zero(self.address.clone(), name)))
     }
 }
 
@@ -160,6 +188,8 @@ impl fmt::Debug for ActorSpec {
 pub struct Plan {
     /// In start order: parents before children, consumers before producers.
     pub actors: Vec<ActorSpec>,
+    /// What actors may be spawned from, by name.
+    pub plugins: BTreeMap<String, Arc<dyn Template>>,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
@@ -211,21 +241,9 @@ impl Plan {
             if seen.insert(address.clone(), actor.instances).is_some() {
                 return Err(PlanError::Doubled(address.clone()));
             }
-            if actor.instances > MOST_INSTANCES {
-                return Err(PlanError::TooManyInstances(address.clone(), actor.instances));
-            }
-            for (name, zero) in [
-                ("instances", actor.instances == 0),
-                ("batch", actor.batch == 0),
-                ("mailbox.capacity", actor.mailbox.capacity == 0),
-                ("restart.attempts", actor.restart.attempts == 0),
-                ("limits.message", actor.message_bytes == 0),
-            ] {
-                if zero {
-                    return Err(PlanError::Zero(address.clone(), name));
-                }
-            }
+            actor.check_bounds()?;
         }
-        Ok(())
+        let specimen = |template: &Arc<dyn Template>| template.spec(Address::root(), BTreeMap::new(), Bounds::NONE);
+        self.plugins.values().try_for_each(|template| specimen(template).check_bounds())
     }
 }

@@ -54,6 +54,7 @@ struct Doors {
     /// Taken by batches of more than one message: for a lone one that sends little the plain door is cheaper.
     turns: Option<Turns>,
     init: Option<Hook>,
+    prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
 }
 
@@ -97,8 +98,9 @@ impl Guest {
             let turns = checked.turns.filter(|_| plugin.sandbox.turns);
             let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let init = hook(&mut store, &checked.init)?;
+            let prepare_children = hook(&mut store, &checked.prepare_children)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
-            Ok(Doors { handler, turns, init, shutdown })
+            Ok(Doors { handler, turns, init, prepare_children, shutdown })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -199,6 +201,14 @@ impl Behavior for Guest {
         let meter = self.meter.clone();
         Box::pin(metered(meter, async move {
             let answer = self.hook(self.doors.init).await?;
+            answer.map_err(|message| self.failed(CrashReason::Start { message }))
+        }))
+    }
+
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let answer = self.hook(self.doors.prepare_children).await?;
             answer.map_err(|message| self.failed(CrashReason::Start { message }))
         }))
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use playhouse_kernel::Bounds;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::engine::TABLE_ELEMENTS;
@@ -22,6 +23,14 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { memory_bytes: 64 << 20, cpu: Duration::from_millis(100) }
+    }
+}
+
+impl Limits {
+    /// The narrower of both, for each of them.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { memory_bytes: self.memory_bytes.min(bounds.memory_bytes), cpu: self.cpu.min(bounds.cpu) }
     }
 }
 

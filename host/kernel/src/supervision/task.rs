@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Presence, World};
 use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
@@ -20,7 +20,8 @@ use crate::incarnation::{End, Incarnation, panic_message};
 use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
-use crate::plan::{Plan, Strategy};
+use crate::message::ActorId;
+use crate::plan::{ActorSpec, Plan, Strategy};
 use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp};
 use crate::supervision::tree::Tree;
 use verdicts::Verdicts;
@@ -32,6 +33,14 @@ pub(crate) enum Command {
     Halt(Address, oneshot::Sender<Option<State>>),
     Resume(Address, oneshot::Sender<Option<State>>),
     Look(oneshot::Sender<Vec<Seen>>),
+    /// An actor looks where another stands.
+    State(Address, oneshot::Sender<Option<State>>),
+    /// A turn of this actor spawned this child, which is in the registry.
+    Spawn(ActorId, Arc<Actor>),
+    /// A turn spawned a child again that waits for that.
+    Adopt(ActorId),
+    /// A turn of its parent stops a spawned child.
+    Dismiss(ActorId),
     Shutdown,
     Kill,
 }
@@ -72,7 +81,7 @@ pub enum Stage {
 }
 
 /// Sends to the supervision task. The channel is unbounded, and what it holds is bounded: an incarnation sends
-/// two commands in its life, a person's request waits for its answer.
+/// two commands in its life and two for each child that it may have, whoever asks waits for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
 pub(crate) struct Supervision {
@@ -80,6 +89,8 @@ pub(crate) struct Supervision {
     tree: Tree,
     /// Who is at a node, by the node's place; nobody at the kernel's.
     roles: Vec<Option<Role>>,
+    /// The nodes of each actor, one for each lane.
+    nodes: HashMap<ActorId, Vec<Node>>,
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
@@ -110,40 +121,30 @@ impl Role {
 
 impl Supervision {
     pub(crate) fn new(world: Arc<World>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
-        let mut tree = Tree::new(plan.supervision, plan.seed);
-        let mut roles = vec![None];
-        let mut nodes = HashMap::from([(Address::root(), ROOT)]);
-        for spec in &plan.actors {
-            let parent = spec.address.parent().and_then(|p| nodes.get(&p).copied());
-            let parent = parent.expect("the plan was checked: parents come before children");
-            let node_spec = NodeSpec {
-                dynamic: false,
-                consulted: false,
-                consult_timeout: spec.timeout,
-                kind: spec.restart.kind,
-                backoff: spec.restart.backoff,
-                supervision: spec.supervision,
-                auto_start: spec.auto_start,
-            };
-            let actor = world.registry.add(spec.clone());
-            for lane in &actor.lanes {
-                let node = tree.add(parent, node_spec).expect("nothing is forgotten before the boot");
-                debug_assert_eq!(node.index(), roles.len());
-                nodes.insert(spec.address.clone(), node);
-                roles.push(Some(Role { node, actor: actor.clone(), lane: lane.clone(), runs: false, drains: false }));
-            }
-        }
-        Self {
+        let tree = Tree::new(plan.supervision, plan.seed);
+        let mut by_address = HashMap::from([(Address::root(), ROOT)]);
+        let mut this = Self {
             world,
             tree,
-            roles,
+            roles: vec![None],
+            nodes: HashMap::new(),
             began: Instant::now(),
             commands,
             stage,
             strategy: plan.supervision.strategy,
             verdicts: Verdicts::default(),
             gave_up: Vec::new(),
+        };
+        for spec in &plan.actors {
+            let parent = spec.address.parent().and_then(|p| by_address.get(&p).copied());
+            let parent = parent.expect("the plan was checked: parents come before children");
+            let actor = Arc::new(Actor::new(this.world.registry.new_id(), spec.clone(), None));
+            actor.set_presence(Presence::There);
+            this.world.registry.add(&actor);
+            let nodes = this.place(parent, &actor, false).expect("nothing is forgotten before the boot");
+            by_address.insert(spec.address.clone(), nodes[0]);
         }
+        this
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
@@ -164,8 +165,12 @@ impl Supervision {
     /// Answers what only looks; turns the rest into the tree's events.
     fn events_of(&mut self, command: Command) -> Vec<Event> {
         match command {
-            Command::Started(node, incarnation) => vec![Event::Started(node, incarnation)],
+            Command::Started(node, incarnation) => {
+                self.first_start_over(node);
+                vec![Event::Started(node, incarnation)]
+            }
             Command::Ended(node, incarnation, end) => {
+                self.first_start_over(node);
                 let (report, how) = match end {
                     End::Stopped => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
                     End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => {
@@ -183,6 +188,13 @@ impl Supervision {
                 let _ = answer.send(self.look());
                 Vec::new()
             }
+            Command::State(address, answer) => {
+                let _ = answer.send(self.state_at(&address));
+                Vec::new()
+            }
+            Command::Spawn(parent, child) => self.spawned(parent, &child),
+            Command::Adopt(orphan) => self.all_of(orphan, Event::Adopted),
+            Command::Dismiss(child) => self.all_of(child, Event::Dismiss),
             Command::Shutdown => {
                 self.stage.send_if_modified(|stage| {
                     let running = matches!(stage, Stage::Starting | Stage::Running);
@@ -204,12 +216,69 @@ impl Supervision {
         answer: oneshot::Sender<Option<State>>,
         event: impl Fn(Node) -> Event,
     ) -> Vec<Event> {
-        let now = self.began.elapsed();
-        let here = self.roles.iter().flatten().filter(|role| role.actor.address() == address);
-        let nodes: Vec<_> = here.map(|role| role.node).collect();
+        let _ = answer.send(self.state_at(address));
+        self.nodes_at(address).iter().copied().map(event).collect()
+    }
+
+    fn nodes_at(&self, address: &Address) -> &[Node] {
+        let actor = self.world.registry.occupant(address);
+        actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
+    }
+
+    fn state_at(&self, address: &Address) -> Option<State> {
+        let (nodes, now) = (self.nodes_at(address), self.began.elapsed());
         let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
-        let _ = answer.send((!nodes.is_empty()).then(|| furthest_up(states)));
-        nodes.into_iter().map(event).collect()
+        (!nodes.is_empty()).then(|| furthest_up(states))
+    }
+
+    /// Gives each lane of an actor its place in the tree; none when its parent has none.
+    fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
+        let mut nodes = Vec::with_capacity(actor.lanes.len());
+        for lane in &actor.lanes {
+            let node = self.tree.add(parent, node_spec(&actor.spec, dynamic))?;
+            let role = Role { node, actor: actor.clone(), lane: lane.clone(), runs: false, drains: false };
+            if self.roles.len() <= node.index() {
+                self.roles.resize(node.index() + 1, None);
+            }
+            self.roles[node.index()] = Some(role);
+            nodes.push(node);
+        }
+        self.nodes.insert(actor.id, nodes.clone());
+        Some(nodes)
+    }
+
+    /// A child was spawned; without a place in the tree it is gone at once.
+    fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
+        let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
+        match parent.and_then(|parent| self.place(parent, child, true)) {
+            Some(nodes) => nodes.into_iter().map(Event::Spawned).collect(),
+            None => {
+                self.world.forget(child);
+                Vec::new()
+            }
+        }
+    }
+
+    fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
+        self.nodes.get(&actor).into_iter().flatten().copied().map(event).collect()
+    }
+
+    fn first_start_over(&self, node: Node) {
+        if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
+            self.world.first_start_over(&role.actor);
+        }
+    }
+
+    /// A node is gone for good, and with its last one an actor.
+    fn forget(&mut self, node: Node) {
+        self.retire(node);
+        let Some(role) = self.roles[node.index()].take() else { return };
+        let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
+        nodes.retain(|&other| other != node);
+        if nodes.is_empty() {
+            self.nodes.remove(&role.actor.id);
+            self.world.forget(&role.actor);
+        }
     }
 
     fn look(&self) -> Vec<Seen> {
@@ -274,8 +343,7 @@ impl Supervision {
                 actor.mailbox.reopen(lane.index);
             }
             Action::Forget(node) => {
-                self.retire(node);
-                self.roles[node.index()] = None;
+                self.forget(node);
             }
             // No actor of the plan is consulted.
             Action::Consult { .. } => {}
@@ -376,6 +444,18 @@ impl Supervision {
     /// None for one that is gone meanwhile.
     fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
         self.roles[node.index()].as_mut().filter(|role| role.node == node)
+    }
+}
+
+fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
+    NodeSpec {
+        kind: spec.restart.kind,
+        backoff: spec.restart.backoff,
+        supervision: spec.supervision,
+        auto_start: spec.auto_start,
+        dynamic,
+        consulted: false,
+        consult_timeout: spec.timeout,
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod children;
 mod crashes;
 mod instances;
 mod letters;
@@ -10,4 +11,5 @@ mod mailboxes;
 mod restarts;
 mod stage;
 mod stops;
+mod timers;
 mod turns;
