@@ -13,9 +13,13 @@ fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
     Ok(counts)
 }
 
+/// The benches as the tests are built. All packages are selected here too, so that features, and with them the build,
+/// are the same.
+pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
+
 pub(crate) fn run() -> Done {
     run_step(&["fmt", "--all", "--check"])?;
-    guests::build(guests::PLUGINS)?;
+    guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
     run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     let test = |arguments: &[&str]| {
         let mut command = cargo();
@@ -30,6 +34,7 @@ pub(crate) fn run() -> Done {
         test(&["--test", "e2e"]),
     ])?;
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"))?;
     if counts.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
 }
 

@@ -55,10 +55,17 @@ fn main() -> ExitCode {
 /// What a step says when it cannot go on.
 type Done = Result<(), String>;
 
-fn bench(filters: &[&str]) -> Done {
-    guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
+/// A quick run is built as the tests are, and with them: it is for correctness only.
+fn bench(arguments: &[&str]) -> Done {
+    guests::build(&[guests::BENCH_DRIVER])?;
+    let mut bench = cargo();
+    if arguments.contains(&"--quick") {
+        bench.args(checks::QUICK_BENCH);
+    } else {
+        bench.args(["bench", "--package", "playhouse-benches"]);
+    }
     // A backtrace per error is not what is measured.
-    run(cargo().args(["bench", "--package", "playhouse-benches", "--"]).args(filters).env_remove("RUST_BACKTRACE"))
+    run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
 }
 
 /// The workspace's root.
