@@ -25,8 +25,7 @@ pub(crate) enum Metric {
 }
 
 impl Metric {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Wall, Self::Cpu, Self::P50, Self::P99, Self::P999, Self::Rss, Self::Units];
+    pub(crate) const ALL: [Self; 7] = [Self::Wall, Self::Cpu, Self::P50, Self::P99, Self::P999, Self::Rss, Self::Units];
 
     /// Its name in JSON.
     pub(crate) fn key(self) -> &'static str {
@@ -54,7 +53,8 @@ impl Figures {
 
     /// Reads such a line back.
     pub(crate) fn of_json(line: &str) -> Result<Self> {
-        let values: serde_json::Value = serde_json::from_str(line).with_context(|| format!("`{line}` is no figures"))?;
+        let values: serde_json::Value =
+            serde_json::from_str(line).with_context(|| format!("`{line}` is no figures"))?;
         let read = |metric: Metric| Some((metric, values[metric.key()].as_f64()?));
         Ok(Self(Metric::ALL.into_iter().filter_map(read).collect()))
     }

@@ -78,14 +78,16 @@ impl Report {
         if self.quick {
             out.push_str("A quick run checks that everything arrives; its times say nothing.\n");
         }
-        out.push_str("Medians for each unit of work. \"x\": what it takes by what playhouse takes; above 1, playhouse is better.\n");
-        for (workload, unit, subjects) in &self.workloads {
+        out.push_str(
+            "Medians for each unit of work. \"x\" is what they take by what playhouse takes: above 1, playhouse is better.\n",
+        );
+        for (workload, _, subjects) in &self.workloads {
             let metrics: Vec<_> = Metric::ALL
                 .into_iter()
                 .filter(|&metric| subjects.keys().any(|&subject| self.median(workload, subject, metric).is_some()))
                 .filter(|&metric| metric != Metric::Units)
                 .collect();
-            let mut rows = vec![heading(workload, unit, &metrics)];
+            let mut rows = vec![heading(workload, &metrics)];
             for &subject in subjects.keys() {
                 rows.push(self.row(workload, subject, &metrics));
             }
@@ -208,12 +210,12 @@ fn columns(metric: Metric) -> usize {
     if metric == Metric::Wall { 4 } else { 2 }
 }
 
-fn heading(workload: &str, unit: &str, metrics: &[Metric]) -> Vec<String> {
+fn heading(workload: &str, metrics: &[Metric]) -> Vec<String> {
     let mut row = vec![workload.to_owned()];
     for &metric in metrics {
         row.push(title(metric).to_owned());
         if metric == Metric::Wall {
-            row.extend(["spread".to_owned(), format!("{unit}s/s")]);
+            row.extend(["spread".to_owned(), "each second".to_owned()]);
         }
         row.push("x".to_owned());
     }

@@ -85,7 +85,7 @@ pub(crate) enum Work {
     FanIn { senders: u64 },
     /// A tree of actors, ten children each; the leaves are counted.
     Skynet,
-    /// A quiet actor is asked while another uses up its CPU budget, message after message.
+    /// A quiet actor is asked while another uses up its CPU budget, message after message, and crashes so often.
     BesideSpinning,
     /// A quiet actor is asked while another is flooded.
     BesideFlooded,
@@ -95,7 +95,7 @@ pub(crate) enum Work {
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) work: Work,
-    /// Units of work in a run that counts.
+    /// Units of work in a run that counts; beside a spinning actor, its crashes.
     pub(crate) units: u64,
     /// Units of work in a quick run, for correctness only.
     pub(crate) quick: u64,
@@ -118,15 +118,15 @@ pub(crate) static WORKLOADS: &[Workload] = &[
     workload("pipeline", Work::Pipeline { middle: 1, acked: false }, 1_000_000, 5000, "message"),
     workload("pipeline, 256 in flight", Work::Pipeline { middle: 1, acked: true }, 1_000_000, 5000, "message"),
     workload("pipeline, four Bs", Work::Pipeline { middle: 4, acked: false }, 1_000_000, 5000, "message"),
-    workload("ask, one at a time", Work::Ask { at_a_time: 1 }, 30_000, 200, "request"),
+    workload("ask, one at a time", Work::Ask { at_a_time: 1 }, 200_000, 200, "request"),
     workload("ask, 64 at a time", Work::Ask { at_a_time: 64 }, 320_000, 1280, "request"),
     workload("batch of one", Work::BatchOfOne, 400_000, 2000, "message"),
     workload("spawn and stop", Work::Spawn, 10_000, 200, "actor"),
     workload("crash to next answer", Work::Crash, 1000, 20, "crash"),
-    workload("fan-in of 1,000", Work::FanIn { senders: 1000 }, 1_000_000, 2000, "message"),
+    workload("fan-in of 1,000", Work::FanIn { senders: 1000 }, 1_000_000, 10_000, "message"),
     workload("skynet", Work::Skynet, 100_000, 100, "leaf"),
-    workload("ask beside a spinning actor", Work::BesideSpinning, 2000, 50, "request"),
-    workload("ask beside a flooded actor", Work::BesideFlooded, 10_000, 200, "request"),
+    workload("ask beside a spinning actor", Work::BesideSpinning, 10, 1, "request"),
+    workload("ask beside a flooded actor", Work::BesideFlooded, 20_000, 200, "request"),
 ];
 
 impl Workload {

@@ -33,8 +33,9 @@ pub(crate) fn run() -> Done {
         // All packages are selected here too, so that features, and with them the build, are the same.
         test(&["--test", "e2e"]),
     ])?;
+    let benches = crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
     println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
-    crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"))?;
+    benches?;
     if counts.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
 }
 

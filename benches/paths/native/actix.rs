@@ -58,7 +58,7 @@ impl<const ARBITERS: usize> Handler<Question> for Node<ARBITERS> {
 static FIRST: OnceLock<ArbiterHandle> = OnceLock::new();
 /// Another, where there are two.
 static SECOND: OnceLock<ArbiterHandle> = OnceLock::new();
-/// Actors so far: every other one lives on the second arbiter.
+/// Actors so far. Every other one, the first included, lives on the second arbiter: an asker's thread is another.
 static ACTORS: AtomicUsize = AtomicUsize::new(0);
 
 impl<const ARBITERS: usize> Peer for Actix<ARBITERS> {
@@ -81,7 +81,7 @@ impl<const ARBITERS: usize> Peer for Actix<ARBITERS> {
         if ARBITERS == 1 {
             return Self(Node(worker).start());
         }
-        let home = [&FIRST, &SECOND][ACTORS.fetch_add(1, Ordering::Relaxed) % 2].get().expect("`run` sets it first");
+        let home = [&SECOND, &FIRST][ACTORS.fetch_add(1, Ordering::Relaxed) % 2].get().expect("`run` sets it first");
         Self(Node::start_in_arbiter(home, |_| Node(worker)))
     }
 

@@ -126,7 +126,9 @@ async fn fan_in<P: Peer>(senders: u64, count: u64) -> Result<Figures> {
         sources.push(source);
     }
     let go = |count| Msg::Go { count, bytes: 64, acked: false };
-    ring_after(&sources.iter().collect::<Vec<_>>(), &sink, go, count / senders, 64).await
+    let sources: Vec<_> = sources.iter().collect();
+    ring_after(&sources, &sink, go, count / senders / 10, 64).await?;
+    ring_after(&sources, &sink, go, count / senders, 64).await
 }
 
 /// Asks one after another, and checks what comes back.

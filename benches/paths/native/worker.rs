@@ -182,16 +182,12 @@ impl<P: Peer> Worker<P> {
         if self.count < CHILDREN {
             return Next::Live;
         }
-        match self.to.first() {
-            Some(parent) => {
-                parent.tell(Msg::Grown(self.sum));
-                Next::End
-            }
-            None => {
-                self.ring_if_complete();
-                Next::Live
-            }
+        if let Some(parent) = self.to.first() {
+            parent.tell(Msg::Grown(self.sum));
+            return Next::End;
         }
+        self.ring_if_complete();
+        Next::Live
     }
 
     fn next_target(&mut self) -> &P {

@@ -25,8 +25,7 @@ pub(super) async fn ask(house: &House, at_a_time: u64, asks: u64) -> Result<Figu
     let kernel = house.start(vec![echo(house)]).await?;
     ask_in_turn(kernel.clone(), asks / 10 / at_a_time).await?;
     let clock = Clock::start();
-    let askers: Vec<_> =
-        (0..at_a_time).map(|_| tokio::spawn(ask_in_turn(kernel.clone(), asks / at_a_time))).collect();
+    let askers: Vec<_> = (0..at_a_time).map(|_| tokio::spawn(ask_in_turn(kernel.clone(), asks / at_a_time))).collect();
     let mut times = Vec::new();
     for asker in askers {
         times.extend(asker.await??);
@@ -37,15 +36,14 @@ pub(super) async fn ask(house: &House, at_a_time: u64, asks: u64) -> Result<Figu
 }
 
 /// Beside an actor whose every message loops until its CPU budget ends, and which is started again at once.
-pub(super) async fn beside_spinning(house: &House, asks: u64) -> Result<Figures> {
+pub(super) async fn beside_spinning(house: &House, crashes: u64) -> Result<Figures> {
     let kernel = house.start(vec![echo(house), house.actor("/spinning", "sink", &[], &[])]).await?;
     let (feeder, spinning) = (kernel.clone(), address("/spinning"));
     // Each of them takes the budget three times over; when the mailbox is full this waits, to the end of the play.
     let feeder = tokio::spawn(async move { while feeder.tell(&spinning, b"spin", PATIENCE).await.is_ok() {} });
     let (clock, mut times) = (Clock::start(), Vec::new());
-    // A quick run would be over before the first budget is.
-    while times.len() < asks as usize || kernel.restarts() == 0 {
-        times.extend(ask_in_turn(kernel.clone(), asks.min(100)).await?);
+    while kernel.restarts() < crashes {
+        times.extend(ask_in_turn(kernel.clone(), 100).await?);
     }
     let figures = clock.figures(times.len() as u64).with_times(times);
     kernel.kill();

@@ -8,13 +8,7 @@ use crate::figure::{Clock, Figures, check_sum};
 use crate::raw;
 
 /// From a source through stages of relays, each so many side by side, to a sink. Consumers come up first.
-pub(super) async fn flow(
-    house: &House,
-    relays: &[usize],
-    count: u64,
-    bytes: usize,
-    acked: bool,
-) -> Result<Figures> {
+pub(super) async fn flow(house: &House, relays: &[usize], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
     let bell = Bell::default();
     let acks: &[_] = if acked { &[("bell", "/bell"), ("ack", "/source")] } else { &[("bell", "/bell")] };
     let mut sink = house.actor("/sink", "sink", &[], acks);
@@ -78,6 +72,7 @@ pub(super) async fn fan_in(house: &House, senders: u64, count: u64) -> Result<Fi
     actors.extend(sources.iter().map(|at| house.actor(at, "sink", &["/sink"], &[])));
     let kernel = house.start(actors).await?;
     let go = |count| format!("go {count} 64");
+    ring_after(&kernel, &bell, &sources, "/sink", go, count / senders / 10, 64).await?;
     let figures = ring_after(&kernel, &bell, &sources, "/sink", go, count / senders, 64).await?;
     stop(kernel).await;
     Ok(figures)

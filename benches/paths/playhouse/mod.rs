@@ -85,8 +85,7 @@ impl House {
             .chain(config)
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        let mut spec =
-            ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
+        let mut spec = ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
         spec.sends_to = to.iter().copied().chain([at, "/bell"]).map(address).collect();
         // Only crashes are to be waited for.
         spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
