@@ -24,7 +24,7 @@ usage: cargo xtask COMMAND
 
   demo           build guests and host, run the word count with an actor that crashes on the way
   test           formatting, lints, and all tests
-  bench          time the hot paths (release profile with fat LTO: the first build takes long)
+  bench          time the hot paths beside other libraries (with fat LTO: the first build takes long); bench --help
   build-guests   build the example plugins into plugins/
   docs           print docs/manifest.md from the types that read the manifest
 ";

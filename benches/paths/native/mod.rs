@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::figure::{Clock, Figures, Metric, check_sum, question, rss_bytes};
 use crate::workload::Work;
-use worker::{Msg, Role, Worker};
+use worker::{Branch, Msg, Role, Worker};
 
 /// The address of an actor that runs a [`Worker`].
 pub(crate) trait Peer: Clone + Send + Sync + 'static {
@@ -67,22 +67,26 @@ async fn start<P: Peer>(role: Role) -> Result<P> {
     P::start(Worker::new(role)).await
 }
 
+fn link<P: Peer>(to: Vec<P>, ack: Option<P>) -> Msg<P> {
+    Msg::Link(Box::new((to, ack)))
+}
+
 /// From a source through stages of relays, each so many side by side, to a sink.
 async fn flow<P: Peer>(relays: &[usize], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
     let source: P = start(Role::Sink).await?;
     let mut to = vec![start::<P>(Role::Sink).await?];
     let sink = to[0].clone();
-    sink.tell(Msg::Link(Vec::new(), acked.then(|| source.clone())));
+    sink.tell(link(Vec::new(), acked.then(|| source.clone())));
     for &side_by_side in relays.iter().rev() {
         let mut stage = Vec::new();
         for _ in 0..side_by_side {
             let relay: P = start(Role::Relay).await?;
-            relay.tell(Msg::Link(to.clone(), None));
+            relay.tell(link(to.clone(), None));
             stage.push(relay);
         }
         to = stage;
     }
-    source.tell(Msg::Link(to, None));
+    source.tell(link(to, None));
     let go = |count| Msg::Go { count, bytes, acked };
     ring_after(&[&source], &sink, go, count / 10, bytes).await?;
     ring_after(&[&source], &sink, go, count, bytes).await
@@ -110,8 +114,8 @@ async fn ring_after<P: Peer>(
 
 async fn ping_pong<P: Peer>(trips: u64) -> Result<Figures> {
     let (ping, pong): (P, P) = (start(Role::Ping).await?, start(Role::Relay).await?);
-    ping.tell(Msg::Link(vec![pong.clone()], None));
-    pong.tell(Msg::Link(vec![ping.clone()], None));
+    ping.tell(link(vec![pong.clone()], None));
+    pong.tell(link(vec![ping.clone()], None));
     let go = |count| Msg::Go { count, bytes: 64, acked: false };
     ring_after(&[&ping], &ping, go, trips / 10, 64).await?;
     ring_after(&[&ping], &ping, go, trips, 64).await
@@ -122,7 +126,7 @@ async fn fan_in<P: Peer>(senders: u64, count: u64) -> Result<Figures> {
     let mut sources = Vec::new();
     for _ in 0..senders {
         let source: P = start(Role::Sink).await?;
-        source.tell(Msg::Link(vec![sink.clone()], None));
+        source.tell(link(vec![sink.clone()], None));
         sources.push(source);
     }
     let go = |count| Msg::Go { count, bytes: 64, acked: false };
@@ -180,7 +184,7 @@ async fn skynet<P: Peer>(leaves: u64) -> Result<Figures> {
     // The root counts its ten children.
     root.tell(Msg::Want(10, bell.clone()));
     let clock = Clock::start();
-    root.tell(Msg::Grow { first: 0, leaves, parent: None });
+    root.tell(Msg::Grow(Box::new(Branch { first: 0, leaves, parent: None })));
     bell.notified().await;
     let figures = clock.figures(leaves);
     let (sum, expected) = (root.ask(b"sum".to_vec()).await?, format!("10 {}", leaves * (leaves - 1) / 2));
@@ -191,8 +195,8 @@ async fn skynet<P: Peer>(leaves: u64) -> Result<Figures> {
 async fn beside_flooded<P: Peer>(asks: u64) -> Result<Figures> {
     let (source, sink, quiet): (P, P, P) =
         (start(Role::Sink).await?, start(Role::Sink).await?, start(Role::Sink).await?);
-    source.tell(Msg::Link(vec![sink.clone()], None));
-    sink.tell(Msg::Link(Vec::new(), Some(source.clone())));
+    source.tell(link(vec![sink.clone()], None));
+    sink.tell(link(Vec::new(), Some(source.clone())));
     source.tell(Msg::Go { count: u64::MAX, bytes: 64, acked: true });
     let clock = Clock::start();
     let times = ask_in_turn(quiet, asks).await?;

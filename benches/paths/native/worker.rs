@@ -10,7 +10,7 @@ use crate::body::{self, PER_TURN, WINDOW};
 /// Children of each actor of a skynet.
 const CHILDREN: u64 = 10;
 
-/// What actors tell each other.
+/// What actors tell each other. What is rare is boxed: the size of all of them is that of a body.
 pub(crate) enum Msg<P> {
     /// Data, owned: allocated by who makes it, moved to who sums it.
     Body(Vec<u8>),
@@ -23,13 +23,20 @@ pub(crate) enum Msg<P> {
     /// Forgets what came, and rings when so many have.
     Want(u64, Arc<Notify>),
     /// Whom to send to, and whom to acknowledge to.
-    Link(Vec<P>, Option<P>),
-    /// Has children down to so many leaves, the first of them numbered so.
-    Grow { first: u64, leaves: u64, parent: Option<P> },
+    Link(Box<(Vec<P>, Option<P>)>),
+    /// Has children.
+    Grow(Box<Branch<P>>),
     /// The sum of the numbers of a child's leaves.
     Grown(u64),
     /// Ends.
     Stop,
+}
+
+/// An order to have children down to so many leaves, the first of them numbered so.
+pub(crate) struct Branch<P> {
+    pub(crate) first: u64,
+    pub(crate) leaves: u64,
+    pub(crate) parent: Option<P>,
 }
 
 /// What a body is to an actor.
@@ -97,8 +104,8 @@ impl<P: Peer> Worker<P> {
             Msg::More => self.burst(PER_TURN, me),
             Msg::Ack => self.burst(WINDOW / 2, me),
             Msg::Want(want, bell) => (self.want, self.count, self.sum, self.bell) = (want, 0, 0, Some(bell)),
-            Msg::Link(to, ack) => (self.to, self.ack) = (to, ack),
-            Msg::Grow { first, leaves, parent } => return self.grow(first, leaves, parent, me),
+            Msg::Link(link) => (self.to, self.ack) = *link,
+            Msg::Grow(branch) => return self.grow(*branch, me),
             Msg::Grown(sum) => return self.grown(sum),
             Msg::Stop => return Next::End,
         }
@@ -160,7 +167,7 @@ impl<P: Peer> Worker<P> {
     }
 
     /// The parent, if there is one, is the only one to send to.
-    fn grow(&mut self, first: u64, leaves: u64, parent: Option<P>, me: impl FnOnce() -> P) -> Next {
+    fn grow(&mut self, Branch { first, leaves, parent }: Branch<P>, me: impl FnOnce() -> P) -> Next {
         if leaves == 1 {
             if let Some(parent) = parent {
                 parent.tell(Msg::Grown(first));
@@ -170,8 +177,8 @@ impl<P: Peer> Worker<P> {
         (self.to, self.count, self.sum) = (parent.into_iter().collect(), 0, 0);
         let (me, each) = (me(), leaves / CHILDREN);
         for child in 0..CHILDREN {
-            let grow = Msg::Grow { first: first + child * each, leaves: each, parent: Some(me.clone()) };
-            P::child(Self::new(Role::Sink)).tell(grow);
+            let branch = Branch { first: first + child * each, leaves: each, parent: Some(me.clone()) };
+            P::child(Self::new(Role::Sink)).tell(Msg::Grow(Box::new(branch)));
         }
         Next::Live
     }
