@@ -182,6 +182,11 @@ impl Hand {
         }
     }
 
+    /// Sends recorded and not yet committed.
+    pub fn sends(&self) -> usize {
+        self.sends.len()
+    }
+
     /// Ends the message in hand and turns to the next.
     ///
     /// # Panics

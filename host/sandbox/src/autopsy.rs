@@ -17,8 +17,10 @@ const SHOWN_FRAMES: usize = 32;
 /// Of a function's name, this much.
 const NAME_BYTES: usize = 512;
 /// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
-const MACHINERY: [&str; 12] = [
+const MACHINERY: [&str; 14] = [
     "abort",
+    "playhouse_sdk::component::wasm::report_panic",
+    "playhouse_sdk::bindings::",
     "__rust",
     "rust_",
     "core::panicking::",

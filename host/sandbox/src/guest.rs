@@ -37,15 +37,21 @@ pub(crate) struct Guest {
     /// The body of the message in hand, used again for the next.
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
+    /// The last lone message sent so much that a frame would have been cheaper than an import for each: the next one
+    /// takes the door of batches.
+    sends_much: bool,
     stdout: Lines,
     stderr: Lines,
     _admission: Admission,
 }
 
+/// From so many sends on, a lone message is cheaper through the door of batches.
+const MANY_SENDS: usize = 2;
+
 /// The functions that it exports.
 struct Doors {
     handler: Handler,
-    /// Taken by batches of more than one message: for a lone one the plain door is cheaper.
+    /// Taken by batches of more than one message: for a lone one that sends little the plain door is cheaper.
     turns: Option<Turns>,
     init: Option<Hook>,
     shutdown: Option<Hook>,
@@ -102,7 +108,7 @@ impl Guest {
             stderr.finish();
             autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
         })?;
-        Ok(Self { store, doors, body: Arc::default(), meter, stdout, stderr, _admission: admission })
+        Ok(Self { store, doors, body: Arc::default(), meter, sends_much: false, stdout, stderr, _admission: admission })
     }
 
     /// Before each call: the whole budget, and no blame for what an earlier message did.
@@ -117,9 +123,12 @@ impl Guest {
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.doors.turns;
         match turns {
-            Some(turns) if self.hand().len() > 1 => self.handle_batch(turns).await,
-            _ => self.handle_one_by_one().await,
+            Some(turns) if self.sends_much || self.hand().len() > 1 => self.handle_batch(turns).await?,
+            _ => self.handle_one_by_one().await?,
         }
+        let hand = self.hand();
+        self.sends_much = hand.len() == 1 && hand.sends() >= MANY_SENDS;
+        Ok(())
     }
 
     async fn handle_batch(&mut self, turns: Turns) -> Result<(), Crash> {
