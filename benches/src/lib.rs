@@ -1,1 +1,1 @@
-//! Only benches live here; see `paths.rs`.
+//! Only benches live here; see `paths/main.rs`.

@@ -13,13 +13,17 @@ fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
     Ok(total)
 }
 
+/// The benches as the tests are built. All packages are selected here too, so that features, and with them the build,
+/// are the same.
+pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
+
 /// `with_counts`: the instructions of the hot paths are counted too, which needs valgrind.
 pub(crate) fn run(with_counts: bool) -> Done {
     if with_counts {
         counts::tools()?;
     }
     run_step(&["fmt", "--all", "--check"])?;
-    guests::build(guests::PLUGINS)?;
+    guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
     run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
     let test = |arguments: &[&str]| {
         let mut command = cargo();
@@ -33,11 +37,13 @@ pub(crate) fn run(with_counts: bool) -> Done {
         // All packages are selected here too, so that features, and with them the build, are the same.
         test(&["--test", "e2e"]),
     ])?;
+    let benches = crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
     if with_counts {
         let (passed, failed) = counts::check()?;
         total.add(Counts { passed, failed, skipped: 0 });
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
+    benches?;
     if total.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
 }
 

@@ -25,8 +25,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo           build guests and host, run the word count with an actor that crashes on the way
-  test           formatting, lints, all tests, and the counts; `--without-counts` leaves those out
-  bench          time the hot paths (release profile with fat LTO: the first build takes long)
+  test           formatting, lints, all tests, the benches as a check, and the counts; `--without-counts` leaves those out
+  bench          time the hot paths beside other libraries (with fat LTO: the first build takes long); bench --help
   counts         count the instructions of the hot paths; `--update` enters them in the table
   build-guests   build the example plugins into plugins/
   docs           print docs/manifest.md from the types that read the manifest
@@ -61,10 +61,17 @@ fn main() -> ExitCode {
 /// What a step says when it cannot go on.
 type Done = Result<(), String>;
 
-fn bench(filters: &[&str]) -> Done {
-    guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
+/// A quick run is built as the tests are, and with them: it is for correctness only.
+fn bench(arguments: &[&str]) -> Done {
+    guests::build(&[guests::BENCH_DRIVER])?;
+    let mut bench = cargo();
+    if arguments.contains(&"--quick") {
+        bench.args(checks::QUICK_BENCH);
+    } else {
+        bench.args(["bench", "--package", "playhouse-benches"]);
+    }
     // A backtrace per error is not what is measured.
-    run(cargo().args(["bench", "--package", "playhouse-benches", "--"]).args(filters).env_remove("RUST_BACKTRACE"))
+    run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
 }
 
 /// The workspace's root.

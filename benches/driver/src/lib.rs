@@ -1,62 +1,166 @@
-//! The guest that the benches drive.
+//! The guest that the benches drive. Data bodies (see `body.rs`) are handled by config `role`, text is an order:
 //!
-//! | message | what it does |
+//! | order | what it does |
 //! |---|---|
-//! | `go N B` | sends N bodies of B bytes to config `to`, a few per turn |
-//! | `sum` | replies with how many other messages came, and the sum of their bytes: `N S` |
-//! | `crash` | panics |
-//! | anything else | is counted |
+//! | `want N` | forgets what came; the N-th data body from now on is told to config `bell` |
+//! | `go N B` | sends N data bodies of B bytes to config `to`, some in each turn |
+//! | `go N B acked` | the same, with at most `WINDOW` of them in flight |
+//! | `ack` | half a `WINDOW` has arrived |
+//! | `sum` | replies with how many data bodies came, and the sum of their words: `N S` |
+//! | `crash`, `spin` | panics, loops until it is stopped |
+//!
+//! | role | a data body is |
+//! |---|---|
+//! | `sink` | counted and summed; after each half `WINDOW`, config `ack` is told |
+//! | `relay` | sent on to config `to`, to each in turn |
+//! | `ping` | counted, summed, and sent back with the next number |
+//! | `echo` | the reply |
 
 #![allow(missing_docs)]
 
+mod body;
+
+use body::{PER_TURN, WINDOW};
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 
-/// Messages sent in one turn: the source goes on when the sink has room again.
-const PER_TURN: u64 = 256;
+#[derive(Default)]
+enum Role {
+    #[default]
+    Sink,
+    Relay,
+    Ping,
+    Echo,
+}
 
 #[derive(Default)]
 struct Driver {
-    to: String,
-    body: Vec<u8>,
+    role: Role,
+    to: Vec<String>,
+    /// Who is next in `to`.
+    next: usize,
+    ack: Option<String>,
+    bell: Option<String>,
+    want: u64,
     count: u64,
     sum: u64,
+    source: Source,
+}
+
+/// What is left of an order to send.
+#[derive(Default)]
+struct Source {
+    body: Vec<u8>,
+    number: u64,
+    left: u64,
+    acked: bool,
 }
 
 export_actor!(Driver);
 
 impl Actor for Driver {
     fn init(&mut self, ctx: &mut Context) -> Result<()> {
-        self.to = ctx.config("to").unwrap_or_default();
+        self.role = match ctx.config("role").as_deref() {
+            Some("relay") => Role::Relay,
+            Some("ping") => Role::Ping,
+            Some("echo") => Role::Echo,
+            _ => Role::Sink,
+        };
+        self.to = ctx.config("to").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+        self.ack = ctx.config("ack");
+        self.bell = ctx.config("bell");
         Ok(())
     }
 
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result<()> {
-        match msg.body() {
-            b"sum" => ctx.reply(format!("{} {}", self.count, self.sum)),
-            b"crash" => panic!("as asked"),
-            body if body.starts_with(b"go ") => self.go(msg.text()?, ctx)?,
-            body => {
-                self.count += 1;
-                self.sum += body.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+        if msg.body().first() != Some(&0) {
+            return self.order(msg.text()?, ctx);
+        }
+        match self.role {
+            Role::Sink => self.arrived(msg.body(), ctx),
+            Role::Relay => {
+                let to = self.next_target();
+                Ok(ctx.tell(&self.to[to], msg.body())?)
+            }
+            Role::Ping => {
+                self.arrived(msg.body(), ctx)?;
+                let more = self.source.left.min(1);
+                self.send(more, ctx)
+            }
+            Role::Echo => {
+                ctx.reply(msg.into_body());
+                Ok(())
             }
         }
-        Ok(())
     }
 }
 
 impl Driver {
-    fn go(&mut self, order: &str, ctx: &mut Context) -> Result<()> {
-        let mut numbers = order.split(' ').skip(1).map(str::parse);
-        let (Some(count), Some(bytes)) = (numbers.next(), numbers.next()) else { return Ok(()) };
-        let (count, bytes): (u64, usize) = (count?, bytes?.try_into()?);
-        self.body.resize(bytes, 1);
-        let now = count.min(PER_TURN);
-        for _ in 0..now {
-            ctx.tell(&self.to, &self.body)?;
-        }
-        if count > now {
-            ctx.tell(ctx.address(), format!("go {} {bytes}", count - now))?;
+    fn order(&mut self, order: &str, ctx: &mut Context) -> Result<()> {
+        let mut words = order.split(' ');
+        let name = words.next().unwrap_or_default();
+        let mut number = || words.next().unwrap_or("0").parse::<u64>();
+        match name {
+            "want" => (self.want, self.count, self.sum) = (number()?, 0, 0),
+            "go" => {
+                let (left, bytes) = (number()?, number()?);
+                let acked = words.next() == Some("acked");
+                self.source = Source { body: body::template(bytes.try_into()?), number: 0, left, acked };
+                self.burst(if acked { WINDOW } else { PER_TURN }, ctx)?;
+            }
+            "more" => self.burst(PER_TURN, ctx)?,
+            "ack" => self.burst(WINDOW / 2, ctx)?,
+            "sum" => ctx.reply(format!("{} {}", self.count, self.sum)),
+            "crash" => panic!("as asked"),
+            "spin" => loop {
+                std::hint::spin_loop();
+            },
+            other => return Err(playhouse_sdk::reject(format!("no such order: {other}"))),
         }
         Ok(())
+    }
+
+    fn burst(&mut self, most: u64, ctx: &mut Context) -> Result<()> {
+        if matches!(self.role, Role::Ping) {
+            return self.send(1, ctx);
+        }
+        self.send(most.min(self.source.left), ctx)?;
+        if !self.source.acked && self.source.left > 0 {
+            ctx.tell(ctx.address(), "more")?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, count: u64, ctx: &mut Context) -> Result<()> {
+        for _ in 0..count {
+            let to = self.next_target();
+            let source = &mut self.source;
+            body::set_number(&mut source.body, source.number);
+            source.number += 1;
+            ctx.tell(&self.to[to], &source.body)?;
+        }
+        self.source.left -= count;
+        Ok(())
+    }
+
+    fn arrived(&mut self, body: &[u8], ctx: &mut Context) -> Result<()> {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(body::sum(body));
+        if self.count.is_multiple_of(WINDOW / 2)
+            && let Some(ack) = &self.ack
+        {
+            ctx.tell(ack, "ack")?;
+        }
+        if self.count == self.want
+            && let Some(bell) = &self.bell
+        {
+            ctx.tell(bell, "done")?;
+        }
+        Ok(())
+    }
+
+    fn next_target(&mut self) -> usize {
+        let to = self.next;
+        self.next = if to + 1 == self.to.len() { 0 } else { to + 1 };
+        to
     }
 }

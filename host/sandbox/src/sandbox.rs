@@ -140,6 +140,11 @@ impl Sandbox {
         &self.shared.allocation
     }
 
+    /// How many incarnations may live at a time: as many as were asked for, or as this machine has mappings for.
+    pub fn max_instances(&self) -> u32 {
+        self.shared.max_instances
+    }
+
     /// How many incarnations live now.
     pub fn instances(&self) -> u32 {
         self.shared.instances.load(Relaxed)

@@ -1,0 +1,70 @@
+//! What is to be reached, as ratios within one run. Printed, never a reason to fail: a busy machine is no bug.
+
+use crate::figure::Metric;
+use crate::report::{Report, amount};
+use crate::workload::Subject;
+
+enum Goal {
+    /// Theirs is at least so many times ours.
+    Against(Subject, f64),
+    /// The best native's is at least so many times ours.
+    AgainstNatives(f64),
+    /// Ours is at most this.
+    AtMost(f64),
+}
+
+static GOALS: &[(&str, Metric, Goal)] = &[
+    ("tell 64 B", Metric::Wall, Goal::AgainstNatives(2.0)),
+    ("tell 64 B", Metric::Cpu, Goal::AgainstNatives(2.0)),
+    ("tell 64 B", Metric::Wall, Goal::Against(Subject::Ractor, 4.0)),
+    ("tell 64 B", Metric::Wall, Goal::Against(Subject::Kameo, 4.0)),
+    ("pipeline", Metric::Wall, Goal::AgainstNatives(2.0)),
+    ("tell 1 KiB", Metric::Wall, Goal::AgainstNatives(1.0)),
+    ("tell 64 KiB", Metric::Wall, Goal::AgainstNatives(1.0)),
+    ("ping-pong", Metric::Wall, Goal::Against(Subject::Ractor, 1.0)),
+    ("ask, 64 at a time", Metric::Wall, Goal::Against(Subject::Ractor, 1.0)),
+    ("ask, one at a time", Metric::P50, Goal::Against(Subject::PlayhouseUnbatched, 1.0 / 1.1)),
+    ("batch of one", Metric::Wall, Goal::Against(Subject::RawWasmtime, 1.0 / 1.5)),
+    ("spawn and stop", Metric::Cpu, Goal::Against(Subject::Ractor, 1.0 / 1.5)),
+    ("spawn and stop", Metric::Cpu, Goal::Against(Subject::Kameo, 1.0 / 1.5)),
+    ("spawn and stop", Metric::Rss, Goal::AtMost(24.0 * 1024.0)),
+    ("crash to next answer", Metric::P50, Goal::AtMost(100_000.0)),
+];
+
+/// One goal, and where a run stands.
+pub(crate) struct Standing {
+    pub(crate) workload: &'static str,
+    pub(crate) metric: Metric,
+    pub(crate) goal: String,
+    pub(crate) found: String,
+    pub(crate) reached: bool,
+}
+
+/// Of all goals whose workload was timed.
+pub(crate) fn standings(report: &Report) -> Vec<Standing> {
+    GOALS.iter().filter_map(|(workload, metric, goal)| standing(report, workload, *metric, goal)).collect()
+}
+
+fn standing(report: &Report, workload: &'static str, metric: Metric, goal: &Goal) -> Option<Standing> {
+    let ours = report.median(workload, Subject::Playhouse, metric)?;
+    let (goal, found, reached) = match *goal {
+        Goal::AtMost(most) => (format!("at most {}", amount(metric, most)), amount(metric, ours), ours <= most),
+        Goal::Against(..) | Goal::AgainstNatives(_) => {
+            let (name, theirs, times) = match *goal {
+                Goal::Against(subject, times) => (subject.name(), report.median(workload, subject, metric)?, times),
+                Goal::AgainstNatives(times) => {
+                    let (subject, theirs) = report.best_native(workload, metric)?;
+                    (subject.name(), theirs, times)
+                }
+                Goal::AtMost(_) => return None,
+            };
+            // A goal below one is said the way it was set: so many times their cost.
+            let said = |ratio: f64| {
+                if times < 1.0 { format!("{:.2}x the cost", 1.0 / ratio) } else { format!("{ratio:.2}x as good") }
+            };
+            let bound = if times < 1.0 { "at most" } else { "at least" };
+            (format!("{bound} {} of {name}", said(times)), said(theirs / ours), theirs / ours >= times)
+        }
+    };
+    Some(Standing { workload, metric, goal, found, reached })
+}

@@ -1,0 +1,136 @@
+//! Times the hot paths: Playhouse beside native actor libraries and raw wasmtime, interleaved, five rounds.
+//!
+//! Each run of one workload by one subject is a process of its own, so that nobody finds another's heap, threads or page
+//! tables. What is timed is checked: counts and sums of what arrived. An error ends the whole run.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `workload.rs` | the list: what is timed, how much of it, who takes part |
+//! | `playhouse` | the workloads in sandboxed guests; the guest itself is `benches/driver` |
+//! | `native` | the same in ractor, kameo and actix |
+//! | `raw.rs` | calls of the guest through wasmtime alone |
+//! | `figure.rs` | what one run measured, and the checks of what arrived |
+//! | `report.rs`, `goals.rs` | medians, ratios, the table, the JSON; what is to be reached |
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../driver/src/body.rs"]
+mod body;
+mod figure;
+mod goals;
+mod native;
+mod playhouse;
+mod raw;
+mod report;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use figure::Figures;
+use report::Report;
+use workload::{Subject, WORKLOADS, Workload};
+
+const USAGE: &str = "usage: cargo xtask bench [--quick] [--rounds N] [--json FILE] [WORD...]
+
+  --quick      little work and one round, for correctness only
+  --rounds N   how often; the default is 5
+  --json FILE  where the figures go; the default is target/bench/paths.json, with --quick quick.json
+  WORD         only workloads with one of these words in their name
+";
+
+/// Longer than any run takes: what is lost would be waited for without end.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+struct Options {
+    quick: bool,
+    rounds: usize,
+    json: PathBuf,
+    words: Vec<String>,
+    /// The hidden side of it: one run, in this process.
+    one: Option<(String, String)>,
+}
+
+fn main() -> Result<()> {
+    let Some(options) = options(std::env::args().skip(1))? else {
+        print!("{USAGE}");
+        return Ok(());
+    };
+    match &options.one {
+        Some((workload, subject)) => run_here(workload, subject, options.quick),
+        None => run_all(&options),
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>> {
+    let (mut quick, mut rounds, mut json, mut words, mut one) = (false, None, None, Vec::new(), None);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().with_context(|| format!("`{argument}` needs a value\n\n{USAGE}"));
+        match argument.as_str() {
+            "--quick" => quick = true,
+            "--rounds" => rounds = Some(value()?.parse().context("--rounds is a number")?),
+            "--json" => json = Some(PathBuf::from(value()?)),
+            "--one" => one = Some((value()?, value()?)),
+            "--bench" => {} // cargo says so
+            "--help" => return Ok(None),
+            word if !word.starts_with('-') => words.push(word.to_lowercase()),
+            other => bail!("no option is called `{other}`\n\n{USAGE}"),
+        }
+    }
+    let file = if quick { "quick.json" } else { "paths.json" };
+    let json = json.unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench").join(file));
+    let rounds = rounds.unwrap_or(if quick { 1 } else { 5 });
+    ensure!(rounds > 0, "--rounds is at least 1");
+    Ok(Some(Options { quick, rounds, json, words, one }))
+}
+
+fn run_all(options: &Options) -> Result<()> {
+    let wanted = |name: &str| options.words.is_empty() || options.words.iter().any(|w| name.to_lowercase().contains(w));
+    let chosen: Vec<_> = WORKLOADS.iter().filter(|workload| wanted(workload.name)).collect();
+    ensure!(!chosen.is_empty(), "no workload has one of these words: {}", options.words.join(", "));
+    let mut report = Report::new(options.quick);
+    for round in 0..options.rounds {
+        for workload in &chosen {
+            eprintln!("round {} of {}: {}", round + 1, options.rounds, workload.name);
+            let subjects = workload.subjects();
+            // Another one begins each time: who is first finds the machine as the workload before left it.
+            for turn in 0..subjects.len() {
+                let subject = subjects[(round + turn) % subjects.len()];
+                let figures = run_apart(workload, subject, options.quick)
+                    .with_context(|| format!("{}: {}", workload.name, subject.name()))?;
+                report.add(workload, subject, figures);
+            }
+        }
+    }
+    print!("{}", report.table());
+    if let Some(folder) = options.json.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    }
+    std::fs::write(&options.json, format!("{:#}\n", report.json()))
+        .with_context(|| format!("{}", options.json.display()))?;
+    println!("\nwritten to {}", options.json.display());
+    Ok(())
+}
+
+/// One run in a process of its own.
+fn run_apart(workload: &Workload, subject: Subject, quick: bool) -> Result<Figures> {
+    let mut run = Command::new(std::env::current_exe()?);
+    run.args(["--one", workload.name, subject.name()]).args(quick.then_some("--quick")).stderr(Stdio::inherit());
+    let output = run.output()?;
+    ensure!(output.status.success(), "it ended with {}", output.status);
+    Figures::of_json(String::from_utf8(output.stdout)?.trim())
+}
+
+/// One run in this process: prints its figures as one line.
+fn run_here(workload: &str, subject: &str, quick: bool) -> Result<()> {
+    std::thread::spawn(|| {
+        std::thread::sleep(PATIENCE);
+        eprintln!("it does not end: something was lost on the way");
+        std::process::exit(1);
+    });
+    let workload = WORKLOADS.iter().find(|w| w.name == workload).context("no such workload")?;
+    println!("{}", workload.run(subject.parse()?, quick)?.to_json());
+    Ok(())
+}

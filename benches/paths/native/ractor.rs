@@ -1,0 +1,82 @@
+//! ractor: multi-thread Tokio with two workers; unbounded mailboxes, the only ones it has; no span per message (a
+//! feature that is off), no `async-trait`.
+
+use std::future::Future;
+
+use anyhow::{Result, anyhow};
+use ractor::rpc::CallResult;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
+
+use super::worker::{Msg, Next, Worker};
+use super::{Peer, run_on_tokio};
+
+#[derive(Clone)]
+pub(crate) struct Ractor(ActorRef<Mail>);
+
+/// Everything in one enum, as ractor wants it.
+pub(crate) enum Mail {
+    Told(Msg<Ractor>),
+    Asked(Vec<u8>, RpcReplyPort<Vec<u8>>),
+}
+
+struct Node;
+
+impl Actor for Node {
+    type Msg = Mail;
+    type State = Worker<Ractor>;
+    type Arguments = Worker<Ractor>;
+
+    async fn pre_start(&self, _: ActorRef<Mail>, worker: Worker<Ractor>) -> Result<Worker<Ractor>, ActorProcessingErr> {
+        Ok(worker)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Mail>,
+        mail: Mail,
+        worker: &mut Worker<Ractor>,
+    ) -> Result<(), ActorProcessingErr> {
+        match mail {
+            Mail::Told(msg) => {
+                if worker.handle(msg, || Ractor(myself.clone())) == Next::End {
+                    myself.stop(None);
+                }
+            }
+            Mail::Asked(question, port) => port.send(worker.answer(question))?,
+        }
+        Ok(())
+    }
+}
+
+impl Peer for Ractor {
+    fn run<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        run_on_tokio(work)
+    }
+
+    async fn start(worker: Worker<Self>) -> Result<Self> {
+        Ok(Self(Node::spawn(None, Node, worker).await?.0))
+    }
+
+    fn child(worker: Worker<Self>) -> Self {
+        Self(ractor::ActorRuntime::spawn_instant(None, Node, worker).expect("it has no name that could be taken").0)
+    }
+
+    #[inline]
+    fn tell(&self, msg: Msg<Self>) {
+        // Who is gone is not told; sums at the end say whether anybody missed it.
+        let _ = self.0.send_message(Mail::Told(msg));
+    }
+
+    async fn ask(&self, question: Vec<u8>) -> Result<Vec<u8>> {
+        match self.0.call(|port| Mail::Asked(question, port), None).await {
+            Ok(CallResult::Success(reply)) => Ok(reply),
+            Ok(_) => Err(anyhow!("it is gone")),
+            Err(error) => Err(anyhow!("{error}")),
+        }
+    }
+
+    async fn gone(self) {
+        // An error says that it is gone already.
+        let _ = self.0.wait(None).await;
+    }
+}

@@ -1,0 +1,205 @@
+//! What a bench actor does in every native library; the twin of the guest in `benches/driver`.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::Peer;
+use crate::body::{self, PER_TURN, WINDOW};
+
+/// Children of each actor of a skynet.
+const CHILDREN: u64 = 10;
+
+/// What actors tell each other. What is rare is boxed: the size of all of them is that of a body.
+pub(crate) enum Msg<P> {
+    /// Data, owned: allocated by who makes it, moved to who sums it.
+    Body(Vec<u8>),
+    /// Sends so many bodies.
+    Go { count: u64, bytes: usize, acked: bool },
+    /// Goes on with the last order.
+    More,
+    /// Half a window has arrived.
+    Ack,
+    /// Forgets what came, and rings when so many have.
+    Want(u64, Arc<Notify>),
+    /// Whom to send to, and whom to acknowledge to.
+    Link(Box<(Vec<P>, Option<P>)>),
+    /// Has children.
+    Grow(Box<Branch<P>>),
+    /// The sum of the numbers of a child's leaves.
+    Grown(u64),
+    /// Ends.
+    Stop,
+}
+
+/// An order to have children down to so many leaves, the first of them numbered so.
+pub(crate) struct Branch<P> {
+    pub(crate) first: u64,
+    pub(crate) leaves: u64,
+    pub(crate) parent: Option<P>,
+}
+
+/// What a body is to an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Counted and summed.
+    Sink,
+    /// Sent on.
+    Relay,
+    /// Counted, summed, and sent back with the next number.
+    Ping,
+}
+
+/// Whether the actor lives on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    Live,
+    End,
+}
+
+/// The state of a bench actor.
+pub(crate) struct Worker<P> {
+    role: Role,
+    to: Vec<P>,
+    next: usize,
+    ack: Option<P>,
+    bell: Option<Arc<Notify>>,
+    want: u64,
+    count: u64,
+    sum: u64,
+    /// What is left of an order to send.
+    template: Vec<u8>,
+    number: u64,
+    left: u64,
+    acked: bool,
+}
+
+impl<P: Peer> Worker<P> {
+    pub(crate) fn new(role: Role) -> Self {
+        Self {
+            role,
+            to: Vec::new(),
+            next: 0,
+            ack: None,
+            bell: None,
+            want: 0,
+            count: 0,
+            sum: 0,
+            template: Vec::new(),
+            number: 0,
+            left: 0,
+            acked: false,
+        }
+    }
+
+    /// Handles one message. `me`: its own address.
+    #[inline]
+    pub(crate) fn handle(&mut self, msg: Msg<P>, me: impl FnOnce() -> P) -> Next {
+        match msg {
+            Msg::Body(body) => self.body(body),
+            Msg::Go { count, bytes, acked } => {
+                (self.template, self.number, self.left, self.acked) = (body::template(bytes), 0, count, acked);
+                self.burst(if acked { WINDOW } else { PER_TURN }, me);
+            }
+            Msg::More => self.burst(PER_TURN, me),
+            Msg::Ack => self.burst(WINDOW / 2, me),
+            Msg::Want(want, bell) => (self.want, self.count, self.sum, self.bell) = (want, 0, 0, Some(bell)),
+            Msg::Link(link) => (self.to, self.ack) = *link,
+            Msg::Grow(branch) => return self.grow(*branch, me),
+            Msg::Grown(sum) => return self.grown(sum),
+            Msg::Stop => return Next::End,
+        }
+        Next::Live
+    }
+
+    /// The answer to a question: what came, or the question itself.
+    pub(crate) fn answer(&self, question: Vec<u8>) -> Vec<u8> {
+        if question == b"sum" { format!("{} {}", self.count, self.sum).into_bytes() } else { question }
+    }
+
+    fn body(&mut self, mut body: Vec<u8>) {
+        match self.role {
+            Role::Sink => self.arrived(&body),
+            Role::Relay => self.next_target().tell(Msg::Body(body)),
+            Role::Ping => {
+                self.arrived(&body);
+                if self.left > 0 {
+                    self.left -= 1;
+                    body::set_number(&mut body, self.number);
+                    self.number += 1;
+                    self.next_target().tell(Msg::Body(body));
+                }
+            }
+        }
+    }
+
+    fn burst(&mut self, most: u64, me: impl FnOnce() -> P) {
+        let count = if self.role == Role::Ping { 1 } else { most }.min(self.left);
+        for _ in 0..count {
+            let mut body = self.template.clone();
+            body::set_number(&mut body, self.number);
+            self.number += 1;
+            self.next_target().tell(Msg::Body(body));
+        }
+        self.left -= count;
+        if self.left > 0 && !self.acked && self.role != Role::Ping {
+            me().tell(Msg::More);
+        }
+    }
+
+    fn arrived(&mut self, body: &[u8]) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(body::sum(body));
+        if self.count.is_multiple_of(WINDOW / 2)
+            && let Some(ack) = &self.ack
+        {
+            ack.tell(Msg::Ack);
+        }
+        self.ring_if_complete();
+    }
+
+    fn ring_if_complete(&self) {
+        if self.count == self.want
+            && let Some(bell) = &self.bell
+        {
+            bell.notify_one();
+        }
+    }
+
+    /// The parent, if there is one, is the only one to send to.
+    fn grow(&mut self, Branch { first, leaves, parent }: Branch<P>, me: impl FnOnce() -> P) -> Next {
+        if leaves == 1 {
+            if let Some(parent) = parent {
+                parent.tell(Msg::Grown(first));
+            }
+            return Next::End;
+        }
+        (self.to, self.count, self.sum) = (parent.into_iter().collect(), 0, 0);
+        let (me, each) = (me(), leaves / CHILDREN);
+        for child in 0..CHILDREN {
+            let branch = Branch { first: first + child * each, leaves: each, parent: Some(me.clone()) };
+            P::child(Self::new(Role::Sink)).tell(Msg::Grow(Box::new(branch)));
+        }
+        Next::Live
+    }
+
+    fn grown(&mut self, sum: u64) -> Next {
+        self.count += 1;
+        self.sum += sum;
+        if self.count < CHILDREN {
+            return Next::Live;
+        }
+        if let Some(parent) = self.to.first() {
+            parent.tell(Msg::Grown(self.sum));
+            return Next::End;
+        }
+        self.ring_if_complete();
+        Next::Live
+    }
+
+    fn next_target(&mut self) -> &P {
+        let to = self.next;
+        self.next = if to + 1 == self.to.len() { 0 } else { to + 1 };
+        &self.to[to]
+    }
+}

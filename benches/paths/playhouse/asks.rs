@@ -1,0 +1,74 @@
+//! Questions from outside: alone, many at a time, and beside a neighbour that takes what it can.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use playhouse_kernel::{ActorSpec, Kernel};
+
+use super::{House, PATIENCE, address, stop, tell};
+use crate::figure::{Clock, Figures, question};
+
+/// Asks one after another, and checks what comes back.
+async fn ask_in_turn(kernel: Kernel, asks: u64) -> Result<Vec<Duration>> {
+    let (whom, mut times) = (address("/echo"), Vec::with_capacity(asks as usize));
+    for number in 0..asks {
+        let question = question(number);
+        let began = Instant::now();
+        let reply = kernel.ask(&whom, &question, PATIENCE).await?;
+        times.push(began.elapsed());
+        ensure!(reply == question, "the reply is not the question");
+    }
+    Ok(times)
+}
+
+pub(super) async fn ask(house: &House, at_a_time: u64, asks: u64) -> Result<Figures> {
+    let kernel = house.start(vec![echo(house)]).await?;
+    ask_in_turn(kernel.clone(), asks / 10 / at_a_time).await?;
+    let clock = Clock::start();
+    let askers: Vec<_> = (0..at_a_time).map(|_| tokio::spawn(ask_in_turn(kernel.clone(), asks / at_a_time))).collect();
+    let mut times = Vec::new();
+    for asker in askers {
+        times.extend(asker.await??);
+    }
+    let figures = clock.figures(times.len() as u64).with_times(times);
+    stop(kernel).await;
+    Ok(figures)
+}
+
+/// Beside an actor whose every message loops until its CPU budget ends, and which is started again at once.
+pub(super) async fn beside_spinning(house: &House, crashes: u64) -> Result<Figures> {
+    let kernel = house.start(vec![echo(house), house.actor("/spinning", "sink", &[], &[])]).await?;
+    let (feeder, spinning) = (kernel.clone(), address("/spinning"));
+    // Each of them takes the budget three times over; when the mailbox is full this waits, to the end of the play.
+    let feeder = tokio::spawn(async move { while feeder.tell(&spinning, b"spin", PATIENCE).await.is_ok() {} });
+    let (clock, mut times) = (Clock::start(), Vec::new());
+    while kernel.restarts() < crashes {
+        times.extend(ask_in_turn(kernel.clone(), 100).await?);
+    }
+    let figures = clock.figures(times.len() as u64).with_times(times);
+    kernel.kill();
+    kernel.over().await;
+    feeder.await?;
+    Ok(figures)
+}
+
+/// Beside an actor to which another sends without end.
+pub(super) async fn beside_flooded(house: &House, asks: u64) -> Result<Figures> {
+    let mut sink = house.actor("/sink", "sink", &[], &[("ack", "/source")]);
+    sink.sends_to.push(address("/source"));
+    let source = house.actor("/source", "sink", &["/sink"], &[]);
+    let kernel = house.start(vec![echo(house), sink, source]).await?;
+    tell(&kernel, "/source", &format!("go {} 64 acked", u64::MAX)).await?;
+    let clock = Clock::start();
+    let times = ask_in_turn(kernel.clone(), asks).await?;
+    let figures = clock.figures(asks).with_times(times);
+    let sum = kernel.ask(&address("/sink"), b"sum", PATIENCE).await?;
+    ensure!(sum != b"0 0", "nothing was flooded");
+    kernel.kill();
+    kernel.over().await;
+    Ok(figures)
+}
+
+fn echo(house: &House) -> ActorSpec {
+    house.actor("/echo", "echo", &[], &[])
+}

@@ -1,0 +1,42 @@
+//! From start to end: spawn and stop, crash and restart.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use playhouse_kernel::AskError;
+
+use super::{House, PATIENCE, address, stop};
+use crate::figure::{Clock, Figures, Metric, rss_bytes};
+
+/// All idle and alive at once, as many as the sandbox admits. The pool that they live in is there before.
+pub(super) async fn spawn(house: &House, count: u64) -> Result<Figures> {
+    let count = count.min(u64::from(house.sandbox.max_instances()));
+    let actors = (0..count).map(|n| house.actor(&format!("/a{n}"), "sink", &[], &[])).collect();
+    let rss = rss_bytes()?;
+    let clock = Clock::start();
+    let kernel = house.start(actors).await?;
+    ensure!(u64::from(house.sandbox.instances()) == count, "{} are alive", house.sandbox.instances());
+    let last = address(&format!("/a{}", count - 1));
+    ensure!(kernel.ask(&last, b"sum", PATIENCE).await? == b"0 0", "the last actor counted what nobody sent");
+    let rss = (rss_bytes()? - rss) / count as f64;
+    stop(kernel).await;
+    Ok(clock.figures(count).with(Metric::Rss, rss))
+}
+
+/// From the message that crashes the actor to its next answer, backoff off.
+pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
+    let kernel = house.start(vec![house.actor("/fragile", "sink", &[], &[])]).await?;
+    let (fragile, mut times) = (address("/fragile"), Vec::new());
+    let clock = Clock::start();
+    for _ in 0..crashes {
+        let began = Instant::now();
+        let crashed = kernel.ask(&fragile, b"crash", PATIENCE).await;
+        ensure!(matches!(crashed, Err(AskError::Crashed(_))), "{crashed:?}");
+        ensure!(kernel.ask(&fragile, b"sum", PATIENCE).await? == b"0 0", "it kept its state");
+        times.push(began.elapsed());
+    }
+    let figures = clock.figures(crashes).with_times(times);
+    ensure!(kernel.restarts() == crashes, "{} restarts", kernel.restarts());
+    stop(kernel).await;
+    Ok(figures)
+}

@@ -1,0 +1,172 @@
+//! The workloads in Playhouse: sandboxed guests, every setting as it is by default unless a workload says otherwise.
+
+mod asks;
+mod flows;
+mod lives;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use playhouse_kernel::{
+    ActorSpec, Address, Backoff, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Outcome, Plan, Stage,
+    SupervisionSpec,
+};
+use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
+use tokio::sync::Notify;
+
+use crate::figure::Figures;
+use crate::workload::Work;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs one workload once. `batches`: a mailbox with several messages is handed over at once.
+pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // The asker is a task among the actors, as in a server, and as in the other libraries.
+    runtime.block_on(async {
+        tokio::spawn(async move {
+            match work {
+                Work::Tell { bytes, acked } => flows::flow(&House::new(batches)?, &[], units, bytes, acked).await,
+                Work::PingPong => flows::ping_pong(&House::new(batches)?, units).await,
+                Work::Pipeline { middle, acked } => {
+                    flows::flow(&House::new(batches)?, &[1, middle], units, 64, acked).await
+                }
+                Work::FanIn { senders } => flows::fan_in(&House::with_room(senders + 1)?, senders, units).await,
+                Work::BatchOfOne => flows::batch_of_one(&House::new(batches)?, units).await,
+                Work::Ask { at_a_time } => asks::ask(&House::new(batches)?, at_a_time, units).await,
+                Work::BesideSpinning => asks::beside_spinning(&House::new(batches)?, units).await,
+                Work::BesideFlooded => asks::beside_flooded(&House::new(batches)?, units).await,
+                Work::Spawn => lives::spawn(&House::with_room(units)?, units).await,
+                Work::Crash => lives::crash(&House::new(batches)?, units).await,
+                Work::Skynet => bail!("no guest grows a skynet"),
+            }
+        })
+        .await?
+    })
+}
+
+/// The plugins folder, and where compiled code is kept from one process to the next.
+pub(crate) fn plugin_file(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches lie in the workspace");
+    root.join("plugins").join(name).with_extension("wasm")
+}
+
+struct House {
+    sandbox: Sandbox,
+    driver: Plugin,
+}
+
+impl House {
+    fn new(turns: bool) -> Result<Self> {
+        Self::build(SandboxConfig { turns, ..SandboxConfig::default() })
+    }
+
+    fn with_room(instances: u64) -> Result<Self> {
+        let instances = u32::try_from(instances)?;
+        Self::build(SandboxConfig { max_instances: instances, ..SandboxConfig::default() })
+    }
+
+    fn build(config: SandboxConfig) -> Result<Self> {
+        let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
+        let sandbox = Sandbox::new(SandboxConfig { cache_dir, ..config })?;
+        let file = plugin_file("bench-driver");
+        let driver = sandbox
+            .load("bench-driver", &file)
+            .with_context(|| format!("{}: run `cargo xtask bench`", file.display()))?;
+        Ok(Self { sandbox, driver })
+    }
+
+    /// A guest with its `config`; it may send to `to`, and to itself.
+    fn actor(&self, at: &str, role: &str, to: &[&str], config: &[(&str, &str)]) -> ActorSpec {
+        let config = [("role", role), ("to", &to.join(" "))]
+            .iter()
+            .chain(config)
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let mut spec = ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
+        spec.sends_to = to.iter().copied().chain([at, "/bell"]).map(address).collect();
+        // Only crashes are to be waited for.
+        spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+        spec
+    }
+
+    async fn start(&self, actors: Vec<ActorSpec>) -> Result<Kernel> {
+        let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
+        let kernel = Kernel::start(&Plan { actors, supervision, ..Plan::default() })?;
+        let stage = kernel.booted().await;
+        ensure!(matches!(stage, Stage::Running), "{stage:?}");
+        Ok(kernel)
+    }
+}
+
+async fn tell(kernel: &Kernel, to: &str, body: &str) -> Result<()> {
+    kernel.tell(&address(to), body.as_bytes(), PATIENCE).await?;
+    Ok(())
+}
+
+async fn stop(kernel: Kernel) {
+    kernel.shut_down();
+    kernel.over().await;
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("benches use good addresses")
+}
+
+/// What the guests print is not what is measured.
+struct Silent;
+
+impl Output for Silent {
+    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &Address, _: &[u8]) {}
+}
+
+/// An actor in plain Rust that wakes the bench when it is told anything.
+#[derive(Clone, Default)]
+struct Bell(Arc<Notify>);
+
+impl Bell {
+    fn actor(&self) -> ActorSpec {
+        ActorSpec::new(address("/bell"), Arc::new(self.clone()))
+    }
+}
+
+impl Launcher for Bell {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let ringing: Box<dyn Behavior> = Box::new(Ringing { bell: self.0.clone(), hand });
+        Box::pin(async { Ok(ringing) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "bell"
+    }
+}
+
+struct Ringing {
+    bell: Arc<Notify>,
+    hand: Hand,
+}
+
+impl Behavior for Ringing {
+    fn hand(&mut self) -> &mut Hand {
+        &mut self.hand
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        while self.hand.current().is_some() {
+            self.bell.notify_one();
+            self.hand.finish(Outcome::Done(None));
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+}

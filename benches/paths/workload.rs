@@ -1,0 +1,163 @@
+//! The list of what is timed, and who is timed at it.
+
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+
+use crate::figure::Figures;
+use crate::native::actix::Actix;
+use crate::native::kameo::Kameo;
+use crate::native::ractor::Ractor;
+use crate::{native, playhouse, raw};
+
+/// Who is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// Sandboxed guests; plain defaults.
+    Playhouse,
+    /// The same, each message a call of its own.
+    PlayhouseUnbatched,
+    /// The same component, called without Playhouse.
+    RawWasmtime,
+    Ractor,
+    Kameo,
+    /// All actors on one thread.
+    Actix,
+    /// Actors on two threads in turn.
+    ActixTwo,
+}
+
+impl Subject {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Playhouse,
+        Self::PlayhouseUnbatched,
+        Self::RawWasmtime,
+        Self::Ractor,
+        Self::Kameo,
+        Self::Actix,
+        Self::ActixTwo,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Playhouse => "playhouse",
+            Self::PlayhouseUnbatched => "playhouse, no batches",
+            Self::RawWasmtime => "raw wasmtime",
+            Self::Ractor => "ractor",
+            Self::Kameo => "kameo",
+            Self::Actix => "actix, one arbiter",
+            Self::ActixTwo => "actix, two arbiters",
+        }
+    }
+
+    pub(crate) fn is_native(self) -> bool {
+        matches!(self, Self::Ractor | Self::Kameo | Self::Actix | Self::ActixTwo)
+    }
+}
+
+impl FromStr for Subject {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|subject| subject.name() == name);
+        found.ok_or_else(|| anyhow::anyhow!("nobody is called `{name}`"))
+    }
+}
+
+/// What is timed. `acked`: at most 256 bodies in flight, the receiver acknowledges half of them at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Work {
+    /// One actor sends to one.
+    Tell { bytes: usize, acked: bool },
+    /// Two actors, one body.
+    PingPong,
+    /// Source, A, as many Bs, C.
+    Pipeline { middle: usize, acked: bool },
+    /// Questions from outside.
+    Ask { at_a_time: u64 },
+    /// A deep mailbox, one call for each message.
+    BatchOfOne,
+    /// Actors, all idle at once.
+    Spawn,
+    /// From the message that crashes an actor to its next answer.
+    Crash,
+    /// Many actors send to one.
+    FanIn { senders: u64 },
+    /// A tree of actors, ten children each; the leaves are counted.
+    Skynet,
+    /// A quiet actor is asked while another uses up its CPU budget, message after message, and crashes so often.
+    BesideSpinning,
+    /// A quiet actor is asked while another is flooded.
+    BesideFlooded,
+}
+
+/// One line of the list.
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) work: Work,
+    /// Units of work in a run that counts; beside a spinning actor, its crashes.
+    pub(crate) units: u64,
+    /// Units of work in a quick run, for correctness only.
+    pub(crate) quick: u64,
+    /// What a unit is.
+    pub(crate) unit: &'static str,
+}
+
+const fn workload(name: &'static str, work: Work, units: u64, quick: u64, unit: &'static str) -> Workload {
+    Workload { name, work, units, quick, unit }
+}
+
+pub(crate) static WORKLOADS: &[Workload] = &[
+    workload("tell 64 B", Work::Tell { bytes: 64, acked: false }, 2_000_000, 5000, "message"),
+    workload("tell 64 B, 256 in flight", Work::Tell { bytes: 64, acked: true }, 2_000_000, 5000, "message"),
+    workload("tell 1 KiB", Work::Tell { bytes: 1024, acked: false }, 500_000, 5000, "message"),
+    workload("tell 1 KiB, 256 in flight", Work::Tell { bytes: 1024, acked: true }, 500_000, 5000, "message"),
+    workload("tell 64 KiB", Work::Tell { bytes: 65_536, acked: false }, 8000, 500, "message"),
+    workload("tell 64 KiB, 256 in flight", Work::Tell { bytes: 65_536, acked: true }, 8000, 500, "message"),
+    workload("ping-pong", Work::PingPong, 200_000, 500, "round trip"),
+    workload("pipeline", Work::Pipeline { middle: 1, acked: false }, 1_000_000, 5000, "message"),
+    workload("pipeline, 256 in flight", Work::Pipeline { middle: 1, acked: true }, 1_000_000, 5000, "message"),
+    workload("pipeline, four Bs", Work::Pipeline { middle: 4, acked: false }, 1_000_000, 5000, "message"),
+    workload("ask, one at a time", Work::Ask { at_a_time: 1 }, 200_000, 200, "request"),
+    workload("ask, 64 at a time", Work::Ask { at_a_time: 64 }, 320_000, 1280, "request"),
+    workload("batch of one", Work::BatchOfOne, 400_000, 2000, "message"),
+    workload("spawn and stop", Work::Spawn, 10_000, 200, "actor"),
+    workload("crash to next answer", Work::Crash, 1000, 20, "crash"),
+    workload("fan-in of 1,000", Work::FanIn { senders: 1000 }, 1_000_000, 10_000, "message"),
+    workload("skynet", Work::Skynet, 100_000, 100, "leaf"),
+    workload("ask beside a spinning actor", Work::BesideSpinning, 10, 1, "request"),
+    workload("ask beside a flooded actor", Work::BesideFlooded, 20_000, 200, "request"),
+];
+
+impl Workload {
+    /// Who can be timed at this.
+    pub(crate) fn subjects(&self) -> &'static [Subject] {
+        use Subject::{Actix, ActixTwo, Kameo, Playhouse, PlayhouseUnbatched, Ractor, RawWasmtime};
+        match self.work {
+            Work::Ask { at_a_time: 1 } => &[Playhouse, PlayhouseUnbatched, Ractor, Kameo, Actix, ActixTwo],
+            Work::BatchOfOne => &[Playhouse, RawWasmtime],
+            // No library here bounds what a handler may use, or recovers by itself from one that panics.
+            Work::Crash | Work::BesideSpinning => &[Playhouse],
+            Work::Spawn => &[Playhouse, Ractor, Kameo, Actix],
+            Work::Skynet => &[Ractor, Kameo, Actix, ActixTwo],
+            _ => &[Playhouse, Ractor, Kameo, Actix, ActixTwo],
+        }
+    }
+
+    /// Runs it once, here.
+    pub(crate) fn run(&self, subject: Subject, quick: bool) -> Result<Figures> {
+        let units = if quick { self.quick } else { self.units };
+        match subject {
+            Subject::Playhouse => playhouse::run(self.work, units, true),
+            Subject::PlayhouseUnbatched => playhouse::run(self.work, units, false),
+            Subject::RawWasmtime => match self.work {
+                Work::BatchOfOne => raw::run(units),
+                other => bail!("raw wasmtime has no {other:?}"),
+            },
+            Subject::Ractor => native::run::<Ractor>(self.work, units),
+            Subject::Kameo => native::run::<Kameo>(self.work, units),
+            Subject::Actix => native::run::<Actix<1>>(self.work, units),
+            Subject::ActixTwo => native::run::<Actix<2>>(self.work, units),
+        }
+    }
+}
