@@ -122,7 +122,11 @@ impl House {
 
     fn apply(&mut self, a_move: &Move) {
         match *a_move {
-            Move::Answer(times) => (0..times).for_each(|_| drop(self.answer_one())),
+            Move::Answer(times) => {
+                for _ in 0..times {
+                    self.answer_one();
+                }
+            }
             Move::AnswerAll => self.answer(),
             Move::ComesUp(who) => {
                 if let Some(node) = pick(&self.nodes_where(|known| known.alive && !known.up), who) {

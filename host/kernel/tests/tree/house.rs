@@ -36,10 +36,6 @@ pub const SUPERVISOR: SupervisionSpec = SupervisionSpec {
 
 pub const DYNAMIC: NodeSpec = NodeSpec { dynamic: true, ..PLAIN };
 
-pub fn strategy(strategy: Strategy) -> NodeSpec {
-    NodeSpec { supervision: SupervisionSpec { strategy, ..SUPERVISOR }, ..PLAIN }
-}
-
 pub fn kind(kind: RestartKind) -> NodeSpec {
     NodeSpec { kind, ..PLAIN }
 }
@@ -179,6 +175,10 @@ impl House {
         let stopped = Event::Ended(node, incarnation, Ended::Stopped);
         self.step(if told { stopped } else { Event::Started(node, incarnation) });
         true
+    }
+
+    pub fn answer_times(&mut self, times: usize) {
+        (0..times).for_each(|_| assert!(self.answer_one(), "nobody has an answer"));
     }
 
     /// Everybody answers politely, without any time passing.

@@ -8,7 +8,7 @@ use playhouse_kernel::supervision::events::{
     Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp, Window,
 };
 use playhouse_kernel::supervision::tree::Tree;
-use playhouse_kernel::{RestartKind, SupervisionSpec};
+use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
 
 #[allow(clippy::struct_excessive_bools)] // facts that combine freely
 pub struct Known {
@@ -37,8 +37,13 @@ pub struct Known {
     may_have_ended: bool,
     /// When its children's restarts were announced, since its own start.
     restarts: Vec<Duration>,
+    /// The pause before its restart is not over.
+    not_before: Option<Duration>,
+    /// Was started by the present incarnation of its parent.
+    had_its_turn: bool,
 }
 
+#[allow(clippy::struct_excessive_bools)] // as above
 pub struct Watcher {
     kernel: SupervisionSpec,
     pub nodes: BTreeMap<Node, Known>,
@@ -95,6 +100,8 @@ impl Watcher {
             dismissed: false,
             may_have_ended: false,
             restarts: Vec::new(),
+            not_before: None,
+            had_its_turn: false,
         };
         assert!(self.nodes.insert(node, known).is_none(), "two actors are one node");
     }
@@ -163,6 +170,7 @@ impl Watcher {
                 let known = self.known(node);
                 known.alone |= known.alive && !known.told;
                 known.halted = true;
+                known.not_before = None;
             }
             Event::Resume(node) if !self.shutting_down && !self.killed => {
                 let known = self.known(node);
@@ -185,7 +193,7 @@ impl Watcher {
         assert!(!self.expected_silence, "{action:?} because of a late event");
         assert_eq!(self.over, None, "{action:?} after the end");
         match action {
-            Action::Start(node, incarnation) => self.starts(node, incarnation),
+            Action::Start(node, incarnation) => self.starts(now, node, incarnation),
             Action::Stop { node, drain } => self.stops(node, drain),
             Action::Kill { node, late } => {
                 let known = self.known(node);
@@ -214,7 +222,7 @@ impl Watcher {
                 self.asked.retain(|(asked, _)| *asked != node);
                 self.forgotten.push(node);
             }
-            Action::RestartIn { node, window, .. } => self.announces(now, node, window),
+            Action::RestartIn { node, window, pause } => self.announces(now, node, window, pause),
             Action::GaveUp { node, child, why } => self.gives_up(now, node, child, why),
             Action::Consult { parent, parent_incarnation, child, incarnation } => {
                 assert!(self.may_have_children(parent), "it is asked while it is not up");
@@ -229,13 +237,15 @@ impl Watcher {
                 assert!(self.nodes.values().all(|known| !known.alive), "over while somebody runs");
                 assert!(self.nodes.values().all(|known| !known.spec.dynamic), "over with dynamic actors left");
                 assert_eq!(gave_up, self.kernel_gave_up);
+                let closed = self.nodes.values().all(|known| known.retired);
+                assert!(closed || gave_up || self.killed, "over with open mailboxes");
                 assert!(gave_up || self.shutting_down || self.killed, "over by itself");
                 self.over = Some(gave_up);
             }
         }
     }
 
-    fn starts(&mut self, node: Node, incarnation: u64) {
+    fn starts(&mut self, now: Duration, node: Node, incarnation: u64) {
         let known = &self.nodes[&node];
         assert!(!known.alive, "two incarnations of one actor");
         assert_eq!(incarnation, known.incarnation + 1, "incarnations count up");
@@ -246,12 +256,20 @@ impl Watcher {
         assert!(!self.killed, "started after the kill");
         assert!(self.may_have_children(known.parent), "started while its parent is not up");
         assert!(self.children(node).all(|child| !child.alive), "started before the teardown below it ended");
+        let ended = self.children(node).any(|child| child.retired);
+        assert!(!ended || self.shutting_down, "its children's mailboxes are closed while it starts");
         let temporary = known.spec.kind == RestartKind::Temporary;
         assert!(!temporary || known.incarnation == 0 || known.licence, "a temporary actor restarted");
+        if !self.shutting_down {
+            assert!(known.not_before.is_none_or(|time| time <= now), "started before its pause was over");
+            self.starts_in_order(known);
+        }
         self.asked.retain(|(asked, _)| *asked != node);
         for child in self.nodes.values_mut().filter(|child| child.parent == node) {
             child.orphan = child.spec.dynamic;
             child.licence = true;
+            child.not_before = None;
+            child.had_its_turn = false;
         }
         let known = self.known(node);
         known.incarnation = incarnation;
@@ -263,6 +281,20 @@ impl Watcher {
         known.licence = false;
         known.gave_up = false;
         known.restarts.clear();
+        known.not_before = None;
+        known.had_its_turn = true;
+    }
+
+    /// Everybody before it that may run was started first; but where nobody depends on the order, a spawned
+    /// child need not wait.
+    fn starts_in_order(&self, known: &Known) {
+        let strategy = self.nodes.get(&known.parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
+        let need_not_wait = known.spec.dynamic && strategy == Strategy::OneForOne;
+        let skipped = self.children(known.parent).any(|before| {
+            let may_run = !before.halted && !before.retired && !before.orphan && !before.dismissed;
+            before.place < known.place && may_run && !before.had_its_turn
+        });
+        assert!(known.had_its_turn || need_not_wait || !skipped, "started before one that comes first");
     }
 
     fn stops(&mut self, node: Node, drain: bool) {
@@ -280,7 +312,7 @@ impl Watcher {
         self.known(node).told = true;
     }
 
-    fn announces(&mut self, now: Duration, node: Node, window: Window) {
+    fn announces(&mut self, now: Duration, node: Node, window: Window, pause: Duration) {
         let known = &self.nodes[&node];
         assert!(!known.alive, "restarts while it runs");
         let failed = known.gave_up || matches!(known.end, Some(Ended::Crashed | Ended::FailedStart));
@@ -299,6 +331,14 @@ impl Watcher {
         } else {
             assert_eq!(window.restarts, recent, "restarts that were not counted once");
         }
+        let strategy = self.nodes.get(&parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
+        for sibling in self.nodes.values_mut().filter(|sibling| sibling.parent == parent) {
+            // The group's pause is as long as the longest of its failures', and ends the others.
+            if strategy != Strategy::OneForOne {
+                sibling.not_before = None;
+            }
+        }
+        self.known(node).not_before = Some(now + pause);
         if parent == ROOT { self.kernel_restarts.push(now) } else { self.known(parent).restarts.push(now) }
     }
 
