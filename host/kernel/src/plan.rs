@@ -162,6 +162,9 @@ impl ActorSpec {
         if self.instances > MOST_INSTANCES {
             return Err(PlanError::TooManyInstances(self.address.clone(), self.instances));
         }
+        if self.instances > 1 && !self.spawns.is_empty() {
+            return Err(PlanError::SeveralSpawn(self.address.clone()));
+        }
         let zeros = [
             ("instances", self.instances == 0),
             ("batch", self.batch == 0),
@@ -216,6 +219,9 @@ pub enum PlanError {
     /// More instances than one mailbox serves.
     #[error("`{0}` has {1} instances: at most {MOST_INSTANCES} share a mailbox; put more actors beside it")]
     TooManyInstances(Address, usize),
+    /// Children belong to one instance.
+    #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
+    SeveralSpawn(Address),
     /// Whose child would it be?
     #[error("`{child}` cannot be below `{parent}`, which has several instances: give it one, or move the child")]
     SeveralParents {

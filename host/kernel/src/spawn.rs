@@ -118,6 +118,7 @@ impl World {
         if !template.recursive() {
             self.check_chain(parent, plugin)?;
         }
+        // Who may spawn has one lane.
         if parent.mailbox.signal(0) != Signal::Run {
             return Err(SpawnError::Stopping(above.clone()));
         }
@@ -217,10 +218,6 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     child.max_children = child.max_children.min(parent.max_children);
     child.max_timers = child.max_timers.min(parent.max_timers);
     let above = &parent.address;
-    if child.instances > 1 {
-        // Which of them would it be that supervises?
-        child.spawns.clear();
-    }
     child.sends_to.retain(|to| to == above || to.is_below(above) || parent.sends_to.contains(to));
     child
 }

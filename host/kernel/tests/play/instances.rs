@@ -322,3 +322,31 @@ async fn several_instances_have_no_children_and_are_not_without_number() {
     let error = plan(vec![several(65)]).check();
     assert_eq!(error, Err(PlanError::TooManyInstances(addr("/a"), 65)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_is_several_may_not_spawn() {
+    let journal = Journal::default();
+    let refused = plan(vec![times(2, spawns(recorder(&journal).at("/a"), &["worker"]))]).check();
+    assert_eq!(refused, Err(PlanError::SeveralSpawn(addr("/a"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spawned_child_may_be_several_and_goes_as_one() {
+    let journal = Journal::default();
+    let mut plan = plan(vec![spawns(scripted(&journal).at("/boss"), &["worker"])]);
+    let worker = Kind(slow(&journal).named("worker"), |spec| spec.instances = 3, false);
+    plan.plugins.insert("worker".into(), Arc::new(worker));
+    let kernel = start_plan(&plan).await;
+    let began = Instant::now();
+    tell(&kernel, "/boss", "spawn w worker;tell w 1;tell w 2;tell w 3").await;
+    tell(&kernel, "/boss", "stop w").await;
+    kernel.idle().await;
+    assert_eq!((began.elapsed().as_secs(), sorted(&journal)), (1, ["1", "2", "3"].map(String::from).into()));
+    while kernel.actors().await.len() > 1 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(letters(&kernel).is_empty());
+    tell(&kernel, "/boss", "spawn w worker;tell w 4").await;
+    kernel.idle().await;
+    assert_eq!(journal.count("4"), 1);
+}
