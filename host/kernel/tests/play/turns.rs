@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use playhouse_kernel::{Failure, Outcome, SendError};
 
 use crate::stage::*;
@@ -276,4 +277,21 @@ async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretc
             assert!(letter.reason.to_string().contains("did not finish within 5s"), "{}", letter.reason);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_door_still_holds_of_an_old_batch_does_not_show_in_the_next() {
+    let (journal, held) = (Journal::default(), Mutex::new(Vec::new()));
+    let log = journal.clone();
+    let keeper = quick(move |hand| {
+        held.lock().push(hand.flat(b""));
+        log.note(text(hand));
+        Ok(Outcome::Done(None))
+    });
+    let kernel = start(vec![keeper.at("/a")]).await;
+    for body in ["1", "2", "3"] {
+        tell(&kernel, "/a", body).await;
+        kernel.idle().await;
+    }
+    assert_eq!(journal.lines(), ["1", "2", "3"]);
 }
