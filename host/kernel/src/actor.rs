@@ -45,6 +45,8 @@ pub(crate) struct Backlog {
     pub(crate) returned: VecDeque<Message>,
     /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
     pub(crate) solo: usize,
+    /// What is in hand was one of those.
+    pub(crate) alone: bool,
     /// To be handled again at a time.
     pub(crate) delayed: Vec<(Instant, Message)>,
 }

@@ -130,6 +130,7 @@ impl Incarnation {
                 let mut backlog = self.actor.backlog.lock();
                 let next_due = backlog.wake_due(Instant::now);
                 let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
+                backlog.alone = backlog.solo > 0;
                 backlog.solo = backlog.solo.saturating_sub(take);
                 for message in backlog.returned.drain(..take) {
                     hand.batch_in_progress().push(&message);
@@ -265,8 +266,8 @@ impl Incarnation {
             return;
         }
         let mut backlog = self.actor.backlog.lock();
-        // In front of others that go alone, these must as well: `solo` counts from the front.
-        backlog.solo += if backlog.solo > 0 { messages.len() } else { solo };
+        // Who was taken alone still goes alone. And in front of others that do: `solo` counts from the front.
+        backlog.solo += if backlog.alone || backlog.solo > 0 { messages.len() } else { solo };
         for message in messages.into_iter().rev() {
             backlog.returned.push_front(message);
         }

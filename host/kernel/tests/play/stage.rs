@@ -27,6 +27,7 @@ impl Journal {
 }
 
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
+type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -35,13 +36,19 @@ pub struct Native {
     init: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
+    returns_before: Arc<Pause>,
 }
 
 /// Handles each message with `handler`.
 pub fn native(
     handler: impl for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
 ) -> Native {
-    Native { init: Arc::new(|_| Ok(())), handler: Arc::new(handler), shutdown: Arc::new(|_| Ok(())) }
+    Native {
+        init: Arc::new(|_| Ok(())),
+        handler: Arc::new(handler),
+        shutdown: Arc::new(|_| Ok(())),
+        returns_before: Arc::new(|_| false),
+    }
 }
 
 /// As [`native`], for handlers that do not wait.
@@ -69,6 +76,12 @@ impl Native {
 
     pub fn on_shutdown(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.shutdown = Arc::new(hook);
+        self
+    }
+
+    /// Returns early, before the message in hand, when `pause` says so.
+    pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
+        self.returns_before = Arc::new(pause);
         self
     }
 
@@ -105,7 +118,7 @@ impl Behavior for Run {
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            while self.hand.current().is_some() {
+            while self.hand.current().is_some() && !(self.native.returns_before)(&self.hand) {
                 let outcome = (self.native.handler)(&mut self.hand).await?;
                 self.hand.finish(outcome);
             }
