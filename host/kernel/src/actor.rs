@@ -206,8 +206,10 @@ impl World {
         left.extend(actor.mailbox.close());
         // Who was to blame for the last crash, and will not get another attempt, is told so.
         let last_crash = actor.last_crash.lock().clone();
-        let blamed = last_crash.as_ref().and_then(|report| report.blamed).map(|(id, _)| id);
-        let (crashed, stopped): (Vec<_>, Vec<_>) = left.into_iter().partition(|m| Some(m.envelope.id) == blamed);
+        let blamed = last_crash.as_ref().and_then(|report| report.blamed);
+        // The attempt counts: a question that is asked again has its id from the one that is blamed.
+        let (crashed, stopped): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|m| Some((m.envelope.id, m.envelope.attempt)) == blamed);
         if let Some(report) = last_crash {
             self.bury(actor, crashed, &DeadReason::Crashed(report), true);
         }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use playhouse_kernel::{AskError, Failure, Outcome};
+use playhouse_kernel::{AskError, Backoff, Failure, Outcome};
 
 use crate::stage::*;
 
@@ -112,4 +112,24 @@ async fn a_circle_of_asks_fails_at_once_with_the_chain() {
     .await;
     assert_eq!(ask(&kernel, "/a", "?").await, Ok("deadlock: /b -> /a -> /b".into()));
     assert_eq!(ask(&kernel, "/self", "?").await, Ok("deadlock: /self -> /self".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_first() {
+    let mut fragile = quick(|_| Err(trap())).at("/fragile");
+    fragile.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
+    let asker = native(|hand| {
+        Box::pin(async {
+            let answer = hand.ask("/fragile", b"?", SOON).await;
+            Ok(Outcome::Failed(Failure::Retry(answer.unwrap_err().to_string())))
+        })
+    });
+    let kernel = start(vec![fragile, sends_to(asker.at("/asker"), &["/fragile"])]).await;
+    tell(&kernel, "/asker", "go").await;
+    while kernel.actors().await[0].waiting == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    kernel.kill();
+    kernel.over().await;
+    assert_eq!(letters(&kernel), ["ask-crashed ? x1", "stopped go x1", "stopped ? x0"]);
 }
