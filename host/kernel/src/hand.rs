@@ -160,7 +160,7 @@ impl Hand {
         Ok(())
     }
 
-    /// Commits the finished messages, sends at once, and waits for the reply.
+    /// Commits the finished messages, sends at once, and waits for the reply: `timeout` for all of it.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
         let route = self.route(to, self.cause.sender)?;
         let target = self.routes[route].target.clone();
@@ -168,18 +168,15 @@ impl Hand {
         let world = self.world.clone();
         let _waiting = world.asks.wait_for((self.actor.id, self.actor.address()), (target.id, target.address()))?;
         let deadline = Instant::now() + timeout;
-        self.commit().await;
-        let mut ask = world.asks.open();
-        let envelope = self.caused_envelope(ask.token());
-        match tokio::time::timeout_at(deadline, async {
+        let asked = async {
+            // If time runs out in here, the next commit goes on.
+            self.commit().await;
+            let mut ask = world.asks.open();
+            let envelope = self.caused_envelope(ask.token());
             world.deliver_one(&target, &envelope, body, deadline).await?;
             ask.answer().await
-        })
-        .await
-        {
-            Ok(answer) => answer,
-            Err(_) => Err(AskError::Timeout),
-        }
+        };
+        tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout))
     }
 
     /// Ends the message in hand and turns to the next.

@@ -133,3 +133,37 @@ async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_fir
     kernel.over().await;
     assert_eq!(letters(&kernel), ["ask-crashed ? x1", "stopped go x1", "stopped ? x0"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_ends_at_its_deadline_even_when_what_it_has_to_commit_first_finds_no_room() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let asker = native(move |hand| {
+        let log = log.clone();
+        Box::pin(async move {
+            if text(hand) == "ask" {
+                let began = tokio::time::Instant::now();
+                let answer = hand.ask("/echo", b"?", SOON).await;
+                log.note(format!("{answer:?} after {:?}", began.elapsed()));
+            } else if text(hand) == "fill" {
+                hand.tell("/full", b"1").expect("granted");
+                hand.tell("/full", b"2").expect("granted");
+            }
+            Ok(Outcome::Done(None))
+        })
+    });
+    let (mut full, mut asker) = (recorder(&journal).at("/full"), sends_to(asker.at("/a"), &["/full", "/echo"]));
+    (full.auto_start, asker.auto_start) = (false, false);
+    full.mailbox.capacity = 1;
+    let kernel = start(vec![full, echo().at("/echo"), asker]).await;
+    for body in ["-", "fill", "ask"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.resume(&addr("/a")).await;
+    tokio::time::sleep(SOON * 2).await;
+    kernel.resume(&addr("/full")).await;
+    kernel.idle().await;
+    let expected = ["Err(Timeout) after 1s", "full:1", "full:2"];
+    assert_eq!(journal.lines(), expected);
+    assert!(letters(&kernel).is_empty());
+}
