@@ -100,11 +100,13 @@ impl Supervision {
             let timer = self.tree.next_timer();
             let due = self.began + timer.unwrap_or_default();
             let event = tokio::select! {
+                // In this order, so that one seed gives one play, and that crashes without a pause starve no timer.
+                biased;
+                () = tokio::time::sleep_until(due), if timer.is_some() => Event::Timer,
                 command = commands.recv() => match command.and_then(|command| self.event_of(command)) {
                     Some(event) => event,
                     None => continue,
                 },
-                () = tokio::time::sleep_until(due), if timer.is_some() => Event::Timer,
             };
             over = self.step(event);
         }
