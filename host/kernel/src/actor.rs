@@ -16,7 +16,7 @@ use crate::address::Address;
 use crate::ask::Asks;
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, MailboxSpec};
 use crate::message::{ActorId, Message};
 use crate::plan::ActorSpec;
 use crate::random;
@@ -64,6 +64,12 @@ impl Backlog {
             bytes <= most_bytes
         });
         fits.count().max(1).min(self.returned.len())
+    }
+
+    /// How many messages more may come out of the mailbox: those that wait for a retry have its bounds, too.
+    pub(crate) fn room(&self, spec: &MailboxSpec) -> usize {
+        let bytes: usize = self.delayed.iter().map(|(_, message)| message.body.len() + HEADER_BYTES).sum();
+        if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }
 
     /// Moves what is due to `returned` and says when the next one is.

@@ -126,7 +126,7 @@ impl Incarnation {
             if matches!(signal, Signal::Stop | Signal::Kill) {
                 return Poll::Ready(Took::Signal(signal));
             }
-            let (next_due, left) = {
+            let (next_due, left, room) = {
                 let mut backlog = self.actor.backlog.lock();
                 let next_due = backlog.wake_due(Instant::now);
                 let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
@@ -138,10 +138,19 @@ impl Incarnation {
                 if take > 0 {
                     return Poll::Ready(Took::Messages);
                 }
-                (next_due, backlog.len())
+                (next_due, backlog.len(), backlog.room(mailbox.spec()))
             };
-            // Retries are still to come: an orderly stop waits for them.
-            match mailbox.poll_take(cx, most, BATCH_BYTES, left > 0, hand.batch_in_progress()) {
+            let polled = if room == 0 {
+                // Nothing goes on but with a retry, or at the supervisor's next word.
+                if mailbox.poll_next_signal(cx, signal).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            } else {
+                // Retries are still to come: an orderly stop waits for them.
+                mailbox.poll_take(cx, most.min(room), BATCH_BYTES, left > 0, hand.batch_in_progress())
+            };
+            match polled {
                 Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.close_if_empty() => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

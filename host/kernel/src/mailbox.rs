@@ -246,6 +246,16 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// Resolves when the signal is another than `before`.
+    pub(crate) fn poll_next_signal(&self, cx: &mut Context<'_>, before: Signal) -> Poll<Signal> {
+        let mut inner = self.inner.lock();
+        if inner.signal != before {
+            return Poll::Ready(inner.signal);
+        }
+        remember(&mut inner.watcher, cx);
+        Poll::Pending
+    }
+
     pub(crate) fn signal(&self) -> Signal {
         self.inner.lock().signal
     }
