@@ -216,6 +216,10 @@ impl Ledger {
             call.current.into_iter().chain(if sure { call.pending.clone() } else { Vec::new() }).collect();
         for run in call.pending {
             self.keep(run, if sure { Kept::No } else { Kept::Maybe });
+            if !sure {
+                // Perhaps it was the only one left.
+                self.entries[self.runs[run].of.expect("it is no hook")].blames.1 += 1;
+            }
         }
         for run in in_hand {
             let entry = &mut self.entries[self.runs[run].of.expect("it is no hook")];

@@ -11,12 +11,15 @@ use crate::actors::Stage;
 use crate::bodies::{self, TIMER_STEP};
 use crate::checks;
 use crate::dice::Dice;
-use crate::ledger::{Certain, Ledger, Sender};
+use crate::ledger::{Certain, Sender};
 use crate::trace::What;
 use crate::world::{Deed, Ending, Play, Whim};
 
 /// Everything that may happen in a play takes less.
 const LONG: Duration = Duration::from_mins(10);
+
+/// By so much longer is each pause between two looks than the one before: much happens early.
+const LOOKS_APART: Duration = Duration::from_millis(1);
 
 /// What the kernel shows when all is over.
 pub struct Aftermath {
@@ -58,6 +61,7 @@ async fn drive(stage: &Arc<Stage>) -> Aftermath {
     let crowds: Vec<_> =
         (0..play.crowds.len()).map(|crowd| tokio::spawn(send(stage.clone(), kernel.clone(), crowd))).collect();
     let person = tokio::spawn(rule(stage.clone(), kernel.clone()));
+    let watcher = tokio::spawn(watch(stage.clone(), kernel.clone()));
     match play.ending {
         Ending::WhenIdle => {
             for crowd in crowds {
@@ -82,6 +86,7 @@ async fn drive(stage: &Arc<Stage>) -> Aftermath {
             }
         }
     }
+    finish("the watcher", stage, watcher).await;
     stage.ledger().note(What::Driver("over"));
     Aftermath { letters: kernel.dead_letters(), counts: kernel.dead_letter_counts() }
 }
@@ -213,7 +218,6 @@ async fn rule(stage: Arc<Stage>, kernel: Kernel) {
                 // Who has children stops after them.
                 ledger.halted[who] = known && stage.play.roles[who].leaf && !ledger.ending;
             }
-            Whim::Look => look(&stage, &kernel).await,
         }
     }
 }
@@ -227,17 +231,21 @@ async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
     kernel.resume(&stage.play.roles[who].address).await;
 }
 
-/// Nothing is unbounded.
-async fn look(stage: &Stage, kernel: &Kernel) {
-    let views = kernel.actors().await;
-    let letters = kernel.dead_letters().len();
-    let mut ledger: parking_lot::MutexGuard<'_, Ledger> = stage.ledger();
-    let play = &stage.play;
-    ledger.must(views.is_empty() || views.len() == play.roles.len(), || format!("{} actors", views.len()));
-    ledger.must(letters <= play.dead_letters.capacity, || format!("{letters} dead letters are kept"));
-    for (view, role) in views.iter().zip(&play.roles) {
-        // As many as the mailbox holds may wait for a retry, and a batch may have come back.
-        let most = 2 * role.mailbox.capacity + role.batch;
-        ledger.must(view.waiting <= most, || format!("{} messages wait for {}", view.waiting, role.address));
+/// Looks now and then, until all is over: nothing is unbounded.
+async fn watch(stage: Arc<Stage>, kernel: Kernel) {
+    let mut pause = Duration::ZERO;
+    while timeout(pause, kernel.over()).await.is_err() {
+        pause += LOOKS_APART;
+        let views = kernel.actors().await;
+        let letters = kernel.dead_letters().len();
+        let mut ledger = stage.ledger();
+        let play = &stage.play;
+        ledger.must(views.is_empty() || views.len() == play.roles.len(), || format!("{} actors", views.len()));
+        ledger.must(letters <= play.dead_letters.capacity, || format!("{letters} dead letters are kept"));
+        for (view, role) in views.iter().zip(&play.roles) {
+            // As many as the mailbox holds may wait for a retry, and a batch may have come back.
+            let most = 2 * role.mailbox.capacity + role.batch;
+            ledger.must(view.waiting <= most, || format!("{} messages wait for {}", view.waiting, role.address));
+        }
     }
 }

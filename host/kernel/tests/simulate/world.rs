@@ -94,7 +94,6 @@ pub enum Deed {
 pub enum Whim {
     Halt(Who),
     Resume(Who),
-    Look,
     Pause(Duration),
 }
 
@@ -114,9 +113,10 @@ impl Play {
         let weather = weather(&mut dice);
         let roles = roles(&mut dice);
         let count = roles.len();
-        let crowds = (0..dice.between(1, 3)).map(|_| crowd(&mut dice, count, weather)).collect();
+        let most = dice.pick(&[6, 12, 12, 40]);
+        let crowds = (0..dice.between(1, 4)).map(|_| crowd(&mut dice, count, weather, most)).collect();
         let busy_person = dice.percent(50);
-        let person = if busy_person { person(&mut dice, count) } else { vec![Whim::Look] };
+        let person = if busy_person { person(&mut dice, count) } else { Vec::new() };
         let after = dice.millis(0, 120);
         let ending = match dice.below(10) {
             0..6 => Ending::WhenIdle,
@@ -144,7 +144,7 @@ fn weather(dice: &mut Dice) -> Weather {
         return Weather { slow: dice.below(30), ..Weather::default() };
     }
     Weather {
-        temper: dice.below(30),
+        temper: dice.pick(&[5, 15, 30, 60]),
         crash: dice.pick(&[0, 0, 3, 10]),
         hook: dice.pick(&[0, 0, 5, 15]),
         slow: dice.below(40),
@@ -213,7 +213,7 @@ fn supervision(dice: &mut Dice) -> SupervisionSpec {
     }
 }
 
-fn crowd(dice: &mut Dice, count: usize, weather: Weather) -> Vec<Deed> {
+fn crowd(dice: &mut Dice, count: usize, weather: Weather, most: usize) -> Vec<Deed> {
     let deed = |dice: &mut Dice| {
         let to = dice.below(count);
         let fuel = dice.below(4) as u8;
@@ -224,14 +224,13 @@ fn crowd(dice: &mut Dice, count: usize, weather: Weather) -> Vec<Deed> {
             _ => Deed::Pause(dice.millis(0, 15)),
         }
     };
-    (0..dice.between(1, 12)).map(|_| deed(dice)).collect()
+    (0..dice.between(1, most)).map(|_| deed(dice)).collect()
 }
 
 fn person(dice: &mut Dice, count: usize) -> Vec<Whim> {
-    let whim = |dice: &mut Dice| match dice.below(8) {
+    let whim = |dice: &mut Dice| match dice.below(7) {
         0..2 => Whim::Halt(dice.below(count)),
         2..4 => Whim::Resume(dice.below(count)),
-        4 => Whim::Look,
         _ => Whim::Pause(dice.millis(0, 30)),
     };
     (0..dice.between(1, 12)).map(|_| whim(dice)).collect()
