@@ -243,7 +243,7 @@ impl Ledger {
         let kept = if sure { Kept::No } else { Kept::Maybe };
         let left = call.taken - call.settled - if sure { 0 } else { call.unsure.len() + call.pending.len() };
         // If it was its timeout, the only one left is to blame.
-        if left == 1
+        if left <= 1
             && let Some(run) = call.current.or(call.pending.last().copied())
         {
             self.entries[self.runs[run].of.expect("it is no hook")].blames.1 += 1;
