@@ -46,7 +46,7 @@ pub fn read(stage: &Stage, body: &[u8]) -> (Serial, Plot) {
 pub fn check_sender(stage: &Stage, serial: Serial, seen: Option<Address>) {
     let mut ledger = stage.ledger();
     let sent_by = match ledger.entries[serial].sender {
-        Sender::Crowd(_) => None,
+        Sender::Outside => None,
         Sender::Actor(who) => Some(stage.play.roles[who].address.clone()),
     };
     ledger.must(seen == sent_by, || format!("#{serial} of {sent_by:?} seems to come from {seen:?}"));

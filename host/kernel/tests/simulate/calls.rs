@@ -172,6 +172,16 @@ impl Ledger {
             Err(error) => error.to_string(),
         };
         self.note(What::Answer(serial, shown));
+        self.seen.insert(match answer {
+            Ok(_) => "answer: a reply",
+            Err(AskError::NoReply) => "answer: no reply",
+            Err(AskError::Failed(_)) => "answer: failed",
+            Err(AskError::Crashed(_)) => "answer: crashed",
+            Err(AskError::Stopped) => "answer: stopped",
+            Err(AskError::Timeout) => "answer: too late",
+            Err(AskError::Deadlock(_)) => "answer: a circle",
+            Err(_) => "answer: not sent",
+        });
         let entry = &self.entries[serial];
         let accepted = match answer {
             Err(AskError::NotSent(SendError::MailboxFull(_))) if Self::drops(play, entry.to) => Certain::Yes,

@@ -40,6 +40,10 @@ pub fn when_idle(ledger: &mut Ledger, counts: &DeadLetterCounts) {
 
 pub fn in_the_end(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
     ledger.over = true;
+    ledger.seen.extend(aftermath.counts.by_reason.keys());
+    if aftermath.counts.forgotten > 0 {
+        ledger.seen.insert("forgotten letters");
+    }
     let letters = by_serial(ledger, play, &aftermath.letters);
     let complete = aftermath.counts.forgotten == 0;
     if complete {
@@ -151,7 +155,7 @@ fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadL
         _ => false,
     };
     let sender = match entry.sender {
-        Sender::Crowd(_) => None,
+        Sender::Outside => None,
         Sender::Actor(who) => Some(&play.roles[who].address),
     };
     let who_fits = letter.to == play.roles[entry.to].address && letter.sender.as_ref() == sender;

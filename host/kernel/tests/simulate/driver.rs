@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, State};
+use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, SendError, State};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::actors::Stage;
@@ -87,6 +87,9 @@ async fn drive(stage: &Arc<Stage>) -> Aftermath {
         }
     }
     finish("the watcher", stage, watcher).await;
+    if matches!(kernel.stage(), playhouse_kernel::Stage::GaveUp(_)) {
+        stage.ledger().seen.insert("the kernel gave up");
+    }
     stage.ledger().note(What::Driver("over"));
     Aftermath { letters: kernel.dead_letters(), counts: kernel.dead_letter_counts() }
 }
@@ -177,7 +180,7 @@ async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
         };
         let bytes = bodies::roll_bytes(&mut dice);
         let address = &stage.play.roles[to].address;
-        let serial = stage.ledger().send(Sender::Crowd(crowd), None, to, plot, bytes);
+        let serial = stage.ledger().send(Sender::Outside, None, to, plot, bytes);
         stage.ledger().send_at_once(serial, matches!(deed, Deed::Ask { .. }));
         let body = bodies::write(serial, plot, bytes);
         let began = Instant::now();
@@ -185,13 +188,18 @@ async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
             Deed::Tell { patience, .. } => {
                 stage.ledger().note(What::OutsideTell(crowd, serial, to, plot));
                 let told = kernel.tell(address, &body, patience).await;
+                let took = began.elapsed();
                 let mut ledger = stage.ledger();
                 let shown = told.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
                 ledger.note(What::Told(serial, shown));
+                let gave_up = matches!(told, Err(SendError::MailboxFull(_)));
+                let blocks = stage.play.roles[to].mailbox.overflow == Overflow::Block;
+                ledger.must(!(gave_up && blocks) || took >= patience, || {
+                    format!("#{serial} was refused after {took:?}, and its sender would wait {patience:?}")
+                });
                 let entry = &mut ledger.entries[serial];
                 entry.accepted = if told.is_ok() { Certain::Yes } else { Certain::No };
                 entry.id = told.ok();
-                let took = began.elapsed();
                 ledger.must(took < patience + TIMER_STEP * 2, || format!("#{serial} took {took:?}, not {patience:?}"));
             }
             Deed::Ask { timeout, .. } => {

@@ -1,7 +1,7 @@
 //! What happened to every message, as the actors and the outside saw it. Nothing here comes from the kernel but the
 //! calls it makes. What must hold at any moment is checked here; what must hold in the end, in `checks`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ pub type RunId = usize;
 /// Lines in the log of a play that turns in circles.
 const MANY: usize = 20_000;
 
-/// Whose messages come in order: an actor's, whatever its incarnation, or a crowd's.
+/// Whose messages come in order: an actor's, whatever its incarnation, or the outside's: whoever comes first to a full
+/// mailbox gets in first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Sender {
-    Crowd(usize),
+    Outside,
     Actor(Who),
 }
 
@@ -97,6 +98,8 @@ pub struct Ledger {
     pub entries: Vec<Entry>,
     pub runs: Vec<Run>,
     pub trace: Vec<Line>,
+    /// What of [`crate::EVERYTHING`] came to pass.
+    pub seen: BTreeSet<&'static str>,
     /// Promises that were broken.
     pub broken: Vec<String>,
     pub now: Duration,
@@ -125,6 +128,7 @@ impl Ledger {
             entries: Vec::new(),
             runs: Vec::new(),
             trace: Vec::new(),
+            seen: BTreeSet::new(),
             broken: Vec::new(),
             now: Duration::ZERO,
             calls: (0..actors).map(|_| None).collect(),

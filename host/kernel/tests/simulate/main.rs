@@ -27,6 +27,7 @@ mod pen;
 mod trace;
 mod world;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -34,9 +35,31 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actors::Stage;
+use parking_lot::Mutex;
 
 /// Plays that are given unless the environment says otherwise.
 const PLAYS: u64 = 10_000;
+/// What all plays together must have seen: a simulator in which nothing happens finds nothing.
+const EVERYTHING: [&str; 18] = [
+    "answer: a circle",
+    "answer: a reply",
+    "answer: crashed",
+    "answer: failed",
+    "answer: no reply",
+    "answer: not sent",
+    "answer: stopped",
+    "answer: too late",
+    "ask-crashed",
+    "crashed",
+    "expired",
+    "failed",
+    "forgotten letters",
+    "mailbox-full",
+    "overflow",
+    "rejected",
+    "stopped",
+    "the kernel gave up",
+];
 /// Every so often a play is given twice, to see that it is the same.
 const TWICE_EVERY: u64 = 10;
 /// Longer than any play takes, in real time: who takes longer turns in circles and would never end.
@@ -59,14 +82,15 @@ fn every_play_keeps_every_promise() {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
     let running: Vec<AtomicU64> = (0..threads).map(AtomicU64::new).collect();
     let failed = AtomicBool::new(false);
+    let seen = Mutex::new(BTreeSet::new());
     let (report, reports) = mpsc::channel();
     std::thread::scope(|scope| {
         for thread in 0..threads {
-            let (report, running, failed) = (report.clone(), &running[thread as usize], &failed);
+            let (report, running, failed, seen) = (report.clone(), &running[thread as usize], &failed, &seen);
             scope.spawn(move || {
                 for seed in (thread..plays).step_by(threads as usize).take_while(|_| !failed.load(Ordering::Relaxed)) {
                     running.store(seed, Ordering::Relaxed);
-                    let failure = check(seed).map(|failure| format!("{failure}\n{}", how_to_replay(seed)));
+                    let failure = check(seed, seen).map(|failure| format!("{failure}\n{}", how_to_replay(seed)));
                     failed.fetch_or(failure.is_some(), Ordering::Relaxed);
                     let _ = report.send(failure);
                 }
@@ -88,6 +112,10 @@ fn every_play_keeps_every_promise() {
         }
         assert!(failures.is_empty(), "{}", failures.join("\n\n"));
     });
+    if plays >= PLAYS {
+        let never: Vec<_> = EVERYTHING.iter().filter(|what| !seen.lock().contains(*what)).collect();
+        assert!(never.is_empty(), "in all these plays there was never: {never:?}");
+    }
 }
 
 fn how_to_replay(seed: u64) -> String {
@@ -98,11 +126,12 @@ fn how_to_replay(seed: u64) -> String {
 }
 
 /// Gives a play, or gives it twice; says what is wrong with it.
-fn check(seed: u64) -> Option<String> {
+fn check(seed: u64, seen: &Mutex<BTreeSet<&'static str>>) -> Option<String> {
     let play = match give(seed) {
         Ok(play) => play,
         Err(failure) => return Some(failure),
     };
+    seen.lock().extend(std::mem::take(&mut play.ledger().seen));
     if !seed.is_multiple_of(TWICE_EVERY) {
         return None;
     }

@@ -45,6 +45,8 @@ pub struct Role {
 pub struct Weather {
     /// A message is of a bad temper.
     pub temper: usize,
+    /// All bad tempers are this one.
+    pub fashion: Option<Temper>,
     /// A handler crashes for no reason of the message's.
     pub crash: usize,
     /// `launch`, `init` or `shutdown` goes wrong.
@@ -80,7 +82,8 @@ const TEMPERS: [Temper; 5] = [Temper::Poison, Temper::Shock, Temper::Rejected, T
 
 impl Plot {
     pub fn roll(dice: &mut Dice, weather: Weather, fuel: u8) -> Self {
-        let temper = if dice.percent(weather.temper) { dice.pick(&TEMPERS) } else { Temper::Calm };
+        let bad = weather.fashion.unwrap_or_else(|| dice.pick(&TEMPERS));
+        let temper = if dice.percent(weather.temper) { bad } else { Temper::Calm };
         Self { temper, fuel }
     }
 }
@@ -144,7 +147,8 @@ fn weather(dice: &mut Dice) -> Weather {
         return Weather { slow: dice.below(30), ..Weather::default() };
     }
     Weather {
-        temper: dice.pick(&[5, 15, 30, 60]),
+        temper: dice.pick(&[5, 15, 30, 60, 90]),
+        fashion: dice.percent(25).then(|| dice.pick(&TEMPERS)),
         crash: dice.pick(&[0, 0, 3, 10]),
         hook: dice.pick(&[0, 0, 5, 15]),
         slow: dice.below(40),
@@ -197,7 +201,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
                 RestartKind::Transient,
                 RestartKind::Temporary,
             ]),
-            attempts: dice.between(1, 3) as u32,
+            attempts: dice.between(1, 4) as u32,
             backoff: Backoff { initial: dice.millis(0, 10), max: dice.millis(0, 60) },
         },
         supervision: supervision(dice),
