@@ -167,7 +167,9 @@ impl Part {
         let (stage, who) = (self.stage(), self.presence.who);
         let mut dice = self.hook_dice(salt);
         let run = stage.ledger().hook_begins(who, name);
-        if dice.percent(20) && !self.role().targets.is_empty() {
+        // Not from every incarnation: a play of crashes that each lead to a message would have no end.
+        let speaks = self.presence.incarnation <= 3 && dice.percent(30);
+        if speaks && !self.role().targets.is_empty() {
             let to = dice.pick(&self.role().targets);
             let plot = Plot { temper: Temper::Calm, fuel: dice.below(2) as u8 };
             self.pen.begin_hook();
