@@ -144,10 +144,11 @@ fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadL
     let limit = play.roles[entry.to].restart.attempts;
     let attempt = letter.message.envelope.attempt;
     let never = last.is_none();
+    let unsure = entry.runs.last().is_some_and(|&run| ledger.runs[run].kept == Kept::Maybe);
     let why_fits = match letter.reason.kind() {
         "rejected" => last == Some(How::Rejected),
         "failed" => last == Some(How::Retried) && attempt == limit,
-        "crashed" => !never && last != Some(How::Rejected) && attempt <= limit,
+        "crashed" => !never && (unsure || last != Some(How::Rejected)) && attempt <= limit,
         "ask-crashed" | "expired" => entry.is_ask,
         "overflow" => never && Ledger::drops(play, entry.to),
         "mailbox-full" => never && !Ledger::drops(play, entry.to),
