@@ -239,7 +239,8 @@ impl World {
     fn without_blamed(&self, actor: &Actor, lane: &Lane) -> Backlog {
         let mut left = std::mem::take(&mut *lane.backlog.lock());
         if let Some(report) = lane.last_crash.lock().clone()
-            && let Some(message) = report.blamed.and_then(|(id, _)| left.remove(id))
+            // The attempt counts: a question that is asked again has its id from the one that is blamed.
+            && let Some(message) = report.blamed.and_then(|(id, attempt)| left.remove(id, attempt))
         {
             self.bury(actor, [message], &DeadReason::Crashed(report), true);
         }

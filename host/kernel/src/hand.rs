@@ -174,7 +174,7 @@ impl Hand {
         Ok(())
     }
 
-    /// Commits the finished messages, sends at once, and waits for the reply.
+    /// Commits the finished messages, sends at once, and waits for the reply: `timeout` for all of it.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
@@ -186,20 +186,17 @@ impl Hand {
         }
         let world = self.world.clone();
         let deadline = Instant::now() + timeout;
-        self.commit().await;
-        let mut ask = world.asks.open();
-        // After the commit: whom it answered waits no more.
-        let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
-        let envelope = self.caused_envelope(ask.token());
-        match tokio::time::timeout_at(deadline, async {
+        let asked = async {
+            // If time runs out in here, the next commit goes on.
+            self.commit().await;
+            let mut ask = world.asks.open();
+            // After the commit: whom it answered waits no more.
+            let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
+            let envelope = self.caused_envelope(ask.token());
             world.deliver_one(&target, &envelope, body, deadline).await?;
             ask.answer().await
-        })
-        .await
-        {
-            Ok(answer) => answer,
-            Err(_) => Err(AskError::Timeout),
-        }
+        };
+        tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout))
     }
 
     /// Sends recorded and not yet committed.

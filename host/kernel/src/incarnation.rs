@@ -129,16 +129,17 @@ impl Incarnation {
         hand.batch_mut();
         let mut timer = None;
         let took = poll_fn(|cx| {
-            let (next_due, left) = {
+            let (next_due, left, room, signal) = {
                 let mut backlog = self.lane.backlog.lock();
-                let mut next_due = None;
+                let (mut next_due, mut signal) = (None, Signal::Run);
                 if backlog.len() > 0 {
-                    let signal = mailbox.look(self.lane.index);
+                    signal = mailbox.look(self.lane.index);
                     if matches!(signal, Signal::Stop | Signal::Kill) {
                         return Poll::Ready(Took::Signal(signal));
                     }
                     next_due = backlog.wake_due(Instant::now);
                     let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
+                    backlog.alone = backlog.solo > 0;
                     backlog.solo = backlog.solo.saturating_sub(take);
                     for message in backlog.returned.drain(..take) {
                         hand.batch_in_progress().push(&message);
@@ -147,10 +148,22 @@ impl Incarnation {
                         return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
                     }
                 }
-                (next_due, backlog.len())
+                backlog.alone = false;
+                (next_due, backlog.len(), backlog.room(mailbox.spec()), signal)
             };
-            // Retries are still to come: an orderly stop waits for them.
-            match mailbox.poll_take(self.lane.index, cx, most, BATCH_BYTES, left > 0, hand.batch_in_progress()) {
+            let polled = if room == 0 {
+                // Nothing goes on here but with a retry, or at the supervisor's next word.
+                mailbox.pass_on();
+                if mailbox.poll_next_signal(self.lane.index, cx, signal).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            } else {
+                let (lane, batch) = (self.lane.index, hand.batch_in_progress());
+                // Retries are still to come: an orderly stop waits for them.
+                mailbox.poll_take(lane, cx, most.min(room), BATCH_BYTES, left > 0, batch)
+            };
+            match polled {
                 Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.lane.index) => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

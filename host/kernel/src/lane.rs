@@ -11,6 +11,7 @@ use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
 use crate::crash::CrashReport;
+use crate::mailbox::MailboxSpec;
 use crate::message::{Message, MessageId};
 
 /// One lane of an actor. Its running incarnation alone touches most of it.
@@ -79,6 +80,8 @@ pub(crate) struct Backlog {
     pub(crate) returned: VecDeque<Message>,
     /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
     pub(crate) solo: usize,
+    /// What is in hand was one of those.
+    pub(crate) alone: bool,
     /// To be handled again at a time.
     pub(crate) delayed: Vec<(Instant, Message)>,
 }
@@ -104,14 +107,20 @@ impl Backlog {
         for message in messages.rev() {
             self.returned.push_front(message);
         }
-        // In front of others that go alone, these must as well: `solo` counts from the front.
-        self.solo += if self.solo > 0 { self.returned.len() - before } else { solo };
+        // Who was taken alone still goes alone. And in front of others that do: `solo` counts from the front.
+        self.solo += if self.alone || self.solo > 0 { self.returned.len() - before } else { solo };
     }
 
     /// Takes over what another lane will not handle any more.
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);
         self.delayed.extend(other.delayed);
+    }
+
+    /// How many messages more may come out of the mailbox: those that wait for a retry have its bounds, too.
+    pub(crate) fn room(&self, spec: &MailboxSpec) -> usize {
+        let bytes: usize = self.delayed.iter().map(|(_, message)| message.body.len() + HEADER_BYTES).sum();
+        if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }
 
     /// Moves what is due to `returned` and says when the next one is.
@@ -126,13 +135,14 @@ impl Backlog {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// Takes out one message.
-    pub(crate) fn remove(&mut self, id: MessageId) -> Option<Message> {
-        if let Some(at) = self.returned.iter().position(|message| message.envelope.id == id) {
+    /// Takes out the message with this id and so many failures.
+    pub(crate) fn remove(&mut self, id: MessageId, failures: u32) -> Option<Message> {
+        let wanted = |message: &Message| (message.envelope.id, message.envelope.attempt) == (id, failures);
+        if let Some(at) = self.returned.iter().position(wanted) {
             self.solo -= usize::from(at < self.solo);
             return self.returned.remove(at);
         }
-        let at = self.delayed.iter().position(|(_, message)| message.envelope.id == id)?;
+        let at = self.delayed.iter().position(|(_, message)| wanted(message))?;
         Some(self.delayed.remove(at).1)
     }
 

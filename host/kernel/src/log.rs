@@ -116,8 +116,12 @@ impl Batch {
 
     pub(crate) fn clear(&mut self) {
         if !self.lent.is_empty() {
-            // Whoever still holds what was lent keeps it; else the buffer comes back.
-            self.bytes = Arc::get_mut(&mut self.lent).map(std::mem::take).unwrap_or_default();
+            // The buffer comes back, or whoever still holds what was lent keeps it, for himself.
+            if let Some(lent) = Arc::get_mut(&mut self.lent) {
+                self.bytes = std::mem::take(lent);
+            } else {
+                self.lent = Arc::default();
+            }
             self.tokens.clear();
         }
         self.bytes.clear();

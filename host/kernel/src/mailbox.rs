@@ -343,6 +343,17 @@ impl Mailbox {
         Poll::Pending
     }
 
+    /// Resolves when the signal is another than `before`.
+    pub(crate) fn poll_next_signal(&self, lane: usize, cx: &mut Context<'_>, before: Signal) -> Poll<Signal> {
+        let mut inner = self.inner.lock();
+        let seat = &mut inner.seats[lane];
+        if seat.signal != before {
+            return Poll::Ready(seat.signal);
+        }
+        remember(&mut seat.watcher, cx);
+        Poll::Pending
+    }
+
     /// Tells the lane's incarnation. A word never softens one before it; `Run` is for the next incarnation.
     pub(crate) fn set_signal(&self, lane: usize, signal: Signal) {
         let wakers = {

@@ -153,8 +153,10 @@ impl Supervision {
             let timer = self.tree.next_timer();
             let due = self.began + timer.unwrap_or_default();
             let events = tokio::select! {
-                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
+                // In this order, so that one seed gives one play, and that crashes without a pause starve no timer.
+                biased;
                 () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
+                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
             };
             for event in events {
                 over |= self.step(event);
@@ -350,7 +352,8 @@ impl Supervision {
             Action::RestartIn { node, pause, window } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
-                let decision = Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
+                let decision =
+                    Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
                 self.verdicts.decided(node, decision);
             }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use playhouse_kernel::{AskError, Failure, Outcome};
+use playhouse_kernel::{AskError, Backoff, Failure, Outcome};
 
 use crate::stage::*;
 
@@ -146,4 +146,58 @@ async fn who_asks_back_after_its_answer_closes_no_circle() {
     let mut lines = journal.lines();
     lines.sort();
     assert_eq!(lines, ["/a asked: Ok([111, 107])", "/b asked: Ok([111, 107])"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_first() {
+    let mut fragile = quick(|_| Err(trap())).at("/fragile");
+    fragile.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
+    let asker = native(|hand| {
+        Box::pin(async {
+            let answer = hand.ask("/fragile", b"?", SOON).await;
+            Ok(Outcome::Failed(Failure::Retry(answer.unwrap_err().to_string())))
+        })
+    });
+    let kernel = start(vec![fragile, sends_to(asker.at("/asker"), &["/fragile"])]).await;
+    tell(&kernel, "/asker", "go").await;
+    while kernel.actors().await[0].waiting == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    kernel.kill();
+    kernel.over().await;
+    assert_eq!(letters(&kernel), ["ask-crashed ? x1", "stopped ? x0", "stopped go x1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_ends_at_its_deadline_even_when_what_it_has_to_commit_first_finds_no_room() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let asker = native(move |hand| {
+        let log = log.clone();
+        Box::pin(async move {
+            if text(hand) == "ask" {
+                let began = tokio::time::Instant::now();
+                let answer = hand.ask("/echo", b"?", SOON).await;
+                log.note(format!("{answer:?} after {:?}", began.elapsed()));
+            } else if text(hand) == "fill" {
+                hand.tell("/full", b"1").expect("granted");
+                hand.tell("/full", b"2").expect("granted");
+            }
+            Ok(Outcome::Done(None))
+        })
+    });
+    let (mut full, mut asker) = (recorder(&journal).at("/full"), sends_to(asker.at("/a"), &["/full", "/echo"]));
+    (full.auto_start, asker.auto_start) = (false, false);
+    full.mailbox.capacity = 1;
+    let kernel = start(vec![full, echo().at("/echo"), asker]).await;
+    for body in ["-", "fill", "ask"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.resume(&addr("/a")).await;
+    tokio::time::sleep(SOON * 2).await;
+    kernel.resume(&addr("/full")).await;
+    kernel.idle().await;
+    let expected = ["Err(Timeout) after 1s", "full:1", "full:2"];
+    assert_eq!(journal.lines(), expected);
+    assert!(letters(&kernel).is_empty());
 }

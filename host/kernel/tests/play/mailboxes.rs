@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Outcome, Overflow, SendError};
+use playhouse_kernel::{ActorSpec, Backoff, Failure, Outcome, Overflow, SendError};
 
 use crate::stage::*;
 
@@ -125,4 +125,20 @@ async fn blocked_senders_get_in_in_the_order_they_came() {
     let expected: Vec<_> =
         std::iter::once("shop:first".to_owned()).chain((0..10).map(|n| format!("shop:{n}"))).collect();
     assert_eq!(journal.lines(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_messages_wait_for_a_retry_as_the_mailbox_holds_and_no_more() {
+    let hour = Duration::from_hours(1);
+    let mut spec = quick(|_| Ok(Outcome::Failed(Failure::Retry("never".into())))).at("/a");
+    spec.restart.backoff = Backoff { initial: hour, max: hour };
+    spec.mailbox.capacity = 3;
+    let kernel = start(vec![spec]).await;
+    let mut accepted = 0;
+    while accepted < 50 && kernel.tell(&addr("/a"), b"x", SOON).await.is_ok() {
+        accepted += 1;
+    }
+    assert_eq!(accepted, 6, "three to be retried, three in the mailbox");
+    kernel.idle().await;
+    assert_eq!(letters(&kernel), ["failed x x3"; 6]);
 }

@@ -28,6 +28,7 @@ impl Journal {
 }
 
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
+type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -38,6 +39,7 @@ pub struct Native {
     prepare: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
+    returns_before: Arc<Pause>,
 }
 
 /// Handles each message with `handler`.
@@ -50,6 +52,7 @@ pub fn native(
         prepare: Arc::new(|_| Ok(())),
         handler: Arc::new(handler),
         shutdown: Arc::new(|_| Ok(())),
+        returns_before: Arc::new(|_| false),
     }
 }
 
@@ -88,6 +91,12 @@ impl Native {
 
     pub fn on_shutdown(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.shutdown = Arc::new(hook);
+        self
+    }
+
+    /// Returns early, before the message in hand, when `pause` says so.
+    pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
+        self.returns_before = Arc::new(pause);
         self
     }
 
@@ -202,7 +211,7 @@ impl Behavior for Run {
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            while self.hand.current().is_some() {
+            while self.hand.current().is_some() && !(self.native.returns_before)(&self.hand) {
                 let outcome = (self.native.handler)(&mut self.hand).await?;
                 self.hand.finish(outcome);
             }

@@ -1,6 +1,8 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use playhouse_kernel::{Failure, Outcome, SendError};
+use parking_lot::Mutex;
+use playhouse_kernel::{Backoff, Failure, Outcome, SendError};
 
 use crate::stage::*;
 
@@ -276,4 +278,46 @@ async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretc
             assert!(letter.reason.to_string().contains("did not finish within 5s"), "{}", letter.reason);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_door_still_holds_of_an_old_batch_does_not_show_in_the_next() {
+    let (journal, held) = (Journal::default(), Mutex::new(Vec::new()));
+    let log = journal.clone();
+    let keeper = quick(move |hand| {
+        held.lock().push(hand.flat(b""));
+        log.note(text(hand));
+        Ok(Outcome::Done(None))
+    });
+    let kernel = start(vec![keeper.at("/a")]).await;
+    for body in ["1", "2", "3"] {
+        tell(&kernel, "/a", body).await;
+        kernel.idle().await;
+    }
+    assert_eq!(journal.lines(), ["1", "2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_crashed_with_others_is_handled_alone_even_after_an_early_return() {
+    let journal = Journal::default();
+    let (log, paused) = (journal.clone(), AtomicBool::new(false));
+    let fragile = quick(move |hand| {
+        log.note(format!("{} of {}", text(hand), hand.len()));
+        match text(hand).as_str() {
+            "later" if hand.envelope().unwrap().attempt == 0 => Ok(Outcome::Failed(Failure::Retry("not yet".into()))),
+            "odd" if hand.len() > 1 => Err(trap()),
+            _ => Ok(Outcome::Done(None)),
+        }
+    })
+    .returns_before(move |hand| text(hand) == "odd" && hand.len() == 1 && !paused.swap(true, Ordering::Relaxed));
+    let mut spec = fragile.at("/a");
+    spec.auto_start = false;
+    spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+    let kernel = start(vec![spec]).await;
+    for body in ["first", "later", "odd"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["first of 1", "later of 2", "odd of 2", "later of 1", "odd of 1", "later of 1"]);
 }

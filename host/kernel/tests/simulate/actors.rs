@@ -1,0 +1,328 @@
+//! The actors: plain Rust behaviours that roll what each message does, and enter everything into the ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use playhouse_kernel::{ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Hand, Launcher, Outcome, Plan};
+use tokio::time::{Instant, sleep};
+
+use crate::bodies;
+use crate::dice::Dice;
+use crate::ledger::{How, Ledger, RunId};
+use crate::pen::Pen;
+use crate::world::{Play, Plot, Role, Temper, Who};
+
+/// A play under way: its script, and the ledger that all write into.
+pub struct Stage {
+    pub play: Play,
+    ledger: Mutex<Ledger>,
+    began: Instant,
+}
+
+impl Stage {
+    pub fn new(play: Play) -> Arc<Self> {
+        let ledger = Mutex::new(Ledger::new(play.roles.len()));
+        Arc::new(Self { play, ledger, began: Instant::now() })
+    }
+
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        let mut ledger = self.ledger.lock();
+        ledger.now = self.began.elapsed();
+        ledger
+    }
+
+    pub fn plan(self: &Arc<Self>) -> Plan {
+        let actors = (0..self.play.roles.len()).map(|who| self.spec(who)).collect();
+        let Play { seed, supervision, dead_letters, .. } = self.play;
+        Plan { actors, supervision, dead_letters, seed, ..Plan::default() }
+    }
+
+    fn spec(self: &Arc<Self>, who: Who) -> ActorSpec {
+        let Role { auto_start, batch, mailbox, restart, supervision, timeout, .. } = self.play.roles[who];
+        let launcher = Arc::new(Player { stage: self.clone(), who });
+        ActorSpec {
+            auto_start,
+            batch,
+            mailbox,
+            restart,
+            supervision,
+            timeout,
+            sends_to: self.play.roles[who].targets.iter().map(|&t| self.play.roles[t].address.clone()).collect(),
+            ..ActorSpec::new(self.play.roles[who].address.clone(), launcher)
+        }
+    }
+}
+
+struct Player {
+    stage: Arc<Stage>,
+    who: Who,
+}
+
+impl Launcher for Player {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: hand.incarnation() };
+        self.stage.ledger().launch(self.who, presence.incarnation);
+        let part = Part { presence, hand, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
+        Box::pin(async move {
+            let mut dice = part.hook_dice(1);
+            part.mishap(&mut dice).await?;
+            let behavior: Box<dyn Behavior> = Box::new(part);
+            Ok(behavior)
+        })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "simulated"
+    }
+}
+
+/// One incarnation, from its launch to its end, whatever ends it.
+struct Presence {
+    stage: Arc<Stage>,
+    who: Who,
+    incarnation: u64,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.stage.ledger().gone(self.who, self.incarnation);
+    }
+}
+
+struct Part {
+    presence: Presence,
+    hand: Hand,
+    pen: Pen,
+}
+
+impl Behavior for Part {
+    fn hand(&mut self) -> &mut Hand {
+        &mut self.hand
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(self.hook("init", 2))
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(self.turns())
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(self.hook("shutdown", 3))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Panic,
+    Trap,
+    Exit(i32),
+    Hang,
+}
+
+const FAULTS: [Fault; 5] = [Fault::Panic, Fault::Trap, Fault::Exit(0), Fault::Exit(1), Fault::Hang];
+
+impl Fault {
+    async fn strike(self) -> Result<(), Crash> {
+        match self {
+            // Unlike `panic!`, it writes nothing to stderr.
+            Self::Panic => std::panic::resume_unwind(Box::new("a panic of the simulated actor")),
+            Self::Trap => Err(Crash::new(CrashReason::Trap { kind: "simulated".into() })),
+            Self::Exit(status) => Err(Crash::new(CrashReason::Exit { status })),
+            Self::Hang => std::future::pending().await,
+        }
+    }
+}
+
+/// Enters a call as cut off when it is dropped half-way.
+struct Cut(Option<(Arc<Stage>, Who)>);
+
+impl Drop for Cut {
+    fn drop(&mut self) {
+        if let Some((stage, who)) = self.0.take() {
+            let mut ledger = stage.ledger();
+            ledger.must(!std::thread::panicking(), || "the simulated actor panicked without meaning to".to_owned());
+            ledger.call_cut(who);
+        }
+    }
+}
+
+impl Part {
+    fn stage(&self) -> Arc<Stage> {
+        self.presence.stage.clone()
+    }
+
+    fn role(&self) -> &Role {
+        &self.presence.stage.play.roles[self.presence.who]
+    }
+
+    fn hook_dice(&self, hook: u64) -> Dice {
+        let Presence { stage, who, incarnation } = &self.presence;
+        Dice::new(stage.play.seed, hook + 8 * (*who as u64 + 64 * incarnation))
+    }
+
+    async fn hook(&mut self, name: &'static str, salt: u64) -> Result<(), Crash> {
+        let (stage, who) = (self.stage(), self.presence.who);
+        let mut dice = self.hook_dice(salt);
+        let run = stage.ledger().hook_begins(who, name);
+        // Not from every incarnation: a play of crashes that each lead to a message would have no end.
+        let speaks = self.presence.incarnation <= 3 && dice.percent(30);
+        if speaks && !self.role().targets.is_empty() {
+            let to = dice.pick(&self.role().targets);
+            let plot = Plot { temper: Temper::Calm, fuel: dice.below(2) as u8 };
+            self.pen.begin_hook();
+            self.tell(&mut dice, run, to, plot);
+        }
+        let result = self.mishap(&mut dice).await;
+        stage.ledger().hook_ends(run, result.is_ok());
+        result
+    }
+
+    /// What may go wrong in `launch` and in the hooks.
+    async fn mishap(&self, dice: &mut Dice) -> Result<(), Crash> {
+        let weather = self.presence.stage.play.weather;
+        if dice.percent(weather.slow) {
+            sleep(dice.millis(0, 8)).await;
+        }
+        if dice.percent(weather.hook) {
+            return dice.pick(&FAULTS).strike().await;
+        }
+        Ok(())
+    }
+
+    async fn turns(&mut self) -> Result<(), Crash> {
+        let (stage, who) = (self.stage(), self.presence.who);
+        let (taken, most) = (self.hand.len(), self.role().batch);
+        stage.ledger().call_begins(who, taken, most);
+        let mut cut = Cut(Some((stage.clone(), who)));
+        self.pen.begin(&mut self.hand);
+        while let Some((envelope, body)) = self.pen.current(&self.hand) {
+            let lines = stage.ledger().trace.len() as u64;
+            let mut dice = Dice::new(stage.play.seed, 4 + 8 * lines);
+            if dice.percent(stage.play.weather.early) {
+                break;
+            }
+            let (serial, plot) = bodies::read(&stage, &body);
+            let run = stage.ledger().begin(&stage.play, who, serial, envelope);
+            stage.ledger().takes_up(who, run);
+            let sender = self.pen.sender(&self.hand);
+            bodies::check_sender(&stage, serial, sender);
+            let crash = self.turn(&mut dice, run, plot, envelope.attempt).await?;
+            let outcome = match crash {
+                Turn::Ends(outcome) => outcome,
+                Turn::Crashes => return self.crash_in_call(&mut dice, &mut cut).await,
+            };
+            stage.ledger().ends(who, how(&outcome));
+            self.pen.finish(&mut self.hand, outcome);
+            if dice.percent(stage.play.weather.crash / 2) {
+                return self.crash_in_call(&mut dice, &mut cut).await;
+            }
+        }
+        self.pen.flush(&mut self.hand);
+        cut.0 = None;
+        stage.ledger().call_returns(who);
+        Ok(())
+    }
+
+    async fn crash_in_call(&mut self, dice: &mut Dice, cut: &mut Cut) -> Result<(), Crash> {
+        // What was recorded before a crash is dropped as well.
+        if dice.percent(50) {
+            self.pen.flush(&mut self.hand);
+        }
+        let fault = dice.pick(&FAULTS);
+        if fault != Fault::Hang {
+            cut.0 = None;
+            self.presence.stage.ledger().call_crashes(self.presence.who);
+        }
+        fault.strike().await
+    }
+
+    /// The steps of one message: sends, asks, pauses.
+    async fn turn(&mut self, dice: &mut Dice, run: RunId, plot: Plot, attempt: u32) -> Result<Turn, Crash> {
+        let weather = self.presence.stage.play.weather;
+        let bad = match plot.temper {
+            Temper::Poison => true,
+            Temper::Shock => attempt == 0,
+            _ => dice.percent(weather.crash),
+        };
+        let steps = dice.below(4);
+        let crash_before = if bad { dice.between(0, steps) } else { usize::MAX };
+        for step in 0..=steps {
+            if step == crash_before {
+                return Ok(Turn::Crashes);
+            }
+            if step < steps {
+                self.step(dice, run, plot).await;
+            }
+        }
+        Ok(Turn::Ends(match plot.temper {
+            Temper::Rejected => Outcome::Failed(Failure::Reject("no".into())),
+            Temper::Retried => Outcome::Failed(Failure::Retry("not now".into())),
+            Temper::RetriedOnce if attempt == 0 => Outcome::Failed(Failure::Retry("not yet".into())),
+            _ => Outcome::Done(dice.percent(60).then(|| (run as u64).to_le_bytes().into())),
+        }))
+    }
+
+    async fn step(&mut self, dice: &mut Dice, run: RunId, plot: Plot) {
+        let weather = self.presence.stage.play.weather;
+        if dice.percent(weather.slow) {
+            // Now and then beyond what a call may take.
+            let most = if dice.percent(5) { 100 } else { 10 };
+            return sleep(dice.millis(0, most)).await;
+        }
+        let kind = dice.below(10);
+        if kind == 0 {
+            return tokio::task::yield_now().await;
+        }
+        if kind == 1 {
+            return bodies::check_strangers(self.presence.who, &self.presence.stage, &mut self.hand);
+        }
+        let Some(fuel) = plot.fuel.checked_sub(1) else { return };
+        if self.role().targets.is_empty() {
+            return;
+        }
+        let to = dice.pick(&self.role().targets);
+        let next = Plot::roll(dice, weather, fuel);
+        if kind < 8 {
+            self.tell(dice, run, to, next);
+        } else {
+            let timeout = dice.millis(0, 80);
+            self.ask(dice, run, to, next, timeout).await;
+        }
+    }
+
+    fn tell(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot) {
+        let stage = self.stage();
+        let bytes = bodies::roll_bytes(dice);
+        let serial = stage.ledger().tells(run, to, plot, bytes);
+        let body = bodies::write(serial, plot, bytes);
+        self.pen.tell(&mut self.hand, stage.play.roles[to].address.as_str(), &body);
+    }
+
+    async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {
+        let (stage, who) = (self.stage(), self.presence.who);
+        let bytes = bodies::roll_bytes(dice);
+        self.pen.flush(&mut self.hand);
+        let (serial, circle) = stage.ledger().ask_begins(run, to, plot, bytes, timeout);
+        let body = bodies::write(serial, plot, bytes);
+        let began = Instant::now();
+        let answer = self.hand.ask(stage.play.roles[to].address.as_str(), &body, timeout).await;
+        stage.ledger().ask_answered(&stage.play, who, &answer);
+        bodies::check_answer(&stage, serial, &answer, circle, began.elapsed(), timeout);
+    }
+}
+
+enum Turn {
+    Ends(Outcome),
+    Crashes,
+}
+
+fn how(outcome: &Outcome) -> How {
+    match outcome {
+        Outcome::Done(_) => How::Done,
+        Outcome::Failed(Failure::Reject(_)) => How::Rejected,
+        Outcome::Failed(Failure::Retry(_)) => How::Retried,
+    }
+}

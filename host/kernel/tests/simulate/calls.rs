@@ -1,0 +1,265 @@
+//! What the ledger knows of a call: which of its messages ended, which of them the kernel must have committed by now,
+//! and who is to blame when it crashes.
+
+use std::time::Duration;
+
+use playhouse_kernel::{Answer, AskError, SendError};
+
+use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Sender};
+use crate::trace::{Serial, What};
+use crate::world::{Play, Plot, Who};
+
+/// A call of `handle`.
+pub struct Call {
+    /// Messages it got.
+    pub taken: usize,
+    /// Messages whose outcome was committed while it ran.
+    settled: usize,
+    /// Ended since, and not committed.
+    pending: Vec<RunId>,
+    /// Ended, and perhaps committed: an ask tried to, and did not say.
+    unsure: Vec<RunId>,
+    current: Option<RunId>,
+    /// The ask that it waits for, and how many of `unsure` are older.
+    ask: Option<(Serial, usize)>,
+}
+
+impl Ledger {
+    pub fn launch(&mut self, who: Who, incarnation: u64) {
+        self.note(What::Launch(who, incarnation));
+        self.alive[who] += 1;
+        let (alive, over) = (self.alive[who], self.over);
+        self.must(alive == 1, || format!("{alive} incarnations of one actor"));
+        self.must(!over, || "an actor starts after the end".to_owned());
+    }
+
+    pub fn gone(&mut self, who: Who, incarnation: u64) {
+        self.note(What::Gone(who, incarnation));
+        self.alive[who] -= 1;
+        for run in std::mem::take(&mut self.returned[who]) {
+            self.keep(run, Kept::Maybe);
+        }
+    }
+
+    /// The kernel goes on with this incarnation: what it returned before was committed.
+    fn goes_on(&mut self, who: Who) {
+        for run in std::mem::take(&mut self.returned[who]) {
+            self.keep(run, Kept::Yes);
+        }
+    }
+
+    pub fn hook_begins(&mut self, who: Who, hook: &'static str) -> RunId {
+        self.goes_on(who);
+        self.note(What::Hook(who, hook));
+        let (of, how, sends) = (None, How::Open, Vec::new());
+        self.runs.push(Run { of, actor: who, how, kept: Kept::NotYet, sends, envelope: None });
+        self.runs.len() - 1
+    }
+
+    pub fn hook_ends(&mut self, run: RunId, well: bool) {
+        self.note(What::HookEnds(self.runs[run].actor, well));
+        self.runs[run].how = How::Done;
+        self.keep(run, if well { Kept::Yes } else { Kept::No });
+        if well {
+            self.release_sends(run);
+        }
+    }
+
+    pub fn call_begins(&mut self, who: Who, taken: usize, most: usize) {
+        self.goes_on(who);
+        self.note(What::Call(who, taken));
+        let (halted, over) = (self.halted[who], self.over);
+        self.must(!halted, || "a person stopped it, and it gets messages".to_owned());
+        self.must(!over, || "it gets messages after the end".to_owned());
+        self.must((1..=most).contains(&taken), || format!("a batch of {taken}, of {most} at most"));
+        let (pending, unsure) = (Vec::new(), Vec::new());
+        self.calls[who] = Some(Call { taken, settled: 0, pending, unsure, current: None, ask: None });
+    }
+
+    pub fn call(&mut self, who: Who) -> &mut Call {
+        self.calls[who].as_mut().expect("a call runs")
+    }
+
+    pub fn takes_up(&mut self, who: Who, run: RunId) {
+        self.call(who).current = Some(run);
+    }
+
+    pub fn tells(&mut self, run: RunId, to: Who, plot: Plot, body_bytes: usize) -> Serial {
+        let actor = self.runs[run].actor;
+        let serial = self.send(Sender::Actor(actor), Some(run), to, plot, body_bytes);
+        self.note(What::Tell(actor, serial, to, plot));
+        self.runs[run].sends.push(serial);
+        serial
+    }
+
+    pub fn ends(&mut self, who: Who, how: How) {
+        let call = self.call(who);
+        let run = call.current.take().expect("a message is in hand");
+        call.pending.push(run);
+        self.runs[run].how = how;
+        let serial = self.runs[run].of.expect("it is no hook");
+        let shown = match how {
+            How::Open => "open",
+            How::Done => "done",
+            How::Rejected => "rejected",
+            How::Retried => "to be retried",
+        };
+        self.note(What::Ends(who, serial, shown));
+    }
+
+    /// An ask commits what ended before it. Also says whether it would close a circle.
+    pub fn ask_begins(
+        &mut self,
+        run: RunId,
+        to: Who,
+        plot: Plot,
+        body_bytes: usize,
+        timeout: Duration,
+    ) -> (Serial, bool) {
+        let who = self.runs[run].actor;
+        let serial = self.send(Sender::Actor(who), Some(run), to, plot, body_bytes);
+        self.note(What::Ask(who, serial, to, plot, timeout));
+        let mut at = to;
+        while at != who
+            && let Some(next) = self.waits_for[at]
+        {
+            at = next;
+        }
+        let circle = at == who;
+        if !circle {
+            self.waits_for[who] = Some(to);
+        }
+        let call = self.call(who);
+        call.ask = Some((serial, call.unsure.len()));
+        let pending = std::mem::take(&mut call.pending);
+        call.unsure.extend(&pending);
+        for run in pending {
+            self.keep(run, Kept::Maybe);
+            self.release_sends(run);
+        }
+        self.send_at_once(serial, true);
+        (serial, circle)
+    }
+
+    pub fn ask_answered(&mut self, play: &Play, who: Who, answer: &Answer) {
+        self.waits_for[who] = None;
+        let call = self.call(who);
+        let (serial, older) = call.ask.take().expect("it asked");
+        let unsure = match answer {
+            // It was not even tried: nothing was committed.
+            Err(AskError::Deadlock(_)) => {
+                let back = call.unsure.split_off(older);
+                call.pending.extend(&back);
+                for run in back {
+                    self.keep(run, Kept::NotYet);
+                }
+                Vec::new()
+            }
+            Err(AskError::Timeout) => Vec::new(),
+            _ => std::mem::take(&mut call.unsure),
+        };
+        self.call(who).settled += unsure.len();
+        for run in unsure {
+            self.keep(run, Kept::Yes);
+        }
+        self.answered(play, serial, answer);
+    }
+
+    /// The answer to an ask, an actor's or the outside's.
+    pub fn answered(&mut self, play: &Play, serial: Serial, answer: &Answer) {
+        let shown = match answer {
+            Ok(_) => "a reply".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.note(What::Answer(serial, shown));
+        self.seen.insert(match answer {
+            Ok(_) => "answer: a reply",
+            Err(AskError::NoReply) => "answer: no reply",
+            Err(AskError::Failed(_)) => "answer: failed",
+            Err(AskError::Crashed(_)) => "answer: crashed",
+            Err(AskError::Stopped) => "answer: stopped",
+            Err(AskError::Timeout) => "answer: too late",
+            Err(AskError::Deadlock(_)) => "answer: a circle",
+            Err(_) => "answer: not sent",
+        });
+        let entry = &self.entries[serial];
+        let accepted = match answer {
+            Err(AskError::NotSent(SendError::MailboxFull(_))) if Self::drops(play, entry.to) => Certain::Yes,
+            Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
+            Err(AskError::Timeout) => Certain::Maybe,
+            _ => Certain::Yes,
+        };
+        let (lost_at, now, again) = (entry.lost_at, self.now, entry.answered_at.is_some());
+        self.must(!again, || format!("#{serial} is answered twice"));
+        if let Some(lost_at) = lost_at {
+            self.must(lost_at == now, || format!("who asked #{serial} was told of a crash only now"));
+            let crashed = matches!(answer, Err(AskError::Crashed(_)));
+            self.must(crashed, || format!("#{serial} was in hand in a crash, and the answer is {answer:?}"));
+        }
+        let entry = &mut self.entries[serial];
+        entry.accepted = accepted;
+        entry.answered_at = Some(now);
+        if let Ok(reply) = answer {
+            entry.replied_by = reply.first_chunk().map(|run| u64::from_le_bytes(*run) as usize);
+        }
+    }
+
+    pub fn call_returns(&mut self, who: Who) {
+        self.note(What::CallReturns(who));
+        let call = self.calls[who].take().expect("a call runs");
+        for &run in &call.pending {
+            self.release_sends(run);
+        }
+        for run in call.unsure.into_iter().chain(call.pending) {
+            self.keep(run, Kept::Returned);
+            self.returned[who].push(run);
+        }
+    }
+
+    /// It crashes by itself: nothing that was not committed happened.
+    pub fn call_crashes(&mut self, who: Who) {
+        self.note(What::CallCrashes(who));
+        let call = self.calls[who].take().expect("a call runs");
+        let sure = call.unsure.is_empty();
+        let left = call.taken - call.settled;
+        let in_hand: Vec<_> =
+            call.current.into_iter().chain(if sure { call.pending.clone() } else { Vec::new() }).collect();
+        for run in call.pending {
+            self.keep(run, if sure { Kept::No } else { Kept::Maybe });
+            if !sure {
+                // Perhaps it was the only one left.
+                self.entries[self.runs[run].of.expect("it is no hook")].blames.1 += 1;
+            }
+        }
+        for run in in_hand {
+            let entry = &mut self.entries[self.runs[run].of.expect("it is no hook")];
+            match left {
+                1 => entry.blames = (entry.blames.0 + 1, entry.blames.1 + 1),
+                _ if sure => entry.alone = true,
+                _ => entry.blames.1 += 1,
+            }
+            if entry.is_ask {
+                entry.lost_at = Some(self.now);
+            }
+        }
+    }
+
+    /// It was dropped half-way, by its timeout or by a kill.
+    pub fn call_cut(&mut self, who: Who) {
+        self.note(What::CallCut(who));
+        self.waits_for[who] = None;
+        let call = self.calls[who].take().expect("a call runs");
+        let sure = call.unsure.is_empty();
+        let kept = if sure { Kept::No } else { Kept::Maybe };
+        let left = call.taken - call.settled - if sure { 0 } else { call.unsure.len() + call.pending.len() };
+        // If it was its timeout, the only one left is to blame.
+        if left <= 1
+            && let Some(run) = call.current.or(call.pending.last().copied())
+        {
+            self.entries[self.runs[run].of.expect("it is no hook")].blames.1 += 1;
+        }
+        for run in call.pending {
+            self.keep(run, kept);
+        }
+    }
+}

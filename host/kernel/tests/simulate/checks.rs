@@ -1,0 +1,247 @@
+//! What must hold when a play is over, or idle: every message came to exactly one end, and the kernel's dead letters
+//! are the ledger's.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use playhouse_kernel::{DeadLetter, DeadLetterCounts};
+
+use crate::bodies;
+use crate::driver::Aftermath;
+use crate::ledger::{Certain, Entry, How, Kept, Ledger, RunId, Sender};
+use crate::trace::Serial;
+use crate::world::Play;
+
+/// How a message came to its end, as far as the actors can say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It never was one: refused, or its cause failed.
+    Never,
+    Done,
+    Letter,
+    /// One of these, and nobody outside the kernel can know.
+    Either,
+}
+
+/// All is done: whatever was accepted has ended.
+pub fn when_idle(ledger: &mut Ledger, counts: &DeadLetterCounts) {
+    let mut letters = (0, 0);
+    for serial in 0..ledger.entries.len() {
+        match end_of(ledger, serial) {
+            End::Letter => letters = (letters.0 + 1, letters.1 + 1),
+            End::Either => letters.1 += 1,
+            End::Never | End::Done => {}
+        }
+    }
+    let total = counts.total();
+    ledger.must((letters.0..=letters.1).contains(&total), || {
+        format!("all is done with {total} dead letters, and {letters:?} messages were not handled")
+    });
+}
+
+pub fn in_the_end(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
+    ledger.over = true;
+    ledger.seen.extend(aftermath.counts.by_reason.keys());
+    if aftermath.counts.sum().forgotten > 0 {
+        ledger.seen.insert("forgotten letters");
+    }
+    let letters = by_serial(ledger, play, &aftermath.letters);
+    let complete = aftermath.counts.sum().forgotten == 0;
+    if complete {
+        settle_the_unsure(ledger, &letters);
+    }
+    for serial in 0..ledger.entries.len() {
+        let found = letters.get(&serial).map_or(0, Vec::len);
+        let end = end_of(ledger, serial);
+        let fits = match end {
+            End::Never | End::Done => found == 0,
+            End::Letter => found == 1 || !complete && found == 0,
+            End::Either => found <= 1,
+        };
+        let expected = match end {
+            End::Never => "it was never sent",
+            End::Done => "it was handled",
+            End::Letter => "it was not handled",
+            End::Either => "nobody knows",
+        };
+        ledger.must(fits, || format!("#{serial}: {expected}, and there are {found} dead letters of it"));
+        check_flow(ledger, serial);
+        check_reply(ledger, serial);
+    }
+    when_idle(ledger, &aftermath.counts);
+    check_counts(ledger, play, aftermath);
+    check_order(ledger);
+    check_ids(ledger);
+    let alive: usize = ledger.alive.iter().sum();
+    ledger.must(alive == 0, || format!("{alive} incarnations outlive the play"));
+    let waiting = ledger.calls.iter().flatten().count();
+    ledger.must(waiting == 0, || format!("{waiting} calls outlive the play"));
+}
+
+fn end_of(ledger: &Ledger, serial: Serial) -> End {
+    let entry = &ledger.entries[serial];
+    let accepted = match entry.cause.map(|cause| ledger.sends_kept(cause)) {
+        None => entry.accepted,
+        Some(Kept::Yes | Kept::Returned) => Certain::Yes,
+        Some(Kept::Maybe) => Certain::Maybe,
+        Some(Kept::NotYet | Kept::No) => Certain::No,
+    };
+    let done = entry.runs.last().map_or(Certain::No, |&run| match (ledger.runs[run].how, ledger.runs[run].kept) {
+        (How::Done, Kept::Yes | Kept::Returned) => Certain::Yes,
+        (How::Done, Kept::Maybe) => Certain::Maybe,
+        _ => Certain::No,
+    });
+    match (accepted, done) {
+        (Certain::No, _) => End::Never,
+        (_, Certain::Yes) => End::Done,
+        (Certain::Yes, Certain::No) => End::Letter,
+        // It was handled, so it was accepted.
+        (Certain::Maybe, Certain::No) if !entry.runs.is_empty() => End::Letter,
+        _ => End::Either,
+    }
+}
+
+/// What was cut off in its commit shows by its messages whether it was kept; then all of it was, or nothing.
+fn settle_the_unsure(ledger: &mut Ledger, letters: &BTreeMap<Serial, Vec<&DeadLetter>>) {
+    for run in 0..ledger.runs.len() {
+        if ledger.runs[run].kept != Kept::Maybe {
+            continue;
+        }
+        let ended =
+            |serial: Serial, ledger: &Ledger| letters.contains_key(&serial) || !ledger.entries[serial].runs.is_empty();
+        let last = ledger.runs[run].of.is_none_or(|serial| ledger.entries[serial].runs.last() == Some(&run));
+        let buried = ledger.runs[run].of.is_some_and(|serial| letters.contains_key(&serial));
+        let failed = ledger.runs[run].how != How::Done;
+        let kept = if failed { continue } else { last && !buried };
+        let sends = ledger.runs[run].sends.clone();
+        let seen = sends.iter().filter(|&&serial| ended(serial, ledger)).count();
+        ledger.must(seen == if kept { sends.len() } else { 0 }, || {
+            format!("run {run} was cut off in its commit (kept: {kept}), and {seen} of {} sends are seen", sends.len())
+        });
+        ledger.keep(run, if kept { Kept::Yes } else { Kept::No });
+    }
+}
+
+fn by_serial<'a>(
+    ledger: &mut Ledger,
+    play: &Play,
+    letters: &'a [Arc<DeadLetter>],
+) -> BTreeMap<Serial, Vec<&'a DeadLetter>> {
+    let mut found: BTreeMap<Serial, Vec<&DeadLetter>> = BTreeMap::new();
+    for letter in letters {
+        let serial = bodies::serial(&letter.message.body);
+        if serial >= ledger.entries.len() {
+            ledger.blame(format!("a dead letter that nobody sent: {letter:?}"));
+            continue;
+        }
+        check_letter(ledger, play, serial, letter);
+        found.entry(serial).or_default().push(letter);
+    }
+    found
+}
+
+/// A letter says what happened.
+fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadLetter) {
+    let entry = &ledger.entries[serial];
+    // What ended and was not kept might as well not have ended.
+    let ended = |run: &RunId| if ledger.runs[*run].kept == Kept::No { How::Open } else { ledger.runs[*run].how };
+    let last = entry.runs.last().map(ended);
+    let limit = play.roles[entry.to].restart.attempts;
+    let attempt = letter.message.envelope.attempt;
+    let never = last.is_none();
+    let unsure = entry.runs.last().is_some_and(|&run| ledger.runs[run].kept == Kept::Maybe);
+    let why_fits = match letter.reason.kind() {
+        "rejected" => last == Some(How::Rejected),
+        "failed" => last == Some(How::Retried) && attempt == limit,
+        "crashed" => !never && (unsure || last != Some(How::Rejected)) && attempt <= limit,
+        "ask-crashed" | "expired" => entry.is_ask,
+        "overflow" => never && Ledger::drops(play, entry.to),
+        "mailbox-full" => never && !Ledger::drops(play, entry.to),
+        "stopped" => true,
+        _ => false,
+    };
+    let sender = match entry.sender {
+        Sender::Outside => None,
+        Sender::Actor(who) => Some(&play.roles[who].address),
+    };
+    let who_fits = letter.to == play.roles[entry.to].address && letter.sender.as_ref() == sender;
+    let fits = why_fits && who_fits && (entry.blames.0..=entry.blames.1).contains(&attempt);
+    let (blames, reason) = (entry.blames, &letter.reason);
+    ledger.must(fits, || {
+        format!("#{serial} ended as {last:?} after {blames:?} failures; its letter: {reason}, attempt {attempt}")
+    });
+}
+
+fn check_flow(ledger: &mut Ledger, serial: Serial) {
+    let entry = &ledger.entries[serial];
+    let flow = entry.flow.or(entry.id.map(playhouse_kernel::MessageId::flow));
+    let envelopes: Vec<_> = entry.runs.iter().filter_map(|&run| ledger.runs[run].envelope).collect();
+    let hops = entry.hops;
+    for envelope in envelopes {
+        let same = flow.is_none_or(|flow| flow == envelope.flow) && envelope.hops == hops;
+        ledger.must(same, || format!("#{serial} is of flow {flow:?} after {hops} hops, and came as {envelope:?}"));
+    }
+}
+
+/// A reply is that of a turn that was kept.
+fn check_reply(ledger: &mut Ledger, serial: Serial) {
+    let Some(run) = ledger.entries[serial].replied_by else { return };
+    let fits = ledger.runs.get(run).is_some_and(|run| {
+        run.of == Some(serial) && run.how == How::Done && matches!(run.kept, Kept::Yes | Kept::Returned | Kept::Maybe)
+    });
+    ledger.must(fits, || format!("the reply to #{serial} comes from run {run}, which did not commit or is another's"));
+}
+
+/// The counters are those of the letters, and the store keeps no more than it may.
+fn check_counts(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
+    let Aftermath { letters, counts } = aftermath;
+    ledger.must(letters.len() <= play.dead_letters.capacity, || format!("{} letters are kept", letters.len()));
+    ledger.must(counts.total() == letters.len() as u64 + counts.sum().forgotten, || format!("the letters' {counts:?}"));
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for letter in letters {
+        *kinds.entry(letter.reason.kind()).or_default() += 1;
+    }
+    let fits = kinds.iter().all(|(kind, count)| {
+        let counted = counts.by_reason.get(kind).map_or(0, |fates| fates.all);
+        if counts.sum().forgotten == 0 { counted == *count } else { counted >= *count }
+    });
+    ledger.must(fits, || format!("{counts:?}, and the letters are {kinds:?}"));
+}
+
+/// Between two that never were to be retried, whoever left its sender first was handled first, whatever crashed.
+fn check_order(ledger: &mut Ledger) {
+    let is_done = |entry: &Entry| {
+        let retried = entry.runs.iter().any(|&run| ledger.runs[run].how == How::Retried);
+        let kept = |run: RunId| matches!(ledger.runs[run].kept, Kept::Yes | Kept::Returned);
+        entry.runs.last().copied().filter(|&run| ledger.runs[run].how == How::Done && kept(run) && !retried)
+    };
+    let mut done: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (serial, entry) in ledger.entries.iter().enumerate() {
+        if let Some(run) = is_done(entry) {
+            done.entry((entry.sender, entry.to)).or_default().push((entry.released, run, serial));
+        }
+    }
+    for ((sender, _to), mut line) in done {
+        line.sort_unstable();
+        for pair in line.windows(2) {
+            ledger.must(pair[0].1 < pair[1].1, || format!("of {sender:?}, #{} overtook #{}", pair[1].2, pair[0].2));
+        }
+    }
+}
+
+/// No two messages have one id, but for a question that is asked again by a replay, and what it leads to.
+fn check_ids(ledger: &mut Ledger) {
+    let mut seen = HashSet::new();
+    let mut doubled = Vec::new();
+    for (serial, entry) in ledger.entries.iter().enumerate() {
+        if entry.is_ask || entry.after_ask {
+            continue;
+        }
+        let ids: HashSet<_> =
+            entry.runs.iter().filter_map(|&run| ledger.runs[run].envelope.map(|envelope| envelope.id)).collect();
+        if ids.len() > 1 || ids.into_iter().any(|id| !seen.insert(id)) {
+            doubled.push(serial);
+        }
+    }
+    ledger.must(doubled.is_empty(), || format!("their ids are others' too, or changed: {doubled:?}"));
+}

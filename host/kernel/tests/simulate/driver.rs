@@ -1,0 +1,254 @@
+//! Gives one play: starts the kernel, lets the crowds and the person loose, brings it to its end, and waits no longer
+//! for anything than it may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, SendError};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::actors::Stage;
+use crate::bodies::{self, TIMER_STEP};
+use crate::checks;
+use crate::dice::Dice;
+use crate::ledger::{Certain, Sender};
+use crate::trace::What;
+use crate::world::{Deed, Ending, Play, Whim};
+
+/// Everything that may happen in a play takes less.
+const LONG: Duration = Duration::from_mins(10);
+
+/// By so much longer is each pause between two looks than the one before: much happens early.
+const LOOKS_APART: Duration = Duration::from_millis(1);
+
+/// What the kernel shows when all is over.
+pub struct Aftermath {
+    pub letters: Vec<Arc<DeadLetter>>,
+    pub counts: DeadLetterCounts,
+}
+
+/// Gives the play of a seed, and returns its stage with the filled ledger.
+pub fn give(seed: u64) -> Arc<Stage> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime needs nothing");
+    runtime.block_on(async {
+        let stage = Stage::new(Play::roll(seed));
+        let too_much = stage.ledger().too_much.clone();
+        let aftermath = tokio::select! {
+            biased;
+            aftermath = drive(&stage) => aftermath,
+            () = too_much.notified() => {
+                stage.ledger().blame("it turns in circles");
+                return stage;
+            }
+        };
+        tokio::task::yield_now().await;
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let mut ledger = stage.ledger();
+        ledger.must(tasks == 0, || format!("{tasks} tasks outlive the play"));
+        checks::in_the_end(&mut ledger, &stage.play, &aftermath);
+        drop(ledger);
+        stage
+    })
+}
+
+async fn drive(stage: &Arc<Stage>) -> Aftermath {
+    let kernel = Kernel::start(&stage.plan()).expect("a good plan");
+    let play = &stage.play;
+    let crowds: Vec<_> =
+        (0..play.crowds.len()).map(|crowd| tokio::spawn(send(stage.clone(), kernel.clone(), crowd))).collect();
+    let person = tokio::spawn(rule(stage.clone(), kernel.clone()));
+    let watcher = tokio::spawn(watch(stage.clone(), kernel.clone()));
+    match play.ending {
+        Ending::WhenIdle => {
+            for crowd in crowds {
+                finish("a crowd", stage, crowd).await;
+            }
+            finish("the person", stage, person).await;
+            become_idle(stage, &kernel).await;
+            shut_down(stage, &kernel, None).await;
+        }
+        Ending::Shutdown { after, kill } => {
+            sleep(after).await;
+            shut_down(stage, &kernel, kill).await;
+            for task in crowds.into_iter().chain([person]) {
+                finish("somebody outside", stage, task).await;
+            }
+        }
+        Ending::Kill { after } => {
+            sleep(after).await;
+            kill(stage, &kernel).await;
+            for task in crowds.into_iter().chain([person]) {
+                finish("somebody outside", stage, task).await;
+            }
+        }
+    }
+    finish("the watcher", stage, watcher).await;
+    if matches!(kernel.stage(), playhouse_kernel::Stage::GaveUp(_)) {
+        stage.ledger().seen.insert("the kernel gave up");
+    }
+    stage.ledger().note(What::Driver("over"));
+    Aftermath { letters: kernel.dead_letters(), counts: kernel.dead_letter_counts() }
+}
+
+async fn finish(who: &str, stage: &Stage, task: tokio::task::JoinHandle<()>) {
+    match timeout(LONG, task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => stage.ledger().blame(format!("{who} panicked: {panic}")),
+        Err(_) => stage.ledger().blame(format!("{who} still waits after {LONG:?}")),
+    }
+}
+
+/// Lets everybody run and waits until all is done.
+async fn become_idle(stage: &Stage, kernel: &Kernel) {
+    for who in 0..stage.play.roles.len() {
+        resume(stage, kernel, who).await;
+    }
+    stage.ledger().note(What::Driver("waits until all is done"));
+    if timeout(LONG, kernel.idle()).await.is_err() {
+        let views = kernel.actors().await;
+        let busy: Vec<_> = views.iter().filter(|view| view.busy).collect();
+        let mut ledger = stage.ledger();
+        ledger.must(busy.is_empty(), || format!("still not done: {busy:?}"));
+        return;
+    }
+    if timeout(Duration::ZERO, kernel.over()).await.is_err() {
+        checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts());
+    }
+}
+
+async fn shut_down(stage: &Stage, kernel: &Kernel, kill_after: Option<Duration>) {
+    if timeout(Duration::ZERO, kernel.over()).await.is_ok() {
+        return stage.ledger().note(What::Driver("is over already"));
+    }
+    {
+        let mut ledger = stage.ledger();
+        ledger.note(What::Driver("shutdown"));
+        ledger.halted.fill(false);
+        ledger.ending = true;
+    }
+    let began = Instant::now();
+    kernel.shut_down();
+    if let Some(after) = kill_after
+        && timeout(after, kernel.over()).await.is_err()
+    {
+        return kill(stage, kernel).await;
+    }
+    let over = timeout(LONG, kernel.over()).await;
+    let mut ledger = stage.ledger();
+    ledger.must(over.is_ok(), || "the shutdown does not end".to_owned());
+    let (took, limit) = (began.elapsed(), stage.play.time_to_stop());
+    let slack = TIMER_STEP * stage.play.roles.len() as u32 * 2;
+    ledger.must(took <= limit + slack, || format!("the shutdown took {took:?}, and all together had {limit:?}"));
+    ledger.over = true;
+}
+
+async fn kill(stage: &Stage, kernel: &Kernel) {
+    {
+        let mut ledger = stage.ledger();
+        ledger.note(What::Driver("kill"));
+        ledger.halted.fill(false);
+        ledger.ending = true;
+    }
+    let began = Instant::now();
+    kernel.kill();
+    let over = timeout(LONG, kernel.over()).await;
+    let took = began.elapsed();
+    let mut ledger = stage.ledger();
+    ledger.must(over.is_ok() && took.is_zero(), || format!("the kill took {took:?}"));
+    ledger.over = true;
+}
+
+/// A crowd: sends from outside, one thing after another.
+async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
+    let mut dice = Dice::new(stage.play.seed, 5 + 8 * crowd as u64);
+    for deed in &stage.play.crowds[crowd] {
+        let (to, plot) = match deed {
+            Deed::Pause(pause) => {
+                sleep(*pause).await;
+                continue;
+            }
+            Deed::Tell { to, plot, .. } | Deed::Ask { to, plot, .. } => (*to, *plot),
+        };
+        let bytes = bodies::roll_bytes(&mut dice);
+        let address = &stage.play.roles[to].address;
+        let serial = stage.ledger().send(Sender::Outside, None, to, plot, bytes);
+        stage.ledger().send_at_once(serial, matches!(deed, Deed::Ask { .. }));
+        let body = bodies::write(serial, plot, bytes);
+        let began = Instant::now();
+        match *deed {
+            Deed::Tell { patience, .. } => {
+                stage.ledger().note(What::OutsideTell(crowd, serial, to, plot));
+                let told = kernel.tell(address, &body, patience).await;
+                let took = began.elapsed();
+                let mut ledger = stage.ledger();
+                let shown = told.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
+                ledger.note(What::Told(serial, shown));
+                let gave_up = matches!(told, Err(SendError::MailboxFull(_)));
+                let blocks = stage.play.roles[to].mailbox.overflow == Overflow::Block;
+                ledger.must(!(gave_up && blocks) || took >= patience, || {
+                    format!("#{serial} was refused after {took:?}, and its sender would wait {patience:?}")
+                });
+                let entry = &mut ledger.entries[serial];
+                entry.accepted = if told.is_ok() { Certain::Yes } else { Certain::No };
+                entry.id = told.ok();
+                ledger.must(took < patience + TIMER_STEP * 2, || format!("#{serial} took {took:?}, not {patience:?}"));
+            }
+            Deed::Ask { timeout, .. } => {
+                stage.ledger().note(What::OutsideAsk(crowd, serial, to, plot, timeout));
+                let answer = kernel.ask(address, &body, timeout).await;
+                stage.ledger().answered(&stage.play, serial, &answer);
+                bodies::check_answer(&stage, serial, &answer, false, began.elapsed(), timeout);
+            }
+            Deed::Pause(_) => {}
+        }
+    }
+}
+
+/// A person: stops and starts actors, and looks.
+async fn rule(stage: Arc<Stage>, kernel: Kernel) {
+    for whim in &stage.play.person {
+        match *whim {
+            Whim::Pause(pause) => sleep(pause).await,
+            Whim::Resume(who) => resume(&stage, &kernel, who).await,
+            Whim::Halt(who) => {
+                stage.ledger().note(What::Person("stops", who));
+                let known = kernel.halt(&stage.play.roles[who].address).await.is_some();
+                let mut ledger = stage.ledger();
+                // Who has children stops after them.
+                ledger.halted[who] = known && stage.play.roles[who].leaf && !ledger.ending;
+            }
+        }
+    }
+}
+
+async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
+    {
+        let mut ledger = stage.ledger();
+        ledger.note(What::Person("starts", who));
+        ledger.halted[who] = false;
+    }
+    kernel.resume(&stage.play.roles[who].address).await;
+}
+
+/// Looks now and then, until all is over: nothing is unbounded.
+async fn watch(stage: Arc<Stage>, kernel: Kernel) {
+    let mut pause = Duration::ZERO;
+    while timeout(pause, kernel.over()).await.is_err() {
+        pause += LOOKS_APART;
+        let views = kernel.actors().await;
+        let letters = kernel.dead_letters().len();
+        let mut ledger = stage.ledger();
+        let play = &stage.play;
+        ledger.must(views.is_empty() || views.len() == play.roles.len(), || format!("{} actors", views.len()));
+        ledger.must(letters <= play.dead_letters.capacity, || format!("{letters} dead letters are kept"));
+        for (view, role) in views.iter().zip(&play.roles) {
+            // As many as the mailbox holds may wait for a retry, and a batch may have come back.
+            let most = 2 * role.mailbox.capacity + role.batch;
+            ledger.must(view.waiting <= most, || format!("{} messages wait for {}", view.waiting, role.address));
+        }
+    }
+}

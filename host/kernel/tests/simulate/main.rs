@@ -1,0 +1,153 @@
+//! Whole plays under seeds: random actors, faults, limits, crowds and people, on paused time. The actors keep a ledger of
+//! what they saw, and it must agree with what the kernel promises.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `dice` | random numbers |
+//! | `world` | a random play: the actors, their limits, who sends, how it ends |
+//! | `actors`, `pen`, `bodies` | what actors do with a message, how they record it, what is in it |
+//! | `ledger`, `calls` | what happened, and what may never happen |
+//! | `checks` | what must hold in the end |
+//! | `driver` | one play from its start to its end |
+//! | `trace` | the log of a play |
+//!
+//! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test simulate -- --nocapture` gives one play again and prints its log.
+//! `PLAYHOUSE_SEEDS=n` gives another number of plays than [`PLAYS`].
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod actors;
+mod bodies;
+mod calls;
+mod checks;
+mod dice;
+mod driver;
+mod ledger;
+mod pen;
+mod trace;
+mod world;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use actors::Stage;
+use parking_lot::Mutex;
+
+/// Plays that are given unless the environment says otherwise.
+const PLAYS: u64 = 10_000;
+/// What all plays together must have seen: a simulator in which nothing happens finds nothing.
+const EVERYTHING: [&str; 18] = [
+    "answer: a circle",
+    "answer: a reply",
+    "answer: crashed",
+    "answer: failed",
+    "answer: no reply",
+    "answer: not sent",
+    "answer: stopped",
+    "answer: too late",
+    "ask-crashed",
+    "crashed",
+    "expired",
+    "failed",
+    "forgotten letters",
+    "mailbox-full",
+    "overflow",
+    "rejected",
+    "stopped",
+    "the kernel gave up",
+];
+/// Every so often a play is given twice, to see that it is the same.
+const TWICE_EVERY: u64 = 10;
+/// Longer than any play takes, in real time: who takes longer turns in circles and would never end.
+const STUCK: Duration = Duration::from_secs(30);
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
+}
+
+#[test]
+fn every_play_keeps_every_promise() {
+    if let Some(seed) = number("PLAYHOUSE_SEED") {
+        return match give(seed) {
+            Ok(play) => eprintln!("{}", log(&play)),
+            Err(failure) => panic!("{failure}"),
+        };
+    }
+    let plays = number("PLAYHOUSE_SEEDS").unwrap_or(PLAYS);
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
+    let running: Vec<AtomicU64> = (0..threads).map(AtomicU64::new).collect();
+    let failed = AtomicBool::new(false);
+    let seen = Mutex::new(BTreeSet::new());
+    let (report, reports) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (report, running, failed, seen) = (report.clone(), &running[thread as usize], &failed, &seen);
+            scope.spawn(move || {
+                for seed in (thread..plays).step_by(threads as usize).take_while(|_| !failed.load(Ordering::Relaxed)) {
+                    running.store(seed, Ordering::Relaxed);
+                    let failure = check(seed, seen).map(|failure| format!("{failure}\n{}", how_to_replay(seed)));
+                    failed.fetch_or(failure.is_some(), Ordering::Relaxed);
+                    let _ = report.send(failure);
+                }
+            });
+        }
+        drop(report);
+        let mut failures = Vec::new();
+        loop {
+            match reports.recv_timeout(STUCK) {
+                Ok(failure) => failures.extend(failure),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    // Their threads cannot be ended, so the process must be; and what it prints must not be captured.
+                    let text = format!("{}\none of these seeds turns in circles: {running:?}\n", failures.join("\n\n"));
+                    let _ = std::io::stderr().write_all(text.as_bytes());
+                    std::process::abort();
+                }
+            }
+        }
+        assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    });
+    if plays >= PLAYS {
+        let never: Vec<_> = EVERYTHING.iter().filter(|what| !seen.lock().contains(*what)).collect();
+        assert!(never.is_empty(), "in all these plays there was never: {never:?}");
+    }
+}
+
+fn how_to_replay(seed: u64) -> String {
+    format!(
+        "This was seed {seed}. Give it again with\n\
+         PLAYHOUSE_SEED={seed} cargo test -p playhouse-kernel --test simulate -- --nocapture"
+    )
+}
+
+/// Gives a play, or gives it twice; says what is wrong with it.
+fn check(seed: u64, seen: &Mutex<BTreeSet<&'static str>>) -> Option<String> {
+    let play = match give(seed) {
+        Ok(play) => play,
+        Err(failure) => return Some(failure),
+    };
+    seen.lock().extend(std::mem::take(&mut play.ledger().seen));
+    if !seed.is_multiple_of(TWICE_EVERY) {
+        return None;
+    }
+    let again = give(seed).ok()?;
+    let (first, second) = (&play.ledger().trace, &again.ledger().trace);
+    let parted = (0..first.len().max(second.len())).find(|&line| first.get(line) != second.get(line))?;
+    Some(format!("given twice, it is not the same play:\n{:?}\n{:?}", first.get(parted), second.get(parted)))
+}
+
+/// Gives a play; an error is its log and the promises that were broken in it.
+fn give(seed: u64) -> Result<Arc<Stage>, String> {
+    let play = catch_unwind(AssertUnwindSafe(|| driver::give(seed))).map_err(|_| "the play panicked".to_owned())?;
+    let broken = std::mem::take(&mut play.ledger().broken);
+    if broken.is_empty() { Ok(play) } else { Err(format!("{}\n{}", log(&play), broken.join("\n"))) }
+}
+
+fn log(play: &Stage) -> String {
+    play.ledger().trace.iter().map(|line| trace::Shown(&play.play, line).to_string() + "\n").collect()
+}

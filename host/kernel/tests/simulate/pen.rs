@@ -1,0 +1,119 @@
+//! The two ways to record what a message does: one call for each thing, or many messages in one run of bytes.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use playhouse_frame::{Inbound, Record, trailer};
+use playhouse_kernel::{ActorId, Address, Envelope, Hand, MessageId, Outcome, ReplyToken};
+
+pub enum Pen {
+    Plain,
+    Bulk(Bulk),
+}
+
+/// What was written and not yet recorded.
+#[derive(Default)]
+pub struct Bulk {
+    frame: Arc<Vec<u8>>,
+    records: Vec<Record>,
+    /// The message that is written about.
+    index: usize,
+    in_hook: bool,
+    bytes: Vec<u8>,
+    ops: Vec<Op>,
+}
+
+enum Op {
+    Tell(u32, Range<usize>),
+    Ends(Outcome),
+}
+
+impl Pen {
+    pub fn new(bulk: bool) -> Self {
+        if bulk { Self::Bulk(Bulk::default()) } else { Self::Plain }
+    }
+
+    pub fn begin_hook(&mut self) {
+        if let Self::Bulk(bulk) = self {
+            bulk.in_hook = true;
+        }
+    }
+
+    pub fn begin(&mut self, hand: &mut Hand) {
+        if let Self::Bulk(bulk) = self {
+            let end = trailer(hand.len() as u32);
+            bulk.frame = hand.flat(&end);
+            let records = Inbound::open(&bulk.frame).expect("the kernel writes good frames");
+            bulk.records = records.map(|record| record.expect("the kernel writes good frames")).collect();
+            assert_eq!(bulk.records.len(), hand.len());
+            (bulk.index, bulk.in_hook) = (0, false);
+        }
+    }
+
+    /// The message in hand.
+    pub fn current(&self, hand: &Hand) -> Option<(Envelope, Vec<u8>)> {
+        match self {
+            Self::Plain => Some((hand.envelope()?, hand.body().to_vec())),
+            Self::Bulk(bulk) => {
+                let record = bulk.records.get(bulk.index)?;
+                let header = record.header(&bulk.frame);
+                let envelope = Envelope {
+                    id: MessageId(header.id),
+                    sender: ActorId(header.sender),
+                    flow: header.flow,
+                    hops: header.hops,
+                    attempt: header.failures,
+                    reply: ReplyToken(header.reply),
+                };
+                Some((envelope, bulk.frame[record.body.clone()].to_vec()))
+            }
+        }
+    }
+
+    pub fn sender(&self, hand: &Hand) -> Option<Address> {
+        match self {
+            Self::Plain => hand.sender(),
+            Self::Bulk(bulk) => hand.sender_of(bulk.index),
+        }
+    }
+
+    /// To somebody who may be sent to.
+    pub fn tell(&mut self, hand: &mut Hand, to: &str, body: &[u8]) {
+        match self {
+            Self::Bulk(bulk) if !bulk.in_hook => {
+                let route = hand.resolve(to, bulk.index).expect("it is granted").route;
+                let from = bulk.bytes.len();
+                bulk.bytes.extend_from_slice(body);
+                bulk.ops.push(Op::Tell(route, from..bulk.bytes.len()));
+            }
+            _ => hand.tell(to, body).expect("it is granted"),
+        }
+    }
+
+    pub fn finish(&mut self, hand: &mut Hand, outcome: Outcome) {
+        match self {
+            Self::Plain => hand.finish(outcome),
+            Self::Bulk(bulk) => {
+                bulk.index += 1;
+                bulk.ops.push(Op::Ends(outcome));
+            }
+        }
+    }
+
+    /// Records what was written.
+    pub fn flush(&mut self, hand: &mut Hand) {
+        let Self::Bulk(bulk) = self else { return };
+        let ops = std::mem::take(&mut bulk.ops);
+        let recorded = hand.record(std::mem::take(&mut bulk.bytes), |record, _| {
+            for op in ops {
+                match op {
+                    Op::Tell(route, body) => record.tell(route, body)?,
+                    Op::Ends(Outcome::Done(reply)) => record.done(reply.as_deref())?,
+                    Op::Ends(Outcome::Failed(failure)) => record.failed(failure)?,
+                }
+            }
+            Ok::<_, playhouse_kernel::BulkError>(())
+        });
+        recorded.expect("what is granted can be recorded");
+    }
+}

@@ -1,0 +1,77 @@
+//! What happened in a play, line by line: compared to see that a seed gives the same play twice, printed when one fails.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::world::{Play, Plot, Who};
+
+/// A message by the number it got when it was sent; its body carries that.
+pub type Serial = usize;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
+    /// Since the play began.
+    pub at: Duration,
+    pub what: What,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum What {
+    Launch(Who, u64),
+    Gone(Who, u64),
+    Hook(Who, &'static str),
+    HookEnds(Who, bool),
+    /// A call of `handle` with so many messages.
+    Call(Who, usize),
+    Handle(Who, Serial, u32),
+    Tell(Who, Serial, Who, Plot),
+    Ask(Who, Serial, Who, Plot, Duration),
+    Answer(Serial, String),
+    Ends(Who, Serial, &'static str),
+    CallReturns(Who),
+    CallCrashes(Who),
+    /// The call was dropped half-way.
+    CallCut(Who),
+    OutsideTell(usize, Serial, Who, Plot),
+    OutsideAsk(usize, Serial, Who, Plot, Duration),
+    Told(Serial, String),
+    Person(&'static str, Who),
+    Driver(&'static str),
+}
+
+/// A line with the play it belongs to, for the addresses.
+pub struct Shown<'a>(pub &'a Play, pub &'a Line);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |who: &Who| self.0.roles[*who].address.as_str();
+        let plot = |plot: &Plot| format!("{:?}, fuel {}", plot.temper, plot.fuel);
+        write!(f, "{:>9.1} ms  ", self.1.at.as_secs_f64() * 1000.0)?;
+        match &self.1.what {
+            What::Launch(who, incarnation) => write!(f, "{} launches (incarnation {incarnation})", name(who)),
+            What::Gone(who, incarnation) => write!(f, "{} is gone (incarnation {incarnation})", name(who)),
+            What::Hook(who, hook) => write!(f, "{} runs {hook}", name(who)),
+            What::HookEnds(who, ok) => write!(f, "{} ends it {}", name(who), if *ok { "well" } else { "badly" }),
+            What::Call(who, count) => write!(f, "{} is called with {count}", name(who)),
+            What::Handle(who, serial, attempt) => write!(f, "{} handles #{serial} (attempt {attempt})", name(who)),
+            What::Tell(who, serial, to, p) => write!(f, "{} tells {} #{serial} ({})", name(who), name(to), plot(p)),
+            What::Ask(who, serial, to, p, timeout) => {
+                write!(f, "{} asks {} #{serial} ({}) within {timeout:?}", name(who), name(to), plot(p))
+            }
+            What::Answer(serial, answer) => write!(f, "the answer to #{serial}: {answer}"),
+            What::Ends(who, serial, how) => write!(f, "{} ends #{serial}: {how}", name(who)),
+            What::CallReturns(who) => write!(f, "{} returns", name(who)),
+            What::CallCrashes(who) => write!(f, "{} crashes", name(who)),
+            What::CallCut(who) => write!(f, "{} is cut off", name(who)),
+            What::OutsideTell(crowd, serial, to, p) => {
+                write!(f, "crowd {crowd} tells {} #{serial} ({})", name(to), plot(p))
+            }
+            What::OutsideAsk(crowd, serial, to, p, timeout) => {
+                write!(f, "crowd {crowd} asks {} #{serial} ({}) within {timeout:?}", name(to), plot(p))
+            }
+            What::Told(serial, result) => write!(f, "#{serial} from outside: {result}"),
+            What::Person(what, who) => write!(f, "a person {what} {}", name(who)),
+            What::Driver(what) => f.write_str(what),
+        }
+    }
+}
