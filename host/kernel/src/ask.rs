@@ -145,30 +145,53 @@ impl Asks {
     ) -> Result<Waiting<'_>, AskError> {
         let seat = (asker.id, lane);
         let mut waits = self.waits_for.lock();
-        waits.insert(seat, Wait { id: target.id, lanes: target.lanes, address: target.address.clone(), token });
-        let circle = self.circle(&waits, asker, target);
-        if let Some(circle) = circle {
-            waits.remove(&seat);
+        if let Some(circle) = self.circle(&waits, asker, lane, target, |_| false) {
             return Err(AskError::Deadlock(circle));
         }
+        waits.insert(seat, Wait { id: target.id, lanes: target.lanes, address: target.address.clone(), token });
         Ok(Waiting { asks: self, seat })
     }
 
-    /// The circle that `asker` closes by waiting for `target`. Sound: it waits for ever only if nobody who is waited for,
-    /// directly or through others, has a lane that does not wait itself. A lane whose answer is there waits no more.
-    fn circle(&self, waits: &HashMap<Seat, Wait>, asker: Party<'_>, target: Party<'_>) -> Option<String> {
+    /// Refuses what [`Asks::wait_for`] would refuse even after the lane has given the answers that it has.
+    pub(crate) fn check(
+        &self,
+        asker: Party<'_>,
+        lane: usize,
+        target: Party<'_>,
+        has_answer: impl Fn(ReplyToken) -> bool,
+    ) -> Result<(), AskError> {
+        let circle = self.circle(&self.waits_for.lock(), asker, lane, target, has_answer);
+        circle.map_or(Ok(()), |circle| Err(AskError::Deadlock(circle)))
+    }
+
+    /// The circle that a lane of `asker` closes by waiting for `target`. Sound: it waits for ever only if nobody who is
+    /// waited for, directly or through others, has a lane that does not wait itself. A lane whose answer is there waits
+    /// no more.
+    fn circle(
+        &self,
+        waits: &HashMap<Seat, Wait>,
+        asker: Party<'_>,
+        lane: usize,
+        target: Party<'_>,
+        has_answer: impl Fn(ReplyToken) -> bool,
+    ) -> Option<String> {
+        let waits_still = |wait: &&Wait| self.is_waiting(wait.token) && !has_answer(wait.token);
         // Who is reached, with the index of who led there.
         let mut reached = vec![(target, 0)];
         let mut last = None;
         let mut at = 0;
         while let Some(&(party, _)) = reached.get(at) {
-            for lane in 0..party.lanes {
-                let wait = waits.get(&(party.id, lane)).filter(|wait| self.is_waiting(wait.token))?;
-                if wait.id == asker.id {
+            for other in 0..party.lanes {
+                let next = if (party.id, other) == (asker.id, lane) {
+                    target
+                } else {
+                    waits.get(&(party.id, other)).filter(waits_still)?.party()
+                };
+                if next.id == asker.id {
                     last.get_or_insert(at);
                 }
-                if !reached.iter().any(|(known, _)| known.id == wait.id) {
-                    reached.push((wait.party(), at));
+                if !reached.iter().any(|(known, _)| known.id == next.id) {
+                    reached.push((next, at));
                 }
             }
             at += 1;

@@ -185,6 +185,10 @@ impl Hand {
             return Err(SendError::UnknownAddress(target.address().clone()).into());
         }
         let world = self.world.clone();
+        // The commit may have to wait for room: what will end in a circle whatever it does is refused before.
+        let finished = self.committed..self.committed + self.outcomes.len();
+        let has_answer = |token| finished.clone().any(|index| self.batch.reply(index) == token);
+        world.asks.check(self.actor.party(), self.lane.index, target.party(), has_answer)?;
         let deadline = Instant::now() + timeout;
         let asked = async {
             // If time runs out in here, the next commit goes on.

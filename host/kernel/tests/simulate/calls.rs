@@ -21,7 +21,7 @@ pub struct Call {
     unsure: Vec<RunId>,
     current: Option<RunId>,
     /// The ask that it waits for, and how many of `unsure` are older.
-    ask: Option<(Serial, usize)>,
+    ask: Option<(Serial, usize, Certain)>,
 }
 
 impl Ledger {
@@ -115,22 +115,16 @@ impl Ledger {
         plot: Plot,
         body_bytes: usize,
         timeout: Duration,
-    ) -> (Serial, bool) {
+    ) -> (Serial, Certain) {
         let who = self.runs[run].actor;
         let serial = self.send(Sender::Actor(who), Some(run), to, plot, body_bytes);
         self.note(What::Ask(who, serial, to, plot, timeout));
-        let mut at = to;
-        while at != who
-            && let Some(next) = self.waits_for[at]
-        {
-            at = next;
-        }
-        let circle = at == who;
-        if !circle {
-            self.waits_for[who] = Some(to);
+        let circle = self.circle(who, to);
+        if circle != Certain::Yes {
+            self.waits_for[who] = Some((to, serial));
         }
         let call = self.call(who);
-        call.ask = Some((serial, call.unsure.len()));
+        call.ask = Some((serial, call.unsure.len(), circle));
         let pending = std::mem::take(&mut call.pending);
         call.unsure.extend(&pending);
         for run in pending {
@@ -141,13 +135,43 @@ impl Ledger {
         (serial, circle)
     }
 
+    /// Whether somebody waits for itself, in the end. Who has its answer, or will have it with the commit that comes first,
+    /// does not wait; whether a question that is to be retried is answered depends on the attempts at it.
+    fn circle(&self, who: Who, to: Who) -> Certain {
+        let (mut at, mut circle) = (to, Certain::Yes);
+        let mut seen = Vec::new();
+        while at != who {
+            if seen.contains(&at) {
+                // Others wait for each other, and one of them will be refused.
+                return Certain::Maybe;
+            }
+            seen.push(at);
+            let Some((next, question)) = self.waits_for[at] else { return Certain::No };
+            let runs =
+                || self.entries[question].runs.iter().map(|&run| &self.runs[run]).filter(|run| run.kept != Kept::No);
+            if runs().any(|run| matches!(run.how, How::Done | How::Rejected)) {
+                return Certain::No;
+            }
+            // Who asks commits first: its question may not be there yet, and then the other may be the one to be refused.
+            if !runs().any(|run| run.how == How::Open) || runs().any(|run| run.how == How::Retried) {
+                circle = Certain::Maybe;
+            }
+            at = next;
+        }
+        circle
+    }
+
     pub fn ask_answered(&mut self, play: &Play, who: Who, answer: &Answer) {
+        if let (Err(AskError::Deadlock(_)), Some((to, serial))) = (answer, self.waits_for[who]) {
+            let circle = self.circle(who, to);
+            self.must(circle != Certain::No, || format!("#{serial} closed no circle: {answer:?}"));
+        }
         self.waits_for[who] = None;
         let call = self.call(who);
-        let (serial, older) = call.ask.take().expect("it asked");
+        let (serial, older, circle) = call.ask.take().expect("it asked");
         let unsure = match answer {
             // It was not even tried: nothing was committed.
-            Err(AskError::Deadlock(_)) => {
+            Err(AskError::Deadlock(_)) if circle == Certain::Yes => {
                 let back = call.unsure.split_off(older);
                 call.pending.extend(&back);
                 for run in back {
@@ -155,7 +179,7 @@ impl Ledger {
                 }
                 Vec::new()
             }
-            Err(AskError::Timeout) => Vec::new(),
+            Err(AskError::Timeout | AskError::Deadlock(_)) => Vec::new(),
             _ => std::mem::take(&mut call.unsure),
         };
         self.call(who).settled += unsure.len();

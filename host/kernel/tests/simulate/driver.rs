@@ -201,7 +201,7 @@ async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
                 stage.ledger().note(What::OutsideAsk(crowd, serial, to, plot, timeout));
                 let answer = kernel.ask(address, &body, timeout).await;
                 stage.ledger().answered(&stage.play, serial, &answer);
-                bodies::check_answer(&stage, serial, &answer, false, began.elapsed(), timeout);
+                bodies::check_answer(&stage, serial, &answer, Certain::No, began.elapsed(), timeout);
             }
             Deed::Pause(_) => {}
         }

@@ -111,8 +111,8 @@ pub struct Ledger {
     pub alive: Vec<usize>,
     /// By actor: a person stopped it, and it has no children to wait for.
     pub halted: Vec<bool>,
-    /// By actor: whose answer it waits for.
-    pub waits_for: Vec<Option<Who>>,
+    /// By actor: whose answer it waits for, and to what.
+    pub waits_for: Vec<Option<(Who, Serial)>>,
     /// A shutdown or a kill began.
     pub ending: bool,
     pub over: bool,
