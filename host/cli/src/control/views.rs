@@ -26,6 +26,8 @@ pub struct ActorLine {
     pub address: String,
     /// Its plugin.
     pub plugin: String,
+    /// Another actor spawned it.
+    pub spawned: bool,
     /// See [`state_name`].
     pub state: String,
     /// Its latest run, from 1; 0 before the first.
@@ -120,6 +122,7 @@ impl From<&ActorView> for ActorLine {
         Self {
             address: actor.address.to_string(),
             plugin: actor.plugin.clone(),
+            spawned: actor.dynamic,
             state: state_name(actor.state, actor.busy).to_owned(),
             incarnation: actor.incarnation,
             restarts: actor.restarts,
