@@ -792,7 +792,9 @@ fn more_actors_than_instances() {
 
 #[test]
 fn what_may_be_spawned_has_a_section_of_its_own() {
-    check_actor("spawns = [\"splt\"]\n[[plugin]]\nname = \"split\"", expect![[r#"
+    check_actor(
+        "spawns = [\"splt\"]\n[[plugin]]\nname = \"split\"",
+        expect![[r#"
         stderr:
           × there is no [[plugin]] `splt`
            ╭─[playhouse.toml:4:11]
@@ -804,8 +806,11 @@ fn what_may_be_spawned_has_a_section_of_its_own() {
            ╰────
           help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
 
-    "#]]);
-    check_actor("spawns = [\"split\"]", expect![[r#"
+    "#]],
+    );
+    check_actor(
+        "spawns = [\"split\"]",
+        expect![[r#"
         stderr:
           × there is no [[plugin]] `split`
            ╭─[playhouse.toml:4:11]
@@ -816,13 +821,16 @@ fn what_may_be_spawned_has_a_section_of_its_own() {
            ╰────
           help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_plugin_has_one_section_and_is_there() {
     let twice = "[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"slit\"";
-    check_actor(twice, expect![[r#"
+    check_actor(
+        twice,
+        expect![[r#"
         stderr:
           × two [[plugin]] have the name `split`
            ╭─[playhouse.toml:7:8]
@@ -848,13 +856,16 @@ fn a_plugin_has_one_section_and_is_there() {
           help: the folder `plugins` has `count`, `report`, `split`
 
         2 problems in playhouse.toml
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
     let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\", children = 0 }";
-    check_actor(&format!("[[plugin]]\nname = \"split\"\n{keys}"), expect![[r#"
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
         stderr:
           × `0` is too small: it must be at least 1
            ╭─[playhouse.toml:8:41]
@@ -864,9 +875,12 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
            ·                                         ╰── here
            ╰────
 
-    "#]]);
+    "#]],
+    );
     let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }\naddress = \"/x\"";
-    check_actor(&format!("[[plugin]]\nname = \"split\"\n{keys}"), expect![[r#"
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
         stderr:
           × unknown key `address`
            ╭─[playhouse.toml:9:1]
@@ -877,9 +891,12 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
            ╰────
           help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `config`, `mailbox`, `restart`, `supervision`, `limits`
 
-    "#]]);
+    "#]],
+    );
     let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }";
-    check_actor(&format!("[[plugin]]\nname = \"split\"\n{keys}"), expect![[r#"
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
         stderr:
           × no actor has the address `/b`
            ╭─[playhouse.toml:6:13]
@@ -911,5 +928,6 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
           help: a message must fit into the actor's memory: raise `memory`, or lower `message`
 
         3 problems in playhouse.toml
-    "#]]);
+    "#]],
+    );
 }
