@@ -63,7 +63,7 @@ struct Timers {
     /// At least so many more may be set.
     room: Cell<u32>,
     address: OnceCell<String>,
-    own: OnceCell<Route>,
+    own: Cell<Option<Route>>,
 }
 
 /// The message in hand, within its batch.
@@ -89,7 +89,7 @@ impl<H: Host> Turns<H> {
             usual_bytes: Cell::new(0),
             reserved: Cell::new(false),
             stopped: RefCell::new(Vec::new()),
-            timers: Timers { last: Cell::new(0), room: Cell::new(0), address: OnceCell::new(), own: OnceCell::new() },
+            timers: Timers { last: Cell::new(0), room: Cell::new(0), address: OnceCell::new(), own: Cell::new(None) },
         }
     }
 
@@ -98,6 +98,10 @@ impl<H: Host> Turns<H> {
         let frame = Arc::new(frame);
         self.out.borrow_mut().reserve(self.usual_bytes.get());
         let records = Inbound::open(&frame).unwrap_or_else(|error| unreadable(error));
+        if records.routes_void() {
+            self.routes.replace(Routes::new());
+            self.timers.own.take();
+        }
         for (index, record) in (0..).zip(records) {
             let record = record.unwrap_or_else(|error| unreadable(error));
             let message = Message::shared(&frame, record.body.clone());
@@ -229,7 +233,9 @@ impl<H: Host> Kernel for Turns<H> {
         let Some(message) = &*in_hand else { return self.host.timer(to, body, wait_ms, again) };
         let timers = &self.timers;
         let route = if to == timers.address.get_or_init(|| self.host.address()) {
-            *timers.own.get_or_init(|| self.host.own())
+            let own = timers.own.get().unwrap_or_else(|| self.host.own());
+            timers.own.set(Some(own));
+            own
         } else {
             self.routes.borrow_mut().find(&self.host, to, message)?
         };

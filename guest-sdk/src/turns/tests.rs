@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use playhouse_frame::{Op, Outbound, trailer};
+use playhouse_frame::{Op, Outbound, trailer, trailer_without_routes};
 
 use super::*;
 use crate::{Context, reject};
@@ -226,13 +226,17 @@ impl Play {
 
     /// Handles one batch; message `n` is from sender `n`.
     fn batch(&mut self, bodies: &[&str]) -> String {
+        self.batch_with(bodies, trailer(bodies.len() as u32))
+    }
+
+    fn batch_with(&mut self, bodies: &[&str], end: [u8; 8]) -> String {
         let mut frame = Vec::new();
         for (n, body) in (0..).zip(bodies) {
             let header = Header { body_bytes: body.len() as u32, sender: n, id: 10, ..Header::default() };
             frame.extend_from_slice(&header.encode());
             frame.extend_from_slice(body.as_bytes());
         }
-        frame.extend_from_slice(&trailer(bodies.len() as u32));
+        frame.extend_from_slice(&end);
         shown(&self.turns.handle(&mut self.actor, frame))
     }
 
@@ -247,6 +251,15 @@ fn an_address_crosses_once_however_often_it_is_told() {
     assert_eq!(play.batch(&["/a /bb", "/bb /a"]), "2:/a, 3:/bb, done, 3:/bb, 2:/a, done");
     assert_eq!(play.batch(&["/bb"]), "3:/bb, done");
     assert_eq!(play.crossed(), ["resolve /a for 0", "resolve /bb for 0"]);
+}
+
+#[test]
+fn routes_that_the_host_gave_up_are_resolved_again() {
+    let mut play = Play::start();
+    play.batch(&["/a timer"]);
+    play.crossed();
+    assert!(play.batch_with(&["/a timer"], trailer_without_routes(1)).starts_with("2:/a"));
+    assert_eq!(play.crossed(), ["resolve /a for 0", "own"]);
 }
 
 #[test]

@@ -459,3 +459,18 @@ async fn a_child_is_told_timed_and_stopped_only_after_it_is_spawned() {
     });
     assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }
+
+#[tokio::test(start_paused = true)]
+async fn most_routes_leading_nowhere_are_reason_to_give_them_up() {
+    let many = in_bulk(|hand| {
+        // Reserved and never spawned: they lead to nobody.
+        for n in 0..1023 {
+            reserve(hand, &format!("w{n}"), 0);
+        }
+        assert!(!hand.has_stale_routes(), "there are few");
+        reserve(hand, "last", 0);
+        assert!(hand.has_stale_routes());
+        Ok(())
+    });
+    assert_eq!(bulk_answer(&many).await, "fine");
+}
