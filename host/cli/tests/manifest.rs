@@ -92,6 +92,17 @@ fn defaults_are_those_of_the_reference() {
 }
 
 #[test]
+fn each_strategy_is_the_kernels() {
+    use playhouse_kernel::Strategy::{OneForAll, OneForOne, RestForOne};
+    for (name, strategy) in [("one-for-one", OneForOne), ("one-for-all", OneForAll), ("rest-for-one", RestForOne)] {
+        let supervision = format!("[actor.supervision]\nstrategy = \"{name}\"\n");
+        let play =
+            understood(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n{supervision}")).expect("fine");
+        assert_eq!(play.actors[0].supervision.strategy, strategy);
+    }
+}
+
+#[test]
 fn an_unknown_key() {
     check_actor(
         "[actor.mailbox]\ncapasity = 10",

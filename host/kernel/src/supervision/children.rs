@@ -100,9 +100,8 @@ impl Tree {
         for child in self.children_last_first(node) {
             self.forget(child);
         }
-        self.clear_timer(node);
         let entry = &self.nodes[node];
-        debug_assert!(!entry.alive, "forgotten while it runs");
+        debug_assert!(!entry.alive && entry.timer.is_none(), "forgotten while it runs or waits");
         let (parent, place) = (self.parent(node), entry.place);
         self.nodes[parent].children.remove(&place);
         self.nodes.remove(node);

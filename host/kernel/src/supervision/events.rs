@@ -20,6 +20,11 @@ impl Node {
     pub fn index(self) -> usize {
         self.index as usize
     }
+
+    /// How many others had this place before.
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
 }
 
 /// What the tree knows of an actor from the start.

@@ -13,8 +13,6 @@ impl Tree {
                 self.nodes[node].phase = Phase::Down;
                 self.turn_over(self.parent(node), node);
             }
-            Phase::StoppingChildren(After::Restart) => self.nodes[node].phase = Phase::StoppingChildren(After::Stay),
-            Phase::Stopping(After::Restart) => self.nodes[node].phase = Phase::Stopping(After::Stay),
             Phase::Down | Phase::StoppingChildren(_) | Phase::Stopping(_) => {}
             Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(node, After::Stay),
         }

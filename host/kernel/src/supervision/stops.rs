@@ -81,7 +81,7 @@ impl Tree {
         let (_, in_turn) = self.turn_of(node);
         let wanted = !self.nodes[node].halted
             && after != After::Exited
-            && (!after.is_failure() || self.restarts_after(node, after))
+            && self.restarts_after(node, After::Crashed)
             && self.runs(parent)
             && self.ends_with_play(parent);
         if self.nodes[node].dismissed {
@@ -139,7 +139,8 @@ impl Tree {
 
     /// Whether it may run once more for the messages that wait, as its turn to stop has come.
     pub(super) fn may_drain_first(&self, node: Node) -> bool {
-        !self.nodes[node].halted && self.ends_with_play(node) && self.runs(self.parent(node))
+        let entry = &self.nodes[node];
+        !entry.halted && !entry.dismissed && self.ends_with_play(node) && self.runs(self.parent(node))
     }
 
     /// Its turn to stop came while it was down after a crash: it handles what waits first.
@@ -165,12 +166,14 @@ impl Tree {
         let nodes: Vec<_> = self.nodes.nodes().filter(|&node| node != ROOT).collect();
         for node in nodes {
             let entry = &mut self.nodes[node];
+            // Who was too late has been killed before.
+            let killed = matches!(entry.phase, Phase::Stopping(_)) && entry.timer.is_none();
+            if entry.alive && !killed {
+                self.actions.push(Action::Kill { node, late: false });
+            }
             entry.timer = None;
             entry.turns = None;
             entry.phase = if entry.alive { Phase::Stopping(After::Stay) } else { Phase::Down };
-            if entry.alive {
-                self.actions.push(Action::Kill { node, late: false });
-            }
         }
         if self.alive == 0 {
             self.end_the_play();

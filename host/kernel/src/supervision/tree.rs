@@ -127,7 +127,8 @@ impl Tree {
         };
         let supervisor = &self.nodes[entry.parent.unwrap_or(ROOT)];
         let SupervisionSpec { intensity, period, .. } = supervisor.spec.supervision;
-        let restarts = supervisor.window.iter().filter(|&&at| at + period > now).count() as u32;
+        let over = supervisor.window.partition_point(|&at| at.saturating_add(period) <= now);
+        let restarts = u32::try_from(supervisor.window.len() - over).unwrap_or(u32::MAX);
         Some(View {
             state,
             incarnation: entry.incarnation,

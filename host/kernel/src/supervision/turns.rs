@@ -138,9 +138,9 @@ impl Tree {
     pub(super) fn restart_group(&mut self, parent: Node, from: u64, pause: Duration) {
         self.clear_timer(parent);
         let turns = match self.nodes[parent].turns {
-            // They are on their way down or down, and more of them follow.
+            // They are on their way down or down, and more of them follow: one that is not among them failed.
             Some(turns) if turns.course != Course::Starting => {
-                Turns { course: Course::Stopping, from: turns.from.min(from), pause: turns.pause.max(pause), ..turns }
+                Turns { course: Course::Stopping, from, pause: turns.pause.max(pause), ..turns }
             }
             _ => Turns::stopping(from, pause),
         };
