@@ -98,7 +98,7 @@ fn each_strategy_is_the_kernels() {
         let supervision = format!("[actor.supervision]\nstrategy = \"{name}\"\n");
         let play =
             understood(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n{supervision}")).expect("fine");
-        assert_eq!(play.actors[0].supervision.strategy, strategy);
+        assert_eq!(play.actors[0].settings.supervision.strategy, strategy);
     }
 }
 
