@@ -12,6 +12,7 @@ pub struct Inbound<'a> {
     messages: u32,
     found: u32,
     broken: bool,
+    routes_void: bool,
 }
 
 /// One message of a frame: where its parts lie.
@@ -36,8 +37,13 @@ impl Record {
 impl<'a> Inbound<'a> {
     /// Reads the trailer.
     pub fn open(frame: &'a [u8]) -> Result<Self, FrameError> {
-        let (records, messages) = trailer::split(frame)?;
-        Ok(Self { records, at: 0, messages, found: 0, broken: false })
+        let (records, messages, flags) = trailer::split(frame, trailer::ROUTES_VOID)?;
+        Ok(Self { records, at: 0, messages, found: 0, broken: false, routes_void: flags != 0 })
+    }
+
+    /// Whether the routes that were given out before lead nowhere any more.
+    pub fn routes_void(&self) -> bool {
+        self.routes_void
     }
 
     /// How many messages it says it has.

@@ -24,7 +24,7 @@ use core::fmt;
 pub use inbound::{Inbound, Record};
 pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Timer};
 pub use record::{HEADER_BYTES, Header};
-pub use trailer::{TRAILER_BYTES, VERSION, trailer};
+pub use trailer::{TRAILER_BYTES, VERSION, trailer, trailer_without_routes};
 
 /// Why bytes are no frame. Places count in bytes from the frame's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -225,7 +225,7 @@ pub struct Outbound<'a> {
 impl<'a> Outbound<'a> {
     /// Reads the trailer.
     pub fn open(frame: &'a [u8]) -> Result<Self, FrameError> {
-        let (ops, outcomes) = trailer::split(frame)?;
+        let (ops, outcomes, _) = trailer::split(frame, 0)?;
         Ok(Self { ops, at: 0, outcomes, found: 0, broken: false })
     }
 

@@ -8,18 +8,32 @@ pub const VERSION: u16 = 1;
 /// Bytes of a trailer: count, flags, version.
 pub const TRAILER_BYTES: usize = 8;
 
+/// The flag of an inbound frame before which all routes were given up.
+pub(crate) const ROUTES_VOID: u16 = 1;
+
 /// Ends a frame of `count` messages, or of `count` outcomes.
 #[inline]
 pub fn trailer(count: u32) -> [u8; TRAILER_BYTES] {
+    flagged(count, 0)
+}
+
+/// As [`trailer`], for messages: the routes that were given out before lead nowhere any more.
+pub fn trailer_without_routes(count: u32) -> [u8; TRAILER_BYTES] {
+    flagged(count, ROUTES_VOID)
+}
+
+#[inline]
+fn flagged(count: u32, flags: u16) -> [u8; TRAILER_BYTES] {
     let mut out = [0; TRAILER_BYTES];
     out[0..4].copy_from_slice(&count.to_le_bytes());
+    out[4..6].copy_from_slice(&flags.to_le_bytes());
     out[6..8].copy_from_slice(&VERSION.to_le_bytes());
     out
 }
 
-/// Splits a frame into what precedes the trailer, and the trailer's count.
+/// Splits a frame into what precedes the trailer, and the trailer's count and flags, of which there may be those in `known`.
 #[inline]
-pub(crate) fn split(frame: &[u8]) -> Result<(&[u8], u32), FrameError> {
+pub(crate) fn split(frame: &[u8], known: u16) -> Result<(&[u8], u32, u16), FrameError> {
     let Some((before, trailer)) = frame.split_last_chunk::<TRAILER_BYTES>() else {
         return Err(FrameError::NoTrailer { bytes: frame.len() });
     };
@@ -28,9 +42,9 @@ pub(crate) fn split(frame: &[u8]) -> Result<(&[u8], u32), FrameError> {
     if version != VERSION {
         return Err(FrameError::Version { found: version });
     }
-    if flags != 0 {
+    if flags & !known != 0 {
         return Err(FrameError::Flags { found: flags });
     }
     let count = u32_at(trailer, 0).expect("it is longer than that");
-    Ok((before, count))
+    Ok((before, count, flags))
 }

@@ -4,6 +4,7 @@
 
 use playhouse_frame::{
     Encoder, FrameError, HEADER_BYTES, Header, Inbound, OP_BYTES, Op, Outbound, Record, Timer, trailer,
+    trailer_without_routes,
 };
 use proptest::prelude::*;
 
@@ -109,6 +110,8 @@ fn a_frame_of_messages_is_what_lies_in_a_mailbox_with_a_trailer() {
     let one_more = [&Header::default().encode()[..], &trailer(2)].concat();
     assert_eq!(records(&one_more), Err(FrameError::Count { stated: 2, found: 1 }));
     assert_eq!(records(&trailer(0)), Ok(vec![]));
+    assert!(Inbound::open(&trailer_without_routes(0)).unwrap().routes_void());
+    assert_eq!(ops(&trailer_without_routes(0)), Err(FrameError::Flags { found: 1 }));
 }
 
 /// The inputs that fuzzing kept, and some by hand: see `fuzz/`.

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use playhouse_kernel::{ActorSpec, Plan};
+use playhouse_kernel::{ActorSpec, Address, Bounds, Config, Plan, Template};
 use playhouse_sandbox::{Compiled, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig, SandboxError};
 
 use crate::console::Console;
-use crate::manifest::{Play, Problem, Problems};
+use crate::manifest::{Play, Problem, Problems, Settings};
 use crate::printable;
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
@@ -43,13 +43,15 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
     let jobs = play.plugin_names().into_iter().map(|name| (name.to_owned(), play.plugin_file(name))).collect();
     let results = load_side_by_side(&sandbox, jobs, console);
     let mut problems = Vec::new();
-    for actor in &play.actors {
-        match &results[&actor.plugin] {
+    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
+    for (whose, settings) in actors.chain(spawnable) {
+        match &results[&settings.plugin] {
             Err(error) => {
-                let remark = format!("the plugin of `{}`", actor.address);
-                problems.push(Problem::at(actor.plugin_place.clone(), error.to_string(), remark));
+                let remark = format!("the plugin of `{whose}`");
+                problems.push(Problem::at(settings.plugin_place.clone(), error.to_string(), remark));
             }
-            Ok(plugin) => problems.extend(pin_problem(play, actor, &plugin.info().sha256)),
+            Ok(plugin) => problems.extend(pin_problem(play, &whose, settings, &plugin.info().sha256)),
         }
     }
     if !problems.is_empty() {
@@ -58,12 +60,12 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
     Ok(results.into_iter().filter_map(|(name, plugin)| Some((name, plugin.ok()?))).collect())
 }
 
-fn pin_problem(play: &Play, actor: &crate::manifest::PlayActor, found: &str) -> Option<Problem> {
-    let (wanted, place) = actor.sha256.as_ref().filter(|(wanted, _)| wanted != found)?;
-    let file = play.plugin_file(&actor.plugin);
+fn pin_problem(play: &Play, whose: &str, settings: &Settings, found: &str) -> Option<Problem> {
+    let (wanted, place) = settings.sha256.as_ref().filter(|(wanted, _)| wanted != found)?;
+    let file = play.plugin_file(&settings.plugin);
     let problem = Problem::at(
         place.clone(),
-        format!("`{}` is not the file that `{}` is pinned to", file.display(), actor.address),
+        format!("`{}` is not the file that `{whose}` is pinned to", file.display()),
         "the manifest wants this digest",
     );
     Some(problem.help(format!("the file has {found}, not {}…: if that is right, write it here", &wanted[..12])))
@@ -155,25 +157,62 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> BTreeMap<St
 
 /// What the kernel runs.
 pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
+    let made = |settings: &Settings, recursive| Made {
+        plugin: plugins[&settings.plugin].clone(),
+        settings: settings.clone(),
+        recursive,
+        output: output.clone(),
+    };
     let actors = play.actors.iter().map(|actor| {
-        let limits = Limits { memory_bytes: actor.memory_bytes, cpu: actor.cpu };
-        ActorSpec {
-            address: actor.address.clone(),
-            launcher: plugins[&actor.plugin].launcher(limits, actor.config.clone(), output.clone()),
-            auto_start: actor.auto_start,
-            instances: actor.instances,
-            batch: actor.batch,
-            mailbox: actor.mailbox,
-            restart: actor.restart,
-            supervision: actor.supervision,
-            timeout: actor.timeout,
-            message_bytes: actor.message_bytes,
-            sends_to: actor.sends_to.clone(),
-            spawns: Vec::new(),
-            max_children: 1024,
-            max_timers: 1024,
-        }
+        let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
+        ActorSpec { auto_start: actor.auto_start, instances: actor.instances, ..spec }
     });
-    let plugins = std::collections::BTreeMap::new();
-    Plan { actors: actors.collect(), plugins, supervision: play.supervision, dead_letters: play.dead_letters, seed }
+    let spawnable = play.spawnable.iter().map(|plugin| {
+        let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
+        (plugin.settings.plugin.clone(), template)
+    });
+    Plan {
+        actors: actors.collect(),
+        plugins: spawnable.collect(),
+        supervision: play.supervision,
+        dead_letters: play.dead_letters,
+        seed,
+    }
+}
+
+/// Makes actors of a plugin as the manifest wants them.
+struct Made {
+    plugin: Plugin,
+    settings: Settings,
+    recursive: bool,
+    output: Arc<dyn Output>,
+}
+
+impl Template for Made {
+    fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
+        let settings = &self.settings;
+        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
+        let mut whole = settings.config.clone();
+        whole.extend(config);
+        ActorSpec {
+            address,
+            launcher: self.plugin.launcher(limits, whole, self.output.clone()),
+            auto_start: true,
+            instances: 1,
+            batch: settings.batch,
+            mailbox: settings.mailbox,
+            restart: settings.restart,
+            supervision: settings.supervision,
+            timeout: settings.timeout,
+            message_bytes: settings.message_bytes,
+            sends_to: settings.sends_to.clone(),
+            spawns: settings.spawns.clone(),
+            max_children: settings.max_children,
+            max_timers: settings.max_timers,
+        }
+    }
+
+    fn recursive(&self) -> bool {
+        self.recursive
+    }
 }

@@ -53,11 +53,24 @@ config = { text = "t", number = 5, decimal = 1.5, yes = true }
 mailbox = { kind = "memory", capacity = 1, bytes = "2MiB", overflow = "drop-oldest", timeout = "1s" }
 restart = { kind = "transient", attempts = 1, backoff = { initial = "0ms", max = "1h" } }
 supervision = { strategy = "rest-for-one", intensity = 3, period = "10s", shutdown = "5s" }
-limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB" }
+limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB", children = 5, timers = 3 }
+spawns = ["split"]
 [[actor]]
 address = "/a/b"
 plugin = "split"
 instances = 4
+[[plugin]]
+name = "split"
+sends_to = ["/a"]
+spawns = ["split"]
+recursive = true
+sha256 = "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"
+batch = 1
+config = { text = "t" }
+mailbox = { capacity = 1 }
+restart = { kind = "temporary" }
+supervision = { intensity = 3 }
+limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1 }
 "#,
         expect![[r#"
             fine
@@ -68,8 +81,11 @@ instances = 4
 #[test]
 fn defaults_are_those_of_the_reference() {
     let play = understood("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n").expect("fine");
-    let actor = &play.actors[0];
-    assert_eq!((actor.instances, actor.batch, actor.auto_start, actor.memory_bytes), (1, 64, true, 64 << 20));
+    assert!(play.actors[0].auto_start);
+    assert_eq!(play.actors[0].instances, 1);
+    let actor = &play.actors[0].settings;
+    assert_eq!((actor.batch, actor.memory_bytes), (64, 64 << 20));
+    assert_eq!((actor.max_children, actor.max_timers, actor.spawns.len()), (1024, 1024, 0));
     assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));
     assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
@@ -84,7 +100,7 @@ fn each_strategy_is_the_kernels() {
         let supervision = format!("[actor.supervision]\nstrategy = \"{name}\"\n");
         let play =
             understood(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n{supervision}")).expect("fine");
-        assert_eq!(play.actors[0].supervision.strategy, strategy);
+        assert_eq!(play.actors[0].settings.supervision.strategy, strategy);
     }
 }
 
@@ -121,7 +137,7 @@ fn a_key_of_a_later_version() {
                ·           ╰── here
              5 │ env = ["LANG"]
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
 
         "#]],
     );
@@ -807,25 +823,83 @@ fn more_instances_than_share_a_mailbox() {
 }
 
 #[test]
+fn several_that_spawn() {
+    check_actor(
+        "instances = 2\nspawns = [\"split\"]\n[[plugin]]\nname = \"split\"",
+        expect![[r#"
+        stderr:
+          × an actor with several instances has no children, and so none to spawn
+           ╭─[playhouse.toml:5:11]
+         3 │ plugin = "count"
+         4 │ instances = 2
+           ·             ┬
+           ·             ╰── these are several
+         5 │ spawns = ["split"]
+           ·           ───┬───
+           ·              ╰── here
+         6 │ [[plugin]]
+           ╰────
+          help: give it one instance, or leave `spawns` out
+
+    "#]],
+    );
+}
+
+#[test]
 fn a_child_of_several() {
     let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
     check_actor(
         &format!("instances = 2\n{child}"),
         expect![[r#"
+            stderr:
+              × `/a/b` is below an actor with several instances
+               ╭─[playhouse.toml:6:11]
+             3 │ plugin = "count"
+             4 │ instances = 2
+               ·             ┬
+               ·             ╰── its parent is several
+             5 │ [[actor]]
+             6 │ address = "/a/b"
+               ·           ───┬──
+               ·              ╰── this is the child
+             7 │ plugin = "split"
+               ╰────
+              help: give the parent one instance, or put the child elsewhere
+
+        "#]],
+    );
+}
+
+#[test]
+fn what_may_be_spawned_has_a_section_of_its_own() {
+    check_actor(
+        "spawns = [\"splt\"]\n[[plugin]]\nname = \"split\"",
+        expect![[r#"
         stderr:
-          × `/a/b` is below an actor with several instances
-           ╭─[playhouse.toml:6:11]
+          × there is no [[plugin]] `splt`
+           ╭─[playhouse.toml:4:11]
          3 │ plugin = "count"
-         4 │ instances = 2
-           ·             ┬
-           ·             ╰── its parent is several
-         5 │ [[actor]]
-         6 │ address = "/a/b"
+         4 │ spawns = ["splt"]
            ·           ───┬──
-           ·              ╰── this is the child
-         7 │ plugin = "split"
+           ·              ╰── did you mean "split"?
+         5 │ [[plugin]]
            ╰────
-          help: give the parent one instance, or put the child elsewhere
+          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+
+    "#]],
+    );
+    check_actor(
+        "spawns = [\"split\"]",
+        expect![[r#"
+        stderr:
+          × there is no [[plugin]] `split`
+           ╭─[playhouse.toml:4:11]
+         3 │ plugin = "count"
+         4 │ spawns = ["split"]
+           ·           ───┬───
+           ·              ╰── here
+           ╰────
+          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
 
     "#]],
     );
@@ -854,6 +928,113 @@ fn instances_are_counted_against_those_of_the_play() {
         &format!("[play]\nmax_instances = 2\n{actors}start = \"manual\"\n"),
         expect![[r#"
         fine
+    "#]],
+    );
+}
+
+#[test]
+fn a_plugin_has_one_section_and_is_there() {
+    let twice = "[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"slit\"";
+    check_actor(
+        twice,
+        expect![[r#"
+        stderr:
+          × two [[plugin]] have the name `split`
+           ╭─[playhouse.toml:7:8]
+         4 │ [[plugin]]
+         5 │ name = "split"
+           ·        ───┬───
+           ·           ╰── first here
+         6 │ [[plugin]]
+         7 │ name = "split"
+           ·        ───┬───
+           ·           ╰── again here
+         8 │ [[plugin]]
+           ╰────
+          help: leave one of them out
+
+          × there is no plugin `slit`: no file `plugins/slit.wasm`
+           ╭─[playhouse.toml:9:8]
+         8 │ [[plugin]]
+         9 │ name = "slit"
+           ·        ───┬──
+           ·           ╰── did you mean "split"?
+           ╰────
+          help: the folder `plugins` has `count`, `report`, `split`
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
+    let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\", children = 0 }";
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
+        stderr:
+          × `0` is too small: it must be at least 1
+           ╭─[playhouse.toml:8:41]
+         7 │ spawns = ["x"]
+         8 │ limits = { memory = "64KiB", children = 0 }
+           ·                                         ┬
+           ·                                         ╰── here
+           ╰────
+
+    "#]],
+    );
+    let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }\naddress = \"/x\"";
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
+        stderr:
+          × unknown key `address`
+           ╭─[playhouse.toml:9:1]
+         8 │ limits = { memory = "64KiB" }
+         9 │ address = "/x"
+           · ───┬───
+           ·    ╰── here
+           ╰────
+          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+
+    "#]],
+    );
+    let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }";
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
+        stderr:
+          × no actor has the address `/b`
+           ╭─[playhouse.toml:6:13]
+         5 │ name = "split"
+         6 │ sends_to = ["/b"]
+           ·             ──┬─
+           ·               ╰── no such actor
+         7 │ spawns = ["x"]
+           ╰────
+          help: `sends_to` names actors of this manifest
+
+          × there is no [[plugin]] `x`
+           ╭─[playhouse.toml:7:11]
+         6 │ sends_to = ["/b"]
+         7 │ spawns = ["x"]
+           ·           ─┬─
+           ·            ╰── here
+         8 │ limits = { memory = "64KiB" }
+           ╰────
+          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+
+          × `limits.message` (1MiB) is more than `limits.memory` (64KiB)
+           ╭─[playhouse.toml:8:21]
+         7 │ spawns = ["x"]
+         8 │ limits = { memory = "64KiB" }
+           ·                     ───┬───
+           ·                        ╰── here
+           ╰────
+          help: a message must fit into the actor's memory: raise `memory`, or lower `message`
+
+        3 problems in playhouse.toml
     "#]],
     );
 }

@@ -82,7 +82,12 @@ pub struct Hand {
     names: HashMap<Box<str>, usize>,
     routes: Vec<Route>,
     routes_by_id: HashMap<ActorId, usize>,
+    /// With so many routes, it is time to see how many of them lead to nobody.
+    enough_routes: usize,
 }
+
+/// Fewer routes are never given up.
+const FEW_ROUTES: usize = 1024;
 
 /// Somebody to send to.
 struct Route {
@@ -115,6 +120,7 @@ impl Hand {
             names: HashMap::new(),
             routes: Vec::new(),
             routes_by_id: HashMap::new(),
+            enough_routes: FEW_ROUTES,
         }
     }
 

@@ -150,11 +150,13 @@ impl Kernel {
         }
     }
 
-    /// All actors, in start order. Empty when the play is over.
+    /// All actors, those of the plan first, in start order. Empty when the play is over.
     pub async fn actors(&self) -> Vec<ActorView> {
         let (answer, look) = oneshot::channel();
         let _ = self.commands.send(Command::Look(answer));
-        let views = look.await.unwrap_or_default().into_iter().map(|Seen { actor, instances }| ActorView {
+        let mut seen = look.await.unwrap_or_default();
+        seen.sort_by_key(|seen| seen.actor.id);
+        let views = seen.into_iter().map(|Seen { actor, instances }| ActorView {
             address: actor.address().clone(),
             plugin: actor.spec.launcher.plugin().to_owned(),
             dynamic: actor.spawned.is_some(),

@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 
-use playhouse_frame::trailer;
+use playhouse_frame::{trailer, trailer_without_routes};
 use playhouse_kernel::{Behavior, BoxFuture, Crash, CrashReason, Hand, Outcome};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
@@ -122,8 +122,13 @@ impl Guest {
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.doors.turns;
+        let anew = self.hand().has_stale_routes();
+        if anew {
+            self.hand().give_up_routes();
+        }
         match turns {
-            Some(turns) if self.sends_much || self.hand().len() > 1 => self.handle_batch(turns).await?,
+            // Only a frame can say that routes are void.
+            Some(turns) if self.sends_much || anew || self.hand().len() > 1 => self.handle_batch(turns, anew).await?,
             _ => self.handle_one_by_one().await?,
         }
         let hand = self.hand();
@@ -131,11 +136,12 @@ impl Guest {
         Ok(())
     }
 
-    async fn handle_batch(&mut self, turns: Turns) -> Result<(), Crash> {
+    async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
         let messages = self.hand().len();
         self.refresh(messages);
         let count = u32::try_from(messages).expect("a batch is far smaller");
-        let frame = self.hand().flat(&trailer(count));
+        let end = if anew { trailer_without_routes(count) } else { trailer(count) };
+        let frame = self.hand().flat(&end);
         self.store.data_mut().in_turns = true;
         let called = turns.call_async(&mut self.store, (frame,)).await;
         self.store.data_mut().in_turns = false;

@@ -215,6 +215,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn limits_within_bounds_are_the_narrower_of_both() {
+        let limits = Limits { memory_bytes: 10, cpu: Duration::from_millis(10) };
+        let bounds = Bounds { memory_bytes: 5, cpu: Duration::from_millis(20) };
+        assert_eq!(limits.within(bounds), Limits { memory_bytes: 5, cpu: Duration::from_millis(10) });
+        assert_eq!(limits.within(Bounds::NONE), limits);
+    }
+
+    #[test]
     fn memories_and_tables_count_together() {
         let mut limiter = MemoryLimiter::new(100);
         assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));

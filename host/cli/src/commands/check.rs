@@ -10,7 +10,7 @@ use crate::args;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::manifest::flow::{Flow, arrows};
-use crate::manifest::{self, Play};
+use crate::manifest::{self, Play, Settings};
 use crate::plugins::{self, Plugins};
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
@@ -58,17 +58,22 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
     let rows: Vec<_> = actors
         .iter()
         .map(|actor| {
-            let info = plugins[&actor.plugin].info();
+            let info = plugins[&actor.settings.plugin].info();
             let depth = actor.address.as_str().matches('/').count() - 1;
             let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
             let address = format!("{}{}", "  ".repeat(depth), actor.address);
             let start = if actor.auto_start { "auto" } else { "manual" };
             let instances = actor.instances.to_string();
-            vec![address, actor.plugin.clone(), start.into(), instances, info.sha256[..12].to_owned(), hooks]
+            let digest = info.sha256[..12].to_owned();
+            vec![address, actor.settings.plugin.clone(), start.into(), instances, digest, hooks]
         })
         .collect();
     let mut out = format!("{}: fine\n\n", play.name);
     out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "INSTANCES", "SHA256", "HOOKS"], &rows, &[3]));
+    if !play.spawnable.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
@@ -79,22 +84,55 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
     out
 }
 
+fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let rows = play.spawnable.iter().map(|plugin| {
+        let name = &plugin.settings.plugin;
+        let info = plugins[name].info();
+        let by = spawned_by(play, name);
+        let by = if by.is_empty() { "nobody".to_owned() } else { by.join(",") };
+        let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
+        vec![name.clone(), by, info.sha256[..12].to_owned(), hooks]
+    });
+    rows.collect()
+}
+
+/// The actors, by address, and the spawned ones, by plugin, that may spawn this.
+fn spawned_by(play: &Play, plugin: &str) -> Vec<String> {
+    let spawns = |settings: &Settings| settings.spawns.iter().any(|granted| granted == plugin);
+    let actors = play.actors.iter().filter(|actor| spawns(&actor.settings)).map(|actor| actor.address.to_string());
+    let others = play.spawnable.iter().filter(|other| spawns(&other.settings));
+    actors.chain(others.map(|other| other.settings.plugin.clone())).collect()
+}
+
 fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> serde_json::Value {
     let actors: Vec<_> = play
         .actors
         .iter()
         .map(|actor| {
-            let info = plugins[&actor.plugin].info();
-            let sends_to: Vec<_> = actor.sends_to.iter().map(ToString::to_string).collect();
+            let info = plugins[&actor.settings.plugin].info();
+            let sends_to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
             json!({
-                "address": actor.address.to_string(), "plugin": actor.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
+                "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
                 "instances": actor.instances,
-                "sends_to": sends_to, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "sends_to": sends_to, "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
             })
         })
         .collect();
     let cycles: Vec<Vec<_>> =
         flow.cycles().iter().map(|cycle| cycle.iter().map(ToString::to_string).collect()).collect();
-    json!({ "play": play.name, "actors": actors, "cycles": cycles, "warnings": warnings })
+    let spawnable: Vec<_> = play
+        .spawnable
+        .iter()
+        .map(|plugin| {
+            let settings = &plugin.settings;
+            let info = plugins[&settings.plugin].info();
+            json!({
+                "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
+                "recursive": plugin.recursive, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "imports": info.imports, "exports": info.exports,
+            })
+        })
+        .collect();
+    json!({ "play": play.name, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
 }

@@ -107,9 +107,10 @@ fn body(given: Option<&str>) -> std::io::Result<Vec<u8>> {
 fn shown_tree(tree: &Tree) -> String {
     let row = |actor: &ActorLine| {
         let depth = actor.address.matches('/').count() - 1;
+        let spawned = if actor.spawned { " (spawned)" } else { "" };
         let last = actor.last_crash.as_ref().map(|crash| shortened(&crash.reason)).unwrap_or_default();
         vec![
-            format!("{}{}", "  ".repeat(depth), actor.address),
+            format!("{}{}{spawned}", "  ".repeat(depth), actor.address),
             actor.plugin.clone(),
             actor.state.clone(),
             format!("{}/{}", actor.up(), actor.instances.len()),

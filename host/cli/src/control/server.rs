@@ -39,8 +39,9 @@ pub struct Host {
 impl Host {
     /// A host that runs `play` in `kernel`.
     pub fn new(kernel: Kernel, play: &Play) -> Self {
-        let patience = play.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout)).collect();
-        let largest_body = play.actors.iter().map(|actor| actor.message_bytes).max().unwrap_or_default();
+        let patience =
+            play.actors.iter().map(|actor| (actor.address.clone(), actor.settings.mailbox.block_timeout)).collect();
+        let largest_body = play.settings().map(|settings| settings.message_bytes).max().unwrap_or_default();
         Self {
             kernel,
             play: play.name.clone(),

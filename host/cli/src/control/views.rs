@@ -46,6 +46,8 @@ pub struct ActorLine {
     pub address: String,
     /// Its plugin.
     pub plugin: String,
+    /// Another actor spawned it.
+    pub spawned: bool,
     /// See [`state_name`]; that of the instance which is furthest up.
     pub state: String,
     /// Those that run side by side on its mailbox.
@@ -202,6 +204,7 @@ impl From<&ActorView> for ActorLine {
         Self {
             address: actor.address.to_string(),
             plugin: actor.plugin.clone(),
+            spawned: actor.dynamic,
             state: state_name(actor.state, actor.busy).to_owned(),
             instances: actor.instances.iter().map(InstanceLine::from).collect(),
             incarnation: actor.incarnation,

@@ -8,20 +8,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use playhouse_kernel::{
-    self as kernel, Address, AddressError, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec,
-};
+use playhouse_kernel::{self as kernel, Address, AddressError, DeadLetterSpec, SupervisionSpec};
 use toml::Spanned;
 
-use super::play::{Play, PlayActor};
+use super::play::{Play, PlayActor, PlayPlugin};
 use super::problem::{Problem, Problems, Source, nearest};
-use super::schema::{self, Manifest, Overflow, RestartKind, Start};
+use super::schema::{self, Manifest, Start};
+use super::settings::Written;
 use super::units::{ByteSize, Time};
-
-/// What a 32-bit WebAssembly memory can hold.
-const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
-/// A body is copied a few times on its way.
-const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
 
 /// What lies in the plugins folder.
 #[derive(Debug)]
@@ -58,7 +52,8 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let mut found = Found { problems: Vec::new(), folder: look(&plugins), plugins: plugins.clone() };
 
     let addresses = found.addresses(&manifest.actor);
-    let actors = found.actors(&manifest.actor, &addresses);
+    let actors = found.actors(&manifest, &addresses);
+    let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
     let letters = DeadLetterSpec::default();
@@ -81,29 +76,30 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         supervision,
         dead_letters,
         actors,
+        spawnable,
     })
 }
 
 /// A size as the kernel counts; no size is larger than the address space that is there.
-fn in_memory(size: ByteSize) -> usize {
+pub(super) fn in_memory(size: ByteSize) -> usize {
     usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
 /// The problems found so far, and what is needed to find more.
-struct Found {
+pub(super) struct Found {
     problems: Vec<Problem>,
-    folder: PluginFolder,
-    plugins: PathBuf,
+    pub(super) folder: PluginFolder,
+    pub(super) plugins: PathBuf,
 }
 
 /// The good addresses in the order of the file, with their places; by actor, and by address.
-struct Addresses {
+pub(super) struct Addresses {
     of_actor: Vec<Option<Address>>,
-    first: HashMap<Address, (usize, Range<usize>)>,
+    pub(super) first: HashMap<Address, (usize, Range<usize>)>,
 }
 
 impl Found {
-    fn add(&mut self, problem: Problem) {
+    pub(super) fn add(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
@@ -175,156 +171,35 @@ impl Found {
         );
     }
 
-    fn actors(&mut self, actors: &[Spanned<schema::Actor>], addresses: &Addresses) -> Vec<PlayActor> {
-        let sound = actors.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
+    fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
+        let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
             let actor = actor.get_ref();
-            self.plugin(actor);
-            let sha256 = actor.sha256.as_ref().and_then(|digest| self.digest(digest));
-            let sends_to = actor.sends_to.iter().filter_map(|to| self.target(to, addresses)).collect();
-            let (memory_bytes, message_bytes) = self.sizes(actor);
-            let supervision = self.supervision(&actor.supervision);
-            let restart = self.restart(&actor.restart);
-            let limits = &actor.limits;
-            Some(PlayActor {
-                address: address.clone()?,
-                plugin: actor.plugin.get_ref().clone(),
-                plugin_place: actor.plugin.span(),
-                sha256,
-                sends_to,
-                instances: instances::of(actor),
-                batch: actor.batch.map_or(64, |n| n.0 as usize),
-                auto_start: actor.start == Start::Auto,
-                config: actor.config.iter().map(|(key, text)| (key.clone(), text.0.clone())).collect(),
-                mailbox: mailbox(&actor.mailbox),
-                restart,
-                supervision,
-                memory_bytes,
-                cpu: self.above_zero(limits.cpu.as_ref(), "limits.cpu", Duration::from_millis(100)),
-                timeout: self.above_zero(limits.timeout.as_ref(), "limits.timeout", Duration::from_secs(5)),
-                message_bytes,
-            })
+            let settings = self.settings(&Written::actor(actor), manifest, addresses);
+            let instances = instances::of(actor);
+            Some(PlayActor { address: address.clone()?, auto_start: actor.start == Start::Auto, instances, settings })
         });
         sound.collect()
     }
 
-    fn plugin(&mut self, actor: &schema::Actor) {
-        let (name, place) = (actor.plugin.get_ref(), actor.plugin.span());
-        let bare = name.strip_suffix(".wasm").unwrap_or(name);
-        let good =
-            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if !good(name) {
-            let problem = Problem::at(
-                place,
-                format!("`{}` is no name of a plugin", name.escape_debug()),
-                if good(bare) { format!("did you mean \"{bare}\"?") } else { "here".into() },
-            );
-            let form = "a plugin is named by letters, digits, `_` and `-`: the file NAME.wasm in the plugins folder";
-            return self.add(problem.help(format!("{form} `{}`", self.plugins.display())));
-        }
-        let file = self.plugins.join(format!("{name}.wasm"));
-        let help = match &self.folder.names {
-            Ok(names) if names.iter().any(|known| known == name) => return,
-            Ok(names) if names.is_empty() => format!("the folder `{}` has no .wasm file", self.plugins.display()),
-            Ok(names) => format!("the folder `{}` has {}", self.plugins.display(), enumerated(names)),
-            Err(error) => {
-                format!("the plugins folder `{}` cannot be read: {error}", self.plugins.display())
+    /// What may be spawned: each plugin once.
+    fn spawnable(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayPlugin> {
+        let mut first: HashMap<&str, Range<usize>> = HashMap::new();
+        let mut all = Vec::new();
+        for plugin in manifest.plugin.iter().map(Spanned::get_ref) {
+            let (name, place) = (plugin.name.get_ref(), plugin.name.span());
+            if let Some(first) = first.get(name.as_str()) {
+                let problem = Problem::at(place, format!("two [[plugin]] have the name `{name}`"), "again here");
+                self.add(problem.and_at(first.clone(), "first here").help("leave one of them out"));
+            } else {
+                first.insert(name, place);
             }
-        };
-        let names = self.folder.names.as_deref().unwrap_or_default();
-        let remark = nearest(name, names.iter().map(String::as_str))
-            .map_or_else(|| "no such file".into(), |near| format!("did you mean \"{near}\"?"));
-        let problem = Problem::at(place, format!("there is no plugin `{name}`: no file `{}`", file.display()), remark);
-        self.add(problem.help(help));
+            let settings = self.settings(&Written::plugin(plugin), manifest, addresses);
+            all.push(PlayPlugin { recursive: plugin.recursive, settings });
+        }
+        all
     }
 
-    fn digest(&mut self, written: &Spanned<String>) -> Option<(String, Range<usize>)> {
-        let text = written.get_ref();
-        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Some((text.to_ascii_lowercase(), written.span()));
-        }
-        let problem =
-            Problem::at(written.span(), "this is no SHA-256 digest", format!("{} characters", text.chars().count()));
-        self.add(problem.help("a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it"));
-        None
-    }
-
-    fn target(&mut self, written: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
-        match Address::parse(written.get_ref()) {
-            Ok(to) if addresses.first.contains_key(&to) => return Some(to),
-            Ok(to) => {
-                let remark = near_address(to.as_str(), addresses.first.keys())
-                    .map_or_else(|| "no such actor".into(), |near| format!("did you mean \"{near}\"?"));
-                let problem = Problem::at(written.span(), format!("no actor has the address `{to}`"), remark);
-                self.add(problem.help("`sends_to` names actors of this manifest"));
-            }
-            Err(error) => {
-                let problem = Problem::at(written.span(), address_fault(&error), address_meant(written.get_ref()));
-                self.add(problem.help("`sends_to` is a list of addresses, as in [\"/count\"]"));
-            }
-        }
-        None
-    }
-
-    /// `limits.memory` and `limits.message`: a message fits into the memory, and into the mailbox.
-    fn sizes(&mut self, actor: &schema::Actor) -> (u64, usize) {
-        let memory = actor.limits.memory.as_ref().map_or(64 << 20, |size| size.get_ref().0);
-        let message = actor.limits.message.as_ref().map_or(1 << 20, |size| size.get_ref().0);
-        let limit_place = actor.limits.message.as_ref().map(Spanned::span);
-        self.at_most(actor.limits.memory.as_ref(), "limits.memory", MOST_MEMORY, "a 32-bit instance can have no more");
-        self.at_most(actor.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send what is larger in parts");
-        if message > memory {
-            let place = limit_place.clone().or_else(|| actor.limits.memory.as_ref().map(Spanned::span));
-            let what =
-                format!("`limits.message` ({}) is more than `limits.memory` ({})", ByteSize(message), ByteSize(memory));
-            let problem = Problem::at(place.unwrap_or_default(), what, "here");
-            self.add(problem.help("a message must fit into the actor's memory: raise `memory`, or lower `message`"));
-        }
-        let room =
-            actor.mailbox.bytes.as_ref().map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
-        if room < message {
-            let place = actor.mailbox.bytes.as_ref().map(Spanned::span).or(limit_place);
-            let what =
-                format!("`mailbox.bytes` ({}) is less than `limits.message` ({})", ByteSize(room), ByteSize(message));
-            let problem = Problem::at(place.unwrap_or_default(), what, "here");
-            self.add(
-                problem
-                    .help("a mailbox must have room for one message: raise `mailbox.bytes`, or lower `limits.message`"),
-            );
-        }
-        (memory, usize::try_from(message).unwrap_or(usize::MAX))
-    }
-
-    fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
-        let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
-        let what = format!("`{key}` is over {most}");
-        self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
-    }
-
-    fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
-        let default = RestartSpec::default();
-        let initial = written.backoff.initial.as_ref();
-        let max = written.backoff.max.as_ref();
-        let backoff = kernel::Backoff {
-            initial: initial.map_or(default.backoff.initial, |time| time.get_ref().0),
-            max: max.map_or(default.backoff.max, |time| time.get_ref().0),
-        };
-        if backoff.initial > backoff.max {
-            let place = initial.or(max).map(Spanned::span).unwrap_or_default();
-            let what = format!("`initial` ({:?}) is longer than `max` ({:?})", backoff.initial, backoff.max);
-            self.add(Problem::at(place, what, "here").help("the pause grows from `initial` to `max`"));
-        }
-        RestartSpec {
-            kind: match written.kind {
-                RestartKind::Permanent => kernel::RestartKind::Permanent,
-                RestartKind::Transient => kernel::RestartKind::Transient,
-                RestartKind::Temporary => kernel::RestartKind::Temporary,
-            },
-            attempts: written.attempts.map_or(default.attempts, |n| n.0),
-            backoff,
-        }
-    }
-
-    fn supervision(&mut self, written: &schema::Supervision) -> SupervisionSpec {
+    pub(super) fn supervision(&mut self, written: &schema::Supervision) -> SupervisionSpec {
         let default = SupervisionSpec::default();
         SupervisionSpec {
             strategy: match written.strategy {
@@ -338,7 +213,7 @@ impl Found {
         }
     }
 
-    fn above_zero(&mut self, written: Option<&Spanned<Time>>, key: &str, default: Duration) -> Duration {
+    pub(super) fn above_zero(&mut self, written: Option<&Spanned<Time>>, key: &str, default: Duration) -> Duration {
         let Some(written) = written else { return default };
         let time = written.get_ref().0;
         if time.is_zero() {
@@ -348,23 +223,7 @@ impl Found {
     }
 }
 
-fn mailbox(written: &schema::Mailbox) -> MailboxSpec {
-    let default = MailboxSpec::default();
-    let schema::MailboxKind::Memory = written.kind;
-    MailboxSpec {
-        capacity: written.capacity.map_or(default.capacity, |n| n.0 as usize),
-        capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| in_memory(*size.get_ref())),
-        overflow: match written.overflow {
-            Overflow::Block => kernel::Overflow::Block,
-            Overflow::Reject => kernel::Overflow::Reject,
-            Overflow::DropNewest => kernel::Overflow::DropNewest,
-            Overflow::DropOldest => kernel::Overflow::DropOldest,
-        },
-        block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
-    }
-}
-
-fn near_address<'a>(wanted: &str, known: impl Iterator<Item = &'a Address>) -> Option<&'a str> {
+pub(super) fn near_address<'a>(wanted: &str, known: impl Iterator<Item = &'a Address>) -> Option<&'a str> {
     // Sorted, since equally near ones must always give the same suggestion.
     let mut known: Vec<_> = known.map(Address::as_str).collect();
     known.sort_unstable();
@@ -372,7 +231,7 @@ fn near_address<'a>(wanted: &str, known: impl Iterator<Item = &'a Address>) -> O
 }
 
 /// What is wrong with an address. Never suggests one that is wrong as well.
-fn address_fault(error: &AddressError) -> String {
+pub(super) fn address_fault(error: &AddressError) -> String {
     match error {
         AddressError::NotAbsolute(text) if Address::parse(&format!("/{text}")).is_err() => {
             format!("`{text}` is no address: it must begin with `/`, and go on with letters, digits, `_` and `-`")
@@ -382,7 +241,7 @@ fn address_fault(error: &AddressError) -> String {
 }
 
 /// What the writer of a bad address may have meant.
-fn address_meant(written: &str) -> String {
+pub(super) fn address_meant(written: &str) -> String {
     let meant = format!("/{}", written.trim_matches('/'));
     match Address::parse(&meant) {
         Ok(meant) if !meant.is_root() => format!("did you mean \"{meant}\"?"),
@@ -391,7 +250,7 @@ fn address_meant(written: &str) -> String {
 }
 
 /// The first few names.
-fn enumerated(names: &[String]) -> String {
+pub(super) fn enumerated(names: &[String]) -> String {
     const SHOWN: usize = 12;
     let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };

@@ -18,7 +18,7 @@ pub struct Flow {
 impl Flow {
     /// The flow of a play.
     pub fn of(play: &Play) -> Self {
-        Self::new(play.actors.iter().map(|actor| (actor.address.clone(), actor.sends_to.clone())))
+        Self::new(play.actors.iter().map(|actor| (actor.address.clone(), actor.settings.sends_to.clone())))
     }
 
     /// From actors and their `sends_to`, in start order. Targets that are no actors are left out.

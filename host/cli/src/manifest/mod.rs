@@ -5,6 +5,7 @@
 //! | `schema` | the keys: meaning, example, default |
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
+//! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
 //! | `play` | the [`Play`]: values with their defaults |
 //! | `problem` | what is wrong, as people see it |
 //! | `flow` | who sends to whom: lines, circles, shutdown order |
@@ -14,12 +15,13 @@ pub mod flow;
 mod play;
 mod problem;
 pub mod schema;
+mod settings;
 pub mod units;
 
 use std::path::{Path, PathBuf};
 
 pub use checks::{PluginFolder, understand};
-pub use play::{Play, PlayActor};
+pub use play::{Play, PlayActor, PlayPlugin, Settings};
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// Why there is no play.

@@ -26,6 +26,8 @@ pub struct Play {
     pub dead_letters: DeadLetterSpec,
     /// In start order.
     pub actors: Vec<PlayActor>,
+    /// What actors may spawn.
+    pub spawnable: Vec<PlayPlugin>,
 }
 
 /// One actor of a [`Play`].
@@ -33,6 +35,26 @@ pub struct Play {
 pub struct PlayActor {
     /// Where it lives.
     pub address: Address,
+    /// False: it waits for a person.
+    pub auto_start: bool,
+    /// How many of it run side by side.
+    pub instances: usize,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// What actors of one plugin are like that others spawn.
+#[derive(Debug)]
+pub struct PlayPlugin {
+    /// It may be spawned below itself.
+    pub recursive: bool,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// What actors of the manifest and spawned ones have in common.
+#[derive(Debug, Clone)]
+pub struct Settings {
     /// The name of its plugin.
     pub plugin: String,
     /// Where the manifest names the plugin: the place of problems with its code.
@@ -41,12 +63,10 @@ pub struct PlayActor {
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
     pub sends_to: Vec<Address>,
-    /// How many of it run side by side.
-    pub instances: usize,
+    /// The plugins that it may spawn.
+    pub spawns: Vec<String>,
     /// Most messages handed over in one call.
     pub batch: usize,
-    /// False: it waits for a person.
-    pub auto_start: bool,
     /// What its code may ask for by name.
     pub config: BTreeMap<String, String>,
     /// Its mailbox's bounds.
@@ -63,6 +83,10 @@ pub struct PlayActor {
     pub timeout: Duration,
     /// Largest body it accepts.
     pub message_bytes: usize,
+    /// Most children at a time.
+    pub max_children: usize,
+    /// Most timers at a time.
+    pub max_timers: usize,
 }
 
 impl Play {
@@ -74,11 +98,17 @@ impl Play {
     /// The names of all plugins that are used, each once, in the order of their first use.
     pub fn plugin_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for actor in &self.actors {
-            if !names.contains(&actor.plugin.as_str()) {
-                names.push(&actor.plugin);
+        for settings in self.settings() {
+            if !names.contains(&settings.plugin.as_str()) {
+                names.push(&settings.plugin);
             }
         }
         names
+    }
+
+    /// Of all actors, and of all that may be spawned.
+    pub fn settings(&self) -> impl Iterator<Item = &Settings> {
+        let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
+        self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
     }
 }

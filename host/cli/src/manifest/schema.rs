@@ -20,6 +20,9 @@ pub struct Manifest {
     /// reverse order. Default: none.
     #[serde(default)]
     pub actor: Vec<Spanned<Actor>>,
+    /// What actors may spawn while the play runs. Default: nothing.
+    #[serde(default)]
+    pub plugin: Vec<Spanned<Plugin>>,
 }
 
 /// `[play]`.
@@ -64,6 +67,9 @@ pub struct Actor {
     /// Example: `sends_to = ["/count", "/log"]`. Default: `[]`.
     #[serde(default)]
     pub sends_to: Vec<Spanned<String>>,
+    /// The plugins that it may spawn as its children; each has a `[[plugin]]`. Example: `spawns = ["worker"]`. Default: `[]`.
+    #[serde(default)]
+    pub spawns: Vec<Spanned<String>>,
     /// Refuse the plugin unless the file has this digest (`playhouse inspect` prints it).
     /// Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
@@ -91,6 +97,45 @@ pub struct Actor {
     #[serde(default)]
     pub supervision: Supervision,
     /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// `[[plugin]]`: what actors of this plugin are like that others spawn while the play runs; `mailbox`, `restart`, `supervision` and `limits` have the keys of `[actor.mailbox]` and so on, and `limits` are never wider than the parent's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plugin {
+    /// The name to spawn it by: a file of the plugins folder, without `.wasm`. Example: `name = "worker"`. Required.
+    pub name: Spanned<String>,
+    /// To whom it may send, besides its descendants and the sender of the message in hand. Whom its parent may not send to
+    /// is left out, but for the parent itself. Example: `sends_to = ["/log"]`. Default: `[]`.
+    #[serde(default)]
+    pub sends_to: Vec<Spanned<String>>,
+    /// The plugins that it may spawn in turn. Example: `spawns = ["helper"]`. Default: `[]`.
+    #[serde(default)]
+    pub spawns: Vec<Spanned<String>>,
+    /// It may be spawned below an actor of the same plugin: a chain ends only at the depth of an address and at
+    /// `limits.children`. Example: `recursive = true`. Default: `false`.
+    #[serde(default)]
+    pub recursive: bool,
+    /// Refuse the plugin unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
+    pub sha256: Option<Spanned<String>>,
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
+    pub batch: Option<AtLeastOne>,
+    /// What its code may ask for by name; what the spawn itself gives goes before. Example: `config = { top = "10" }`.
+    /// Default: `{}`.
+    #[serde(default)]
+    pub config: BTreeMap<String, Text>,
+    /// The queue in front of each.
+    #[serde(default)]
+    pub mailbox: Mailbox,
+    /// How each recovers.
+    #[serde(default)]
+    pub restart: Restart,
+    /// How each looks after its children.
+    #[serde(default)]
+    pub supervision: Supervision,
+    /// What each may use.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -237,4 +282,8 @@ pub struct Limits {
     /// Largest body it accepts, and largest reply it may give; at most `memory`, and at most `"1GiB"`.
     /// Example: `message = "64KiB"`. Default: `"1MiB"`.
     pub message: Option<Spanned<ByteSize>>,
+    /// Most children at a time, those of the manifest included. Example: `children = 10000`. Default: 1024.
+    pub children: Option<AtLeastOne>,
+    /// Most timers at a time. Example: `timers = 16`. Default: 1024.
+    pub timers: Option<AtLeastOne>,
 }

@@ -107,6 +107,32 @@ impl Hand {
         self.resolved(index)
     }
 
+    /// Whether most of the routes lead to actors that are gone: who spawns a child for each piece of work would keep something
+    /// of all of them. Then it is time for [`Hand::give_up_routes`]. Cheap before each batch.
+    pub fn has_stale_routes(&mut self) -> bool {
+        if self.routes.len() < self.enough_routes {
+            return false;
+        }
+        let stale = self.routes.iter().filter(|route| route.target.is_gone() || route.target.is_reserved()).count();
+        if stale * 2 < self.routes.len() {
+            self.enough_routes = self.routes.len() * 2;
+            return false;
+        }
+        true
+    }
+
+    /// Before any of the messages in hand is handled: numbers that were given out before lead nowhere any more.
+    ///
+    /// # Panics
+    /// When something is recorded already.
+    pub fn give_up_routes(&mut self) {
+        assert!(self.sends.is_empty() && self.effects.reserved.is_empty(), "routes are in use");
+        self.names.clear();
+        self.routes.clear();
+        self.routes_by_id.clear();
+        self.enough_routes = super::FEW_ROUTES;
+    }
+
     fn resolved(&self, index: usize) -> Resolved {
         let route = &self.routes[index];
         Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }

@@ -459,3 +459,35 @@ async fn a_child_is_told_timed_and_stopped_only_after_it_is_spawned() {
     });
     assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }
+
+#[tokio::test(start_paused = true)]
+async fn most_routes_leading_nowhere_are_reason_to_give_them_up() {
+    let many = in_bulk(|hand| {
+        // Reserved and never spawned: they lead to nobody.
+        for n in 0..1023 {
+            reserve(hand, &format!("w{n}"), 0);
+        }
+        assert!(!hand.has_stale_routes(), "there are few");
+        reserve(hand, "last", 0);
+        assert!(hand.has_stale_routes());
+        Ok(())
+    });
+    assert_eq!(bulk_answer(&many).await, "fine");
+}
+
+/// On several threads: whoever says that the play is idle has counted the children that came and went meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_idle_play_has_handled_what_children_were_told_that_are_gone_by_then() {
+    let journal = Journal::default();
+    let mut plan = boss(&journal);
+    plan.actors[1].max_children = 10_000;
+    let kernel = start_plan(&plan).await;
+    for round in 0..20 {
+        for n in 0..50 {
+            tell(&kernel, "/boss", &format!("spawn w{round}-{n} worker;tell w{round}-{n} x;stop w{round}-{n}")).await;
+        }
+        kernel.idle().await;
+        assert_eq!(journal.lines().len(), 50 * (round + 1));
+    }
+    assert!(letters(&kernel).is_empty());
+}

@@ -53,4 +53,5 @@ at_every_door! {
     a_cancelled_timer_does_not_tell
     an_actor_has_no_more_timers_than_its_limit
     a_timer_needs_a_receiver_that_may_be_told
+    an_actor_goes_on_after_more_children_than_it_keeps_routes_for
 }

@@ -137,7 +137,9 @@ async fn a_stop_of_no_child() {
 async fn timers_that_are_out_of_order_too_large_or_to_nobody() {
     let timer = |ids: &[u64], route, body: &[u8]| {
         frame(|out| {
-            ids.iter().for_each(|&id| out.timer(id, route, 1, false, body));
+            for &id in ids {
+                out.timer(id, route, 1, false, body);
+            }
             out.done(None);
         })
     };

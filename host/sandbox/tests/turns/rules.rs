@@ -329,3 +329,18 @@ pub async fn a_timer_needs_a_receiver_that_may_be_told(door: Door) {
     play.tell(&messages).await;
     assert_eq!(play.log(), ["NotSent", "NotSent", "NotSent"]);
 }
+
+pub async fn an_actor_goes_on_after_more_children_than_it_keeps_routes_for(door: Door) {
+    let play = Play::start(door).await;
+    for round in 0..300 {
+        let messages: Vec<_> =
+            (0..4).map(|n| format!("spawn w{round}-{n};tell w{round}-{n} x;stop w{round}-{n}")).collect();
+        play.tell(&messages).await;
+        play.childless().await;
+    }
+    play.tell(&["tell /log on;after 1 /a tell /log woken", "tell /echo x"]).await;
+    let log = play.log();
+    assert_eq!(log.iter().filter(|line| line.ends_with(": x")).count(), 1200);
+    assert_eq!(log.iter().filter(|line| !line.ends_with(": x")).collect::<Vec<_>>(), ["on", "asked x", "woken"]);
+    assert!(play.kernel.actors().await.iter().all(|actor| actor.last_crash.is_none()));
+}

@@ -17,6 +17,7 @@ impl Found {
     pub(super) fn instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
             self.most_instances(actor.get_ref());
+            self.no_spawns(actor.get_ref());
             if let Some(address) = address {
                 self.only_parent(actor.get_ref(), address, manifest, addresses);
             }
@@ -31,6 +32,14 @@ impl Found {
         let what = format!("`instances` is over {MOST_INSTANCES}");
         let problem = Problem::at(written.span(), what, format!("it must be at most {MOST_INSTANCES}"));
         self.add(problem.help("that many share one mailbox; for more, put another actor beside it"));
+    }
+
+    fn no_spawns(&mut self, actor: &Actor) {
+        let several = actor.instances.as_ref().filter(|n| n.get_ref().0 > 1);
+        let (Some(several), Some(spawned)) = (several, actor.spawns.first()) else { return };
+        let what = "an actor with several instances has no children, and so none to spawn";
+        let problem = Problem::at(spawned.span(), what, "here").and_at(several.span(), "these are several");
+        self.add(problem.help("give it one instance, or leave `spawns` out"));
     }
 
     /// Children belong to one instance: a parent has only one.

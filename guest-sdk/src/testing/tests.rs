@@ -1,0 +1,205 @@
+//! What a stage promises.
+
+use super::*;
+use crate::{Context, SpawnOptions, StopError, TimerError, reject};
+
+/// Does what the message says, one word after another.
+#[derive(Default)]
+struct Puppet {
+    timer: Option<TimerId>,
+}
+
+impl Actor for Puppet {
+    fn init(&mut self, ctx: &mut Context) -> Result {
+        if ctx.config("init").is_some() {
+            ctx.reply("a reply to nobody");
+        }
+        Ok(())
+    }
+
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        for word in msg.text()?.split(' ') {
+            match word {
+                "reject" => return Err(reject("told to").context("in the play")),
+                "fail" => Err(fmt::Error)?,
+                "reply" => ctx.reply("yes"),
+                "envelope" => ctx.reply(format!("{:?}", ctx.envelope())),
+                "top" => ctx.reply_json(&ctx.config_as::<u8>("top")?)?,
+                "whoami" => ctx.reply_json(&(ctx.parent(), ctx.name(), ctx.sibling("x")))?,
+                "ask" => ctx.reply(ctx.ask("/oracle", "why", Duration::from_secs(1))?),
+                "spawn" => ctx.spawn_with("w", "worker", &SpawnOptions::new().config("k", "v"))?,
+                "spawn-child" => ctx.spawn("child", "worker")?,
+                "spawn-bad" => ctx.spawn("a/b", "worker")?,
+                "stop" => ctx.stop_child("w")?,
+                "stop-child" => ctx.stop_child("child")?,
+                "around" => ctx.reply(format!(
+                    "{:?} {:?} {:?} {:?}",
+                    ctx.children(),
+                    ctx.lookup("w"),
+                    ctx.state("/bank"),
+                    ctx.state("child")
+                )),
+                "after" => self.timer = Some(ctx.tell_after(Duration::from_millis(30), ctx.address(), "once")?),
+                "every" => self.timer = Some(ctx.tell_every(Duration::from_millis(20), "/a", "tick")?),
+                "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
+                to => ctx.tell(to, word)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare_children(&mut self, ctx: &mut Context) -> Result {
+        match ctx.config("prepare") {
+            Some(name) => Ok(ctx.spawn(&name, "worker")?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn puppet() -> Stage<Puppet> {
+    Stage::start().expect("its init does nothing")
+}
+
+#[test]
+fn a_failed_message_leaves_nothing_behind() {
+    let mut stage = puppet();
+    assert!(stage.tell("/a reply fail").is_err());
+    assert_eq!(stage.ask("/b"), Err(AskError::NoReply));
+    assert_eq!(stage.sent(), [("/b", "/b")]);
+}
+
+#[test]
+fn a_plain_error_retries_and_a_reject_anywhere_in_the_chain_rejects() {
+    let mut stage = puppet();
+    assert!(matches!(stage.tell("fail"), Err(Failure::Retry(_))));
+    assert_eq!(stage.tell("reject"), Err(Failure::Reject("in the play: told to".to_owned())));
+}
+
+#[test]
+fn a_body_that_is_not_utf8_rejects() {
+    let failure = puppet().tell([0xff]).unwrap_err();
+    assert!(matches!(&failure, Failure::Reject(reason) if reason.contains("not UTF-8")), "{failure:?}");
+}
+
+#[test]
+fn a_reply_that_nobody_waits_for_is_dropped() {
+    assert_eq!(puppet().deliver(Envelope::default(), "reply"), Ok(None));
+}
+
+#[test]
+fn a_reply_in_a_hook_fails_the_hook() {
+    let error = Stage::<Puppet>::setup().config("init", "reply").start().err().expect("no start");
+    assert_eq!(error.to_string(), "`init` called `reply`, but a hook has no message to reply to");
+}
+
+#[test]
+fn a_relative_address_is_a_child() {
+    let mut stage = puppet();
+    stage.tell("prompter").unwrap();
+    assert_eq!(stage.sent(), [("/actor/prompter", "prompter")]);
+}
+
+#[test]
+fn a_bad_address_and_a_refusal_fail_the_send() {
+    let too_large = SendError::TooLarge { limit_bytes: 1 };
+    let mut stage = Stage::<Puppet>::setup().refuse("/full", too_large.clone()).start().unwrap();
+    assert!(stage.tell("/no/:/address").unwrap_err().to_string().starts_with("bad address"));
+    assert_eq!(stage.tell("/full"), Err(Failure::Retry(too_large.to_string())));
+}
+
+#[test]
+fn an_ask_is_answered_by_the_script_or_finds_nobody() {
+    let mut stage = Stage::<Puppet>::setup().answer("/oracle", |_| Ok(b"because".into())).start().unwrap();
+    assert_eq!(stage.ask("ask").unwrap(), b"because");
+    assert_eq!(
+        puppet().ask("ask"),
+        Err(AskError::Failed("the question was not sent: no actor has the address `/oracle`".to_owned()))
+    );
+}
+
+#[test]
+fn addresses_know_their_parts() {
+    let at = |address: &str| Stage::<Puppet>::setup().address(address).start().unwrap().ask("whoami").unwrap();
+    assert_eq!(at("/a"), br#"["/","a","/x"]"#);
+    assert_eq!(at("/a/b"), br#"["/a","b","/a/x"]"#);
+}
+
+#[test]
+fn a_config_value_that_does_not_parse_is_named() {
+    let mut stage = Stage::<Puppet>::setup().config("top", "many").start().unwrap();
+    let expected = "config `top` = `many` is not a u8: invalid digit found in string";
+    assert_eq!(stage.tell("top"), Err(Failure::Retry(expected.to_owned())));
+    assert_eq!(puppet().ask("top").unwrap(), b"null");
+}
+
+#[test]
+fn the_envelope_is_that_of_the_message_in_hand() {
+    let text = String::from_utf8(puppet().ask("envelope").unwrap()).unwrap();
+    assert!(text.contains("attempt: 1, asked: true"), "{text}");
+}
+
+#[test]
+fn children_come_and_go_with_the_turns_that_succeed() {
+    let mut stage = Stage::<Puppet>::setup().config("prepare", "first").start().unwrap();
+    assert!(stage.tell("spawn w fail").is_err());
+    assert_eq!(stage.children(), [("first", "worker")]);
+    stage.tell("spawn w").unwrap();
+    assert_eq!(
+        stage.children()[1],
+        Child { name: "w".into(), plugin: "worker".into(), config: vec![("k".into(), "v".into())] }
+    );
+    assert_eq!(stage.sent(), [("/actor/w", "w")]);
+    let duplicate = SpawnError::Duplicate("/actor/w".into());
+    assert_eq!(stage.tell("spawn"), Err(Failure::Retry(duplicate.to_string())));
+    assert!(stage.tell("stop fail").is_err());
+    stage.tell("stop").unwrap();
+    assert_eq!(stage.children(), [("first", "worker")]);
+    let unknown = StopError::UnknownAddress("/actor/w".into());
+    assert_eq!(stage.tell("stop"), Err(Failure::Retry(unknown.to_string())));
+}
+
+#[test]
+fn a_name_that_is_bad_taken_twice_or_refused_is_not_spawned() {
+    let full = SpawnError::TooManyChildren { most: 3 };
+    let setup = Stage::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
+    let mut stage = setup.start().unwrap();
+    assert_eq!(stage.tell("spawn"), Err(Failure::Retry(full.to_string())));
+    assert!(stage.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
+    assert!(stage.tell("spawn-child").unwrap_err().to_string().contains("is there already"));
+    assert!(stage.tell("stop-child").unwrap_err().to_string().contains("is not a child that this actor spawned"));
+    assert!(puppet().tell("spawn spawn").is_err());
+}
+
+#[test]
+fn others_are_found_as_arranged() {
+    let setup = Stage::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
+    let mut stage = setup.start().unwrap();
+    let around = |stage: &mut Stage<Puppet>| String::from_utf8(stage.ask("around").unwrap()).unwrap();
+    assert_eq!(around(&mut stage), r#"["child"] None Some(Stopped) Some(BackingOff)"#);
+    stage.tell("spawn").unwrap();
+    assert_eq!(around(&mut stage), r#"["child", "w"] Some("/actor/w") Some(Stopped) Some(BackingOff)"#);
+}
+
+#[test]
+fn timers_tell_when_their_time_comes_until_they_are_cancelled() {
+    let mut stage = puppet();
+    assert!(stage.tell("after fail").is_err());
+    stage.tell("after every").unwrap();
+    assert_eq!(stage.timers().len(), 2);
+    stage.advance(Duration::from_millis(45));
+    assert_eq!(stage.sent(), [("/a", "tick"), ("/actor", "once"), ("/a", "tick")]);
+    stage.tell("cancel").unwrap();
+    stage.advance(Duration::from_secs(1));
+    assert_eq!((stage.sent().len(), stage.timers().len()), (3, 0));
+}
+
+#[test]
+fn a_timer_is_refused_as_a_send_would_be_and_when_there_are_too_many() {
+    let mut stage = Stage::<Puppet>::setup().most_timers(1).start().unwrap();
+    let too_many = TimerError::TooManyTimers { most: 1 }.to_string();
+    assert_eq!(stage.tell("after after"), Err(Failure::Retry(too_many)));
+    stage.tell("after cancel after").unwrap_err();
+    let setup = Stage::<Puppet>::setup().refuse("/a", SendError::NotGranted("/a".into()));
+    let failure = setup.start().unwrap().tell("every").unwrap_err();
+    assert!(failure.to_string().contains("may not send to `/a`"), "{failure}");
+}

@@ -1,0 +1,253 @@
+//! What the manifest says of one actor, or of all that are spawned from one plugin: the same keys, the same checks.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec};
+use toml::Spanned;
+
+use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory, near_address};
+use super::play::Settings;
+use super::problem::{Problem, nearest};
+use super::schema::{self, Manifest, Overflow, RestartKind};
+use super::units::{AtLeastOne, ByteSize, Text};
+
+/// What a 32-bit WebAssembly memory can hold.
+const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
+/// A body is copied a few times on its way.
+const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
+
+/// The keys that `[[actor]]` and `[[plugin]]` have in common.
+pub(super) struct Written<'a> {
+    plugin: &'a Spanned<String>,
+    sends_to: &'a [Spanned<String>],
+    spawns: &'a [Spanned<String>],
+    sha256: Option<&'a Spanned<String>>,
+    batch: Option<AtLeastOne>,
+    config: &'a BTreeMap<String, Text>,
+    mailbox: &'a schema::Mailbox,
+    restart: &'a schema::Restart,
+    supervision: &'a schema::Supervision,
+    limits: &'a schema::Limits,
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn actor(actor: &'a schema::Actor) -> Self {
+        Self {
+            plugin: &actor.plugin,
+            sends_to: &actor.sends_to,
+            spawns: &actor.spawns,
+            sha256: actor.sha256.as_ref(),
+            batch: actor.batch,
+            config: &actor.config,
+            mailbox: &actor.mailbox,
+            restart: &actor.restart,
+            supervision: &actor.supervision,
+            limits: &actor.limits,
+        }
+    }
+
+    pub(super) fn plugin(plugin: &'a schema::Plugin) -> Self {
+        Self {
+            plugin: &plugin.name,
+            sends_to: &plugin.sends_to,
+            spawns: &plugin.spawns,
+            sha256: plugin.sha256.as_ref(),
+            batch: plugin.batch,
+            config: &plugin.config,
+            mailbox: &plugin.mailbox,
+            restart: &plugin.restart,
+            supervision: &plugin.supervision,
+            limits: &plugin.limits,
+        }
+    }
+}
+
+impl Found {
+    pub(super) fn settings(&mut self, written: &Written<'_>, manifest: &Manifest, addresses: &Addresses) -> Settings {
+        self.plugin(written.plugin);
+        let sha256 = written.sha256.and_then(|digest| self.digest(digest));
+        let sends_to = written.sends_to.iter().filter_map(|to| self.target(to, addresses)).collect();
+        let spawns = written.spawns.iter().filter_map(|plugin| self.spawn(plugin, manifest)).collect();
+        let (memory_bytes, message_bytes) = self.sizes(written);
+        let supervision = self.supervision(written.supervision);
+        let restart = self.restart(written.restart);
+        let limits = written.limits;
+        let at_most = |written: Option<AtLeastOne>| written.map_or(1024, |n| n.0 as usize);
+        Settings {
+            plugin: written.plugin.get_ref().clone(),
+            plugin_place: written.plugin.span(),
+            sha256,
+            sends_to,
+            spawns,
+            batch: written.batch.map_or(64, |n| n.0 as usize),
+            config: written.config.iter().map(|(key, text)| (key.clone(), text.0.clone())).collect(),
+            mailbox: mailbox(written.mailbox),
+            restart,
+            supervision,
+            memory_bytes,
+            cpu: self.above_zero(limits.cpu.as_ref(), "limits.cpu", Duration::from_millis(100)),
+            timeout: self.above_zero(limits.timeout.as_ref(), "limits.timeout", Duration::from_secs(5)),
+            message_bytes,
+            max_children: at_most(limits.children),
+            max_timers: at_most(limits.timers),
+        }
+    }
+
+    /// What is spawned needs its defaults.
+    fn spawn(&mut self, written: &Spanned<String>, manifest: &Manifest) -> Option<String> {
+        let name = written.get_ref();
+        let known: Vec<_> = manifest.plugin.iter().map(|plugin| plugin.get_ref().name.get_ref().as_str()).collect();
+        if known.contains(&name.as_str()) {
+            return Some(name.clone());
+        }
+        let remark = nearest(name, known.iter().copied())
+            .map_or_else(|| "here".into(), |near| format!("did you mean \"{near}\"?"));
+        let problem = Problem::at(written.span(), format!("there is no [[plugin]] `{}`", name.escape_debug()), remark);
+        let help = "what may be spawned has a section of its own, with its limits: [[plugin]] with name = \"…\"";
+        self.add(problem.help(help));
+        None
+    }
+
+    fn plugin(&mut self, written: &Spanned<String>) {
+        let (name, place) = (written.get_ref(), written.span());
+        let bare = name.strip_suffix(".wasm").unwrap_or(name);
+        let good =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if !good(name) {
+            let problem = Problem::at(
+                place,
+                format!("`{}` is no name of a plugin", name.escape_debug()),
+                if good(bare) { format!("did you mean \"{bare}\"?") } else { "here".into() },
+            );
+            let form = "a plugin is named by letters, digits, `_` and `-`: the file NAME.wasm in the plugins folder";
+            return self.add(problem.help(format!("{form} `{}`", self.plugins.display())));
+        }
+        let file = self.plugins.join(format!("{name}.wasm"));
+        let help = match &self.folder.names {
+            Ok(names) if names.iter().any(|known| known == name) => return,
+            Ok(names) if names.is_empty() => format!("the folder `{}` has no .wasm file", self.plugins.display()),
+            Ok(names) => format!("the folder `{}` has {}", self.plugins.display(), enumerated(names)),
+            Err(error) => {
+                format!("the plugins folder `{}` cannot be read: {error}", self.plugins.display())
+            }
+        };
+        let names = self.folder.names.as_deref().unwrap_or_default();
+        let remark = nearest(name, names.iter().map(String::as_str))
+            .map_or_else(|| "no such file".into(), |near| format!("did you mean \"{near}\"?"));
+        let problem = Problem::at(place, format!("there is no plugin `{name}`: no file `{}`", file.display()), remark);
+        self.add(problem.help(help));
+    }
+
+    fn digest(&mut self, written: &Spanned<String>) -> Option<(String, Range<usize>)> {
+        let text = written.get_ref();
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Some((text.to_ascii_lowercase(), written.span()));
+        }
+        let problem =
+            Problem::at(written.span(), "this is no SHA-256 digest", format!("{} characters", text.chars().count()));
+        self.add(problem.help("a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it"));
+        None
+    }
+
+    fn target(&mut self, written: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
+        match Address::parse(written.get_ref()) {
+            Ok(to) if addresses.first.contains_key(&to) => return Some(to),
+            Ok(to) => {
+                let remark = near_address(to.as_str(), addresses.first.keys())
+                    .map_or_else(|| "no such actor".into(), |near| format!("did you mean \"{near}\"?"));
+                let problem = Problem::at(written.span(), format!("no actor has the address `{to}`"), remark);
+                self.add(problem.help("`sends_to` names actors of this manifest"));
+            }
+            Err(error) => {
+                let problem = Problem::at(written.span(), address_fault(&error), address_meant(written.get_ref()));
+                self.add(problem.help("`sends_to` is a list of addresses, as in [\"/count\"]"));
+            }
+        }
+        None
+    }
+
+    /// `limits.memory` and `limits.message`: a message fits into the memory, and into the mailbox.
+    fn sizes(&mut self, written: &Written<'_>) -> (u64, usize) {
+        let memory = written.limits.memory.as_ref().map_or(64 << 20, |size| size.get_ref().0);
+        let message = written.limits.message.as_ref().map_or(1 << 20, |size| size.get_ref().0);
+        let limit_place = written.limits.message.as_ref().map(Spanned::span);
+        self.at_most(
+            written.limits.memory.as_ref(),
+            "limits.memory",
+            MOST_MEMORY,
+            "a 32-bit instance can have no more",
+        );
+        self.at_most(written.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send what is larger in parts");
+        if message > memory {
+            let place = limit_place.clone().or_else(|| written.limits.memory.as_ref().map(Spanned::span));
+            let what =
+                format!("`limits.message` ({}) is more than `limits.memory` ({})", ByteSize(message), ByteSize(memory));
+            let problem = Problem::at(place.unwrap_or_default(), what, "here");
+            self.add(problem.help("a message must fit into the actor's memory: raise `memory`, or lower `message`"));
+        }
+        let room = written
+            .mailbox
+            .bytes
+            .as_ref()
+            .map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
+        if room < message {
+            let place = written.mailbox.bytes.as_ref().map(Spanned::span).or(limit_place);
+            let what =
+                format!("`mailbox.bytes` ({}) is less than `limits.message` ({})", ByteSize(room), ByteSize(message));
+            let problem = Problem::at(place.unwrap_or_default(), what, "here");
+            self.add(
+                problem
+                    .help("a mailbox must have room for one message: raise `mailbox.bytes`, or lower `limits.message`"),
+            );
+        }
+        (memory, usize::try_from(message).unwrap_or(usize::MAX))
+    }
+
+    fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
+        let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
+        let what = format!("`{key}` is over {most}");
+        self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
+    }
+
+    fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
+        let default = RestartSpec::default();
+        let initial = written.backoff.initial.as_ref();
+        let max = written.backoff.max.as_ref();
+        let backoff = kernel::Backoff {
+            initial: initial.map_or(default.backoff.initial, |time| time.get_ref().0),
+            max: max.map_or(default.backoff.max, |time| time.get_ref().0),
+        };
+        if backoff.initial > backoff.max {
+            let place = initial.or(max).map(Spanned::span).unwrap_or_default();
+            let what = format!("`initial` ({:?}) is longer than `max` ({:?})", backoff.initial, backoff.max);
+            self.add(Problem::at(place, what, "here").help("the pause grows from `initial` to `max`"));
+        }
+        RestartSpec {
+            kind: match written.kind {
+                RestartKind::Permanent => kernel::RestartKind::Permanent,
+                RestartKind::Transient => kernel::RestartKind::Transient,
+                RestartKind::Temporary => kernel::RestartKind::Temporary,
+            },
+            attempts: written.attempts.map_or(default.attempts, |n| n.0),
+            backoff,
+        }
+    }
+}
+
+fn mailbox(written: &schema::Mailbox) -> MailboxSpec {
+    let default = MailboxSpec::default();
+    let schema::MailboxKind::Memory = written.kind;
+    MailboxSpec {
+        capacity: written.capacity.map_or(default.capacity, |n| n.0 as usize),
+        capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| in_memory(*size.get_ref())),
+        overflow: match written.overflow {
+            Overflow::Block => kernel::Overflow::Block,
+            Overflow::Reject => kernel::Overflow::Reject,
+            Overflow::DropNewest => kernel::Overflow::DropNewest,
+            Overflow::DropOldest => kernel::Overflow::DropOldest,
+        },
+        block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
+    }
+}

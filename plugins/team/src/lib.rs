@@ -1,0 +1,99 @@
+//! A worker for each order, with a time limit: spawns a child, gives it the order, and stops it when its answer comes, or
+//! does not come in time. Prints what becomes of each order.
+//!
+//! - Config: `worker`, the plugin to spawn (`worker` unless told otherwise); `patience_ms`, the time that an order may take (1000).
+//! - Messages: from outside or from any other actor, an order. From a child, its answer. From itself, that time is up.
+//!
+//! A crash ends the workers with it, and their orders: what must not be lost is sent again by whoever gave the order.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use playhouse_sdk::{Actor, Context, Message, Result, SpawnOptions, TimerId, export_actor};
+
+#[derive(Default)]
+struct Team {
+    plugin: String,
+    patience: Duration,
+    orders: u64,
+    /// By worker: what ends its order when it is overdue.
+    limits: BTreeMap<String, TimerId>,
+}
+
+impl Actor for Team {
+    fn init(&mut self, ctx: &mut Context) -> Result {
+        self.plugin = ctx.config("worker").unwrap_or_else(|| "worker".to_owned());
+        self.patience = Duration::from_millis(ctx.config_as("patience_ms")?.unwrap_or(1000));
+        Ok(())
+    }
+
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        let (text, sender) = (msg.text()?, ctx.sender().unwrap_or_default());
+        match sender.strip_prefix(ctx.address()).map(|below| below.trim_start_matches('/')) {
+            Some("") => self.end(text, "took too long", ctx),
+            Some(worker) => self.end(worker, text, ctx),
+            None => self.begin(text, ctx),
+        }
+    }
+}
+
+export_actor!(Team);
+
+impl Team {
+    fn begin(&mut self, order: &str, ctx: &Context) -> Result {
+        let worker = format!("order-{}", self.orders + 1);
+        ctx.spawn_with(&worker, &self.plugin, &SpawnOptions::new().config("sign", format!("{worker} done: ")))?;
+        ctx.tell(&worker, order)?;
+        let limit = ctx.tell_after(self.patience, ctx.address(), &worker)?;
+        self.orders += 1;
+        self.limits.insert(worker, limit);
+        Ok(())
+    }
+
+    /// An answer that crosses with the end of its time comes to nobody's order any more.
+    fn end(&mut self, worker: &str, how: &str, ctx: &Context) -> Result {
+        let Some(&limit) = self.limits.get(worker) else { return Ok(()) };
+        ctx.cancel(limit);
+        ctx.stop_child(worker)?;
+        self.limits.remove(worker);
+        println!("{worker}: {how}");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::Envelope;
+    use playhouse_sdk::testing::Stage;
+
+    use super::*;
+
+    fn from(sender: &str) -> Envelope {
+        Envelope { sender: Some(sender.to_owned()), ..Envelope::default() }
+    }
+
+    #[test]
+    fn each_order_has_a_worker_until_it_answers() -> Result {
+        let mut stage = Stage::<Team>::setup().address("/team").start()?;
+        stage.tell("tea")?;
+        stage.tell("soup")?;
+        assert_eq!(stage.children(), [("order-1", "worker"), ("order-2", "worker")]);
+        assert_eq!(stage.sent(), [("/team/order-1", "tea"), ("/team/order-2", "soup")]);
+        stage.deliver(from("/team/order-1"), "TEA")?;
+        assert_eq!(stage.children(), [("order-2", "worker")]);
+        assert_eq!(stage.timers().len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn an_order_that_takes_too_long_is_given_up() -> Result {
+        let mut stage = Stage::<Team>::setup().address("/team").config("patience_ms", "50").start()?;
+        stage.tell("nap")?;
+        stage.advance(Duration::from_millis(50));
+        assert_eq!(stage.sent().last().expect("time is up"), &("/team", "order-1"));
+        stage.deliver(from("/team"), "order-1")?;
+        assert!(stage.children().is_empty());
+        stage.deliver(from("/team/order-1"), "late")?;
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! Does one piece of work for whoever spawned it: sends an order back in capital letters.
+//!
+//! - Config: `sign`, what stands before each answer.
+//! - Messages: an order, as text. The answer goes to its sender. `nap` is never answered.
+
+use playhouse_sdk::{Actor, Context, Message, Result, export_actor, reject};
+
+#[derive(Default)]
+struct Worker;
+
+impl Actor for Worker {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        let order = msg.text()?;
+        if order == "nap" {
+            return Ok(());
+        }
+        let boss = ctx.sender().ok_or_else(|| reject("nobody is there to send the work to"))?;
+        let sign = ctx.config("sign").unwrap_or_default();
+        Ok(ctx.tell(&boss, format!("{sign}{}", order.to_uppercase()))?)
+    }
+}
+
+export_actor!(Worker);
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::Envelope;
+    use playhouse_sdk::testing::Stage;
+
+    use super::*;
+
+    #[test]
+    fn the_work_goes_back_to_its_sender() -> Result {
+        let mut stage = Stage::<Worker>::setup().config("sign", "!").start()?;
+        let from_boss = Envelope { sender: Some("/boss".to_owned()), ..Envelope::default() };
+        stage.deliver(from_boss, "tea")?;
+        assert_eq!(stage.sent(), [("/boss", "!TEA")]);
+        assert!(stage.tell("tea").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_nap_leads_nowhere() -> Result {
+        let mut stage = Stage::<Worker>::start()?;
+        stage.tell("nap")?;
+        assert!(stage.sent().is_empty());
+        Ok(())
+    }
+}
