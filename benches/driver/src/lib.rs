@@ -20,7 +20,7 @@
 
 mod body;
 
-use body::{PER_TURN, WINDOW};
+use body::{WINDOW, per_turn};
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 
 #[derive(Default)]
@@ -52,7 +52,10 @@ struct Source {
     body: Vec<u8>,
     number: u64,
     left: u64,
-    acked: bool,
+    /// How many may be sent before the next acknowledgement.
+    credit: u64,
+    /// A `more` is on its way.
+    more: bool,
 }
 
 export_actor!(Driver);
@@ -83,8 +86,7 @@ impl Actor for Driver {
             }
             Role::Ping => {
                 self.arrived(msg.body(), ctx)?;
-                let more = self.source.left.min(1);
-                self.send(more, ctx)
+                self.send(1, ctx)
             }
             Role::Echo => {
                 ctx.reply(msg.into_body());
@@ -102,13 +104,19 @@ impl Driver {
         match name {
             "want" => (self.want, self.count, self.sum) = (number()?, 0, 0),
             "go" => {
-                let (left, bytes) = (number()?, number()?);
-                let acked = words.next() == Some("acked");
-                self.source = Source { body: body::template(bytes.try_into()?), number: 0, left, acked };
-                self.burst(if acked { WINDOW } else { PER_TURN }, ctx)?;
+                let (left, bytes) = (number()?, number()?.try_into()?);
+                let credit = if words.next() == Some("acked") { WINDOW } else { u64::MAX };
+                self.source = Source { body: body::template(bytes), left, credit, ..Source::default() };
+                self.burst(ctx)?;
             }
-            "more" => self.burst(PER_TURN, ctx)?,
-            "ack" => self.burst(WINDOW / 2, ctx)?,
+            "more" => {
+                self.source.more = false;
+                self.burst(ctx)?;
+            }
+            "ack" => {
+                self.source.credit += WINDOW / 2;
+                self.burst(ctx)?;
+            }
             "sum" => ctx.reply(format!("{} {}", self.count, self.sum)),
             "crash" => panic!("as asked"),
             "spin" => loop {
@@ -119,18 +127,20 @@ impl Driver {
         Ok(())
     }
 
-    fn burst(&mut self, most: u64, ctx: &mut Context) -> Result<()> {
-        if matches!(self.role, Role::Ping) {
-            return self.send(1, ctx);
-        }
-        self.send(most.min(self.source.left), ctx)?;
-        if !self.source.acked && self.source.left > 0 {
+    /// Sends what one turn may, and comes back for the rest.
+    fn burst(&mut self, ctx: &mut Context) -> Result<()> {
+        let most = if matches!(self.role, Role::Ping) { 1 } else { per_turn(self.source.body.len()) };
+        self.send(most.min(self.source.credit), ctx)?;
+        let source = &mut self.source;
+        if source.left > 0 && source.credit > 0 && !source.more && !matches!(self.role, Role::Ping) {
+            source.more = true;
             ctx.tell(ctx.address(), "more")?;
         }
         Ok(())
     }
 
-    fn send(&mut self, count: u64, ctx: &mut Context) -> Result<()> {
+    fn send(&mut self, most: u64, ctx: &mut Context) -> Result<()> {
+        let count = most.min(self.source.left);
         for _ in 0..count {
             let to = self.next_target();
             let source = &mut self.source;
@@ -139,6 +149,7 @@ impl Driver {
             ctx.tell(&self.to[to], &source.body)?;
         }
         self.source.left -= count;
+        self.source.credit -= count;
         Ok(())
     }
 

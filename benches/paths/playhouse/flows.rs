@@ -47,7 +47,7 @@ async fn ring_after(
     for source in sources {
         tell(kernel, source, &go(count)).await?;
     }
-    bell.0.notified().await;
+    bell.wait(kernel).await?;
     let figures = clock.figures(count * senders);
     check_sum(&kernel.ask(&address(sink), b"sum", PATIENCE).await?, senders, count, bytes)?;
     Ok(figures)
@@ -94,7 +94,7 @@ pub(super) async fn batch_of_one(house: &House, count: u64) -> Result<Figures> {
     }
     let clock = Clock::start();
     ensure!(kernel.resume(&sink).await.is_some(), "nobody to start");
-    bell.0.notified().await;
+    bell.wait(&kernel).await?;
     let figures = clock.figures(count);
     check_sum(&kernel.ask(&sink, b"sum", PATIENCE).await?, 1, count, 64)?;
     stop(kernel).await;

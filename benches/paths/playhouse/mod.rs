@@ -131,6 +131,20 @@ impl Bell {
     fn actor(&self) -> ActorSpec {
         ActorSpec::new(address("/bell"), Arc::new(self.clone()))
     }
+
+    /// Waits until it rings, or a crash or a dead letter says that it never will.
+    async fn wait(&self, kernel: &Kernel) -> Result<()> {
+        while tokio::time::timeout(Duration::from_secs(1), self.0.notified()).await.is_err() {
+            let crash = kernel.actors().await.into_iter().find_map(|actor| actor.last_crash);
+            if let Some(report) = crash {
+                bail!("{} {}", report.address, report.crash.reason);
+            }
+            if let Some(letter) = kernel.dead_letters().first() {
+                bail!("a dead letter for {}: {}", letter.to, letter.reason);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Launcher for Bell {
