@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use playhouse_frame::{Encoder, HEADER_BYTES, Inbound, OP_BYTES, Op, Outbound};
+use playhouse_frame::{Encoder, HEADER_BYTES, Inbound, OP_BYTES, Op, Outbound, Timer};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(frame) = Outbound::open(bytes)
@@ -20,9 +20,15 @@ fuzz_target!(|bytes: &[u8]| {
                 Op::Reply(reply) => again.done(Some(reply)),
                 Op::Reject(text) => again.reject(text),
                 Op::Retry(text) => again.retry(text),
+                Op::Spawn { route } => again.spawn(*route),
+                Op::Stop { route } => again.stop(*route),
+                Op::Timer(Timer { id, route, wait_ms, again: often, body }) => {
+                    again.timer(*id, *route, *wait_ms, *often, &bytes[body.clone()]);
+                }
+                Op::Cancel { id } => again.cancel(*id),
             }
             failed_after_sends |= sent && matches!(op, Op::Reject(_) | Op::Retry(_));
-            sent = matches!(op, Op::Tell { .. });
+            sent = !op.is_outcome();
         }
         assert!(failed_after_sends || again.take() == bytes);
     }

@@ -37,6 +37,27 @@ pub trait Actor: Default + 'static {
         Ok(())
     }
 
+    /// Runs after `init`, as the last part of the start: the place to spawn the children that this actor cannot do without.
+    /// They come up before its first message, and a child that fails to fails the start.
+    ///
+    /// After a crash it runs again. A child that is spawned here, or in `init`, under a name it had before keeps the messages
+    /// that wait for it; the messages of those that are not spawned again become dead letters.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result};
+    /// # #[derive(Default)] struct Kitchen;
+    /// impl Actor for Kitchen {
+    ///     fn prepare_children(&mut self, ctx: &mut Context) -> Result {
+    ///         Ok(ctx.spawn("oven", "oven")?)
+    ///     }
+    /// #   fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) }
+    /// }
+    /// ```
+    fn prepare_children(&mut self, ctx: &mut Context) -> Result<()> {
+        let _ = ctx;
+        Ok(())
+    }
+
     /// Runs after the last message of an orderly stop. What it sends reaches the actors that stop later.
     fn shutdown(&mut self, ctx: &mut Context) -> Result<()> {
         let _ = ctx;

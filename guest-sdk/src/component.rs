@@ -75,11 +75,14 @@ mod wasm {
     use std::time::Duration;
 
     use super::{Exported, Instance};
-    use crate::bindings::exports::playhouse::actor::{handler, lifecycle, turns};
+    use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
     use crate::bindings::playhouse::actor::{batch, kernel, types};
+    use crate::context::whole_millis;
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
-    use crate::{AskError, Envelope, Failure, Message, Result, SendError};
+    use crate::{
+        AskError, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError,
+    };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
     pub struct Component<A>(PhantomData<A>);
@@ -114,6 +117,12 @@ mod wasm {
 
         fn shutdown() -> Result<(), String> {
             with::<A, _>(Instance::shutdown).map_err(|error| format!("{error:#}"))
+        }
+    }
+
+    impl<A: Exported> children::Guest for Component<A> {
+        fn prepare_children() -> Result<(), String> {
+            with::<A, _>(Instance::prepare_children).map_err(|error| format!("{error:#}"))
         }
     }
 
@@ -172,6 +181,34 @@ mod wasm {
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
             TURNS.with(|turns| turns.ask(to, body, timeout))
         }
+
+        fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+            TURNS.with(|turns| turns.spawn(name, plugin, options))
+        }
+
+        fn stop(&self, child: &str) -> Result<(), StopError> {
+            TURNS.with(|turns| turns.stop(child))
+        }
+
+        fn children(&self) -> Vec<String> {
+            TURNS.with(Turns::children)
+        }
+
+        fn lookup(&self, path: &str) -> Option<String> {
+            TURNS.with(|turns| turns.lookup(path))
+        }
+
+        fn state(&self, path: &str) -> Option<State> {
+            TURNS.with(|turns| turns.state(path))
+        }
+
+        fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+            TURNS.with(|turns| turns.timer(to, body, wait_ms, again))
+        }
+
+        fn cancel(&self, timer: u64) {
+            TURNS.with(|turns| turns.cancel(timer));
+        }
     }
 
     /// The kernel on the other side of the contract's imports.
@@ -179,8 +216,23 @@ mod wasm {
 
     impl Host for Imports {
         fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError> {
-            let batch::Resolved { route, limit_bytes, lasting } = batch::resolve(to, message)?;
-            Ok(Route { number: route, limit_bytes, lasting })
+            Ok(batch::resolve(to, message)?.into())
+        }
+
+        fn own(&self) -> Route {
+            batch::own_route().into()
+        }
+
+        fn reserve(&self, name: &str, plugin: &str, options: &SpawnOptions, message: u32) -> Result<u32, SpawnError> {
+            Ok(batch::spawn(name, plugin, &options.into(), message)?)
+        }
+
+        fn find_child(&self, child: &str) -> Result<u32, StopError> {
+            Ok(batch::stop(child)?)
+        }
+
+        fn timer_room(&self) -> (u32, u32) {
+            batch::timer_room()
         }
 
         fn sender_of(&self, message: u32) -> Option<String> {
@@ -215,8 +267,97 @@ mod wasm {
         }
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
-            let timeout_ms = timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX);
-            Ok(kernel::ask(to, body, timeout_ms)?)
+            Ok(kernel::ask(to, body, whole_millis(timeout))?)
+        }
+
+        fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+            Ok(kernel::spawn(name, plugin, &options.into())?)
+        }
+
+        fn stop(&self, child: &str) -> Result<(), StopError> {
+            Ok(kernel::stop(child)?)
+        }
+
+        fn children(&self) -> Vec<String> {
+            kernel::children()
+        }
+
+        fn lookup(&self, path: &str) -> Option<String> {
+            kernel::lookup(path)
+        }
+
+        fn state(&self, path: &str) -> Option<State> {
+            kernel::state(path).map(State::from)
+        }
+
+        fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+            let set = if again { kernel::tell_every } else { kernel::tell_after };
+            Ok(set(to, body, wait_ms)?)
+        }
+
+        fn cancel(&self, timer: u64) {
+            kernel::cancel(timer);
+        }
+    }
+
+    impl From<batch::Resolved> for Route {
+        fn from(resolved: batch::Resolved) -> Self {
+            let batch::Resolved { route, limit_bytes, lasting } = resolved;
+            Self { number: route, limit_bytes, lasting }
+        }
+    }
+
+    impl From<&SpawnOptions> for types::SpawnOptions {
+        fn from(options: &SpawnOptions) -> Self {
+            Self { config: options.config.clone() }
+        }
+    }
+
+    impl From<types::SpawnError> for SpawnError {
+        fn from(error: types::SpawnError) -> Self {
+            match error {
+                types::SpawnError::BadName(reason) => Self::BadName(reason),
+                types::SpawnError::UnknownPlugin(plugin) => Self::UnknownPlugin(plugin),
+                types::SpawnError::NotGranted(plugin) => Self::NotGranted(plugin),
+                types::SpawnError::Duplicate(address) => Self::Duplicate(address),
+                types::SpawnError::TooManyChildren(most) => Self::TooManyChildren { most },
+                types::SpawnError::TooDeep => Self::TooDeep,
+                types::SpawnError::Circular(chain) => Self::Circular(chain),
+                types::SpawnError::Stopping => Self::Stopping,
+            }
+        }
+    }
+
+    impl From<types::StopError> for StopError {
+        fn from(error: types::StopError) -> Self {
+            match error {
+                types::StopError::BadAddress(reason) => Self::BadAddress(reason),
+                types::StopError::UnknownAddress(address) => Self::UnknownAddress(address),
+                types::StopError::NotSpawned(address) => Self::NotSpawned(address),
+            }
+        }
+    }
+
+    impl From<types::TimerError> for TimerError {
+        fn from(error: types::TimerError) -> Self {
+            match error {
+                types::TimerError::NotSent(error) => Self::NotSent(error.into()),
+                types::TimerError::TooManyTimers(most) => Self::TooManyTimers { most },
+            }
+        }
+    }
+
+    impl From<types::ActorState> for State {
+        fn from(state: types::ActorState) -> Self {
+            match state {
+                types::ActorState::Down => Self::Down,
+                types::ActorState::Starting => Self::Starting,
+                types::ActorState::Running => Self::Running,
+                types::ActorState::Stopping => Self::Stopping,
+                types::ActorState::BackingOff => Self::BackingOff,
+                types::ActorState::Stopped => Self::Stopped,
+                types::ActorState::Ended => Self::Ended,
+            }
         }
     }
 

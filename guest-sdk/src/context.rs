@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::kernel::Kernel;
-use crate::{AskError, OrReject, Result, SendError};
+use crate::{AskError, OrReject, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError};
 
 /// An actor's view of its kernel, handed to the handler and to every hook.
 ///
@@ -162,6 +162,135 @@ impl Context {
         let reply = self.ask(to, to_json(question)?, timeout)?;
         serde_json::from_slice(&reply).with_context(|| format!("the reply of {to} is not the JSON expected"))
     }
+
+    /// Makes a child of this actor, from a plugin that the manifest lets it spawn. The name is taken at once; the child
+    /// comes into being when the message in hand, or the hook, is done, and never if that fails. It may be told already.
+    ///
+    /// When this actor crashes, its spawned children end with it; see
+    /// [`prepare_children`](crate::Actor::prepare_children) for how they come back.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn order(ctx: &Context, number: u32) -> Result {
+    ///     let name = format!("order-{number}");
+    ///     ctx.spawn(&name, "worker")?;
+    ///     ctx.tell(&name, "begin")?; // the first message that it gets
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn spawn(&self, name: &str, plugin: &str) -> Result<(), SpawnError> {
+        self.spawn_with(name, plugin, &SpawnOptions::new())
+    }
+
+    /// Makes a child of this actor, like [`spawn`](Self::spawn), with options of its own.
+    pub fn spawn_with(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        self.kernel.spawn(name, plugin, options)
+    }
+
+    /// Stops a child that this actor spawned, when the message in hand is done. From then on nobody finds it; it handles
+    /// what it was sent before, runs its `shutdown` hook, and is gone. Its name is free again after that.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn done(ctx: &Context, name: &str) -> Result {
+    ///     ctx.tell(name, "that was all")?; // it still gets this
+    ///     Ok(ctx.stop_child(name)?)
+    /// }
+    /// ```
+    pub fn stop_child(&self, name: &str) -> Result<(), StopError> {
+        self.kernel.stop(name)
+    }
+
+    /// The names of this actor's children, sorted: those of the manifest and those it spawned. A child that the message in
+    /// hand spawned is not there yet.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn tell_all(ctx: &Context, news: &str) -> Result {
+    ///     Ok(ctx.children().iter().try_for_each(|child| ctx.tell(child, news))?)
+    /// }
+    /// ```
+    pub fn children(&self) -> Vec<String> {
+        self.kernel.children()
+    }
+
+    /// The full address of the actor at a path, if somebody is there to take messages, now. It keeps nobody alive: an actor that
+    /// is gone by the time of a send gets nothing.
+    ///
+    /// ```
+    /// # use playhouse_sdk::Context;
+    /// fn printer(ctx: &Context) -> Option<String> {
+    ///     ctx.lookup("printer").or_else(|| ctx.lookup("/office/printer"))
+    /// }
+    /// ```
+    pub fn lookup(&self, path: &str) -> Option<String> {
+        self.kernel.lookup(path)
+    }
+
+    /// Where the actor at an absolute or relative path stands, now; none when there is none.
+    pub fn state(&self, path: &str) -> Option<State> {
+        self.kernel.state(path)
+    }
+
+    /// Tells `to` once, so long after the message in hand is done. `to` is this actor itself or whoever it may tell. The
+    /// delay counts in whole milliseconds, rounded up.
+    ///
+    /// A timer ends with the run of the actor that set it. What it tells does not wait for room: a full mailbox makes a dead
+    /// letter of it.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result, TimerId};
+    /// use std::time::Duration;
+    ///
+    /// fn remind(ctx: &Context) -> Result<TimerId> {
+    ///     Ok(ctx.tell_after(Duration::from_secs(30), ctx.address(), "time is up")?)
+    /// }
+    /// ```
+    pub fn tell_after(&self, delay: Duration, to: &str, body: impl AsRef<[u8]>) -> Result<TimerId, TimerError> {
+        self.kernel.timer(to, body.as_ref(), whole_millis(delay), false).map(TimerId)
+    }
+
+    /// Tells `to` again and again, each time after one period (at least a millisecond), until it is cancelled or this run of
+    /// the actor ends. A period that was missed is not made up for.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result};
+    /// # use std::time::Duration;
+    /// # #[derive(Default)] struct Clock;
+    /// impl Actor for Clock {
+    ///     fn init(&mut self, ctx: &mut Context) -> Result {
+    ///         ctx.tell_every(Duration::from_secs(1), ctx.address(), "tick")?;
+    ///         Ok(())
+    ///     }
+    /// #   fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) }
+    /// }
+    /// ```
+    pub fn tell_every(&self, period: Duration, to: &str, body: impl AsRef<[u8]>) -> Result<TimerId, TimerError> {
+        self.kernel.timer(to, body.as_ref(), whole_millis(period), true).map(TimerId)
+    }
+
+    /// Cancels a timer when the message in hand is done. One that has told already, or is cancelled, is left alone.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, TimerId};
+    /// fn answered(ctx: &Context, reminder: &mut Option<TimerId>) {
+    ///     if let Some(timer) = reminder.take() {
+    ///         ctx.cancel(timer);
+    ///     }
+    /// }
+    /// ```
+    pub fn cancel(&self, timer: TimerId) {
+        self.kernel.cancel(timer.0);
+    }
+}
+
+/// A timer of this run of the actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TimerId(pub(crate) u64);
+
+/// Rounded up: what is to wait waits long enough.
+pub(crate) fn whole_millis(time: Duration) -> u64 {
+    time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
 }
 
 /// What the envelope of a message says.

@@ -1,4 +1,4 @@
-//! Why a send or an ask did not work: the contract's variants as Rust errors, to match on or to pass on with `?`.
+//! Why a send, an ask, a spawn, a stop or a timer did not work: the contract's variants as Rust errors, to match on or to pass on with `?`.
 
 /// Why a send was refused. Nothing was recorded and nothing will be delivered.
 ///
@@ -66,4 +66,75 @@ pub enum AskError {
     /// The receiver is stopped, or its mailbox refused the message; the text says which.
     #[error("the receiver is not available: {0}")]
     Stopped(String),
+}
+
+/// Why a child was not spawned. Nothing was recorded.
+///
+/// ```
+/// # use playhouse_sdk::{Context, Result, SpawnError};
+/// /// A worker for each order, made when it is needed.
+/// fn worker(ctx: &Context, order: &str) -> Result {
+///     match ctx.spawn(order, "worker") {
+///         Ok(()) | Err(SpawnError::Duplicate(_)) => Ok(()),
+///         Err(error) => Err(error.into()),
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpawnError {
+    /// Not a name; the text says what is wrong with it.
+    #[error("bad name: {0}")]
+    BadName(String),
+    /// The manifest has no `[[plugin]]` of this name.
+    #[error("there is no plugin `{0}` to spawn: add a [[plugin]] with this name to the manifest")]
+    UnknownPlugin(String),
+    /// The manifest does not let this actor spawn this plugin.
+    #[error("this actor may not spawn `{0}`: add it to its `spawns` in the manifest")]
+    NotGranted(String),
+    /// Another child has the name, or has not gone yet.
+    #[error("`{0}` is there already, or has not gone yet")]
+    Duplicate(String),
+    /// This actor has as many children as `limits.children` allows.
+    #[error("this actor has all {most} children that limits.children allows")]
+    TooManyChildren {
+        /// The limit.
+        most: u32,
+    },
+    /// The address would have more than 16 segments.
+    #[error("the address would have over 16 segments")]
+    TooDeep,
+    /// The plugin stands in the chain of parents already; the text names the chain.
+    #[error("the plugin would stand above itself: {0}")]
+    Circular(String),
+    /// This actor is going down, and nothing comes up below it any more.
+    #[error("this actor is stopping, and nothing comes up below it any more")]
+    Stopping,
+}
+
+/// Why a child is not stopped. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    /// Not an address; the text says what is wrong with it.
+    #[error("bad address: {0}")]
+    BadAddress(String),
+    /// No actor has this address.
+    #[error("no actor has the address `{0}`")]
+    UnknownAddress(String),
+    /// Not a child that this actor spawned.
+    #[error("`{0}` is not a child that this actor spawned")]
+    NotSpawned(String),
+}
+
+/// Why a timer was not set. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TimerError {
+    /// Its message could not be sent.
+    #[error("the timer's message could not be sent")]
+    NotSent(#[from] SendError),
+    /// This actor has as many timers as `limits.timers` allows.
+    #[error("this actor has all {most} timers that limits.timers allows")]
+    TooManyTimers {
+        /// The limit.
+        most: u32,
+    },
 }

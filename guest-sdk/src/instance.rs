@@ -26,6 +26,10 @@ impl<A: Actor> Instance<A> {
         handled.map(|()| reply).map_err(Failure::from)
     }
 
+    pub(crate) fn prepare_children(&mut self) -> Result {
+        self.hook("prepare_children", A::prepare_children)
+    }
+
     pub(crate) fn shutdown(&mut self) -> Result {
         self.hook("shutdown", A::shutdown)
     }

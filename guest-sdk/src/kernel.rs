@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AskError, Envelope, SendError};
+use crate::{AskError, Envelope, SendError, SpawnError, SpawnOptions, State, StopError, TimerError};
 
 /// What the WIT interface `kernel` offers, in Rust's types. Methods take `&self`: a context hands out borrowed text
 /// (its address) that an author passes straight to the next call.
@@ -16,4 +16,12 @@ pub(crate) trait Kernel {
     }
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError>;
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError>;
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError>;
+    fn stop(&self, child: &str) -> Result<(), StopError>;
+    fn children(&self) -> Vec<String>;
+    fn lookup(&self, path: &str) -> Option<String>;
+    fn state(&self, path: &str) -> Option<State>;
+    /// `again`: it tells more than once.
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
+    fn cancel(&self, timer: u64);
 }

@@ -33,7 +33,8 @@
 //! | `message.rs` | [`Message`], the body in hand as bytes, text or JSON |
 //! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
-//! | `errors.rs` | [`SendError`], [`AskError`]: why a send or an ask did not work |
+//! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
+//! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`]: why something did not work |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
 //! | `kernel.rs` | the trait between a context and whoever plays the kernel |
 //! | `turns.rs` | the door of a batch: a frame of messages in, a frame of what came of them out |
@@ -44,6 +45,7 @@ mod actor;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
+mod children;
 #[doc(hidden)]
 pub mod component;
 mod context;
@@ -58,8 +60,9 @@ mod turns;
 
 pub use actor::Actor;
 pub use anyhow::{self, Error};
-pub use context::{Context, Envelope};
-pub use errors::{AskError, SendError};
+pub use children::{SpawnOptions, State};
+pub use context::{Context, Envelope, TimerId};
+pub use errors::{AskError, SendError, SpawnError, StopError, TimerError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use message::Message;
 

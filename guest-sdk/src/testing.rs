@@ -30,16 +30,17 @@
 //! # Ok::<(), playhouse_sdk::Error>(())
 //! ```
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod fake;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::context::whole_millis;
 use crate::instance::Instance;
-use crate::kernel::Kernel;
-use crate::{Actor, AskError, Envelope, Failure, Message, Result, SendError};
+use crate::{Actor, AskError, Envelope, Failure, Message, Result, SendError, SpawnError, State, TimerId};
+use fake::{FakeKernel, check_address};
 
 /// A running actor, and all that it sent so far.
 pub struct Stage<A> {
@@ -50,8 +51,7 @@ pub struct Stage<A> {
 impl<A: Actor> Stage<A> {
     /// What to arrange before the start. The actor's address is `/actor` unless told otherwise.
     pub fn setup() -> Setup<A> {
-        let kernel = FakeKernel { address: "/actor".to_owned(), incarnation: 1, ..FakeKernel::default() };
-        Setup { kernel, actor: PhantomData }
+        Setup { kernel: FakeKernel::new(), actor: PhantomData }
     }
 
     /// Starts the actor with nothing arranged, and runs its `init`.
@@ -107,6 +107,61 @@ impl<A: Actor> Stage<A> {
         let done = self.instance.shutdown();
         self.kernel.end_turn(done.is_ok());
         done
+    }
+
+    /// Lets time pass: timers that come due tell, in order, and what they tell is in [`sent`](Self::sent).
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::Stage};
+    /// # use std::time::Duration;
+    /// # #[derive(Default)] struct Cook;
+    /// impl Actor for Cook {
+    ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+    ///         ctx.tell_after(Duration::from_mins(5), "/waiter", msg.body())?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let mut stage = Stage::<Cook>::start()?;
+    /// stage.tell("soup")?;
+    /// stage.advance(Duration::from_mins(4));
+    /// assert!(stage.sent().is_empty());
+    /// stage.advance(Duration::from_mins(1));
+    /// assert_eq!(stage.sent(), [("/waiter", "soup")]);
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn advance(&mut self, time: Duration) {
+        self.kernel.advance(whole_millis(time));
+    }
+
+    /// The timers that are set, by due time.
+    pub fn timers(&self) -> Vec<TimerId> {
+        self.kernel.timers()
+    }
+
+    /// The children that the actor spawned and has not stopped, in the order of their spawn.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::Stage};
+    /// # #[derive(Default)] struct Team;
+    /// impl Actor for Team {
+    ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+    ///         match msg.text()?.strip_prefix('-') {
+    ///             Some(name) => Ok(ctx.stop_child(name)?),
+    ///             None => Ok(ctx.spawn(msg.text()?, "worker")?),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut stage = Stage::<Team>::start()?;
+    /// stage.tell("ann")?;
+    /// stage.tell("bob")?;
+    /// stage.tell("-ann")?;
+    /// assert_eq!(stage.children(), [("bob", "worker")]);
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn children(&self) -> Vec<Child> {
+        self.kernel.spawned.borrow().clone()
     }
 
     /// The actor's state.
@@ -184,12 +239,51 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// Starts the actor and runs its `init`.
+    /// Another actor that is there, at an absolute address, for `lookup` and `state`. Below this actor it is a child of the
+    /// manifest.
+    pub fn actor(mut self, address: &str, state: State) -> Self {
+        check_address(address).expect("an actor's address is absolute and valid");
+        self.kernel.others.insert(address.to_owned(), state);
+        self
+    }
+
+    /// Refuses to spawn a child of this name. Any plugin is there, and any other valid name that is not taken is fine.
+    pub fn refuse_spawn(mut self, name: &str, error: SpawnError) -> Self {
+        self.kernel.refused_spawns.insert(name.to_owned(), error);
+        self
+    }
+
+    /// How many timers the actor may have. Default: 1024.
+    pub fn most_timers(mut self, most: u32) -> Self {
+        self.kernel.most_timers = most;
+        self
+    }
+
+    /// Starts the actor: runs its `init` and its `prepare_children`.
     pub fn start(self) -> Result<Stage<A>> {
         let kernel = Rc::new(self.kernel);
-        let instance = Instance::start(Rc::clone(&kernel))?;
+        let mut instance = Instance::start(Rc::clone(&kernel))?;
+        kernel.end_turn(true);
+        instance.prepare_children()?;
         kernel.end_turn(true);
         Ok(Stage { instance, kernel })
+    }
+}
+
+/// A child that the actor spawned. Compares with a pair of name and plugin: `("ann", "worker")`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Its name.
+    pub name: String,
+    /// Its plugin.
+    pub plugin: String,
+    /// The `config` that the spawn gave it.
+    pub config: Vec<(String, String)>,
+}
+
+impl PartialEq<(&str, &str)> for Child {
+    fn eq(&self, (name, plugin): &(&str, &str)) -> bool {
+        self.name == *name && self.plugin == *plugin
     }
 }
 
@@ -221,96 +315,16 @@ impl Default for Envelope {
     }
 }
 
-type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
-
-#[derive(Default)]
-struct FakeKernel {
-    address: String,
-    incarnation: u64,
-    config: HashMap<String, String>,
-    answers: RefCell<HashMap<String, Answer>>,
-    refusals: HashMap<String, SendError>,
-    /// Of the message in hand.
-    envelope: RefCell<Option<Envelope>>,
-    /// Told in the turn in hand: moves to `sent`, or is dropped.
-    told: RefCell<Vec<Sent>>,
-    sent: RefCell<Vec<Sent>>,
-    asked: RefCell<Vec<Sent>>,
-}
-
-impl FakeKernel {
-    fn end_turn(&self, commit: bool) {
-        self.envelope.take();
-        let told = self.told.take();
-        if commit {
-            self.sent.borrow_mut().extend(told);
-        }
-    }
-
-    fn address_message(&self, to: &str, body: &[u8]) -> Result<Sent, SendError> {
-        let to = if to.starts_with('/') { to.to_owned() } else { format!("{}/{to}", self.address) };
-        check_address(&to)?;
-        match self.refusals.get(&to) {
-            Some(error) => Err(error.clone()),
-            None => Ok(Sent { to, body: body.to_owned() }),
-        }
-    }
-}
-
-impl Kernel for Rc<FakeKernel> {
-    fn address(&self) -> String {
-        self.address.clone()
-    }
-
-    fn incarnation(&self) -> u64 {
-        self.incarnation
-    }
-
-    fn config(&self, key: &str) -> Option<String> {
-        self.config.get(key).cloned()
-    }
-
-    fn envelope(&self) -> Option<Envelope> {
-        self.envelope.borrow().clone()
-    }
-
-    fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
-        let message = self.address_message(to, body)?;
-        self.told.borrow_mut().push(message);
-        Ok(())
-    }
-
-    fn ask(&self, to: &str, body: &[u8], _timeout: Duration) -> Result<Vec<u8>, AskError> {
-        let question = self.address_message(to, body)?;
-        let mut answers = self.answers.borrow_mut();
-        let answer = answers.get_mut(&question.to).ok_or_else(|| SendError::UnknownAddress(question.to.clone()))?;
-        self.asked.borrow_mut().push(question);
-        answer(body)
-    }
-}
-
-/// The host's rule: segments of `[A-Za-z0-9_-]{1,64}`, at most 16 of them.
-fn check_address(address: &str) -> Result<(), SendError> {
-    let fits = |segment: &str| {
-        (1..=64).contains(&segment.len())
-            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-    };
-    let segments: Vec<&str> = address.strip_prefix('/').unwrap_or_default().split('/').collect();
-    if segments.len() <= 16 && segments.iter().copied().all(fits) {
-        return Ok(());
-    }
-    let reason = format!("{address:?} is not 1 to 16 times `/` and 1 to 64 letters, digits, `_` or `-`");
-    Err(SendError::BadAddress(reason))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Context, reject};
+    use crate::{Context, SpawnOptions, StopError, TimerError, reject};
 
     /// Does what the message says, one word after another.
     #[derive(Default)]
-    struct Puppet;
+    struct Puppet {
+        timer: Option<TimerId>,
+    }
 
     impl Actor for Puppet {
         fn init(&mut self, ctx: &mut Context) -> Result {
@@ -330,10 +344,32 @@ mod tests {
                     "top" => ctx.reply_json(&ctx.config_as::<u8>("top")?)?,
                     "whoami" => ctx.reply_json(&(ctx.parent(), ctx.name(), ctx.sibling("x")))?,
                     "ask" => ctx.reply(ctx.ask("/oracle", "why", Duration::from_secs(1))?),
+                    "spawn" => ctx.spawn_with("w", "worker", &SpawnOptions::new().config("k", "v"))?,
+                    "spawn-child" => ctx.spawn("child", "worker")?,
+                    "spawn-bad" => ctx.spawn("a/b", "worker")?,
+                    "stop" => ctx.stop_child("w")?,
+                    "stop-child" => ctx.stop_child("child")?,
+                    "around" => ctx.reply(format!(
+                        "{:?} {:?} {:?} {:?}",
+                        ctx.children(),
+                        ctx.lookup("w"),
+                        ctx.state("/bank"),
+                        ctx.state("child")
+                    )),
+                    "after" => self.timer = Some(ctx.tell_after(Duration::from_millis(30), ctx.address(), "once")?),
+                    "every" => self.timer = Some(ctx.tell_every(Duration::from_millis(20), "/a", "tick")?),
+                    "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
                     to => ctx.tell(to, word)?,
                 }
             }
             Ok(())
+        }
+
+        fn prepare_children(&mut self, ctx: &mut Context) -> Result {
+            match ctx.config("prepare") {
+                Some(name) => Ok(ctx.spawn(&name, "worker")?),
+                None => Ok(()),
+            }
         }
     }
 
@@ -417,5 +453,71 @@ mod tests {
     fn the_envelope_is_that_of_the_message_in_hand() {
         let text = String::from_utf8(puppet().ask("envelope").unwrap()).unwrap();
         assert!(text.contains("attempt: 1, asked: true"), "{text}");
+    }
+
+    #[test]
+    fn children_come_and_go_with_the_turns_that_succeed() {
+        let mut stage = Stage::<Puppet>::setup().config("prepare", "first").start().unwrap();
+        assert!(stage.tell("spawn w fail").is_err());
+        assert_eq!(stage.children(), [("first", "worker")]);
+        stage.tell("spawn w").unwrap();
+        assert_eq!(
+            stage.children()[1],
+            Child { name: "w".into(), plugin: "worker".into(), config: vec![("k".into(), "v".into())] }
+        );
+        assert_eq!(stage.sent(), [("/actor/w", "w")]);
+        let duplicate = SpawnError::Duplicate("/actor/w".into());
+        assert_eq!(stage.tell("spawn"), Err(Failure::Retry(duplicate.to_string())));
+        assert!(stage.tell("stop fail").is_err());
+        stage.tell("stop").unwrap();
+        assert_eq!(stage.children(), [("first", "worker")]);
+        let unknown = StopError::UnknownAddress("/actor/w".into());
+        assert_eq!(stage.tell("stop"), Err(Failure::Retry(unknown.to_string())));
+    }
+
+    #[test]
+    fn a_name_that_is_bad_taken_twice_or_refused_is_not_spawned() {
+        let full = SpawnError::TooManyChildren { most: 3 };
+        let setup = Stage::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
+        let mut stage = setup.start().unwrap();
+        assert_eq!(stage.tell("spawn"), Err(Failure::Retry(full.to_string())));
+        assert!(stage.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
+        assert!(stage.tell("spawn-child").unwrap_err().to_string().contains("is there already"));
+        assert!(stage.tell("stop-child").unwrap_err().to_string().contains("is not a child that this actor spawned"));
+        assert!(puppet().tell("spawn spawn").is_err());
+    }
+
+    #[test]
+    fn others_are_found_as_arranged() {
+        let setup = Stage::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
+        let mut stage = setup.start().unwrap();
+        let around = |stage: &mut Stage<Puppet>| String::from_utf8(stage.ask("around").unwrap()).unwrap();
+        assert_eq!(around(&mut stage), r#"["child"] None Some(Stopped) Some(BackingOff)"#);
+        stage.tell("spawn").unwrap();
+        assert_eq!(around(&mut stage), r#"["child", "w"] Some("/actor/w") Some(Stopped) Some(BackingOff)"#);
+    }
+
+    #[test]
+    fn timers_tell_when_their_time_comes_until_they_are_cancelled() {
+        let mut stage = puppet();
+        assert!(stage.tell("after fail").is_err());
+        stage.tell("after every").unwrap();
+        assert_eq!(stage.timers().len(), 2);
+        stage.advance(Duration::from_millis(45));
+        assert_eq!(stage.sent(), [("/a", "tick"), ("/actor", "once"), ("/a", "tick")]);
+        stage.tell("cancel").unwrap();
+        stage.advance(Duration::from_secs(1));
+        assert_eq!((stage.sent().len(), stage.timers().len()), (3, 0));
+    }
+
+    #[test]
+    fn a_timer_is_refused_as_a_send_would_be_and_when_there_are_too_many() {
+        let mut stage = Stage::<Puppet>::setup().most_timers(1).start().unwrap();
+        let too_many = TimerError::TooManyTimers { most: 1 }.to_string();
+        assert_eq!(stage.tell("after after"), Err(Failure::Retry(too_many)));
+        stage.tell("after cancel after").unwrap_err();
+        let setup = Stage::<Puppet>::setup().refuse("/a", SendError::NotGranted("/a".into()));
+        let failure = setup.start().unwrap().tell("every").unwrap_err();
+        assert!(failure.to_string().contains("may not send to `/a`"), "{failure}");
     }
 }

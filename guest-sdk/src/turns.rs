@@ -1,7 +1,7 @@
 //! The door of a batch: a frame of messages in, a frame of what came of them out. Nothing crosses to the host in between
 //! but what cannot wait. Knows no WIT, so that its tests run natively.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,10 @@ use playhouse_frame::{Encoder, FrameError, Header, Inbound, Record};
 
 use crate::instance::Instance;
 use crate::kernel::Kernel;
-use crate::{Actor, AskError, Envelope, Failure, Message, Result, SendError};
+use crate::{
+    Actor, AskError, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
+    TimerError,
+};
 
 /// A frame that has grown to this is returned, even if messages are left: the host has them and gives them again.
 const FULL_BYTES: usize = 1 << 20;
@@ -17,6 +20,14 @@ const FULL_BYTES: usize = 1 << 20;
 /// What the host offers beside [`Kernel`] while a batch is in hand. `message` is an index in the batch.
 pub(crate) trait Host: Kernel {
     fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError>;
+    /// The route to the actor itself, for timers.
+    fn own(&self) -> Route;
+    /// Takes a name for a child of that message; the number of its route.
+    fn reserve(&self, name: &str, plugin: &str, options: &SpawnOptions, message: u32) -> Result<u32, SpawnError>;
+    /// The number of a child that may be stopped.
+    fn find_child(&self, child: &str) -> Result<u32, StopError>;
+    /// How many more timers may be set, and how many there may be.
+    fn timer_room(&self) -> (u32, u32);
     fn sender_of(&self, message: u32) -> Option<String>;
     fn hand_over(&self, frame: &[u8]);
 }
@@ -39,6 +50,20 @@ pub(crate) struct Turns<H> {
     routes: RefCell<Routes>,
     /// Bytes of the last frame that was returned: the next one will be like it.
     usual_bytes: Cell<usize>,
+    /// The message in hand took a name for a child.
+    reserved: Cell<bool>,
+    /// The routes of children that the batch in hand stops.
+    stopped: RefCell<Vec<u32>>,
+    timers: Timers,
+}
+
+/// What is known of this run's timers: enough to number them, and to know that there is room without asking.
+struct Timers {
+    last: Cell<u64>,
+    /// At least so many more may be set.
+    room: Cell<u32>,
+    address: OnceCell<String>,
+    own: OnceCell<Route>,
 }
 
 /// The message in hand, within its batch.
@@ -62,6 +87,9 @@ impl<H: Host> Turns<H> {
             out: RefCell::new(Encoder::new()),
             routes: RefCell::new(Routes::new()),
             usual_bytes: Cell::new(0),
+            reserved: Cell::new(false),
+            stopped: RefCell::new(Vec::new()),
+            timers: Timers { last: Cell::new(0), room: Cell::new(0), address: OnceCell::new(), own: OnceCell::new() },
         }
     }
 
@@ -76,19 +104,34 @@ impl<H: Host> Turns<H> {
             self.in_hand.replace(Some(InHand { frame: Arc::clone(&frame), record, index }));
             let handled = actor.handle(message);
             let mut out = self.out.borrow_mut();
+            let failed = handled.is_err();
             match handled {
                 Ok(reply) => out.done(reply.as_deref()),
                 Err(Failure::Reject(reason)) => out.reject(&reason),
                 Err(Failure::Retry(reason)) => out.retry(&reason),
+            }
+            if self.reserved.replace(false) && failed {
+                // Until the host knows, the names are taken, and their routes lead to nobody.
+                self.host.hand_over(&out.take());
+                self.routes.borrow_mut().passing = None;
             }
             if out.bytes() >= FULL_BYTES {
                 break;
             }
         }
         self.in_hand.take();
+        self.routes.borrow_mut().forget(&self.stopped.take());
         let out = self.out.borrow_mut().take();
         self.usual_bytes.set(out.len().min(FULL_BYTES));
         out
+    }
+}
+
+impl<H: Host> Turns<H> {
+    /// Lets the host know what came of the batch so far.
+    fn hand_over(&self) {
+        let frame = self.out.borrow_mut().take();
+        self.host.hand_over(&frame);
     }
 }
 
@@ -145,10 +188,75 @@ impl<H: Host> Kernel for Turns<H> {
 
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         if self.in_hand.borrow().is_some() {
-            let frame = self.out.borrow_mut().take();
-            self.host.hand_over(&frame);
+            self.hand_over();
         }
         self.host.ask(to, body, timeout)
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        let in_hand = self.in_hand.borrow();
+        let Some(message) = &*in_hand else { return self.host.spawn(name, plugin, options) };
+        let route = self.host.reserve(name, plugin, options, message.index)?;
+        self.reserved.set(true);
+        self.out.borrow_mut().spawn(route);
+        Ok(())
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        if self.in_hand.borrow().is_none() {
+            return self.host.stop(child);
+        }
+        let route = self.host.find_child(child)?;
+        self.stopped.borrow_mut().push(route);
+        self.out.borrow_mut().stop(route);
+        Ok(())
+    }
+
+    fn children(&self) -> Vec<String> {
+        self.host.children()
+    }
+
+    fn lookup(&self, path: &str) -> Option<String> {
+        self.host.lookup(path)
+    }
+
+    fn state(&self, path: &str) -> Option<State> {
+        self.host.state(path)
+    }
+
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+        let in_hand = self.in_hand.borrow();
+        let Some(message) = &*in_hand else { return self.host.timer(to, body, wait_ms, again) };
+        let timers = &self.timers;
+        let route = if to == timers.address.get_or_init(|| self.host.address()) {
+            *timers.own.get_or_init(|| self.host.own())
+        } else {
+            self.routes.borrow_mut().find(&self.host, to, message)?
+        };
+        if body.len() as u64 > route.limit_bytes {
+            return Err(SendError::TooLarge { limit_bytes: route.limit_bytes }.into());
+        }
+        if timers.room.get() == 0 {
+            // The host counts those it knows of.
+            self.hand_over();
+            let (room, most) = self.host.timer_room();
+            if room == 0 {
+                return Err(TimerError::TooManyTimers { most });
+            }
+            timers.room.set(room);
+        }
+        timers.room.update(|room| room - 1);
+        timers.last.update(|last| last + 1);
+        self.out.borrow_mut().timer(timers.last.get(), route.number, wait_ms, again, body);
+        Ok(timers.last.get())
+    }
+
+    fn cancel(&self, timer: u64) {
+        if self.in_hand.borrow().is_some() {
+            self.out.borrow_mut().cancel(timer);
+        } else {
+            self.host.cancel(timer);
+        }
     }
 }
 
@@ -172,6 +280,14 @@ impl Routes {
         match self.known.get(self.last) {
             Some((text, route)) if **text == *to => Ok(*route),
             _ => self.search(host, to, message),
+        }
+    }
+
+    /// These routes' actors are stopped: whoever has their addresses next is to be asked for.
+    fn forget(&mut self, stopped: &[u32]) {
+        if !stopped.is_empty() {
+            self.known.retain(|(_, route)| !stopped.contains(&route.number));
+            self.passing = None;
         }
     }
 
@@ -244,6 +360,37 @@ mod tests {
             self.note(format!("ask {to}"));
             Ok(body.to_vec())
         }
+
+        fn spawn(&self, name: &str, plugin: &str, _: &SpawnOptions) -> Result<(), SpawnError> {
+            self.note(format!("spawn {name} {plugin}"));
+            Ok(())
+        }
+
+        fn stop(&self, child: &str) -> Result<(), StopError> {
+            self.note(format!("stop {child}"));
+            Ok(())
+        }
+
+        fn children(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn lookup(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn state(&self, _: &str) -> Option<State> {
+            None
+        }
+
+        fn timer(&self, to: &str, _: &[u8], wait_ms: u64, _: bool) -> Result<u64, TimerError> {
+            self.note(format!("timer {to} {wait_ms}"));
+            Ok(1 << 63)
+        }
+
+        fn cancel(&self, timer: u64) {
+            self.note(format!("cancel {timer}"));
+        }
     }
 
     impl Host for Rc<Boundary> {
@@ -254,6 +401,26 @@ mod tests {
                 "/sender" => Ok(Route { number: 9, limit_bytes: 100, lasting: false }),
                 _ => Ok(Route { number: to.len() as u32, limit_bytes: 100, lasting: true }),
             }
+        }
+
+        fn own(&self) -> Route {
+            self.note("own".to_owned());
+            Route { number: 0, limit_bytes: 10, lasting: false }
+        }
+
+        fn reserve(&self, name: &str, _: &str, _: &SpawnOptions, message: u32) -> Result<u32, SpawnError> {
+            self.note(format!("reserve {name} for {message}"));
+            Ok(50 + message)
+        }
+
+        fn find_child(&self, child: &str) -> Result<u32, StopError> {
+            self.note(format!("find {child}"));
+            Ok(child.len() as u32)
+        }
+
+        fn timer_room(&self) -> (u32, u32) {
+            self.note("room".to_owned());
+            (if self.0.borrow().iter().any(|line| line.contains("timer(")) { 0 } else { 2 }, 2)
         }
 
         fn sender_of(&self, message: u32) -> Option<String> {
@@ -289,6 +456,12 @@ mod tests {
                     "large" => ctx.tell("/a", [0; 101])?,
                     "flood" => (0..FULL_BYTES / 100).try_for_each(|_| ctx.tell("/a", [0; 100]))?,
                     "envelope" => ctx.reply(format!("{:?}", ctx.envelope())),
+                    "spawn" => ctx.spawn("w", "worker")?,
+                    "stop" => ctx.stop_child("/bb")?,
+                    "timer" => {
+                        let timer = ctx.tell_after(Duration::from_micros(1), ctx.address(), "up")?;
+                        ctx.cancel(timer);
+                    }
                     to => ctx.tell(to, word)?,
                 }
             }
@@ -329,6 +502,34 @@ mod tests {
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
             (**self).ask(to, body, timeout)
+        }
+
+        fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+            (**self).spawn(name, plugin, options)
+        }
+
+        fn stop(&self, child: &str) -> Result<(), StopError> {
+            (**self).stop(child)
+        }
+
+        fn children(&self) -> Vec<String> {
+            (**self).children()
+        }
+
+        fn lookup(&self, path: &str) -> Option<String> {
+            (**self).lookup(path)
+        }
+
+        fn state(&self, path: &str) -> Option<State> {
+            (**self).state(path)
+        }
+
+        fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+            (**self).timer(to, body, wait_ms, again)
+        }
+
+        fn cancel(&self, timer: u64) {
+            (**self).cancel(timer);
         }
     }
 
@@ -393,6 +594,40 @@ mod tests {
         let crossed = play.crossed();
         let resolved: Vec<_> = crossed.iter().filter(|line| line.starts_with("resolve /sender")).collect();
         assert_eq!(resolved, ["resolve /sender for 1", "resolve /sender for 2"]);
+    }
+
+    #[test]
+    fn a_child_is_reserved_at_once_and_spawned_in_the_frame() {
+        let mut play = Play::start();
+        assert_eq!(play.batch(&["/a", "spawn /a"]), "2:/a, done, spawn { route: 51 }, 2:/a, done");
+        assert_eq!(play.crossed(), ["resolve /a for 0", "reserve w for 1"]);
+    }
+
+    #[test]
+    fn the_host_hears_at_once_of_a_failed_message_that_spawned() {
+        let mut play = Play::start();
+        assert_eq!(play.batch(&["spawn reject", "spawn", "reject"]), "spawn { route: 51 }, done, reject(\"no\")");
+        assert_eq!(play.crossed(), ["reserve w for 0", "hand over reject(\"no\")", "reserve w for 1"]);
+    }
+
+    #[test]
+    fn a_stopped_childs_address_is_asked_for_anew() {
+        let mut play = Play::start();
+        assert_eq!(play.batch(&["/bb stop /bb"]), "3:/bb, stop { route: 3 }, 3:/bb, done");
+        play.batch(&["/bb"]);
+        assert_eq!(play.crossed(), ["resolve /bb for 0", "find /bb", "resolve /bb for 0"]);
+    }
+
+    #[test]
+    fn timers_are_numbered_here_and_cross_only_to_ask_for_room() {
+        let mut play = Play::start();
+        let first = play.batch(&["timer", "timer"]);
+        assert!(
+            first.contains("id: 1, route: 0, wait_ms: 1, again: false") && first.contains("cancel { id: 2 }"),
+            "{first}"
+        );
+        assert_eq!(play.crossed(), ["own", "hand over ", "room"]);
+        assert_eq!(play.batch(&["/a"]), "2:/a, done");
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use expect_test::expect;
+
 use crate::stage::{Host, actors, folder};
 
 #[test]
@@ -57,12 +59,63 @@ fn a_crash_is_shown_with_its_backtrace_in_the_tree() {
 }
 
 #[test]
+fn a_crash_is_shown_with_what_was_decided_about_it() {
+    let host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &[]);
+    host.run(&["ask", "/flaky", "!panic"]);
+    let flaky = host.actor_when("/flaky", |flaky| !flaky["last_crash"]["decision"].is_null());
+    let crash = &flaky["last_crash"];
+    assert_eq!((&crash["blamed"]["attempt"], &crash["blamed"]["of"]), (&1.into(), &3.into()), "{flaky}");
+    let decision = &crash["decision"];
+    assert_eq!((&decision["kind"], &decision["restarts"]), (&"restarts".into(), &1.into()), "{flaky}");
+    assert_eq!((&decision["intensity"], &decision["period_ms"]), (&10.into(), &10_000.into()), "{flaky}");
+}
+
+#[test]
+fn a_crash_is_one_line_in_the_log_and_its_backtrace_is_told_once() {
+    let mut host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &["--tell", "/flaky=!stack", "--until-idle"]);
+    host.wait_for("dead letter: ");
+    let ended = host.end();
+    let crashes: Vec<_> = ended.stderr.lines().filter(|line| line.contains("crashed: overflowed")).collect();
+    let attempts: Vec<_> = crashes.iter().filter_map(|line| line.split_once("attempt=")).map(|(_, of)| of).collect();
+    assert_eq!(attempts, ["1/3", "2/3", "3/3"], "{}", ended.stderr);
+    let functions: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("    at ")).collect();
+    assert_eq!(functions, ["    at flaky::descend (32 times)"], "{}", ended.stderr);
+}
+
+/// What differs from run to run, by its name.
+fn masked(line: &str) -> String {
+    let line = line.split_once(" earlier").map_or_else(
+        || line.to_owned(),
+        |(start, rest)| format!("{}, TIME earlier{rest}", start.rsplit_once(", ").expect("a time").0),
+    );
+    match line.split_once("; message ") {
+        Some((start, rest)) => format!("{start}; message ID{}", &rest[12..]),
+        None => line,
+    }
+}
+
+#[test]
 fn a_kernel_that_gives_up_says_what_led_there_and_exits_with_4() {
     let supervision = "[play.supervision]\nintensity = 1\n";
-    let restart = "[actor.restart]\nbackoff = { initial = \"1ms\", max = \"1ms\" }\n";
-    let manifest = supervision.to_owned() + &actors(&[("/flaky", "flaky")]) + restart;
-    let ended = Host::start(folder(&manifest), &["--tell", "/flaky=!panic"]).end();
+    let parent = "supervision = { intensity = 0 }\n";
+    let restart = "restart = { backoff = { initial = \"1ms\", max = \"1ms\" } }\n";
+    let manifest = [supervision, &actors(&[("/p", "echo")]), parent, restart, &actors(&[("/p/f", "flaky")])].concat();
+    let ended = Host::start(folder(&manifest), &["--tell", "/p/f=!panic"]).end();
     assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
-    assert!(ended.stderr.contains("/flaky (incarnation 2) panicked"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("/flaky (incarnation 1) panicked"), "{}", ended.stderr);
+    let told = ended.stderr.find("playhouse: the kernel").map(|at| &ended.stderr[at..]).expect("it gives up");
+    let told: Vec<_> = told.lines().map(masked).collect();
+    expect![[r#"
+        playhouse: the kernel gave up: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
+          /p (incarnation 2) gave up on its children: 1 failure within 10s, and no restart is allowed
+          because /p/f (incarnation 2) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27); message ID, attempt 2 of 3
+              stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27)
+              backtrace: flaky::make
+                         playhouse_sdk::instance::Instance<A>::handle
+                         playhouse:actor/handler@0.1.0#msg-handler
+          /p (incarnation 1) gave up on its children: 1 failure within 10s, and no restart is allowed, TIME earlier
+          because /p/f (incarnation 1) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27); message ID, attempt 1 of 3
+              stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27)
+              backtrace: flaky::make
+                         playhouse_sdk::instance::Instance<A>::handle
+                         playhouse:actor/handler@0.1.0#msg-handler"#]].assert_eq(&told.join("\n"));
 }

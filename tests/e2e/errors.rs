@@ -50,7 +50,7 @@ fn an_unknown_key() {
                · ──┬─
                ·   ╰── did you mean `batch`?
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
         "#]],
     );
 }
@@ -280,7 +280,8 @@ fn no_running_host() {
             playhouse: no host is running here (no socket at `.playhouse/control.sock`): start one with `playhouse run`, or name its socket with --socket
         "#]]
     };
-    for command in ["tree", "tell /a x", "ask /a x", "stop /a", "start /a", "dead-letters list"] {
+    let letters = ["dead-letters list", "dead-letters show 5d", "dead-letters replay --all", "dead-letters drop 5d"];
+    for command in ["tree", "tell /a x", "ask /a x", "stop /a", "start /a"].into_iter().chain(letters) {
         check(folder.path(), &command.split(' ').collect::<Vec<_>>(), 3, said());
     }
 }

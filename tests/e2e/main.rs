@@ -5,6 +5,8 @@
 mod control;
 mod crashes;
 mod errors;
+mod instances;
+mod letters;
 mod signals;
 mod stage;
 mod word_count;

@@ -3,21 +3,25 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, guests, shown};
+use crate::{Done, cargo, counts, guests, shown};
 
 fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
-    let mut counts = Counts::default();
+    let mut total = Counts::default();
     for step in steps {
-        counts.add(run_tests(step)?);
+        total.add(run_tests(step)?);
     }
-    Ok(counts)
+    Ok(total)
 }
 
 /// The benches as the tests are built. All packages are selected here too, so that features, and with them the build,
 /// are the same.
 pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
 
-pub(crate) fn run() -> Done {
+/// `with_counts`: the instructions of the hot paths are counted too, which needs valgrind.
+pub(crate) fn run(with_counts: bool) -> Done {
+    if with_counts {
+        counts::tools()?;
+    }
     run_step(&["fmt", "--all", "--check"])?;
     guests::build(&[guests::PLUGINS, &[guests::BENCH_DRIVER]].concat())?;
     run_step(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
@@ -27,16 +31,20 @@ pub(crate) fn run() -> Done {
         command
     };
     // The end-to-end tests come last: they take longest and need everything before them.
-    let counts = run_all(&mut [
+    let mut total = run_all(&mut [
         test(&["--doc"]),
         test(&["--lib", "--bins", "--tests", "--exclude", "playhouse-tests"]),
         // All packages are selected here too, so that features, and with them the build, are the same.
         test(&["--test", "e2e"]),
     ])?;
     let benches = crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
-    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skipped);
+    if with_counts {
+        let (passed, failed) = counts::check()?;
+        total.add(Counts { passed, failed, skipped: 0 });
+    }
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     benches?;
-    if counts.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
+    if total.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
 }
 
 fn run_step(arguments: &[&str]) -> Done {
@@ -80,14 +88,14 @@ fn run_tests(command: &mut Command) -> Result<Counts, String> {
     let name = shown(command);
     eprintln!("$ {name}");
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| format!("`{name}`: {e}"))?;
-    let mut counts = Counts::default();
+    let mut total = Counts::default();
     for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
         let line = line.map_err(|e| format!("`{name}`: {e}"))?;
         println!("{line}");
-        counts.add(Counts::of_line(&line).unwrap_or_default());
+        total.add(Counts::of_line(&line).unwrap_or_default());
     }
     let status = child.wait().map_err(|e| format!("`{name}`: {e}"))?;
-    if status.success() || counts.failed > 0 { Ok(counts) } else { Err(format!("`{name}` ended with {status}")) }
+    if status.success() || total.failed > 0 { Ok(total) } else { Err(format!("`{name}` ended with {status}")) }
 }
 
 #[cfg(test)]

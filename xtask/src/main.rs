@@ -6,10 +6,12 @@
 //! | `guests.rs` | builds the plugins and drops them into `plugins/` |
 //! | `demo.rs` | the tour that the README promises |
 //! | `reference.rs` | the manifest's reference page |
+//! | `counts.rs` | instructions of the hot paths, beside their table |
 //! | `checks.rs` | everything that must hold before a change lands |
 //! | `tidy.rs` | tests that docs and code agree |
 
 mod checks;
+mod counts;
 mod demo;
 mod guests;
 mod reference;
@@ -23,8 +25,9 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo           build guests and host, run the word count with an actor that crashes on the way
-  test           formatting, lints, and all tests
+  test           formatting, lints, all tests, the benches as a check, and the counts; `--without-counts` leaves those out
   bench          time the hot paths beside other libraries (with fat LTO: the first build takes long); bench --help
+  counts         count the instructions of the hot paths; `--update` enters them in the table
   build-guests   build the example plugins into plugins/
   docs           print docs/manifest.md from the types that read the manifest
 ";
@@ -34,7 +37,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["demo"] => demo::run_demo(),
-        ["test"] => checks::run(),
+        ["test"] => checks::run(true),
+        ["test", "--without-counts"] => checks::run(false),
+        ["counts"] => counts::run_check(),
+        ["counts", "--update"] => counts::update(),
         ["bench", ..] => bench(&words[1..]),
         ["docs"] => reference::write(),
         ["build-guests"] => guests::build(guests::PLUGINS),

@@ -22,7 +22,7 @@ mod trailer;
 use core::fmt;
 
 pub use inbound::{Inbound, Record};
-pub use outbound::{Encoder, OP_BYTES, Op, Outbound};
+pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Timer};
 pub use record::{HEADER_BYTES, Header};
 pub use trailer::{TRAILER_BYTES, VERSION, trailer};
 
@@ -62,6 +62,13 @@ pub enum FrameError {
         /// Where the header with the field begins.
         at: usize,
     },
+    /// What follows a header is not as long as its kind needs.
+    Length {
+        /// Where the header begins.
+        at: usize,
+        /// How long it is.
+        found: usize,
+    },
     /// A reason that is not UTF-8.
     Text {
         /// Where the header before it begins.
@@ -87,6 +94,9 @@ impl fmt::Display for FrameError {
             Self::Truncated { at } => write!(f, "what begins at byte {at} ends after its frame"),
             Self::Kind { at, found } => write!(f, "the operation at byte {at} is of the unknown kind {found}"),
             Self::NotZero { at } => write!(f, "the header at byte {at} has a value where there must be zero"),
+            Self::Length { at, found } => {
+                write!(f, "the operation at byte {at} cannot have {found} bytes after its header")
+            }
             Self::Text { at } => write!(f, "the reason given at byte {at} is not UTF-8"),
             Self::Count { stated, found } => write!(f, "a frame that counts {stated} has {found}"),
         }
@@ -100,4 +110,10 @@ impl core::error::Error for FrameError {}
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let field = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_le_bytes(*field))
+}
+
+/// As [`u32_at`].
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let field = bytes.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*field))
 }

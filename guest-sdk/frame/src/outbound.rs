@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-use crate::{FrameError, trailer, u32_at};
+use crate::{FrameError, trailer, u32_at, u64_at};
 
 /// Bytes of the header before each operation: kind, route, length.
 pub const OP_BYTES: usize = 12;
@@ -15,6 +15,14 @@ const DONE: u32 = 2;
 const REPLY: u32 = 3;
 const REJECT: u32 = 4;
 const RETRY: u32 = 5;
+const SPAWN: u32 = 6;
+const STOP: u32 = 7;
+const TELL_AFTER: u32 = 8;
+const TELL_EVERY: u32 = 9;
+const CANCEL: u32 = 10;
+
+/// Before a timer's body: its id, and its delay or period.
+const TIMER_BYTES: usize = 16;
 
 /// One operation of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +42,45 @@ pub enum Op<'a> {
     Reject(&'a str),
     /// The message failed, for this reason, and may succeed later.
     Retry(&'a str),
+    /// A child comes into being.
+    Spawn {
+        /// Which: the number that the kernel gave out for it.
+        route: u32,
+    },
+    /// A child is stopped.
+    Stop {
+        /// Which: a number that the kernel gave out.
+        route: u32,
+    },
+    /// A timer is set.
+    Timer(Timer),
+    /// A timer is cancelled.
+    Cancel {
+        /// Which.
+        id: u64,
+    },
+}
+
+impl Op<'_> {
+    /// Whether it ends the message in hand.
+    pub fn is_outcome(&self) -> bool {
+        matches!(self, Self::Done | Self::Reply(_) | Self::Reject(_) | Self::Retry(_))
+    }
+}
+
+/// A timer of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timer {
+    /// Chosen by who sets it.
+    pub id: u64,
+    /// To whom it tells: a number that the kernel gave out.
+    pub route: u32,
+    /// The time until it tells, in milliseconds.
+    pub wait_ms: u64,
+    /// Whether it tells again, each time after as long.
+    pub again: bool,
+    /// Where the body lies in the frame.
+    pub body: Range<usize>,
 }
 
 /// Collects operations into a frame.
@@ -58,6 +105,33 @@ impl Encoder {
     #[inline]
     pub fn tell(&mut self, route: u32, body: &[u8]) {
         self.op(TELL, route, body);
+    }
+
+    /// Records that a child comes into being.
+    pub fn spawn(&mut self, route: u32) {
+        self.op(SPAWN, route, &[]);
+    }
+
+    /// Records that a child is stopped.
+    pub fn stop(&mut self, route: u32) {
+        self.op(STOP, route, &[]);
+    }
+
+    /// Records a timer; `again`: it tells more than once.
+    ///
+    /// # Panics
+    /// When the body has almost `u32::MAX` bytes.
+    pub fn timer(&mut self, id: u64, route: u32, wait_ms: u64, again: bool, body: &[u8]) {
+        let length = TIMER_BYTES.checked_add(body.len()).expect("a body has less than 4 GiB");
+        self.header(if again { TELL_EVERY } else { TELL_AFTER }, route, length);
+        self.bytes.extend_from_slice(&id.to_le_bytes());
+        self.bytes.extend_from_slice(&wait_ms.to_le_bytes());
+        self.bytes.extend_from_slice(body);
+    }
+
+    /// Records that a timer is cancelled.
+    pub fn cancel(&mut self, id: u64) {
+        self.op(CANCEL, 0, &id.to_le_bytes());
     }
 
     /// Ends the message in hand.
@@ -109,14 +183,20 @@ impl Encoder {
 
     #[inline]
     fn op(&mut self, kind: u32, route: u32, body: &[u8]) {
-        let length = u32::try_from(body.len()).expect("a body has less than 4 GiB");
+        self.header(kind, route, body.len());
+        self.bytes.extend_from_slice(body);
+    }
+
+    #[inline]
+    fn header(&mut self, kind: u32, route: u32, length: usize) {
+        let bytes = OP_BYTES + length;
+        let length = u32::try_from(length).expect("a body has less than 4 GiB");
         let mut header = [0; OP_BYTES];
         header[0..4].copy_from_slice(&kind.to_le_bytes());
         header[4..8].copy_from_slice(&route.to_le_bytes());
         header[8..12].copy_from_slice(&length.to_le_bytes());
-        self.bytes.reserve(OP_BYTES + body.len());
+        self.bytes.reserve(bytes);
         self.bytes.extend_from_slice(&header);
-        self.bytes.extend_from_slice(body);
     }
 
     fn fail(&mut self, kind: u32, reason: &str) {
@@ -167,6 +247,9 @@ impl<'a> Outbound<'a> {
         if kind == TELL {
             return Ok(Op::Tell { route, body: from..to });
         }
+        if kind > RETRY {
+            return effect(at, kind, route, from, body);
+        }
         if route != 0 || (kind == DONE && length != 0) {
             return Err(FrameError::NotZero { at });
         }
@@ -183,6 +266,25 @@ impl<'a> Outbound<'a> {
         }
         self.found += 1;
         Ok(op)
+    }
+}
+
+/// What is no outcome, and is not told now. `body` lies at `from`.
+fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op<'_>, FrameError> {
+    let number = |index: usize| u64_at(body, 8 * index).ok_or(FrameError::Length { at, found: body.len() });
+    match kind {
+        SPAWN | STOP if !body.is_empty() => Err(FrameError::NotZero { at }),
+        SPAWN => Ok(Op::Spawn { route }),
+        STOP => Ok(Op::Stop { route }),
+        TELL_AFTER | TELL_EVERY => {
+            let (id, wait_ms) = (number(0)?, number(1)?);
+            let body = from + TIMER_BYTES..from + body.len();
+            Ok(Op::Timer(Timer { id, route, wait_ms, again: kind == TELL_EVERY, body }))
+        }
+        CANCEL if route != 0 => Err(FrameError::NotZero { at }),
+        CANCEL if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
+        CANCEL => Ok(Op::Cancel { id: number(0)? }),
+        found => Err(FrameError::Kind { at, found }),
     }
 }
 

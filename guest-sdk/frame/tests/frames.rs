@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use playhouse_frame::{Encoder, FrameError, HEADER_BYTES, Header, Inbound, OP_BYTES, Op, Outbound, Record, trailer};
+use playhouse_frame::{
+    Encoder, FrameError, HEADER_BYTES, Header, Inbound, OP_BYTES, Op, Outbound, Record, Timer, trailer,
+};
 use proptest::prelude::*;
 
 fn ops(frame: &[u8]) -> Result<Vec<Op<'_>>, FrameError> {
@@ -34,6 +36,19 @@ fn what_a_failed_message_sent_is_not_in_the_frame() {
 }
 
 #[test]
+fn what_a_failed_message_spawned_and_set_is_not_in_the_frame() {
+    let mut encoder = Encoder::default();
+    encoder.spawn(3);
+    encoder.timer(1, 3, 5, false, b"go");
+    encoder.retry("later");
+    encoder.stop(3);
+    encoder.cancel(1);
+    encoder.done(None);
+    let frame = encoder.take();
+    assert_eq!(ops(&frame), Ok(vec![Op::Retry("later"), Op::Stop { route: 3 }, Op::Cancel { id: 1 }, Op::Done]));
+}
+
+#[test]
 fn a_frame_may_end_with_sends_of_the_message_in_hand_and_the_next_goes_on_with_it() {
     let mut encoder = Encoder::default();
     encoder.done(Some(b"yes"));
@@ -49,7 +64,7 @@ fn a_frame_may_end_with_sends_of_the_message_in_hand_and_the_next_goes_on_with_i
 #[test]
 fn malformed_operations_are_refused_each_for_its_reason() {
     let at = 0;
-    let cases: [(Vec<u8>, FrameError); 12] = [
+    let cases: [(Vec<u8>, FrameError); 18] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
         (vec![0; 7], FrameError::NoTrailer { bytes: 7 }),
         (vec![0; 8], FrameError::Version { found: 0 }),
@@ -57,7 +72,13 @@ fn malformed_operations_are_refused_each_for_its_reason() {
         (ended(1, &[vec![2; 11]]), FrameError::Truncated { at }),
         (ended(1, &[op(3, 0, 1, b"")]), FrameError::Truncated { at }),
         (ended(1, &[op(1, 0, u32::MAX, b"x")]), FrameError::Truncated { at }),
-        (ended(1, &[op(6, 0, 0, b"")]), FrameError::Kind { at, found: 6 }),
+        (ended(1, &[op(11, 0, 0, b"")]), FrameError::Kind { at, found: 11 }),
+        (ended(1, &[op(6, 1, 1, b"x")]), FrameError::NotZero { at }),
+        (ended(1, &[op(7, 1, 1, b"x")]), FrameError::NotZero { at }),
+        (ended(1, &[op(8, 1, 15, &[0; 15])]), FrameError::Length { at, found: 15 }),
+        (ended(1, &[op(9, 1, 16, &[0; 15])]), FrameError::Truncated { at }),
+        (ended(1, &[op(10, 1, 8, &[0; 8])]), FrameError::NotZero { at }),
+        (ended(1, &[op(10, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
         (ended(1, &[op(2, 0, 1, b"x")]), FrameError::NotZero { at }),
         (ended(1, &[op(5, 0, 1, b"\xff")]), FrameError::Text { at }),
         (ended(1, &[]), FrameError::Count { stated: 1, found: 0 }),
@@ -103,7 +124,7 @@ fn the_corpus_is_read_without_a_panic() {
 
 /// What holds for any bytes at all.
 fn holds_for_any(bytes: &[u8]) {
-    let outcomes = |ops: &[Op<'_>]| ops.iter().filter(|op| !matches!(op, Op::Tell { .. })).count();
+    let outcomes = |ops: &[Op<'_>]| ops.iter().filter(|op| op.is_outcome()).count();
     if let Ok(ops) = ops(bytes) {
         assert_eq!(outcomes(&ops), Outbound::open(bytes).unwrap().outcomes() as usize);
         assert!(ops.len() * OP_BYTES <= bytes.len());
@@ -124,6 +145,10 @@ enum Step {
     Reply(Vec<u8>),
     Reject(String),
     Retry(String),
+    Spawn(u32),
+    Stop(u32),
+    Timer(u64, u32, u64, bool, Vec<u8>),
+    Cancel(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -134,6 +159,11 @@ fn step() -> impl Strategy<Value = Step> {
         body().prop_map(Step::Reply),
         ".{0,10}".prop_map(Step::Reject),
         ".{0,10}".prop_map(Step::Retry),
+        any::<u32>().prop_map(Step::Spawn),
+        any::<u32>().prop_map(Step::Stop),
+        (any::<(u64, u32, u64, bool)>(), body())
+            .prop_map(|((id, route, wait_ms, again), body)| Step::Timer(id, route, wait_ms, again, body)),
+        any::<u64>().prop_map(Step::Cancel),
     ]
 }
 
@@ -169,7 +199,7 @@ proptest! {
                 expected.truncate(in_hand);
             }
             expected.push(step);
-            if !matches!(step, Step::Tell(..)) {
+            if matches!(step, Step::Done | Step::Reply(_) | Step::Reject(_) | Step::Retry(_)) {
                 in_hand = expected.len();
             }
         }
@@ -181,6 +211,11 @@ proptest! {
                 (Op::Done, Step::Done) => true,
                 (Op::Reply(reply), Step::Reply(sent)) => reply == sent,
                 (Op::Reject(text), Step::Reject(sent)) | (Op::Retry(text), Step::Retry(sent)) => text == sent,
+                (Op::Spawn { route }, Step::Spawn(child)) | (Op::Stop { route }, Step::Stop(child)) => route == child,
+                (Op::Timer(Timer { id, route, wait_ms, again, body }), Step::Timer(as_id, to, wait, often, sent)) => {
+                    (id, route, wait_ms, again) == (as_id, to, wait, often) && frame[body.clone()] == sent[..]
+                }
+                (Op::Cancel { id }, Step::Cancel(set)) => id == set,
                 _ => false,
             };
             prop_assert!(same, "{:?} is not {:?}", read, step);
@@ -205,6 +240,10 @@ fn encode(steps: &[Step]) -> Vec<u8> {
             Step::Reply(body) => encoder.done(Some(body)),
             Step::Reject(text) => encoder.reject(text),
             Step::Retry(text) => encoder.retry(text),
+            Step::Spawn(route) => encoder.spawn(*route),
+            Step::Stop(route) => encoder.stop(*route),
+            Step::Timer(id, route, wait_ms, again, body) => encoder.timer(*id, *route, *wait_ms, *again, body),
+            Step::Cancel(id) => encoder.cancel(*id),
         }
     }
     encoder.take()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use playhouse_kernel::Address;
+use playhouse_kernel::{Address, DeadReason};
 
 use crate::manifest::units::Time;
 
@@ -102,7 +102,7 @@ pub struct Host {
     pub socket: PathBuf,
 }
 
-/// `playhouse tree`, `playhouse dead-letters list`.
+/// `playhouse tree`.
 #[derive(Debug, Args)]
 pub struct Look {
     /// Which host.
@@ -160,8 +160,72 @@ pub struct One {
 /// `playhouse dead-letters`.
 #[derive(Debug, Subcommand)]
 pub enum DeadLetters {
-    /// List those that are kept, oldest first. JSON has the bodies and the backtraces.
-    List(Look),
+    /// List those that are kept, oldest first, and count all. JSON has the bodies and the crashes behind them.
+    List(ListLetters),
+    /// Show all that is known of one: its way here, why it ended so, the crash behind it, and its body.
+    Show(ShowLetter),
+    /// Send bodies again to the same addresses, as new messages whose attempts begin again. A letter is kept unless
+    /// its actor took the message.
+    Replay(MoveLetters),
+    /// Remove letters for good.
+    Drop(MoveLetters),
+}
+
+/// Some of the dead letters.
+#[derive(Debug, Args)]
+pub struct SomeLetters {
+    /// Only those to this actor.
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub to: Option<Address>,
+    /// Only those with this reason.
+    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(DeadReason::KINDS))]
+    pub reason: Option<String>,
+}
+
+/// `playhouse dead-letters list`.
+#[derive(Debug, Args)]
+pub struct ListLetters {
+    /// Which.
+    #[command(flatten)]
+    pub which: SomeLetters,
+    /// Which host, and how to print.
+    #[command(flatten)]
+    pub look: Look,
+}
+
+/// `playhouse dead-letters show`.
+#[derive(Debug, Args)]
+pub struct ShowLetter {
+    /// Its id, or the beginning of it.
+    pub id: String,
+    /// Print the body as text, whatever it is; control characters are escaped. Default: text if it can be printed
+    /// as it is, else hexadecimal.
+    #[arg(long, conflicts_with_all = ["hex", "json"])]
+    pub text: bool,
+    /// Print the body in hexadecimal.
+    #[arg(long, conflicts_with = "json")]
+    pub hex: bool,
+    /// Which host, and how to print.
+    #[command(flatten)]
+    pub look: Look,
+}
+
+/// `playhouse dead-letters replay`, `playhouse dead-letters drop`.
+#[derive(Debug, Args)]
+#[group(id = "letters", required = true, multiple = true, args = ["id", "all", "to", "reason"])]
+pub struct MoveLetters {
+    /// The id of one, or the beginning of it.
+    #[arg(conflicts_with_all = ["all", "to", "reason"])]
+    pub id: Option<String>,
+    /// All of them, or all that `--to` and `--reason` leave.
+    #[arg(long)]
+    pub all: bool,
+    /// Which.
+    #[command(flatten)]
+    pub which: SomeLetters,
+    /// Which host.
+    #[command(flatten)]
+    pub host: Host,
 }
 
 fn parse_address(text: &str) -> Result<Address, String> {
@@ -186,6 +250,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_replay_without_an_id_says_what_to_give() {
+        let error = Cli::try_parse_from(["playhouse", "dead-letters", "replay"]).expect_err("it needs more");
+        expect_test::expect![[r#"
+            error: the following required arguments were not provided:
+              <ID|--all|--to <ADDR>|--reason <KIND>>
+
+            Usage: playhouse dead-letters replay <ID|--all|--to <ADDR>|--reason <KIND>>
+
+            For more information, try '--help'.
+        "#]]
+        .assert_eq(&error.to_string());
     }
 
     #[test]

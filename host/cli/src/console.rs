@@ -177,7 +177,8 @@ impl Console {
     }
 }
 
-/// Writes log events: `2026-11-22T16:46:00.123Z WARN /address text key=value`.
+/// Writes log events: `2026-11-22T16:46:00.123Z WARN /address text key=value`. The functions of a backtrace follow, each
+/// on a line of its own.
 pub(crate) struct LogLines(pub Console);
 
 impl<S: Subscriber> Layer<S> for LogLines {
@@ -193,6 +194,9 @@ impl<S: Subscriber> Layer<S> for LogLines {
             }
         }
         let _ = write!(line, "{}", Printable(&parts.fields));
+        for function in shortened(parts.backtrace).lines() {
+            let _ = write!(line, "\n    at {}", Printable(function));
+        }
         self.0.lines.add(&line, WAITING_LOG_BYTES, true);
     }
 }
@@ -210,12 +214,14 @@ struct Parts {
     address: String,
     text: String,
     fields: String,
+    backtrace: String,
 }
 
 impl Visit for Parts {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         let _ = match field.name() {
             "address" => write!(self.address, "{value:?}"),
+            "backtrace" => write!(self.backtrace, "{value:?}"),
             "message" if self.text.is_empty() => write!(self.text, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
         };
@@ -274,6 +280,32 @@ mod tests {
         let note = format!("playhouse: {} lines dropped here: stderr was read too slowly", 200_000 - written);
         assert!(all.len() < 3 * WAITING_LOG_BYTES && all.contains(&note), "{written} written");
         console.flush(Duration::from_mins(1));
+    }
+
+    #[test]
+    fn a_crash_is_a_line_and_its_functions_under_it_and_none_of_it_moves_the_cursor() {
+        use tracing_subscriber::layer::SubscriberExt;
+
+        let (sender, receiver) = mpsc::sync_channel(10);
+        let console = Console::to(Slow(sender), None);
+        let log = tracing_subscriber::registry().with(LogLines(console.clone()));
+        tracing::subscriber::with_default(log, || {
+            let backtrace = Some("inner\u{1b}[2J\nouter");
+            tracing::error!(
+                address = "/a",
+                id = None::<u64>,
+                attempt = 2,
+                backtrace,
+                "crashed: \u{1b}[31mred\nERROR /b"
+            );
+        });
+        console.flush(Duration::from_mins(1));
+        let text = String::from_utf8(receiver.recv().expect("written")).expect("text");
+        let (_, line) = text.split_once(' ').expect("a time");
+        assert_eq!(
+            line,
+            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::control::client::ClientError;
 use crate::control::socket::SocketError;
 use crate::manifest::ManifestError;
 use crate::plugins::PluginsError;
+use crate::printable::Printable;
 
 /// It failed while it ran; input that found no room or was cut inside a word; a shutdown hook that failed; an ask
 /// without a reply; a tell that was refused; a stdout that cannot be written.
@@ -88,7 +89,8 @@ impl From<ClientError> for Exit {
             ClientError::NoHost(_) | ClientError::Unreachable { .. } => NO_HOST,
             ClientError::Gone | ClientError::Silent(_) | ClientError::Nonsense(_) | ClientError::Refused(_) => FAILED,
         };
-        Self::with(code, error.to_string())
+        // What a host says may quote its guests.
+        Self::with(code, Printable(&error.to_string()).to_string())
     }
 }
 
@@ -99,5 +101,19 @@ impl From<std::io::Error> for Exit {
             std::io::ErrorKind::BrokenPipe => Self::quiet(FAILED),
             _ => Self::with(FAILED, error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::protocol::Refusal;
+
+    #[test]
+    fn what_a_guest_says_through_its_host_does_not_reach_the_terminal() {
+        let refusal = Refusal::new("no-reply", "the receiver failed it: \u{1b}[2Jred\nplayhouse: all is well");
+        let exit = Exit::from(ClientError::Refused(refusal));
+        let said = "the receiver failed it: \\u{1b}[2Jred\\nplayhouse: all is well";
+        assert_eq!((exit.code, exit.text.as_deref()), (FAILED, Some(said)));
     }
 }

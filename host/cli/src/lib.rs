@@ -48,7 +48,12 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Ask(args) => commands::remote::ask(&args),
         Command::Stop(args) => commands::remote::stop(&args),
         Command::Start(args) => commands::remote::start(&args),
-        Command::DeadLetters(DeadLetters::List(args)) => commands::remote::dead_letters(&args),
+        Command::DeadLetters(what) => match what {
+            DeadLetters::List(args) => commands::letters::list(&args),
+            DeadLetters::Show(args) => commands::letters::show(&args),
+            DeadLetters::Replay(args) => commands::letters::replay(&args, &console),
+            DeadLetters::Drop(args) => commands::letters::drop(&args, &console),
+        },
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -161,6 +161,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
             address: actor.address.clone(),
             launcher: plugins[&actor.plugin].launcher(limits, actor.config.clone(), output.clone()),
             auto_start: actor.auto_start,
+            instances: actor.instances,
             batch: actor.batch,
             mailbox: actor.mailbox,
             restart: actor.restart,
@@ -168,7 +169,11 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
             timeout: actor.timeout,
             message_bytes: actor.message_bytes,
             sends_to: actor.sends_to.clone(),
+            spawns: Vec::new(),
+            max_children: 1024,
+            max_timers: 1024,
         }
     });
-    Plan { actors: actors.collect(), supervision: play.supervision, dead_letters: play.dead_letters, seed }
+    let plugins = std::collections::BTreeMap::new();
+    Plan { actors: actors.collect(), plugins, supervision: play.supervision, dead_letters: play.dead_letters, seed }
 }

@@ -11,15 +11,45 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
             match c {
-                '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    write!(f, "{}", c.escape_unicode())?;
-                }
                 c if c.is_control() => write!(f, "{}", c.escape_default())?,
+                c if is_escaped(c) => write!(f, "{}", c.escape_unicode())?,
                 c => f.write_char(c)?,
             }
         }
         Ok(())
     }
+}
+
+/// Control characters, line and paragraph separators, and marks that change the direction of text.
+pub(crate) fn is_escaped(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a body is text that shows on a terminal as it is: UTF-8 with line breaks and tabs, and nothing that
+/// [`Printable`] would escape.
+pub(crate) fn is_plain_text(body: &[u8]) -> bool {
+    let plain = |c| matches!(c, '\n' | '\r' | '\t') || !is_escaped(c);
+    std::str::from_utf8(body).is_ok_and(|text| text.chars().all(plain))
+}
+
+/// Sixteen bytes in a line, with their places and what is ASCII of them.
+pub(crate) fn hex_dump(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for (n, chunk) in bytes.chunks(16).enumerate() {
+        let _ = write!(out, "  {:08x} ", n * 16);
+        for place in 0..16 {
+            let gap = if place == 8 { "  " } else { " " };
+            let _ = match chunk.get(place) {
+                Some(byte) => write!(out, "{gap}{byte:02x}"),
+                None => write!(out, "{gap}  "),
+            };
+        }
+        let ascii: String =
+            chunk.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' }).collect();
+        let _ = writeln!(out, "  |{ascii}|");
+    }
+    out
 }
 
 /// The beginning of a body as text, at most `most` characters, safe to print.

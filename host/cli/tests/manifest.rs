@@ -52,11 +52,12 @@ start = "manual"
 config = { text = "t", number = 5, decimal = 1.5, yes = true }
 mailbox = { kind = "memory", capacity = 1, bytes = "2MiB", overflow = "drop-oldest", timeout = "1s" }
 restart = { kind = "transient", attempts = 1, backoff = { initial = "0ms", max = "1h" } }
-supervision = { strategy = "one-for-one", intensity = 3, period = "10s", shutdown = "5s" }
+supervision = { strategy = "rest-for-one", intensity = 3, period = "10s", shutdown = "5s" }
 limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB" }
 [[actor]]
 address = "/a/b"
 plugin = "split"
+instances = 4
 "#,
         expect![[r#"
             fine
@@ -68,12 +69,23 @@ plugin = "split"
 fn defaults_are_those_of_the_reference() {
     let play = understood("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n").expect("fine");
     let actor = &play.actors[0];
-    assert_eq!((actor.batch, actor.auto_start, actor.memory_bytes), (64, true, 64 << 20));
+    assert_eq!((actor.instances, actor.batch, actor.auto_start, actor.memory_bytes), (1, 64, true, 64 << 20));
     assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));
     assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
     assert_eq!((play.dead_letters.capacity, play.dead_letters.capacity_bytes), (10_000, 64 << 20));
+}
+
+#[test]
+fn each_strategy_is_the_kernels() {
+    use playhouse_kernel::Strategy::{OneForAll, OneForOne, RestForOne};
+    for (name, strategy) in [("one-for-one", OneForOne), ("one-for-all", OneForAll), ("rest-for-one", RestForOne)] {
+        let supervision = format!("[actor.supervision]\nstrategy = \"{name}\"\n");
+        let play =
+            understood(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n{supervision}")).expect("fine");
+        assert_eq!(play.actors[0].supervision.strategy, strategy);
+    }
 }
 
 #[test]
@@ -109,7 +121,7 @@ fn a_key_of_a_later_version() {
                ·           ╰── here
              5 │ env = ["LANG"]
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+              help: the keys here are `address`, `plugin`, `sends_to`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
 
         "#]],
     );
@@ -191,18 +203,19 @@ fn a_wrong_type() {
 }
 
 #[test]
-fn a_strategy_of_a_later_version() {
+fn a_strategy_that_there_is_not() {
     check_actor(
-        "[actor.supervision]\nstrategy = \"one-for-all\"",
+        "[actor.supervision]\nstrategy = \"one-for-two\"",
         expect![[r#"
             stderr:
-              × `one-for-all` is not possible here
+              × `one-for-two` is not possible here
                ╭─[playhouse.toml:5:12]
              4 │ [actor.supervision]
-             5 │ strategy = "one-for-all"
+             5 │ strategy = "one-for-two"
                ·            ──────┬──────
-               ·                  ╰── this version knows only `one-for-one`
+               ·                  ╰── did you mean `one-for-one`?
                ╰────
+              help: possible are `one-for-one`, `one-for-all`, `rest-for-one`
 
         "#]],
     );
@@ -754,7 +767,7 @@ fn more_actors_than_instances() {
         &format!("[play]\nmax_instances = 1\n{actors}"),
         expect![[r#"
             stderr:
-              × 2 actors start by themselves, and `play.max_instances` is 1
+              × 2 instances start by themselves, and `play.max_instances` is 1
                ╭─[playhouse.toml:2:17]
              1 │ [play]
              2 │ max_instances = 1
@@ -768,6 +781,77 @@ fn more_actors_than_instances() {
     );
     check(
         &format!("[play]\nmax_instances = 1\n{actors}{child}"),
+        expect![[r#"
+        fine
+    "#]],
+    );
+}
+
+#[test]
+fn more_instances_than_share_a_mailbox() {
+    check_actor(
+        "instances = 65",
+        expect![[r#"
+        stderr:
+          × `instances` is over 64
+           ╭─[playhouse.toml:4:13]
+         3 │ plugin = "count"
+         4 │ instances = 65
+           ·             ─┬
+           ·              ╰── it must be at most 64
+           ╰────
+          help: that many share one mailbox; for more, put another actor beside it
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_child_of_several() {
+    let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
+    check_actor(
+        &format!("instances = 2\n{child}"),
+        expect![[r#"
+        stderr:
+          × `/a/b` is below an actor with several instances
+           ╭─[playhouse.toml:6:11]
+         3 │ plugin = "count"
+         4 │ instances = 2
+           ·             ┬
+           ·             ╰── its parent is several
+         5 │ [[actor]]
+         6 │ address = "/a/b"
+           ·           ───┬──
+           ·              ╰── this is the child
+         7 │ plugin = "split"
+           ╰────
+          help: give the parent one instance, or put the child elsewhere
+
+    "#]],
+    );
+}
+
+#[test]
+fn instances_are_counted_against_those_of_the_play() {
+    let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\ninstances = 3\n";
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}"),
+        expect![[r#"
+        stderr:
+          × 3 instances start by themselves, and `play.max_instances` is 2
+           ╭─[playhouse.toml:2:17]
+         1 │ [play]
+         2 │ max_instances = 2
+           ·                 ┬
+           ·                 ╰── here
+         3 │ [[actor]]
+           ╰────
+          help: raise `max_instances` under [play], or let actors wait for a person with start = "manual"
+
+    "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}start = \"manual\"\n"),
         expect![[r#"
         fine
     "#]],

@@ -1,118 +1,133 @@
-//! What outlives an incarnation: the actor's mailbox, the messages that came back to it, its counters. And
-//! the registry that finds actors by address.
+//! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
-use playhouse_frame::HEADER_BYTES;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::ask::Asks;
+use crate::ask::{Asks, Party};
+use crate::behavior::Launcher;
 use crate::crash::CrashReport;
-use crate::dead_letter::{DeadLetter, DeadLetters, DeadReason};
+use crate::dead_letter::DeadReason;
+use crate::dead_letter::store::DeadLetters;
+use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
-use crate::plan::ActorSpec;
+use crate::plan::{ActorSpec, Plan};
 use crate::random;
+use crate::registry::Registry;
+use crate::spawn::Template;
+use crate::supervision::task::Commands;
 
-/// An actor, from its registration to the end of the kernel.
+/// Whether others may find an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Presence {
+    /// It will be there when the turn that spawns it commits.
+    Reserved = 0,
+    There = 1,
+    /// It stops for good, or has: who looks for it finds nobody.
+    Gone = 2,
+}
+
+/// What is special about an actor that another one spawned.
+pub(crate) struct Spawned {
+    pub(crate) parent: ActorId,
+    /// The incarnation of the parent that it belongs to. When the parent has a later one, it is an orphan.
+    pub(crate) by: AtomicU64,
+    /// Its first start is not through.
+    pub(crate) first_start: AtomicU8,
+}
+
+/// An actor, from its registration to the end of the kernel, or until it is gone.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
     pub(crate) mailbox: Mailbox,
-    /// Touched by the running incarnation alone, but it outlives it.
-    pub(crate) backlog: Mutex<Backlog>,
+    /// Where its incarnations run, at most one in each at a time.
+    pub(crate) lanes: Box<[Arc<Lane>]>,
+    /// Incarnations so far, of all lanes.
+    incarnations: AtomicU64,
     /// Messages that ended, one way or the other. Equals the mailbox's `accepted` when there is nothing left.
     finished: AtomicU64,
-    /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
-    progress: AtomicU64,
-    /// Messages in the call that runs: each adds to its time.
-    in_call: AtomicU32,
-    /// The last crash, for people who look.
-    pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
-}
-
-/// Messages that came back from an incarnation. They go before those in the mailbox.
-#[derive(Default)]
-pub(crate) struct Backlog {
-    /// To be handled now, in order.
-    pub(crate) returned: VecDeque<Message>,
-    /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
-    pub(crate) solo: usize,
-    /// To be handled again at a time.
-    pub(crate) delayed: Vec<(Instant, Message)>,
-}
-
-impl Backlog {
-    pub(crate) fn len(&self) -> usize {
-        self.returned.len() + self.delayed.len()
-    }
-
-    /// How many of `returned` go into one batch: the first always, then as many as fit.
-    pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
-        let mut bytes = 0;
-        let fits = self.returned.iter().take(most).take_while(|message| {
-            bytes += message.body.len() + HEADER_BYTES;
-            bytes <= most_bytes
-        });
-        fits.count().max(1).min(self.returned.len())
-    }
-
-    /// Moves what is due to `returned` and says when the next one is.
-    pub(crate) fn wake_due(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
-        if self.delayed.is_empty() {
-            return None;
-        }
-        let now = now();
-        self.delayed.sort_by_key(|(due, _)| *due);
-        let due = self.delayed.partition_point(|(due, _)| *due <= now);
-        self.returned.extend(self.delayed.drain(..due).map(|(_, message)| message));
-        self.delayed.first().map(|(due, _)| *due)
-    }
-
-    fn drain(&mut self) -> impl Iterator<Item = Message> {
-        let all = std::mem::take(self);
-        all.returned.into_iter().chain(all.delayed.into_iter().map(|(_, message)| message))
-    }
+    presence: AtomicU8,
+    pub(crate) spawned: Option<Spawned>,
+    /// By name.
+    pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
+    /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
+    pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
 
 impl Actor {
+    /// An actor that nobody finds yet.
+    pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>) -> Self {
+        Self {
+            id,
+            mailbox: Mailbox::new(spec.mailbox, spec.instances),
+            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
+            incarnations: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            presence: AtomicU8::new(Presence::Reserved as u8),
+            spawned,
+            children: Mutex::default(),
+            launcher: Mutex::new(spec.launcher.clone()),
+            spec,
+        }
+    }
+
+    pub(crate) fn set_presence(&self, presence: Presence) {
+        self.presence.store(presence as u8, Ordering::Release);
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == Presence::Gone as u8
+    }
+
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == Presence::Reserved as u8
+    }
+
+    /// Whether it takes messages, or may again.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.is_gone() && !self.mailbox.is_closed()
+    }
+
     pub(crate) fn address(&self) -> &Address {
         &self.spec.address
     }
 
     /// Messages that wait, those that came back included.
     pub(crate) fn waiting(&self) -> usize {
-        self.mailbox.len() + self.backlog.lock().len()
+        self.mailbox.len() + self.lanes.iter().map(|lane| lane.backlog.lock().len()).sum::<usize>()
     }
 
     pub(crate) fn finished(&self) -> u64 {
         self.finished.load(Ordering::Acquire)
     }
 
-    pub(crate) fn progress(&self) -> u64 {
-        self.progress.load(Ordering::Relaxed)
+    /// The number of the incarnation that begins in a lane now: no other of this actor has it.
+    pub(crate) fn begin(&self, lane: &Lane) -> u64 {
+        let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
+        lane.begin(number);
+        number
     }
 
-    /// A message got its outcome. Only the running incarnation says so.
-    pub(crate) fn note_progress(&self) {
-        self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
+    /// The number of the latest incarnation; 0 before the first.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnations.load(Ordering::Relaxed)
     }
 
-    /// The wall-clock time of the call that runs.
-    pub(crate) fn call_timeout(&self) -> Duration {
-        self.spec.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
+    /// The latest crash in any lane.
+    pub(crate) fn last_crash(&self) -> Option<Arc<CrashReport>> {
+        self.lanes.iter().filter_map(|lane| lane.last_crash.lock().clone()).max_by_key(|report| report.at)
     }
 
-    /// A call takes so many messages at once, and has the time of all of them.
-    pub(crate) fn set_in_call(&self, messages: usize) {
-        self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
+    /// This actor as one that asks or is asked.
+    pub(crate) fn party(&self) -> Party<'_> {
+        Party { id: self.id, lanes: self.lanes.len(), address: self.address() }
     }
 
     /// Counts messages as ended. Only after everything they caused was delivered.
@@ -126,6 +141,12 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
     pub(crate) dead_letters: DeadLetters,
+    /// From which actors are spawned, by name.
+    pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
+    /// To the supervision.
+    pub(crate) commands: Commands,
+    /// One-shot timers and spawned children that keep the play from being idle: how many there were, and are no more.
+    pending: (AtomicU64, AtomicU64),
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
@@ -136,15 +157,18 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(dead_letters: DeadLetters, seed: u64) -> Self {
+    pub(crate) fn new(plan: &Plan, commands: Commands) -> Self {
         Self {
             registry: Registry::default(),
             asks: Asks::default(),
-            dead_letters,
+            dead_letters: DeadLetters::new(plan.dead_letters),
+            templates: plan.plugins.clone(),
+            commands,
+            pending: Default::default(),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
-            random: AtomicU64::new(seed),
+            random: AtomicU64::new(plan.seed),
         }
     }
 
@@ -185,91 +209,80 @@ impl World {
                 attempts = message.envelope.attempt,
                 "dead letter: {reason}"
             );
-            self.dead_letters.add(DeadLetter {
-                message,
-                to: actor.address().clone(),
-                sender,
-                reason: reason.clone(),
-                at: SystemTime::now(),
-            });
+            self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
             actor.finish(ended);
         }
     }
 
-    /// Closes an actor's mailbox for good; what waited becomes dead letters.
-    pub(crate) fn retire(&self, actor: &Actor) {
-        let mut left: Vec<_> = actor.backlog.lock().drain().collect();
-        left.extend(actor.mailbox.close());
-        // Who was to blame for the last crash, and will not get another attempt, is told so.
-        let last_crash = actor.last_crash.lock().clone();
-        let blamed = last_crash.as_ref().and_then(|report| report.blamed).map(|(id, _)| id);
-        let (crashed, stopped): (Vec<_>, Vec<_>) = left.into_iter().partition(|m| Some(m.envelope.id) == blamed);
-        if let Some(report) = last_crash {
-            self.bury(actor, crashed, &DeadReason::Crashed(report), true);
+    /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all
+    /// that waits, and the mailbox is closed.
+    pub(crate) fn retire(&self, actor: &Actor, lane: &Lane) {
+        if !self.hand_on(actor, lane) {
+            let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
+            self.bury(actor, left, &DeadReason::Stopped, true);
         }
-        self.bury(actor, stopped, &DeadReason::Stopped, true);
         self.idle_hint.notify_waiters();
     }
 
-    /// Whether no actor has a message waiting or in hand. Sound without stopping anybody: `finished` is read
-    /// before `accepted`, both only grow, and no message is finished before what it caused was accepted.
+    /// Gives what a lane had to one that goes on; false when there is none.
+    pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane) -> bool {
+        let Some(heir) = actor.mailbox.heir_of(lane.index) else { return false };
+        let left = self.without_blamed(actor, lane);
+        actor.lanes[heir].backlog.lock().inherit(left);
+        actor.mailbox.nudge(heir);
+        true
+    }
+
+    /// Takes a lane's backlog. Who was to blame for the last crash, and will not get another attempt, is told so.
+    fn without_blamed(&self, actor: &Actor, lane: &Lane) -> Backlog {
+        let mut left = std::mem::take(&mut *lane.backlog.lock());
+        if let Some(report) = lane.last_crash.lock().clone()
+            && let Some(message) = report.blamed.and_then(|(id, _)| left.remove(id))
+        {
+            self.bury(actor, [message], &DeadReason::Crashed(report), true);
+        }
+        left
+    }
+
+    /// An actor that was spawned is gone for good: nobody finds it any more, and what waited becomes dead letters.
+    pub(crate) fn forget(&self, actor: &Actor) {
+        actor.set_presence(Presence::Gone);
+        for lane in &actor.lanes {
+            self.retire(actor, lane);
+        }
+        self.registry.remove(actor);
+        self.first_start_over(actor);
+    }
+
+    /// A spawned actor has come up for the first time, or never will.
+    pub(crate) fn first_start_over(&self, actor: &Actor) {
+        if let Some(spawned) = &actor.spawned
+            && spawned.first_start.swap(0, Ordering::AcqRel) == 1
+        {
+            self.end_pending(1);
+        }
+    }
+
+    /// What will cause messages by itself begins. Before the message that caused it is finished.
+    pub(crate) fn begin_pending(&self) {
+        self.pending.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// It is over. After whatever it caused was accepted.
+    pub(crate) fn end_pending(&self, count: u64) {
+        self.pending.1.fetch_add(count, Ordering::Release);
+        self.idle_hint.notify_waiters();
+    }
+
+    /// Whether no actor has a message waiting or in hand, and none will come by itself. Sound without stopping anybody:
+    /// what ended is counted before what began, both only grow, and nothing ends before what it caused began.
     pub(crate) fn is_idle(&self) -> bool {
-        let actors = self.registry.all();
-        let finished: u64 = actors.iter().map(|a| a.finished()).sum();
-        let accepted: u64 = actors.iter().map(|a| a.mailbox.accepted()).sum();
-        finished == accepted
-    }
-}
-
-const SHARDS: usize = 16;
-
-/// Actors by address and by id.
-#[derive(Default)]
-pub(crate) struct Registry {
-    hasher: RandomState,
-    by_address: [RwLock<HashMap<Address, Arc<Actor>>>; SHARDS],
-    by_id: [RwLock<HashMap<ActorId, Arc<Actor>>>; SHARDS],
-    last_id: AtomicU64,
-}
-
-impl Registry {
-    /// Registers an actor; its address must be new.
-    pub(crate) fn add(&self, spec: ActorSpec) -> Arc<Actor> {
-        let id = ActorId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let actor = Arc::new(Actor {
-            id,
-            mailbox: Mailbox::new(spec.mailbox),
-            spec,
-            backlog: Mutex::default(),
-            finished: AtomicU64::new(0),
-            progress: AtomicU64::new(0),
-            in_call: AtomicU32::new(1),
-            last_crash: Mutex::default(),
-        });
-        let before = self.shard(actor.address()).write().insert(actor.address().clone(), actor.clone());
-        assert!(before.is_none(), "two actors at {}", actor.address());
-        self.by_id[id.0 as usize % SHARDS].write().insert(id, actor.clone());
-        actor
-    }
-
-    pub(crate) fn get(&self, address: &Address) -> Option<Arc<Actor>> {
-        self.shard(address).read().get(address).cloned()
-    }
-
-    pub(crate) fn by_id(&self, id: ActorId) -> Option<Arc<Actor>> {
-        self.by_id[id.0 as usize % SHARDS].read().get(&id).cloned()
-    }
-
-    /// All actors, in the order of their registration.
-    pub(crate) fn all(&self) -> Vec<Arc<Actor>> {
-        let mut all: Vec<_> = self.by_id.iter().flat_map(|s| s.read().values().cloned().collect::<Vec<_>>()).collect();
-        all.sort_by_key(|actor| actor.id);
-        all
-    }
-
-    fn shard(&self, address: &Address) -> &RwLock<HashMap<Address, Arc<Actor>>> {
-        &self.by_address[self.hasher.hash_one(address) as usize % SHARDS]
+        let ended = self.pending.1.load(Ordering::Acquire);
+        let finished = self.registry.total(Actor::finished);
+        let accepted = self.registry.total(|actor| actor.mailbox.accepted());
+        let begun = self.pending.0.load(Ordering::Acquire);
+        finished == accepted && begun == ended
     }
 }

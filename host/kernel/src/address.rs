@@ -80,6 +80,14 @@ impl Address {
         Self::parse(&format!("{below}/{text}"))
     }
 
+    /// The address of a child of this name.
+    pub fn child(&self, name: &str) -> Result<Self, AddressError> {
+        if let Some(found) = name.chars().find(|c| *c == '/') {
+            return Err(AddressError::BadCharacter { address: shown(name), found: found.to_string() });
+        }
+        self.resolve(name)
+    }
+
     /// The text, `/a/b`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -81,8 +81,34 @@ const SHARDS: usize = 16;
 pub(crate) struct Asks {
     last_token: AtomicU64,
     waiting: [Mutex<HashMap<u64, oneshot::Sender<Answer>>>; SHARDS],
-    /// Which actor waits for which: at most one each, since a handler does one thing at a time.
-    waits_for: Mutex<HashMap<ActorId, (ActorId, Address)>>,
+    /// What the lanes of actors wait for: at most one question each, since a handler does one thing at a time.
+    waits_for: Mutex<HashMap<Seat, Wait>>,
+}
+
+/// A lane of an actor.
+type Seat = (ActorId, usize);
+
+/// Who asks, or is asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Party<'a> {
+    pub(crate) id: ActorId,
+    /// How many messages it may have in hand at a time.
+    pub(crate) lanes: usize,
+    pub(crate) address: &'a Address,
+}
+
+/// Whose answer a lane waits for.
+struct Wait {
+    id: ActorId,
+    lanes: usize,
+    address: Address,
+    token: ReplyToken,
+}
+
+impl Wait {
+    fn party(&self) -> Party<'_> {
+        Party { id: self.id, lanes: self.lanes, address: &self.address }
+    }
 }
 
 impl Asks {
@@ -109,25 +135,56 @@ impl Asks {
         self.shard(token.0).lock().contains_key(&token.0)
     }
 
-    /// Notes that `asker` waits for `target`, unless that would close a circle.
+    /// Notes that a lane of `asker` waits for the answer of `target`, unless it would wait for ever.
     pub(crate) fn wait_for(
         &self,
-        asker: (ActorId, &Address),
-        target: (ActorId, &Address),
+        asker: Party<'_>,
+        lane: usize,
+        target: Party<'_>,
+        token: ReplyToken,
     ) -> Result<Waiting<'_>, AskError> {
+        let seat = (asker.id, lane);
         let mut waits = self.waits_for.lock();
-        let mut chain = format!("{} -> {}", asker.1, target.1);
-        let mut at = target.0;
-        while at != asker.0 {
-            let Some((next, address)) = waits.get(&at) else {
-                waits.insert(asker.0, (target.0, target.1.clone()));
-                return Ok(Waiting { asks: self, asker: asker.0 });
-            };
-            chain.push_str(" -> ");
-            chain.push_str(address.as_str());
-            at = *next;
+        waits.insert(seat, Wait { id: target.id, lanes: target.lanes, address: target.address.clone(), token });
+        let circle = self.circle(&waits, asker, target);
+        if let Some(circle) = circle {
+            waits.remove(&seat);
+            return Err(AskError::Deadlock(circle));
         }
-        Err(AskError::Deadlock(chain))
+        Ok(Waiting { asks: self, seat })
+    }
+
+    /// The circle that `asker` closes by waiting for `target`. Sound: it waits for ever only if nobody who is waited for,
+    /// directly or through others, has a lane that does not wait itself. A lane whose answer is there waits no more.
+    fn circle(&self, waits: &HashMap<Seat, Wait>, asker: Party<'_>, target: Party<'_>) -> Option<String> {
+        // Who is reached, with the index of who led there.
+        let mut reached = vec![(target, 0)];
+        let mut last = None;
+        let mut at = 0;
+        while let Some(&(party, _)) = reached.get(at) {
+            for lane in 0..party.lanes {
+                let wait = waits.get(&(party.id, lane)).filter(|wait| self.is_waiting(wait.token))?;
+                if wait.id == asker.id {
+                    last.get_or_insert(at);
+                }
+                if !reached.iter().any(|(known, _)| known.id == wait.id) {
+                    reached.push((wait.party(), at));
+                }
+            }
+            at += 1;
+        }
+        let mut circle = vec![asker.address.as_str()];
+        if target.id != asker.id {
+            let mut at = last.unwrap_or_default();
+            while at != 0 {
+                circle.push(reached[at].0.address.as_str());
+                at = reached[at].1;
+            }
+            circle.push(target.address.as_str());
+        }
+        circle.push(asker.address.as_str());
+        circle.reverse();
+        Some(circle.join(" -> "))
     }
 
     fn shard(&self, token: u64) -> &Mutex<HashMap<u64, oneshot::Sender<Answer>>> {
@@ -160,12 +217,12 @@ impl Drop for OpenAsk<'_> {
 /// An edge of the wait-for graph, for as long as it lives.
 pub(crate) struct Waiting<'a> {
     asks: &'a Asks,
-    asker: ActorId,
+    seat: Seat,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.asks.waits_for.lock().remove(&self.asker);
+        self.asks.waits_for.lock().remove(&self.seat);
     }
 }
 
@@ -173,17 +230,64 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
+    /// Actors `/a`, `/b` ..., one for each number of lanes.
+    struct Cast {
+        asks: Asks,
+        addresses: Vec<Address>,
+        lanes: &'static [usize],
+    }
+
+    impl Cast {
+        fn new(lanes: &'static [usize]) -> Self {
+            let addresses = ["/a", "/b", "/c"].map(|a| Address::parse(a).expect("good")).into();
+            Self { asks: Asks::default(), addresses, lanes }
+        }
+
+        fn party(&self, n: usize) -> Party<'_> {
+            Party { id: ActorId(n as u64 + 1), lanes: self.lanes[n], address: &self.addresses[n] }
+        }
+
+        /// A question that `lane` of one asks the other; or the circle that it would close.
+        fn ask(&self, from: usize, lane: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
+            let ask = self.asks.open();
+            let waiting = self.asks.wait_for(self.party(from), lane, self.party(to), ask.token());
+            waiting.map(|waiting| (ask, waiting)).map_err(|error| error.to_string())
+        }
+
+        fn circle(&self, from: usize, lane: usize, to: usize) -> Option<String> {
+            self.ask(from, lane, to).err()
+        }
+    }
+
     #[test]
     fn a_circle_of_waiting_is_refused_and_named() {
-        let asks = Asks::default();
-        let address: Vec<_> = ["/a", "/b", "/c"].map(|a| Address::parse(a).expect("good")).into();
-        let actor = |n: usize| (ActorId(n as u64 + 1), &address[n]);
-        let _ab = asks.wait_for(actor(0), actor(1)).expect("no circle");
-        let bc = asks.wait_for(actor(1), actor(2)).expect("no circle");
-        let chain = |result: Result<Waiting<'_>, AskError>| result.err().map(|e| e.to_string());
-        assert_eq!(chain(asks.wait_for(actor(2), actor(0))), Some("deadlock: /c -> /a -> /b -> /c".into()));
-        assert_eq!(chain(asks.wait_for(actor(2), actor(2))), Some("deadlock: /c -> /c".into()));
+        let cast = Cast::new(&[1, 1, 1]);
+        let _ab = cast.ask(0, 0, 1).expect("no circle");
+        let bc = cast.ask(1, 0, 2).expect("no circle");
+        assert_eq!(cast.circle(2, 0, 0), Some("deadlock: /c -> /a -> /b -> /c".into()));
+        assert_eq!(cast.circle(2, 0, 2), Some("deadlock: /c -> /c".into()));
         drop(bc);
-        assert_eq!(chain(asks.wait_for(actor(2), actor(0))), None);
+        assert_eq!(cast.circle(2, 0, 0), None);
+    }
+
+    #[test]
+    fn who_has_a_free_lane_closes_no_circle() {
+        let cast = Cast::new(&[2, 1, 1]);
+        let own = cast.ask(0, 0, 0).expect("its other lane answers");
+        assert_eq!(cast.circle(0, 1, 0), Some("deadlock: /a -> /a".into()), "the last free lane");
+        drop(own);
+        let _ab = cast.ask(0, 0, 1).expect("no circle");
+        let _ba = cast.ask(1, 0, 0).expect("the other lane of /a is free");
+        let _ac = cast.ask(0, 1, 2).expect("/c is free");
+        assert_eq!(cast.circle(2, 0, 0), Some("deadlock: /c -> /a -> /c".into()), "no lane of /a is free now");
+    }
+
+    #[test]
+    fn who_has_its_answer_waits_no_more() {
+        let cast = Cast::new(&[1, 1]);
+        let (ask, _ab) = cast.ask(0, 0, 1).expect("no circle");
+        assert_eq!(cast.circle(1, 0, 0), Some("deadlock: /b -> /a -> /b".into()));
+        cast.asks.answer(ask.token(), Err(AskError::NoReply));
+        assert_eq!(cast.circle(1, 0, 0), None);
     }
 }

@@ -1,10 +1,26 @@
 //! The door to whatever runs an actor's code: WebAssembly in the sandbox, plain Rust in tests. The kernel
 //! knows no more of it than this.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 
 use crate::crash::Crash;
 use crate::hand::Hand;
+
+/// What one incarnation may use, beyond what the kernel itself measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Memory, in bytes.
+    pub memory_bytes: u64,
+    /// CPU time for one message.
+    pub cpu: Duration,
+}
+
+impl Bounds {
+    /// No bounds at all.
+    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX };
+}
 
 /// Makes the incarnations of one actor.
 pub trait Launcher: Send + Sync + 'static {
@@ -13,6 +29,11 @@ pub trait Launcher: Send + Sync + 'static {
 
     /// What runs here, as shown to people: the plugin's name.
     fn plugin(&self) -> &str;
+
+    /// What each incarnation may use; its spawned children get no more.
+    fn bounds(&self) -> Bounds {
+        Bounds::NONE
+    }
 }
 
 /// One incarnation. Any of its futures may be dropped half-way (a timeout, a kill); then, as after a crash,
@@ -23,6 +44,11 @@ pub trait Behavior: Send {
 
     /// Before the first message. What it sends is committed when it returns `Ok`.
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>>;
+
+    /// After `init`, as the last part of the start: the place to spawn children.
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Handles the messages in hand: for each one from [`Hand::current`] on, its sends, then
     /// [`Hand::finish`]. It may return early; the rest goes back to the front of the mailbox.

@@ -1,9 +1,11 @@
 //! Why an incarnation ended badly, as data: the reason, where, and the last words on stderr.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use crate::address::Address;
+use crate::decision::Decision;
 use crate::message::MessageId;
 
 /// The typed reason of a crash.
@@ -24,6 +26,11 @@ pub enum CrashReason {
     Memory {
         /// `limits.memory`.
         limit_bytes: u64,
+    },
+    /// It asked for more of something else than a fixed limit allows.
+    Limit {
+        /// Of what, and how much is allowed.
+        more_than: String,
     },
     /// It used more CPU than its budget.
     Cpu {
@@ -71,6 +78,7 @@ impl CrashReason {
             Self::Panic { .. } => "panic",
             Self::Trap { .. } => "trap",
             Self::Memory { .. } => "memory",
+            Self::Limit { .. } => "limit",
             Self::Cpu { .. } => "cpu",
             Self::Timeout { .. } => "timeout",
             Self::Stack => "stack",
@@ -89,6 +97,7 @@ impl fmt::Display for CrashReason {
             Self::Panic { message } => write!(f, "panicked: {message}"),
             Self::Trap { kind } => write!(f, "trapped: {kind}"),
             Self::Memory { limit_bytes } => write!(f, "ran out of memory (limits.memory is {limit_bytes} bytes)"),
+            Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
             Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
             Self::Stack => f.write_str("overflowed its call stack"),
@@ -114,8 +123,20 @@ pub struct Crash {
 
 impl Crash {
     /// Bytes of all its texts, about.
-    pub(crate) fn text_bytes(&self) -> usize {
+    fn text_bytes(&self) -> usize {
         self.backtrace.iter().chain(&self.stderr).map(String::len).sum::<usize>() + 256
+    }
+
+    /// The innermost functions as people read them, `most` lines of them: calls in a row of one function by itself are
+    /// one line.
+    pub fn shown_backtrace(&self, most: usize) -> Vec<String> {
+        let runs: Vec<_> = self.backtrace.chunk_by(|a, b| a == b).collect();
+        let times = |run: &[String]| if run.len() > 1 { format!(" ({} times)", run.len()) } else { String::new() };
+        let mut lines: Vec<_> = runs.iter().take(most).map(|run| format!("{}{}", run[0], times(run))).collect();
+        if runs.len() > most {
+            lines.push(format!("… and {} more", runs[most..].iter().map(|run| run.len()).sum::<usize>()));
+        }
+        lines
     }
 
     /// A crash of which only the reason is known.
@@ -147,18 +168,74 @@ pub struct CrashReport {
     pub at: SystemTime,
     /// The message that alone is to blame, when that is known, and which attempt at it this was.
     pub blamed: Option<(MessageId, u32)>,
+    /// How many attempts a message has (`restart.attempts`).
+    pub attempts: u32,
     /// Messages that will be handled again, one at a time.
     pub replayed: usize,
     /// The crash itself.
     pub crash: Crash,
+    /// The failure of a child that led to it.
+    pub cause: Option<Arc<CrashReport>>,
+    /// What came of it, once that is known.
+    pub decision: OnceLock<Decision>,
+}
+
+impl CrashReport {
+    /// A report of now that blames nobody.
+    pub fn new(address: Address, incarnation: u64, crash: Crash) -> Self {
+        Self {
+            address,
+            incarnation,
+            at: SystemTime::now(),
+            blamed: None,
+            attempts: 0,
+            replayed: 0,
+            crash,
+            cause: None,
+            decision: OnceLock::new(),
+        }
+    }
+
+    /// What its supervisor decided; none while it has not.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.get()
+    }
+
+    /// Says what came of it. The first word counts.
+    pub fn decide(&self, decision: Decision) {
+        let _ = self.decision.set(decision);
+    }
+
+    /// It, and the failures below it that led there, one after another.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |report| report.cause.as_deref())
+    }
+
+    /// Bytes of all its texts, about.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.chain().map(|report| report.crash.text_bytes()).sum()
+    }
 }
 
 impl fmt::Display for CrashReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (incarnation {}) {}", self.address, self.incarnation, self.crash.reason)?;
         if let Some((id, attempt)) = self.blamed {
-            write!(f, "; message {id}, attempt {attempt}")?;
+            write!(f, "; message {}, attempt {attempt} of {}", id.short(), self.attempts)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backtrace_folds_recursion_and_says_what_it_leaves_out() {
+        let mut crash = Crash::new(CrashReason::Stack);
+        crash.backtrace = ["a", "b", "b", "b", "c", "d", "d"].map(String::from).into();
+        assert_eq!(crash.shown_backtrace(3), ["a", "b (3 times)", "c", "… and 2 more"]);
+        assert_eq!(crash.shown_backtrace(4).len(), 4);
     }
 }

@@ -1,16 +1,17 @@
-//! Dead letters: every message that will not be handled, with the reason. The store is bounded; what it had
-//! to let go of is counted.
+//! Dead letters, the words: a message that will not be handled, why, and how to name it. `store` keeps them.
 
-use std::collections::{BTreeMap, VecDeque};
+pub(crate) mod store;
+
+use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use parking_lot::Mutex;
-
 use crate::address::Address;
+use crate::ask::SendError;
 use crate::crash::CrashReport;
-use crate::message::Message;
+use crate::message::{Message, MessageId};
 
 /// Why a message will not be handled.
 #[derive(Debug, Clone)]
@@ -36,6 +37,10 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
+    /// All that [`DeadReason::kind`] can say.
+    pub const KINDS: [&'static str; 8] =
+        ["rejected", "failed", "crashed", "ask-crashed", "mailbox-full", "overflow", "stopped", "expired"];
+
     /// One word for counters and for machines.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -54,7 +59,7 @@ impl DeadReason {
     fn bytes(&self) -> usize {
         match self {
             Self::Rejected(text) | Self::Failed(text) => text.len(),
-            Self::Crashed(report) | Self::AskCrashed(report) => report.crash.text_bytes(),
+            Self::Crashed(report) | Self::AskCrashed(report) => report.text_bytes(),
             _ => 0,
         }
     }
@@ -83,9 +88,116 @@ impl fmt::Display for DeadReason {
     }
 }
 
+/// Names one dead letter: its message, and which of that message's letters it is. A message has more than one when it
+/// was sent twice: an ask goes out at once, and again when the message that asks is handled again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LetterId {
+    /// The message's id.
+    pub message: MessageId,
+    /// From 1; shown after a `-` from 2 on.
+    pub copy: u32,
+}
+
+impl LetterId {
+    /// As [`MessageId::short`], with the copy.
+    pub fn short(&self) -> String {
+        let short = self.message.short();
+        if self.copy > 1 { format!("{short}-{}", self.copy) } else { short }
+    }
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        if self.copy > 1 { write!(f, "-{}", self.copy) } else { Ok(()) }
+    }
+}
+
+/// An id as a person gives it: the first digits of it, and perhaps a `-` and the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LetterPrefix {
+    pub(crate) first: MessageId,
+    pub(crate) last: MessageId,
+    pub(crate) copy: Option<u32>,
+}
+
+impl FromStr for LetterPrefix {
+    type Err = LetterError;
+
+    fn from_str(text: &str) -> Result<Self, LetterError> {
+        let bad = || LetterError::BadId(text.chars().take(64).collect());
+        let (digits, copy) = match text.split_once('-') {
+            Some((digits, copy)) => (digits, Some(copy.parse().map_err(|_| bad())?)),
+            None => (text, None),
+        };
+        if digits.len() > 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(bad());
+        }
+        let free_bits = 128 - 4 * digits.len() as u32;
+        let value = u128::from_str_radix(digits, 16).map_err(|_| bad())?;
+        // Not zero digits, which is no number: fewer than 128 bits are free.
+        let (first, rest) = (value << free_bits, (1 << free_bits) - 1);
+        Ok(Self { first: MessageId(first), last: MessageId(first | rest), copy })
+    }
+}
+
+/// Why nothing was done with a dead letter. It is kept as it was, if it is kept at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LetterError {
+    /// Not an id.
+    #[error("`{0}` is no id of a dead letter: an id is up to 32 hexadecimal digits, as in `5d1f09`")]
+    BadId(String),
+    /// Nothing like it is kept.
+    #[error("no dead letter is kept whose id begins with `{0}`")]
+    Unknown(String),
+    /// More than one is.
+    #[error("`{prefix}` is the beginning of {count} ids: {}", listed(.some, *.count))]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+        /// The first few that it may mean.
+        some: Vec<LetterId>,
+        /// How many it may mean.
+        count: usize,
+    },
+    /// Somebody replays it.
+    #[error("the letter `{0}` is being replayed just now")]
+    InReplay(LetterId),
+    /// Its receiver did not take it.
+    #[error(transparent)]
+    NotSent(#[from] SendError),
+}
+
+fn listed(ids: &[LetterId], count: usize) -> String {
+    // Of two copies the first needs its number, too.
+    let shown: Vec<_> = ids.iter().map(|id| format!("{}-{}", id.message, id.copy)).collect();
+    let more = if count > ids.len() { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// Some of the dead letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LetterFilter {
+    /// Those to this address; none for all.
+    pub to: Option<Address>,
+    /// Those with this [`DeadReason::kind`]; none for all.
+    pub kind: Option<String>,
+}
+
+impl LetterFilter {
+    /// Whether the letter is one of them.
+    pub fn matches(&self, letter: &DeadLetter) -> bool {
+        self.to.as_ref().is_none_or(|to| *to == letter.to)
+            && self.kind.as_ref().is_none_or(|kind| kind == letter.reason.kind())
+    }
+}
+
 /// A message that will not be handled.
 #[derive(Debug, Clone)]
 pub struct DeadLetter {
+    /// Names it among those that are kept.
+    pub id: LetterId,
     /// The message as it was; `envelope.attempt` counts the attempts at it.
     pub message: Message,
     /// Whom it was for.
@@ -119,92 +231,77 @@ impl Default for DeadLetterSpec {
     }
 }
 
-/// How many there were, whatever is still kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DeadLetterCounts {
-    /// By [`DeadReason::kind`].
-    pub by_reason: BTreeMap<&'static str, u64>,
-    /// Letters that the store's bounds pushed out.
+/// What became of the dead letters of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fates {
+    /// How many there were.
+    pub all: u64,
+    /// Sent again by a person.
+    pub replayed: u64,
+    /// Removed by a person.
+    pub dropped: u64,
+    /// Pushed out by the store's bounds.
     pub forgotten: u64,
 }
 
+impl Fates {
+    /// How many are kept.
+    pub fn kept(&self) -> u64 {
+        self.all - self.replayed - self.dropped - self.forgotten
+    }
+}
+
+/// How many dead letters there were in this run, and what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterCounts {
+    /// By [`DeadReason::kind`].
+    pub by_reason: BTreeMap<&'static str, Fates>,
+}
+
 impl DeadLetterCounts {
-    /// All dead letters of this run.
+    /// All of them together.
+    pub fn sum(&self) -> Fates {
+        self.by_reason.values().fold(Fates::default(), |sum, one| Fates {
+            all: sum.all + one.all,
+            replayed: sum.replayed + one.replayed,
+            dropped: sum.dropped + one.dropped,
+            forgotten: sum.forgotten + one.forgotten,
+        })
+    }
+
+    /// How many there were.
     pub fn total(&self) -> u64 {
-        self.by_reason.values().sum()
-    }
-}
-
-pub(crate) struct DeadLetters {
-    spec: DeadLetterSpec,
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    letters: VecDeque<DeadLetter>,
-    bytes: usize,
-    counts: DeadLetterCounts,
-}
-
-impl DeadLetters {
-    pub(crate) fn new(spec: DeadLetterSpec) -> Self {
-        Self { spec, inner: Mutex::default() }
-    }
-
-    pub(crate) fn add(&self, letter: DeadLetter) {
-        let mut inner = self.inner.lock();
-        *inner.counts.by_reason.entry(letter.reason.kind()).or_default() += 1;
-        inner.bytes += letter.bytes();
-        inner.letters.push_back(letter);
-        while inner.letters.len() > self.spec.capacity || inner.bytes > self.spec.capacity_bytes {
-            let Some(oldest) = inner.letters.pop_front() else { break };
-            inner.bytes -= oldest.bytes();
-            inner.counts.forgotten += 1;
-        }
-    }
-
-    pub(crate) fn list(&self) -> Vec<DeadLetter> {
-        self.inner.lock().letters.iter().cloned().collect()
-    }
-
-    pub(crate) fn counts(&self) -> DeadLetterCounts {
-        self.inner.lock().counts.clone()
+        self.sum().all
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 
-    fn letter(n: u128, body_bytes: usize) -> DeadLetter {
-        let envelope = Envelope {
-            id: MessageId(n),
-            sender: ActorId::OUTSIDE,
-            flow: 0,
-            hops: 0,
-            attempt: 1,
-            reply: ReplyToken::NONE,
-        };
-        DeadLetter {
-            message: Message { envelope, body: vec![0; body_bytes] },
-            to: Address::root(),
-            sender: None,
-            reason: DeadReason::Stopped,
-            at: SystemTime::UNIX_EPOCH,
+    #[test]
+    fn an_id_is_read_by_its_first_digits_and_its_copy() {
+        let prefix =
+            |text: &str| text.parse::<LetterPrefix>().map(|p| (p.first.to_string(), p.last.to_string(), p.copy));
+        let (zeros, ones) = ("0".repeat(29), "f".repeat(29));
+        assert_eq!(prefix("5D1-2"), Ok((format!("5d1{zeros}"), format!("5d1{ones}"), Some(2))));
+        let whole = "5d1f".repeat(8);
+        assert_eq!(prefix(&whole), Ok((whole.clone(), whole, None)));
+        for bad in ["", "-2", "xyz", "+5", "5-", "5-x", &"5".repeat(33)] {
+            assert_eq!(prefix(bad), Err(LetterError::BadId(bad.into())));
         }
     }
 
     #[test]
-    fn the_oldest_letters_go_first_and_are_counted() {
-        let store = DeadLetters::new(DeadLetterSpec { capacity: 3, capacity_bytes: 100 });
-        for n in 0..5 {
-            store.add(letter(n, 10));
-        }
-        store.add(letter(5, 90));
-        let kept: Vec<_> = store.list().iter().map(|l| l.message.envelope.id.0).collect();
-        assert_eq!(kept, [4, 5]);
-        assert_eq!((store.counts().total(), store.counts().forgotten), (6, 4));
+    fn the_kinds_are_all_there_are() {
+        let letters = [
+            DeadReason::Rejected(String::new()),
+            DeadReason::Failed(String::new()),
+            DeadReason::MailboxFull,
+            DeadReason::Overflow,
+            DeadReason::Stopped,
+            DeadReason::Expired,
+        ];
+        assert!(letters.iter().all(|reason| DeadReason::KINDS.contains(&reason.kind())));
     }
 }

@@ -26,6 +26,11 @@ pub(crate) struct Send {
     pub(crate) to: usize,
 }
 
+impl Send {
+    /// The route of what is no send at all, but another effect in its place among them.
+    pub(crate) const EFFECT: usize = usize::MAX;
+}
+
 /// Refuses a body that is too large for its receiver.
 pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
     let limit_bytes = target.spec.message_bytes;
@@ -105,6 +110,24 @@ impl World {
         body: &[u8],
         deadline: Instant,
     ) -> Result<(), SendError> {
+        match self.offer(target, envelope, body, deadline).await {
+            Err(SendError::MailboxFull(_)) if target.mailbox.spec().overflow == Overflow::DropNewest => {
+                let message = Message { envelope: *envelope, body: body.to_vec() };
+                self.bury(target, [message], &DeadReason::Overflow, false);
+                Ok(())
+            }
+            offered => offered,
+        }
+    }
+
+    /// Puts one message into the mailbox, or says why not; then it is no dead letter.
+    pub(crate) async fn offer(
+        &self,
+        target: &Actor,
+        envelope: &Envelope,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<(), SendError> {
         check_size(target, body)?;
         let mut inside = false;
         let fill = |room: &mut Room<'_>| inside = room.put(envelope, body);
@@ -121,11 +144,6 @@ impl World {
             Ok(displaced) => self.bury(target, displaced, &DeadReason::Overflow, true),
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => {}
-        }
-        if !inside && target.mailbox.spec().overflow == Overflow::DropNewest {
-            let message = Message { envelope: *envelope, body: body.to_vec() };
-            self.bury(target, [message], &DeadReason::Overflow, false);
-            return Ok(());
         }
         if inside { Ok(()) } else { Err(SendError::MailboxFull(target.address().clone())) }
     }

@@ -2,6 +2,8 @@
 //! out. Until then nothing that a handler did is visible to anybody.
 
 mod bulk;
+mod effects;
+mod outcomes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,10 +17,15 @@ use crate::ask::{Answer, AskError, SendError};
 use crate::crash::cut;
 use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Send, check_size};
+use crate::lane::Lane;
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
+use effects::Effects;
+use outcomes::Outcomes;
+
 pub use bulk::{Bulk, BulkError, Resolved};
+pub use effects::TimerError;
 
 /// How a handler fails a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,28 +50,32 @@ pub enum Outcome {
 pub(crate) enum Hook {
     Init = 0,
     Shutdown = 1,
+    PrepareChildren = 2,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
 pub struct Hand {
     world: Arc<World>,
     actor: Arc<Actor>,
+    lane: Arc<Lane>,
     incarnation: u64,
     batch: Batch,
     /// Messages of the batch whose outcome is final.
     committed: usize,
-    /// Outcomes after those, one per finished message.
-    outcomes: Vec<Outcome>,
-    /// Sends in order: first those of finished messages, then those of the message in hand.
+    /// Those of the finished messages after those.
+    outcomes: Outcomes,
+    /// Sends in order: first those of finished messages, then those of the message in hand. Other effects have their
+    /// places among them.
     sends: Vec<Send>,
     /// How many of `sends` belong to finished messages.
     sends_finished: usize,
     /// How many of those a commit has delivered so far; a dropped commit goes on from here.
     sends_delivered: usize,
     bodies: Vec<u8>,
+    effects: Effects,
     hook: Option<Hook>,
-    /// The message in hand's envelope, or the hook's stand-in for one.
-    cause: Envelope,
+    /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
+    cause: Option<Envelope>,
     /// Sends and asks of the message in hand so far: the index in their ids.
     caused: u64,
     /// Targets by the text the code used for them. A route outlives restarts of its target.
@@ -76,7 +87,7 @@ pub struct Hand {
 /// Somebody to send to.
 struct Route {
     target: Arc<Actor>,
-    /// It may be sent to at any time; otherwise only while a message that it sent is in hand.
+    /// It may be sent to at any time; otherwise only while a message that it sent is in hand, or once it is spawned.
     lasting: bool,
 }
 
@@ -84,20 +95,22 @@ const NO_CAUSE: Envelope =
     Envelope { id: MessageId(0), sender: ActorId::OUTSIDE, flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
 
 impl Hand {
-    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, incarnation: u64) -> Self {
+    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, lane: Arc<Lane>, incarnation: u64) -> Self {
         Self {
             world,
             actor,
+            lane,
             incarnation,
             batch: Batch::default(),
             committed: 0,
-            outcomes: Vec::new(),
+            outcomes: Outcomes::default(),
             sends: Vec::new(),
             sends_finished: 0,
             sends_delivered: 0,
             bodies: Vec::new(),
+            effects: Effects::default(),
             hook: None,
-            cause: NO_CAUSE,
+            cause: None,
             caused: 0,
             names: HashMap::new(),
             routes: Vec::new(),
@@ -110,7 +123,7 @@ impl Hand {
         self.actor.address()
     }
 
-    /// Which run of the actor this is, from 1.
+    /// Which run of the actor this is, from 1. No two runs have the same number, those of other instances included.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
@@ -152,7 +165,8 @@ impl Hand {
 
     /// Records a send of the message in hand. `to` is absolute, or relative to this actor.
     pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
-        let route = self.route(to, self.cause.sender)?;
+        let sender = self.cause().sender;
+        let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
         let from = self.bodies.len();
         self.bodies.extend_from_slice(body);
@@ -162,14 +176,20 @@ impl Hand {
 
     /// Commits the finished messages, sends at once, and waits for the reply.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
-        let route = self.route(to, self.cause.sender)?;
+        let sender = self.cause().sender;
+        let route = self.route(to, sender)?;
         let target = self.routes[route].target.clone();
         check_size(&target, body)?;
+        if self.effects.reserved.iter().any(|child| child.route == route && child.message == self.current()) {
+            // What it waits for would come after what waits for it.
+            return Err(SendError::UnknownAddress(target.address().clone()).into());
+        }
         let world = self.world.clone();
-        let _waiting = world.asks.wait_for((self.actor.id, self.actor.address()), (target.id, target.address()))?;
         let deadline = Instant::now() + timeout;
         self.commit().await;
         let mut ask = world.asks.open();
+        // After the commit: whom it answered waits no more.
+        let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
         let envelope = self.caused_envelope(ask.token());
         match tokio::time::timeout_at(deadline, async {
             world.deliver_one(&target, &envelope, body, deadline).await?;
@@ -224,10 +244,12 @@ impl Hand {
         if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text)) = &mut outcome {
             *text = cut(std::mem::take(text));
         }
-        self.actor.note_progress();
+        let index = self.committed + self.outcomes.len();
+        let plain = outcome == Outcome::Done(None) && !self.batch.reply(index).is_some();
+        self.outcomes.push(index, (!plain).then_some(outcome));
+        self.lane.note_progress();
         self.sends_finished = self.sends.len();
-        self.outcomes.push(outcome);
-        self.load_cause();
+        self.forget_cause();
     }
 
     /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
@@ -243,32 +265,37 @@ impl Hand {
 
     async fn commit_with(&mut self, patience: Patience) {
         while self.sends_delivered < self.sends_finished {
-            let target = self.routes[self.sends[self.sends_delivered].route].target.clone();
+            let route = self.sends[self.sends_delivered].route;
+            if route == Send::EFFECT {
+                self.carry_out(self.sends_delivered);
+                self.sends_delivered += 1;
+                continue;
+            }
+            if self.routes[route].target.is_gone() {
+                self.renew(route);
+            }
+            let target = self.routes[route].target.clone();
             let sends = &self.sends[..self.sends_finished];
             self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
         }
         self.forget_delivered();
-        let first = self.committed;
-        self.committed += self.outcomes.len();
-        if self.outcomes.is_empty() {
-            return;
-        }
         let mut outcomes = std::mem::take(&mut self.outcomes);
-        let mut finished = outcomes.len() as u64;
-        for (index, outcome) in (first..).zip(outcomes.drain(..)) {
+        let mut finished = outcomes.len();
+        self.committed += finished;
+        for (index, outcome) in outcomes.drain() {
             if !self.settle(index, outcome) {
                 finished -= 1;
             }
         }
         self.outcomes = outcomes;
-        self.actor.finish(finished);
+        self.actor.finish(finished as u64);
     }
 
     /// Makes the outcome of one message final; false when the message lives on, for a retry.
     fn settle(&self, index: usize, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Done(reply) => {
-                let token = self.batch.envelope(index).reply;
+                let token = self.batch.reply(index);
                 if token.is_some() {
                     self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
@@ -287,7 +314,7 @@ impl Hand {
                             attempt, "will retry: {text}"
                         );
                         let due = Instant::now() + self.world.jitter(ceiling);
-                        self.actor.backlog.lock().delayed.push((due, message));
+                        self.lane.backlog.lock().delayed.push((due, message));
                         return false;
                     }
                     Failure::Retry(text) => {
@@ -315,6 +342,7 @@ impl Hand {
     }
 
     fn drop_sends_in_hand(&mut self) {
+        self.drop_effects_from(self.sends_finished);
         if let Some(first) = self.sends.get(self.sends_finished) {
             self.bodies.truncate(first.from);
             self.sends.truncate(self.sends_finished);
@@ -324,7 +352,9 @@ impl Hand {
     /// The messages to be handed over, still empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
-        self.actor.set_in_call(1);
+        self.lane.set_in_call(1);
+        // What was reserved and never said.
+        self.effects.reserved.clear();
         self.committed = 0;
         self.batch.clear();
         &mut self.batch
@@ -341,24 +371,24 @@ impl Hand {
 
     /// Turns to the first message of a new batch.
     pub(crate) fn begin(&mut self) {
-        self.load_cause();
+        self.forget_cause();
     }
 
     /// Turns to a hook: its sends have no message behind them.
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 2 + hook as u64);
-        self.cause = Envelope { id, flow: id.flow(), ..NO_CAUSE };
+        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
+        self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
     }
 
     /// Ends a hook, keeping or dropping what it sent.
     pub(crate) fn end_hook(&mut self, keep: bool) {
-        self.hook = None;
         if !keep {
             self.drop_sends_in_hand();
         }
+        self.hook = None;
         self.sends_finished = self.sends.len();
     }
 
@@ -369,6 +399,7 @@ impl Hand {
         self.outcomes.clear();
         self.sends.clear();
         self.bodies.clear();
+        self.effects.clear();
         self.sends_finished = 0;
         self.sends_delivered = 0;
         (self.committed..self.batch.len()).map(|index| self.batch.message(index)).collect()
@@ -379,22 +410,33 @@ impl Hand {
         self.sends_delivered > 0
     }
 
-    fn load_cause(&mut self) {
-        self.cause = self.envelope().unwrap_or(NO_CAUSE);
+    fn cause(&mut self) -> &Envelope {
+        if self.cause.is_none() {
+            self.cause = Some(self.envelope().unwrap_or(NO_CAUSE));
+        }
+        self.cause.as_ref().expect("it was just read")
+    }
+
+    fn forget_cause(&mut self) {
+        self.cause = None;
         self.caused = 0;
     }
 
     fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {
-        let id = self.cause.id.caused(self.caused);
+        let index = self.caused;
         self.caused += 1;
-        let hops = if self.hook.is_some() { 0 } else { self.cause.hops.saturating_add(1) };
-        Envelope { id, sender: self.actor.id, flow: self.cause.flow, hops, attempt: 0, reply }
+        let (sender, in_hook) = (self.actor.id, self.hook.is_some());
+        let cause = self.cause();
+        let hops = if in_hook { 0 } else { cause.hops.saturating_add(1) };
+        Envelope { id: cause.id.caused(index), sender, flow: cause.flow, hops, attempt: 0, reply }
     }
 
     /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.
     /// `sender`: that of the message on whose behalf.
     fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
-        if let Some(&route) = self.names.get(to) {
+        if let Some(&route) = self.names.get(to)
+            && !self.routes[route].target.is_gone()
+        {
             return Ok(route);
         }
         let from = self.address();
@@ -403,14 +445,35 @@ impl Hand {
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }
+        if let Some(route) = self.reserved_at(&address) {
+            return Ok(route);
+        }
         let target = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
-        let route = *self.routes_by_id.entry(target.id).or_insert_with(|| {
-            self.routes.push(Route { target, lasting });
-            self.routes.len() - 1
-        });
+        let route = match self.names.get(to).copied() {
+            Some(route) if self.renew(route) => route,
+            _ => self.route_to(target, lasting),
+        };
         if lasting {
             self.names.insert(to.into(), route);
         }
         Ok(route)
+    }
+
+    fn route_to(&mut self, target: Arc<Actor>, lasting: bool) -> usize {
+        *self.routes_by_id.entry(target.id).or_insert_with(|| {
+            self.routes.push(Route { target, lasting });
+            self.routes.len() - 1
+        })
+    }
+
+    /// The actor of a route is gone: the route is that of whoever has its address now, if that one takes as large a
+    /// body as was promised. A route to a sender alone stays as it is.
+    fn renew(&mut self, route: usize) -> bool {
+        let old = &self.routes[route];
+        let new = old.lasting.then(|| self.world.registry.get(old.target.address())).flatten();
+        let Some(new) = new.filter(|new| new.spec.message_bytes >= old.target.spec.message_bytes) else { return false };
+        self.routes_by_id.insert(new.id, route);
+        self.routes[route].target = new;
+        true
     }
 }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
@@ -15,7 +15,9 @@ use crate::actor::{Actor, World};
 use crate::behavior::Behavior;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
+use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
+use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
 use crate::message::{Message, ReplyToken};
 use crate::watchdog::within_limits;
@@ -45,21 +47,25 @@ enum Broken {
 pub(crate) struct Incarnation {
     pub(crate) world: Arc<World>,
     pub(crate) actor: Arc<Actor>,
+    pub(crate) lane: Arc<Lane>,
     pub(crate) number: u64,
 }
 
 impl Incarnation {
     /// Runs to the end. `started` is called once the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
-        let hand = Hand::new(self.world.clone(), self.actor.clone(), self.number);
-        let launch = self.guarded(self.actor.spec.launcher.launch(hand)).await;
+        let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
+        let launcher = self.actor.launcher.lock().clone();
+        let launch = self.guarded(launcher.launch(hand)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
         };
-        if let Err(broken) = self.hook(&mut *behavior, Hook::Init).await {
-            self.discard(behavior);
-            return self.failed_start(broken);
+        for hook in [Hook::Init, Hook::PrepareChildren] {
+            if let Err(broken) = self.hook(&mut *behavior, hook).await {
+                self.discard(behavior);
+                return self.failed_start(broken);
+            }
         }
         started();
         let end = self.turns(&mut *behavior).await;
@@ -72,7 +78,7 @@ impl Incarnation {
         let mut most = 1;
         loop {
             match self.next_batch(behavior.hand(), most).await {
-                Took::Messages => {}
+                Took::Messages { .. } => {}
                 Took::Signal(Signal::Kill) => return End::Stopped,
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
@@ -98,6 +104,7 @@ impl Incarnation {
                     }
                 }
                 Err(broken) => {
+                    behavior.hand().end_timers();
                     if behavior.hand().commit_under_way() {
                         behavior.hand().commit_now().await;
                     }
@@ -122,26 +129,29 @@ impl Incarnation {
         hand.batch_mut();
         let mut timer = None;
         let took = poll_fn(|cx| {
-            let signal = mailbox.signal();
-            if matches!(signal, Signal::Stop | Signal::Kill) {
-                return Poll::Ready(Took::Signal(signal));
-            }
             let (next_due, left) = {
-                let mut backlog = self.actor.backlog.lock();
-                let next_due = backlog.wake_due(Instant::now);
-                let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
-                backlog.solo = backlog.solo.saturating_sub(take);
-                for message in backlog.returned.drain(..take) {
-                    hand.batch_in_progress().push(&message);
-                }
-                if take > 0 {
-                    return Poll::Ready(Took::Messages);
+                let mut backlog = self.lane.backlog.lock();
+                let mut next_due = None;
+                if backlog.len() > 0 {
+                    let signal = mailbox.look(self.lane.index);
+                    if matches!(signal, Signal::Stop | Signal::Kill) {
+                        return Poll::Ready(Took::Signal(signal));
+                    }
+                    next_due = backlog.wake_due(Instant::now);
+                    let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
+                    backlog.solo = backlog.solo.saturating_sub(take);
+                    for message in backlog.returned.drain(..take) {
+                        hand.batch_in_progress().push(&message);
+                    }
+                    if take > 0 {
+                        return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
+                    }
                 }
                 (next_due, backlog.len())
             };
             // Retries are still to come: an orderly stop waits for them.
-            match mailbox.poll_take(cx, most, BATCH_BYTES, left > 0, hand.batch_in_progress()) {
-                Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.close_if_empty() => {
+            match mailbox.poll_take(self.lane.index, cx, most, BATCH_BYTES, left > 0, hand.batch_in_progress()) {
+                Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.lane.index) => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -163,6 +173,14 @@ impl Incarnation {
             Poll::Pending
         })
         .await;
+        match took {
+            Took::Messages { shared: false } => {}
+            Took::Messages { shared: true } => requeue().await,
+            // What it may have been woken for is there for another lane.
+            Took::Signal(_) => {
+                mailbox.pass_on();
+            }
+        }
         self.drop_expired(hand);
         hand.begin();
         took
@@ -188,6 +206,7 @@ impl Incarnation {
         behavior.hand().begin_hook(hook);
         let result = match hook {
             Hook::Init => self.guarded(behavior.init()).await,
+            Hook::PrepareChildren => self.guarded(behavior.prepare_children()).await,
             Hook::Shutdown => self.guarded(behavior.shutdown()).await,
         };
         behavior.hand().end_hook(result.is_ok());
@@ -202,9 +221,10 @@ impl Incarnation {
 
     /// Ends in order. A crash of the hook is reported, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
+        behavior.hand().end_timers();
         if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
-            self.report(crash, None, 0);
+            self.report(crash, None, 0).decide(Decision::Stopped);
         }
         End::Stopped
     }
@@ -212,7 +232,7 @@ impl Incarnation {
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within_limits(&self.actor, caught)).await {
+        match self.unless_killed(within_limits(&self.lane, caught)).await {
             Err(killed) => Err(killed),
             Ok(Err(limit)) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
             Ok(Ok(Ok(Ok(value)))) => Ok(value),
@@ -229,7 +249,9 @@ impl Incarnation {
         let mut future = pin!(future);
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
-            Poll::Pending => self.actor.mailbox.poll_signal(cx, Signal::Kill).map(|_| Err(Broken::Killed)),
+            Poll::Pending => {
+                self.actor.mailbox.poll_signal(self.lane.index, cx, Signal::Kill).map(|_| Err(Broken::Killed))
+            }
         })
         .await
     }
@@ -261,14 +283,8 @@ impl Incarnation {
 
     /// Returns messages to the front, `solo` of them to be handled one at a time.
     fn put_back(&self, messages: Vec<Message>, solo: usize) {
-        if messages.is_empty() {
-            return;
-        }
-        let mut backlog = self.actor.backlog.lock();
-        // In front of others that go alone, these must as well: `solo` counts from the front.
-        backlog.solo += if backlog.solo > 0 { messages.len() } else { solo };
-        for message in messages.into_iter().rev() {
-            backlog.returned.push_front(message);
+        if !messages.is_empty() {
+            self.lane.backlog.lock().put_back(messages.into_iter(), solo);
         }
     }
 
@@ -280,23 +296,11 @@ impl Incarnation {
     }
 
     fn report(&self, crash: Crash, blamed: Option<(crate::MessageId, u32)>, replayed: usize) -> Arc<CrashReport> {
-        let report = Arc::new(CrashReport {
-            address: self.actor.address().clone(),
-            incarnation: self.number,
-            at: SystemTime::now(),
-            blamed,
-            replayed,
-            crash,
-        });
-        tracing::error!(
-            target: "playhouse",
-            address = %report.address,
-            incarnation = report.incarnation,
-            reason = report.crash.reason.kind(),
-            "crashed: {}",
-            report.crash.reason
-        );
-        *self.actor.last_crash.lock() = Some(report.clone());
+        let attempts = self.actor.spec.restart.attempts;
+        let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
+        let report = Arc::new(CrashReport { blamed, attempts, replayed, ..report });
+        let before = self.lane.last_crash.lock().replace(report.clone());
+        log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
         report
     }
 
@@ -309,6 +313,40 @@ impl Incarnation {
             );
         }
     }
+}
+
+/// Goes to the end of the runtime's queue. A lane that was just woken from here waits in a place of this thread from where
+/// no other thread takes it: either it runs now, or another thread goes on with this one.
+async fn requeue() {
+    let mut queued = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut queued, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Functions of a backtrace in the log.
+const LOGGED_FRAMES: usize = 8;
+
+/// One line, and with a backtrace that is not the same `again` the innermost functions under it. What the code wrote
+/// to stderr is in the log already.
+fn log_crash(report: &CrashReport, again: bool) {
+    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
+    tracing::error!(
+        target: "playhouse",
+        address = %report.address,
+        incarnation = report.incarnation,
+        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
+        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        replayed = (report.replayed > 0).then_some(report.replayed),
+        backtrace = shown,
+        "crashed: {}",
+        report.crash.reason
+    );
 }
 
 fn next_most(most: usize, cap: usize, took: Duration) -> usize {

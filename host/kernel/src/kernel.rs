@@ -11,11 +11,12 @@ use crate::actor::World;
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::CrashReport;
-use crate::dead_letter::{DeadLetter, DeadLetterCounts, DeadLetters};
+use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
+use crate::replay::LettersMoved;
 use crate::supervision::events::State;
-use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision};
+use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision, furthest_up};
 
 /// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
 #[derive(Clone)]
@@ -34,8 +35,12 @@ pub struct ActorView {
     pub address: Address,
     /// Its plugin.
     pub plugin: String,
-    /// Where it stands.
+    /// Another actor spawned it: it is gone when it ends.
+    pub dynamic: bool,
+    /// Where it stands: that of its instances which is furthest up.
     pub state: State,
+    /// Each of its instances; more than one with `instances = N`.
+    pub instances: Vec<InstanceView>,
     /// Has messages waiting or in hand.
     pub busy: bool,
     /// Its latest run, from 1; 0 before the first.
@@ -50,12 +55,27 @@ pub struct ActorView {
     pub last_crash: Option<Arc<CrashReport>>,
 }
 
+/// What people see of one instance of an actor.
+#[derive(Debug, Clone)]
+pub struct InstanceView {
+    /// Where it stands.
+    pub state: State,
+    /// Has messages in hand, or to be handled again now.
+    pub busy: bool,
+    /// Its latest run; 0 before the first. All instances of an actor count together.
+    pub incarnation: u64,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
+    /// Its last crash.
+    pub last_crash: Option<Arc<CrashReport>>,
+}
+
 impl Kernel {
     /// Starts a plan on the current Tokio runtime. Actors come up in the background; see [`Kernel::booted`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
-        let world = Arc::new(World::new(DeadLetters::new(plan.dead_letters), plan.seed));
         let (commands, inbox) = mpsc::unbounded_channel();
+        let world = Arc::new(World::new(plan, commands.clone()));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
         let supervision = Supervision::new(world.clone(), plan, commands.clone(), stage_sender);
         tokio::spawn(supervision.run(inbox));
@@ -113,7 +133,8 @@ impl Kernel {
         Some(self.world.registry.get(address)?.spec.message_bytes)
     }
 
-    /// Waits until no message is waiting, in hand, or to be retried anywhere. Also returns when the play is over.
+    /// Waits until no message is waiting, in hand, or to be retried anywhere, no spawned actor is on its way to its first
+    /// message, and no timer is left but periodic ones. Also returns when the play is over.
     pub async fn idle(&self) {
         loop {
             let hint = self.world.idle_hint.notified();
@@ -133,18 +154,19 @@ impl Kernel {
     pub async fn actors(&self) -> Vec<ActorView> {
         let (answer, look) = oneshot::channel();
         let _ = self.commands.send(Command::Look(answer));
-        let views =
-            look.await.unwrap_or_default().into_iter().map(|Seen { actor, state, incarnation, restarts }| ActorView {
-                address: actor.address().clone(),
-                plugin: actor.spec.launcher.plugin().to_owned(),
-                state,
-                busy: actor.finished() != actor.mailbox.accepted(),
-                incarnation,
-                restarts,
-                waiting: actor.waiting(),
-                handled: actor.finished(),
-                last_crash: actor.last_crash.lock().clone(),
-            });
+        let views = look.await.unwrap_or_default().into_iter().map(|Seen { actor, instances }| ActorView {
+            address: actor.address().clone(),
+            plugin: actor.spec.launcher.plugin().to_owned(),
+            dynamic: actor.spawned.is_some(),
+            state: furthest_up(instances.iter().map(|instance| instance.state)),
+            busy: actor.finished() != actor.mailbox.accepted(),
+            incarnation: actor.incarnation(),
+            restarts: instances.iter().map(|instance| instance.restarts).sum(),
+            waiting: actor.waiting(),
+            handled: actor.finished(),
+            last_crash: actor.last_crash(),
+            instances,
+        });
         views.collect()
     }
 
@@ -166,11 +188,38 @@ impl Kernel {
     }
 
     /// The dead letters that are kept, oldest first.
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+    pub fn dead_letters(&self) -> Vec<Arc<DeadLetter>> {
         self.world.dead_letters.list()
     }
 
-    /// How many dead letters there were.
+    /// The dead letter with this id, which may be abbreviated to a prefix that only one of them has.
+    pub fn find_letter(&self, id: &str) -> Result<Arc<DeadLetter>, LetterError> {
+        self.world.dead_letters.find(id)
+    }
+
+    /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender; its id
+    /// is caused by the old one, and its attempts begin again. Nobody waits for its reply. It waits for room, at most
+    /// `patience`. The letter is kept unless the message is in the mailbox.
+    pub async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
+        self.world.replay(id, patience).await
+    }
+
+    /// Replays the dead letters of now that match, oldest first. An address that did not take one gets no other.
+    pub async fn replay_all(&self, filter: &LetterFilter, patience: impl Fn(&Address) -> Duration) -> LettersMoved {
+        self.world.replay_all(filter, patience).await
+    }
+
+    /// Removes a dead letter for good.
+    pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
+        self.world.drop_letter(id)
+    }
+
+    /// Removes the dead letters that match for good.
+    pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
+        self.world.drop_letters(filter)
+    }
+
+    /// How many dead letters there were, and what became of them.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
         self.world.dead_letters.counts()
     }

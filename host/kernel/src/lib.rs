@@ -2,12 +2,15 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `address`, `message`, `plan`, `crash`, `dead_letter` | the words: plain data |
+//! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
+//! | `spawn` | children at run time: templates, and whether a child may be |
+//! | `timers` | the timers of one incarnation |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
-//! | `actor` | what outlives an incarnation; the registry |
+//! | `replay` | dead letters, sent again or dropped |
+//! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
@@ -23,28 +26,41 @@ mod ask;
 mod behavior;
 mod crash;
 mod dead_letter;
+mod decision;
 mod delivery;
 mod hand;
 mod incarnation;
 mod kernel;
+mod lane;
 mod log;
 mod mailbox;
 mod message;
 mod plan;
 mod random;
+mod registry;
+mod replay;
+mod spawn;
 pub mod supervision;
+mod timers;
 mod watchdog;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
-pub use behavior::{Behavior, Launcher};
+pub use behavior::{Behavior, Bounds, Launcher};
 pub use crash::{Crash, CrashReason, CrashReport};
-pub use dead_letter::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason};
+pub use dead_letter::{
+    DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
+};
+pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
-pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved};
-pub use kernel::{ActorView, Kernel};
+pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
+pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
-pub use plan::{ActorSpec, Backoff, Plan, PlanError, RestartKind, RestartSpec, SupervisionSpec};
-pub use supervision::events::State;
+pub use plan::{
+    ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+};
+pub use replay::LettersMoved;
+pub use spawn::{Config, SpawnError, StopError, Template};
+pub use supervision::events::{State, WhyGaveUp, Window};
 pub use supervision::task::Stage;

@@ -135,13 +135,21 @@ impl Batch {
     }
 
     pub(crate) fn envelope(&self, index: usize) -> Envelope {
-        let mut envelope = self.header(index).0;
-        if envelope.reply.is_some()
-            && let Ok(at) = self.tokens.binary_search_by_key(&index, |(index, _)| *index)
-        {
-            envelope.reply = self.tokens[at].1;
+        Envelope { reply: self.reply(index), ..self.header(index).0 }
+    }
+
+    /// Who waits for the reply to a message.
+    pub(crate) fn reply(&self, index: usize) -> ReplyToken {
+        let lent = !self.lent.is_empty();
+        if lent && self.tokens.is_empty() {
+            return ReplyToken::NONE;
         }
-        envelope
+        if lent {
+            let found = self.tokens.binary_search_by_key(&index, |(index, _)| *index);
+            return found.map_or(ReplyToken::NONE, |at| self.tokens[at].1);
+        }
+        let at = self.starts[index] as usize + Header::REPLY_AT;
+        ReplyToken(u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("8 bytes")))
     }
 
     /// Lends the messages as they lie here, with `end` after them, until the batch is cleared. In the bytes that are

@@ -1,5 +1,9 @@
-//! A mailbox: the bounded queue in front of one actor. Senders that find it full wait in the order they came.
-//! It also carries the word from the supervisor (`Signal`), so that an idle actor waits in one place only.
+//! A mailbox: the bounded queue in front of one actor, for all its lanes. Senders that find it full wait in the order
+//! they came. It also carries the supervisor's word to each lane (`Signal`), so that an idle lane waits in one place only.
+//!
+//! While messages wait and a lane is idle, some lane was woken and has not looked yet: what comes in wakes one, who leaves
+//! messages behind wakes the next, and who was woken and will not take any passes it on. So no lane sleeps while there is
+//! work for it, and no crowd is woken for one message.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -69,18 +73,43 @@ pub(crate) struct Mailbox {
 
 struct Inner {
     log: Log,
-    signal: Signal,
     /// No message comes in any more.
     closed: bool,
-    /// The incarnation that waits for messages or a signal.
-    consumer: Option<Waker>,
-    /// The incarnation that is busy and waits for a signal alone.
-    watcher: Option<Waker>,
+    /// By lane.
+    seats: Box<[Seat]>,
+    /// The lanes that sleep until a message comes, one bit each.
+    idle: u64,
     /// Senders that wait for room, first come first served.
     blocked: VecDeque<Blocked>,
     next_ticket: u64,
     /// Messages ever let in: what idleness is measured by.
     accepted: u64,
+}
+
+/// Most lanes of one mailbox: the bits of `Inner::idle`.
+pub(crate) const MOST_LANES: usize = u64::BITS as usize;
+
+/// A share of what waits is never smaller than this: calls for fewer messages cost more than they gain. Who needs long for
+/// a message asks for fewer anyway.
+const LEAST_SHARE: usize = 8;
+
+/// One lane, as the mailbox knows it.
+struct Seat {
+    signal: Signal,
+    /// Its incarnation, when it waits for messages or a signal.
+    consumer: Option<Waker>,
+    /// Its incarnation, when it is busy and waits for a signal alone.
+    watcher: Option<Waker>,
+    /// Something came into its backlog from elsewhere.
+    nudged: bool,
+    /// It takes no more: it drained the mailbox, or will not run again.
+    done: bool,
+}
+
+impl Seat {
+    fn new() -> Self {
+        Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false }
+    }
 }
 
 struct Blocked {
@@ -92,7 +121,10 @@ struct Blocked {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Took {
     /// Messages are in the batch now.
-    Messages,
+    Messages {
+        /// There are more, and another lane was woken for them.
+        shared: bool,
+    },
     /// The supervisor wants something else first.
     Signal(Signal),
 }
@@ -137,18 +169,41 @@ impl Inner {
     fn next_sender(&mut self, spec: &MailboxSpec) -> Option<Waker> {
         if self.closed || self.has_room(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
     }
+
+    /// An idle lane, to be woken for a message.
+    fn next_lane(&mut self) -> Option<Waker> {
+        if self.idle == 0 {
+            return None;
+        }
+        let lane = self.idle.trailing_zeros() as usize;
+        self.idle &= !bit(lane);
+        self.seats[lane].consumer.take()
+    }
+
+    /// How many messages one lane takes, at most `most`: of several lanes each leaves something to the others.
+    fn share(&self, most: usize) -> usize {
+        match self.seats.len() {
+            1 => most,
+            lanes => most.min(self.log.len().div_ceil(lanes).max(LEAST_SHARE)),
+        }
+    }
+}
+
+fn bit(lane: usize) -> u64 {
+    1 << lane
 }
 
 impl Mailbox {
-    pub(crate) fn new(spec: MailboxSpec) -> Self {
+    /// An empty mailbox for 1 to [`MOST_LANES`] lanes.
+    pub(crate) fn new(spec: MailboxSpec, lanes: usize) -> Self {
+        assert!((1..=MOST_LANES).contains(&lanes), "the plan was checked");
         Self {
             spec,
             inner: Mutex::new(Inner {
                 log: Log::default(),
-                signal: Signal::Run,
                 closed: false,
-                consumer: None,
-                watcher: None,
+                seats: (0..lanes).map(|_| Seat::new()).collect(),
+                idle: 0,
                 blocked: VecDeque::new(),
                 next_ticket: 0,
                 accepted: 0,
@@ -169,7 +224,7 @@ impl Mailbox {
         self.inner.lock().accepted
     }
 
-    /// Runs `fill` with the mailbox locked; wakes the actor once if anything came in. Returns what
+    /// Runs `fill` with the mailbox locked; wakes one lane if anything came in. Returns what
     /// [`Overflow::DropOldest`] pushed out. Refuses when closed, or when others already wait for room.
     pub(crate) fn push(&self, fill: impl FnOnce(&mut Room<'_>)) -> Result<Vec<Message>, Refused> {
         self.push_as(None, fill)
@@ -188,7 +243,7 @@ impl Mailbox {
             let mut room = Room { spec: &self.spec, inner: &mut inner, displaced: Vec::new() };
             fill(&mut room);
             let displaced = room.displaced;
-            let waker = if inner.accepted == before { None } else { inner.consumer.take() };
+            let waker = if inner.accepted == before { None } else { inner.next_lane() };
             (displaced, waker)
         };
         if let Some(waker) = waker {
@@ -206,67 +261,146 @@ impl Mailbox {
         Place { mailbox: self, ticket }
     }
 
+    /// The supervisor's word to a lane that looks into its backlog first.
+    pub(crate) fn look(&self, lane: usize) -> Signal {
+        let mut inner = self.inner.lock();
+        inner.idle &= !bit(lane);
+        inner.seats[lane].signal
+    }
+
+    /// Whether the lane waits until a message comes.
+    pub(crate) fn sleeps(&self, lane: usize) -> bool {
+        self.inner.lock().idle & bit(lane) != 0
+    }
+
+    /// Wakes another lane for what waits here: the one that looked has something else to do. False when there is
+    /// nothing, or nobody.
+    pub(crate) fn pass_on(&self) -> bool {
+        let woken = {
+            let mut inner = self.inner.lock();
+            if inner.log.len() > 0 { inner.next_lane() } else { None }
+        };
+        woken.map(Waker::wake).is_some()
+    }
+
     /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
     /// `more_to_come`.
     pub(crate) fn poll_take(
         &self,
+        lane: usize,
         cx: &mut Context<'_>,
         max: usize,
         max_bytes: usize,
         more_to_come: bool,
         batch: &mut Batch,
     ) -> Poll<Took> {
-        let woken = {
+        let (sender, other) = {
             let mut inner = self.inner.lock();
-            match inner.signal {
+            let inner = &mut *inner;
+            inner.idle &= !bit(lane);
+            let seat = &mut inner.seats[lane];
+            match seat.signal {
                 Signal::Run => {}
-                Signal::Drain if inner.log.len() > 0 || more_to_come => {}
+                Signal::Drain if inner.log.len() > 0 || more_to_come || seat.nudged => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
             if inner.log.len() == 0 {
-                remember(&mut inner.consumer, cx);
+                if std::mem::take(&mut seat.nudged) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                remember(&mut seat.consumer, cx);
+                inner.idle |= bit(lane);
                 return Poll::Pending;
             }
-            inner.log.take(max, max_bytes, batch);
-            inner.next_sender(&self.spec)
+            inner.log.take(inner.share(max), max_bytes, batch);
+            let other = if inner.log.len() > 0 { inner.next_lane() } else { None };
+            (inner.next_sender(&self.spec), other)
         };
-        if let Some(waker) = woken {
-            waker.wake();
+        let shared = other.is_some();
+        if let Some(sender) = sender {
+            sender.wake();
         }
-        Poll::Ready(Took::Messages)
+        if let Some(other) = other {
+            other.wake();
+        }
+        Poll::Ready(Took::Messages { shared })
     }
 
-    /// Resolves when the signal is at least `at_least`.
-    pub(crate) fn poll_signal(&self, cx: &mut Context<'_>, at_least: Signal) -> Poll<Signal> {
+    /// The word that a lane got last.
+    pub(crate) fn signal(&self, lane: usize) -> Signal {
+        self.inner.lock().seats[lane].signal
+    }
+
+    /// Resolves when the signal to the lane is at least `at_least`.
+    pub(crate) fn poll_signal(&self, lane: usize, cx: &mut Context<'_>, at_least: Signal) -> Poll<Signal> {
         let mut inner = self.inner.lock();
-        if inner.signal >= at_least {
-            return Poll::Ready(inner.signal);
+        let seat = &mut inner.seats[lane];
+        if seat.signal >= at_least {
+            return Poll::Ready(seat.signal);
         }
-        remember(&mut inner.watcher, cx);
+        remember(&mut seat.watcher, cx);
         Poll::Pending
     }
 
-    pub(crate) fn signal(&self) -> Signal {
-        self.inner.lock().signal
-    }
-
-    /// Tells the incarnation. A word never softens one before it; `Run` is for the next incarnation.
-    pub(crate) fn set_signal(&self, signal: Signal) {
+    /// Tells the lane's incarnation. A word never softens one before it; `Run` is for the next incarnation.
+    pub(crate) fn set_signal(&self, lane: usize, signal: Signal) {
         let wakers = {
             let mut inner = self.inner.lock();
-            inner.signal = if signal == Signal::Run { signal } else { signal.max(inner.signal) };
-            [inner.consumer.take(), inner.watcher.take()]
+            inner.idle &= !bit(lane);
+            let seat = &mut inner.seats[lane];
+            if signal == Signal::Run {
+                (seat.signal, seat.done) = (signal, false);
+            } else {
+                seat.signal = signal.max(seat.signal);
+            }
+            [seat.consumer.take(), seat.watcher.take()]
         };
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Closes the mailbox if nothing waits in it and no sender waits for it. From then on nothing comes in.
-    pub(crate) fn close_if_empty(&self) -> bool {
+    /// Has the lane look into its backlog.
+    pub(crate) fn nudge(&self, lane: usize) {
+        let waker = {
+            let mut inner = self.inner.lock();
+            inner.idle &= !bit(lane);
+            let seat = &mut inner.seats[lane];
+            seat.nudged = true;
+            seat.consumer.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether a lane that drains is done: nothing waits here and no sender waits for room. The last lane to be done
+    /// closes the mailbox; from then on nothing comes in.
+    pub(crate) fn is_drained(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
         if inner.log.len() == 0 && inner.blocked.is_empty() {
-            inner.closed = true;
+            inner.seats[lane].done = true;
+            inner.closed |= inner.seats.iter().all(|seat| seat.done);
         }
-        inner.closed
+        inner.closed || inner.seats[lane].done
+    }
+
+    /// A lane will not run again. Names one that goes on, if any.
+    pub(crate) fn heir_of(&self, lane: usize) -> Option<usize> {
+        let mut inner = self.inner.lock();
+        inner.seats[lane].done = true;
+        inner.seats.iter().position(|seat| !seat.done)
+    }
+
+    /// Whether nothing comes in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().closed
+    }
+
+    /// A lane that was retired may run again: lets messages in.
+    pub(crate) fn reopen(&self, lane: usize) {
+        let mut inner = self.inner.lock();
+        inner.seats[lane].done = false;
+        inner.closed = false;
     }
 
     /// Closes the mailbox and returns what waited in it.
@@ -339,3 +473,6 @@ impl Drop for Place<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

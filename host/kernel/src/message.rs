@@ -26,6 +26,13 @@ impl MessageId {
             .caused(number)
     }
 
+    /// Its first twelve digits: enough to find it by.
+    pub fn short(self) -> String {
+        let mut id = self.to_string();
+        id.truncate(12);
+        id
+    }
+
     /// The flow that this message begins.
     pub fn flow(self) -> u64 {
         (self.0 >> 64) as u64 ^ self.0 as u64

@@ -1,13 +1,15 @@
 //! What to run, as plain data: one [`ActorSpec`] per actor, in start order. A manifest becomes this.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::behavior::Launcher;
+use crate::behavior::{Bounds, Launcher};
 use crate::dead_letter::DeadLetterSpec;
-use crate::mailbox::MailboxSpec;
+use crate::mailbox::{MOST_LANES, MailboxSpec};
+use crate::spawn::Template;
 
 /// When an actor is started again after it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +62,23 @@ impl Default for RestartSpec {
     }
 }
 
+/// Which children a supervisor restarts when one of them fails. Those that did not fail are stopped in reverse
+/// start order; after the pause, all are started in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// That one.
+    OneForOne,
+    /// All: they depend on each other.
+    OneForAll,
+    /// That one and those that start after it: each may depend on those before it.
+    RestForOne,
+}
+
 /// How an actor, or the kernel, looks after its children.
 #[derive(Debug, Clone, Copy)]
 pub struct SupervisionSpec {
+    /// Which children restart when one fails.
+    pub strategy: Strategy,
     /// More restarts than this ...
     pub intensity: u32,
     /// ... within this time, and the supervisor gives up.
@@ -73,9 +89,17 @@ pub struct SupervisionSpec {
 
 impl Default for SupervisionSpec {
     fn default() -> Self {
-        Self { intensity: 10, period: Duration::from_secs(10), shutdown: Duration::from_secs(5) }
+        Self {
+            strategy: Strategy::OneForOne,
+            intensity: 10,
+            period: Duration::from_secs(10),
+            shutdown: Duration::from_secs(5),
+        }
     }
 }
+
+/// Most instances of one actor.
+pub const MOST_INSTANCES: usize = MOST_LANES;
 
 /// One actor.
 #[derive(Clone)]
@@ -86,6 +110,9 @@ pub struct ActorSpec {
     pub launcher: Arc<dyn Launcher>,
     /// False: it waits for a person to start it.
     pub auto_start: bool,
+    /// Instances that share its mailbox, each with its own state: 1 to [`MOST_INSTANCES`]. With several, messages may
+    /// overtake each other, and it has no children.
+    pub instances: usize,
     /// Most messages handed over in one call; at least 1.
     pub batch: usize,
     /// Its mailbox's bounds.
@@ -100,6 +127,12 @@ pub struct ActorSpec {
     pub message_bytes: usize,
     /// Where it may send, besides its descendants and the sender of the message in hand.
     pub sends_to: Vec<Address>,
+    /// The plugins of [`Plan::plugins`] that it may spawn as its children.
+    pub spawns: Vec<String>,
+    /// Most children that it may have at a time.
+    pub max_children: usize,
+    /// Most timers that it may have at a time.
+    pub max_timers: usize,
 }
 
 impl ActorSpec {
@@ -109,6 +142,7 @@ impl ActorSpec {
             address,
             launcher,
             auto_start: true,
+            instances: 1,
             batch: 64,
             mailbox: MailboxSpec::default(),
             restart: RestartSpec::default(),
@@ -116,7 +150,30 @@ impl ActorSpec {
             timeout: Duration::from_secs(5),
             message_bytes: 1 << 20,
             sends_to: Vec::new(),
+            spawns: Vec::new(),
+            max_children: 1024,
+            max_timers: 1024,
         }
+    }
+}
+
+impl ActorSpec {
+    fn check_bounds(&self) -> Result<(), PlanError> {
+        if self.instances > MOST_INSTANCES {
+            return Err(PlanError::TooManyInstances(self.address.clone(), self.instances));
+        }
+        if self.instances > 1 && !self.spawns.is_empty() {
+            return Err(PlanError::SeveralSpawn(self.address.clone()));
+        }
+        let zeros = [
+            ("instances", self.instances == 0),
+            ("batch", self.batch == 0),
+            ("mailbox.capacity", self.mailbox.capacity == 0),
+            ("restart.attempts", self.restart.attempts == 0),
+            ("limits.message", self.message_bytes == 0),
+        ];
+        let zero = zeros.into_iter().find(|(_, zero)| *zero);
+        zero.map_or(Ok(()), |(name, _)| Err(PlanError::Zero(self.address.clone(), name)))
     }
 }
 
@@ -134,6 +191,8 @@ impl fmt::Debug for ActorSpec {
 pub struct Plan {
     /// In start order: parents before children, consumers before producers.
     pub actors: Vec<ActorSpec>,
+    /// What actors may be spawned from, by name.
+    pub plugins: BTreeMap<String, Arc<dyn Template>>,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
@@ -157,32 +216,40 @@ pub enum PlanError {
     /// A bound of zero.
     #[error("`{0}`: `{1}` must be at least 1")]
     Zero(Address, &'static str),
+    /// More instances than one mailbox serves.
+    #[error("`{0}` has {1} instances: at most {MOST_INSTANCES} share a mailbox; put more actors beside it")]
+    TooManyInstances(Address, usize),
+    /// Children belong to one instance.
+    #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
+    SeveralSpawn(Address),
+    /// Whose child would it be?
+    #[error("`{child}` cannot be below `{parent}`, which has several instances: give it one, or move the child")]
+    SeveralParents {
+        /// The actor with a parent that is several.
+        child: Address,
+        /// That parent.
+        parent: Address,
+    },
 }
 
 impl Plan {
     /// Whether this can run.
     pub fn check(&self) -> Result<(), PlanError> {
-        let mut seen = std::collections::HashSet::from([Address::root()]);
+        let mut seen = std::collections::HashMap::from([(Address::root(), 1)]);
         for actor in &self.actors {
             let address = &actor.address;
             let parent = address.parent().ok_or(PlanError::Root)?;
-            if !seen.contains(&parent) {
-                return Err(PlanError::Orphan(address.clone(), parent));
+            match seen.get(&parent) {
+                None => return Err(PlanError::Orphan(address.clone(), parent)),
+                Some(0 | 1) => {}
+                Some(_) => return Err(PlanError::SeveralParents { child: address.clone(), parent }),
             }
-            if !seen.insert(address.clone()) {
+            if seen.insert(address.clone(), actor.instances).is_some() {
                 return Err(PlanError::Doubled(address.clone()));
             }
-            for (name, zero) in [
-                ("batch", actor.batch == 0),
-                ("mailbox.capacity", actor.mailbox.capacity == 0),
-                ("restart.attempts", actor.restart.attempts == 0),
-                ("limits.message", actor.message_bytes == 0),
-            ] {
-                if zero {
-                    return Err(PlanError::Zero(address.clone(), name));
-                }
-            }
+            actor.check_bounds()?;
         }
-        Ok(())
+        let specimen = |template: &Arc<dyn Template>| template.spec(Address::root(), BTreeMap::new(), Bounds::NONE);
+        self.plugins.values().try_for_each(|template| specimen(template).check_bounds())
     }
 }

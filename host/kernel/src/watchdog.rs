@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::actor::Actor;
 use crate::kernel::later;
+use crate::lane::Lane;
 
 /// Polls a call of an actor's code. `Err` is the limit that it exceeded: it waited for `limits.timeout` in one stretch,
 /// or it took that long, times the messages of the call, since a message last got its outcome.
-pub(crate) async fn within_limits<T>(actor: &Actor, call: impl Future<Output = T>) -> Result<T, Duration> {
+pub(crate) async fn within_limits<T>(lane: &Lane, call: impl Future<Output = T>) -> Result<T, Duration> {
     let mut call = pin!(call);
     let mut watch: Option<Watch> = None;
     poll_fn(|cx| {
@@ -21,20 +21,20 @@ pub(crate) async fn within_limits<T>(actor: &Actor, call: impl Future<Output = T
             return Poll::Ready(Ok(value));
         }
         let Some(watch) = &mut watch else {
-            let begun = watch.insert(Watch::begin(actor));
-            return begun.timer.as_mut().poll(cx).map(|()| Err(actor.spec.timeout));
+            let begun = watch.insert(Watch::begin(lane));
+            return begun.timer.as_mut().poll(cx).map(|()| Err(lane.timeout));
         };
         let rang = watch.timer.as_mut().poll(cx).is_ready();
-        if watch.seen != actor.progress() {
-            watch.seen = actor.progress();
-            watch.end = later(actor.call_timeout());
+        if watch.seen != lane.progress() {
+            watch.seen = lane.progress();
+            watch.end = later(lane.call_timeout());
         } else if rang {
             let whole = Instant::now() >= watch.end;
-            return Poll::Ready(Err(if whole { actor.call_timeout() } else { actor.spec.timeout }));
+            return Poll::Ready(Err(if whole { lane.call_timeout() } else { lane.timeout }));
         }
         // It ran a little, and now waits for something else: that may take as long again.
-        watch.timer.as_mut().reset(later(actor.spec.timeout).min(watch.end));
-        watch.timer.as_mut().poll(cx).map(|()| Err(actor.call_timeout()))
+        watch.timer.as_mut().reset(later(lane.timeout).min(watch.end));
+        watch.timer.as_mut().poll(cx).map(|()| Err(lane.call_timeout()))
     })
     .await
 }
@@ -44,14 +44,14 @@ struct Watch {
     timer: Pin<Box<Sleep>>,
     /// When it has taken too long all in all.
     end: Instant,
-    /// The actor's progress when `end` was set.
+    /// The lane's progress when `end` was set.
     seen: u64,
 }
 
 impl Watch {
-    fn begin(actor: &Actor) -> Self {
-        let end = later(actor.call_timeout());
-        let timer = Box::pin(tokio::time::sleep_until(later(actor.spec.timeout).min(end)));
-        Self { timer, end, seen: actor.progress() }
+    fn begin(lane: &Lane) -> Self {
+        let end = later(lane.call_timeout());
+        let timer = Box::pin(tokio::time::sleep_until(later(lane.timeout).min(end)));
+        Self { timer, end, seen: lane.progress() }
     }
 }

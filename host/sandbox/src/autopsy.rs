@@ -8,7 +8,10 @@ use rustix::io::Errno;
 use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use crate::engine::TABLE_ELEMENTS;
+use crate::guest::{MAX_HANDLES, MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::imports::Room;
+use crate::limits::Refused;
 use crate::output::Lines;
 use crate::turns::BadFrame;
 
@@ -42,7 +45,7 @@ pub(crate) fn crash(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr:
 /// What it means that there is no instance.
 pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr: &Lines) -> Crash {
     let ran_code = error.is::<Trap>() || error.is::<I32Exit>();
-    if ran_code || room.memory.refused {
+    if ran_code || room.memory.refused.is_some() {
         return crash(error, room, cpu, stderr);
     }
     let message = if error.is::<PoolConcurrencyLimitError>() {
@@ -73,15 +76,34 @@ fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
     if let Some(&I32Exit(status)) = error.downcast_ref::<I32Exit>() {
         return CrashReason::Exit { status };
     }
+    let text = cause(error);
+    if let Some(more_than) = limit(&text, room) {
+        return CrashReason::Limit { more_than };
+    }
     if let Some(message) = &room.panic {
         return CrashReason::Panic { message: message.clone() };
     }
-    if room.memory.refused {
-        return CrashReason::Memory { limit_bytes: room.memory.limit_bytes() };
+    match room.memory.refused {
+        Some(Refused::Memory) => return CrashReason::Memory { limit_bytes: room.memory.limit_bytes() },
+        Some(Refused::Table) => {
+            return CrashReason::Limit { more_than: format!("{TABLE_ELEMENTS} elements in a table") };
+        }
+        None => {}
     }
-    let text = cause(error);
     let kind = text.strip_prefix("wasm trap: ").unwrap_or(&text);
     CrashReason::Trap { kind: kind.to_owned() }
+}
+
+/// The limit that wasmtime refused something by. Its errors have no types that could be asked: these are their words.
+fn limit(text: &str, room: &Room) -> Option<String> {
+    let handed_over = hostcall_bytes(room.memory.limit_bytes());
+    let limits = [
+        ("resource table has no free keys", format!("{MAX_HANDLES} handles at a time")),
+        ("store handle limit exceeded", format!("{MAX_HANDLES} handles at a time")),
+        ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call")),
+        ("requested len ", format!("{MAX_RANDOM_BYTES} random bytes in one call")),
+    ];
+    limits.into_iter().find(|(words, _)| text.contains(words)).map(|(_, more_than)| more_than)
 }
 
 /// The innermost message; the outer ones are backtraces and places.

@@ -8,7 +8,7 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE, TURNS, TurnsParams, TurnsResults,
+    CHILDREN, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE, TURNS, TurnsParams, TurnsResults,
 };
 use crate::imports::Room;
 
@@ -191,8 +191,15 @@ impl Interface {
         let (ty, engine) = (component.component_type(), component.engine());
         let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
         let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
-        let lifecycle = component.get_export_index(None, LIFECYCLE).is_some();
-        Self { imports, exports, hooks: if lifecycle { vec!["init", "shutdown"] } else { Vec::new() } }
+        let has = |interface| component.get_export_index(None, interface).is_some();
+        let mut hooks = Vec::new();
+        if has(LIFECYCLE) {
+            hooks.extend(["init", "shutdown"]);
+        }
+        if has(CHILDREN) {
+            hooks.push("prepare-children");
+        }
+        Self { imports, exports, hooks }
     }
 }
 
@@ -202,6 +209,7 @@ pub(crate) struct Checked {
     pub(crate) handler: ComponentExportIndex,
     pub(crate) turns: Option<ComponentExportIndex>,
     pub(crate) init: Option<ComponentExportIndex>,
+    pub(crate) prepare_children: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
 }
 
@@ -216,12 +224,12 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .get_export_index(None, TURNS)
         .map(|turns| function::<TurnsParams, TurnsResults>(file, component, &turns, TURNS, "handle"))
         .transpose()?;
-    let lifecycle = component.get_export_index(None, LIFECYCLE);
-    let hook = |name| {
-        let find = |instance| function::<(), HookResults>(file, component, instance, LIFECYCLE, name);
-        lifecycle.as_ref().map(find).transpose()
+    let hook = |interface, name| {
+        let find = |instance| function::<(), HookResults>(file, component, &instance, interface, name);
+        component.get_export_index(None, interface).map(find).transpose()
     };
-    let (init, shutdown) = (hook("init")?, hook("shutdown")?);
+    let (init, shutdown) = (hook(LIFECYCLE, "init")?, hook(LIFECYCLE, "shutdown")?);
+    let prepare_children = hook(CHILDREN, "prepare-children")?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let summary = error.to_string();
         let imports = Interface::of(component).imports;
@@ -229,7 +237,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, turns, init, shutdown })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

@@ -9,6 +9,8 @@ use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
 /// The export with the optional hooks.
 pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
+/// The export with the optional hook in which an actor makes its children.
+pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
 /// The export with the door for batches.
 pub(crate) const TURNS: &str = "playhouse:actor/turns@0.1.0";
 /// What such an actor imports besides.
@@ -112,6 +114,135 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             other => Self::Stopped(other.to_string()),
+        }
+    }
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(crate) struct SpawnOptions {
+    config: Vec<(String, String)>,
+}
+
+impl SpawnOptions {
+    pub(crate) fn config(self) -> kernel::Config {
+        self.config.into_iter().collect()
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum SpawnError {
+    #[component(name = "bad-name")]
+    BadName(String),
+    #[component(name = "unknown-plugin")]
+    UnknownPlugin(String),
+    #[component(name = "not-granted")]
+    NotGranted(String),
+    #[component(name = "duplicate")]
+    Duplicate(String),
+    #[component(name = "too-many-children")]
+    TooManyChildren(u32),
+    #[component(name = "too-deep")]
+    TooDeep,
+    #[component(name = "circular")]
+    Circular(String),
+    #[component(name = "stopping")]
+    Stopping,
+}
+
+impl From<kernel::SpawnError> for SpawnError {
+    fn from(error: kernel::SpawnError) -> Self {
+        match error {
+            kernel::SpawnError::BadName(error) => Self::BadName(error.to_string()),
+            kernel::SpawnError::UnknownPlugin(plugin) => Self::UnknownPlugin(plugin),
+            kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
+            kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
+            kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
+            kernel::SpawnError::TooDeep(_) => Self::TooDeep,
+            kernel::SpawnError::Circular(chain) => Self::Circular(chain),
+            // What may be added means the same: not here, not now.
+            _ => Self::Stopping,
+        }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum StopError {
+    #[component(name = "bad-address")]
+    BadAddress(String),
+    #[component(name = "unknown-address")]
+    UnknownAddress(String),
+    #[component(name = "not-spawned")]
+    NotSpawned(String),
+}
+
+impl From<kernel::StopError> for StopError {
+    fn from(error: kernel::StopError) -> Self {
+        match error {
+            kernel::StopError::BadAddress(error) => Self::BadAddress(error.to_string()),
+            kernel::StopError::UnknownAddress(address) => Self::UnknownAddress(address.to_string()),
+            kernel::StopError::NotSpawned(address) => Self::NotSpawned(address.to_string()),
+            other => Self::NotSpawned(other.to_string()),
+        }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum TimerError {
+    #[component(name = "not-sent")]
+    NotSent(SendError),
+    #[component(name = "too-many-timers")]
+    TooManyTimers(u32),
+}
+
+impl From<kernel::TimerError> for TimerError {
+    fn from(error: kernel::TimerError) -> Self {
+        match error {
+            kernel::TimerError::NotSent(error) => Self::NotSent(SendError::new(&error)),
+            kernel::TimerError::TooManyTimers { most, .. } => Self::TooManyTimers(count(most)),
+            other => Self::NotSent(SendError::UnknownAddress(other.to_string())),
+        }
+    }
+}
+
+/// A number of things as guests are told it.
+pub(crate) fn count(most: usize) -> u32 {
+    u32::try_from(most).unwrap_or(u32::MAX)
+}
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(enum)]
+#[repr(u8)]
+pub(crate) enum ActorState {
+    #[component(name = "down")]
+    Down,
+    #[component(name = "starting")]
+    Starting,
+    #[component(name = "running")]
+    Running,
+    #[component(name = "stopping")]
+    Stopping,
+    #[component(name = "backing-off")]
+    BackingOff,
+    #[component(name = "stopped")]
+    Stopped,
+    #[component(name = "ended")]
+    Ended,
+}
+
+impl From<kernel::State> for ActorState {
+    fn from(state: kernel::State) -> Self {
+        match state {
+            kernel::State::Down => Self::Down,
+            kernel::State::Starting => Self::Starting,
+            kernel::State::Running => Self::Running,
+            kernel::State::Stopping => Self::Stopping,
+            kernel::State::BackingOff => Self::BackingOff,
+            kernel::State::Stopped => Self::Stopped,
+            kernel::State::Ended => Self::Ended,
         }
     }
 }

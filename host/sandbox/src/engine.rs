@@ -15,7 +15,7 @@ const MEMORY_SLOT_BYTES: u64 = (4 << 30) + (32 << 20);
 /// Of the 2^47 bytes of address space that a process has, the pool takes no more than three quarters.
 const MAX_MEMORIES: u64 = (1 << 47) / 4 * 3 / MEMORY_SLOT_BYTES;
 /// What Rust's table of functions needs a hundred times over; interpreters fit as well.
-const TABLE_ELEMENTS: usize = 65_536;
+pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 
 /// A stack takes two of the memory mappings that Linux gives a process, a live instance of a std component four more.
 const MAPPINGS_EACH: u32 = 6;

@@ -22,9 +22,9 @@ use crate::sandbox::Admission;
 use crate::turns::{self, End};
 
 /// Things a guest may hold of the host's: streams, pollables, errors.
-const MAX_HANDLES: usize = 4096;
+pub(crate) const MAX_HANDLES: usize = 4096;
 /// Random bytes in one call.
-const MAX_RANDOM_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// The least that a guest may hand over in one call, however small its memory.
 const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
 /// A buffer for bodies that grew beyond this is not kept.
@@ -54,6 +54,7 @@ struct Doors {
     /// Taken by batches of more than one message: for a lone one that sends little the plain door is cheaper.
     turns: Option<Turns>,
     init: Option<Hook>,
+    prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
 }
 
@@ -79,9 +80,7 @@ impl Guest {
         let mut store = Store::new(&plugin.sandbox.engine, room);
         store.limiter(|room| &mut room.memory);
         store.set_max_component_handles(MAX_HANDLES);
-        // What a guest hands over in one call is copied on the host: no more than it may have itself.
-        let hostcall_bytes = limits.memory_bytes.max(MIN_HOSTCALL_BYTES);
-        store.set_hostcall_fuel(usize::try_from(hostcall_bytes).unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
         let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
         store.epoch_deadline_callback({
             let meter = meter.clone();
@@ -99,8 +98,9 @@ impl Guest {
             let turns = checked.turns.filter(|_| plugin.sandbox.turns);
             let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let init = hook(&mut store, &checked.init)?;
+            let prepare_children = hook(&mut store, &checked.prepare_children)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
-            Ok(Doors { handler, turns, init, shutdown })
+            Ok(Doors { handler, turns, init, prepare_children, shutdown })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -116,7 +116,7 @@ impl Guest {
         self.meter.restart(u32::try_from(messages).unwrap_or(u32::MAX));
         self.store.set_epoch_deadline(1);
         let room = self.store.data_mut();
-        room.memory.refused = false;
+        room.memory.refused = None;
         room.panic = None;
     }
 
@@ -205,6 +205,14 @@ impl Behavior for Guest {
         }))
     }
 
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let answer = self.hook(self.doors.prepare_children).await?;
+            answer.map_err(|message| self.failed(CrashReason::Start { message }))
+        }))
+    }
+
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, self.handle_all()))
@@ -229,6 +237,11 @@ impl Drop for Guest {
 async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
+}
+
+/// What a guest hands over in one call is copied on the host: no more than it may have itself.
+pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes.max(MIN_HOSTCALL_BYTES)
 }
 
 /// Clocks, random numbers and two streams to write to; nothing else.

@@ -4,14 +4,16 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::Hand;
-use wasmtime::component::{Linker, ResourceTable, WasmList, WasmStr};
+use playhouse_kernel::{Config, Hand};
+use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmStr};
 use wasmtime::{StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::contract::{AskError, BATCH, Envelope, KERNEL, Resolved, SendError};
+use crate::contract::{
+    ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
+    TimerError, count,
+};
 use crate::limits::MemoryLimiter;
-use crate::plugin::Config;
 use crate::turns::{self, BadFrame, End};
 
 /// How much of a panic's message is kept.
@@ -63,6 +65,8 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
             Ok((answer.map_err(AskError::from),))
         })
     })?;
+    add_children_to(&mut kernel)?;
+    add_timers_to(&mut kernel)?;
     kernel.func_wrap("panicked", |mut store: Caller<'_>, (message,): (WasmStr,)| {
         let message = message.to_str(&store)?;
         let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
@@ -75,6 +79,26 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         let to = to.to_str(&store)?;
         let resolved = store.data().hand.borrow_mut().resolve(&to, message as usize);
         Ok((resolved.map(Resolved::from).map_err(SendError::from),))
+    })?;
+    batch.func_wrap(
+        "spawn",
+        |store: Caller<'_>, (name, plugin, options, message): (WasmStr, WasmStr, SpawnOptions, u32)| {
+            let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
+            let reserved = store.data().hand.borrow_mut().reserve(&name, &plugin, options.config(), message as usize);
+            Ok((reserved.map_err(SpawnError::from),))
+        },
+    )?;
+    batch.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
+        let child = child.to_str(&store)?;
+        let found = store.data().hand.borrow_mut().find_child(&child);
+        Ok((found.map_err(StopError::from),))
+    })?;
+    batch.func_wrap("own-route", |store: Caller<'_>, (): ()| {
+        Ok((Resolved::from(store.data().hand.borrow_mut().resolve_own()),))
+    })?;
+    batch.func_wrap("timer-room", |store: Caller<'_>, (): ()| {
+        let (room, most) = store.data().hand.borrow().timer_room();
+        Ok(((count(room), count(most)),))
     })?;
     batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
         let sender = store.data().hand.borrow().sender_of(message as usize);
@@ -90,4 +114,46 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     })
 }
 
+/// Children, and who else is there.
+fn add_children_to(kernel: &mut LinkerInstance<'_, Room>) -> wasmtime::Result<()> {
+    kernel.func_wrap("spawn", |store: Caller<'_>, (name, plugin, options): (WasmStr, WasmStr, SpawnOptions)| {
+        let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
+        let spawned = store.data().hand.borrow_mut().spawn(&name, &plugin, options.config());
+        Ok((spawned.map_err(SpawnError::from),))
+    })?;
+    kernel.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
+        let child = child.to_str(&store)?;
+        let stopped = store.data().hand.borrow_mut().stop(&child);
+        Ok((stopped.map_err(StopError::from),))
+    })?;
+    kernel.func_wrap("children", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().children(),)))?;
+    kernel.func_wrap("lookup", |store: Caller<'_>, (path,): (WasmStr,)| {
+        let path = path.to_str(&store)?;
+        let found = store.data().hand.borrow().lookup(&path);
+        Ok((found.map(|address| address.to_string()),))
+    })?;
+    kernel.func_wrap_async("state", |mut store: Caller<'_>, (path,): (String,)| {
+        Box::new(async move {
+            let state = store.data_mut().hand.get_mut().state(&path).await;
+            Ok((state.map(ActorState::from),))
+        })
+    })
+}
+
+fn add_timers_to(kernel: &mut LinkerInstance<'_, Room>) -> wasmtime::Result<()> {
+    for (name, set) in [("tell-after", Hand::tell_after as SetTimer), ("tell-every", Hand::tell_every)] {
+        kernel.func_wrap(name, move |store: Caller<'_>, (to, body, wait_ms): (WasmStr, WasmList<u8>, u64)| {
+            let to = to.to_str(&store)?;
+            let body = body.as_le_slice(&store);
+            let set = set(&mut store.data().hand.borrow_mut(), &to, body, Duration::from_millis(wait_ms));
+            Ok((set.map_err(TimerError::from),))
+        })?;
+    }
+    kernel.func_wrap("cancel", |store: Caller<'_>, (timer,): (u64,)| {
+        store.data().hand.borrow_mut().cancel(timer);
+        Ok(())
+    })
+}
+
+type SetTimer = fn(&mut Hand, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type Caller<'a> = StoreContextMut<'a, Room>;

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use playhouse_kernel::Bounds;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use crate::engine::TABLE_ELEMENTS;
 
 /// What one incarnation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The narrower of both, for each of them.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { memory_bytes: self.memory_bytes.min(bounds.memory_bytes), cpu: self.cpu.min(bounds.cpu) }
+    }
+}
+
 /// The time between two ticks of the sandbox's clock.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 const TICK_NS: u64 = 10_000_000;
@@ -34,37 +45,56 @@ pub(crate) struct MemoryLimiter {
     limit_bytes: u64,
     used_bytes: u64,
     /// Growth was refused while the present message was in hand: the trap that follows is most likely due to it.
-    pub(crate) refused: bool,
+    pub(crate) refused: Option<Refused>,
+}
+
+/// What did not grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// All memories and tables together would be larger than the limit.
+    Memory,
+    /// One table would be larger than the pool has room for.
+    Table,
 }
 
 impl MemoryLimiter {
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, used_bytes: 0, refused: false }
+        Self { limit_bytes, used_bytes: 0, refused: None }
     }
 
     pub(crate) fn limit_bytes(&self) -> u64 {
         self.limit_bytes
     }
 
-    fn grow(&mut self, more_bytes: u64) -> bool {
+    /// `maximum` is what wasmtime holds it to, whatever is said here: a growth beyond it does not happen and is not
+    /// counted.
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, each_bytes: u64) -> bool {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return true;
+        }
+        let more_bytes = (desired.saturating_sub(current) as u64).saturating_mul(each_bytes);
         let wanted = self.used_bytes.saturating_add(more_bytes);
         let fits = wanted <= self.limit_bytes;
         if fits {
             self.used_bytes = wanted;
         } else {
-            self.refused = true;
+            self.refused = Some(Refused::Memory);
         }
         fits
     }
 }
 
 impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current) as u64))
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(current, desired, maximum, 1))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow((desired.saturating_sub(current) as u64).saturating_mul(ELEMENT_BYTES)))
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Beyond a smaller maximum, it is the guest's own bound.
+        if desired > TABLE_ELEMENTS && maximum == Some(TABLE_ELEMENTS) {
+            self.refused = Some(Refused::Table);
+        }
+        Ok(self.grow(current, desired, maximum, ELEMENT_BYTES))
     }
 
     // A component is a handful of core modules; these bounds are far above that.
@@ -187,11 +217,21 @@ mod tests {
     #[test]
     fn memories_and_tables_count_together() {
         let mut limiter = MemoryLimiter::new(100);
-        assert!(limiter.grow(60));
+        assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));
         assert!(limiter.table_growing(0, 5, None).expect("it never fails"));
-        assert!(!limiter.refused);
-        assert!(!limiter.grow(61));
-        assert!(limiter.refused);
+        assert_eq!(limiter.refused, None);
+        assert!(!limiter.memory_growing(60, 61, None).expect("it never fails"));
+        assert_eq!(limiter.refused, Some(Refused::Memory));
+    }
+
+    #[test]
+    fn a_growth_that_cannot_happen_is_not_counted() {
+        let mut limiter = MemoryLimiter::new(100);
+        for _ in 0..10 {
+            assert!(limiter.memory_growing(10, 60, Some(50)).expect("it never fails"));
+        }
+        assert!(limiter.memory_growing(0, 100, None).expect("it never fails"));
+        assert_eq!(limiter.refused, None);
     }
 
     fn poll(meter: &CpuMeter, ran: impl FnOnce()) {

@@ -1,11 +1,10 @@
 //! A loaded plugin: compiled, checked, linked to its imports; and the launcher that makes incarnations of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use playhouse_kernel::{Behavior, BoxFuture, Crash, Hand, Launcher};
+use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
@@ -15,9 +14,6 @@ use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::sandbox::Shared;
-
-/// The manifest's `config` table of one actor.
-pub(crate) type Config = BTreeMap<String, String>;
 
 /// A component that can run as an actor. Clones are handles to the same one.
 #[derive(Clone)]
@@ -88,12 +84,7 @@ impl Plugin {
     }
 
     /// Makes incarnations of this plugin for one actor.
-    pub fn launcher(
-        &self,
-        limits: Limits,
-        config: BTreeMap<String, String>,
-        output: Arc<dyn Output>,
-    ) -> Arc<dyn Launcher> {
+    pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
         Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, config: Arc::new(config), output })
     }
 }
@@ -135,5 +126,9 @@ impl Launcher for PluginLauncher {
 
     fn plugin(&self) -> &str {
         &self.plugin.name
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu }
     }
 }

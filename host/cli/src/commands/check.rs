@@ -17,7 +17,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
     let plugins = plugins::load(&play, console)?;
     let flow = Flow::of(&play);
-    let warnings = warnings(&flow);
+    let warnings = warnings(&play, &flow);
     if args.json {
         return print_json(&as_json(&play, &plugins, &flow, &warnings));
     }
@@ -28,7 +28,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     Ok(())
 }
 
-fn warnings(flow: &Flow) -> Vec<String> {
+fn warnings(play: &Play, flow: &Flow) -> Vec<String> {
     let cycles = flow.cycles().into_iter().map(|cycle| {
         format!(
             "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
@@ -42,7 +42,14 @@ fn warnings(flow: &Flow) -> Vec<String> {
     let early = early.map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
-    cycles.chain(early).collect()
+    // No component says whether it remembers anything between messages.
+    let several = play.actors.iter().filter(|actor| actor.instances > 1).map(|actor| {
+        format!(
+            "{} runs {} instances: messages may overtake each other, and what its code remembers, each instance remembers for itself",
+            actor.address, actor.instances
+        )
+    });
+    cycles.chain(early).chain(several).collect()
 }
 
 fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
@@ -56,11 +63,12 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
             let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
             let address = format!("{}{}", "  ".repeat(depth), actor.address);
             let start = if actor.auto_start { "auto" } else { "manual" };
-            vec![address, actor.plugin.clone(), start.into(), info.sha256[..12].to_owned(), hooks]
+            let instances = actor.instances.to_string();
+            vec![address, actor.plugin.clone(), start.into(), instances, info.sha256[..12].to_owned(), hooks]
         })
         .collect();
     let mut out = format!("{}: fine\n\n", play.name);
-    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "SHA256", "HOOKS"], &rows, &[]));
+    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "INSTANCES", "SHA256", "HOOKS"], &rows, &[3]));
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
@@ -80,6 +88,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let sends_to: Vec<_> = actor.sends_to.iter().map(ToString::to_string).collect();
             json!({
                 "address": actor.address.to_string(), "plugin": actor.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
+                "instances": actor.instances,
                 "sends_to": sends_to, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
             })

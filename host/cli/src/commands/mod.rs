@@ -1,16 +1,19 @@
-//! The commands besides `run`: `check` and `inspect` look at files, `remote` talks to a running host, `table`
-//! lines up columns.
+//! The commands besides `run`: `check` and `inspect` look at files, `remote` and `letters` talk to a running host,
+//! `table` lines up columns.
 
 pub(crate) mod check;
 pub(crate) mod inspect;
+pub(crate) mod letters;
 pub(crate) mod remote;
 pub(crate) mod table;
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::printable::is_escaped;
 
 /// Prints a finished text.
 fn print(text: &str) -> Result<(), Exit> {
@@ -22,7 +25,32 @@ fn print(text: &str) -> Result<(), Exit> {
 
 /// Prints JSON for machines: one document, indented.
 fn print_json<T: Serialize>(what: &T) -> Result<(), Exit> {
-    let mut text = serde_json::to_string_pretty(what).map_err(std::io::Error::from)?;
-    text.push('\n');
-    print(&text)
+    let text = serde_json::to_string_pretty(what).map_err(std::io::Error::from)?;
+    print(&format!("{}\n", plain_json(&text)))
+}
+
+/// The same document, with what a terminal might obey escaped: outside of texts, JSON has none of it but line breaks.
+fn plain_json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_escaped(c) {
+            let _ = write!(plain, "\\u{:04x}", u32::from(c));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_machines_does_not_move_a_persons_cursor() {
+        let body = "a\u{1b}[31m\u{9b}2J\u{202e}\u{7f}é\n";
+        let text = plain_json(&serde_json::to_string(body).expect("a text"));
+        assert_eq!(text, r#""a\u001b[31m\u009b2J\u202e\u007fé\n""#);
+        assert_eq!(serde_json::from_str::<String>(&text).expect("JSON"), body);
+    }
 }

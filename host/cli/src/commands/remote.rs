@@ -1,8 +1,6 @@
-//! The commands that talk to a running host.
+//! The commands that talk to a running host about its actors.
 
-use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Read, Write};
-use std::time::Duration;
 
 use playhouse_kernel::Address;
 
@@ -11,9 +9,9 @@ use super::{print, print_json};
 use crate::args;
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Body, Request, Response};
-use crate::control::views::{ActorLine, Letters, Tree};
+use crate::control::views::{ActorLine, Tree};
 use crate::exit::Exit;
-use crate::printable::{Printable, age};
+use crate::printable::Printable;
 
 /// Longest crash reason in the tree.
 const REASON_CHARS: usize = 80;
@@ -88,19 +86,11 @@ fn moved(args: &args::One, request: Request) -> Result<(), Exit> {
     }
 }
 
-pub(crate) fn dead_letters(args: &args::Look) -> Result<(), Exit> {
-    match connect(&args.host)?.request(&Request::DeadLetters { bodies: args.json })? {
-        Response::DeadLetters(letters) if args.json => print_json(&letters),
-        Response::DeadLetters(letters) => print(&shown_letters(&letters)),
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn connect(host: &args::Host) -> Result<Client, ClientError> {
+pub(super) fn connect(host: &args::Host) -> Result<Client, ClientError> {
     Client::connect(&host.socket)
 }
 
-fn unexpected(response: &Response) -> Exit {
+pub(super) fn unexpected(response: &Response) -> Exit {
     ClientError::Nonsense(format!("{response:?}").chars().take(80).collect()).into()
 }
 
@@ -122,6 +112,7 @@ fn shown_tree(tree: &Tree) -> String {
             format!("{}{}", "  ".repeat(depth), actor.address),
             actor.plugin.clone(),
             actor.state.clone(),
+            format!("{}/{}", actor.up(), actor.instances.len()),
             actor.incarnation.to_string(),
             actor.restarts.to_string(),
             actor.waiting.to_string(),
@@ -129,36 +120,11 @@ fn shown_tree(tree: &Tree) -> String {
             last,
         ]
     };
-    let headline = ["ADDRESS", "PLUGIN", "STATE", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
+    let headline = ["ADDRESS", "PLUGIN", "STATE", "UP", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
     let rows: Vec<_> = tree.actors.iter().map(row).collect();
-    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6]))
+    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6, 7]))
 }
 
-fn shown_letters(letters: &Letters) -> String {
-    let rows: Vec<_> = letters
-        .letters
-        .iter()
-        .map(|letter| {
-            vec![
-                letter.id.chars().take(12).collect(),
-                age(Duration::from_millis(letter.age_ms)),
-                letter.to.clone(),
-                letter.from.clone().unwrap_or_else(|| "(outside)".into()),
-                letter.attempts.to_string(),
-                shortened(&letter.reason),
-            ]
-        })
-        .collect();
-    if rows.is_empty() && letters.forgotten == 0 {
-        return "no dead letters\n".into();
-    }
-    let mut out = table(&["ID", "AGE", "TO", "FROM", "ATTEMPTS", "REASON"], &rows, &[1, 4]);
-    if letters.forgotten > 0 {
-        let _ = writeln!(out, "{} older ones are no longer kept (play.dead_letters)", letters.forgotten);
-    }
-    out
-}
-
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     crate::printable::preview(text.as_bytes(), REASON_CHARS)
 }

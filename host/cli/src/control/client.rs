@@ -69,10 +69,17 @@ impl Client {
     /// Sends a request and waits for the response.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
         let patience = match request {
-            Request::Tree {} | Request::DeadLetters { .. } => Some(PATIENCE),
+            Request::Tree {}
+            | Request::DeadLetters { .. }
+            | Request::DeadLetter { .. }
+            | Request::DropLetter { .. }
+            | Request::DropLetters { .. } => Some(PATIENCE),
             Request::Stop { .. } | Request::Start { .. } => Some(SETTLING),
             // The host waits for an actor, as long as the manifest or the request says.
-            Request::Tell { .. } | Request::Ask { .. } => None,
+            Request::Tell { .. }
+            | Request::Ask { .. }
+            | Request::ReplayLetter { .. }
+            | Request::ReplayLetters { .. } => None,
         };
         self.stream.get_ref().set_read_timeout(patience).map_err(|_| ClientError::Gone)?;
         // A host that refuses closes its side; what it said first is still there to read.

@@ -5,7 +5,12 @@
 //! {"v":1,"request":"ask","to":"/count","body":"","timeout_ms":5000} -> {"v":1,"answer":{"body":"NDI="}}
 //! {"v":1,"request":"tree"}                                   ->  {"v":1,"tree":{…}}
 //! {"v":1,"request":"stop","address":"/count"}                ->  {"v":1,"moved":{"before":"idle","now":"stopped"}}
-//! {"v":1,"request":"dead-letters","bodies":true}             ->  {"v":1,"dead-letters":{…}}
+//! {"v":1,"request":"dead-letters","which":{},"bodies":true}  ->  {"v":1,"dead-letters":{…}}
+//! {"v":1,"request":"dead-letter","id":"5d1f"}                ->  {"v":1,"dead-letter":{…}}
+//! {"v":1,"request":"replay-letter","id":"5d1f"}              ->  {"v":1,"replayed":{"letter":"5d1f…","to":"/count","id":"77aa…"}}
+//! {"v":1,"request":"replay-letters","which":{"to":"/count"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
+//! {"v":1,"request":"drop-letter","id":"5d1f"}                ->  {"v":1,"dropped":{"letter":"5d1f…","to":"/count"}}
+//! {"v":1,"request":"drop-letters","which":{"reason":"failed"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
 //! Bodies are base64. A connection may carry any number of requests, one after another.
@@ -15,7 +20,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use playhouse_kernel::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::views::{Letters, Tree};
+use super::views::{KeptLetter, Letter, Letters, Tree};
 
 /// The version that this host speaks.
 pub const VERSION: u64 = 1;
@@ -58,9 +63,48 @@ pub enum Request {
     },
     /// The dead letters that are kept.
     DeadLetters {
+        /// Which of them.
+        which: Which,
         /// Whether to send bodies in full as well.
         bodies: bool,
     },
+    /// One dead letter, with its body.
+    DeadLetter {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Send a dead letter's message again.
+    ReplayLetter {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Send the messages of dead letters again.
+    ReplayLetters {
+        /// Which of them.
+        which: Which,
+    },
+    /// Remove a dead letter.
+    DropLetter {
+        /// Its id, or the beginning of it.
+        id: String,
+    },
+    /// Remove dead letters.
+    DropLetters {
+        /// Which of them.
+        which: Which,
+    },
+}
+
+/// Some of the dead letters: those that are as each field that is there says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// To this address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<AddressText>,
+    /// With this reason, in one word.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
 }
 
 /// What a host says.
@@ -88,6 +132,31 @@ pub enum Response {
     },
     /// To [`Request::DeadLetters`].
     DeadLetters(Letters),
+    /// To [`Request::DeadLetter`].
+    DeadLetter(Box<Letter>),
+    /// To [`Request::ReplayLetter`]: its new message is in the mailbox.
+    Replayed {
+        /// The letter's id.
+        letter: String,
+        /// Where it went.
+        to: String,
+        /// The new message's id.
+        id: String,
+    },
+    /// To [`Request::DropLetter`].
+    Dropped {
+        /// The letter's id.
+        letter: String,
+        /// Where it was to go.
+        to: String,
+    },
+    /// To [`Request::ReplayLetters`] and [`Request::DropLetters`].
+    LettersMoved {
+        /// How many are gone from the store.
+        done: u64,
+        /// Those that are still there, against what was asked.
+        failed: Vec<KeptLetter>,
+    },
     /// It was not done.
     Error(Refusal),
 }
@@ -96,8 +165,8 @@ pub enum Response {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// One word for machines: `malformed`, `version`, `too-large`, `unknown-address`, `refused`, `no-reply`,
-    /// `busy`.
+    /// One word for machines: `malformed`, `version`, `too-large`, `unknown-address`, `unknown-letter`,
+    /// `ambiguous-letter`, `refused`, `no-reply`, `busy`.
     pub kind: String,
     /// For people.
     pub message: String,
@@ -131,6 +200,11 @@ impl<'de> Deserialize<'de> for Body {
 }
 
 /// An address as JSON: its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AddressText(#[serde(with = "as_text")] pub Address);
+
+/// As [`AddressText`], for a field that is there.
 mod as_text {
     use super::{Address, Deserialize, Deserializer, Serializer};
 
@@ -204,7 +278,12 @@ mod tests {
             Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
             Request::Stop { address: to() },
             Request::Start { address: to() },
-            Request::DeadLetters { bodies: true },
+            Request::DeadLetters { which: Which::default(), bodies: true },
+            Request::DeadLetter { id: "5d1f".into() },
+            Request::ReplayLetter { id: "5d1f-2".into() },
+            Request::ReplayLetters { which: Which { to: Some(AddressText(to())), reason: None } },
+            Request::DropLetter { id: String::new() },
+            Request::DropLetters { which: Which { to: None, reason: Some("failed".into()) } },
         ] {
             let line = encode(&request);
             assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
@@ -237,7 +316,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `stop`, `start`, `dead-letters`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`"
             ]],
         );
         check(

@@ -1,6 +1,8 @@
 //! The running host's side of the control socket. Each connection has a task; requests of one connection are
 //! done one after another.
 
+mod letters;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use super::protocol::{Body, Refusal, Request, Response, decode, encode};
-use super::views::{ActorLine, Letters, Tree, state_name};
+use super::views::{ActorLine, Tree, fates, state_name};
 use crate::manifest::{Play, nearest};
 
 /// Most connections at once.
@@ -128,15 +130,13 @@ impl Host {
         match request {
             Request::Tree {} => {
                 let actors = self.kernel.actors().await.iter().map(ActorLine::from).collect();
-                Ok(Response::Tree(Tree { play: self.play.clone(), actors }))
+                let dead_letters = fates(&self.kernel.dead_letter_counts());
+                Ok(Response::Tree(Tree { play: self.play.clone(), actors, dead_letters }))
             }
-            Request::Tell { to, body } => {
-                let patience = self.patience.get(&to).copied().unwrap_or(PATIENCE);
-                match self.kernel.tell(&to, &body.0, patience).await {
-                    Ok(id) => Ok(Response::Told { id: id.to_string() }),
-                    Err(error) => Err(self.refusal(error).await),
-                }
-            }
+            Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
+                Ok(id) => Ok(Response::Told { id: id.to_string() }),
+                Err(error) => Err(self.refusal(error).await),
+            },
             Request::Ask { to, body, timeout_ms } => {
                 match self.kernel.ask(&to, &body.0, Duration::from_millis(timeout_ms)).await {
                     Ok(reply) => Ok(Response::Answer { body: Body(reply) }),
@@ -162,11 +162,18 @@ impl Host {
                 }
                 self.settle(&address, before, |state| !matches!(state, State::Starting | State::Stopping)).await
             }
-            Request::DeadLetters { bodies } => {
-                let letters = self.kernel.dead_letters();
-                Ok(Response::DeadLetters(Letters::new(&self.kernel.dead_letter_counts(), &letters, bodies)))
-            }
+            Request::DeadLetters { which, bodies } => Ok(self.letters(which, bodies)),
+            Request::DeadLetter { id } => self.letter(&id),
+            Request::ReplayLetter { id } => self.replay(&id).await,
+            Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
+            Request::DropLetter { id } => self.drop(&id),
+            Request::DropLetters { which } => Ok(self.drop_all(which)),
         }
+    }
+
+    /// How long a message may wait for room.
+    fn patience(&self, to: &Address) -> Duration {
+        self.patience.get(to).copied().unwrap_or(PATIENCE)
     }
 
     /// Waits until the actor's state is one that `settled` accepts, and says what became of it.

@@ -2,9 +2,12 @@
 //! into it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, State};
+use playhouse_kernel::{
+    ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Fates, InstanceView, MessageId, State,
+};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Body;
@@ -17,6 +20,23 @@ pub struct Tree {
     pub play: String,
     /// In start order.
     pub actors: Vec<ActorLine>,
+    /// What became of messages that were not handled, by reason.
+    pub dead_letters: BTreeMap<String, FatesView>,
+}
+
+/// What became of dead letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FatesView {
+    /// How many are kept.
+    pub kept: u64,
+    /// Sent again by a person.
+    pub replayed: u64,
+    /// Removed by a person.
+    pub dropped: u64,
+    /// Pushed out by newer ones: see `[play.dead_letters]`.
+    pub forgotten: u64,
+    /// How many there were.
+    pub all: u64,
 }
 
 /// One actor.
@@ -26,8 +46,10 @@ pub struct ActorLine {
     pub address: String,
     /// Its plugin.
     pub plugin: String,
-    /// See [`state_name`].
+    /// See [`state_name`]; that of the instance which is furthest up.
     pub state: String,
+    /// Those that run side by side on its mailbox.
+    pub instances: Vec<InstanceLine>,
     /// Its latest run, from 1; 0 before the first.
     pub incarnation: u64,
     /// How often it was started again after a failure.
@@ -40,9 +62,24 @@ pub struct ActorLine {
     pub last_crash: Option<CrashView>,
 }
 
+/// One instance of an actor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstanceLine {
+    /// See [`state_name`].
+    pub state: String,
+    /// Its latest run; 0 before the first. All instances of an actor count together.
+    pub incarnation: u64,
+    /// How often it was started again after a failure.
+    pub restarts: u64,
+    /// Its last crash.
+    pub last_crash: Option<CrashView>,
+}
+
 /// A crash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CrashView {
+    /// Whose.
+    pub address: String,
     /// Which run of the actor.
     pub incarnation: u64,
     /// When, in UTC.
@@ -52,29 +89,74 @@ pub struct CrashView {
     /// For people.
     pub reason: String,
     /// The message that alone is to blame, when that is known.
-    pub message: Option<String>,
+    pub blamed: Option<BlamedView>,
+    /// Messages that were handled again after it, one at a time.
+    pub replayed: u64,
+    /// What came of it, once that is known.
+    pub decision: Option<DecisionView>,
     /// Function names, innermost first.
     pub backtrace: Vec<String>,
     /// The last lines it wrote to stderr.
     pub stderr: Vec<String>,
+    /// The failure of a child that led to it.
+    pub cause: Option<Box<CrashView>>,
+}
+
+/// A message that crashed its actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlamedView {
+    /// Its id.
+    pub id: String,
+    /// Which attempt at it this was, from 1.
+    pub attempt: u32,
+    /// How many it has.
+    pub of: u32,
+}
+
+/// What was decided about a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// `restarts`, `gave-up` (its supervisor), `ended`, `drains` or `stopped`.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+    /// Its supervisor's restarts within the period, where they counted.
+    pub restarts: Option<u32>,
+    /// How many of them are allowed.
+    pub intensity: Option<u32>,
+    /// The period.
+    pub period_ms: Option<u64>,
 }
 
 /// The dead letters of a play.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letters {
-    /// How many there were, by reason.
-    pub counts: BTreeMap<String, u64>,
-    /// How many of those are no longer kept.
-    pub forgotten: u64,
-    /// Those that are kept, oldest first.
+    /// How many there were in all, by reason, and what became of them.
+    pub counts: BTreeMap<String, FatesView>,
+    /// Those that were asked for, oldest first.
     pub letters: Vec<Letter>,
+}
+
+/// A letter that is still kept, against what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptLetter {
+    /// Its id.
+    pub id: String,
+    /// For people.
+    pub why: String,
 }
 
 /// A message that will not be handled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letter {
-    /// The message's id.
+    /// Names the letter: the message's id, and a `-` and a number if that message has several.
     pub id: String,
+    /// The message's id.
+    pub message: String,
+    /// Common to all messages that follow from one message from outside.
+    pub flow: String,
+    /// Sends between that message and this one.
+    pub hops: u32,
     /// When it became a dead letter, in UTC.
     pub at: String,
     /// How long ago that was.
@@ -121,6 +203,7 @@ impl From<&ActorView> for ActorLine {
             address: actor.address.to_string(),
             plugin: actor.plugin.clone(),
             state: state_name(actor.state, actor.busy).to_owned(),
+            instances: actor.instances.iter().map(InstanceLine::from).collect(),
             incarnation: actor.incarnation,
             restarts: actor.restarts,
             waiting: actor.waiting as u64,
@@ -130,28 +213,74 @@ impl From<&ActorView> for ActorLine {
     }
 }
 
-impl From<&CrashReport> for CrashView {
-    fn from(report: &CrashReport) -> Self {
+impl From<&InstanceView> for InstanceLine {
+    fn from(instance: &InstanceView) -> Self {
         Self {
-            incarnation: report.incarnation,
-            at: timestamp(report.at),
-            kind: report.crash.reason.kind().to_owned(),
-            reason: report.crash.reason.to_string(),
-            message: report.blamed.map(|(id, _)| id.to_string()),
-            backtrace: report.crash.backtrace.clone(),
-            stderr: report.crash.stderr.clone(),
+            state: state_name(instance.state, instance.busy).to_owned(),
+            incarnation: instance.incarnation,
+            restarts: instance.restarts,
+            last_crash: instance.last_crash.as_deref().map(CrashView::from),
         }
     }
 }
 
+impl ActorLine {
+    /// How many of its instances are up.
+    pub fn up(&self) -> usize {
+        let up = [state_name(State::Running, true), state_name(State::Running, false)];
+        self.instances.iter().filter(|instance| up.contains(&instance.state.as_str())).count()
+    }
+}
+
+impl From<&CrashReport> for CrashView {
+    fn from(report: &CrashReport) -> Self {
+        let blamed = |(id, attempt): (MessageId, u32)| BlamedView { id: id.to_string(), attempt, of: report.attempts };
+        Self {
+            address: report.address.to_string(),
+            incarnation: report.incarnation,
+            at: timestamp(report.at),
+            kind: report.crash.reason.kind().to_owned(),
+            reason: report.crash.reason.to_string(),
+            blamed: report.blamed.map(blamed),
+            replayed: report.replayed as u64,
+            decision: report.decision().map(DecisionView::from),
+            backtrace: report.crash.backtrace.clone(),
+            stderr: report.crash.stderr.clone(),
+            cause: report.cause.as_deref().map(|cause| Box::new(Self::from(cause))),
+        }
+    }
+}
+
+impl From<&Decision> for DecisionView {
+    fn from(decision: &Decision) -> Self {
+        let window = decision.window();
+        let ms = |period: Duration| u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            kind: decision.kind().to_owned(),
+            text: decision.to_string(),
+            restarts: window.map(|window| window.restarts),
+            intensity: window.map(|window| window.intensity),
+            period_ms: window.map(|window| ms(window.period)),
+        }
+    }
+}
+
+/// The kernel's counts.
+pub fn fates(counts: &DeadLetterCounts) -> BTreeMap<String, FatesView> {
+    let view = |fates: &Fates| FatesView {
+        kept: fates.kept(),
+        replayed: fates.replayed,
+        dropped: fates.dropped,
+        forgotten: fates.forgotten,
+        all: fates.all,
+    };
+    counts.by_reason.iter().map(|(kind, fates)| ((*kind).to_owned(), view(fates))).collect()
+}
+
 impl Letters {
     /// The kernel's store, with the bodies if `bodies`.
-    pub fn new(counts: &DeadLetterCounts, letters: &[DeadLetter], bodies: bool) -> Self {
-        Self {
-            counts: counts.by_reason.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
-            forgotten: counts.forgotten,
-            letters: letters.iter().map(|letter| Letter::new(letter, bodies)).collect(),
-        }
+    pub fn new(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], bodies: bool) -> Self {
+        Self { counts: fates(counts), letters: letters.iter().map(|letter| Letter::new(letter, bodies)).collect() }
     }
 }
 
@@ -161,7 +290,10 @@ impl Letter {
         let body = &letter.message.body;
         let age = SystemTime::now().duration_since(letter.at).unwrap_or(Duration::ZERO);
         Self {
-            id: letter.message.envelope.id.to_string(),
+            id: letter.id.to_string(),
+            message: letter.id.message.to_string(),
+            flow: format!("{:016x}", letter.message.envelope.flow),
+            hops: letter.message.envelope.hops,
             at: timestamp(letter.at),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             to: letter.to.to_string(),

@@ -1,6 +1,8 @@
 //! From the manifest as written to a [`Play`]. Each check adds what it finds to one list, so that a person sees
 //! all independent problems at once.
 
+mod instances;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,6 @@ use std::time::Duration;
 use playhouse_kernel::{
     self as kernel, Address, AddressError, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec,
 };
-use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
 
 use super::play::{Play, PlayActor};
@@ -190,6 +191,7 @@ impl Found {
                 plugin_place: actor.plugin.span(),
                 sha256,
                 sends_to,
+                instances: instances::of(actor),
                 batch: actor.batch.map_or(64, |n| n.0 as usize),
                 auto_start: actor.start == Start::Auto,
                 config: actor.config.iter().map(|(key, text)| (key.clone(), text.0.clone())).collect(),
@@ -298,33 +300,6 @@ impl Found {
         self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
     }
 
-    /// All that start by themselves need an instance each.
-    fn instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
-        let manual = |actor: &Spanned<schema::Actor>| actor.get_ref().start == Start::Manual;
-        let waiting: Vec<_> =
-            manifest.actor.iter().zip(&addresses.of_actor).filter(|(actor, _)| manual(actor)).collect();
-        let starts = |address: &Address| {
-            let above = |(_, other): &(_, &Option<Address>)| {
-                other.as_ref().is_some_and(|other| address == other || address.is_below(other))
-            };
-            !waiting.iter().any(above)
-        };
-        let needed = addresses.of_actor.iter().flatten().filter(|address| starts(address)).count();
-        let written = manifest.play.max_instances.as_ref();
-        let most = written.map_or(SandboxConfig::default().max_instances, |n| n.get_ref().0);
-        if needed <= most as usize {
-            return;
-        }
-        let place = match (written, manifest.actor.get(most as usize)) {
-            (Some(written), _) => written.span(),
-            (None, Some(actor)) => actor.get_ref().address.span(),
-            (None, None) => 0..0,
-        };
-        let what = format!("{needed} actors start by themselves, and `play.max_instances` is {most}");
-        let help = "raise `max_instances` under [play], or let actors wait for a person with start = \"manual\"";
-        self.add(Problem::at(place, what, "here").help(help));
-    }
-
     fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
         let default = RestartSpec::default();
         let initial = written.backoff.initial.as_ref();
@@ -351,8 +326,12 @@ impl Found {
 
     fn supervision(&mut self, written: &schema::Supervision) -> SupervisionSpec {
         let default = SupervisionSpec::default();
-        let schema::Strategy::OneForOne = written.strategy;
         SupervisionSpec {
+            strategy: match written.strategy {
+                schema::Strategy::OneForOne => kernel::Strategy::OneForOne,
+                schema::Strategy::OneForAll => kernel::Strategy::OneForAll,
+                schema::Strategy::RestForOne => kernel::Strategy::RestForOne,
+            },
             intensity: written.intensity.unwrap_or(default.intensity),
             period: self.above_zero(written.period.as_ref(), "supervision.period", default.period),
             shutdown: written.shutdown.map_or(default.shutdown, |time| time.0),

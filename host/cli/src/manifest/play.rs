@@ -41,6 +41,8 @@ pub struct PlayActor {
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
     pub sends_to: Vec<Address>,
+    /// How many of it run side by side.
+    pub instances: usize,
     /// Most messages handed over in one call.
     pub batch: usize,
     /// False: it waits for a person.

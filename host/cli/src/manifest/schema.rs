@@ -31,7 +31,7 @@ pub struct Play {
     /// The folder of the `.wasm` files, relative to the manifest. Example: `plugins = "../plugins"`.
     /// Default: `"plugins"`.
     pub plugins: Option<Spanned<String>>,
-    /// Most instances that live at once, over all actors; at least one for each actor that starts by itself. Example: `max_instances = 200`. Default: 1000.
+    /// Most instances that live at once, over all actors; at least all `instances` of the actors that start by themselves. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub struct Play {
 pub struct DeadLetters {
     /// Most letters kept. Example: `capacity = 500`. Default: 10000.
     pub capacity: Option<AtLeastOne>,
-    /// Most bytes of bodies kept. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
+    /// Most bytes of bodies, reasons and crash reports kept. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
     pub bytes: Option<ByteSize>,
 }
 
@@ -67,6 +67,10 @@ pub struct Actor {
     /// Refuse the plugin unless the file has this digest (`playhouse inspect` prints it).
     /// Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
+    /// How many of it run side by side, 1 to 64, on one mailbox: each message goes to one that is free. Each has a memory of
+    /// its own, starts, crashes and restarts alone, and has the whole time to stop in turn. With several, messages may
+    /// overtake each other, and it has no children. Example: `instances = 4`. Default: 1.
+    pub instances: Option<Spanned<AtLeastOne>>,
     /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
     pub batch: Option<AtLeastOne>,
     /// `"auto"`, or `"manual"`: it waits for a person's `playhouse start`. Example: `start = "manual"`.
@@ -192,8 +196,9 @@ pub struct Backoff {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supervision {
-    /// Who restarts when a child crashed. Only `"one-for-one"` so far: that child alone.
-    /// Example: `strategy = "one-for-one"`. Default: `"one-for-one"`.
+    /// Who restarts when a child fails: that child alone (`"one-for-one"`), all of them (`"one-for-all"`), or that
+    /// child and those that start after it (`"rest-for-one"`). The others stop first, in reverse order; it counts as
+    /// one restart. Example: `strategy = "rest-for-one"`. Default: `"one-for-one"`.
     #[serde(default)]
     pub strategy: Strategy,
     /// More restarts than this within `period`, and the supervisor gives up. Example: `intensity = 3`.
@@ -206,13 +211,17 @@ pub struct Supervision {
     pub shutdown: Option<Time>,
 }
 
-/// Who restarts when a child crashed.
+/// Who restarts when a child fails.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// That child alone.
     #[default]
     OneForOne,
+    /// All children.
+    OneForAll,
+    /// That child and those that start after it.
+    RestForOne,
 }
 
 /// `[actor.limits]`.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use playhouse_kernel::{CrashReport, DeadLetter, DeadLetterCounts, Kernel};
+use playhouse_kernel::{CrashReport, DeadLetter, DeadLetterCounts, Decision, Kernel, WhyGaveUp};
 
 use crate::printable::{Printable, counted, preview};
 
@@ -13,6 +13,8 @@ const SHOWN: usize = 20;
 const BODY_CHARS: usize = 60;
 /// Functions of a backtrace that are shown.
 const FRAMES: usize = 8;
+/// Last lines on stderr that are shown of each failure.
+const STDERR_LINES: usize = 5;
 
 /// The summary; none when all went well.
 pub(super) fn summary(kernel: &Kernel) -> Option<String> {
@@ -23,11 +25,17 @@ pub(super) fn summary(kernel: &Kernel) -> Option<String> {
     Some(shown(&counts, &kernel.dead_letters(), restarts, failed))
 }
 
-fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, failed_shutdowns: u64) -> String {
-    let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-    let mut out = format!("playhouse: {}", counted(counts.total(), "dead letter"));
+fn shown(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], restarts: u64, failed_shutdowns: u64) -> String {
+    let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, fates)| format!("{kind} {}", fates.all)).collect();
+    let sum = counts.sum();
+    let mut out = format!("playhouse: {}", counted(sum.all, "dead letter"));
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));
+    }
+    for (number, fate) in [(sum.replayed, "replayed"), (sum.dropped, "dropped by a person")] {
+        if number > 0 {
+            let _ = write!(out, ", {number} {fate}");
+        }
     }
     let _ = write!(out, "; {}", counted(restarts, "restart"));
     if failed_shutdowns > 0 {
@@ -37,7 +45,8 @@ fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, faile
     for letter in letters.iter().take(SHOWN) {
         write_letter(&mut out, letter);
     }
-    let more = counts.total().saturating_sub(letters.len().min(SHOWN) as u64);
+    // What a person took out needs no more words; what had to go does.
+    let more = (sum.kept() + sum.forgotten).saturating_sub(letters.len().min(SHOWN) as u64);
     if more > 0 {
         let _ = writeln!(out, "  … and {more} more");
     }
@@ -45,11 +54,10 @@ fn shown(counts: &DeadLetterCounts, letters: &[DeadLetter], restarts: u64, faile
 }
 
 fn write_letter(out: &mut String, letter: &DeadLetter) {
-    let id = letter.message.envelope.id.to_string();
     let from = letter.sender.as_ref().map_or("outside", |sender| sender.as_str());
     let attempts = counted(u64::from(letter.message.envelope.attempt), "attempt");
     let reason = letter.reason.to_string();
-    let _ = writeln!(out, "  {} to {} from {from}, {attempts}: {}", &id[..12], letter.to, Printable(&reason));
+    let _ = writeln!(out, "  {} to {} from {from}, {attempts}: {}", letter.id.short(), letter.to, Printable(&reason));
     let _ = writeln!(out, "      body: {}", preview(&letter.message.body, BODY_CHARS));
     if let Some(report) = letter.reason.crash() {
         write_backtrace(out, report);
@@ -57,25 +65,35 @@ fn write_letter(out: &mut String, letter: &DeadLetter) {
 }
 
 fn write_backtrace(out: &mut String, report: &CrashReport) {
-    for (n, frame) in report.crash.backtrace.iter().take(FRAMES).enumerate() {
+    for (n, function) in report.crash.shown_backtrace(FRAMES).iter().enumerate() {
         let title = if n == 0 { "backtrace:" } else { "          " };
-        let _ = writeln!(out, "      {title} {}", Printable(frame));
-    }
-    let more = report.crash.backtrace.len().saturating_sub(FRAMES);
-    if more > 0 {
-        let _ = writeln!(out, "                 … and {more} more");
+        let _ = writeln!(out, "      {title} {}", Printable(function));
     }
 }
 
-/// Why the kernel gave up: the failures, the latest first.
+/// Why the kernel gave up: the failures that counted, the latest first, each with the failures below it.
 pub(super) fn gave_up(failures: &[Arc<CrashReport>]) -> String {
-    let mut out = String::from("the kernel gave up; what led there, the latest first:\n");
-    for report in failures {
-        let _ = writeln!(out, "  {}", Printable(&report.to_string()));
-        for line in &report.crash.stderr {
-            let _ = writeln!(out, "      stderr: {}", Printable(line));
+    let mut out = String::from("the kernel gave up");
+    if let Some(Decision::GaveUp { why, .. }) = failures.first().and_then(|report| report.decision()) {
+        let _ = write!(out, ": {why}");
+        if matches!(why, WhyGaveUp::TooOften(_)) {
+            out.push_str(" ([play.supervision])");
         }
-        write_backtrace(&mut out, report);
+    }
+    out.push_str("; the latest failure first:\n");
+    let end = failures.first().map(|report| report.at);
+    for report in failures {
+        for (depth, report) in report.chain().enumerate() {
+            let because = if depth == 0 { "" } else { "because " };
+            let before = end.and_then(|end| end.duration_since(report.at).ok());
+            let before = before.filter(|before| depth == 0 && !before.is_zero());
+            let before = before.map(|before| format!(", {before:.0?} earlier")).unwrap_or_default();
+            let _ = writeln!(out, "  {because}{}{before}", Printable(&report.to_string()));
+            for line in report.crash.stderr.iter().rev().take(STDERR_LINES).rev() {
+                let _ = writeln!(out, "      stderr: {}", Printable(line));
+            }
+            write_backtrace(&mut out, report);
+        }
     }
     out.trim_end().to_owned()
 }
@@ -85,24 +103,24 @@ mod tests {
     use super::*;
     use expect_test::expect;
     use playhouse_kernel::{
-        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Message, MessageId, ReplyToken,
+        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Fates, LetterId, Message, MessageId, ReplyToken,
+        WhyGaveUp, Window,
     };
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
-    fn crash() -> Arc<CrashReport> {
+    fn report(at: &str, incarnation: u64, reason: CrashReason) -> CrashReport {
+        let address = Address::parse(at).expect("good");
+        let crash = Crash {
+            reason,
+            backtrace: (0..10).map(|n| format!("flaky::frame{n}")).collect(),
+            stderr: vec!["about to \u{1b}[31mfail".into()],
+        };
+        CrashReport { at: SystemTime::UNIX_EPOCH, ..CrashReport::new(address, incarnation, crash) }
+    }
+
+    fn crash() -> CrashReport {
         let reason = CrashReason::Panic { message: "boom at src/lib.rs:3:5".into() };
-        Arc::new(CrashReport {
-            address: Address::parse("/flaky").expect("good"),
-            incarnation: 7,
-            at: SystemTime::UNIX_EPOCH,
-            blamed: Some((MessageId(5), 3)),
-            replayed: 1,
-            crash: Crash {
-                reason,
-                backtrace: (0..10).map(|n| format!("flaky::frame{n}")).collect(),
-                stderr: vec!["about to \u{1b}[31mfail".into()],
-            },
-        })
+        CrashReport { blamed: Some((MessageId(5), 3)), attempts: 3, ..report("/flaky", 7, reason) }
     }
 
     fn letter(reason: DeadReason, body: &str) -> DeadLetter {
@@ -114,7 +132,9 @@ mod tests {
             attempt: 3,
             reply: ReplyToken::NONE,
         };
+        let message = MessageId(0x0123_4567_89ab_cdef << 64);
         DeadLetter {
+            id: LetterId { message, copy: 1 },
             message: Message { envelope, body: body.into() },
             to: Address::parse("/flaky").expect("good"),
             sender: Address::parse("/split").ok(),
@@ -126,12 +146,14 @@ mod tests {
     #[test]
     fn each_letter_says_what_happened_to_whom() {
         let letters = [
-            letter(DeadReason::Crashed(crash()), "a line with\tBOOM"),
-            letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)),
+            letter(DeadReason::Crashed(crash().into()), "a line with\tBOOM").into(),
+            letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)).into(),
         ];
-        let counts = DeadLetterCounts { by_reason: [("crashed", 1), ("rejected", 4)].into(), forgotten: 3 };
-        expect![[r"
-            playhouse: 5 dead letters (crashed 1, rejected 4); 14 restarts; 1 failed shutdown
+        let crashed = Fates { all: 1, ..Fates::default() };
+        let rejected = Fates { all: 7, forgotten: 3, replayed: 2, dropped: 1 };
+        let counts = DeadLetterCounts { by_reason: [("crashed", crashed), ("rejected", rejected)].into() };
+        expect![[r#"
+            playhouse: 8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by a person; 14 restarts; 1 failed shutdown
               0123456789ab to /flaky from /split, 3 attempts: the actor panicked: boom at src/lib.rs:3:5
                   body: a line with\tBOOM
                   backtrace: flaky::frame0
@@ -146,14 +168,37 @@ mod tests {
               0123456789ab to /flaky from /split, 3 attempts: rejected: no number
                   body: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
               … and 3 more
-        "]]
+        "#]]
         .assert_eq(&shown(&counts, &letters, 14, 1));
     }
 
     #[test]
-    fn giving_up_names_the_failures() {
-        let text = gave_up(&[crash()]);
-        assert!(text.contains("/flaky (incarnation 7) panicked: boom"), "{text}");
-        assert!(text.contains("stderr: about to \\u{1b}[31mfail"), "{text}");
+    fn giving_up_tells_what_led_there() {
+        let window = Window { restarts: 2, intensity: 1, period: Duration::from_secs(10) };
+        let why = WhyGaveUp::TooOften(window);
+        let mut child = report("/p/c", 3, CrashReason::Trap { kind: "\u{1b}]0;unreachable".into() });
+        child.crash.backtrace.truncate(1);
+        let mut parent = report("/p", 2, CrashReason::Children { message: why.to_string() });
+        parent.crash = Crash::new(parent.crash.reason);
+        parent.cause = Some(Arc::new(child));
+        parent.at += Duration::from_millis(40);
+        parent.decide(Decision::GaveUp { supervisor: Address::root(), why });
+        expect![[r#"
+            the kernel gave up: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
+              /p (incarnation 2) gave up on its children: 2 failures within 10s, and 1 restart is allowed
+              because /p/c (incarnation 3) trapped: \u{1b}]0;unreachable
+                  stderr: about to \u{1b}[31mfail
+                  backtrace: flaky::frame0
+              /flaky (incarnation 7) panicked: boom at src/lib.rs:3:5; message 000000000000, attempt 3 of 3, 40ms earlier
+                  stderr: about to \u{1b}[31mfail
+                  backtrace: flaky::frame0
+                             flaky::frame1
+                             flaky::frame2
+                             flaky::frame3
+                             flaky::frame4
+                             flaky::frame5
+                             flaky::frame6
+                             flaky::frame7
+                             … and 2 more"#]].assert_eq(&gave_up(&[parent.into(), crash().into()]));
     }
 }

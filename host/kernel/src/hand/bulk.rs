@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::effects::{CHOSEN_HERE, Effect};
 use super::{Failure, Hand, Outcome};
 use crate::address::Address;
 use crate::ask::SendError;
@@ -18,7 +20,7 @@ pub struct Resolved {
     pub route: u32,
     /// The largest body that it takes.
     pub limit_bytes: usize,
-    /// Whether it may be used for any message; otherwise only for messages that it sent itself.
+    /// Whether it may be used for any message; otherwise only for messages that it sent itself, once it was spawned, or by timers.
     pub lasting: bool,
 }
 
@@ -41,9 +43,33 @@ pub enum BulkError {
         /// The number.
         route: u32,
     },
-    /// More sends than fit.
+    /// More sends and other effects than fit.
     #[error("it sends more than {MAX_SENDS} messages before a commit")]
     TooManySends,
+    /// The child was not reserved by this message, or comes into being twice.
+    #[error("it spawns the child of route {route}, which its message has not reserved, or spawned already")]
+    NotReserved {
+        /// The number.
+        route: u32,
+    },
+    /// Not a child that may be stopped.
+    #[error("it stops the actor of route {route}, which is not a child that it spawned")]
+    NotSpawned {
+        /// The number.
+        route: u32,
+    },
+    /// Timers are numbered upwards, below 2^63.
+    #[error("it sets a timer with the id {id}, which is out of order")]
+    TimerId {
+        /// The id.
+        id: u64,
+    },
+    /// More timers than there may be.
+    #[error("it sets more than the {most} timers that limits.timers allows")]
+    TooManyTimers {
+        /// How many.
+        most: usize,
+    },
     /// The body is too large for its receiver.
     #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
     TooLarge {
@@ -63,7 +89,7 @@ impl Hand {
     /// # Panics
     /// When it is called again for the same messages.
     pub fn flat(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
-        self.actor.set_in_call(self.batch.len());
+        self.lane.set_in_call(self.batch.len());
         self.batch.lend(end)
     }
 
@@ -72,12 +98,18 @@ impl Hand {
         let sender =
             if message < self.batch.len() { self.batch.envelope(message).sender } else { super::NO_CAUSE.sender };
         let index = self.route(to, sender)?;
+        Ok(self.resolved(index))
+    }
+
+    /// The route to this actor itself, for timers.
+    pub fn resolve_own(&mut self) -> Resolved {
+        let index = self.own();
+        self.resolved(index)
+    }
+
+    fn resolved(&self, index: usize) -> Resolved {
         let route = &self.routes[index];
-        Ok(Resolved {
-            route: u32::try_from(index).expect("there are fewer actors than that"),
-            limit_bytes: route.target.spec.message_bytes,
-            lasting: route.lasting,
-        })
+        Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
     }
 
     /// The sender of one of the messages in hand; none from the outside or when the sender is gone.
@@ -103,6 +135,11 @@ impl Hand {
     }
 }
 
+/// The number of a route, as code outside knows it.
+pub(super) fn number(route: usize) -> u32 {
+    u32::try_from(route).expect("there are fewer actors than that")
+}
+
 /// Records the effects of messages one after another, from the message in hand on.
 pub struct Bulk<'a> {
     hand: &'a mut Hand,
@@ -115,8 +152,9 @@ impl Bulk<'_> {
     pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
         self.in_hand()?;
         let index = route as usize;
+        let sender = self.hand.cause().sender;
         let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
-        if !known.lasting && known.target.id != self.hand.cause.sender {
+        if !known.lasting && known.target.id != sender && !self.hand.will_be_there(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
@@ -130,20 +168,84 @@ impl Bulk<'_> {
         Ok(())
     }
 
+    /// Records that a child comes into being, which [`Hand::reserve`] gave this number for the message in hand.
+    pub fn spawn(&mut self, route: u32) -> Result<(), BulkError> {
+        self.effect()?;
+        if self.hand.record_spawn(route as usize) { Ok(()) } else { Err(BulkError::NotReserved { route }) }
+    }
+
+    /// Records that a child which this actor spawned stops.
+    pub fn stop(&mut self, route: u32) -> Result<(), BulkError> {
+        self.effect()?;
+        let index = route as usize;
+        let child = &self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
+        if !self.hand.has_spawned(child) || child.is_reserved() && !self.hand.will_be_there(index) {
+            return Err(BulkError::NotSpawned { route });
+        }
+        self.hand.push_effect(Effect::Stop { route: index });
+        Ok(())
+    }
+
+    /// Records a timer; `again`: it tells more than once. `body`: where it lies in the bytes that are read.
+    pub fn timer(
+        &mut self,
+        id: u64,
+        route: u32,
+        wait: Duration,
+        again: bool,
+        body: Range<usize>,
+    ) -> Result<(), BulkError> {
+        self.effect()?;
+        let index = route as usize;
+        let sender = self.hand.cause().sender;
+        let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
+        let own = known.target.id == self.hand.actor.id;
+        if !known.lasting && !own && known.target.id != sender && !self.hand.will_be_there(index) {
+            return Err(BulkError::NotTheSender { route });
+        }
+        let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
+        if bytes > limit_bytes {
+            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        }
+        if id <= self.hand.effects.last_given || id >= CHOSEN_HERE {
+            return Err(BulkError::TimerId { id });
+        }
+        if let (0, most) = self.hand.timer_room() {
+            return Err(BulkError::TooManyTimers { most });
+        }
+        self.hand.effects.last_given = id;
+        let timer = Effect::Timer { route: index, id, wait, again };
+        self.hand.push_timer(timer, self.base + body.start, self.base + body.end);
+        Ok(())
+    }
+
+    /// Records that a timer does not tell any more; one that there is not is left alone.
+    pub fn cancel(&mut self, id: u64) -> Result<(), BulkError> {
+        self.effect()?;
+        self.hand.push_effect(Effect::Cancel { id });
+        Ok(())
+    }
+
+    fn effect(&self) -> Result<(), BulkError> {
+        self.in_hand()?;
+        if self.hand.sends.len() == MAX_SENDS { Err(BulkError::TooManySends) } else { Ok(()) }
+    }
+
     /// Ends the message in hand. A reply that nobody waits for is not even copied.
     pub fn done(&mut self, reply: Option<&[u8]>) -> Result<(), BulkError> {
         self.in_hand()?;
         if let Some(Err(failure)) = reply.map(|reply| self.hand.check_reply(reply)) {
             return self.failed(failure);
         }
-        let asked = self.hand.cause.reply.is_some();
-        self.hand.push_outcome(Outcome::Done(reply.filter(|_| asked).map(<[u8]>::to_vec)));
+        let reply = reply.filter(|_| self.hand.current().is_some_and(|index| self.hand.batch.reply(index).is_some()));
+        self.hand.push_outcome(Outcome::Done(reply.map(<[u8]>::to_vec)));
         Ok(())
     }
 
     /// Fails the message in hand; what it sent is dropped.
     pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
         self.in_hand()?;
+        self.hand.drop_effects_from(self.hand.sends_finished);
         // The bodies stay where they are: those that are read now will lie at their place after them.
         self.hand.sends.truncate(self.hand.sends_finished);
         self.hand.push_outcome(Outcome::Failed(failure));

@@ -4,11 +4,28 @@ use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, SupervisionSpec};
 
-/// The index of a node; `ROOT` is the kernel.
-pub type Node = usize;
+/// An actor's place in the tree. A place that was freed is used again, but never under the same name: what is
+/// said of a node that is gone reaches nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
 
 /// The kernel's own node.
-pub const ROOT: Node = 0;
+pub const ROOT: Node = Node { index: 0, generation: 0 };
+
+impl Node {
+    /// The place alone: small, dense, and shared with nodes that are gone.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// How many others had this place before.
+    pub fn generation(self) -> u32 {
+        self.generation
+    }
+}
 
 /// What the tree knows of an actor from the start.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +38,13 @@ pub struct NodeSpec {
     pub supervision: SupervisionSpec,
     /// False: a person must start it.
     pub auto_start: bool,
+    /// Its parent spawned it while it ran. A dynamic actor that ended for good is forgotten; one from the plan
+    /// keeps its place and comes back with its parent.
+    pub dynamic: bool,
+    /// It is asked for a [`Directive`] when one of its children fails.
+    pub consulted: bool,
+    /// How long the answer may take.
+    pub consult_timeout: Duration,
 }
 
 /// How an incarnation ended.
@@ -36,6 +60,19 @@ pub enum Ended {
     Stopped,
 }
 
+/// What a parent wants done about a child that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directive {
+    /// As if it were permanent: the strategy applies, and it counts.
+    Restart,
+    /// It ended for good.
+    Stop,
+    /// The parent fails, as if it gave up.
+    Escalate,
+    /// What the child's restart kind says.
+    Default,
+}
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -45,6 +82,21 @@ pub enum Event {
     Started(Node, u64),
     /// An incarnation ended.
     Ended(Node, u64, Ended),
+    /// The parent spawned a child that [`Tree::add`](super::tree::Tree::add) has just added.
+    Spawned(Node),
+    /// A parent that starts again spawned a child that it had before.
+    Adopted(Node),
+    /// The parent stops a child for good.
+    Dismiss(Node),
+    /// The answer to [`Action::Consult`].
+    Directive {
+        /// Who failed.
+        child: Node,
+        /// Which incarnation of it.
+        incarnation: u64,
+        /// What is to be done.
+        directive: Directive,
+    },
     /// A person stops an actor.
     Halt(Node),
     /// A person starts an actor.
@@ -57,12 +109,35 @@ pub enum Event {
     Timer,
 }
 
+/// How often a supervisor's children failed lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Restarts within the last period.
+    pub restarts: u32,
+    /// More than this, and the supervisor gives up.
+    pub intensity: u32,
+    /// How long one counts.
+    pub period: Duration,
+}
+
+/// Why a supervisor failed because of a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyGaveUp {
+    /// More restarts than its intensity allows.
+    TooOften(Window),
+    /// The child did not come up with it.
+    FailedStart,
+    /// It said so itself, asked for a directive.
+    Escalated,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Start an incarnation with this number.
     Start(Node, u64),
-    /// Tell an incarnation to stop in order; with `drain`, after its mailbox is empty.
+    /// Tell an incarnation to stop in order; with `drain`, after its mailbox is empty. May come again, with
+    /// `drain`, for one that was told without.
     Stop {
         /// Whose.
         node: Node,
@@ -78,10 +153,41 @@ pub enum Action {
     },
     /// It will not run again: its mailbox closes.
     Retire(Node),
-    /// This child will be started after this pause.
-    RestartIn(Node, Duration),
-    /// This supervisor had more restarts than its intensity allows.
-    GaveUp(Node),
+    /// It was retired, but its parent starts again, and it will with it: its mailbox opens.
+    Revive(Node),
+    /// It is gone, and so is its node: it leaves the registry, its mailbox closes. Nothing of it runs any more;
+    /// those below it were forgotten before.
+    Forget(Node),
+    /// This child failed and will be started after this pause, which begins when the siblings that restart with
+    /// it are down.
+    RestartIn {
+        /// Which.
+        node: Node,
+        /// How long.
+        pause: Duration,
+        /// Its supervisor's restarts, this one included.
+        window: Window,
+    },
+    /// This supervisor fails because of its child.
+    GaveUp {
+        /// Which.
+        node: Node,
+        /// Whose failure was the last straw.
+        child: Node,
+        /// Why.
+        why: WhyGaveUp,
+    },
+    /// Ask this parent what to do about a child that failed.
+    Consult {
+        /// Whom.
+        parent: Node,
+        /// Which incarnation of it.
+        parent_incarnation: u64,
+        /// Who failed.
+        child: Node,
+        /// Which incarnation of it failed.
+        incarnation: u64,
+    },
     /// Everything that comes up at boot is up.
     Booted,
     /// Nothing runs any more. `true`: because the kernel gave up.
@@ -99,10 +205,23 @@ pub enum State {
     Running,
     /// Going down.
     Stopping,
-    /// Waits out the pause before a restart.
+    /// Waits before a restart: for a pause to pass, for siblings to stop, or for its parent's directive.
     BackingOff,
     /// A person stopped it, or it waits for a person's first start.
     Stopped,
     /// It ended and is not started again.
     Ended,
+}
+
+/// An actor as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// Where it stands.
+    pub state: State,
+    /// Its last incarnation.
+    pub incarnation: u64,
+    /// How often it was started again because it failed.
+    pub restarts: u64,
+    /// Its supervisor's restarts.
+    pub window: Window,
 }

@@ -1,8 +1,15 @@
-//! Supervision: who runs, who restarts, who gives up. `tree` decides, and is pure; `task` carries out;
-//! `events` holds the words between
-//! them, `node` what the tree remembers of each actor.
+//! Supervision: who runs, who restarts, who gives up. `tree` decides, and is pure, with its rules in the rooms
+//! `turns`, `starts`, `stops`, `failures`, `children` and `people`; `task` carries out; `events` holds the words
+//! between them, `node` what the tree remembers of each actor, `slots` where.
 
+mod children;
 pub mod events;
+mod failures;
 mod node;
+mod people;
+mod slots;
+mod starts;
+mod stops;
 pub(crate) mod task;
 pub mod tree;
+mod turns;

@@ -1,6 +1,6 @@
 //! What the tree remembers of one actor.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::supervision::events::{Node, NodeSpec};
@@ -16,40 +16,106 @@ pub(super) enum Phase {
     StoppingChildren(After),
     /// All its children are down; it was told to stop.
     Stopping(After),
+    /// Waits for a restart: until its timer, or without one until its turn among its siblings.
     BackingOff,
+    /// Its parent is asked what to do.
+    Consulting(After),
 }
 
 /// What follows once a node and all below it are down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
-    /// It stays down.
+    /// It was told to stop.
     Stay,
-    /// It is started again at once.
+    /// A person stopped it and started it again meanwhile.
     Restart,
-    /// It crashed, or gave up on its children: its parent decides.
+    /// It crashed: its parent decides.
     Crashed,
+    /// It gave up on its children: its parent decides.
+    GaveUp,
     /// It ended in peace: its parent decides.
     Exited,
     /// It did not come up: its parent decides.
     FailedStart,
 }
 
+impl After {
+    pub(super) fn is_failure(self) -> bool {
+        matches!(self, After::Crashed | After::GaveUp | After::FailedStart)
+    }
+}
+
+/// Whether it is done for, as long as its parent runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    No,
+    /// It ended in peace; siblings that restart together take it along again.
+    InPeace,
+    ForGood,
+}
+
+/// Children that stop or start one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// Last first.
+    Stopping,
+    /// All are down; the pause passes on the parent's timer.
+    Pausing,
+    /// In order.
+    Starting,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turns {
+    pub(super) course: Course,
+    /// The first child that takes part, by its place.
+    pub(super) from: u64,
+    /// Who has had its turn: when stopping, places from here on; when starting, places before.
+    pub(super) cursor: u64,
+    /// Whose turn it is.
+    pub(super) current: Option<Node>,
+    /// Between the last stop and the first start.
+    pub(super) pause: Duration,
+}
+
+impl Turns {
+    pub(super) fn stopping(from: u64, pause: Duration) -> Self {
+        Self { course: Course::Stopping, from, cursor: u64::MAX, current: None, pause }
+    }
+
+    pub(super) fn starting(from: u64) -> Self {
+        Self { course: Course::Starting, from, cursor: from, current: None, pause: Duration::ZERO }
+    }
+}
+
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub(super) struct Entry {
     pub(super) spec: NodeSpec,
+    /// None for the kernel.
     pub(super) parent: Option<Node>,
-    /// In start order.
-    pub(super) children: Vec<Node>,
+    /// Its place among its siblings: the key in the parent's `children`.
+    pub(super) place: u64,
+    /// In start order. A map, since a parent of ten thousand may lose any one of them.
+    pub(super) children: BTreeMap<u64, Node>,
     pub(super) phase: Phase,
+    /// What its children do one after another, if anything.
+    pub(super) turns: Option<Turns>,
     /// Its incarnation exists, from `Start` to `Ended`.
     pub(super) alive: bool,
     pub(super) incarnation: u64,
     /// Only a person lifts this.
     pub(super) halted: bool,
-    /// Not to be started again.
-    pub(super) ended: bool,
+    pub(super) over: Over,
+    /// Its mailbox is closed.
+    pub(super) retired: bool,
+    /// Its parent stops it for good.
+    pub(super) dismissed: bool,
+    /// The incarnation that spawned it is over, and the next one has not asked for it yet.
+    pub(super) orphan: bool,
     /// Came up since its parent did.
     pub(super) was_up: bool,
+    /// It crashed while its children went down.
+    pub(super) crashed: bool,
     /// Since when this incarnation and its children are up.
     pub(super) up_since: Option<Duration>,
     /// Failures without a stable spell between them.
@@ -57,27 +123,39 @@ pub(super) struct Entry {
     pub(super) restarts: u64,
     /// When its children restarted, within the last period.
     pub(super) window: VecDeque<Duration>,
-    /// The time that the phase waits for; older entries in the queue are void.
+    /// The time that the phase waits for.
     pub(super) timer: Option<Duration>,
 }
 
 impl Entry {
-    pub(super) fn new(spec: NodeSpec, parent: Option<Node>) -> Self {
+    pub(super) fn new(spec: NodeSpec, parent: Option<Node>, place: u64) -> Self {
         Self {
             spec,
             parent,
-            children: Vec::new(),
+            place,
+            children: BTreeMap::new(),
             phase: Phase::Down,
+            turns: None,
             alive: false,
             incarnation: 0,
             halted: !spec.auto_start,
-            ended: false,
+            over: Over::No,
+            retired: false,
+            dismissed: false,
+            orphan: false,
             was_up: false,
+            crashed: false,
             up_since: None,
             in_a_row: 0,
             restarts: 0,
             window: VecDeque::new(),
             timer: None,
         }
+    }
+
+    /// It is down, and nothing speaks against its start but that it is not its turn.
+    pub(super) fn wants_start(&self) -> bool {
+        let waits = self.phase == Phase::Down || self.phase == Phase::BackingOff && self.timer.is_none();
+        waits && !self.halted && !self.dismissed && !self.orphan && self.over == Over::No
     }
 }

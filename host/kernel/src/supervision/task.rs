@@ -1,23 +1,30 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
-//! and writes the log. It never touches a message.
+//! and writes the log. It never touches a message. Its child `verdicts` keeps the books on failures.
 
+mod verdicts;
+
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Presence, World};
 use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::decision::Decision;
 use crate::incarnation::{End, Incarnation, panic_message};
+use crate::kernel::InstanceView;
+use crate::lane::Lane;
 use crate::mailbox::Signal;
-use crate::plan::Plan;
-use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::message::ActorId;
+use crate::plan::{ActorSpec, Plan, Strategy};
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp};
 use crate::supervision::tree::Tree;
+use verdicts::Verdicts;
 
 /// What the task is asked.
 pub(crate) enum Command {
@@ -26,16 +33,36 @@ pub(crate) enum Command {
     Halt(Address, oneshot::Sender<Option<State>>),
     Resume(Address, oneshot::Sender<Option<State>>),
     Look(oneshot::Sender<Vec<Seen>>),
+    /// An actor looks where another stands.
+    State(Address, oneshot::Sender<Option<State>>),
+    /// A turn of this actor spawned this child, which is in the registry.
+    Spawn(ActorId, Arc<Actor>),
+    /// A turn spawned a child again that waits for that.
+    Adopt(ActorId),
+    /// A turn of its parent stops a spawned child.
+    Dismiss(ActorId),
     Shutdown,
     Kill,
 }
 
-/// One actor as the tree sees it.
+/// One actor, and how the tree sees each of its lanes.
 pub(crate) struct Seen {
     pub(crate) actor: Arc<Actor>,
-    pub(crate) state: State,
-    pub(crate) incarnation: u64,
-    pub(crate) restarts: u64,
+    pub(crate) instances: Vec<InstanceView>,
+}
+
+/// The state of an actor whose lanes are in these states.
+pub(crate) fn furthest_up(states: impl Iterator<Item = State>) -> State {
+    let rank = |state: &State| match state {
+        State::Running => 0,
+        State::Starting => 1,
+        State::Stopping => 2,
+        State::BackingOff => 3,
+        State::Down => 4,
+        State::Stopped => 5,
+        State::Ended => 6,
+    };
+    states.min_by_key(rank).unwrap_or(State::Down)
 }
 
 /// Where the whole play stands.
@@ -54,44 +81,70 @@ pub enum Stage {
 }
 
 /// Sends to the supervision task. The channel is unbounded, and what it holds is bounded: an incarnation sends
-/// two commands in its life, a person's request waits for its answer.
+/// two commands in its life and two for each child that it may have, whoever asks waits for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
 pub(crate) struct Supervision {
     world: Arc<World>,
     tree: Tree,
-    /// By node; the kernel has none.
-    actors: Vec<Option<Arc<Actor>>>,
+    /// Who is at a node, by the node's place; nobody at the kernel's.
+    roles: Vec<Option<Role>>,
+    /// The nodes of each actor, one for each lane.
+    nodes: HashMap<ActorId, Vec<Node>>,
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
-    /// Crashes, the last ones: what led to a giving up.
-    failures: Vec<Arc<CrashReport>>,
+    /// How the kernel looks after the top actors.
+    strategy: Strategy,
+    verdicts: Verdicts,
+    /// What made the kernel give up, if it did.
+    gave_up: Vec<Arc<CrashReport>>,
 }
 
-/// Failures shown when the kernel gives up.
-const SHOWN_FAILURES: usize = 10;
+/// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
+#[derive(Clone)]
+struct Role {
+    node: Node,
+    actor: Arc<Actor>,
+    lane: Arc<Lane>,
+    /// Its incarnation exists.
+    runs: bool,
+    /// It was told to handle what waits and to stop.
+    drains: bool,
+}
+
+impl Role {
+    fn signal(&self, signal: Signal) {
+        self.actor.mailbox.set_signal(self.lane.index, signal);
+    }
+}
 
 impl Supervision {
     pub(crate) fn new(world: Arc<World>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
-        let mut tree = Tree::new(plan.supervision, plan.seed);
-        let mut actors = vec![None];
-        let mut nodes = std::collections::HashMap::from([(Address::root(), ROOT)]);
+        let tree = Tree::new(plan.supervision, plan.seed);
+        let mut by_address = HashMap::from([(Address::root(), ROOT)]);
+        let mut this = Self {
+            world,
+            tree,
+            roles: vec![None],
+            nodes: HashMap::new(),
+            began: Instant::now(),
+            commands,
+            stage,
+            strategy: plan.supervision.strategy,
+            verdicts: Verdicts::default(),
+            gave_up: Vec::new(),
+        };
         for spec in &plan.actors {
-            let parent = spec.address.parent().and_then(|p| nodes.get(&p).copied());
-            let node = tree.add(
-                parent.expect("the plan was checked: parents come before children"),
-                NodeSpec {
-                    kind: spec.restart.kind,
-                    backoff: spec.restart.backoff,
-                    supervision: spec.supervision,
-                    auto_start: spec.auto_start,
-                },
-            );
-            nodes.insert(spec.address.clone(), node);
-            actors.push(Some(world.registry.add(spec.clone())));
+            let parent = spec.address.parent().and_then(|p| by_address.get(&p).copied());
+            let parent = parent.expect("the plan was checked: parents come before children");
+            let actor = Arc::new(Actor::new(this.world.registry.new_id(), spec.clone(), None));
+            actor.set_presence(Presence::There);
+            this.world.registry.add(&actor);
+            let nodes = this.place(parent, &actor, false).expect("nothing is forgotten before the boot");
+            by_address.insert(spec.address.clone(), nodes[0]);
         }
-        Self { world, tree, actors, began: Instant::now(), commands, stage, failures: Vec::new() }
+        this
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
@@ -99,40 +152,49 @@ impl Supervision {
         while !over {
             let timer = self.tree.next_timer();
             let due = self.began + timer.unwrap_or_default();
-            let event = tokio::select! {
-                command = commands.recv() => match command.and_then(|command| self.event_of(command)) {
-                    Some(event) => event,
-                    None => continue,
-                },
-                () = tokio::time::sleep_until(due), if timer.is_some() => Event::Timer,
+            let events = tokio::select! {
+                command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
+                () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
             };
-            over = self.step(event);
+            for event in events {
+                over |= self.step(event);
+            }
         }
     }
 
     /// Answers what only looks; turns the rest into the tree's events.
-    fn event_of(&mut self, command: Command) -> Option<Event> {
+    fn events_of(&mut self, command: Command) -> Vec<Event> {
         match command {
-            Command::Started(node, incarnation) => Some(Event::Started(node, incarnation)),
+            Command::Started(node, incarnation) => {
+                self.first_start_over(node);
+                vec![Event::Started(node, incarnation)]
+            }
             Command::Ended(node, incarnation, end) => {
-                let how = match end {
-                    End::Stopped => Ended::Stopped,
-                    End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => Ended::Exited,
-                    End::Crashed(report) => self.remember(report, Ended::Crashed),
-                    End::FailedStart(report) => self.remember(report, Ended::FailedStart),
+                self.first_start_over(node);
+                let (report, how) = match end {
+                    End::Stopped => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
+                    End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => {
+                        (report, Ended::Exited)
+                    }
+                    End::Crashed(report) => (report, Ended::Crashed),
+                    End::FailedStart(report) => (report, Ended::FailedStart),
                 };
-                Some(Event::Ended(node, incarnation, how))
+                self.verdicts.failed(node, report);
+                vec![Event::Ended(node, incarnation, how)]
             }
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
             Command::Look(answer) => {
-                let look = |(node, actor): (Node, &Option<Arc<Actor>>)| {
-                    let (state, incarnation, restarts) = self.tree.view(node);
-                    Some(Seen { actor: actor.clone()?, state, incarnation, restarts })
-                };
-                let _ = answer.send(self.actors.iter().enumerate().filter_map(look).collect());
-                None
+                let _ = answer.send(self.look());
+                Vec::new()
             }
+            Command::State(address, answer) => {
+                let _ = answer.send(self.state_at(&address));
+                Vec::new()
+            }
+            Command::Spawn(parent, child) => self.spawned(parent, &child),
+            Command::Adopt(orphan) => self.all_of(orphan, Event::Adopted),
+            Command::Dismiss(child) => self.all_of(child, Event::Dismiss),
             Command::Shutdown => {
                 self.stage.send_if_modified(|stage| {
                     let running = matches!(stage, Stage::Starting | Stage::Running);
@@ -141,37 +203,121 @@ impl Supervision {
                     }
                     running
                 });
-                Some(Event::Shutdown)
+                vec![Event::Shutdown]
             }
-            Command::Kill => Some(Event::Kill),
+            Command::Kill => vec![Event::Kill],
         }
     }
 
+    /// A person's word goes to all lanes of an actor.
     fn about(
-        &mut self,
+        &self,
         address: &Address,
         answer: oneshot::Sender<Option<State>>,
-        event: impl FnOnce(Node) -> Event,
-    ) -> Option<Event> {
-        let node = self.actors.iter().position(|a| a.as_ref().is_some_and(|a| a.address() == address));
-        let before = node.map(|node| self.tree.view(node).0);
-        let _ = answer.send(before);
-        node.map(event)
+        event: impl Fn(Node) -> Event,
+    ) -> Vec<Event> {
+        let _ = answer.send(self.state_at(address));
+        self.nodes_at(address).iter().copied().map(event).collect()
     }
 
-    fn remember(&mut self, report: Arc<CrashReport>, how: Ended) -> Ended {
-        if self.failures.len() == SHOWN_FAILURES {
-            self.failures.remove(0);
+    fn nodes_at(&self, address: &Address) -> &[Node] {
+        let actor = self.world.registry.occupant(address);
+        actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
+    }
+
+    fn state_at(&self, address: &Address) -> Option<State> {
+        let (nodes, now) = (self.nodes_at(address), self.began.elapsed());
+        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
+        (!nodes.is_empty()).then(|| furthest_up(states))
+    }
+
+    /// Gives each lane of an actor its place in the tree; none when its parent has none.
+    fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
+        let mut nodes = Vec::with_capacity(actor.lanes.len());
+        for lane in &actor.lanes {
+            let node = self.tree.add(parent, node_spec(&actor.spec, dynamic))?;
+            let role = Role { node, actor: actor.clone(), lane: lane.clone(), runs: false, drains: false };
+            if self.roles.len() <= node.index() {
+                self.roles.resize(node.index() + 1, None);
+            }
+            self.roles[node.index()] = Some(role);
+            nodes.push(node);
         }
-        self.failures.push(report);
-        how
+        self.nodes.insert(actor.id, nodes.clone());
+        Some(nodes)
+    }
+
+    /// A child was spawned; without a place in the tree it is gone at once.
+    fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
+        let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
+        match parent.and_then(|parent| self.place(parent, child, true)) {
+            Some(nodes) => nodes.into_iter().map(Event::Spawned).collect(),
+            None => {
+                self.world.forget(child);
+                Vec::new()
+            }
+        }
+    }
+
+    fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
+        self.nodes.get(&actor).into_iter().flatten().copied().map(event).collect()
+    }
+
+    fn first_start_over(&self, node: Node) {
+        if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
+            self.world.first_start_over(&role.actor);
+        }
+    }
+
+    /// A node is gone for good, and with its last one an actor.
+    fn forget(&mut self, node: Node) {
+        self.retire(node);
+        let Some(role) = self.roles[node.index()].take() else { return };
+        let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
+        nodes.retain(|&other| other != node);
+        if nodes.is_empty() {
+            self.nodes.remove(&role.actor.id);
+            self.world.forget(&role.actor);
+        }
+    }
+
+    fn look(&self) -> Vec<Seen> {
+        let now = self.began.elapsed();
+        let mut all: Vec<Seen> = Vec::new();
+        let mut known = HashMap::new();
+        for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
+            let Some(view) = self.tree.view(*node, now) else { continue };
+            let index = *known.entry(actor.id).or_insert_with(|| {
+                all.push(Seen { actor: actor.clone(), instances: Vec::new() });
+                all.len() - 1
+            });
+            all[index].instances.push(InstanceView {
+                state: view.state,
+                busy: view.state == State::Running && !actor.mailbox.sleeps(lane.index),
+                incarnation: lane.incarnation(),
+                restarts: view.restarts,
+                last_crash: lane.last_crash.lock().clone(),
+            });
+        }
+        all
     }
 
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
+        if let Event::Ended(node, ..) = event
+            && let Some(role) = self.role_mut(node)
+        {
+            role.runs = false;
+        }
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
+        }
+        if let Event::Ended(node, ..) = event
+            && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
+        {
+            let Role { actor, lane, .. } = role.clone();
+            self.world.hand_on(&actor, &lane);
         }
         over
     }
@@ -180,40 +326,35 @@ impl Supervision {
         match action {
             Action::Start(node, incarnation) => self.start(node, incarnation),
             Action::Stop { node, drain } => {
-                self.actor(node).mailbox.set_signal(if drain { Signal::Drain } else { Signal::Stop });
+                if let Some(role) = self.role_mut(node) {
+                    role.drains = drain;
+                    role.signal(if drain { Signal::Drain } else { Signal::Stop });
+                }
             }
             Action::Kill { node, late } => {
                 if late {
-                    tracing::warn!(target: "playhouse", address = %self.actor(node).address(), "did not stop in time: killed");
+                    tracing::warn!(target: "playhouse", address = %self.role(node).actor.address(), "did not stop in time: killed");
                 }
-                self.actor(node).mailbox.set_signal(Signal::Kill);
+                self.role(node).signal(Signal::Kill);
             }
-            Action::Retire(node) => self.world.retire(self.actor(node)),
-            Action::RestartIn(node, pause) => {
+            Action::Retire(node) => self.retire(node),
+            Action::Revive(node) => {
+                let Role { actor, lane, .. } = self.role(node);
+                actor.mailbox.reopen(lane.index);
+            }
+            Action::Forget(node) => {
+                self.forget(node);
+            }
+            // No actor of the plan is consulted.
+            Action::Consult { .. } => {}
+            Action::RestartIn { node, pause, window } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
-                tracing::info!(target: "playhouse", address = %self.actor(node).address(), "restarts in {pause:.0?}");
+                let role = self.role(node);
+                let decision = Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
+                tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
+                self.verdicts.decided(node, decision);
             }
-            Action::GaveUp(node) => {
-                let address = self.actors[node].as_ref().map_or_else(Address::root, |a| a.address().clone());
-                tracing::error!(target: "playhouse", %address, "gave up: a child failed to come up, or restarted too often");
-                if let Some(actor) = &self.actors[node] {
-                    let message = match self.failures.last() {
-                        Some(report) => report.to_string(),
-                        None => "restarted too often".to_owned(),
-                    };
-                    let report = CrashReport {
-                        address,
-                        incarnation: self.tree.view(node).1,
-                        at: SystemTime::now(),
-                        blamed: None,
-                        replayed: 0,
-                        crash: Crash::new(CrashReason::Children { message }),
-                    };
-                    let report = Arc::new(report);
-                    *actor.last_crash.lock() = Some(report.clone());
-                    self.remember(report, Ended::Crashed);
-                }
-            }
+            Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -224,10 +365,10 @@ impl Supervision {
                 });
             }
             Action::Over(gave_up) => {
-                for actor in self.actors.iter().flatten() {
-                    self.world.retire(actor);
+                for Role { actor, lane, .. } in self.roles.iter().flatten() {
+                    self.world.retire(actor, lane);
                 }
-                let failures = self.failures.drain(..).rev().collect();
+                let failures = std::mem::take(&mut self.gave_up);
                 self.stage.send_replace(if gave_up { Stage::GaveUp(failures) } else { Stage::Stopped });
                 return true;
             }
@@ -235,40 +376,95 @@ impl Supervision {
         false
     }
 
-    fn start(&self, node: Node, number: u64) {
-        let actor = self.actor(node).clone();
-        actor.mailbox.set_signal(Signal::Run);
-        let incarnation = Incarnation { world: self.world.clone(), actor, number };
+    /// A supervisor failed because of a child: that is its own failure, with the child's as its cause.
+    fn gave_up(&mut self, node: Node, child: Node, why: WhyGaveUp) {
+        let cause = self.verdicts.open(child);
+        let role = self.roles[node.index()].clone();
+        let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
+        let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
+        tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
+        self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
+        let Some(Role { lane, .. }) = role else {
+            self.gave_up = self.verdicts.of_the_kernel(why);
+            return;
+        };
+        let crash = Crash::new(CrashReason::Children { message: why.to_string() });
+        let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, lane.incarnation(), crash) });
+        *lane.last_crash.lock() = Some(report.clone());
+        self.verdicts.failed(node, report);
+    }
+
+    /// Why somebody that failed does not come back.
+    fn end_of(&self, node: Node) -> Decision {
+        let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
+        if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
+    }
+
+    /// The rule of an actor's parent.
+    fn strategy_above(&self, address: &Address) -> Strategy {
+        let parent = address.parent().and_then(|parent| self.world.registry.get(&parent));
+        parent.map_or(self.strategy, |parent| parent.spec.supervision.strategy)
+    }
+
+    fn retire(&mut self, node: Node) {
+        let why = self.end_of(node);
+        self.verdicts.decided(node, why);
+        let Role { actor, lane, .. } = self.role(node);
+        self.world.retire(actor, lane);
+    }
+
+    /// `run`: how the tree counts the runs of this node. People see the actor's own count, which all its lanes share.
+    fn start(&mut self, node: Node, run: u64) {
+        // Who failed and starts without another word was stopping: for a person, with its parent, or with all others.
+        let drains = matches!(*self.stage.borrow(), Stage::Stopping);
+        self.verdicts.decided(node, if drains { Decision::Drains } else { Decision::Stopped });
+        let Some(role) = self.role_mut(node) else { return };
+        (role.runs, role.drains) = (true, false);
+        role.signal(Signal::Run);
+        let number = role.actor.begin(&role.lane);
+        let role = role.clone();
+        let (actor, lane) = (role.actor.clone(), role.lane.clone());
+        let incarnation = Incarnation { world: self.world.clone(), actor, lane, number };
         let commands = self.commands.clone();
         tokio::spawn(async move {
-            let started = || drop(commands.send(Command::Started(node, number)));
+            let started = || drop(commands.send(Command::Started(node, run)));
             let world = incarnation.world.clone();
-            let actor = incarnation.actor.clone();
-            let run = AssertUnwindSafe(incarnation.run(started)).catch_unwind();
-            let end = run.await.unwrap_or_else(|panic| End::Crashed(report_bug(&actor, number, &*panic)));
+            let end = AssertUnwindSafe(incarnation.run(started)).catch_unwind().await;
+            let end = end.unwrap_or_else(|panic| End::Crashed(report_bug(&role, number, &*panic)));
             // What it had may have ended with it.
             world.idle_hint.notify_waiters();
-            let _ = commands.send(Command::Ended(node, number, end));
+            let _ = commands.send(Command::Ended(node, run, end));
         });
     }
 
-    fn actor(&self, node: Node) -> &Arc<Actor> {
-        self.actors[node].as_ref().expect("the kernel gets no actions of its own")
+    fn role(&self, node: Node) -> &Role {
+        self.roles[node.index()].as_ref().expect("the kernel gets no actions of its own")
+    }
+
+    /// None for one that is gone meanwhile.
+    fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
+        self.roles[node.index()].as_mut().filter(|role| role.node == node)
+    }
+}
+
+fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
+    NodeSpec {
+        kind: spec.restart.kind,
+        backoff: spec.restart.backoff,
+        supervision: spec.supervision,
+        auto_start: spec.auto_start,
+        dynamic,
+        consulted: false,
+        consult_timeout: spec.timeout,
     }
 }
 
 /// The kernel itself panicked while it ran an incarnation. That must not leave an actor that nobody restarts.
-fn report_bug(actor: &Actor, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
+fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
     let message = format!("a bug in the kernel: {}", panic_message(panic));
-    tracing::error!(target: "playhouse", address = %actor.address(), "{message}");
-    let report = Arc::new(CrashReport {
-        address: actor.address().clone(),
-        incarnation,
-        at: SystemTime::now(),
-        blamed: None,
-        replayed: 0,
-        crash: Crash::new(CrashReason::Panic { message }),
-    });
-    *actor.last_crash.lock() = Some(report.clone());
+    tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
+    let crash = Crash::new(CrashReason::Panic { message });
+    let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
+    *role.lane.last_crash.lock() = Some(report.clone());
     report
 }

@@ -113,3 +113,37 @@ async fn a_circle_of_asks_fails_at_once_with_the_chain() {
     assert_eq!(ask(&kernel, "/a", "?").await, Ok("deadlock: /b -> /a -> /b".into()));
     assert_eq!(ask(&kernel, "/self", "?").await, Ok("deadlock: /self -> /self".into()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_back_after_its_answer_closes_no_circle() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let friend = |other: &'static str| {
+        let log = log.clone();
+        native(move |hand| {
+            let log = log.clone();
+            Box::pin(async move {
+                if text(hand) == "go" {
+                    let answer = hand.ask(other, b"?", Duration::from_secs(4)).await;
+                    log.note(format!("{} asked: {answer:?}", hand.address()));
+                }
+                Ok(Outcome::Done(Some(b"ok".to_vec())))
+            })
+        })
+    };
+    let (a, b) = (sends_to(friend("/b").at("/a"), &["/b"]), sends_to(friend("/a").at("/b"), &["/a"]));
+    let kernel = start(vec![a, b]).await;
+    kernel.halt(&addr("/b")).await;
+    // Alone in the first batch; the second has both the question and the word to ask back.
+    tell(&kernel, "/b", "first").await;
+    tell(&kernel, "/a", "go").await;
+    while kernel.actors().await[1].waiting < 2 {
+        tokio::task::yield_now().await;
+    }
+    tell(&kernel, "/b", "go").await;
+    kernel.resume(&addr("/b")).await;
+    kernel.idle().await;
+    let mut lines = journal.lines();
+    lines.sort();
+    assert_eq!(lines, ["/a asked: Ok([111, 107])", "/b asked: Ok([111, 107])"]);
+}

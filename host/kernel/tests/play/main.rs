@@ -3,8 +3,13 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod children;
+mod crashes;
+mod instances;
+mod letters;
 mod mailboxes;
 mod restarts;
 mod stage;
 mod stops;
+mod timers;
 mod turns;

@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use playhouse_kernel::{Crash, CrashReason, Kernel, Outcome, Plan, RestartKind, Stage, State, SupervisionSpec};
+use playhouse_kernel::{
+    Crash, CrashReason, Kernel, Outcome, Plan, RestartKind, Stage, State, Strategy, SupervisionSpec,
+};
 
 use crate::stage::*;
 
@@ -74,6 +76,41 @@ async fn a_crash_takes_the_children_down_first_and_brings_them_back_after() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(journal.lines(), ["+p#1", "+x#1", "+y#1", "-y", "-x", "+p#2", "+x#2", "+y#2"]);
+}
+
+/// Four actors under a kernel with this strategy, of which `b` crashed once: what they did.
+async fn after_a_crash_of_b(strategy: Strategy) -> Vec<String> {
+    let journal = Journal::default();
+    let mut actors = ["/a", "/b", "/c", "/d"].map(|a| fragile(&journal).at(a));
+    actors[1].restart.attempts = 1;
+    let supervision = SupervisionSpec { strategy, ..SupervisionSpec::default() };
+    let kernel = start_plan(&Plan { supervision, ..plan(actors.into()) }).await;
+    let before = journal.lines().len();
+    kernel.halt(&addr("/c")).await;
+    tell(&kernel, "/c", "waits").await;
+    tell(&kernel, "/b", "crash").await;
+    while journal.count("+d#2") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(state_of(&kernel, "/c").await, State::Stopped);
+    assert_eq!(kernel.restarts(), 1, "it counts once");
+    kernel.resume(&addr("/c")).await;
+    tell(&kernel, "/a", "still there").await;
+    kernel.idle().await;
+    assert_eq!((journal.count("c:waits"), journal.count("a:still there")), (1, 1));
+    assert_eq!(letters(&kernel), ["crashed crash x1"]);
+    let lines = journal.lines().split_off(before);
+    lines.into_iter().filter(|line| !line.starts_with("+c") && !line.contains(':')).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_for_all_restarts_everybody_but_whom_a_person_stopped_and_loses_no_message() {
+    assert_eq!(after_a_crash_of_b(Strategy::OneForAll).await, ["-c", "-d", "-a", "+a#2", "+b#2", "+d#2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rest_for_one_restarts_those_that_start_after_the_one_that_crashed() {
+    assert_eq!(after_a_crash_of_b(Strategy::RestForOne).await, ["-c", "-d", "+b#2", "+d#2"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorSpec, Address, Behavior, BoxFuture, Crash, CrashReason, Hand, Kernel, Launcher, Outcome, Plan, Stage,
+    ActorSpec, Address, Behavior, Bounds, BoxFuture, Config, Crash, CrashReason, Failure, Hand, Kernel, Launcher,
+    Outcome, Plan, Stage, Template, TimerError,
 };
 
 /// Lines that actors wrote, in the order in which it happened.
@@ -32,7 +33,9 @@ type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 /// An actor made of closures.
 #[derive(Clone)]
 pub struct Native {
+    plugin: &'static str,
     init: Arc<Step>,
+    prepare: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
 }
@@ -41,7 +44,13 @@ pub struct Native {
 pub fn native(
     handler: impl for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
 ) -> Native {
-    Native { init: Arc::new(|_| Ok(())), handler: Arc::new(handler), shutdown: Arc::new(|_| Ok(())) }
+    Native {
+        plugin: "native",
+        init: Arc::new(|_| Ok(())),
+        prepare: Arc::new(|_| Ok(())),
+        handler: Arc::new(handler),
+        shutdown: Arc::new(|_| Ok(())),
+    }
 }
 
 /// As [`native`], for handlers that do not wait.
@@ -67,6 +76,16 @@ impl Native {
         self
     }
 
+    pub fn on_prepare(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
+        self.prepare = Arc::new(hook);
+        self
+    }
+
+    pub fn named(mut self, plugin: &'static str) -> Self {
+        self.plugin = plugin;
+        self
+    }
+
     pub fn on_shutdown(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.shutdown = Arc::new(hook);
         self
@@ -84,7 +103,85 @@ impl Launcher for Native {
     }
 
     fn plugin(&self) -> &'static str {
-        "native"
+        self.plugin
+    }
+}
+
+/// Actors to spawn: all defaults, changed by a function.
+pub struct Kind(pub Native, pub fn(&mut ActorSpec), pub bool);
+
+impl Template for Kind {
+    fn spec(&self, address: Address, config: Config, _: Bounds) -> ActorSpec {
+        let native = self.0.clone();
+        let init = native.init.clone();
+        let native = native.on_init(move |hand| {
+            // What an actor can see of its configuration.
+            if let Some(to) = config.get("greets") {
+                hand.tell(to, b"hello").expect("granted");
+            }
+            init(hand)
+        });
+        let mut spec = ActorSpec::new(address, Arc::new(native));
+        (self.1)(&mut spec);
+        spec
+    }
+
+    fn recursive(&self) -> bool {
+        self.2
+    }
+}
+
+/// Does what a message says, one step after another, separated by `;`, and notes what is refused.
+///
+/// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
+/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+pub fn scripted(journal: &Journal) -> Native {
+    let journal = journal.clone();
+    let timer = Arc::new(Mutex::new(0));
+    native(move |hand| {
+        let (journal, timer) = (journal.clone(), timer.clone());
+        Box::pin(async move {
+            let script = text(hand);
+            for step in script.split(';') {
+                match step {
+                    "fail" => return Ok(Outcome::Failed(Failure::Reject("as told".into()))),
+                    "retry" => return Ok(Outcome::Failed(Failure::Retry("as told".into()))),
+                    "trap" => return Err(trap()),
+                    step => act(hand, step, &journal, &timer).await,
+                }
+            }
+            Ok(Outcome::Done(None))
+        })
+    })
+}
+
+async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>) {
+    let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+    let words: Vec<_> = rest.splitn(if matches!(verb, "tell" | "ask") { 2 } else { 3 }, ' ').collect();
+    let wait = |ms: &str| Duration::from_millis(ms.parse().expect("a number"));
+    let set = |set: Result<u64, TimerError>| set.map(|id| *timer.lock() = id).map_err(|e| e.to_string());
+    let done = match (verb, &*words) {
+        ("spawn", [name, plugin]) => hand.spawn(name, plugin, Config::new()).map_err(|e| e.to_string()),
+        ("greeting", [name, plugin, to]) => {
+            hand.spawn(name, plugin, [("greets".into(), (*to).into())].into()).map_err(|e| e.to_string())
+        }
+        ("stop", [name]) => hand.stop(name).map_err(|e| e.to_string()),
+        ("tell", [to, body]) => hand.tell(to, body.as_bytes()).map_err(|e| e.to_string()),
+        ("ask", [to, body]) => hand.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
+        ("after", [ms, to, body]) => set(hand.tell_after(to, body.as_bytes(), wait(ms))),
+        ("every", [ms, to, body]) => set(hand.tell_every(to, body.as_bytes(), wait(ms))),
+        ("cancel", _) => {
+            hand.cancel(*timer.lock());
+            Ok(())
+        }
+        ("children", _) => Err(hand.children().join(" ")),
+        ("lookup", [path]) => Err(format!("{:?}", hand.lookup(path))),
+        ("state", [path]) => Err(format!("{:?}", hand.state(path).await)),
+        ("note", _) => Err(rest.to_owned()),
+        _ => Ok(()),
+    };
+    if let Err(line) = done {
+        journal.note(format!("{}:{line}", hand.address().name()));
     }
 }
 
@@ -113,6 +210,11 @@ impl Behavior for Run {
         })
     }
 
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let result = (self.native.prepare)(&mut self.hand);
+        Box::pin(async { result })
+    }
+
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let result = (self.native.shutdown)(&mut self.hand);
         Box::pin(async { result })
@@ -133,6 +235,11 @@ pub fn trap() -> Crash {
 
 pub fn sends_to(mut spec: ActorSpec, to: &[&str]) -> ActorSpec {
     spec.sends_to = to.iter().map(|a| addr(a)).collect();
+    spec
+}
+
+pub fn spawns(mut spec: ActorSpec, plugins: &[&str]) -> ActorSpec {
+    spec.spawns = plugins.iter().map(|&plugin| plugin.to_owned()).collect();
     spec
 }
 
@@ -164,7 +271,7 @@ pub async fn ask(kernel: &Kernel, to: &str, body: &str) -> Result<String, String
 
 /// Kinds of all dead letters with their bodies, oldest first.
 pub fn letters(kernel: &Kernel) -> Vec<String> {
-    let show = |l: &playhouse_kernel::DeadLetter| {
+    let show = |l: &Arc<playhouse_kernel::DeadLetter>| {
         format!("{} {} x{}", l.reason.kind(), String::from_utf8_lossy(&l.message.body), l.message.envelope.attempt)
     };
     kernel.dead_letters().iter().map(show).collect()

@@ -54,6 +54,34 @@ async fn memory_beyond_the_limit_is_refused_and_named() {
 }
 
 #[tokio::test]
+async fn what_a_fixed_limit_refuses_is_named() {
+    let handle = |body: &str| {
+        let table = if body.contains("$t") { "(table $t 1 funcref)" } else { "" };
+        actor(&format!(
+            r#"{table} (data (i32.const 100) "/a")
+            (func (export "handle") (param i32 i32) (result i32) {body})"#
+        ))
+    };
+    for (code, more_than) in [
+        ("(loop (call $get-stdout) (drop) (br 0)) (unreachable)", "4096 handles at a time"),
+        (
+            "(drop (memory.grow (i32.const 14)))
+             (call $ask (i32.const 100) (i32.const 2) (i32.const 0) (i32.const 1048576) (i64.const 1) (i32.const 504))
+             (unreachable)",
+            "1048576 bytes handed over in one call",
+        ),
+        (
+            "(call $get-random-bytes (i64.const 1048577) (i32.const 504)) (unreachable)",
+            "1048576 random bytes in one call",
+        ),
+        ("(drop (table.grow $t (ref.null func) (i32.const 65536))) (unreachable)", "65536 elements in a table"),
+    ] {
+        let play = Play::start(&[("/a", handle(code))]);
+        assert_eq!(play.crash("/a", "").await.crash.reason, CrashReason::Limit { more_than: more_than.into() });
+    }
+}
+
+#[tokio::test]
 async fn a_component_that_begins_with_more_memory_than_allowed_does_not_start() {
     let code = format!("(table 60000 funcref) (table 60000 funcref) {ECHO}");
     let play = Play::start(&[("/greedy", actor(&code))]);

@@ -96,6 +96,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
   (import "wasi:cli/stdout@0.2.0" (instance $stdout
     (export "output-stream" (type $o (eq $output-stream)))
     (export "get-stdout" (func (result (own $o))))))
+  (import "wasi:random/random@0.2.0" (instance $random
+    (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
   (import "wasi:filesystem/types@0.2.0" (instance $files (export "descriptor" (type (sub resource)))))
   (alias export $files "descriptor" (type $descriptor))
   (import "wasi:filesystem/preopens@0.2.0" (instance $preopens
@@ -125,6 +127,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
   (core func $hand-over (canon lower (func $batch "hand-over") (memory $memory)))
   (core func $get-environment (canon lower (func $environment "get-environment") (memory $memory) (realloc $realloc)))
   (core func $get-directories (canon lower (func $preopens "get-directories") (memory $memory) (realloc $realloc)))
+  (core func $get-random-bytes (canon lower (func $random "get-random-bytes") (memory $memory) (realloc $realloc)))
   (core func $exit (canon lower (func $exit "exit")))
   (core func $get-stdout (canon lower (func $stdout "get-stdout")))
   (core func $get-stderr (canon lower (func $stderr "get-stderr")))
@@ -144,6 +147,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (import "host" "hand-over" (func $hand-over (param i32 i32)))
     (import "host" "get-environment" (func $get-environment (param i32)))
     (import "host" "get-directories" (func $get-directories (param i32)))
+    (import "host" "get-random-bytes" (func $get-random-bytes (param i64 i32)))
     (import "host" "exit" (func $exit (param i32)))
     (import "host" "get-stdout" (func $get-stdout (result i32)))
     (import "host" "get-stderr" (func $get-stderr (result i32)))
@@ -168,7 +172,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
       (export "tell" (func $tell)) (export "ask" (func $ask)) (export "panicked" (func $panicked))
       (export "resolve" (func $resolve)) (export "hand-over" (func $hand-over))
       (export "get-environment" (func $get-environment)) (export "get-directories" (func $get-directories))
-      (export "exit" (func $exit)) (export "get-stdout" (func $get-stdout))
+      (export "get-random-bytes" (func $get-random-bytes)) (export "exit" (func $exit)) (export "get-stdout" (func $get-stdout))
       (export "get-stderr" (func $get-stderr)) (export "write" (func $write))))))
 
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))

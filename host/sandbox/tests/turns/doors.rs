@@ -42,4 +42,15 @@ at_every_door! {
     the_envelope_is_that_of_the_message_in_hand
     more_than_a_frame_holds_goes_out_in_order
     a_restarted_actor_finds_its_routes_again
+    a_child_told_in_the_turn_that_made_it_gets_the_message
+    a_spawn_of_a_failed_message_never_happens
+    a_spawn_of_a_crashed_batch_happens_once
+    what_may_not_be_spawned_or_stopped_is_refused_with_its_reason
+    a_child_is_stopped_when_its_turn_commits_and_its_name_is_free_when_it_is_gone
+    a_batch_tells_a_child_that_was_stopped_and_spawned_again
+    timers_are_set_when_their_turn_commits_and_tell_in_order
+    timers_die_with_their_incarnation
+    a_cancelled_timer_does_not_tell
+    an_actor_has_no_more_timers_than_its_limit
+    a_timer_needs_a_receiver_that_may_be_told
 }

@@ -109,3 +109,50 @@ async fn outcomes_that_are_given_twice() {
     let text = crash(&answers(&hand_over, &two)).await;
     assert_eq!(text, "it has an operation after the outcome of the last message");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_was_never_reserved() {
+    let spawned = frame(|out| {
+        out.spawn(0);
+        out.done(None);
+    });
+    let text = crash(&answers(RESOLVE, &spawned)).await;
+    assert_eq!(text, "it spawns the child of route 0, which its message has not reserved, or spawned already");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_no_child() {
+    let stopped = |route| {
+        frame(|out| {
+            out.stop(route);
+            out.done(None);
+        })
+    };
+    let text = crash(&answers(RESOLVE, &stopped(0))).await;
+    assert_eq!(text, "it stops the actor of route 0, which is not a child that it spawned");
+    assert_eq!(crash(&answers("", &stopped(7))).await, "it sends to route 7, which it was never given");
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_that_are_out_of_order_too_large_or_to_nobody() {
+    let timer = |ids: &[u64], route, body: &[u8]| {
+        frame(|out| {
+            ids.iter().for_each(|&id| out.timer(id, route, 1, false, body));
+            out.done(None);
+        })
+    };
+    let out_of_order = |id: u64| format!("it sets a timer with the id {id}, which is out of order");
+    assert_eq!(crash(&answers(RESOLVE, &timer(&[0], 0, b""))).await, out_of_order(0));
+    assert_eq!(crash(&answers(RESOLVE, &timer(&[5, 6, 6], 0, b""))).await, out_of_order(6));
+    assert_eq!(crash(&answers(RESOLVE, &timer(&[1 << 63], 0, b""))).await, out_of_order(1 << 63));
+    assert_eq!(crash(&answers("", &timer(&[1], 3, b""))).await, "it sends to route 3, which it was never given");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_that_is_cut_short() {
+    let mut cut = frame(|out| out.timer(1, 0, 1, false, b""));
+    cut.drain(20..28);
+    cut[8] = 8;
+    let text = crash(&answers(RESOLVE, &cut)).await;
+    assert_eq!(text, "the operation at byte 0 cannot have 8 bytes after its header");
+}

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Answer, Behavior, BoxFuture, Crash, CrashReason, Failure, Hand, Kernel, Launcher, Outcome, Plan,
+    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, Config, Crash, CrashReason, Failure, Hand, Kernel,
+    Launcher, Outcome, Plan, Template,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
@@ -27,7 +28,13 @@ impl Door {
     fn puppet(self) -> Arc<dyn Launcher> {
         static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
         let plugin = match self {
-            Self::Native => return Arc::new(Native(Arc::new(|hand| Box::pin(puppet(hand))))),
+            Self::Native => {
+                let timer = Arc::new(AtomicU64::new(0));
+                return Arc::new(Native(Arc::new(move |hand| {
+                    let timer = timer.clone();
+                    Box::pin(async move { puppet(hand, &timer).await })
+                })));
+            }
             Self::Plain => &PLUGINS[0],
             Self::Turns => &PLUGINS[1],
         };
@@ -61,7 +68,8 @@ pub fn address(text: &str) -> Address {
 }
 
 /// `/a`, the puppet; `/log`, which keeps what it is sent; `/peer`, which sends its messages on to `/a`; and `/echo`,
-/// which replies and notes that in the log. `/a` may send to `/log`, `/echo` and `/nobody`.
+/// which replies and notes that in the log. `/a` may send to `/log`, `/echo` and `/nobody`, and may spawn workers, which send
+/// their names and what they are told to `/log`; no more than 5 at a time. It may have 3 timers.
 pub struct Play {
     pub kernel: Kernel,
     log: Log,
@@ -95,6 +103,8 @@ impl Play {
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
             let mut spec = ActorSpec::new(address(at), launcher);
             spec.sends_to = to.iter().map(|to| address(to)).collect();
+            spec.spawns = vec!["worker".to_owned()];
+            (spec.max_children, spec.max_timers) = (5, 3);
             spec
         };
         let plan = Plan {
@@ -104,12 +114,20 @@ impl Play {
                 spec("/a", Arc::new(puppet), &["/log", "/echo", "/nobody"]),
                 spec("/peer", Arc::new(peer), &["/a"]),
             ],
+            plugins: [("worker".to_owned(), Arc::new(Worker) as Arc<dyn Template>)].into(),
             seed: 7,
             ..Plan::default()
         };
         let kernel = Kernel::start(&plan).unwrap();
         kernel.booted().await;
         Self { kernel, log, most }
+    }
+
+    /// Waits until no child of the puppet is left.
+    pub async fn childless(&self) {
+        while self.kernel.actors().await.iter().any(|actor| actor.dynamic) {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Sends all of it before any of it is handled, and waits until all is.
@@ -141,7 +159,7 @@ impl Play {
             let body = body.chars().take(40).collect::<String>();
             format!("{} {body} x{}", letter.reason.kind(), letter.message.envelope.attempt)
         };
-        letters.iter().map(show).collect()
+        letters.iter().map(|letter| show(letter)).collect()
     }
 
     /// Whether messages came many at a time: else a rule about batches was not put to the test.
@@ -154,8 +172,36 @@ fn text(hand: &Hand) -> String {
     String::from_utf8_lossy(hand.body()).into_owned()
 }
 
+/// Sends its name and what it is told to `/log`.
+struct Worker;
+
+impl Template for Worker {
+    fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
+        let worker = native(|hand| {
+            let line = format!("{}: {}", hand.address().name(), text(hand));
+            hand.tell("/log", line.as_bytes()).unwrap();
+        });
+        let mut spec = ActorSpec::new(address, Arc::new(worker));
+        spec.sends_to = vec![self::address("/log")];
+        spec
+    }
+}
+
+/// A refusal goes to the log, in words that do not depend on the door.
+fn log_error<E: std::fmt::Debug>(hand: &mut Hand, done: Result<(), E>) -> Result<(), playhouse_kernel::SendError> {
+    match done {
+        Ok(()) => Ok(()),
+        Err(error) => hand.tell("/log", kind(&format!("{error:?}")).as_bytes()),
+    }
+}
+
+/// The name of an error's variant.
+fn kind(debugged: &str) -> String {
+    debugged.split(['(', ' ']).next().unwrap_or_default().to_owned()
+}
+
 /// The puppet in plain Rust; `tests/guests/puppet` says what the words mean.
-async fn puppet(hand: &mut Hand) -> Result<Outcome, Crash> {
+async fn puppet(hand: &mut Hand, timer: &AtomicU64) -> Result<Outcome, Crash> {
     let (mut reply, order) = (None, text(hand));
     for step in order.split(';') {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
@@ -192,6 +238,33 @@ async fn puppet(hand: &mut Hand) -> Result<Outcome, Crash> {
             "retry" => return Ok(Outcome::Failed(Failure::Retry(rest.to_owned()))),
             "retry-once" if first => return Ok(Outcome::Failed(Failure::Retry(rest.to_owned()))),
             "trap" => return Err(Crash::new(CrashReason::Trap { kind: "as told".into() })),
+            "spawn" => {
+                let spawned = hand.spawn(rest, "worker", Config::new());
+                log_error(hand, spawned)
+            }
+            "stop" => {
+                let stopped = hand.stop(rest);
+                log_error(hand, stopped)
+            }
+            "after" | "every" => {
+                let wait = Duration::from_millis(to.parse().unwrap());
+                let (to, body) = body.split_once(' ').unwrap_or((body, ""));
+                let set = match verb {
+                    "after" => hand.tell_after(to, body.as_bytes(), wait),
+                    _ => hand.tell_every(to, body.as_bytes(), wait),
+                };
+                let set = set.map(|id| timer.store(id, Relaxed));
+                log_error(hand, set)
+            }
+            "cancel" => {
+                hand.cancel(timer.load(Relaxed));
+                Ok(())
+            }
+            "around" => {
+                let found = hand.lookup("w").map(|address| address.to_string()).unwrap_or_default();
+                let line = format!("{:?} {found} {:?}", hand.children(), hand.state("/log").await);
+                hand.tell("/log", line.as_bytes())
+            }
             _ => Ok(()),
         };
         if let Err(error) = told {
@@ -236,6 +309,13 @@ impl Behavior for Run {
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        if self.hand.incarnation() > 1 && self.hand.address().as_str() == "/a" {
+            self.hand.spawn("again", "worker", Config::new()).unwrap();
+        }
         Box::pin(async { Ok(()) })
     }
 
@@ -290,6 +370,10 @@ impl Behavior for Counted {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         self.most.fetch_max(self.inner.hand().len(), Relaxed);
         self.inner.handle()
+    }
+
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.inner.prepare_children()
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

@@ -11,47 +11,81 @@
 //! | `reject WHY`, `retry WHY` | fails |
 //! | `retry-once WHY` | fails the first attempt |
 //! | `trap` | panics |
+//! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; `/log` is sent what is refused |
+//! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; `/log` is sent what is refused |
+//! | `cancel` | cancels the last timer |
+//! | `around` | sends its children, whether it finds `w`, and the state of `/log` to `/log` |
 //! | anything else | nothing |
 
 #![allow(missing_docs)]
 
 use std::time::Duration;
 
-use playhouse_sdk::{Actor, Context, Message, Result, export_actor, reject, retry};
+use playhouse_sdk::{Actor, Context, Message, Result, TimerId, export_actor, reject, retry};
 
 #[derive(Default)]
-struct Puppet;
+struct Puppet {
+    timer: Option<TimerId>,
+}
 
 export_actor!(Puppet);
 
 impl Actor for Puppet {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
-        msg.text()?.split(';').try_for_each(|step| act(step, ctx))
+        msg.text()?.split(';').try_for_each(|step| self.act(step, ctx))
+    }
+
+    fn prepare_children(&mut self, ctx: &mut Context) -> Result {
+        if ctx.incarnation() > 1 { log_error(ctx, ctx.spawn("again", "worker")) } else { Ok(()) }
     }
 }
 
-fn act(step: &str, ctx: &Context) -> Result {
-    let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
-    let (to, body) = rest.split_once(' ').unwrap_or((rest, ""));
-    match verb {
-        "tell" => ctx.tell(to, body)?,
-        "ask" => match ctx.ask(to, body, Duration::from_secs(5)) {
-            Ok(reply) => ctx.tell("/log", format!("answer {}", String::from_utf8_lossy(&reply)))?,
-            Err(_) => ctx.tell("/log", "no answer")?,
-        },
-        "reply" => ctx.reply(rest),
-        "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),
-        "back" => ctx.tell(&ctx.sender().unwrap_or_default(), rest)?,
-        "envelope" => {
-            let envelope = ctx.envelope().expect("a message is in hand");
-            let sender = envelope.sender.unwrap_or_default();
-            ctx.tell("/log", format!("{sender} {} {} {}", envelope.hops, envelope.attempt, envelope.asked))?;
+/// A refusal goes to the log, by the name of the error's variant.
+fn log_error<T, E: std::fmt::Debug>(ctx: &Context, done: Result<T, E>) -> Result {
+    let Err(error) = done else { return Ok(()) };
+    let error = format!("{error:?}");
+    Ok(ctx.tell("/log", error.split(['(', ' ']).next().unwrap_or_default())?)
+}
+
+impl Puppet {
+    fn act(&mut self, step: &str, ctx: &Context) -> Result {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        let (to, body) = rest.split_once(' ').unwrap_or((rest, ""));
+        match verb {
+            "tell" => ctx.tell(to, body)?,
+            "ask" => match ctx.ask(to, body, Duration::from_secs(5)) {
+                Ok(reply) => ctx.tell("/log", format!("answer {}", String::from_utf8_lossy(&reply)))?,
+                Err(_) => ctx.tell("/log", "no answer")?,
+            },
+            "reply" => ctx.reply(rest),
+            "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),
+            "back" => ctx.tell(&ctx.sender().unwrap_or_default(), rest)?,
+            "envelope" => {
+                let envelope = ctx.envelope().expect("a message is in hand");
+                let sender = envelope.sender.unwrap_or_default();
+                ctx.tell("/log", format!("{sender} {} {} {}", envelope.hops, envelope.attempt, envelope.asked))?;
+            }
+            "reject" => return Err(reject(rest)),
+            "retry" => return Err(retry(rest)),
+            "retry-once" if ctx.envelope().is_some_and(|envelope| envelope.attempt == 1) => return Err(retry(rest)),
+            "trap" => panic!("as told"),
+            "spawn" => log_error(ctx, ctx.spawn(rest, "worker"))?,
+            "stop" => log_error(ctx, ctx.stop_child(rest))?,
+            "after" | "every" => {
+                let (to, body) = body.split_once(' ').unwrap_or((body, ""));
+                let wait = Duration::from_millis(rest.split(' ').next().unwrap_or_default().parse()?);
+                let timer =
+                    if verb == "after" { ctx.tell_after(wait, to, body) } else { ctx.tell_every(wait, to, body) };
+                self.timer = timer.as_ref().ok().copied().or(self.timer);
+                log_error(ctx, timer)?;
+            }
+            "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
+            "around" => {
+                let found = ctx.lookup("w").unwrap_or_default();
+                ctx.tell("/log", format!("{:?} {found} {:?}", ctx.children(), ctx.state("/log")))?;
+            }
+            _ => {}
         }
-        "reject" => return Err(reject(rest)),
-        "retry" => return Err(retry(rest)),
-        "retry-once" if ctx.envelope().is_some_and(|envelope| envelope.attempt == 1) => return Err(retry(rest)),
-        "trap" => panic!("as told"),
-        _ => {}
+        Ok(())
     }
-    Ok(())
 }

@@ -1,0 +1,76 @@
+//! What is counted of the kernel. `per_N`: the counted work is done N times, and the table has the count of one.
+
+// The macros name the counted functions for the linker, which counts as unsafe code.
+#![allow(missing_docs, unsafe_code)]
+
+use gungraun::{library_benchmark, library_benchmark_group, main};
+use playhouse_instructions::Scene;
+
+// Recorded, committed, pushed in a run; taken 64 at a time, handled.
+#[library_benchmark]
+#[bench::per_1024(Scene::source_and_sink())]
+fn tell_in_batches(scene: Scene) -> Scene {
+    scene.feed(1024, 1)
+}
+
+// Each message wakes an actor, which handles it and sends the next.
+#[library_benchmark]
+#[bench::per_1024(Scene::ping_and_pong())]
+fn tell_alone(scene: Scene) -> Scene {
+    scene.bounce(1024)
+}
+
+// One message in, eight out, eight handled.
+#[library_benchmark]
+#[bench::per_1024(Scene::hub_and_eight_sinks())]
+fn fan_out_to_eight(scene: Scene) -> Scene {
+    scene.feed(1024, 8)
+}
+
+// As `tell_in_batches`, twice; between them the host's part of a batch that crosses as a frame: flat, read, recorded.
+#[library_benchmark]
+#[bench::per_1024(Scene::relay())]
+fn relay_in_frames(scene: Scene) -> Scene {
+    scene.feed(1024, 1)
+}
+
+// From outside, one by one, into a mailbox from which nobody takes.
+#[library_benchmark]
+#[bench::per_1024(Scene::stopped_sink())]
+fn push(scene: Scene) -> Scene {
+    scene.push(1024)
+}
+
+// What waits, by an actor that starts; its start is a small part of it.
+#[library_benchmark]
+#[bench::per_1024(Scene::stopped_sink().push(1024))]
+fn take(scene: Scene) -> Scene {
+    scene.take(1024)
+}
+
+#[library_benchmark]
+#[bench::per_1024(Scene::answer())]
+fn ask_one_at_a_time(scene: Scene) -> Scene {
+    scene.ask(1024)
+}
+
+#[library_benchmark]
+#[bench::per_128(Scene::fragile())]
+fn crash_to_next_answer(scene: Scene) -> Scene {
+    scene.crash(128)
+}
+
+library_benchmark_group!(
+    name = kernel;
+    benchmarks =
+        tell_in_batches,
+        tell_alone,
+        fan_out_to_eight,
+        relay_in_frames,
+        push,
+        take,
+        ask_one_at_a_time,
+        crash_to_next_answer
+);
+
+main!(library_benchmark_groups = kernel);

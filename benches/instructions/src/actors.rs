@@ -1,0 +1,213 @@
+//! The actors whose messages are counted. They do next to nothing: what is counted is the way to them and from them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use playhouse_frame::{Encoder, Op, Outbound, trailer};
+use playhouse_kernel::{
+    ActorSpec, Address, Backoff, Behavior, BoxFuture, Bulk, Crash, CrashReason, Hand, Launcher, Outcome,
+};
+use tokio::sync::Notify;
+
+use crate::BODY;
+
+/// Most messages of one batch.
+const BATCH: usize = 64;
+
+/// How many messages arrived. Clones are handles to the same one.
+#[derive(Clone, Default)]
+pub(crate) struct Tally(Arc<Arrivals>);
+
+#[derive(Default)]
+struct Arrivals {
+    arrived: AtomicUsize,
+    wanted: AtomicUsize,
+    full: Notify,
+}
+
+impl Tally {
+    /// Counts from zero again; what it returns resolves when so many have arrived since.
+    pub(crate) fn full(&self, wanted: usize) -> impl Future<Output = ()> {
+        self.0.arrived.store(0, Relaxed);
+        self.0.wanted.store(wanted, Relaxed);
+        self.0.full.notified()
+    }
+
+    /// One more; whether it is the last.
+    fn one(&self) -> bool {
+        let last = self.0.arrived.fetch_add(1, Relaxed) + 1 == self.0.wanted.load(Relaxed);
+        if last {
+            self.0.full.notify_one();
+        }
+        last
+    }
+}
+
+/// For each message it sends a run of messages.
+pub(crate) fn source(at: &str, to: &str, run: usize) -> ActorSpec {
+    let target = to.to_owned();
+    let mut spec = each(at, &[to], move |hand| {
+        for _ in 0..run {
+            hand.tell(&target, &BODY).map_err(broken)?;
+        }
+        Ok(Outcome::Done(None))
+    });
+    // Each run is a commit of its own.
+    spec.batch = 1;
+    spec
+}
+
+/// It counts.
+pub(crate) fn count(at: &str, tally: &Tally) -> ActorSpec {
+    let tally = tally.clone();
+    each(at, &[], move |_| {
+        tally.one();
+        Ok(Outcome::Done(None))
+    })
+}
+
+/// It counts, and sends a message on until the tally is full.
+pub(crate) fn bounce(at: &str, to: &str, tally: &Tally) -> ActorSpec {
+    let (target, tally) = (to.to_owned(), tally.clone());
+    each(at, &[to], move |hand| {
+        if !tally.one() {
+            hand.tell(&target, &BODY).map_err(broken)?;
+        }
+        Ok(Outcome::Done(None))
+    })
+}
+
+/// Each message goes to all of them.
+pub(crate) fn fan_out(at: &str, to: &[String]) -> ActorSpec {
+    let targets = to.to_vec();
+    let granted: Vec<&str> = to.iter().map(String::as_str).collect();
+    each(at, &granted, move |hand| {
+        for target in &targets {
+            hand.tell(target, &BODY).map_err(broken)?;
+        }
+        Ok(Outcome::Done(None))
+    })
+}
+
+/// It replies with what it was asked.
+pub(crate) fn answer(at: &str) -> ActorSpec {
+    each(at, &[], |hand| Ok(Outcome::Done(Some(hand.body().to_vec()))))
+}
+
+/// It crashes when it is asked to, and replies to everything else. It is back at once.
+pub(crate) fn fragile(at: &str) -> ActorSpec {
+    let mut spec = each(at, &[], |hand| match hand.body() {
+        b"crash" => Err(Crash::new(CrashReason::Trap { kind: "as asked".to_owned() })),
+        body => Ok(Outcome::Done(Some(body.to_vec()))),
+    });
+    spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
+    spec
+}
+
+/// It answers a whole batch with one frame, as a guest does, in which each message is sent on.
+pub(crate) fn relay(at: &str, to: &str) -> ActorSpec {
+    let target = to.to_owned();
+    let frames: Vec<Vec<u8>> = (0..=BATCH).map(frame_of_tells).collect();
+    actor(at, &[to], move |hand| {
+        let messages = hand.len();
+        let _frame = hand.flat(&trailer(messages as u32));
+        let route = hand.resolve(&target, 0).map_err(broken)?;
+        assert_eq!(route.route, 0, "the first address that is resolved");
+        hand.record(frames[messages].clone(), record)
+    })
+}
+
+/// What a guest returns for a batch of which it sends each message to its first route.
+pub fn frame_of_tells(messages: usize) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    for _ in 0..messages {
+        encoder.tell(0, &BODY);
+        encoder.done(None);
+    }
+    encoder.take()
+}
+
+/// As the sandbox does it, for the operations that occur here.
+fn record(bulk: &mut Bulk<'_>, frame: &[u8]) -> Result<(), Crash> {
+    for op in Outbound::open(frame).map_err(broken)? {
+        match op.map_err(broken)? {
+            Op::Tell { route, body } => bulk.tell(route, body).map_err(broken)?,
+            Op::Done => bulk.done(None).map_err(broken)?,
+            other => return Err(broken(format!("{other:?}"))),
+        }
+    }
+    Ok(())
+}
+
+fn broken(error: impl ToString) -> Crash {
+    Crash::new(CrashReason::Trap { kind: error.to_string() })
+}
+
+type Handle = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
+
+/// An actor that handles its messages one by one.
+fn each(
+    at: &str,
+    sends_to: &[&str],
+    handle: impl Fn(&mut Hand) -> Result<Outcome, Crash> + Send + Sync + 'static,
+) -> ActorSpec {
+    actor(at, sends_to, move |hand| {
+        while hand.current().is_some() {
+            let outcome = handle(hand)?;
+            hand.finish(outcome);
+        }
+        Ok(())
+    })
+}
+
+/// An actor that handles all messages in hand at once.
+fn actor(
+    at: &str,
+    sends_to: &[&str],
+    handle: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static,
+) -> ActorSpec {
+    let mut spec = ActorSpec::new(address(at), Arc::new(Native(Arc::new(handle))));
+    spec.batch = BATCH;
+    spec.sends_to = sends_to.iter().map(|to| address(to)).collect();
+    spec
+}
+
+#[derive(Clone)]
+struct Native(Arc<Handle>);
+
+struct Run(Native, Hand);
+
+impl Launcher for Native {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let run: Box<dyn Behavior> = Box::new(Run(self.clone(), hand));
+        Box::pin(async { Ok(run) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "native"
+    }
+}
+
+impl Behavior for Run {
+    fn hand(&mut self) -> &mut Hand {
+        &mut self.1
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { (self.0.0)(&mut self.1) })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    Address::parse(text).expect("a good address")
+}

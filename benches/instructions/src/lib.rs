@@ -1,0 +1,19 @@
+//! Plays whose instructions are counted: plain Rust actors on one thread, under a clock that stands still, so that the
+//! same work takes the same path each time.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `actors.rs` | the actors |
+//! | `scene.rs` | plays of them, and the work that is counted |
+//! | `../kernel.rs`, `../frames.rs` | what is counted, by name |
+//! | `../counts.toml` | how much it is |
+//! | `../sandbox` | the same for sandboxed actors, a program of its own: this package is built without wasmtime |
+
+mod actors;
+mod scene;
+
+pub use actors::frame_of_tells;
+pub use scene::Scene;
+
+/// The body of every message whose handling is counted.
+pub const BODY: [u8; 64] = [7; 64];

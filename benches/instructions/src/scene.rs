@@ -1,0 +1,150 @@
+//! Plays, and the work in them that is counted. All of it runs on the thread that calls.
+
+use std::time::Duration;
+
+use playhouse_kernel::{ActorSpec, AskError, Kernel, Plan, Stage, SupervisionSpec};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::BODY;
+use crate::actors::{Tally, address, answer, bounce, count, fan_out, fragile, relay, source};
+
+/// Never runs out: the clock stands still.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Messages that a source sends in one turn.
+const RUN: usize = 64;
+
+/// A running play on one thread. Those that send to a `/sink` have done it once, so that buffers have their size,
+/// addresses are resolved and batches are as large as they get.
+pub struct Scene {
+    runtime: Runtime,
+    kernel: Kernel,
+    tally: Tally,
+}
+
+impl Scene {
+    fn open(actors: impl FnOnce(&Tally) -> Vec<ActorSpec>) -> Self {
+        let tally = Tally::default();
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
+        let plan = Plan { actors: actors(&tally), supervision, ..Plan::default() };
+        let kernel = runtime.block_on(async {
+            let kernel = Kernel::start(&plan).expect("a good plan");
+            assert!(matches!(kernel.booted().await, Stage::Running));
+            kernel
+        });
+        Self { runtime, kernel, tally }
+    }
+
+    /// A source and a sink.
+    pub fn source_and_sink() -> Self {
+        Self::open(|tally| vec![count("/sink", tally), source("/source", "/sink", RUN)]).feed(1024, 1)
+    }
+
+    /// Two that send one message to and fro.
+    pub fn ping_and_pong() -> Self {
+        Self::open(|tally| vec![bounce("/ping", "/pong", tally), bounce("/pong", "/ping", tally)]).bounce(1024)
+    }
+
+    /// A source, and an actor that sends each message to eight sinks.
+    pub fn hub_and_eight_sinks() -> Self {
+        let hub = |tally: &Tally| {
+            let sinks: Vec<_> = (0..8).map(|n| format!("/sink{n}")).collect();
+            let mut actors: Vec<_> = sinks.iter().map(|sink| count(sink, tally)).collect();
+            actors.extend([fan_out("/hub", &sinks), source("/source", "/hub", RUN)]);
+            actors
+        };
+        Self::open(hub).feed(1024, 8)
+    }
+
+    /// A source, an actor that takes batches and answers them as a guest does, and a sink that it sends to.
+    pub fn relay() -> Self {
+        let actors =
+            |tally: &Tally| vec![count("/sink", tally), relay("/relay", "/sink"), source("/source", "/relay", RUN)];
+        Self::open(actors).feed(1024, 1)
+    }
+
+    /// A sink that was not started.
+    pub fn stopped_sink() -> Self {
+        Self::open(|tally| vec![ActorSpec { auto_start: false, ..count("/sink", tally) }])
+    }
+
+    /// An actor that replies.
+    pub fn answer() -> Self {
+        Self::open(|_| vec![answer("/answer")]).ask(64)
+    }
+
+    /// An actor that crashes when it is asked to.
+    pub fn fragile() -> Self {
+        Self::open(|_| vec![fragile("/fragile")]).crash(8)
+    }
+
+    /// The source sends so many messages, in runs; `each` of them arrives so often.
+    pub fn feed(self, messages: usize, each: usize) -> Self {
+        let source = address("/source");
+        self.runtime.block_on(async {
+            let full = self.tally.full(messages * each);
+            for _ in 0..messages / RUN {
+                self.kernel.tell(&source, b"go", PATIENCE).await.expect("it has room");
+            }
+            full.await;
+        });
+        self
+    }
+
+    /// One message is sent to and fro so often.
+    pub fn bounce(self, times: usize) -> Self {
+        self.runtime.block_on(async {
+            let full = self.tally.full(times);
+            self.kernel.tell(&address("/ping"), &BODY, PATIENCE).await.expect("it has room");
+            full.await;
+        });
+        self
+    }
+
+    /// So many messages from outside, one by one, into a mailbox from which nobody takes.
+    pub fn push(self, messages: usize) -> Self {
+        let sink = address("/sink");
+        self.runtime.block_on(async {
+            for _ in 0..messages {
+                self.kernel.tell(&sink, &BODY, PATIENCE).await.expect("it has room");
+            }
+        });
+        self
+    }
+
+    /// The sink starts and takes what waits.
+    pub fn take(self, messages: usize) -> Self {
+        self.runtime.block_on(async {
+            let full = self.tally.full(messages);
+            self.kernel.resume(&address("/sink")).await;
+            full.await;
+        });
+        self
+    }
+
+    /// So many questions from outside, one after another.
+    pub fn ask(self, questions: usize) -> Self {
+        let answer = address("/answer");
+        self.runtime.block_on(async {
+            for _ in 0..questions {
+                let reply = self.kernel.ask(&answer, &BODY, PATIENCE).await;
+                assert!(reply.as_deref() == Ok(&BODY[..]));
+            }
+        });
+        self
+    }
+
+    /// So many crashes, each with a restart and an answer.
+    pub fn crash(self, crashes: usize) -> Self {
+        let fragile = address("/fragile");
+        self.runtime.block_on(async {
+            for _ in 0..crashes {
+                let crashed = self.kernel.ask(&fragile, b"crash", PATIENCE).await;
+                assert!(matches!(crashed, Err(AskError::Crashed(_))));
+                let reply = self.kernel.ask(&fragile, &BODY, PATIENCE).await;
+                assert!(reply.as_deref() == Ok(&BODY[..]));
+            }
+        });
+        self
+    }
+}

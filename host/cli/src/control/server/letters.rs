@@ -1,0 +1,115 @@
+//! What a person asks of the host about dead letters, and the way out when it cannot be done.
+
+use playhouse_kernel::{LetterError, LetterFilter, LettersMoved, SendError};
+
+use super::Host;
+use crate::control::protocol::{AddressText, Refusal, Response, Which};
+use crate::control::views::{KeptLetter, Letter, Letters};
+
+impl Host {
+    pub(super) fn letters(&self, which: Which, bodies: bool) -> Response {
+        let filter = filter(which);
+        let letters: Vec<_> = self.kernel.dead_letters().into_iter().filter(|letter| filter.matches(letter)).collect();
+        Response::DeadLetters(Letters::new(&self.kernel.dead_letter_counts(), &letters, bodies))
+    }
+
+    pub(super) fn letter(&self, id: &str) -> Result<Response, Refusal> {
+        let letter = self.kernel.find_letter(id).map_err(refusal)?;
+        Ok(Response::DeadLetter(Box::new(Letter::new(&letter, true))))
+    }
+
+    pub(super) async fn replay(&self, id: &str) -> Result<Response, Refusal> {
+        let letter = self.kernel.find_letter(id).map_err(refusal)?;
+        let new = self.kernel.replay(letter.id, self.patience(&letter.to)).await.map_err(refusal)?;
+        Ok(Response::Replayed { letter: letter.id.to_string(), to: letter.to.to_string(), id: new.to_string() })
+    }
+
+    pub(super) async fn replay_all(&self, which: Which) -> Response {
+        moved(self.kernel.replay_all(&filter(which), |to| self.patience(to)).await)
+    }
+
+    pub(super) fn drop(&self, id: &str) -> Result<Response, Refusal> {
+        let letter = self.kernel.find_letter(id).map_err(refusal)?;
+        self.kernel.drop_letter(letter.id).map_err(refusal)?;
+        Ok(Response::Dropped { letter: letter.id.to_string(), to: letter.to.to_string() })
+    }
+
+    pub(super) fn drop_all(&self, which: Which) -> Response {
+        moved(self.kernel.drop_letters(&filter(which)))
+    }
+}
+
+fn filter(which: Which) -> LetterFilter {
+    LetterFilter { to: which.to.map(|AddressText(to)| to), kind: which.reason }
+}
+
+fn moved(moved: LettersMoved) -> Response {
+    let kept = |(id, error): (_, LetterError)| KeptLetter { id: format!("{id}"), why: error.to_string() };
+    Response::LettersMoved { done: moved.done, failed: moved.failed.into_iter().map(kept).collect() }
+}
+
+/// The error, with the way out.
+fn refusal(error: LetterError) -> Refusal {
+    let (kind, hint) = match &error {
+        LetterError::BadId(_) | LetterError::Unknown(_) => {
+            ("unknown-letter", "`playhouse dead-letters list` shows those that are kept")
+        }
+        LetterError::Ambiguous { .. } => ("ambiguous-letter", "give as many digits as make it one"),
+        LetterError::NotSent(SendError::MailboxFull(_)) => {
+            ("refused", "the letter stays; replay it when `playhouse tree` shows fewer waiting")
+        }
+        LetterError::NotSent(_) => ("refused", "the letter stays until it is dropped"),
+        _ => ("refused", "try again"),
+    };
+    Refusal::new(kind, format!("{error}: {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use playhouse_kernel::{LetterId, MessageId};
+
+    use super::*;
+
+    fn check(error: LetterError, said: Expect) {
+        said.assert_eq(&refusal(error).message);
+    }
+
+    #[test]
+    fn each_error_says_the_way_out() {
+        let id = |copy| LetterId { message: MessageId(0x5d1f << 112), copy };
+        check(
+            LetterError::BadId("x".into()),
+            expect![
+                "`x` is no id of a dead letter: an id is up to 32 hexadecimal digits, as in `5d1f09`: `playhouse dead-letters list` shows those that are kept"
+            ],
+        );
+        check(
+            LetterError::Unknown("5d".into()),
+            expect![
+                "no dead letter is kept whose id begins with `5d`: `playhouse dead-letters list` shows those that are kept"
+            ],
+        );
+        check(
+            LetterError::Ambiguous { prefix: "5d".into(), some: vec![id(1), id(2)], count: 9 },
+            expect![
+                "`5d` is the beginning of 9 ids: 5d1f0000000000000000000000000000-1, 5d1f0000000000000000000000000000-2, …: give as many digits as make it one"
+            ],
+        );
+        check(
+            LetterError::InReplay(id(1)),
+            expect!["the letter `5d1f0000000000000000000000000000` is being replayed just now: try again"],
+        );
+        let address = playhouse_kernel::Address::parse("/count").expect("good");
+        check(
+            LetterError::NotSent(SendError::MailboxFull(address.clone())),
+            expect![
+                "the mailbox of `/count` is full: the letter stays; replay it when `playhouse tree` shows fewer waiting"
+            ],
+        );
+        check(
+            LetterError::NotSent(SendError::Stopped(address)),
+            expect!["`/count` is stopped: the letter stays until it is dropped"],
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! How many instances the actors have: within what a mailbox serves and a host admits, and none with children.
+
+use playhouse_kernel::{Address, MOST_INSTANCES};
+use playhouse_sandbox::SandboxConfig;
+use toml::Spanned;
+
+use super::{Addresses, Found};
+use crate::manifest::problem::Problem;
+use crate::manifest::schema::{Actor, Manifest, Start};
+
+/// `instances`, or its default.
+pub(super) fn of(actor: &Actor) -> usize {
+    actor.instances.as_ref().map_or(1, |n| n.get_ref().0 as usize)
+}
+
+impl Found {
+    pub(super) fn instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
+        for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
+            self.most_instances(actor.get_ref());
+            if let Some(address) = address {
+                self.only_parent(actor.get_ref(), address, manifest, addresses);
+            }
+        }
+        self.max_instances(manifest, addresses);
+    }
+
+    fn most_instances(&mut self, actor: &Actor) {
+        let Some(written) = actor.instances.as_ref().filter(|n| n.get_ref().0 as usize > MOST_INSTANCES) else {
+            return;
+        };
+        let what = format!("`instances` is over {MOST_INSTANCES}");
+        let problem = Problem::at(written.span(), what, format!("it must be at most {MOST_INSTANCES}"));
+        self.add(problem.help("that many share one mailbox; for more, put another actor beside it"));
+    }
+
+    /// Children belong to one instance: a parent has only one.
+    fn only_parent(&mut self, actor: &Actor, address: &Address, manifest: &Manifest, addresses: &Addresses) {
+        let parent = address.parent().and_then(|parent| addresses.first.get(&parent));
+        let parent = parent.and_then(|(n, _)| manifest.actor.get(*n)).map(Spanned::get_ref);
+        let Some(several) = parent.and_then(|parent| parent.instances.as_ref()).filter(|n| n.get_ref().0 > 1) else {
+            return;
+        };
+        let what = format!("`{address}` is below an actor with several instances");
+        let problem = Problem::at(actor.address.span(), what, "this is the child");
+        self.add(
+            problem
+                .and_at(several.span(), "its parent is several")
+                .help("give the parent one instance, or put the child elsewhere"),
+        );
+    }
+
+    /// All that start by themselves need their instances.
+    fn max_instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
+        let manual = |actor: &Spanned<Actor>| actor.get_ref().start == Start::Manual;
+        let waiting: Vec<_> =
+            manifest.actor.iter().zip(&addresses.of_actor).filter(|(actor, _)| manual(actor)).collect();
+        let starts = |address: &Address| {
+            let above = |(_, other): &(_, &Option<Address>)| {
+                other.as_ref().is_some_and(|other| address == other || address.is_below(other))
+            };
+            !waiting.iter().any(above)
+        };
+        let written = manifest.play.max_instances.as_ref();
+        let most = written.map_or(SandboxConfig::default().max_instances, |n| n.get_ref().0);
+        let (mut needed, mut one_too_many) = (0, None);
+        for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
+            if address.as_ref().is_some_and(starts) {
+                needed += of(actor.get_ref());
+                let over = needed > most as usize;
+                one_too_many = one_too_many.or_else(|| over.then(|| actor.get_ref().address.span()));
+            }
+        }
+        let Some(place) = one_too_many else { return };
+        let place = written.map_or(place, Spanned::span);
+        let what = format!("{needed} instances start by themselves, and `play.max_instances` is {most}");
+        let help = "raise `max_instances` under [play], or let actors wait for a person with start = \"manual\"";
+        self.add(Problem::at(place, what, "here").help(help));
+    }
+}

@@ -1,0 +1,236 @@
+//! The store of dead letters. It is bounded; what it had to let go of is counted, as is what people took out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+
+use super::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterId, LetterPrefix};
+use crate::address::Address;
+use crate::message::Message;
+
+/// Ids named when a prefix fits more than one.
+const NAMED_IDS: usize = 5;
+
+pub(crate) struct DeadLetters {
+    spec: DeadLetterSpec,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By a number that counts up: the oldest first.
+    kept: BTreeMap<u64, Kept>,
+    by_id: BTreeMap<LetterId, u64>,
+    last_number: u64,
+    bytes: usize,
+    counts: DeadLetterCounts,
+}
+
+struct Kept {
+    letter: Arc<DeadLetter>,
+    /// A replay is under way: nobody else may touch it.
+    in_replay: bool,
+}
+
+impl DeadLetters {
+    pub(crate) fn new(spec: DeadLetterSpec) -> Self {
+        Self { spec, inner: Mutex::default() }
+    }
+
+    pub(crate) fn add(&self, message: Message, to: Address, sender: Option<Address>, reason: DeadReason) {
+        let mut inner = self.inner.lock();
+        let id = inner.next_id(&message);
+        let letter = DeadLetter { id, message, to, sender, reason, at: SystemTime::now() };
+        inner.fates(&letter).all += 1;
+        inner.bytes += letter.bytes();
+        inner.last_number += 1;
+        let number = inner.last_number;
+        inner.by_id.insert(id, number);
+        inner.kept.insert(number, Kept { letter: Arc::new(letter), in_replay: false });
+        inner.trim(self.spec);
+    }
+
+    /// Those that are kept, oldest first.
+    pub(crate) fn list(&self) -> Vec<Arc<DeadLetter>> {
+        self.inner.lock().kept.values().map(|kept| kept.letter.clone()).collect()
+    }
+
+    pub(crate) fn counts(&self) -> DeadLetterCounts {
+        self.inner.lock().counts.clone()
+    }
+
+    /// The one letter whose id is `text`, or else begins so.
+    pub(crate) fn find(&self, text: &str) -> Result<Arc<DeadLetter>, LetterError> {
+        let LetterPrefix { first, last, copy } = text.parse()?;
+        let inner = self.inner.lock();
+        let range = LetterId { message: first, copy: 0 }..=LetterId { message: last, copy: u32::MAX };
+        let mut found = inner.by_id.range(range).filter(|(id, _)| copy.is_none_or(|copy| copy == id.copy));
+        let exact = |id: &LetterId| first == last && id.copy == 1;
+        let some: Vec<_> = found.by_ref().take(NAMED_IDS).collect();
+        match some[..] {
+            [] => Err(LetterError::Unknown(text.to_owned())),
+            [(_, number)] => Ok(inner.kept[number].letter.clone()),
+            [(id, number), ..] if exact(id) => Ok(inner.kept[number].letter.clone()),
+            _ => {
+                let count = some.len() + found.count();
+                let some = some.into_iter().map(|(id, _)| *id).collect();
+                Err(LetterError::Ambiguous { prefix: text.to_owned(), some, count })
+            }
+        }
+    }
+
+    /// Begins a replay. The letter stays until the result is told that its message was accepted.
+    pub(crate) fn begin_replay(&self, id: LetterId) -> Result<Replay<'_>, LetterError> {
+        let mut inner = self.inner.lock();
+        let number = inner.free(id)?;
+        let kept = inner.kept.get_mut(&number).expect("both maps have the same letters");
+        kept.in_replay = true;
+        Ok(Replay { store: self, number, letter: kept.letter.clone(), accepted: false })
+    }
+
+    /// Removes a letter by a person's word.
+    pub(crate) fn remove(&self, id: LetterId) -> Result<Arc<DeadLetter>, LetterError> {
+        let mut inner = self.inner.lock();
+        let number = inner.free(id)?;
+        let letter = inner.take(number);
+        inner.fates(&letter).dropped += 1;
+        Ok(letter)
+    }
+}
+
+impl Inner {
+    fn next_id(&self, message: &Message) -> LetterId {
+        let id = |copy| LetterId { message: message.envelope.id, copy };
+        let last = self.by_id.range(id(0)..=id(u32::MAX)).next_back();
+        id(last.map_or(0, |(id, _)| id.copy).saturating_add(1))
+    }
+
+    fn fates(&mut self, letter: &DeadLetter) -> &mut Fates {
+        self.counts.by_reason.entry(letter.reason.kind()).or_default()
+    }
+
+    /// The number of a letter that is not in a replay.
+    fn free(&self, id: LetterId) -> Result<u64, LetterError> {
+        let number = *self.by_id.get(&id).ok_or_else(|| LetterError::Unknown(id.to_string()))?;
+        if self.kept[&number].in_replay { Err(LetterError::InReplay(id)) } else { Ok(number) }
+    }
+
+    fn take(&mut self, number: u64) -> Arc<DeadLetter> {
+        let letter = self.kept.remove(&number).expect("it was found there under this lock").letter;
+        self.by_id.remove(&letter.id);
+        self.bytes -= letter.bytes();
+        letter
+    }
+
+    /// Lets the oldest go until the rest fits.
+    fn trim(&mut self, spec: DeadLetterSpec) {
+        while self.kept.len() > spec.capacity || self.bytes > spec.capacity_bytes {
+            let Some(oldest) = self.kept.iter().find(|(_, kept)| !kept.in_replay).map(|(number, _)| *number) else {
+                return;
+            };
+            let letter = self.take(oldest);
+            self.fates(&letter).forgotten += 1;
+        }
+    }
+}
+
+/// A letter whose message is being sent again. Dropped without [`Replay::accepted`], it stays as it was.
+pub(crate) struct Replay<'a> {
+    store: &'a DeadLetters,
+    /// Never that of another letter: what makes the new message's id.
+    pub(crate) number: u64,
+    pub(crate) letter: Arc<DeadLetter>,
+    accepted: bool,
+}
+
+impl Replay<'_> {
+    /// The new message is in its mailbox: the letter goes.
+    pub(crate) fn accepted(mut self) {
+        self.accepted = true;
+    }
+}
+
+impl Drop for Replay<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.store.inner.lock();
+        if self.accepted {
+            inner.take(self.number);
+            inner.fates(&self.letter).replayed += 1;
+        } else {
+            inner.kept.get_mut(&self.number).expect("nobody takes a letter in a replay").in_replay = false;
+            inner.trim(self.store.spec);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
+
+    fn store(capacity: usize, capacity_bytes: usize) -> DeadLetters {
+        DeadLetters::new(DeadLetterSpec { capacity, capacity_bytes })
+    }
+
+    fn add(store: &DeadLetters, id: u128, body_bytes: usize) {
+        let envelope = Envelope {
+            id: MessageId(id),
+            sender: ActorId::OUTSIDE,
+            flow: 0,
+            hops: 0,
+            attempt: 1,
+            reply: ReplyToken::NONE,
+        };
+        let message = Message { envelope, body: vec![0; body_bytes] };
+        store.add(message, Address::root(), None, DeadReason::Stopped);
+    }
+
+    fn ids(store: &DeadLetters) -> Vec<u128> {
+        store.list().iter().map(|letter| letter.id.message.0).collect()
+    }
+
+    #[test]
+    fn the_oldest_letters_go_first_and_are_counted() {
+        let store = store(3, 100);
+        for n in 0..5 {
+            add(&store, n, 10);
+        }
+        add(&store, 5, 90);
+        assert_eq!(ids(&store), [4, 5]);
+        let counts = store.counts().sum();
+        assert_eq!((counts.all, counts.forgotten, counts.kept()), (6, 4, 2));
+    }
+
+    #[test]
+    fn a_prefix_finds_one_letter_and_an_exact_id_is_never_ambiguous() {
+        let store = store(100, 1000);
+        let top = 0xab00_u128 << 112;
+        for id in [top, top | 1, top | 1, 0xac00_u128 << 112] {
+            add(&store, id, 0);
+        }
+        let found = |text: &str| store.find(text).map(|letter| letter.id).map_err(|error| error.to_string());
+        let (one, second) = (MessageId(top | 1), LetterId { message: MessageId(top | 1), copy: 2 });
+        assert_eq!(found("ac"), Ok(LetterId { message: MessageId(0xac00 << 112), copy: 1 }));
+        assert_eq!(found(&one.to_string()), Ok(LetterId { message: one, copy: 1 }));
+        assert_eq!(found("ab-2"), Ok(second));
+        assert_eq!(found(&second.to_string()), Ok(second));
+        assert_eq!(found("b"), Err("no dead letter is kept whose id begins with `b`".into()));
+        let text = format!("`ab` is the beginning of 3 ids: {}-1, {one}-1, {one}-2", MessageId(top));
+        assert_eq!(found("ab"), Err(text));
+    }
+
+    #[test]
+    fn the_store_s_bounds_do_not_push_out_what_is_in_a_replay() {
+        let store = store(1, 1000);
+        add(&store, 1, 0);
+        let replay = store.begin_replay(store.list()[0].id).expect("it is there");
+        add(&store, 2, 0);
+        assert_eq!(ids(&store), [1], "the newer one had to go");
+        assert_eq!(store.remove(replay.letter.id).err(), Some(LetterError::InReplay(replay.letter.id)));
+        drop(replay);
+        add(&store, 3, 0);
+        assert_eq!(ids(&store), [3]);
+    }
+}

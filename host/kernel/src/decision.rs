@@ -1,0 +1,153 @@
+//! What was decided about a crash: who starts again, who gives up. Made in `supervision`, told to people here.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::plan::{RestartKind, Strategy};
+use crate::supervision::events::{WhyGaveUp, Window};
+
+/// What becomes of an actor that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// It starts again.
+    Restarts {
+        /// After this pause.
+        pause: Duration,
+        /// Its supervisor's restarts, this one included.
+        window: Window,
+        /// Its supervisor's rule for who starts again with it.
+        strategy: Strategy,
+    },
+    /// Its supervisor cannot go on because of it, and fails.
+    GaveUp {
+        /// Who.
+        supervisor: Address,
+        /// Why.
+        why: WhyGaveUp,
+    },
+    /// It is not started again: by its restart kind, or a permanent one by its parent's word.
+    Ended(RestartKind),
+    /// Everything stops; it starts again only to handle what waits.
+    Drains,
+    /// It was stopping anyway.
+    Stopped,
+}
+
+impl Decision {
+    /// One word for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Restarts { .. } => "restarts",
+            Self::GaveUp { .. } => "gave-up",
+            Self::Ended(_) => "ended",
+            Self::Drains => "drains",
+            Self::Stopped => "stopped",
+        }
+    }
+
+    /// The supervisor's restarts, where they counted.
+    pub fn window(&self) -> Option<Window> {
+        match self {
+            Self::Restarts { window, .. } | Self::GaveUp { why: WhyGaveUp::TooOften(window), .. } => Some(*window),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restarts { pause, window: Window { restarts, intensity, period }, strategy } => {
+                write!(f, "restarts in {pause:.0?}, restart {restarts} of {intensity} within {period:?}")?;
+                match strategy {
+                    Strategy::OneForOne => Ok(()),
+                    Strategy::OneForAll => f.write_str(", its siblings with it (one-for-all)"),
+                    Strategy::RestForOne => f.write_str(", later siblings with it (rest-for-one)"),
+                }
+            }
+            Self::GaveUp { supervisor, why } if supervisor.is_root() => write!(f, "the kernel gave up: {why}"),
+            Self::GaveUp { supervisor, why } => write!(f, "{supervisor} gave up: {why}"),
+            Self::Ended(RestartKind::Permanent) => f.write_str("stays ended, by its parent's word"),
+            Self::Ended(kind) => write!(f, "stays ended: its restart.kind is {kind}"),
+            Self::Drains => f.write_str("starts again to handle what waits, and then stops"),
+            Self::Stopped => f.write_str("stays down: it was stopping"),
+        }
+    }
+}
+
+impl fmt::Display for WhyGaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooOften(Window { restarts, intensity, period }) => {
+                let (failures, are) = (if *restarts == 1 { "failure" } else { "failures" }, allowed(*intensity));
+                write!(f, "{restarts} {failures} within {period:?}, and {are} allowed")
+            }
+            Self::FailedStart => f.write_str("a child did not come up with it"),
+            Self::Escalated => f.write_str("it passed the failure of a child on"),
+        }
+    }
+}
+
+fn allowed(intensity: u32) -> String {
+    match intensity {
+        0 => "no restart is".to_owned(),
+        1 => "1 restart is".to_owned(),
+        n => format!("{n} restarts are"),
+    }
+}
+
+impl fmt::Display for RestartKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Permanent => "permanent",
+            Self::Transient => "transient",
+            Self::Temporary => "temporary",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn each_decision_is_told_in_a_line() {
+        let window = |restarts, intensity| Window { restarts, intensity, period: Duration::from_secs(10) };
+        let restarts =
+            |strategy| Decision::Restarts { pause: Duration::from_millis(12), window: window(2, 10), strategy };
+        let gave_up = |at, why| Decision::GaveUp { supervisor: Address::parse(at).expect("good"), why };
+        let told: String = [
+            restarts(Strategy::OneForOne),
+            restarts(Strategy::OneForAll),
+            restarts(Strategy::RestForOne),
+            gave_up("/p", WhyGaveUp::TooOften(window(3, 2))),
+            gave_up("/p", WhyGaveUp::TooOften(window(1, 0))),
+            Decision::GaveUp { supervisor: Address::root(), why: WhyGaveUp::FailedStart },
+            gave_up("/p", WhyGaveUp::Escalated),
+            Decision::Ended(RestartKind::Temporary),
+            Decision::Ended(RestartKind::Permanent),
+            Decision::Drains,
+            Decision::Stopped,
+        ]
+        .iter()
+        .map(|decision| format!("{decision}\n"))
+        .collect();
+        expect![[r#"
+            restarts in 12ms, restart 2 of 10 within 10s
+            restarts in 12ms, restart 2 of 10 within 10s, its siblings with it (one-for-all)
+            restarts in 12ms, restart 2 of 10 within 10s, later siblings with it (rest-for-one)
+            /p gave up: 3 failures within 10s, and 2 restarts are allowed
+            /p gave up: 1 failure within 10s, and no restart is allowed
+            the kernel gave up: a child did not come up with it
+            /p gave up: it passed the failure of a child on
+            stays ended: its restart.kind is temporary
+            stays ended, by its parent's word
+            starts again to handle what waits, and then stops
+            stays down: it was stopping
+        "#]]
+        .assert_eq(&told);
+    }
+}

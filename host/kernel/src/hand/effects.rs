@@ -1,0 +1,334 @@
+//! What a message does beside sending: children that come and go, timers. Recorded among its sends and committed in
+//! their order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Hand, Route};
+use crate::actor::Actor;
+use crate::address::Address;
+use crate::ask::SendError;
+use crate::behavior::Launcher;
+use crate::delivery::{Send, check_size};
+use crate::kernel::later;
+use crate::spawn::{Config, Draft, SpawnError, StopError};
+use crate::supervision::events::State;
+use crate::supervision::task::Command;
+use crate::timers::{Timer, Timers};
+
+/// The ids of timers that the hand chooses begin here; those that the code chooses end before.
+pub(super) const CHOSEN_HERE: u64 = 1 << 63;
+/// No timer tells more often.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+
+/// Why a timer was not set. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimerError {
+    /// Its message could not be sent.
+    #[error(transparent)]
+    NotSent(#[from] SendError),
+    /// As many timers as there may be.
+    #[error("`{actor}` has all {most} timers that `limits.timers` allows")]
+    TooManyTimers {
+        /// Whose.
+        actor: Address,
+        /// How many.
+        most: usize,
+    },
+}
+
+/// What is in a send's place when it is none.
+pub(super) enum Effect {
+    Spawn {
+        route: usize,
+    },
+    Adopt {
+        route: usize,
+        launcher: Arc<dyn Launcher>,
+    },
+    Stop {
+        route: usize,
+    },
+    /// Envelope and body are those of the send.
+    Timer {
+        route: usize,
+        id: u64,
+        wait: Duration,
+        again: bool,
+    },
+    Cancel {
+        id: u64,
+    },
+}
+
+/// A child to be: its name is taken until the turn is over.
+pub(super) struct Reservation {
+    pub(super) route: usize,
+    /// The message that it is for; none for a hook.
+    pub(super) message: Option<usize>,
+    /// The message said so; or it has only asked whether it may.
+    pub(super) recorded: bool,
+    adopts: Option<Arc<dyn Launcher>>,
+}
+
+/// What is recorded and not yet committed, and the timers that are set.
+#[derive(Default)]
+pub(super) struct Effects {
+    /// One for each send with the route [`Send::EFFECT`], in the same order.
+    pub(super) queue: VecDeque<Effect>,
+    pub(super) reserved: Vec<Reservation>,
+    /// Timers in the queue.
+    timers: usize,
+    /// The last id of each kind.
+    pub(super) last_given: u64,
+    last_chosen: u64,
+    set: Option<Timers>,
+    /// The incarnation is at its end: no timer is set any more.
+    ended: bool,
+}
+
+impl Effects {
+    /// Drops the last `count` of those recorded.
+    fn drop_last(&mut self, count: usize) {
+        let dropped = self.queue.drain(self.queue.len() - count..);
+        self.timers -= dropped.filter(|effect| matches!(effect, Effect::Timer { .. })).count();
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.reserved.clear();
+        self.timers = 0;
+    }
+}
+
+impl Hand {
+    /// Records that a child comes into being: `plugin` is one of the plan's, `name` is taken from now on.
+    pub fn spawn(&mut self, name: &str, plugin: &str, config: Config) -> Result<(), SpawnError> {
+        let message = self.current();
+        let route = self.reserve_for(name, plugin, config, message)?;
+        self.record_spawn(route);
+        Ok(())
+    }
+
+    /// Takes the name for a child of one of the messages in hand, which is to say so by [`super::Bulk::spawn`]. Returns the
+    /// number of its route.
+    pub fn reserve(&mut self, name: &str, plugin: &str, config: Config, message: usize) -> Result<u32, SpawnError> {
+        let route = self.reserve_for(name, plugin, config, Some(message))?;
+        Ok(super::bulk::number(route))
+    }
+
+    fn reserve_for(
+        &mut self,
+        name: &str,
+        plugin: &str,
+        config: Config,
+        message: Option<usize>,
+    ) -> Result<usize, SpawnError> {
+        if let Ok(address) = self.address().child(name)
+            && self.reserved_at(&address).is_some()
+        {
+            return Err(SpawnError::Duplicate(address));
+        }
+        let reserved = self.effects.reserved.iter().filter(|child| child.adopts.is_none()).count();
+        let adopting = self.hook.is_some();
+        let parent = (&*self.actor, self.incarnation);
+        let (target, adopts) = match self.world.draft(parent, (name, plugin), config, reserved, adopting)? {
+            Draft::New(child) => (child, None),
+            Draft::Orphan(orphan, launcher) => (orphan, Some(launcher)),
+        };
+        self.routes.push(Route { target, lasting: adopts.is_some() });
+        let route = self.routes.len() - 1;
+        self.effects.reserved.push(Reservation { route, message, recorded: false, adopts });
+        Ok(route)
+    }
+
+    /// The message in hand says that a child it has reserved comes into being; false when it has not, or has said so.
+    pub(super) fn record_spawn(&mut self, route: usize) -> bool {
+        let message = self.current();
+        let of_message =
+            |child: &&mut Reservation| (child.route, child.message, child.recorded) == (route, message, false);
+        let Some(child) = self.effects.reserved.iter_mut().find(of_message) else { return false };
+        child.recorded = true;
+        let effect = match child.adopts.clone() {
+            Some(launcher) => Effect::Adopt { route, launcher },
+            None => Effect::Spawn { route },
+        };
+        self.push_effect(effect);
+        true
+    }
+
+    /// Records that a child stops and is gone. `child` is its name or its address.
+    pub fn stop(&mut self, child: &str) -> Result<(), StopError> {
+        let route = self.child_route(child)?;
+        self.push_effect(Effect::Stop { route });
+        Ok(())
+    }
+
+    /// The number for [`super::Bulk::stop`] of a child that this actor spawned.
+    pub fn find_child(&mut self, child: &str) -> Result<u32, StopError> {
+        self.child_route(child).map(super::bulk::number)
+    }
+
+    fn child_route(&mut self, child: &str) -> Result<usize, StopError> {
+        let address = self.address().resolve(child)?;
+        match (self.reserved_at(&address), self.world.registry.get(&address)) {
+            (Some(route), _) => Ok(route),
+            (None, None) => Err(StopError::UnknownAddress(address)),
+            (None, Some(target)) if self.has_spawned(&target) => Ok(self.route_to(target, true)),
+            (None, Some(_)) => Err(StopError::NotSpawned(address)),
+        }
+    }
+
+    pub(super) fn has_spawned(&self, child: &Actor) -> bool {
+        child.is_spawned_by(&self.actor, self.incarnation)
+    }
+
+    /// The names of the children that are there, sorted.
+    pub fn children(&self) -> Vec<String> {
+        self.actor.names_of_children(self.incarnation)
+    }
+
+    /// The address of whoever takes messages at a path, absolute or relative, now.
+    pub fn lookup(&self, path: &str) -> Option<Address> {
+        let address = self.address().resolve(path).ok()?;
+        self.world.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
+    }
+
+    /// Where the actor at a path stands, after all that was committed so far; none when there is none.
+    pub async fn state(&self, path: &str) -> Option<State> {
+        let address = self.address().resolve(path).ok()?;
+        let (answer, state) = oneshot::channel();
+        self.world.commands.send(Command::State(address, answer)).ok()?;
+        state.await.ok()?
+    }
+
+    /// Records a timer: it tells `to` once, so long after the commit. `to` may be this actor itself. Returns its id.
+    pub fn tell_after(&mut self, to: &str, body: &[u8], delay: Duration) -> Result<u64, TimerError> {
+        self.timer(to, body, delay, false)
+    }
+
+    /// As [`Hand::tell_after`], and again each time after as long.
+    pub fn tell_every(&mut self, to: &str, body: &[u8], period: Duration) -> Result<u64, TimerError> {
+        self.timer(to, body, period, true)
+    }
+
+    /// Records that a timer of this incarnation does not tell any more.
+    pub fn cancel(&mut self, id: u64) {
+        self.push_effect(Effect::Cancel { id });
+    }
+
+    fn timer(&mut self, to: &str, body: &[u8], wait: Duration, again: bool) -> Result<u64, TimerError> {
+        let own = self.address().resolve(to).is_ok_and(|address| address == *self.address());
+        let sender = self.cause().sender;
+        let route = if own { self.own() } else { self.route(to, sender)? };
+        check_size(&self.routes[route].target, body)?;
+        if let (0, most) = self.timer_room() {
+            return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
+        }
+        let id = CHOSEN_HERE + self.effects.last_chosen;
+        self.effects.last_chosen += 1;
+        let from = self.bodies.len();
+        self.bodies.extend_from_slice(body);
+        self.push_timer(Effect::Timer { route, id, wait, again }, from, self.bodies.len());
+        Ok(id)
+    }
+
+    /// How many more timers may be recorded, and how many there may be in all.
+    pub fn timer_room(&self) -> (usize, usize) {
+        let set = self.effects.set.as_ref().map_or(0, Timers::len);
+        let most = self.actor.spec.max_timers;
+        (most.saturating_sub(set + self.effects.timers), most)
+    }
+
+    /// The route to this actor itself.
+    pub(super) fn own(&mut self) -> usize {
+        let granted = self.actor.spec.sends_to.contains(self.address());
+        self.route_to(self.actor.clone(), granted)
+    }
+
+    pub(super) fn push_effect(&mut self, effect: Effect) {
+        let at = self.bodies.len();
+        self.sends.push(Send { route: Send::EFFECT, envelope: super::NO_CAUSE, from: at, to: at });
+        self.effects.queue.push_back(effect);
+    }
+
+    pub(super) fn push_timer(&mut self, timer: Effect, from: usize, to: usize) {
+        let envelope = self.caused_envelope(crate::ReplyToken::NONE);
+        self.sends.push(Send { route: Send::EFFECT, envelope, from, to });
+        self.effects.queue.push_back(timer);
+        self.effects.timers += 1;
+    }
+
+    /// The route of the child that will have this address.
+    pub(super) fn reserved_at(&self, address: &Address) -> Option<usize> {
+        let routes = self.effects.reserved.iter().map(|child| child.route);
+        routes.into_iter().find(|&route| self.routes[route].target.address() == address)
+    }
+
+    /// Whether messages may send to a child that is not there yet: the turn that they belong to brings it up.
+    pub(super) fn will_be_there(&self, route: usize) -> bool {
+        self.effects.reserved.iter().any(|child| child.route == route && child.recorded)
+    }
+
+    /// Drops what the message in hand, or the hook, recorded: of the sends from `first` on, the effects.
+    pub(super) fn drop_effects_from(&mut self, first: usize) {
+        let count = self.sends[first..].iter().filter(|send| send.route == Send::EFFECT).count();
+        if count > 0 {
+            self.effects.drop_last(count);
+        }
+        if !self.effects.reserved.is_empty() {
+            let message = self.current();
+            self.effects.reserved.retain(|child| child.message != message);
+        }
+    }
+
+    /// The commit of the next effect; `send` stands in its place.
+    pub(super) fn carry_out(&mut self, send: usize) {
+        match self.effects.queue.pop_front().expect("there is one for each such send") {
+            Effect::Spawn { route } => {
+                self.effects.reserved.retain(|child| child.route != route);
+                let entry = &mut self.routes[route];
+                entry.lasting = true;
+                self.routes_by_id.insert(entry.target.id, route);
+                self.world.bring_up(&self.actor, &entry.target);
+            }
+            Effect::Adopt { route, launcher } => {
+                self.effects.reserved.retain(|child| child.route != route);
+                self.world.adopt(&self.routes[route].target, launcher, self.incarnation);
+            }
+            Effect::Stop { route } => self.world.dismiss(&self.routes[route].target),
+            Effect::Timer { route, id, wait, again } => {
+                self.effects.timers -= 1;
+                if self.effects.ended {
+                    return;
+                }
+                let Send { envelope, from, to, .. } = self.sends[send];
+                let wait = if again { wait.max(SHORTEST_PERIOD) } else { wait };
+                let timer = Timer {
+                    target: self.routes[route].target.clone(),
+                    envelope,
+                    body: self.bodies[from..to].to_vec(),
+                    period: again.then_some(wait),
+                };
+                let (world, actor) = (&self.world, &self.actor);
+                let set = self.effects.set.get_or_insert_with(|| Timers::new(world.clone(), actor.clone()));
+                set.set(id, later(wait), timer);
+            }
+            Effect::Cancel { id } => {
+                if let Some(set) = &self.effects.set {
+                    set.cancel(id);
+                }
+            }
+        }
+    }
+
+    /// The incarnation is at its end: no timer fires any more, and none is set.
+    pub(crate) fn end_timers(&mut self) {
+        self.effects.ended = true;
+        self.effects.set = None;
+    }
+}

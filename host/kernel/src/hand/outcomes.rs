@@ -1,0 +1,41 @@
+//! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply, and such a
+//! one is only counted.
+
+use super::Outcome;
+
+#[derive(Default)]
+pub(super) struct Outcomes {
+    messages: usize,
+    /// The outcomes that are more than that, by the index of their message.
+    notable: Vec<(usize, Outcome)>,
+}
+
+impl Outcomes {
+    /// Finished messages.
+    pub(super) fn len(&self) -> usize {
+        self.messages
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Adds that of the message with this index; none when it is done and nobody waits for a reply.
+    pub(super) fn push(&mut self, index: usize, outcome: Option<Outcome>) {
+        self.messages += 1;
+        if let Some(outcome) = outcome {
+            self.notable.push((index, outcome));
+        }
+    }
+
+    /// Takes out all; the room they took stays.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
+        self.messages = 0;
+        self.notable.drain(..)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.messages = 0;
+        self.notable.clear();
+    }
+}

@@ -1,0 +1,142 @@
+//! A lane: one of the places in which an actor runs its code. An actor with `instances = 4` has four of them in front of
+//! one mailbox; each starts, crashes and restarts alone. Here lives what a lane keeps between its incarnations.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use playhouse_frame::HEADER_BYTES;
+use tokio::time::Instant;
+
+use crate::crash::CrashReport;
+use crate::message::{Message, MessageId};
+
+/// One lane of an actor. Its running incarnation alone touches most of it.
+pub(crate) struct Lane {
+    /// Its number among the lanes of the actor.
+    pub(crate) index: usize,
+    pub(crate) backlog: Mutex<Backlog>,
+    /// The last crash here, for people who look.
+    pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
+    /// The number of its latest incarnation; 0 before the first.
+    incarnation: AtomicU64,
+    /// The wall-clock time of one message.
+    pub(crate) timeout: Duration,
+    /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
+    progress: AtomicU64,
+    /// Messages in the call that runs: each adds to its time.
+    in_call: AtomicU32,
+}
+
+impl Lane {
+    pub(crate) fn new(index: usize, timeout: Duration) -> Self {
+        Self {
+            index,
+            timeout,
+            backlog: Mutex::default(),
+            last_crash: Mutex::default(),
+            incarnation: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
+            in_call: AtomicU32::new(1),
+        }
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation.load(Ordering::Relaxed)
+    }
+
+    /// An incarnation with this number begins.
+    pub(crate) fn begin(&self, incarnation: u64) {
+        self.incarnation.store(incarnation, Ordering::Relaxed);
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// A message got its outcome. Only the running incarnation says so.
+    pub(crate) fn note_progress(&self) {
+        self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The wall-clock time of the call that runs.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
+    }
+
+    /// A call takes so many messages at once, and has the time of all of them.
+    pub(crate) fn set_in_call(&self, messages: usize) {
+        self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+}
+
+/// Messages that came back from an incarnation. They go before those in the mailbox, and only in this lane.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    /// To be handled now, in order.
+    pub(crate) returned: VecDeque<Message>,
+    /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
+    pub(crate) solo: usize,
+    /// To be handled again at a time.
+    pub(crate) delayed: Vec<(Instant, Message)>,
+}
+
+impl Backlog {
+    pub(crate) fn len(&self) -> usize {
+        self.returned.len() + self.delayed.len()
+    }
+
+    /// How many of `returned` go into one batch: the first always, then as many as fit.
+    pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
+        let mut bytes = 0;
+        let fits = self.returned.iter().take(most).take_while(|message| {
+            bytes += message.body.len() + HEADER_BYTES;
+            bytes <= most_bytes
+        });
+        fits.count().max(1).min(self.returned.len())
+    }
+
+    /// Returns messages to the front, `solo` of them to be handled one at a time.
+    pub(crate) fn put_back(&mut self, messages: impl DoubleEndedIterator<Item = Message>, solo: usize) {
+        let before = self.returned.len();
+        for message in messages.rev() {
+            self.returned.push_front(message);
+        }
+        // In front of others that go alone, these must as well: `solo` counts from the front.
+        self.solo += if self.solo > 0 { self.returned.len() - before } else { solo };
+    }
+
+    /// Takes over what another lane will not handle any more.
+    pub(crate) fn inherit(&mut self, other: Self) {
+        self.put_back(other.returned.into_iter(), other.solo);
+        self.delayed.extend(other.delayed);
+    }
+
+    /// Moves what is due to `returned` and says when the next one is.
+    pub(crate) fn wake_due(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        if self.delayed.is_empty() {
+            return None;
+        }
+        let now = now();
+        self.delayed.sort_by_key(|(due, _)| *due);
+        let due = self.delayed.partition_point(|(due, _)| *due <= now);
+        self.returned.extend(self.delayed.drain(..due).map(|(_, message)| message));
+        self.delayed.first().map(|(due, _)| *due)
+    }
+
+    /// Takes out one message.
+    pub(crate) fn remove(&mut self, id: MessageId) -> Option<Message> {
+        if let Some(at) = self.returned.iter().position(|message| message.envelope.id == id) {
+            self.solo -= usize::from(at < self.solo);
+            return self.returned.remove(at);
+        }
+        let at = self.delayed.iter().position(|(_, message)| message.envelope.id == id)?;
+        Some(self.delayed.remove(at).1)
+    }
+
+    pub(crate) fn into_messages(self) -> impl Iterator<Item = Message> {
+        self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))
+    }
+}

@@ -1,0 +1,192 @@
+//! A mailbox with several lanes, against a model: who sleeps, who was woken, who is busy.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Wake;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::{ActorId, MessageId, ReplyToken};
+
+const ENVELOPE: Envelope =
+    Envelope { id: MessageId(1), sender: ActorId(1), flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
+
+/// Remembers that it was woken.
+#[derive(Default)]
+struct Alarm {
+    rang: AtomicBool,
+    times: AtomicUsize,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.rang.store(true, Ordering::Relaxed);
+        self.times.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Sleeps,
+    Works,
+    /// Its incarnation ended.
+    Down,
+}
+
+/// What a lane does when it looks.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    Takes(usize),
+    /// It has a backlog.
+    HandlesItsOwn,
+    Ends,
+}
+
+struct Model {
+    mailbox: Mailbox,
+    lanes: Vec<(Doing, Arc<Alarm>)>,
+}
+
+impl Model {
+    fn new(lanes: usize) -> Self {
+        let lane = || (Doing::Works, Arc::default());
+        Self {
+            mailbox: Mailbox::new(MailboxSpec::default(), lanes),
+            lanes: std::iter::repeat_with(lane).take(lanes).collect(),
+        }
+    }
+
+    fn push(&self, messages: usize) {
+        let fill = |room: &mut Room<'_>| (0..messages).for_each(|_| assert!(room.put(&ENVELOPE, b"x")));
+        assert_eq!(self.mailbox.push(fill), Ok(Vec::new()));
+    }
+
+    /// A lane looks, as an incarnation does; returns how many messages it has then.
+    fn look(&mut self, lane: usize, then: Then) -> usize {
+        let (doing, alarm) = &mut self.lanes[lane];
+        alarm.rang.store(false, Ordering::Relaxed);
+        if *doing == Doing::Down {
+            self.mailbox.set_signal(lane, Signal::Run);
+            *doing = Doing::Works;
+        }
+        let mut batch = Batch::default();
+        let waker = Waker::from(alarm.clone());
+        *doing = match then {
+            Then::Takes(most) => {
+                let mut cx = Context::from_waker(&waker);
+                match self.mailbox.poll_take(lane, &mut cx, most, 1 << 20, false, &mut batch) {
+                    Poll::Ready(_) => Doing::Works,
+                    Poll::Pending => Doing::Sleeps,
+                }
+            }
+            Then::HandlesItsOwn => {
+                self.mailbox.look(lane);
+                self.mailbox.pass_on();
+                Doing::Works
+            }
+            Then::Ends => {
+                self.mailbox.look(lane);
+                self.mailbox.pass_on();
+                Doing::Down
+            }
+        };
+        batch.len()
+    }
+
+    fn sleepers(&self, woken: bool) -> usize {
+        let counts = |(doing, alarm): &&(Doing, Arc<Alarm>)| {
+            *doing == Doing::Sleeps && alarm.rang.load(Ordering::Relaxed) == woken
+        };
+        self.lanes.iter().filter(counts).count()
+    }
+
+    /// How often the lanes but `except` were woken.
+    fn wakes(&self, except: usize) -> usize {
+        let others = self.lanes.iter().enumerate().filter(|(lane, _)| *lane != except);
+        others.map(|(_, (_, alarm))| alarm.times.load(Ordering::Relaxed)).sum()
+    }
+}
+
+fn step() -> impl Strategy<Value = (usize, usize, Option<Then>)> {
+    let then = prop_oneof![
+        6 => (1usize..12).prop_map(Then::Takes),
+        1 => Just(Then::HandlesItsOwn),
+        1 => Just(Then::Ends),
+    ];
+    // Lanes and messages; `None` is a push.
+    (0usize..5, 1usize..20, prop_oneof![1 => Just(None), 3 => then.prop_map(Some)])
+}
+
+proptest! {
+    #[test]
+    fn while_messages_wait_nobody_sleeps_unless_somebody_is_on_the_way(
+        lanes in 1usize..5,
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut model = Model::new(lanes);
+        let (mut pushed, mut taken) = (0, 0);
+        for (lane, messages, then) in steps {
+            let lane = if then.is_some() { lane % lanes } else { usize::MAX };
+            let before = model.wakes(lane);
+            match then {
+                Some(then) => taken += model.look(lane, then),
+                None if pushed - taken < 1000 => {
+                    model.push(messages);
+                    pushed += messages;
+                }
+                None => {}
+            }
+            prop_assert!(model.wakes(lane) <= before + 1, "one at a time");
+            let nobody_missing = model.sleepers(false) == 0 || model.sleepers(true) > 0;
+            prop_assert!(model.mailbox.len() == 0 || nobody_missing);
+        }
+        // Those who were woken are enough to empty it.
+        for lane in 0..lanes {
+            if model.lanes[lane].0 != Doing::Sleeps {
+                taken += model.look(lane, Then::Takes(64));
+            }
+        }
+        while let Some(lane) = model.lanes.iter().position(|(doing, alarm)| {
+            *doing == Doing::Works || alarm.rang.load(Ordering::Relaxed)
+        }) {
+            taken += model.look(lane, Then::Takes(64));
+        }
+        prop_assert_eq!(taken, pushed);
+    }
+}
+
+#[test]
+fn each_takes_its_share_but_not_in_crumbs() {
+    let mut model = Model::new(4);
+    model.push(64);
+    let all = Then::Takes(64);
+    assert_eq!([0, 1, 2, 3].map(|lane| model.look(lane, all)), [16, 12, 9, 8]);
+    assert_eq!([0, 1, 2].map(|lane| model.look(lane, all)), [8, 8, 3]);
+    let mut alone = Model::new(1);
+    alone.push(64);
+    assert_eq!(alone.look(0, all), 64);
+}
+
+#[test]
+fn the_last_lane_that_is_done_closes_the_mailbox() {
+    let mut model = Model::new(3);
+    assert_eq!(model.mailbox.heir_of(1), Some(0));
+    assert!(model.mailbox.is_drained(0));
+    model.push(1);
+    assert!(!model.mailbox.is_drained(2), "a message waits");
+    assert_eq!(model.look(2, Then::Takes(1)), 1);
+    assert!(model.mailbox.is_drained(2));
+    assert_eq!(model.mailbox.push(|_| ()), Err(Refused::Closed));
+}
+
+#[test]
+fn a_nudge_is_not_lost_on_a_lane_that_is_about_to_sleep() {
+    let mut model = Model::new(2);
+    model.mailbox.look(1);
+    model.mailbox.nudge(1);
+    assert_eq!(model.look(1, Then::Takes(1)), 0);
+    assert!(model.lanes[1].1.rang.load(Ordering::Relaxed), "it looks again, into its backlog first");
+    model.look(1, Then::Takes(1));
+    assert!(!model.lanes[1].1.rang.load(Ordering::Relaxed));
+}

@@ -1,0 +1,223 @@
+//! Children at run time: what they are made from, whether they may be made, and why not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::actor::{Actor, Presence, Spawned, World};
+use crate::address::{Address, AddressError};
+use crate::behavior::{Bounds, Launcher};
+use crate::mailbox::Signal;
+use crate::plan::ActorSpec;
+use crate::supervision::task::Command;
+
+/// What an actor's code may ask for by name.
+pub type Config = BTreeMap<String, String>;
+
+/// What spawned actors of one plugin are made from.
+pub trait Template: Send + Sync + 'static {
+    /// The actor at `address`, whose `config` goes before its own. Its incarnations may use no more than
+    /// `within`; the other bounds that its parent sets are the kernel's business.
+    fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec;
+
+    /// Whether it may stand more than once in a chain of parents.
+    fn recursive(&self) -> bool {
+        false
+    }
+}
+
+impl std::fmt::Debug for dyn Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Template")
+    }
+}
+
+/// Why a child was not spawned. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// Not a name.
+    #[error("bad name: {0}")]
+    BadName(AddressError),
+    /// Nothing to make it from.
+    #[error("there is no plugin `{0}` to spawn: the manifest needs a [[plugin]] with this name")]
+    UnknownPlugin(String),
+    /// The manifest does not allow it.
+    #[error("`{parent}` may not spawn `{plugin}`: add it to `spawns` of `{parent}`, or of its plugin")]
+    NotGranted {
+        /// Who wanted to spawn.
+        parent: Address,
+        /// What.
+        plugin: String,
+    },
+    /// The name is taken, or not free yet.
+    #[error("`{0}` is there already, or has not gone yet")]
+    Duplicate(Address),
+    /// As many children as there may be.
+    #[error("`{parent}` has all {most} children that `limits.children` allows")]
+    TooManyChildren {
+        /// Whose.
+        parent: Address,
+        /// How many.
+        most: usize,
+    },
+    /// An address of more than 16 segments.
+    #[error("below `{0}` an address would have over 16 segments")]
+    TooDeep(Address),
+    /// The plugin stands in the chain of parents already.
+    #[error("the plugin would stand above itself: {0}")]
+    Circular(String),
+    /// The parent is going down.
+    #[error("`{0}` is stopping, and nothing comes up below it any more")]
+    Stopping(Address),
+}
+
+/// Why a child is not stopped. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopError {
+    /// Not an address.
+    #[error(transparent)]
+    BadAddress(#[from] AddressError),
+    /// Nobody there.
+    #[error("no actor has the address `{0}`")]
+    UnknownAddress(Address),
+    /// Somebody else's, or one of the plan.
+    #[error("`{0}` is not a child that this actor spawned")]
+    NotSpawned(Address),
+}
+
+/// A child that a turn may bring into being.
+pub(crate) enum Draft {
+    /// A new one, which nobody finds yet.
+    New(Arc<Actor>),
+    /// One of this name that an earlier incarnation of the parent spawned; it is there, and gets this launcher.
+    Orphan(Arc<Actor>, Arc<dyn Launcher>),
+}
+
+impl World {
+    /// Checks all that can be checked before the turn commits. `reserved`: children that it will bring into being.
+    /// `adopting`: orphans may be taken over.
+    pub(crate) fn draft(
+        &self,
+        (parent, incarnation): (&Actor, u64),
+        (name, plugin): (&str, &str),
+        config: Config,
+        reserved: usize,
+        adopting: bool,
+    ) -> Result<Draft, SpawnError> {
+        let above = parent.address();
+        let address = above.child(name).map_err(|error| match error {
+            AddressError::TooDeep(_) => SpawnError::TooDeep(above.clone()),
+            error => SpawnError::BadName(error),
+        })?;
+        let template = self.templates.get(plugin).ok_or_else(|| SpawnError::UnknownPlugin(plugin.to_owned()))?;
+        if !parent.spec.spawns.iter().any(|granted| granted == plugin) {
+            return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
+        }
+        if !template.recursive() {
+            self.check_chain(parent, plugin)?;
+        }
+        // Who may spawn has one lane.
+        if parent.mailbox.signal(0) != Signal::Run {
+            return Err(SpawnError::Stopping(above.clone()));
+        }
+        let orphan = match self.registry.occupant(&address) {
+            None => None,
+            Some(other) if other.is_orphan_of(parent, incarnation) => Some(other),
+            Some(_) => return Err(SpawnError::Duplicate(address)),
+        };
+        let spec = narrowed(template.spec(address, config, parent.spec.launcher.bounds()), &parent.spec);
+        if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.launcher.plugin() == plugin) {
+            return Ok(Draft::Orphan(orphan, spec.launcher));
+        }
+        let most = parent.spec.max_children;
+        if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
+            return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
+        }
+        let by = AtomicU64::new(incarnation);
+        let spawned = Spawned { parent: parent.id, by, first_start: AtomicU8::new(0) };
+        Ok(Draft::New(Arc::new(Actor::new(self.registry.new_id(), spec, Some(spawned)))))
+    }
+
+    /// The chain of parents, from the one that is of the plugin down to the child, if there is one.
+    fn check_chain(&self, parent: &Actor, plugin: &str) -> Result<(), SpawnError> {
+        let mut chain = plugin.to_owned();
+        let mut above = Some(parent.address().clone());
+        while let Some(actor) = above.as_ref().and_then(|address| self.registry.occupant(address)) {
+            let own = actor.spec.launcher.plugin();
+            chain = format!("{} ({own}) -> {chain}", actor.address());
+            if own == plugin {
+                return Err(SpawnError::Circular(chain));
+            }
+            above = actor.address().parent();
+        }
+        Ok(())
+    }
+
+    /// The commit of a spawn: from here on others find the child, and what they send waits for it.
+    pub(crate) fn bring_up(&self, parent: &Actor, child: &Arc<Actor>) {
+        child.set_presence(Presence::There);
+        self.registry.add(child);
+        if let Some(spawned) = &child.spawned {
+            spawned.first_start.store(1, Ordering::Release);
+            self.begin_pending();
+        }
+        if self.commands.send(Command::Spawn(parent.id, child.clone())).is_err() {
+            self.forget(child);
+        }
+    }
+
+    /// The commit of a spawn under an orphan's name.
+    pub(crate) fn adopt(&self, orphan: &Actor, launcher: Arc<dyn Launcher>, incarnation: u64) {
+        *orphan.launcher.lock() = launcher;
+        if let Some(spawned) = &orphan.spawned {
+            spawned.by.store(incarnation, Ordering::Release);
+        }
+        let _ = self.commands.send(Command::Adopt(orphan.id));
+    }
+
+    /// The commit of a stop: from here on nobody finds the child.
+    pub(crate) fn dismiss(&self, child: &Actor) {
+        child.set_presence(Presence::Gone);
+        let _ = self.commands.send(Command::Dismiss(child.id));
+    }
+}
+
+impl Actor {
+    /// Whether `parent` spawned this, in an incarnation before this one.
+    pub(crate) fn is_orphan_of(&self, parent: &Self, incarnation: u64) -> bool {
+        let spawned = self.spawned.as_ref();
+        spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) < incarnation)
+    }
+
+    /// Whether `parent` spawned this in this incarnation.
+    pub(crate) fn is_spawned_by(&self, parent: &Self, incarnation: u64) -> bool {
+        let spawned = self.spawned.as_ref();
+        spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) == incarnation)
+    }
+
+    /// How many children there are as seen by an incarnation, those that are on their way out included.
+    fn count_children(&self, incarnation: u64) -> usize {
+        self.children.lock().values().filter(|child| !child.is_orphan_of(self, incarnation)).count()
+    }
+
+    /// The names of the children that take messages, as seen by an incarnation, sorted.
+    pub(crate) fn names_of_children(&self, incarnation: u64) -> Vec<String> {
+        let children = self.children.lock();
+        let there = children.iter().filter(|(_, child)| child.is_there() && !child.is_orphan_of(self, incarnation));
+        there.map(|(name, _)| name.to_string()).collect()
+    }
+}
+
+/// A child is nothing more than its parent: no bound is wider, and it sends to nobody that its parent could not.
+fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
+    child.auto_start = true;
+    child.message_bytes = child.message_bytes.min(parent.message_bytes);
+    child.timeout = child.timeout.min(parent.timeout);
+    child.max_children = child.max_children.min(parent.max_children);
+    child.max_timers = child.max_timers.min(parent.max_timers);
+    let above = &parent.address;
+    child.sends_to.retain(|to| to == above || to.is_below(above) || parent.sends_to.contains(to));
+    child
+}

@@ -1,0 +1,61 @@
+//! Starts: of one actor, of a supervisor's children, and of one child beside its siblings.
+
+use crate::plan::Strategy;
+use crate::supervision::events::{Action, Node};
+use crate::supervision::node::{Course, Phase, Turns};
+use crate::supervision::tree::Tree;
+
+impl Tree {
+    pub(super) fn start(&mut self, node: Node) {
+        self.clear_timer(node);
+        let entry = &mut self.nodes[node];
+        entry.phase = Phase::Starting;
+        entry.up_since = None;
+        // A new incarnation is a new supervisor: what the one before went through is not held against it.
+        entry.window.clear();
+        self.revive_children(node);
+        self.launch(node);
+    }
+
+    /// Makes a new incarnation, whatever phase that belongs to.
+    pub(super) fn launch(&mut self, node: Node) {
+        let entry = &mut self.nodes[node];
+        debug_assert!(!entry.alive, "two incarnations of one actor");
+        entry.alive = true;
+        entry.crashed = false;
+        entry.incarnation += 1;
+        self.actions.push(Action::Start(node, entry.incarnation));
+        self.alive += 1;
+    }
+
+    /// It is up itself; those below it follow.
+    pub(super) fn start_children(&mut self, node: Node) {
+        let entry = &mut self.nodes[node];
+        entry.phase = Phase::StartingChildren;
+        entry.turns = Some(Turns::starting(0));
+        self.advance(node);
+    }
+
+    /// Starts a child by itself, unless siblings must stop or start first: then it waits for its turn.
+    pub(super) fn start_alone(&mut self, node: Node) {
+        let parent = self.parent(node);
+        let above = &self.nodes[parent];
+        let place = self.nodes[node].place;
+        let ready = match (above.phase, above.turns) {
+            (Phase::Up | Phase::StartingChildren, None) => true,
+            (Phase::Up | Phase::StartingChildren, Some(turns)) => match turns.course {
+                // One-for-one means that nobody depends on the order.
+                Course::Starting => place < turns.cursor || above.spec.supervision.strategy == Strategy::OneForOne,
+                Course::Stopping | Course::Pausing => place < turns.from,
+            },
+            // The play ends, and who stops before this one may still send to it.
+            (Phase::StoppingChildren(_), Some(turns)) => {
+                place < turns.cursor && self.runs(parent) && self.ends_with_play(parent)
+            }
+            _ => false,
+        };
+        if ready && self.nodes[node].wants_start() {
+            self.start(node);
+        }
+    }
+}

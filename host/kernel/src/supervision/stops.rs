@@ -1,0 +1,189 @@
+//! Stops: a node goes down after everything below it, and then its parent decides what follows. And the end of
+//! the play, in order or at once.
+
+use crate::plan::RestartKind;
+use crate::supervision::events::{Action, Node, ROOT};
+use crate::supervision::node::{After, Over, Phase, Turns};
+use crate::supervision::tree::{Ending, Tree};
+
+impl Tree {
+    /// Takes a node down after everything below it.
+    pub(super) fn bring_down(&mut self, node: Node, after: After) {
+        self.clear_timer(node);
+        let entry = &mut self.nodes[node];
+        entry.phase = Phase::StoppingChildren(after);
+        entry.turns = Some(Turns::stopping(0, std::time::Duration::ZERO));
+        self.advance(node);
+    }
+
+    /// Everything below it is down: its own turn.
+    pub(super) fn stop(&mut self, node: Node, after: After) {
+        if node == ROOT {
+            self.end_the_play();
+        } else if self.nodes[node].alive {
+            self.give_time_to_stop(node, after);
+            let drain = self.drains(node);
+            self.actions.push(Action::Stop { node, drain });
+        } else if self.nodes[node].crashed && self.restarts_after(node, After::Crashed) && self.may_drain_first(node) {
+            self.drain_first(node);
+        } else {
+            self.down(node, after);
+        }
+    }
+
+    fn give_time_to_stop(&mut self, node: Node, after: After) {
+        self.nodes[node].phase = Phase::Stopping(after);
+        let time = self.nodes[self.parent(node)].spec.supervision.shutdown;
+        self.set_timer(node, time);
+    }
+
+    /// A node and all below it are down.
+    pub(super) fn down(&mut self, node: Node, after: After) {
+        self.clear_timer(node);
+        self.nodes[node].phase = Phase::Down;
+        self.nodes[node].turns = None;
+        self.leave_children(node, after == After::GaveUp || self.ends_with_play(node));
+        match self.nodes[self.parent(node)].phase {
+            Phase::Up | Phase::StartingChildren => self.down_below_up(node, after),
+            Phase::StoppingChildren(_) => self.down_below_stopping(node, after),
+            // Nothing below a node that is down runs.
+            Phase::Down | Phase::Starting | Phase::Stopping(_) | Phase::BackingOff | Phase::Consulting(_) => {}
+        }
+    }
+
+    /// Its parent is up: what follows is the restart rules' business.
+    fn down_below_up(&mut self, node: Node, after: After) {
+        let parent = self.parent(node);
+        let (_, in_turn) = self.turn_of(node);
+        let entry = &self.nodes[node];
+        // Its first start belongs to its parent's start.
+        let comes_up = in_turn && !entry.was_up && self.nodes[parent].phase == Phase::StartingChildren;
+        if entry.dismissed {
+            self.finish(node, Over::ForGood);
+        } else if entry.halted {
+            // Only a person starts it.
+        } else if self.goes_down_with_group(node) {
+            self.pass(node, after != After::Restart);
+        } else {
+            match after {
+                After::Stay => {}
+                After::Restart => return self.start_alone(node),
+                _ if comes_up => return self.fail_to_come_up(parent, node),
+                _ => return self.failed(node, after),
+            }
+        }
+        self.turn_over(parent, node);
+    }
+
+    /// Its parent goes down: nobody starts but who still has messages to handle when the play ends.
+    fn down_below_stopping(&mut self, node: Node, after: After) {
+        let parent = self.parent(node);
+        let (_, in_turn) = self.turn_of(node);
+        let wanted = !self.nodes[node].halted
+            && after != After::Exited
+            && self.restarts_after(node, After::Crashed)
+            && self.runs(parent)
+            && self.ends_with_play(parent);
+        if self.nodes[node].dismissed {
+            self.finish(node, Over::ForGood);
+        } else if in_turn {
+            self.pass(node, true);
+        } else if wanted {
+            self.nodes[node].phase = Phase::BackingOff;
+            if after.is_failure() {
+                self.restart_meanwhile(node);
+            }
+        }
+        self.turn_over(parent, node);
+    }
+
+    /// Whether it handles what waits before it stops: nobody else will.
+    fn drains(&self, node: Node) -> bool {
+        let mut above = Some(node);
+        while let Some(at) = above {
+            if self.nodes[at].dismissed {
+                return true;
+            }
+            above = self.nodes[at].parent;
+        }
+        self.ends_with_play(node)
+    }
+
+    /// It is stopping for another reason, and now for good: who of those below or itself is told so.
+    pub(super) fn let_drain(&mut self, node: Node) {
+        let mut next = self.drains(node).then_some(node);
+        while let Some(at) = next {
+            let entry = &self.nodes[at];
+            next = match entry.phase {
+                Phase::StoppingChildren(_) => entry.turns.and_then(|turns| turns.current),
+                Phase::Stopping(_) if entry.timer.is_some() => {
+                    self.actions.push(Action::Stop { node: at, drain: true });
+                    None
+                }
+                _ => None,
+            };
+        }
+    }
+
+    /// When everything stops, a crash must not cost the messages behind it: within its time to stop, the actor
+    /// goes on.
+    pub(super) fn may_drain_on(&self, node: Node) -> bool {
+        let entry = &self.nodes[node];
+        entry.timer.is_some() && entry.spec.kind != RestartKind::Temporary && self.may_drain_first(node)
+    }
+
+    pub(super) fn drain_on(&mut self, node: Node) {
+        self.launch(node);
+        self.actions.push(Action::Stop { node, drain: true });
+    }
+
+    /// Whether it may run once more for the messages that wait, as its turn to stop has come.
+    pub(super) fn may_drain_first(&self, node: Node) -> bool {
+        let entry = &self.nodes[node];
+        !entry.halted && !entry.dismissed && self.ends_with_play(node) && self.runs(self.parent(node))
+    }
+
+    /// Its turn to stop came while it was down after a crash: it handles what waits first.
+    pub(super) fn drain_first(&mut self, node: Node) {
+        self.give_time_to_stop(node, After::Stay);
+        self.drain_on(node);
+    }
+
+    pub(super) fn shut_down(&mut self) {
+        if self.ending != Ending::No {
+            return;
+        }
+        self.ending = Ending::InOrder;
+        match self.nodes[ROOT].phase {
+            Phase::StoppingChildren(_) => self.let_drain(ROOT),
+            _ => self.bring_down(ROOT, After::Stay),
+        }
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.ending = Ending::Now;
+        self.timers.clear();
+        let nodes: Vec<_> = self.nodes.nodes().filter(|&node| node != ROOT).collect();
+        for node in nodes {
+            let entry = &mut self.nodes[node];
+            // Who was too late has been killed before.
+            let killed = matches!(entry.phase, Phase::Stopping(_)) && entry.timer.is_none();
+            if entry.alive && !killed {
+                self.actions.push(Action::Kill { node, late: false });
+            }
+            entry.timer = None;
+            entry.turns = None;
+            entry.phase = if entry.alive { Phase::Stopping(After::Stay) } else { Phase::Down };
+        }
+        if self.alive == 0 {
+            self.end_the_play();
+        }
+    }
+
+    pub(super) fn end_the_play(&mut self) {
+        self.forget_dynamic_below(ROOT);
+        self.nodes[ROOT].phase = Phase::Down;
+        self.ending = Ending::Over;
+        self.actions.push(Action::Over(self.gave_up));
+    }
+}

@@ -1,0 +1,58 @@
+//! What is decided about each crash, written into its report; and the failures that made the kernel give up.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::crash::CrashReport;
+use crate::decision::Decision;
+use crate::supervision::events::{Node, WhyGaveUp};
+
+/// Failures shown when the kernel gives up.
+const SHOWN_FAILURES: usize = 10;
+
+/// Crashes that are not decided yet, and the kernel's own children's that were.
+#[derive(Default)]
+pub(super) struct Verdicts {
+    /// The last crash of each actor that waits for its parent's word: at most one for each actor.
+    open: HashMap<Node, Arc<CrashReport>>,
+    /// Failures of the kernel's children, the oldest first.
+    top: VecDeque<(Instant, Arc<CrashReport>)>,
+}
+
+impl Verdicts {
+    /// Somebody failed; what comes of it is not known yet.
+    pub(super) fn failed(&mut self, node: Node, report: Arc<CrashReport>) {
+        self.open.insert(node, report);
+    }
+
+    /// It is decided, if there was anything to decide.
+    pub(super) fn decided(&mut self, node: Node, decision: Decision) {
+        let is_top = |report: &CrashReport| report.address.parent().is_some_and(|parent| parent.is_root());
+        let Some(report) = self.open.remove(&node) else { return };
+        report.decide(decision);
+        if is_top(&report) {
+            if self.top.len() == SHOWN_FAILURES {
+                self.top.pop_front();
+            }
+            self.top.push_back((Instant::now(), report));
+        }
+    }
+
+    /// The crash of a child that its parent has not decided about.
+    pub(super) fn open(&self, node: Node) -> Option<Arc<CrashReport>> {
+        self.open.get(&node).cloned()
+    }
+
+    /// The failures of the kernel's children that made it give up, the last one first.
+    pub(super) fn of_the_kernel(&self, why: WhyGaveUp) -> Vec<Arc<CrashReport>> {
+        let counts = |at: Instant| match why {
+            WhyGaveUp::TooOften(window) => at.elapsed() < window.period,
+            WhyGaveUp::FailedStart | WhyGaveUp::Escalated => false,
+        };
+        let last = self.top.len().saturating_sub(1);
+        let shown = self.top.iter().enumerate().filter(|(n, (at, _))| *n == last || counts(*at));
+        shown.rev().map(|(_, (_, report))| report.clone()).collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! Children one after another: up in order, down in reverse. One turn at a time, whoever it is that has to
+//! start or stop; the next begins when the one before is over.
+
+use std::time::Duration;
+
+use crate::plan::RestartKind;
+use crate::supervision::events::{Action, Node, ROOT};
+use crate::supervision::node::{After, Course, Over, Phase, Turns};
+use crate::supervision::tree::{Ending, Tree};
+
+impl Tree {
+    /// Goes on with what the children of `parent` do, until one of them takes its time.
+    pub(super) fn advance(&mut self, parent: Node) {
+        loop {
+            let entry = &mut self.nodes[parent];
+            let Some(turns) = entry.turns.as_mut().filter(|turns| turns.current.is_none()) else { return };
+            let next = match turns.course {
+                Course::Stopping => entry.children.range(turns.from..turns.cursor).next_back(),
+                Course::Pausing => return,
+                Course::Starting => entry.children.range(turns.cursor..).next(),
+            };
+            match (turns.course, next.map(|(&place, &child)| (place, child))) {
+                (Course::Starting, Some((place, child))) => {
+                    turns.cursor = place + 1;
+                    if self.nodes[child].wants_start() {
+                        self.set_current(parent, Some(child));
+                        self.start(child);
+                    }
+                }
+                (Course::Starting, None) => return self.all_up(parent),
+                (_, Some((place, child))) => {
+                    turns.cursor = place;
+                    self.set_current(parent, Some(child));
+                    if !self.take_down(child) {
+                        self.set_current(parent, None);
+                    }
+                }
+                (_, None) => return self.all_down(parent),
+            }
+        }
+    }
+
+    fn set_current(&mut self, parent: Node, child: Option<Node>) {
+        if let Some(turns) = &mut self.nodes[parent].turns {
+            turns.current = child;
+        }
+    }
+
+    /// If the turn was this child's, it goes to the next. The child itself may be gone.
+    pub(super) fn turn_over(&mut self, parent: Node, child: Node) {
+        if self.nodes[parent].turns.is_some_and(|turns| turns.current == Some(child)) {
+            self.set_current(parent, None);
+            self.advance(parent);
+        }
+    }
+
+    /// The children that had to come up did.
+    fn all_up(&mut self, parent: Node) {
+        let now = self.now;
+        let entry = &mut self.nodes[parent];
+        entry.turns = None;
+        if entry.phase != Phase::StartingChildren {
+            return;
+        }
+        entry.phase = Phase::Up;
+        entry.up_since = Some(now);
+        entry.was_up = true;
+        if parent != ROOT {
+            self.turn_over(self.parent(parent), parent);
+        } else if !self.booted {
+            self.booted = true;
+            self.actions.push(Action::Booted);
+        }
+    }
+
+    /// The children that had to go down did.
+    fn all_down(&mut self, parent: Node) {
+        if let Phase::StoppingChildren(after) = self.nodes[parent].phase {
+            self.nodes[parent].turns = None;
+            return self.stop(parent, after);
+        }
+        let Some(turns) = &mut self.nodes[parent].turns else { return };
+        turns.course = Course::Pausing;
+        let pause = turns.pause;
+        // A timer would round no pause at all up to one of its steps.
+        if pause.is_zero() { self.start_group(parent) } else { self.set_timer(parent, pause) }
+    }
+
+    /// A child's turn to go down. False when it is down already.
+    fn take_down(&mut self, child: Node) -> bool {
+        match self.nodes[child].phase {
+            Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(child, After::Stay),
+            Phase::StoppingChildren(_) | Phase::Stopping(_) => self.let_drain(child),
+            Phase::BackingOff if self.may_drain_first(child) => self.drain_first(child),
+            Phase::Consulting(after) if self.restarts_after(child, after) && self.may_drain_first(child) => {
+                self.drain_first(child);
+            }
+            Phase::Down | Phase::BackingOff | Phase::Consulting(_) => {
+                let failed = matches!(self.nodes[child].phase, Phase::Consulting(_));
+                self.pass(child, failed);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A child is down as it should be, in its turn or before. `ran`: until just now.
+    pub(super) fn pass(&mut self, child: Node, ran: bool) {
+        self.clear_timer(child);
+        if !self.goes_down_with_parent(child) {
+            return self.wait_for_group(child, ran);
+        }
+        self.nodes[child].phase = Phase::Down;
+        if self.ends_with_play(child) {
+            self.finish(child, Over::ForGood);
+        }
+    }
+
+    pub(super) fn goes_down_with_parent(&self, child: Node) -> bool {
+        matches!(self.nodes[self.parent(child)].phase, Phase::StoppingChildren(_))
+    }
+
+    /// One of the siblings that restart together is down: it waits for its turn to start.
+    fn wait_for_group(&mut self, child: Node, ran: bool) {
+        let entry = &mut self.nodes[child];
+        if ran && entry.spec.kind == RestartKind::Temporary {
+            return self.finish(child, Over::ForGood);
+        }
+        if entry.over == Over::InPeace {
+            self.revive(child);
+        }
+        let entry = &mut self.nodes[child];
+        let starts = !entry.halted && entry.over == Over::No;
+        entry.phase = if starts { Phase::BackingOff } else { Phase::Down };
+    }
+
+    /// Siblings restart together: those from this place on stop, wait, and start.
+    pub(super) fn restart_group(&mut self, parent: Node, from: u64, pause: Duration) {
+        self.clear_timer(parent);
+        let turns = match self.nodes[parent].turns {
+            // They are on their way down or down, and more of them follow: one that is not among them failed.
+            Some(turns) if turns.course != Course::Starting => {
+                Turns { course: Course::Stopping, from, pause: turns.pause.max(pause), ..turns }
+            }
+            _ => Turns::stopping(from, pause),
+        };
+        self.nodes[parent].turns = Some(turns);
+        self.advance(parent);
+    }
+
+    /// The pause is over.
+    pub(super) fn start_group(&mut self, parent: Node) {
+        if let Some(turns) = self.nodes[parent].turns.filter(|turns| turns.course == Course::Pausing) {
+            self.nodes[parent].turns = Some(Turns::starting(turns.from));
+            self.advance(parent);
+        }
+    }
+
+    /// Whether it stops now because the play ends: it, and all above it, have their turns in the shutdown.
+    pub(super) fn ends_with_play(&self, node: Node) -> bool {
+        let mut at = node;
+        while let Some(parent) = self.nodes[at].parent {
+            let above = &self.nodes[parent];
+            let in_turn = above.turns.is_some_and(|turns| turns.current == Some(at));
+            if !in_turn || !matches!(above.phase, Phase::StoppingChildren(_)) {
+                return false;
+            }
+            at = parent;
+        }
+        self.ending == Ending::InOrder
+    }
+}

@@ -1,0 +1,181 @@
+//! The timers of one incarnation: they tell in its name, and end with it. Made when the first one is set, so that an
+//! actor without timers pays nothing for them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::actor::{Actor, World};
+use crate::dead_letter::DeadReason;
+use crate::kernel::later;
+use crate::mailbox::{Overflow, Refused};
+use crate::message::{Envelope, Message};
+
+/// One timer.
+pub(crate) struct Timer {
+    pub(crate) target: Arc<Actor>,
+    /// Of the first message that it sends.
+    pub(crate) envelope: Envelope,
+    pub(crate) body: Vec<u8>,
+    /// It tells again after this.
+    pub(crate) period: Option<Duration>,
+}
+
+/// All of them. They end when this is dropped.
+pub(crate) struct Timers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    world: Arc<World>,
+    actor: Arc<Actor>,
+    /// Locked while one fires, so that none does after the end.
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    ended: bool,
+    /// By due time, and in the order in which they were set.
+    queue: BTreeMap<(Instant, u64), (u64, Timer)>,
+    /// Where each one stands in the queue.
+    places: HashMap<u64, (Instant, u64)>,
+    set: u64,
+}
+
+impl Timers {
+    /// For an actor; runs on the current Tokio runtime.
+    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>) -> Self {
+        let shared = Arc::new(Shared { world, actor, inner: Mutex::default(), changed: Notify::new() });
+        tokio::spawn(run(shared.clone()));
+        Self { shared }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.shared.inner.lock().queue.len()
+    }
+
+    pub(crate) fn set(&self, id: u64, due: Instant, timer: Timer) {
+        let mut inner = self.shared.inner.lock();
+        if inner.ended {
+            return;
+        }
+        if timer.period.is_none() {
+            self.shared.world.begin_pending();
+        }
+        let place = (due, inner.set);
+        inner.set += 1;
+        inner.places.insert(id, place);
+        inner.queue.insert(place, (id, timer));
+        let first = inner.queue.first_key_value().is_some_and(|(at, _)| *at == place);
+        drop(inner);
+        if first {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    pub(crate) fn cancel(&self, id: u64) {
+        let mut inner = self.shared.inner.lock();
+        let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
+        drop(inner);
+        if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
+            self.shared.world.end_pending(1);
+        }
+    }
+
+    /// None fires any more.
+    pub(crate) fn end(&self) {
+        let mut inner = self.shared.inner.lock();
+        inner.ended = true;
+        inner.places.clear();
+        let left = std::mem::take(&mut inner.queue);
+        drop(inner);
+        let once = left.values().filter(|(_, timer)| timer.period.is_none()).count();
+        if once > 0 {
+            self.shared.world.end_pending(once as u64);
+        }
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Fires what is due, in order, until the end.
+async fn run(shared: Arc<Shared>) {
+    loop {
+        let next = {
+            let mut inner = shared.inner.lock();
+            if inner.ended {
+                return;
+            }
+            shared.fire_due(&mut inner, Instant::now());
+            inner.queue.first_key_value().map(|((due, _), _)| *due)
+        };
+        let changed = shared.changed.notified();
+        match next {
+            None => changed.await,
+            Some(due) => {
+                let _ = tokio::time::timeout_at(due, changed).await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn fire_due(&self, inner: &mut Inner, now: Instant) {
+        while let Some(first) = inner.queue.first_entry().filter(|first| first.key().0 <= now) {
+            let ((due, _), (id, timer)) = first.remove_entry();
+            self.tell(&timer);
+            let Some(period) = timer.period else {
+                inner.places.remove(&id);
+                self.world.end_pending(1);
+                continue;
+            };
+            // Late by more than a period, it goes on in step and makes nothing up.
+            let missed = (now - due).as_nanos() / period.as_nanos();
+            let wait = period.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX - 1) + 1);
+            let place = (due.checked_add(wait).unwrap_or_else(|| later(wait)), inner.set);
+            inner.set += 1;
+            let envelope = Envelope { id: timer.envelope.id.caused(0), ..timer.envelope };
+            inner.places.insert(id, place);
+            inner.queue.insert(place, (id, Timer { envelope, ..timer }));
+        }
+    }
+
+    /// Delivers without waiting for room. Whoever took a gone receiver's address gets it.
+    fn tell(&self, timer: &Timer) {
+        let renewed = timer.target.is_gone().then(|| self.world.registry.get(timer.target.address())).flatten();
+        let target = renewed.filter(|new| new.spec.message_bytes >= timer.body.len());
+        let target = target.as_ref().unwrap_or(&timer.target);
+        let mut inside = false;
+        let reason = match target.mailbox.push(|room| inside = room.put(&timer.envelope, &timer.body)) {
+            Ok(displaced) => {
+                self.world.bury(target, displaced, &DeadReason::Overflow, true);
+                DeadReason::MailboxFull
+            }
+            Err(Refused::Full) => DeadReason::MailboxFull,
+            // The actor itself is at its end, and its timers with it.
+            Err(Refused::Closed) if target.id == self.actor.id => return,
+            Err(Refused::Closed) => DeadReason::Stopped,
+        };
+        if inside {
+            return;
+        }
+        let drops = matches!(target.mailbox.spec().overflow, Overflow::DropNewest | Overflow::DropOldest);
+        let reason = match reason {
+            DeadReason::MailboxFull if drops => DeadReason::Overflow,
+            reason => reason,
+        };
+        let message = Message { envelope: timer.envelope, body: timer.body.clone() };
+        self.world.bury(target, [message], &reason, false);
+    }
+}

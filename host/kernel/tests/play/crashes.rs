@@ -1,0 +1,148 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{
+    ActorSpec, Crash, CrashReason, CrashReport, Decision, Kernel, Outcome, Plan, RestartKind, Stage, Strategy,
+    SupervisionSpec,
+};
+
+use crate::stage::*;
+
+fn crasher(at: &str) -> ActorSpec {
+    let crasher = quick(|hand| if text(hand) == "crash" { Err(trap()) } else { Ok(Outcome::Done(None)) });
+    let mut spec = crasher.at(at);
+    spec.restart.attempts = 1;
+    spec
+}
+
+async fn last_crash(kernel: &Kernel, at: &str) -> Arc<CrashReport> {
+    let actors = kernel.actors().await;
+    actors.into_iter().find(|actor| actor.address == addr(at)).expect("known").last_crash.expect("it crashed")
+}
+
+/// What was decided about the last crash, with the pause left out.
+async fn decided(kernel: &Kernel, at: &str) -> String {
+    let report = last_crash(kernel, at).await;
+    let text = report.decision().map(ToString::to_string).unwrap_or_default();
+    match text.split_once(", restart ") {
+        Some((_, rest)) => format!("restart {rest}"),
+        None => text,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_says_how_often_its_supervisor_restarted_and_who_starts_with_it() {
+    let supervision = SupervisionSpec { strategy: Strategy::OneForAll, intensity: 5, ..SupervisionSpec::default() };
+    let plan = Plan { supervision, ..plan(vec![crasher("/a"), crasher("/b")]) };
+    let kernel = start_plan(&plan).await;
+    for to in ["/a", "/b"] {
+        tell(&kernel, to, "crash").await;
+        kernel.idle().await;
+        while kernel.actors().await.iter().any(|actor| actor.state != playhouse_kernel::State::Running) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let with = "its siblings with it (one-for-all)";
+    assert_eq!(decided(&kernel, "/a").await, format!("restart 1 of 5 within 10s, {with}"));
+    assert_eq!(decided(&kernel, "/b").await, format!("restart 2 of 5 within 10s, {with}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_blames_a_message_and_says_which_attempt_of_how_many_it_was() {
+    let mut spec = crasher("/a");
+    spec.restart.attempts = 2;
+    spec.auto_start = false;
+    let kernel = start(vec![spec]).await;
+    for body in ["1", "2", "crash", "3"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    let letter = kernel.dead_letters().remove(0);
+    let report = letter.reason.crash().expect("it crashed");
+    assert_eq!((report.blamed, report.attempts), (Some((letter.id.message, 2)), 2));
+    let text = format!("/a (incarnation 3) trapped: unreachable; message {}, attempt 2 of 2", letter.id.short());
+    assert_eq!(report.to_string(), text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_started_again_is_said_to_stay_ended() {
+    let mut spec = crasher("/a");
+    spec.restart.kind = RestartKind::Temporary;
+    let kernel = start(vec![spec]).await;
+    tell(&kernel, "/a", "crash").await;
+    kernel.idle().await;
+    assert_eq!(decided(&kernel, "/a").await, "stays ended: its restart.kind is temporary");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_shutdown_is_said_to_stay_down() {
+    let spec = quick(|_| Ok(Outcome::Done(None))).on_shutdown(|_| Err(trap())).at("/a");
+    let kernel = start(vec![spec]).await;
+    kernel.halt(&addr("/a")).await;
+    while kernel.failed_shutdowns() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(decided(&kernel, "/a").await, "stays down: it was stopping");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_during_the_shutdown_is_said_to_start_again_for_what_waits() {
+    let slow = native(|_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Err(trap())
+        })
+    });
+    let mut spec = slow.at("/a");
+    spec.restart.attempts = 1;
+    let kernel = start(vec![spec]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.shut_down();
+    kernel.over().await;
+    let letter = kernel.dead_letters().remove(0);
+    assert_eq!(letter.reason.crash().and_then(CrashReport::decision), Some(&Decision::Drains));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_kernel_giving_up_names_the_failures_that_counted_and_each_with_its_cause() {
+    let supervision = SupervisionSpec { intensity: 1, ..SupervisionSpec::default() };
+    let mut parent = crasher("/p");
+    parent.supervision = supervision;
+    let plan = Plan { supervision, ..plan(vec![crasher("/other"), parent, crasher("/p/c")]) };
+    let kernel = start_plan(&plan).await;
+    tell(&kernel, "/other", "crash").await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    for _ in 0..4 {
+        tell(&kernel, "/p/c", "crash").await;
+    }
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it goes on") };
+    let told: Vec<_> = failures
+        .iter()
+        .flat_map(|report| report.chain())
+        .map(|report| {
+            let decision = report.decision().map(Decision::kind).unwrap_or_default();
+            format!("{} #{} {}: {decision}", report.address, report.incarnation, report.crash.reason)
+        })
+        .collect();
+    let gave_up = "gave up on its children: 2 failures within 10s, and 1 restart is allowed";
+    assert_eq!(
+        told,
+        [
+            format!("/p #2 {gave_up}: gave-up"),
+            "/p/c #4 trapped: unreachable: gave-up".to_owned(),
+            format!("/p #1 {gave_up}: restarts"),
+            "/p/c #2 trapped: unreachable: gave-up".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_start_at_boot_is_the_only_failure_that_is_named() {
+    let refuses =
+        quick(|_| Ok(Outcome::Done(None))).on_init(|_| Err(Crash::new(CrashReason::Start { message: "no".into() })));
+    let kernel = Kernel::start(&plan(vec![crasher("/a"), refuses.at("/b")])).expect("a good plan");
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it runs") };
+    let decision = failures[0].decision().map(ToString::to_string);
+    assert_eq!((failures.len(), decision.as_deref()), (1, Some("the kernel gave up: a child did not come up with it")));
+}

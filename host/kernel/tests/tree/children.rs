@@ -1,0 +1,259 @@
+//! Children that come and go while the play runs.
+
+use playhouse_kernel::supervision::events::{Ended, Event, NodeSpec, ROOT, State};
+use playhouse_kernel::supervision::tree::Tree;
+use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
+
+use crate::house::*;
+
+#[test]
+fn a_spawned_child_starts_at_once_when_its_parent_is_up() {
+    let mut house = House::of(&[("p", PLAIN), ("p/a", PLAIN)]);
+    house.spawn("p/d", PLAIN);
+    assert_eq!(house.lines(), ["+p/d#1"]);
+}
+
+#[test]
+fn a_spawned_child_starts_at_once_while_its_siblings_come_up_and_does_not_fail_its_parent() {
+    let mut house = House::new(SUPERVISOR);
+    for name in ["p", "p/a"] {
+        house.add(name, PLAIN);
+    }
+    house.step(Event::Boot);
+    house.up("p");
+    house.spawn("p/d", PLAIN);
+    assert_eq!(house.lines(), ["+p#1", "+p/a#1", "+p/d#1"]);
+    house.end("p/d", Ended::FailedStart);
+    assert_eq!(house.lines(), ["p/d: restart 1 of 10", "+p/d#2"]);
+}
+
+#[test]
+fn a_child_spawned_in_init_starts_in_the_order_of_adding_when_its_parent_is_up() {
+    let mut house = House::new(SUPERVISOR);
+    for name in ["p", "p/a"] {
+        house.add(name, PLAIN);
+    }
+    house.step(Event::Boot);
+    house.spawn("p/d", PLAIN);
+    house.spawn("p/e", PLAIN);
+    house.settle();
+    assert_eq!(house.lines(), ["+p#1", "+p/a#1", "+p/d#1", "+p/e#1", "booted"]);
+}
+
+#[test]
+fn a_child_spawned_while_a_group_restarts_starts_in_its_turn() {
+    let mut house = House::of_kernel(
+        SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR },
+        &[("a", PLAIN), ("b", PLAIN)],
+    );
+    house.crash("a");
+    house.spawn("d", PLAIN);
+    house.settle();
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "-b", "+a#2", "+b#2", "+d#1"]);
+}
+
+#[test]
+fn a_child_spawned_by_one_that_is_down_or_going_is_forgotten_at_once() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    house.halt("p");
+    house.spawn("p/d", PLAIN);
+    assert_eq!(house.lines(), ["-p", "forget p/d"]);
+    house.settle();
+    house.spawn("p/e", PLAIN);
+    assert_eq!(house.lines(), ["forget p/e"]);
+}
+
+#[test]
+fn a_dismissed_child_stops_in_order_with_all_below_it_handles_what_waits_and_is_forgotten() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    for name in ["p/d", "p/d/x", "p/d/y"] {
+        house.spawn(name, PLAIN);
+        house.settle();
+    }
+    house.lines();
+    house.dismiss("p/d");
+    house.settle();
+    let stops = ["-p/d/y drained", "-p/d/x drained", "-p/d drained"];
+    let gone = ["forget p/d/y", "forget p/d/x", "forget p/d"];
+    assert_eq!(house.lines(), [stops, gone].concat());
+    assert!(house.is_gone("p/d"));
+}
+
+#[test]
+fn a_dismissed_child_that_crashes_on_its_way_down_is_gone_and_counts_as_no_restart() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    house.spawn("p/d", PLAIN);
+    house.settle();
+    house.dismiss("p/d");
+    house.crash("p/d");
+    assert_eq!(house.lines(), ["+p/d#1", "-p/d drained", "forget p/d"]);
+}
+
+#[test]
+fn a_dismissed_child_of_the_plan_ends_until_its_parent_starts_again() {
+    let mut house = House::of(&[("p", PLAIN), ("p/a", PLAIN)]);
+    house.dismiss("p/a");
+    house.settle();
+    assert_eq!((house.lines(), house.state("p/a")), (vec!["-p/a drained".into(), "retire p/a".into()], State::Ended));
+    house.crash("p");
+    house.settle();
+    assert_eq!(house.state("p/a"), State::Running);
+}
+
+#[test]
+fn a_dynamic_child_that_ends_for_good_is_forgotten() {
+    for (restart, how) in [(RestartKind::Temporary, Ended::Crashed), (RestartKind::Transient, Ended::Exited)] {
+        let mut house = House::of(&[("p", PLAIN)]);
+        house.spawn("p/d", kind(restart));
+        house.settle();
+        house.lines();
+        house.end("p/d", how);
+        assert_eq!(house.lines(), ["forget p/d"]);
+    }
+}
+
+/// A parent that crashed, whose children d and e wait for its next incarnation.
+fn orphaned() -> House {
+    let mut house = House::of(&[("p", PLAIN), ("p/a", PLAIN)]);
+    for name in ["p/d", "p/e"] {
+        house.spawn(name, PLAIN);
+        house.settle();
+    }
+    house.lines();
+    house.crash("p");
+    house.answer_times(3);
+    assert_eq!(house.lines(), ["-p/e", "-p/d", "-p/a", "p: restart 1 of 10", "+p#2"]);
+    house
+}
+
+#[test]
+fn children_of_a_parent_that_restarts_wait_until_the_new_incarnation_asks_for_them() {
+    let mut house = orphaned();
+    assert_eq!(house.state("p/d"), State::Down);
+    for name in ["p/e", "p/d"] {
+        house.step(Event::Adopted(house.node(name)));
+    }
+    house.settle();
+    assert_eq!(house.lines(), ["+p/a#2", "+p/e#2", "+p/d#2"], "in the order of adoption");
+}
+
+#[test]
+fn what_was_not_adopted_when_the_parent_is_up_is_forgotten() {
+    let mut house = orphaned();
+    house.step(Event::Adopted(house.node("p/d")));
+    house.settle();
+    assert_eq!(house.lines(), ["forget p/e", "+p/a#2", "+p/d#2"]);
+}
+
+#[test]
+fn an_adopted_child_has_the_new_settings_and_a_persons_word_stays() {
+    let mut house = orphaned();
+    let (d, e) = (house.node("p/d"), house.node("p/e"));
+    house.halt("p/e");
+    for node in [d, e] {
+        assert!(house.tree.respec(node, pausing(SECOND)));
+        house.step(Event::Adopted(node));
+    }
+    house.settle();
+    assert_eq!((house.state("p/d"), house.state("p/e")), (State::Running, State::Stopped));
+    house.crash("p/d");
+    assert_eq!(house.state("p/d"), State::BackingOff);
+}
+
+#[test]
+fn orphans_outlive_a_parent_whose_start_fails_and_go_with_one_that_ends_for_good() {
+    let mut house = orphaned();
+    house.step(Event::Adopted(house.node("p/d")));
+    house.end("p", Ended::FailedStart);
+    assert_eq!(house.lines(), ["p: restart 2 of 10", "+p#3"]);
+    house.step(Event::Adopted(house.node("p/d")));
+    house.settle();
+    assert_eq!(house.lines(), ["forget p/e", "+p/a#2", "+p/d#2"]);
+    house.dismiss("p");
+    house.settle();
+    let stops = ["-p/d drained", "-p/a drained", "-p drained"];
+    assert_eq!(house.lines(), [&stops[..], &["forget p/d", "retire p/a", "retire p"]].concat());
+}
+
+#[test]
+fn children_of_a_parent_that_a_person_stopped_wait_for_its_next_incarnation() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    house.spawn("p/d", PLAIN);
+    house.settle();
+    house.halt("p");
+    house.settle();
+    assert!(!house.is_gone("p/d"));
+    house.resume("p");
+    house.settle();
+    assert!(house.is_gone("p/d"), "nobody asked for it");
+}
+
+#[test]
+fn children_of_a_parent_that_gives_up_are_forgotten() {
+    let strict = NodeSpec { supervision: SupervisionSpec { intensity: 0, ..SUPERVISOR }, ..PLAIN };
+    let mut house = House::of(&[("p", strict)]);
+    for name in ["p/d", "p/e"] {
+        house.spawn(name, PLAIN);
+        house.settle();
+    }
+    house.lines();
+    house.crash("p/d");
+    house.answer_times(2);
+    let gave_up = ["p gave up on p/d: too often", "-p/e", "-p", "forget p/e", "forget p/d"];
+    assert_eq!(house.lines(), [&gave_up[..], &["p: restart 1 of 10", "+p#2"]].concat());
+}
+
+#[test]
+fn what_is_said_of_a_forgotten_node_reaches_nobody_who_has_its_place_now() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    let old = house.spawn("p/d", PLAIN);
+    house.settle();
+    house.dismiss("p/d");
+    house.settle();
+    let new = house.spawn("p/e", PLAIN);
+    assert_eq!((old.index(), old == new), (new.index(), false), "the place is used again");
+    house.settle();
+    house.lines();
+    for event in [Event::Ended(old, 1, Ended::Crashed), Event::Halt(old), Event::Dismiss(old), Event::Spawned(old)] {
+        house.step(event);
+    }
+    assert_eq!((house.lines().len(), house.state("p/e")), (0, State::Running));
+}
+
+#[test]
+fn a_million_spawns_leave_nothing_behind() {
+    let mut tree = Tree::new(SUPERVISOR, 7);
+    tree.step(SECOND, Event::Boot);
+    for _ in 0..1_000_000 {
+        let node = tree.add(ROOT, DYNAMIC).unwrap();
+        tree.step(SECOND, Event::Spawned(node));
+        tree.step(SECOND, Event::Started(node, 1));
+        tree.step(SECOND, Event::Dismiss(node));
+        tree.step(SECOND, Event::Ended(node, 1, Ended::Stopped));
+        assert_eq!((node.index(), tree.len(), tree.next_timer()), (1, 0, None));
+    }
+}
+
+#[test]
+fn ten_thousand_children_come_and_go_without_looking_at_each_other() {
+    let mut house = Tree::new(SUPERVISOR, 7);
+    house.step(SECOND, Event::Boot);
+    let mut nodes = Vec::new();
+    for _ in 0..10_000 {
+        let node = house.add(ROOT, DYNAMIC).unwrap();
+        house.step(SECOND, Event::Spawned(node));
+        house.step(SECOND, Event::Started(node, 1));
+        nodes.push(node);
+    }
+    // Any quadratic walk would take minutes here.
+    for _ in 0..20 {
+        for node in &mut nodes {
+            house.step(SECOND, Event::Dismiss(*node));
+            house.step(SECOND, Event::Ended(*node, 1, Ended::Stopped));
+            *node = house.add(ROOT, DYNAMIC).unwrap();
+            house.step(SECOND, Event::Spawned(*node));
+            house.step(SECOND, Event::Started(*node, 1));
+        }
+    }
+    assert_eq!(house.len(), 10_000);
+}

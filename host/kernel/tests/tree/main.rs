@@ -1,0 +1,13 @@
+//! The supervision tree alone: the rules one by one, and any order of events against a checker that knows
+//! nothing of how the tree works.
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+#![allow(clippy::unchecked_time_subtraction)] // a test that is wrong about time may panic
+
+mod any_order;
+mod children;
+mod directives;
+mod house;
+mod rules;
+mod stops;
+mod watchful;

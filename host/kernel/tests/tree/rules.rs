@@ -1,0 +1,399 @@
+//! OTP's rules, and where this tree differs from them on purpose.
+
+use std::time::Duration;
+
+use playhouse_kernel::supervision::events::{Ended, Event, NodeSpec, State};
+use playhouse_kernel::{Backoff, RestartKind, Strategy, SupervisionSpec};
+
+use crate::house::*;
+
+/// A kernel that restarts its children by this strategy.
+fn kernel(strategy: Strategy) -> SupervisionSpec {
+    SupervisionSpec { strategy, ..SUPERVISOR }
+}
+
+fn three() -> [(&'static str, NodeSpec); 3] {
+    ["a", "b", "c"].map(|name| (name, PLAIN))
+}
+
+#[test]
+fn children_start_in_order_each_when_the_one_before_is_up_with_all_below_it() {
+    let mut house = House::new(SUPERVISOR);
+    for name in ["a", "a/x", "b"] {
+        house.add(name, PLAIN);
+    }
+    house.step(Event::Boot);
+    house.up("a");
+    assert_eq!(house.lines(), ["+a#1", "+a/x#1"]);
+    house.up("a/x");
+    house.up("b");
+    assert_eq!(house.lines(), ["+b#1", "booted"]);
+}
+
+#[test]
+fn a_failed_start_stops_those_already_started_in_reverse_and_fails_the_supervisor() {
+    let mut house = House::new(SUPERVISOR);
+    for name in ["p", "p/a", "p/b", "p/c"] {
+        house.add(name, PLAIN);
+    }
+    house.step(Event::Boot);
+    for name in ["p", "p/a", "p/b"] {
+        house.up(name);
+    }
+    house.lines();
+    house.end("p/c", Ended::FailedStart);
+    house.answer();
+    let lines = house.lines();
+    assert_eq!(lines[..4], ["p gave up on p/c: failed start", "-p/b", "-p/a", "-p"]);
+    assert_eq!(lines[4..], ["kernel gave up on p: failed start", "over: gave up"], "it was the kernel's start, too");
+}
+
+#[test]
+fn permanent_restarts_always_transient_after_a_crash_only_temporary_never() {
+    for (restart, after_crash, after_exit) in [
+        (RestartKind::Permanent, State::Running, State::Running),
+        (RestartKind::Transient, State::Running, State::Ended),
+        (RestartKind::Temporary, State::Ended, State::Ended),
+    ] {
+        for (how, expected) in [(Ended::Crashed, after_crash), (Ended::Exited, after_exit)] {
+            let mut house = House::of(&[("a", kind(restart))]);
+            house.end("a", how);
+            house.settle();
+            assert_eq!(house.state("a"), expected, "{restart:?} {how:?}");
+        }
+    }
+}
+
+#[test]
+fn one_for_one_restarts_that_child_alone() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForOne), &three());
+    house.crash("b");
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "+b#2"]);
+}
+
+#[test]
+fn one_for_all_stops_the_others_in_reverse_and_starts_all_in_order() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &three());
+    house.crash("b");
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "-c", "-a", "+a#2", "+b#2", "+c#2"]);
+}
+
+#[test]
+fn rest_for_one_stops_those_after_it_in_reverse_and_starts_it_and_them_in_order() {
+    let mut house =
+        House::of_kernel(kernel(Strategy::RestForOne), &[("a", PLAIN), ("b", PLAIN), ("c", PLAIN), ("d", PLAIN)]);
+    house.crash("b");
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "-d", "-c", "+b#2", "+c#2", "+d#2"]);
+}
+
+#[test]
+fn a_group_starts_only_when_all_of_it_and_below_it_is_down() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", PLAIN), ("b", PLAIN), ("b/x", PLAIN)]);
+    house.crash("a");
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "-b/x"]);
+    house.wait(Duration::from_secs(5));
+    assert_eq!(house.lines(), ["kill b/x"]);
+    house.end("b/x", Ended::Stopped);
+    assert_eq!(house.lines(), ["-b"]);
+    house.end("b", Ended::Stopped);
+    assert_eq!(house.lines(), ["+a#2"]);
+}
+
+#[test]
+fn siblings_restarted_with_it_count_once() {
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 2, ..kernel(Strategy::OneForAll) }, &three());
+    for name in ["a", "b"] {
+        house.crash(name);
+        house.settle();
+    }
+    assert_eq!(house.view("c").window.restarts, 2);
+    assert_eq!((house.view("a").restarts, house.view("c").restarts), (1, 0));
+    assert_eq!(house.state("c"), State::Running);
+}
+
+#[test]
+fn a_failed_start_counts_again() {
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 2, ..SUPERVISOR }, &[("a", PLAIN)]);
+    house.crash("a");
+    house.end("a", Ended::FailedStart);
+    assert_eq!(house.lines(), ["a: restart 1 of 2", "+a#2", "a: restart 2 of 2", "+a#3"]);
+    house.end("a", Ended::FailedStart);
+    assert_eq!(house.lines(), ["kernel gave up on a: too often", "over: gave up"]);
+}
+
+#[test]
+fn a_failed_start_in_a_group_counts_again_and_restarts_the_group_again() {
+    let mut house = House::of_kernel(kernel(Strategy::RestForOne), &three());
+    house.crash("a");
+    house.answer_times(2);
+    house.up("a");
+    house.lines();
+    house.end("b", Ended::FailedStart);
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 2 of 10", "+b#3", "+c#2"], "from the one that failed");
+
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &three());
+    house.crash("a");
+    house.answer_times(2);
+    house.up("a");
+    house.lines();
+    house.end("b", Ended::FailedStart);
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 2 of 10", "-a", "+a#3", "+b#3", "+c#2"], "all");
+}
+
+#[test]
+fn the_window_slides() {
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 2, ..SUPERVISOR }, &[("a", PLAIN)]);
+    for _ in 0..20 {
+        house.crash("a");
+        house.answer();
+        house.wait(Duration::from_secs(5));
+    }
+    assert_eq!(house.state("a"), State::Running);
+    house.crash("a");
+    house.answer();
+    house.crash("a");
+    assert_eq!(house.lines().last().unwrap(), "over: gave up");
+}
+
+#[test]
+fn the_window_is_one_for_each_supervisor_not_one_for_each_child() {
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 2, ..SUPERVISOR }, &three());
+    for name in ["a", "b", "c"] {
+        house.crash(name);
+        house.answer();
+    }
+    assert_eq!(house.lines().last().unwrap(), "over: gave up");
+}
+
+#[test]
+fn with_intensity_0_the_first_failure_is_one_too_many() {
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 0, ..SUPERVISOR }, &[("a", PLAIN), ("b", PLAIN)]);
+    house.crash("a");
+    house.answer();
+    assert_eq!(house.lines(), ["kernel gave up on a: too often", "-b", "over: gave up"]);
+}
+
+#[test]
+fn a_supervisor_that_gives_up_stops_its_children_in_reverse_and_fails_and_its_parent_decides() {
+    let transient =
+        NodeSpec { kind: RestartKind::Transient, supervision: SupervisionSpec { intensity: 0, ..SUPERVISOR }, ..PLAIN };
+    let mut house = House::of(&[("p", transient), ("p/a", PLAIN), ("p/b", PLAIN), ("p/c", PLAIN), ("q", PLAIN)]);
+    house.crash("p/b");
+    house.settle();
+    let down = ["p gave up on p/b: too often", "-p/c", "-p/a", "-p"];
+    let up = ["p: restart 1 of 10", "+p#2", "+p/a#2", "+p/b#2", "+p/c#2"];
+    assert_eq!(house.lines(), [&down[..], &up[..]].concat(), "it failed: a transient one comes back, too");
+}
+
+#[test]
+fn the_kernel_giving_up_is_the_end() {
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 0, ..SUPERVISOR }, &three());
+    house.crash("c");
+    house.settle();
+    assert_eq!(house.watcher.over, Some(true));
+}
+
+#[test]
+fn a_new_incarnation_of_a_supervisor_has_an_empty_window() {
+    let strict = NodeSpec { supervision: SupervisionSpec { intensity: 1, ..SUPERVISOR }, ..PLAIN };
+    let mut house = House::of(&[("p", strict), ("p/c", PLAIN)]);
+    for name in ["p/c", "p", "p/c"] {
+        house.crash(name);
+        house.settle();
+    }
+    assert_eq!(house.view("p/c").window.restarts, 1);
+}
+
+#[test]
+fn pauses_grow_with_each_failure_and_go_back_to_the_start_after_a_stable_spell() {
+    let spec = NodeSpec { backoff: Backoff { initial: 100 * MS, max: 800 * MS }, ..PLAIN };
+    let mut house = House::of_kernel(SupervisionSpec { intensity: 1000, ..SUPERVISOR }, &[("a", spec)]);
+    let longest_of = |house: &mut House, failures: usize| {
+        let mut longest = Duration::ZERO;
+        for _ in 0..200 {
+            house.wait(Duration::from_secs(20));
+            house.pauses();
+            for _ in 0..failures {
+                house.crash("a");
+                house.settle();
+            }
+            longest = longest.max(*house.pauses().last().unwrap());
+        }
+        longest
+    };
+    assert!((90 * MS..100 * MS).contains(&longest_of(&mut house, 1)), "full jitter below the first ceiling");
+    assert!((150 * MS..200 * MS).contains(&longest_of(&mut house, 2)));
+    assert!((700 * MS..800 * MS).contains(&longest_of(&mut house, 7)), "never more than the last");
+}
+
+#[test]
+fn the_pause_passes_before_the_restart() {
+    let mut house = House::of(&[("a", pausing(SECOND))]);
+    house.crash("a");
+    let pause = house.pauses()[0];
+    house.wait(pause - Duration::from_nanos(1));
+    assert_eq!((house.state("a"), house.view("a").incarnation), (State::BackingOff, 1));
+    house.wait(Duration::from_nanos(1));
+    assert_eq!((house.state("a"), house.view("a").incarnation), (State::Starting, 2));
+}
+
+#[test]
+fn the_pause_of_a_group_begins_when_its_siblings_are_down() {
+    let slow = pausing(SECOND);
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", slow), ("b", PLAIN)]);
+    house.crash("a");
+    let pause = house.pauses()[0];
+    house.wait(3 * SECOND);
+    house.end("b", Ended::Stopped);
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "-b"]);
+    assert_eq!((house.state("a"), house.state("b")), (State::BackingOff, State::BackingOff));
+    house.wait(pause - Duration::from_nanos(1));
+    assert!(house.lines().is_empty());
+    house.wait(Duration::from_nanos(1));
+    assert_eq!(house.lines(), ["+a#2"]);
+}
+
+#[test]
+fn a_permanent_child_failing_in_its_start_neither_spins_nor_blocks_its_siblings() {
+    let many = SupervisionSpec { intensity: u32::MAX, ..SUPERVISOR };
+    let spec = NodeSpec { backoff: Backoff { initial: 10 * MS, max: 10 * SECOND }, ..PLAIN };
+    let mut house = House::of_kernel(many, &[("a", PLAIN), ("moody", spec), ("z", PLAIN)]);
+    house.crash("moody");
+    let mut starts = 0;
+    while house.now < 600 * SECOND {
+        house.wait(10 * MS);
+        if house.state("moody") == State::Starting {
+            house.end("moody", Ended::FailedStart);
+            starts += 1;
+        }
+        assert_eq!((house.state("a"), house.state("z")), (State::Running, State::Running));
+    }
+    assert!((60..250).contains(&starts), "{starts} starts in ten minutes with pauses of up to ten seconds");
+}
+
+#[test]
+fn a_halted_sibling_stays_halted_when_its_group_restarts() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &three());
+    house.halt("b");
+    house.settle();
+    house.lines();
+    house.crash("a");
+    house.settle();
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "-c", "+a#2", "+c#2"]);
+    assert_eq!(house.state("b"), State::Stopped);
+}
+
+#[test]
+fn a_temporary_sibling_that_a_group_stops_is_gone() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", PLAIN), ("t", kind(RestartKind::Temporary))]);
+    house.spawn("d", kind(RestartKind::Temporary));
+    house.settle();
+    house.lines();
+    house.crash("a");
+    house.settle();
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "-d", "forget d", "-t", "retire t", "+a#2"]);
+}
+
+#[test]
+fn a_transient_sibling_that_had_ended_in_peace_starts_again_with_its_group() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", PLAIN), ("t", kind(RestartKind::Transient))]);
+    house.end("t", Ended::Exited);
+    assert_eq!(house.lines(), ["retire t"]);
+    house.crash("a");
+    house.settle();
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "revive t", "+a#2", "+t#2"]);
+}
+
+#[test]
+fn a_supervisor_starts_with_all_children_of_the_plan_also_those_that_had_ended() {
+    let mut house = House::of(&[("p", PLAIN), ("p/t", kind(RestartKind::Temporary)), ("p/t/x", PLAIN)]);
+    house.crash("p/t");
+    house.settle();
+    assert_eq!(house.lines(), ["-p/t/x", "retire p/t/x", "retire p/t"], "nobody below it runs again either");
+    house.crash("p");
+    house.settle();
+    let back = ["p: restart 1 of 10", "revive p/t", "revive p/t/x", "+p#2", "+p/t#2", "+p/t/x#2"];
+    assert_eq!(house.lines(), back);
+}
+
+#[test]
+fn a_crash_of_a_sibling_that_goes_down_anyway_does_not_count() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &three());
+    house.crash("b");
+    house.crash("a");
+    house.crash("c");
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "-c", "+a#2", "+b#2", "+c#2"]);
+}
+
+#[test]
+fn a_crash_before_the_rest_that_restarts_counts_and_makes_the_rest_larger() {
+    let mut house = House::of_kernel(kernel(Strategy::RestForOne), &three());
+    house.crash("b");
+    house.crash("a");
+    house.settle();
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "-c", "a: restart 2 of 10", "+a#2", "+b#2", "+c#2"]);
+
+    let slow = pausing(SECOND);
+    let mut house = House::of_kernel(kernel(Strategy::RestForOne), &[("a", PLAIN), ("b", slow), ("c", PLAIN)]);
+    house.crash("b");
+    house.answer();
+    house.crash("a");
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "-c", "a: restart 2 of 10"], "the longer pause goes for all");
+    house.settle();
+    assert_eq!(house.lines(), ["+a#2", "+b#2", "+c#2"]);
+}
+
+#[test]
+fn a_crash_while_a_group_comes_up_restarts_it_from_there() {
+    let mut house = House::of_kernel(kernel(Strategy::RestForOne), &three());
+    house.crash("a");
+    house.answer_times(2);
+    house.up("a");
+    house.lines();
+    house.crash("a");
+    house.settle();
+    assert_eq!(house.lines(), ["a: restart 2 of 10", "-b", "+a#3", "+b#3", "+c#2"]);
+}
+
+#[test]
+fn a_group_that_restarts_while_its_parent_comes_up_does_not_fail_it() {
+    let mut house = House::new(kernel(Strategy::OneForAll));
+    for name in ["a", "b"] {
+        house.add(name, PLAIN);
+    }
+    house.step(Event::Boot);
+    house.up("a");
+    house.crash("a");
+    house.end("b", Ended::Stopped);
+    house.end("a", Ended::FailedStart);
+    house.settle();
+    let lines = house.lines();
+    assert_eq!(lines[2..], ["a: restart 1 of 10", "-b", "+a#2", "a: restart 2 of 10", "+a#3", "+b#2", "booted"]);
+}
+
+#[test]
+fn a_child_that_comes_up_by_itself_and_fails_takes_no_siblings_along() {
+    let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", PLAIN), ("b", PLAIN)]);
+    house.spawn("c", PLAIN);
+    house.lines();
+    house.end("c", Ended::FailedStart);
+    assert_eq!(house.lines(), ["c: restart 1 of 10", "+c#2"], "they never depended on it");
+}
+
+#[test]
+fn a_restart_is_announced_with_the_window_that_it_counts_in() {
+    let mut house = House::of(&[("a", PLAIN)]);
+    house.crash("a");
+    house.settle();
+    house.crash("a");
+    let window = house.view("a").window;
+    assert_eq!((window.restarts, window.intensity, window.period), (2, 10, 10 * SECOND));
+    house.wait(10 * SECOND);
+    assert_eq!(house.view("a").window.restarts, 0, "as people see it now");
+}

@@ -1,0 +1,172 @@
+//! The end of the play, and the human state.
+
+use std::time::Duration;
+
+use playhouse_kernel::supervision::events::{Ended, Event, NodeSpec, State};
+use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
+
+use crate::house::*;
+
+fn family() -> House {
+    House::of(&[("a", PLAIN), ("p", PLAIN), ("p/x", PLAIN), ("p/y", PLAIN), ("z", PLAIN)])
+}
+
+#[test]
+fn children_stop_in_reverse_start_order_and_handle_what_waits() {
+    let mut house = family();
+    house.step(Event::Shutdown);
+    house.settle();
+    let stops = house.lines().into_iter().filter(|line| line.starts_with('-'));
+    let stops: Vec<_> = stops.map(|line| line.trim_end_matches(" drained").to_owned()).collect();
+    assert_eq!(stops, ["-z", "-p/y", "-p/x", "-p", "-a"]);
+    assert_eq!(house.watcher.over, Some(false));
+}
+
+#[test]
+fn who_does_not_stop_in_time_is_killed_and_the_whole_takes_at_most_the_sum_of_the_times() {
+    let mut house = family();
+    house.step(Event::Shutdown);
+    for name in ["z", "p/y", "p/x", "p", "a"] {
+        house.wait(SUPERVISOR.shutdown);
+        assert_eq!(house.lines().last().unwrap(), &format!("kill {name}"));
+        house.end(name, Ended::Stopped);
+    }
+    assert_eq!((house.watcher.over, house.now), (Some(false), 5 * SUPERVISOR.shutdown));
+}
+
+#[test]
+fn who_crashes_while_it_drains_goes_on_within_the_same_time() {
+    let mut house = House::of(&[("a", PLAIN)]);
+    house.step(Event::Shutdown);
+    for crashes in 2..6 {
+        house.wait(SECOND);
+        house.lines();
+        house.crash("a");
+        if crashes < 6 && house.now < SUPERVISOR.shutdown {
+            assert_eq!(house.lines(), [format!("+a#{crashes}"), "-a drained".to_owned()]);
+        }
+    }
+    house.wait(SECOND);
+    assert_eq!(house.lines(), ["kill a"]);
+}
+
+#[test]
+fn who_crashes_before_its_turn_is_there_again_for_those_that_stop_before_it() {
+    let mut house = House::of(&[("sink", PLAIN), ("source", PLAIN)]);
+    house.step(Event::Shutdown);
+    house.crash("sink");
+    assert_eq!(house.lines(), ["-source drained", "sink: restart 1 of 10", "+sink#2"]);
+}
+
+#[test]
+fn who_crashes_too_often_before_its_turn_waits_for_it() {
+    let mut house =
+        House::of_kernel(SupervisionSpec { intensity: 1, ..SUPERVISOR }, &[("sink", PLAIN), ("source", PLAIN)]);
+    house.step(Event::Shutdown);
+    house.crash("sink");
+    house.crash("sink");
+    house.settle();
+    let lines = house.lines();
+    assert_eq!(lines[..3], ["-source drained", "sink: restart 1 of 1", "+sink#2"]);
+    assert_eq!(lines[3..5], ["retire source", "+sink#3"], "nobody gives up any more");
+}
+
+#[test]
+fn nobody_starts_below_a_parent_that_died_while_the_play_ends() {
+    let mut house = House::of(&[("p", PLAIN), ("p/x", pausing(SECOND)), ("p/y", PLAIN)]);
+    house.step(Event::Shutdown);
+    house.crash("p/x");
+    house.end("p", Ended::Stopped);
+    house.lines();
+    house.wait(2 * SECOND);
+    assert!(house.lines().is_empty());
+    house.settle();
+    assert_eq!(house.watcher.over, Some(false));
+}
+
+#[test]
+fn a_parent_that_crashes_while_its_children_stop_handles_what_waits_in_its_turn() {
+    let mut house = House::of(&[("p", PLAIN), ("p/x", PLAIN)]);
+    house.step(Event::Shutdown);
+    house.crash("p");
+    house.settle();
+    assert_eq!(house.lines()[..4], ["-p/x drained", "retire p/x", "+p#2", "-p drained"]);
+}
+
+#[test]
+fn who_was_stopping_for_another_reason_handles_what_waits_when_its_turn_comes() {
+    let mut house = House::of(&[("a", PLAIN), ("b", PLAIN)]);
+    house.halt("b");
+    house.step(Event::Shutdown);
+    assert_eq!(house.lines(), ["-b", "-b drained"]);
+}
+
+#[test]
+fn a_group_that_restarts_when_the_play_ends_handles_what_waits() {
+    let kernel = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
+    let mut house = House::of_kernel(kernel, &[("a", pausing(SECOND)), ("b", PLAIN)]);
+    house.crash("a");
+    house.answer();
+    house.lines();
+    house.step(Event::Shutdown);
+    house.settle();
+    let drained = ["+b#2", "-b drained", "retire b", "+a#2", "-a drained", "retire a", "over"];
+    assert_eq!(house.lines(), drained);
+}
+
+#[test]
+fn kill_ends_all_at_once_and_nobody_starts_again() {
+    let mut house = family();
+    house.step(Event::Kill);
+    assert_eq!(house.lines().len(), 5);
+    for name in ["p/x", "a", "p", "z", "p/y"] {
+        house.end(name, Ended::Crashed);
+    }
+    assert_eq!(house.lines(), ["over"]);
+}
+
+#[test]
+fn a_stop_by_a_person_is_lifted_by_a_persons_start_alone_and_counts_as_no_crash() {
+    let mut house = House::of(&[("p", PLAIN), ("p/x", PLAIN)]);
+    house.halt("p/x");
+    house.settle();
+    house.crash("p");
+    house.settle();
+    assert_eq!((house.state("p/x"), house.view("p/x").window.restarts), (State::Stopped, 0));
+    house.resume("p/x");
+    house.settle();
+    assert_eq!(house.state("p/x"), State::Running);
+}
+
+#[test]
+fn a_crash_of_one_that_a_person_is_stopping_starts_nobody() {
+    let mut house = House::of(&[("a", PLAIN)]);
+    house.halt("a");
+    house.crash("a");
+    house.settle();
+    assert_eq!((house.lines(), house.state("a")), (vec!["-a".to_owned()], State::Stopped));
+}
+
+#[test]
+fn stopped_and_started_in_one_breath_it_starts_when_it_is_down() {
+    let mut house = House::of(&[("a", PLAIN)]);
+    house.halt("a");
+    house.resume("a");
+    assert_eq!(house.lines(), ["-a"]);
+    house.settle();
+    assert_eq!(house.lines(), ["+a#2"]);
+    assert_eq!(house.view("a").restarts, 0);
+}
+
+#[test]
+fn a_person_stops_a_child_in_its_pause_and_its_first_start_is_a_persons_if_the_plan_says_so() {
+    let manual = NodeSpec { auto_start: false, kind: RestartKind::Transient, ..PLAIN };
+    let mut house = House::of(&[("slow", pausing(Duration::from_hours(1))), ("manual", manual)]);
+    house.crash("slow");
+    house.halt("slow");
+    house.wait(2 * Duration::from_hours(1));
+    assert_eq!((house.state("slow"), house.state("manual")), (State::Stopped, State::Stopped));
+    house.resume("manual");
+    house.settle();
+    assert_eq!(house.state("manual"), State::Running);
+}

@@ -1,0 +1,420 @@
+//! A checker of what holds whatever happens. It sees the events and the actions alone, and knows only what any
+//! reader of them would.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use playhouse_kernel::supervision::events::{
+    Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp, Window,
+};
+use playhouse_kernel::supervision::tree::Tree;
+use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
+
+#[allow(clippy::struct_excessive_bools)] // facts that combine freely
+pub struct Known {
+    pub parent: Node,
+    pub spec: NodeSpec,
+    /// Grows with the order of adding, or of adoption.
+    pub place: u64,
+    pub incarnation: u64,
+    pub alive: bool,
+    pub up: bool,
+    /// To stop or to end.
+    pub told: bool,
+    pub killed: bool,
+    retired: bool,
+    pub halted: bool,
+    pub orphan: bool,
+    /// It stops for a reason of its own, not in its turn among its siblings.
+    alone: bool,
+    /// It may start although its kind says that it ended.
+    licence: bool,
+    /// How the last incarnation ended.
+    end: Option<Ended>,
+    pub gave_up: bool,
+    dismissed: bool,
+    /// A directive was to end it, and may have come too late.
+    may_have_ended: bool,
+    /// When its children's restarts were announced, since its own start.
+    restarts: Vec<Duration>,
+    /// The pause before its restart is not over.
+    not_before: Option<Duration>,
+    /// Was started by the present incarnation of its parent.
+    had_its_turn: bool,
+}
+
+#[allow(clippy::struct_excessive_bools)] // as above
+pub struct Watcher {
+    kernel: SupervisionSpec,
+    pub nodes: BTreeMap<Node, Known>,
+    pub forgotten: Vec<Node>,
+    next_place: u64,
+    /// Children about whom a parent was asked, with their incarnation.
+    pub asked: Vec<(Node, u64)>,
+    pub over: Option<bool>,
+    booted: bool,
+    kernel_restarts: Vec<Duration>,
+    pub shutting_down: bool,
+    kernel_gave_up: bool,
+    killed: bool,
+    expected_silence: bool,
+}
+
+impl Watcher {
+    pub fn new(kernel: SupervisionSpec) -> Self {
+        Self {
+            kernel,
+            nodes: BTreeMap::new(),
+            forgotten: Vec::new(),
+            next_place: 0,
+            asked: Vec::new(),
+            over: None,
+            booted: false,
+            kernel_restarts: Vec::new(),
+            shutting_down: false,
+            kernel_gave_up: false,
+            killed: false,
+            expected_silence: false,
+        }
+    }
+
+    pub fn added(&mut self, node: Node, parent: Node, spec: NodeSpec) {
+        assert!(!self.forgotten.contains(&node), "a node's name is used again");
+        self.next_place += 1;
+        let known = Known {
+            parent,
+            spec,
+            place: self.next_place,
+            incarnation: 0,
+            alive: false,
+            up: false,
+            told: false,
+            killed: false,
+            retired: false,
+            halted: !spec.auto_start,
+            orphan: false,
+            alone: false,
+            licence: false,
+            end: None,
+            gave_up: false,
+            dismissed: false,
+            may_have_ended: false,
+            restarts: Vec::new(),
+            not_before: None,
+            had_its_turn: false,
+        };
+        assert!(self.nodes.insert(node, known).is_none(), "two actors are one node");
+    }
+
+    pub fn incarnation(&self, node: Node) -> u64 {
+        self.nodes.get(&node).map_or(0, |known| known.incarnation)
+    }
+
+    /// An incarnation that was told something and has not answered, and whether that is to end.
+    pub fn owes(&self) -> Option<(Node, u64, bool)> {
+        let owes = |(_, known): &(&Node, &Known)| known.alive && (known.told || !known.up);
+        self.nodes.iter().find(owes).map(|(node, known)| (*node, known.incarnation, known.told))
+    }
+
+    fn children(&self, node: Node) -> impl Iterator<Item = &Known> {
+        self.nodes.values().filter(move |known| known.parent == node)
+    }
+
+    /// Up, and not told to stop.
+    pub fn may_have_children(&self, node: Node) -> bool {
+        node == ROOT && self.over.is_none()
+            || self.nodes.get(&node).is_some_and(|known| known.alive && known.up && !known.told)
+    }
+
+    pub fn before(&mut self, event: Event) {
+        let is_late = |node: &Node, incarnation: u64| {
+            self.nodes.get(node).is_none_or(|known| !known.alive || known.incarnation != incarnation)
+        };
+        self.expected_silence = match event {
+            Event::Started(node, incarnation) | Event::Ended(node, incarnation, _) => is_late(&node, incarnation),
+            Event::Spawned(node)
+            | Event::Adopted(node)
+            | Event::Dismiss(node)
+            | Event::Halt(node)
+            | Event::Resume(node) => !self.nodes.contains_key(&node),
+            Event::Directive { child, incarnation, .. } => !self.asked.contains(&(child, incarnation)),
+            Event::Boot | Event::Shutdown | Event::Kill | Event::Timer => false,
+        } || self.over.is_some();
+        if self.expected_silence {
+            return;
+        }
+        match event {
+            Event::Started(node, _) => self.known(node).up = true,
+            Event::Ended(node, _, how) => {
+                let known = self.known(node);
+                known.alive = false;
+                known.end = Some(if known.up { how } else { Ended::FailedStart });
+            }
+            Event::Adopted(node) => {
+                let parent = &self.nodes.get(&self.nodes[&node].parent);
+                let comes_up = parent.is_some_and(|parent| parent.alive && !parent.up && !parent.told);
+                if self.nodes[&node].orphan && comes_up {
+                    self.next_place += 1;
+                    let place = self.next_place;
+                    let known = self.known(node);
+                    known.orphan = false;
+                    known.place = place;
+                }
+            }
+            Event::Dismiss(node) => {
+                let known = self.known(node);
+                known.alone |= known.alive && !known.told;
+                known.dismissed = true;
+            }
+            Event::Halt(node) => {
+                let known = self.known(node);
+                known.alone |= known.alive && !known.told;
+                known.halted = true;
+                known.not_before = None;
+            }
+            Event::Resume(node) if !self.shutting_down && !self.killed => {
+                let known = self.known(node);
+                known.licence |= known.halted;
+                known.halted = false;
+            }
+            Event::Directive { child, directive, .. } => {
+                self.asked.retain(|(asked, _)| *asked != child);
+                let known = self.known(child);
+                known.licence |= directive == Directive::Restart;
+                known.may_have_ended |= directive == Directive::Stop;
+            }
+            Event::Shutdown => self.shutting_down = true,
+            Event::Kill => self.killed = true,
+            _ => {}
+        }
+    }
+
+    pub fn saw(&mut self, now: Duration, action: Action) {
+        assert!(!self.expected_silence, "{action:?} because of a late event");
+        assert_eq!(self.over, None, "{action:?} after the end");
+        match action {
+            Action::Start(node, incarnation) => self.starts(now, node, incarnation),
+            Action::Stop { node, drain } => self.stops(node, drain),
+            Action::Kill { node, late } => {
+                let known = self.known(node);
+                assert!(known.alive && !known.killed, "killed while it does not run, or twice");
+                assert!(!late || known.told, "late, but it was never told");
+                known.told = true;
+                known.killed = true;
+                assert!(late || self.killed, "nobody killed the play");
+            }
+            Action::Retire(node) => {
+                let known = self.known(node);
+                assert!(!known.alive && !known.retired && !known.spec.dynamic, "retired while it runs, or twice");
+                known.retired = true;
+            }
+            Action::Revive(node) => {
+                let known = self.known(node);
+                assert!(known.retired, "it was not retired");
+                known.retired = false;
+                known.dismissed = false;
+                known.may_have_ended = false;
+            }
+            Action::Forget(node) => {
+                let known = self.nodes.remove(&node).expect("forgotten once");
+                assert!(!known.alive, "forgotten while it runs");
+                assert!(!self.nodes.values().any(|child| child.parent == node), "forgotten before its children");
+                self.asked.retain(|(asked, _)| *asked != node);
+                self.forgotten.push(node);
+            }
+            Action::RestartIn { node, window, pause } => self.announces(now, node, window, pause),
+            Action::GaveUp { node, child, why } => self.gives_up(now, node, child, why),
+            Action::Consult { parent, parent_incarnation, child, incarnation } => {
+                assert!(self.may_have_children(parent), "it is asked while it is not up");
+                let asked = &self.nodes[&parent];
+                assert!(asked.spec.consulted && asked.incarnation == parent_incarnation);
+                let failed = &self.nodes[&child];
+                assert!(failed.parent == parent && failed.incarnation == incarnation && !failed.alive);
+                self.asked.push((child, incarnation));
+            }
+            Action::Booted => assert!(!std::mem::replace(&mut self.booted, true), "booted twice"),
+            Action::Over(gave_up) => {
+                assert!(self.nodes.values().all(|known| !known.alive), "over while somebody runs");
+                assert!(self.nodes.values().all(|known| !known.spec.dynamic), "over with dynamic actors left");
+                assert_eq!(gave_up, self.kernel_gave_up);
+                let closed = self.nodes.values().all(|known| known.retired);
+                assert!(closed || gave_up || self.killed, "over with open mailboxes");
+                assert!(gave_up || self.shutting_down || self.killed, "over by itself");
+                self.over = Some(gave_up);
+            }
+        }
+    }
+
+    fn starts(&mut self, now: Duration, node: Node, incarnation: u64) {
+        let known = &self.nodes[&node];
+        assert!(!known.alive, "two incarnations of one actor");
+        assert_eq!(incarnation, known.incarnation + 1, "incarnations count up");
+        assert!(!known.halted, "started although a person stopped it");
+        assert!(!known.retired, "started with a closed mailbox");
+        assert!(!known.orphan, "an orphan was started");
+        assert!(!known.dismissed, "started although it was dismissed");
+        assert!(!self.killed, "started after the kill");
+        assert!(self.may_have_children(known.parent), "started while its parent is not up");
+        assert!(self.children(node).all(|child| !child.alive), "started before the teardown below it ended");
+        let ended = self.children(node).any(|child| child.retired);
+        assert!(!ended || self.shutting_down, "its children's mailboxes are closed while it starts");
+        let temporary = known.spec.kind == RestartKind::Temporary;
+        assert!(!temporary || known.incarnation == 0 || known.licence, "a temporary actor restarted");
+        if !self.shutting_down {
+            assert!(known.not_before.is_none_or(|time| time <= now), "started before its pause was over");
+            self.starts_in_order(known);
+        }
+        self.asked.retain(|(asked, _)| *asked != node);
+        for child in self.nodes.values_mut().filter(|child| child.parent == node) {
+            child.orphan = child.spec.dynamic;
+            child.licence = true;
+            child.not_before = None;
+            child.had_its_turn = false;
+        }
+        let known = self.known(node);
+        known.incarnation = incarnation;
+        known.alive = true;
+        known.up = false;
+        known.told = false;
+        known.killed = false;
+        known.alone = false;
+        known.licence = false;
+        known.gave_up = false;
+        known.restarts.clear();
+        known.not_before = None;
+        known.had_its_turn = true;
+    }
+
+    /// Everybody before it that may run was started first; but where nobody depends on the order, a spawned
+    /// child need not wait.
+    fn starts_in_order(&self, known: &Known) {
+        let strategy = self.nodes.get(&known.parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
+        let need_not_wait = known.spec.dynamic && strategy == Strategy::OneForOne;
+        let skipped = self.children(known.parent).any(|before| {
+            let may_run = !before.halted && !before.retired && !before.orphan && !before.dismissed;
+            before.place < known.place && may_run && !before.had_its_turn
+        });
+        assert!(known.had_its_turn || need_not_wait || !skipped, "started before one that comes first");
+    }
+
+    fn stops(&mut self, node: Node, drain: bool) {
+        let known = &self.nodes[&node];
+        assert!(known.alive && !known.killed, "told to stop while it does not run, or was killed");
+        assert!(!known.told || drain, "told twice");
+        assert!(self.children(node).all(|child| !child.alive), "told to stop before its children are down");
+        let (parent, place) = (known.parent, known.place);
+        // A stop that was under way before the shutdown began goes on beside it.
+        let in_turn = !known.alone && !known.told && (drain || !self.shutting_down);
+        if in_turn {
+            let later = self.children(parent).find(|sibling| sibling.place > place && sibling.alive && !sibling.alone);
+            assert!(later.is_none(), "stopped before one that started after it");
+        }
+        self.known(node).told = true;
+    }
+
+    fn announces(&mut self, now: Duration, node: Node, window: Window, pause: Duration) {
+        let known = &self.nodes[&node];
+        assert!(!known.alive, "restarts while it runs");
+        let failed = known.gave_up || matches!(known.end, Some(Ended::Crashed | Ended::FailedStart));
+        let allowed = match known.spec.kind {
+            // An incarnation that ends unasked has crashed, whatever it says.
+            RestartKind::Permanent => known.end.is_some(),
+            RestartKind::Transient => failed || known.end == Some(Ended::Stopped),
+            RestartKind::Temporary => false,
+        };
+        assert!(allowed || known.licence, "its kind does not restart: {:?}", known.end);
+        let parent = known.parent;
+        let recent = self.recent(parent, now) + 1;
+        assert!(recent <= window.intensity, "more restarts than the window allows");
+        if self.shutting_down {
+            assert!(window.restarts >= recent, "restarts that were not counted");
+        } else {
+            assert_eq!(window.restarts, recent, "restarts that were not counted once");
+        }
+        let strategy = self.nodes.get(&parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
+        for sibling in self.nodes.values_mut().filter(|sibling| sibling.parent == parent) {
+            // The group's pause is as long as the longest of its failures', and ends the others.
+            if strategy != Strategy::OneForOne {
+                sibling.not_before = None;
+            }
+        }
+        self.known(node).not_before = Some(now + pause);
+        if parent == ROOT { self.kernel_restarts.push(now) } else { self.known(parent).restarts.push(now) }
+    }
+
+    fn recent(&self, supervisor: Node, now: Duration) -> u32 {
+        let (spec, restarts) = match self.nodes.get(&supervisor) {
+            Some(known) => (known.spec.supervision, &known.restarts),
+            None => (self.kernel, &self.kernel_restarts),
+        };
+        restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
+    }
+
+    fn gives_up(&mut self, now: Duration, node: Node, child: Node, why: WhyGaveUp) {
+        assert!(self.may_have_children(node), "gave up while it is not up");
+        assert!(self.nodes[&child].parent == node && !self.nodes[&child].alive);
+        if let WhyGaveUp::TooOften(window) = why {
+            assert!(window.restarts > window.intensity, "gave up before the window was full");
+            if !self.shutting_down {
+                assert_eq!(window.restarts, self.recent(node, now) + 1);
+            }
+        }
+        if node == ROOT {
+            self.kernel_gave_up = true;
+        } else {
+            let known = self.known(node);
+            known.gave_up = true;
+            known.alone = true;
+        }
+    }
+
+    pub fn after(&mut self, tree: &Tree, event: Event) {
+        if let Event::Started(node, _) = event
+            && let Some(known) = self.nodes.get(&node)
+            && !self.expected_silence
+            && !known.told
+        {
+            assert!(self.children(node).all(|child| !child.orphan), "an orphan is left after its parent came up");
+        }
+        assert_eq!(tree.len(), self.nodes.len(), "nodes are kept that were forgotten, or lost");
+        let unknown = self.forgotten.iter().rev().take(3).find(|node| tree.view(**node, Duration::ZERO).is_some());
+        assert_eq!(unknown, None, "a forgotten node is known");
+    }
+
+    /// All answers were given and all timers fired: nothing is pending.
+    pub fn at_rest(&self, tree: &Tree, now: Duration) {
+        assert_eq!(tree.next_timer(), None);
+        for (&node, known) in &self.nodes {
+            let view = tree.view(node, now).expect("it is there");
+            let parent_up = self.may_have_children(known.parent);
+            match view.state {
+                State::Running => assert!(known.alive && known.up && parent_up),
+                State::Stopped => assert!(known.halted && !known.alive),
+                State::Down => assert!(!known.alive && !parent_up, "nobody starts it: {node:?}"),
+                State::Ended => {
+                    let may_end = known.spec.kind != RestartKind::Permanent;
+                    let may_end = may_end || known.dismissed || known.may_have_ended || self.over.is_some();
+                    assert!(!known.alive && !known.spec.dynamic && may_end);
+                    assert!(known.retired);
+                }
+                State::Starting | State::Stopping | State::BackingOff => {
+                    panic!("{node:?} is {:?} for ever", view.state)
+                }
+            }
+            assert!(!known.halted || !known.alive, "a halted actor runs");
+        }
+    }
+
+    /// The longest that an orderly shutdown may take.
+    pub fn longest_shutdown(&self) -> Duration {
+        let time = |known: &Known| match self.nodes.get(&known.parent) {
+            Some(parent) => parent.spec.supervision.shutdown,
+            None => self.kernel.shutdown,
+        };
+        self.nodes.values().map(time).sum()
+    }
+
+    fn known(&mut self, node: Node) -> &mut Known {
+        self.nodes.get_mut(&node).unwrap_or_else(|| panic!("an action for {node:?}, which is gone"))
+    }
+}
