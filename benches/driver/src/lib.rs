@@ -7,6 +7,7 @@
 //! | `go N B acked` | the same, with at most `WINDOW` of them in flight |
 //! | `ack` | half a `WINDOW` has arrived |
 //! | `sum` | replies with how many data bodies came, and the sum of their words: `N S` |
+//! | `grow N L` | has children down to L leaves, the first of them with the number N; see `skynet.rs` |
 //! | `crash`, `spin` | panics, loops until it is stopped |
 //!
 //! | role | a data body is |
@@ -19,9 +20,11 @@
 #![allow(missing_docs)]
 
 mod body;
+mod skynet;
 
 use body::{WINDOW, per_turn};
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+use skynet::Branch;
 
 #[derive(Default)]
 enum Role {
@@ -44,6 +47,7 @@ struct Driver {
     count: u64,
     sum: u64,
     source: Source,
+    branch: Branch,
 }
 
 /// What is left of an order to send.
@@ -117,6 +121,12 @@ impl Driver {
                 self.source.credit += WINDOW / 2;
                 self.burst(ctx)?;
             }
+            "grow" => self.branch = Branch::grow(number()?, number()?, ctx)?,
+            "grown" => {
+                if let Some(sum) = self.branch.grown(number()?, ctx)? {
+                    self.all_grown(sum, ctx)?;
+                }
+            }
             "sum" => ctx.reply(format!("{} {}", self.count, self.sum)),
             "crash" => panic!("as asked"),
             "spin" => loop {
@@ -165,6 +175,16 @@ impl Driver {
             && let Some(bell) = &self.bell
         {
             ctx.tell(bell, "done")?;
+        }
+        Ok(())
+    }
+
+    /// The root keeps the sum, for who asks.
+    fn all_grown(&mut self, sum: u64, ctx: &mut Context) -> Result<()> {
+        self.sum = sum;
+        match &self.bell {
+            Some(bell) => ctx.tell(bell, "done")?,
+            None => ctx.tell(ctx.parent(), format!("grown {sum}"))?,
         }
         Ok(())
     }

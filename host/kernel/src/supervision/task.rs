@@ -350,7 +350,8 @@ impl Supervision {
             Action::RestartIn { node, pause, window } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
-                let decision = Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
+                let decision =
+                    Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
                 self.verdicts.decided(node, decision);
             }
