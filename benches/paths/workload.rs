@@ -71,8 +71,8 @@ pub(crate) enum Work {
     Tell { bytes: usize, acked: bool },
     /// Two actors, one body.
     PingPong,
-    /// Source, A, as many Bs, C.
-    Pipeline { middle: usize, acked: bool },
+    /// Source, A, as many Bs, C. `shared`: the Bs are instances of one actor, where there is such a thing.
+    Pipeline { middle: usize, shared: bool, acked: bool },
     /// Questions from outside.
     Ask { at_a_time: u64 },
     /// A deep mailbox, one call for each message.
@@ -115,9 +115,28 @@ pub(crate) static WORKLOADS: &[Workload] = &[
     workload("tell 64 KiB", Work::Tell { bytes: 65_536, acked: false }, 8000, 500, "message"),
     workload("tell 64 KiB, 256 in flight", Work::Tell { bytes: 65_536, acked: true }, 8000, 500, "message"),
     workload("ping-pong", Work::PingPong, 200_000, 500, "round trip"),
-    workload("pipeline", Work::Pipeline { middle: 1, acked: false }, 1_000_000, 5000, "message"),
-    workload("pipeline, 256 in flight", Work::Pipeline { middle: 1, acked: true }, 1_000_000, 5000, "message"),
-    workload("pipeline, four Bs", Work::Pipeline { middle: 4, acked: false }, 1_000_000, 5000, "message"),
+    workload("pipeline", Work::Pipeline { middle: 1, shared: false, acked: false }, 1_000_000, 5000, "message"),
+    workload(
+        "pipeline, 256 in flight",
+        Work::Pipeline { middle: 1, shared: false, acked: true },
+        1_000_000,
+        5000,
+        "message",
+    ),
+    workload(
+        "pipeline, four Bs",
+        Work::Pipeline { middle: 4, shared: false, acked: false },
+        1_000_000,
+        5000,
+        "message",
+    ),
+    workload(
+        "pipeline, B in four instances",
+        Work::Pipeline { middle: 4, shared: true, acked: false },
+        1_000_000,
+        5000,
+        "message",
+    ),
     workload("ask, one at a time", Work::Ask { at_a_time: 1 }, 200_000, 200, "request"),
     workload("ask, 64 at a time", Work::Ask { at_a_time: 64 }, 320_000, 1280, "request"),
     workload("batch of one", Work::BatchOfOne, 400_000, 2000, "message"),
@@ -139,7 +158,6 @@ impl Workload {
             // No library here bounds what a handler may use, or recovers by itself from one that panics.
             Work::Crash | Work::BesideSpinning => &[Playhouse],
             Work::Spawn => &[Playhouse, Ractor, Kameo, Actix],
-            Work::Skynet => &[Ractor, Kameo, Actix, ActixTwo],
             _ => &[Playhouse, Ractor, Kameo, Actix, ActixTwo],
         }
     }

@@ -91,7 +91,9 @@ fn the_kernel_knows_no_webassembly_no_file_and_no_socket() {
     }
     for file in files(&root().join("host/kernel/src"), ".rs") {
         let text = std::fs::read_to_string(&file).expect("readable");
-        for word in ["std::fs", "std::net", "std::os", "std::process"] {
+        // The workspace switches all of tokio that anybody uses on for everybody, so the manifest alone proves nothing.
+        for word in ["std::fs", "std::net", "std::os", "std::process", "tokio::net", "tokio::process", "tokio::signal"]
+        {
             assert!(!text.contains(word), "{} uses {word}", file.display());
         }
     }

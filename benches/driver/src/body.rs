@@ -5,8 +5,11 @@
 
 /// Most bodies in flight where they are acknowledged, a half of them at a time.
 pub(crate) const WINDOW: u64 = 256;
-/// Bodies sent in one turn where they are not: the source goes on when it is its turn again.
-pub(crate) const PER_TURN: u64 = 256;
+
+/// Bodies of `bytes` bytes that a source sends in one turn: a mebibyte at most. It goes on when it is its turn again.
+pub(crate) fn per_turn(bytes: usize) -> u64 {
+    ((1 << 20) / bytes as u64).clamp(1, 256)
+}
 
 /// A body of `bytes` bytes, at least eight, with the number 0.
 pub(crate) fn template(bytes: usize) -> Vec<u8> {

@@ -7,6 +7,7 @@
 //! | `go N B acked` | the same, with at most `WINDOW` of them in flight |
 //! | `ack` | half a `WINDOW` has arrived |
 //! | `sum` | replies with how many data bodies came, and the sum of their words: `N S` |
+//! | `grow N L` | has children down to L leaves, the first of them with the number N; see `skynet.rs` |
 //! | `crash`, `spin` | panics, loops until it is stopped |
 //!
 //! | role | a data body is |
@@ -19,9 +20,11 @@
 #![allow(missing_docs)]
 
 mod body;
+mod skynet;
 
-use body::{PER_TURN, WINDOW};
+use body::{WINDOW, per_turn};
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+use skynet::Branch;
 
 #[derive(Default)]
 enum Role {
@@ -44,6 +47,7 @@ struct Driver {
     count: u64,
     sum: u64,
     source: Source,
+    branch: Branch,
 }
 
 /// What is left of an order to send.
@@ -52,7 +56,10 @@ struct Source {
     body: Vec<u8>,
     number: u64,
     left: u64,
-    acked: bool,
+    /// How many may be sent before the next acknowledgement.
+    credit: u64,
+    /// A `more` is on its way.
+    more: bool,
 }
 
 export_actor!(Driver);
@@ -83,8 +90,7 @@ impl Actor for Driver {
             }
             Role::Ping => {
                 self.arrived(msg.body(), ctx)?;
-                let more = self.source.left.min(1);
-                self.send(more, ctx)
+                self.send(1, ctx)
             }
             Role::Echo => {
                 ctx.reply(msg.into_body());
@@ -102,13 +108,25 @@ impl Driver {
         match name {
             "want" => (self.want, self.count, self.sum) = (number()?, 0, 0),
             "go" => {
-                let (left, bytes) = (number()?, number()?);
-                let acked = words.next() == Some("acked");
-                self.source = Source { body: body::template(bytes.try_into()?), number: 0, left, acked };
-                self.burst(if acked { WINDOW } else { PER_TURN }, ctx)?;
+                let (left, bytes) = (number()?, number()?.try_into()?);
+                let credit = if words.next() == Some("acked") { WINDOW } else { u64::MAX };
+                self.source = Source { body: body::template(bytes), left, credit, ..Source::default() };
+                self.burst(ctx)?;
             }
-            "more" => self.burst(PER_TURN, ctx)?,
-            "ack" => self.burst(WINDOW / 2, ctx)?,
+            "more" => {
+                self.source.more = false;
+                self.burst(ctx)?;
+            }
+            "ack" => {
+                self.source.credit += WINDOW / 2;
+                self.burst(ctx)?;
+            }
+            "grow" => self.branch = Branch::grow(number()?, number()?, ctx)?,
+            "grown" => {
+                if let Some(sum) = self.branch.grown(number()?, ctx)? {
+                    self.all_grown(sum, ctx)?;
+                }
+            }
             "sum" => ctx.reply(format!("{} {}", self.count, self.sum)),
             "crash" => panic!("as asked"),
             "spin" => loop {
@@ -119,18 +137,20 @@ impl Driver {
         Ok(())
     }
 
-    fn burst(&mut self, most: u64, ctx: &mut Context) -> Result<()> {
-        if matches!(self.role, Role::Ping) {
-            return self.send(1, ctx);
-        }
-        self.send(most.min(self.source.left), ctx)?;
-        if !self.source.acked && self.source.left > 0 {
+    /// Sends what one turn may, and comes back for the rest.
+    fn burst(&mut self, ctx: &mut Context) -> Result<()> {
+        let most = if matches!(self.role, Role::Ping) { 1 } else { per_turn(self.source.body.len()) };
+        self.send(most.min(self.source.credit), ctx)?;
+        let source = &mut self.source;
+        if source.left > 0 && source.credit > 0 && !source.more && !matches!(self.role, Role::Ping) {
+            source.more = true;
             ctx.tell(ctx.address(), "more")?;
         }
         Ok(())
     }
 
-    fn send(&mut self, count: u64, ctx: &mut Context) -> Result<()> {
+    fn send(&mut self, most: u64, ctx: &mut Context) -> Result<()> {
+        let count = most.min(self.source.left);
         for _ in 0..count {
             let to = self.next_target();
             let source = &mut self.source;
@@ -139,6 +159,7 @@ impl Driver {
             ctx.tell(&self.to[to], &source.body)?;
         }
         self.source.left -= count;
+        self.source.credit -= count;
         Ok(())
     }
 
@@ -154,6 +175,16 @@ impl Driver {
             && let Some(bell) = &self.bell
         {
             ctx.tell(bell, "done")?;
+        }
+        Ok(())
+    }
+
+    /// The root keeps the sum, for who asks.
+    fn all_grown(&mut self, sum: u64, ctx: &mut Context) -> Result<()> {
+        self.sum = sum;
+        match &self.bell {
+            Some(bell) => ctx.tell(bell, "done")?,
+            None => ctx.tell(ctx.parent(), format!("grown {sum}"))?,
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::Peer;
-use crate::body::{self, PER_TURN, WINDOW};
+use crate::body::{self, WINDOW, per_turn};
 
 /// Children of each actor of a skynet.
 const CHILDREN: u64 = 10;
@@ -71,7 +71,10 @@ pub(crate) struct Worker<P> {
     template: Vec<u8>,
     number: u64,
     left: u64,
-    acked: bool,
+    /// How many may be sent before the next acknowledgement.
+    credit: u64,
+    /// A [`Msg::More`] is on its way.
+    more: bool,
 }
 
 impl<P: Peer> Worker<P> {
@@ -88,7 +91,8 @@ impl<P: Peer> Worker<P> {
             template: Vec::new(),
             number: 0,
             left: 0,
-            acked: false,
+            credit: 0,
+            more: false,
         }
     }
 
@@ -98,11 +102,18 @@ impl<P: Peer> Worker<P> {
         match msg {
             Msg::Body(body) => self.body(body),
             Msg::Go { count, bytes, acked } => {
-                (self.template, self.number, self.left, self.acked) = (body::template(bytes), 0, count, acked);
-                self.burst(if acked { WINDOW } else { PER_TURN }, me);
+                (self.template, self.number, self.left) = (body::template(bytes), 0, count);
+                (self.credit, self.more) = (if acked { WINDOW } else { u64::MAX }, false);
+                self.burst(me);
             }
-            Msg::More => self.burst(PER_TURN, me),
-            Msg::Ack => self.burst(WINDOW / 2, me),
+            Msg::More => {
+                self.more = false;
+                self.burst(me);
+            }
+            Msg::Ack => {
+                self.credit += WINDOW / 2;
+                self.burst(me);
+            }
             Msg::Want(want, bell) => (self.want, self.count, self.sum, self.bell) = (want, 0, 0, Some(bell)),
             Msg::Link(link) => (self.to, self.ack) = *link,
             Msg::Grow(branch) => return self.grow(*branch, me),
@@ -133,8 +144,10 @@ impl<P: Peer> Worker<P> {
         }
     }
 
-    fn burst(&mut self, most: u64, me: impl FnOnce() -> P) {
-        let count = if self.role == Role::Ping { 1 } else { most }.min(self.left);
+    /// Sends what one turn may, and comes back for the rest.
+    fn burst(&mut self, me: impl FnOnce() -> P) {
+        let most = if self.role == Role::Ping { 1 } else { per_turn(self.template.len()) };
+        let count = most.min(self.credit).min(self.left);
         for _ in 0..count {
             let mut body = self.template.clone();
             body::set_number(&mut body, self.number);
@@ -142,7 +155,9 @@ impl<P: Peer> Worker<P> {
             self.next_target().tell(Msg::Body(body));
         }
         self.left -= count;
-        if self.left > 0 && !self.acked && self.role != Role::Ping {
+        self.credit -= count;
+        if self.left > 0 && self.credit > 0 && !self.more && self.role != Role::Ping {
+            self.more = true;
             me().tell(Msg::More);
         }
     }

@@ -1,23 +1,37 @@
 //! Bodies from guest to guest: tell, pipeline, ping-pong, fan-in; and from a deep mailbox into one guest.
 
 use anyhow::{Result, ensure};
-use playhouse_kernel::Kernel;
+use playhouse_kernel::{ActorSpec, Kernel};
 
 use super::{Bell, House, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, check_sum};
 use crate::raw;
 
-/// From a source through stages of relays, each so many side by side, to a sink. Consumers come up first.
-pub(super) async fn flow(house: &House, relays: &[usize], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
+/// Relays side by side.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    /// Actors; who sends to them takes each in turn.
+    Actors(usize),
+    /// Instances of one actor.
+    Instances(usize),
+}
+
+/// From a source through stages of relays to a sink. Consumers come up first.
+pub(super) async fn flow(house: &House, relays: &[Stage], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
     let bell = Bell::default();
     let acks: &[_] = if acked { &[("bell", "/bell"), ("ack", "/source")] } else { &[("bell", "/bell")] };
     let mut sink = house.actor("/sink", "sink", &[], acks);
     sink.sends_to.push(address("/source"));
     let (mut actors, mut to) = (vec![bell.actor(), sink], vec!["/sink".to_owned()]);
-    for (stage, &side_by_side) in relays.iter().enumerate().rev() {
-        let names: Vec<_> = (0..side_by_side).map(|n| format!("/relay-{stage}-{n}")).collect();
+    for (number, &stage) in relays.iter().enumerate().rev() {
+        let (relays, instances) = match stage {
+            Stage::Actors(relays) => (relays, 1),
+            Stage::Instances(instances) => (1, instances),
+        };
+        let names: Vec<_> = (0..relays).map(|n| format!("/relay-{number}-{n}")).collect();
         let targets: Vec<_> = to.iter().map(String::as_str).collect();
-        actors.extend(names.iter().map(|at| house.actor(at, "relay", &targets, &[])));
+        let relay = |at: &String| ActorSpec { instances, ..house.actor(at, "relay", &targets, &[]) };
+        actors.extend(names.iter().map(relay));
         to = names;
     }
     let targets: Vec<_> = to.iter().map(String::as_str).collect();
@@ -47,7 +61,7 @@ async fn ring_after(
     for source in sources {
         tell(kernel, source, &go(count)).await?;
     }
-    bell.0.notified().await;
+    bell.wait(kernel).await?;
     let figures = clock.figures(count * senders);
     check_sum(&kernel.ask(&address(sink), b"sum", PATIENCE).await?, senders, count, bytes)?;
     Ok(figures)
@@ -94,7 +108,7 @@ pub(super) async fn batch_of_one(house: &House, count: u64) -> Result<Figures> {
     }
     let clock = Clock::start();
     ensure!(kernel.resume(&sink).await.is_some(), "nobody to start");
-    bell.0.notified().await;
+    bell.wait(&kernel).await?;
     let figures = clock.figures(count);
     check_sum(&kernel.ask(&sink, b"sum", PATIENCE).await?, 1, count, 64)?;
     stop(kernel).await;

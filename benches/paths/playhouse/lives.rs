@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use playhouse_kernel::AskError;
 
-use super::{House, PATIENCE, address, stop};
+use super::{Bell, House, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, Metric, rss_bytes};
 
 /// All idle and alive at once, as many as the sandbox admits. The pool that they live in is there before.
@@ -37,6 +37,22 @@ pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
     }
     let figures = clock.figures(crashes).with_times(times);
     ensure!(kernel.restarts() == crashes, "{} restarts", kernel.restarts());
+    stop(kernel).await;
+    Ok(figures)
+}
+
+/// Guests that spawn guests, and stop those that are done.
+pub(super) async fn skynet(house: &House, leaves: u64) -> Result<Figures> {
+    let bell = Bell::default();
+    let mut root = house.actor("/root", "sink", &[], &[("bell", "/bell")]);
+    root.spawns = vec![house.driver.name().to_owned()];
+    let kernel = house.start(vec![bell.actor(), root]).await?;
+    let clock = Clock::start();
+    tell(&kernel, "/root", &format!("grow 0 {leaves}")).await?;
+    bell.wait(&kernel).await?;
+    let figures = clock.figures(leaves);
+    let (sum, expected) = (kernel.ask(&address("/root"), b"sum", PATIENCE).await?, leaves * (leaves - 1) / 2);
+    ensure!(sum == format!("0 {expected}").as_bytes(), "the leaves sum up to {}", String::from_utf8_lossy(&sum));
     stop(kernel).await;
     Ok(figures)
 }

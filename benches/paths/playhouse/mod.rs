@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use flows::Stage;
 use playhouse_kernel::{
-    ActorSpec, Address, Backoff, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Outcome, Plan, Stage,
-    SupervisionSpec,
+    ActorSpec, Address, Backoff, Behavior, Bounds, BoxFuture, Config, Crash, Hand, Kernel, Launcher, Outcome, Plan,
+    SupervisionSpec, Template,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 use tokio::sync::Notify;
@@ -27,20 +28,27 @@ pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
     // The asker is a task among the actors, as in a server, and as in the other libraries.
     runtime.block_on(async {
         tokio::spawn(async move {
+            let house = match work {
+                Work::FanIn { senders } => House::with_room(senders + 1)?,
+                Work::Spawn => House::with_room(units)?,
+                Work::Skynet => House::with_room(4000)?,
+                _ => House::new(batches)?,
+            };
             match work {
-                Work::Tell { bytes, acked } => flows::flow(&House::new(batches)?, &[], units, bytes, acked).await,
-                Work::PingPong => flows::ping_pong(&House::new(batches)?, units).await,
-                Work::Pipeline { middle, acked } => {
-                    flows::flow(&House::new(batches)?, &[1, middle], units, 64, acked).await
+                Work::Tell { bytes, acked } => flows::flow(&house, &[], units, bytes, acked).await,
+                Work::PingPong => flows::ping_pong(&house, units).await,
+                Work::Pipeline { middle, shared, acked } => {
+                    let bs = if shared { Stage::Instances(middle) } else { Stage::Actors(middle) };
+                    flows::flow(&house, &[Stage::Actors(1), bs], units, 64, acked).await
                 }
-                Work::FanIn { senders } => flows::fan_in(&House::with_room(senders + 1)?, senders, units).await,
-                Work::BatchOfOne => flows::batch_of_one(&House::new(batches)?, units).await,
-                Work::Ask { at_a_time } => asks::ask(&House::new(batches)?, at_a_time, units).await,
-                Work::BesideSpinning => asks::beside_spinning(&House::new(batches)?, units).await,
-                Work::BesideFlooded => asks::beside_flooded(&House::new(batches)?, units).await,
-                Work::Spawn => lives::spawn(&House::with_room(units)?, units).await,
-                Work::Crash => lives::crash(&House::new(batches)?, units).await,
-                Work::Skynet => bail!("no guest grows a skynet"),
+                Work::FanIn { senders } => flows::fan_in(&house, senders, units).await,
+                Work::BatchOfOne => flows::batch_of_one(&house, units).await,
+                Work::Ask { at_a_time } => asks::ask(&house, at_a_time, units).await,
+                Work::BesideSpinning => asks::beside_spinning(&house, units).await,
+                Work::BesideFlooded => asks::beside_flooded(&house, units).await,
+                Work::Spawn => lives::spawn(&house, units).await,
+                Work::Crash => lives::crash(&house, units).await,
+                Work::Skynet => lives::skynet(&house, units).await,
             }
         })
         .await?
@@ -94,9 +102,11 @@ impl House {
 
     async fn start(&self, actors: Vec<ActorSpec>) -> Result<Kernel> {
         let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
-        let kernel = Kernel::start(&Plan { actors, supervision, ..Plan::default() })?;
+        let child: Arc<dyn Template> = Arc::new(Child(self.driver.clone()));
+        let plugins = [(self.driver.name().to_owned(), child)].into();
+        let kernel = Kernel::start(&Plan { actors, plugins, supervision, ..Plan::default() })?;
         let stage = kernel.booted().await;
-        ensure!(matches!(stage, Stage::Running), "{stage:?}");
+        ensure!(matches!(stage, playhouse_kernel::Stage::Running), "{stage:?}");
         Ok(kernel)
     }
 }
@@ -115,6 +125,23 @@ fn address(text: &str) -> Address {
     Address::parse(text).expect("benches use good addresses")
 }
 
+/// What guests spawn: themselves, and who is spawned may send to its parent.
+struct Child(Plugin);
+
+impl Template for Child {
+    fn spec(&self, address: Address, config: Config, _: Bounds) -> ActorSpec {
+        let parent = address.parent();
+        let mut spec = ActorSpec::new(address, self.0.launcher(Limits::default(), config, Arc::new(Silent)));
+        spec.spawns = vec![self.0.name().to_owned()];
+        spec.sends_to.extend(parent);
+        spec
+    }
+
+    fn recursive(&self) -> bool {
+        true
+    }
+}
+
 /// What the guests print is not what is measured.
 struct Silent;
 
@@ -130,6 +157,20 @@ struct Bell(Arc<Notify>);
 impl Bell {
     fn actor(&self) -> ActorSpec {
         ActorSpec::new(address("/bell"), Arc::new(self.clone()))
+    }
+
+    /// Waits until it rings, or a crash or a dead letter says that it never will.
+    async fn wait(&self, kernel: &Kernel) -> Result<()> {
+        while tokio::time::timeout(Duration::from_secs(1), self.0.notified()).await.is_err() {
+            let crash = kernel.actors().await.into_iter().find_map(|actor| actor.last_crash);
+            if let Some(report) = crash {
+                bail!("{} {}", report.address, report.crash.reason);
+            }
+            if let Some(letter) = kernel.dead_letters().first() {
+                bail!("a dead letter for {}: {}", letter.to, letter.reason);
+            }
+        }
+        Ok(())
     }
 }
 
