@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
                 Op::Retry(text) => again.retry(text),
                 Op::Spawn { route } => again.spawn(*route),
                 Op::Stop { route } => again.stop(*route),
-                Op::Timer(Timer { id, route, wait_ms, again: often, body }) => {
+                Op::Timer(timer) => {
+                    let Timer { id, route, wait_ms, again: often, body } = &timer.read(bytes);
                     again.timer(*id, *route, *wait_ms, *often, &bytes[body.clone()]);
                 }
                 Op::Cancel { id } => again.cancel(*id),

@@ -67,6 +67,8 @@ macro_rules! export_actor {
 
 #[cfg(target_family = "wasm")]
 pub use wasm::Component;
+#[cfg(target_family = "wasm")]
+pub(crate) use wasm::Door;
 
 #[cfg(target_family = "wasm")]
 mod wasm {
@@ -151,7 +153,7 @@ mod wasm {
     }
 
     /// What an actor's context talks to.
-    struct Door;
+    pub(crate) struct Door;
 
     impl Kernel for Door {
         fn address(&self) -> String {

@@ -9,15 +9,16 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::kernel::Kernel;
+use crate::kernel::Handle;
+#[cfg(target_family = "wasm")]
+use crate::kernel::Kernel as _;
 use crate::{AskError, OrReject, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError};
 
 /// An actor's view of its kernel, handed to the handler and to every hook.
 ///
 /// Addresses are absolute (`/shop/cart`) or relative to this actor (`cart` is its child).
 pub struct Context {
-    /// A trait object without data on the host, so it costs no allocation and no branch.
-    kernel: Box<dyn Kernel>,
+    kernel: Handle,
     /// Asked for once: it never changes during an incarnation.
     address: OnceCell<String>,
     /// The reply to the message in hand; leaves with the handler's `Ok`.
@@ -25,8 +26,8 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(kernel: impl Kernel + 'static) -> Self {
-        Self { kernel: Box::new(kernel), address: OnceCell::new(), reply: Cell::new(None) }
+    pub(crate) fn new(kernel: Handle) -> Self {
+        Self { kernel, address: OnceCell::new(), reply: Cell::new(None) }
     }
 
     pub(crate) fn take_reply(&self) -> Option<Vec<u8>> {

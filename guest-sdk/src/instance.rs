@@ -3,7 +3,7 @@
 
 use anyhow::bail;
 
-use crate::kernel::Kernel;
+use crate::kernel::Handle;
 use crate::{Actor, Context, Failure, Message, Result};
 
 /// One incarnation, from `init` to `shutdown`.
@@ -13,7 +13,7 @@ pub struct Instance<A> {
 }
 
 impl<A: Actor> Instance<A> {
-    pub(crate) fn start(kernel: impl Kernel + 'static) -> Result<Self> {
+    pub(crate) fn start(kernel: Handle) -> Result<Self> {
         let mut instance = Self { actor: A::default(), ctx: Context::new(kernel) };
         instance.hook("init", A::init)?;
         Ok(instance)

@@ -54,6 +54,7 @@ mod failure;
 mod instance;
 mod kernel;
 mod message;
+#[cfg(not(target_family = "wasm"))]
 pub mod testing;
 #[cfg(any(test, target_family = "wasm"))]
 mod turns;

@@ -262,7 +262,7 @@ impl<A: Actor> Setup<A> {
     /// Starts the actor: runs its `init` and its `prepare_children`.
     pub fn start(self) -> Result<Stage<A>> {
         let kernel = Rc::new(self.kernel);
-        let mut instance = Instance::start(Rc::clone(&kernel))?;
+        let mut instance = Instance::start(Box::new(Rc::clone(&kernel)))?;
         kernel.end_turn(true);
         instance.prepare_children()?;
         kernel.end_turn(true);

@@ -22,7 +22,7 @@ mod trailer;
 use core::fmt;
 
 pub use inbound::{Inbound, Record};
-pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Timer};
+pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Timer, TimerAt};
 pub use record::{HEADER_BYTES, Header};
 pub use trailer::{TRAILER_BYTES, VERSION, trailer, trailer_without_routes};
 

@@ -53,7 +53,7 @@ pub enum Op<'a> {
         route: u32,
     },
     /// A timer is set.
-    Timer(Timer),
+    Timer(TimerAt),
     /// A timer is cancelled.
     Cancel {
         /// Which.
@@ -65,6 +65,27 @@ impl Op<'_> {
     /// Whether it ends the message in hand.
     pub fn is_outcome(&self) -> bool {
         matches!(self, Self::Done | Self::Reply(_) | Self::Reject(_) | Self::Retry(_))
+    }
+}
+
+/// A timer where it lies in a frame: as small as a send, so that what is read most is not slowed down by what is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimerAt {
+    again: bool,
+    route: u32,
+    /// Id, wait and body.
+    at: Range<usize>,
+}
+
+impl TimerAt {
+    /// Reads it, from the frame that it was found in.
+    ///
+    /// # Panics
+    /// When the frame is another one.
+    pub fn read(&self, frame: &[u8]) -> Timer {
+        let number = |index: usize| u64_at(frame, self.at.start + 8 * index).expect("its length was checked");
+        let body = self.at.start + TIMER_BYTES..self.at.end;
+        Timer { id: number(0), route: self.route, wait_ms: number(1), again: self.again, body }
     }
 }
 
@@ -270,6 +291,7 @@ impl<'a> Outbound<'a> {
 }
 
 /// What is no outcome, and is not told now. `body` lies at `from`.
+#[cold]
 fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op<'_>, FrameError> {
     let number = |index: usize| u64_at(body, 8 * index).ok_or(FrameError::Length { at, found: body.len() });
     match kind {
@@ -277,9 +299,8 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
         SPAWN => Ok(Op::Spawn { route }),
         STOP => Ok(Op::Stop { route }),
         TELL_AFTER | TELL_EVERY => {
-            let (id, wait_ms) = (number(0)?, number(1)?);
-            let body = from + TIMER_BYTES..from + body.len();
-            Ok(Op::Timer(Timer { id, route, wait_ms, again: kind == TELL_EVERY, body }))
+            number(1)?;
+            Ok(Op::Timer(TimerAt { again: kind == TELL_EVERY, route, at: from..from + body.len() }))
         }
         CANCEL if route != 0 => Err(FrameError::NotZero { at }),
         CANCEL if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),

@@ -215,7 +215,8 @@ proptest! {
                 (Op::Reply(reply), Step::Reply(sent)) => reply == sent,
                 (Op::Reject(text), Step::Reject(sent)) | (Op::Retry(text), Step::Retry(sent)) => text == sent,
                 (Op::Spawn { route }, Step::Spawn(child)) | (Op::Stop { route }, Step::Stop(child)) => route == child,
-                (Op::Timer(Timer { id, route, wait_ms, again, body }), Step::Timer(as_id, to, wait, often, sent)) => {
+                (Op::Timer(timer), Step::Timer(as_id, to, wait, often, sent)) => {
+                    let Timer { id, route, wait_ms, again, body } = &timer.read(&frame);
                     (id, route, wait_ms, again) == (as_id, to, wait, often) && frame[body.clone()] == sent[..]
                 }
                 (Op::Cancel { id }, Step::Cancel(set)) => id == set,

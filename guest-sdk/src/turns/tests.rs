@@ -220,7 +220,7 @@ impl Play {
     fn start() -> Self {
         let boundary = Rc::new(Boundary::default());
         let turns = Rc::new(Turns::new(Rc::clone(&boundary)));
-        let actor = Instance::start(Rc::clone(&turns)).unwrap();
+        let actor = Instance::start(Box::new(Rc::clone(&turns))).unwrap();
         Self { actor, turns, boundary }
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
 
 use crate::address::{Address, AddressError};
@@ -80,9 +81,9 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Asks {
     last_token: AtomicU64,
-    waiting: [Mutex<HashMap<u64, oneshot::Sender<Answer>>>; SHARDS],
+    waiting: [Mutex<HashMap<u64, oneshot::Sender<Answer>, FxBuildHasher>>; SHARDS],
     /// What the lanes of actors wait for: at most one question each, since a handler does one thing at a time.
-    waits_for: Mutex<HashMap<Seat, Wait>>,
+    waits_for: Mutex<HashMap<Seat, Wait, FxBuildHasher>>,
 }
 
 /// A lane of an actor.
@@ -169,7 +170,7 @@ impl Asks {
     /// no more.
     fn circle(
         &self,
-        waits: &HashMap<Seat, Wait>,
+        waits: &HashMap<Seat, Wait, FxBuildHasher>,
         asker: Party<'_>,
         lane: usize,
         target: Party<'_>,
@@ -210,7 +211,7 @@ impl Asks {
         Some(circle.join(" -> "))
     }
 
-    fn shard(&self, token: u64) -> &Mutex<HashMap<u64, oneshot::Sender<Answer>>> {
+    fn shard(&self, token: u64) -> &Mutex<HashMap<u64, oneshot::Sender<Answer>, FxBuildHasher>> {
         &self.waiting[token as usize % SHARDS]
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustc_hash::FxBuildHasher;
 use tokio::time::Instant;
 
 use crate::actor::{Actor, World};
@@ -79,9 +80,9 @@ pub struct Hand {
     /// Sends and asks of the message in hand so far: the index in their ids.
     caused: u64,
     /// Targets by the text the code used for them. A route outlives restarts of its target.
-    names: HashMap<Box<str>, usize>,
+    names: HashMap<Box<str>, usize, FxBuildHasher>,
     routes: Vec<Route>,
-    routes_by_id: HashMap<ActorId, usize>,
+    routes_by_id: HashMap<ActorId, usize, FxBuildHasher>,
     /// With so many routes, it is time to see how many of them lead to nobody.
     enough_routes: usize,
 }
@@ -117,9 +118,9 @@ impl Hand {
             hook: None,
             cause: None,
             caused: 0,
-            names: HashMap::new(),
+            names: HashMap::default(),
             routes: Vec::new(),
-            routes_by_id: HashMap::new(),
+            routes_by_id: HashMap::default(),
             enough_routes: FEW_ROUTES,
         }
     }

@@ -41,7 +41,7 @@ impl From<&BadFrame> for CrashReason {
 pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
     hand.record(frame, |bulk, frame| {
         for op in Outbound::open(frame)? {
-            record_op(bulk, op?)?;
+            record_op(bulk, op?, frame)?;
         }
         if end == End::Whole && bulk.has_sends_in_hand() {
             return Err(BadFrame::OpenEnd);
@@ -54,7 +54,7 @@ pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), Ba
     Ok(())
 }
 
-fn record_op(bulk: &mut Bulk<'_>, op: Op<'_>) -> Result<(), BulkError> {
+fn record_op(bulk: &mut Bulk<'_>, op: Op<'_>, frame: &[u8]) -> Result<(), BulkError> {
     match op {
         Op::Tell { route, body } => bulk.tell(route, body),
         Op::Done => bulk.done(None),
@@ -63,7 +63,8 @@ fn record_op(bulk: &mut Bulk<'_>, op: Op<'_>) -> Result<(), BulkError> {
         Op::Retry(reason) => bulk.failed(Failure::Retry(reason.to_owned())),
         Op::Spawn { route } => bulk.spawn(route),
         Op::Stop { route } => bulk.stop(route),
-        Op::Timer(Timer { id, route, wait_ms, again, body }) => {
+        Op::Timer(timer) => {
+            let Timer { id, route, wait_ms, again, body } = timer.read(frame);
             bulk.timer(id, route, Duration::from_millis(wait_ms), again, body)
         }
         Op::Cancel { id } => bulk.cancel(id),
