@@ -271,26 +271,29 @@ impl<'a> Outbound<'a> {
         if kind > RETRY {
             return effect(at, kind, route, from, body);
         }
-        if route != 0 || (kind == DONE && length != 0) {
-            return Err(FrameError::NotZero { at });
-        }
-        let text = || core::str::from_utf8(body).map_err(|_| FrameError::Text { at });
-        let op = match kind {
-            DONE => Op::Done,
-            REPLY => Op::Reply(body),
-            REJECT => Op::Reject(text()?),
-            RETRY => Op::Retry(text()?),
-            found => return Err(FrameError::Kind { at, found }),
-        };
         if self.found == self.outcomes {
             return Err(FrameError::Count { stated: self.outcomes, found: self.found.saturating_add(1) });
         }
         self.found += 1;
-        Ok(op)
+        if kind == DONE && route == 0 && length == 0 { Ok(Op::Done) } else { outcome(at, kind, route, body) }
     }
 }
 
 /// What is no outcome, and is not told now. `body` lies at `from`.
+fn outcome(at: usize, kind: u32, route: u32, body: &[u8]) -> Result<Op<'_>, FrameError> {
+    if route != 0 || (kind == DONE && !body.is_empty()) {
+        return Err(FrameError::NotZero { at });
+    }
+    let text = || core::str::from_utf8(body).map_err(|_| FrameError::Text { at });
+    match kind {
+        DONE => Ok(Op::Done),
+        REPLY => Ok(Op::Reply(body)),
+        REJECT => Ok(Op::Reject(text()?)),
+        RETRY => Ok(Op::Retry(text()?)),
+        found => Err(FrameError::Kind { at, found }),
+    }
+}
+
 #[cold]
 fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op<'_>, FrameError> {
     let number = |index: usize| u64_at(body, 8 * index).ok_or(FrameError::Length { at, found: body.len() });
