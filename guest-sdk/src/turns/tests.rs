@@ -119,6 +119,7 @@ impl Host for Rc<Boundary> {
 fn shown(frame: &[u8]) -> String {
     let ops = Outbound::open(frame).unwrap().map(|op| match op.unwrap() {
         Op::Tell { route, body } => format!("{route}:{}", String::from_utf8_lossy(&frame[body])),
+        Op::Timer(timer) => format!("timer({:?})", timer.read(frame)).to_lowercase(),
         Op::Reply(reply) => format!("reply {}", String::from_utf8_lossy(reply)),
         other => format!("{other:?}").to_lowercase(),
     });

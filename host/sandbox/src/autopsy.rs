@@ -22,8 +22,8 @@ const NAME_BYTES: usize = 512;
 /// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
 const MACHINERY: [&str; 14] = [
     "abort",
-    "playhouse_sdk::component::wasm::report_panic",
-    "playhouse_sdk::bindings::",
+    PANIC_HOOK,
+    "core::ops::function::",
     "__rust",
     "rust_",
     "core::panicking::",
@@ -36,6 +36,11 @@ const MACHINERY: [&str; 14] = [
     "std::alloc::",
     "panic_abort::",
 ];
+
+/// The SDK's panic hook. It ends the run from within a call to the host, through functions that only pass it on.
+const PANIC_HOOK: &str = "playhouse_sdk::component::wasm::report_panic";
+/// Functions between that hook and the host, at most.
+const PASSED_ON: usize = 4;
 
 /// What a call's error means.
 pub(crate) fn crash(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr: &Lines) -> Crash {
@@ -115,8 +120,9 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let mut names: Vec<_> = backtrace.frames().iter().map(name).collect();
     let machinery = |name: &String| MACHINERY.iter().any(|start| name.trim_start_matches('<').starts_with(start));
-    let first = names.iter().position(|name| !machinery(name)).unwrap_or(0);
-    names.drain(..first);
+    let hook = names.iter().take(PASSED_ON).position(|name| name.starts_with(PANIC_HOOK)).unwrap_or(0);
+    let first = names[hook..].iter().position(|name| !machinery(name)).unwrap_or(0);
+    names.drain(..hook + first);
     names.truncate(SHOWN_FRAMES);
     names
 }
