@@ -24,6 +24,8 @@ use crate::watchdog::within_limits;
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
+/// Who has had full batches for so long lets others run before the next one.
+const FAIR_SHARE: Duration = Duration::from_micros(200);
 /// Bytes handed over in one call, after its first message.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -76,6 +78,8 @@ impl Incarnation {
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
         // Grows while calls are short: a slow handler is found out with one message, not with sixty-four.
         let mut most = 1;
+        // Time in full batches since it last let others run.
+        let mut ran = Duration::ZERO;
         loop {
             match self.next_batch(behavior.hand(), most).await {
                 Took::Messages { .. } => {}
@@ -90,7 +94,9 @@ impl Incarnation {
             let began = (count == most).then(Instant::now);
             let handled = self.guarded(behavior.handle()).await;
             if let Some(began) = began {
-                most = next_most(most, self.actor.spec.batch, began.elapsed());
+                let took = began.elapsed();
+                most = next_most(most, self.actor.spec.batch, took);
+                ran += took;
             }
             match handled {
                 Ok(()) => {
@@ -120,7 +126,12 @@ impl Incarnation {
                 }
             }
             // Fair to the others on this thread, however long the mailbox is.
-            tokio::task::coop::consume_budget().await;
+            if ran < FAIR_SHARE {
+                tokio::task::coop::consume_budget().await;
+            } else {
+                ran = Duration::ZERO;
+                tokio::task::yield_now().await;
+            }
         }
     }
 

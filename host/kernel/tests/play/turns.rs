@@ -321,3 +321,19 @@ async fn who_crashed_with_others_is_handled_alone_even_after_an_early_return() {
     kernel.idle().await;
     assert_eq!(journal.lines(), ["first of 1", "later of 2", "odd of 2", "later of 1", "odd of 1", "later of 1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_backlog_lets_others_run() {
+    let endless = quick(|hand| {
+        hand.tell("/endless", b"again").expect("granted");
+        Ok(Outcome::Done(None))
+    });
+    let endless = sends_to(endless.at("/endless"), &["/endless"]);
+    let echo = quick(|hand| Ok(Outcome::Done(Some(hand.body().to_vec()))));
+    let kernel = start(vec![endless, echo.at("/echo")]).await;
+    tell(&kernel, "/endless", "go").await;
+    for _ in 0..10 {
+        assert_eq!(ask(&kernel, "/echo", "still there?").await.as_deref(), Ok("still there?"));
+    }
+    assert!(kernel.actors().await[0].handled > 0);
+}
