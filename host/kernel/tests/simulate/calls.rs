@@ -201,6 +201,7 @@ impl Ledger {
             Err(AskError::NoReply) => "answer: no reply",
             Err(AskError::Failed(_)) => "answer: failed",
             Err(AskError::Crashed(_)) => "answer: crashed",
+            Err(AskError::Restarting(_)) => "answer: restarting",
             Err(AskError::Stopped) => "answer: stopped",
             Err(AskError::Timeout) => "answer: too late",
             Err(AskError::Deadlock(_)) => "answer: a circle",
@@ -211,13 +212,15 @@ impl Ledger {
             Err(AskError::NotSent(SendError::MailboxFull(_))) if Self::drops(play, entry.to) => Certain::Yes,
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
             Err(AskError::Timeout) => Certain::Maybe,
+            // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.
+            Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,
             _ => Certain::Yes,
         };
         let (lost_at, now, again) = (entry.lost_at, self.now, entry.answered_at.is_some());
         self.must(!again, || format!("#{serial} is answered twice"));
         if let Some(lost_at) = lost_at {
             self.must(lost_at == now, || format!("who asked #{serial} was told of a crash only now"));
-            let crashed = matches!(answer, Err(AskError::Crashed(_)));
+            let crashed = matches!(answer, Err(AskError::Crashed(_) | AskError::Restarting(_)));
             self.must(crashed, || format!("#{serial} was in hand in a crash, and the answer is {answer:?}"));
         }
         let entry = &mut self.entries[serial];

@@ -40,13 +40,14 @@ use parking_lot::Mutex;
 /// Plays that are given unless the environment says otherwise.
 const PLAYS: u64 = 10_000;
 /// What all plays together must have seen: a simulator in which nothing happens finds nothing.
-const EVERYTHING: [&str; 18] = [
+const EVERYTHING: [&str; 19] = [
     "answer: a circle",
     "answer: a reply",
     "answer: crashed",
     "answer: failed",
     "answer: no reply",
     "answer: not sent",
+    "answer: restarting",
     "answer: stopped",
     "answer: too late",
     "ask-crashed",
