@@ -252,13 +252,11 @@ impl Supervision {
     /// A child was spawned; without a place in the tree it is gone at once.
     fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
-        match parent.and_then(|parent| self.place(parent, child, true)) {
-            Some(nodes) => nodes.into_iter().map(Event::Spawned).collect(),
-            None => {
-                self.world.forget(child);
-                Vec::new()
-            }
-        }
+        let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
+            self.world.forget(child);
+            return Vec::new();
+        };
+        nodes.into_iter().map(Event::Spawned).collect()
     }
 
     fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
