@@ -11,6 +11,7 @@ use crate::bodies;
 use crate::dice::Dice;
 use crate::ledger::{How, Ledger, RunId};
 use crate::pen::Pen;
+use crate::trace::Serial;
 use crate::world::{Play, Plot, Role, Temper, Who};
 
 /// A play under way: its script, and the ledger that all write into.
@@ -63,7 +64,7 @@ impl Launcher for Player {
     fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: hand.incarnation() };
         self.stage.ledger().launch(self.who, presence.incarnation);
-        let part = Part { presence, hand, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
+        let part = Part { presence, hand, timer: None, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
         Box::pin(async move {
             let mut dice = part.hook_dice(1);
             part.mishap(&mut dice).await?;
@@ -94,6 +95,8 @@ struct Part {
     presence: Presence,
     hand: Hand,
     pen: Pen,
+    /// The last timer that it set, and what that tells.
+    timer: Option<(u64, Serial)>,
 }
 
 impl Behavior for Part {
@@ -110,6 +113,7 @@ impl Behavior for Part {
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.stage().ledger().timers_end(self.presence.who, self.presence.incarnation);
         Box::pin(self.hook("shutdown", 3))
     }
 }
@@ -285,7 +289,9 @@ impl Part {
         }
         let to = dice.pick(&self.role().targets);
         let next = Plot::roll(dice, weather, fuel);
-        if kind < 8 {
+        if let (2 | 3, Pen::Plain) = (kind, &self.pen) {
+            self.set_timer(dice, run, to, next);
+        } else if kind < 8 {
             self.tell(dice, run, to, next);
         } else {
             let timeout = dice.millis(0, 80);
@@ -299,6 +305,20 @@ impl Part {
         let serial = stage.ledger().tells(run, to, plot, bytes);
         let body = bodies::write(serial, plot, bytes);
         self.pen.tell(&mut self.hand, stage.play.roles[to].address.as_str(), &body);
+    }
+
+    /// Sets a timer, and now and then cancels the one before.
+    fn set_timer(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot) {
+        let (stage, who) = (self.stage(), self.presence.who);
+        if let Some((id, serial)) = self.timer.take_if(|_| dice.percent(20)) {
+            stage.ledger().cancels(who, serial);
+            self.hand.cancel(id);
+        }
+        let (bytes, wait) = (bodies::roll_bytes(dice), dice.millis(0, 40));
+        let serial = stage.ledger().sets_timer(run, self.presence.incarnation, to, plot, bytes, wait);
+        let body = bodies::write(serial, plot, bytes);
+        let id = self.hand.tell_after(stage.play.roles[to].address.as_str(), &body, wait).expect("it is granted");
+        self.timer = Some((id, serial));
     }
 
     async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {

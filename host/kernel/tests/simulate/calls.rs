@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{Answer, AskError, SendError};
 
-use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Sender};
+use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Sender, Timer};
 use crate::trace::{Serial, What};
 use crate::world::{Play, Plot, Who};
 
@@ -36,9 +36,15 @@ impl Ledger {
     pub fn gone(&mut self, who: Who, incarnation: u64) {
         self.note(What::Gone(who, incarnation));
         self.alive[who] -= 1;
+        self.timers_end(who, incarnation);
         for run in std::mem::take(&mut self.returned[who]) {
             self.keep(run, Kept::Maybe);
         }
+    }
+
+    /// It begins to stop, or is gone: its timers are, too.
+    pub fn timers_end(&mut self, who: Who, incarnation: u64) {
+        self.timers_ended.entry((who, incarnation)).or_insert(self.now);
     }
 
     /// The kernel goes on with this incarnation: what it returned before was committed.
@@ -90,6 +96,31 @@ impl Ledger {
         self.note(What::Tell(actor, serial, to, plot));
         self.runs[run].sends.push(serial);
         serial
+    }
+
+    /// It sets a timer: what that tells is no send of the turn.
+    pub fn sets_timer(
+        &mut self,
+        run: RunId,
+        incarnation: u64,
+        to: Who,
+        plot: Plot,
+        body_bytes: usize,
+        wait: Duration,
+    ) -> Serial {
+        let actor = self.runs[run].actor;
+        let serial = self.send(Sender::Actor(actor), Some(run), to, plot, body_bytes);
+        self.note(What::Timer(actor, serial, to, plot, wait));
+        let due = self.now + wait;
+        self.entries[serial].timer = Some(Timer { of: (actor, incarnation), due, cancelled: false });
+        serial
+    }
+
+    pub fn cancels(&mut self, who: Who, serial: Serial) {
+        self.note(What::Cancel(who, serial));
+        if let Some(timer) = &mut self.entries[serial].timer {
+            timer.cancelled = true;
+        }
     }
 
     pub fn ends(&mut self, who: Who, how: How) {

@@ -65,6 +65,11 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
             End::Either => "nobody knows",
         };
         ledger.must(fits, || format!("#{serial}: {expected}, and there are {found} dead letters of it"));
+        if ledger.may_fire(serial) == Certain::No
+            && ledger.entries[serial].cause.is_some_and(|run| ledger.runs[run].kept == Kept::Yes)
+        {
+            ledger.seen.insert("a timer died with its incarnation");
+        }
         check_flow(ledger, serial);
         check_reply(ledger, serial);
     }
@@ -85,6 +90,11 @@ fn end_of(ledger: &Ledger, serial: Serial) -> End {
         Some(Kept::Yes | Kept::Returned) => Certain::Yes,
         Some(Kept::Maybe) => Certain::Maybe,
         Some(Kept::NotYet | Kept::No) => Certain::No,
+    };
+    let accepted = match (accepted, ledger.may_fire(serial)) {
+        (Certain::Yes, Certain::Yes) => Certain::Yes,
+        (Certain::No, _) | (_, Certain::No) => Certain::No,
+        _ => Certain::Maybe,
     };
     let done = entry.runs.last().map_or(Certain::No, |&run| match (ledger.runs[run].how, ledger.runs[run].kept) {
         (How::Done, Kept::Yes | Kept::Returned) => Certain::Yes,
@@ -216,7 +226,8 @@ fn check_order(ledger: &mut Ledger) {
         entry.runs.last().copied().filter(|&run| ledger.runs[run].how == How::Done && kept(run) && !retried)
     };
     let mut done: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (serial, entry) in ledger.entries.iter().enumerate() {
+    let told = ledger.entries.iter().enumerate().filter(|(_, entry)| entry.timer.is_none());
+    for (serial, entry) in told {
         if let Some(run) = is_done(entry) {
             done.entry((entry.sender, entry.to)).or_default().push((entry.released, run, serial));
         }

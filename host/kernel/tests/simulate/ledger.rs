@@ -40,6 +40,8 @@ pub struct Entry {
     pub body_bytes: usize,
     /// The run that told it: it exists if that is kept. None for what is sent at once: asks, and the outside.
     pub cause: Option<RunId>,
+    /// A timer tells it.
+    pub timer: Option<Timer>,
     /// For what is sent at once.
     pub accepted: Certain,
     pub is_ask: bool,
@@ -60,6 +62,17 @@ pub struct Entry {
     pub flow: Option<u64>,
     pub hops: u32,
     pub id: Option<MessageId>,
+}
+
+/// Of what a timer tells.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Timer {
+    /// Whose it is: it dies with that incarnation.
+    pub of: (Who, u64),
+    /// It does not fire before.
+    pub due: Duration,
+    /// It may have been cancelled.
+    pub cancelled: bool,
 }
 
 /// One try at a message, or a hook.
@@ -109,6 +122,8 @@ pub struct Ledger {
     pub returned: Vec<Vec<RunId>>,
     /// By actor: incarnations that exist.
     pub alive: Vec<usize>,
+    /// When the timers of each incarnation ended.
+    pub timers_ended: BTreeMap<(Who, u64), Duration>,
     /// By actor: a person stopped it, and it has no children to wait for.
     pub halted: Vec<bool>,
     /// By actor: whose answer it waits for, and to what.
@@ -134,6 +149,7 @@ impl Ledger {
             calls: (0..actors).map(|_| None).collect(),
             returned: vec![Vec::new(); actors],
             alive: vec![0; actors],
+            timers_ended: BTreeMap::new(),
             halted: vec![false; actors],
             waits_for: vec![None; actors],
             ending: false,
@@ -173,6 +189,7 @@ impl Ledger {
             plot,
             body_bytes,
             cause,
+            timer: None,
             accepted: Certain::No,
             is_ask: false,
             after_ask,
@@ -258,7 +275,10 @@ impl Ledger {
             format!("#{serial} comes as attempt {attempt}, and {blames:?} failures are its own")
         });
         self.must(attempt < limit, || format!("#{serial} comes again after {attempt} of {limit} attempts"));
-        if first {
+        self.must(self.may_fire(serial) != Certain::No, || format!("the timer of #{serial} had no time to fire"));
+        if self.entries[serial].timer.is_some() {
+            self.seen.insert("a timer told");
+        } else if first {
             let last = self.first_runs.insert(order, released).unwrap_or(0);
             self.must(released > last, || format!("#{serial} comes later than what {:?} sent after it", order.0));
         }
@@ -272,6 +292,16 @@ impl Ledger {
     pub fn sends_kept(&self, run: RunId) -> Kept {
         let Run { how, kept, .. } = self.runs[run];
         if matches!(how, How::Rejected | How::Retried) { Kept::No } else { kept }
+    }
+
+    /// Whether a message that a timer tells comes to be, if the timer was set. What no timer tells does.
+    pub fn may_fire(&self, serial: Serial) -> Certain {
+        let Some(timer) = self.entries[serial].timer else { return Certain::Yes };
+        match self.timers_ended.get(&timer.of) {
+            Some(&ended) if ended < timer.due => Certain::No,
+            None if !timer.cancelled => Certain::Yes,
+            _ => Certain::Maybe,
+        }
     }
 
     /// Only what was kept may be seen.
