@@ -79,7 +79,7 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
     check_ids(ledger);
     let alive: usize = ledger.alive.iter().sum();
     ledger.must(alive == 0, || format!("{alive} incarnations outlive the play"));
-    let waiting = ledger.calls.iter().flatten().count();
+    let waiting = ledger.calls.len();
     ledger.must(waiting == 0, || format!("{waiting} calls outlive the play"));
 }
 
@@ -226,7 +226,7 @@ fn check_order(ledger: &mut Ledger) {
         entry.runs.last().copied().filter(|&run| ledger.runs[run].how == How::Done && kept(run) && !retried)
     };
     let mut done: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    let told = ledger.entries.iter().enumerate().filter(|(_, entry)| entry.timer.is_none());
+    let told = ledger.entries.iter().enumerate().filter(|(serial, _)| ledger.comes_in_order(*serial));
     for (serial, entry) in told {
         if let Some(run) = is_done(entry) {
             done.entry((entry.sender, entry.to)).or_default().push((entry.released, run, serial));

@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 /// Plays that are given unless the environment says otherwise.
 const PLAYS: u64 = 10_000;
 /// What all plays together must have seen: a simulator in which nothing happens finds nothing.
-const EVERYTHING: [&str; 21] = [
+const EVERYTHING: [&str; 22] = [
     "a timer died with its incarnation",
     "a timer told",
     "answer: a circle",
@@ -62,6 +62,7 @@ const EVERYTHING: [&str; 21] = [
     "rejected",
     "stopped",
     "the kernel gave up",
+    "two instances at once",
 ];
 /// Every so often a play is given twice, to see that it is the same.
 const TWICE_EVERY: u64 = 10;
