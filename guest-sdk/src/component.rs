@@ -383,6 +383,7 @@ mod wasm {
                 types::AskError::NoReply => Self::NoReply,
                 types::AskError::Failed(reason) => Self::Failed(reason),
                 types::AskError::Crashed(reason) => Self::Crashed(reason),
+                types::AskError::Restarting(reason) => Self::Restarting(reason),
                 types::AskError::Stopped(reason) => Self::Stopped(reason),
             }
         }

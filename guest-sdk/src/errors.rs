@@ -60,9 +60,13 @@ pub enum AskError {
     /// The receiver failed the message; the text is its reason.
     #[error("the receiver failed the message: {0}")]
     Failed(String),
-    /// The receiver crashed while it had the message in hand.
+    /// The receiver crashed while it had the message in hand, and nothing else; or it does not start again.
     #[error("the receiver crashed: {0}")]
     Crashed(String),
+    /// The receiver crashed and starts again: it had the message in hand with others, and nobody knows whose fault it
+    /// was; or it will not be back before the time is up. The text says which.
+    #[error("the receiver is restarting: {0}")]
+    Restarting(String),
     /// The receiver is stopped, or its mailbox refused the message; the text says which.
     #[error("the receiver is not available: {0}")]
     Stopped(String),

@@ -16,6 +16,8 @@ fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
 /// The benches as the tests are built. All packages are selected here too, so that features, and with them the build,
 /// are the same.
 pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
+/// The same for the soak.
+pub(crate) const SOAK: [&str; 4] = ["test", "--workspace", "--test", "soak"];
 
 /// `with_counts`: the instructions of the hot paths are counted too, which needs valgrind.
 pub(crate) fn run(with_counts: bool) -> Done {
@@ -38,12 +40,14 @@ pub(crate) fn run(with_counts: bool) -> Done {
         test(&["--test", "e2e"]),
     ])?;
     let benches = crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
+    let soak = crate::run(cargo().args(SOAK).args(["--", "--seconds", "5"]));
     if with_counts {
         let (passed, failed) = counts::check()?;
         total.add(Counts { passed, failed, skipped: 0 });
     }
     println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     benches?;
+    soak?;
     if total.failed == 0 { Ok(()) } else { Err("tests failed".into()) }
 }
 

@@ -27,6 +27,7 @@ usage: cargo xtask COMMAND
   demo           build guests and host, run the word count with an actor that crashes on the way
   test           formatting, lints, all tests, the benches as a check, and the counts; `--without-counts` leaves those out
   bench          time the hot paths beside other libraries (with fat LTO: the first build takes long); bench --help
+  soak [SECONDS] crash sandboxed actors for a minute or so many seconds, and see that nothing leaks
   counts         count the instructions of the hot paths; `--update` enters them in the table
   build-guests   build the example plugins into plugins/
   docs           print docs/manifest.md from the types that read the manifest
@@ -39,6 +40,8 @@ fn main() -> ExitCode {
         ["demo"] => demo::run_demo(),
         ["test"] => checks::run(true),
         ["test", "--without-counts"] => checks::run(false),
+        ["soak"] => soak("60"),
+        ["soak", seconds] => soak(seconds),
         ["counts"] => counts::run_check(),
         ["counts", "--update"] => counts::update(),
         ["bench", ..] => bench(&words[1..]),
@@ -72,6 +75,12 @@ fn bench(arguments: &[&str]) -> Done {
     }
     // A backtrace per error is not what is measured.
     run(bench.arg("--").args(arguments).env_remove("RUST_BACKTRACE"))
+}
+
+/// Built as the tests are, and with them.
+fn soak(seconds: &str) -> Done {
+    guests::build(guests::PLUGINS)?;
+    run(cargo().args(checks::SOAK).args(["--", "--seconds", seconds]))
 }
 
 /// The workspace's root.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::ask::{Asks, Party};
+use crate::ask::{AskError, Asks, Party};
 use crate::behavior::Launcher;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
@@ -17,7 +18,7 @@ use crate::dead_letter::store::DeadLetters;
 use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
-use crate::plan::{ActorSpec, Plan};
+use crate::plan::{ActorSpec, Plan, RestartKind};
 use crate::random;
 use crate::registry::Registry;
 use crate::spawn::Template;
@@ -125,6 +126,26 @@ impl Actor {
         self.lanes.iter().filter_map(|lane| lane.last_crash.lock().clone()).max_by_key(|report| report.at)
     }
 
+    /// When the first of its lanes starts again, if all of them wait before a restart.
+    pub(crate) fn back_at(&self) -> Option<Instant> {
+        let all: Option<Vec<_>> = self.lanes.iter().map(|lane| *lane.back_at.lock()).collect();
+        all?.into_iter().min()
+    }
+
+    /// Refuses a question whose time is up before it can be handled.
+    pub(crate) fn check_back_by(&self, deadline: Instant) -> Result<(), AskError> {
+        match self.back_at() {
+            Some(back_at) if back_at > deadline => Err(self.not_back_in_time()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What who cannot wait for a restart is told.
+    pub(crate) fn not_back_in_time(&self) -> AskError {
+        let why = self.last_crash().map(|report| format!(": it {}", report.crash.reason)).unwrap_or_default();
+        AskError::Restarting(format!("it will not be back in time{why}"))
+    }
+
     /// This actor as one that asks or is asked.
     pub(crate) fn party(&self) -> Party<'_> {
         Party { id: self.id, lanes: self.lanes.len(), address: self.address() }
@@ -151,7 +172,7 @@ pub(crate) struct World {
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
-    /// Shutdown hooks that failed.
+    /// Shutdown hooks that failed, or were killed.
     pub(crate) failed_shutdowns: AtomicU64,
     random: AtomicU64,
 }
@@ -190,15 +211,20 @@ impl World {
         for message in messages {
             ended += 1;
             let answer = match reason {
-                DeadReason::Rejected(text) | DeadReason::Failed(text) => crate::AskError::Failed(text.clone()),
+                DeadReason::Rejected(text) | DeadReason::Failed(text) => AskError::Failed(text.clone()),
+                DeadReason::AskCrashed(report)
+                    if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
+                {
+                    AskError::Restarting(format!("with others in hand, it {}", report.crash.reason))
+                }
                 DeadReason::Crashed(report) | DeadReason::AskCrashed(report) => {
-                    crate::AskError::Crashed(report.crash.reason.to_string())
+                    AskError::Crashed(report.crash.reason.to_string())
                 }
                 DeadReason::MailboxFull | DeadReason::Overflow => {
                     crate::SendError::MailboxFull(actor.address().clone()).into()
                 }
-                DeadReason::Stopped => crate::AskError::Stopped,
-                DeadReason::Expired => crate::AskError::Timeout,
+                DeadReason::Stopped => AskError::Stopped,
+                DeadReason::Expired => AskError::Timeout,
             };
             self.asks.answer(message.envelope.reply, Err(answer));
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());

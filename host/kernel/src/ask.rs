@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::address::{Address, AddressError};
 use crate::message::{ActorId, ReplyToken};
@@ -65,9 +66,13 @@ pub enum AskError {
     /// The receiver failed it.
     #[error("the receiver failed it: {0}")]
     Failed(String),
-    /// The receiver crashed while it had the question in hand.
+    /// The receiver crashed while it had the question in hand, and nothing else; or it does not start again.
     #[error("the receiver {0}")]
     Crashed(String),
+    /// The receiver crashed and starts again: it had the question in hand with others, and nobody knows whose fault it
+    /// was; or it will not be back before the question's time is up.
+    #[error("the receiver is restarting: {0}")]
+    Restarting(String),
     /// The receiver stopped before it handled the question.
     #[error("the receiver is stopped")]
     Stopped,
@@ -81,9 +86,16 @@ const SHARDS: usize = 16;
 #[derive(Default)]
 pub(crate) struct Asks {
     last_token: AtomicU64,
-    waiting: [Mutex<HashMap<u64, oneshot::Sender<Answer>, FxBuildHasher>>; SHARDS],
+    waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// What the lanes of actors wait for: at most one question each, since a handler does one thing at a time.
     waits_for: Mutex<HashMap<Seat, Wait, FxBuildHasher>>,
+}
+
+/// A question without its answer.
+struct Open {
+    asker: oneshot::Sender<Answer>,
+    target: ActorId,
+    deadline: Instant,
 }
 
 /// A lane of an actor.
@@ -114,19 +126,29 @@ impl Wait {
 
 impl Asks {
     /// Opens an ask. Dropping the result closes it; a reply that comes later is dropped.
-    pub(crate) fn open(&self) -> OpenAsk<'_> {
+    pub(crate) fn open(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
-        let (sender, receiver) = oneshot::channel();
-        self.shard(token).lock().insert(token, sender);
+        let (asker, receiver) = oneshot::channel();
+        self.shard(token).lock().insert(token, Open { asker, target, deadline });
         OpenAsk { asks: self, token, receiver }
+    }
+
+    /// Answers all questions to an actor whose time is up before it is back.
+    pub(crate) fn answer_those_before(&self, target: ActorId, back_at: Instant, answer: &AskError) {
+        for shard in &self.waiting {
+            let late = |open: &mut Open| open.target == target && open.deadline < back_at;
+            for (_, open) in shard.lock().extract_if(|_, open| late(open)) {
+                let _ = open.asker.send(Err(answer.clone()));
+            }
+        }
     }
 
     /// Hands the answer to whoever waits for it, if anyone still does.
     pub(crate) fn answer(&self, token: ReplyToken, answer: Answer) {
         if token.is_some() {
-            let waiter = self.shard(token.0).lock().remove(&token.0);
-            if let Some(waiter) = waiter {
-                let _ = waiter.send(answer);
+            let open = self.shard(token.0).lock().remove(&token.0);
+            if let Some(open) = open {
+                let _ = open.asker.send(answer);
             }
         }
     }
@@ -211,7 +233,7 @@ impl Asks {
         Some(circle.join(" -> "))
     }
 
-    fn shard(&self, token: u64) -> &Mutex<HashMap<u64, oneshot::Sender<Answer>, FxBuildHasher>> {
+    fn shard(&self, token: u64) -> &Mutex<HashMap<u64, Open, FxBuildHasher>> {
         &self.waiting[token as usize % SHARDS]
     }
 }
@@ -227,8 +249,17 @@ impl OpenAsk<'_> {
         ReplyToken(self.token)
     }
 
-    pub(crate) async fn answer(&mut self) -> Answer {
-        (&mut self.receiver).await.unwrap_or(Err(AskError::Stopped))
+    /// Delivers the question and waits for the answer. There may be one before there is room for the question.
+    pub(crate) async fn answer_to(&mut self, delivery: impl Future<Output = Result<(), SendError>>) -> Answer {
+        let answer = tokio::select! {
+            biased;
+            sent = delivery => match sent {
+                Ok(()) => (&mut self.receiver).await,
+                Err(error) => return Err(error.into()),
+            },
+            answer = &mut self.receiver => answer,
+        };
+        answer.unwrap_or(Err(AskError::Stopped))
     }
 }
 
@@ -273,7 +304,7 @@ mod tests {
 
         /// A question that `lane` of one asks the other; or the circle that it would close.
         fn ask(&self, from: usize, lane: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
-            let ask = self.asks.open();
+            let ask = self.asks.open(self.party(to).id, Instant::now());
             let waiting = self.asks.wait_for(self.party(from), lane, self.party(to), ask.token());
             waiting.map(|waiting| (ask, waiting)).map_err(|error| error.to_string())
         }

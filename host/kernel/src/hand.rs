@@ -200,12 +200,12 @@ impl Hand {
         let asked = async {
             // If time runs out in here, the next commit goes on.
             self.commit().await;
-            let mut ask = world.asks.open();
+            let mut ask = world.asks.open(target.id, deadline);
+            target.check_back_by(deadline)?;
             // After the commit: whom it answered waits no more.
             let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
             let envelope = self.caused_envelope(ask.token());
-            world.deliver_one(&target, &envelope, body, deadline).await?;
-            ask.answer().await
+            ask.answer_to(world.deliver_one(&target, &envelope, body, deadline)).await
         };
         tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout))
     }

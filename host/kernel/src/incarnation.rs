@@ -234,6 +234,9 @@ impl Incarnation {
             Hook::PrepareChildren => self.guarded(behavior.prepare_children()).await,
             Hook::Shutdown => self.guarded(behavior.shutdown()).await,
         };
+        if hook == Hook::Shutdown && result.is_err() {
+            self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
+        }
         behavior.hand().end_hook(result.is_ok());
         result?;
         let committed = self.unless_killed(behavior.hand().commit()).await;
@@ -244,11 +247,10 @@ impl Incarnation {
         committed
     }
 
-    /// Ends in order. A crash of the hook is reported, and changes nothing: the actor is stopping anyway.
+    /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
         if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
-            self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
             self.report(crash, None, 0).decide(Decision::Stopped);
         }
         End::Stopped

@@ -118,13 +118,11 @@ impl Kernel {
     /// Sends from outside and waits for the reply, at most `timeout`.
     pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
         let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        let mut ask = self.world.asks.open();
-        let envelope = self.envelope(ask.token());
         let deadline = later(timeout);
-        let answered = async {
-            self.world.deliver_one(&target, &envelope, body, deadline).await?;
-            ask.answer().await
-        };
+        let mut ask = self.world.asks.open(target.id, deadline);
+        target.check_back_by(deadline)?;
+        let envelope = self.envelope(ask.token());
+        let answered = ask.answer_to(self.world.deliver_one(&target, &envelope, body, deadline));
         tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout))
     }
 
@@ -231,7 +229,7 @@ impl Kernel {
         self.world.restarts.load(Ordering::Relaxed)
     }
 
-    /// Shutdown hooks that failed so far: what they would have sent is lost, and a person should know.
+    /// Shutdown hooks that failed or were killed so far: what they would have sent is lost, and a person should know.
     pub fn failed_shutdowns(&self) -> u64 {
         self.world.failed_shutdowns.load(Ordering::Relaxed)
     }

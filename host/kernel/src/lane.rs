@@ -21,6 +21,8 @@ pub(crate) struct Lane {
     pub(crate) backlog: Mutex<Backlog>,
     /// The last crash here, for people who look.
     pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
+    /// It waits before a restart, and starts no earlier than that.
+    pub(crate) back_at: Mutex<Option<Instant>>,
     /// The number of its latest incarnation; 0 before the first.
     incarnation: AtomicU64,
     /// The wall-clock time of one message.
@@ -38,6 +40,7 @@ impl Lane {
             timeout,
             backlog: Mutex::default(),
             last_crash: Mutex::default(),
+            back_at: Mutex::default(),
             incarnation: AtomicU64::new(0),
             progress: AtomicU64::new(0),
             in_call: AtomicU32::new(1),

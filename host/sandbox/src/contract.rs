@@ -97,6 +97,8 @@ pub(crate) enum AskError {
     Failed(String),
     #[component(name = "crashed")]
     Crashed(String),
+    #[component(name = "restarting")]
+    Restarting(String),
     #[component(name = "stopped")]
     Stopped(String),
 }
@@ -113,6 +115,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::NoReply => Self::NoReply,
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
+            kernel::AskError::Restarting(text) => Self::Restarting(text),
             other => Self::Stopped(other.to_string()),
         }
     }

@@ -25,6 +25,8 @@ const MAPPINGS_KEPT: u32 = 5000;
 /// Of a slot's memory and tables, what stays in RAM after its instance is gone, for the next one: at most this much.
 const KEPT_MEMORY_BYTES: usize = 64 << 10;
 const KEPT_TABLE_BYTES: usize = 16 << 10;
+/// The same of a stack. Without a bound each would keep as much as the deepest recursion ever used of it.
+const KEPT_STACK_BYTES: usize = 16 << 10;
 
 /// As many instances as this machine has memory mappings for.
 pub(crate) fn most_instances() -> u32 {
@@ -68,6 +70,7 @@ fn base() -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(STACK_BYTES)
+        .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES))
         .memory_init_cow(true)
         // What compilers for actors use stays on: SIMD, bulk memory, multi-value, reference types, tail calls.
@@ -91,6 +94,7 @@ fn pool(max_instances: u32, memories: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(16)
         .table_elements(TABLE_ELEMENTS)
         .total_stacks(max_instances)
+        .async_stack_keep_resident(KEPT_STACK_BYTES)
         .max_memory_size(4 << 30)
         // Slots that were used keep some mappings, of which Linux gives a process 65,530 in all.
         .max_unused_warm_slots(max_instances.min(100));

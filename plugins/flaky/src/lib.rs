@@ -13,7 +13,7 @@
 //! | `retry` | `!retry` | fails the message, for now |
 //! | `sleep` | `!sleep` | sleeps for an hour in a call of the host, then passes the message on |
 //!
-//! An empty marker switches its trouble off.
+//! An empty marker switches its trouble off. With `at_shutdown`, the trouble of that key is made when the actor stops.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -45,15 +45,24 @@ const KEYS: [(&str, Trouble); 7] = [
 struct Flaky {
     to: Option<String>,
     markers: Markers,
+    at_shutdown: Option<Trouble>,
 }
 
 impl Actor for Flaky {
     fn init(&mut self, ctx: &mut Context) -> Result {
         self.to = ctx.config("to");
+        if let Some(wanted) = ctx.config("at_shutdown") {
+            let known = KEYS.iter().find(|(key, _)| *key == wanted);
+            self.at_shutdown = Some(known.ok_or_else(|| reject(format!("`{wanted}` is no trouble")))?.1);
+        }
         for (key, trouble) in KEYS {
             self.markers.add(ctx.config(key).unwrap_or_else(|| format!("!{key}")), trouble);
         }
         Ok(())
+    }
+
+    fn shutdown(&mut self, _: &mut Context) -> Result {
+        self.at_shutdown.map_or(Ok(()), make)
     }
 
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {

@@ -252,11 +252,11 @@ impl Supervision {
     /// A child was spawned; without a place in the tree it is gone at once.
     fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
-        if let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) {
-            return nodes.into_iter().map(Event::Spawned).collect();
-        }
-        self.world.forget(child);
-        Vec::new()
+        let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
+            self.world.forget(child);
+            return Vec::new();
+        };
+        nodes.into_iter().map(Event::Spawned).collect()
     }
 
     fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
@@ -353,6 +353,11 @@ impl Supervision {
                 let decision =
                     Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
+                let Role { actor, lane, .. } = role;
+                *lane.back_at.lock() = Some(Instant::now() + pause);
+                if let Some(back_at) = actor.back_at().filter(|_| !pause.is_zero()) {
+                    self.world.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
+                }
                 self.verdicts.decided(node, decision);
             }
             Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
@@ -422,6 +427,7 @@ impl Supervision {
         let Some(role) = self.role_mut(node) else { return };
         (role.runs, role.drains) = (true, false);
         role.signal(Signal::Run);
+        *role.lane.back_at.lock() = None;
         let number = role.actor.begin(&role.lane);
         let role = role.clone();
         let (actor, lane) = (role.actor.clone(), role.lane.clone());

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use playhouse_kernel::{AskError, Backoff, Failure, Outcome};
+use playhouse_kernel::{AskError, Backoff, Failure, Kernel, Outcome, RestartKind};
 
 use crate::stage::*;
 
@@ -37,11 +37,90 @@ async fn a_crash_fails_the_asks_in_hand_at_once() {
     assert_eq!(letters(&kernel), ["ask-crashed ? x1"]);
 }
 
+/// Crashes on `crash`, answers everything else.
+fn fragile() -> Native {
+    quick(|hand| if text(hand) == "crash" { Err(trap()) } else { Ok(Outcome::Done(Some(b"ok".to_vec()))) })
+}
+
+/// Questions to `/a` that wait when it starts: it takes up the first alone, then two at a time. Their answers.
+async fn asked_together(kernel: &Kernel, bodies: &[&'static str]) -> Vec<Result<String, String>> {
+    kernel.halt(&addr("/a")).await;
+    let asks: Vec<_> = bodies
+        .iter()
+        .map(|&body| {
+            let kernel = kernel.clone();
+            tokio::spawn(async move { ask(&kernel, "/a", body).await })
+        })
+        .collect();
+    while kernel.actors().await[0].waiting < bodies.len() {
+        tokio::task::yield_now().await;
+    }
+    kernel.resume(&addr("/a")).await;
+    let mut answers = Vec::new();
+    for ask in asks {
+        answers.push(ask.await.expect("no panic"));
+    }
+    answers
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_that_crash_together_are_told_restarting_and_who_asks_again_alone_is_told_whose_fault_it_was() {
+    let kernel = start(vec![fragile().at("/a")]).await;
+    let began = tokio::time::Instant::now();
+    let told = asked_together(&kernel, &["alone", "crash", "?"]).await;
+    let restarting = Err("the receiver is restarting: with others in hand, it trapped: unreachable".to_owned());
+    assert_eq!(told, [Ok("ok".into()), restarting.clone(), restarting]);
+    assert_eq!(ask(&kernel, "/a", "?").await, Ok("ok".into()));
+    assert_eq!(ask(&kernel, "/a", "crash").await, Err("the receiver trapped: unreachable".into()));
+    assert!(began.elapsed() < SOON, "nobody waited for a deadline");
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_in_the_hand_of_one_that_never_restarts_are_told_crashed_and_those_that_wait_stopped() {
+    let mut spec = fragile().at("/a");
+    spec.restart.kind = RestartKind::Temporary;
+    spec.auto_start = false;
+    spec.batch = 1;
+    let kernel = start(vec![spec]).await;
+    let began = tokio::time::Instant::now();
+    let told = asked_together(&kernel, &["crash", "?", "?"]).await;
+    let stopped = || Err("the receiver is stopped".to_owned());
+    assert_eq!(told, [Err("the receiver trapped: unreachable".to_owned()), stopped(), stopped()]);
+    assert!(began.elapsed() < SOON, "nobody waited for a deadline");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_that_a_restart_leaves_no_time_for_is_told_restarting_at_once() {
+    let mut spec = fragile().at("/a");
+    spec.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
+    spec.auto_start = false;
+    spec.batch = 1;
+    spec.mailbox.capacity = 2;
+    let kernel = start(vec![spec]).await;
+    let patient = {
+        let kernel = kernel.clone();
+        tokio::spawn(async move { kernel.ask(&addr("/a"), b"patient", Duration::from_hours(2)).await })
+    };
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    tell(&kernel, "/a", "crash").await;
+    let blocked = {
+        let kernel = kernel.clone();
+        tokio::spawn(async move { ask(&kernel, "/a", "no room").await })
+    };
+    tokio::task::yield_now().await;
+    kernel.resume(&addr("/a")).await;
+    assert_eq!(patient.await.expect("no panic"), Ok(b"ok".to_vec()), "it comes before the crash");
+    let restarting = "the receiver is restarting: it will not be back in time: it trapped: unreachable".to_owned();
+    assert_eq!(blocked.await.expect("no panic"), Err(restarting.clone()));
+    assert_eq!(ask(&kernel, "/a", "?").await, Err(restarting), "one that comes in the pause");
+    assert!(began.elapsed() < SOON, "nobody waited for a deadline");
+    assert_eq!(kernel.ask(&addr("/a"), b"?", Duration::from_hours(9)).await, Ok(b"ok".to_vec()), "it has the time");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_ask_in_the_mailbox_survives_a_crash_before_it() {
-    let fragile =
-        quick(|hand| if text(hand) == "crash" { Err(trap()) } else { Ok(Outcome::Done(Some(b"ok".to_vec()))) });
-    let mut spec = fragile.at("/a");
+    let mut spec = fragile().at("/a");
     spec.batch = 1;
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "crash").await;
@@ -154,7 +233,7 @@ async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_fir
     fragile.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
     let asker = native(|hand| {
         Box::pin(async {
-            let answer = hand.ask("/fragile", b"?", SOON).await;
+            let answer = hand.ask("/fragile", b"?", Duration::from_hours(2)).await;
             Ok(Outcome::Failed(Failure::Retry(answer.unwrap_err().to_string())))
         })
     });

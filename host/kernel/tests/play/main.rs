@@ -12,4 +12,5 @@ mod restarts;
 mod stage;
 mod stops;
 mod timers;
+mod troubles;
 mod turns;

@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::bodies;
 use crate::dice::Dice;
-use crate::ledger::{How, Ledger, RunId};
+use crate::ledger::{How, Ledger, RunId, Seat};
 use crate::pen::Pen;
+use crate::trace::Serial;
 use crate::world::{Play, Plot, Role, Temper, Who};
 
 /// A play under way: its script, and the ledger that all write into.
@@ -22,7 +23,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(play: Play) -> Arc<Self> {
-        let ledger = Mutex::new(Ledger::new(play.roles.len()));
+        let ledger = Mutex::new(Ledger::new(play.roles.iter().map(|role| role.instances).collect()));
         Arc::new(Self { play, ledger, began: Instant::now() })
     }
 
@@ -39,10 +40,11 @@ impl Stage {
     }
 
     fn spec(self: &Arc<Self>, who: Who) -> ActorSpec {
-        let Role { auto_start, batch, mailbox, restart, supervision, timeout, .. } = self.play.roles[who];
+        let Role { auto_start, instances, batch, mailbox, restart, supervision, timeout, .. } = self.play.roles[who];
         let launcher = Arc::new(Player { stage: self.clone(), who });
         ActorSpec {
             auto_start,
+            instances,
             batch,
             mailbox,
             restart,
@@ -62,8 +64,8 @@ struct Player {
 impl Launcher for Player {
     fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: hand.incarnation() };
-        self.stage.ledger().launch(self.who, presence.incarnation);
-        let part = Part { presence, hand, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
+        self.stage.ledger().launch(presence.seat());
+        let part = Part { presence, hand, timer: None, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
         Box::pin(async move {
             let mut dice = part.hook_dice(1);
             part.mishap(&mut dice).await?;
@@ -84,9 +86,15 @@ struct Presence {
     incarnation: u64,
 }
 
+impl Presence {
+    fn seat(&self) -> Seat {
+        Seat { who: self.who, incarnation: self.incarnation }
+    }
+}
+
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.stage.ledger().gone(self.who, self.incarnation);
+        self.stage.ledger().gone(self.seat());
     }
 }
 
@@ -94,6 +102,8 @@ struct Part {
     presence: Presence,
     hand: Hand,
     pen: Pen,
+    /// The last timer that it set, and what that tells.
+    timer: Option<(u64, Serial)>,
 }
 
 impl Behavior for Part {
@@ -110,6 +120,7 @@ impl Behavior for Part {
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        self.stage().ledger().timers_end(self.presence.seat());
         Box::pin(self.hook("shutdown", 3))
     }
 }
@@ -137,14 +148,14 @@ impl Fault {
 }
 
 /// Enters a call as cut off when it is dropped half-way.
-struct Cut(Option<(Arc<Stage>, Who)>);
+struct Cut(Option<(Arc<Stage>, Seat)>);
 
 impl Drop for Cut {
     fn drop(&mut self) {
-        if let Some((stage, who)) = self.0.take() {
+        if let Some((stage, seat)) = self.0.take() {
             let mut ledger = stage.ledger();
             ledger.must(!std::thread::panicking(), || "the simulated actor panicked without meaning to".to_owned());
-            ledger.call_cut(who);
+            ledger.call_cut(seat);
         }
     }
 }
@@ -164,9 +175,9 @@ impl Part {
     }
 
     async fn hook(&mut self, name: &'static str, salt: u64) -> Result<(), Crash> {
-        let (stage, who) = (self.stage(), self.presence.who);
+        let stage = self.stage();
         let mut dice = self.hook_dice(salt);
-        let run = stage.ledger().hook_begins(who, name);
+        let run = stage.ledger().hook_begins(self.presence.seat(), name);
         // Not from every incarnation: a play of crashes that each lead to a message would have no end.
         let speaks = self.presence.incarnation <= 3 && dice.percent(30);
         if speaks && !self.role().targets.is_empty() {
@@ -193,10 +204,10 @@ impl Part {
     }
 
     async fn turns(&mut self) -> Result<(), Crash> {
-        let (stage, who) = (self.stage(), self.presence.who);
+        let (stage, seat) = (self.stage(), self.presence.seat());
         let (taken, most) = (self.hand.len(), self.role().batch);
-        stage.ledger().call_begins(who, taken, most);
-        let mut cut = Cut(Some((stage.clone(), who)));
+        stage.ledger().call_begins(seat, taken, most);
+        let mut cut = Cut(Some((stage.clone(), seat)));
         self.pen.begin(&mut self.hand);
         while let Some((envelope, body)) = self.pen.current(&self.hand) {
             let lines = stage.ledger().trace.len() as u64;
@@ -205,8 +216,8 @@ impl Part {
                 break;
             }
             let (serial, plot) = bodies::read(&stage, &body);
-            let run = stage.ledger().begin(&stage.play, who, serial, envelope);
-            stage.ledger().takes_up(who, run);
+            let run = stage.ledger().begin(&stage.play, seat, serial, envelope);
+            stage.ledger().takes_up(seat, run);
             let sender = self.pen.sender(&self.hand);
             bodies::check_sender(&stage, serial, sender);
             let crash = self.turn(&mut dice, run, plot, envelope.attempt).await?;
@@ -214,7 +225,7 @@ impl Part {
                 Turn::Ends(outcome) => outcome,
                 Turn::Crashes => return self.crash_in_call(&mut dice, &mut cut).await,
             };
-            stage.ledger().ends(who, how(&outcome));
+            stage.ledger().ends(seat, how(&outcome));
             self.pen.finish(&mut self.hand, outcome);
             if dice.percent(stage.play.weather.crash / 2) {
                 return self.crash_in_call(&mut dice, &mut cut).await;
@@ -222,7 +233,7 @@ impl Part {
         }
         self.pen.flush(&mut self.hand);
         cut.0 = None;
-        stage.ledger().call_returns(who);
+        stage.ledger().call_returns(seat);
         Ok(())
     }
 
@@ -234,7 +245,7 @@ impl Part {
         let fault = dice.pick(&FAULTS);
         if fault != Fault::Hang {
             cut.0 = None;
-            self.presence.stage.ledger().call_crashes(self.presence.who);
+            self.presence.stage.ledger().call_crashes(self.presence.seat());
         }
         fault.strike().await
     }
@@ -285,7 +296,9 @@ impl Part {
         }
         let to = dice.pick(&self.role().targets);
         let next = Plot::roll(dice, weather, fuel);
-        if kind < 8 {
+        if let (2 | 3, Pen::Plain) = (kind, &self.pen) {
+            self.set_timer(dice, run, to, next);
+        } else if kind < 8 {
             self.tell(dice, run, to, next);
         } else {
             let timeout = dice.millis(0, 80);
@@ -301,15 +314,29 @@ impl Part {
         self.pen.tell(&mut self.hand, stage.play.roles[to].address.as_str(), &body);
     }
 
-    async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {
+    /// Sets a timer, and now and then cancels the one before.
+    fn set_timer(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot) {
         let (stage, who) = (self.stage(), self.presence.who);
+        if let Some((id, serial)) = self.timer.take_if(|_| dice.percent(20)) {
+            stage.ledger().cancels(who, serial);
+            self.hand.cancel(id);
+        }
+        let (bytes, wait) = (bodies::roll_bytes(dice), dice.millis(0, 40));
+        let serial = stage.ledger().sets_timer(run, to, plot, bytes, wait);
+        let body = bodies::write(serial, plot, bytes);
+        let id = self.hand.tell_after(stage.play.roles[to].address.as_str(), &body, wait).expect("it is granted");
+        self.timer = Some((id, serial));
+    }
+
+    async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {
+        let (stage, seat) = (self.stage(), self.presence.seat());
         let bytes = bodies::roll_bytes(dice);
         self.pen.flush(&mut self.hand);
         let (serial, circle) = stage.ledger().ask_begins(run, to, plot, bytes, timeout);
         let body = bodies::write(serial, plot, bytes);
         let began = Instant::now();
         let answer = self.hand.ask(stage.play.roles[to].address.as_str(), &body, timeout).await;
-        stage.ledger().ask_answered(&stage.play, who, &answer);
+        stage.ledger().ask_answered(&stage.play, seat, &answer);
         bodies::check_answer(&stage, serial, &answer, circle, began.elapsed(), timeout);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{Answer, AskError, SendError};
 
-use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Sender};
+use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Seat, Sender, Timer};
 use crate::trace::{Serial, What};
 use crate::world::{Play, Plot, Who};
 
@@ -25,39 +25,46 @@ pub struct Call {
 }
 
 impl Ledger {
-    pub fn launch(&mut self, who: Who, incarnation: u64) {
+    pub fn launch(&mut self, seat: Seat) {
+        let Seat { who, incarnation } = seat;
         self.note(What::Launch(who, incarnation));
         self.alive[who] += 1;
-        let (alive, over) = (self.alive[who], self.over);
-        self.must(alive == 1, || format!("{alive} incarnations of one actor"));
+        let (alive, over, most) = (self.alive[who], self.over, self.instances[who]);
+        self.must(alive <= most, || format!("{alive} incarnations of one actor, of {most} at most"));
         self.must(!over, || "an actor starts after the end".to_owned());
     }
 
-    pub fn gone(&mut self, who: Who, incarnation: u64) {
-        self.note(What::Gone(who, incarnation));
-        self.alive[who] -= 1;
-        for run in std::mem::take(&mut self.returned[who]) {
+    pub fn gone(&mut self, seat: Seat) {
+        self.note(What::Gone(seat.who, seat.incarnation));
+        self.alive[seat.who] -= 1;
+        self.timers_end(seat);
+        for run in self.returned.remove(&seat).unwrap_or_default() {
             self.keep(run, Kept::Maybe);
         }
     }
 
+    /// It begins to stop, or is gone: its timers are, too.
+    pub fn timers_end(&mut self, seat: Seat) {
+        self.timers_ended.entry(seat).or_insert(self.now);
+    }
+
     /// The kernel goes on with this incarnation: what it returned before was committed.
-    fn goes_on(&mut self, who: Who) {
-        for run in std::mem::take(&mut self.returned[who]) {
+    fn goes_on(&mut self, seat: Seat) {
+        for run in self.returned.remove(&seat).unwrap_or_default() {
             self.keep(run, Kept::Yes);
         }
     }
 
-    pub fn hook_begins(&mut self, who: Who, hook: &'static str) -> RunId {
-        self.goes_on(who);
-        self.note(What::Hook(who, hook));
+    pub fn hook_begins(&mut self, seat: Seat, hook: &'static str) -> RunId {
+        self.goes_on(seat);
+        self.note(What::Hook(seat.who, hook));
         let (of, how, sends) = (None, How::Open, Vec::new());
-        self.runs.push(Run { of, actor: who, how, kept: Kept::NotYet, sends, envelope: None });
+        self.runs.push(Run { of, seat, how, kept: Kept::NotYet, sends, envelope: None });
         self.runs.len() - 1
     }
 
     pub fn hook_ends(&mut self, run: RunId, well: bool) {
-        self.note(What::HookEnds(self.runs[run].actor, well));
+        self.note(What::HookEnds(self.runs[run].seat.who, well));
         self.runs[run].how = How::Done;
         self.keep(run, if well { Kept::Yes } else { Kept::No });
         if well {
@@ -65,35 +72,56 @@ impl Ledger {
         }
     }
 
-    pub fn call_begins(&mut self, who: Who, taken: usize, most: usize) {
-        self.goes_on(who);
-        self.note(What::Call(who, taken));
-        let (halted, over) = (self.halted[who], self.over);
+    pub fn call_begins(&mut self, seat: Seat, taken: usize, most: usize) {
+        self.goes_on(seat);
+        self.note(What::Call(seat.who, taken));
+        let (halted, over) = (self.halted[seat.who], self.over);
         self.must(!halted, || "a person stopped it, and it gets messages".to_owned());
         self.must(!over, || "it gets messages after the end".to_owned());
         self.must((1..=most).contains(&taken), || format!("a batch of {taken}, of {most} at most"));
+        if self.calls.keys().any(|other| other.who == seat.who) {
+            self.seen.insert("two instances at once");
+        }
         let (pending, unsure) = (Vec::new(), Vec::new());
-        self.calls[who] = Some(Call { taken, settled: 0, pending, unsure, current: None, ask: None });
+        self.calls.insert(seat, Call { taken, settled: 0, pending, unsure, current: None, ask: None });
     }
 
-    pub fn call(&mut self, who: Who) -> &mut Call {
-        self.calls[who].as_mut().expect("a call runs")
+    pub fn call(&mut self, seat: Seat) -> &mut Call {
+        self.calls.get_mut(&seat).expect("a call runs")
     }
 
-    pub fn takes_up(&mut self, who: Who, run: RunId) {
-        self.call(who).current = Some(run);
+    pub fn takes_up(&mut self, seat: Seat, run: RunId) {
+        self.call(seat).current = Some(run);
     }
 
     pub fn tells(&mut self, run: RunId, to: Who, plot: Plot, body_bytes: usize) -> Serial {
-        let actor = self.runs[run].actor;
+        let actor = self.runs[run].seat.who;
         let serial = self.send(Sender::Actor(actor), Some(run), to, plot, body_bytes);
         self.note(What::Tell(actor, serial, to, plot));
         self.runs[run].sends.push(serial);
         serial
     }
 
-    pub fn ends(&mut self, who: Who, how: How) {
-        let call = self.call(who);
+    /// It sets a timer: what that tells is no send of the turn.
+    pub fn sets_timer(&mut self, run: RunId, to: Who, plot: Plot, body_bytes: usize, wait: Duration) -> Serial {
+        let seat = self.runs[run].seat;
+        let actor = seat.who;
+        let serial = self.send(Sender::Actor(actor), Some(run), to, plot, body_bytes);
+        self.note(What::Timer(actor, serial, to, plot, wait));
+        let due = self.now + wait;
+        self.entries[serial].timer = Some(Timer { of: seat, due, cancelled: false });
+        serial
+    }
+
+    pub fn cancels(&mut self, who: Who, serial: Serial) {
+        self.note(What::Cancel(who, serial));
+        if let Some(timer) = &mut self.entries[serial].timer {
+            timer.cancelled = true;
+        }
+    }
+
+    pub fn ends(&mut self, seat: Seat, how: How) {
+        let call = self.call(seat);
         let run = call.current.take().expect("a message is in hand");
         call.pending.push(run);
         self.runs[run].how = how;
@@ -104,7 +132,7 @@ impl Ledger {
             How::Rejected => "rejected",
             How::Retried => "to be retried",
         };
-        self.note(What::Ends(who, serial, shown));
+        self.note(What::Ends(seat.who, serial, shown));
     }
 
     /// An ask commits what ended before it. Also says whether it would close a circle.
@@ -116,14 +144,15 @@ impl Ledger {
         body_bytes: usize,
         timeout: Duration,
     ) -> (Serial, Certain) {
-        let who = self.runs[run].actor;
+        let seat = self.runs[run].seat;
+        let who = seat.who;
         let serial = self.send(Sender::Actor(who), Some(run), to, plot, body_bytes);
         self.note(What::Ask(who, serial, to, plot, timeout));
         let circle = self.circle(who, to);
         if circle != Certain::Yes {
-            self.waits_for[who] = Some((to, serial));
+            self.waits_for.insert(seat, (to, serial));
         }
-        let call = self.call(who);
+        let call = self.call(seat);
         call.ask = Some((serial, call.unsure.len(), circle));
         let pending = std::mem::take(&mut call.pending);
         call.unsure.extend(&pending);
@@ -140,13 +169,20 @@ impl Ledger {
     fn circle(&self, who: Who, to: Who) -> Certain {
         let (mut at, mut circle) = (to, Certain::Yes);
         let mut seen = Vec::new();
+        if self.instances[who] > 1 {
+            return Certain::Maybe;
+        }
         while at != who {
             if seen.contains(&at) {
                 // Others wait for each other, and one of them will be refused.
                 return Certain::Maybe;
             }
             seen.push(at);
-            let Some((next, question)) = self.waits_for[at] else { return Certain::No };
+            let Some((next, question)) = self.wait_of(at) else { return Certain::No };
+            if self.instances[at] > 1 {
+                // It depends on what the others do.
+                return Certain::Maybe;
+            }
             let runs =
                 || self.entries[question].runs.iter().map(|&run| &self.runs[run]).filter(|run| run.kept != Kept::No);
             if runs().any(|run| matches!(run.how, How::Done | How::Rejected)) {
@@ -161,13 +197,19 @@ impl Ledger {
         circle
     }
 
-    pub fn ask_answered(&mut self, play: &Play, who: Who, answer: &Answer) {
-        if let (Err(AskError::Deadlock(_)), Some((to, serial))) = (answer, self.waits_for[who]) {
-            let circle = self.circle(who, to);
+    /// What one of an actor's instances waits for, if any does.
+    fn wait_of(&self, who: Who) -> Option<(Who, Serial)> {
+        let seats = Seat { who, incarnation: 0 }..=Seat { who, incarnation: u64::MAX };
+        self.waits_for.range(seats).next().map(|(_, wait)| *wait)
+    }
+
+    pub fn ask_answered(&mut self, play: &Play, seat: Seat, answer: &Answer) {
+        if let (Err(AskError::Deadlock(_)), Some((to, serial))) = (answer, self.waits_for.get(&seat).copied()) {
+            let circle = self.circle(seat.who, to);
             self.must(circle != Certain::No, || format!("#{serial} closed no circle: {answer:?}"));
         }
-        self.waits_for[who] = None;
-        let call = self.call(who);
+        self.waits_for.remove(&seat);
+        let call = self.call(seat);
         let (serial, older, circle) = call.ask.take().expect("it asked");
         let unsure = match answer {
             // It was not even tried: nothing was committed.
@@ -182,7 +224,7 @@ impl Ledger {
             Err(AskError::Timeout | AskError::Deadlock(_)) => Vec::new(),
             _ => std::mem::take(&mut call.unsure),
         };
-        self.call(who).settled += unsure.len();
+        self.call(seat).settled += unsure.len();
         for run in unsure {
             self.keep(run, Kept::Yes);
         }
@@ -201,6 +243,7 @@ impl Ledger {
             Err(AskError::NoReply) => "answer: no reply",
             Err(AskError::Failed(_)) => "answer: failed",
             Err(AskError::Crashed(_)) => "answer: crashed",
+            Err(AskError::Restarting(_)) => "answer: restarting",
             Err(AskError::Stopped) => "answer: stopped",
             Err(AskError::Timeout) => "answer: too late",
             Err(AskError::Deadlock(_)) => "answer: a circle",
@@ -211,13 +254,15 @@ impl Ledger {
             Err(AskError::NotSent(SendError::MailboxFull(_))) if Self::drops(play, entry.to) => Certain::Yes,
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
             Err(AskError::Timeout) => Certain::Maybe,
+            // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.
+            Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,
             _ => Certain::Yes,
         };
         let (lost_at, now, again) = (entry.lost_at, self.now, entry.answered_at.is_some());
         self.must(!again, || format!("#{serial} is answered twice"));
         if let Some(lost_at) = lost_at {
             self.must(lost_at == now, || format!("who asked #{serial} was told of a crash only now"));
-            let crashed = matches!(answer, Err(AskError::Crashed(_)));
+            let crashed = matches!(answer, Err(AskError::Crashed(_) | AskError::Restarting(_)));
             self.must(crashed, || format!("#{serial} was in hand in a crash, and the answer is {answer:?}"));
         }
         let entry = &mut self.entries[serial];
@@ -228,22 +273,22 @@ impl Ledger {
         }
     }
 
-    pub fn call_returns(&mut self, who: Who) {
-        self.note(What::CallReturns(who));
-        let call = self.calls[who].take().expect("a call runs");
+    pub fn call_returns(&mut self, seat: Seat) {
+        self.note(What::CallReturns(seat.who));
+        let call = self.calls.remove(&seat).expect("a call runs");
         for &run in &call.pending {
             self.release_sends(run);
         }
         for run in call.unsure.into_iter().chain(call.pending) {
             self.keep(run, Kept::Returned);
-            self.returned[who].push(run);
+            self.returned.entry(seat).or_default().push(run);
         }
     }
 
     /// It crashes by itself: nothing that was not committed happened.
-    pub fn call_crashes(&mut self, who: Who) {
-        self.note(What::CallCrashes(who));
-        let call = self.calls[who].take().expect("a call runs");
+    pub fn call_crashes(&mut self, seat: Seat) {
+        self.note(What::CallCrashes(seat.who));
+        let call = self.calls.remove(&seat).expect("a call runs");
         let sure = call.unsure.is_empty();
         let left = call.taken - call.settled;
         let in_hand: Vec<_> =
@@ -269,10 +314,10 @@ impl Ledger {
     }
 
     /// It was dropped half-way, by its timeout or by a kill.
-    pub fn call_cut(&mut self, who: Who) {
-        self.note(What::CallCut(who));
-        self.waits_for[who] = None;
-        let call = self.calls[who].take().expect("a call runs");
+    pub fn call_cut(&mut self, seat: Seat) {
+        self.note(What::CallCut(seat.who));
+        self.waits_for.remove(&seat);
+        let call = self.calls.remove(&seat).expect("a call runs");
         let sure = call.unsure.is_empty();
         let kept = if sure { Kept::No } else { Kept::Maybe };
         let left = call.taken - call.settled - if sure { 0 } else { call.unsure.len() + call.pending.len() };

@@ -65,6 +65,11 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
             End::Either => "nobody knows",
         };
         ledger.must(fits, || format!("#{serial}: {expected}, and there are {found} dead letters of it"));
+        if ledger.may_fire(serial) == Certain::No
+            && ledger.entries[serial].cause.is_some_and(|run| ledger.runs[run].kept == Kept::Yes)
+        {
+            ledger.seen.insert("a timer died with its incarnation");
+        }
         check_flow(ledger, serial);
         check_reply(ledger, serial);
     }
@@ -74,7 +79,7 @@ pub fn in_the_end(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
     check_ids(ledger);
     let alive: usize = ledger.alive.iter().sum();
     ledger.must(alive == 0, || format!("{alive} incarnations outlive the play"));
-    let waiting = ledger.calls.iter().flatten().count();
+    let waiting = ledger.calls.len();
     ledger.must(waiting == 0, || format!("{waiting} calls outlive the play"));
 }
 
@@ -85,6 +90,11 @@ fn end_of(ledger: &Ledger, serial: Serial) -> End {
         Some(Kept::Yes | Kept::Returned) => Certain::Yes,
         Some(Kept::Maybe) => Certain::Maybe,
         Some(Kept::NotYet | Kept::No) => Certain::No,
+    };
+    let accepted = match (accepted, ledger.may_fire(serial)) {
+        (Certain::Yes, Certain::Yes) => Certain::Yes,
+        (Certain::No, _) | (_, Certain::No) => Certain::No,
+        _ => Certain::Maybe,
     };
     let done = entry.runs.last().map_or(Certain::No, |&run| match (ledger.runs[run].how, ledger.runs[run].kept) {
         (How::Done, Kept::Yes | Kept::Returned) => Certain::Yes,
@@ -216,7 +226,8 @@ fn check_order(ledger: &mut Ledger) {
         entry.runs.last().copied().filter(|&run| ledger.runs[run].how == How::Done && kept(run) && !retried)
     };
     let mut done: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (serial, entry) in ledger.entries.iter().enumerate() {
+    let told = ledger.entries.iter().enumerate().filter(|(serial, _)| ledger.comes_in_order(*serial));
+    for (serial, entry) in told {
         if let Some(run) = is_done(entry) {
             done.entry((entry.sender, entry.to)).or_default().push((entry.released, run, serial));
         }

@@ -141,7 +141,7 @@ async fn shut_down(stage: &Stage, kernel: &Kernel, kill_after: Option<Duration>)
     let mut ledger = stage.ledger();
     ledger.must(over.is_ok(), || "the shutdown does not end".to_owned());
     let (took, limit) = (began.elapsed(), stage.play.time_to_stop());
-    let slack = TIMER_STEP * stage.play.roles.len() as u32 * 2;
+    let slack = TIMER_STEP * stage.play.roles.iter().map(|role| role.instances).sum::<usize>() as u32 * 2;
     ledger.must(took <= limit + slack, || format!("the shutdown took {took:?}, and all together had {limit:?}"));
     ledger.over = true;
 }
@@ -247,7 +247,7 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
         ledger.must(letters <= play.dead_letters.capacity, || format!("{letters} dead letters are kept"));
         for (view, role) in views.iter().zip(&play.roles) {
             // As many as the mailbox holds may wait for a retry, and a batch may have come back.
-            let most = 2 * role.mailbox.capacity + role.batch;
+            let most = role.mailbox.capacity + role.instances * (role.mailbox.capacity + role.batch);
             ledger.must(view.waiting <= most, || format!("{} messages wait for {}", view.waiting, role.address));
         }
     }

@@ -14,6 +14,13 @@ use crate::world::{Play, Plot, Who};
 
 pub type RunId = usize;
 
+/// An incarnation of an actor, of which several may be at a time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Seat {
+    pub who: Who,
+    pub incarnation: u64,
+}
+
 /// Lines in the log of a play that turns in circles.
 const MANY: usize = 20_000;
 
@@ -40,6 +47,8 @@ pub struct Entry {
     pub body_bytes: usize,
     /// The run that told it: it exists if that is kept. None for what is sent at once: asks, and the outside.
     pub cause: Option<RunId>,
+    /// A timer tells it.
+    pub timer: Option<Timer>,
     /// For what is sent at once.
     pub accepted: Certain,
     pub is_ask: bool,
@@ -62,10 +71,21 @@ pub struct Entry {
     pub id: Option<MessageId>,
 }
 
+/// Of what a timer tells.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Timer {
+    /// Whose it is: it dies with that incarnation.
+    pub of: Seat,
+    /// It does not fire before.
+    pub due: Duration,
+    /// It may have been cancelled.
+    pub cancelled: bool,
+}
+
 /// One try at a message, or a hook.
 pub struct Run {
     pub of: Option<Serial>,
-    pub actor: Who,
+    pub seat: Seat,
     pub how: How,
     pub kept: Kept,
     pub sends: Vec<Serial>,
@@ -103,16 +123,20 @@ pub struct Ledger {
     /// Promises that were broken.
     pub broken: Vec<String>,
     pub now: Duration,
-    /// By actor: the call of `handle` that runs.
-    pub calls: Vec<Option<Call>>,
-    /// By actor: runs whose call returned, until the kernel shows that it went on.
-    pub returned: Vec<Vec<RunId>>,
+    /// The calls of `handle` that run.
+    pub calls: BTreeMap<Seat, Call>,
+    /// Runs whose call returned, until the kernel shows that it went on.
+    pub returned: BTreeMap<Seat, Vec<RunId>>,
     /// By actor: incarnations that exist.
     pub alive: Vec<usize>,
+    /// When the timers of each incarnation ended.
+    pub timers_ended: BTreeMap<Seat, Duration>,
     /// By actor: a person stopped it, and it has no children to wait for.
     pub halted: Vec<bool>,
-    /// By actor: whose answer it waits for, and to what.
-    pub waits_for: Vec<Option<(Who, Serial)>>,
+    /// Whose answer one waits for, and to what.
+    pub waits_for: BTreeMap<Seat, (Who, Serial)>,
+    /// By actor: how many of it there are.
+    pub instances: Vec<usize>,
     /// A shutdown or a kill began.
     pub ending: bool,
     pub over: bool,
@@ -123,7 +147,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(actors: usize) -> Self {
+    pub fn new(instances: Vec<usize>) -> Self {
+        let actors = instances.len();
         Self {
             entries: Vec::new(),
             runs: Vec::new(),
@@ -131,11 +156,13 @@ impl Ledger {
             seen: BTreeSet::new(),
             broken: Vec::new(),
             now: Duration::ZERO,
-            calls: (0..actors).map(|_| None).collect(),
-            returned: vec![Vec::new(); actors],
+            calls: BTreeMap::new(),
+            returned: BTreeMap::new(),
             alive: vec![0; actors],
+            timers_ended: BTreeMap::new(),
             halted: vec![false; actors],
-            waits_for: vec![None; actors],
+            waits_for: BTreeMap::new(),
+            instances,
             ending: false,
             over: false,
             too_much: Arc::default(),
@@ -173,6 +200,7 @@ impl Ledger {
             plot,
             body_bytes,
             cause,
+            timer: None,
             accepted: Certain::No,
             is_ask: false,
             after_ask,
@@ -233,12 +261,13 @@ impl Ledger {
     }
 
     /// An actor takes up a message.
-    pub fn begin(&mut self, play: &Play, actor: Who, serial: Serial, envelope: Envelope) -> RunId {
+    pub fn begin(&mut self, play: &Play, seat: Seat, serial: Serial, envelope: Envelope) -> RunId {
+        let actor = seat.who;
         self.note(What::Handle(actor, serial, envelope.attempt));
         let run = self.runs.len();
         self.runs.push(Run {
             of: Some(serial),
-            actor,
+            seat,
             how: How::Open,
             kept: Kept::NotYet,
             sends: Vec::new(),
@@ -246,7 +275,7 @@ impl Ledger {
         });
         self.check_cause(serial);
         self.check_earlier_runs(serial, &envelope);
-        let taken = self.calls[actor].as_ref().map_or(0, |call| call.taken);
+        let taken = self.calls.get(&seat).map_or(0, |call| call.taken);
         let entry = &self.entries[serial];
         let (to, alone, lost, first) = (entry.to, entry.alone, entry.lost_at.is_some(), entry.runs.is_empty());
         let (attempt, blames, order) = (envelope.attempt, entry.blames, (entry.sender, actor));
@@ -258,7 +287,10 @@ impl Ledger {
             format!("#{serial} comes as attempt {attempt}, and {blames:?} failures are its own")
         });
         self.must(attempt < limit, || format!("#{serial} comes again after {attempt} of {limit} attempts"));
-        if first {
+        self.must(self.may_fire(serial) != Certain::No, || format!("the timer of #{serial} had no time to fire"));
+        if self.entries[serial].timer.is_some() {
+            self.seen.insert("a timer told");
+        } else if first && self.comes_in_order(serial) {
             let last = self.first_runs.insert(order, released).unwrap_or(0);
             self.must(released > last, || format!("#{serial} comes later than what {:?} sent after it", order.0));
         }
@@ -272,6 +304,26 @@ impl Ledger {
     pub fn sends_kept(&self, run: RunId) -> Kept {
         let Run { how, kept, .. } = self.runs[run];
         if matches!(how, How::Rejected | How::Retried) { Kept::No } else { kept }
+    }
+
+    /// Whether a message that a timer tells comes to be, if the timer was set. What no timer tells does.
+    pub fn may_fire(&self, serial: Serial) -> Certain {
+        let Some(timer) = self.entries[serial].timer else { return Certain::Yes };
+        match self.timers_ended.get(&timer.of) {
+            Some(&ended) if ended < timer.due => Certain::No,
+            None if !timer.cancelled => Certain::Yes,
+            _ => Certain::Maybe,
+        }
+    }
+
+    /// Who sends it and who gets it are one each, and no timer tells it.
+    pub fn comes_in_order(&self, serial: Serial) -> bool {
+        let entry = &self.entries[serial];
+        let from_one = match entry.sender {
+            Sender::Outside => true,
+            Sender::Actor(who) => self.instances[who] == 1,
+        };
+        from_one && self.instances[entry.to] == 1 && entry.timer.is_none()
     }
 
     /// Only what was kept may be seen.

@@ -40,13 +40,16 @@ use parking_lot::Mutex;
 /// Plays that are given unless the environment says otherwise.
 const PLAYS: u64 = 10_000;
 /// What all plays together must have seen: a simulator in which nothing happens finds nothing.
-const EVERYTHING: [&str; 18] = [
+const EVERYTHING: [&str; 22] = [
+    "a timer died with its incarnation",
+    "a timer told",
     "answer: a circle",
     "answer: a reply",
     "answer: crashed",
     "answer: failed",
     "answer: no reply",
     "answer: not sent",
+    "answer: restarting",
     "answer: stopped",
     "answer: too late",
     "ask-crashed",
@@ -59,6 +62,7 @@ const EVERYTHING: [&str; 18] = [
     "rejected",
     "stopped",
     "the kernel gave up",
+    "two instances at once",
 ];
 /// Every so often a play is given twice, to see that it is the same.
 const TWICE_EVERY: u64 = 10;

@@ -25,6 +25,8 @@ pub enum What {
     Call(Who, usize),
     Handle(Who, Serial, u32),
     Tell(Who, Serial, Who, Plot),
+    Timer(Who, Serial, Who, Plot, Duration),
+    Cancel(Who, Serial),
     Ask(Who, Serial, Who, Plot, Duration),
     Answer(Serial, String),
     Ends(Who, Serial, &'static str),
@@ -55,6 +57,10 @@ impl fmt::Display for Shown<'_> {
             What::Call(who, count) => write!(f, "{} is called with {count}", name(who)),
             What::Handle(who, serial, attempt) => write!(f, "{} handles #{serial} (attempt {attempt})", name(who)),
             What::Tell(who, serial, to, p) => write!(f, "{} tells {} #{serial} ({})", name(who), name(to), plot(p)),
+            What::Timer(who, serial, to, p, wait) => {
+                write!(f, "{} will tell {} #{serial} ({}) after {wait:?}", name(who), name(to), plot(p))
+            }
+            What::Cancel(who, serial) => write!(f, "{} will not tell #{serial}", name(who)),
             What::Ask(who, serial, to, p, timeout) => {
                 write!(f, "{} asks {} #{serial} ({}) within {timeout:?}", name(who), name(to), plot(p))
             }

@@ -34,6 +34,8 @@ pub struct Role {
     /// Records in bulk, as a door does that takes a whole batch at once.
     pub bulk: bool,
     pub auto_start: bool,
+    /// More than one only for leaves.
+    pub instances: usize,
     pub batch: usize,
     pub mailbox: MailboxSpec,
     pub restart: RestartSpec,
@@ -137,7 +139,10 @@ impl Play {
 
     /// The times that all actors together may take to stop.
     pub fn time_to_stop(&self) -> Duration {
-        let of = |role: &Role| role.parent.map_or(self.supervision, |parent| self.roles[parent].supervision).shutdown;
+        let of = |role: &Role| {
+            role.parent.map_or(self.supervision, |parent| self.roles[parent].supervision).shutdown
+                * role.instances as u32
+        };
         self.roles.iter().map(of).sum()
     }
 }
@@ -169,6 +174,9 @@ fn roles(dice: &mut Dice) -> Vec<Role> {
         }
         roles.push(role(dice, address, parent, count));
     }
+    for role in roles.iter_mut().filter(|role| role.leaf) {
+        role.instances = dice.pick(&[1, 1, 1, 2, 3]);
+    }
     roles
 }
 
@@ -180,6 +188,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
         targets: (0..count).filter(|_| dice.percent(45)).collect(),
         bulk: dice.percent(30),
         auto_start: dice.percent(90),
+        instances: 1,
         batch: dice.pick(&[1, 2, 3, 8, 64]),
         mailbox: MailboxSpec {
             capacity: dice.pick(&[1, 2, 4, 8, 1024]),

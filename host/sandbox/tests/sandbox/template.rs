@@ -52,7 +52,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
       (case "not-granted" string) (case "too-large" u64)))
     (export "send-error" (type $send-error' (eq $send-error)))
     (type $ask-error (variant (case "not-sent" $send-error') (case "timeout") (case "deadlock" string)
-      (case "no-reply") (case "failed" string) (case "crashed" string) (case "stopped" string)))
+      (case "no-reply") (case "failed" string) (case "crashed" string) (case "restarting" string) (case "stopped" string)))
     (export "ask-error" (type (eq $ask-error)))))
   (alias export $types "failure" (type $failure))
   (alias export $types "send-error" (type $send-error))

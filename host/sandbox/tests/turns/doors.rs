@@ -36,6 +36,7 @@ at_every_door! {
     a_retry_comes_back_and_others_may_overtake_it
     the_last_attempt_makes_a_dead_letter
     each_asker_gets_the_reply_to_its_own_message
+    a_crash_fails_asks_at_once_with_its_typed_reason
     a_reply_that_is_too_large_rejects_its_message
     a_sender_may_be_told_for_its_own_messages_only
     a_refused_send_fails_its_message_alone

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, Config, Crash, CrashReason, Failure, Hand, Kernel,
-    Launcher, Outcome, Plan, Template,
+    Launcher, Outcome, Plan, RestartKind, Template,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
@@ -67,9 +67,10 @@ pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// `/a`, the puppet; `/log`, which keeps what it is sent; `/peer`, which sends its messages on to `/a`; and `/echo`,
-/// which replies and notes that in the log. `/a` may send to `/log`, `/echo` and `/nobody`, and may spawn workers, which send
-/// their names and what they are told to `/log`; no more than 5 at a time. It may have 3 timers.
+/// `/a`, the puppet; `/log`, which keeps what it is sent; `/peer`, which sends its messages on to `/a`; `/echo`, which
+/// replies and notes that in the log; and `/fragile`, which takes two messages at a time, crashes on `trap` and ends on
+/// `exit`. `/a` may send to `/log`, `/echo`, `/fragile` and `/nobody`, and may spawn workers, which send their names and what
+/// they are told to `/log`; no more than 5 at a time. It may have 3 timers.
 pub struct Play {
     pub kernel: Kernel,
     log: Log,
@@ -95,6 +96,14 @@ impl Play {
                 Box::pin(async { Ok(Outcome::Done(Some(reply))) })
             }
         }));
+        let fragile = Native(Arc::new(|hand| {
+            let outcome = match text(hand).as_str() {
+                "trap" => Err(Crash::new(CrashReason::Trap { kind: "as told".into() })),
+                "exit" => Err(Crash::new(CrashReason::Exit { status: 0 })),
+                _ => Ok(Outcome::Done(Some(b"whole".to_vec()))),
+            };
+            Box::pin(async { outcome })
+        }));
         let peer = native(|hand| {
             let body = text(hand);
             hand.tell("/a", body.as_bytes()).unwrap();
@@ -107,11 +116,14 @@ impl Play {
             (spec.max_children, spec.max_timers) = (5, 3);
             spec
         };
+        let mut fragile = spec("/fragile", Arc::new(fragile), &[]);
+        (fragile.batch, fragile.restart.kind) = (2, RestartKind::Transient);
         let plan = Plan {
             actors: vec![
+                fragile,
                 spec("/log", Arc::new(recorder), &[]),
                 spec("/echo", Arc::new(echo), &[]),
-                spec("/a", Arc::new(puppet), &["/log", "/echo", "/nobody"]),
+                spec("/a", Arc::new(puppet), &["/log", "/echo", "/fragile", "/nobody"]),
                 spec("/peer", Arc::new(peer), &["/a"]),
             ],
             plugins: [("worker".to_owned(), Arc::new(Worker) as Arc<dyn Template>)].into(),
@@ -140,6 +152,19 @@ impl Play {
         for message in messages {
             self.kernel.tell(&address(to), message.as_ref().as_bytes(), PATIENCE).await.unwrap();
         }
+    }
+
+    /// Has `/fragile` find these messages when it starts, and after them one that the puppet sends.
+    pub async fn fragile_gets(&self, messages: &[&str], last: &str) {
+        let fragile = address("/fragile");
+        self.kernel.halt(&fragile).await;
+        self.tell_to("/fragile", messages).await;
+        self.tell_to("/a", &[last]).await;
+        while self.kernel.actors().await.iter().any(|a| a.address == fragile && a.waiting <= messages.len()) {
+            tokio::task::yield_now().await;
+        }
+        self.kernel.resume(&fragile).await;
+        self.kernel.idle().await;
     }
 
     pub async fn ask(&self, body: &str) -> Answer {
@@ -212,7 +237,7 @@ async fn puppet(hand: &mut Hand, timer: &AtomicU64) -> Result<Outcome, Crash> {
             "ask" => {
                 let line = match hand.ask(to, body.as_bytes(), Duration::from_secs(5)).await {
                     Ok(reply) => format!("answer {}", String::from_utf8_lossy(&reply)),
-                    Err(_) => "no answer".to_owned(),
+                    Err(error) => kind(&format!("{error:?}")),
                 };
                 hand.tell("/log", line.as_bytes())
             }

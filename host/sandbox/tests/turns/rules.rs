@@ -118,6 +118,17 @@ pub async fn each_asker_gets_the_reply_to_its_own_message(door: Door) {
     play.assert_batches();
 }
 
+pub async fn a_crash_fails_asks_at_once_with_its_typed_reason(door: Door) {
+    let play = Play::start(door).await;
+    let began = tokio::time::Instant::now();
+    // The first is taken up alone, the next two together: nobody knows whose fault it is.
+    play.fragile_gets(&["", "x"], "ask /fragile trap").await;
+    play.tell(&["ask /fragile trap"]).await;
+    play.fragile_gets(&["exit"], "ask /fragile waits").await;
+    assert_eq!(play.log(), ["Restarting", "Crashed", "Stopped"]);
+    assert!(began.elapsed() < Duration::from_secs(5), "nobody waited for a deadline");
+}
+
 pub async fn a_reply_that_is_too_large_rejects_its_message(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(40);

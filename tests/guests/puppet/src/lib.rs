@@ -3,7 +3,7 @@
 //! | step | what it does |
 //! |---|---|
 //! | `tell A BODY` | sends BODY to A |
-//! | `ask A BODY` | asks A, and sends `answer REPLY` or `no answer` to `/log` |
+//! | `ask A BODY` | asks A, and sends `answer REPLY`, or the name of the error's variant, to `/log` |
 //! | `reply BODY` | replies |
 //! | `reply-bytes N` | replies with N bytes |
 //! | `back BODY` | sends BODY to the sender |
@@ -55,7 +55,7 @@ impl Puppet {
             "tell" => ctx.tell(to, body)?,
             "ask" => match ctx.ask(to, body, Duration::from_secs(5)) {
                 Ok(reply) => ctx.tell("/log", format!("answer {}", String::from_utf8_lossy(&reply)))?,
-                Err(_) => ctx.tell("/log", "no answer")?,
+                error => log_error(ctx, error)?,
             },
             "reply" => ctx.reply(rest),
             "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),

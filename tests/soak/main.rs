@@ -1,0 +1,121 @@
+//! Sandboxed actors that crash over and over, and what may not grow meanwhile.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `main.rs` | the two acts, and what must hold after each |
+//! | `house.rs` | the plugins, the plans, and who torments whom |
+//! | `memory.rs` | the process as the system sees it, sampled; whether its memory is flat |
+//!
+//! The first act: as many actors as the sandbox admits, a thousand if it can, all crash at once. The second: actors crash one
+//! time after another for `--seconds N` (5 unless told otherwise), and at least ten thousand times, while children of guests
+//! come and go. `cargo xtask soak` builds the guests and runs it.
+
+#![allow(missing_docs)]
+
+mod house;
+mod memory;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use playhouse_kernel::Kernel;
+
+use house::{House, start, stop, torment, wait_for_childless};
+use memory::{Curve, Sample};
+
+/// Crashes in a row that leak nothing, at least.
+const LEAST_CRASHES: u64 = 10_000;
+/// Between two looks at the process.
+const LOOK: Duration = Duration::from_millis(20);
+/// Lines about the second act.
+const LINES: u32 = 12;
+
+fn main() -> Result<()> {
+    let time = Duration::from_secs(seconds(std::env::args().skip(1))?);
+    // Two workers, however many cores there are: the heap has an arena for each thread, and what they keep is not a leak.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let acts = runtime.spawn(async move {
+        let house = House::open()?;
+        crowd(&house).await?;
+        one_after_another(&house, time).await
+    });
+    runtime.block_on(acts)??;
+    // A task is alive for a moment after it said its last word.
+    let until = Instant::now() + house::PATIENCE;
+    let tasks = || runtime.metrics().num_alive_tasks();
+    while tasks() > 0 {
+        ensure!(Instant::now() < until, "{} tasks are left", tasks());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    println!("soak: nothing is left, and nothing leaks");
+    Ok(())
+}
+
+fn seconds(mut arguments: impl Iterator<Item = String>) -> Result<u64> {
+    match (arguments.next().as_deref(), arguments.next()) {
+        (None, _) => Ok(5),
+        (Some("--seconds"), Some(number)) => number.parse().context("--seconds is a number"),
+        _ => anyhow::bail!("usage: soak [--seconds N]"),
+    }
+}
+
+/// Ten below each parent, as many as may restart within a window by default: all crash at once, and each starts again, once.
+async fn crowd(house: &House) -> Result<()> {
+    let children = house.crowd();
+    let kernel = start(house.crowd_plan(&children)).await?;
+    let began = Instant::now();
+    for child in &children {
+        kernel.tell(child, b"!panic", house::PATIENCE).await?;
+    }
+    kernel.idle().await;
+    let took = began.elapsed();
+    for child in &children {
+        ensure!(kernel.ask(child, b"alive", house::PATIENCE).await? == b"alive", "{child} is not itself again");
+    }
+    let crashes = children.len() as u64;
+    ensure!(kernel.restarts() == crashes, "{crashes} crashes led to {} restarts", kernel.restarts());
+    let again = kernel.actors().await.iter().filter(|actor| actor.incarnation > 1).count() as u64;
+    ensure!(again == crashes, "{again} actors started again, and {crashes} crashed");
+    println!("soak: {crashes} actors crashed at once, and each was started once more, within {took:.0?}");
+    stop(kernel, house).await
+}
+
+/// Crash after crash, until it is time.
+async fn one_after_another(house: &House, time: Duration) -> Result<()> {
+    let kernel = start(house.plan()).await?;
+    let enough = Arc::new(AtomicBool::new(false));
+    let tormentors = torment(&kernel, &enough);
+    let (began, mut curve, mut lines) = (Instant::now(), Curve::default(), 0);
+    println!("soak:   time    crashes  crashes/s      RSS  tasks  letters kept of all");
+    while began.elapsed() < time || kernel.restarts() < LEAST_CRASHES {
+        tokio::time::sleep(LOOK).await;
+        let sample = Sample::of_now(began.elapsed(), kernel.restarts())?;
+        if sample.at >= time / LINES * lines {
+            lines += 1;
+            println!("soak: {sample} {}", standing(&kernel));
+        }
+        curve.push(sample);
+    }
+    enough.store(true, Ordering::Relaxed);
+    for tormentor in tormentors {
+        tormentor.await??;
+    }
+    kernel.idle().await;
+    let letters = kernel.dead_letter_counts();
+    ensure!(letters.sum().kept() <= house::LETTERS as u64, "the store keeps {}", letters.sum().kept());
+    ensure!(letters.total() > house::LETTERS as u64, "the store was never full: {letters:?}");
+    wait_for_childless(&kernel).await;
+    let (actors, planned) = (kernel.actors().await.len(), house.plan().actors.len());
+    ensure!(actors == planned, "{actors} actors are left of {planned}");
+    stop(kernel, house).await?;
+    println!("soak: {curve}");
+    curve.check()
+}
+
+fn standing(kernel: &Kernel) -> String {
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let letters = kernel.dead_letter_counts().sum();
+    format!("{tasks:>6}  {:>7} {:>6}", letters.kept(), letters.all)
+}
