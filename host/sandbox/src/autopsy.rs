@@ -20,9 +20,10 @@ const SHOWN_FRAMES: usize = 32;
 /// Of a function's name, this much.
 const NAME_BYTES: usize = 512;
 /// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
-const MACHINERY: [&str; 14] = [
+const MACHINERY: [&str; 15] = [
     "abort",
     "playhouse_sdk::component::wasm::report_panic",
+    "core::ops::function::Fn::call", // the panic hook
     "playhouse_sdk::bindings::",
     "__rust",
     "rust_",
@@ -115,7 +116,9 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let mut names: Vec<_> = backtrace.frames().iter().map(name).collect();
     let machinery = |name: &String| MACHINERY.iter().any(|start| name.trim_start_matches('<').starts_with(start));
-    let first = names.iter().position(|name| !machinery(name)).unwrap_or(0);
+    // A shim without a name may stand before it: that to a call of the host.
+    let shim = |at: usize| names[at].starts_with("function ") && names.get(at + 1).is_some_and(machinery);
+    let first = (0..names.len()).find(|&at| !machinery(&names[at]) && !shim(at)).unwrap_or(0);
     names.drain(..first);
     names.truncate(SHOWN_FRAMES);
     names
