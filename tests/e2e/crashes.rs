@@ -107,14 +107,14 @@ fn a_kernel_that_gives_up_says_what_led_there_and_exits_with_4() {
     expect![[r#"
         playhouse: the kernel gave up: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
           /p (incarnation 2) gave up on its children: 1 failure within 10s, and no restart is allowed
-          because /p/f (incarnation 2) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27); message ID, attempt 2 of 3
-              stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27)
+          because /p/f (incarnation 2) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27); message ID, attempt 2 of 3
+              stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27)
               backtrace: flaky::make
                          playhouse_sdk::instance::Instance<A>::handle
                          playhouse:actor/handler@0.1.0#msg-handler
           /p (incarnation 1) gave up on its children: 1 failure within 10s, and no restart is allowed, TIME earlier
-          because /p/f (incarnation 1) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27); message ID, attempt 1 of 3
-              stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27)
+          because /p/f (incarnation 1) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27); message ID, attempt 1 of 3
+              stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27)
               backtrace: flaky::make
                          playhouse_sdk::instance::Instance<A>::handle
                          playhouse:actor/handler@0.1.0#msg-handler"#]].assert_eq(&told.join("\n"));

@@ -250,7 +250,7 @@ fn a_start_of_an_actor_that_has_ended() {
         1,
         expect![[r#"
         stderr:
-        playhouse: `/flaky` has ended for good, after it panicked: the message asked for a panic (plugins/flaky/src/lib.rs:78:27): by its `restart.kind` it is not started again; the play can be
+        playhouse: `/flaky` has ended for good, after it panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27): by its `restart.kind` it is not started again; the play can be
     "#]],
     );
 }

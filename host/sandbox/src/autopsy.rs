@@ -20,10 +20,11 @@ const SHOWN_FRAMES: usize = 32;
 /// Of a function's name, this much.
 const NAME_BYTES: usize = 512;
 /// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
-const MACHINERY: [&str; 14] = [
+const MACHINERY: [&str; 15] = [
     "abort",
     PANIC_HOOK,
     "core::ops::function::",
+    "playhouse_sdk::bindings::",
     "__rust",
     "rust_",
     "core::panicking::",
