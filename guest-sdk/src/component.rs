@@ -34,6 +34,15 @@ pub trait Exported: Actor {
 /// export_actor!(Sink);
 /// ```
 ///
+/// One that has a word about its children is a [`Supervisor`](crate::Supervisor), and says so:
+/// ```
+/// # use playhouse_sdk::{Actor, ChildFailed, Context, Directive, Message, Result, Supervisor, export_actor};
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// # impl Supervisor for Boss { fn child_failed(&mut self, _: ChildFailed, _: &mut Context) -> Directive { Directive::Stop } }
+/// export_actor!(Boss, supervisor);
+/// ```
+///
 /// A type that is not an actor does not compile:
 /// ```compile_fail,E0277
 /// struct Chair;
@@ -41,6 +50,20 @@ pub trait Exported: Actor {
 /// ```
 #[macro_export]
 macro_rules! export_actor {
+    ($actor:ty, supervisor) => {
+        $crate::export_actor!($actor);
+
+        const _: () = {
+            const fn supervises<A: $crate::Supervisor>() {}
+            supervises::<$actor>();
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::supervising::export! { Component with_types_in $crate::bindings::supervising }
+            };
+        };
+    };
     ($actor:ty) => {
         const _: () = {
             ::std::thread_local! {
@@ -77,11 +100,13 @@ mod wasm {
     use super::{Exported, Instance};
     use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
     use crate::bindings::playhouse::actor::{batch, kernel, types};
+    use crate::bindings::supervising::exports::playhouse::actor::supervisor;
     use crate::context::whole_millis;
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError,
+        AskError, Blamed, ChildFailed, Directive, Envelope, Failure, Message, Result, SendError, SpawnError,
+        SpawnOptions, State, StopError, Supervisor, TimerError,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -123,6 +148,50 @@ mod wasm {
     impl<A: Exported> children::Guest for Component<A> {
         fn prepare_children() -> Result<(), String> {
             with::<A, _>(Instance::prepare_children).map_err(|error| format!("{error:#}"))
+        }
+    }
+
+    impl<A: Exported + Supervisor> supervisor::Guest for Component<A> {
+        fn child_failed(failure: supervisor::ChildFailure) -> supervisor::Directive {
+            let directive = with::<A, _>(|actor| actor.child_failed(failure.into()));
+            match directive {
+                Directive::Restart => supervisor::Directive::Restart,
+                Directive::Stop => supervisor::Directive::Stop,
+                Directive::Escalate => supervisor::Directive::Escalate,
+                Directive::Default => supervisor::Directive::Default,
+            }
+        }
+    }
+
+    impl From<supervisor::ChildFailure> for ChildFailed {
+        fn from(failure: supervisor::ChildFailure) -> Self {
+            let supervisor::ChildFailure {
+                address,
+                plugin,
+                incarnation,
+                kind,
+                reason,
+                backtrace,
+                stderr,
+                blamed,
+                restarts,
+                intensity,
+                period_ms,
+            } = failure;
+            let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts }| Blamed { id, attempt, attempts });
+            Self {
+                address,
+                plugin,
+                incarnation,
+                kind,
+                reason,
+                backtrace,
+                stderr,
+                blamed,
+                restarts,
+                intensity,
+                period_ms,
+            }
         }
     }
 

@@ -34,6 +34,7 @@
 //! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
 //! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
+//! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
 //! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`]: why something did not work |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
 //! | `kernel.rs` | the trait between a context and whoever plays the kernel |
@@ -54,6 +55,7 @@ mod failure;
 mod instance;
 mod kernel;
 mod message;
+mod supervisor;
 pub mod testing;
 #[cfg(any(test, target_family = "wasm"))]
 mod turns;
@@ -65,6 +67,7 @@ pub use context::{Context, Envelope, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use message::Message;
+pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 
 /// What handlers and hooks return: any error will do, so `?` just works.
 ///

@@ -51,6 +51,7 @@ pub(crate) enum Hook {
     Init = 0,
     Shutdown = 1,
     PrepareChildren = 2,
+    ChildFailed = 3,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
@@ -74,6 +75,8 @@ pub struct Hand {
     bodies: Vec<u8>,
     effects: Effects,
     hook: Option<Hook>,
+    /// Children that failed and that it was asked about: part of that hook's ids.
+    failures: u64,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
     /// Sends and asks of the message in hand so far: the index in their ids.
@@ -115,6 +118,7 @@ impl Hand {
             bodies: Vec::new(),
             effects: Effects::default(),
             hook: None,
+            failures: 0,
             cause: None,
             caused: 0,
             names: HashMap::new(),
@@ -385,7 +389,12 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
+        if hook == Hook::ChildFailed {
+            // The others run once.
+            self.failures += 1;
+            id = id.caused(self.failures);
+        }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
     }

@@ -9,9 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Pending, World};
 use crate::behavior::Behavior;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
@@ -32,8 +33,8 @@ const BATCH_BYTES: usize = 1 << 20;
 pub(crate) enum End {
     /// It never came up.
     FailedStart(Arc<CrashReport>),
-    /// It crashed.
-    Crashed(Arc<CrashReport>),
+    /// It crashed. The play is not idle until the supervision knows.
+    Crashed(Arc<CrashReport>, Pending),
     /// It was told to, and did.
     Stopped,
 }
@@ -61,16 +62,19 @@ impl Incarnation {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
         };
-        for hook in [Hook::Init, Hook::PrepareChildren] {
-            if let Err(broken) = self.hook(&mut *behavior, hook).await {
-                self.discard(behavior);
-                return self.failed_start(broken);
-            }
+        if let Err(broken) = self.come_up(&mut *behavior).await {
+            self.discard(behavior);
+            return self.failed_start(broken);
         }
         started();
         let end = self.turns(&mut *behavior).await;
         self.discard(behavior);
         end
+    }
+
+    async fn come_up(&self, behavior: &mut dyn Behavior) -> Result<(), Broken> {
+        self.hook(behavior, Hook::Init, |behavior| behavior.init()).await?;
+        self.hook(behavior, Hook::PrepareChildren, |behavior| behavior.prepare_children()).await
     }
 
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
@@ -79,6 +83,10 @@ impl Incarnation {
         loop {
             match self.next_batch(behavior.hand(), most).await {
                 Took::Messages { .. } => {}
+                Took::Question => match self.consult(behavior).await {
+                    Ok(()) => continue,
+                    Err(end) => return end,
+                },
                 Took::Signal(Signal::Kill) => return End::Stopped,
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
@@ -131,6 +139,9 @@ impl Incarnation {
         let took = poll_fn(|cx| {
             let (next_due, left, room, signal) = {
                 let mut backlog = self.lane.backlog.lock();
+                if !backlog.questions.is_empty() && mailbox.look(self.lane.index) == Signal::Run {
+                    return Poll::Ready(Took::Question);
+                }
                 let (mut next_due, mut signal) = (None, Signal::Run);
                 if backlog.len() > 0 {
                     signal = mailbox.look(self.lane.index);
@@ -190,7 +201,7 @@ impl Incarnation {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
             // What it may have been woken for is there for another lane.
-            Took::Signal(_) => {
+            Took::Signal(_) | Took::Question => {
                 mailbox.pass_on();
             }
         }
@@ -215,13 +226,14 @@ impl Incarnation {
         self.world.bury(&self.actor, expired, &DeadReason::Expired, true);
     }
 
-    async fn hook(&self, behavior: &mut dyn Behavior, hook: Hook) -> Result<(), Broken> {
+    async fn hook(
+        &self,
+        behavior: &mut dyn Behavior,
+        hook: Hook,
+        call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
+    ) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
-        let result = match hook {
-            Hook::Init => self.guarded(behavior.init()).await,
-            Hook::PrepareChildren => self.guarded(behavior.prepare_children()).await,
-            Hook::Shutdown => self.guarded(behavior.shutdown()).await,
-        };
+        let result = self.guarded(call(behavior)).await;
         behavior.hand().end_hook(result.is_ok());
         result?;
         let committed = self.unless_killed(behavior.hand().commit()).await;
@@ -232,10 +244,34 @@ impl Incarnation {
         committed
     }
 
+    /// Asks the code about a child that failed, unless it is too late for an answer. `Err`: that was its end.
+    async fn consult(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
+        let Some(question) = self.lane.backlog.lock().questions.pop_front() else { return Ok(()) };
+        if !question.is_open() {
+            return Ok(());
+        }
+        let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
+        let asked = self.hook(behavior, Hook::ChildFailed, |behavior| {
+            Box::pin(async move {
+                // The answer goes before the commit: what waits for room there may wait for this child.
+                question.answer(&world, behavior.child_failed(&failure).await?);
+                Ok(())
+            })
+        });
+        match asked.await {
+            Ok(()) => Ok(()),
+            Err(Broken::Killed) => Err(End::Stopped),
+            Err(Broken::Crash(crash)) => {
+                behavior.hand().end_timers();
+                Err(self.crashed(crash, Vec::new()))
+            }
+        }
+    }
+
     /// Ends in order. A crash of the hook is reported, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
-        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
+        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown, |behavior| behavior.shutdown()).await {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
             self.report(crash, None, 0).decide(Decision::Stopped);
         }
@@ -271,6 +307,7 @@ impl Incarnation {
 
     /// Decides who is to blame, and what is handled again.
     fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
+        let pending = self.world.pending();
         if rest.len() == 1 {
             let mut message = rest.remove(0);
             message.envelope.attempt += 1;
@@ -283,7 +320,7 @@ impl Incarnation {
             } else {
                 self.put_back(vec![message], 1);
             }
-            return End::Crashed(report);
+            return End::Crashed(report, pending);
         }
         // Askers are told at once and may ask again; the others' messages are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
@@ -291,7 +328,7 @@ impl Incarnation {
         self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
         self.put_back(tells, solo);
-        End::Crashed(report)
+        End::Crashed(report, pending)
     }
 
     /// Returns messages to the front, `solo` of them to be handled one at a time.

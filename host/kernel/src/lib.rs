@@ -13,6 +13,7 @@
 //! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
+//! | `consult` | a parent is asked about a child that failed |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
@@ -24,6 +25,7 @@ mod actor;
 mod address;
 mod ask;
 mod behavior;
+mod consult;
 mod crash;
 mod dead_letter;
 mod decision;
@@ -47,6 +49,7 @@ mod watchdog;
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Launcher};
+pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
@@ -62,5 +65,5 @@ pub use plan::{
 };
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};
-pub use supervision::events::{State, WhyGaveUp, Window};
+pub use supervision::events::{Directive, State, WhyGaveUp, Window};
 pub use supervision::task::Stage;

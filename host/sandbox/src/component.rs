@@ -8,7 +8,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE, TURNS, TurnsParams, TurnsResults,
+    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
+    SUPERVISOR, TURNS, TurnsParams, TurnsResults,
 };
 use crate::imports::Room;
 
@@ -199,6 +200,9 @@ impl Interface {
         if has(CHILDREN) {
             hooks.push("prepare-children");
         }
+        if has(SUPERVISOR) {
+            hooks.push("child-failed");
+        }
         Self { imports, exports, hooks }
     }
 }
@@ -211,6 +215,7 @@ pub(crate) struct Checked {
     pub(crate) init: Option<ComponentExportIndex>,
     pub(crate) prepare_children: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
+    pub(crate) child_failed: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -230,6 +235,13 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
     };
     let (init, shutdown) = (hook(LIFECYCLE, "init")?, hook(LIFECYCLE, "shutdown")?);
     let prepare_children = hook(CHILDREN, "prepare-children")?;
+    let child_failed = component
+        .get_export_index(None, SUPERVISOR)
+        .map(|instance| {
+            let name = "child-failed";
+            function::<ChildFailedParams, ChildFailedResults>(file, component, &instance, SUPERVISOR, name)
+        })
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let summary = error.to_string();
         let imports = Interface::of(component).imports;
@@ -237,7 +249,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

@@ -7,13 +7,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
-use playhouse_kernel::{Behavior, BoxFuture, Crash, CrashReason, Hand, Outcome};
+use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::WasiCtx;
 
 use crate::autopsy;
-use crate::contract::{Handler, Hook, Turns};
+use crate::contract::{self, Handler, Hook, Turns};
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
@@ -56,6 +56,7 @@ struct Doors {
     init: Option<Hook>,
     prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
+    child_failed: Option<contract::ChildFailed>,
 }
 
 impl Guest {
@@ -100,7 +101,9 @@ impl Guest {
             let init = hook(&mut store, &checked.init)?;
             let prepare_children = hook(&mut store, &checked.prepare_children)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
-            Ok(Doors { handler, turns, init, prepare_children, shutdown })
+            let child_failed =
+                checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -222,6 +225,16 @@ impl Behavior for Guest {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, self.handle_all()))
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(hook) = self.doors.child_failed else { return Ok(Directive::Default) };
+            self.refresh(1);
+            let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+            called.map(|(directive,)| directive.into()).map_err(|error| self.autopsy(&error))
+        }))
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

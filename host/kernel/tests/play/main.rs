@@ -5,6 +5,7 @@
 mod asks;
 mod children;
 mod crashes;
+mod directives;
 mod instances;
 mod letters;
 mod mailboxes;
