@@ -212,6 +212,10 @@ impl World {
         let mut ended = 0;
         for message in messages {
             ended += 1;
+            if message.envelope.sender == ActorId::NOTICE && matches!(reason, DeadReason::Stopped) {
+                // It would be void for the next run anyway.
+                continue;
+            }
             let answer = match reason {
                 DeadReason::Rejected(text) | DeadReason::Failed(text) => crate::AskError::Failed(text.clone()),
                 DeadReason::Crashed(report) | DeadReason::AskCrashed(report) => {

@@ -41,6 +41,11 @@ pub trait Launcher: Send + Sync + 'static {
     fn supervises(&self) -> bool {
         false
     }
+
+    /// Whether its incarnations look for [`Hand::notice`] before they handle a message; otherwise they may not watch.
+    fn watches(&self) -> bool {
+        false
+    }
 }
 
 /// One incarnation. Any of its futures may be dropped half-way (a timeout, a kill); then, as after a crash,

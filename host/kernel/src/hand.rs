@@ -77,6 +77,7 @@ pub struct Hand {
     hook: Option<Hook>,
     /// Children that failed and that it was asked about: part of that hook's ids.
     failures: u64,
+    has_notices: bool,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
     /// Sends and asks of the message in hand so far: the index in their ids.
@@ -119,6 +120,7 @@ impl Hand {
             effects: Effects::default(),
             hook: None,
             failures: 0,
+            has_notices: false,
             cause: None,
             caused: 0,
             names: HashMap::new(),
@@ -381,7 +383,8 @@ impl Hand {
     }
 
     /// Turns to the first message of a new batch.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, has_notices: bool) {
+        self.has_notices = has_notices;
         self.forget_cause();
     }
 

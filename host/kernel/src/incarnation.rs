@@ -20,7 +20,7 @@ use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
-use crate::message::{Message, ReplyToken};
+use crate::message::{ActorId, Envelope, Message, ReplyToken};
 use crate::watchdog::within_limits;
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
@@ -205,25 +205,38 @@ impl Incarnation {
                 mailbox.pass_on();
             }
         }
-        self.drop_expired(hand);
-        hand.begin();
+        let has_notices = self.drop_expired(hand);
+        hand.begin(has_notices);
         took
     }
 
-    /// Questions that nobody waits for any more are not handled.
-    fn drop_expired(&self, hand: &mut Hand) {
+    /// Questions that nobody waits for any more are not handled, nor notices for an earlier run. Whether there are notices left.
+    fn drop_expired(&self, hand: &mut Hand) -> bool {
         let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
+        let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
         let batch = hand.batch();
-        if !(0..batch.len()).any(|index| expired(batch.envelope(index).reply)) {
-            return;
+        let (mut notices, mut some_expired) = (false, false);
+        for index in 0..batch.len() {
+            let envelope = batch.envelope(index);
+            notices |= is_notice(&envelope);
+            some_expired |= expired(envelope.reply);
+        }
+        if !notices && !some_expired {
+            return false;
         }
         let messages: Vec<_> = (0..batch.len()).map(|index| batch.message(index)).collect();
+        let before = messages.len();
+        let mut for_us = |m: &Message| !is_notice(&m.envelope) || hand.hears(&m.body);
+        let messages: Vec<_> = messages.into_iter().filter(&mut for_us).collect();
+        self.actor.finish((before - messages.len()) as u64);
+        let notices = messages.iter().any(|m| is_notice(&m.envelope));
         let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
         let batch = hand.batch_mut();
         for message in &wanted {
             batch.push(message);
         }
         self.world.bury(&self.actor, expired, &DeadReason::Expired, true);
+        notices
     }
 
     async fn hook(

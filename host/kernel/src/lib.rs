@@ -7,6 +7,7 @@
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `spawn` | children at run time: templates, and whether a child may be |
 //! | `timers` | the timers of one incarnation |
+//! | `notice` | what a watcher is told about another actor |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `replay` | dead letters, sent again or dropped |
@@ -37,6 +38,7 @@ mod lane;
 mod log;
 mod mailbox;
 mod message;
+mod notice;
 mod plan;
 mod random;
 mod registry;
@@ -60,6 +62,7 @@ pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+pub use notice::{Change, Notice, WatchError};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
 };

@@ -4,6 +4,7 @@
 
 mod failures;
 mod verdicts;
+mod watches;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -23,10 +24,12 @@ use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::message::ActorId;
+use crate::notice::{Change, Watcher};
 use crate::plan::{ActorSpec, Plan, Strategy};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
 use crate::supervision::tree::Tree;
 use verdicts::Verdicts;
+use watches::Watches;
 
 /// What the task is asked.
 pub(crate) enum Command {
@@ -49,6 +52,9 @@ pub(crate) enum Command {
         incarnation: u64,
         directive: Directive,
     },
+    /// A turn of this run watches an actor; the play is not idle before it does.
+    Watch(Watcher, u64, Address, Pending),
+    Unwatch(Watcher, u64),
     Shutdown,
     Kill,
 }
@@ -105,6 +111,7 @@ pub(crate) struct Supervision {
     /// How the kernel looks after the top actors.
     strategy: Strategy,
     verdicts: Verdicts,
+    watches: Watches,
     /// What made the kernel give up, if it did.
     gave_up: Vec<Arc<CrashReport>>,
     /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
@@ -143,6 +150,7 @@ impl Supervision {
             stage,
             strategy: plan.supervision.strategy,
             verdicts: Verdicts::default(),
+            watches: Watches::default(),
             gave_up: Vec::new(),
             pending: None,
         };
@@ -181,6 +189,7 @@ impl Supervision {
         match command {
             Command::Started(node, incarnation) => {
                 self.first_start_over(node);
+                self.notice(node, || Change::Started);
                 vec![Event::Started(node, incarnation)]
             }
             Command::Ended(node, incarnation, end) => {
@@ -194,6 +203,9 @@ impl Supervision {
                         (report, if in_peace { Ended::Exited } else { Ended::Crashed })
                     }
                 };
+                if how != Ended::Exited {
+                    self.notice_crash(node, &report.crash.reason);
+                }
                 self.verdicts.failed(node, report);
                 vec![Event::Ended(node, incarnation, how)]
             }
@@ -212,6 +224,14 @@ impl Supervision {
             Command::Dismiss(child) => self.all_of(child, Event::Dismiss),
             Command::Directive { child, incarnation, directive } => {
                 vec![Event::Directive { child, incarnation, directive }]
+            }
+            Command::Watch(watcher, watch, address, _pending) => {
+                self.watch(watcher, watch, &address);
+                Vec::new()
+            }
+            Command::Unwatch(watcher, watch) => {
+                self.unwatch(watcher, watch);
+                Vec::new()
             }
             Command::Shutdown => {
                 self.stage.send_if_modified(|stage| {
@@ -288,6 +308,7 @@ impl Supervision {
     /// A node is gone for good, and with its last one an actor.
     fn forget(&mut self, node: Node) {
         self.retire(node);
+        self.notice(node, || Change::Gone);
         let Some(role) = self.roles[node.index()].take() else { return };
         let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
         nodes.retain(|&other| other != node);
@@ -321,6 +342,9 @@ impl Supervision {
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
+        if let Event::Ended(node, ..) = event {
+            self.forget_watches_of(node);
+        }
         if let Event::Ended(node, ..) = event
             && let Some(role) = self.role_mut(node)
         {
@@ -330,6 +354,9 @@ impl Supervision {
         self.verdicts.hear(event);
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
+        }
+        if let Event::Ended(node, _, Ended::Stopped | Ended::Exited) = event {
+            self.notice_stop(node);
         }
         if let Event::Ended(node, ..) = event
             && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
@@ -355,7 +382,10 @@ impl Supervision {
                 }
                 self.role(node).signal(Signal::Kill);
             }
-            Action::Retire(node) => self.retire(node),
+            Action::Retire(node) => {
+                self.retire(node);
+                self.notice(node, || Change::Ended);
+            }
             Action::Revive(node) => {
                 let Role { actor, lane, .. } = self.role(node);
                 actor.mailbox.reopen(lane.index);

@@ -14,3 +14,4 @@ mod stage;
 mod stops;
 mod timers;
 mod turns;
+mod watches;

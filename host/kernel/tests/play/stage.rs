@@ -41,6 +41,7 @@ pub struct Native {
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
     child_failed: Option<Arc<Word>>,
+    journal: Option<Journal>,
     returns_before: Arc<Pause>,
 }
 
@@ -55,6 +56,7 @@ pub fn native(
         handler: Arc::new(handler),
         shutdown: Arc::new(|_| Ok(())),
         child_failed: None,
+        journal: None,
         returns_before: Arc::new(|_| false),
     }
 }
@@ -97,6 +99,12 @@ impl Native {
         self
     }
 
+    /// Notes the notices that it gets, and may watch.
+    pub fn watching(mut self, journal: &Journal) -> Self {
+        self.journal = Some(journal.clone());
+        self
+    }
+
     pub fn on_child_failed(
         mut self,
         word: impl for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>>
@@ -127,6 +135,10 @@ impl Launcher for Native {
 
     fn plugin(&self) -> &'static str {
         self.plugin
+    }
+
+    fn watches(&self) -> bool {
+        self.journal.is_some()
     }
 
     fn supervises(&self) -> bool {
@@ -161,7 +173,7 @@ impl Template for Kind {
 /// Does what a message says, one step after another, separated by `;`, and notes what is refused.
 ///
 /// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
-/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
@@ -197,6 +209,11 @@ async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>)
         ("ask", [to, body]) => hand.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
         ("after", [ms, to, body]) => set(hand.tell_after(to, body.as_bytes(), wait(ms))),
         ("every", [ms, to, body]) => set(hand.tell_every(to, body.as_bytes(), wait(ms))),
+        ("watch", [path]) => hand.watch(path).map(drop).map_err(|e| e.to_string()),
+        ("unwatch", [id]) => {
+            hand.unwatch(id.parse().expect("a number"));
+            Ok(())
+        }
         ("wait", [ms]) => {
             tokio::time::sleep(wait(ms)).await;
             Ok(())
@@ -234,6 +251,12 @@ impl Behavior for Run {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
             while self.hand.current().is_some() && !(self.native.returns_before)(&self.hand) {
+                if let Some((notice, journal)) = self.hand.notice().zip(self.native.journal.as_ref()) {
+                    let line = format!("{}#{} {:?}", notice.address, notice.incarnation, notice.change);
+                    journal.note(format!("{}!{} {line}", self.hand.address().name(), notice.watch));
+                    self.hand.finish(Outcome::Done(None));
+                    continue;
+                }
                 let outcome = (self.native.handler)(&mut self.hand).await?;
                 self.hand.finish(outcome);
             }

@@ -42,6 +42,7 @@ impl Supervision {
         let crash = Crash::new(CrashReason::Children { message: why.to_string() });
         let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, lane.incarnation(), crash) });
         *lane.last_crash.lock() = Some(report.clone());
+        self.notice_crash(node, &report.crash.reason);
         self.verdicts.failed(node, report);
     }
 
