@@ -8,6 +8,15 @@ wit_bindgen::generate!({
     generate_all,
 });
 
+pub mod watching {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "watching",
+        pub_export_macro: true,
+        generate_all,
+    });
+}
+
 pub mod supervising {
     wit_bindgen::generate!({
         path: "../wit",

@@ -50,6 +50,26 @@ pub trait Exported: Actor {
 /// ```
 #[macro_export]
 macro_rules! export_actor {
+    ($actor:ty, supervisor, watcher) => {
+        $crate::export_actor!($actor, supervisor);
+        $crate::export_actor!(@watcher $actor);
+    };
+    ($actor:ty, watcher) => {
+        $crate::export_actor!($actor);
+        $crate::export_actor!(@watcher $actor);
+    };
+    (@watcher $actor:ty) => {
+        const _: () = {
+            const fn watches<A: $crate::Watcher>() {}
+            watches::<$actor>();
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::watching::export! { Component with_types_in $crate::bindings::watching }
+            };
+        };
+    };
     ($actor:ty, supervisor) => {
         $crate::export_actor!($actor);
 
@@ -101,12 +121,13 @@ mod wasm {
     use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
     use crate::bindings::playhouse::actor::{batch, kernel, types};
     use crate::bindings::supervising::exports::playhouse::actor::supervisor;
+    use crate::bindings::watching::exports::playhouse::actor::watcher;
     use crate::context::whole_millis;
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Blamed, ChildFailed, Directive, Envelope, Failure, Message, Result, SendError, SpawnError,
-        SpawnOptions, State, StopError, Supervisor, TimerError,
+        AskError, Blamed, Change, ChildFailed, Directive, Envelope, Failure, Message, Notice, Result, SendError,
+        SpawnError, SpawnOptions, State, StopError, Supervisor, TimerError, WatchError, WatchId, Watcher,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -148,6 +169,24 @@ mod wasm {
     impl<A: Exported> children::Guest for Component<A> {
         fn prepare_children() -> Result<(), String> {
             with::<A, _>(Instance::prepare_children).map_err(|error| format!("{error:#}"))
+        }
+    }
+
+    impl<A: Exported + Watcher> watcher::Guest for Component<A> {
+        fn noticed(notice: watcher::Notice) -> Result<(), watcher::Failure> {
+            let watcher::Notice { watch, address, incarnation, change } = notice;
+            let change = match change {
+                watcher::Change::Started => Change::Started,
+                watcher::Change::Crashed(watcher::Crash { kind, reason }) => Change::Crashed { kind, reason },
+                watcher::Change::Stopped(by_person) => Change::Stopped { by_person },
+                watcher::Change::Ended => Change::Ended,
+                watcher::Change::Gone => Change::Gone,
+            };
+            let notice = Notice { watch: WatchId(watch), address, incarnation, change };
+            with::<A, _>(|actor| actor.noticed(notice)).map_err(|failure| match failure {
+                Failure::Reject(reason) => watcher::Failure::Reject(reason),
+                Failure::Retry(reason) => watcher::Failure::Retry(reason),
+            })
         }
     }
 
@@ -278,6 +317,14 @@ mod wasm {
         fn cancel(&self, timer: u64) {
             TURNS.with(|turns| turns.cancel(timer));
         }
+
+        fn watch(&self, to: &str) -> Result<u64, WatchError> {
+            TURNS.with(|turns| turns.watch(to))
+        }
+
+        fn unwatch(&self, watch: u64) {
+            TURNS.with(|turns| turns.unwatch(watch));
+        }
     }
 
     /// The kernel on the other side of the contract's imports.
@@ -367,6 +414,14 @@ mod wasm {
         fn cancel(&self, timer: u64) {
             kernel::cancel(timer);
         }
+
+        fn watch(&self, to: &str) -> Result<u64, WatchError> {
+            Ok(kernel::watch(to)?)
+        }
+
+        fn unwatch(&self, watch: u64) {
+            kernel::unwatch(watch);
+        }
     }
 
     impl From<batch::Resolved> for Route {
@@ -412,6 +467,17 @@ mod wasm {
             match error {
                 types::TimerError::NotSent(error) => Self::NotSent(error.into()),
                 types::TimerError::TooManyTimers(most) => Self::TooManyTimers { most },
+            }
+        }
+    }
+
+    impl From<types::WatchError> for WatchError {
+        fn from(error: types::WatchError) -> Self {
+            match error {
+                types::WatchError::BadAddress(reason) => Self::BadAddress(reason),
+                types::WatchError::NotGranted(address) => Self::NotGranted(address),
+                types::WatchError::TooManyWatches(most) => Self::TooManyWatches { most },
+                types::WatchError::NotAWatcher => Self::NotAWatcher,
             }
         }
     }

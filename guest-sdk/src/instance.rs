@@ -4,7 +4,7 @@
 use anyhow::bail;
 
 use crate::kernel::Kernel;
-use crate::{Actor, ChildFailed, Context, Directive, Failure, Message, Result, Supervisor};
+use crate::{Actor, ChildFailed, Context, Directive, Failure, Message, Notice, Result, Supervisor, Watcher};
 
 /// One incarnation, from `init` to `shutdown`.
 pub struct Instance<A> {
@@ -32,6 +32,15 @@ impl<A: Actor> Instance<A> {
 
     pub(crate) fn shutdown(&mut self) -> Result {
         self.hook("shutdown", A::shutdown)
+    }
+
+    pub(crate) fn noticed(&mut self, notice: Notice) -> Result<(), Failure>
+    where
+        A: Watcher,
+    {
+        let handled = self.actor.noticed(notice, &mut self.ctx);
+        self.ctx.take_reply();
+        handled.map_err(Failure::from)
     }
 
     pub(crate) fn child_failed(&mut self, failure: ChildFailed) -> Directive

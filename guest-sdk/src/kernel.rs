@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AskError, Envelope, SendError, SpawnError, SpawnOptions, State, StopError, TimerError};
+use crate::{AskError, Envelope, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
 
 /// What the WIT interface `kernel` offers, in Rust's types. Methods take `&self`: a context hands out borrowed text
 /// (its address) that an author passes straight to the next call.
@@ -24,4 +24,6 @@ pub(crate) trait Kernel {
     /// `again`: it tells more than once.
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
     fn cancel(&self, timer: u64);
+    fn watch(&self, to: &str) -> Result<u64, WatchError>;
+    fn unwatch(&self, watch: u64);
 }

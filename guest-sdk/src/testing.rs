@@ -40,8 +40,8 @@ use std::time::Duration;
 use crate::context::whole_millis;
 use crate::instance::Instance;
 use crate::{
-    Actor, AskError, ChildFailed, Directive, Envelope, Failure, Message, Result, SendError, SpawnError, State,
-    Supervisor, TimerId,
+    Actor, AskError, ChildFailed, Directive, Envelope, Failure, Message, Notice, Result, SendError, SpawnError, State,
+    Supervisor, TimerId, WatchId, Watcher,
 };
 use fake::{FakeKernel, check_address};
 
@@ -120,6 +120,21 @@ impl<A: Actor> Stage<A> {
         let directive = self.instance.child_failed(failure);
         self.kernel.end_turn(true);
         directive
+    }
+
+    /// Delivers a notice about an actor that is watched.
+    pub fn notice(&mut self, notice: Notice) -> Result<(), Failure>
+    where
+        A: Watcher,
+    {
+        let handled = self.instance.noticed(notice);
+        self.kernel.end_turn(handled.is_ok());
+        handled
+    }
+
+    /// The watches that are set, with the absolute addresses of the watched, in the order in which they were set.
+    pub fn watched(&self) -> Vec<(WatchId, String)> {
+        self.kernel.watched.borrow().iter().map(|(watch, to)| (WatchId(*watch), to.clone())).collect()
     }
 
     /// Lets time pass: timers that come due tell, in order, and what they tell is in [`sent`](Self::sent).

@@ -9,7 +9,7 @@ use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
     CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
-    SUPERVISOR, TURNS, TurnsParams, TurnsResults,
+    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
 
@@ -203,6 +203,9 @@ impl Interface {
         if has(SUPERVISOR) {
             hooks.push("child-failed");
         }
+        if has(WATCHER) {
+            hooks.push("noticed");
+        }
         Self { imports, exports, hooks }
     }
 }
@@ -216,6 +219,7 @@ pub(crate) struct Checked {
     pub(crate) prepare_children: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
     pub(crate) child_failed: Option<ComponentExportIndex>,
+    pub(crate) noticed: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -242,6 +246,10 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
             function::<ChildFailedParams, ChildFailedResults>(file, component, &instance, SUPERVISOR, name)
         })
         .transpose()?;
+    let noticed = component
+        .get_export_index(None, WATCHER)
+        .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let summary = error.to_string();
         let imports = Interface::of(component).imports;
@@ -249,7 +257,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

@@ -13,6 +13,8 @@ pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
 pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
 /// The export with the optional hook that has a word when a child fails.
 pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.1.0";
+/// The export with the door for notices.
+pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.1.0";
 /// The export with the door for batches.
 pub(crate) const TURNS: &str = "playhouse:actor/turns@0.1.0";
 /// What such an actor imports besides.
@@ -30,6 +32,9 @@ pub(crate) type TurnsResults = (Vec<u8>,);
 pub(crate) type Turns = TypedFunc<TurnsParams, TurnsResults>;
 pub(crate) type HookResults = (Result<(), String>,);
 pub(crate) type Hook = TypedFunc<(), HookResults>;
+pub(crate) type NoticedParams = (Notice,);
+pub(crate) type NoticedResults = (Result<(), Failure>,);
+pub(crate) type Noticed = TypedFunc<NoticedParams, NoticedResults>;
 pub(crate) type ChildFailedParams = (ChildFailure,);
 pub(crate) type ChildFailedResults = (Directive,);
 pub(crate) type ChildFailed = TypedFunc<ChildFailedParams, ChildFailedResults>;
@@ -362,6 +367,76 @@ impl From<Directive> for kernel::Directive {
             Directive::Stop => Self::Stop,
             Directive::Escalate => Self::Escalate,
             Directive::Default => Self::Default,
+        }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct CrashNoticed {
+    kind: String,
+    reason: String,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum Change {
+    #[component(name = "started")]
+    Started,
+    #[component(name = "crashed")]
+    Crashed(CrashNoticed),
+    #[component(name = "stopped")]
+    Stopped(bool),
+    #[component(name = "ended")]
+    Ended,
+    #[component(name = "gone")]
+    Gone,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Notice {
+    watch: u64,
+    address: String,
+    incarnation: u64,
+    change: Change,
+}
+
+impl From<kernel::Notice> for Notice {
+    fn from(notice: kernel::Notice) -> Self {
+        let kernel::Notice { watch, address, incarnation, change } = notice;
+        let change = match change {
+            kernel::Change::Started => Change::Started,
+            kernel::Change::Crashed(kind, reason) => Change::Crashed(CrashNoticed { kind, reason }),
+            kernel::Change::Stopped { by_person } => Change::Stopped(by_person),
+            kernel::Change::Ended => Change::Ended,
+            kernel::Change::Gone => Change::Gone,
+        };
+        Self { watch, address: address.to_string(), incarnation, change }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum WatchError {
+    #[component(name = "bad-address")]
+    BadAddress(String),
+    #[component(name = "not-granted")]
+    NotGranted(String),
+    #[component(name = "too-many-watches")]
+    TooManyWatches(u32),
+    #[component(name = "not-a-watcher")]
+    NotAWatcher,
+}
+
+impl From<kernel::WatchError> for WatchError {
+    fn from(error: kernel::WatchError) -> Self {
+        match error {
+            kernel::WatchError::BadAddress(error) => Self::BadAddress(error.to_string()),
+            kernel::WatchError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
+            kernel::WatchError::TooManyWatches { most, .. } => Self::TooManyWatches(count(most)),
+            // What may be added means the same: not this actor.
+            _ => Self::NotAWatcher,
         }
     }
 }

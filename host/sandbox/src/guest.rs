@@ -57,6 +57,7 @@ struct Doors {
     prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
     child_failed: Option<contract::ChildFailed>,
+    noticed: Option<contract::Noticed>,
 }
 
 impl Guest {
@@ -103,7 +104,8 @@ impl Guest {
             let shutdown = hook(&mut store, &checked.shutdown)?;
             let child_failed =
                 checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed })
+            let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed, noticed })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -125,6 +127,10 @@ impl Guest {
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.doors.turns;
+        if self.hand().has_notices() {
+            // Each has a door of its own. Routes are left alone: only a frame can say that they are void.
+            return self.handle_one_by_one().await;
+        }
         let anew = self.hand().has_stale_routes();
         if anew {
             self.hand().give_up_routes();
@@ -158,6 +164,15 @@ impl Guest {
     async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
         while self.hand().current().is_some() {
             self.refresh(1);
+            if let Some((notice, noticed)) = self.hand().notice().zip(self.doors.noticed) {
+                let called = noticed.call_async(&mut self.store, (notice.into(),)).await;
+                let outcome = match called.map_err(|error| self.autopsy(&error))? {
+                    (Ok(()),) => Outcome::Done(None),
+                    (Err(failure),) => Outcome::Failed(failure.into()),
+                };
+                self.hand().finish(outcome);
+                continue;
+            }
             let body = Arc::make_mut(&mut self.body);
             body.clear();
             body.extend_from_slice(self.store.data_mut().hand.get_mut().body());

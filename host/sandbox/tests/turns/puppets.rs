@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive,
-    Failure, Hand, Kernel, Launcher, Outcome, Plan, Template,
+    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, Change, ChildFailed, Config, Crash, CrashReason,
+    Directive, Failure, Hand, Kernel, Launcher, Notice, Outcome, Plan, Template,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
@@ -269,6 +269,10 @@ async fn puppet(hand: &mut Hand, Memory { timer, stops }: &Memory) -> Result<Out
                 hand.cancel(timer.load(Relaxed));
                 Ok(())
             }
+            "watch" => {
+                let watched = hand.watch(rest).map(drop);
+                log_error(hand, watched)
+            }
             "around" => {
                 let found = hand.lookup("w").map(|address| address.to_string()).unwrap_or_default();
                 let line = format!("{:?} {found} {:?}", hand.children(), hand.state("/log").await);
@@ -331,6 +335,10 @@ impl Launcher for Native {
         "native"
     }
 
+    fn watches(&self) -> bool {
+        self.memory.is_some()
+    }
+
     fn supervises(&self) -> bool {
         self.memory.is_some()
     }
@@ -360,6 +368,15 @@ impl Behavior for Run {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
             while self.hand.current().is_some() {
+                if let Some(Notice { address, change, .. }) = self.hand.notice() {
+                    let change = match change {
+                        Change::Crashed(kind, _) => kind,
+                        other => kind(&format!("{other:?}")).to_lowercase(),
+                    };
+                    self.hand.tell("/log", format!("{address} {change}").as_bytes()).unwrap();
+                    self.hand.finish(Outcome::Done(None));
+                    continue;
+                }
                 let outcome = (self.native.handler)(&mut self.hand).await?;
                 self.hand.finish(outcome);
             }
@@ -397,6 +414,10 @@ impl Launcher for Counting {
 
     fn plugin(&self) -> &str {
         self.inner.plugin()
+    }
+
+    fn watches(&self) -> bool {
+        self.inner.watches()
     }
 
     fn supervises(&self) -> bool {

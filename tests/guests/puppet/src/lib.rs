@@ -15,6 +15,7 @@
 //! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; `/log` is sent what is refused |
 //! | `cancel` | cancels the last timer |
 //! | `around` | sends its children, whether it finds `w`, and the state of `/log` to `/log` |
+//! | `watch A` | watches A: `/log` is sent its address and what became of it |
 //! | `say stop`, `say restart` | what it says from now on about a child that fails; `/log` is sent the child's name, why, and the attempt |
 //! | anything else | nothing |
 
@@ -23,7 +24,8 @@
 use std::time::Duration;
 
 use playhouse_sdk::{
-    Actor, ChildFailed, Context, Directive, Message, Result, Supervisor, TimerId, export_actor, reject, retry,
+    Actor, Change, ChildFailed, Context, Directive, Message, Notice, Result, Supervisor, TimerId, Watcher,
+    export_actor, reject, retry,
 };
 
 #[derive(Default)]
@@ -32,7 +34,20 @@ struct Puppet {
     word: Directive,
 }
 
-export_actor!(Puppet, supervisor);
+export_actor!(Puppet, supervisor, watcher);
+
+impl Watcher for Puppet {
+    fn noticed(&mut self, notice: Notice, ctx: &mut Context) -> Result {
+        let what = match notice.change {
+            Change::Started => "started".to_owned(),
+            Change::Crashed { kind, .. } => kind,
+            Change::Stopped { .. } => "stopped".to_owned(),
+            Change::Ended => "ended".to_owned(),
+            Change::Gone => "gone".to_owned(),
+        };
+        Ok(ctx.tell("/log", format!("{} {what}", notice.address))?)
+    }
+}
 
 impl Actor for Puppet {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
@@ -93,6 +108,7 @@ impl Puppet {
             }
             "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
             "say" => self.word = if rest == "stop" { Directive::Stop } else { Directive::Restart },
+            "watch" => log_error(ctx, ctx.watch(rest))?,
             "around" => {
                 let found = ctx.lookup("w").unwrap_or_default();
                 ctx.tell("/log", format!("{:?} {found} {:?}", ctx.children(), ctx.state("/log")))?;
