@@ -1,4 +1,4 @@
-//! The WIT contract as Rust, generated. Nothing else lives here.
+//! The WIT contract as Rust, generated. Nothing else lives here. What only some actors export is a world of its own.
 #![allow(unsafe_code, missing_docs, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
 
 wit_bindgen::generate!({
@@ -7,3 +7,21 @@ wit_bindgen::generate!({
     pub_export_macro: true,
     generate_all,
 });
+
+pub mod watching {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "watching",
+        pub_export_macro: true,
+        generate_all,
+    });
+}
+
+pub mod supervising {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "supervising",
+        pub_export_macro: true,
+        generate_all,
+    });
+}

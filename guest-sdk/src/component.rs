@@ -34,6 +34,15 @@ pub trait Exported: Actor {
 /// export_actor!(Sink);
 /// ```
 ///
+/// One that has a word about its children is a [`Supervisor`](crate::Supervisor), and says so:
+/// ```
+/// # use playhouse_sdk::{Actor, ChildFailed, Context, Directive, Message, Result, Supervisor, export_actor};
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// # impl Supervisor for Boss { fn child_failed(&mut self, _: ChildFailed, _: &mut Context) -> Directive { Directive::Stop } }
+/// export_actor!(Boss, supervisor);
+/// ```
+///
 /// A type that is not an actor does not compile:
 /// ```compile_fail,E0277
 /// struct Chair;
@@ -41,6 +50,40 @@ pub trait Exported: Actor {
 /// ```
 #[macro_export]
 macro_rules! export_actor {
+    ($actor:ty, supervisor, watcher) => {
+        $crate::export_actor!($actor, supervisor);
+        $crate::export_actor!(@watcher $actor);
+    };
+    ($actor:ty, watcher) => {
+        $crate::export_actor!($actor);
+        $crate::export_actor!(@watcher $actor);
+    };
+    (@watcher $actor:ty) => {
+        const _: () = {
+            const fn watches<A: $crate::Watcher>() {}
+            watches::<$actor>();
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::watching::export! { Component with_types_in $crate::bindings::watching }
+            };
+        };
+    };
+    ($actor:ty, supervisor) => {
+        $crate::export_actor!($actor);
+
+        const _: () = {
+            const fn supervises<A: $crate::Supervisor>() {}
+            supervises::<$actor>();
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::supervising::export! { Component with_types_in $crate::bindings::supervising }
+            };
+        };
+    };
     ($actor:ty) => {
         const _: () = {
             ::std::thread_local! {
@@ -79,11 +122,14 @@ mod wasm {
     use super::{Exported, Instance};
     use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
     use crate::bindings::playhouse::actor::{batch, kernel, types};
+    use crate::bindings::supervising::exports::playhouse::actor::supervisor;
+    use crate::bindings::watching::exports::playhouse::actor::watcher;
     use crate::context::whole_millis;
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError,
+        AskError, Blamed, Change, ChildFailed, Directive, Envelope, Failure, Message, Notice, Result, SendError,
+        SpawnError, SpawnOptions, State, StopError, Supervisor, TimerError, WatchError, WatchId, Watcher,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -125,6 +171,68 @@ mod wasm {
     impl<A: Exported> children::Guest for Component<A> {
         fn prepare_children() -> Result<(), String> {
             with::<A, _>(Instance::prepare_children).map_err(|error| format!("{error:#}"))
+        }
+    }
+
+    impl<A: Exported + Watcher> watcher::Guest for Component<A> {
+        fn noticed(notice: watcher::Notice) -> Result<(), watcher::Failure> {
+            let watcher::Notice { watch, address, incarnation, change } = notice;
+            let change = match change {
+                watcher::Change::Started => Change::Started,
+                watcher::Change::Crashed(watcher::Crash { kind, reason }) => Change::Crashed { kind, reason },
+                watcher::Change::Stopped(by_person) => Change::Stopped { by_person },
+                watcher::Change::Ended => Change::Ended,
+                watcher::Change::Gone => Change::Gone,
+            };
+            let notice = Notice { watch: WatchId(watch), address, incarnation, change };
+            with::<A, _>(|actor| actor.noticed(notice)).map_err(|failure| match failure {
+                Failure::Reject(reason) => watcher::Failure::Reject(reason),
+                Failure::Retry(reason) => watcher::Failure::Retry(reason),
+            })
+        }
+    }
+
+    impl<A: Exported + Supervisor> supervisor::Guest for Component<A> {
+        fn child_failed(failure: supervisor::ChildFailure) -> supervisor::Directive {
+            let directive = with::<A, _>(|actor| actor.child_failed(failure.into()));
+            match directive {
+                Directive::Restart => supervisor::Directive::Restart,
+                Directive::Stop => supervisor::Directive::Stop,
+                Directive::Escalate => supervisor::Directive::Escalate,
+                Directive::Default => supervisor::Directive::Default,
+            }
+        }
+    }
+
+    impl From<supervisor::ChildFailure> for ChildFailed {
+        fn from(failure: supervisor::ChildFailure) -> Self {
+            let supervisor::ChildFailure {
+                address,
+                plugin,
+                incarnation,
+                kind,
+                reason,
+                backtrace,
+                stderr,
+                blamed,
+                restarts,
+                intensity,
+                period_ms,
+            } = failure;
+            let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts }| Blamed { id, attempt, attempts });
+            Self {
+                address,
+                plugin,
+                incarnation,
+                kind,
+                reason,
+                backtrace,
+                stderr,
+                blamed,
+                restarts,
+                intensity,
+                period_ms,
+            }
         }
     }
 
@@ -210,6 +318,14 @@ mod wasm {
 
         fn cancel(&self, timer: u64) {
             TURNS.with(|turns| turns.cancel(timer));
+        }
+
+        fn watch(&self, to: &str) -> Result<u64, WatchError> {
+            TURNS.with(|turns| turns.watch(to))
+        }
+
+        fn unwatch(&self, watch: u64) {
+            TURNS.with(|turns| turns.unwatch(watch));
         }
     }
 
@@ -300,6 +416,14 @@ mod wasm {
         fn cancel(&self, timer: u64) {
             kernel::cancel(timer);
         }
+
+        fn watch(&self, to: &str) -> Result<u64, WatchError> {
+            Ok(kernel::watch(to)?)
+        }
+
+        fn unwatch(&self, watch: u64) {
+            kernel::unwatch(watch);
+        }
     }
 
     impl From<batch::Resolved> for Route {
@@ -345,6 +469,17 @@ mod wasm {
             match error {
                 types::TimerError::NotSent(error) => Self::NotSent(error.into()),
                 types::TimerError::TooManyTimers(most) => Self::TooManyTimers { most },
+            }
+        }
+    }
+
+    impl From<types::WatchError> for WatchError {
+        fn from(error: types::WatchError) -> Self {
+            match error {
+                types::WatchError::BadAddress(reason) => Self::BadAddress(reason),
+                types::WatchError::NotGranted(address) => Self::NotGranted(address),
+                types::WatchError::TooManyWatches(most) => Self::TooManyWatches { most },
+                types::WatchError::NotAWatcher => Self::NotAWatcher,
             }
         }
     }

@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::kernel::Handle;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
-use crate::{AskError, OrReject, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError};
+use crate::{
+    AskError, OrReject, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError, WatchId,
+};
 
 /// An actor's view of its kernel, handed to the handler and to every hook.
 ///
@@ -268,6 +270,19 @@ impl Context {
     /// ```
     pub fn tell_every(&self, period: Duration, to: &str, body: impl AsRef<[u8]>) -> Result<TimerId, TimerError> {
         self.kernel.timer(to, body.as_ref(), whole_millis(period), true).map(TimerId)
+    }
+
+    /// Watches the actor at an absolute or relative path: what becomes of it comes to [`noticed`](crate::Watcher::noticed), from when
+    /// the message in hand is done, for the rest of this run. When nobody is there, that is a notice, too.
+    ///
+    /// A notice comes after all that the other one has sent. Like what a timer tells, it does not wait for room.
+    pub fn watch(&self, to: &str) -> Result<WatchId, WatchError> {
+        self.kernel.watch(to).map(WatchId)
+    }
+
+    /// Ends a watch when the message in hand is done. A notice that waits already still comes.
+    pub fn unwatch(&self, watch: WatchId) {
+        self.kernel.unwatch(watch.0);
     }
 
     /// Cancels a timer when the message in hand is done. One that has told already, or is cancelled, is left alone.

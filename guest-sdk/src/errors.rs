@@ -142,3 +142,23 @@ pub enum TimerError {
         most: u32,
     },
 }
+
+/// Why an actor is not watched. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WatchError {
+    /// Not an address; the text says what is wrong with it.
+    #[error("not an address: {0}")]
+    BadAddress(String),
+    /// Neither the parent, nor below this actor, nor somebody it may send to; the address in full.
+    #[error("may not watch {0}: it is not in `sends_to`")]
+    NotGranted(String),
+    /// All the watches that `limits.watches` allows.
+    #[error("all {most} watches that `limits.watches` allows are set")]
+    TooManyWatches {
+        /// How many.
+        most: u32,
+    },
+    /// The actor is not exported as a [`Watcher`](crate::Watcher), or has several instances.
+    #[error("this actor takes no notices: export it with `export_actor!(..., watcher)`, and give it one instance")]
+    NotAWatcher,
+}

@@ -4,7 +4,7 @@
 use anyhow::bail;
 
 use crate::kernel::Handle;
-use crate::{Actor, Context, Failure, Message, Result};
+use crate::{Actor, ChildFailed, Context, Directive, Failure, Message, Notice, Result, Supervisor, Watcher};
 
 /// One incarnation, from `init` to `shutdown`.
 pub struct Instance<A> {
@@ -32,6 +32,25 @@ impl<A: Actor> Instance<A> {
 
     pub(crate) fn shutdown(&mut self) -> Result {
         self.hook("shutdown", A::shutdown)
+    }
+
+    pub(crate) fn noticed(&mut self, notice: Notice) -> Result<(), Failure>
+    where
+        A: Watcher,
+    {
+        let handled = self.actor.noticed(notice, &mut self.ctx);
+        self.ctx.take_reply();
+        handled.map_err(Failure::from)
+    }
+
+    pub(crate) fn child_failed(&mut self, failure: ChildFailed) -> Directive
+    where
+        A: Supervisor,
+    {
+        let directive = self.actor.child_failed(failure, &mut self.ctx);
+        let replied = self.ctx.take_reply().is_some();
+        assert!(!replied, "`child_failed` called `reply`, but a hook has no message to reply to");
+        directive
     }
 
     fn hook(&mut self, name: &str, hook: fn(&mut A, &mut Context) -> Result) -> Result {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AskError, Envelope, SendError, SpawnError, SpawnOptions, State, StopError, TimerError};
+use crate::{AskError, Envelope, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
 
 /// What a context talks to. A component has one kernel, which the compiler knows: what its actor never asks for is not
 /// even imported, and each import makes every start of an instance dearer.
@@ -32,4 +32,6 @@ pub(crate) trait Kernel {
     /// `again`: it tells more than once.
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
     fn cancel(&self, timer: u64);
+    fn watch(&self, to: &str) -> Result<u64, WatchError>;
+    fn unwatch(&self, watch: u64);
 }

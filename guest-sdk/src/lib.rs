@@ -34,7 +34,9 @@
 //! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
 //! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
-//! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`]: why something did not work |
+//! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
+//! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
+//! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`], [`WatchError`]: why something did not work |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
 //! | `kernel.rs` | the trait between a context and whoever plays the kernel |
 //! | `turns.rs` | the door of a batch: a frame of messages in, a frame of what came of them out |
@@ -54,18 +56,22 @@ mod failure;
 mod instance;
 mod kernel;
 mod message;
+mod supervisor;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 #[cfg(any(test, target_family = "wasm"))]
 mod turns;
+mod watcher;
 
 pub use actor::Actor;
 pub use anyhow::{self, Error};
 pub use children::{SpawnOptions, State};
 pub use context::{Context, Envelope, TimerId};
-pub use errors::{AskError, SendError, SpawnError, StopError, TimerError};
+pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use message::Message;
+pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
+pub use watcher::{Change, Notice, WatchId, Watcher};
 
 /// What handlers and hooks return: any error will do, so `?` just works.
 ///

@@ -39,7 +39,10 @@ use std::time::Duration;
 
 use crate::context::whole_millis;
 use crate::instance::Instance;
-use crate::{Actor, AskError, Envelope, Failure, Message, Result, SendError, SpawnError, State, TimerId};
+use crate::{
+    Actor, AskError, ChildFailed, Directive, Envelope, Failure, Message, Notice, Result, SendError, SpawnError, State,
+    Supervisor, TimerId, WatchId, Watcher,
+};
 use fake::{FakeKernel, check_address};
 
 /// A running actor, and all that it sent so far.
@@ -107,6 +110,31 @@ impl<A: Actor> Stage<A> {
         let done = self.instance.shutdown();
         self.kernel.end_turn(done.is_ok());
         done
+    }
+
+    /// Tells the actor about a child that failed; returns what it says.
+    pub fn child_failed(&mut self, failure: ChildFailed) -> Directive
+    where
+        A: Supervisor,
+    {
+        let directive = self.instance.child_failed(failure);
+        self.kernel.end_turn(true);
+        directive
+    }
+
+    /// Delivers a notice about an actor that is watched.
+    pub fn notice(&mut self, notice: Notice) -> Result<(), Failure>
+    where
+        A: Watcher,
+    {
+        let handled = self.instance.noticed(notice);
+        self.kernel.end_turn(handled.is_ok());
+        handled
+    }
+
+    /// The watches that are set, with the absolute addresses of the watched, in the order in which they were set.
+    pub fn watched(&self) -> Vec<(WatchId, String)> {
+        self.kernel.watched.borrow().iter().map(|(watch, to)| (WatchId(*watch), to.clone())).collect()
     }
 
     /// Lets time pass: timers that come due tell, in order, and what they tell is in [`sent`](Self::sent).

@@ -11,7 +11,7 @@ use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
     Actor, AskError, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
-    TimerError,
+    TimerError, WatchError,
 };
 
 /// A frame that has grown to this is returned, even if messages are left: the host has them and gives them again.
@@ -255,6 +255,21 @@ impl<H: Host> Kernel for Turns<H> {
         timers.last.update(|last| last + 1);
         self.out.borrow_mut().timer(timers.last.get(), route.number, wait_ms, again, body);
         Ok(timers.last.get())
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, WatchError> {
+        if self.in_hand.borrow().is_some() {
+            // It has no operation of its own: the host is to know which message is in hand.
+            self.hand_over();
+        }
+        self.host.watch(to)
+    }
+
+    fn unwatch(&self, watch: u64) {
+        if self.in_hand.borrow().is_some() {
+            self.hand_over();
+        }
+        self.host.unwatch(watch);
     }
 
     fn cancel(&self, timer: u64) {

@@ -24,6 +24,8 @@ pub struct Header {
 }
 
 impl Header {
+    /// Where `sender` lies.
+    pub const SENDER_AT: usize = 24;
     /// Where `reply` lies.
     pub const REPLY_AT: usize = 40;
 
@@ -34,7 +36,7 @@ impl Header {
         out[0..4].copy_from_slice(&self.body_bytes.to_le_bytes());
         out[4..8].copy_from_slice(&self.failures.to_le_bytes());
         out[8..24].copy_from_slice(&self.id.to_le_bytes());
-        out[24..32].copy_from_slice(&self.sender.to_le_bytes());
+        out[Self::SENDER_AT..32].copy_from_slice(&self.sender.to_le_bytes());
         out[32..40].copy_from_slice(&self.flow.to_le_bytes());
         out[40..48].copy_from_slice(&self.reply.to_le_bytes());
         out[48..52].copy_from_slice(&self.hops.to_le_bytes());
@@ -50,7 +52,7 @@ impl Header {
             body_bytes: u32_at(0),
             failures: u32_at(4),
             id: u128::from_le_bytes(bytes[8..24].try_into().expect("16 bytes")),
-            sender: u64_at(24),
+            sender: u64_at(Self::SENDER_AT),
             flow: u64_at(32),
             reply: u64_at(Self::REPLY_AT),
             hops: u32_at(48),

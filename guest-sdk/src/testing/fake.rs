@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::{Child, Sent};
 use crate::kernel::Kernel;
-use crate::{AskError, Envelope, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, TimerId};
+use crate::{
+    AskError, Envelope, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, TimerId, WatchError,
+};
 
 pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
 
@@ -28,6 +30,9 @@ pub(super) struct FakeKernel {
     pub(super) sent: RefCell<Vec<Sent>>,
     pub(super) asked: RefCell<Vec<Sent>>,
     pub(super) spawned: RefCell<Vec<Child>>,
+    /// In the order in which they were set.
+    pub(super) watched: RefCell<Vec<(u64, String)>>,
+    last_watch: Cell<u64>,
     now_ms: Cell<u64>,
     last_timer: Cell<u64>,
     /// By due time, and in the order in which they were set.
@@ -40,6 +45,8 @@ enum Effect {
     Stopped(String),
     Set(u64, Timer),
     Cancelled(u64),
+    Watched(u64, String),
+    Unwatched(u64),
 }
 
 struct Timer {
@@ -65,6 +72,8 @@ impl FakeKernel {
                     let due = self.now_ms.get().saturating_add(timer.wait_ms);
                     self.set.borrow_mut().insert((due, id), timer);
                 }
+                Effect::Watched(id, to) => self.watched.borrow_mut().push((id, to)),
+                Effect::Unwatched(id) => self.watched.borrow_mut().retain(|(other, _)| *other != id),
                 Effect::Cancelled(id) => self.set.borrow_mut().retain(|(_, set), _| *set != id),
             }
         }
@@ -212,6 +221,18 @@ impl Kernel for Rc<FakeKernel> {
         let wait_ms = if again { wait_ms.max(1) } else { wait_ms };
         self.did(Effect::Set(id, Timer { message, wait_ms, again }));
         Ok(id)
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, WatchError> {
+        let to = self.full(to);
+        check_address(&to).map_err(|error| WatchError::BadAddress(error.to_string()))?;
+        self.last_watch.update(|last| last + 1);
+        self.done.borrow_mut().push(Effect::Watched(self.last_watch.get(), to));
+        Ok(self.last_watch.get())
+    }
+
+    fn unwatch(&self, watch: u64) {
+        self.done.borrow_mut().push(Effect::Unwatched(watch));
     }
 
     fn cancel(&self, timer: u64) {

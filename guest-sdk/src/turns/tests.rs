@@ -71,6 +71,12 @@ impl Kernel for Rc<Boundary> {
         Ok(1 << 63)
     }
 
+    fn watch(&self, _: &str) -> Result<u64, crate::WatchError> {
+        unreachable!("no test here watches")
+    }
+
+    fn unwatch(&self, _: u64) {}
+
     fn cancel(&self, timer: u64) {
         self.note(format!("cancel {timer}"));
     }
@@ -210,6 +216,14 @@ impl Kernel for Rc<Turns<Rc<Boundary>>> {
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
         (**self).timer(to, body, wait_ms, again)
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, crate::WatchError> {
+        (**self).watch(to)
+    }
+
+    fn unwatch(&self, watch: u64) {
+        (**self).unwatch(watch);
     }
 
     fn cancel(&self, timer: u64) {

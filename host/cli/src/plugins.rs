@@ -209,6 +209,7 @@ impl Template for Made {
             spawns: settings.spawns.clone(),
             max_children: settings.max_children,
             max_timers: settings.max_timers,
+            max_watches: settings.max_watches,
         }
     }
 

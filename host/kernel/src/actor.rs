@@ -1,6 +1,7 @@
 //! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -157,6 +158,27 @@ impl Actor {
     }
 }
 
+/// Keeps the play from being idle while it exists.
+pub(crate) struct Pending(Arc<World>);
+
+impl Clone for Pending {
+    fn clone(&self) -> Self {
+        self.0.pending()
+    }
+}
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending")
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.end_pending(1);
+    }
+}
+
 /// What all actors of one kernel share. No task of its own: whoever delivers does it here, in place.
 pub(crate) struct World {
     pub(crate) registry: Registry,
@@ -166,7 +188,8 @@ pub(crate) struct World {
     pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
     /// To the supervision.
     pub(crate) commands: Commands,
-    /// One-shot timers and spawned children that keep the play from being idle: how many there were, and are no more.
+    /// One-shot timers, spawned children and failures that keep the play from being idle: how many there were, and are
+    /// no more.
     pending: (AtomicU64, AtomicU64),
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
@@ -210,6 +233,10 @@ impl World {
         let mut ended = 0;
         for message in messages {
             ended += 1;
+            if message.envelope.sender == ActorId::NOTICE && matches!(reason, DeadReason::Stopped) {
+                // It would be void for the next run anyway.
+                continue;
+            }
             let answer = match reason {
                 DeadReason::Rejected(text) | DeadReason::Failed(text) => AskError::Failed(text.clone()),
                 DeadReason::AskCrashed(report)
@@ -295,6 +322,12 @@ impl World {
     /// What will cause messages by itself begins. Before the message that caused it is finished.
     pub(crate) fn begin_pending(&self) {
         self.pending.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// As [`World::begin_pending`]; it is over when what this returns is dropped.
+    pub(crate) fn pending(self: &Arc<Self>) -> Pending {
+        self.begin_pending();
+        Pending(self.clone())
     }
 
     /// It is over. After whatever it caused was accepted.

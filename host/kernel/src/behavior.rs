@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::consult::ChildFailed;
 use crate::crash::Crash;
 use crate::hand::Hand;
+use crate::supervision::events::Directive;
 
 /// What one incarnation may use, beyond what the kernel itself measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,16 @@ pub trait Launcher: Send + Sync + 'static {
     fn bounds(&self) -> Bounds {
         Bounds::NONE
     }
+
+    /// Whether [`Behavior::child_failed`] is asked when a child fails. Otherwise the restart kinds and the window decide at once.
+    fn supervises(&self) -> bool {
+        false
+    }
+
+    /// Whether its incarnations look for [`Hand::notice`] before they handle a message; otherwise they may not watch.
+    fn watches(&self) -> bool {
+        false
+    }
 }
 
 /// One incarnation. Any of its futures may be dropped half-way (a timeout, a kill); then, as after a crash,
@@ -54,6 +66,14 @@ pub trait Behavior: Send {
     /// [`Hand::finish`]. It may return early; the rest goes back to the front of the mailbox.
     /// An error, or a panic, is a crash: nothing that is not yet committed happened.
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>>;
+
+    /// A child failed: what is to be done? Between two calls, and only where [`Launcher::supervises`]; an error is a crash. What
+    /// it sends is committed after the answer was given. It is not asked any more once its timeout has passed since the
+    /// failure: then the answer is [`Directive::Default`].
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        let _ = failure;
+        Box::pin(async { Ok(Directive::Default) })
+    }
 
     /// After the last message of an orderly stop. What it sends is committed when it returns `Ok`.
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>>;

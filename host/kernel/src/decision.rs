@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::plan::{RestartKind, Strategy};
-use crate::supervision::events::{WhyGaveUp, Window};
+use crate::supervision::events::{Directive, WhyGaveUp, Window};
 
 /// What becomes of an actor that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,15 @@ pub enum Decision {
         /// Why.
         why: WhyGaveUp,
     },
-    /// It is not started again: by its restart kind, or a permanent one by its parent's word.
+    /// It is not started again: by its restart kind, or a permanent one because its parent stopped it for good.
     Ended(RestartKind),
+    /// Its parent was asked, and said so.
+    Directed {
+        /// What it said.
+        directive: Directive,
+        /// What came of that.
+        outcome: Box<Self>,
+    },
     /// Everything stops; it starts again only to handle what waits.
     Drains,
     /// It was stopping anyway.
@@ -44,6 +51,7 @@ impl Decision {
             Self::Ended(_) => "ended",
             Self::Drains => "drains",
             Self::Stopped => "stopped",
+            Self::Directed { outcome, .. } => outcome.kind(),
         }
     }
 
@@ -51,8 +59,14 @@ impl Decision {
     pub fn window(&self) -> Option<Window> {
         match self {
             Self::Restarts { window, .. } | Self::GaveUp { why: WhyGaveUp::TooOften(window), .. } => Some(*window),
+            Self::Directed { outcome, .. } => outcome.window(),
             _ => None,
         }
+    }
+
+    /// What its parent said, if it was asked and did not leave it to the rules.
+    pub fn directive(&self) -> Option<Directive> {
+        if let Self::Directed { directive, .. } = self { Some(*directive) } else { None }
     }
 }
 
@@ -71,6 +85,10 @@ impl fmt::Display for Decision {
             Self::GaveUp { supervisor, why } => write!(f, "{supervisor} gave up: {why}"),
             Self::Ended(RestartKind::Permanent) => f.write_str("stays ended, by its parent's word"),
             Self::Ended(kind) => write!(f, "stays ended: its restart.kind is {kind}"),
+            Self::Directed { directive, outcome } => match &**outcome {
+                Self::Ended(_) => write!(f, "stays ended: its parent said `{directive}`"),
+                outcome => write!(f, "{outcome}; its parent said `{directive}`"),
+            },
             Self::Drains => f.write_str("starts again to handle what waits, and then stops"),
             Self::Stopped => f.write_str("stays down: it was stopping"),
         }
@@ -98,6 +116,17 @@ fn allowed(intensity: u32) -> String {
     }
 }
 
+impl fmt::Display for Directive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Escalate => "escalate",
+            Self::Default => "default",
+        })
+    }
+}
+
 impl fmt::Display for RestartKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -119,6 +148,7 @@ mod tests {
         let restarts =
             |strategy| Decision::Restarts { pause: Duration::from_millis(12), window: window(2, 10), strategy };
         let gave_up = |at, why| Decision::GaveUp { supervisor: Address::parse(at).expect("good"), why };
+        let directed = |directive, outcome| Decision::Directed { directive, outcome: Box::new(outcome) };
         let told: String = [
             restarts(Strategy::OneForOne),
             restarts(Strategy::OneForAll),
@@ -129,6 +159,9 @@ mod tests {
             gave_up("/p", WhyGaveUp::Escalated),
             Decision::Ended(RestartKind::Temporary),
             Decision::Ended(RestartKind::Permanent),
+            directed(Directive::Restart, restarts(Strategy::OneForOne)),
+            directed(Directive::Stop, Decision::Ended(RestartKind::Permanent)),
+            directed(Directive::Escalate, gave_up("/p", WhyGaveUp::Escalated)),
             Decision::Drains,
             Decision::Stopped,
         ]
@@ -145,6 +178,9 @@ mod tests {
             /p gave up: it passed the failure of a child on
             stays ended: its restart.kind is temporary
             stays ended, by its parent's word
+            restarts in 12ms, restart 2 of 10 within 10s; its parent said `restart`
+            stays ended: its parent said `stop`
+            /p gave up: it passed the failure of a child on; its parent said `escalate`
             starts again to handle what waits, and then stops
             stays down: it was stopping
         "#]]

@@ -52,6 +52,7 @@ pub(crate) enum Hook {
     Init = 0,
     Shutdown = 1,
     PrepareChildren = 2,
+    ChildFailed = 3,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
@@ -75,6 +76,9 @@ pub struct Hand {
     bodies: Vec<u8>,
     effects: Effects,
     hook: Option<Hook>,
+    /// Children that failed and that it was asked about: part of that hook's ids.
+    failures: u64,
+    has_notices: bool,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
     /// Sends and asks of the message in hand so far: the index in their ids.
@@ -116,6 +120,8 @@ impl Hand {
             bodies: Vec::new(),
             effects: Effects::default(),
             hook: None,
+            failures: 0,
+            has_notices: false,
             cause: None,
             caused: 0,
             names: HashMap::default(),
@@ -378,7 +384,8 @@ impl Hand {
     }
 
     /// Turns to the first message of a new batch.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, has_notices: bool) {
+        self.has_notices = has_notices;
         self.forget_cause();
     }
 
@@ -386,7 +393,12 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
+        if hook == Hook::ChildFailed {
+            // The others run once.
+            self.failures += 1;
+            id = id.caused(self.failures);
+        }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
     }

@@ -9,9 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Pending, World};
 use crate::behavior::Behavior;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
@@ -19,7 +20,7 @@ use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
-use crate::message::{Message, ReplyToken};
+use crate::message::{ActorId, Envelope, Message, ReplyToken};
 use crate::watchdog::within_limits;
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
@@ -34,8 +35,8 @@ const BATCH_BYTES: usize = 1 << 20;
 pub(crate) enum End {
     /// It never came up.
     FailedStart(Arc<CrashReport>),
-    /// It crashed.
-    Crashed(Arc<CrashReport>),
+    /// It crashed. The play is not idle until the supervision knows.
+    Crashed(Arc<CrashReport>, Pending),
     /// It was told to, and did.
     Stopped,
 }
@@ -63,16 +64,19 @@ impl Incarnation {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
         };
-        for hook in [Hook::Init, Hook::PrepareChildren] {
-            if let Err(broken) = self.hook(&mut *behavior, hook).await {
-                self.discard(behavior);
-                return self.failed_start(broken);
-            }
+        if let Err(broken) = self.come_up(&mut *behavior).await {
+            self.discard(behavior);
+            return self.failed_start(broken);
         }
         started();
         let end = self.turns(&mut *behavior).await;
         self.discard(behavior);
         end
+    }
+
+    async fn come_up(&self, behavior: &mut dyn Behavior) -> Result<(), Broken> {
+        self.hook(behavior, Hook::Init, |behavior| behavior.init()).await?;
+        self.hook(behavior, Hook::PrepareChildren, |behavior| behavior.prepare_children()).await
     }
 
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
@@ -83,6 +87,10 @@ impl Incarnation {
         loop {
             match self.next_batch(behavior.hand(), most).await {
                 Took::Messages { .. } => {}
+                Took::Question => match self.consult(behavior).await {
+                    Ok(()) => continue,
+                    Err(end) => return end,
+                },
                 Took::Signal(Signal::Kill) => return End::Stopped,
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
@@ -143,6 +151,9 @@ impl Incarnation {
         let took = poll_fn(|cx| {
             let (next_due, left, room, signal) = {
                 let mut backlog = self.lane.backlog.lock();
+                if !backlog.questions.is_empty() && mailbox.look(self.lane.index) == Signal::Run {
+                    return Poll::Ready(Took::Question);
+                }
                 let (mut next_due, mut signal) = (None, Signal::Run);
                 if backlog.len() > 0 {
                     signal = mailbox.look(self.lane.index);
@@ -202,38 +213,51 @@ impl Incarnation {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
             // What it may have been woken for is there for another lane.
-            Took::Signal(_) => {
+            Took::Signal(_) | Took::Question => {
                 mailbox.pass_on();
             }
         }
-        self.drop_expired(hand);
-        hand.begin();
+        let has_notices = self.drop_expired(hand);
+        hand.begin(has_notices);
         took
     }
 
-    /// Questions that nobody waits for any more are not handled.
-    fn drop_expired(&self, hand: &mut Hand) {
+    /// Questions that nobody waits for any more are not handled, nor notices for an earlier run. Whether there are notices left.
+    fn drop_expired(&self, hand: &mut Hand) -> bool {
         let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
+        let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
         let batch = hand.batch();
-        if !(0..batch.len()).any(|index| expired(batch.reply(index))) {
-            return;
+        let (mut notices, mut some_expired) = (false, false);
+        for index in 0..batch.len() {
+            notices |= batch.sender(index) == ActorId::NOTICE;
+            some_expired |= expired(batch.reply(index));
+        }
+        if !notices && !some_expired {
+            return false;
         }
         let messages: Vec<_> = (0..batch.len()).map(|index| batch.message(index)).collect();
+        let before = messages.len();
+        let mut for_us = |m: &Message| !is_notice(&m.envelope) || hand.hears(&m.body);
+        let messages: Vec<_> = messages.into_iter().filter(&mut for_us).collect();
+        self.actor.finish((before - messages.len()) as u64);
+        let notices = messages.iter().any(|m| is_notice(&m.envelope));
         let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
         let batch = hand.batch_mut();
         for message in &wanted {
             batch.push(message);
         }
         self.world.bury(&self.actor, expired, &DeadReason::Expired, true);
+        notices
     }
 
-    async fn hook(&self, behavior: &mut dyn Behavior, hook: Hook) -> Result<(), Broken> {
+    async fn hook(
+        &self,
+        behavior: &mut dyn Behavior,
+        hook: Hook,
+        call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
+    ) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
-        let result = match hook {
-            Hook::Init => self.guarded(behavior.init()).await,
-            Hook::PrepareChildren => self.guarded(behavior.prepare_children()).await,
-            Hook::Shutdown => self.guarded(behavior.shutdown()).await,
-        };
+        let result = self.guarded(call(behavior)).await;
         if hook == Hook::Shutdown && result.is_err() {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
         }
@@ -247,10 +271,34 @@ impl Incarnation {
         committed
     }
 
+    /// Asks the code about a child that failed, unless it is too late for an answer. `Err`: that was its end.
+    async fn consult(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
+        let Some(question) = self.lane.backlog.lock().questions.pop_front() else { return Ok(()) };
+        if !question.is_open() {
+            return Ok(());
+        }
+        let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
+        let asked = self.hook(behavior, Hook::ChildFailed, |behavior| {
+            Box::pin(async move {
+                // The answer goes before the commit: what waits for room there may wait for this child.
+                question.answer(&world, behavior.child_failed(&failure).await?);
+                Ok(())
+            })
+        });
+        match asked.await {
+            Ok(()) => Ok(()),
+            Err(Broken::Killed) => Err(End::Stopped),
+            Err(Broken::Crash(crash)) => {
+                behavior.hand().end_timers();
+                Err(self.crashed(crash, Vec::new()))
+            }
+        }
+    }
+
     /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
-        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown).await {
+        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown, |behavior| behavior.shutdown()).await {
             self.report(crash, None, 0).decide(Decision::Stopped);
         }
         End::Stopped
@@ -285,6 +333,7 @@ impl Incarnation {
 
     /// Decides who is to blame, and what is handled again.
     fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
+        let pending = self.world.pending();
         if rest.len() == 1 {
             let mut message = rest.remove(0);
             message.envelope.attempt += 1;
@@ -297,7 +346,7 @@ impl Incarnation {
             } else {
                 self.put_back(vec![message], 1);
             }
-            return End::Crashed(report);
+            return End::Crashed(report, pending);
         }
         // Askers are told at once and may ask again; the others' messages are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
@@ -305,7 +354,7 @@ impl Incarnation {
         self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
         self.put_back(tells, solo);
-        End::Crashed(report)
+        End::Crashed(report, pending)
     }
 
     /// Returns messages to the front, `solo` of them to be handled one at a time.

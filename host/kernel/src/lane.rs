@@ -1,5 +1,6 @@
 //! A lane: one of the places in which an actor runs its code. An actor with `instances = 4` has four of them in front of
-//! one mailbox; each starts, crashes and restarts alone. Here lives what a lane keeps between its incarnations.
+//! one mailbox; each starts, crashes and restarts alone. Here lives what a lane keeps between its incarnations, and what the
+//! supervision asks the one that runs.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
+use crate::consult::Question;
 use crate::crash::CrashReport;
 use crate::mailbox::MailboxSpec;
 use crate::message::{Message, MessageId};
@@ -76,7 +78,7 @@ impl Lane {
     }
 }
 
-/// Messages that came back from an incarnation. They go before those in the mailbox, and only in this lane.
+/// What goes before the messages in the mailbox, and only in this lane: messages that came back from an incarnation.
 #[derive(Default)]
 pub(crate) struct Backlog {
     /// To be handled now, in order.
@@ -87,6 +89,8 @@ pub(crate) struct Backlog {
     pub(crate) alone: bool,
     /// To be handled again at a time.
     pub(crate) delayed: Vec<(Instant, Message)>,
+    /// What the incarnation that runs is asked before its next batch. Here, since who looks for messages looks here first.
+    pub(crate) questions: VecDeque<Question>,
 }
 
 impl Backlog {

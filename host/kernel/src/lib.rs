@@ -7,12 +7,14 @@
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `spawn` | children at run time: templates, and whether a child may be |
 //! | `timers` | the timers of one incarnation |
+//! | `notice` | what a watcher is told about another actor |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `replay` | dead letters, sent again or dropped |
 //! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
+//! | `consult` | a parent is asked about a child that failed |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
@@ -24,6 +26,7 @@ mod actor;
 mod address;
 mod ask;
 mod behavior;
+mod consult;
 mod crash;
 mod dead_letter;
 mod decision;
@@ -35,6 +38,7 @@ mod lane;
 mod log;
 mod mailbox;
 mod message;
+mod notice;
 mod plan;
 mod random;
 mod registry;
@@ -47,6 +51,7 @@ mod watchdog;
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Launcher};
+pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
@@ -57,10 +62,11 @@ pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+pub use notice::{Change, Notice, WatchError};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
 };
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};
-pub use supervision::events::{State, WhyGaveUp, Window};
+pub use supervision::events::{Directive, State, WhyGaveUp, Window};
 pub use supervision::task::Stage;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use playhouse_frame::{HEADER_BYTES, Header};
 
-use crate::message::{Envelope, Message, ReplyToken};
+use crate::message::{ActorId, Envelope, Message, ReplyToken};
 
 /// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
 const SEGMENT_BYTES: usize = 32 * 1024;
@@ -142,6 +142,12 @@ impl Batch {
         Envelope { reply: self.reply(index), ..self.header(index).0 }
     }
 
+    /// Who sent a message, read alone.
+    pub(crate) fn sender(&self, index: usize) -> ActorId {
+        let at = self.starts[index] as usize + Header::SENDER_AT;
+        ActorId(u64::from_le_bytes(self.bytes()[at..at + 8].try_into().expect("8 bytes")))
+    }
+
     /// Who waits for the reply to a message.
     pub(crate) fn reply(&self, index: usize) -> ReplyToken {
         let lent = !self.lent.is_empty();
@@ -225,7 +231,7 @@ fn position(at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{ActorId, MessageId};
+    use crate::message::MessageId;
     use proptest::prelude::*;
 
     fn envelope(n: u64) -> Envelope {

@@ -96,7 +96,7 @@ const LEAST_SHARE: usize = 8;
 /// One lane, as the mailbox knows it.
 struct Seat {
     signal: Signal,
-    /// Its incarnation, when it waits for messages or a signal.
+    /// Its incarnation, when it waits for messages, a signal, or something in its backlog.
     consumer: Option<Waker>,
     /// Its incarnation, when it is busy and waits for a signal alone.
     watcher: Option<Waker>,
@@ -127,6 +127,8 @@ pub(crate) enum Took {
     },
     /// The supervisor wants something else first.
     Signal(Signal),
+    /// The supervisor asks something first.
+    Question,
 }
 
 /// Why a message was not let in.
@@ -343,14 +345,15 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Resolves when the signal is another than `before`.
-    pub(crate) fn poll_next_signal(&self, lane: usize, cx: &mut Context<'_>, before: Signal) -> Poll<Signal> {
+    /// For a lane that takes no messages now: resolves when the signal is another than `before`, or when it is to look into
+    /// its backlog.
+    pub(crate) fn poll_next_signal(&self, lane: usize, cx: &mut Context<'_>, before: Signal) -> Poll<()> {
         let mut inner = self.inner.lock();
         let seat = &mut inner.seats[lane];
-        if seat.signal != before {
-            return Poll::Ready(seat.signal);
+        if seat.signal != before || std::mem::take(&mut seat.nudged) {
+            return Poll::Ready(());
         }
-        remember(&mut seat.watcher, cx);
+        remember(&mut seat.consumer, cx);
         Poll::Pending
     }
 

@@ -72,6 +72,8 @@ pub struct ActorId(pub u64);
 impl ActorId {
     /// The sender of messages that come from outside.
     pub const OUTSIDE: Self = Self(0);
+    /// The kernel itself, as the sender of notices to watchers.
+    pub const NOTICE: Self = Self(u64::MAX);
 }
 
 /// Redeems one reply. 0 means that nobody waits.

@@ -133,6 +133,8 @@ pub struct ActorSpec {
     pub max_children: usize,
     /// Most timers that it may have at a time.
     pub max_timers: usize,
+    /// Most watches that it may have at a time.
+    pub max_watches: usize,
 }
 
 impl ActorSpec {
@@ -153,6 +155,7 @@ impl ActorSpec {
             spawns: Vec::new(),
             max_children: 1024,
             max_timers: 1024,
+            max_watches: 1024,
         }
     }
 }

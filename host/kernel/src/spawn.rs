@@ -217,6 +217,7 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     child.timeout = child.timeout.min(parent.timeout);
     child.max_children = child.max_children.min(parent.max_children);
     child.max_timers = child.max_timers.min(parent.max_timers);
+    child.max_watches = child.max_watches.min(parent.max_watches);
     let above = &parent.address;
     child.sends_to.retain(|to| to == above || to.is_below(above) || parent.sends_to.contains(to));
     child

@@ -8,7 +8,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE, TURNS, TurnsParams, TurnsResults,
+    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
+    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
 
@@ -199,6 +200,12 @@ impl Interface {
         if has(CHILDREN) {
             hooks.push("prepare-children");
         }
+        if has(SUPERVISOR) {
+            hooks.push("child-failed");
+        }
+        if has(WATCHER) {
+            hooks.push("noticed");
+        }
         Self { imports, exports, hooks }
     }
 }
@@ -211,6 +218,8 @@ pub(crate) struct Checked {
     pub(crate) init: Option<ComponentExportIndex>,
     pub(crate) prepare_children: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
+    pub(crate) child_failed: Option<ComponentExportIndex>,
+    pub(crate) noticed: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -230,6 +239,17 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
     };
     let (init, shutdown) = (hook(LIFECYCLE, "init")?, hook(LIFECYCLE, "shutdown")?);
     let prepare_children = hook(CHILDREN, "prepare-children")?;
+    let child_failed = component
+        .get_export_index(None, SUPERVISOR)
+        .map(|instance| {
+            let name = "child-failed";
+            function::<ChildFailedParams, ChildFailedResults>(file, component, &instance, SUPERVISOR, name)
+        })
+        .transpose()?;
+    let noticed = component
+        .get_export_index(None, WATCHER)
+        .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let summary = error.to_string();
         let imports = Interface::of(component).imports;
@@ -237,7 +257,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

@@ -11,6 +11,10 @@ pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
 pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
 /// The export with the optional hook in which an actor makes its children.
 pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
+/// The export with the optional hook that has a word when a child fails.
+pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.1.0";
+/// The export with the door for notices.
+pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.1.0";
 /// The export with the door for batches.
 pub(crate) const TURNS: &str = "playhouse:actor/turns@0.1.0";
 /// What such an actor imports besides.
@@ -28,6 +32,12 @@ pub(crate) type TurnsResults = (Vec<u8>,);
 pub(crate) type Turns = TypedFunc<TurnsParams, TurnsResults>;
 pub(crate) type HookResults = (Result<(), String>,);
 pub(crate) type Hook = TypedFunc<(), HookResults>;
+pub(crate) type NoticedParams = (Notice,);
+pub(crate) type NoticedResults = (Result<(), Failure>,);
+pub(crate) type Noticed = TypedFunc<NoticedParams, NoticedResults>;
+pub(crate) type ChildFailedParams = (ChildFailure,);
+pub(crate) type ChildFailedResults = (Directive,);
+pub(crate) type ChildFailed = TypedFunc<ChildFailedParams, ChildFailedResults>;
 
 #[derive(ComponentType, Lift)]
 #[component(variant)]
@@ -290,5 +300,146 @@ impl From<kernel::Resolved> for Resolved {
     fn from(resolved: kernel::Resolved) -> Self {
         let kernel::Resolved { route, limit_bytes, lasting } = resolved;
         Self { route, limit_bytes: limit_bytes as u64, lasting }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Blamed {
+    id: String,
+    attempt: u32,
+    attempts: u32,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct ChildFailure {
+    address: String,
+    plugin: String,
+    incarnation: u64,
+    kind: String,
+    reason: String,
+    backtrace: Vec<String>,
+    stderr: Vec<String>,
+    blamed: Option<Blamed>,
+    restarts: u32,
+    intensity: u32,
+    #[component(name = "period-ms")]
+    period_ms: u64,
+}
+
+impl From<&kernel::ChildFailed> for ChildFailure {
+    fn from(failure: &kernel::ChildFailed) -> Self {
+        let kernel::ChildFailed { report, plugin, window } = failure;
+        let attempts = report.attempts;
+        Self {
+            address: report.address.to_string(),
+            plugin: plugin.clone(),
+            incarnation: report.incarnation,
+            kind: report.crash.reason.kind().to_owned(),
+            reason: report.crash.reason.to_string(),
+            backtrace: report.crash.backtrace.clone(),
+            stderr: report.crash.stderr.clone(),
+            blamed: report.blamed.map(|(id, attempt)| Blamed { id: id.to_string(), attempt, attempts }),
+            restarts: window.restarts,
+            intensity: window.intensity,
+            period_ms: u64::try_from(window.period.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+#[derive(ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[allow(dead_code)] // made by its number, as the guest gave it
+pub(crate) enum Directive {
+    #[component(name = "restart")]
+    Restart,
+    #[component(name = "stop")]
+    Stop,
+    #[component(name = "escalate")]
+    Escalate,
+    #[component(name = "default")]
+    Default,
+}
+
+impl From<Directive> for kernel::Directive {
+    fn from(directive: Directive) -> Self {
+        match directive {
+            Directive::Restart => Self::Restart,
+            Directive::Stop => Self::Stop,
+            Directive::Escalate => Self::Escalate,
+            Directive::Default => Self::Default,
+        }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct CrashNoticed {
+    kind: String,
+    reason: String,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum Change {
+    #[component(name = "started")]
+    Started,
+    #[component(name = "crashed")]
+    Crashed(CrashNoticed),
+    #[component(name = "stopped")]
+    Stopped(bool),
+    #[component(name = "ended")]
+    Ended,
+    #[component(name = "gone")]
+    Gone,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Notice {
+    watch: u64,
+    address: String,
+    incarnation: u64,
+    change: Change,
+}
+
+impl From<kernel::Notice> for Notice {
+    fn from(notice: kernel::Notice) -> Self {
+        let kernel::Notice { watch, address, incarnation, change } = notice;
+        let change = match change {
+            kernel::Change::Started => Change::Started,
+            kernel::Change::Crashed(kind, reason) => Change::Crashed(CrashNoticed { kind, reason }),
+            kernel::Change::Stopped { by_person } => Change::Stopped(by_person),
+            kernel::Change::Ended => Change::Ended,
+            kernel::Change::Gone => Change::Gone,
+        };
+        Self { watch, address: address.to_string(), incarnation, change }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum WatchError {
+    #[component(name = "bad-address")]
+    BadAddress(String),
+    #[component(name = "not-granted")]
+    NotGranted(String),
+    #[component(name = "too-many-watches")]
+    TooManyWatches(u32),
+    #[component(name = "not-a-watcher")]
+    NotAWatcher,
+}
+
+impl From<kernel::WatchError> for WatchError {
+    fn from(error: kernel::WatchError) -> Self {
+        match error {
+            kernel::WatchError::BadAddress(error) => Self::BadAddress(error.to_string()),
+            kernel::WatchError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
+            kernel::WatchError::TooManyWatches { most, .. } => Self::TooManyWatches(count(most)),
+            // What may be added means the same: not this actor.
+            _ => Self::NotAWatcher,
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
-use playhouse_kernel::{Behavior, BoxFuture, Crash, CrashReason, Hand, Outcome};
+use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::WasiCtx;
 
 use crate::autopsy;
-use crate::contract::{Handler, Hook, Turns};
+use crate::contract::{self, Handler, Hook, Turns};
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
@@ -56,6 +56,8 @@ struct Doors {
     init: Option<Hook>,
     prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
+    child_failed: Option<contract::ChildFailed>,
+    noticed: Option<contract::Noticed>,
 }
 
 impl Guest {
@@ -100,7 +102,10 @@ impl Guest {
             let init = hook(&mut store, &checked.init)?;
             let prepare_children = hook(&mut store, &checked.prepare_children)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
-            Ok(Doors { handler, turns, init, prepare_children, shutdown })
+            let child_failed =
+                checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed, noticed })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -122,6 +127,10 @@ impl Guest {
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.doors.turns;
+        if self.hand().has_notices() {
+            // Each has a door of its own. Routes are left alone: only a frame can say that they are void.
+            return self.handle_one_by_one().await;
+        }
         let anew = self.hand().has_stale_routes();
         if anew {
             self.hand().give_up_routes();
@@ -155,6 +164,15 @@ impl Guest {
     async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
         while self.hand().current().is_some() {
             self.refresh(1);
+            if let Some((notice, noticed)) = self.hand().notice().zip(self.doors.noticed) {
+                let called = noticed.call_async(&mut self.store, (notice.into(),)).await;
+                let outcome = match called.map_err(|error| self.autopsy(&error))? {
+                    (Ok(()),) => Outcome::Done(None),
+                    (Err(failure),) => Outcome::Failed(failure.into()),
+                };
+                self.hand().finish(outcome);
+                continue;
+            }
             let body = Arc::make_mut(&mut self.body);
             body.clear();
             body.extend_from_slice(self.store.data_mut().hand.get_mut().body());
@@ -222,6 +240,16 @@ impl Behavior for Guest {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, self.handle_all()))
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(hook) = self.doors.child_failed else { return Ok(Directive::Default) };
+            self.refresh(1);
+            let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+            called.map(|(directive,)| directive.into()).map_err(|error| self.autopsy(&error))
+        }))
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

@@ -11,7 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::contract::{
     ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
-    TimerError, count,
+    TimerError, WatchError, count,
 };
 use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
@@ -67,6 +67,15 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     })?;
     add_children_to(&mut kernel)?;
     add_timers_to(&mut kernel)?;
+    kernel.func_wrap("watch", |store: Caller<'_>, (to,): (WasmStr,)| {
+        let to = to.to_str(&store)?;
+        let watch = store.data().hand.borrow_mut().watch(&to);
+        Ok((watch.map_err(WatchError::from),))
+    })?;
+    kernel.func_wrap("unwatch", |store: Caller<'_>, (watch,): (u64,)| {
+        store.data().hand.borrow_mut().unwatch(watch);
+        Ok(())
+    })?;
     kernel.func_wrap("panicked", |mut store: Caller<'_>, (message,): (WasmStr,)| {
         let message = message.to_str(&store)?;
         let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();

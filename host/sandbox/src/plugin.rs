@@ -131,4 +131,12 @@ impl Launcher for PluginLauncher {
     fn bounds(&self) -> Bounds {
         Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu }
     }
+
+    fn watches(&self) -> bool {
+        self.plugin.checked.noticed.is_some()
+    }
+
+    fn supervises(&self) -> bool {
+        self.plugin.checked.child_failed.is_some()
+    }
 }

@@ -1,5 +1,5 @@
 //! A worker for each order, with a time limit: spawns a child, gives it the order, and stops it when its answer comes, or
-//! does not come in time. Prints what becomes of each order.
+//! does not come in time. A worker that fails twice over an order is stopped. Prints what becomes of each order.
 //!
 //! - Config: `worker`, the plugin to spawn (`worker` unless told otherwise); `patience_ms`, the time that an order may take (1000).
 //! - Messages: from outside or from any other actor, an order. From a child, its answer. From itself, that time is up.
@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use playhouse_sdk::{Actor, Context, Message, Result, SpawnOptions, TimerId, export_actor};
+use playhouse_sdk::{
+    Actor, ChildFailed, Context, Directive, Message, Result, SpawnOptions, Supervisor, TimerId, export_actor,
+};
 
 #[derive(Default)]
 struct Team {
@@ -37,7 +39,21 @@ impl Actor for Team {
     }
 }
 
-export_actor!(Team);
+impl Supervisor for Team {
+    /// An order is tried twice: the worker, and with it the order, may be to blame.
+    fn child_failed(&mut self, failure: ChildFailed, ctx: &mut Context) -> Directive {
+        if failure.incarnation < 2 {
+            return Directive::Restart;
+        }
+        if let Some(limit) = self.limits.remove(failure.name()) {
+            ctx.cancel(limit);
+            println!("{}: failed twice, {}", failure.name(), failure.reason);
+        }
+        Directive::Stop
+    }
+}
+
+export_actor!(Team, supervisor);
 
 impl Team {
     fn begin(&mut self, order: &str, ctx: &Context) -> Result {
@@ -94,6 +110,18 @@ mod tests {
         stage.deliver(from("/team"), "order-1")?;
         assert!(stage.children().is_empty());
         stage.deliver(from("/team/order-1"), "late")?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_worker_that_fails_twice_is_stopped() -> Result {
+        let mut stage = Stage::<Team>::setup().address("/team").start()?;
+        stage.tell("tea")?;
+        let mut failure = ChildFailed::new("/team/order-1", "panic");
+        assert_eq!(stage.child_failed(failure.clone()), Directive::Restart);
+        failure.incarnation = 2;
+        assert_eq!(stage.child_failed(failure), Directive::Stop);
+        assert!(stage.timers().is_empty());
         Ok(())
     }
 }

@@ -210,6 +210,7 @@ mod tests {
                 blamed: Some(BlamedView { id: "01".into(), attempt: 3, of: 3 }),
                 replayed: 0,
                 decision: Some(DecisionView {
+                    directive: None,
                     kind: "restarts".into(),
                     text: "restarts in 12ms, restart 2 of 10 within 10s".into(),
                     restarts: Some(2),

@@ -122,6 +122,9 @@ pub struct DecisionView {
     pub kind: String,
     /// For people.
     pub text: String,
+    /// `restart`, `stop` or `escalate`, where the parent was asked and said so.
+    #[serde(default)]
+    pub directive: Option<String>,
     /// Its supervisor's restarts within the period, where they counted.
     pub restarts: Option<u32>,
     /// How many of them are allowed.
@@ -261,6 +264,7 @@ impl From<&Decision> for DecisionView {
         Self {
             kind: decision.kind().to_owned(),
             text: decision.to_string(),
+            directive: decision.directive().map(|directive| directive.to_string()),
             restarts: window.map(|window| window.restarts),
             intensity: window.map(|window| window.intensity),
             period_ms: window.map(|window| ms(window.period)),

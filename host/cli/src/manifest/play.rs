@@ -87,6 +87,8 @@ pub struct Settings {
     pub max_children: usize,
     /// Most timers at a time.
     pub max_timers: usize,
+    /// Most watches at a time.
+    pub max_watches: usize,
 }
 
 impl Play {

@@ -286,4 +286,6 @@ pub struct Limits {
     pub children: Option<AtLeastOne>,
     /// Most timers at a time. Example: `timers = 16`. Default: 1024.
     pub timers: Option<AtLeastOne>,
+    /// Most watches of other actors at a time. Example: `watches = 16`. Default: 1024.
+    pub watches: Option<AtLeastOne>,
 }

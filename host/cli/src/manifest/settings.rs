@@ -92,6 +92,7 @@ impl Found {
             message_bytes,
             max_children: at_most(limits.children),
             max_timers: at_most(limits.timers),
+            max_watches: at_most(limits.watches),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a message does beside sending: children that come and go, timers. Recorded among its sends and committed in
 //! their order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::ask::SendError;
 use crate::behavior::Launcher;
 use crate::delivery::{Send, check_size};
 use crate::kernel::later;
+use crate::message::ActorId;
+use crate::notice::{Change, Notice, WatchError, Watcher};
 use crate::spawn::{Config, Draft, SpawnError, StopError};
 use crate::supervision::events::State;
 use crate::supervision::task::Command;
@@ -63,6 +65,13 @@ pub(super) enum Effect {
     Cancel {
         id: u64,
     },
+    Watch {
+        id: u64,
+        address: Address,
+    },
+    Unwatch {
+        id: u64,
+    },
 }
 
 /// A child to be: its name is taken until the turn is over.
@@ -81,6 +90,9 @@ pub(super) struct Effects {
     /// One for each send with the route [`Send::EFFECT`], in the same order.
     pub(super) queue: VecDeque<Effect>,
     pub(super) reserved: Vec<Reservation>,
+    /// The watches of this incarnation, those in the queue included.
+    watches: BTreeSet<u64>,
+    last_watch: u64,
     /// Timers in the queue.
     timers: usize,
     /// The last id of each kind.
@@ -94,14 +106,18 @@ pub(super) struct Effects {
 impl Effects {
     /// Drops the last `count` of those recorded.
     fn drop_last(&mut self, count: usize) {
-        let dropped = self.queue.drain(self.queue.len() - count..);
-        self.timers -= dropped.filter(|effect| matches!(effect, Effect::Timer { .. })).count();
+        for effect in self.queue.drain(self.queue.len() - count..) {
+            match effect {
+                Effect::Timer { .. } => self.timers -= 1,
+                Effect::Watch { id, .. } => drop(self.watches.remove(&id)),
+                _ => {}
+            }
+        }
     }
 
     pub(super) fn clear(&mut self) {
-        self.queue.clear();
+        self.drop_last(self.queue.len());
         self.reserved.clear();
-        self.timers = 0;
     }
 }
 
@@ -221,6 +237,57 @@ impl Hand {
         self.push_effect(Effect::Cancel { id });
     }
 
+    /// What the message in hand tells about an actor that this one watches; none for an ordinary message.
+    pub fn notice(&self) -> Option<Notice> {
+        if !self.has_notices {
+            return None;
+        }
+        let index = self.current().filter(|&index| self.batch.envelope(index).sender == ActorId::NOTICE)?;
+        Notice::read(self.batch.body(index)).map(|(_, notice)| notice)
+    }
+
+    /// Whether a notice may be among the messages in hand.
+    pub fn has_notices(&self) -> bool {
+        self.has_notices
+    }
+
+    /// Records that this actor is told what becomes of another, from the commit on and for the rest of this incarnation. Returns
+    /// the watch's id. Nobody at that address is a notice, too.
+    pub fn watch(&mut self, to: &str) -> Result<u64, WatchError> {
+        let (from, spec) = (self.address().clone(), &self.actor.spec);
+        let to = from.resolve(to)?;
+        if !spec.launcher.watches() || spec.instances > 1 {
+            return Err(WatchError::NotAWatcher(from));
+        }
+        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.sends_to.contains(&to) {
+            return Err(WatchError::NotGranted { from, to });
+        }
+        let most = spec.max_watches;
+        if self.effects.watches.len() >= most {
+            return Err(WatchError::TooManyWatches { actor: from, most });
+        }
+        self.effects.last_watch += 1;
+        let id = self.effects.last_watch;
+        self.effects.watches.insert(id);
+        self.push_effect(Effect::Watch { id, address: to });
+        Ok(id)
+    }
+
+    /// Records that a watch of this incarnation ends. A notice that is in the mailbox by then still comes.
+    pub fn unwatch(&mut self, id: u64) {
+        self.push_effect(Effect::Unwatch { id });
+    }
+
+    /// Whether a notice is for this incarnation. The last one of a watch makes room for another.
+    pub(crate) fn hears(&mut self, notice: &[u8]) -> bool {
+        let Some((incarnation, notice)) = Notice::read(notice) else { return false };
+        let hears = incarnation == self.incarnation;
+        if hears && notice.change == Change::Gone {
+            self.effects.watches.remove(&notice.watch);
+        }
+        hears
+    }
+
     fn timer(&mut self, to: &str, body: &[u8], wait: Duration, again: bool) -> Result<u64, TimerError> {
         let own = self.address().resolve(to).is_ok_and(|address| address == *self.address());
         let sender = self.cause().sender;
@@ -318,12 +385,24 @@ impl Hand {
                 let set = self.effects.set.get_or_insert_with(|| Timers::new(world.clone(), actor.clone()));
                 set.set(id, later(wait), timer);
             }
+            Effect::Watch { id, address } => {
+                let pending = self.world.pending();
+                let _ = self.world.commands.send(Command::Watch(self.watcher(), id, address, pending));
+            }
+            Effect::Unwatch { id } => {
+                self.effects.watches.remove(&id);
+                let _ = self.world.commands.send(Command::Unwatch(self.watcher(), id));
+            }
             Effect::Cancel { id } => {
                 if let Some(set) = &self.effects.set {
                     set.cancel(id);
                 }
             }
         }
+    }
+
+    fn watcher(&self) -> Watcher {
+        Watcher { actor: self.actor.id, incarnation: self.incarnation }
     }
 
     /// The incarnation is at its end: no timer fires any more, and none is set.

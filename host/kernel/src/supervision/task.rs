@@ -1,7 +1,10 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
-//! and writes the log. It never touches a message. Its child `verdicts` keeps the books on failures.
+//! and writes the log. It never touches a message. Of its children, `failures` says what is done about them, and `verdicts`
+//! keeps the books.
 
+mod failures;
 mod verdicts;
+mod watches;
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -12,7 +15,7 @@ use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::actor::{Actor, Presence, World};
+use crate::actor::{Actor, Pending, Presence, World};
 use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
@@ -21,10 +24,12 @@ use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::message::ActorId;
+use crate::notice::{Change, Watcher};
 use crate::plan::{ActorSpec, Plan, Strategy};
-use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp};
+use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
 use crate::supervision::tree::Tree;
 use verdicts::Verdicts;
+use watches::Watches;
 
 /// What the task is asked.
 pub(crate) enum Command {
@@ -41,6 +46,15 @@ pub(crate) enum Command {
     Adopt(ActorId),
     /// A turn of its parent stops a spawned child.
     Dismiss(ActorId),
+    /// A parent's word about a child that failed.
+    Directive {
+        child: Node,
+        incarnation: u64,
+        directive: Directive,
+    },
+    /// A turn of this run watches an actor; the play is not idle before it does.
+    Watch(Watcher, u64, Address, Pending),
+    Unwatch(Watcher, u64),
     Shutdown,
     Kill,
 }
@@ -81,7 +95,7 @@ pub enum Stage {
 }
 
 /// Sends to the supervision task. The channel is unbounded, and what it holds is bounded: an incarnation sends
-/// two commands in its life and two for each child that it may have, whoever asks waits for the answer.
+/// two commands in its life, two for each child that it may have and one for each that failed, whoever asks waits for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
 pub(crate) struct Supervision {
@@ -97,8 +111,11 @@ pub(crate) struct Supervision {
     /// How the kernel looks after the top actors.
     strategy: Strategy,
     verdicts: Verdicts,
+    watches: Watches,
     /// What made the kernel give up, if it did.
     gave_up: Vec<Arc<CrashReport>>,
+    /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
+    pending: Option<Pending>,
 }
 
 /// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
@@ -133,7 +150,9 @@ impl Supervision {
             stage,
             strategy: plan.supervision.strategy,
             verdicts: Verdicts::default(),
+            watches: Watches::default(),
             gave_up: Vec::new(),
+            pending: None,
         };
         for spec in &plan.actors {
             let parent = spec.address.parent().and_then(|p| by_address.get(&p).copied());
@@ -161,6 +180,7 @@ impl Supervision {
             for event in events {
                 over |= self.step(event);
             }
+            self.pending = None;
         }
     }
 
@@ -169,18 +189,23 @@ impl Supervision {
         match command {
             Command::Started(node, incarnation) => {
                 self.first_start_over(node);
+                self.notice(node, || Change::Started);
                 vec![Event::Started(node, incarnation)]
             }
             Command::Ended(node, incarnation, end) => {
                 self.first_start_over(node);
                 let (report, how) = match end {
                     End::Stopped => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
-                    End::Crashed(report) if report.crash.reason == (CrashReason::Exit { status: 0 }) => {
-                        (report, Ended::Exited)
-                    }
-                    End::Crashed(report) => (report, Ended::Crashed),
                     End::FailedStart(report) => (report, Ended::FailedStart),
+                    End::Crashed(report, pending) => {
+                        self.pending = Some(pending);
+                        let in_peace = report.crash.reason == (CrashReason::Exit { status: 0 });
+                        (report, if in_peace { Ended::Exited } else { Ended::Crashed })
+                    }
                 };
+                if how != Ended::Exited {
+                    self.notice_crash(node, &report.crash.reason);
+                }
                 self.verdicts.failed(node, report);
                 vec![Event::Ended(node, incarnation, how)]
             }
@@ -197,6 +222,17 @@ impl Supervision {
             Command::Spawn(parent, child) => self.spawned(parent, &child),
             Command::Adopt(orphan) => self.all_of(orphan, Event::Adopted),
             Command::Dismiss(child) => self.all_of(child, Event::Dismiss),
+            Command::Directive { child, incarnation, directive } => {
+                vec![Event::Directive { child, incarnation, directive }]
+            }
+            Command::Watch(watcher, watch, address, _pending) => {
+                self.watch(watcher, watch, &address);
+                Vec::new()
+            }
+            Command::Unwatch(watcher, watch) => {
+                self.unwatch(watcher, watch);
+                Vec::new()
+            }
             Command::Shutdown => {
                 self.stage.send_if_modified(|stage| {
                     let running = matches!(stage, Stage::Starting | Stage::Running);
@@ -272,6 +308,7 @@ impl Supervision {
     /// A node is gone for good, and with its last one an actor.
     fn forget(&mut self, node: Node) {
         self.retire(node);
+        self.notice(node, || Change::Gone);
         let Some(role) = self.roles[node.index()].take() else { return };
         let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
         nodes.retain(|&other| other != node);
@@ -305,13 +342,21 @@ impl Supervision {
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
+        if let Event::Ended(node, ..) = event {
+            self.forget_watches_of(node);
+        }
         if let Event::Ended(node, ..) = event
             && let Some(role) = self.role_mut(node)
         {
             role.runs = false;
+            role.lane.backlog.lock().questions.clear();
         }
+        self.verdicts.hear(event);
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
+        }
+        if let Event::Ended(node, _, Ended::Stopped | Ended::Exited) = event {
+            self.notice_stop(node);
         }
         if let Event::Ended(node, ..) = event
             && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
@@ -337,7 +382,10 @@ impl Supervision {
                 }
                 self.role(node).signal(Signal::Kill);
             }
-            Action::Retire(node) => self.retire(node),
+            Action::Retire(node) => {
+                self.retire(node);
+                self.notice(node, || Change::Ended);
+            }
             Action::Revive(node) => {
                 let Role { actor, lane, .. } = self.role(node);
                 actor.mailbox.reopen(lane.index);
@@ -345,8 +393,7 @@ impl Supervision {
             Action::Forget(node) => {
                 self.forget(node);
             }
-            // No actor of the plan is consulted.
-            Action::Consult { .. } => {}
+            Action::Consult { parent, child, incarnation, .. } => self.consult(parent, child, incarnation),
             Action::RestartIn { node, pause, window } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
@@ -382,36 +429,6 @@ impl Supervision {
         false
     }
 
-    /// A supervisor failed because of a child: that is its own failure, with the child's as its cause.
-    fn gave_up(&mut self, node: Node, child: Node, why: WhyGaveUp) {
-        let cause = self.verdicts.open(child);
-        let role = self.roles[node.index()].clone();
-        let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
-        let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
-        tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
-        self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
-        let Some(Role { lane, .. }) = role else {
-            self.gave_up = self.verdicts.of_the_kernel(why);
-            return;
-        };
-        let crash = Crash::new(CrashReason::Children { message: why.to_string() });
-        let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, lane.incarnation(), crash) });
-        *lane.last_crash.lock() = Some(report.clone());
-        self.verdicts.failed(node, report);
-    }
-
-    /// Why somebody that failed does not come back.
-    fn end_of(&self, node: Node) -> Decision {
-        let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
-        if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
-    }
-
-    /// The rule of an actor's parent.
-    fn strategy_above(&self, address: &Address) -> Strategy {
-        let parent = address.parent().and_then(|parent| self.world.registry.get(&parent));
-        parent.map_or(self.strategy, |parent| parent.spec.supervision.strategy)
-    }
-
     fn retire(&mut self, node: Node) {
         let why = self.end_of(node);
         self.verdicts.decided(node, why);
@@ -437,7 +454,7 @@ impl Supervision {
             let started = || drop(commands.send(Command::Started(node, run)));
             let world = incarnation.world.clone();
             let end = AssertUnwindSafe(incarnation.run(started)).catch_unwind().await;
-            let end = end.unwrap_or_else(|panic| End::Crashed(report_bug(&role, number, &*panic)));
+            let end = end.unwrap_or_else(|panic| End::Crashed(report_bug(&role, number, &*panic), world.pending()));
             // What it had may have ended with it.
             world.idle_hint.notify_waiters();
             let _ = commands.send(Command::Ended(node, run, end));
@@ -461,7 +478,7 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         supervision: spec.supervision,
         auto_start: spec.auto_start,
         dynamic,
-        consulted: false,
+        consulted: spec.launcher.supervises(),
         consult_timeout: spec.timeout,
     }
 }

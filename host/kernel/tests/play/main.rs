@@ -5,6 +5,7 @@
 mod asks;
 mod children;
 mod crashes;
+mod directives;
 mod instances;
 mod letters;
 mod mailboxes;
@@ -14,3 +15,4 @@ mod stops;
 mod timers;
 mod troubles;
 mod turns;
+mod watches;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorSpec, Address, Behavior, Bounds, BoxFuture, Config, Crash, CrashReason, Failure, Hand, Kernel, Launcher,
-    Outcome, Plan, Stage, Template, TimerError,
+    ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Hand,
+    Kernel, Launcher, Outcome, Plan, Stage, Template, TimerError,
 };
 
 /// Lines that actors wrote, in the order in which it happened.
@@ -29,6 +29,7 @@ impl Journal {
 
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
+type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -39,6 +40,8 @@ pub struct Native {
     prepare: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
+    child_failed: Option<Arc<Word>>,
+    journal: Option<Journal>,
     returns_before: Arc<Pause>,
 }
 
@@ -52,6 +55,8 @@ pub fn native(
         prepare: Arc::new(|_| Ok(())),
         handler: Arc::new(handler),
         shutdown: Arc::new(|_| Ok(())),
+        child_failed: None,
+        journal: None,
         returns_before: Arc::new(|_| false),
     }
 }
@@ -94,6 +99,23 @@ impl Native {
         self
     }
 
+    /// Notes the notices that it gets, and may watch.
+    pub fn watching(mut self, journal: &Journal) -> Self {
+        self.journal = Some(journal.clone());
+        self
+    }
+
+    pub fn on_child_failed(
+        mut self,
+        word: impl for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.child_failed = Some(Arc::new(word));
+        self
+    }
+
     /// Returns early, before the message in hand, when `pause` says so.
     pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
         self.returns_before = Arc::new(pause);
@@ -113,6 +135,14 @@ impl Launcher for Native {
 
     fn plugin(&self) -> &'static str {
         self.plugin
+    }
+
+    fn watches(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    fn supervises(&self) -> bool {
+        self.child_failed.is_some()
     }
 }
 
@@ -143,7 +173,7 @@ impl Template for Kind {
 /// Does what a message says, one step after another, separated by `;`, and notes what is refused.
 ///
 /// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
-/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
@@ -179,6 +209,15 @@ async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>)
         ("ask", [to, body]) => hand.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
         ("after", [ms, to, body]) => set(hand.tell_after(to, body.as_bytes(), wait(ms))),
         ("every", [ms, to, body]) => set(hand.tell_every(to, body.as_bytes(), wait(ms))),
+        ("watch", [path]) => hand.watch(path).map(drop).map_err(|e| e.to_string()),
+        ("unwatch", [id]) => {
+            hand.unwatch(id.parse().expect("a number"));
+            Ok(())
+        }
+        ("wait", [ms]) => {
+            tokio::time::sleep(wait(ms)).await;
+            Ok(())
+        }
         ("cancel", _) => {
             hand.cancel(*timer.lock());
             Ok(())
@@ -212,6 +251,12 @@ impl Behavior for Run {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
             while self.hand.current().is_some() && !(self.native.returns_before)(&self.hand) {
+                if let Some((notice, journal)) = self.hand.notice().zip(self.native.journal.as_ref()) {
+                    let line = format!("{}#{} {:?}", notice.address, notice.incarnation, notice.change);
+                    journal.note(format!("{}!{} {line}", self.hand.address().name(), notice.watch));
+                    self.hand.finish(Outcome::Done(None));
+                    continue;
+                }
                 let outcome = (self.native.handler)(&mut self.hand).await?;
                 self.hand.finish(outcome);
             }
@@ -222,6 +267,13 @@ impl Behavior for Run {
     fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let result = (self.native.prepare)(&mut self.hand);
         Box::pin(async { result })
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        match &self.native.child_failed {
+            Some(word) => word(&mut self.hand, failure),
+            None => panic!("asked, though it does not supervise"),
+        }
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

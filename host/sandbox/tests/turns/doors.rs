@@ -55,4 +55,6 @@ at_every_door! {
     an_actor_has_no_more_timers_than_its_limit
     a_timer_needs_a_receiver_that_may_be_told
     an_actor_goes_on_after_more_children_than_it_keeps_routes_for
+    a_watcher_is_told_what_becomes_of_others
+    a_parent_has_a_word_about_a_child_that_failed
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, Config, Crash, CrashReason, Failure, Hand, Kernel,
-    Launcher, Outcome, Plan, RestartKind, Template,
+    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, Change, ChildFailed, Config, Crash, CrashReason,
+    Directive, Failure, Hand, Kernel, Launcher, Notice, Outcome, Plan, RestartKind, Template,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
@@ -29,11 +29,14 @@ impl Door {
         static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
         let plugin = match self {
             Self::Native => {
-                let timer = Arc::new(AtomicU64::new(0));
-                return Arc::new(Native(Arc::new(move |hand| {
-                    let timer = timer.clone();
-                    Box::pin(async move { puppet(hand, &timer).await })
-                })));
+                let memory = Arc::new(Memory::default());
+                return Arc::new(Native {
+                    memory: Some(memory.clone()),
+                    handler: Arc::new(move |hand| {
+                        let memory = memory.clone();
+                        Box::pin(async move { puppet(hand, &memory).await })
+                    }),
+                });
             }
             Self::Plain => &PLUGINS[0],
             Self::Turns => &PLUGINS[1],
@@ -88,22 +91,22 @@ impl Play {
             let log = log.clone();
             move |hand| log.lock().unwrap().push(text(hand))
         });
-        let echo = Native(Arc::new({
+        let echo = Native::new({
             let log = log.clone();
             move |hand| {
                 log.lock().unwrap().push(format!("asked {}", text(hand)));
                 let reply = hand.body().to_vec();
                 Box::pin(async { Ok(Outcome::Done(Some(reply))) })
             }
-        }));
-        let fragile = Native(Arc::new(|hand| {
+        });
+        let fragile = Native::new(|hand| {
             let outcome = match text(hand).as_str() {
                 "trap" => Err(Crash::new(CrashReason::Trap { kind: "as told".into() })),
                 "exit" => Err(Crash::new(CrashReason::Exit { status: 0 })),
                 _ => Ok(Outcome::Done(Some(b"whole".to_vec()))),
             };
             Box::pin(async { outcome })
-        }));
+        });
         let peer = native(|hand| {
             let body = text(hand);
             hand.tell("/a", body.as_bytes()).unwrap();
@@ -197,14 +200,16 @@ fn text(hand: &Hand) -> String {
     String::from_utf8_lossy(hand.body()).into_owned()
 }
 
-/// Sends its name and what it is told to `/log`.
+/// Sends its name and what it is told to `/log`; crashes when it is told `trap`.
 struct Worker;
 
 impl Template for Worker {
     fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
-        let worker = native(|hand| {
+        let worker = Native::new(|hand| {
             let line = format!("{}: {}", hand.address().name(), text(hand));
             hand.tell("/log", line.as_bytes()).unwrap();
+            let traps = text(hand) == "trap";
+            Box::pin(async move { if traps { Err(trap()) } else { Ok(Outcome::Done(None)) } })
         });
         let mut spec = ActorSpec::new(address, Arc::new(worker));
         spec.sends_to = vec![self::address("/log")];
@@ -226,7 +231,7 @@ fn kind(debugged: &str) -> String {
 }
 
 /// The puppet in plain Rust; `tests/guests/puppet` says what the words mean.
-async fn puppet(hand: &mut Hand, timer: &AtomicU64) -> Result<Outcome, Crash> {
+async fn puppet(hand: &mut Hand, Memory { timer, stops }: &Memory) -> Result<Outcome, Crash> {
     let (mut reply, order) = (None, text(hand));
     for step in order.split(';') {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
@@ -262,7 +267,11 @@ async fn puppet(hand: &mut Hand, timer: &AtomicU64) -> Result<Outcome, Crash> {
             "reject" => return Ok(Outcome::Failed(Failure::Reject(rest.to_owned()))),
             "retry" => return Ok(Outcome::Failed(Failure::Retry(rest.to_owned()))),
             "retry-once" if first => return Ok(Outcome::Failed(Failure::Retry(rest.to_owned()))),
-            "trap" => return Err(Crash::new(CrashReason::Trap { kind: "as told".into() })),
+            "trap" => return Err(trap()),
+            "say" => {
+                stops.store(rest == "stop", Relaxed);
+                Ok(())
+            }
             "spawn" => {
                 let spawned = hand.spawn(rest, "worker", Config::new());
                 log_error(hand, spawned)
@@ -285,6 +294,10 @@ async fn puppet(hand: &mut Hand, timer: &AtomicU64) -> Result<Outcome, Crash> {
                 hand.cancel(timer.load(Relaxed));
                 Ok(())
             }
+            "watch" => {
+                let watched = hand.watch(rest).map(drop);
+                log_error(hand, watched)
+            }
             "around" => {
                 let found = hand.lookup("w").map(|address| address.to_string()).unwrap_or_default();
                 let line = format!("{:?} {found} {:?}", hand.children(), hand.state("/log").await);
@@ -301,15 +314,40 @@ async fn puppet(hand: &mut Hand, timer: &AtomicU64) -> Result<Outcome, Crash> {
 
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 
+fn trap() -> Crash {
+    Crash::new(CrashReason::Trap { kind: "as told".into() })
+}
+
 /// An actor made of a closure.
 #[derive(Clone)]
-struct Native(Arc<Handler>);
+struct Native {
+    handler: Arc<Handler>,
+    /// The puppet's, which has a word about its children.
+    memory: Option<Arc<Memory>>,
+}
+
+/// What the puppet in plain Rust keeps.
+#[derive(Default)]
+struct Memory {
+    /// The last one.
+    timer: AtomicU64,
+    /// Its word about a child that fails: `stop`, or `restart`.
+    stops: AtomicBool,
+}
+
+impl Native {
+    fn new(
+        handler: impl for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { handler: Arc::new(handler), memory: None }
+    }
+}
 
 fn native(handler: impl Fn(&mut Hand) + Send + Sync + 'static) -> Native {
-    Native(Arc::new(move |hand| {
+    Native::new(move |hand| {
         handler(hand);
         Box::pin(async { Ok(Outcome::Done(None)) })
-    }))
+    })
 }
 
 impl Launcher for Native {
@@ -320,6 +358,14 @@ impl Launcher for Native {
 
     fn plugin(&self) -> &'static str {
         "native"
+    }
+
+    fn watches(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    fn supervises(&self) -> bool {
+        self.memory.is_some()
     }
 }
 
@@ -347,11 +393,29 @@ impl Behavior for Run {
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
             while self.hand.current().is_some() {
-                let outcome = (self.native.0)(&mut self.hand).await?;
+                if let Some(Notice { address, change, .. }) = self.hand.notice() {
+                    let change = match change {
+                        Change::Crashed(kind, _) => kind,
+                        other => kind(&format!("{other:?}")).to_lowercase(),
+                    };
+                    self.hand.tell("/log", format!("{address} {change}").as_bytes()).unwrap();
+                    self.hand.finish(Outcome::Done(None));
+                    continue;
+                }
+                let outcome = (self.native.handler)(&mut self.hand).await?;
                 self.hand.finish(outcome);
             }
             Ok(())
         })
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        let (report, memory) = (&failure.report, self.native.memory.as_ref().unwrap());
+        let attempt = report.blamed.map_or(0, |(_, attempt)| attempt);
+        let line = format!("{} {} {attempt}", report.address.name(), report.crash.reason.kind());
+        self.hand.tell("/log", line.as_bytes()).unwrap();
+        let word = if memory.stops.load(Relaxed) { Directive::Stop } else { Directive::Restart };
+        Box::pin(async move { Ok(word) })
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
@@ -376,6 +440,14 @@ impl Launcher for Counting {
     fn plugin(&self) -> &str {
         self.inner.plugin()
     }
+
+    fn watches(&self) -> bool {
+        self.inner.watches()
+    }
+
+    fn supervises(&self) -> bool {
+        self.inner.supervises()
+    }
 }
 
 struct Counted {
@@ -399,6 +471,10 @@ impl Behavior for Counted {
 
     fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         self.inner.prepare_children()
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        self.inner.child_failed(failure)
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

@@ -355,3 +355,30 @@ pub async fn an_actor_goes_on_after_more_children_than_it_keeps_routes_for(door:
     assert_eq!(log.iter().filter(|line| !line.ends_with(": x")).collect::<Vec<_>>(), ["on", "asked x", "woken"]);
     assert!(play.kernel.actors().await.iter().all(|actor| actor.last_crash.is_none()));
 }
+
+pub async fn a_parent_has_a_word_about_a_child_that_failed(door: Door) {
+    let play = Play::start(door).await;
+    let mut messages = numbered(20);
+    messages[10] = "say stop;spawn w;tell w trap".into();
+    play.tell(&messages).await;
+    play.childless().await;
+    assert_eq!(play.log().last().unwrap(), "w trap 1");
+    assert_eq!(play.letters(), ["crashed trap x1"]);
+    play.tell(&["say restart", "spawn v;tell v trap;tell v on"]).await;
+    let log: Vec<_> = play.log().into_iter().filter(|line| line.starts_with('v')).collect();
+    assert_eq!(log, ["v trap 1", "v trap 2", "v trap 3", "v: on"]);
+    assert_eq!(play.letters(), ["crashed trap x1", "crashed trap x3"]);
+}
+
+pub async fn a_watcher_is_told_what_becomes_of_others(door: Door) {
+    let play = Play::start(door).await;
+    let mut messages = numbered(40);
+    messages[10] = "watch /nobody;watch /log;reject no".into();
+    messages[20] = "watch /peer;watch /nobody;spawn w;watch w;tell w trap".into();
+    play.tell(&messages).await;
+    let log = play.log();
+    let about = |who: &str| log.iter().filter(|line| line.starts_with(who)).cloned().collect::<Vec<_>>();
+    assert_eq!((about("NotGranted").len(), about("/nobody")), (1, vec!["/nobody gone".to_owned()]), "{log:?}");
+    assert_eq!(about("/a/w")[..3], ["/a/w started", "/a/w trap", "/a/w started"], "{log:?}");
+    play.assert_batches();
+}

@@ -15,20 +15,39 @@
 //! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; `/log` is sent what is refused |
 //! | `cancel` | cancels the last timer |
 //! | `around` | sends its children, whether it finds `w`, and the state of `/log` to `/log` |
+//! | `watch A` | watches A: `/log` is sent its address and what became of it |
+//! | `say stop`, `say restart` | what it says from now on about a child that fails; `/log` is sent the child's name, why, and the attempt |
 //! | anything else | nothing |
 
 #![allow(missing_docs)]
 
 use std::time::Duration;
 
-use playhouse_sdk::{Actor, Context, Message, Result, TimerId, export_actor, reject, retry};
+use playhouse_sdk::{
+    Actor, Change, ChildFailed, Context, Directive, Message, Notice, Result, Supervisor, TimerId, Watcher,
+    export_actor, reject, retry,
+};
 
 #[derive(Default)]
 struct Puppet {
     timer: Option<TimerId>,
+    word: Directive,
 }
 
-export_actor!(Puppet);
+export_actor!(Puppet, supervisor, watcher);
+
+impl Watcher for Puppet {
+    fn noticed(&mut self, notice: Notice, ctx: &mut Context) -> Result {
+        let what = match notice.change {
+            Change::Started => "started".to_owned(),
+            Change::Crashed { kind, .. } => kind,
+            Change::Stopped { .. } => "stopped".to_owned(),
+            Change::Ended => "ended".to_owned(),
+            Change::Gone => "gone".to_owned(),
+        };
+        Ok(ctx.tell("/log", format!("{} {what}", notice.address))?)
+    }
+}
 
 impl Actor for Puppet {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
@@ -37,6 +56,14 @@ impl Actor for Puppet {
 
     fn prepare_children(&mut self, ctx: &mut Context) -> Result {
         if ctx.incarnation() > 1 { log_error(ctx, ctx.spawn("again", "worker")) } else { Ok(()) }
+    }
+}
+
+impl Supervisor for Puppet {
+    fn child_failed(&mut self, failure: ChildFailed, ctx: &mut Context) -> Directive {
+        let attempt = failure.blamed.as_ref().map_or(0, |blamed| blamed.attempt);
+        ctx.tell("/log", format!("{} {} {attempt}", failure.name(), failure.kind)).expect("it may");
+        self.word
     }
 }
 
@@ -80,6 +107,8 @@ impl Puppet {
                 log_error(ctx, timer)?;
             }
             "cancel" => self.timer.take().into_iter().for_each(|timer| ctx.cancel(timer)),
+            "say" => self.word = if rest == "stop" { Directive::Stop } else { Directive::Restart },
+            "watch" => log_error(ctx, ctx.watch(rest))?,
             "around" => {
                 let found = ctx.lookup("w").unwrap_or_default();
                 ctx.tell("/log", format!("{:?} {found} {:?}", ctx.children(), ctx.state("/log")))?;

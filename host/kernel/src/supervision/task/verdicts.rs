@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::crash::CrashReport;
 use crate::decision::Decision;
-use crate::supervision::events::{Node, WhyGaveUp};
+use crate::supervision::events::{Directive, Event, Node, WhyGaveUp};
 
 /// Failures shown when the kernel gives up.
 const SHOWN_FAILURES: usize = 10;
@@ -17,6 +17,8 @@ const SHOWN_FAILURES: usize = 10;
 pub(super) struct Verdicts {
     /// The last crash of each actor that waits for its parent's word: at most one for each actor.
     open: HashMap<Node, Arc<CrashReport>>,
+    /// The parent's word that is being carried out, unless it leaves the decision to the rules.
+    said: Option<(Node, Directive)>,
     /// Failures of the kernel's children, the oldest first.
     top: VecDeque<(Instant, Arc<CrashReport>)>,
 }
@@ -27,11 +29,24 @@ impl Verdicts {
         self.open.insert(node, report);
     }
 
+    /// What is decided until the next event is decided because of this one.
+    pub(super) fn hear(&mut self, event: Event) {
+        self.said = match event {
+            Event::Directive { child, directive, .. } => Some((child, directive)),
+            _ => None,
+        };
+    }
+
     /// It is decided, if there was anything to decide.
     pub(super) fn decided(&mut self, node: Node, decision: Decision) {
         let is_top = |report: &CrashReport| report.address.parent().is_some_and(|parent| parent.is_root());
         let Some(report) = self.open.remove(&node) else { return };
-        report.decide(decision);
+        report.decide(match self.said {
+            Some((child, directive)) if child == node && directive != Directive::Default => {
+                Decision::Directed { directive, outcome: Box::new(decision) }
+            }
+            _ => decision,
+        });
         if is_top(&report) {
             if self.top.len() == SHOWN_FAILURES {
                 self.top.pop_front();

@@ -1,0 +1,60 @@
+//! Failures, as the task passes them on: a parent is asked, a supervisor's failure has its child's as its cause, and each is
+//! decided about.
+
+use std::sync::Arc;
+
+use super::{Role, Stage, Supervision};
+use crate::address::Address;
+use crate::consult::{ChildFailed, Question};
+use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::decision::Decision;
+use crate::kernel::later;
+use crate::plan::Strategy;
+use crate::supervision::events::{Node, WhyGaveUp};
+
+impl Supervision {
+    /// Puts the question to the parent that runs: the tree asks nobody else.
+    pub(super) fn consult(&self, parent: Node, child: Node, incarnation: u64) {
+        let (Some(report), Some(view)) = (self.verdicts.open(child), self.tree.view(child, self.began.elapsed()))
+        else {
+            return;
+        };
+        let plugin = self.role(child).actor.spec.launcher.plugin().to_owned();
+        let failure = ChildFailed { report, plugin, window: view.window };
+        let Role { actor, lane, .. } = self.role(parent);
+        let (until, pending) = (later(actor.spec.timeout), self.world.pending());
+        lane.backlog.lock().questions.push_back(Question { failure, child, incarnation, until, pending });
+        actor.mailbox.nudge(lane.index);
+    }
+
+    /// A supervisor failed because of a child: that is its own failure, with the child's as its cause.
+    pub(super) fn gave_up(&mut self, node: Node, child: Node, why: WhyGaveUp) {
+        let cause = self.verdicts.open(child);
+        let role = self.roles[node.index()].clone();
+        let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
+        let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
+        tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
+        self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
+        let Some(Role { lane, .. }) = role else {
+            self.gave_up = self.verdicts.of_the_kernel(why);
+            return;
+        };
+        let crash = Crash::new(CrashReason::Children { message: why.to_string() });
+        let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, lane.incarnation(), crash) });
+        *lane.last_crash.lock() = Some(report.clone());
+        self.notice_crash(node, &report.crash.reason);
+        self.verdicts.failed(node, report);
+    }
+
+    /// Why somebody that failed does not come back.
+    pub(super) fn end_of(&self, node: Node) -> Decision {
+        let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
+        if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
+    }
+
+    /// The rule of an actor's parent.
+    pub(super) fn strategy_above(&self, address: &Address) -> Strategy {
+        let parent = address.parent().and_then(|parent| self.world.registry.get(&parent));
+        parent.map_or(self.strategy, |parent| parent.spec.supervision.strategy)
+    }
+}
