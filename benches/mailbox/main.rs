@@ -1,7 +1,7 @@
 //! What a mailbox is made of: the kernel's log of bytes beside a queue of envelopes with a vector for each body. Both take
 //! messages as a commit has them, a slice each, and give them out as a component gets them, flat.
 //!
-//! `cargo bench --package playhouse-benches --bench mailbox`
+//! `cargo run --profile bench --package playhouse-benches --example mailbox`
 
 #![allow(missing_docs, dead_code, unreachable_pub, unused_imports)]
 
