@@ -13,6 +13,9 @@ use crate::{
 
 pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
 
+/// The default of `limits.effects`.
+const MOST_EFFECTS: usize = 65_536;
+
 #[derive(Default)]
 pub(super) struct FakeKernel {
     pub(super) address: String,
@@ -116,7 +119,10 @@ impl FakeKernel {
         before || self.done.borrow().iter().any(|effect| is_child(&effect))
     }
 
+    /// The host ends the run of an actor that does more; here it is the test that ends.
     fn did(&self, effect: Effect) {
+        let room = self.done.borrow().len() < MOST_EFFECTS;
+        assert!(room, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
         self.done.borrow_mut().push(effect);
     }
 }
@@ -227,12 +233,12 @@ impl Kernel for Rc<FakeKernel> {
         let to = self.full(to);
         check_address(&to).map_err(|error| WatchError::BadAddress(error.to_string()))?;
         self.last_watch.update(|last| last + 1);
-        self.done.borrow_mut().push(Effect::Watched(self.last_watch.get(), to));
+        self.did(Effect::Watched(self.last_watch.get(), to));
         Ok(self.last_watch.get())
     }
 
     fn unwatch(&self, watch: u64) {
-        self.done.borrow_mut().push(Effect::Unwatched(watch));
+        self.did(Effect::Unwatched(watch));
     }
 
     fn cancel(&self, timer: u64) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use playhouse_kernel::{ActorSpec, Address, Bounds, Config, Plan, Template};
-use playhouse_sandbox::{Compiled, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig, SandboxError};
+use playhouse_sandbox::{Compiled, LoadError, Output, Plugin, Sandbox, SandboxConfig, SandboxError};
 
 use crate::console::Console;
 use crate::manifest::{Play, Problem, Problems, Settings};
@@ -34,6 +34,7 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
     }
+    (config.stack_bytes, config.component_bytes) = (play.limits.stack_bytes, play.limits.component_bytes);
     Sandbox::new(config)
 }
 
@@ -191,7 +192,7 @@ struct Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
+        let limits = settings.limits.within(within);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
@@ -204,12 +205,16 @@ impl Template for Made {
             restart: settings.restart,
             supervision: settings.supervision,
             timeout: settings.timeout,
+            start_timeout: settings.start_timeout,
             message_bytes: settings.message_bytes,
             sends_to: settings.sends_to.clone(),
             spawns: settings.spawns.clone(),
             max_children: settings.max_children,
             max_timers: settings.max_timers,
             max_watches: settings.max_watches,
+            max_depth: settings.max_depth,
+            max_effects: settings.max_effects,
+            max_effect_bytes: settings.max_effect_bytes,
         }
     }
 

@@ -42,6 +42,7 @@ plugins = "plugins"
 max_instances = 10
 supervision = { strategy = "one-for-one", intensity = 0, period = "1m", shutdown = "0s" }
 dead_letters = { capacity = 5, bytes = "1KiB" }
+limits = { component = "1MiB", stack = "64KiB" }
 [[actor]]
 address = "/a"
 plugin = "count"
@@ -70,7 +71,7 @@ config = { text = "t" }
 mailbox = { capacity = 1 }
 restart = { kind = "temporary" }
 supervision = { intensity = 3 }
-limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches = 1 }
+limits = { memory = "1MiB", message = "64KiB", children = 1, depth = 1, timers = 1, watches = 1, effects = 1, effect_bytes = "1B", resources = 1, log_lines = 1, log_bytes = "1B", start = "1s" }
 "#,
         expect![[r#"
             fine
@@ -84,10 +85,17 @@ fn defaults_are_those_of_the_reference() {
     assert!(play.actors[0].auto_start);
     assert_eq!(play.actors[0].instances, 1);
     let actor = &play.actors[0].settings;
-    assert_eq!((actor.batch, actor.memory_bytes), (64, 64 << 20));
+    assert_eq!((actor.batch, actor.limits.memory_bytes), (64, 64 << 20));
     assert_eq!((actor.max_children, actor.max_timers, actor.max_watches, actor.spawns.len()), (1024, 1024, 1024, 0));
     assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));
-    assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));
+    assert_eq!(
+        (actor.mailbox.block_timeout.as_secs(), actor.limits.cpu.as_millis(), actor.timeout.as_secs()),
+        (30, 100, 5)
+    );
+    assert_eq!((actor.max_depth, actor.max_effects, actor.max_effect_bytes), (16, 65_536, 16 << 20));
+    assert_eq!((actor.limits.resources, actor.limits.log_lines, actor.limits.log_bytes), (1024, 1000, 1 << 20));
+    assert_eq!(actor.start_timeout.as_secs(), 10);
+    assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
     assert_eq!((play.dead_letters.capacity, play.dead_letters.capacity_bytes), (10_000, 64 << 20));
@@ -772,6 +780,59 @@ fn more_than_there_can_be() {
           help: send what is larger in parts
 
     "#]],
+    );
+}
+
+#[test]
+fn a_stack_too_small_or_too_large() {
+    check(
+        "[play.limits]\nstack = \"1KiB\"\n",
+        expect![[r#"
+            stderr:
+              × `play.limits.stack` is under 64KiB
+               ╭─[playhouse.toml:2:9]
+             1 │ [play.limits]
+             2 │ stack = "1KiB"
+               ·         ───┬──
+               ·            ╰── it must be at least "64KiB"
+               ╰────
+              help: a component needs some of it before its actor's own code runs
+
+        "#]],
+    );
+    check(
+        "[play.limits]\nstack = \"1GiB\"\n",
+        expect![[r#"
+            stderr:
+              × `play.limits.stack` is over 64MiB
+               ╭─[playhouse.toml:2:9]
+             1 │ [play.limits]
+             2 │ stack = "1GiB"
+               ·         ───┬──
+               ·            ╰── it must be at most "64MiB"
+               ╰────
+              help: each of `max_instances` stacks takes address space
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_depth_that_no_address_has() {
+    check_actor(
+        "limits = { depth = 17 }",
+        expect![[r#"
+            stderr:
+              × `limits.depth` is 17
+               ╭─[playhouse.toml:4:20]
+             3 │ plugin = "count"
+             4 │ limits = { depth = 17 }
+               ·                    ─┬
+               ·                     ╰── it must be at most 16
+               ╰────
+              help: no address has more than 16 segments
+
+        "#]],
     );
 }
 

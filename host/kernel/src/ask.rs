@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::address::{Address, AddressError};
+use crate::hand::Overrun;
 use crate::message::{ActorId, ReplyToken};
 
 /// Why a message was not sent. Nothing was recorded; nothing will be delivered.
@@ -45,6 +46,9 @@ pub enum SendError {
     /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
+    /// The turn does more than its limits allow, and will not be committed.
+    #[error("more than {0}")]
+    Overrun(#[from] Overrun),
 }
 
 /// Why an ask has no reply.

@@ -17,11 +17,23 @@ pub struct Bounds {
     pub memory_bytes: u64,
     /// CPU time for one message.
     pub cpu: Duration,
+    /// Open resources of the host's: streams, files, pollables ...
+    pub resources: usize,
+    /// Lines on its standard error, each second.
+    pub log_lines: u64,
+    /// Bytes of those.
+    pub log_bytes: u64,
 }
 
 impl Bounds {
     /// No bounds at all.
-    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX };
+    pub const NONE: Self = Self {
+        memory_bytes: u64::MAX,
+        cpu: Duration::MAX,
+        resources: usize::MAX,
+        log_lines: u64::MAX,
+        log_bytes: u64::MAX,
+    };
 }
 
 /// Makes the incarnations of one actor.

@@ -4,6 +4,7 @@
 mod bulk;
 mod effects;
 mod outcomes;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,6 @@ use crate::actor::{Actor, World};
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::cut;
-use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Send, check_size};
 use crate::lane::Lane;
 use crate::log::Batch;
@@ -24,9 +24,11 @@ use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
 use effects::Effects;
 use outcomes::Outcomes;
+use turn::Turn;
 
 pub use bulk::{Bulk, BulkError, Resolved};
 pub use effects::TimerError;
+pub use turn::Overrun;
 
 /// How a handler fails a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub struct Hand {
     sends_delivered: usize,
     bodies: Vec<u8>,
     effects: Effects,
+    /// What the message in hand, or the hook, has used of its limits.
+    turn: Turn,
     hook: Option<Hook>,
     /// Children that failed and that it was asked about: part of that hook's ids.
     failures: u64,
@@ -119,6 +123,7 @@ impl Hand {
             sends_delivered: 0,
             bodies: Vec::new(),
             effects: Effects::default(),
+            turn: Turn::default(),
             hook: None,
             failures: 0,
             has_notices: false,
@@ -181,6 +186,7 @@ impl Hand {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
+        self.admit(body.len())?;
         let from = self.bodies.len();
         self.bodies.extend_from_slice(body);
         self.push_send(route, from, self.bodies.len());
@@ -193,6 +199,7 @@ impl Hand {
         let route = self.route(to, sender)?;
         let target = self.routes[route].target.clone();
         check_size(&target, body)?;
+        self.within_limits().map_err(SendError::from)?;
         if self.effects.reserved.iter().any(|child| child.route == route && child.message == self.current()) {
             // What it waits for would come after what waits for it.
             return Err(SendError::UnknownAddress(target.address().clone()).into());
@@ -305,44 +312,6 @@ impl Hand {
         self.actor.finish(finished as u64);
     }
 
-    /// Makes the outcome of one message final; false when the message lives on, for a retry.
-    fn settle(&self, index: usize, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::Done(reply) => {
-                let token = self.batch.reply(index);
-                if token.is_some() {
-                    self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
-                }
-                return true;
-            }
-            Outcome::Failed(failure) => {
-                let mut message = self.batch.message(index);
-                message.envelope.attempt += 1;
-                let attempt = message.envelope.attempt;
-                let restart = &self.actor.spec.restart;
-                match failure {
-                    Failure::Retry(text) if attempt < restart.attempts => {
-                        let ceiling = restart.backoff.ceiling(attempt);
-                        tracing::info!(
-                            target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, "will retry: {text}"
-                        );
-                        let due = Instant::now() + self.world.jitter(ceiling);
-                        self.lane.backlog.lock().delayed.push((due, message));
-                        return false;
-                    }
-                    Failure::Retry(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text), false);
-                    }
-                    Failure::Reject(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
-                    }
-                }
-            }
-        }
-        true
-    }
-
     fn forget_delivered(&mut self) {
         self.sends.drain(..self.sends_delivered);
         self.sends_delivered = 0;
@@ -401,6 +370,7 @@ impl Hand {
         }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
+        self.turn = Turn::default();
     }
 
     /// Ends a hook, keeping or dropping what it sent.
@@ -416,6 +386,7 @@ impl Hand {
     /// order. A commit that was under way must have been gone on with before.
     pub(crate) fn abandon(&mut self) -> Vec<Message> {
         self.hook = None;
+        self.turn = Turn::default();
         self.outcomes.clear();
         self.sends.clear();
         self.bodies.clear();
@@ -440,6 +411,7 @@ impl Hand {
     fn forget_cause(&mut self) {
         self.cause = None;
         self.caused = 0;
+        self.turn.bytes = 0;
     }
 
     fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {

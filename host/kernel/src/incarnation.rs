@@ -21,7 +21,7 @@ use crate::hand::{Hand, Hook};
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
 use crate::message::{ActorId, Envelope, Message, ReplyToken};
-use crate::watchdog::within_limits;
+use crate::watchdog::{StartTime, within_limits};
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
@@ -42,7 +42,7 @@ pub(crate) enum End {
 }
 
 /// Why a guarded call did not return `Ok`.
-enum Broken {
+pub(crate) enum Broken {
     Crash(Crash),
     Killed,
 }
@@ -59,12 +59,13 @@ impl Incarnation {
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
         let launcher = self.actor.launcher.lock().clone();
-        let launch = self.guarded(launcher.launch(hand)).await;
+        let mut time = StartTime::of(&self.actor);
+        let launch = time.within(self.guarded(launcher.launch(hand))).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
         };
-        if let Err(broken) = self.come_up(&mut *behavior).await {
+        if let Err(broken) = self.come_up(&mut *behavior, &mut time).await {
             self.discard(behavior);
             return self.failed_start(broken);
         }
@@ -74,9 +75,9 @@ impl Incarnation {
         end
     }
 
-    async fn come_up(&self, behavior: &mut dyn Behavior) -> Result<(), Broken> {
-        self.hook(behavior, Hook::Init, |behavior| behavior.init()).await?;
-        self.hook(behavior, Hook::PrepareChildren, |behavior| behavior.prepare_children()).await
+    async fn come_up(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<(), Broken> {
+        self.hook(behavior, Hook::Init, Some(time), |behavior| behavior.init()).await?;
+        self.hook(behavior, Hook::PrepareChildren, Some(time), |behavior| behavior.prepare_children()).await
     }
 
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
@@ -100,7 +101,7 @@ impl Incarnation {
             }
             // Only a full batch says something, and a look at the clock costs as much as a short handler.
             let began = (count == most).then(Instant::now);
-            let handled = self.guarded(behavior.handle()).await;
+            let handled = self.guarded(behavior.handle()).await.and_then(|()| within_limits_of(behavior));
             if let Some(began) = began {
                 let took = began.elapsed();
                 most = next_most(most, self.actor.spec.batch, took);
@@ -254,10 +255,16 @@ impl Incarnation {
         &self,
         behavior: &mut dyn Behavior,
         hook: Hook,
+        time: Option<&mut StartTime>,
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
-        let result = self.guarded(call(behavior)).await;
+        let called = self.guarded(call(behavior));
+        let result = match time {
+            Some(time) => time.within(called).await,
+            None => called.await,
+        };
+        let result = result.and_then(|()| within_limits_of(behavior));
         if hook == Hook::Shutdown && result.is_err() {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
         }
@@ -278,7 +285,7 @@ impl Incarnation {
             return Ok(());
         }
         let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
-        let asked = self.hook(behavior, Hook::ChildFailed, |behavior| {
+        let asked = self.hook(behavior, Hook::ChildFailed, None, |behavior| {
             Box::pin(async move {
                 // The answer goes before the commit: what waits for room there may wait for this child.
                 question.answer(&world, behavior.child_failed(&failure).await?);
@@ -298,7 +305,9 @@ impl Incarnation {
     /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
-        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown, |behavior| behavior.shutdown()).await {
+        if let Err(Broken::Crash(crash)) =
+            self.hook(behavior, Hook::Shutdown, None, |behavior| behavior.shutdown()).await
+        {
             self.report(crash, None, 0).decide(Decision::Stopped);
         }
         End::Stopped
@@ -389,6 +398,11 @@ impl Incarnation {
             );
         }
     }
+}
+
+/// A turn that did too much is none: what it recorded is not committed.
+fn within_limits_of(behavior: &mut dyn Behavior) -> Result<(), Broken> {
+    behavior.hand().within_limits().map_err(|overrun| Broken::Crash(Crash::new(overrun.into())))
 }
 
 /// Goes to the end of the runtime's queue. A lane that was just woken from here waits in a place of this thread from where

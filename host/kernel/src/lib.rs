@@ -58,7 +58,7 @@ pub use dead_letter::{
 };
 pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
-pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
+pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};

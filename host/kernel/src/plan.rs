@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::Address;
+use crate::address::{Address, MAX_SEGMENTS};
 use crate::behavior::{Bounds, Launcher};
 use crate::dead_letter::DeadLetterSpec;
 use crate::mailbox::{MOST_LANES, MailboxSpec};
@@ -123,6 +123,8 @@ pub struct ActorSpec {
     pub supervision: SupervisionSpec,
     /// Wall-clock time for one message, or for one hook.
     pub timeout: Duration,
+    /// Wall-clock time for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
+    pub start_timeout: Duration,
     /// Largest body it accepts, and largest reply it may give.
     pub message_bytes: usize,
     /// Where it may send, besides its descendants and the sender of the message in hand.
@@ -135,6 +137,12 @@ pub struct ActorSpec {
     pub max_timers: usize,
     /// Most watches that it may have at a time.
     pub max_watches: usize,
+    /// Most levels of spawned actors below it.
+    pub max_depth: usize,
+    /// Most sends, children, timers, watches, and ends of them, in one turn.
+    pub max_effects: usize,
+    /// Most bytes of messages in one turn, and in its timers at a time.
+    pub max_effect_bytes: usize,
 }
 
 impl ActorSpec {
@@ -150,12 +158,16 @@ impl ActorSpec {
             restart: RestartSpec::default(),
             supervision: SupervisionSpec::default(),
             timeout: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(10),
             message_bytes: 1 << 20,
             sends_to: Vec::new(),
             spawns: Vec::new(),
             max_children: 1024,
             max_timers: 1024,
             max_watches: 1024,
+            max_depth: MAX_SEGMENTS,
+            max_effects: 65_536,
+            max_effect_bytes: 16 << 20,
         }
     }
 }

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use playhouse_kernel::{Crash, CrashReason};
+use playhouse_kernel::{Crash, CrashReason, Overrun};
 use rustix::io::Errno;
 use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::engine::TABLE_ELEMENTS;
-use crate::guest::{MAX_HANDLES, MAX_RANDOM_BYTES, hostcall_bytes};
+use crate::guest::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::imports::Room;
 use crate::limits::Refused;
 use crate::output::Lines;
@@ -71,10 +71,13 @@ pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, cpu: Duration,
 fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
     let trap = error.downcast_ref::<Trap>();
     match trap {
-        Some(Trap::StackOverflow) => return CrashReason::Stack,
+        Some(Trap::StackOverflow) => return CrashReason::Stack { limit_bytes: room.stack_bytes },
         // Nothing but the meter interrupts.
         Some(Trap::Interrupt) => return CrashReason::Cpu { budget: cpu },
         _ => {}
+    }
+    if let Some(&overrun) = error.downcast_ref::<Overrun>() {
+        return overrun.into();
     }
     if let Some(bad) = error.downcast_ref::<BadFrame>() {
         return bad.into();
@@ -103,10 +106,11 @@ fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
 /// The limit that wasmtime refused something by. Its errors have no types that could be asked: these are their words.
 fn limit(text: &str, room: &Room) -> Option<String> {
     let handed_over = hostcall_bytes(room.memory.limit_bytes());
+    let resources = || format!("{} open resources at a time (limits.resources)", room.most_resources);
     let limits = [
-        ("resource table has no free keys", format!("{MAX_HANDLES} handles at a time")),
-        ("store handle limit exceeded", format!("{MAX_HANDLES} handles at a time")),
-        ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call")),
+        ("resource table has no free keys", resources()),
+        ("store handle limit exceeded", resources()),
+        ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call (limits.memory)")),
         ("requested len ", format!("{MAX_RANDOM_BYTES} random bytes in one call")),
     ];
     limits.into_iter().find(|(words, _)| text.contains(words)).map(|(_, more_than)| more_than)

@@ -1,6 +1,7 @@
 //! What a file is, and whether the component in it can run as an actor. Every way to say no is a [`LoadError`].
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use wasmtime::component::types::ComponentItem;
@@ -30,6 +31,18 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It is larger than a component may be.
+    #[error(
+        "`{}` has more than {limit_bytes} bytes, which is all that play.limits.component allows; build the actor with \
+         `--release`, or raise `component` in the manifest's [play.limits]",
+        file.display()
+    )]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// `play.limits.component`.
+        limit_bytes: u64,
     },
     /// It is something else.
     #[error(
@@ -121,12 +134,24 @@ fn listed(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Reads the file.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(file).map_err(|source| match source.kind() {
+/// Reads the file, and no more of it than a component may have.
+pub(crate) fn read(file: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
+    let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => LoadError::NotFound { file: file.to_owned() },
         _ => LoadError::Unreadable { file: file.to_owned(), source },
-    })
+    };
+    let opened = File::open(file).map_err(unreadable)?;
+    check_size(file, opened.metadata().map_err(unreadable)?.len(), limit_bytes)?;
+    let mut wasm = Vec::new();
+    opened.take(limit_bytes.saturating_add(1)).read_to_end(&mut wasm).map_err(unreadable)?;
+    // What is no plain file may be longer than it says, or have no end.
+    check_size(file, wasm.len() as u64, limit_bytes)?;
+    Ok(wasm)
+}
+
+/// Refuses what is larger than a component may be.
+pub(crate) fn check_size(file: &Path, bytes: u64, limit_bytes: u64) -> Result<(), LoadError> {
+    if bytes <= limit_bytes { Ok(()) } else { Err(LoadError::TooLarge { file: file.to_owned(), limit_bytes }) }
 }
 
 /// Refuses what is no component by its first bytes, with what it is instead.

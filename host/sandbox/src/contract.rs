@@ -172,7 +172,7 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
             kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
             kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
-            kernel::SpawnError::TooDeep(_) => Self::TooDeep,
+            kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
             // What may be added means the same: not here, not now.
             _ => Self::Stopping,

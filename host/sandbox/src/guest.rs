@@ -21,8 +21,6 @@ use crate::plugin::PluginLauncher;
 use crate::sandbox::Admission;
 use crate::turns::{self, End};
 
-/// Things a guest may hold of the host's: streams, pollables, errors.
-pub(crate) const MAX_HANDLES: usize = 4096;
 /// Random bytes in one call.
 pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// The least that a guest may hand over in one call, however small its memory.
@@ -67,21 +65,23 @@ impl Guest {
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
-        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
+        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log.clone())));
         let mut resources = ResourceTable::new();
-        resources.set_max_capacity(MAX_HANDLES);
+        resources.set_max_capacity(limits.resources);
         let room = Room {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
             memory: MemoryLimiter::new(limits.memory_bytes),
+            most_resources: limits.resources,
+            stack_bytes: plugin.sandbox.stack_bytes,
             panic: None,
             wasi: wasi(&plugin.name, &stdout, &stderr),
             resources,
         };
         let mut store = Store::new(&plugin.sandbox.engine, room);
         store.limiter(|room| &mut room.memory);
-        store.set_max_component_handles(MAX_HANDLES);
+        store.set_max_component_handles(limits.resources);
         store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
         let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
         store.epoch_deadline_callback({
@@ -162,7 +162,8 @@ impl Guest {
     }
 
     async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
-        while self.hand().current().is_some() {
+        // What is recorded takes room here: the rest comes again after a commit.
+        while self.hand().current().is_some() && !self.hand().is_full() {
             self.refresh(1);
             if let Some((notice, noticed)) = self.hand().notice().zip(self.doors.noticed) {
                 let called = noticed.call_async(&mut self.store, (notice.into(),)).await;

@@ -18,11 +18,23 @@ pub struct Limits {
     /// CPU time for one message, or for one hook; a call with several messages has it for each. It may be exceeded by
     /// up to 10 ms. Default: 100 ms.
     pub cpu: Duration,
+    /// Open resources: streams, files, pollables, errors. Default: 1024.
+    pub resources: usize,
+    /// Lines on its standard error, each second, over all its incarnations. Default: 1000.
+    pub log_lines: u64,
+    /// Bytes of those. Default: 1 MiB.
+    pub log_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, cpu: Duration::from_millis(100) }
+        Self {
+            memory_bytes: 64 << 20,
+            cpu: Duration::from_millis(100),
+            resources: 1024,
+            log_lines: 1000,
+            log_bytes: 1 << 20,
+        }
     }
 }
 
@@ -30,7 +42,19 @@ impl Limits {
     /// The narrower of both, for each of them.
     #[must_use]
     pub fn within(self, bounds: Bounds) -> Self {
-        Self { memory_bytes: self.memory_bytes.min(bounds.memory_bytes), cpu: self.cpu.min(bounds.cpu) }
+        Self {
+            memory_bytes: self.memory_bytes.min(bounds.memory_bytes),
+            cpu: self.cpu.min(bounds.cpu),
+            resources: self.resources.min(bounds.resources),
+            log_lines: self.log_lines.min(bounds.log_lines),
+            log_bytes: self.log_bytes.min(bounds.log_bytes),
+        }
+    }
+
+    /// As what those that it spawns may use at most.
+    pub(crate) fn bounds(self) -> Bounds {
+        let Self { memory_bytes, cpu, resources, log_lines, log_bytes } = self;
+        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes }
     }
 }
 
@@ -216,10 +240,13 @@ mod tests {
 
     #[test]
     fn limits_within_bounds_are_the_narrower_of_both() {
-        let limits = Limits { memory_bytes: 10, cpu: Duration::from_millis(10) };
-        let bounds = Bounds { memory_bytes: 5, cpu: Duration::from_millis(20) };
-        assert_eq!(limits.within(bounds), Limits { memory_bytes: 5, cpu: Duration::from_millis(10) });
+        let ms = Duration::from_millis;
+        let limits = Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8 };
+        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9 };
+        let both = Limits { memory_bytes: 5, cpu: ms(10), resources: 5, log_lines: 1, log_bytes: 8 };
+        assert_eq!(limits.within(bounds), both);
         assert_eq!(limits.within(Bounds::NONE), limits);
+        assert_eq!(Limits::default().within(both.bounds()), both);
     }
 
     #[test]

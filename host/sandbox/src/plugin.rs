@@ -12,6 +12,7 @@ use crate::cache::{Cached, Key};
 use crate::component::{self, Checked, Interface, LoadError};
 use crate::guest::Guest;
 use crate::limits::Limits;
+use crate::log::LogMeter;
 use crate::output::Output;
 use crate::sandbox::Shared;
 
@@ -85,7 +86,8 @@ impl Plugin {
 
     /// Makes incarnations of this plugin for one actor.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
-        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, config: Arc::new(config), output })
+        let log = Arc::new(LogMeter::new(&limits));
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, config: Arc::new(config), output, log })
     }
 }
 
@@ -117,6 +119,8 @@ pub(crate) struct PluginLauncher {
     pub(crate) limits: Limits,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
+    /// What they write to stderr counts together: a crash is no new beginning.
+    pub(crate) log: Arc<LogMeter>,
 }
 
 impl Launcher for PluginLauncher {
@@ -129,7 +133,7 @@ impl Launcher for PluginLauncher {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu }
+        self.limits.bounds()
     }
 
     fn watches(&self) -> bool {

@@ -14,6 +14,9 @@ use crate::imports::{self, Room};
 use crate::limits::TICK;
 use crate::plugin::Plugin;
 
+/// The largest component that is loaded, or looked at, by default.
+pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+
 /// How a sandbox is set up.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -24,11 +27,22 @@ pub struct SandboxConfig {
     /// Hands over batches as frames to plugins that can take them. Off, each message is a call of its own: slower,
     /// and otherwise the same, which is what tests and benches switch it off to see. Default: on.
     pub turns: bool,
+    /// Bytes of the stack of each guest, in whole pages. The host's own functions have another half mebibyte. Default:
+    /// 512 KiB.
+    pub stack_bytes: usize,
+    /// The largest component that is loaded. Default: 64 MiB.
+    pub component_bytes: u64,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache_dir: None, max_instances: 1000, turns: true }
+        Self {
+            cache_dir: None,
+            max_instances: 1000,
+            turns: true,
+            stack_bytes: engine::WASM_STACK_BYTES,
+            component_bytes: COMPONENT_BYTES,
+        }
     }
 }
 
@@ -78,6 +92,8 @@ pub(crate) struct Shared {
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) turns: bool,
+    pub(crate) stack_bytes: usize,
+    component_bytes: u64,
     allocation: String,
     max_instances: u32,
     /// Fewer than the manifest would admit, for want of memory mappings.
@@ -101,7 +117,7 @@ impl Sandbox {
             );
         }
         let max_instances = wanted.min(most);
-        let (engine, allocation) = engine::running(max_instances)?;
+        let (engine, allocation) = engine::running(max_instances, config.stack_bytes)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker)?;
         let shared = Arc::new(Shared {
@@ -110,6 +126,8 @@ impl Sandbox {
             cache,
             clock: Arc::default(),
             turns: config.turns,
+            stack_bytes: config.stack_bytes,
+            component_bytes: config.component_bytes,
             allocation,
             max_instances,
             capped: wanted > most,
@@ -126,12 +144,13 @@ impl Sandbox {
     /// Loads a plugin from a file, which is read once. Takes the compiled code from the cache, or compiles;
     /// that takes up to seconds, so call it where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
-        let wasm = component::read(file)?;
+        let wasm = component::read(file, self.shared.component_bytes)?;
         Plugin::load(&self.shared, name, file, &wasm)
     }
 
     /// Loads a plugin from memory. Errors give its name as the file.
     pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        component::check_size(Path::new(name), wasm.len() as u64, self.shared.component_bytes)?;
         Plugin::load(&self.shared, name, Path::new(name), wasm)
     }
 

@@ -56,6 +56,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
+    let limits = found.play_limits(&manifest.play.limits);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
@@ -73,6 +74,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         name: named.unwrap_or_else(|| "play".into()),
         plugins,
         max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
+        limits,
         supervision,
         dead_letters,
         actors,

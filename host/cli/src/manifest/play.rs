@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec};
+use playhouse_sandbox::Limits;
 
 use super::problem::Source;
 
@@ -20,6 +21,8 @@ pub struct Play {
     pub plugins: PathBuf,
     /// Most instances at once; none for the sandbox's default.
     pub max_instances: Option<u32>,
+    /// Bounds on plugins, and on what all actors have in common.
+    pub limits: PlayLimits,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
@@ -28,6 +31,15 @@ pub struct Play {
     pub actors: Vec<PlayActor>,
     /// What actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+}
+
+/// `[play.limits]`.
+#[derive(Debug)]
+pub struct PlayLimits {
+    /// Stack of each instance.
+    pub stack_bytes: usize,
+    /// The largest component that is loaded.
+    pub component_bytes: u64,
 }
 
 /// One actor of a [`Play`].
@@ -75,12 +87,12 @@ pub struct Settings {
     pub restart: RestartSpec,
     /// How it looks after its children.
     pub supervision: SupervisionSpec,
-    /// Memory of one instance.
-    pub memory_bytes: u64,
-    /// CPU time for one message.
-    pub cpu: Duration,
+    /// What the sandbox measures of each instance.
+    pub limits: Limits,
     /// Wall-clock time for one message.
     pub timeout: Duration,
+    /// Wall-clock time for a whole start.
+    pub start_timeout: Duration,
     /// Largest body it accepts.
     pub message_bytes: usize,
     /// Most children at a time.
@@ -89,6 +101,12 @@ pub struct Settings {
     pub max_timers: usize,
     /// Most watches at a time.
     pub max_watches: usize,
+    /// Most levels of spawned actors below it.
+    pub max_depth: usize,
+    /// Most sends and other effects in one turn.
+    pub max_effects: usize,
+    /// Most bytes sent in one turn.
+    pub max_effect_bytes: usize,
 }
 
 impl Play {

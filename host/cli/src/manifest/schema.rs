@@ -36,12 +36,26 @@ pub struct Play {
     pub plugins: Option<Spanned<String>>,
     /// Most instances that live at once, over all actors; at least all `instances` of the actors that start by themselves. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
+    /// Bounds on plugins, and on what all actors have in common.
+    #[serde(default)]
+    pub limits: PlayLimits,
     /// How the kernel looks after the top actors.
     #[serde(default)]
     pub supervision: Supervision,
     /// The store of messages that will not be handled.
     #[serde(default)]
     pub dead_letters: DeadLetters,
+}
+
+/// `[play.limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayLimits {
+    /// The largest `.wasm` file that is loaded. Example: `component = "8MiB"`. Default: `"64MiB"`.
+    pub component: Option<ByteSize>,
+    /// Stack of each instance, `"64KiB"` to `"64MiB"`; the host's own functions have another half mebibyte.
+    /// Example: `stack = "2MiB"`. Default: `"512KiB"`.
+    pub stack: Option<Spanned<ByteSize>>,
 }
 
 /// `[play.dead_letters]`. When it is full the oldest letter goes; it stays counted.
@@ -279,13 +293,32 @@ pub struct Limits {
     pub cpu: Option<Spanned<Time>>,
     /// Wall-clock time for one message. Example: `timeout = "1m"`. Default: `"5s"`.
     pub timeout: Option<Spanned<Time>>,
+    /// Wall-clock time for a whole start: making the instance, `init` and `prepare-children`, each of which has no more than
+    /// `timeout` either. Example: `start = "1m"`. Default: `"10s"`.
+    pub start: Option<Spanned<Time>>,
     /// Largest body it accepts, and largest reply it may give; at most `memory`, and at most `"1GiB"`.
     /// Example: `message = "64KiB"`. Default: `"1MiB"`.
     pub message: Option<Spanned<ByteSize>>,
     /// Most children at a time, those of the manifest included. Example: `children = 10000`. Default: 1024.
     pub children: Option<AtLeastOne>,
+    /// Most levels of spawned actors below it, 1 to 16: with 1, its children spawn nobody. Example: `depth = 2`. Default: 16.
+    pub depth: Option<Spanned<AtLeastOne>>,
     /// Most timers at a time. Example: `timers = 16`. Default: 1024.
     pub timers: Option<AtLeastOne>,
     /// Most watches of other actors at a time. Example: `watches = 16`. Default: 1024.
     pub watches: Option<AtLeastOne>,
+    /// Most that one turn may do: messages sent, children, timers and watches made and ended. One more is a crash with the
+    /// reason `limit`. Example: `effects = 100`. Default: 65536.
+    pub effects: Option<AtLeastOne>,
+    /// Most bytes of the messages that one turn sends, and of those that its timers hold at a time. One more is a crash with
+    /// the reason `limit`. Example: `effect_bytes = "1MiB"`. Default: `"16MiB"`.
+    pub effect_bytes: Option<ByteSize>,
+    /// Most open resources of the host's: streams, files, pollables. One more is a crash with the reason `limit`.
+    /// Example: `resources = 64`. Default: 1024.
+    pub resources: Option<AtLeastOne>,
+    /// Most lines on its standard error each second. The rest of the second is left out, counted, and said once.
+    /// Example: `log_lines = 50`. Default: 1000.
+    pub log_lines: Option<AtLeastOne>,
+    /// Most bytes of those each second. Example: `log_bytes = "64KiB"`. Default: `"1MiB"`.
+    pub log_bytes: Option<ByteSize>,
 }

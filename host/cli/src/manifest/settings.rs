@@ -5,16 +5,20 @@ use std::ops::Range;
 use std::time::Duration;
 
 use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec};
+use playhouse_sandbox::{Limits, SandboxConfig};
 use toml::Spanned;
 
 use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory, near_address};
-use super::play::Settings;
+use super::play::{PlayLimits, Settings};
 use super::problem::{Problem, nearest};
 use super::schema::{self, Manifest, Overflow, RestartKind};
 use super::units::{AtLeastOne, ByteSize, Text};
 
 /// What a 32-bit WebAssembly memory can hold.
 const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
+/// A guest's own stack.
+const LEAST_STACK: ByteSize = ByteSize(64 << 10);
+const MOST_STACK: ByteSize = ByteSize(64 << 20);
 /// A body is copied a few times on its way.
 const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
 
@@ -86,13 +90,54 @@ impl Found {
             mailbox: mailbox(written.mailbox),
             restart,
             supervision,
-            memory_bytes,
-            cpu: self.above_zero(limits.cpu.as_ref(), "limits.cpu", Duration::from_millis(100)),
+            limits: self.measured(limits, memory_bytes),
+            start_timeout: self.above_zero(limits.start.as_ref(), "limits.start", Duration::from_secs(10)),
             timeout: self.above_zero(limits.timeout.as_ref(), "limits.timeout", Duration::from_secs(5)),
             message_bytes,
             max_children: at_most(limits.children),
             max_timers: at_most(limits.timers),
             max_watches: at_most(limits.watches),
+            max_depth: self.depth(limits.depth.as_ref()),
+            max_effects: limits.effects.map_or(65_536, |n| n.0 as usize),
+            max_effect_bytes: limits.effect_bytes.map_or(16 << 20, in_memory),
+        }
+    }
+
+    /// Those that the sandbox looks after.
+    fn measured(&mut self, written: &schema::Limits, memory_bytes: u64) -> Limits {
+        let default = Limits::default();
+        Limits {
+            memory_bytes,
+            cpu: self.above_zero(written.cpu.as_ref(), "limits.cpu", default.cpu),
+            resources: written.resources.map_or(default.resources, |n| n.0 as usize),
+            log_lines: written.log_lines.map_or(default.log_lines, |n| n.0.into()),
+            log_bytes: written.log_bytes.map_or(default.log_bytes, |size| size.0),
+        }
+    }
+
+    fn depth(&mut self, written: Option<&Spanned<AtLeastOne>>) -> usize {
+        let Some(written) = written else { return kernel::MAX_SEGMENTS };
+        let depth = written.get_ref().0 as usize;
+        if depth > kernel::MAX_SEGMENTS {
+            let (what, most) = (format!("`limits.depth` is {depth}"), kernel::MAX_SEGMENTS);
+            let problem = Problem::at(written.span(), what, format!("it must be at most {most}"));
+            self.add(problem.help(format!("no address has more than {most} segments")));
+        }
+        depth
+    }
+
+    pub(super) fn play_limits(&mut self, written: &schema::PlayLimits) -> PlayLimits {
+        let default = SandboxConfig::default();
+        let why = "each of `max_instances` stacks takes address space";
+        self.at_most(written.stack.as_ref(), "play.limits.stack", MOST_STACK, why);
+        if let Some(small) = written.stack.as_ref().filter(|size| *size.get_ref() < LEAST_STACK) {
+            let what = format!("`play.limits.stack` is under {LEAST_STACK}");
+            let problem = Problem::at(small.span(), what, format!("it must be at least \"{LEAST_STACK}\""));
+            self.add(problem.help("a component needs some of it before its actor's own code runs"));
+        }
+        PlayLimits {
+            stack_bytes: written.stack.as_ref().map_or(default.stack_bytes, |size| in_memory(*size.get_ref())),
+            component_bytes: written.component.map_or(default.component_bytes, |size| size.0),
         }
     }
 

@@ -1,19 +1,30 @@
 //! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply, and such a
 //! one is only counted.
 
-use super::Outcome;
+use tokio::time::Instant;
+
+use super::{Failure, Hand, Outcome};
+use crate::ask::AskError;
+use crate::dead_letter::DeadReason;
 
 #[derive(Default)]
 pub(super) struct Outcomes {
     messages: usize,
     /// The outcomes that are more than that, by the index of their message.
     notable: Vec<(usize, Outcome)>,
+    /// Of their replies.
+    bytes: usize,
 }
 
 impl Outcomes {
     /// Finished messages.
     pub(super) fn len(&self) -> usize {
         self.messages
+    }
+
+    /// Bytes of the replies among them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -24,18 +35,61 @@ impl Outcomes {
     pub(super) fn push(&mut self, index: usize, outcome: Option<Outcome>) {
         self.messages += 1;
         if let Some(outcome) = outcome {
+            if let Outcome::Done(Some(reply)) = &outcome {
+                self.bytes += reply.len();
+            }
             self.notable.push((index, outcome));
         }
     }
 
     /// Takes out all; the room they took stays.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
-        self.messages = 0;
+        (self.messages, self.bytes) = (0, 0);
         self.notable.drain(..)
     }
 
     pub(super) fn clear(&mut self) {
-        self.messages = 0;
+        (self.messages, self.bytes) = (0, 0);
         self.notable.clear();
+    }
+}
+
+impl Hand {
+    /// Makes the outcome of one message final; false when the message lives on, for a retry.
+    pub(super) fn settle(&self, index: usize, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Done(reply) => {
+                let token = self.batch.reply(index);
+                if token.is_some() {
+                    self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
+                }
+                return true;
+            }
+            Outcome::Failed(failure) => {
+                let mut message = self.batch.message(index);
+                message.envelope.attempt += 1;
+                let attempt = message.envelope.attempt;
+                let restart = &self.actor.spec.restart;
+                match failure {
+                    Failure::Retry(text) if attempt < restart.attempts => {
+                        let ceiling = restart.backoff.ceiling(attempt);
+                        tracing::info!(
+                            target: "playhouse", address = %self.address(), id = %message.envelope.id,
+                            attempt, "will retry: {text}"
+                        );
+                        let due = Instant::now() + self.world.jitter(ceiling);
+                        self.lane.backlog.lock().delayed.push((due, message));
+                        return false;
+                    }
+                    Failure::Retry(text) => {
+                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text), false);
+                    }
+                    Failure::Reject(text) => {
+                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
+                    }
+                }
+            }
+        }
+        true
     }
 }

@@ -8,6 +8,7 @@ mod crashes;
 mod directives;
 mod instances;
 mod letters;
+mod limits;
 mod mailboxes;
 mod restarts;
 mod stage;
