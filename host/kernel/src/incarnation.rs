@@ -402,7 +402,7 @@ impl Incarnation {
 
 /// A turn that did too much is none: what it recorded is not committed.
 fn within_limits_of(behavior: &mut dyn Behavior) -> Result<(), Broken> {
-    behavior.hand().within_limits().map_err(|overrun| Broken::Crash(Crash::new(overrun.into())))
+    behavior.hand().within_limits().map_err(|overrun| Broken::Crash(overrun.into()))
 }
 
 /// Goes to the end of the runtime's queue. A lane that was just woken from here waits in a place of this thread from where

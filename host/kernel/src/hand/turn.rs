@@ -3,7 +3,7 @@
 
 use super::Hand;
 use super::effects::CONFIG_BYTES;
-use crate::crash::CrashReason;
+use crate::crash::{Crash, CrashReason};
 
 /// Sends and other effects that wait for one commit, whatever the limits say: each takes more room here than in the bytes
 /// that ask for it.
@@ -53,6 +53,12 @@ pub enum Overrun {
 impl From<Overrun> for CrashReason {
     fn from(overrun: Overrun) -> Self {
         Self::Limit { more_than: overrun.to_string() }
+    }
+}
+
+impl From<Overrun> for Crash {
+    fn from(overrun: Overrun) -> Self {
+        Self::new(overrun.into())
     }
 }
 
