@@ -252,10 +252,16 @@ fn extend_short(bytes: &mut Vec<u8>, more: &[u8]) {
         return bytes.extend_from_slice(more);
     }
     let (large, rest) = more.as_chunks::<64>();
-    large.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
+    for chunk in large {
+        bytes.extend_from_slice(chunk);
+    }
     let (small, rest) = rest.as_chunks::<8>();
-    small.iter().for_each(|chunk| bytes.extend_from_slice(chunk));
-    rest.iter().for_each(|byte| bytes.push(*byte));
+    for chunk in small {
+        bytes.extend_from_slice(chunk);
+    }
+    for byte in rest {
+        bytes.push(*byte);
+    }
 }
 
 /// Reads the operations of a frame, in order. It borrows nothing, so that who reads may write headers into the frame
