@@ -12,7 +12,7 @@ const MOST_RECORDED: usize = 1 << 20;
 const FULL_BYTES: usize = 1 << 20;
 const FULL_SENDS: usize = 1 << 14;
 /// Bytes of a frame that an effect takes beside its body, at most.
-const EFFECT_BYTES: usize = 28;
+const EFFECT_BYTES: usize = 96;
 
 /// Of what a turn wanted more than there may be. Reads on from "more than".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +65,17 @@ impl From<Overrun> for Crash {
 /// What the message in hand, or the hook, has used of its limits.
 #[derive(Default)]
 pub(super) struct Turn {
-    pub(super) bytes: usize,
+    effects: usize,
+    bytes: usize,
     /// It went too far; stays until the incarnation ends.
     overrun: Option<Overrun>,
+}
+
+impl Turn {
+    /// The next message has limits of its own.
+    pub(super) fn begin(&mut self) {
+        (self.effects, self.bytes) = (0, 0);
+    }
 }
 
 impl Hand {
@@ -78,18 +86,19 @@ impl Hand {
 
     /// Whether so much is recorded that the rest of the messages should wait until it is committed.
     pub fn is_full(&self) -> bool {
-        self.bodies.len() + self.outcomes.bytes() >= FULL_BYTES || self.sends.len() >= FULL_SENDS
+        self.bytes.len() + self.outcomes.bytes() >= FULL_BYTES || self.recorded >= FULL_SENDS
     }
 
     /// Before one more send or effect with a body of so many bytes is recorded.
     #[inline]
     pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Overrun> {
-        self.turn.bytes += bytes;
-        let (spec, effects) = (&self.actor.spec, self.sends.len() - self.sends_finished);
-        if effects < spec.max_effects && self.turn.bytes <= spec.max_effect_bytes && self.sends.len() < MOST_RECORDED {
+        let (spec, turn) = (&self.actor.spec, &mut self.turn);
+        turn.effects += 1;
+        turn.bytes += bytes;
+        if turn.effects <= spec.max_effects && turn.bytes <= spec.max_effect_bytes && self.recorded < MOST_RECORDED {
             return Ok(());
         }
-        Err(self.overran(effects))
+        Err(self.overran())
     }
 
     /// As [`Hand::admit`], for a timer: what its timers hold counts as well.
@@ -113,9 +122,9 @@ impl Hand {
     }
 
     #[cold]
-    fn overran(&mut self, effects: usize) -> Overrun {
+    fn overran(&mut self) -> Overrun {
         let spec = &self.actor.spec;
-        let overrun = if effects >= spec.max_effects {
+        let overrun = if self.turn.effects > spec.max_effects {
             Overrun::Effects { most: spec.max_effects }
         } else if self.turn.bytes > spec.max_effect_bytes {
             Overrun::EffectBytes { most_bytes: spec.max_effect_bytes }

@@ -126,7 +126,7 @@ async fn a_hook_is_a_turn_as_well() {
 async fn frames_that_are_handed_over_without_end_are_a_crash() {
     let hands_over = quick(|hand| {
         let overrun = loop {
-            if let Err(error) = hand.record::<BulkError>(vec![0; 1 << 20], |_, _| Ok(())) {
+            if let Err(error) = hand.record::<BulkError>(vec![0; 1 << 20], |_| Ok(())) {
                 break error;
             }
         };
