@@ -13,8 +13,20 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
+use crate::address::Address;
+use crate::dead_letter::DeadReason;
 use crate::log::{Batch, Log};
 use crate::message::{Envelope, Message};
+use crate::policy::PolicySpec;
+
+pub(crate) mod clerk;
+mod order;
+mod ordered;
+mod pressure;
+
+use order::Order;
+use pressure::Pressure;
+pub use pressure::{MailboxView, PressureView};
 
 /// What happens to a message that finds the mailbox full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +79,18 @@ pub(crate) enum Signal {
 }
 
 pub(crate) struct Mailbox {
+    /// Whose it is, for the log.
+    address: Address,
     spec: MailboxSpec,
     inner: Mutex<Inner>,
+    pressure: Pressure,
 }
 
 struct Inner {
+    /// What the lanes take from. Without a policy, all that waits.
     log: Log,
+    /// With a policy, what it has not given out yet.
+    order: Option<Box<Order>>,
     /// No message comes in any more.
     closed: bool,
     /// By lane.
@@ -84,6 +102,8 @@ struct Inner {
     next_ticket: u64,
     /// Messages ever let in: what idleness is measured by.
     accepted: u64,
+    /// Most messages that ever waited after a delivery.
+    most: usize,
 }
 
 /// Most lanes of one mailbox: the bits of `Inner::idle`.
@@ -104,11 +124,13 @@ struct Seat {
     nudged: bool,
     /// It takes no more: it drained the mailbox, or will not run again.
     done: bool,
+    /// How many messages it asked for when it went to sleep: a policy gives out what was asked for.
+    wants: usize,
 }
 
 impl Seat {
     fn new() -> Self {
-        Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false }
+        Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false, wants: 0 }
     }
 }
 
@@ -144,32 +166,59 @@ pub(crate) struct Room<'a> {
     inner: &'a mut Inner,
     /// What [`Overflow::DropOldest`] pushed out.
     pub(crate) displaced: Vec<Message>,
+    /// A message found no room of its own.
+    full: bool,
 }
 
 impl Room<'_> {
     /// Appends the message, or says that there is no room for it.
     pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
         while !self.inner.has_room(self.spec, body.len()) {
+            self.full = true;
+            if let Some(order) = &self.inner.order {
+                if order.has_room_to_choose(body.len()) {
+                    break;
+                }
+                return false;
+            }
             if self.spec.overflow != Overflow::DropOldest {
                 return false;
             }
             self.displaced.extend(self.inner.log.pop());
         }
-        self.inner.log.append(envelope, body);
+        match &mut self.inner.order {
+            Some(order) if order.decides() => order.arrive(envelope, body),
+            _ => self.inner.log.append(envelope, body),
+        }
         self.inner.accepted += 1;
         true
     }
 }
 
 impl Inner {
+    /// Messages that wait, given out or not.
+    fn waiting(&self) -> usize {
+        self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
+    }
+
+    fn bytes(&self) -> usize {
+        self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
+    }
+
     fn has_room(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        self.log.len() == 0
-            || self.log.len() < spec.capacity && self.log.bytes() + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+        let waiting = self.waiting();
+        waiting == 0 || waiting < spec.capacity && self.bytes() + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+    }
+
+    /// Whether a message gets in: there is room, or the policy makes some.
+    fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        self.has_room(spec, body_bytes)
+            || self.order.as_ref().is_some_and(|order| order.has_room_to_choose(body_bytes))
     }
 
     /// The first blocked sender, when there may be room for it now.
     fn next_sender(&mut self, spec: &MailboxSpec) -> Option<Waker> {
-        if self.closed || self.has_room(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
+        if self.closed || self.lets_in(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
     }
 
     /// An idle lane, to be woken for a message.
@@ -197,18 +246,22 @@ fn bit(lane: usize) -> u64 {
 
 impl Mailbox {
     /// An empty mailbox for 1 to [`MOST_LANES`] lanes.
-    pub(crate) fn new(spec: MailboxSpec, lanes: usize) -> Self {
+    pub(crate) fn new(address: Address, spec: MailboxSpec, policy: Option<PolicySpec>, lanes: usize) -> Self {
         assert!((1..=MOST_LANES).contains(&lanes), "the plan was checked");
         Self {
+            address,
             spec,
+            pressure: Pressure::default(),
             inner: Mutex::new(Inner {
                 log: Log::default(),
+                order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
                 seats: (0..lanes).map(|_| Seat::new()).collect(),
                 idle: 0,
                 blocked: VecDeque::new(),
                 next_ticket: 0,
                 accepted: 0,
+                most: 0,
             }),
         }
     }
@@ -219,7 +272,50 @@ impl Mailbox {
 
     /// Messages that wait.
     pub(crate) fn len(&self) -> usize {
-        self.inner.lock().log.len()
+        self.inner.lock().waiting()
+    }
+
+    /// What happens, now, to a message that finds it full.
+    pub(crate) fn overflow(&self) -> Overflow {
+        let inner = self.inner.lock();
+        let order = inner.order.as_ref();
+        order.map_or(self.spec.overflow, |order| order.spec.overflow.unwrap_or_else(|| order.rules.when_full.into()))
+    }
+
+    /// Counts a message that found no room, for whatever reason it went.
+    pub(crate) fn count_loss(&self, reason: &DeadReason) {
+        self.pressure.count(reason);
+    }
+
+    pub(crate) fn view(&self) -> MailboxView {
+        let overflow = self.overflow();
+        let inner = self.inner.lock();
+        MailboxView {
+            waiting: inner.waiting(),
+            bytes: inner.bytes(),
+            most: inner.most,
+            capacity: self.spec.capacity,
+            overflow,
+            pressure: self.pressure.view(inner.blocked.len()),
+            policy: inner.order.as_ref().map(|order| order.view()),
+        }
+    }
+
+    /// A message found no room: once for each episode, people are told.
+    fn warn_if_new(&self, waiting: usize, bytes: usize) {
+        if !self.pressure.is_full() {
+            return;
+        }
+        let then = match self.overflow() {
+            Overflow::Block => "senders wait",
+            Overflow::Reject => "messages are refused",
+            Overflow::DropNewest => "new messages are dropped",
+            Overflow::DropOldest => "the oldest messages are dropped",
+        };
+        tracing::warn!(
+            target: "playhouse", address = %self.address, waiting, bytes, capacity = self.spec.capacity,
+            "the mailbox is full: {then}"
+        );
     }
 
     pub(crate) fn accepted(&self) -> u64 {
@@ -233,7 +329,7 @@ impl Mailbox {
     }
 
     fn push_as(&self, ticket: Option<u64>, fill: impl FnOnce(&mut Room<'_>)) -> Result<Vec<Message>, Refused> {
-        let (displaced, waker) = {
+        let (displaced, waker, full) = {
             let mut inner = self.inner.lock();
             if inner.closed {
                 return Err(Refused::Closed);
@@ -242,14 +338,23 @@ impl Mailbox {
                 return Err(Refused::Full);
             }
             let before = inner.accepted;
-            let mut room = Room { spec: &self.spec, inner: &mut inner, displaced: Vec::new() };
+            let mut room = Room { spec: &self.spec, inner: &mut inner, displaced: Vec::new(), full: false };
             fill(&mut room);
-            let displaced = room.displaced;
-            let waker = if inner.accepted == before { None } else { inner.next_lane() };
-            (displaced, waker)
+            let (displaced, full) = (room.displaced, room.full);
+            let (came, waiting) = (inner.accepted != before, inner.waiting());
+            inner.most = inner.most.max(waiting);
+            let waker = match &mut inner.order {
+                _ if !came => None,
+                Some(order) if order.decides() => order.clerk.take(),
+                _ => inner.next_lane(),
+            };
+            (displaced, waker, full.then(|| (waiting, inner.bytes())))
         };
         if let Some(waker) = waker {
             waker.wake();
+        }
+        if let Some((waiting, bytes)) = full {
+            self.warn_if_new(waiting, bytes);
         }
         Ok(displaced)
     }
@@ -260,7 +365,9 @@ impl Mailbox {
         let ticket = inner.next_ticket;
         inner.next_ticket += 1;
         inner.blocked.push_back(Blocked { ticket, waker: None });
-        Place { mailbox: self, ticket }
+        drop(inner);
+        self.pressure.begins_to_wait();
+        Place { mailbox: self, ticket, since: Instant::now() }
     }
 
     /// The supervisor's word to a lane that looks into its backlog first.
@@ -296,30 +403,36 @@ impl Mailbox {
         more_to_come: bool,
         batch: &mut Batch,
     ) -> Poll<Took> {
-        let (sender, other) = {
+        let (sender, other, drained) = {
             let mut inner = self.inner.lock();
             let inner = &mut *inner;
             inner.idle &= !bit(lane);
-            let seat = &mut inner.seats[lane];
-            match seat.signal {
+            let Seat { signal, nudged, .. } = inner.seats[lane];
+            match signal {
                 Signal::Run => {}
-                Signal::Drain if inner.log.len() > 0 || more_to_come || seat.nudged => {}
+                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
+            let seat = &mut inner.seats[lane];
             if inner.log.len() == 0 {
                 if std::mem::take(&mut seat.nudged) {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 remember(&mut seat.consumer, cx);
+                seat.wants = max;
                 inner.idle |= bit(lane);
+                if let Some(clerk) = inner.clerk_for_work() {
+                    clerk.wake();
+                }
                 return Poll::Pending;
             }
             inner.log.take(inner.share(max), max_bytes, batch);
             let other = if inner.log.len() > 0 { inner.next_lane() } else { None };
-            (inner.next_sender(&self.spec), other)
+            (inner.next_sender(&self.spec), other, inner.drained_lanes())
         };
         let shared = other.is_some();
+        drained.into_iter().for_each(Waker::wake);
         if let Some(sender) = sender {
             sender.wake();
         }
@@ -391,11 +504,16 @@ impl Mailbox {
     /// closes the mailbox; from then on nothing comes in.
     pub(crate) fn is_drained(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
-        if inner.log.len() == 0 && inner.blocked.is_empty() {
+        let mut clerk = None;
+        if inner.waiting() == 0 && inner.blocked.is_empty() {
             inner.seats[lane].done = true;
             inner.closed |= inner.seats.iter().all(|seat| seat.done);
+            clerk = if inner.closed { inner.dismiss_clerk() } else { None };
         }
-        inner.closed || inner.seats[lane].done
+        let drained = inner.closed || inner.seats[lane].done;
+        drop(inner);
+        clerk.into_iter().for_each(Waker::wake);
+        drained
     }
 
     /// A lane will not run again. Names one that goes on, if any.
@@ -410,11 +528,11 @@ impl Mailbox {
         self.inner.lock().closed
     }
 
-    /// A lane that was retired may run again: lets messages in.
-    pub(crate) fn reopen(&self, lane: usize) {
+    /// A lane that was retired may run again: lets messages in. Whether the mailbox was closed.
+    pub(crate) fn reopen(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = false;
-        inner.closed = false;
+        std::mem::replace(&mut inner.closed, false)
     }
 
     /// Closes the mailbox and returns what waited in it.
@@ -422,8 +540,11 @@ impl Mailbox {
         let (messages, wakers) = {
             let mut inner = self.inner.lock();
             inner.closed = true;
-            let wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
-            (inner.log.drain(), wakers)
+            let mut wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
+            wakers.extend(inner.dismiss_clerk());
+            let mut messages = inner.log.drain();
+            messages.extend(inner.order.as_mut().into_iter().flat_map(|order| order.drain()));
+            (messages, wakers)
         };
         for waker in wakers {
             waker.wake();
@@ -443,6 +564,7 @@ fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
 pub(crate) struct Place<'a> {
     mailbox: &'a Mailbox,
     ticket: u64,
+    since: Instant,
 }
 
 impl Place<'_> {
@@ -455,7 +577,7 @@ impl Place<'_> {
     ) -> Result<Vec<Message>, Refused> {
         let turn = std::future::poll_fn(|cx| {
             let mut inner = self.mailbox.inner.lock();
-            let room = inner.closed || inner.has_room(&self.mailbox.spec, body_bytes);
+            let room = inner.closed || inner.lets_in(&self.mailbox.spec, body_bytes);
             let (place, blocked) = inner
                 .blocked
                 .iter_mut()
@@ -482,6 +604,7 @@ impl Drop for Place<'_> {
             inner.blocked.retain(|blocked| blocked.ticket != self.ticket);
             inner.next_sender(&self.mailbox.spec)
         };
+        self.mailbox.pressure.waited(self.since.elapsed());
         if let Some(waker) = woken {
             waker.wake();
         }

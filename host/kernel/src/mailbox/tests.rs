@@ -52,7 +52,7 @@ impl Model {
     fn new(lanes: usize) -> Self {
         let lane = || (Doing::Works, Arc::default());
         Self {
-            mailbox: Mailbox::new(MailboxSpec::default(), lanes),
+            mailbox: Mailbox::new(Address::root(), MailboxSpec::default(), None, lanes),
             lanes: std::iter::repeat_with(lane).take(lanes).collect(),
         }
     }
