@@ -2,9 +2,11 @@
 //! out, and starts it again after a crash. Nobody else waits for the policy, and no lock is held while it is called.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -155,11 +157,16 @@ impl Clerk {
         }
     }
 
-    /// A call of the policy's code under its timeout and a net for panics.
+    /// A call of the policy's code under its timeout and a net for panics; it ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
         let limit = self.spec.timeout;
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
-        let reason = match tokio::time::timeout(limit, caught).await {
+        let mut timed = pin!(tokio::time::timeout(limit, caught));
+        let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),
+        });
+        let reason = match answer.await? {
             Ok(Ok(Ok(value))) => return Ok(value),
             Ok(Ok(Err(crash))) => return Err(End::Crashed(crash)),
             Ok(Err(panic)) => CrashReason::Panic { message: panic_message(&*panic) },

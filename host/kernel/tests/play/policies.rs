@@ -108,7 +108,8 @@ impl MailboxPolicy for Sorter {
 
     fn take(&mut self, most: u32, overdue: Option<Key>) -> BoxFuture<'_, Result<Vec<Key>, Crash>> {
         let overdue = overdue.and_then(|overdue| self.waiting.keys().find(|(_, key)| *key == overdue).copied());
-        let mut keys: Vec<_> = overdue.into_iter().inspect(|place| drop(self.waiting.remove(place))).collect();
+        let mut keys: Vec<_> = overdue.into_iter().collect();
+        self.waiting.retain(|place, _| !keys.contains(place));
         while keys.len() < most as usize
             && let Some((place, _)) = self.waiting.pop_first()
         {
