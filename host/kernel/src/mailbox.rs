@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
-use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::dead_letter::DeadReason;
@@ -20,11 +19,14 @@ use crate::message::{Envelope, Message};
 use crate::policy::PolicySpec;
 
 pub(crate) mod clerk;
+mod line;
 mod order;
 mod ordered;
 mod pressure;
 
-use order::Order;
+use line::Blocked;
+pub(crate) use line::Place;
+use order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use pressure::Pressure;
 pub use pressure::{MailboxView, PressureView};
 
@@ -134,11 +136,6 @@ impl Seat {
     }
 }
 
-struct Blocked {
-    ticket: u64,
-    waker: Option<Waker>,
-}
-
 /// What a look into the mailbox found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Took {
@@ -175,13 +172,11 @@ impl Room<'_> {
     pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
         while !self.inner.has_room(self.spec, body.len()) {
             self.full = true;
-            if let Some(order) = &self.inner.order {
-                if order.has_room_to_choose(body.len()) {
-                    break;
-                }
-                return false;
+            if self.inner.has_room_to_choose(self.spec, body.len()) {
+                break;
             }
-            if self.spec.overflow != Overflow::DropOldest {
+            // Nobody but the policy drops what it knows of.
+            if self.inner.order.is_some() || self.spec.overflow != Overflow::DropOldest {
                 return false;
             }
             self.displaced.extend(self.inner.log.pop());
@@ -212,8 +207,15 @@ impl Inner {
 
     /// Whether a message gets in: there is room, or the policy makes some.
     fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        self.has_room(spec, body_bytes)
-            || self.order.as_ref().is_some_and(|order| order.has_room_to_choose(body_bytes))
+        self.has_room(spec, body_bytes) || self.has_room_to_choose(spec, body_bytes)
+    }
+
+    /// Whether there is room beyond the bounds, for a policy that chooses what goes.
+    fn has_room_to_choose(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        let bytes = self.bytes();
+        self.order.as_ref().is_some_and(|order| order.chooses())
+            && self.waiting() < spec.capacity + CHOICE_MESSAGES
+            && (bytes <= spec.capacity_bytes || bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes + CHOICE_BYTES)
     }
 
     /// The first blocked sender, when there may be room for it now.
@@ -357,17 +359,6 @@ impl Mailbox {
             self.warn_if_new(waiting, bytes);
         }
         Ok(displaced)
-    }
-
-    /// Takes a place in the line of senders that wait for room.
-    pub(crate) fn queue_up(&self) -> Place<'_> {
-        let mut inner = self.inner.lock();
-        let ticket = inner.next_ticket;
-        inner.next_ticket += 1;
-        inner.blocked.push_back(Blocked { ticket, waker: None });
-        drop(inner);
-        self.pressure.begins_to_wait();
-        Place { mailbox: self, ticket, since: Instant::now() }
     }
 
     /// The supervisor's word to a lane that looks into its backlog first.
@@ -557,57 +548,6 @@ fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
         Some(waker) => waker.clone_from(cx.waker()),
         none => *none = Some(cx.waker().clone()),
-    }
-}
-
-/// A place in the line of senders. Dropping it leaves the line.
-pub(crate) struct Place<'a> {
-    mailbox: &'a Mailbox,
-    ticket: u64,
-    since: Instant,
-}
-
-impl Place<'_> {
-    /// Waits for room for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
-    pub(crate) async fn push(
-        &self,
-        body_bytes: usize,
-        deadline: Instant,
-        fill: impl FnOnce(&mut Room<'_>),
-    ) -> Result<Vec<Message>, Refused> {
-        let turn = std::future::poll_fn(|cx| {
-            let mut inner = self.mailbox.inner.lock();
-            let room = inner.closed || inner.lets_in(&self.mailbox.spec, body_bytes);
-            let (place, blocked) = inner
-                .blocked
-                .iter_mut()
-                .enumerate()
-                .find(|(_, blocked)| blocked.ticket == self.ticket)
-                .expect("a place stays in the line until it is dropped");
-            if room && place == 0 {
-                return Poll::Ready(());
-            }
-            blocked.waker = Some(cx.waker().clone());
-            Poll::Pending
-        });
-        if tokio::time::timeout_at(deadline, turn).await.is_err() {
-            return Err(Refused::Full);
-        }
-        self.mailbox.push_as(Some(self.ticket), fill)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let woken = {
-            let mut inner = self.mailbox.inner.lock();
-            inner.blocked.retain(|blocked| blocked.ticket != self.ticket);
-            inner.next_sender(&self.mailbox.spec)
-        };
-        self.mailbox.pressure.waited(self.since.elapsed());
-        if let Some(waker) = woken {
-            waker.wake();
-        }
     }
 }
 

@@ -152,16 +152,27 @@ pub struct PolicySpec {
 }
 
 impl PolicySpec {
+    /// Without a word: [`PolicySpec::overtakes`].
+    pub const OVERTAKES: u64 = 10_000;
+    /// Without a word: [`PolicySpec::timeout`].
+    pub const TIMEOUT: Duration = Duration::from_secs(1);
+    /// Without a word: [`PolicySpec::backoff`].
+    pub const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(1) };
+    /// Without a word: [`PolicySpec::intensity`].
+    pub const INTENSITY: u32 = 10;
+    /// Without a word: [`PolicySpec::period`].
+    pub const PERIOD: Duration = Duration::from_secs(10);
+
     /// Every default.
     pub fn new(launcher: Arc<dyn PolicyLauncher>) -> Self {
         Self {
             launcher,
             overflow: None,
-            overtakes: 10_000,
-            timeout: Duration::from_secs(1),
-            backoff: Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(1) },
-            intensity: 10,
-            period: Duration::from_secs(10),
+            overtakes: Self::OVERTAKES,
+            timeout: Self::TIMEOUT,
+            backoff: Self::BACKOFF,
+            intensity: Self::INTENSITY,
+            period: Self::PERIOD,
         }
     }
 }
@@ -197,4 +208,3 @@ pub enum PolicyState {
     /// The mailbox is closed.
     Ended,
 }
-

@@ -96,7 +96,9 @@ impl Clerk {
         let plugin = self.spec.launcher.plugin();
         let next = if too_often {
             let (intensity, period) = (self.spec.intensity, self.spec.period);
-            format!("; more than {intensity} crashes within {period:?}: the mailbox goes on without it, first in, first out")
+            format!(
+                "; more than {intensity} crashes within {period:?}: the mailbox goes on without it, first in, first out"
+            )
         } else {
             String::new()
         };
@@ -109,8 +111,7 @@ impl Clerk {
 
     /// One run of the policy, to its end.
     async fn serve(&self, run: u64) -> End {
-        let about =
-            About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
+        let about = About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
         let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
             Ok(policy) => policy,
             Err(end) => return end,

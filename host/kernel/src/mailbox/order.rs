@@ -18,9 +18,10 @@ use crate::policy::{
 const MOST_ARRIVALS: usize = 256;
 /// Most bytes of bodies that it is shown in one call, after the first message.
 const MOST_SHOWN_BYTES: usize = 1 << 20;
-/// While it chooses what to drop, so many messages and bytes, or one message, are let in beyond the mailbox's bounds:
-/// it must see what it chooses from.
-const CHOICE: (usize, usize) = (64, 1 << 20);
+/// While a policy chooses what to drop, so many messages and bytes, or one larger message, are let in beyond the mailbox's
+/// bounds: it must see what it chooses from.
+pub(super) const CHOICE_MESSAGES: usize = 64;
+pub(super) const CHOICE_BYTES: usize = 1 << 20;
 
 /// All that a mailbox keeps for its policy.
 pub(super) struct Order {
@@ -104,14 +105,6 @@ impl Order {
         self.state == PolicyState::Running && self.spec.overflow.is_none() && self.rules.when_full == WhenFull::Choose
     }
 
-    /// There is room for one more message beyond the bounds, so that the policy can choose.
-    pub(super) fn has_room_to_choose(&self, body_bytes: usize) -> bool {
-        let (messages, bytes) = CHOICE;
-        let fresh = self.fresh();
-        self.chooses()
-            && (fresh == 0 || fresh < messages && self.bytes - self.told_bytes + body_bytes + HEADER_BYTES <= bytes)
-    }
-
     pub(super) fn arrive(&mut self, envelope: &Envelope, body: &[u8]) {
         let held = Held { message: Message { envelope: *envelope, body: body.to_vec() }, since: self.given };
         self.bytes += held.bytes();
@@ -176,10 +169,8 @@ impl Order {
         let bytes: usize = dropped.iter().map(Held::bytes).sum();
         if dropped.len() < excess.messages as usize || (bytes as u64) < excess.bytes {
             let Excess { messages, bytes: wanted } = excess;
-            let breach = format!(
-                "dropped {} messages of {bytes} bytes, and {messages} of {wanted} had to go",
-                dropped.len()
-            );
+            let breach =
+                format!("dropped {} messages of {bytes} bytes, and {messages} of {wanted} had to go", dropped.len());
             self.restore(keys, dropped);
             return Err(breach);
         }

@@ -67,11 +67,7 @@ impl Mailbox {
     }
 
     /// Runs `act` if the clerk of this generation has business here.
-    fn serve<T>(
-        &self,
-        generation: u64,
-        act: impl FnOnce(&mut Inner) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+    fn serve<T>(&self, generation: u64, act: impl FnOnce(&mut Inner) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut inner = self.inner.lock();
         match &inner.order {
             Some(order) if order.generation == generation && !inner.closed => act(&mut inner),

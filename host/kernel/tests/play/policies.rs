@@ -55,8 +55,7 @@ impl PolicyLauncher for Sorting {
         let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
         assert_eq!(about.run, run);
         let made = (self.fault)(run, "launch", &mut Vec::new());
-        let policy: Box<dyn MailboxPolicy> =
-            Box::new(Sorter { sorting: self.clone(), run, waiting: BTreeMap::new() });
+        let policy: Box<dyn MailboxPolicy> = Box::new(Sorter { sorting: self.clone(), run, waiting: BTreeMap::new() });
         Box::pin(async { made.map(|_| policy) })
     }
 
@@ -291,14 +290,43 @@ async fn a_crash_of_a_policy_loses_no_message_whatever_it_did() {
         ("put", |_| Ok(true), "did not finish within 1s (limits.timeout)"),
         ("take", |_| Ok(true), "did not finish within 1s (limits.timeout)"),
         ("take", |keys| Ok(keys.swap_remove(0) == 99), "gave none of the 2 messages that it has"),
-        ("take", |keys| { keys[0] = 99; Ok(false) }, "gave the message 99, which it does not have"),
-        ("put", |keys| { keys.extend([1, 1]); Ok(false) }, "dropped the message 1 twice"),
-        ("take", |keys| { keys.extend([2, 3]); Ok(false) }, "gave 3 messages, and was asked for at most 1"),
-        ("size", |keys| { keys.push(7); Ok(false) }, "says that it has 7 messages, and it has 1"),
+        (
+            "take",
+            |keys| {
+                keys[0] = 99;
+                Ok(false)
+            },
+            "gave the message 99, which it does not have",
+        ),
+        (
+            "put",
+            |keys| {
+                keys.extend([1, 1]);
+                Ok(false)
+            },
+            "dropped the message 1 twice",
+        ),
+        (
+            "take",
+            |keys| {
+                keys.extend([2, 3]);
+                Ok(false)
+            },
+            "gave 3 messages, and was asked for at most 1",
+        ),
+        (
+            "size",
+            |keys| {
+                keys.push(7);
+                Ok(false)
+            },
+            "says that it has 7 messages, and it has 1",
+        ),
     ];
     for (at, wrong, why) in wrongs {
         let journal = Journal::default();
-        let policy = sorting().fault(move |run, call, keys| if run == 1 && call == at { wrong(keys) } else { Ok(false) });
+        let policy =
+            sorting().fault(move |run, call, keys| if run == 1 && call == at { wrong(keys) } else { Ok(false) });
         let kernel = start(vec![closed_shop(&journal, policy)]).await;
         tell_all(&kernel, &["b1", "a1"]).await;
         open(&kernel).await;
