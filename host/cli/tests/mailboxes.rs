@@ -69,35 +69,171 @@ fn what_is_spawned_may_have_one_too() {
 
 #[test]
 fn a_mailbox_of_a_plugin_without_one() {
-    check_actor("mailbox = { kind = \"plugin\" }", expect![[""]]);
+    check_actor("mailbox = { kind = \"plugin\" }", expect![[r#"
+        stderr:
+          × the mailbox has no plugin
+           ╭─[playhouse.toml:4:20]
+         3 │ plugin = "count"
+         4 │ mailbox = { kind = "plugin" }
+           ·                    ────┬───
+           ·                        ╰── this needs one
+           ╰────
+          help: add plugin = "priority", or whichever shall decide; or leave `kind` out
+
+    "#]]);
 }
 
 #[test]
 fn keys_of_a_plugin_where_there_is_none() {
     check_actor(
         "[actor.mailbox]\nplugin = \"priority\"\nconfig = { a = 1 }\novertakes = 3\n[actor.mailbox.limits]\ncpu = \"1ms\"",
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `mailbox.plugin` is for a mailbox plugin, and there is none
+               ╭─[playhouse.toml:5:10]
+             4 │ [actor.mailbox]
+             5 │ plugin = "priority"
+               ·          ─────┬────
+               ·               ╰── here
+             6 │ config = { a = 1 }
+               ╰────
+              help: add kind = "plugin" and plugin = "…" to the mailbox, or leave the key out
+
+              × `mailbox.config` is for a mailbox plugin, and there is none
+               ╭─[playhouse.toml:6:10]
+             5 │ plugin = "priority"
+             6 │ config = { a = 1 }
+               ·          ────┬────
+               ·              ╰── here
+             7 │ overtakes = 3
+               ╰────
+              help: add kind = "plugin" and plugin = "…" to the mailbox, or leave the key out
+
+              × `mailbox.overtakes` is for a mailbox plugin, and there is none
+               ╭─[playhouse.toml:7:13]
+             6 │ config = { a = 1 }
+             7 │ overtakes = 3
+               ·             ┬
+               ·             ╰── here
+             8 │ [actor.mailbox.limits]
+               ╰────
+              help: add kind = "plugin" and plugin = "…" to the mailbox, or leave the key out
+
+              × `mailbox.limits` is for a mailbox plugin, and there is none
+               ╭─[playhouse.toml:8:1]
+             7 │ overtakes = 3
+             8 │ [actor.mailbox.limits]
+               · ───────────┬──────────
+               ·            ╰── here
+             9 │ cpu = "1ms"
+               ╰────
+              help: add kind = "plugin" and plugin = "…" to the mailbox, or leave the key out
+
+            4 problems in playhouse.toml
+        "#]],
     );
 }
 
 #[test]
 fn a_plugin_that_is_not_there() {
-    check_actor("mailbox = { kind = \"plugin\", plugin = \"priorty\" }", expect![[""]]);
+    check_actor("mailbox = { kind = \"plugin\", plugin = \"priorty\" }", expect![[r#"
+        stderr:
+          × there is no plugin `priorty`: no file `plugins/priorty.wasm`
+           ╭─[playhouse.toml:4:39]
+         3 │ plugin = "count"
+         4 │ mailbox = { kind = "plugin", plugin = "priorty" }
+           ·                                       ────┬────
+           ·                                           ╰── did you mean "priority"?
+           ╰────
+          help: the folder `plugins` has `count`, `priority`
+
+    "#]]);
 }
 
 #[test]
 fn the_oldest_is_not_dropped_behind_a_plugins_back() {
-    check_actor("mailbox = { kind = \"plugin\", plugin = \"priority\", overflow = \"drop-oldest\" }", expect![[""]]);
+    check_actor("mailbox = { kind = \"plugin\", plugin = \"priority\", overflow = \"drop-oldest\" }", expect![[r#"
+        stderr:
+          × a mailbox plugin alone may drop a message that waits: `drop-oldest` is not for it
+           ╭─[playhouse.toml:4:62]
+         3 │ plugin = "count"
+         4 │ mailbox = { kind = "plugin", plugin = "priority", overflow = "drop-oldest" }
+           ·                                                              ──────┬──────
+           ·                                                                    ╰── here
+           ╰────
+          help: leave `overflow` out, and the plugin decides; or set "block", "reject" or "drop-newest"
+
+    "#]]);
 }
 
 #[test]
 fn bounds_that_cannot_be() {
-    check_actor("[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\novertakes = 0", expect![[""]]);
+    check_actor("[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\novertakes = 0", expect![[r#"
+        stderr:
+          × `0` is too small: it must be at least 1
+           ╭─[playhouse.toml:7:13]
+         6 │ plugin = "priority"
+         7 │ overtakes = 0
+           ·             ┬
+           ·             ╰── here
+           ╰────
+
+    "#]]);
     check_actor(
         "[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\nsha256 = \"1234\"\n\
          [actor.mailbox.limits]\nmemory = \"5GiB\"\ncpu = \"0s\"\n\
          [actor.mailbox.restart]\nperiod = \"0s\"\nbackoff = { initial = \"1m\" }",
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × this is no SHA-256 digest
+               ╭─[playhouse.toml:7:10]
+             6 │ plugin = "priority"
+             7 │ sha256 = "1234"
+               ·          ───┬──
+               ·             ╰── 4 characters
+             8 │ [actor.mailbox.limits]
+               ╰────
+              help: a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it
+
+              × `mailbox.limits.memory` is over 4GiB
+                ╭─[playhouse.toml:9:10]
+              8 │ [actor.mailbox.limits]
+              9 │ memory = "5GiB"
+                ·          ───┬──
+                ·             ╰── it must be at most "4GiB"
+             10 │ cpu = "0s"
+                ╰────
+              help: a 32-bit instance can have no more
+
+              × `mailbox.limits.cpu` is nothing
+                ╭─[playhouse.toml:10:7]
+              9 │ memory = "5GiB"
+             10 │ cpu = "0s"
+                ·       ──┬─
+                ·         ╰── it must be at least "1us"
+             11 │ [actor.mailbox.restart]
+                ╰────
+
+              × `mailbox.restart.period` is nothing
+                ╭─[playhouse.toml:12:10]
+             11 │ [actor.mailbox.restart]
+             12 │ period = "0s"
+                ·          ──┬─
+                ·            ╰── it must be at least "1us"
+             13 │ backoff = { initial = "1m" }
+                ╰────
+
+              × `initial` (60s) is longer than `max` (1s)
+                ╭─[playhouse.toml:13:23]
+             12 │ period = "0s"
+             13 │ backoff = { initial = "1m" }
+                ·                       ──┬─
+                ·                         ╰── here
+                ╰────
+              help: the pause grows from `initial` to `max`
+
+            5 problems in playhouse.toml
+        "#]],
     );
 }
 
