@@ -69,7 +69,9 @@ fn what_is_spawned_may_have_one_too() {
 
 #[test]
 fn a_mailbox_of_a_plugin_without_one() {
-    check_actor("mailbox = { kind = \"plugin\" }", expect![[r#"
+    check_actor(
+        "mailbox = { kind = \"plugin\" }",
+        expect![[r#"
         stderr:
           × the mailbox has no plugin
            ╭─[playhouse.toml:4:20]
@@ -80,7 +82,8 @@ fn a_mailbox_of_a_plugin_without_one() {
            ╰────
           help: add plugin = "priority", or whichever shall decide; or leave `kind` out
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -136,7 +139,9 @@ fn keys_of_a_plugin_where_there_is_none() {
 
 #[test]
 fn a_plugin_that_is_not_there() {
-    check_actor("mailbox = { kind = \"plugin\", plugin = \"priorty\" }", expect![[r#"
+    check_actor(
+        "mailbox = { kind = \"plugin\", plugin = \"priorty\" }",
+        expect![[r#"
         stderr:
           × there is no plugin `priorty`: no file `plugins/priorty.wasm`
            ╭─[playhouse.toml:4:39]
@@ -147,12 +152,15 @@ fn a_plugin_that_is_not_there() {
            ╰────
           help: the folder `plugins` has `count`, `priority`
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_oldest_is_not_dropped_behind_a_plugins_back() {
-    check_actor("mailbox = { kind = \"plugin\", plugin = \"priority\", overflow = \"drop-oldest\" }", expect![[r#"
+    check_actor(
+        "mailbox = { kind = \"plugin\", plugin = \"priority\", overflow = \"drop-oldest\" }",
+        expect![[r#"
         stderr:
           × a mailbox plugin alone may drop a message that waits: `drop-oldest` is not for it
            ╭─[playhouse.toml:4:62]
@@ -163,12 +171,15 @@ fn the_oldest_is_not_dropped_behind_a_plugins_back() {
            ╰────
           help: leave `overflow` out, and the plugin decides; or set "block", "reject" or "drop-newest"
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn bounds_that_cannot_be() {
-    check_actor("[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\novertakes = 0", expect![[r#"
+    check_actor(
+        "[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\novertakes = 0",
+        expect![[r#"
         stderr:
           × `0` is too small: it must be at least 1
            ╭─[playhouse.toml:7:13]
@@ -178,7 +189,8 @@ fn bounds_that_cannot_be() {
            ·             ╰── here
            ╰────
 
-    "#]]);
+    "#]],
+    );
     check_actor(
         "[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\nsha256 = \"1234\"\n\
          [actor.mailbox.limits]\nmemory = \"5GiB\"\ncpu = \"0s\"\n\
