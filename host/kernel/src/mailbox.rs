@@ -15,7 +15,7 @@ use playhouse_frame::HEADER_BYTES;
 use crate::address::Address;
 use crate::dead_letter::DeadReason;
 use crate::log::{Batch, Log};
-use crate::message::{Envelope, Message};
+use crate::message::Message;
 use crate::policy::PolicySpec;
 
 pub(crate) mod clerk;
@@ -23,6 +23,7 @@ mod line;
 mod order;
 mod ordered;
 mod pressure;
+mod room;
 mod signals;
 
 use line::Blocked;
@@ -30,6 +31,7 @@ pub(crate) use line::Place;
 use order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use pressure::Pressure;
 pub use pressure::{MailboxView, PressureView};
+pub(crate) use room::Room;
 
 /// What happens to a message that finds the mailbox full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,39 +160,6 @@ pub(crate) enum Refused {
     Closed,
 }
 
-/// Lets messages in while the mailbox is locked once for all of them.
-pub(crate) struct Room<'a> {
-    spec: &'a MailboxSpec,
-    inner: &'a mut Inner,
-    /// What [`Overflow::DropOldest`] pushed out.
-    pub(crate) displaced: Vec<Message>,
-    /// A message found no room of its own.
-    full: bool,
-}
-
-impl Room<'_> {
-    /// Appends the message, or says that there is no room for it.
-    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        while !self.inner.has_room(self.spec, body.len()) {
-            self.full = true;
-            if self.inner.has_room_to_choose(self.spec, body.len()) {
-                break;
-            }
-            // Nobody but the policy drops what it knows of.
-            if self.inner.order.is_some() || self.spec.overflow != Overflow::DropOldest {
-                return false;
-            }
-            self.displaced.extend(self.inner.log.pop());
-        }
-        match &mut self.inner.order {
-            Some(order) if order.decides() => order.arrive(envelope, body),
-            _ => self.inner.log.append(envelope, body),
-        }
-        self.inner.accepted += 1;
-        true
-    }
-}
-
 impl Inner {
     /// Messages that wait, given out or not.
     fn waiting(&self) -> usize {
@@ -217,6 +186,11 @@ impl Inner {
         self.order.as_ref().is_some_and(|order| order.chooses())
             && self.waiting() < spec.capacity + CHOICE_MESSAGES
             && (bytes <= spec.capacity_bytes || bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes + CHOICE_BYTES)
+    }
+
+    /// Whether so many records of so many bytes have room, all of them.
+    fn has_room_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
+        self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
     }
 
     /// The first blocked sender, when there may be room for it now.
@@ -341,7 +315,7 @@ impl Mailbox {
                 return Err(Refused::Full);
             }
             let before = inner.accepted;
-            let mut room = Room { spec: &self.spec, inner: &mut inner, displaced: Vec::new(), full: false };
+            let mut room = Room::new(&self.spec, &mut inner);
             fill(&mut room);
             let (displaced, full) = (room.displaced, room.full);
             let (came, waiting) = (inner.accepted != before, inner.waiting());

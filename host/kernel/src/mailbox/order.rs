@@ -9,7 +9,7 @@ use playhouse_frame::HEADER_BYTES;
 
 use super::MailboxSpec;
 use crate::log::Log;
-use crate::message::{Envelope, Message};
+use crate::message::Message;
 use crate::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
@@ -105,8 +105,8 @@ impl Order {
         self.state == PolicyState::Running && self.spec.overflow.is_none() && self.rules.when_full == WhenFull::Choose
     }
 
-    pub(super) fn arrive(&mut self, envelope: &Envelope, body: &[u8]) {
-        let held = Held { message: Message { envelope: *envelope, body: body.to_vec() }, since: self.given };
+    pub(super) fn arrive(&mut self, message: Message) {
+        let held = Held { message, since: self.given };
         self.bytes += held.bytes();
         self.held.insert(self.next_key, held);
         self.next_key += 1;
