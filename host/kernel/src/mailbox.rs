@@ -283,7 +283,9 @@ impl Mailbox {
         if !self.pressure.is_full() {
             return;
         }
+        let chooses = self.inner.lock().order.as_ref().is_some_and(|order| order.chooses());
         let then = match self.overflow() {
+            _ if chooses => "its plugin drops what it chooses",
             Overflow::Block => "senders wait",
             Overflow::Reject => "messages are refused",
             Overflow::DropNewest => "new messages are dropped",
