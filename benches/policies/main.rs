@@ -5,7 +5,7 @@
 
 #![allow(missing_docs, unreachable_pub)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ async fn tell(sink: ActorSpec) -> (Duration, Duration) {
     let turns = (TELLS / TURN) as u64;
     kernel.tell(&address("/source"), &turns.to_le_bytes(), Duration::from_mins(1)).await.expect("there is room");
     kernel.idle().await;
-    let (wall, used) = (began.elapsed(), cpu() - used);
+    let (wall, used) = (began.elapsed(), cpu().saturating_sub(used));
     let sink = kernel.actors().await.swap_remove(0);
     assert_eq!((sink.handled, kernel.dead_letter_counts().total()), (turns * TURN as u64, 0));
     let messages = u32::try_from(sink.handled).expect("few");
@@ -172,7 +172,7 @@ impl Behavior for Run {
 struct Sorting;
 
 #[derive(Default)]
-struct Sorter(BTreeMap<(u8, Key), ()>);
+struct Sorter(BTreeSet<(u8, Key)>);
 
 impl PolicyLauncher for Sorting {
     fn launch(&self, _: About) -> BoxFuture<'_, Result<Box<dyn MailboxPolicy>, Crash>> {
@@ -192,7 +192,7 @@ impl MailboxPolicy for Sorter {
     fn put<'a>(&'a mut self, arrivals: &'a Arrivals) -> BoxFuture<'a, Result<Vec<Key>, Crash>> {
         let mut from = 0;
         for entry in &arrivals.entries {
-            self.0.insert((!arrivals.prefixes[from], entry.key), ());
+            self.0.insert((!arrivals.prefixes[from], entry.key));
             from = entry.prefix_end as usize;
         }
         Box::pin(async { Ok(Vec::new()) })
@@ -200,7 +200,7 @@ impl MailboxPolicy for Sorter {
 
     fn take(&mut self, most: u32, _: Option<Key>) -> BoxFuture<'_, Result<Vec<Key>, Crash>> {
         let next = std::iter::from_fn(|| self.0.pop_first()).take(most as usize);
-        let keys = next.map(|((_, key), ())| key).collect();
+        let keys = next.map(|(_, key)| key).collect();
         Box::pin(async { Ok(keys) })
     }
 
