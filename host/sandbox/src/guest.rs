@@ -72,9 +72,7 @@ impl Guest {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
-            memory: MemoryLimiter::new(limits.memory_bytes),
-            most_resources: limits.resources,
-            stack_bytes: plugin.sandbox.stack_bytes,
+            memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
             panic: None,
             wasi: wasi(&plugin.name, &stdout, &stderr),
             resources,
@@ -269,7 +267,7 @@ impl Drop for Guest {
 }
 
 /// Runs a future that runs the guest, and counts its time.
-async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
+pub(crate) async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
 }

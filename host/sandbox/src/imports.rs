@@ -9,6 +9,7 @@ use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmS
 use wasmtime::{StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::autopsy::Remains;
 use crate::contract::{
     ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count,
@@ -17,7 +18,7 @@ use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
 
 /// How much of a panic's message is kept.
-const PANIC_BYTES: usize = 4 << 10;
+pub(crate) const PANIC_BYTES: usize = 4 << 10;
 /// Nobody waits longer for an answer; keeps sums of times in range.
 const LONGEST_ASK: Duration = Duration::from_hours(24);
 
@@ -29,9 +30,6 @@ pub(crate) struct Room {
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
-    /// `limits.resources`, and `play.limits.stack`: for reports.
-    pub(crate) most_resources: usize,
-    pub(crate) stack_bytes: usize,
     /// What the guest said about the trap that follows.
     pub(crate) panic: Option<String>,
     pub(crate) wasi: WasiCtx,
@@ -41,6 +39,16 @@ pub(crate) struct Room {
 impl WasiView for Room {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl Remains for Room {
+    fn memory(&self) -> &MemoryLimiter {
+        &self.memory
+    }
+
+    fn panic(&self) -> Option<&String> {
+        self.panic.as_ref()
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `guest` | one incarnation: a store, an instance, the calls |
 //! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
+//! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
 //! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
 //! | `autopsy` | from a wasmtime error to a crash report |
@@ -28,6 +29,7 @@ mod imports;
 mod inspect;
 mod limits;
 mod log;
+mod mailbox;
 mod output;
 mod plugin;
 mod sandbox;
@@ -38,6 +40,7 @@ pub use component::LoadError;
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
 pub use log::LeftOut;
+pub use mailbox::MailboxPlugin;
 pub use output::Output;
 pub use plugin::{Compiled, Plugin, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

@@ -70,6 +70,9 @@ pub(crate) struct MemoryLimiter {
     used_bytes: u64,
     /// Growth was refused while the present message was in hand: the trap that follows is most likely due to it.
     pub(crate) refused: Option<Refused>,
+    /// `limits.resources`, and `play.limits.stack`, which others keep: for reports.
+    pub(crate) most_resources: usize,
+    pub(crate) stack_bytes: usize,
 }
 
 /// What did not grow.
@@ -82,8 +85,9 @@ pub(crate) enum Refused {
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, used_bytes: 0, refused: None }
+    pub(crate) fn new(limits: &Limits, stack_bytes: usize) -> Self {
+        let (limit_bytes, most_resources) = (limits.memory_bytes, limits.resources);
+        Self { limit_bytes, used_bytes: 0, refused: None, most_resources, stack_bytes }
     }
 
     pub(crate) fn limit_bytes(&self) -> u64 {
@@ -251,7 +255,7 @@ mod tests {
 
     #[test]
     fn memories_and_tables_count_together() {
-        let mut limiter = MemoryLimiter::new(100);
+        let mut limiter = MemoryLimiter::new(&Limits { memory_bytes: 100, ..Limits::default() }, 0);
         assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));
         assert!(limiter.table_growing(0, 5, None).expect("it never fails"));
         assert_eq!(limiter.refused, None);
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_growth_that_cannot_happen_is_not_counted() {
-        let mut limiter = MemoryLimiter::new(100);
+        let mut limiter = MemoryLimiter::new(&Limits { memory_bytes: 100, ..Limits::default() }, 0);
         for _ in 0..10 {
             assert!(limiter.memory_growing(10, 60, Some(50)).expect("it never fails"));
         }

@@ -12,6 +12,7 @@ use crate::component::{self, LoadError};
 use crate::engine;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
+use crate::mailbox::{self, Desk, MailboxPlugin};
 use crate::plugin::Plugin;
 
 /// The largest component that is loaded, or looked at, by default.
@@ -88,6 +89,8 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Room>,
+    /// What mailbox plugins may import.
+    pub(crate) mailbox_linker: Linker<Desk>,
     pub(crate) cache: Option<Cache>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
@@ -120,9 +123,12 @@ impl Sandbox {
         let (engine, allocation) = engine::running(max_instances, config.stack_bytes)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker)?;
+        let mut mailbox_linker = Linker::new(&engine);
+        mailbox::add_to(&mut mailbox_linker)?;
         let shared = Arc::new(Shared {
             engine,
             linker,
+            mailbox_linker,
             cache,
             clock: Arc::default(),
             turns: config.turns,
@@ -152,6 +158,17 @@ impl Sandbox {
     pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
         component::check_size(Path::new(name), wasm.len() as u64, self.shared.component_bytes)?;
         Plugin::load(&self.shared, name, Path::new(name), wasm)
+    }
+
+    /// As [`Sandbox::load`], for a mailbox plugin.
+    pub fn load_mailbox(&self, name: &str, file: &Path) -> Result<MailboxPlugin, LoadError> {
+        let wasm = component::read(file, self.shared.component_bytes)?;
+        MailboxPlugin::load(&self.shared, name, file, &wasm)
+    }
+
+    /// As [`Sandbox::load_bytes`], for a mailbox plugin.
+    pub fn load_mailbox_bytes(&self, name: &str, wasm: &[u8]) -> Result<MailboxPlugin, LoadError> {
+        MailboxPlugin::load(&self.shared, name, Path::new(name), wasm)
     }
 
     /// Where instances live, in words, for logs: in a pool, or on demand.

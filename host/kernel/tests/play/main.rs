@@ -10,6 +10,7 @@ mod instances;
 mod letters;
 mod limits;
 mod mailboxes;
+mod policies;
 mod restarts;
 mod stage;
 mod stops;
