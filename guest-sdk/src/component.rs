@@ -43,6 +43,9 @@ pub trait Exported: Actor {
 /// export_actor!(Boss, supervisor);
 /// ```
 ///
+/// So it is with the other optional hooks, which go into one list, in any order: `supervisor`, [`watcher`](crate::Watcher),
+/// [`callback`](crate::Callback). What is not in the list is never called, and costs nothing.
+///
 /// A type that is not an actor does not compile:
 /// ```compile_fail,E0277
 /// struct Chair;
@@ -50,13 +53,17 @@ pub trait Exported: Actor {
 /// ```
 #[macro_export]
 macro_rules! export_actor {
-    ($actor:ty, supervisor, watcher) => {
-        $crate::export_actor!($actor, supervisor);
-        $crate::export_actor!(@watcher $actor);
-    };
-    ($actor:ty, watcher) => {
-        $crate::export_actor!($actor);
-        $crate::export_actor!(@watcher $actor);
+    (@supervisor $actor:ty) => {
+        const _: () = {
+            const fn supervises<A: $crate::Supervisor>() {}
+            supervises::<$actor>();
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::supervising::export! { Component with_types_in $crate::bindings::supervising }
+            };
+        };
     };
     (@watcher $actor:ty) => {
         const _: () = {
@@ -70,21 +77,21 @@ macro_rules! export_actor {
             };
         };
     };
-    ($actor:ty, supervisor) => {
-        $crate::export_actor!($actor);
-
+    (@callback $actor:ty) => {
         const _: () = {
-            const fn supervises<A: $crate::Supervisor>() {}
-            supervises::<$actor>();
+            const fn calls_back<A: $crate::Callback>() {}
+            calls_back::<$actor>();
 
             #[cfg(target_family = "wasm")]
             const _: () = {
                 type Component = $crate::component::Component<$actor>;
-                $crate::bindings::supervising::export! { Component with_types_in $crate::bindings::supervising }
+                $crate::bindings::calling_back::export! { Component with_types_in $crate::bindings::calling_back }
             };
         };
     };
-    ($actor:ty) => {
+    ($actor:ty $(, $hook:ident)* $(,)?) => {
+        $($crate::export_actor!(@$hook $actor);)*
+
         const _: () = {
             ::std::thread_local! {
                 static SLOT: $crate::component::Slot<$actor> = const { ::std::cell::RefCell::new(None) };
@@ -123,6 +130,7 @@ mod wasm {
     use std::time::Duration;
 
     use super::{Exported, Instance};
+    use crate::bindings::calling_back::exports::playhouse::actor::callback;
     use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
     use crate::bindings::playhouse::actor::{batch, kernel, types};
     use crate::bindings::supervising::exports::playhouse::actor::supervisor;
@@ -131,8 +139,9 @@ mod wasm {
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Blamed, Change, ChildFailed, Directive, Envelope, Failure, Message, Notice, Result, SendError,
-        SpawnError, SpawnOptions, State, StopError, Supervisor, TimerError, WatchError, WatchId, Watcher,
+        AskError, Blamed, Callback, Change, ChildFailed, Directive, Ended, Envelope, Failure, Message, Notice, Result,
+        SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone, TimerError, WatchError, WatchId,
+        Watcher,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -192,6 +201,27 @@ mod wasm {
                 Failure::Reject(reason) => watcher::Failure::Reject(reason),
                 Failure::Retry(reason) => watcher::Failure::Retry(reason),
             })
+        }
+    }
+
+    impl<A: Exported + Callback> callback::Guest for Component<A> {
+        fn task_done(tasks: Vec<callback::Task>) {
+            with::<A, _>(|actor| {
+                for callback::Task { id, attempt, outcome, dead_letter } in tasks {
+                    let ended = match outcome {
+                        callback::Outcome::Done => Ended::Done,
+                        callback::Outcome::Replied => Ended::Replied,
+                        callback::Outcome::Failed(callback::Failure::Reject(reason)) => {
+                            Ended::Failed(Failure::Reject(reason))
+                        }
+                        callback::Outcome::Failed(callback::Failure::Retry(reason)) => {
+                            Ended::Failed(Failure::Retry(reason))
+                        }
+                        callback::Outcome::Crashed(callback::Crash { kind, reason }) => Ended::Crashed { kind, reason },
+                    };
+                    actor.task_done(TaskDone { id, attempt, ended, dead_letter });
+                }
+            });
         }
     }
 

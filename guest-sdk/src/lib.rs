@@ -35,6 +35,7 @@
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
 //! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
 //! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
+//! | `callback.rs` | [`Callback`], the trait of an actor that is told what came of each message |
 //! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
 //! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`], [`WatchError`]: why something did not work |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
@@ -47,6 +48,7 @@ mod actor;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
+mod callback;
 mod children;
 #[doc(hidden)]
 pub mod component;
@@ -65,6 +67,7 @@ mod watcher;
 
 pub use actor::Actor;
 pub use anyhow::{self, Error};
+pub use callback::{Callback, Ended, TaskDone};
 pub use children::{SpawnOptions, State};
 pub use context::{Context, Envelope, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};

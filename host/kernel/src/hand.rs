@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::actor::{Actor, World};
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
+use crate::callback::TaskDone;
 use crate::crash::cut;
 use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Send, check_size};
@@ -53,6 +54,7 @@ pub(crate) enum Hook {
     Shutdown = 1,
     PrepareChildren = 2,
     ChildFailed = 3,
+    TaskDone = 4,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
@@ -76,8 +78,10 @@ pub struct Hand {
     bodies: Vec<u8>,
     effects: Effects,
     hook: Option<Hook>,
-    /// Children that failed and that it was asked about: part of that hook's ids.
-    failures: u64,
+    /// Hooks so far that run more than once: part of their ids.
+    hooks: u64,
+    /// The code is told what came of each message.
+    calls_back: bool,
     has_notices: bool,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
@@ -106,6 +110,7 @@ const NO_CAUSE: Envelope =
 
 impl Hand {
     pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, lane: Arc<Lane>, incarnation: u64) -> Self {
+        let calls_back = actor.spec.launcher.calls_back();
         Self {
             world,
             actor,
@@ -120,7 +125,8 @@ impl Hand {
             bodies: Vec::new(),
             effects: Effects::default(),
             hook: None,
-            failures: 0,
+            hooks: 0,
+            calls_back,
             has_notices: false,
             cause: None,
             caused: 0,
@@ -293,6 +299,9 @@ impl Hand {
             self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
         }
         self.forget_delivered();
+        if self.calls_back {
+            self.report_outcomes();
+        }
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let mut finished = outcomes.len();
         self.committed += finished;
@@ -303,6 +312,17 @@ impl Hand {
         }
         self.outcomes = outcomes;
         self.actor.finish(finished as u64);
+    }
+
+    /// Has the code told what comes of the finished messages. Before they are: until then the play is not idle.
+    fn report_outcomes(&self) {
+        let attempts = self.actor.spec.restart.attempts;
+        let mut notable = self.outcomes.notable().peekable();
+        let reports = (self.committed..self.committed + self.outcomes.len()).map(|index| {
+            let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
+            TaskDone::committed(&self.batch.envelope(index), outcome, attempts)
+        });
+        self.lane.backlog.lock().report(&self.world, reports);
     }
 
     /// Makes the outcome of one message final; false when the message lives on, for a retry.
@@ -363,6 +383,11 @@ impl Hand {
         }
     }
 
+    /// The call that follows has the time of so many messages.
+    pub(crate) fn set_in_call(&self, messages: usize) {
+        self.lane.set_in_call(messages);
+    }
+
     /// The messages to be handed over, still empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
@@ -393,11 +418,11 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
-        if hook == Hook::ChildFailed {
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 8 + hook as u64);
+        if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
             // The others run once.
-            self.failures += 1;
-            id = id.caused(self.failures);
+            self.hooks += 1;
+            id = id.caused(self.hooks);
         }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;

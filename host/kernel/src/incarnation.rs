@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, Pending, World};
 use crate::behavior::Behavior;
+use crate::callback::TaskDone;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
 use crate::decision::Decision;
@@ -84,7 +85,11 @@ impl Incarnation {
         let mut most = 1;
         // Time in full batches since it last let others run.
         let mut ran = Duration::ZERO;
+        let calls_back = self.actor.spec.launcher.calls_back();
         loop {
+            if calls_back && let Err(end) = self.call_back(behavior).await {
+                return end;
+            }
             match self.next_batch(behavior.hand(), most).await {
                 Took::Messages { .. } => {}
                 Took::Question => match self.consult(behavior).await {
@@ -295,6 +300,28 @@ impl Incarnation {
         }
     }
 
+    /// Tells the code what came of its messages. `Err`: that was its end.
+    async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
+        loop {
+            let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
+            let done = Arc::new(done);
+            let told = self.hook(behavior, Hook::TaskDone, |behavior| {
+                behavior.hand().set_in_call(done.len());
+                let done = done.clone();
+                Box::pin(async move { behavior.task_done(&done).await })
+            });
+            match told.await {
+                Ok(()) => {}
+                Err(Broken::Killed) => return Err(End::Stopped),
+                Err(Broken::Crash(crash)) => {
+                    self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));
+                    behavior.hand().end_timers();
+                    return Err(self.crashed(crash, Vec::new()));
+                }
+            }
+        }
+    }
+
     /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
@@ -339,9 +366,12 @@ impl Incarnation {
             message.envelope.attempt += 1;
             let blamed = Some((message.envelope.id, message.envelope.attempt));
             let report = self.report(crash, blamed, 0);
-            if message.envelope.reply.is_some() {
+            let (asked, last) =
+                (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
+            self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
+            if asked {
                 self.world.bury(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
-            } else if message.envelope.attempt >= self.actor.spec.restart.attempts {
+            } else if last {
                 self.world.bury(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
             } else {
                 self.put_back(vec![message], 1);
@@ -351,10 +381,22 @@ impl Incarnation {
         // Askers are told at once and may ask again; the others' messages are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
         let report = self.report(crash, None, tells.len());
+        self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
         self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
+    }
+
+    /// Has the next incarnation told about messages that ended with this one: which attempt, and whether it was the last.
+    fn call_back_later<'a>(&self, report: &CrashReport, messages: impl IntoIterator<Item = (&'a Message, u32, bool)>) {
+        if !self.actor.spec.launcher.calls_back() {
+            return;
+        }
+        let reason = &report.crash.reason;
+        let ended =
+            |(message, attempt, last): (&Message, _, _)| TaskDone::crashed(message.envelope.id, attempt, reason, last);
+        self.lane.backlog.lock().report(&self.world, messages.into_iter().map(ended));
     }
 
     /// Returns messages to the front, `solo` of them to be handled one at a time.

@@ -8,8 +8,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
-    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults,
+    LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
 
@@ -203,6 +203,9 @@ impl Interface {
         if has(SUPERVISOR) {
             hooks.push("child-failed");
         }
+        if has(CALLBACK) {
+            hooks.push("task-done");
+        }
         if has(WATCHER) {
             hooks.push("noticed");
         }
@@ -220,6 +223,7 @@ pub(crate) struct Checked {
     pub(crate) shutdown: Option<ComponentExportIndex>,
     pub(crate) child_failed: Option<ComponentExportIndex>,
     pub(crate) noticed: Option<ComponentExportIndex>,
+    pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -250,6 +254,10 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .get_export_index(None, WATCHER)
         .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
         .transpose()?;
+    let task_done = component
+        .get_export_index(None, CALLBACK)
+        .map(|instance| function::<TaskDoneParams, ()>(file, component, &instance, CALLBACK, "task-done"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let summary = error.to_string();
         let imports = Interface::of(component).imports;
@@ -257,7 +265,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

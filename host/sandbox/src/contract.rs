@@ -13,6 +13,8 @@ pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
 pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
 /// The export with the optional hook that has a word when a child fails.
 pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.1.0";
+/// The export with the hook that is told what came of each message.
+pub(crate) const CALLBACK: &str = "playhouse:actor/callback@0.1.0";
 /// The export with the door for notices.
 pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.1.0";
 /// The export with the door for batches.
@@ -35,17 +37,28 @@ pub(crate) type Hook = TypedFunc<(), HookResults>;
 pub(crate) type NoticedParams = (Notice,);
 pub(crate) type NoticedResults = (Result<(), Failure>,);
 pub(crate) type Noticed = TypedFunc<NoticedParams, NoticedResults>;
+pub(crate) type TaskDoneParams = (Vec<Task>,);
+pub(crate) type TaskDone = TypedFunc<TaskDoneParams, ()>;
 pub(crate) type ChildFailedParams = (ChildFailure,);
 pub(crate) type ChildFailedResults = (Directive,);
 pub(crate) type ChildFailed = TypedFunc<ChildFailedParams, ChildFailedResults>;
 
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
 pub(crate) enum Failure {
     #[component(name = "reject")]
     Reject(String),
     #[component(name = "retry")]
     Retry(String),
+}
+
+impl From<&kernel::Failure> for Failure {
+    fn from(failure: &kernel::Failure) -> Self {
+        match failure {
+            kernel::Failure::Reject(text) => Self::Reject(text.clone()),
+            kernel::Failure::Retry(text) => Self::Retry(text.clone()),
+        }
+    }
 }
 
 impl From<Failure> for kernel::Failure {
@@ -371,6 +384,43 @@ impl From<Directive> for kernel::Directive {
             Directive::Escalate => Self::Escalate,
             Directive::Default => Self::Default,
         }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum TaskOutcome {
+    #[component(name = "done")]
+    Done,
+    #[component(name = "replied")]
+    Replied,
+    #[component(name = "failed")]
+    Failed(Failure),
+    #[component(name = "crashed")]
+    Crashed(CrashNoticed),
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Task {
+    id: String,
+    attempt: u32,
+    outcome: TaskOutcome,
+    #[component(name = "dead-letter")]
+    dead_letter: bool,
+}
+
+impl From<&kernel::TaskDone> for Task {
+    fn from(done: &kernel::TaskDone) -> Self {
+        let outcome = match &done.outcome {
+            kernel::TaskOutcome::Done => TaskOutcome::Done,
+            kernel::TaskOutcome::Replied => TaskOutcome::Replied,
+            kernel::TaskOutcome::Failed(failure) => TaskOutcome::Failed(failure.into()),
+            kernel::TaskOutcome::Crashed(kind, reason) => {
+                TaskOutcome::Crashed(CrashNoticed { kind: kind.clone(), reason: reason.clone() })
+            }
+        };
+        Self { id: done.id.to_string(), attempt: done.attempt, outcome, dead_letter: done.dead_letter }
     }
 }
 

@@ -132,6 +132,10 @@ impl Launcher for PluginLauncher {
         Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu }
     }
 
+    fn calls_back(&self) -> bool {
+        self.plugin.checked.task_done.is_some()
+    }
+
     fn watches(&self) -> bool {
         self.plugin.checked.noticed.is_some()
     }

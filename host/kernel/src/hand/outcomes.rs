@@ -28,6 +28,11 @@ impl Outcomes {
         }
     }
 
+    /// Those that are more than done without a reply, with the indices of their messages, in order.
+    pub(super) fn notable(&self) -> impl Iterator<Item = (usize, &Outcome)> {
+        self.notable.iter().map(|(index, outcome)| (*index, outcome))
+    }
+
     /// Takes out all; the room they took stays.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
         self.messages = 0;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Hand,
-    Kernel, Launcher, Outcome, Plan, Stage, Template, TimerError,
+    Kernel, Launcher, Outcome, Plan, Stage, TaskDone, Template, TimerError,
 };
 
 /// Lines that actors wrote, in the order in which it happened.
@@ -30,6 +30,7 @@ impl Journal {
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
+type Told = dyn Fn(&mut Hand, &[TaskDone]) -> Result<(), Crash> + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -41,6 +42,7 @@ pub struct Native {
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
     child_failed: Option<Arc<Word>>,
+    task_done: Option<Arc<Told>>,
     journal: Option<Journal>,
     returns_before: Arc<Pause>,
 }
@@ -56,6 +58,7 @@ pub fn native(
         handler: Arc::new(handler),
         shutdown: Arc::new(|_| Ok(())),
         child_failed: None,
+        task_done: None,
         journal: None,
         returns_before: Arc::new(|_| false),
     }
@@ -116,6 +119,14 @@ impl Native {
         self
     }
 
+    pub fn on_task_done(
+        mut self,
+        told: impl Fn(&mut Hand, &[TaskDone]) -> Result<(), Crash> + Send + Sync + 'static,
+    ) -> Self {
+        self.task_done = Some(Arc::new(told));
+        self
+    }
+
     /// Returns early, before the message in hand, when `pause` says so.
     pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
         self.returns_before = Arc::new(pause);
@@ -139,6 +150,10 @@ impl Launcher for Native {
 
     fn watches(&self) -> bool {
         self.journal.is_some()
+    }
+
+    fn calls_back(&self) -> bool {
+        self.task_done.is_some()
     }
 
     fn supervises(&self) -> bool {
@@ -274,6 +289,12 @@ impl Behavior for Run {
             Some(word) => word(&mut self.hand, failure),
             None => panic!("asked, though it does not supervise"),
         }
+    }
+
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        let told = self.native.task_done.clone().expect("told, though it does not want to know");
+        let result = told(&mut self.hand, done);
+        Box::pin(async { result })
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

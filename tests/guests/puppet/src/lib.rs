@@ -18,14 +18,17 @@
 //! | `watch A` | watches A: `/log` is sent its address and what became of it |
 //! | `say stop`, `say restart` | what it says from now on about a child that fails; `/log` is sent the child's name, why, and the attempt |
 //! | anything else | nothing |
+//!
+//! With `reports` in its config it sends to `/log` what it is told about each message: the attempt, what came of it, and
+//! perhaps `dead`. About one that was rejected as `boom` it panics.
 
 #![allow(missing_docs)]
 
 use std::time::Duration;
 
 use playhouse_sdk::{
-    Actor, Change, ChildFailed, Context, Directive, Message, Notice, Result, Supervisor, TimerId, Watcher,
-    export_actor, reject, retry,
+    Actor, Callback, Change, ChildFailed, Context, Directive, Ended, Failure, Message, Notice, Result, Supervisor,
+    TaskDone, TimerId, Watcher, export_actor, reject, retry,
 };
 
 #[derive(Default)]
@@ -34,7 +37,25 @@ struct Puppet {
     word: Directive,
 }
 
-export_actor!(Puppet, supervisor, watcher);
+export_actor!(Puppet, supervisor, watcher, callback);
+
+impl Callback for Puppet {
+    fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
+        if ctx.config("reports").is_none() {
+            return Ok(());
+        }
+        let what = match task.ended {
+            Ended::Done => "done".to_owned(),
+            Ended::Replied => "replied".to_owned(),
+            Ended::Failed(Failure::Reject(reason)) if reason == "boom" => panic!("boom"),
+            Ended::Failed(Failure::Reject(reason)) => format!("rejected {reason}"),
+            Ended::Failed(Failure::Retry(reason)) => format!("retry {reason}"),
+            Ended::Crashed { .. } => "crashed".to_owned(),
+        };
+        let dead = if task.dead_letter { " dead" } else { "" };
+        Ok(ctx.tell("/log", format!("{} {what}{dead}", task.attempt))?)
+    }
+}
 
 impl Watcher for Puppet {
     fn noticed(&mut self, notice: Notice, ctx: &mut Context) -> Result {
