@@ -139,9 +139,9 @@ mod wasm {
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Blamed, Callback, Change, ChildFailed, Directive, Ended, Envelope, Failure, Message, Notice, Result,
-        SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone, TimerError, WatchError, WatchId,
-        Watcher,
+        AskError, Blamed, Callback, Change, ChildFailed, Directive, Ended, Envelope, Failure, Flow, Message, Notice,
+        Result, SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone, TimerError, WatchError,
+        WatchId, Watcher,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -252,7 +252,10 @@ mod wasm {
                 intensity,
                 period_ms,
             } = failure;
-            let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts }| Blamed { id, attempt, attempts });
+            let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts, flow, hops }| {
+                let flow = Flow { id: flow, hops };
+                Blamed { id, attempt, attempts, flow }
+            });
             Self {
                 address,
                 plugin,
@@ -317,8 +320,16 @@ mod wasm {
             TURNS.with(Turns::sender)
         }
 
+        fn flow(&self) -> Option<Flow> {
+            TURNS.with(Turns::flow)
+        }
+
         fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
             TURNS.with(|turns| turns.tell(to, body))
+        }
+
+        fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+            TURNS.with(|turns| turns.tell_all(to, body))
         }
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
@@ -415,6 +426,10 @@ mod wasm {
 
         fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
             Ok(kernel::tell(to, body)?)
+        }
+
+        fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+            Ok(kernel::tell_all(to, body)?)
         }
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {

@@ -69,7 +69,7 @@ pub use actor::Actor;
 pub use anyhow::{self, Error};
 pub use callback::{Callback, Ended, TaskDone};
 pub use children::{SpawnOptions, State};
-pub use context::{Context, Envelope, TimerId};
+pub use context::{Context, Envelope, Flow, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use message::Message;

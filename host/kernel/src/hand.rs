@@ -1,6 +1,7 @@
 //! The messages in hand and what came of them. An incarnation records here; [`Hand::commit`] is the only way
 //! out. Until then nothing that a handler did is visible to anybody.
 
+mod broadcast;
 mod bulk;
 mod effects;
 mod outcomes;
@@ -219,7 +220,8 @@ impl Hand {
             let envelope = self.caused_envelope(ask.token());
             ask.answer_to(world.deliver_one(&target, &envelope, body, deadline)).await
         };
-        tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout))
+        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
+        world.explained(target.address(), answer).await
     }
 
     /// Sends recorded and not yet committed.
@@ -345,7 +347,8 @@ impl Hand {
                         let ceiling = restart.backoff.ceiling(attempt);
                         tracing::info!(
                             target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, "will retry: {text}"
+                            attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
+                            "will retry: {text}"
                         );
                         let due = Instant::now() + self.world.jitter(ceiling);
                         self.lane.backlog.lock().delayed.push((due, message));

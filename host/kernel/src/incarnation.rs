@@ -364,8 +364,7 @@ impl Incarnation {
         if rest.len() == 1 {
             let mut message = rest.remove(0);
             message.envelope.attempt += 1;
-            let blamed = Some((message.envelope.id, message.envelope.attempt));
-            let report = self.report(crash, blamed, 0);
+            let report = self.report(crash, Some(&message.envelope), 0);
             let (asked, last) =
                 (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
             self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
@@ -413,10 +412,12 @@ impl Incarnation {
         }
     }
 
-    fn report(&self, crash: Crash, blamed: Option<(crate::MessageId, u32)>, replayed: usize) -> Arc<CrashReport> {
+    fn report(&self, crash: Crash, blamed: Option<&Envelope>, replayed: usize) -> Arc<CrashReport> {
+        let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
+        let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
         let attempts = self.actor.spec.restart.attempts;
         let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
-        let report = Arc::new(CrashReport { blamed, attempts, replayed, ..report });
+        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, ..report });
         let before = self.lane.last_crash.lock().replace(report.clone());
         log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
         report
@@ -460,6 +461,8 @@ fn log_crash(report: &CrashReport, again: bool) {
         incarnation = report.incarnation,
         id = report.blamed.map(|(id, _)| tracing::field::display(id)),
         attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
+        hops = report.flow.map(|(_, hops)| hops),
         replayed = (report.replayed > 0).then_some(report.replayed),
         backtrace = shown,
         "crashed: {}",

@@ -204,9 +204,14 @@ impl Actor {
 
     /// The names of the children that take messages, as seen by an incarnation, sorted.
     pub(crate) fn names_of_children(&self, incarnation: u64) -> Vec<String> {
+        self.children_there(incarnation).iter().map(|child| child.address().name().to_owned()).collect()
+    }
+
+    /// The children that take messages, as seen by an incarnation, by name.
+    pub(crate) fn children_there(&self, incarnation: u64) -> Vec<Arc<Self>> {
         let children = self.children.lock();
-        let there = children.iter().filter(|(_, child)| child.is_there() && !child.is_orphan_of(self, incarnation));
-        there.map(|(name, _)| name.to_string()).collect()
+        let there = children.values().filter(|child| child.is_there() && !child.is_orphan_of(self, incarnation));
+        there.cloned().collect()
     }
 }
 

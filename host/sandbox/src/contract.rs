@@ -87,6 +87,7 @@ impl SendError {
     fn new(error: &kernel::SendError) -> Self {
         match error {
             kernel::SendError::BadAddress(error) => Self::BadAddress(error.to_string()),
+            kernel::SendError::NoGroup(_) => Self::BadAddress(error.to_string()),
             kernel::SendError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
             kernel::SendError::TooLarge { limit_bytes, .. } => Self::TooLarge(*limit_bytes as u64),
             // An actor's tell is not told the last two: they become dead letters. An ask says them otherwise.
@@ -122,16 +123,19 @@ pub(crate) enum AskError {
     Crashed(String),
     #[component(name = "restarting")]
     Restarting(String),
+    #[component(name = "mailbox-full")]
+    MailboxFull(String),
     #[component(name = "stopped")]
     Stopped(String),
+    #[component(name = "stopped-by-person")]
+    StoppedByPerson(String),
 }
 
 impl From<kernel::AskError> for AskError {
     fn from(error: kernel::AskError) -> Self {
         match error {
-            kernel::AskError::NotSent(error @ (kernel::SendError::MailboxFull(_) | kernel::SendError::Stopped(_))) => {
-                Self::Stopped(error.to_string())
-            }
+            kernel::AskError::NotSent(kernel::SendError::MailboxFull(to)) => Self::MailboxFull(to.to_string()),
+            kernel::AskError::NotSent(error @ kernel::SendError::Stopped(_)) => Self::Stopped(error.to_string()),
             kernel::AskError::NotSent(error) => Self::NotSent(SendError::new(&error)),
             kernel::AskError::Timeout => Self::Timeout,
             kernel::AskError::Deadlock(chain) => Self::Deadlock(chain),
@@ -139,6 +143,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
+            kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -322,6 +327,8 @@ pub(crate) struct Blamed {
     id: String,
     attempt: u32,
     attempts: u32,
+    flow: String,
+    hops: u32,
 }
 
 #[derive(ComponentType, Lower)]
@@ -345,6 +352,14 @@ impl From<&kernel::ChildFailed> for ChildFailure {
     fn from(failure: &kernel::ChildFailed) -> Self {
         let kernel::ChildFailed { report, plugin, window } = failure;
         let attempts = report.attempts;
+        let (flow, hops) = report.flow.unwrap_or_default();
+        let blamed = |(id, attempt): (kernel::MessageId, u32)| Blamed {
+            id: id.to_string(),
+            attempt,
+            attempts,
+            flow: format!("{flow:016x}"),
+            hops,
+        };
         Self {
             address: report.address.to_string(),
             plugin: plugin.clone(),
@@ -353,7 +368,7 @@ impl From<&kernel::ChildFailed> for ChildFailure {
             reason: report.crash.reason.to_string(),
             backtrace: report.crash.backtrace.clone(),
             stderr: report.crash.stderr.clone(),
-            blamed: report.blamed.map(|(id, attempt)| Blamed { id: id.to_string(), attempt, attempts }),
+            blamed: report.blamed.map(blamed),
             restarts: window.restarts,
             intensity: window.intensity,
             period_ms: u64::try_from(window.period.as_millis()).unwrap_or(u64::MAX),

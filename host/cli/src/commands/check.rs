@@ -78,6 +78,9 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
     if !lines.is_empty() {
         out.push('\n');
     }
+    if !play.pipeline.is_empty() {
+        let _ = writeln!(out, "pipeline: {}", arrows(&play.pipeline.iter().collect::<Vec<_>>()));
+    }
     for line in lines {
         let _ = writeln!(out, "{}", arrows(&line));
     }
@@ -134,5 +137,6 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             })
         })
         .collect();
-    json!({ "play": play.name, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
+    let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
+    json!({ "play": play.name, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
 }

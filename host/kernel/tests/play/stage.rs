@@ -188,7 +188,7 @@ impl Template for Kind {
 /// Does what a message says, one step after another, separated by `;`, and notes what is refused.
 ///
 /// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
-/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+/// `ask TO BODY`, `tell-all GROUP BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
@@ -211,7 +211,7 @@ pub fn scripted(journal: &Journal) -> Native {
 
 async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>) {
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
-    let words: Vec<_> = rest.splitn(if matches!(verb, "tell" | "ask") { 2 } else { 3 }, ' ').collect();
+    let words: Vec<_> = rest.splitn(if matches!(verb, "tell" | "ask" | "tell-all") { 2 } else { 3 }, ' ').collect();
     let wait = |ms: &str| Duration::from_millis(ms.parse().expect("a number"));
     let set = |set: Result<u64, TimerError>| set.map(|id| *timer.lock() = id).map_err(|e| e.to_string());
     let done = match (verb, &*words) {
@@ -222,6 +222,10 @@ async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>)
         ("stop", [name]) => hand.stop(name).map_err(|e| e.to_string()),
         ("tell", [to, body]) => hand.tell(to, body.as_bytes()).map_err(|e| e.to_string()),
         ("ask", [to, body]) => hand.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
+        ("tell-all", [group, body]) => hand
+            .tell_all(group, body.as_bytes())
+            .map_err(|e| e.to_string())
+            .and_then(|count| Err(format!("told {count}"))),
         ("after", [ms, to, body]) => set(hand.tell_after(to, body.as_bytes(), wait(ms))),
         ("every", [ms, to, body]) => set(hand.tell_every(to, body.as_bytes(), wait(ms))),
         ("watch", [path]) => hand.watch(path).map(drop).map_err(|e| e.to_string()),

@@ -255,6 +255,10 @@ async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result
                 };
                 hand.tell("/log", line.as_bytes())
             }
+            "all" => match hand.tell_all(to, body.as_bytes()) {
+                Ok(count) => hand.tell("/log", format!("all {count}").as_bytes()),
+                error => log_error(hand, error.map(drop)),
+            },
             "back" => {
                 let sender = hand.sender().map(|sender| sender.to_string()).unwrap_or_default();
                 hand.tell(&sender, rest.as_bytes())

@@ -427,3 +427,23 @@ pub async fn a_callback_that_crashes_blames_no_message_and_does_so_once(door: Do
     assert_eq!(play.kernel.restarts(), 2, "with others, and alone");
     play.assert_batches();
 }
+
+pub async fn a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody(door: Door) {
+    let play = Play::start(door).await;
+    play.tell(&["spawn v"]).await;
+    let mut messages = numbered(40);
+    messages[30] = "all * gone;reject no".into();
+    messages[31] = "spawn w;tell w 1;all * 2;tell w 3;tell /log end".into();
+    messages[32] = "all /* x".into();
+    messages[33] = "all /peer/* x;all /nobody/** x".into();
+    play.tell(&messages).await;
+    let log = play.log();
+    let of = |start: &str| log.iter().filter(|line| line.starts_with(start)).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (of("v: "), of("w: ")),
+        (vec!["v: 2".to_owned()], vec!["w: 1".to_owned(), "w: 2".into(), "w: 3".into()])
+    );
+    let said: Vec<_> = log.into_iter().filter(|line| line.parse::<u32>().is_err() && !line.contains(": ")).collect();
+    assert_eq!(said, ["all 2", "end", "NotGranted", "all 0", "UnknownAddress"]);
+    play.assert_batches();
+}

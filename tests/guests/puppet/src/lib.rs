@@ -3,6 +3,7 @@
 //! | step | what it does |
 //! |---|---|
 //! | `tell A BODY` | sends BODY to A |
+//! | `all GROUP BODY` | sends BODY to all of a group, and how many they are, or the error's variant, to `/log` |
 //! | `ask A BODY` | asks A, and sends `answer REPLY`, or the name of the error's variant, to `/log` |
 //! | `reply BODY` | replies |
 //! | `reply-bytes N` | replies with N bytes |
@@ -103,6 +104,10 @@ impl Puppet {
             "tell" => ctx.tell(to, body)?,
             "ask" => match ctx.ask(to, body, Duration::from_secs(5)) {
                 Ok(reply) => ctx.tell("/log", format!("answer {}", String::from_utf8_lossy(&reply)))?,
+                error => log_error(ctx, error)?,
+            },
+            "all" => match ctx.tell_all(to, body) {
+                Ok(count) => ctx.tell("/log", format!("all {count}"))?,
                 error => log_error(ctx, error)?,
             },
             "reply" => ctx.reply(rest),
