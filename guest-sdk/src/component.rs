@@ -16,6 +16,12 @@ pub trait Exported: Actor {
     fn slot() -> &'static LocalKey<Slot<Self>>;
 }
 
+/// What an actor of this type says about itself in its component's custom section `playhouse-actor`: whether it keeps something
+/// between messages. `playhouse check` warns when one that does runs in several instances.
+pub const fn facts<A>() -> [u8; 10] {
+    if size_of::<A>() == 0 { *b"state=none" } else { *b"state=some" }
+}
+
 /// Makes a component of a crate: exports this actor to the host. Once in a crate, at its top level.
 ///
 /// On targets other than `wasm` it only checks that the type is an [`Actor`].
@@ -108,6 +114,10 @@ macro_rules! export_actor {
             const _: () = {
                 type Component = $crate::component::Component<$actor>;
                 $crate::bindings::export! { Component with_types_in $crate::bindings }
+
+                #[unsafe(link_section = "playhouse-actor")]
+                #[used]
+                static FACTS: [u8; 10] = $crate::component::facts::<$actor>();
             };
         };
 

@@ -12,6 +12,7 @@
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
+//! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
@@ -22,6 +23,7 @@ mod cache;
 mod component;
 mod contract;
 mod engine;
+mod facts;
 mod guest;
 mod imports;
 mod inspect;
