@@ -15,7 +15,7 @@ use crate::{Actor, Context, Failure, Result};
 ///
 /// impl Actor for Clerk {
 ///     fn msg_handler(&mut self, msg: Message, _: &mut Context) -> Result {
-///         if msg.is_empty() { Err(reject("an order needs an item")) } else { Ok(()) }
+///         if msg.body().is_empty() { Err(reject("an order needs an item")) } else { Ok(()) }
 ///     }
 /// }
 ///

@@ -85,3 +85,12 @@ pub use watcher::{Change, Notice, WatchId, Watcher};
 /// assert_eq!(quantity(" 3 ").unwrap(), 3);
 /// ```
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// The guide's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/actors.md")]
+struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-aplay.md")]
+struct ComingFromAplay;
