@@ -195,6 +195,10 @@ impl Kernel for Rc<Turns<Rc<Boundary>>> {
         (**self).tell(to, body)
     }
 
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        (**self).tell_all(to, body)
+    }
+
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         (**self).ask(to, body, timeout)
     }

@@ -437,7 +437,7 @@ impl Behavior for Run {
     }
 
     fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
-        Box::pin(async {
+        Box::pin(async move {
             for task in done {
                 let what = match &task.outcome {
                     TaskOutcome::Done => "done".to_owned(),
