@@ -39,12 +39,8 @@ impl Hand {
                 None => self.route_to(target, lasting),
             });
         }
-        let from = self.bodies.len();
-        if !routes.is_empty() {
-            self.bodies.extend_from_slice(body);
-        }
         for &route in &routes {
-            self.push_send(route, from, self.bodies.len());
+            self.send(route, body);
         }
         Ok(routes.len())
     }

@@ -33,6 +33,11 @@ impl Outcomes {
         self.notable.iter().map(|(index, outcome)| (*index, outcome))
     }
 
+    /// Adds those of so many messages that are done and that nobody waits for.
+    pub(super) fn push_plain(&mut self, messages: usize) {
+        self.messages += messages;
+    }
+
     /// Takes out all; the room they took stays.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
         self.messages = 0;
