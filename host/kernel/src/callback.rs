@@ -92,6 +92,11 @@ impl Reports {
             return;
         }
         self.solo += told.len();
+        self.put_back(world, told);
+    }
+
+    /// They were not told after all: they come first.
+    pub(crate) fn put_back(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
         for report in told.into_iter().rev() {
             self.queue.push_front(report);
         }

@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -307,15 +307,24 @@ impl Incarnation {
     async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         loop {
             let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
-            let done = Arc::new(done);
+            let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
             let told = self.hook(behavior, Hook::TaskDone, |behavior| {
                 behavior.hand().set_in_call(done.len());
-                let done = done.clone();
-                Box::pin(async move { behavior.task_done(&done).await })
+                let (done, heard) = (done.clone(), heard.clone());
+                Box::pin(async move {
+                    behavior.task_done(&done).await?;
+                    heard.store(true, Ordering::Relaxed);
+                    Ok(())
+                })
             });
             match told.await {
                 Ok(()) => {}
-                Err(Broken::Killed) => return Err(End::Stopped),
+                Err(Broken::Killed) => {
+                    if !heard.load(Ordering::Relaxed) {
+                        self.lane.backlog.lock().reports_not_told(&self.world, Arc::unwrap_or_clone(done));
+                    }
+                    return Err(End::Stopped);
+                }
                 Err(Broken::Crash(crash)) => {
                     self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));
                     behavior.hand().end_timers();

@@ -137,6 +137,11 @@ impl Backlog {
         self.reports.get_or_insert_default().crashed(world, told);
     }
 
+    /// The call that told it was cut off from outside, and nothing of it happened.
+    pub(crate) fn reports_not_told(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().put_back(world, told);
+    }
+
     /// Takes over what another lane will not handle any more.
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);

@@ -193,3 +193,31 @@ async fn each_of_several_instances_is_told_about_its_own_messages() {
     let runs: std::collections::BTreeSet<_> = lines.iter().map(|line| line.split(' ').next()).collect();
     assert_eq!(runs.len(), 3, "{lines:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_is_cut_off_from_outside_is_told_in_the_next_run() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let slow = quick(|_| Ok(Outcome::Done(None))).on_task_done_slowly(move |hand, done| {
+        let (log, line) = (log.clone(), told(hand, &done[0]));
+        Box::pin(async move {
+            log.note(line.clone());
+            if line.starts_with("#1 ") {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    });
+    let mut actor = slow.at("/clerk");
+    actor.timeout = std::time::Duration::from_hours(1);
+    let kernel = start(vec![actor]).await;
+    tell(&kernel, "/clerk", "x").await;
+    while told_lines(&journal).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // It has its time to stop, and is killed then.
+    kernel.halt(&addr("/clerk")).await;
+    kernel.resume(&addr("/clerk")).await;
+    kernel.idle().await;
+    assert_eq!(told_lines(&journal), ["#1 1 done", "#2 1 done"]);
+}

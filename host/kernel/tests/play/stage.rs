@@ -30,7 +30,7 @@ impl Journal {
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
-type Told = dyn Fn(&mut Hand, &[TaskDone]) -> Result<(), Crash> + Send + Sync;
+type Told = dyn for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -120,8 +120,18 @@ impl Native {
     }
 
     pub fn on_task_done(
-        mut self,
+        self,
         told: impl Fn(&mut Hand, &[TaskDone]) -> Result<(), Crash> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_task_done_slowly(move |hand, done| {
+            let result = told(hand, done);
+            Box::pin(async { result })
+        })
+    }
+
+    pub fn on_task_done_slowly(
+        mut self,
+        told: impl for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync + 'static,
     ) -> Self {
         self.task_done = Some(Arc::new(told));
         self
@@ -296,9 +306,10 @@ impl Behavior for Run {
     }
 
     fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
-        let told = self.native.task_done.clone().expect("told, though it does not want to know");
-        let result = told(&mut self.hand, done);
-        Box::pin(async { result })
+        match &self.native.task_done {
+            Some(told) => told(&mut self.hand, done),
+            None => panic!("told, though it does not want to know"),
+        }
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
