@@ -103,9 +103,9 @@ fn a_message_is_handled_once_in_the_order_in_which_it_was_sent() {
 /// `user_task_callback` with result or exception.
 #[test]
 fn a_callback_is_told_what_came_of_each_message_after_a_crash_in_the_next_run() {
-    let tells = ["--tell", "/clerk=tea", "--tell", "/clerk=", "--tell", "/clerk=later", "--tell", "/clerk=!panic"];
+    let tells = ["--tell", "/desk=tea", "--tell", "/desk=", "--tell", "/desk=later", "--tell", "/desk=!panic"];
     let tells: Vec<_> = tells.into_iter().chain(["--until-idle"]).collect();
-    let ended = Host::spawn(folder(&actors(&[("/clerk", "clerk")])), &tells).end();
+    let ended = Host::spawn(folder(&actors(&[("/desk", "desk")])), &tells).end();
     let mut what: Vec<_> = ended.stdout.lines().map(|line| line.split_once(' ').expect("an id").1).collect();
     what.sort_unstable();
     let expected = [
@@ -119,8 +119,8 @@ fn a_callback_is_told_what_came_of_each_message_after_a_crash_in_the_next_run() 
         "3 failed: the shop is closed, lost",
     ];
     assert_eq!(what, expected, "{}", ended.stderr);
-    let host = Host::start(folder(&actors(&[("/clerk", "clerk")])), &[]);
-    assert_eq!(host.ok(&["ask", "/clerk", "tea"]), "one tea");
+    let host = Host::start(folder(&actors(&[("/desk", "desk")])), &[]);
+    assert_eq!(host.ok(&["ask", "/desk", "tea"]), "one tea");
     let ended = stopped(host);
     assert!(ended.stdout.ends_with(" 1 answered\n"), "{}", ended.stdout);
 }

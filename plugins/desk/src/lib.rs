@@ -7,9 +7,9 @@
 use playhouse_sdk::{Actor, Callback, Context, Ended, Failure, Message, Result, TaskDone, export_actor, reject, retry};
 
 #[derive(Default)]
-struct Clerk;
+struct Desk;
 
-impl Actor for Clerk {
+impl Actor for Desk {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
         match msg.text()? {
             "" => return Err(reject("an order needs an item")),
@@ -21,7 +21,7 @@ impl Actor for Clerk {
     }
 }
 
-impl Callback for Clerk {
+impl Callback for Desk {
     fn task_done(&mut self, task: TaskDone, _: &mut Context) -> Result {
         println!("{}", entry(&task));
         Ok(())
@@ -40,7 +40,7 @@ fn entry(TaskDone { id, attempt, ended, dead_letter, .. }: &TaskDone) -> String 
     format!("{id} {attempt} {what}{}", if *dead_letter { ", lost" } else { "" })
 }
 
-export_actor!(Clerk, callback);
+export_actor!(Desk, callback);
 
 #[cfg(test)]
 mod tests {
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn an_order_is_answered_or_fails() -> Result {
-        let mut stage = Stage::<Clerk>::setup().calls_back().start()?;
+        let mut stage = Stage::<Desk>::setup().calls_back().start()?;
         assert_eq!(stage.ask("tea")?, b"one tea");
         assert!(matches!(stage.tell(""), Err(Failure::Reject(_))));
         assert!(matches!(stage.tell("later"), Err(Failure::Retry(_))));
