@@ -9,6 +9,7 @@ mod crashes;
 mod errors;
 mod instances;
 mod letters;
+mod mailboxes;
 mod shutdown;
 mod signals;
 mod stage;
