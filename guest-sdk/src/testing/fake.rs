@@ -118,12 +118,11 @@ impl FakeKernel {
 
     /// The addresses of a group, sorted: others that are there, and children that were spawned, in this turn or before.
     fn members(&self, group: &str) -> Result<Vec<String>, SendError> {
-        let (top, all_below) = match group.strip_suffix("**") {
-            Some(top) => (top, true),
-            None => {
-                let no_group = || SendError::BadAddress(format!("{group:?} does not end with `*` or `**`"));
-                (group.strip_suffix('*').ok_or_else(no_group)?, false)
-            }
+        let (top, all_below) = if let Some(top) = group.strip_suffix("**") {
+            (top, true)
+        } else {
+            let no_group = || SendError::BadAddress(format!("{group:?} does not end with `*` or `**`"));
+            (group.strip_suffix('*').ok_or_else(no_group)?, false)
         };
         let below = self.full(top);
         if let Some(top) = below.strip_suffix('/').filter(|top| !top.is_empty()) {
@@ -192,7 +191,9 @@ impl Kernel for Rc<FakeKernel> {
         let sends: Vec<_> =
             self.members(to)?.iter().map(|to| self.address_message(to, body)).collect::<Result<_, _>>()?;
         let count = sends.len() as u32;
-        sends.into_iter().for_each(|message| self.did(Effect::Told(message)));
+        for message in sends {
+            self.did(Effect::Told(message));
+        }
         Ok(count)
     }
 

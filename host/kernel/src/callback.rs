@@ -40,9 +40,8 @@ impl TaskDone {
     pub(crate) fn committed(envelope: &Envelope, outcome: Option<&Outcome>, attempts: u32) -> Self {
         let attempt = envelope.attempt + 1;
         let (outcome, dead_letter) = match outcome {
-            None | Some(Outcome::Done(None)) => (TaskOutcome::Done, false),
             Some(Outcome::Done(Some(_))) if envelope.reply.is_some() => (TaskOutcome::Replied, false),
-            Some(Outcome::Done(Some(_))) => (TaskOutcome::Done, false),
+            None | Some(Outcome::Done(_)) => (TaskOutcome::Done, false),
             Some(Outcome::Failed(failure)) => {
                 let last = matches!(failure, Failure::Reject(_)) || attempt >= attempts;
                 (TaskOutcome::Failed(failure.clone()), last)

@@ -150,7 +150,9 @@ async fn a_callback_comes_before_the_shutdown_hook() {
     let journal = Journal::default();
     let (log, at_end) = (journal.clone(), journal.clone());
     let clerk = quick(|_| Ok(Outcome::Done(None))).on_task_done(move |hand, done| {
-        done.iter().for_each(|task| log.note(told(hand, task)));
+        for task in done {
+            log.note(told(hand, task));
+        }
         Ok(())
     });
     let clerk = clerk.on_shutdown(move |_| {
