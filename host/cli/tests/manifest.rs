@@ -40,6 +40,7 @@ fn every_key_is_accepted() {
 name = "all"
 plugins = "plugins"
 max_instances = 10
+pipeline = ["/a", "/a/b"]
 supervision = { strategy = "one-for-one", intensity = 0, period = "1m", shutdown = "0s" }
 dead_letters = { capacity = 5, bytes = "1KiB" }
 [[actor]]
@@ -1036,5 +1037,74 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
 
         3 problems in playhouse.toml
     "#]],
+    );
+}
+
+/// `/c`, `/b` and `/a`, with this pipeline.
+fn piped(pipeline: &str) -> String {
+    let actor = |name| format!("[[actor]]\naddress = \"/{name}\"\nplugin = \"count\"\n");
+    format!("[play]\npipeline = {pipeline}\n{}{}{}", actor("c"), actor("b"), actor("a"))
+}
+
+#[test]
+fn a_pipeline_grants_each_the_next_and_nothing_else() {
+    let play =
+        understood(&piped(r#"["/a", "/b", "/c"]"#)).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let granted: Vec<_> = play
+        .actors
+        .iter()
+        .map(|actor| {
+            let to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
+            format!("{}: {}", actor.address, to.join(" "))
+        })
+        .collect();
+    assert_eq!(granted, ["/c: ", "/b: /c", "/a: /b"]);
+}
+
+#[test]
+fn a_pipeline_that_names_nobody_or_goes_back() {
+    check(
+        &piped(r#"["/a", "/bb", "/c", "/a"]"#),
+        expect![[r#"
+            stderr:
+              × no actor has the address `/bb`
+               ╭─[playhouse.toml:2:19]
+             1 │ [play]
+             2 │ pipeline = ["/a", "/bb", "/c", "/a"]
+               ·                   ──┬──
+               ·                     ╰── did you mean "/b"?
+             3 │ [[actor]]
+               ╰────
+              help: `pipeline` names actors of this manifest in the order in which they hand on, as in ["/a", "/b", "/c"]
+
+              × `/a` is in the pipeline twice: its messages would go in a circle
+               ╭─[playhouse.toml:2:32]
+             1 │ [play]
+             2 │ pipeline = ["/a", "/bb", "/c", "/a"]
+               ·             ──┬─               ──┬─
+               ·               │                  ╰── again here
+               ·               ╰── first here
+             3 │ [[actor]]
+               ╰────
+              help: a pipeline only goes forward; what else is sent is granted with `sends_to`
+
+            2 problems in playhouse.toml
+        "#]],
+    );
+    check(
+        &piped(r#"["/a"]"#),
+        expect![[r#"
+            stderr:
+              × a pipeline has at least two actors
+               ╭─[playhouse.toml:2:12]
+             1 │ [play]
+             2 │ pipeline = ["/a"]
+               ·            ───┬──
+               ·               ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: `pipeline` names actors of this manifest in the order in which they hand on, as in ["/a", "/b", "/c"]
+
+        "#]],
     );
 }

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::ask::{AskError, Asks, Party};
+use crate::ask::{Answer, AskError, Asks, Party};
 use crate::behavior::Launcher;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
@@ -23,7 +23,8 @@ use crate::plan::{ActorSpec, Plan, RestartKind};
 use crate::random;
 use crate::registry::Registry;
 use crate::spawn::Template;
-use crate::supervision::task::Commands;
+use crate::supervision::events::State;
+use crate::supervision::task::{Command, Commands};
 
 /// Whether others may find an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,6 +222,23 @@ impl World {
         random::duration_below(self.random.fetch_add(random::STEP, Ordering::Relaxed), ceiling)
     }
 
+    /// Where the actor at an address stands, after all that was committed so far; none when there is none.
+    pub(crate) async fn state(&self, address: Address) -> Option<State> {
+        let (answer, state) = oneshot::channel();
+        self.commands.send(Command::State(address, answer)).ok()?;
+        state.await.ok()?
+    }
+
+    /// What the asker of `target` is told: of an answer that did not come in time, that a person stopped who was asked.
+    pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
+        match answer {
+            Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
+                Err(AskError::StoppedByPerson(target.clone()))
+            }
+            answer => answer,
+        }
+    }
+
     /// Records messages for `actor` that will not be handled, and tells those who wait for an answer.
     /// `counted`: they had been let into its mailbox.
     pub(crate) fn bury(
@@ -261,6 +279,8 @@ impl World {
                 address = %actor.address(),
                 id = %message.envelope.id,
                 attempts = message.envelope.attempt,
+                flow = format!("{:016x}", message.envelope.flow),
+                hops = message.envelope.hops,
                 "dead letter: {reason}"
             );
             self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::callback::TaskDone;
 use crate::consult::ChildFailed;
 use crate::crash::Crash;
 use crate::hand::Hand;
@@ -42,6 +43,11 @@ pub trait Launcher: Send + Sync + 'static {
         false
     }
 
+    /// Whether [`Behavior::task_done`] is told what came of each message.
+    fn calls_back(&self) -> bool {
+        false
+    }
+
     /// Whether its incarnations look for [`Hand::notice`] before they handle a message; otherwise they may not watch.
     fn watches(&self) -> bool {
         false
@@ -73,6 +79,15 @@ pub trait Behavior: Send {
     fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
         let _ = failure;
         Box::pin(async { Ok(Directive::Default) })
+    }
+
+    /// What came of messages, in the order in which they ended. Between two calls, after the commit that made it so, or first of all
+    /// in the incarnation after a crash; and only where [`Launcher::calls_back`]. It has the time of so many messages. An error is a
+    /// crash that no message is blamed for: then the next incarnation is told each of them alone, and one that crashes it alone
+    /// is not told again. What it sends is committed when it returns.
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        let _ = done;
+        Box::pin(async { Ok(()) })
     }
 
     /// After the last message of an orderly stop. What it sends is committed when it returns `Ok`.

@@ -126,7 +126,8 @@ impl Kernel {
         target.check_back_by(deadline)?;
         let envelope = self.envelope(ask.token());
         let answered = ask.answer_to(self.world.deliver_one(&target, &envelope, body, deadline));
-        tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout))
+        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        self.world.explained(to, answer).await
     }
 
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.

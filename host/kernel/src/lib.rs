@@ -16,6 +16,7 @@
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `consult` | a parent is asked about a child that failed |
+//! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
@@ -27,6 +28,7 @@ mod actor;
 mod address;
 mod ask;
 mod behavior;
+mod callback;
 mod consult;
 mod crash;
 mod dead_letter;
@@ -53,6 +55,7 @@ mod watchdog;
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Launcher};
+pub use callback::{TaskDone, TaskOutcome};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{

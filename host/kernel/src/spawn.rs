@@ -206,9 +206,14 @@ impl Actor {
 
     /// The names of the children that take messages, as seen by an incarnation, sorted.
     pub(crate) fn names_of_children(&self, incarnation: u64) -> Vec<String> {
+        self.children_there(incarnation).iter().map(|child| child.address().name().to_owned()).collect()
+    }
+
+    /// The children that take messages, as seen by an incarnation, by name.
+    pub(crate) fn children_there(&self, incarnation: u64) -> Vec<Arc<Self>> {
         let children = self.children.lock();
-        let there = children.iter().filter(|(_, child)| child.is_there() && !child.is_orphan_of(self, incarnation));
-        there.map(|(name, _)| name.to_string()).collect()
+        let there = children.values().filter(|child| child.is_there() && !child.is_orphan_of(self, incarnation));
+        there.cloned().collect()
     }
 }
 
@@ -223,4 +228,52 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     let above = &parent.address;
     child.sends_to.retain(|to| to == above || to.is_below(above) || parent.sends_to.contains(to));
     child
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::behavior::Behavior;
+    use crate::crash::Crash;
+    use crate::hand::Hand;
+
+    struct Nothing;
+
+    impl Launcher for Nothing {
+        fn launch(&self, _: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+            unreachable!("only specs are looked at")
+        }
+
+        fn plugin(&self) -> &'static str {
+            "nothing"
+        }
+    }
+
+    type Limit = (&'static str, fn(&mut ActorSpec, u32), fn(&ActorSpec) -> u128);
+
+    /// Each limit that the kernel keeps: how to set it, and how to read it.
+    const LIMITS: [Limit; 5] = [
+        ("message", |spec, n| spec.message_bytes = n as usize, |spec| spec.message_bytes as u128),
+        ("timeout", |spec, n| spec.timeout = Duration::from_millis(n.into()), |spec| spec.timeout.as_millis()),
+        ("children", |spec, n| spec.max_children = n as usize, |spec| spec.max_children as u128),
+        ("timers", |spec, n| spec.max_timers = n as usize, |spec| spec.max_timers as u128),
+        ("watches", |spec, n| spec.max_watches = n as usize, |spec| spec.max_watches as u128),
+    ];
+
+    #[test]
+    fn each_limit_of_a_child_is_the_smaller_of_its_own_and_its_parents() {
+        let spec = |at: &str| ActorSpec::new(Address::parse(at).expect("good"), Arc::new(Nothing));
+        for (name, set, get) in LIMITS {
+            for (parents, own) in [(10, 20), (20, 10)] {
+                let (mut parent, mut child) = (spec("/a"), spec("/a/b"));
+                set(&mut parent, parents);
+                set(&mut child, own);
+                assert_eq!(get(&narrowed(child, &parent)), 10, "limits.{name} of {own} below {parents}");
+            }
+        }
+    }
 }

@@ -8,8 +8,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
-    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults,
+    LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
@@ -230,6 +230,9 @@ impl Interface {
         if has(SUPERVISOR) {
             hooks.push("child-failed");
         }
+        if has(CALLBACK) {
+            hooks.push("task-done");
+        }
         if has(WATCHER) {
             hooks.push("noticed");
         }
@@ -247,6 +250,7 @@ pub(crate) struct Checked {
     pub(crate) shutdown: Option<ComponentExportIndex>,
     pub(crate) child_failed: Option<ComponentExportIndex>,
     pub(crate) noticed: Option<ComponentExportIndex>,
+    pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -277,11 +281,15 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .get_export_index(None, WATCHER)
         .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
         .transpose()?;
+    let task_done = component
+        .get_export_index(None, CALLBACK)
+        .map(|instance| function::<TaskDoneParams, ()>(file, component, &instance, CALLBACK, "task-done"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let (import, message) = missing_import(component, &error);
         LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
 }
 
 /// Which import the linker has not, and how it differs from what is there.

@@ -7,13 +7,13 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
-use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome};
+use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome, TaskDone};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::WasiCtx;
 
 use crate::autopsy;
-use crate::contract::{self, Handler, Hook, Turns};
+use crate::contract::{self, Handler, Hook, Task, Turns};
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
@@ -58,6 +58,7 @@ struct Doors {
     shutdown: Option<Hook>,
     child_failed: Option<contract::ChildFailed>,
     noticed: Option<contract::Noticed>,
+    task_done: Option<contract::TaskDone>,
 }
 
 impl Guest {
@@ -105,7 +106,8 @@ impl Guest {
             let child_failed =
                 checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed, noticed })
+            let task_done = checked.task_done.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -249,6 +251,16 @@ impl Behavior for Guest {
             self.refresh(1);
             let called = hook.call_async(&mut self.store, (failure.into(),)).await;
             called.map(|(directive,)| directive.into()).map_err(|error| self.autopsy(&error))
+        }))
+    }
+
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(hook) = self.doors.task_done else { return Ok(()) };
+            self.refresh(done.len());
+            let tasks = done.iter().map(Task::from).collect();
+            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.autopsy(&error))
         }))
     }
 

@@ -69,6 +69,12 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         let told = store.data().hand.borrow_mut().tell(&to, body);
         Ok((told.map_err(SendError::from),))
     })?;
+    kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let told = store.data().hand.borrow_mut().tell_all(&to, body);
+        Ok((told.map(count).map_err(SendError::from),))
+    })?;
     kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
         Box::new(async move {
             let timeout = Duration::from_millis(timeout_ms).min(LONGEST_ASK);

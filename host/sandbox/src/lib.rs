@@ -13,6 +13,7 @@
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
+//! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
@@ -23,6 +24,7 @@ mod cache;
 mod component;
 mod contract;
 mod engine;
+mod facts;
 mod guest;
 mod imports;
 mod inspect;

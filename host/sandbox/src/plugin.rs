@@ -10,6 +10,7 @@ use wasmtime::component::Component;
 
 use crate::cache::{Cached, Key};
 use crate::component::{self, Checked, Interface, LoadError};
+use crate::facts;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::output::Output;
@@ -41,6 +42,8 @@ pub struct PluginInfo {
     pub exports: Vec<String>,
     /// The optional hooks that it has.
     pub hooks: Vec<&'static str>,
+    /// Whether its actor keeps something between messages, a static aside; none when it does not say.
+    pub keeps_state: Option<bool>,
     /// Where its machine code came from.
     pub compiled: Compiled,
 }
@@ -68,7 +71,15 @@ impl Plugin {
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = component::check(file, &sandbox.linker, &component)?;
         let Interface { imports, exports, hooks } = Interface::of(&component);
-        let info = PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, compiled };
+        let info = PluginInfo {
+            sha256,
+            size_bytes: wasm.len() as u64,
+            imports,
+            exports,
+            hooks,
+            keeps_state: facts::keeps_state(wasm),
+            compiled,
+        };
         let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -135,6 +146,10 @@ impl Launcher for PluginLauncher {
 
     fn bounds(&self) -> Bounds {
         Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu }
+    }
+
+    fn calls_back(&self) -> bool {
+        self.plugin.checked.task_done.is_some()
     }
 
     fn watches(&self) -> bool {

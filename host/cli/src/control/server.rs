@@ -144,9 +144,13 @@ impl Host {
                     Err(AskError::NotSent(error)) => Err(self.refusal(error).await),
                     Err(AskError::Timeout) => {
                         let waited = Duration::from_millis(timeout_ms);
-                        Err(Refusal::new("no-reply", format!("`{to}` did not reply within {waited:?} (--timeout)")))
+                        Err(Refusal::new("timeout", format!("`{to}` did not reply within {waited:?} (--timeout)")))
                     }
-                    Err(error) => Err(Refusal::new("no-reply", format!("no reply from `{to}`: {error}"))),
+                    Err(AskError::StoppedByPerson(_)) => {
+                        let way_out = format!("`playhouse start {to}` starts it, and what waits there is handled");
+                        Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by a person: {way_out}")))
+                    }
+                    Err(error) => Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}"))),
                 }
             }
             Request::Stop { address } => {
@@ -213,7 +217,7 @@ impl Host {
     /// Why a message was not sent, with the address that may have been meant.
     async fn refusal(&self, error: SendError) -> Refusal {
         let SendError::UnknownAddress(wanted) = &error else {
-            return Refusal::new("refused", error.to_string());
+            return Refusal::new(error.kind(), error.to_string());
         };
         let actors = self.kernel.actors().await;
         let known: Vec<_> = actors.iter().map(|actor| actor.address.as_str()).collect();

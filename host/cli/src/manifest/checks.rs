@@ -2,6 +2,7 @@
 //! all independent problems at once.
 
 mod instances;
+mod pipeline;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -52,7 +53,8 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let mut found = Found { problems: Vec::new(), folder: look(&plugins), plugins: plugins.clone() };
 
     let addresses = found.addresses(&manifest.actor);
-    let actors = found.actors(&manifest, &addresses);
+    let mut actors = found.actors(&manifest, &addresses);
+    let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
@@ -76,6 +78,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         supervision,
         dead_letters,
         actors,
+        pipeline,
         spawnable,
     })
 }

@@ -26,6 +26,8 @@ pub struct Play {
     pub dead_letters: DeadLetterSpec,
     /// In start order.
     pub actors: Vec<PlayActor>,
+    /// Actors each of which hands on to the next; empty when there is no such line. Their `sends_to` has it already.
+    pub pipeline: Vec<Address>,
     /// What actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
 }

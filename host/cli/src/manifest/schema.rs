@@ -36,6 +36,9 @@ pub struct Play {
     pub plugins: Option<Spanned<String>>,
     /// Most instances that live at once, over all actors; at least all `instances` of the actors that start by themselves. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
+    /// Actors in a line, each of which may send to the next one: short for a `sends_to` of each. It only goes forward: no actor is in
+    /// it twice. Example: `pipeline = ["/split", "/count", "/report"]`. Default: none.
+    pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
     pub supervision: Supervision,

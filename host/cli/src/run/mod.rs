@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{Address, Kernel, Stage};
 use playhouse_sandbox::Output;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args;
@@ -44,13 +45,22 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime(args.threads)?;
     let performance = Performance { play: &play, args, console, cut_a_word: Cell::new(false) };
     let end = runtime.block_on(performance.run(&plugins, listener));
     drop(socket);
     // Not waited for: a read of stdin, or a guest that an impatient person cut off.
     runtime.shutdown_background();
     end
+}
+
+/// What all actors run on: one runtime, over all cores unless told otherwise.
+fn runtime(threads: Option<u16>) -> std::io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(usize::from(threads));
+    }
+    builder.enable_all().build()
 }
 
 /// Input is for actors of the manifest.
@@ -241,5 +251,17 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
         self.heard += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actors_run_on_as_many_threads_as_a_person_says_or_as_there_are_cores() {
+        let workers = |threads| runtime(threads).expect("built").metrics().num_workers();
+        assert_eq!([Some(1), Some(3)].map(workers), [1, 3]);
+        assert_eq!(workers(None), std::thread::available_parallelism().expect("known").get());
     }
 }

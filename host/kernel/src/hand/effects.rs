@@ -5,8 +5,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::{Hand, Route};
 use crate::actor::Actor;
 use crate::address::Address;
@@ -218,9 +216,7 @@ impl Hand {
     /// Where the actor at a path stands, after all that was committed so far; none when there is none.
     pub async fn state(&self, path: &str) -> Option<State> {
         let address = self.address().resolve(path).ok()?;
-        let (answer, state) = oneshot::channel();
-        self.world.commands.send(Command::State(address, answer)).ok()?;
-        state.await.ok()?
+        self.world.state(address).await
     }
 
     /// Records a timer: it tells `to` once, so long after the commit. `to` may be this actor itself. Returns its id.

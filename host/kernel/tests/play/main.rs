@@ -3,6 +3,8 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod broadcasts;
+mod callbacks;
 mod children;
 mod crashes;
 mod directives;
