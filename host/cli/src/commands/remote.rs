@@ -123,7 +123,9 @@ fn shown_tree(tree: &Tree) -> String {
     };
     let headline = ["ADDRESS", "PLUGIN", "STATE", "UP", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
     let rows: Vec<_> = tree.actors.iter().map(row).collect();
-    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6, 7]))
+    let short = tree.memory_pressure.as_ref().map(|why| format!("memory is short: {}\n", Printable(why)));
+    let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
+    format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7]))
 }
 
 pub(super) fn shortened(text: &str) -> String {

@@ -165,8 +165,8 @@ pub enum Response {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// One word for machines: `malformed`, `version`, `too-large`, `unknown-address`, `unknown-letter`,
-    /// `ambiguous-letter`, `refused`, `no-reply`, `busy`.
+    /// One word for machines: `malformed`, `version`, `too-large`, `too-slow`, `unknown-address`, `unknown-letter`,
+    /// `ambiguous-letter`, `refused`, `memory-pressure`, `no-reply`, `busy`.
     pub kind: String,
     /// For people.
     pub message: String,
