@@ -34,57 +34,59 @@ pub trait Exported: Actor {
 /// export_actor!(Sink);
 /// ```
 ///
-/// One that has a word about its children is a [`Supervisor`](crate::Supervisor), and says so:
+/// Its optional hooks are traits of their own, named after it in any order: `supervisor` for a
+/// [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher). A hook that is not named is not exported,
+/// and nobody pays for it.
 /// ```
-/// # use playhouse_sdk::{Actor, ChildFailed, Context, Directive, Message, Result, Supervisor, export_actor};
+/// # use playhouse_sdk::*;
 /// # #[derive(Default)] struct Boss;
 /// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
 /// # impl Supervisor for Boss { fn child_failed(&mut self, _: ChildFailed, _: &mut Context) -> Directive { Directive::Stop } }
-/// export_actor!(Boss, supervisor);
+/// # impl Watcher for Boss { fn noticed(&mut self, _: Notice, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Boss, supervisor, watcher);
 /// ```
 ///
-/// A type that is not an actor does not compile:
+/// A type that is not an actor does not compile, nor one that lacks the trait of a hook, nor a hook that does not exist:
 /// ```compile_fail,E0277
 /// struct Chair;
 /// playhouse_sdk::export_actor!(Chair);
 /// ```
+/// ```compile_fail,E0277
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Boss, supervisor); // is no `Supervisor`
+/// ```
+/// ```compile_fail
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Boss, superviser);
+/// ```
 #[macro_export]
 macro_rules! export_actor {
-    ($actor:ty, supervisor, watcher) => {
-        $crate::export_actor!($actor, supervisor);
-        $crate::export_actor!(@watcher $actor);
+    // A new hook is one more line here, and one in the message of the last of these.
+    (@hook supervisor $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Supervisor, supervising); };
+    (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
+    (@hook $other:ident $actor:ty) => {
+        ::std::compile_error!(::std::concat!(
+            "`export_actor!` knows no hook `", ::std::stringify!($other), "`; the hooks are `supervisor` and `watcher`"
+        ));
     };
-    ($actor:ty, watcher) => {
-        $crate::export_actor!($actor);
-        $crate::export_actor!(@watcher $actor);
-    };
-    (@watcher $actor:ty) => {
+    // `$world` is the module of `bindings` with what the hook exports.
+    (@export $actor:ty, $hook:path, $world:ident) => {
         const _: () = {
-            const fn watches<A: $crate::Watcher>() {}
-            watches::<$actor>();
+            const fn has_hook<A: $hook>() {}
+            has_hook::<$actor>();
 
             #[cfg(target_family = "wasm")]
             const _: () = {
                 type Component = $crate::component::Component<$actor>;
-                $crate::bindings::watching::export! { Component with_types_in $crate::bindings::watching }
+                $crate::bindings::$world::export! { Component with_types_in $crate::bindings::$world }
             };
         };
     };
-    ($actor:ty, supervisor) => {
-        $crate::export_actor!($actor);
-
-        const _: () = {
-            const fn supervises<A: $crate::Supervisor>() {}
-            supervises::<$actor>();
-
-            #[cfg(target_family = "wasm")]
-            const _: () = {
-                type Component = $crate::component::Component<$actor>;
-                $crate::bindings::supervising::export! { Component with_types_in $crate::bindings::supervising }
-            };
-        };
-    };
-    ($actor:ty) => {
+    ($actor:ty $(, $hook:ident)* $(,)?) => {
         const _: () = {
             ::std::thread_local! {
                 static SLOT: $crate::component::Slot<$actor> = const { ::std::cell::RefCell::new(None) };
@@ -105,6 +107,8 @@ macro_rules! export_actor {
                 $crate::bindings::export! { Component with_types_in $crate::bindings }
             };
         };
+
+        $( $crate::export_actor!(@hook $hook $actor); )*
     };
 }
 
