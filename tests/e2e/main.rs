@@ -5,9 +5,11 @@
 mod children;
 mod control;
 mod crashes;
+mod edges;
 mod errors;
 mod instances;
 mod letters;
+mod pressure;
 mod shutdown;
 mod signals;
 mod stage;

@@ -74,7 +74,8 @@ impl Client {
         std::thread::spawn(move || sender.send(UnixStream::connect(wanted)));
         match connected.recv_timeout(PATIENCE).map_err(|_| ClientError::Silent(PATIENCE))? {
             Ok(stream) => {
-                let unreachable = |error: Errno| ClientError::Unreachable { path: path.to_owned(), error: error.into() };
+                let unreachable =
+                    |error: Errno| ClientError::Unreachable { path: path.to_owned(), error: error.into() };
                 let owner = socket_peercred(&stream).map_err(unreachable)?.uid.as_raw();
                 let me = rustix::process::geteuid().as_raw();
                 if !is_ours(owner, me) {

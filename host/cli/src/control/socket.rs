@@ -132,8 +132,13 @@ fn lock(path: &Path) -> Result<File, SocketError> {
     // Neither a link to somewhere else nor a pipe that nobody reads.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     loop {
-        let opened =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(&lock_path);
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(&lock_path);
         let lock = match opened {
             Ok(lock) => lock,
             Err(_) if std::fs::symlink_metadata(&lock_path).is_ok_and(|found| !found.is_file()) => {

@@ -83,8 +83,12 @@ impl Problem {
         }
         if message.ends_with("is no bound of memory") || message.contains("expected a share or a size") {
             let remark = size_meant(found).filter(|_| !found.contains('%'));
-            return Self::at(place, plain(message), remark.map_or("here".into(), |meant| format!("did you mean \"{meant}\"?")))
-                .help(MARK_FORM);
+            return Self::at(
+                place,
+                plain(message),
+                remark.map_or("here".into(), |meant| format!("did you mean \"{meant}\"?")),
+            )
+            .help(MARK_FORM);
         }
         if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
             // The place is the whole table: its first line says enough.
@@ -162,7 +166,8 @@ impl Problems {
         let mut out = String::new();
         let text: Arc<str> = self.source.text.chars().map(harmless).collect::<String>().into();
         for problem in &self.problems {
-            let shown = Shown { problem: &printable(problem), source: NamedSource::new(&self.source.name, text.clone()) };
+            let shown =
+                Shown { problem: &printable(problem), source: NamedSource::new(&self.source.name, text.clone()) };
             // Writing to a string cannot fail, and a place outside of the text is shown without its line.
             let _ = handler.render_report(&mut out, &shown);
             out.push('\n');

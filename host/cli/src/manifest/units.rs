@@ -12,7 +12,8 @@ pub const SIZE_FORM: &str = "a size is a whole number and a unit, one of B, KiB,
 pub const TIME_FORM: &str = "a time is a whole number and a unit, one of us, ms, s, m, h, as in \"100ms\"";
 
 /// What a bound of memory looks like; ends error messages.
-pub const MARK_FORM: &str = "it is a share, 1% to 100%, of the memory that there is, or a size, as in \"80%\" or \"2GiB\"";
+pub const MARK_FORM: &str =
+    "it is a share, 1% to 100%, of the memory that there is, or a size, as in \"80%\" or \"2GiB\"";
 
 const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 const TIME_UNITS_MICROS: [(&str, u64); 5] =
@@ -269,7 +270,10 @@ mod tests {
         assert_eq!(mark("80%"), Ok(MemoryMark::Share(80)));
         assert_eq!(mark("100 %"), Ok(MemoryMark::Share(100)));
         assert_eq!(mark("2GiB"), Ok(MemoryMark::Size(ByteSize(2 << 30))));
-        assert_eq!((mark("80%").unwrap().to_string(), mark("1024MiB").unwrap().to_string()), ("80%".into(), "1GiB".into()));
+        assert_eq!(
+            (mark("80%").unwrap().to_string(), mark("1024MiB").unwrap().to_string()),
+            ("80%".into(), "1GiB".into())
+        );
         for bad in ["", "%", "80", "0%", "101%", "-1%", "8e1%", "300%", "much"] {
             assert_eq!(mark(bad), Err(UnitError::Mark(bad.into())), "{bad}");
         }

@@ -81,7 +81,8 @@ impl Sources {
             };
             let Some(mount) = mounts.iter().find(|mount| mount.version == version) else { continue };
             let inside = Path::new(path).strip_prefix(mount.root).unwrap_or(Path::new(""));
-            let inside: PathBuf = inside.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect();
+            let inside: PathBuf =
+                inside.components().filter(|part| matches!(part, std::path::Component::Normal(_))).collect();
             for folder in inside.ancestors() {
                 found.extend(self.group(version, &Path::new(mount.at).join(folder)));
             }
@@ -249,7 +250,8 @@ mod tests {
         Some((usage.whose, usage.used_bytes / MIB, usage.of_bytes / MIB))
     }
 
-    const V2: (&str, &str) = ("0::/user/app\n", "30 24 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
+    const V2: (&str, &str) =
+        ("0::/user/app\n", "30 24 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
 
     #[test]
     fn without_a_bound_of_a_control_group_the_machine_counts() {
@@ -281,7 +283,11 @@ mod tests {
         let root = machine("5:cpu:/x\n4:hugetlb,memory:/docker/5d1f\n0::/\n", mounts);
         write(&root, "sys/fs/cgroup/memory/memory.limit_in_bytes", 200 * MIB);
         write(&root, "sys/fs/cgroup/memory/memory.usage_in_bytes", 150 * MIB);
-        write(&root, "sys/fs/cgroup/memory/memory.stat", format!("inactive_file 0\ntotal_inactive_file {}\n", 10 * MIB));
+        write(
+            &root,
+            "sys/fs/cgroup/memory/memory.stat",
+            format!("inactive_file 0\ntotal_inactive_file {}\n", 10 * MIB),
+        );
         assert_eq!(most_used(&root), Some(("the control group", 140, 200)));
         // No bound is a very large one.
         write(&root, "sys/fs/cgroup/memory/memory.limit_in_bytes", 9_223_372_036_854_771_712_u64);
