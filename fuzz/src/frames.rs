@@ -29,17 +29,17 @@ pub fn frames(bytes: &[u8]) {
     }
 }
 
-/// A frame without sends before a failure is what the encoder makes of its operations, byte for byte, but for the room of
-/// headers.
+/// A frame without sends before a failure is what the encoder makes of its operations, byte for byte, but for the rooms of
+/// headers, in which anything may lie.
 fn say_again(bytes: &[u8], ops: &[Op]) {
-    let mut plain = bytes.to_vec();
+    let mut rooms = Vec::new();
     let mut again = Encoder::default();
     let mut failed_after_sends = false;
     let mut sent = false;
     for op in ops {
         match op {
             Op::Tell { route, body } => {
-                plain[body.start - HEADER_BYTES + OP_BYTES..body.start].fill(0);
+                rooms.push(body.start - HEADER_BYTES + OP_BYTES..body.start);
                 again.tell(*route, &bytes[body.clone()]);
             }
             Op::Done { messages } => (0..*messages).for_each(|_| again.done(None)),
@@ -57,7 +57,16 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
         failed_after_sends |= sent && matches!(op, Op::Reject(_) | Op::Retry(_));
         sent = op.outcomes() == 0;
     }
-    assert!(failed_after_sends || again.take() == plain);
+    if failed_after_sends {
+        return;
+    }
+    let (mut plain, mut again) = (bytes.to_vec(), again.take());
+    assert_eq!(plain.len(), again.len());
+    for room in rooms {
+        plain[room.clone()].fill(0);
+        again[room].fill(0);
+    }
+    assert!(plain == again);
 }
 
 fn text<'a>(bytes: &'a [u8], at: &Range<usize>) -> &'a str {

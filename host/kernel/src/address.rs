@@ -76,8 +76,8 @@ impl Address {
         if text.starts_with('/') {
             return Self::parse(text);
         }
-        if text.is_empty() {
-            // Below the kernel it would be `/`, the kernel itself.
+        if text.is_empty() && self.is_root() {
+            // It would be `/`, the kernel itself.
             return Err(AddressError::EmptySegment(shown(text)));
         }
         let below = if self.is_root() { "" } else { self.as_str() };
