@@ -39,7 +39,7 @@ fn a_plugin_that_is_a_link_out_of_its_folder_does_not_run() {
 #[test]
 fn a_plugin_that_is_not_the_pinned_file_does_not_run() {
     let pinned = |digest: &str| format!("{}sha256 = {digest:?}\n", actors(&[("/echo", "echo")]));
-    let copy = |wasm: &Path, plugins: &Path| drop(std::fs::copy(wasm, plugins.join("echo.wasm")).unwrap());
+    let copy = |wasm: &Path, plugins: &Path| assert!(std::fs::copy(wasm, plugins.join("echo.wasm")).is_ok());
     let other = with_echo(&pinned(&"0".repeat(64)), copy);
     let (code, said) = check(other.path(), &["run", "--until-idle"]);
     assert_eq!(code, Some(2), "{said}");
@@ -53,7 +53,7 @@ fn a_plugin_that_is_not_the_pinned_file_does_not_run() {
 #[test]
 fn machine_code_in_the_plugins_folder_is_not_looked_for() {
     let manifest = actors(&[("/echo", "echo")]);
-    let folder = with_echo(&manifest, |wasm, plugins| drop(std::fs::copy(wasm, plugins.join("echo.cwasm")).unwrap()));
+    let folder = with_echo(&manifest, |wasm, plugins| assert!(std::fs::copy(wasm, plugins.join("echo.cwasm")).is_ok()));
     let (code, said) = check(folder.path(), &["check"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("no file `plugins/echo.wasm`"), "{said}");

@@ -1,5 +1,8 @@
 //! Memory that is short, by a mark that any process is above.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use crate::stage::{Host, actors, command, folder};
 
 /// A play whose host always has more memory than it should.
@@ -54,4 +57,22 @@ fn with_memory_to_spare_the_tree_says_nothing_of_it() {
     host.ok(&["tell", "/counter", "x"]);
     let tree: serde_json::Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();
     assert_eq!(tree["memory_pressure"], serde_json::Value::Null);
+}
+
+#[test]
+fn memory_that_was_short_is_free_again_once_what_waits_is_handled() {
+    let mailbox = "start = \"manual\"\nmailbox = { capacity = 1000000, bytes = \"1GiB\" }\n";
+    let manifest = format!("memory_high = \"150MiB\"\n{}{mailbox}", actors(&[("/counter", "counter")]));
+    let mut host = Host::start(folder(&manifest), &[]);
+    let mut flood = command(host.folder.path());
+    let mut flood = flood.args(["tell", "/counter", "--lines"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = flood.stdin.take().unwrap();
+    // Far more than there is room for; it ends when it is refused.
+    let line = [&[b'x'; 4000][..], b"\n"].concat();
+    while stdin.write_all(&line).is_ok() {}
+    assert_eq!(flood.wait().unwrap().code(), Some(1));
+    host.wait_for("memory is short");
+    host.ok(&["start", "/counter"]);
+    host.wait_for("memory is free again");
+    host.ok(&["tell", "/counter", "one more"]);
 }

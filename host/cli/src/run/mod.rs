@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
 //! | `output` | guests' stdout and stderr |
-//! | `memory` | how much memory is used, and what follows when it is too much |
+//! | `memory`, `trim` | how much memory is used, and what follows when it is too much |
 //! | `drain` | the orderly shutdown, watched |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
@@ -14,6 +14,7 @@ mod lines;
 mod memory;
 mod output;
 mod summary;
+mod trim;
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};

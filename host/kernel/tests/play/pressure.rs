@@ -4,15 +4,15 @@ use playhouse_kernel::{AskError, Failure, LetterError, LetterFilter, Outcome, Se
 
 use crate::stage::*;
 
-fn short() -> Option<std::sync::Arc<str>> {
-    Some("90 % of it is used".into())
+fn short() -> std::sync::Arc<str> {
+    "90 % of it is used".into()
 }
 
 #[tokio::test(start_paused = true)]
 async fn under_memory_pressure_no_message_from_outside_is_taken_and_the_error_says_why() {
     let journal = Journal::default();
     let kernel = start(vec![recorder(&journal).at("/a")]).await;
-    kernel.set_memory_pressure(short());
+    kernel.set_memory_pressure(Some(short()));
     let refused = SendError::MemoryPressure("90 % of it is used".into());
     assert_eq!(kernel.tell(&addr("/a"), b"x", SOON).await, Err(refused.clone()));
     assert_eq!(kernel.ask(&addr("/a"), b"x", SOON).await, Err(AskError::NotSent(refused.clone())));
@@ -38,7 +38,7 @@ async fn under_memory_pressure_actors_send_to_each_other_and_handle_what_waits()
     });
     let kernel = start(vec![recorder(&journal).at("/end"), sends_to(relay.at("/relay"), &["/end"])]).await;
     tell(&kernel, "/relay", "go").await;
-    kernel.set_memory_pressure(short());
+    kernel.set_memory_pressure(Some(short()));
     kernel.idle().await;
     assert_eq!(journal.lines(), ["end:went on"]);
 }
@@ -49,7 +49,7 @@ async fn under_memory_pressure_a_dead_letter_is_not_replayed_and_stays() {
     tell(&kernel, "/a", "x").await;
     kernel.idle().await;
     let id = kernel.dead_letters()[0].id;
-    kernel.set_memory_pressure(short());
+    kernel.set_memory_pressure(Some(short()));
     let refused = kernel.replay(id, SOON).await;
     assert!(matches!(refused, Err(LetterError::NotSent(SendError::MemoryPressure(_)))), "{refused:?}");
     let moved = kernel.replay_all(&LetterFilter::default(), |_| SOON).await;
@@ -61,7 +61,7 @@ async fn under_memory_pressure_a_dead_letter_is_not_replayed_and_stays() {
 async fn who_waits_for_the_end_of_memory_pressure_goes_on_at_once() {
     let kernel = start(vec![]).await;
     kernel.memory_relieved().await;
-    kernel.set_memory_pressure(short());
+    kernel.set_memory_pressure(Some(short()));
     let waiting = kernel.clone();
     let waiting = tokio::spawn(async move { waiting.memory_relieved().await });
     tokio::task::yield_now().await;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect;
 use playhouse_sandbox::{Compiled, Sandbox, SandboxConfig, SandboxError};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::template::{ECHO, actor};
 
@@ -112,7 +113,6 @@ fn an_entry_that_is_a_link_a_pipe_or_open_to_others_is_never_read() {
     std::os::unix::fs::symlink(&kept, &entry).unwrap();
     rebuilt("it is a link");
     assert!(kept.exists());
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
     mknodat(CWD, &entry, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
     rebuilt("it is no file");
     fs::copy(&kept, &entry).unwrap();

@@ -38,13 +38,13 @@ pub(super) async fn read_line(
         }
         let read = match deadline {
             None => stream.read_buf(buffer).await,
-            Some(deadline) => match timeout_at(deadline, stream.read_buf(buffer)).await {
-                Ok(read) => read,
-                Err(_) => {
+            Some(deadline) => {
+                let Ok(read) = timeout_at(deadline, stream.read_buf(buffer)).await else {
                     let text = format!("a request must be here {patience:?} after its first byte");
                     return Line::Broken(Refusal::new("too-slow", text));
-                }
-            },
+                };
+                read
+            }
         };
         match read {
             Ok(0) if buffer.is_empty() => return Line::None,
