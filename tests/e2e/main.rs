@@ -9,6 +9,7 @@ mod edges;
 mod errors;
 mod instances;
 mod letters;
+mod mailboxes;
 mod pressure;
 mod shutdown;
 mod signals;
