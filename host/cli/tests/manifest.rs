@@ -41,6 +41,7 @@ name = "all"
 plugins = "plugins"
 max_instances = 10
 pipeline = ["/a", "/a/b"]
+memory_high = "2GiB"
 supervision = { strategy = "one-for-one", intensity = 0, period = "1m", shutdown = "0s" }
 dead_letters = { capacity = 5, bytes = "1KiB" }
 [[actor]]
@@ -91,6 +92,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
+    assert_eq!(play.memory_high.to_string(), "90%");
     assert_eq!((play.dead_letters.capacity, play.dead_letters.capacity_bytes), (10_000, 64 << 20));
 }
 

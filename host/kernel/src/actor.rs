@@ -20,6 +20,7 @@ use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
 use crate::plan::{ActorSpec, Plan, RestartKind};
+use crate::pressure::Door;
 use crate::random;
 use crate::registry::Registry;
 use crate::spawn::Template;
@@ -185,6 +186,8 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
     pub(crate) dead_letters: DeadLetters,
+    /// To the outside.
+    pub(crate) door: Door,
     /// From which actors are spawned, by name.
     pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
     /// To the supervision.
@@ -207,6 +210,7 @@ impl World {
             registry: Registry::default(),
             asks: Asks::default(),
             dead_letters: DeadLetters::new(plan.dead_letters),
+            door: Door::default(),
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),

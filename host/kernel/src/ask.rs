@@ -1,6 +1,7 @@
 //! Asks in flight: who waits for which reply, and for whom, so that a circle of waiting is seen at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -48,6 +49,9 @@ pub enum SendError {
     /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
+    /// Memory is short, in the words of who looks at it. Only the outside is told so: actors go on with what there is.
+    #[error("memory is short, and no messages from outside are taken: {0}")]
+    MemoryPressure(Arc<str>),
 }
 
 impl SendError {
@@ -60,6 +64,7 @@ impl SendError {
             Self::TooLarge { .. } => "message-too-large",
             Self::MailboxFull(_) => "mailbox-full",
             Self::Stopped(_) => "stopped",
+            Self::MemoryPressure(_) => "memory-pressure",
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `replay` | dead letters, sent again or dropped |
+//! | `pressure` | the door to the outside, shut while memory is short |
 //! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
@@ -44,6 +45,7 @@ mod message;
 mod notice;
 mod plan;
 mod policy;
+mod pressure;
 mod random;
 mod registry;
 mod replay;

@@ -11,6 +11,7 @@ use crate::contract::{
     CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults,
     LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams, TurnsParams, TurnsResults, WATCHER,
 };
+use crate::file;
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
 
@@ -31,6 +32,30 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It lies elsewhere.
+    #[error(
+        "`{}` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or \
+         name its own folder with `plugins` in [play]",
+        file.display()
+    )]
+    Outside {
+        /// The link.
+        file: PathBuf,
+    },
+    /// It is no regular file.
+    #[error("`{}` is {found}, and a plugin is a file", file.display())]
+    NotAFile {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It is too large to be compiled.
+    #[error("`{}` is larger than {} MiB, and no component is: build it with optimisation, and stripped", file.display(), file::MOST_MIB)]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
     },
     /// It is something else.
     #[error(
@@ -146,14 +171,6 @@ fn listed(names: &[String]) -> String {
         return "nothing".to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Reads the file.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(file).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => LoadError::NotFound { file: file.to_owned() },
-        _ => LoadError::Unreadable { file: file.to_owned(), source },
-    })
 }
 
 /// Refuses what is no component by its first bytes, with what it is instead.

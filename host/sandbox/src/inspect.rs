@@ -6,7 +6,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::component::{self, Interface, LoadError};
 use crate::plugin::sha256_hex;
-use crate::{engine, facts, imports, mailbox};
+use crate::{engine, facts, file as files, imports, mailbox};
 
 /// What can be said about a component without running it.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Inspection {
 
 /// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
 pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
-    let wasm = component::read(file)?;
+    let wasm = files::read_any(file)?;
     component::sniff(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
     let engine = engine::looking().map_err(invalid)?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sandbox` | the front door: [`Sandbox`], its parts, the clock that ticks |
 //! | `engine` | how wasmtime is set up: features, stacks, the pool of instances |
+//! | `file` | the files of plugins: opened where they lie, read once |
 //! | `component` | what a file is, and whether its component can be an actor |
 //! | `cache` | compiled code on disk; the only place with unsafe code |
 //! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
@@ -25,6 +26,7 @@ mod component;
 mod contract;
 mod engine;
 mod facts;
+mod file;
 mod guest;
 mod imports;
 mod inspect;

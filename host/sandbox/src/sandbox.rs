@@ -8,7 +8,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::Cache;
-use crate::component::{self, LoadError};
+use crate::component::LoadError;
 use crate::engine;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
@@ -129,10 +129,11 @@ impl Sandbox {
         Ok(Self { shared })
     }
 
-    /// Loads a plugin from a file, which is read once. Takes the compiled code from the cache, or compiles;
+    /// Loads a plugin from a file, which is read once. A link that leads out of the file's folder is refused, and so is what
+    /// is no regular file or larger than 256 MiB. Takes the compiled code from the cache, or compiles;
     /// that takes up to seconds, so call it where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
-        let wasm = component::read(file)?;
+        let wasm = crate::file::read_plugin(file)?;
         Plugin::load(&self.shared, name, file, &wasm)
     }
 
@@ -143,7 +144,7 @@ impl Sandbox {
 
     /// As [`Sandbox::load`], for a mailbox plugin.
     pub fn load_mailbox(&self, name: &str, file: &Path) -> Result<MailboxPlugin, LoadError> {
-        let wasm = component::read(file)?;
+        let wasm = crate::file::read_plugin(file)?;
         MailboxPlugin::load(&self.shared, name, file, &wasm)
     }
 

@@ -23,6 +23,9 @@ pub struct Tree {
     pub actors: Vec<ActorLine>,
     /// What became of messages that were not handled, by reason.
     pub dead_letters: BTreeMap<String, FatesView>,
+    /// Why memory is short, and no messages from outside are taken; none when it is not.
+    #[serde(default)]
+    pub memory_pressure: Option<String>,
 }
 
 /// What became of dead letters.

@@ -16,7 +16,7 @@ use super::play::{Play, PlayActor, PlayPlugin};
 use super::problem::{Problem, Problems, Source, nearest};
 use super::schema::{self, Manifest, Start};
 use super::settings::Written;
-use super::units::{ByteSize, Time};
+use super::units::{ByteSize, MemoryMark, Time};
 
 /// What lies in the plugins folder.
 #[derive(Debug)]
@@ -75,6 +75,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         name: named.unwrap_or_else(|| "play".into()),
         plugins,
         max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
+        memory_high: manifest.play.memory_high.unwrap_or(MemoryMark::Share(90)),
         supervision,
         dead_letters,
         actors,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use playhouse_kernel::{Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, SupervisionSpec};
 
 use super::problem::Source;
+use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Play {
     pub plugins: PathBuf,
     /// Most instances at once; none for the sandbox's default.
     pub max_instances: Option<u32>,
+    /// How much memory is too much for new messages from outside.
+    pub memory_high: MemoryMark,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::units::{AtLeastOne, ByteSize, Text, Time};
+use super::units::{AtLeastOne, ByteSize, MemoryMark, Text, Time};
 
 /// `playhouse.toml`.
 #[derive(Debug, Deserialize)]
@@ -39,6 +39,10 @@ pub struct Play {
     /// Actors in a line, each of which may send to the next one: short for a `sends_to` of each. It only goes forward: no actor is in
     /// it twice. Example: `pipeline = ["/split", "/count", "/report"]`. Default: none.
     pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Above this, memory is short: the host warns, and takes no new messages from outside until it is a tenth below. A
+    /// share is of the memory of the machine, or of the control group that the host is in, whoever uses it; a size is of what
+    /// the host itself has resident. `"100%"` switches it off. Example: `memory_high = "2GiB"`. Default: `"90%"`.
+    pub memory_high: Option<MemoryMark>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
     pub supervision: Supervision,

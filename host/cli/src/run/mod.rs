@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
 //! | `output` | guests' stdout and stderr |
+//! | `memory`, `trim` | how much memory is used, and what follows when it is too much |
 //! | `drain` | the orderly shutdown, watched |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
 mod drain;
 mod feed;
 mod lines;
+mod memory;
 mod output;
 mod summary;
+mod trim;
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
@@ -32,6 +35,7 @@ use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
 use crate::plugins::{self, Plugins};
 use feed::Input;
+use memory::Watch;
 use output::{GuestOutput, Stdout};
 
 /// Runs a play to its end.
@@ -107,6 +111,9 @@ impl Performance<'_> {
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))
             .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        // Before anything comes in.
+        let watch = Watch::begin(self.play.memory_high, &kernel);
+        let watching = tokio::spawn(watch.run(kernel.clone()));
         let server = match listener {
             Some(listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
@@ -124,6 +131,7 @@ impl Performance<'_> {
         if let Some(server) = server {
             server.abort();
         }
+        watching.abort();
         end
     }
 

@@ -12,6 +12,7 @@ mod instances;
 mod letters;
 mod mailboxes;
 mod policies;
+mod pressure;
 mod restarts;
 mod stage;
 mod stops;

@@ -61,6 +61,31 @@ fn a_file_that_is_not_there() {
 }
 
 #[test]
+fn a_link_that_leads_out_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cart.wasm"), actor(ECHO)).unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    let link = folder.path().join("plugins/cart.wasm");
+    std::os::unix::fs::symlink("../cart.wasm", &link).unwrap();
+    let error = small_sandbox().load("cart", &link).err().expect("it must be refused").to_string();
+    expect!["`FOLDER/plugins/cart.wasm` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or name its own folder with `plugins` in [play]"]
+        .assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
+}
+
+#[test]
+fn what_was_loaded_is_what_was_read_whatever_becomes_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("echo.wasm");
+    std::fs::write(&file, actor(ECHO)).unwrap();
+    let sandbox = small_sandbox();
+    let first = sandbox.load("echo", &file).unwrap();
+    std::fs::write(&file, "something else").unwrap();
+    let again = sandbox.load_bytes("echo", &actor(ECHO)).unwrap();
+    assert_eq!(first.info().sha256, again.info().sha256);
+    assert!(sandbox.load("echo", &file).is_err());
+}
+
+#[test]
 fn machine_code_is_never_loaded() {
     let engine = wasmtime::Engine::default();
     check(
