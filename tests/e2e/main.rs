@@ -6,6 +6,7 @@ mod children;
 mod control;
 mod crashes;
 mod errors;
+mod grants;
 mod instances;
 mod letters;
 mod shutdown;

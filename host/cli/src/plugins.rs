@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use playhouse_kernel::{ActorSpec, Address, Bounds, Config, Plan, Template};
-use playhouse_sandbox::{Compiled, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig, SandboxError};
+use playhouse_sandbox::{Compiled, Limits, LoadError, Missing, Output, Plugin, Sandbox, SandboxConfig, SandboxError};
 
 use crate::console::Console;
 use crate::manifest::{Play, Problem, Problems, Settings};
-use crate::printable;
+use crate::printable::{self, Printable};
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
 const AN_INSTANT: Duration = Duration::from_millis(200);
@@ -51,7 +51,10 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
                 let remark = format!("the plugin of `{whose}`");
                 problems.push(Problem::at(settings.plugin_place.clone(), error.to_string(), remark));
             }
-            Ok(plugin) => problems.extend(pin_problem(play, &whose, settings, &plugin.info().sha256)),
+            Ok(plugin) => {
+                problems.extend(pin_problem(play, &whose, settings, &plugin.info().sha256));
+                problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
+            }
         }
     }
     if !problems.is_empty() {
@@ -69,6 +72,18 @@ fn pin_problem(play: &Play, whose: &str, settings: &Settings, found: &str) -> Op
         "the manifest wants this digest",
     );
     Some(problem.help(format!("the file has {found}, not {}…: if that is right, write it here", &wanted[..12])))
+}
+
+/// A component that wants more than it is granted.
+fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option<Problem> {
+    let Missing { import, grant } = settings.grants.missing(imports)?;
+    let what = format!("`{whose}` is not granted what its plugin imports: `{}`", Printable(&import));
+    let place = settings.plugin_place.clone();
+    let help = format!(
+        "grant it the hosts that it may talk to, as in grants = {{ {grant} = [\"https://api.example.com\"] }}, or use a \
+         plugin without that import"
+    );
+    Some(Problem::at(place, what, "this plugin").help(help))
 }
 
 enum Progress {
@@ -191,12 +206,13 @@ struct Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
+        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(&within);
+        let grants = settings.grants.clone().bounded(&within);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
             address,
-            launcher: self.plugin.launcher(limits, whole, self.output.clone()),
+            launcher: self.plugin.launcher_with(grants, limits, whole, self.output.clone()),
             auto_start: true,
             instances: 1,
             batch: settings.batch,
@@ -206,6 +222,7 @@ impl Template for Made {
             timeout: settings.timeout,
             message_bytes: settings.message_bytes,
             sends_to: settings.sends_to.clone(),
+            sends_below: settings.sends_below.clone(),
             spawns: settings.spawns.clone(),
             max_children: settings.max_children,
             max_timers: settings.max_timers,

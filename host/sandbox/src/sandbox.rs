@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use crate::cache::Cache;
 use crate::component::{self, LoadError};
 use crate::engine;
+use crate::http::Wire;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
 use crate::plugin::Plugin;
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Room>,
     pub(crate) cache: Option<Cache>,
+    /// What the HTTP requests of all actors share.
+    pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) turns: bool,
@@ -108,6 +111,7 @@ impl Sandbox {
             engine,
             linker,
             cache,
+            wire: Arc::default(),
             clock: Arc::default(),
             turns: config.turns,
             allocation,

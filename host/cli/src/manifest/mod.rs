@@ -6,12 +6,14 @@
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
 //! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
+//! | `grants` | environment, folders, hosts |
 //! | `play` | the [`Play`]: values with their defaults |
 //! | `problem` | what is wrong, as people see it |
 //! | `flow` | who sends to whom: lines, circles, shutdown order |
 
 mod checks;
 pub mod flow;
+mod grants;
 mod play;
 mod problem;
 pub mod schema;

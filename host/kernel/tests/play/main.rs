@@ -12,6 +12,7 @@ mod mailboxes;
 mod restarts;
 mod stage;
 mod stops;
+mod subtrees;
 mod timers;
 mod troubles;
 mod turns;
