@@ -133,6 +133,7 @@ dirs = [{{ host = "data", guest = "/data" }}]
 hosts = ["http://{server}"]
 [[plugin]]
 name = "reach"
+recursive = true
 [plugin.grants]
 env = ["LANG", "PATH"]
 dirs = [{{ host = "data", guest = "/mine", mode = "write" }}, {{ host = ".", guest = "/all" }}]

@@ -94,24 +94,118 @@ fn requests_are_a_limit() {
 
 #[test]
 fn variables_that_are_none() {
-    check_grants(r#"env = ["", "=x", "LANG=a", "LANG"]"#, expect![[""]]);
+    check_grants(r#"env = ["", "=x", "LANG=a", "LANG"]"#, expect![[r#"
+        stderr:
+          × `` is no variable
+           ╭─[playhouse.toml:5:8]
+         4 │ [actor.grants]
+         5 │ env = ["", "=x", "LANG=a", "LANG"]
+           ·        ─┬
+           ·         ╰── here
+           ╰────
+          help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
+
+          × `=x` is no variable
+           ╭─[playhouse.toml:5:12]
+         4 │ [actor.grants]
+         5 │ env = ["", "=x", "LANG=a", "LANG"]
+           ·            ──┬─
+           ·              ╰── here
+           ╰────
+          help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
+
+          × `LANG` is granted twice
+           ╭─[playhouse.toml:5:28]
+         4 │ [actor.grants]
+         5 │ env = ["", "=x", "LANG=a", "LANG"]
+           ·                  ────┬───  ───┬──
+           ·                      │        ╰── again here
+           ·                      ╰── first here
+           ╰────
+          help: leave one of them out
+
+        3 problems in playhouse.toml
+    "#]]);
 }
 
 #[test]
 fn a_folder_that_is_not_there() {
-    check_grants(r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#, expect![[""]]);
+    check_grants(r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#, expect![[r#"
+        stderr:
+          × cannot open the folder `FOLDER/dta`: No such file or directory (os error 2)
+           ╭─[playhouse.toml:5:18]
+         4 │ [actor.grants]
+         5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
+           ·                  ──┬──
+           ·                    ╰── here
+           ╰────
+          help: a folder is relative to the manifest, and must be there before the host starts
+
+          × cannot open the folder `FOLDER/file`: not a directory
+           ╭─[playhouse.toml:5:53]
+         4 │ [actor.grants]
+         5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
+           ·                                                     ───┬──
+           ·                                                        ╰── here
+           ╰────
+          help: a folder is relative to the manifest, and must be there before the host starts
+
+        2 problems in playhouse.toml
+    "#]]);
 }
 
 #[test]
 fn a_mode_that_is_none() {
-    check_grants(r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#, expect![[""]]);
+    check_grants(r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#, expect![[r#"
+        stderr:
+          × `rw` is not possible here
+           ╭─[playhouse.toml:5:50]
+         4 │ [actor.grants]
+         5 │ dirs = [{ host = "data", guest = "/data", mode = "rw" }]
+           ·                                                  ──┬─
+           ·                                                    ╰── here
+           ╰────
+          help: possible are `read`, `write`
+
+    "#]]);
 }
 
 #[test]
 fn paths_that_a_guest_cannot_name() {
     check_grants(
         r#"dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]"#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `data` is no path for a guest
+               ╭─[playhouse.toml:5:34]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]
+               ·                                  ───┬──
+               ·                                     ╰── did you mean "/data"?
+               ╰────
+              help: it begins with `/`, and has no `.`, no `..` and no empty name in it, as in "/data"
+
+              × `/a/../b` is no path for a guest
+               ╭─[playhouse.toml:5:69]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]
+               ·                                                                     ────┬────
+               ·                                                                         ╰── here
+               ╰────
+              help: it begins with `/`, and has no `.`, no `..` and no empty name in it, as in "/data"
+
+              × two folders are `/x` to the actor
+               ╭─[playhouse.toml:5:140]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]
+               ·                                                                                                           ──┬─                             ──┬─
+               ·                                                                                                             │                                ╰── again here
+               ·                                                                                                             ╰── first here
+               ╰────
+              help: give one of them another name
+
+            3 problems in playhouse.toml
+        "#]],
     );
 }
 
@@ -119,7 +213,37 @@ fn paths_that_a_guest_cannot_name() {
 fn a_writer_reaches_no_code() {
     check_grants(
         r#"dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]"#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × an actor that may write to `FOLDER/.` can change the plugins of this play
+               ╭─[playhouse.toml:5:18]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
+               ·                  ─┬─
+               ·                   ╰── here
+               ╰────
+              help: give it a folder of its own, or `mode = "read"`
+
+              × an actor that may write to `FOLDER/.` can change the manifest of this play
+               ╭─[playhouse.toml:5:18]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
+               ·                  ─┬─
+               ·                   ╰── here
+               ╰────
+              help: give it a folder of its own, or `mode = "read"`
+
+              × an actor that may write to `FOLDER/plugins` can change the plugins of this play
+               ╭─[playhouse.toml:5:66]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
+               ·                                                                  ────┬────
+               ·                                                                      ╰── here
+               ╰────
+              help: give it a folder of its own, or `mode = "read"`
+
+            3 problems in playhouse.toml
+        "#]],
     );
 }
 
@@ -127,18 +251,94 @@ fn a_writer_reaches_no_code() {
 fn hosts_that_are_none() {
     check_grants(
         r#"hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]"#,
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × `api.example.com` does not say how to talk to it: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
+               ╭─[playhouse.toml:5:10]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·          ────────┬────────
+               ·                  ╰── did you mean "https://api.example.com"?
+               ╰────
+
+              × `https://a.com/path` has a path, a query or a user: a grant is scheme, host and port, as in "https://api.example.com" or "http://localhost:8080"
+               ╭─[playhouse.toml:5:29]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·                             ──────────┬─────────
+               ·                                       ╰── here
+               ╰────
+
+              × `ftp://a.com` is not for HTTP: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
+               ╭─[playhouse.toml:5:51]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·                                                   ──────┬──────
+               ·                                                         ╰── here
+               ╰────
+
+              × `https://a.*.com` has a `*` in the middle: only the first label may be one, as in "https://*.example.com"
+               ╭─[playhouse.toml:5:66]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·                                                                  ────────┬────────
+               ·                                                                          ╰── here
+               ╰────
+
+            4 problems in playhouse.toml
+        "#]],
     );
 }
 
 #[test]
 fn networks_that_are_none() {
-    check_grants(r#"networks = ["10.1.2.3/16", "intranet"]"#, expect![[""]]);
+    check_grants(r#"networks = ["10.1.2.3/16", "intranet"]"#, expect![[r#"
+        stderr:
+          × `10.1.2.3/16` is no network
+           ╭─[playhouse.toml:5:13]
+         4 │ [actor.grants]
+         5 │ networks = ["10.1.2.3/16", "intranet"]
+           ·             ──────┬──────
+           ·                   ╰── did you mean "10.1.0.0/16"?
+           ╰────
+          help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
+
+          × `networks` without `hosts` opens nothing
+           ╭─[playhouse.toml:5:13]
+         4 │ [actor.grants]
+         5 │ networks = ["10.1.2.3/16", "intranet"]
+           ·             ──────┬──────
+           ·                   ╰── here
+           ╰────
+          help: name in `hosts` who may be talked to: these are the networks that they may be in
+
+          × `intranet` is no network
+           ╭─[playhouse.toml:5:28]
+         4 │ [actor.grants]
+         5 │ networks = ["10.1.2.3/16", "intranet"]
+           ·                            ─────┬────
+           ·                                 ╰── here
+           ╰────
+          help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
+
+        3 problems in playhouse.toml
+    "#]]);
 }
 
 #[test]
 fn an_unknown_grant() {
-    check_grants(r#"sockets = ["127.0.0.1:80"]"#, expect![[""]]);
+    check_grants(r#"sockets = ["127.0.0.1:80"]"#, expect![[r#"
+        stderr:
+          × unknown key `sockets`
+           ╭─[playhouse.toml:5:1]
+         4 │ [actor.grants]
+         5 │ sockets = ["127.0.0.1:80"]
+           · ───┬───
+           ·    ╰── here
+           ╰────
+          help: the keys here are `env`, `dirs`, `hosts`, `networks`
+
+    "#]]);
 }
 
 const TEAM: &str = r#"
@@ -165,7 +365,60 @@ fn subtrees_have_somebody_in_them() {
         &format!(
             "{TEAM}sends_to = [\"/teem/**\", \"/log/**\", \"team/**\", \"/te*m\", \"/team/**/x\"]\n[[plugin]]\nname = \"worker\"\n"
         ),
-        expect![[""]],
+        expect![[r#"
+            stderr:
+              × nobody is below `/teem`
+                ╭─[playhouse.toml:11:13]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·             ─────┬────
+                ·                  ╰── did you mean "/team/**"?
+             12 │ [[plugin]]
+                ╰────
+              help: this manifest has no actor below `/teem`, and none there that `spawns` any
+
+              × nobody is below `/log`
+                ╭─[playhouse.toml:11:25]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                         ────┬────
+                ·                             ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: this manifest has no actor below `/log`, and none there that `spawns` any
+
+              × `team` is no address: it must begin with `/`, as in `/shop/cart`
+                ╭─[playhouse.toml:11:36]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                                    ────┬────
+                ·                                        ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: a subtree is an address and `/**`, as in ["/team/**"]
+
+              × `/te*m` is no address: `*` is not allowed; use letters, digits, `_` and `-`
+                ╭─[playhouse.toml:11:47]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                                               ───┬───
+                ·                                                  ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: `sends_to` is a list of addresses, as in ["/count"]
+
+              × `/team/**/x` is no address: `*` is not allowed; use letters, digits, `_` and `-`
+                ╭─[playhouse.toml:11:56]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                                                        ──────┬─────
+                ·                                                              ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: `sends_to` is a list of addresses, as in ["/count"]
+
+            5 problems in playhouse.toml
+        "#]],
     );
 }
 

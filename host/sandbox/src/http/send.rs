@@ -68,8 +68,8 @@ impl Wire {
         let connected = timeout(patience.connect, connect).await.map_err(|_| Error::ConnectionTimeout)?;
         let (mut sender, connection, permit) = connected?;
         // To the server itself only the path is said, and the host in its header.
-        let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
         let mut connection = Box::pin(async move { drop(connection.await) });
         let mut response = Box::pin(timeout(patience.first_byte, sender.send_request(request)));
         let (response, rest) = tokio::select! {

@@ -114,7 +114,7 @@ async fn who_cannot_be_reached_says_so() {
 async fn a_server_that_says_too_much_before_the_body_is_cut_off() {
     let server = Server::start(|_| async {
         let mut response = text_response(200, "fine");
-        let value = "x".repeat(100_000).parse().unwrap();
+        let value = "x".repeat(1_000_000).parse().unwrap();
         response.headers_mut().insert("large", value);
         response
     })

@@ -94,4 +94,8 @@ impl Template for Spawned {
         spec.timeout = PATIENCE;
         spec
     }
+
+    fn recursive(&self) -> bool {
+        true
+    }
 }
