@@ -94,7 +94,9 @@ fn requests_are_a_limit() {
 
 #[test]
 fn variables_that_are_none() {
-    check_grants(r#"env = ["", "=x", "LANG=a", "LANG"]"#, expect![[r#"
+    check_grants(
+        r#"env = ["", "=x", "LANG=a", "LANG"]"#,
+        expect![[r#"
         stderr:
           × `` is no variable
            ╭─[playhouse.toml:5:8]
@@ -125,12 +127,15 @@ fn variables_that_are_none() {
           help: leave one of them out
 
         3 problems in playhouse.toml
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_folder_that_is_not_there() {
-    check_grants(r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#, expect![[r#"
+    check_grants(
+        r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#,
+        expect![[r#"
         stderr:
           × cannot open the folder `FOLDER/dta`: No such file or directory (os error 2)
            ╭─[playhouse.toml:5:18]
@@ -151,12 +156,15 @@ fn a_folder_that_is_not_there() {
           help: a folder is relative to the manifest, and must be there before the host starts
 
         2 problems in playhouse.toml
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_mode_that_is_none() {
-    check_grants(r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#, expect![[r#"
+    check_grants(
+        r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#,
+        expect![[r#"
         stderr:
           × `rw` is not possible here
            ╭─[playhouse.toml:5:50]
@@ -167,7 +175,8 @@ fn a_mode_that_is_none() {
            ╰────
           help: possible are `read`, `write`
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -292,7 +301,9 @@ fn hosts_that_are_none() {
 
 #[test]
 fn networks_that_are_none() {
-    check_grants(r#"networks = ["10.1.2.3/16", "intranet"]"#, expect![[r#"
+    check_grants(
+        r#"networks = ["10.1.2.3/16", "intranet"]"#,
+        expect![[r#"
         stderr:
           × `10.1.2.3/16` is no network
            ╭─[playhouse.toml:5:13]
@@ -322,12 +333,15 @@ fn networks_that_are_none() {
           help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
 
         3 problems in playhouse.toml
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_grant() {
-    check_grants(r#"sockets = ["127.0.0.1:80"]"#, expect![[r#"
+    check_grants(
+        r#"sockets = ["127.0.0.1:80"]"#,
+        expect![[r#"
         stderr:
           × unknown key `sockets`
            ╭─[playhouse.toml:5:1]
@@ -338,7 +352,8 @@ fn an_unknown_grant() {
            ╰────
           help: the keys here are `env`, `dirs`, `hosts`, `networks`
 
-    "#]]);
+    "#]],
+    );
 }
 
 const TEAM: &str = r#"

@@ -52,9 +52,8 @@ impl Part {
         let (package, interface) = import.split_once('/')?;
         Some(match package {
             "playhouse:actor" => Self::Kernel,
-            "wasi:io" => Self::Stdio,
             "wasi:cli" if interface.starts_with("environment@") => Self::Environment,
-            "wasi:cli" => Self::Stdio,
+            "wasi:cli" | "wasi:io" => Self::Stdio,
             "wasi:clocks" => Self::Clocks,
             "wasi:random" => Self::Random,
             "wasi:filesystem" => Self::Filesystem,

@@ -71,17 +71,24 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    let special = match address.octets() {
-        [0 | 10 | 127 | 224..=255, ..] | [169, 254, ..] | [192, 168, ..] => true,
-        [100, second, ..] => second & 0b1100_0000 == 64,
-        [172, second, ..] => second & 0b1111_0000 == 16,
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => true,
-        _ => false,
-    };
-    !special
+    match address.octets() {
+        // This network, private ones, local and shared ones; protocols, documents, an old relay, benchmarks.
+        [0 | 10 | 127, ..]
+        | [100, 64..=127, ..]
+        | [169, 254, ..]
+        | [172, 16..=31, ..]
+        | [192, 168, ..]
+        | [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _] => false,
+        // Groups, reserved ones, broadcast.
+        [first, ..] => first < 224,
+    }
 }
 
-/// Only 2000::/3 is given out so far, and parts of that are special.
+/// Only `2000::/3` is given out so far, and parts of that are special.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // Protocols, Teredo, benchmarks, overlays; documents, twice.

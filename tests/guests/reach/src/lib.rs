@@ -36,7 +36,7 @@ impl Actor for Reach {
             "env" => Ok(env()),
             "connect" | "listen" | "lookup" => net(verb, rest),
             "get" | "drain" | "follow" | "send" | "raw" | "hold" | "let-go" => self.held.act(verb, rest),
-            "spawn" => ctx.spawn(rest, "reach").map(|_| "done".to_owned()).map_err(|error| error.to_string()),
+            "spawn" => ctx.spawn(rest, "reach").map(|()| "done".to_owned()).map_err(|error| error.to_string()),
             _ => files::act(verb, rest),
         };
         ctx.reply(done.unwrap_or_else(|error| format!("error {error}")));

@@ -18,9 +18,7 @@ impl Held {
         let words: Vec<_> = rest.splitn(3, ' ').collect();
         match (verb, words.as_slice()) {
             ("get", [url]) => shown(send(Method::Get, url, None).and_then(wait)),
-            ("drain", [url]) => {
-                send(Method::Get, url, None).and_then(wait).map_or_else(|error| Err(name(&error)), drain)
-            }
+            ("drain", [url]) => send(Method::Get, url, None).and_then(wait).map(drain).map_err(|error| name(&error)),
             ("follow", [url]) => follow(url),
             ("send", [method, url]) => shown(send(method_of(method), url, None).and_then(wait)),
             ("send", [method, url, body]) => shown(send(method_of(method), url, Some(body)).and_then(wait)),
@@ -109,14 +107,14 @@ fn shown(response: Result<IncomingResponse, ErrorCode>) -> Result<String, String
 }
 
 /// Reads a body to its end, and keeps nothing of it.
-fn drain(response: IncomingResponse) -> Result<String, String> {
+fn drain(response: IncomingResponse) -> String {
     let body = response.consume().expect("it has one");
     let stream = body.stream().expect("it has one");
     let mut bytes = 0;
     while let Ok(more) = stream.blocking_read(1 << 16) {
         bytes += more.len();
     }
-    Ok(bytes.to_string())
+    bytes.to_string()
 }
 
 /// As a client does that follows redirects: each is a request of its own.
