@@ -111,10 +111,12 @@ impl Grants {
 
     /// What a component imports and may not without a grant that is missing here.
     pub fn missing(&self, imports: &[String]) -> Option<Missing> {
-        imports.iter().find_map(|import| match Part::of(import)?.access() {
+        let missing = imports.iter().filter_map(|import| match Part::of(import)?.access() {
             Access::RefusedWithout(grant) if !self.has(grant) => Some(Missing { import: import.clone(), grant }),
             _ => None,
-        })
+        });
+        // What sends says more than the types of what it sends.
+        missing.min_by_key(|missing| missing.import.contains("/types@"))
     }
 }
 
@@ -136,7 +138,7 @@ mod tests {
         ];
         let imports = imports.map(str::to_owned);
         assert_eq!(Part::all_of(&imports), [Part::Kernel, Part::Stdio, Part::Environment, Part::Sockets, Part::Http]);
-        let missing = Missing { import: imports[0].clone(), grant: "hosts" };
+        let missing = Missing { import: imports[5].clone(), grant: "hosts" };
         assert_eq!(Grants::default().missing(&imports), Some(missing));
         assert_eq!(Grants::default().missing(&imports[1..5]), None);
     }

@@ -111,7 +111,7 @@ fn left_out(play: &Play, plugin: &PlayPlugin) -> Vec<String> {
         let left: Vec<_> = granted(own).into_iter().filter(|grant| !kept.contains(grant)).collect();
         if !left.is_empty() {
             warnings.push(format!(
-                "{name} spawned by {parent} goes without what that one is not granted: {}",
+                "{name} spawned by {parent} has less than its [[plugin]] says, since {parent} has not: {}",
                 left.join(", ")
             ));
         }
