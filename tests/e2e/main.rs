@@ -9,6 +9,7 @@ mod errors;
 mod grants;
 mod instances;
 mod letters;
+mod mailboxes;
 mod shutdown;
 mod signals;
 mod stage;

@@ -11,6 +11,7 @@ use wasmtime::{StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use crate::autopsy::Remains;
 use crate::contract::{
     ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count,
@@ -20,7 +21,7 @@ use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
 
 /// How much of a panic's message is kept.
-const PANIC_BYTES: usize = 4 << 10;
+pub(crate) const PANIC_BYTES: usize = 4 << 10;
 /// Nobody waits longer for an answer; keeps sums of times in range.
 const LONGEST_ASK: Duration = Duration::from_hours(24);
 
@@ -48,6 +49,16 @@ impl WasiView for Room {
 impl WasiHttpView for Room {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.resources, ctx: &mut self.http.context }
+    }
+}
+
+impl Remains for Room {
+    fn memory(&self) -> &MemoryLimiter {
+        &self.memory
+    }
+
+    fn panic(&self) -> Option<&String> {
+        self.panic.as_ref()
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
 //! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
+//! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `inspect` | a look at a file without running it |
@@ -30,6 +31,7 @@ mod http;
 mod imports;
 mod inspect;
 mod limits;
+mod mailbox;
 mod needs;
 mod output;
 mod plugin;
@@ -41,6 +43,7 @@ pub use component::LoadError;
 pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
+pub use mailbox::MailboxPlugin;
 pub use needs::{Access, Missing, Part};
 pub use output::Output;
 pub use plugin::{Compiled, Plugin, PluginInfo};

@@ -8,6 +8,7 @@ use super::table::{as_tree, table};
 use super::{grants, print, print_json};
 use crate::args;
 use crate::console::Console;
+use crate::control::views::overflow_name;
 use crate::exit::Exit;
 use crate::manifest::flow::{Flow, arrows};
 use crate::manifest::{self, Play, Settings};
@@ -74,6 +75,11 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
     }
+    let mailboxes = mailbox_rows(play, plugins);
+    if !mailboxes.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&["MAILBOX OF", "PLUGIN", "OVERFLOW", "SHA256"], &mailboxes, &[]));
+    }
     if !play.actors.is_empty() || !play.spawnable.is_empty() {
         let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
         let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
@@ -100,6 +106,32 @@ fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     rows.collect()
 }
 
+/// The mailboxes that a plugin decides about: those of actors, and those of spawned ones, by plugin.
+fn mailbox_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
+    let rows = actors.chain(spawnable).filter_map(|(whose, settings)| {
+        let mailbox = settings.mailbox_plugin.as_ref()?;
+        let overflow = mailbox.overflow.map_or("as the plugin says", overflow_name);
+        let digest = plugins.mailbox(mailbox).sha256[..12].to_owned();
+        Some(vec![whose, mailbox.plugin.clone(), overflow.to_owned(), digest])
+    });
+    rows.collect()
+}
+
+fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
+    let plugin = settings.mailbox_plugin.as_ref().map(|mailbox| {
+        let info = plugins.mailbox(mailbox);
+        json!({
+            "name": mailbox.plugin, "overflow": mailbox.overflow.map(overflow_name), "overtakes": mailbox.overtakes,
+            "sha256": info.sha256, "size_bytes": info.size_bytes, "imports": info.imports, "exports": info.exports,
+        })
+    });
+    let bounds = &settings.mailbox;
+    let overflow = settings.mailbox_plugin.is_none().then(|| overflow_name(bounds.overflow));
+    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
+}
+
 /// The actors, by address, and the spawned ones, by plugin, that may spawn this.
 fn spawned_by(play: &Play, plugin: &str) -> Vec<String> {
     let spawns = |settings: &Settings| settings.spawns.iter().any(|granted| granted == plugin);
@@ -116,7 +148,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let info = plugins[&actor.settings.plugin].info();
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
-                "instances": actor.instances,
+                "instances": actor.instances, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
@@ -134,7 +166,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
                 "sends_to": settings.sends_to_written(),
-                "recursive": plugin.recursive, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &settings.grants), "grants": grants::as_json(&settings.grants),
             })

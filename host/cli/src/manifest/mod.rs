@@ -7,6 +7,7 @@
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
 //! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
 //! | `grants` | environment, folders, hosts |
+//! | `mailbox` | the part that concerns a mailbox, and the plugin that decides about it |
 //! | `play` | the [`Play`]: values with their defaults |
 //! | `problem` | what is wrong, as people see it |
 //! | `flow` | who sends to whom: lines, circles, shutdown order |
@@ -14,6 +15,7 @@
 mod checks;
 pub mod flow;
 mod grants;
+mod mailbox;
 mod play;
 mod problem;
 pub mod schema;
@@ -23,7 +25,7 @@ pub mod units;
 use std::path::{Path, PathBuf};
 
 pub use checks::{PluginFolder, understand};
-pub use play::{Play, PlayActor, PlayPlugin, Settings};
+pub use play::{MailboxPluginSettings, Play, PlayActor, PlayPlugin, Settings};
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// Why there is no play.
