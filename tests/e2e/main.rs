@@ -8,6 +8,7 @@ mod control;
 mod crashes;
 mod edges;
 mod errors;
+mod grants;
 mod instances;
 mod letters;
 mod mailboxes;

@@ -72,7 +72,8 @@ config = { text = "t" }
 mailbox = { capacity = 1 }
 restart = { kind = "temporary" }
 supervision = { intensity = 3 }
-limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches = 1 }
+limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches = 1, requests = 1 }
+grants = { env = ["A=b"], dirs = [], hosts = ["https://a.com"], networks = ["10.0.0.0/8"] }
 "#,
         expect![[r#"
             fine
@@ -121,26 +122,6 @@ fn an_unknown_key() {
                ·     ╰── did you mean `capacity`?
                ╰────
               help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `capacity`, `bytes`, `overflow`, `timeout`
-
-        "#]],
-    );
-}
-
-#[test]
-fn a_key_of_a_later_version() {
-    check_actor(
-        "[actor.grants]\nenv = [\"LANG\"]",
-        expect![[r#"
-            stderr:
-              × unknown key `grants`
-               ╭─[playhouse.toml:4:8]
-             3 │ plugin = "count"
-             4 │ [actor.grants]
-               ·        ───┬──
-               ·           ╰── here
-             5 │ env = ["LANG"]
-               ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
 
         "#]],
     );
@@ -999,7 +980,7 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
            · ───┬───
            ·    ╰── here
            ╰────
-          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
 
     "#]],
     );

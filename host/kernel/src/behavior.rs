@@ -1,6 +1,8 @@
 //! The door to whatever runs an actor's code: WebAssembly in the sandbox, plain Rust in tests. The kernel
 //! knows no more of it than this.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,17 +14,20 @@ use crate::hand::Hand;
 use crate::supervision::events::Directive;
 
 /// What one incarnation may use, beyond what the kernel itself measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
     /// Memory, in bytes.
     pub memory_bytes: u64,
     /// CPU time for one message.
     pub cpu: Duration,
+    /// What it may use of the world outside, none for no bound. The kernel hands this on from a parent to what it spawns, and
+    /// knows nothing of what is in it.
+    pub grants: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Bounds {
     /// No bounds at all.
-    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX };
+    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX, grants: None };
 }
 
 /// Makes the incarnations of one actor.

@@ -154,6 +154,11 @@ impl Hand {
         self.incarnation
     }
 
+    /// Wall-clock time for one message.
+    pub fn timeout(&self) -> Duration {
+        self.actor.spec.timeout
+    }
+
     /// Messages handed over in this call.
     pub fn len(&self) -> usize {
         self.batch.len()
@@ -537,7 +542,7 @@ impl Hand {
         }
         let from = self.address();
         let address = from.resolve(to)?;
-        let lasting = address.is_below(from) || self.actor.spec.sends_to.contains(&address);
+        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }

@@ -18,7 +18,7 @@ pub type Config = BTreeMap<String, String>;
 /// What spawned actors of one plugin are made from.
 pub trait Template: Send + Sync + 'static {
     /// The actor at `address`, whose `config` goes before its own. Its incarnations may use no more than
-    /// `within`; the other bounds that its parent sets are the kernel's business.
+    /// `within`, grants included; the other bounds that its parent sets are the kernel's business.
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec;
 
     /// Whether it may stand more than once in a chain of parents.
@@ -225,9 +225,28 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     child.max_children = child.max_children.min(parent.max_children);
     child.max_timers = child.max_timers.min(parent.max_timers);
     child.max_watches = child.max_watches.min(parent.max_watches);
-    let above = &parent.address;
-    child.sends_to.retain(|to| to == above || to.is_below(above) || parent.sends_to.contains(to));
+    narrow_sends(&mut child, parent);
     child
+}
+
+/// What is granted to both. The parent itself, and whoever is below it, a child may always be granted.
+fn narrow_sends(child: &mut ActorSpec, parent: &ActorSpec) {
+    let above = &parent.address;
+    let to = std::mem::take(&mut child.sends_to);
+    child.sends_to = to.into_iter().filter(|to| to == above || to.is_below(above) || parent.is_granted(to)).collect();
+    for top in std::mem::take(&mut child.sends_below) {
+        let whole = |other: &Address| top == *other || top.is_below(other);
+        if whole(above) || parent.sends_below.iter().any(whole) {
+            child.sends_below.push(top);
+            continue;
+        }
+        let here = |other: &&Address| other.is_below(&top);
+        if here(&above) {
+            child.sends_to.push(above.clone());
+        }
+        child.sends_to.extend(parent.sends_to.iter().filter(here).cloned());
+        child.sends_below.extend([above].into_iter().chain(&parent.sends_below).filter(here).cloned());
+    }
 }
 
 #[cfg(test)]

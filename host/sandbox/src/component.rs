@@ -153,7 +153,8 @@ pub enum LoadError {
     /// It wants something that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2",
+         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, \
+         `wasi:http/outgoing-handler`",
         file.display()
     )]
     MissingImport {

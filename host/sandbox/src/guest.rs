@@ -10,10 +10,11 @@ use playhouse_frame::{trailer, trailer_without_routes};
 use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome, TaskDone};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
-use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::autopsy;
 use crate::contract::{self, Handler, Hook, Task, Turns};
+use crate::http::Http;
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
@@ -71,13 +72,19 @@ impl Guest {
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
+        let wasi = launcher
+            .world
+            .furnish(&mut wasi(&plugin.name, &stdout, &stderr))
+            .map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let http = Http::new(hand.address().clone(), launcher.world.outgoing.clone(), hand.timeout());
         let room = Room {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
             memory: MemoryLimiter::new(limits.memory_bytes),
             panic: None,
-            wasi: wasi(&plugin.name, &stdout, &stderr),
+            wasi,
+            http,
             resources,
         };
         let mut store = Store::new(&plugin.sandbox.engine, room);
@@ -291,8 +298,9 @@ pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
 }
 
 /// Clocks, random numbers and two streams to write to; nothing else.
-fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtx {
-    WasiCtx::builder()
+fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtxBuilder {
+    let mut builder = WasiCtx::builder();
+    builder
         .arg(name)
         .stdout(stdout.clone())
         .stderr(stderr.clone())
@@ -300,6 +308,6 @@ fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .socket_addr_check(|_, _| Box::pin(async { false }))
-        .build()
+        .socket_addr_check(|_, _| Box::pin(async { false }));
+    builder
 }

@@ -11,6 +11,8 @@
 //! | `guest` | one incarnation: a store, an instance, the calls |
 //! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
+//! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
+//! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
@@ -18,7 +20,7 @@
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
-//! Absent on purpose: the manifest, and any grant of folders, environment or network.
+//! Absent on purpose: the manifest.
 
 mod autopsy;
 mod cache;
@@ -27,11 +29,14 @@ mod contract;
 mod engine;
 mod facts;
 mod file;
+mod grants;
 mod guest;
+mod http;
 mod imports;
 mod inspect;
 mod limits;
 mod mailbox;
+mod needs;
 mod output;
 mod plugin;
 mod sandbox;
@@ -39,9 +44,11 @@ mod turns;
 
 pub use cache::default_cache_dir;
 pub use component::LoadError;
+pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
 pub use mailbox::MailboxPlugin;
+pub use needs::{Access, Missing, Part};
 pub use output::Output;
 pub use plugin::{Compiled, Plugin, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

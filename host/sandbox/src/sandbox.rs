@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use crate::cache::Cache;
 use crate::component::LoadError;
 use crate::engine;
+use crate::http::Wire;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
 use crate::mailbox::{self, Desk, MailboxPlugin};
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     /// What mailbox plugins may import.
     pub(crate) mailbox_linker: Linker<Desk>,
     pub(crate) cache: Option<Cache>,
+    /// What the HTTP requests of all actors share.
+    pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) turns: bool,
@@ -114,6 +117,7 @@ impl Sandbox {
             linker,
             mailbox_linker,
             cache,
+            wire: Arc::default(),
             clock: Arc::default(),
             turns: config.turns,
             allocation,

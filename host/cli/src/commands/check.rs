@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::table::{as_tree, table};
-use super::{print, print_json};
+use super::{grants, print, print_json};
 use crate::args;
 use crate::console::Console;
 use crate::control::views::overflow_name;
@@ -18,7 +18,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
     let plugins = plugins::load(&play, console)?;
     let flow = Flow::of(&play);
-    let warnings = warnings(&play, &plugins, &flow);
+    let warnings = [warnings(&play, &plugins, &flow), grants::warnings(&play, &plugins)].concat();
     if args.json {
         return print_json(&as_json(&play, &plugins, &flow, &warnings));
     }
@@ -85,6 +85,10 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
         out.push('\n');
         out.push_str(&table(&["MAILBOX OF", "PLUGIN", "OVERFLOW", "SHA256"], &mailboxes, &[]));
     }
+    if !play.actors.is_empty() || !play.spawnable.is_empty() {
+        let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
+        let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
@@ -150,12 +154,12 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
         .iter()
         .map(|actor| {
             let info = plugins[&actor.settings.plugin].info();
-            let sends_to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
                 "instances": actor.instances, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
-                "sends_to": sends_to, "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
+                "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
             })
         })
         .collect();
@@ -169,8 +173,10 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let info = plugins[&settings.plugin].info();
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
+                "sends_to": settings.sends_to_written(),
                 "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
+                "parts": grants::parts_as_json(&info.imports, &settings.grants), "grants": grants::as_json(&settings.grants),
             })
         })
         .collect();

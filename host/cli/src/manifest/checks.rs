@@ -50,7 +50,13 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     };
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
-    let mut found = Found { problems: Vec::new(), folder: look(&plugins), plugins: plugins.clone() };
+    let mut found = Found {
+        problems: Vec::new(),
+        folder: look(&plugins),
+        plugins: plugins.clone(),
+        beside: beside.to_owned(),
+        file: Path::new(&source.name).file_name().map(|name| beside.join(name)),
+    };
 
     let addresses = found.addresses(&manifest.actor);
     let mut actors = found.actors(&manifest, &addresses);
@@ -94,6 +100,10 @@ pub(super) struct Found {
     problems: Vec<Problem>,
     pub(super) folder: PluginFolder,
     pub(super) plugins: PathBuf,
+    /// The manifest's folder.
+    pub(super) beside: PathBuf,
+    /// The manifest itself.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// The good addresses in the order of the file, with their places; by actor, and by address.

@@ -6,6 +6,7 @@
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
 //! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
+//! | `grants` | environment, folders, hosts |
 //! | `mailbox` | the part that concerns a mailbox, and the plugin that decides about it |
 //! | `play` | the [`Play`]: values with their defaults |
 //! | `problem` | what is wrong, as people see it |
@@ -13,6 +14,7 @@
 
 mod checks;
 pub mod flow;
+mod grants;
 mod mailbox;
 mod play;
 mod problem;

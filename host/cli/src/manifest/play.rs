@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use playhouse_kernel::{Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, SupervisionSpec};
 
+use playhouse_sandbox::Grants;
+
 use super::problem::Source;
 use super::units::MemoryMark;
 
@@ -68,6 +70,8 @@ pub struct Settings {
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
     pub sends_to: Vec<Address>,
+    /// Below whom it may send to everybody.
+    pub sends_below: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
     /// Most messages handed over in one call.
@@ -96,6 +100,10 @@ pub struct Settings {
     pub max_timers: usize,
     /// Most watches at a time.
     pub max_watches: usize,
+    /// What it may use of the world outside.
+    pub grants: Grants,
+    /// Variables that it is granted and that the host does not have.
+    pub absent_env: Vec<String>,
 }
 
 /// The plugin that decides about a mailbox.
@@ -159,5 +167,13 @@ impl Play {
     pub fn settings(&self) -> impl Iterator<Item = &Settings> {
         let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
         self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
+    }
+}
+
+impl Settings {
+    /// To whom it may send, as the manifest has it: addresses, then subtrees.
+    pub fn sends_to_written(&self) -> Vec<String> {
+        let below = |top: &Address| format!("{}/**", if top.is_root() { "" } else { top.as_str() });
+        self.sends_to.iter().map(ToString::to_string).chain(self.sends_below.iter().map(below)).collect()
     }
 }

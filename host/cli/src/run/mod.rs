@@ -34,6 +34,7 @@ use crate::control::socket;
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
 use crate::plugins::{self, Plugins};
+use crate::printable::Printable;
 use feed::Input;
 use memory::Watch;
 use output::{GuestOutput, Stdout};
@@ -46,6 +47,14 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
         check_target(&play, to)?;
     }
     let plugins = plugins::load(&play, console)?;
+    for actor in &play.actors {
+        for name in &actor.settings.absent_env {
+            tracing::warn!(
+                target: "playhouse", address = %actor.address,
+                "it is granted the variable {}, which this host does not have", Printable(name)
+            );
+        }
+    }
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();

@@ -256,7 +256,7 @@ impl Hand {
         if !spec.launcher.watches() || spec.instances > 1 {
             return Err(WatchError::NotAWatcher(from));
         }
-        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.sends_to.contains(&to) {
+        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {
             return Err(WatchError::NotGranted { from, to });
         }
         let most = spec.max_watches;
@@ -310,7 +310,7 @@ impl Hand {
 
     /// The route to this actor itself.
     pub(super) fn own(&mut self) -> usize {
-        let granted = self.actor.spec.sends_to.contains(self.address());
+        let granted = self.actor.spec.is_granted(self.address());
         self.route_to(self.actor.clone(), granted)
     }
 

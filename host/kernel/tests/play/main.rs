@@ -16,6 +16,7 @@ mod pressure;
 mod restarts;
 mod stage;
 mod stops;
+mod subtrees;
 mod timers;
 mod troubles;
 mod turns;

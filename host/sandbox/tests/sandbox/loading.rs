@@ -132,16 +132,16 @@ fn an_export_of_another_type() {
 
 #[test]
 fn imports_that_are_not_provided() {
-    let http = r#"(import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func))))"#;
+    let http = r#"(import "wasi:http/incoming-handler@0.2.0" (instance (export "handle" (func))))"#;
     let timers = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
     let other =
         r#"(import "wasi:random/insecure@0.2.0" (instance (export "get-insecure-random-u64" (func (result u32)))))"#;
     check(
         &[&actor_with_import(http), &actor_with_import(timers), &actor_with_import(other)],
         expect![[r#"
-        `plugins/cart.wasm` imports `wasi:http/outgoing-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
-        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
-        `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `wasi:http/incoming-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
     "#]],
     );
 }
