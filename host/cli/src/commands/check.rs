@@ -94,7 +94,7 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
         out.push('\n');
     }
     if !play.pipeline.is_empty() {
-        let _ = writeln!(out, "pipeline: {}", arrows(&play.pipeline.iter().collect::<Vec<_>>()));
+        let _ = writeln!(out, "pipeline: {}", arrows(&play.pipeline));
     }
     for line in lines {
         let _ = writeln!(out, "{}", arrows(&line));

@@ -219,7 +219,7 @@ impl Flow {
 }
 
 /// `/a -> /b -> /c`.
-pub fn arrows(chain: &[&Place]) -> String {
+pub fn arrows<T: fmt::Display>(chain: &[T]) -> String {
     chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(" -> ")
 }
 
