@@ -186,6 +186,8 @@ pub struct CrashReport {
     pub at: SystemTime,
     /// The message that alone is to blame, when that is known, and which attempt at it this was.
     pub blamed: Option<(MessageId, u32)>,
+    /// The flow of that message, and how many sends lie between its beginning and this one.
+    pub flow: Option<(u64, u32)>,
     /// How many attempts a message has (`restart.attempts`).
     pub attempts: u32,
     /// Messages that will be handled again, one at a time.
@@ -206,6 +208,7 @@ impl CrashReport {
             incarnation,
             at: SystemTime::now(),
             blamed: None,
+            flow: None,
             attempts: 0,
             replayed: 0,
             crash,
@@ -243,6 +246,28 @@ impl fmt::Display for CrashReport {
         }
         Ok(())
     }
+}
+
+/// Functions of a backtrace in the log.
+const LOGGED_FRAMES: usize = 8;
+
+/// One line, and with a backtrace that is not the same `again` the innermost functions under it. What the code wrote
+/// to stderr is in the log already.
+pub(crate) fn log_crash(report: &CrashReport, again: bool) {
+    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
+    tracing::error!(
+        target: "playhouse",
+        address = %report.address,
+        incarnation = report.incarnation,
+        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
+        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
+        hops = report.flow.map(|(_, hops)| hops),
+        replayed = (report.replayed > 0).then_some(report.replayed),
+        backtrace = shown,
+        "crashed: {}",
+        report.crash.reason
+    );
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The messages in hand and what came of them. An incarnation records here; [`Hand::commit`] is the only way
 //! out. Until then nothing that a handler did is visible to anybody.
 
+mod broadcast;
 mod bulk;
 mod effects;
 mod outcomes;
+mod reports;
 mod routes;
 mod turn;
 
@@ -56,6 +58,7 @@ pub(crate) enum Hook {
     Shutdown = 1,
     PrepareChildren = 2,
     ChildFailed = 3,
+    TaskDone = 4,
 }
 
 /// The messages in hand of one incarnation, and everything they did so far.
@@ -85,8 +88,10 @@ pub struct Hand {
     /// What the message in hand, or the hook, has used of its limits.
     turn: Turn,
     hook: Option<Hook>,
-    /// Children that failed and that it was asked about: part of that hook's ids.
-    failures: u64,
+    /// Hooks so far that run more than once: part of their ids.
+    hooks: u64,
+    /// The code is told what came of each message.
+    calls_back: bool,
     has_notices: bool,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
@@ -115,6 +120,7 @@ const NO_CAUSE: Envelope =
 
 impl Hand {
     pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, lane: Arc<Lane>, incarnation: u64) -> Self {
+        let calls_back = actor.spec.launcher.calls_back();
         Self {
             world,
             actor,
@@ -132,7 +138,8 @@ impl Hand {
             effects: Effects::default(),
             turn: Turn::default(),
             hook: None,
-            failures: 0,
+            hooks: 0,
+            calls_back,
             has_notices: false,
             cause: None,
             caused: 0,
@@ -151,6 +158,11 @@ impl Hand {
     /// Which run of the actor this is, from 1. No two runs have the same number, those of other instances included.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// Wall-clock time for one message.
+    pub fn timeout(&self) -> Duration {
+        self.actor.spec.timeout
     }
 
     /// Messages handed over in this call.
@@ -194,12 +206,17 @@ impl Hand {
         let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
         self.admit(body.len())?;
+        self.send(route, body);
+        Ok(())
+    }
+
+    /// Records a send to somebody who may be sent it.
+    fn send(&mut self, route: usize, body: &[u8]) {
         let envelope = self.caused_envelope(ReplyToken::NONE);
         let from = self.bytes.len();
         self.bytes.extend_from_slice(&envelope.encode(body.len()));
         self.bytes.extend_from_slice(body);
         self.push_send(route, from, self.bytes.len());
-        Ok(())
     }
 
     /// Commits the finished messages, sends at once, and waits for the reply: `timeout` for all of it.
@@ -229,7 +246,8 @@ impl Hand {
             let envelope = self.caused_envelope(ask.token());
             ask.answer_to(world.deliver_one(&target, &envelope, body, deadline)).await
         };
-        tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout))
+        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
+        world.explained(target.address(), answer).await
     }
 
     /// Sends recorded and not yet committed.
@@ -254,15 +272,6 @@ impl Hand {
             self.drop_runs_in_hand();
         }
         self.push_outcome(outcome);
-    }
-
-    fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
-        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
-        if bytes <= limit_bytes {
-            return Ok(());
-        }
-        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
-        Err(Failure::Reject(text))
     }
 
     /// A send of the message in hand, whose record lies there.
@@ -357,6 +366,9 @@ impl Hand {
             }
         }
         self.forget_delivered();
+        if self.calls_back {
+            self.report_outcomes();
+        }
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let mut finished = outcomes.len();
         self.committed += finished;
@@ -423,11 +435,11 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
-        if hook == Hook::ChildFailed {
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 8 + hook as u64);
+        if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
             // The others run once.
-            self.failures += 1;
-            id = id.caused(self.failures);
+            self.hooks += 1;
+            id = id.caused(self.hooks);
         }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;

@@ -1,7 +1,6 @@
 //! What a file is, and whether the component in it can run as an actor. Every way to say no is a [`LoadError`].
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use wasmtime::component::types::ComponentItem;
@@ -9,8 +8,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
-    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults,
+    LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
@@ -32,6 +31,24 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It lies elsewhere.
+    #[error(
+        "`{}` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or \
+         name its own folder with `plugins` in [play]",
+        file.display()
+    )]
+    Outside {
+        /// The link.
+        file: PathBuf,
+    },
+    /// It is no regular file.
+    #[error("`{}` is {found}, and a plugin is a file", file.display())]
+    NotAFile {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: &'static str,
     },
     /// It is larger than a component may be.
     #[error(
@@ -141,7 +158,8 @@ pub enum LoadError {
     /// It wants something that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2",
+         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, \
+         `wasi:http/outgoing-handler`",
         file.display()
     )]
     MissingImport {
@@ -159,26 +177,6 @@ fn listed(names: &[String]) -> String {
         return "nothing".to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Reads the file, and no more of it than a component may have.
-pub(crate) fn read(file: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => LoadError::NotFound { file: file.to_owned() },
-        _ => LoadError::Unreadable { file: file.to_owned(), source },
-    };
-    let opened = File::open(file).map_err(unreadable)?;
-    check_size(file, opened.metadata().map_err(unreadable)?.len(), limit_bytes)?;
-    let mut wasm = Vec::new();
-    opened.take(limit_bytes.saturating_add(1)).read_to_end(&mut wasm).map_err(unreadable)?;
-    // What is no plain file may be longer than it says, or have no end.
-    check_size(file, wasm.len() as u64, limit_bytes)?;
-    Ok(wasm)
-}
-
-/// Refuses what is larger than a component may be.
-pub(crate) fn check_size(file: &Path, bytes: u64, limit_bytes: u64) -> Result<(), LoadError> {
-    if bytes <= limit_bytes { Ok(()) } else { Err(LoadError::TooLarge { file: file.to_owned(), limit_bytes }) }
 }
 
 /// Refuses what is no component by its first bytes, with what it is instead.
@@ -255,6 +253,9 @@ impl Interface {
         if has(SUPERVISOR) {
             hooks.push("child-failed");
         }
+        if has(CALLBACK) {
+            hooks.push("task-done");
+        }
         if has(WATCHER) {
             hooks.push("noticed");
         }
@@ -272,6 +273,7 @@ pub(crate) struct Checked {
     pub(crate) shutdown: Option<ComponentExportIndex>,
     pub(crate) child_failed: Option<ComponentExportIndex>,
     pub(crate) noticed: Option<ComponentExportIndex>,
+    pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -302,11 +304,15 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .get_export_index(None, WATCHER)
         .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
         .transpose()?;
+    let task_done = component
+        .get_export_index(None, CALLBACK)
+        .map(|instance| function::<TaskDoneParams, ()>(file, component, &instance, CALLBACK, "task-done"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let (import, message) = missing_import(component, &error);
         LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
 }
 
 /// Which import the linker has not, and how it differs from what is there.

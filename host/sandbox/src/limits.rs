@@ -41,7 +41,7 @@ impl Default for Limits {
 impl Limits {
     /// The narrower of both, for each of them.
     #[must_use]
-    pub fn within(self, bounds: Bounds) -> Self {
+    pub fn within(self, bounds: &Bounds) -> Self {
         Self {
             memory_bytes: self.memory_bytes.min(bounds.memory_bytes),
             cpu: self.cpu.min(bounds.cpu),
@@ -54,7 +54,7 @@ impl Limits {
     /// As what those that it spawns may use at most.
     pub(crate) fn bounds(self) -> Bounds {
         let Self { memory_bytes, cpu, resources, log_lines, log_bytes } = self;
-        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes }
+        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, grants: None }
     }
 }
 
@@ -246,11 +246,11 @@ mod tests {
     fn limits_within_bounds_are_the_narrower_of_both() {
         let ms = Duration::from_millis;
         let limits = Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8 };
-        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9 };
+        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9, grants: None };
         let both = Limits { memory_bytes: 5, cpu: ms(10), resources: 5, log_lines: 1, log_bytes: 8 };
-        assert_eq!(limits.within(bounds), both);
-        assert_eq!(limits.within(Bounds::NONE), limits);
-        assert_eq!(Limits::default().within(both.bounds()), both);
+        assert_eq!(limits.within(&bounds), both);
+        assert_eq!(limits.within(&Bounds::NONE), limits);
+        assert_eq!(Limits::default().within(&both.bounds()), both);
     }
 
     #[test]

@@ -8,7 +8,10 @@ use std::time::Duration;
 use playhouse_kernel::{Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, SupervisionSpec};
 use playhouse_sandbox::Limits;
 
+use playhouse_sandbox::Grants;
+
 use super::problem::Source;
+use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code.
 #[derive(Debug)]
@@ -23,12 +26,16 @@ pub struct Play {
     pub max_instances: Option<u32>,
     /// Bounds on plugins, and on what all actors have in common.
     pub limits: PlayLimits,
+    /// How much memory is too much for new messages from outside.
+    pub memory_high: MemoryMark,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
     /// In start order.
     pub actors: Vec<PlayActor>,
+    /// Actors each of which hands on to the next; empty when there is no such line. Their `sends_to` has it already.
+    pub pipeline: Vec<Address>,
     /// What actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
 }
@@ -75,6 +82,8 @@ pub struct Settings {
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
     pub sends_to: Vec<Address>,
+    /// Below whom it may send to everybody.
+    pub sends_below: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
     /// Most messages handed over in one call.
@@ -109,6 +118,10 @@ pub struct Settings {
     pub max_effects: usize,
     /// Most bytes sent in one turn.
     pub max_effect_bytes: usize,
+    /// What it may use of the world outside.
+    pub grants: Grants,
+    /// Variables that it is granted and that the host does not have.
+    pub absent_env: Vec<String>,
 }
 
 /// The plugin that decides about a mailbox.
@@ -172,5 +185,13 @@ impl Play {
     pub fn settings(&self) -> impl Iterator<Item = &Settings> {
         let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
         self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
+    }
+}
+
+impl Settings {
+    /// To whom it may send, as the manifest has it: addresses, then subtrees.
+    pub fn sends_to_written(&self) -> Vec<String> {
+        let below = |top: &Address| format!("{}/**", if top.is_root() { "" } else { top.as_str() });
+        self.sends_to.iter().map(ToString::to_string).chain(self.sends_below.iter().map(below)).collect()
     }
 }

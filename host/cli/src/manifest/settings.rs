@@ -35,6 +35,7 @@ pub(super) struct Written<'a> {
     restart: &'a schema::Restart,
     supervision: &'a schema::Supervision,
     limits: &'a schema::Limits,
+    grants: &'a schema::Grants,
 }
 
 impl<'a> Written<'a> {
@@ -50,6 +51,7 @@ impl<'a> Written<'a> {
             restart: &actor.restart,
             supervision: &actor.supervision,
             limits: &actor.limits,
+            grants: &actor.grants,
         }
     }
 
@@ -65,6 +67,7 @@ impl<'a> Written<'a> {
             restart: &plugin.restart,
             supervision: &plugin.supervision,
             limits: &plugin.limits,
+            grants: &plugin.grants,
         }
     }
 }
@@ -73,20 +76,22 @@ impl Found {
     pub(super) fn settings(&mut self, written: &Written<'_>, manifest: &Manifest, addresses: &Addresses) -> Settings {
         self.plugin(written.plugin);
         let sha256 = written.sha256.and_then(|digest| self.digest(digest));
-        let sends_to = written.sends_to.iter().filter_map(|to| self.target(to, addresses)).collect();
+        let (sends_to, sends_below) = self.targets(written.sends_to, manifest, addresses);
         let spawns = written.spawns.iter().filter_map(|plugin| self.spawn(plugin, manifest)).collect();
         let (memory_bytes, message_bytes) = self.sizes(written);
         let supervision = self.supervision(written.supervision);
         let restart = self.restart(written.restart);
         let limits = written.limits;
+        let grants = self.grants(written.grants, limits.requests);
         let at_most = |written: Option<AtLeastOne>| written.map_or(1024, |n| n.0 as usize);
         Settings {
             plugin: written.plugin.get_ref().clone(),
             plugin_place: written.plugin.span(),
             sha256,
             sends_to,
+            sends_below,
             spawns,
-            batch: written.batch.map_or(64, |n| n.0 as usize),
+            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 64 }, |n| n.0 as usize),
             config: texts(Some(written.config)),
             mailbox: mailbox::bounds(written.mailbox),
             mailbox_plugin: self.mailbox_plugin(written.mailbox),
@@ -102,6 +107,8 @@ impl Found {
             max_depth: self.depth(limits.depth.as_ref()),
             max_effects: limits.effects.map_or(65_536, |n| n.0 as usize),
             max_effect_bytes: limits.effect_bytes.map_or(16 << 20, in_memory),
+            absent_env: absent(&written.grants.env),
+            grants,
         }
     }
 
@@ -199,6 +206,56 @@ impl Found {
         None
     }
 
+    /// The addresses, and those below which everybody is meant.
+    fn targets(
+        &mut self,
+        written: &[Spanned<String>],
+        manifest: &Manifest,
+        addresses: &Addresses,
+    ) -> (Vec<Address>, Vec<Address>) {
+        let (mut to, mut below) = (Vec::new(), Vec::new());
+        for target in written {
+            match target.get_ref().strip_suffix("/**") {
+                Some(top) => below.extend(self.subtree(target, top, manifest, addresses)),
+                None => to.extend(self.target(target, addresses)),
+            }
+        }
+        (to, below)
+    }
+
+    /// A subtree in which somebody is, or may be one day.
+    fn subtree(
+        &mut self,
+        written: &Spanned<String>,
+        top: &str,
+        manifest: &Manifest,
+        addresses: &Addresses,
+    ) -> Option<Address> {
+        let top = match Address::parse(if top.is_empty() { "/" } else { top }) {
+            Ok(top) => top,
+            Err(error) => {
+                let problem = Problem::at(written.span(), address_fault(&error), "here");
+                self.add(problem.help("a subtree is an address and `/**`, as in [\"/team/**\"]"));
+                return None;
+            }
+        };
+        let spawning = |(address, (n, _)): (&Address, &(usize, Range<usize>))| {
+            let spawns = manifest.actor.get(*n).is_some_and(|actor| !actor.get_ref().spawns.is_empty());
+            spawns && (top == *address || top.is_below(address))
+        };
+        if addresses.first.keys().any(|address| address.is_below(&top)) || addresses.first.iter().any(spawning) {
+            return Some(top);
+        }
+        let remark = match near_address(top.as_str(), addresses.first.keys()) {
+            Some(near) if near != top.as_str() => format!("did you mean \"{near}/**\"?"),
+            _ => "here".into(),
+        };
+        let problem = Problem::at(written.span(), format!("nobody is below `{top}`"), remark);
+        let help = format!("this manifest has no actor below `{top}`, and none there that `spawns` any");
+        self.add(problem.help(help));
+        None
+    }
+
     fn target(&mut self, written: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
         match Address::parse(written.get_ref()) {
             Ok(to) if addresses.first.contains_key(&to) => return Some(to),
@@ -285,6 +342,12 @@ impl Found {
             backoff,
         }
     }
+}
+
+/// The variables that are granted and that the host does not have.
+fn absent(written: &[Spanned<String>]) -> Vec<String> {
+    let names = written.iter().map(Spanned::get_ref).filter(|text| !text.contains(['=', '\0']) && !text.is_empty());
+    names.filter(|name| std::env::var_os(name).is_none()).cloned().collect()
 }
 
 /// What code may ask for by name.

@@ -42,6 +42,11 @@ impl Outcomes {
         }
     }
 
+    /// Those that are more than done without a reply, with the indices of their messages, in order.
+    pub(super) fn notable(&self) -> impl Iterator<Item = (usize, &Outcome)> {
+        self.notable.iter().map(|(index, outcome)| (*index, outcome))
+    }
+
     /// Adds those of so many messages that are done and that nobody waits for.
     pub(super) fn push_plain(&mut self, messages: usize) {
         self.messages += messages;
@@ -80,7 +85,8 @@ impl Hand {
                         let ceiling = restart.backoff.ceiling(attempt);
                         tracing::info!(
                             target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, "will retry: {text}"
+                            attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
+                            "will retry: {text}"
                         );
                         let due = Instant::now() + self.world.jitter(ceiling);
                         self.lane.backlog.lock().delayed.push((due, message));
@@ -96,5 +102,14 @@ impl Hand {
             }
         }
         true
+    }
+
+    pub(super) fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
+        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
+        if bytes <= limit_bytes {
+            return Ok(());
+        }
+        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
+        Err(Failure::Reject(text))
     }
 }

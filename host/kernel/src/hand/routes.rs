@@ -18,7 +18,7 @@ impl Hand {
         }
         let from = self.address();
         let address = from.resolve(to)?;
-        let lasting = address.is_below(from) || self.actor.spec.sends_to.contains(&address);
+        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }

@@ -3,6 +3,8 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod broadcasts;
+mod callbacks;
 mod children;
 mod crashes;
 mod directives;
@@ -11,9 +13,11 @@ mod letters;
 mod limits;
 mod mailboxes;
 mod policies;
+mod pressure;
 mod restarts;
 mod stage;
 mod stops;
+mod subtrees;
 mod timers;
 mod troubles;
 mod turns;

@@ -59,4 +59,7 @@ at_every_door! {
     a_turn_that_does_too_much_is_a_crash_and_nothing_of_it_is_committed
     more_bytes_than_a_turn_may_send_are_a_crash
     a_parent_has_a_word_about_a_child_that_failed
+    an_actor_is_told_what_came_of_each_message_and_after_a_crash_in_its_next_run
+    a_callback_that_crashes_blames_no_message_and_does_so_once
+    a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody
 }
