@@ -1,11 +1,7 @@
 //! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply, and such a
 //! one is only counted.
 
-use tokio::time::Instant;
-
 use super::{Failure, Hand, Outcome};
-use crate::ask::AskError;
-use crate::dead_letter::DeadReason;
 
 #[derive(Default)]
 pub(super) struct Outcomes {
@@ -65,45 +61,6 @@ impl Outcomes {
 }
 
 impl Hand {
-    /// Makes the outcome of one message final; false when the message lives on, for a retry.
-    pub(super) fn settle(&self, index: usize, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::Done(reply) => {
-                let token = self.batch.reply(index);
-                if token.is_some() {
-                    self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
-                }
-                return true;
-            }
-            Outcome::Failed(failure) => {
-                let mut message = self.batch.message(index);
-                message.envelope.attempt += 1;
-                let attempt = message.envelope.attempt;
-                let restart = &self.actor.spec.restart;
-                match failure {
-                    Failure::Retry(text) if attempt < restart.attempts => {
-                        let ceiling = restart.backoff.ceiling(attempt);
-                        tracing::info!(
-                            target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
-                            "will retry: {text}"
-                        );
-                        let due = Instant::now() + self.world.jitter(ceiling);
-                        self.lane.backlog.lock().delayed.push((due, message));
-                        return false;
-                    }
-                    Failure::Retry(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text), false);
-                    }
-                    Failure::Reject(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
-                    }
-                }
-            }
-        }
-        true
-    }
-
     pub(super) fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
         let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
         if bytes <= limit_bytes {

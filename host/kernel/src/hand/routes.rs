@@ -1,4 +1,4 @@
-//! To whom the code may send, each resolved once: an address becomes a route, which outlives restarts of its target.
+//! Whom a hand may send to: addresses, each resolved once to a route that outlives restarts of its target.
 
 use std::sync::Arc;
 
