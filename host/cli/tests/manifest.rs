@@ -84,7 +84,7 @@ fn defaults_are_those_of_the_reference() {
     assert!(play.actors[0].auto_start);
     assert_eq!(play.actors[0].instances, 1);
     let actor = &play.actors[0].settings;
-    assert_eq!((actor.batch, actor.memory_bytes), (64, 64 << 20));
+    assert_eq!((actor.batch, actor.memory_bytes), (256, 64 << 20));
     assert_eq!((actor.max_children, actor.max_timers, actor.max_watches, actor.spawns.len()), (1024, 1024, 1024, 0));
     assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));
     assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));

@@ -80,7 +80,7 @@ impl Incarnation {
     }
 
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
-        // Grows while calls are short: a slow handler is found out with one message, not with sixty-four.
+        // Grows while calls are short: a slow handler is found out with one message, not with hundreds.
         let mut most = 1;
         // Time in full batches since it last let others run.
         let mut ran = Duration::ZERO;

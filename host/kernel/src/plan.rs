@@ -145,7 +145,7 @@ impl ActorSpec {
             launcher,
             auto_start: true,
             instances: 1,
-            batch: 64,
+            batch: 256,
             mailbox: MailboxSpec::default(),
             restart: RestartSpec::default(),
             supervision: SupervisionSpec::default(),

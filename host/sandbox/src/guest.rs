@@ -45,6 +45,10 @@ pub(crate) struct Guest {
     _admission: Admission,
 }
 
+/// A call has the CPU time of all its messages, but of no more than these: an endless loop in a large batch is to be found out
+/// in seconds. Only short handlers get so many.
+const MOST_BUDGETS: usize = 64;
+
 /// From so many sends on, a lone message is cheaper through the door of batches.
 const MANY_SENDS: usize = 2;
 
@@ -147,7 +151,7 @@ impl Guest {
 
     async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
         let messages = self.hand().len();
-        self.refresh(messages);
+        self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
         let frame = self.hand().flat(&end);

@@ -77,7 +77,7 @@ pub struct Actor {
     /// its own, starts, crashes and restarts alone, and has the whole time to stop in turn. With several, messages may
     /// overtake each other, and it has no children. Example: `instances = 4`. Default: 1.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256.
     pub batch: Option<AtLeastOne>,
     /// `"auto"`, or `"manual"`: it waits for a person's `playhouse start`. Example: `start = "manual"`.
     /// Default: `"auto"`.
@@ -120,7 +120,7 @@ pub struct Plugin {
     pub recursive: bool,
     /// Refuse the plugin unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256.
     pub batch: Option<AtLeastOne>,
     /// What its code may ask for by name; what the spawn itself gives goes before. Example: `config = { top = "10" }`.
     /// Default: `{}`.

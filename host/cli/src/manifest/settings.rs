@@ -81,7 +81,7 @@ impl Found {
             sha256,
             sends_to,
             spawns,
-            batch: written.batch.map_or(64, |n| n.0 as usize),
+            batch: written.batch.map_or(256, |n| n.0 as usize),
             config: written.config.iter().map(|(key, text)| (key.clone(), text.0.clone())).collect(),
             mailbox: mailbox(written.mailbox),
             restart,
