@@ -394,7 +394,7 @@ impl Incarnation {
     }
 }
 
-/// Goes to the end of the runtime's queue. A lane that was just woken from here waits in a place of this thread from where
+/// Goes to the end of the runtime's queue. A lane, or a sender, that was just woken from here waits in a place of this thread from where
 /// no other thread takes it: either it runs now, or another thread goes on with this one.
 async fn requeue() {
     let mut queued = false;

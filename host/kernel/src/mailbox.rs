@@ -123,7 +123,7 @@ struct Blocked {
 pub(crate) enum Took {
     /// Messages are in the batch now.
     Messages {
-        /// There are more, and another lane was woken for them.
+        /// There are more, and somebody was woken who may go on meanwhile: another lane, or a sender that waited for room.
         shared: bool,
     },
     /// The supervisor wants something else first.
@@ -361,7 +361,7 @@ impl Mailbox {
         more_to_come: bool,
         batch: &mut Batch,
     ) -> Poll<Took> {
-        let (sender, other) = {
+        let (sender, other, left) = {
             let mut inner = self.inner.lock();
             let inner = &mut *inner;
             inner.idle &= !bit(lane);
@@ -381,10 +381,11 @@ impl Mailbox {
                 return Poll::Pending;
             }
             inner.log.take(inner.share(max), max_bytes, batch);
-            let other = if inner.log.len() > 0 { inner.next_lane() } else { None };
-            (inner.next_sender(&self.spec), other)
+            let left = inner.log.len() > 0;
+            let other = if left { inner.next_lane() } else { None };
+            (inner.next_sender(&self.spec), other, left)
         };
-        let shared = other.is_some();
+        let shared = other.is_some() || sender.is_some() && left;
         if let Some(sender) = sender {
             sender.wake();
         }
