@@ -25,3 +25,21 @@ pub mod supervising {
         generate_all,
     });
 }
+
+pub mod calling_back {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "calling-back",
+        pub_export_macro: true,
+        generate_all,
+    });
+}
+
+pub mod mailbox_plugin {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "mailbox-plugin",
+        pub_export_macro: true,
+        generate_all,
+    });
+}

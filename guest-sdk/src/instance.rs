@@ -4,7 +4,9 @@
 use anyhow::bail;
 
 use crate::kernel::Handle;
-use crate::{Actor, ChildFailed, Context, Directive, Failure, Message, Notice, Result, Supervisor, Watcher};
+use crate::{
+    Actor, Callback, ChildFailed, Context, Directive, Failure, Message, Notice, Result, Supervisor, TaskDone, Watcher,
+};
 
 /// One incarnation, from `init` to `shutdown`.
 pub struct Instance<A> {
@@ -51,6 +53,19 @@ impl<A: Actor> Instance<A> {
         let replied = self.ctx.take_reply().is_some();
         assert!(!replied, "`child_failed` called `reply`, but a hook has no message to reply to");
         directive
+    }
+
+    pub(crate) fn task_done(&mut self, task: TaskDone)
+    where
+        A: Callback,
+    {
+        let id = task.id.clone();
+        let told = self.actor.task_done(task, &mut self.ctx);
+        let replied = self.ctx.take_reply().is_some();
+        assert!(!replied, "`task_done` called `reply`, but a hook has no message to reply to");
+        if let Err(error) = told {
+            eprintln!("`task_done` about the message {id} failed: {error:#}");
+        }
     }
 
     fn hook(&mut self, name: &str, hook: fn(&mut A, &mut Context) -> Result) -> Result {

@@ -35,7 +35,9 @@
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
 //! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
 //! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
+//! | `callback.rs` | [`Callback`], the trait of an actor that is told what came of each message |
 //! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
+//! | `mailbox.rs` | [`mailbox::Mailbox`], the trait of a mailbox plugin, and its tests' host: no actor, but what decides about the order in front of one |
 //! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`], [`WatchError`]: why something did not work |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
 //! | `kernel.rs` | the trait between a context and whoever plays the kernel |
@@ -47,6 +49,7 @@ mod actor;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
+mod callback;
 mod children;
 #[doc(hidden)]
 pub mod component;
@@ -55,6 +58,7 @@ mod errors;
 mod failure;
 mod instance;
 mod kernel;
+pub mod mailbox;
 mod message;
 mod supervisor;
 #[cfg(not(target_family = "wasm"))]
@@ -65,8 +69,9 @@ mod watcher;
 
 pub use actor::Actor;
 pub use anyhow::{self, Error};
+pub use callback::{Callback, Ended, TaskDone};
 pub use children::{SpawnOptions, State};
-pub use context::{Context, Envelope, TimerId};
+pub use context::{Context, Envelope, Flow, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use message::Message;
@@ -82,3 +87,12 @@ pub use watcher::{Change, Notice, WatchId, Watcher};
 /// assert_eq!(quantity(" 3 ").unwrap(), 3);
 /// ```
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// The guide's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/actors.md")]
+struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-aplay.md")]
+struct ComingFromAplay;

@@ -33,28 +33,30 @@
 mod fake;
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::context::whole_millis;
 use crate::instance::Instance;
 use crate::{
-    Actor, AskError, ChildFailed, Directive, Envelope, Failure, Message, Notice, Result, SendError, SpawnError, State,
-    Supervisor, TimerId, WatchId, Watcher,
+    Actor, AskError, Callback, ChildFailed, Directive, Ended, Envelope, Failure, Message, Notice, Result, SendError,
+    SpawnError, State, Supervisor, TaskDone, TimerId, WatchId, Watcher,
 };
 use fake::{FakeKernel, check_address};
 
 /// A running actor, and all that it sent so far.
 pub struct Stage<A> {
     instance: Instance<A>,
+    /// Tells it what came of a message, if it wants to know.
+    callback: Option<fn(&mut Instance<A>, TaskDone)>,
     kernel: Rc<FakeKernel>,
+    attempts: u32,
 }
 
 impl<A: Actor> Stage<A> {
     /// What to arrange before the start. The actor's address is `/actor` unless told otherwise.
     pub fn setup() -> Setup<A> {
-        Setup { kernel: FakeKernel::new(), actor: PhantomData }
+        Setup { kernel: FakeKernel::new(), callback: None, attempts: 3 }
     }
 
     /// Starts the actor with nothing arranged, and runs its `init`.
@@ -98,11 +100,26 @@ impl<A: Actor> Stage<A> {
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn deliver(&mut self, envelope: Envelope, body: impl Into<Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
-        let asked = envelope.asked;
+        let (id, attempt, asked) = (envelope.id.clone(), envelope.attempt, envelope.asked);
         self.kernel.envelope.replace(Some(envelope));
         let handled = self.instance.handle(Message::new(body));
         self.kernel.end_turn(handled.is_ok());
+        let replied = asked && matches!(handled, Ok(Some(_)));
+        self.call_back(id, attempt, handled.as_ref().map(|_| if replied { Ended::Replied } else { Ended::Done }));
         handled.map(|reply| reply.filter(|_| asked))
+    }
+
+    fn call_back(&mut self, id: String, attempt: u32, handled: Result<Ended, &Failure>) {
+        let Some(callback) = self.callback else { return };
+        let (ended, dead_letter) = match handled {
+            Ok(ended) => (ended, false),
+            Err(failure) => {
+                let last = matches!(failure, Failure::Reject(_)) || attempt >= self.attempts;
+                (Ended::Failed(failure.clone()), last)
+            }
+        };
+        callback(&mut self.instance, TaskDone { id, attempt, ended, dead_letter });
+        self.kernel.end_turn(true);
     }
 
     /// Runs the `shutdown` hook, as an orderly stop does.
@@ -122,6 +139,34 @@ impl<A: Actor> Stage<A> {
         directive
     }
 
+    /// Tells the actor what came of a message, beside what the stage tells it by itself: after a crash of an earlier run, say.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, testing::Stage};
+    /// # #[derive(Default)] struct Clerk;
+    /// # impl Actor for Clerk { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+    /// impl Callback for Clerk {
+    ///     fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
+    ///         match task.ended {
+    ///             Ended::Crashed { kind, .. } => Ok(ctx.tell("/log", kind)?),
+    ///             _ => Ok(()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut stage = Stage::<Clerk>::setup().incarnation(2).calls_back().start()?;
+    /// stage.task_done(TaskDone::new("5d1f", Ended::Crashed { kind: "panic".into(), reason: "panicked".into() }));
+    /// assert_eq!(stage.sent(), [("/log", "panic")]);
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn task_done(&mut self, task: TaskDone)
+    where
+        A: Callback,
+    {
+        self.instance.task_done(task);
+        self.kernel.end_turn(true);
+    }
+
     /// Delivers a notice about an actor that is watched.
     pub fn notice(&mut self, notice: Notice) -> Result<(), Failure>
     where
@@ -129,6 +174,7 @@ impl<A: Actor> Stage<A> {
     {
         let handled = self.instance.noticed(notice);
         self.kernel.end_turn(handled.is_ok());
+        self.call_back(Envelope::default().id, 1, handled.as_ref().map(|()| Ended::Done));
         handled
     }
 
@@ -232,7 +278,8 @@ impl<A: Actor> Stage<A> {
 /// ```
 pub struct Setup<A> {
     kernel: FakeKernel,
-    actor: PhantomData<A>,
+    callback: Option<fn(&mut Instance<A>, TaskDone)>,
+    attempts: u32,
 }
 
 impl<A: Actor> Setup<A> {
@@ -287,6 +334,21 @@ impl<A: Actor> Setup<A> {
         self
     }
 
+    /// Tells the actor what came of each message, as the host does for `export_actor!(..., callback)`.
+    pub fn calls_back(mut self) -> Self
+    where
+        A: Callback,
+    {
+        self.callback = Some(Instance::task_done);
+        self
+    }
+
+    /// At which attempt a message that fails is a dead letter, as the manifest's `restart.attempts`. Default: 3.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
     /// Starts the actor: runs its `init` and its `prepare_children`.
     pub fn start(self) -> Result<Stage<A>> {
         let kernel = Rc::new(self.kernel);
@@ -294,7 +356,7 @@ impl<A: Actor> Setup<A> {
         kernel.end_turn(true);
         instance.prepare_children()?;
         kernel.end_turn(true);
-        Ok(Stage { instance, kernel })
+        Ok(Stage { instance, callback: self.callback, kernel, attempts: self.attempts })
     }
 }
 

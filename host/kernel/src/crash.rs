@@ -54,6 +54,11 @@ pub enum CrashReason {
         /// What is wrong with it.
         message: String,
     },
+    /// A mailbox's policy named a message that it does not have, or gave out none, or too many.
+    BadOrder {
+        /// What it did.
+        message: String,
+    },
     /// It could not be started, or its `init` said no.
     Start {
         /// What went wrong.
@@ -84,6 +89,7 @@ impl CrashReason {
             Self::Stack => "stack",
             Self::Exit { .. } => "exit",
             Self::BadFrame { .. } => "bad-frame",
+            Self::BadOrder { .. } => "bad-order",
             Self::Start { .. } => "start",
             Self::Shutdown { .. } => "shutdown",
             Self::Children { .. } => "children",
@@ -103,6 +109,7 @@ impl fmt::Display for CrashReason {
             Self::Stack => f.write_str("overflowed its call stack"),
             Self::Exit { status } => write!(f, "ended itself with exit status {status}"),
             Self::BadFrame { message } => write!(f, "returned a bad frame: {message}"),
+            Self::BadOrder { message } => write!(f, "broke the contract of mailboxes: it {message}"),
             Self::Start { message } => write!(f, "failed to start: {message}"),
             Self::Shutdown { message } => write!(f, "failed to shut down: {message}"),
             Self::Children { message } => write!(f, "gave up on its children: {message}"),
@@ -168,6 +175,8 @@ pub struct CrashReport {
     pub at: SystemTime,
     /// The message that alone is to blame, when that is known, and which attempt at it this was.
     pub blamed: Option<(MessageId, u32)>,
+    /// The flow of that message, and how many sends lie between its beginning and this one.
+    pub flow: Option<(u64, u32)>,
     /// How many attempts a message has (`restart.attempts`).
     pub attempts: u32,
     /// Messages that will be handled again, one at a time.
@@ -188,6 +197,7 @@ impl CrashReport {
             incarnation,
             at: SystemTime::now(),
             blamed: None,
+            flow: None,
             attempts: 0,
             replayed: 0,
             crash,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
+//! | `policy` | the door to what decides about the order of a mailbox and about its overflow |
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `spawn` | children at run time: templates, and whether a child may be |
 //! | `timers` | the timers of one incarnation |
@@ -11,10 +12,12 @@
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `replay` | dead letters, sent again or dropped |
+//! | `pressure` | the door to the outside, shut while memory is short |
 //! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `consult` | a parent is asked about a child that failed |
+//! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
@@ -26,6 +29,7 @@ mod actor;
 mod address;
 mod ask;
 mod behavior;
+mod callback;
 mod consult;
 mod crash;
 mod dead_letter;
@@ -40,6 +44,8 @@ mod mailbox;
 mod message;
 mod notice;
 mod plan;
+mod policy;
+mod pressure;
 mod random;
 mod registry;
 mod replay;
@@ -51,6 +57,7 @@ mod watchdog;
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Launcher};
+pub use callback::{TaskDone, TaskOutcome};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{
@@ -60,11 +67,15 @@ pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
 pub use kernel::{ActorView, InstanceView, Kernel};
-pub use mailbox::{MailboxSpec, Overflow};
+pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+};
+pub use policy::{
+    About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
+    PolicyView, Rules, WhenFull,
 };
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};

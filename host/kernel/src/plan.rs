@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::behavior::{Bounds, Launcher};
 use crate::dead_letter::DeadLetterSpec;
-use crate::mailbox::{MOST_LANES, MailboxSpec};
+use crate::mailbox::{MOST_LANES, MailboxSpec, Overflow};
+use crate::policy::PolicySpec;
 use crate::spawn::Template;
 
 /// When an actor is started again after it ended.
@@ -117,6 +118,8 @@ pub struct ActorSpec {
     pub batch: usize,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
+    /// What decides about the order of its mailbox, and about its overflow; none: first in, first out.
+    pub policy: Option<PolicySpec>,
     /// How it recovers.
     pub restart: RestartSpec,
     /// How it looks after its children.
@@ -127,6 +130,8 @@ pub struct ActorSpec {
     pub message_bytes: usize,
     /// Where it may send, besides its descendants and the sender of the message in hand.
     pub sends_to: Vec<Address>,
+    /// Below whom it may send as well: to everybody there, whenever it came, but not to these themselves.
+    pub sends_below: Vec<Address>,
     /// The plugins of [`Plan::plugins`] that it may spawn as its children.
     pub spawns: Vec<String>,
     /// Most children that it may have at a time.
@@ -147,11 +152,13 @@ impl ActorSpec {
             instances: 1,
             batch: 256,
             mailbox: MailboxSpec::default(),
+            policy: None,
             restart: RestartSpec::default(),
             supervision: SupervisionSpec::default(),
             timeout: Duration::from_secs(5),
             message_bytes: 1 << 20,
             sends_to: Vec::new(),
+            sends_below: Vec::new(),
             spawns: Vec::new(),
             max_children: 1024,
             max_timers: 1024,
@@ -161,12 +168,20 @@ impl ActorSpec {
 }
 
 impl ActorSpec {
+    /// Whether `sends_to` or `sends_below` has an address.
+    pub fn is_granted(&self, to: &Address) -> bool {
+        self.sends_to.contains(to) || self.sends_below.iter().any(|top| to.is_below(top))
+    }
+
     fn check_bounds(&self) -> Result<(), PlanError> {
         if self.instances > MOST_INSTANCES {
             return Err(PlanError::TooManyInstances(self.address.clone(), self.instances));
         }
         if self.instances > 1 && !self.spawns.is_empty() {
             return Err(PlanError::SeveralSpawn(self.address.clone()));
+        }
+        if self.policy.as_ref().is_some_and(|policy| policy.overflow == Some(Overflow::DropOldest)) {
+            return Err(PlanError::DropOldest(self.address.clone()));
         }
         let zeros = [
             ("instances", self.instances == 0),
@@ -222,6 +237,9 @@ pub enum PlanError {
     /// More instances than one mailbox serves.
     #[error("`{0}` has {1} instances: at most {MOST_INSTANCES} share a mailbox; put more actors beside it")]
     TooManyInstances(Address, usize),
+    /// Only the policy knows which message to drop.
+    #[error("`{0}` has a mailbox policy, which alone may drop a message that waits: `drop-oldest` is not for it")]
+    DropOldest(Address),
     /// Children belong to one instance.
     #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
     SeveralSpawn(Address),

@@ -8,10 +8,12 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
-    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults,
+    LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams, TurnsParams, TurnsResults, WATCHER,
 };
+use crate::file;
 use crate::imports::Room;
+use crate::mailbox::MAILBOX;
 
 /// Why a file is not a plugin. `file` is the path as it was given.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,30 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It lies elsewhere.
+    #[error(
+        "`{}` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or \
+         name its own folder with `plugins` in [play]",
+        file.display()
+    )]
+    Outside {
+        /// The link.
+        file: PathBuf,
+    },
+    /// It is no regular file.
+    #[error("`{}` is {found}, and a plugin is a file", file.display())]
+    NotAFile {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It is too large to be compiled.
+    #[error("`{}` is larger than {} MiB, and no component is: build it with optimisation, and stripped", file.display(), file::MOST_MIB)]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
     },
     /// It is something else.
     #[error(
@@ -84,6 +110,32 @@ pub enum LoadError {
         /// What it exports.
         found: Vec<String>,
     },
+    /// It is no mailbox plugin.
+    #[error(
+        "`{}` does not export `{MAILBOX}`, so it cannot decide about a mailbox; it exports {}. Build it with \
+         `export_mailbox!` of playhouse-sdk, or for the world `mailbox-plugin` of wit/actor.wit",
+        file.display(), listed(found)
+    )]
+    NoMailbox {
+        /// The file.
+        file: PathBuf,
+        /// What it exports.
+        found: Vec<String>,
+    },
+    /// It wants something that a mailbox plugin does not get.
+    #[error(
+        "`{}` imports `{import}`, which a mailbox plugin does not get: {message}. It may import \
+         `playhouse:actor/mailbox-host@0.1.0` and WASI 0.2: it has nothing to send, and nobody to ask",
+        file.display()
+    )]
+    MailboxImport {
+        /// The file.
+        file: PathBuf,
+        /// What it imports.
+        import: String,
+        /// How it differs from what is there.
+        message: String,
+    },
     /// An export has the right name and another type.
     #[error(
         "`{}`: its `{item}` is not as wit/actor.wit has it: {message}. Build it again with this version's \
@@ -101,7 +153,8 @@ pub enum LoadError {
     /// It wants something that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2",
+         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, \
+         `wasi:http/outgoing-handler`",
         file.display()
     )]
     MissingImport {
@@ -119,14 +172,6 @@ fn listed(names: &[String]) -> String {
         return "nothing".to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Reads the file.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(file).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => LoadError::NotFound { file: file.to_owned() },
-        _ => LoadError::Unreadable { file: file.to_owned(), source },
-    })
 }
 
 /// Refuses what is no component by its first bytes, with what it is instead.
@@ -203,6 +248,9 @@ impl Interface {
         if has(SUPERVISOR) {
             hooks.push("child-failed");
         }
+        if has(CALLBACK) {
+            hooks.push("task-done");
+        }
         if has(WATCHER) {
             hooks.push("noticed");
         }
@@ -220,6 +268,7 @@ pub(crate) struct Checked {
     pub(crate) shutdown: Option<ComponentExportIndex>,
     pub(crate) child_failed: Option<ComponentExportIndex>,
     pub(crate) noticed: Option<ComponentExportIndex>,
+    pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -250,14 +299,24 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .get_export_index(None, WATCHER)
         .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
         .transpose()?;
+    let task_done = component
+        .get_export_index(None, CALLBACK)
+        .map(|instance| function::<TaskDoneParams, ()>(file, component, &instance, CALLBACK, "task-done"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
-        let summary = error.to_string();
-        let imports = Interface::of(component).imports;
-        let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
-        let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
-        LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
+        let (import, message) = missing_import(component, &error);
+        LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
+    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
+}
+
+/// Which import the linker has not, and how it differs from what is there.
+pub(crate) fn missing_import(component: &Component, error: &wasmtime::Error) -> (String, String) {
+    let summary = error.to_string();
+    let imports = Interface::of(component).imports;
+    let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
+    let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+    (import, plainly(&chain.join(": ")))
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.
@@ -270,7 +329,7 @@ fn plainly(message: &str) -> String {
 }
 
 /// Finds a function of an exported interface, and checks its type.
-fn function<P: ComponentNamedList + Lower, R: ComponentNamedList + Lift>(
+pub(crate) fn function<P: ComponentNamedList + Lower, R: ComponentNamedList + Lift>(
     file: &Path,
     component: &Component,
     instance: &ComponentExportIndex,

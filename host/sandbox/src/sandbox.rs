@@ -8,10 +8,12 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::Cache;
-use crate::component::{self, LoadError};
+use crate::component::LoadError;
 use crate::engine;
+use crate::http::Wire;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
+use crate::mailbox::{self, Desk, MailboxPlugin};
 use crate::plugin::Plugin;
 
 /// How a sandbox is set up.
@@ -74,7 +76,11 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Room>,
+    /// What mailbox plugins may import.
+    pub(crate) mailbox_linker: Linker<Desk>,
     pub(crate) cache: Option<Cache>,
+    /// What the HTTP requests of all actors share.
+    pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) turns: bool,
@@ -104,10 +110,14 @@ impl Sandbox {
         let (engine, allocation) = engine::running(max_instances)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker)?;
+        let mut mailbox_linker = Linker::new(&engine);
+        mailbox::add_to(&mut mailbox_linker)?;
         let shared = Arc::new(Shared {
             engine,
             linker,
+            mailbox_linker,
             cache,
+            wire: Arc::default(),
             clock: Arc::default(),
             turns: config.turns,
             allocation,
@@ -123,16 +133,28 @@ impl Sandbox {
         Ok(Self { shared })
     }
 
-    /// Loads a plugin from a file, which is read once. Takes the compiled code from the cache, or compiles;
+    /// Loads a plugin from a file, which is read once. A link that leads out of the file's folder is refused, and so is what
+    /// is no regular file or larger than 256 MiB. Takes the compiled code from the cache, or compiles;
     /// that takes up to seconds, so call it where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
-        let wasm = component::read(file)?;
+        let wasm = crate::file::read_plugin(file)?;
         Plugin::load(&self.shared, name, file, &wasm)
     }
 
     /// Loads a plugin from memory. Errors give its name as the file.
     pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
         Plugin::load(&self.shared, name, Path::new(name), wasm)
+    }
+
+    /// As [`Sandbox::load`], for a mailbox plugin.
+    pub fn load_mailbox(&self, name: &str, file: &Path) -> Result<MailboxPlugin, LoadError> {
+        let wasm = crate::file::read_plugin(file)?;
+        MailboxPlugin::load(&self.shared, name, file, &wasm)
+    }
+
+    /// As [`Sandbox::load_bytes`], for a mailbox plugin.
+    pub fn load_mailbox_bytes(&self, name: &str, wasm: &[u8]) -> Result<MailboxPlugin, LoadError> {
+        MailboxPlugin::load(&self.shared, name, Path::new(name), wasm)
     }
 
     /// Where instances live, in words, for logs: in a pool, or on demand.

@@ -5,9 +5,10 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::table::{as_tree, table};
-use super::{print, print_json};
+use super::{grants, print, print_json};
 use crate::args;
 use crate::console::Console;
+use crate::control::views::overflow_name;
 use crate::exit::Exit;
 use crate::manifest::flow::{Flow, arrows};
 use crate::manifest::{self, Play, Settings};
@@ -17,7 +18,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
     let plugins = plugins::load(&play, console)?;
     let flow = Flow::of(&play);
-    let warnings = warnings(&play, &flow);
+    let warnings = [warnings(&play, &plugins, &flow), grants::warnings(&play, &plugins)].concat();
     if args.json {
         return print_json(&as_json(&play, &plugins, &flow, &warnings));
     }
@@ -28,7 +29,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     Ok(())
 }
 
-fn warnings(play: &Play, flow: &Flow) -> Vec<String> {
+fn warnings(play: &Play, plugins: &Plugins, flow: &Flow) -> Vec<String> {
     let cycles = flow.cycles().into_iter().map(|cycle| {
         format!(
             "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
@@ -42,12 +43,17 @@ fn warnings(play: &Play, flow: &Flow) -> Vec<String> {
     let early = early.map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
-    // No component says whether it remembers anything between messages.
-    let several = play.actors.iter().filter(|actor| actor.instances > 1).map(|actor| {
-        format!(
-            "{} runs {} instances: messages may overtake each other, and what its code remembers, each instance remembers for itself",
-            actor.address, actor.instances
-        )
+    // One that keeps nothing is what several instances are for.
+    let several = play.actors.iter().filter(|actor| actor.instances > 1).filter_map(|actor| {
+        let keeps = match plugins[&actor.settings.plugin].info().keeps_state {
+            Some(false) => return None,
+            Some(true) => "keeps state",
+            None => "does not say whether it keeps state",
+        };
+        Some(format!(
+            "{} runs {} instances, and its plugin `{}` {keeps}: messages may overtake each other, and what its code remembers, each instance remembers for itself",
+            actor.address, actor.instances, actor.settings.plugin
+        ))
     });
     cycles.chain(early).chain(several).collect()
 }
@@ -74,9 +80,21 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
     }
+    let mailboxes = mailbox_rows(play, plugins);
+    if !mailboxes.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&["MAILBOX OF", "PLUGIN", "OVERFLOW", "SHA256"], &mailboxes, &[]));
+    }
+    if !play.actors.is_empty() || !play.spawnable.is_empty() {
+        let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
+        let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
+    }
+    if !play.pipeline.is_empty() {
+        let _ = writeln!(out, "pipeline: {}", arrows(&play.pipeline));
     }
     for line in lines {
         let _ = writeln!(out, "{}", arrows(&line));
@@ -96,6 +114,32 @@ fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     rows.collect()
 }
 
+/// The mailboxes that a plugin decides about: those of actors, and those of spawned ones, by plugin.
+fn mailbox_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
+    let rows = actors.chain(spawnable).filter_map(|(whose, settings)| {
+        let mailbox = settings.mailbox_plugin.as_ref()?;
+        let overflow = mailbox.overflow.map_or("as the plugin says", overflow_name);
+        let digest = plugins.mailbox(mailbox).sha256[..12].to_owned();
+        Some(vec![whose, mailbox.plugin.clone(), overflow.to_owned(), digest])
+    });
+    rows.collect()
+}
+
+fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
+    let plugin = settings.mailbox_plugin.as_ref().map(|mailbox| {
+        let info = plugins.mailbox(mailbox);
+        json!({
+            "name": mailbox.plugin, "overflow": mailbox.overflow.map(overflow_name), "overtakes": mailbox.overtakes,
+            "sha256": info.sha256, "size_bytes": info.size_bytes, "imports": info.imports, "exports": info.exports,
+        })
+    });
+    let bounds = &settings.mailbox;
+    let overflow = settings.mailbox_plugin.is_none().then(|| overflow_name(bounds.overflow));
+    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
+}
+
 /// The actors, by address, and the spawned ones, by plugin, that may spawn this.
 fn spawned_by(play: &Play, plugin: &str) -> Vec<String> {
     let spawns = |settings: &Settings| settings.spawns.iter().any(|granted| granted == plugin);
@@ -110,12 +154,12 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
         .iter()
         .map(|actor| {
             let info = plugins[&actor.settings.plugin].info();
-            let sends_to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
-                "instances": actor.instances,
-                "sends_to": sends_to, "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "instances": actor.instances, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
+                "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
+                "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
             })
         })
         .collect();
@@ -129,10 +173,13 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let info = plugins[&settings.plugin].info();
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
-                "recursive": plugin.recursive, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "sends_to": settings.sends_to_written(),
+                "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
+                "parts": grants::parts_as_json(&info.imports, &settings.grants), "grants": grants::as_json(&settings.grants),
             })
         })
         .collect();
-    json!({ "play": play.name, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
+    let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
+    json!({ "play": play.name, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
 }

@@ -5,9 +5,12 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec};
+use playhouse_kernel::{Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, SupervisionSpec};
+
+use playhouse_sandbox::Grants;
 
 use super::problem::Source;
+use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code.
 #[derive(Debug)]
@@ -20,12 +23,16 @@ pub struct Play {
     pub plugins: PathBuf,
     /// Most instances at once; none for the sandbox's default.
     pub max_instances: Option<u32>,
+    /// How much memory is too much for new messages from outside.
+    pub memory_high: MemoryMark,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
     /// In start order.
     pub actors: Vec<PlayActor>,
+    /// Actors each of which hands on to the next; empty when there is no such line. Their `sends_to` has it already.
+    pub pipeline: Vec<Address>,
     /// What actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
 }
@@ -63,6 +70,8 @@ pub struct Settings {
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
     pub sends_to: Vec<Address>,
+    /// Below whom it may send to everybody.
+    pub sends_below: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
     /// Most messages handed over in one call.
@@ -71,6 +80,8 @@ pub struct Settings {
     pub config: BTreeMap<String, String>,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
+    /// The plugin that decides about its mailbox.
+    pub mailbox_plugin: Option<MailboxPluginSettings>,
     /// How it recovers.
     pub restart: RestartSpec,
     /// How it looks after its children.
@@ -89,6 +100,39 @@ pub struct Settings {
     pub max_timers: usize,
     /// Most watches at a time.
     pub max_watches: usize,
+    /// What it may use of the world outside.
+    pub grants: Grants,
+    /// Variables that it is granted and that the host does not have.
+    pub absent_env: Vec<String>,
+}
+
+/// The plugin that decides about a mailbox.
+#[derive(Debug, Clone)]
+pub struct MailboxPluginSettings {
+    /// Its name.
+    pub plugin: String,
+    /// Where the manifest names it: the place of problems with its code.
+    pub plugin_place: Range<usize>,
+    /// The digest it must have, in lower case, and where the manifest says so.
+    pub sha256: Option<(String, Range<usize>)>,
+    /// What its code is given.
+    pub config: BTreeMap<String, String>,
+    /// The manifest's word on a full mailbox; none: the plugin's own.
+    pub overflow: Option<Overflow>,
+    /// After how many messages more than the mailbox holds one is overdue.
+    pub overtakes: u64,
+    /// Memory of one run.
+    pub memory_bytes: u64,
+    /// CPU time for one call.
+    pub cpu: Duration,
+    /// Wall-clock time for one call.
+    pub timeout: Duration,
+    /// The pause before it starts again.
+    pub backoff: Backoff,
+    /// More crashes than this ...
+    pub intensity: u32,
+    /// ... within this time, and it is given up.
+    pub period: Duration,
 }
 
 impl Play {
@@ -108,9 +152,28 @@ impl Play {
         names
     }
 
+    /// The names of all mailbox plugins that are used, each once, in the order of their first use.
+    pub fn mailbox_plugin_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for mailbox in self.settings().filter_map(|settings| settings.mailbox_plugin.as_ref()) {
+            if !names.contains(&mailbox.plugin.as_str()) {
+                names.push(&mailbox.plugin);
+            }
+        }
+        names
+    }
+
     /// Of all actors, and of all that may be spawned.
     pub fn settings(&self) -> impl Iterator<Item = &Settings> {
         let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
         self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
+    }
+}
+
+impl Settings {
+    /// To whom it may send, as the manifest has it: addresses, then subtrees.
+    pub fn sends_to_written(&self) -> Vec<String> {
+        let below = |top: &Address| format!("{}/**", if top.is_root() { "" } else { top.as_str() });
+        self.sends_to.iter().map(ToString::to_string).chain(self.sends_below.iter().map(below)).collect()
     }
 }

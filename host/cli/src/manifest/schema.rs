@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::units::{AtLeastOne, ByteSize, Text, Time};
+use super::units::{AtLeastOne, ByteSize, MemoryMark, Text, Time};
 
 /// `playhouse.toml`.
 #[derive(Debug, Deserialize)]
@@ -36,6 +36,13 @@ pub struct Play {
     pub plugins: Option<Spanned<String>>,
     /// Most instances that live at once, over all actors; at least all `instances` of the actors that start by themselves. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
+    /// Actors in a line, each of which may send to the next one: short for a `sends_to` of each. It only goes forward: no actor is in
+    /// it twice. Example: `pipeline = ["/split", "/count", "/report"]`. Default: none.
+    pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Above this, memory is short: the host warns, and takes no new messages from outside until it is a tenth below. A
+    /// share is of the memory of the machine, or of the control group that the host is in, whoever uses it; a size is of what
+    /// the host itself has resident. `"100%"` switches it off. Example: `memory_high = "2GiB"`. Default: `"90%"`.
+    pub memory_high: Option<MemoryMark>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
     pub supervision: Supervision,
@@ -63,8 +70,9 @@ pub struct Actor {
     /// Its code: a file of the plugins folder, without `.wasm`. Letters, digits, `_` and `-`.
     /// Example: `plugin = "cart"`. Required.
     pub plugin: Spanned<String>,
-    /// To whom it may send, besides its descendants and the sender of the message in hand.
-    /// Example: `sends_to = ["/count", "/log"]`. Default: `[]`.
+    /// To whom it may send, besides its descendants and the sender of the message in hand. `"/team/**"` is everybody below
+    /// `/team`, also those that are spawned later, but not `/team` itself. Example: `sends_to = ["/count", "/team/**"]`.
+    /// Default: `[]`.
     #[serde(default)]
     pub sends_to: Vec<Spanned<String>>,
     /// The plugins that it may spawn as its children; each has a `[[plugin]]`. Example: `spawns = ["worker"]`. Default: `[]`.
@@ -77,7 +85,8 @@ pub struct Actor {
     /// its own, starts, crashes and restarts alone, and has the whole time to stop in turn. With several, messages may
     /// overtake each other, and it has no children. Example: `instances = 4`. Default: 1.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1, since
+    /// what is done outside cannot be taken back when another message of the batch crashes the actor.
     pub batch: Option<AtLeastOne>,
     /// `"auto"`, or `"manual"`: it waits for a person's `playhouse start`. Example: `start = "manual"`.
     /// Default: `"auto"`.
@@ -99,9 +108,12 @@ pub struct Actor {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What it may use of the world outside.
+    #[serde(default)]
+    pub grants: Grants,
 }
 
-/// `[[plugin]]`: what actors of this plugin are like that others spawn while the play runs; `mailbox`, `restart`, `supervision` and `limits` have the keys of `[actor.mailbox]` and so on, and `limits` are never wider than the parent's.
+/// `[[plugin]]`: what actors of this plugin are like that others spawn while the play runs; `mailbox`, `restart`, `supervision`, `limits` and `grants` have the keys of `[actor.mailbox]` and so on, and `limits` and `grants` are never wider than the parent's: what the parent has not been granted is left out.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
@@ -120,7 +132,7 @@ pub struct Plugin {
     pub recursive: bool,
     /// Refuse the plugin unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1.
     pub batch: Option<AtLeastOne>,
     /// What its code may ask for by name; what the spawn itself gives goes before. Example: `config = { top = "10" }`.
     /// Default: `{}`.
@@ -138,6 +150,9 @@ pub struct Plugin {
     /// What each may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What each may use of the world outside.
+    #[serde(default)]
+    pub grants: Grants,
 }
 
 /// When an actor starts.
@@ -155,19 +170,34 @@ pub enum Start {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mailbox {
-    /// Where messages wait. Only `"memory"` so far. Example: `kind = "memory"`. Default: `"memory"`.
-    #[serde(default)]
-    pub kind: MailboxKind,
+    /// Where messages wait, and who decides which is next: `"memory"` (the host's memory; first in, first out), or `"plugin"`
+    /// (there as well; a mailbox plugin decides). Example: `kind = "plugin"`. Default: `"memory"`.
+    pub kind: Option<Spanned<MailboxKind>>,
+    /// The mailbox plugin: a file of the plugins folder, without `.wasm`, that exports `playhouse:actor/mailbox`. It decides the
+    /// order and what goes when there is too much; the messages stay with the host. Each actor's is a run of its own, and counts as
+    /// an instance. This key and those below marked with it need `kind = "plugin"`. Example: `plugin = "priority"`. Default:
+    /// none; required with `kind = "plugin"`.
+    pub plugin: Option<Spanned<String>>,
+    /// With `plugin`: refuse it unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
+    pub sha256: Option<Spanned<String>>,
+    /// With `plugin`: what its code is given. Example: `config = { field = "level" }`. Default: `{}`.
+    pub config: Option<Spanned<BTreeMap<String, Text>>>,
+    /// With `plugin`: a message since whose arrival so many more messages than `capacity` were handed out is next, whatever the
+    /// plugin would say. Example: `overtakes = 100`. Default: 10000.
+    pub overtakes: Option<Spanned<AtLeastOne>>,
+    /// With `plugin`: what a run of it may use.
+    pub limits: Option<Spanned<MailboxLimits>>,
+    /// With `plugin`: how it recovers.
+    pub restart: Option<Spanned<MailboxRestart>>,
     /// Most messages that wait. Example: `capacity = 64`. Default: 1024.
     pub capacity: Option<AtLeastOne>,
     /// Most bytes that wait, with 64 more for each message; at least `limits.message`.
     /// Example: `bytes = "64MiB"`. Default: `"16MiB"`.
     pub bytes: Option<Spanned<ByteSize>>,
     /// What happens to a message that finds it full: `"block"` (the sender waits, up to `timeout`), `"reject"`
-    /// (the outside and askers are told; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"`. Example: `overflow = "drop-oldest"`.
-    /// Default: `"block"`.
-    #[serde(default)]
-    pub overflow: Overflow,
+    /// (the outside and askers are told; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"` (not with `plugin`, which chooses itself). Example:
+    /// `overflow = "drop-oldest"`. Default: `"block"`; with `plugin` what it says.
+    pub overflow: Option<Spanned<Overflow>>,
     /// How long a sender waits for room before its message is a dead letter, with `overflow = "block"`.
     /// Example: `timeout = "1m"`. Default: `"30s"`.
     pub timeout: Option<Time>,
@@ -180,6 +210,34 @@ pub enum MailboxKind {
     /// In the host's memory: what waits is lost when the host ends.
     #[default]
     Memory,
+    /// There as well, and a mailbox plugin decides.
+    Plugin,
+}
+
+/// `[actor.mailbox.limits]`. They hold for one run of a mailbox plugin; for a spawned actor's, no more than its parent's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxLimits {
+    /// Memory, at most `"4GiB"`. Example: `memory = "64MiB"`. Default: `"16MiB"`.
+    pub memory: Option<Spanned<ByteSize>>,
+    /// CPU time for one call, which may be about 256 messages. Example: `cpu = "20ms"`. Default: `"100ms"`.
+    pub cpu: Option<Spanned<Time>>,
+    /// Wall-clock time for one call. Example: `timeout = "5s"`. Default: `"1s"`.
+    pub timeout: Option<Spanned<Time>>,
+}
+
+/// `[actor.mailbox.restart]`. After a crash of a mailbox plugin its messages wait for the next run, which is told of all of them
+/// again. One that crashes too often is given up until the host starts again: the mailbox goes on first in, first out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxRestart {
+    /// More crashes than this within `period`, and it is given up. Example: `intensity = 3`. Default: 10.
+    pub intensity: Option<u32>,
+    /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
+    pub period: Option<Spanned<Time>>,
+    /// The pause before it starts again. Example: `backoff = { initial = "10ms", max = "1s" }`. Default: as in the example.
+    #[serde(default)]
+    pub backoff: Backoff,
 }
 
 /// What happens to a message that finds the mailbox full.
@@ -288,4 +346,54 @@ pub struct Limits {
     pub timers: Option<AtLeastOne>,
     /// Most watches of other actors at a time. Example: `watches = 16`. Default: 1024.
     pub watches: Option<AtLeastOne>,
+    /// Most HTTP requests at a time, each until its response is dropped. Example: `requests = 4`. Default: 16.
+    pub requests: Option<AtLeastOne>,
+}
+
+/// `[actor.grants]`: what it may use of the world outside. Without it an actor sees no environment variable, no folder and no network: its code runs, and finds nothing there. No grant opens sockets.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grants {
+    /// Environment variables: `"NAME"` is the host's own value, taken when it starts, and absent if the host has none;
+    /// `"NAME=value"` is that value. Example: `env = ["LANG", "MODE=test"]`. Default: `[]`.
+    #[serde(default)]
+    pub env: Vec<Spanned<String>>,
+    /// Folders, each with `host`, `guest` and `mode`. Links in a folder that lead out of it lead nowhere.
+    /// Example: `dirs = [{ host = "data", guest = "/data", mode = "read" }]`. Default: `[]`.
+    #[serde(default)]
+    pub dirs: Vec<Dir>,
+    /// To whom it may send HTTP requests: scheme, host and, if it is not the scheme's own, port. `*.example.com` is every name
+    /// below it, `*` every name and every public address. A name never leads to a private, local or loopback address; those
+    /// must be named, as in `http://127.0.0.1:8080`, or `localhost`, or be in `networks`. Redirects are the actor's to follow,
+    /// and checked like any request. Example: `hosts = ["https://api.example.com", "http://localhost:8080"]`. Default: `[]`.
+    #[serde(default)]
+    pub hosts: Vec<Spanned<String>>,
+    /// Private networks that names and stars in `hosts` may lead to. Example: `networks = ["10.1.0.0/16"]`. Default: `[]`.
+    #[serde(default)]
+    pub networks: Vec<Spanned<String>>,
+}
+
+/// `dirs = [{ … }]`: one folder, opened when the host starts; it is the root of what can be reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dir {
+    /// The folder on this machine, relative to the manifest. It must exist, and an actor that may write must not reach the
+    /// manifest or a plugin with it. Example: `host = "data"`. Required.
+    pub host: Spanned<String>,
+    /// Where the actor sees it: an absolute path. Example: `guest = "/data"`. Required.
+    pub guest: Spanned<String>,
+    /// `"read"`, or `"write"`: both. How much is written is not bounded. Example: `mode = "write"`. Default: `"read"`.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// What an actor may do in a folder.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Look.
+    #[default]
+    Read,
+    /// Look and change.
+    Write,
 }

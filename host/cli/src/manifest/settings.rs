@@ -7,10 +7,11 @@ use std::time::Duration;
 use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec};
 use toml::Spanned;
 
-use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory, near_address};
+use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, near_address};
+use super::mailbox;
 use super::play::Settings;
 use super::problem::{Problem, nearest};
-use super::schema::{self, Manifest, Overflow, RestartKind};
+use super::schema::{self, Manifest, RestartKind};
 use super::units::{AtLeastOne, ByteSize, Text};
 
 /// What a 32-bit WebAssembly memory can hold.
@@ -30,6 +31,7 @@ pub(super) struct Written<'a> {
     restart: &'a schema::Restart,
     supervision: &'a schema::Supervision,
     limits: &'a schema::Limits,
+    grants: &'a schema::Grants,
 }
 
 impl<'a> Written<'a> {
@@ -45,6 +47,7 @@ impl<'a> Written<'a> {
             restart: &actor.restart,
             supervision: &actor.supervision,
             limits: &actor.limits,
+            grants: &actor.grants,
         }
     }
 
@@ -60,6 +63,7 @@ impl<'a> Written<'a> {
             restart: &plugin.restart,
             supervision: &plugin.supervision,
             limits: &plugin.limits,
+            grants: &plugin.grants,
         }
     }
 }
@@ -68,22 +72,25 @@ impl Found {
     pub(super) fn settings(&mut self, written: &Written<'_>, manifest: &Manifest, addresses: &Addresses) -> Settings {
         self.plugin(written.plugin);
         let sha256 = written.sha256.and_then(|digest| self.digest(digest));
-        let sends_to = written.sends_to.iter().filter_map(|to| self.target(to, addresses)).collect();
+        let (sends_to, sends_below) = self.targets(written.sends_to, manifest, addresses);
         let spawns = written.spawns.iter().filter_map(|plugin| self.spawn(plugin, manifest)).collect();
         let (memory_bytes, message_bytes) = self.sizes(written);
         let supervision = self.supervision(written.supervision);
         let restart = self.restart(written.restart);
         let limits = written.limits;
+        let grants = self.grants(written.grants, limits.requests);
         let at_most = |written: Option<AtLeastOne>| written.map_or(1024, |n| n.0 as usize);
         Settings {
             plugin: written.plugin.get_ref().clone(),
             plugin_place: written.plugin.span(),
             sha256,
             sends_to,
+            sends_below,
             spawns,
-            batch: written.batch.map_or(256, |n| n.0 as usize),
-            config: written.config.iter().map(|(key, text)| (key.clone(), text.0.clone())).collect(),
-            mailbox: mailbox(written.mailbox),
+            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 256 }, |n| n.0 as usize),
+            config: texts(Some(written.config)),
+            mailbox: mailbox::bounds(written.mailbox),
+            mailbox_plugin: self.mailbox_plugin(written.mailbox),
             restart,
             supervision,
             memory_bytes,
@@ -93,6 +100,8 @@ impl Found {
             max_children: at_most(limits.children),
             max_timers: at_most(limits.timers),
             max_watches: at_most(limits.watches),
+            absent_env: absent(&written.grants.env),
+            grants,
         }
     }
 
@@ -111,7 +120,7 @@ impl Found {
         None
     }
 
-    fn plugin(&mut self, written: &Spanned<String>) {
+    pub(super) fn plugin(&mut self, written: &Spanned<String>) {
         let (name, place) = (written.get_ref(), written.span());
         let bare = name.strip_suffix(".wasm").unwrap_or(name);
         let good =
@@ -141,7 +150,7 @@ impl Found {
         self.add(problem.help(help));
     }
 
-    fn digest(&mut self, written: &Spanned<String>) -> Option<(String, Range<usize>)> {
+    pub(super) fn digest(&mut self, written: &Spanned<String>) -> Option<(String, Range<usize>)> {
         let text = written.get_ref();
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Some((text.to_ascii_lowercase(), written.span()));
@@ -149,6 +158,56 @@ impl Found {
         let problem =
             Problem::at(written.span(), "this is no SHA-256 digest", format!("{} characters", text.chars().count()));
         self.add(problem.help("a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it"));
+        None
+    }
+
+    /// The addresses, and those below which everybody is meant.
+    fn targets(
+        &mut self,
+        written: &[Spanned<String>],
+        manifest: &Manifest,
+        addresses: &Addresses,
+    ) -> (Vec<Address>, Vec<Address>) {
+        let (mut to, mut below) = (Vec::new(), Vec::new());
+        for target in written {
+            match target.get_ref().strip_suffix("/**") {
+                Some(top) => below.extend(self.subtree(target, top, manifest, addresses)),
+                None => to.extend(self.target(target, addresses)),
+            }
+        }
+        (to, below)
+    }
+
+    /// A subtree in which somebody is, or may be one day.
+    fn subtree(
+        &mut self,
+        written: &Spanned<String>,
+        top: &str,
+        manifest: &Manifest,
+        addresses: &Addresses,
+    ) -> Option<Address> {
+        let top = match Address::parse(if top.is_empty() { "/" } else { top }) {
+            Ok(top) => top,
+            Err(error) => {
+                let problem = Problem::at(written.span(), address_fault(&error), "here");
+                self.add(problem.help("a subtree is an address and `/**`, as in [\"/team/**\"]"));
+                return None;
+            }
+        };
+        let spawning = |(address, (n, _)): (&Address, &(usize, Range<usize>))| {
+            let spawns = manifest.actor.get(*n).is_some_and(|actor| !actor.get_ref().spawns.is_empty());
+            spawns && (top == *address || top.is_below(address))
+        };
+        if addresses.first.keys().any(|address| address.is_below(&top)) || addresses.first.iter().any(spawning) {
+            return Some(top);
+        }
+        let remark = match near_address(top.as_str(), addresses.first.keys()) {
+            Some(near) if near != top.as_str() => format!("did you mean \"{near}/**\"?"),
+            _ => "here".into(),
+        };
+        let problem = Problem::at(written.span(), format!("nobody is below `{top}`"), remark);
+        let help = format!("this manifest has no actor below `{top}`, and none there that `spawns` any");
+        self.add(problem.help(help));
         None
     }
 
@@ -174,12 +233,7 @@ impl Found {
         let memory = written.limits.memory.as_ref().map_or(64 << 20, |size| size.get_ref().0);
         let message = written.limits.message.as_ref().map_or(1 << 20, |size| size.get_ref().0);
         let limit_place = written.limits.message.as_ref().map(Spanned::span);
-        self.at_most(
-            written.limits.memory.as_ref(),
-            "limits.memory",
-            MOST_MEMORY,
-            "a 32-bit instance can have no more",
-        );
+        self.most_memory(written.limits.memory.as_ref(), "limits.memory");
         self.at_most(written.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send what is larger in parts");
         if message > memory {
             let place = limit_place.clone().or_else(|| written.limits.memory.as_ref().map(Spanned::span));
@@ -206,25 +260,33 @@ impl Found {
         (memory, usize::try_from(message).unwrap_or(usize::MAX))
     }
 
+    pub(super) fn most_memory(&mut self, written: Option<&Spanned<ByteSize>>, key: &str) {
+        self.at_most(written, key, MOST_MEMORY, "a 32-bit instance can have no more");
+    }
+
     fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
         let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
         let what = format!("`{key}` is over {most}");
         self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
     }
 
-    fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
-        let default = RestartSpec::default();
-        let initial = written.backoff.initial.as_ref();
-        let max = written.backoff.max.as_ref();
+    pub(super) fn backoff(&mut self, written: &schema::Backoff, default: kernel::Backoff) -> kernel::Backoff {
+        let (initial, max) = (written.initial.as_ref(), written.max.as_ref());
         let backoff = kernel::Backoff {
-            initial: initial.map_or(default.backoff.initial, |time| time.get_ref().0),
-            max: max.map_or(default.backoff.max, |time| time.get_ref().0),
+            initial: initial.map_or(default.initial, |time| time.get_ref().0),
+            max: max.map_or(default.max, |time| time.get_ref().0),
         };
         if backoff.initial > backoff.max {
             let place = initial.or(max).map(Spanned::span).unwrap_or_default();
             let what = format!("`initial` ({:?}) is longer than `max` ({:?})", backoff.initial, backoff.max);
             self.add(Problem::at(place, what, "here").help("the pause grows from `initial` to `max`"));
         }
+        backoff
+    }
+
+    fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
+        let default = RestartSpec::default();
+        let backoff = self.backoff(&written.backoff, default.backoff);
         RestartSpec {
             kind: match written.kind {
                 RestartKind::Permanent => kernel::RestartKind::Permanent,
@@ -237,18 +299,13 @@ impl Found {
     }
 }
 
-fn mailbox(written: &schema::Mailbox) -> MailboxSpec {
-    let default = MailboxSpec::default();
-    let schema::MailboxKind::Memory = written.kind;
-    MailboxSpec {
-        capacity: written.capacity.map_or(default.capacity, |n| n.0 as usize),
-        capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| in_memory(*size.get_ref())),
-        overflow: match written.overflow {
-            Overflow::Block => kernel::Overflow::Block,
-            Overflow::Reject => kernel::Overflow::Reject,
-            Overflow::DropNewest => kernel::Overflow::DropNewest,
-            Overflow::DropOldest => kernel::Overflow::DropOldest,
-        },
-        block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
-    }
+/// The variables that are granted and that the host does not have.
+fn absent(written: &[Spanned<String>]) -> Vec<String> {
+    let names = written.iter().map(Spanned::get_ref).filter(|text| !text.contains(['=', '\0']) && !text.is_empty());
+    names.filter(|name| std::env::var_os(name).is_none()).cloned().collect()
+}
+
+/// What code may ask for by name.
+pub(super) fn texts(written: Option<&BTreeMap<String, Text>>) -> BTreeMap<String, String> {
+    written.into_iter().flatten().map(|(key, text)| (key.clone(), text.0.clone())).collect()
 }

@@ -8,7 +8,7 @@ use std::task::Wake;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{ActorId, MessageId, ReplyToken};
+use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ENVELOPE: Envelope =
     Envelope { id: MessageId(1), sender: ActorId(1), flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
@@ -53,7 +53,7 @@ impl Model {
     fn new(lanes: usize) -> Self {
         let lane = || (Doing::Works, Arc::default());
         Self {
-            mailbox: Mailbox::new(MailboxSpec::default(), lanes),
+            mailbox: Mailbox::new(Address::root(), MailboxSpec::default(), None, lanes),
             lanes: std::iter::repeat_with(lane).take(lanes).collect(),
         }
     }
@@ -195,12 +195,12 @@ fn a_nudge_is_not_lost_on_a_lane_that_is_about_to_sleep() {
 #[tokio::test(start_paused = true)]
 async fn who_lets_a_sender_in_and_leaves_messages_says_so() {
     let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
-    let mailbox = Mailbox::new(spec, 1);
+    let mailbox = Mailbox::new(Address::root(), spec, None, 1);
     let fill = |room: &mut Room<'_>| while room.put(&ENVELOPE, &[]) {};
     mailbox.push(fill).expect("it is open");
     let place = mailbox.queue_up();
     let cx = &mut Context::from_waker(Waker::noop());
-    let mut waits = std::pin::pin!(place.push(0, Instant::now() + Duration::from_secs(1), fill));
+    let mut waits = std::pin::pin!(place.push(0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
     assert!(waits.as_mut().poll(cx).is_pending());
     let mut take = |most| {
         let mut batch = Batch::default();

@@ -3,15 +3,20 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod broadcasts;
+mod callbacks;
 mod children;
 mod crashes;
 mod directives;
 mod instances;
 mod letters;
 mod mailboxes;
+mod policies;
+mod pressure;
 mod restarts;
 mod stage;
 mod stops;
+mod subtrees;
 mod timers;
 mod troubles;
 mod turns;

@@ -23,7 +23,7 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(play: Play) -> Arc<Self> {
-        let ledger = Mutex::new(Ledger::new(play.roles.iter().map(|role| role.instances).collect()));
+        let ledger = Mutex::new(Ledger::new(&play.roles));
         Arc::new(Self { play, ledger, began: Instant::now() })
     }
 
@@ -47,6 +47,7 @@ impl Stage {
             instances,
             batch,
             mailbox,
+            policy: self.play.roles[who].mind.map(|mind| mind.spec(self, who)),
             restart,
             supervision,
             timeout,

@@ -75,6 +75,10 @@ impl Found {
         for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
             if address.as_ref().is_some_and(starts) {
                 needed += of(actor.get_ref());
+            }
+            // That of a mailbox is there as soon as the mailbox is.
+            needed += usize::from(actor.get_ref().mailbox.plugin.is_some());
+            if address.is_some() {
                 let over = needed > most as usize;
                 one_too_many = one_too_many.or_else(|| over.then(|| actor.get_ref().address.span()));
             }
