@@ -53,7 +53,11 @@ pub(crate) enum Hook {
     Shutdown = 1,
     PrepareChildren = 2,
     ChildFailed = 3,
+    Gate = 4,
 }
+
+/// More than there are hooks: each has numbers of its own.
+const HOOKS: u64 = 8;
 
 /// The messages in hand of one incarnation, and everything they did so far.
 pub struct Hand {
@@ -393,7 +397,7 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 4 + hook as u64);
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * HOOKS + hook as u64);
         if hook == Hook::ChildFailed {
             // The others run once.
             self.failures += 1;

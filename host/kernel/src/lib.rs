@@ -17,6 +17,7 @@
 //! | `consult` | a parent is asked about a child that failed |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
+//! | `slots` | a bound on the incarnations that live at a time |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
 //!
@@ -43,6 +44,7 @@ mod plan;
 mod random;
 mod registry;
 mod replay;
+mod slots;
 mod spawn;
 pub mod supervision;
 mod timers;
@@ -50,7 +52,7 @@ mod watchdog;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
-pub use behavior::{Behavior, Bounds, Launcher};
+pub use behavior::{Behavior, Bounds, Gate, Launcher};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{
@@ -64,7 +66,7 @@ pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
-    ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+    ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy, SupervisionSpec,
 };
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};

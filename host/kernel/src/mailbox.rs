@@ -79,6 +79,8 @@ struct Inner {
     seats: Box<[Seat]>,
     /// The lanes that sleep until a message comes, one bit each.
     idle: u64,
+    /// Those of them that have no incarnation: who has one goes first.
+    passivated: u64,
     /// Senders that wait for room, first come first served.
     blocked: VecDeque<Blocked>,
     next_ticket: u64,
@@ -129,6 +131,8 @@ pub(crate) enum Took {
     Signal(Signal),
     /// The supervisor asks something first.
     Question,
+    /// There was nothing for so long that the incarnation may end.
+    Nothing,
 }
 
 /// Why a message was not let in.
@@ -177,7 +181,8 @@ impl Inner {
         if self.idle == 0 {
             return None;
         }
-        let lane = self.idle.trailing_zeros() as usize;
+        let awake = self.idle & !self.passivated;
+        let lane = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
         self.idle &= !bit(lane);
         self.seats[lane].consumer.take()
     }
@@ -206,6 +211,7 @@ impl Mailbox {
                 closed: false,
                 seats: (0..lanes).map(|_| Seat::new()).collect(),
                 idle: 0,
+                passivated: 0,
                 blocked: VecDeque::new(),
                 next_ticket: 0,
                 accepted: 0,
@@ -285,6 +291,16 @@ impl Mailbox {
         woken.map(Waker::wake).is_some()
     }
 
+    /// As [`Mailbox::pass_on`], but to nobody that has no incarnation.
+    pub(crate) fn pass_on_to_awake(&self) {
+        let woken = {
+            let mut inner = self.inner.lock();
+            let awake = inner.idle & !inner.passivated;
+            if inner.log.len() > 0 && awake != 0 { inner.next_lane() } else { None }
+        };
+        woken.map(Waker::wake);
+    }
+
     /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
     /// `more_to_come`.
     pub(crate) fn poll_take(
@@ -357,17 +373,44 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Tells the lane's incarnation. A word never softens one before it; `Run` is for the next incarnation.
+    /// The lane gets an incarnation.
+    pub(crate) fn begin(&self, lane: usize) {
+        let mut inner = self.inner.lock();
+        inner.idle &= !bit(lane);
+        inner.passivated &= !bit(lane);
+        inner.seats[lane] = Seat { nudged: inner.seats[lane].nudged, ..Seat::new() };
+    }
+
+    /// The lane has no incarnation until a message comes, which calls `waker`. False when messages wait that no other lane
+    /// is awake for; with `since`, when one was let in after there had been so many.
+    pub(crate) fn sleep(&self, lane: usize, waker: Waker, since: Option<u64>) -> bool {
+        let mut inner = self.inner.lock();
+        let nudged = std::mem::take(&mut inner.seats[lane].nudged);
+        let news = match since {
+            Some(since) => inner.accepted != since,
+            None => inner.log.len() > 0 || nudged,
+        };
+        if news {
+            return false;
+        }
+        if inner.log.len() == 0 {
+            // No memory of busier days.
+            inner.log.shrink();
+            inner.blocked.shrink_to_fit();
+        }
+        inner.seats[lane].consumer = Some(waker);
+        inner.idle |= bit(lane);
+        inner.passivated |= bit(lane);
+        true
+    }
+
+    /// Tells the lane's incarnation. A word never softens one before it.
     pub(crate) fn set_signal(&self, lane: usize, signal: Signal) {
         let wakers = {
             let mut inner = self.inner.lock();
             inner.idle &= !bit(lane);
             let seat = &mut inner.seats[lane];
-            if signal == Signal::Run {
-                (seat.signal, seat.done) = (signal, false);
-            } else {
-                seat.signal = signal.max(seat.signal);
-            }
+            seat.signal = signal.max(seat.signal);
             [seat.consumer.take(), seat.watcher.take()]
         };
         wakers.into_iter().flatten().for_each(Waker::wake);
