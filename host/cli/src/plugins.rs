@@ -165,7 +165,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     };
     let actors = play.actors.iter().map(|actor| {
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { auto_start: actor.auto_start, instances: actor.instances, ..spec }
+        ActorSpec { instances: actor.instances, ..spec }
     });
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -176,6 +176,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
+        max_instances: plugins.values().next().map(Plugin::max_instances),
         seed,
     }
 }
@@ -197,7 +198,8 @@ impl Template for Made {
         ActorSpec {
             address,
             launcher: self.plugin.launcher(limits, whole, self.output.clone()),
-            auto_start: true,
+            start: settings.start,
+            idle_stop: settings.idle_stop,
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,

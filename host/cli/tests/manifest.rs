@@ -7,6 +7,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use playhouse::manifest::{Play, PluginFolder, Problems, Source, understand};
+use playhouse_kernel::StartKind;
 
 const PLUGINS: [&str; 3] = ["count", "report", "split"];
 
@@ -81,9 +82,9 @@ limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches
 #[test]
 fn defaults_are_those_of_the_reference() {
     let play = understood("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n").expect("fine");
-    assert!(play.actors[0].auto_start);
     assert_eq!(play.actors[0].instances, 1);
     let actor = &play.actors[0].settings;
+    assert_eq!((actor.start, actor.idle_stop), (StartKind::Auto, None));
     assert_eq!((actor.batch, actor.memory_bytes), (64, 64 << 20));
     assert_eq!((actor.max_children, actor.max_timers, actor.max_watches, actor.spawns.len()), (1024, 1024, 1024, 0));
     assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));

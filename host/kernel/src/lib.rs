@@ -66,7 +66,8 @@ pub use mailbox::{MailboxSpec, Overflow};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
-    ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy, SupervisionSpec,
+    ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
+    SupervisionSpec,
 };
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};

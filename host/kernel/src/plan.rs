@@ -254,7 +254,9 @@ pub enum PlanError {
     #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
     SeveralSpawn(Address),
     /// What comes for its children would not start it.
-    #[error("`{parent}` starts on a message, and a message for its child `{child}` would not start it: let it start by itself")]
+    #[error(
+        "`{parent}` starts on a message, and a message for its child `{child}` would not start it: let it start by itself"
+    )]
     OnMessageParent {
         /// A child of it.
         child: Address,

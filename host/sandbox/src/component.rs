@@ -8,8 +8,8 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults, LIFECYCLE,
-    NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
+    CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams, HandlerResults,
+    HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
 
@@ -194,6 +194,9 @@ impl Interface {
         let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
         let has = |interface| component.get_export_index(None, interface).is_some();
         let mut hooks = Vec::new();
+        if has(GATE) {
+            hooks.push("decide-to-start");
+        }
         if has(LIFECYCLE) {
             hooks.extend(["init", "shutdown"]);
         }
@@ -215,6 +218,7 @@ pub(crate) struct Checked {
     pub(crate) pre: InstancePre<Room>,
     pub(crate) handler: ComponentExportIndex,
     pub(crate) turns: Option<ComponentExportIndex>,
+    pub(crate) gate: Option<ComponentExportIndex>,
     pub(crate) init: Option<ComponentExportIndex>,
     pub(crate) prepare_children: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
@@ -237,6 +241,10 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let find = |instance| function::<(), HookResults>(file, component, &instance, interface, name);
         component.get_export_index(None, interface).map(find).transpose()
     };
+    let gate = component
+        .get_export_index(None, GATE)
+        .map(|instance| function::<(), GateResults>(file, component, &instance, GATE, "decide-to-start"))
+        .transpose()?;
     let (init, shutdown) = (hook(LIFECYCLE, "init")?, hook(LIFECYCLE, "shutdown")?);
     let prepare_children = hook(CHILDREN, "prepare-children")?;
     let child_failed = component
@@ -257,7 +265,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
         LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed })
+    Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed })
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

@@ -62,14 +62,16 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
             let depth = actor.address.as_str().matches('/').count() - 1;
             let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
             let address = format!("{}{}", "  ".repeat(depth), actor.address);
-            let start = if actor.auto_start { "auto" } else { "manual" };
+            let start = actor.settings.start_name();
+            let idle =
+                actor.settings.idle_stop.map_or_else(|| "stay".to_owned(), |after| format!("stop after {after:?}"));
             let instances = actor.instances.to_string();
             let digest = info.sha256[..12].to_owned();
-            vec![address, actor.settings.plugin.clone(), start.into(), instances, digest, hooks]
+            vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, digest, hooks]
         })
         .collect();
     let mut out = format!("{}: fine\n\n", play.name);
-    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "INSTANCES", "SHA256", "HOOKS"], &rows, &[3]));
+    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "SHA256", "HOOKS"], &rows, &[4]));
     if !play.spawnable.is_empty() {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
@@ -112,8 +114,8 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let info = plugins[&actor.settings.plugin].info();
             let sends_to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
             json!({
-                "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
-                "instances": actor.instances,
+                "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
+                "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64), "instances": actor.instances,
                 "sends_to": sends_to, "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
             })
@@ -129,6 +131,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let info = plugins[&settings.plugin].info();
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
+                "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
                 "recursive": plugin.recursive, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
             })

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, DeadLetterSpec, MailboxSpec, RestartSpec, SupervisionSpec};
+use playhouse_kernel::{Address, DeadLetterSpec, MailboxSpec, RestartSpec, StartKind, SupervisionSpec};
 
 use super::problem::Source;
 
@@ -35,8 +35,6 @@ pub struct Play {
 pub struct PlayActor {
     /// Where it lives.
     pub address: Address,
-    /// False: it waits for a person.
-    pub auto_start: bool,
     /// How many of it run side by side.
     pub instances: usize,
     /// The rest.
@@ -65,6 +63,10 @@ pub struct Settings {
     pub sends_to: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
+    /// When it starts.
+    pub start: StartKind,
+    /// Without a message for so long it is passivated.
+    pub idle_stop: Option<Duration>,
     /// Most messages handed over in one call.
     pub batch: usize,
     /// What its code may ask for by name.
@@ -89,6 +91,17 @@ pub struct Settings {
     pub max_timers: usize,
     /// Most watches at a time.
     pub max_watches: usize,
+}
+
+impl Settings {
+    /// `start` as the manifest writes it.
+    pub fn start_name(&self) -> &'static str {
+        match self.start {
+            StartKind::Auto => "auto",
+            StartKind::OnMessage => "on-message",
+            StartKind::Manual => "manual",
+        }
+    }
 }
 
 impl Play {

@@ -56,7 +56,12 @@ impl Tree {
             _ => false,
         };
         if ready && self.nodes[node].wants_start() {
-            if self.nodes[node].starts_passivated() { self.lie_down(node) } else { self.start(node) }
+            if self.nodes[node].starts_passivated() {
+                self.lie_down(node);
+                self.turn_over(parent, node);
+            } else {
+                self.start(node);
+            }
         }
     }
 }

@@ -306,8 +306,7 @@ impl Supervision {
         for lane in &actor.lanes {
             let node = self.tree.add(parent, node_spec(&actor.spec, dynamic))?;
             let (actor, lane) = (actor.clone(), lane.clone());
-            let role =
-                Role { node, actor, lane, runs: false, drains: false, passivated: false, refused_at: None };
+            let role = Role { node, actor, lane, runs: false, drains: false, passivated: false, refused_at: None };
             if self.roles.len() <= node.index() {
                 self.roles.resize(node.index() + 1, None);
             }

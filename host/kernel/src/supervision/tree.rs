@@ -229,10 +229,7 @@ impl Tree {
             (Phase::Stopping(after), _) => self.down(node, after),
             // Its children are still going down; the rest follows when they are.
             (Phase::StoppingChildren(_), _) => self.nodes[node].crashed = how == Ended::Crashed,
-            (
-                Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting,
-                _,
-            ) => {}
+            (Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting, _) => {}
         }
     }
 

@@ -28,10 +28,6 @@ fn play(journal: &Journal, boss: Native) -> Vec<ActorSpec> {
     vec![log(journal), sends_to(boss.at("/boss"), &["/log"]), scripted(journal).at("/boss/worker")]
 }
 
-async fn state_of(kernel: &Kernel, address: &str) -> State {
-    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
-}
-
 async fn decision_about(kernel: &Kernel, address: &str) -> Decision {
     let actors = kernel.actors().await;
     let crash = actors.into_iter().find(|a| a.address.as_str() == address).and_then(|a| a.last_crash);

@@ -28,10 +28,6 @@ fn fragile(journal: &Journal) -> Native {
     })
 }
 
-async fn state_of(kernel: &Kernel, address: &str) -> State {
-    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_crashed_child_restarts_alone_and_keeps_its_mailbox() {
     let journal = Journal::default();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Hand,
-    Kernel, Launcher, Outcome, Plan, Stage, Template, TimerError,
+    ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Gate,
+    Hand, Kernel, Launcher, Outcome, Plan, Stage, State, Template, TimerError,
 };
 
 /// Lines that actors wrote, in the order in which it happened.
@@ -30,6 +30,7 @@ impl Journal {
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
+type Door = dyn Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -40,6 +41,7 @@ pub struct Native {
     prepare: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
+    gate: Option<Arc<Door>>,
     child_failed: Option<Arc<Word>>,
     journal: Option<Journal>,
     returns_before: Arc<Pause>,
@@ -55,6 +57,7 @@ pub fn native(
         prepare: Arc::new(|_| Ok(())),
         handler: Arc::new(handler),
         shutdown: Arc::new(|_| Ok(())),
+        gate: None,
         child_failed: None,
         journal: None,
         returns_before: Arc::new(|_| false),
@@ -99,6 +102,11 @@ impl Native {
         self
     }
 
+    pub fn gated(mut self, gate: impl Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync + 'static) -> Self {
+        self.gate = Some(Arc::new(gate));
+        self
+    }
+
     /// Notes the notices that it gets, and may watch.
     pub fn watching(mut self, journal: &Journal) -> Self {
         self.journal = Some(journal.clone());
@@ -135,6 +143,10 @@ impl Launcher for Native {
 
     fn plugin(&self) -> &'static str {
         self.plugin
+    }
+
+    fn gated(&self) -> bool {
+        self.gate.is_some()
     }
 
     fn watches(&self) -> bool {
@@ -243,6 +255,12 @@ impl Behavior for Run {
         &mut self.hand
     }
 
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        let gate = self.native.gate.clone().expect("asked, though it has no gate");
+        let result = gate(&mut self.hand);
+        Box::pin(async { result })
+    }
+
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let result = (self.native.init)(&mut self.hand);
         Box::pin(async { result })
@@ -317,6 +335,10 @@ pub async fn start_plan(plan: &Plan) -> Kernel {
     let kernel = Kernel::start(plan).expect("tests use good plans");
     assert!(matches!(kernel.booted().await, Stage::Running));
     kernel
+}
+
+pub async fn state_of(kernel: &Kernel, address: &str) -> State {
+    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
 }
 
 pub const SOON: Duration = Duration::from_secs(1);

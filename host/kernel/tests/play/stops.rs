@@ -4,10 +4,6 @@ use playhouse_kernel::{Kernel, Outcome, PlanError, Stage, State};
 
 use crate::stage::*;
 
-async fn state_of(kernel: &Kernel, address: &str) -> State {
-    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_drains_in_reverse_and_what_is_sent_meanwhile_arrives() {
     let journal = Journal::default();

@@ -44,7 +44,8 @@ impl Stage {
     }
 
     fn spec(self: &Arc<Self>, who: Who) -> ActorSpec {
-        let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } = self.play.roles[who];
+        let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } =
+            self.play.roles[who];
         let launcher = Arc::new(Player { stage: self.clone(), who });
         ActorSpec {
             start,

@@ -33,7 +33,13 @@ fn supervision() -> impl Strategy<Value = SupervisionSpec> {
 
 fn spec() -> impl Strategy<Value = NodeSpec> {
     let backoff = proptest::sample::select(&[(0, 0), (0, 0), (10, 1000), (1000, 10_000)]);
-    (proptest::sample::select(&KINDS), backoff, supervision(), proptest::sample::select(&STARTS), prop::bool::weighted(0.3))
+    (
+        proptest::sample::select(&KINDS),
+        backoff,
+        supervision(),
+        proptest::sample::select(&STARTS),
+        prop::bool::weighted(0.3),
+    )
         .prop_map(|(kind, (initial, max), supervision, start, consulted)| NodeSpec {
             kind,
             backoff: Backoff { initial: Duration::from_millis(initial), max: Duration::from_millis(max) },
@@ -75,8 +81,16 @@ enum Move {
 }
 
 fn moves() -> impl Strategy<Value = Move> {
-    let ended =
-        || proptest::sample::select(&[Ended::Crashed, Ended::Crashed, Ended::Exited, Ended::Stopped, Ended::Idle, Ended::Idle]);
+    let ended = || {
+        proptest::sample::select(&[
+            Ended::Crashed,
+            Ended::Crashed,
+            Ended::Exited,
+            Ended::Stopped,
+            Ended::Idle,
+            Ended::Idle,
+        ])
+    };
     let recheck = || prop_oneof![Just(None), (0..20u64).prop_map(|ms| Some(Duration::from_millis(ms)))];
     let one = any::<usize>;
     prop_oneof![

@@ -32,7 +32,11 @@ fn who_starts_on_a_message_keeps_nobody_waiting_at_boot() {
     assert_eq!(house.lines(), ["+a#1"], "once, however many messages come");
     house.end("a", Ended::FailedStart);
     house.settle();
-    assert_eq!(house.lines()[..1], ["a: restart 1 of 10"], "a start that fails later is no failure of its parent's start");
+    assert_eq!(
+        house.lines()[..1],
+        ["a: restart 1 of 10"],
+        "a start that fails later is no failure of its parent's start"
+    );
     assert_eq!(house.state("a"), State::Running);
 }
 
@@ -61,6 +65,20 @@ fn siblings_that_restart_together_leave_a_passivated_one_alone() {
     house.wanted("b");
     house.settle();
     assert_eq!(house.lines(), ["a: restart 2 of 10", "-c", "+a#3", "+b#2", "+c#3"]);
+}
+
+#[test]
+fn who_is_stopped_and_started_by_a_person_in_its_turn_lies_down_and_the_next_has_its_turn() {
+    let all = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
+    let mut house = House::of_kernel(all, &[("a", ON_MESSAGE), ("b", PLAIN)]);
+    house.wanted("a");
+    house.up("a");
+    house.crash("a");
+    house.answer_times(1);
+    house.halt("a");
+    house.resume("a");
+    house.settle();
+    assert_eq!((house.state("a"), house.state("b")), (State::Passivated, State::Running));
 }
 
 #[test]
