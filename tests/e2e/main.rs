@@ -8,6 +8,7 @@ mod crashes;
 mod errors;
 mod instances;
 mod letters;
+mod rest;
 mod shutdown;
 mod signals;
 mod stage;
