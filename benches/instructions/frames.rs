@@ -55,6 +55,7 @@ fn decode_outbound(frame: Vec<u8>) -> Vec<u8> {
             black_box(op.expect("a good frame"));
             ops += 1;
         }
+        // A send for each, and that it is done.
         assert_eq!(ops, 2 * MESSAGES);
     }
     frame

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use playhouse_frame::{Encoder, Op, Outbound, trailer};
+use playhouse_frame::{Encoder, Op, Reader, trailer};
 use playhouse_kernel::{
     ActorSpec, Address, Backoff, Behavior, BoxFuture, Bulk, Crash, CrashReason, Hand, Launcher, Outcome,
 };
@@ -130,11 +130,12 @@ pub fn frame_of_tells(messages: usize) -> Vec<u8> {
 }
 
 /// As the sandbox does it, for the operations that occur here.
-fn record(bulk: &mut Bulk<'_>, frame: &[u8]) -> Result<(), Crash> {
-    for op in Outbound::open(frame).map_err(broken)? {
+fn record(bulk: &mut Bulk<'_>) -> Result<(), Crash> {
+    let mut ops = Reader::open(bulk.bytes()).map_err(broken)?;
+    while let Some(op) = ops.next(bulk.bytes()) {
         match op.map_err(broken)? {
             Op::Tell { route, body } => bulk.tell(route, body).map_err(broken)?,
-            Op::Done => bulk.done(None).map_err(broken)?,
+            Op::Done { messages } => bulk.done(messages as usize).map_err(broken)?,
             other => return Err(broken(format!("{other:?}"))),
         }
     }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `record.rs` | [`Header`]: what stands before each message's body |
 //! | `inbound.rs` | [`Inbound`]: reads the frame of a batch |
-//! | `outbound.rs` | [`Encoder`] and [`Outbound`]: writes and reads the frame of what came of it |
+//! | `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of what came of it |
 //! | `trailer.rs` | the last bytes of both frames: count, flags, version |
 //!
 //! Readers take bytes from anybody: they check every length before they use it, never panic, and allocate nothing.
@@ -22,7 +22,7 @@ mod trailer;
 use core::fmt;
 
 pub use inbound::{Inbound, Record};
-pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Timer, TimerAt};
+pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Reader, Timer, TimerAt};
 pub use record::{HEADER_BYTES, Header};
 pub use trailer::{TRAILER_BYTES, VERSION, trailer, trailer_without_routes};
 
@@ -62,6 +62,13 @@ pub enum FrameError {
         /// Where the header with the field begins.
         at: usize,
     },
+    /// An operation of a message after those of a later one, or after its own outcome.
+    Order {
+        /// Where its header begins.
+        at: usize,
+        /// The message that it states.
+        message: u32,
+    },
     /// What follows a header is not as long as its kind needs.
     Length {
         /// Where the header begins.
@@ -94,6 +101,9 @@ impl fmt::Display for FrameError {
             Self::Truncated { at } => write!(f, "what begins at byte {at} ends after its frame"),
             Self::Kind { at, found } => write!(f, "the operation at byte {at} is of the unknown kind {found}"),
             Self::NotZero { at } => write!(f, "the header at byte {at} has a value where there must be zero"),
+            Self::Order { at, message } => {
+                write!(f, "the operation at byte {at} is of message {message}, which has its outcome already")
+            }
             Self::Length { at, found } => {
                 write!(f, "the operation at byte {at} cannot have {found} bytes after its header")
             }

@@ -1,47 +1,49 @@
-//! Writes and reads the frame of what came of a batch: operations, in order. What was sent for a message precedes
-//! the message's outcome.
+//! Writes and reads the frame of what came of a batch: operations, in order. Those of one message follow those of the
+//! messages before it; a message that is done needs no word.
 
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-use crate::{FrameError, trailer, u32_at, u64_at};
+use crate::{FrameError, HEADER_BYTES, trailer, u64_at};
 
-/// Bytes of the header before each operation: kind, route, length.
-pub const OP_BYTES: usize = 12;
+/// Bytes of the header before each operation: length, kind, route, message.
+pub const OP_BYTES: usize = 16;
 
 const TELL: u32 = 1;
-const DONE: u32 = 2;
-const REPLY: u32 = 3;
-const REJECT: u32 = 4;
-const RETRY: u32 = 5;
-const SPAWN: u32 = 6;
-const STOP: u32 = 7;
-const TELL_AFTER: u32 = 8;
-const TELL_EVERY: u32 = 9;
-const CANCEL: u32 = 10;
+const REPLY: u32 = 2;
+const REJECT: u32 = 3;
+const RETRY: u32 = 4;
+const SPAWN: u32 = 5;
+const STOP: u32 = 6;
+const TELL_AFTER: u32 = 7;
+const TELL_EVERY: u32 = 8;
+const CANCEL: u32 = 9;
 
 /// Before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
 
-/// One operation of a frame.
+/// One operation of a frame. Ranges say where bytes lie in the frame: whoever keeps the frame need not copy them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Op<'a> {
+pub enum Op {
     /// A send of the message in hand.
     Tell {
         /// To whom: a number that the kernel gave out.
         route: u32,
-        /// Where the body lies in the frame: whoever keeps the frame need not copy it.
+        /// The body. The [`HEADER_BYTES`] before it are room for the header of the message that it becomes.
         body: Range<usize>,
     },
-    /// The message is done, without a reply.
-    Done,
+    /// So many messages, from the one in hand on, are done, without a reply.
+    Done {
+        /// At least one.
+        messages: u32,
+    },
     /// The message is done, with this reply.
-    Reply(&'a [u8]),
-    /// The message failed for good, for this reason.
-    Reject(&'a str),
-    /// The message failed, for this reason, and may succeed later.
-    Retry(&'a str),
+    Reply(Range<usize>),
+    /// The message failed for good, for this reason, which is UTF-8.
+    Reject(Range<usize>),
+    /// The message failed, for this reason, which is UTF-8, and may succeed later.
+    Retry(Range<usize>),
     /// A child comes into being.
     Spawn {
         /// Which: the number that the kernel gave out for it.
@@ -61,10 +63,14 @@ pub enum Op<'a> {
     },
 }
 
-impl Op<'_> {
-    /// Whether it ends the message in hand.
-    pub fn is_outcome(&self) -> bool {
-        matches!(self, Self::Done | Self::Reply(_) | Self::Reject(_) | Self::Retry(_))
+impl Op {
+    /// How many messages it ends.
+    pub fn outcomes(&self) -> u32 {
+        match self {
+            Self::Done { messages } => *messages,
+            Self::Reply(_) | Self::Reject(_) | Self::Retry(_) => 1,
+            _ => 0,
+        }
     }
 }
 
@@ -108,6 +114,7 @@ pub struct Timer {
 #[derive(Debug, Default)]
 pub struct Encoder {
     bytes: Vec<u8>,
+    /// Messages of this frame that have their outcome.
     outcomes: u32,
     /// Where the operations of the message in hand begin.
     in_hand: usize,
@@ -125,7 +132,11 @@ impl Encoder {
     /// When the body has more than `u32::MAX` bytes.
     #[inline]
     pub fn tell(&mut self, route: u32, body: &[u8]) {
-        self.op(TELL, route, body);
+        let header = self.header(TELL, route, body.len());
+        self.bytes.reserve(HEADER_BYTES + body.len());
+        // What follows it, up to the body, does not matter. To fill it with zeros would be a call out of a guest.
+        self.bytes.extend_from_slice([header; HEADER_BYTES / OP_BYTES].as_flattened());
+        extend_short(&mut self.bytes, body);
     }
 
     /// Records that a child comes into being.
@@ -144,7 +155,8 @@ impl Encoder {
     /// When the body has almost `u32::MAX` bytes.
     pub fn timer(&mut self, id: u64, route: u32, wait_ms: u64, again: bool, body: &[u8]) {
         let length = TIMER_BYTES.checked_add(body.len()).expect("a body has less than 4 GiB");
-        self.header(if again { TELL_EVERY } else { TELL_AFTER }, route, length);
+        let header = self.header(if again { TELL_EVERY } else { TELL_AFTER }, route, length);
+        self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(&id.to_le_bytes());
         self.bytes.extend_from_slice(&wait_ms.to_le_bytes());
         self.bytes.extend_from_slice(body);
@@ -161,9 +173,8 @@ impl Encoder {
     /// When the reply has more than `u32::MAX` bytes.
     #[inline]
     pub fn done(&mut self, reply: Option<&[u8]>) {
-        match reply {
-            None => self.op(DONE, 0, &[]),
-            Some(reply) => self.op(REPLY, 0, reply),
+        if let Some(reply) = reply {
+            self.op(REPLY, 0, reply);
         }
         self.end_message();
     }
@@ -202,22 +213,22 @@ impl Encoder {
         self.bytes.reserve(bytes);
     }
 
-    #[inline]
     fn op(&mut self, kind: u32, route: u32, body: &[u8]) {
-        self.header(kind, route, body.len());
+        let header = self.header(kind, route, body.len());
+        self.bytes.reserve(OP_BYTES + body.len());
+        self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(body);
     }
 
     #[inline]
-    fn header(&mut self, kind: u32, route: u32, length: usize) {
-        let bytes = OP_BYTES + length;
+    fn header(&self, kind: u32, route: u32, length: usize) -> [u8; OP_BYTES] {
         let length = u32::try_from(length).expect("a body has less than 4 GiB");
         let mut header = [0; OP_BYTES];
-        header[0..4].copy_from_slice(&kind.to_le_bytes());
-        header[4..8].copy_from_slice(&route.to_le_bytes());
-        header[8..12].copy_from_slice(&length.to_le_bytes());
-        self.bytes.reserve(bytes);
-        self.bytes.extend_from_slice(&header);
+        header[0..4].copy_from_slice(&length.to_le_bytes());
+        header[4..8].copy_from_slice(&kind.to_le_bytes());
+        header[8..12].copy_from_slice(&route.to_le_bytes());
+        header[12..16].copy_from_slice(&self.outcomes.to_le_bytes());
+        header
     }
 
     fn fail(&mut self, kind: u32, reason: &str) {
@@ -233,69 +244,133 @@ impl Encoder {
     }
 }
 
-/// The operations of a frame, in order. Ends after the first error.
+/// Appends what is most often short. A copy of a length that only the running program knows is a call out of a guest, which
+/// takes as long as the copy of some hundred bytes.
+#[inline]
+fn extend_short(bytes: &mut Vec<u8>, more: &[u8]) {
+    if more.len() > 256 {
+        return bytes.extend_from_slice(more);
+    }
+    let (large, rest) = more.as_chunks::<64>();
+    for chunk in large {
+        bytes.extend_from_slice(chunk);
+    }
+    let (small, rest) = rest.as_chunks::<8>();
+    for chunk in small {
+        bytes.extend_from_slice(chunk);
+    }
+    for byte in rest {
+        bytes.push(*byte);
+    }
+}
+
+/// Reads the operations of a frame, in order. It borrows nothing, so that who reads may write headers into the frame
+/// meanwhile. Ends after the first error.
 #[derive(Debug, Clone)]
-pub struct Outbound<'a> {
-    ops: &'a [u8],
+pub struct Reader {
+    /// Where the operations end.
+    end: usize,
     at: usize,
     outcomes: u32,
     found: u32,
     broken: bool,
 }
 
-impl<'a> Outbound<'a> {
+impl Reader {
     /// Reads the trailer.
-    pub fn open(frame: &'a [u8]) -> Result<Self, FrameError> {
+    pub fn open(frame: &[u8]) -> Result<Self, FrameError> {
         let (ops, outcomes, _) = trailer::split(frame, 0)?;
-        Ok(Self { ops, at: 0, outcomes, found: 0, broken: false })
+        Ok(Self { end: ops.len(), at: 0, outcomes, found: 0, broken: false })
     }
 
-    /// How many outcomes it says it has.
+    /// How many outcomes the frame has.
     pub fn outcomes(&self) -> u32 {
         self.outcomes
     }
 
+    /// The next operation, from the frame that it was opened with.
+    ///
+    /// # Panics
+    /// When the frame is another one, and shorter.
     #[inline]
-    fn read(&mut self) -> Result<Op<'a>, FrameError> {
+    pub fn next(&mut self, frame: &[u8]) -> Option<Result<Op, FrameError>> {
+        if self.broken {
+            return None;
+        }
+        let read = if self.at < self.end {
+            self.read(&frame[..self.end])
+        } else if self.found < self.outcomes {
+            Ok(self.done_before(self.outcomes))
+        } else {
+            return None;
+        };
+        self.broken = read.is_err();
+        Some(read)
+    }
+
+    /// The messages before this one have no other outcome.
+    fn done_before(&mut self, message: u32) -> Op {
+        let messages = message - self.found;
+        self.found = message;
+        Op::Done { messages }
+    }
+
+    #[inline]
+    fn read(&mut self, ops: &[u8]) -> Result<Op, FrameError> {
         let at = self.at;
-        let field = |index: usize| u32_at(self.ops, at + 4 * index).ok_or(FrameError::Truncated { at });
-        let (kind, route, length) = (field(0)?, field(1)?, field(2)?);
-        let from = at + OP_BYTES;
+        let header: &[u8; OP_BYTES] = ops[at..].first_chunk().ok_or(FrameError::Truncated { at })?;
+        let field = |index: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[4 * index + byte]));
+        let (length, kind, route, message) = (field(0), field(1), field(2), field(3));
+        if message != self.found {
+            // It is looked at again, when its message is in hand.
+            return self.turn_to(at, message);
+        }
+        let from = at + if kind == TELL { HEADER_BYTES } else { OP_BYTES };
         let to = usize::try_from(length).ok().and_then(|length| from.checked_add(length));
-        let to = to.filter(|to| *to <= self.ops.len()).ok_or(FrameError::Truncated { at })?;
-        let body = &self.ops[from..to];
+        let to = to.filter(|to| *to <= ops.len()).ok_or(FrameError::Truncated { at })?;
         self.at = to;
         if kind == TELL {
             return Ok(Op::Tell { route, body: from..to });
         }
         if kind > RETRY {
-            return effect(at, kind, route, from, body);
+            return effect(at, kind, route, from, &ops[from..to]);
         }
         if self.found == self.outcomes {
             return Err(FrameError::Count { stated: self.outcomes, found: self.found.saturating_add(1) });
         }
         self.found += 1;
-        if kind == DONE && route == 0 && length == 0 { Ok(Op::Done) } else { outcome(at, kind, route, body) }
+        outcome(at, kind, route, from, &ops[from..to])
+    }
+
+    fn turn_to(&mut self, at: usize, message: u32) -> Result<Op, FrameError> {
+        if message < self.found {
+            return Err(FrameError::Order { at, message });
+        }
+        if message > self.outcomes {
+            return Err(FrameError::Count { stated: self.outcomes, found: message });
+        }
+        Ok(self.done_before(message))
     }
 }
 
-/// What is no outcome, and is not told now. `body` lies at `from`.
-fn outcome(at: usize, kind: u32, route: u32, body: &[u8]) -> Result<Op<'_>, FrameError> {
-    if route != 0 || (kind == DONE && !body.is_empty()) {
+/// An outcome that needs a word. Its bytes lie at `from`.
+fn outcome(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op, FrameError> {
+    if route != 0 {
         return Err(FrameError::NotZero { at });
     }
+    let range = from..from + body.len();
     let text = || core::str::from_utf8(body).map_err(|_| FrameError::Text { at });
     match kind {
-        DONE => Ok(Op::Done),
-        REPLY => Ok(Op::Reply(body)),
-        REJECT => Ok(Op::Reject(text()?)),
-        RETRY => Ok(Op::Retry(text()?)),
+        REPLY => Ok(Op::Reply(range)),
+        REJECT => text().map(|_| Op::Reject(range)),
+        RETRY => text().map(|_| Op::Retry(range)),
         found => Err(FrameError::Kind { at, found }),
     }
 }
 
+/// What is no outcome, and is not told now. `body` lies at `from`.
 #[cold]
-fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op<'_>, FrameError> {
+fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op, FrameError> {
     let number = |index: usize| u64_at(body, 8 * index).ok_or(FrameError::Length { at, found: body.len() });
     match kind {
         SPAWN | STOP if !body.is_empty() => Err(FrameError::NotZero { at }),
@@ -312,22 +387,30 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
     }
 }
 
-impl<'a> Iterator for Outbound<'a> {
-    type Item = Result<Op<'a>, FrameError>;
+/// The operations of a frame that nobody changes meanwhile.
+#[derive(Debug, Clone)]
+pub struct Outbound<'a> {
+    frame: &'a [u8],
+    reader: Reader,
+}
+
+impl<'a> Outbound<'a> {
+    /// Reads the trailer.
+    pub fn open(frame: &'a [u8]) -> Result<Self, FrameError> {
+        Ok(Self { frame, reader: Reader::open(frame)? })
+    }
+
+    /// How many outcomes the frame has.
+    pub fn outcomes(&self) -> u32 {
+        self.reader.outcomes()
+    }
+}
+
+impl Iterator for Outbound<'_> {
+    type Item = Result<Op, FrameError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.broken {
-            return None;
-        }
-        let read = if self.at < self.ops.len() {
-            self.read()
-        } else if self.found < self.outcomes {
-            Err(FrameError::Count { stated: self.outcomes, found: self.found })
-        } else {
-            return None;
-        };
-        self.broken = read.is_err();
-        Some(read)
+        self.reader.next(self.frame)
     }
 }

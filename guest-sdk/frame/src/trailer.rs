@@ -4,7 +4,7 @@
 use crate::{FrameError, u32_at};
 
 /// The version of frames that this crate speaks.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of a trailer: count, flags, version.
 pub const TRAILER_BYTES: usize = 8;
 

@@ -8,7 +8,7 @@ use playhouse_frame::{
 };
 use proptest::prelude::*;
 
-fn ops(frame: &[u8]) -> Result<Vec<Op<'_>>, FrameError> {
+fn ops(frame: &[u8]) -> Result<Vec<Op>, FrameError> {
     Outbound::open(frame)?.collect()
 }
 
@@ -16,9 +16,18 @@ fn records(frame: &[u8]) -> Result<Vec<Record>, FrameError> {
     Inbound::open(frame)?.collect()
 }
 
+/// An operation of the first message of its frame.
 fn op(kind: u32, route: u32, length: u32, body: &[u8]) -> Vec<u8> {
-    let header = [kind, route, length].map(u32::to_le_bytes).concat();
+    op_of(0, kind, route, length, body)
+}
+
+fn op_of(message: u32, kind: u32, route: u32, length: u32, body: &[u8]) -> Vec<u8> {
+    let header = [length, kind, route, message].map(u32::to_le_bytes).concat();
     [&header, body].concat()
+}
+
+fn done(messages: u32) -> Op {
+    Op::Done { messages }
 }
 
 fn ended(count: u32, ops: &[Vec<u8>]) -> Vec<u8> {
@@ -33,7 +42,9 @@ fn what_a_failed_message_sent_is_not_in_the_frame() {
     encoder.tell(2, b"dropped");
     encoder.reject("no");
     let frame = encoder.take();
-    assert_eq!(ops(&frame), Ok(vec![Op::Tell { route: 1, body: 12..16 }, Op::Done, Op::Reject("no")]));
+    let kept = Op::Tell { route: 1, body: 64..68 };
+    assert_eq!(ops(&frame), Ok(vec![kept, done(1), Op::Reject(84..86)]));
+    assert_eq!(&frame[84..86], b"no");
 }
 
 #[test]
@@ -46,7 +57,7 @@ fn what_a_failed_message_spawned_and_set_is_not_in_the_frame() {
     encoder.cancel(1);
     encoder.done(None);
     let frame = encoder.take();
-    assert_eq!(ops(&frame), Ok(vec![Op::Retry("later"), Op::Stop { route: 3 }, Op::Cancel { id: 1 }, Op::Done]));
+    assert_eq!(ops(&frame), Ok(vec![Op::Retry(16..21), Op::Stop { route: 3 }, Op::Cancel { id: 1 }, done(1)]));
 }
 
 #[test]
@@ -55,35 +66,47 @@ fn a_frame_may_end_with_sends_of_the_message_in_hand_and_the_next_goes_on_with_i
     encoder.done(Some(b"yes"));
     encoder.tell(1, b"early");
     let first = encoder.take();
-    assert_eq!(ops(&first), Ok(vec![Op::Reply(b"yes"), Op::Tell { route: 1, body: 27..32 }]));
+    assert_eq!(ops(&first), Ok(vec![Op::Reply(16..19), Op::Tell { route: 1, body: 83..88 }]));
     encoder.tell(1, b"late");
     encoder.retry("later");
-    assert_eq!(ops(&encoder.take()), Ok(vec![Op::Retry("later")]));
+    assert_eq!(ops(&encoder.take()), Ok(vec![Op::Retry(16..21)]));
     assert_eq!(ops(&encoder.take()), Ok(vec![]));
+}
+
+#[test]
+fn messages_that_are_done_need_no_word() {
+    let mut encoder = Encoder::default();
+    (0..3).for_each(|_| encoder.done(None));
+    encoder.tell(1, b"x");
+    (0..2).for_each(|_| encoder.done(None));
+    let frame = encoder.take();
+    assert_eq!(ops(&frame), Ok(vec![done(3), Op::Tell { route: 1, body: 64..65 }, done(2)]));
+    assert_eq!(frame.len(), 64 + 1 + 8);
 }
 
 #[test]
 fn malformed_operations_are_refused_each_for_its_reason() {
     let at = 0;
-    let cases: [(Vec<u8>, FrameError); 18] = [
+    let cases: [(Vec<u8>, FrameError); 19] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
         (vec![0; 7], FrameError::NoTrailer { bytes: 7 }),
         (vec![0; 8], FrameError::Version { found: 0 }),
-        (vec![0, 0, 0, 0, 2, 0, 1, 0], FrameError::Flags { found: 2 }),
-        (ended(1, &[vec![2; 11]]), FrameError::Truncated { at }),
-        (ended(1, &[op(3, 0, 1, b"")]), FrameError::Truncated { at }),
-        (ended(1, &[op(1, 0, u32::MAX, b"x")]), FrameError::Truncated { at }),
-        (ended(1, &[op(11, 0, 0, b"")]), FrameError::Kind { at, found: 11 }),
+        (vec![0, 0, 0, 0, 2, 0, 2, 0], FrameError::Flags { found: 2 }),
+        (ended(1, &[vec![2; 15]]), FrameError::Truncated { at }),
+        (ended(1, &[op(2, 0, 1, b"")]), FrameError::Truncated { at }),
+        (ended(1, &[op(1, 0, 0, &[0; 47])]), FrameError::Truncated { at }),
+        (ended(1, &[op(1, 0, u32::MAX, &[0; 48])]), FrameError::Truncated { at }),
+        (ended(1, &[op(0, 0, 0, b"")]), FrameError::Kind { at, found: 0 }),
+        (ended(1, &[op(10, 0, 0, b"")]), FrameError::Kind { at, found: 10 }),
+        (ended(1, &[op(5, 1, 1, b"x")]), FrameError::NotZero { at }),
         (ended(1, &[op(6, 1, 1, b"x")]), FrameError::NotZero { at }),
-        (ended(1, &[op(7, 1, 1, b"x")]), FrameError::NotZero { at }),
-        (ended(1, &[op(8, 1, 15, &[0; 15])]), FrameError::Length { at, found: 15 }),
-        (ended(1, &[op(9, 1, 16, &[0; 15])]), FrameError::Truncated { at }),
-        (ended(1, &[op(10, 1, 8, &[0; 8])]), FrameError::NotZero { at }),
-        (ended(1, &[op(10, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
-        (ended(1, &[op(2, 0, 1, b"x")]), FrameError::NotZero { at }),
-        (ended(1, &[op(5, 0, 1, b"\xff")]), FrameError::Text { at }),
-        (ended(1, &[]), FrameError::Count { stated: 1, found: 0 }),
-        (ended(1, &[op(2, 0, 0, b""), op(2, 0, 0, b"")]), FrameError::Count { stated: 1, found: 2 }),
+        (ended(1, &[op(7, 1, 15, &[0; 15])]), FrameError::Length { at, found: 15 }),
+        (ended(1, &[op(8, 1, 16, &[0; 15])]), FrameError::Truncated { at }),
+        (ended(1, &[op(9, 1, 8, &[0; 8])]), FrameError::NotZero { at }),
+        (ended(1, &[op(9, 0, 9, &[0; 9])]), FrameError::Length { at, found: 9 }),
+        (ended(1, &[op(2, 1, 1, b"x")]), FrameError::NotZero { at }),
+        (ended(1, &[op(4, 0, 1, b"\xff")]), FrameError::Text { at }),
+        (ended(0, &[op(3, 0, 0, b"")]), FrameError::Count { stated: 0, found: 1 }),
     ];
     for (frame, error) in cases {
         assert_eq!(ops(&frame), Err(error), "{frame:?}");
@@ -91,8 +114,19 @@ fn malformed_operations_are_refused_each_for_its_reason() {
 }
 
 #[test]
+fn operations_stand_in_the_order_of_their_messages_and_none_after_its_outcome() {
+    let send = |message| op_of(message, 1, 0, 0, &[0; 48]);
+    let reply = |message| op_of(message, 2, 0, 0, b"");
+    assert_eq!(ops(&ended(2, &[send(1), send(0)])), Err(FrameError::Order { at: 64, message: 0 }));
+    assert_eq!(ops(&ended(2, &[reply(0), send(0)])), Err(FrameError::Order { at: 16, message: 0 }));
+    assert_eq!(ops(&ended(2, &[send(3)])), Err(FrameError::Count { stated: 2, found: 3 }));
+    // The third message has no outcome yet, and may have sent.
+    assert_eq!(ops(&ended(2, &[send(2)])), Ok(vec![done(2), Op::Tell { route: 0, body: 64..64 }]));
+}
+
+#[test]
 fn a_reader_ends_after_its_first_error() {
-    let frame = ended(2, &[op(9, 0, 0, b""), op(2, 0, 0, b"")]);
+    let frame = ended(2, &[op(10, 0, 0, b""), op(2, 0, 0, b"")]);
     assert_eq!(Outbound::open(&frame).unwrap().count(), 1);
     assert_eq!(Inbound::open(&frame).unwrap().count(), 1);
 }
@@ -127,10 +161,12 @@ fn the_corpus_is_read_without_a_panic() {
 
 /// What holds for any bytes at all.
 fn holds_for_any(bytes: &[u8]) {
-    let outcomes = |ops: &[Op<'_>]| ops.iter().filter(|op| op.is_outcome()).count();
     if let Ok(ops) = ops(bytes) {
-        assert_eq!(outcomes(&ops), Outbound::open(bytes).unwrap().outcomes() as usize);
-        assert!(ops.len() * OP_BYTES <= bytes.len());
+        let outcomes = ops.iter().map(Op::outcomes).sum::<u32>();
+        assert_eq!(outcomes, Outbound::open(bytes).unwrap().outcomes());
+        let words = ops.iter().filter(|op| !matches!(op, Op::Done { .. })).count();
+        assert!(words * OP_BYTES <= bytes.len());
+        assert!(ops.len() <= 2 * words + 1, "what is done is said once between two others");
     }
     if let Ok(records) = records(bytes) {
         assert_eq!(records.len(), Inbound::open(bytes).unwrap().messages() as usize);
@@ -206,14 +242,21 @@ proptest! {
                 in_hand = expected.len();
             }
         }
-        let read = ops(&frame).unwrap();
+        let mut read = Vec::new();
+        for op in ops(&frame).unwrap() {
+            match op {
+                Op::Done { messages } => (0..messages).for_each(|_| read.push(done(1))),
+                other => read.push(other),
+            }
+        }
         prop_assert_eq!(read.len(), expected.len());
         for (read, step) in read.into_iter().zip(expected) {
+            let text = |at: &std::ops::Range<usize>, sent: &str| &frame[at.clone()] == sent.as_bytes();
             let same = match (&read, step) {
                 (Op::Tell { route, body }, Step::Tell(to, sent)) => route == to && frame[body.clone()] == sent[..],
-                (Op::Done, Step::Done) => true,
-                (Op::Reply(reply), Step::Reply(sent)) => reply == sent,
-                (Op::Reject(text), Step::Reject(sent)) | (Op::Retry(text), Step::Retry(sent)) => text == sent,
+                (Op::Done { messages: 1 }, Step::Done) => true,
+                (Op::Reply(reply), Step::Reply(sent)) => frame[reply.clone()] == sent[..],
+                (Op::Reject(at), Step::Reject(sent)) | (Op::Retry(at), Step::Retry(sent)) => text(at, sent),
                 (Op::Spawn { route }, Step::Spawn(child)) | (Op::Stop { route }, Step::Stop(child)) => route == child,
                 (Op::Timer(timer), Step::Timer(as_id, to, wait, often, sent)) => {
                     let Timer { id, route, wait_ms, again, body } = &timer.read(&frame);

@@ -123,10 +123,14 @@ impl Host for Rc<Boundary> {
 }
 
 fn shown(frame: &[u8]) -> String {
+    let text = |at: std::ops::Range<usize>| String::from_utf8_lossy(&frame[at]).into_owned();
     let ops = Outbound::open(frame).unwrap().map(|op| match op.unwrap() {
-        Op::Tell { route, body } => format!("{route}:{}", String::from_utf8_lossy(&frame[body])),
+        Op::Done { messages } => vec!["done"; messages as usize].join(", "),
+        Op::Tell { route, body } => format!("{route}:{}", text(body)),
         Op::Timer(timer) => format!("timer({:?})", timer.read(frame)).to_lowercase(),
-        Op::Reply(reply) => format!("reply {}", String::from_utf8_lossy(reply)),
+        Op::Reply(reply) => format!("reply {}", text(reply)),
+        Op::Reject(reason) => format!("reject({:?})", text(reason)),
+        Op::Retry(reason) => format!("retry({:?})", text(reason)),
         other => format!("{other:?}").to_lowercase(),
     });
     ops.collect::<Vec<_>>().join(", ")

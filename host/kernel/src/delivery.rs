@@ -1,11 +1,13 @@
 //! Into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender is told
 //! what became of them. Whoever delivers does it in place and waits here when there is no room.
 
+use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
 use crate::actor::{Actor, World};
 use crate::ask::SendError;
 use crate::dead_letter::DeadReason;
+use crate::log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Room};
 use crate::message::{Envelope, Message};
 
@@ -16,19 +18,35 @@ pub(crate) enum Patience {
     No,
 }
 
-/// One send, recorded and not yet delivered.
-pub(crate) struct Send {
+/// A smaller run is copied: that costs less than a new buffer.
+const MOVED_BYTES: usize = 16 << 10;
+
+/// What is sent to one target in a row, recorded and not yet delivered.
+pub(crate) struct Run {
     /// The target, as the sender numbers its targets.
     pub(crate) route: usize,
-    pub(crate) envelope: Envelope,
-    /// Where the body lies among the sender's bodies.
+    /// Where the messages that are not delivered yet lie among the sender's bytes: records, one after another.
     pub(crate) from: usize,
     pub(crate) to: usize,
+    /// How many.
+    pub(crate) messages: usize,
 }
 
-impl Send {
+impl Run {
     /// The route of what is no send at all, but another effect in its place among them.
     pub(crate) const EFFECT: usize = usize::MAX;
+
+    /// Whether it is better to move the buffer than to copy the run out of it.
+    fn is_most_of(&self, bytes: &Vec<u8>) -> bool {
+        let size = self.to - self.from;
+        size >= MOVED_BYTES && size >= bytes.capacity() / 4 * 3
+    }
+
+    /// The first `messages` of them, which end `bytes` after the first begins, are delivered.
+    fn advance(&mut self, bytes: usize, messages: usize) {
+        self.from += bytes;
+        self.messages -= messages;
+    }
 }
 
 /// Refuses a body that is too large for its receiver.
@@ -41,64 +59,67 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
 }
 
 impl World {
-    /// Delivers the longest run of sends to one target, from `sends[*delivered]` on. May wait for room in its
-    /// mailbox; `delivered` counts up with each send, so that a dropped delivery can go on.
+    /// Delivers a run of sends to one target. May wait for room in its mailbox; `run` and `delivered` go on with each message,
+    /// so that a dropped delivery can go on. If the run is most of `bytes`, they may go into the mailbox as they are: then
+    /// those up to the run's end are gone from `bytes`.
     pub(crate) async fn deliver_run(
         &self,
         target: &Actor,
-        sends: &[Send],
-        bodies: &[u8],
+        run: &mut Run,
+        bytes: &mut Vec<u8>,
         delivered: &mut usize,
         patience: Patience,
     ) {
-        let Some(route) = sends.get(*delivered).map(|send| send.route) else { return };
+        let whole = run.is_most_of(bytes);
         let mut place = None;
-        while let Some(next) = sends.get(*delivered).filter(|send| send.route == route) {
+        while run.messages > 0 {
             let before = *delivered;
+            let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
             let fill = |room: &mut Room<'_>| {
-                while let Some(send) = sends.get(*delivered).filter(|send| send.route == route) {
-                    if !room.put(&send.envelope, &bodies[send.from..send.to]) {
-                        break;
-                    }
-                    *delivered += 1;
-                }
+                let (messages, size) = if whole && room.put_whole(bytes, run.from..run.to, run.messages) {
+                    (run.messages, run.to - run.from)
+                } else {
+                    room.put_run(&bytes[run.from..run.to], run.messages)
+                };
+                run.advance(size, messages);
+                *delivered += messages;
             };
             let pushed = match &place {
                 None => target.mailbox.push(fill),
                 Some((place, deadline)) => {
                     let place: &Place<'_> = place;
-                    place.push(next.to - next.from, *deadline, fill).await
+                    place.push(next, *deadline, fill).await
                 }
             };
-            match pushed {
-                Ok(displaced) => self.bury(target, displaced, &DeadReason::Overflow, true),
-                Err(Refused::Full) => {}
-                Err(Refused::Closed) => {
-                    self.bury_send(target, next, bodies, &DeadReason::Stopped);
-                    *delivered += 1;
-                    continue;
+            let closed = match pushed {
+                Ok(displaced) => {
+                    self.bury(target, displaced, &DeadReason::Overflow, true);
+                    false
                 }
+                Err(refused) => refused == Refused::Closed,
+            };
+            if run.messages == 0 {
+                break;
             }
-            let Some(stuck) = sends.get(*delivered).filter(|send| send.route == route) else { break };
-            match target.mailbox.spec().overflow {
+            let reason = match target.mailbox.spec().overflow {
+                _ if closed => DeadReason::Stopped,
                 // It waited for its whole time and did not get in.
                 Overflow::Block if patience == Patience::No || place.is_some() && *delivered == before => {
-                    self.bury_send(target, stuck, bodies, &DeadReason::MailboxFull);
-                    *delivered += 1;
+                    DeadReason::MailboxFull
                 }
                 Overflow::Block => {
                     let deadline = Instant::now() + target.mailbox.spec().block_timeout;
                     place = Some((target.mailbox.queue_up(), deadline));
+                    continue;
                 }
-                Overflow::Reject => {
-                    self.bury_send(target, stuck, bodies, &DeadReason::MailboxFull);
-                    *delivered += 1;
-                }
-                Overflow::DropNewest | Overflow::DropOldest => {
-                    self.bury_send(target, stuck, bodies, &DeadReason::Overflow);
-                    *delivered += 1;
-                }
-            }
+                Overflow::Reject => DeadReason::MailboxFull,
+                Overflow::DropNewest | Overflow::DropOldest => DeadReason::Overflow,
+            };
+            let record = first_record(&bytes[run.from..run.to]);
+            let letter = message_of(record);
+            run.advance(record.len(), 1);
+            *delivered += 1;
+            self.bury(target, [letter], &reason, false);
         }
     }
 
@@ -146,10 +167,5 @@ impl World {
             Err(Refused::Full) => {}
         }
         if inside { Ok(()) } else { Err(SendError::MailboxFull(target.address().clone())) }
-    }
-
-    fn bury_send(&self, target: &Actor, send: &Send, bodies: &[u8], reason: &DeadReason) {
-        let message = Message { envelope: send.envelope, body: bodies[send.from..send.to].to_vec() };
-        self.bury(target, [message], reason, false);
     }
 }

@@ -17,7 +17,7 @@ use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::cut;
 use crate::dead_letter::DeadReason;
-use crate::delivery::{Patience, Send, check_size};
+use crate::delivery::{Patience, Run, check_size};
 use crate::lane::Lane;
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
@@ -70,14 +70,18 @@ pub struct Hand {
     committed: usize,
     /// Those of the finished messages after those.
     outcomes: Outcomes,
-    /// Sends in order: first those of finished messages, then those of the message in hand. Other effects have their
-    /// places among them.
-    sends: Vec<Send>,
-    /// How many of `sends` belong to finished messages.
-    sends_finished: usize,
-    /// How many of those a commit has delivered so far; a dropped commit goes on from here.
-    sends_delivered: usize,
-    bodies: Vec<u8>,
+    /// Sends in order, in runs to one target each: first those of finished messages, then those of the message in hand. Other
+    /// effects have their places among them.
+    runs: Vec<Run>,
+    /// How many of `runs` belong to finished messages.
+    runs_finished: usize,
+    /// How many of those a commit has carried out so far; a dropped commit goes on from here.
+    runs_delivered: usize,
+    /// Sends and other effects in `runs`, and how many of them that commit has carried out.
+    recorded: usize,
+    delivered: usize,
+    /// The records that are sent, as they will lie in mailboxes, and whatever lay between them in the frames that they came in.
+    bytes: Vec<u8>,
     effects: Effects,
     hook: Option<Hook>,
     /// Children that failed and that it was asked about: part of that hook's ids.
@@ -118,10 +122,12 @@ impl Hand {
             batch: Batch::default(),
             committed: 0,
             outcomes: Outcomes::default(),
-            sends: Vec::new(),
-            sends_finished: 0,
-            sends_delivered: 0,
-            bodies: Vec::new(),
+            runs: Vec::new(),
+            runs_finished: 0,
+            runs_delivered: 0,
+            recorded: 0,
+            delivered: 0,
+            bytes: Vec::new(),
             effects: Effects::default(),
             hook: None,
             failures: 0,
@@ -185,9 +191,11 @@ impl Hand {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
-        let from = self.bodies.len();
-        self.bodies.extend_from_slice(body);
-        self.push_send(route, from, self.bodies.len());
+        let envelope = self.caused_envelope(ReplyToken::NONE);
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(&envelope.encode(body.len()));
+        self.bytes.extend_from_slice(body);
+        self.push_send(route, from, self.bytes.len());
         Ok(())
     }
 
@@ -222,7 +230,7 @@ impl Hand {
 
     /// Sends recorded and not yet committed.
     pub fn sends(&self) -> usize {
-        self.sends.len()
+        self.recorded
     }
 
     /// Ends the message in hand and turns to the next.
@@ -239,7 +247,7 @@ impl Hand {
             other => other,
         };
         if let Outcome::Failed(_) = outcome {
-            self.drop_sends_in_hand();
+            self.drop_runs_in_hand();
         }
         self.push_outcome(outcome);
     }
@@ -253,9 +261,16 @@ impl Hand {
         Err(Failure::Reject(text))
     }
 
+    /// A send of the message in hand, whose record lies there.
     fn push_send(&mut self, route: usize, from: usize, to: usize) {
-        let envelope = self.caused_envelope(ReplyToken::NONE);
-        self.sends.push(Send { route, envelope, from, to });
+        self.recorded += 1;
+        match self.runs[self.runs_finished..].last_mut() {
+            Some(run) if run.route == route && run.to == from => {
+                run.to = to;
+                run.messages += 1;
+            }
+            _ => self.runs.push(Run { route, from, to, messages: 1 }),
+        }
     }
 
     fn push_outcome(&mut self, mut outcome: Outcome) {
@@ -265,9 +280,38 @@ impl Hand {
         let index = self.committed + self.outcomes.len();
         let plain = outcome == Outcome::Done(None) && !self.batch.reply(index).is_some();
         self.outcomes.push(index, (!plain).then_some(outcome));
+        self.message_ended();
+    }
+
+    /// Ends so many messages in a row, all of them done without a reply.
+    fn push_done(&mut self, messages: usize) {
+        if messages == 1 || self.batch.is_special() {
+            return (0..messages).for_each(|_| self.push_outcome(Outcome::Done(None)));
+        }
+        self.outcomes.push_plain(messages);
+        self.message_ended();
+    }
+
+    fn message_ended(&mut self) {
         self.lane.note_progress();
-        self.sends_finished = self.sends.len();
+        self.finish_runs();
         self.forget_cause();
+    }
+
+    /// What the message in hand sent is that of a finished one from now on. Where it goes on with what the one before sent,
+    /// they become one run.
+    fn finish_runs(&mut self) {
+        let first = self.runs_finished;
+        if let Some([before, next]) = first.checked_sub(1).and_then(|last| self.runs.get_mut(last..=first))
+            && before.messages > 0
+            && next.messages > 0
+            && (before.route, before.to) == (next.route, next.from)
+        {
+            before.to = next.to;
+            before.messages += next.messages;
+            self.runs.remove(first);
+        }
+        self.runs_finished = self.runs.len();
     }
 
     /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
@@ -282,19 +326,31 @@ impl Hand {
     }
 
     async fn commit_with(&mut self, patience: Patience) {
-        while self.sends_delivered < self.sends_finished {
-            let route = self.sends[self.sends_delivered].route;
-            if route == Send::EFFECT {
-                self.carry_out(self.sends_delivered);
-                self.sends_delivered += 1;
+        while self.runs_delivered < self.runs_finished {
+            let index = self.runs_delivered;
+            let route = self.runs[index].route;
+            if route == Run::EFFECT {
+                self.carry_out();
+                self.delivered += 1;
+                self.runs_delivered += 1;
                 continue;
             }
             if self.routes[route].target.is_gone() {
                 self.renew(route);
             }
             let target = self.routes[route].target.clone();
-            let sends = &self.sends[..self.sends_finished];
-            self.world.deliver_run(&target, sends, &self.bodies, &mut self.sends_delivered, patience).await;
+            let before = self.bytes.len();
+            let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
+            self.world.deliver_run(&target, run, bytes, delivered, patience).await;
+            self.runs_delivered += 1;
+            let gone = before - self.bytes.len();
+            if gone > 0 {
+                // What lay before went into the mailbox as it was.
+                for run in &mut self.runs[index + 1..] {
+                    run.from -= gone;
+                    run.to -= gone;
+                }
+            }
         }
         self.forget_delivered();
         let mut outcomes = std::mem::take(&mut self.outcomes);
@@ -348,28 +404,32 @@ impl Hand {
     }
 
     fn forget_delivered(&mut self) {
-        self.sends.drain(..self.sends_delivered);
-        self.sends_delivered = 0;
-        self.sends_finished = 0;
-        if self.sends.is_empty() {
-            self.bodies.clear();
-            if self.bodies.capacity() > 1 << 20 {
-                self.bodies = Vec::new();
-            }
+        self.runs.drain(..self.runs_delivered);
+        self.recorded -= self.delivered;
+        (self.runs_finished, self.runs_delivered, self.delivered) = (0, 0, 0);
+        if self.runs.is_empty() {
+            self.forget_bytes();
         }
     }
 
-    fn drop_sends_in_hand(&mut self) {
-        self.drop_effects_from(self.sends_finished);
-        if let Some(first) = self.sends.get(self.sends_finished) {
-            self.bodies.truncate(first.from);
-            self.sends.truncate(self.sends_finished);
+    fn forget_bytes(&mut self) {
+        self.bytes.clear();
+        if self.bytes.capacity() > 1 << 20 {
+            self.bytes = Vec::new();
         }
+    }
+
+    /// Of what the message in hand, or the hook, recorded. The bytes stay where they are: others may be read into their place
+    /// after them.
+    fn drop_runs_in_hand(&mut self) {
+        self.drop_effects_from(self.runs_finished);
+        let dropped = self.runs.drain(self.runs_finished..).map(|run| run.messages.max(1)).sum::<usize>();
+        self.recorded -= dropped;
     }
 
     /// The messages to be handed over, still empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
-        debug_assert!(self.sends.is_empty() && self.outcomes.is_empty());
+        debug_assert!(self.runs.is_empty() && self.outcomes.is_empty());
         self.lane.set_in_call(1);
         // What was reserved and never said.
         self.effects.reserved.clear();
@@ -410,10 +470,10 @@ impl Hand {
     /// Ends a hook, keeping or dropping what it sent.
     pub(crate) fn end_hook(&mut self, keep: bool) {
         if !keep {
-            self.drop_sends_in_hand();
+            self.drop_runs_in_hand();
         }
         self.hook = None;
-        self.sends_finished = self.sends.len();
+        self.runs_finished = self.runs.len();
     }
 
     /// After a crash: drops all that is not being committed. What is left without an outcome is returned, in
@@ -421,17 +481,16 @@ impl Hand {
     pub(crate) fn abandon(&mut self) -> Vec<Message> {
         self.hook = None;
         self.outcomes.clear();
-        self.sends.clear();
-        self.bodies.clear();
+        self.runs.clear();
+        self.forget_bytes();
         self.effects.clear();
-        self.sends_finished = 0;
-        self.sends_delivered = 0;
+        (self.runs_finished, self.runs_delivered, self.recorded, self.delivered) = (0, 0, 0, 0);
         (self.committed..self.batch.len()).map(|index| self.batch.message(index)).collect()
     }
 
     /// Whether a commit was dropped half-way.
     pub(crate) fn commit_under_way(&self) -> bool {
-        self.sends_delivered > 0
+        self.delivered > 0
     }
 
     fn cause(&mut self) -> &Envelope {

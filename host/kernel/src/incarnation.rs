@@ -325,6 +325,9 @@ impl Incarnation {
         let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
         let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
         let batch = hand.batch();
+        if !batch.is_special() {
+            return false;
+        }
         let (mut notices, mut some_expired) = (false, false);
         for index in 0..batch.len() {
             notices |= batch.sender(index) == ActorId::NOTICE;

@@ -1,5 +1,5 @@
 //! A queue of messages as bytes: header and body, one after another, in segments. Appending copies a
-//! message in; taking hands out a [`Batch`] that is flat already. No allocation per message.
+//! message in, and a run of messages at once; taking hands out a [`Batch`] that is flat already. No allocation per message.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -50,6 +50,25 @@ impl Log {
         self.bytes += size;
     }
 
+    /// Appends records as they lie there, `messages` of them.
+    pub(crate) fn append_run(&mut self, records: &[u8], messages: usize) {
+        if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + records.len() > SEGMENT_BYTES) {
+            let mut bytes = std::mem::take(&mut self.spare);
+            bytes.reserve(records.len());
+            self.segments.push_back(Segment { bytes, head: 0 });
+        }
+        self.segments.back_mut().expect("a segment was just made sure of").bytes.extend_from_slice(records);
+        self.messages += messages;
+        self.bytes += records.len();
+    }
+
+    /// As [`Log::append_run`] of all that lies in `bytes` from `head` on, without a copy.
+    pub(crate) fn append_whole(&mut self, bytes: Vec<u8>, head: usize, messages: usize) {
+        self.messages += messages;
+        self.bytes += bytes.len() - head;
+        self.segments.push_back(Segment { bytes, head });
+    }
+
     /// Moves up to `max` messages to the end of `batch`, and after the first no more than `max_bytes`.
     pub(crate) fn take(&mut self, max: usize, max_bytes: usize, batch: &mut Batch) {
         while batch.len() < max {
@@ -72,6 +91,12 @@ impl Log {
                 if emptied.bytes.capacity() <= 2 * SEGMENT_BYTES {
                     self.spare = emptied.bytes;
                 }
+            } else if before == 0 && segment.head == 0 && whole > segment.bytes.len() / 2 {
+                // The larger part moves, the smaller one is copied.
+                batch.bytes.extend_from_slice(&segment.bytes[whole..]);
+                std::mem::swap(&mut batch.bytes, &mut segment.bytes);
+                batch.bytes.truncate(whole);
+                return;
             } else {
                 batch.bytes.extend_from_slice(&segment.bytes[segment.head..whole]);
                 segment.head = whole;
@@ -107,6 +132,10 @@ pub(crate) struct Batch {
     bytes: Vec<u8>,
     /// Where each message's header begins.
     starts: Vec<u32>,
+    /// Somebody may wait for a reply to one of them.
+    asked: bool,
+    /// The kernel may have sent one of them.
+    notices: bool,
     /// Messages noted by the running `take_from` and not yet accounted for by the log.
     pending: usize,
     /// Where the bytes are while they are lent, together with what was put after them; empty otherwise.
@@ -132,6 +161,7 @@ impl Batch {
         }
         self.bytes.clear();
         self.starts.clear();
+        (self.asked, self.notices) = (false, false);
         // A batch of giant messages must not pin its memory for the life of the actor.
         if self.bytes.capacity() > 16 * SEGMENT_BYTES {
             self.bytes = Vec::new();
@@ -140,8 +170,21 @@ impl Batch {
 
     pub(crate) fn push(&mut self, message: &Message) {
         self.starts.push(position(self.bytes.len()));
-        self.bytes.extend_from_slice(&message.envelope.encode(message.body.len()));
+        let header = message.envelope.encode(message.body.len());
+        self.note(&header);
+        self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(&message.body);
+    }
+
+    /// What is looked for in all of them is noted while they pass by.
+    fn note(&mut self, header: &[u8; HEADER_BYTES]) {
+        self.asked |= u64_at(header, Header::REPLY_AT) != ReplyToken::NONE.0;
+        self.notices |= u64_at(header, Header::SENDER_AT) == ActorId::NOTICE.0;
+    }
+
+    /// Whether somebody waits for the reply to one of them, or the kernel sent one.
+    pub(crate) fn is_special(&self) -> bool {
+        self.asked || self.notices
     }
 
     pub(crate) fn envelope(&self, index: usize) -> Envelope {
@@ -150,29 +193,26 @@ impl Batch {
 
     /// Who sent a message, read alone.
     pub(crate) fn sender(&self, index: usize) -> ActorId {
-        let at = self.starts[index] as usize + Header::SENDER_AT;
-        ActorId(u64::from_le_bytes(self.bytes()[at..at + 8].try_into().expect("8 bytes")))
+        ActorId(u64_at(record_at(self.bytes(), self.starts[index] as usize), Header::SENDER_AT))
     }
 
     /// Who waits for the reply to a message.
     pub(crate) fn reply(&self, index: usize) -> ReplyToken {
-        let lent = !self.lent.is_empty();
-        if lent && self.tokens.is_empty() {
+        if !self.asked {
             return ReplyToken::NONE;
         }
-        if lent {
+        if !self.lent.is_empty() {
             let found = self.tokens.binary_search_by_key(&index, |(index, _)| *index);
             return found.map_or(ReplyToken::NONE, |at| self.tokens[at].1);
         }
-        let at = self.starts[index] as usize + Header::REPLY_AT;
-        ReplyToken(u64::from_le_bytes(self.bytes[at..at + 8].try_into().expect("8 bytes")))
+        ReplyToken(u64_at(record_at(&self.bytes, self.starts[index] as usize), Header::REPLY_AT))
     }
 
     /// Lends the messages as they lie here, with `end` after them, until the batch is cleared. In the bytes that are
     /// lent, a reply token is just 1: whoever reads them could tell from it how much others ask.
     pub(crate) fn lend(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
         assert!(self.lent.is_empty(), "a batch is lent once");
-        for (index, start) in self.starts.iter().enumerate() {
+        for (index, start) in self.starts.iter().enumerate().filter(|_| self.asked) {
             let at = *start as usize + Header::REPLY_AT;
             let field: &mut [u8; 8] = (&mut self.bytes[at..at + 8]).try_into().expect("8 bytes");
             let token = ReplyToken(u64::from_le_bytes(*field));
@@ -213,12 +253,14 @@ impl Batch {
     fn take_from(&mut self, segment: &[u8], head: usize, max: usize, max_bytes: usize) -> usize {
         let (base, mut at) = (self.bytes.len(), head);
         while at < segment.len() && self.starts.len() < max {
-            let size = HEADER_BYTES + header_at(segment, at).1;
+            let header = record_at(segment, at);
+            let size = record_bytes(header);
             let offset = base + at - head;
             if !self.starts.is_empty() && offset + size > max_bytes {
                 break;
             }
             self.starts.push(position(offset));
+            self.note(header);
             self.pending += 1;
             at += size;
         }
@@ -227,7 +269,31 @@ impl Batch {
 }
 
 fn header_at(bytes: &[u8], at: usize) -> (Envelope, usize) {
-    Envelope::decode(bytes[at..at + HEADER_BYTES].try_into().expect("a header lies at each start"))
+    Envelope::decode(record_at(bytes, at))
+}
+
+fn record_at(bytes: &[u8], at: usize) -> &[u8; HEADER_BYTES] {
+    bytes[at..].first_chunk().expect("a header lies at each start")
+}
+
+/// The first of some records, with its header.
+pub(crate) fn first_record(records: &[u8]) -> &[u8] {
+    &records[..record_bytes(record_at(records, 0))]
+}
+
+/// A record read back as a message.
+pub(crate) fn message_of(record: &[u8]) -> Message {
+    let (envelope, _) = header_at(record, 0);
+    Message { envelope, body: record[HEADER_BYTES..].to_vec() }
+}
+
+/// How long the record is that begins with this header.
+fn record_bytes(header: &[u8; HEADER_BYTES]) -> usize {
+    HEADER_BYTES + u32::from_le_bytes(header[..4].try_into().expect("4 bytes")) as usize
+}
+
+fn u64_at(header: &[u8; HEADER_BYTES], at: usize) -> u64 {
+    u64::from_le_bytes(header[at..at + 8].try_into().expect("8 bytes"))
 }
 
 fn position(at: usize) -> u32 {
@@ -288,16 +354,29 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_comes_out_in_order_whatever_the_sizes(
-            steps in prop::collection::vec((0usize..5, 0usize..70_000, 1usize..100), 1..40),
+            steps in prop::collection::vec((0usize..5, 0usize..70_000, 1usize..100, 0..3), 1..40),
         ) {
             let (mut log, mut next_in, mut next_out) = (Log::default(), 0u64, 0u64);
             let mut model: VecDeque<(u64, usize)> = VecDeque::new();
             let mut batch = Batch::default();
-            for (appends, size, takes) in steps {
+            for (appends, size, takes, how) in steps {
+                let mut records = vec![0xee; if how == 2 { takes } else { 0 }];
+                let head = records.len();
                 for _ in 0..appends {
-                    log.append(&envelope(next_in), &vec![next_in as u8; size]);
+                    let body = vec![next_in as u8; size];
+                    if how == 0 {
+                        log.append(&envelope(next_in), &body);
+                    } else {
+                        records.extend_from_slice(&envelope(next_in).encode(size));
+                        records.extend_from_slice(&body);
+                    }
                     model.push_back((next_in, size));
                     next_in += 1;
+                }
+                match how {
+                    1 if appends > 0 => log.append_run(&records, appends),
+                    2 if appends > 0 => log.append_whole(records, head, appends),
+                    _ => {}
                 }
                 batch.clear();
                 log.take(takes, 100_000, &mut batch);

@@ -6,6 +6,7 @@
 //! work for it, and no crowd is woken for one message.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
-use crate::log::{Batch, Log};
+use crate::log::{Batch, Log, first_record};
 use crate::message::{Envelope, Message};
 
 /// What happens to a message that finds the mailbox full.
@@ -151,17 +152,76 @@ pub(crate) struct Room<'a> {
 }
 
 impl Room<'_> {
-    /// Appends the message, or says that there is no room for it.
-    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        while !self.inner.has_room(self.spec, body.len()) {
+    /// Whether there is room for a body of so many bytes, as far as the overflow policy makes it.
+    fn make_room(&mut self, body_bytes: usize) -> bool {
+        while !self.inner.has_room(self.spec, body_bytes) {
             if self.spec.overflow != Overflow::DropOldest {
                 return false;
             }
             self.displaced.extend(self.inner.log.pop());
         }
+        true
+    }
+
+    /// Appends the message, or says that there is no room for it.
+    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
+        if !self.make_room(body.len()) {
+            return false;
+        }
         self.inner.log.append(envelope, body);
         self.inner.accepted += 1;
         true
+    }
+
+    /// Appends the first of `messages` records, as many as have room: how many these are, and their bytes.
+    pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
+        if self.inner.has_room_for(self.spec, messages, records.len()) {
+            self.append_run(records, messages);
+            return (messages, records.len());
+        }
+        let (mut fit, mut bytes) = (0, 0);
+        if self.spec.overflow == Overflow::DropOldest {
+            while fit < messages {
+                let record = first_record(&records[bytes..]);
+                if !self.make_room(record.len() - HEADER_BYTES) {
+                    break;
+                }
+                self.append_run(record, 1);
+                fit += 1;
+                bytes += record.len();
+            }
+            return (fit, bytes);
+        }
+        while fit < messages {
+            let more = first_record(&records[bytes..]).len();
+            let alone = self.inner.log.len() + fit == 0;
+            if !alone && !self.inner.has_room_for(self.spec, fit + 1, bytes + more) {
+                break;
+            }
+            fit += 1;
+            bytes += more;
+        }
+        if fit > 0 {
+            self.append_run(&records[..bytes], fit);
+        }
+        (fit, bytes)
+    }
+
+    fn append_run(&mut self, records: &[u8], messages: usize) {
+        self.inner.log.append_run(records, messages);
+        self.inner.accepted += messages as u64;
+    }
+
+    /// Appends `messages` records that lie there in `bytes`, if all of them have room, without a copy: they take the buffer along,
+    /// and what lay behind them is left.
+    pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
+        let fits = self.inner.has_room_for(self.spec, messages, records.len());
+        if fits {
+            let rest = bytes.split_off(records.end);
+            self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);
+            self.inner.accepted += messages as u64;
+        }
+        fits
     }
 }
 
@@ -169,6 +229,11 @@ impl Inner {
     fn has_room(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
         self.log.len() == 0
             || self.log.len() < spec.capacity && self.log.bytes() + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+    }
+
+    /// Whether so many records of so many bytes have room, all of them.
+    fn has_room_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
+        self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
     }
 
     /// The first blocked sender, when there may be room for it now.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use playhouse_frame::{FrameError, Op, Outbound, Timer};
+use playhouse_frame::{FrameError, Op, Reader, Timer};
 use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand};
 
 /// Whether more frames for the same batch may follow.
@@ -39,9 +39,13 @@ impl From<&BadFrame> for CrashReason {
 
 /// Records all that a frame says. After an error nothing of it counts: the incarnation is over.
 pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
-    hand.record(frame, |bulk, frame| {
-        for op in Outbound::open(frame)? {
-            record_op(bulk, op?, frame)?;
+    hand.record(frame, |bulk| {
+        let mut ops = Reader::open(bulk.bytes())?;
+        while let Some(op) = ops.next(bulk.bytes()) {
+            match op? {
+                Op::Tell { route, body } => bulk.tell(route, body)?,
+                other => record_other(bulk, other)?,
+            }
         }
         if end == End::Whole && bulk.has_sends_in_hand() {
             return Err(BadFrame::OpenEnd);
@@ -54,17 +58,19 @@ pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), Ba
     Ok(())
 }
 
-fn record_op(bulk: &mut Bulk<'_>, op: Op<'_>, frame: &[u8]) -> Result<(), BulkError> {
+fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
+    // The reader has seen that it is text.
+    let text = |bulk: &Bulk<'_>, at| String::from_utf8_lossy(&bulk.bytes()[at]).into_owned();
     match op {
         Op::Tell { route, body } => bulk.tell(route, body),
-        Op::Done => bulk.done(None),
-        Op::Reply(reply) => bulk.done(Some(reply)),
-        Op::Reject(reason) => bulk.failed(Failure::Reject(reason.to_owned())),
-        Op::Retry(reason) => bulk.failed(Failure::Retry(reason.to_owned())),
+        Op::Done { messages } => bulk.done(messages as usize),
+        Op::Reply(reply) => bulk.replied(reply),
+        Op::Reject(reason) => bulk.failed(Failure::Reject(text(bulk, reason))),
+        Op::Retry(reason) => bulk.failed(Failure::Retry(text(bulk, reason))),
         Op::Spawn { route } => bulk.spawn(route),
         Op::Stop { route } => bulk.stop(route),
         Op::Timer(timer) => {
-            let Timer { id, route, wait_ms, again, body } = timer.read(frame);
+            let Timer { id, route, wait_ms, again, body } = timer.read(bulk.bytes());
             bulk.timer(id, route, Duration::from_millis(wait_ms), again, body)
         }
         Op::Cancel { id } => bulk.cancel(id),

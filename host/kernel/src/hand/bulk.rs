@@ -5,10 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use playhouse_frame::HEADER_BYTES;
+
 use super::effects::{CHOSEN_HERE, Effect};
 use super::{Failure, Hand, Outcome};
 use crate::address::Address;
 use crate::ask::SendError;
+use crate::message::ReplyToken;
 
 /// Sends recorded and not yet committed. A send takes more room here than in the bytes that ask for it.
 const MAX_SENDS: usize = 1 << 20;
@@ -126,7 +129,7 @@ impl Hand {
     /// # Panics
     /// When something is recorded already.
     pub fn give_up_routes(&mut self) {
-        assert!(self.sends.is_empty() && self.effects.reserved.is_empty(), "routes are in use");
+        assert!(self.runs.is_empty() && self.effects.reserved.is_empty(), "routes are in use");
         self.names.clear();
         self.routes.clear();
         self.routes_by_id.clear();
@@ -143,21 +146,16 @@ impl Hand {
         (message < self.batch.len()).then(|| self.address_of(self.batch.envelope(message).sender))?
     }
 
-    /// Records what `read` finds in `bytes`, which is kept as the bodies of what is sent. After an error the
-    /// incarnation is to end as a crash.
-    pub fn record<E>(
-        &mut self,
-        bytes: Vec<u8>,
-        read: impl FnOnce(&mut Bulk<'_>, &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let base = self.bodies.len();
-        let result = read(&mut Bulk { hand: self, base }, &bytes);
+    /// Records what `read` finds in `bytes`, which are kept: what is sent lies in them as it will lie in mailboxes. After an
+    /// error the incarnation is to end as a crash.
+    pub fn record<E>(&mut self, bytes: Vec<u8>, read: impl FnOnce(&mut Bulk<'_>) -> Result<(), E>) -> Result<(), E> {
+        let base = self.bytes.len();
         if base == 0 {
-            self.bodies = bytes;
+            self.bytes = bytes;
         } else {
-            self.bodies.extend_from_slice(&bytes);
+            self.bytes.extend_from_slice(&bytes);
         }
-        result
+        read(&mut Bulk { hand: self, base, last: None })
     }
 }
 
@@ -169,29 +167,60 @@ pub(super) fn number(route: usize) -> u32 {
 /// Records the effects of messages one after another, from the message in hand on.
 pub struct Bulk<'a> {
     hand: &'a mut Hand,
-    /// Where the bytes that are read will lie among the hand's bodies.
+    /// Where the bytes that are read lie among the hand's.
     base: usize,
+    /// The route that was sent to last, if any message may send there; and its limit.
+    last: Option<(u32, usize)>,
 }
 
 impl Bulk<'_> {
-    /// Records a send of the message in hand. `body`: where it lies in the bytes that are read.
+    /// The bytes that are read.
+    pub fn bytes(&self) -> &[u8] {
+        &self.hand.bytes[self.base..]
+    }
+
+    /// Records a send of the message in hand. `body`: where it lies in the bytes that are read. The
+    /// [`playhouse_frame::HEADER_BYTES`] before it are room for its header.
+    ///
+    /// # Panics
+    /// When there is no such room.
+    #[inline]
     pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
         self.in_hand()?;
+        let index = route as usize;
+        let (bytes, limit_bytes) = (
+            body.len(),
+            match self.last {
+                Some((last, limit_bytes)) if last == route => limit_bytes,
+                _ => self.turn_to(route)?,
+            },
+        );
+        if bytes > limit_bytes {
+            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        }
+        if self.hand.recorded == MAX_SENDS {
+            return Err(BulkError::TooManySends);
+        }
+        let envelope = self.hand.caused_envelope(ReplyToken::NONE);
+        let (from, to) = (self.base + body.start - HEADER_BYTES, self.base + body.end);
+        self.hand.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
+        self.hand.push_send(index, from, to);
+        Ok(())
+    }
+
+    /// Whether the message in hand may send there, and how much.
+    fn turn_to(&mut self, route: u32) -> Result<usize, BulkError> {
         let index = route as usize;
         let sender = self.hand.cause().sender;
         let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
         if !known.lasting && known.target.id != sender && !self.hand.will_be_there(index) {
             return Err(BulkError::NotTheSender { route });
         }
-        let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
-        if bytes > limit_bytes {
-            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        let limit_bytes = known.target.spec.message_bytes;
+        if known.lasting {
+            self.last = Some((route, limit_bytes));
         }
-        if self.hand.sends.len() == MAX_SENDS {
-            return Err(BulkError::TooManySends);
-        }
-        self.hand.push_send(index, self.base + body.start, self.base + body.end);
-        Ok(())
+        Ok(limit_bytes)
     }
 
     /// Records that a child comes into being, which [`Hand::reserve`] gave this number for the message in hand.
@@ -240,8 +269,7 @@ impl Bulk<'_> {
             return Err(BulkError::TooManyTimers { most });
         }
         self.hand.effects.last_given = id;
-        let timer = Effect::Timer { route: index, id, wait, again };
-        self.hand.push_timer(timer, self.base + body.start, self.base + body.end);
+        self.hand.push_timer((index, id, wait, again), self.base + body.start, self.base + body.end);
         Ok(())
     }
 
@@ -254,33 +282,42 @@ impl Bulk<'_> {
 
     fn effect(&self) -> Result<(), BulkError> {
         self.in_hand()?;
-        if self.hand.sends.len() == MAX_SENDS { Err(BulkError::TooManySends) } else { Ok(()) }
+        if self.hand.recorded == MAX_SENDS { Err(BulkError::TooManySends) } else { Ok(()) }
     }
 
-    /// Ends the message in hand. A reply that nobody waits for is not even copied.
-    pub fn done(&mut self, reply: Option<&[u8]>) -> Result<(), BulkError> {
+    /// Ends so many messages, from the one in hand on, without a reply.
+    pub fn done(&mut self, messages: usize) -> Result<(), BulkError> {
+        let Some(first) = self.hand.current() else { return Err(BulkError::NoMessage) };
+        if messages > self.hand.batch.len() - first {
+            return Err(BulkError::NoMessage);
+        }
+        self.hand.push_done(messages);
+        Ok(())
+    }
+
+    /// Ends the message in hand. `reply`: where it lies in the bytes that are read. One that nobody waits for is not even copied.
+    pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
         self.in_hand()?;
-        if let Some(Err(failure)) = reply.map(|reply| self.hand.check_reply(reply)) {
+        if let Err(failure) = self.hand.check_reply(&self.bytes()[reply.clone()]) {
             return self.failed(failure);
         }
-        let reply = reply.filter(|_| self.hand.current().is_some_and(|index| self.hand.batch.reply(index).is_some()));
-        self.hand.push_outcome(Outcome::Done(reply.map(<[u8]>::to_vec)));
+        let is_asked = self.hand.current().is_some_and(|index| self.hand.batch.reply(index).is_some());
+        let reply = is_asked.then(|| self.bytes()[reply].to_vec());
+        self.hand.push_outcome(Outcome::Done(reply));
         Ok(())
     }
 
     /// Fails the message in hand; what it sent is dropped.
     pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
         self.in_hand()?;
-        self.hand.drop_effects_from(self.hand.sends_finished);
-        // The bodies stay where they are: those that are read now will lie at their place after them.
-        self.hand.sends.truncate(self.hand.sends_finished);
+        self.hand.drop_runs_in_hand();
         self.hand.push_outcome(Outcome::Failed(failure));
         Ok(())
     }
 
     /// Whether something was sent for the message in hand.
     pub fn has_sends_in_hand(&self) -> bool {
-        self.hand.sends.len() > self.hand.sends_finished
+        self.hand.runs.len() > self.hand.runs_finished
     }
 
     fn in_hand(&self) -> Result<(), BulkError> {

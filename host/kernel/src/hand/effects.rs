@@ -12,9 +12,9 @@ use crate::actor::Actor;
 use crate::address::Address;
 use crate::ask::SendError;
 use crate::behavior::Launcher;
-use crate::delivery::{Send, check_size};
+use crate::delivery::{Run, check_size};
 use crate::kernel::later;
-use crate::message::ActorId;
+use crate::message::{ActorId, Envelope};
 use crate::notice::{Change, Notice, WatchError, Watcher};
 use crate::spawn::{Config, Draft, SpawnError, StopError};
 use crate::supervision::events::State;
@@ -55,12 +55,13 @@ pub(super) enum Effect {
     Stop {
         route: usize,
     },
-    /// Envelope and body are those of the send.
+    /// Its body lies where the run in its place says.
     Timer {
         route: usize,
         id: u64,
         wait: Duration,
         again: bool,
+        envelope: Envelope,
     },
     Cancel {
         id: u64,
@@ -87,7 +88,7 @@ pub(super) struct Reservation {
 /// What is recorded and not yet committed, and the timers that are set.
 #[derive(Default)]
 pub(super) struct Effects {
-    /// One for each send with the route [`Send::EFFECT`], in the same order.
+    /// One for each run with the route [`Run::EFFECT`], in the same order.
     pub(super) queue: VecDeque<Effect>,
     pub(super) reserved: Vec<Reservation>,
     /// The watches of this incarnation, those in the queue included.
@@ -302,9 +303,9 @@ impl Hand {
         }
         let id = CHOSEN_HERE + self.effects.last_chosen;
         self.effects.last_chosen += 1;
-        let from = self.bodies.len();
-        self.bodies.extend_from_slice(body);
-        self.push_timer(Effect::Timer { route, id, wait, again }, from, self.bodies.len());
+        let from = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        self.push_timer((route, id, wait, again), from, self.bytes.len());
         Ok(id)
     }
 
@@ -322,15 +323,19 @@ impl Hand {
     }
 
     pub(super) fn push_effect(&mut self, effect: Effect) {
-        let at = self.bodies.len();
-        self.sends.push(Send { route: Send::EFFECT, envelope: super::NO_CAUSE, from: at, to: at });
+        self.push_effect_at(effect, 0, 0);
+    }
+
+    fn push_effect_at(&mut self, effect: Effect, from: usize, to: usize) {
+        self.recorded += 1;
+        self.runs.push(Run { route: Run::EFFECT, from, to, messages: 0 });
         self.effects.queue.push_back(effect);
     }
 
-    pub(super) fn push_timer(&mut self, timer: Effect, from: usize, to: usize) {
+    pub(super) fn push_timer(&mut self, timer: (usize, u64, Duration, bool), from: usize, to: usize) {
+        let (route, id, wait, again) = timer;
         let envelope = self.caused_envelope(crate::ReplyToken::NONE);
-        self.sends.push(Send { route: Send::EFFECT, envelope, from, to });
-        self.effects.queue.push_back(timer);
+        self.push_effect_at(Effect::Timer { route, id, wait, again, envelope }, from, to);
         self.effects.timers += 1;
     }
 
@@ -345,9 +350,9 @@ impl Hand {
         self.effects.reserved.iter().any(|child| child.route == route && child.recorded)
     }
 
-    /// Drops what the message in hand, or the hook, recorded: of the sends from `first` on, the effects.
+    /// Drops what the message in hand, or the hook, recorded: of the runs from `first` on, the effects.
     pub(super) fn drop_effects_from(&mut self, first: usize) {
-        let count = self.sends[first..].iter().filter(|send| send.route == Send::EFFECT).count();
+        let count = self.runs[first..].iter().filter(|run| run.route == Run::EFFECT).count();
         if count > 0 {
             self.effects.drop_last(count);
         }
@@ -357,8 +362,8 @@ impl Hand {
         }
     }
 
-    /// The commit of the next effect; `send` stands in its place.
-    pub(super) fn carry_out(&mut self, send: usize) {
+    /// The commit of the next effect, in whose place the next run is.
+    pub(super) fn carry_out(&mut self) {
         match self.effects.queue.pop_front().expect("there is one for each such send") {
             Effect::Spawn { route } => {
                 self.effects.reserved.retain(|child| child.route != route);
@@ -372,17 +377,17 @@ impl Hand {
                 self.world.adopt(&self.routes[route].target, launcher, self.incarnation);
             }
             Effect::Stop { route } => self.world.dismiss(&self.routes[route].target),
-            Effect::Timer { route, id, wait, again } => {
+            Effect::Timer { route, id, wait, again, envelope } => {
                 self.effects.timers -= 1;
                 if self.effects.ended {
                     return;
                 }
-                let Send { envelope, from, to, .. } = self.sends[send];
+                let Run { from, to, .. } = self.runs[self.runs_delivered];
                 let wait = if again { wait.max(SHORTEST_PERIOD) } else { wait };
                 let timer = Timer {
                     target: self.routes[route].target.clone(),
                     envelope,
-                    body: self.bodies[from..to].to_vec(),
+                    body: self.bytes[from..to].to_vec(),
                     period: again.then_some(wait),
                 };
                 let (world, actor) = (&self.world, &self.actor);

@@ -28,6 +28,11 @@ impl Outcomes {
         }
     }
 
+    /// Adds those of so many messages that are done and that nobody waits for.
+    pub(super) fn push_plain(&mut self, messages: usize) {
+        self.messages += messages;
+    }
+
     /// Takes out all; the room they took stays.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
         self.messages = 0;

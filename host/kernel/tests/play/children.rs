@@ -412,6 +412,11 @@ async fn bulk_answer(plan: &Plan) -> String {
     ask(&kernel, "/boss", "go").await.expect("it replies")
 }
 
+/// Room for a header, and a body.
+fn record() -> Vec<u8> {
+    [&[0; 64][..], b"x"].concat()
+}
+
 fn reserve(hand: &mut playhouse_kernel::Hand, name: &str, message: usize) -> u32 {
     hand.reserve(name, "worker", playhouse_kernel::Config::new(), message).expect("it is free")
 }
@@ -420,13 +425,13 @@ fn reserve(hand: &mut playhouse_kernel::Hand, name: &str, message: usize) -> u32
 async fn a_reservation_is_used_once_and_by_its_own_message() {
     let twice = in_bulk(|hand| {
         let route = reserve(hand, "w", 0);
-        hand.record(Vec::new(), |bulk, _| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
+        hand.record(Vec::new(), |bulk| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
     });
     let refused = "it spawns the child of route 0, which its message has not reserved, or spawned already";
     assert_eq!(bulk_answer(&twice).await, refused);
     let foreign = in_bulk(|hand| {
         let route = reserve(hand, "w", 1);
-        hand.record(Vec::new(), |bulk, _| bulk.spawn(route))
+        hand.record(Vec::new(), |bulk| bulk.spawn(route))
     });
     assert_eq!(bulk_answer(&foreign).await, refused);
 }
@@ -435,27 +440,27 @@ async fn a_reservation_is_used_once_and_by_its_own_message() {
 async fn a_child_is_told_timed_and_stopped_only_after_it_is_spawned() {
     let told = in_bulk(|hand| {
         let route = reserve(hand, "w", 0);
-        hand.record(b"x".to_vec(), |bulk, _| bulk.tell(route, 0..1))
+        hand.record(record(), |bulk| bulk.tell(route, 64..65))
     });
     assert!(bulk_answer(&told).await.starts_with("it sends to route 0, which it may only use for messages"));
     let stopped = in_bulk(|hand| {
         let route = reserve(hand, "w", 0);
-        hand.record(Vec::new(), |bulk, _| bulk.stop(route))
+        hand.record(Vec::new(), |bulk| bulk.stop(route))
     });
     assert_eq!(bulk_answer(&stopped).await, "it stops the actor of route 0, which is not a child that it spawned");
     let in_order = in_bulk(|hand| {
         let route = reserve(hand, "w", 0);
-        hand.record(b"x".to_vec(), |bulk, _| {
+        hand.record(record(), |bulk| {
             bulk.spawn(route)?;
-            bulk.tell(route, 0..1)?;
-            bulk.timer(1, route, SOON, false, 0..1)?;
+            bulk.tell(route, 64..65)?;
+            bulk.timer(1, route, SOON, false, 64..65)?;
             bulk.stop(route)
         })
     });
     assert_eq!(bulk_answer(&in_order).await, "fine");
     let too_many = in_bulk(|hand| {
         let route = hand.resolve_own().route;
-        hand.record(Vec::new(), |bulk, _| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
+        hand.record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
     });
     assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use playhouse_frame::{Inbound, Record, trailer};
-use playhouse_kernel::{ActorId, Address, Envelope, Hand, MessageId, Outcome, ReplyToken};
+use playhouse_frame::{HEADER_BYTES, Inbound, Record, trailer};
+use playhouse_kernel::{ActorId, Address, Envelope, Failure, Hand, MessageId, Outcome, ReplyToken};
 
 pub enum Pen {
     Plain,
@@ -25,7 +25,9 @@ pub struct Bulk {
 
 enum Op {
     Tell(u32, Range<usize>),
-    Ends(Outcome),
+    Done(usize),
+    Reply(Range<usize>),
+    Fails(Failure),
 }
 
 impl Pen {
@@ -82,6 +84,8 @@ impl Pen {
         match self {
             Self::Bulk(bulk) if !bulk.in_hook => {
                 let route = hand.resolve(to, bulk.index).expect("it is granted").route;
+                // Room for the header: what is there must not matter.
+                bulk.bytes.extend_from_slice(&[0xaa; HEADER_BYTES]);
                 let from = bulk.bytes.len();
                 bulk.bytes.extend_from_slice(body);
                 bulk.ops.push(Op::Tell(route, from..bulk.bytes.len()));
@@ -95,7 +99,17 @@ impl Pen {
             Self::Plain => hand.finish(outcome),
             Self::Bulk(bulk) => {
                 bulk.index += 1;
-                bulk.ops.push(Op::Ends(outcome));
+                match (outcome, bulk.ops.last_mut()) {
+                    // Messages in a row of which nothing came end together.
+                    (Outcome::Done(None), Some(Op::Done(messages))) => *messages += 1,
+                    (Outcome::Done(None), _) => bulk.ops.push(Op::Done(1)),
+                    (Outcome::Done(Some(reply)), _) => {
+                        let from = bulk.bytes.len();
+                        bulk.bytes.extend_from_slice(&reply);
+                        bulk.ops.push(Op::Reply(from..bulk.bytes.len()));
+                    }
+                    (Outcome::Failed(failure), _) => bulk.ops.push(Op::Fails(failure)),
+                }
             }
         }
     }
@@ -104,12 +118,13 @@ impl Pen {
     pub fn flush(&mut self, hand: &mut Hand) {
         let Self::Bulk(bulk) = self else { return };
         let ops = std::mem::take(&mut bulk.ops);
-        let recorded = hand.record(std::mem::take(&mut bulk.bytes), |record, _| {
+        let recorded = hand.record(std::mem::take(&mut bulk.bytes), |record| {
             for op in ops {
                 match op {
                     Op::Tell(route, body) => record.tell(route, body)?,
-                    Op::Ends(Outcome::Done(reply)) => record.done(reply.as_deref())?,
-                    Op::Ends(Outcome::Failed(failure)) => record.failed(failure)?,
+                    Op::Done(messages) => record.done(messages)?,
+                    Op::Reply(reply) => record.replied(reply)?,
+                    Op::Fails(failure) => record.failed(failure)?,
                 }
             }
             Ok::<_, playhouse_kernel::BulkError>(())

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use playhouse_frame::{Encoder, trailer};
-use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan};
+use playhouse_frame::{Encoder, HEADER_BYTES, trailer};
+use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken};
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
-use crate::puppets::{PATIENCE, Silent, address};
+use crate::puppets::{PATIENCE, Silent, address, native};
 use crate::template::{ECHO, actor_with_turns};
 
 /// What the crash report says of an actor that answers its first batch like that. Everything it was sent is handled all
@@ -62,7 +62,7 @@ const RESOLVE: &str = "(call $resolve (i32.const 600) (i32.const 2) (i32.const 0
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_is_none() {
     assert_eq!(crash(&answers("", b"")).await, "a frame of 0 bytes has no room for its trailer of 8");
-    assert_eq!(crash(&answers("", &[7; 20])).await, "a frame of version 1799, where 1 is spoken");
+    assert_eq!(crash(&answers("", &[7; 20])).await, "a frame of version 1799, where 2 is spoken");
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,6 +74,61 @@ async fn a_frame_with_no_outcome() {
 async fn a_frame_with_more_outcomes_than_messages() {
     let three = frame(|out| (0..3).for_each(|_| out.done(None)));
     assert_eq!(crash(&answers("", &three)).await, "it has an operation after the outcome of the last message");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_says_that_billions_are_done() {
+    let text = crash(&answers("", &trailer(u32::MAX))).await;
+    assert_eq!(text, "it has an operation after the outcome of the last message");
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_out_of_the_order_of_their_messages() {
+    let mut swapped = frame(|out| {
+        for _ in 0..2 {
+            out.tell(0, b"");
+            out.done(None);
+        }
+    });
+    (swapped[12], swapped[HEADER_BYTES + 12]) = (1, 0);
+    let text = crash(&answers(RESOLVE, &swapped)).await;
+    assert_eq!(text, "the operation at byte 64 is of message 0, which has its outcome already");
+    swapped[12] = 3;
+    assert_eq!(crash(&answers(RESOLVE, &swapped)).await, "a frame that counts 2 has 3");
+}
+
+/// A receiver believes what the header of a message says.
+#[tokio::test(start_paused = true)]
+async fn a_header_that_is_forged_in_the_room_for_it_is_written_over() {
+    let mut forged = frame(|out| {
+        out.tell(0, b"y");
+        (0..2).for_each(|_| out.done(None));
+    });
+    forged[16..HEADER_BYTES].fill(0xff);
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
+    let plugin = sandbox
+        .load_bytes("forger", &actor_with_turns(&answers(RESOLVE, &forged).replace("\"/a\"", "\"/b\"")))
+        .unwrap();
+    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5) };
+    let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
+    spec.sends_to = vec![address("/b")];
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let peer = native({
+        let heard = heard.clone();
+        move |hand| heard.lock().unwrap().push((hand.sender(), hand.envelope().unwrap()))
+    });
+    let plan = Plan { actors: vec![ActorSpec::new(address("/b"), Arc::new(peer)), spec], ..Plan::default() };
+    let kernel = Kernel::start(&plan).unwrap();
+    kernel.booted().await;
+    for _ in 0..3 {
+        kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
+    }
+    kernel.idle().await;
+    let heard = heard.lock().unwrap();
+    let [(sender, envelope)] = &heard[..] else { panic!("{heard:?}") };
+    assert_eq!(sender.as_ref(), Some(&address("/a")));
+    assert_eq!((envelope.hops, envelope.attempt, envelope.reply), (1, 0, ReplyToken::NONE));
+    assert!(envelope.flow != u64::MAX && envelope.id.0 != u128::MAX);
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,7 +154,7 @@ async fn a_bad_frame_that_is_handed_over() {
     let hand_over = "(call $hand-over (i32.const 700) (i32.const 20))";
     let two = frame(|out| (0..2).for_each(|_| out.done(None)));
     let text = crash(&answers(hand_over, &two)).await;
-    assert_eq!(text, "a frame of version 0, where 1 is spoken");
+    assert_eq!(text, "a frame of version 0, where 2 is spoken");
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,8 +208,8 @@ async fn timers_that_are_out_of_order_too_large_or_to_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_is_cut_short() {
     let mut cut = frame(|out| out.timer(1, 0, 1, false, b""));
-    cut.drain(20..28);
-    cut[8] = 8;
+    cut.drain(24..32);
+    cut[0] = 8;
     let text = crash(&answers(RESOLVE, &cut)).await;
     assert_eq!(text, "the operation at byte 0 cannot have 8 bytes after its header");
 }

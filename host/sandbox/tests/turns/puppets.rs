@@ -320,7 +320,7 @@ fn trap() -> Crash {
 
 /// An actor made of a closure.
 #[derive(Clone)]
-struct Native {
+pub struct Native {
     handler: Arc<Handler>,
     /// The puppet's, which has a word about its children.
     memory: Option<Arc<Memory>>,
@@ -343,7 +343,8 @@ impl Native {
     }
 }
 
-fn native(handler: impl Fn(&mut Hand) + Send + Sync + 'static) -> Native {
+/// An actor in plain Rust that does this for each message.
+pub fn native(handler: impl Fn(&mut Hand) + Send + Sync + 'static) -> Native {
     Native::new(move |hand| {
         handler(hand);
         Box::pin(async { Ok(Outcome::Done(None)) })
