@@ -351,7 +351,7 @@ impl Watcher {
         assert!(self.children(node).all(|child| !child.alive), "told to stop before its children are down");
         let (parent, place) = (known.parent, known.place);
         // A stop that was under way before the shutdown began goes on beside it.
-        let in_turn = !known.alone && !known.told && (drain || !self.shutting_down);
+        let in_turn = !known.alone && !known.told && !known.drains_after_all && (drain || !self.shutting_down);
         if in_turn {
             let later = self.children(parent).find(|sibling| sibling.place > place && sibling.alive && !sibling.alone);
             assert!(later.is_none(), "stopped before one that started after it");
