@@ -34,3 +34,12 @@ pub mod supervising {
         generate_all,
     });
 }
+
+pub mod mailbox_plugin {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "mailbox-plugin",
+        pub_export_macro: true,
+        generate_all,
+    });
+}

@@ -37,6 +37,7 @@
 //! | `gate.rs` | [`Gate`], the trait of an actor that decides whether it starts |
 //! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
 //! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
+//! | `mailbox.rs` | [`mailbox::Mailbox`], the trait of a mailbox plugin, and its tests' host: no actor, but what decides about the order in front of one |
 //! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`], [`WatchError`]: why something did not work |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
 //! | `kernel.rs` | the trait between a context and whoever plays the kernel |
@@ -57,6 +58,7 @@ mod failure;
 mod gate;
 mod instance;
 mod kernel;
+pub mod mailbox;
 mod message;
 mod supervisor;
 #[cfg(not(target_family = "wasm"))]

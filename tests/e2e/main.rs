@@ -8,6 +8,7 @@ mod crashes;
 mod errors;
 mod instances;
 mod letters;
+mod mailboxes;
 mod rest;
 mod shutdown;
 mod signals;

@@ -6,7 +6,7 @@ use crate::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] =
-    &["count", "counter", "echo", "flaky", "nightwatch", "report", "split", "team", "worker"];
+    &["count", "counter", "echo", "flaky", "nightwatch", "priority", "report", "split", "team", "worker"];
 
 /// The guest that only benches use.
 pub(crate) const BENCH_DRIVER: &str = "bench-driver";

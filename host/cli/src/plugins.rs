@@ -1,23 +1,46 @@
 //! The plugins of a play: loaded side by side, with progress; and the kernel's plan that they complete.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Index, Range};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use playhouse_kernel::{ActorSpec, Address, Bounds, Config, Plan, Template};
-use playhouse_sandbox::{Compiled, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig, SandboxError};
+use playhouse_kernel::{ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, Template};
+use playhouse_sandbox::{
+    Compiled, Limits, LoadError, MailboxPlugin, Output, Plugin, PluginInfo, Sandbox, SandboxConfig, SandboxError,
+};
 
 use crate::console::Console;
-use crate::manifest::{Play, Problem, Problems, Settings};
+use crate::manifest::{MailboxPluginSettings, Play, Problem, Problems, Settings};
 use crate::printable;
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
 const AN_INSTANT: Duration = Duration::from_millis(200);
 
-/// The plugins of a play, by name.
-pub(crate) type Plugins = BTreeMap<String, Plugin>;
+/// The plugins of a play.
+#[derive(Default)]
+pub(crate) struct Plugins {
+    actors: BTreeMap<String, Plugin>,
+    mailboxes: BTreeMap<String, MailboxPlugin>,
+}
+
+impl Plugins {
+    /// What is known of a mailbox plugin.
+    pub(crate) fn mailbox(&self, settings: &MailboxPluginSettings) -> &PluginInfo {
+        self.mailboxes[&settings.plugin].info()
+    }
+}
+
+/// The plugin of an actor, by its name.
+impl Index<&String> for Plugins {
+    type Output = Plugin;
+
+    fn index(&self, name: &String) -> &Plugin {
+        &self.actors[name]
+    }
+}
 
 /// Why there are no plugins.
 #[derive(Debug)]
@@ -40,48 +63,100 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
 /// Loads all plugins of a play. Blocking; seconds for each that was not compiled before.
 pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsError> {
     let sandbox = sandbox(play).map_err(PluginsError::Sandbox)?;
-    let jobs = play.plugin_names().into_iter().map(|name| (name.to_owned(), play.plugin_file(name))).collect();
-    let results = load_side_by_side(&sandbox, jobs, console);
+    let job = |name: &str, role| Job { name: name.to_owned(), role, file: play.plugin_file(name) };
+    let actors = play.plugin_names().into_iter().map(|name| job(name, Role::Actor));
+    let mailboxes = play.mailbox_plugin_names().into_iter().map(|name| job(name, Role::Mailbox));
+    let results = load_side_by_side(&sandbox, actors.chain(mailboxes).collect(), console);
     let mut problems = Vec::new();
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     for (whose, settings) in actors.chain(spawnable) {
-        match &results[&settings.plugin] {
+        match &results[&(Role::Actor, settings.plugin.clone())] {
             Err(error) => {
                 let remark = format!("the plugin of `{whose}`");
                 problems.push(Problem::at(settings.plugin_place.clone(), error.to_string(), remark));
             }
-            Ok(plugin) => problems.extend(pin_problem(play, &whose, settings, &plugin.info().sha256)),
+            Ok(plugin) => {
+                let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
+                problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
+            }
+        }
+        let Some(mailbox) = &settings.mailbox_plugin else { continue };
+        match &results[&(Role::Mailbox, mailbox.plugin.clone())] {
+            Err(error) => {
+                let remark = format!("the mailbox plugin of `{whose}`");
+                problems.push(Problem::at(mailbox.plugin_place.clone(), error.to_string(), remark));
+            }
+            Ok(plugin) => {
+                let pin = (mailbox.plugin.as_str(), mailbox.sha256.as_ref());
+                problems.extend(pin_problem(play, &format!("the mailbox of `{whose}`"), pin, &plugin.info().sha256));
+            }
         }
     }
     if !problems.is_empty() {
         return Err(PluginsError::Wrong(Problems::new(play.source.clone(), problems)));
     }
-    Ok(results.into_iter().filter_map(|(name, plugin)| Some((name, plugin.ok()?))).collect())
+    let mut plugins = Plugins::default();
+    for ((_, name), plugin) in results {
+        match plugin {
+            Ok(Loaded::Actor(plugin)) => drop(plugins.actors.insert(name, plugin)),
+            Ok(Loaded::Mailbox(plugin)) => drop(plugins.mailboxes.insert(name, plugin)),
+            Err(_) => {}
+        }
+    }
+    Ok(plugins)
 }
 
-fn pin_problem(play: &Play, whose: &str, settings: &Settings, found: &str) -> Option<Problem> {
-    let (wanted, place) = settings.sha256.as_ref().filter(|(wanted, _)| wanted != found)?;
-    let file = play.plugin_file(&settings.plugin);
+fn pin_problem(play: &Play, whose: &str, (plugin, pin): (&str, Option<&Pin>), found: &str) -> Option<Problem> {
+    let (wanted, place) = pin.filter(|(wanted, _)| wanted != found)?;
+    let file = play.plugin_file(plugin);
     let problem = Problem::at(
         place.clone(),
-        format!("`{}` is not the file that `{whose}` is pinned to", file.display()),
+        format!("`{}` is not the file that {whose} is pinned to", file.display()),
         "the manifest wants this digest",
     );
     Some(problem.help(format!("the file has {found}, not {}…: if that is right, write it here", &wanted[..12])))
 }
 
+/// A digest, and where the manifest names it.
+type Pin = (String, Range<usize>);
+
+/// What a file is loaded as. One that is both is loaded twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Actor,
+    Mailbox,
+}
+
+struct Job {
+    name: String,
+    role: Role,
+    file: PathBuf,
+}
+
+enum Loaded {
+    Actor(Plugin),
+    Mailbox(MailboxPlugin),
+}
+
+impl Loaded {
+    fn info(&self) -> &PluginInfo {
+        match self {
+            Self::Actor(plugin) => plugin.info(),
+            Self::Mailbox(plugin) => plugin.info(),
+        }
+    }
+}
+
+type Loads = BTreeMap<(Role, String), Result<Loaded, LoadError>>;
+
 enum Progress {
-    Began(String, u64),
-    Ended(String, Result<Plugin, LoadError>),
+    Began((Role, String), u64),
+    Ended((Role, String), Result<Loaded, LoadError>),
 }
 
 /// One thread per core takes one plugin after another; this thread says how far they are.
-fn load_side_by_side(
-    sandbox: &Sandbox,
-    jobs: VecDeque<(String, PathBuf)>,
-    console: &Console,
-) -> BTreeMap<String, Result<Plugin, LoadError>> {
+fn load_side_by_side(sandbox: &Sandbox, jobs: VecDeque<Job>, console: &Console) -> Loads {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     let jobs = Mutex::new(jobs);
     let (sender, progress) = mpsc::channel();
@@ -90,11 +165,14 @@ fn load_side_by_side(
             let (jobs, sender) = (&jobs, sender.clone());
             scope.spawn(move || {
                 let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                while let Some((name, file)) = next() {
+                while let Some(Job { name, role, file }) = next() {
                     let bytes = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
-                    let began = sender.send(Progress::Began(name.clone(), bytes));
-                    let plugin = sandbox.load(&name, &file);
-                    if began.and_then(|()| sender.send(Progress::Ended(name, plugin))).is_err() {
+                    let began = sender.send(Progress::Began((role, name.clone()), bytes));
+                    let plugin = match role {
+                        Role::Actor => sandbox.load(&name, &file).map(Loaded::Actor),
+                        Role::Mailbox => sandbox.load_mailbox(&name, &file).map(Loaded::Mailbox),
+                    };
+                    if began.and_then(|()| sender.send(Progress::Ended((role, name), plugin))).is_err() {
                         return;
                     }
                 }
@@ -113,22 +191,23 @@ struct Loading {
     bar: Option<ProgressBar>,
 }
 
-fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> BTreeMap<String, Result<Plugin, LoadError>> {
+fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> Loads {
     let mut done = BTreeMap::new();
-    let mut loading: BTreeMap<String, Loading> = BTreeMap::new();
+    let mut loading: BTreeMap<(Role, String), Loading> = BTreeMap::new();
     loop {
         let due = loading.values().filter(|one| !one.announced).map(|one| one.announce_at).min();
         let wait = due.map_or(Duration::from_mins(1), |due| due.saturating_duration_since(Instant::now()));
         match progress.recv_timeout(wait) {
-            Ok(Progress::Began(name, bytes)) => {
-                let text = format!("compiling {name} ({})", printable::size(bytes));
+            Ok(Progress::Began(key, bytes)) => {
+                let text = format!("compiling {} ({})", key.1, printable::size(bytes));
                 let announce_at = Instant::now() + AN_INSTANT;
-                loading.insert(name, Loading { text, announce_at, announced: false, bar: None });
+                loading.insert(key, Loading { text, announce_at, announced: false, bar: None });
             }
-            Ok(Progress::Ended(name, result)) => {
-                if let Some(bar) = loading.remove(&name).and_then(|one| one.bar) {
+            Ok(Progress::Ended(key, result)) => {
+                if let Some(bar) = loading.remove(&key).and_then(|one| one.bar) {
                     console.clear(&bar);
                 }
+                let name = &key.1;
                 match result.as_ref().map(|plugin| &plugin.info().compiled) {
                     Ok(Compiled::Fresh(took)) => console.say(&format!("compiled {name} in {:.1}s", took.as_secs_f64())),
                     Ok(Compiled::Rebuilt { why, took }) => console.say(&format!(
@@ -137,7 +216,7 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> BTreeMap<St
                     )),
                     Ok(Compiled::FromCache) | Err(_) => {}
                 }
-                done.insert(name, result);
+                done.insert(key, result);
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 let now = Instant::now();
@@ -155,10 +234,18 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> BTreeMap<St
     }
 }
 
+/// The instances that are left for actors: those of their mailboxes are there all the time.
+fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
+    let bound = plugin.max_instances();
+    let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
+    MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
+}
+
 /// What the kernel runs.
 pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
         plugin: plugins[&settings.plugin].clone(),
+        mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailboxes[&mailbox.plugin].clone()),
         settings: settings.clone(),
         recursive,
         output: output.clone(),
@@ -176,7 +263,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
-        max_instances: plugins.values().next().map(Plugin::max_instances),
+        max_instances: plugins.actors.values().next().map(|plugin| room_for_actors(play, plugin)),
         seed,
     }
 }
@@ -184,9 +271,27 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
 /// Makes actors of a plugin as the manifest wants them.
 struct Made {
     plugin: Plugin,
+    mailbox: Option<MailboxPlugin>,
     settings: Settings,
     recursive: bool,
     output: Arc<dyn Output>,
+}
+
+impl Made {
+    /// What decides about the mailbox, with bounds that are no wider than `within`.
+    fn policy(&self, within: Bounds) -> Option<PolicySpec> {
+        let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
+        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
+        Some(PolicySpec {
+            launcher: plugin.launcher(limits, settings.config.clone(), self.output.clone()),
+            overflow: settings.overflow,
+            overtakes: settings.overtakes,
+            timeout: settings.timeout,
+            backoff: settings.backoff,
+            intensity: settings.intensity,
+            period: settings.period,
+        })
+    }
 }
 
 impl Template for Made {
@@ -203,6 +308,7 @@ impl Template for Made {
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,
+            policy: self.policy(within),
             restart: settings.restart,
             supervision: settings.supervision,
             timeout: settings.timeout,

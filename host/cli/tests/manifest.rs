@@ -124,7 +124,7 @@ fn an_unknown_key() {
                · ────┬───
                ·     ╰── did you mean `capacity`?
                ╰────
-              help: the keys here are `kind`, `capacity`, `bytes`, `overflow`, `timeout`
+              help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `capacity`, `bytes`, `overflow`, `timeout`
 
         "#]],
     );

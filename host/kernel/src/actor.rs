@@ -69,7 +69,7 @@ impl Actor {
     pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>) -> Self {
         Self {
             id,
-            mailbox: Mailbox::new(spec.mailbox, spec.instances),
+            mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.clone(), spec.instances),
             lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
@@ -256,13 +256,14 @@ impl World {
                 DeadReason::Crashed(report) | DeadReason::AskCrashed(report) => {
                     AskError::Crashed(report.crash.reason.to_string())
                 }
-                DeadReason::MailboxFull | DeadReason::Overflow => {
+                DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
                     crate::SendError::MailboxFull(actor.address().clone()).into()
                 }
                 DeadReason::Stopped => AskError::Stopped,
                 DeadReason::Expired => AskError::Timeout,
             };
             self.asks.answer(message.envelope.reply, Err(answer));
+            actor.mailbox.count_loss(reason);
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
             tracing::warn!(
                 target: "playhouse",

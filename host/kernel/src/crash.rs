@@ -54,6 +54,11 @@ pub enum CrashReason {
         /// What is wrong with it.
         message: String,
     },
+    /// A mailbox's policy named a message that it does not have, or gave out none, or too many.
+    BadOrder {
+        /// What it did.
+        message: String,
+    },
     /// It could not be started, or its `init` said no.
     Start {
         /// What went wrong.
@@ -84,6 +89,7 @@ impl CrashReason {
             Self::Stack => "stack",
             Self::Exit { .. } => "exit",
             Self::BadFrame { .. } => "bad-frame",
+            Self::BadOrder { .. } => "bad-order",
             Self::Start { .. } => "start",
             Self::Shutdown { .. } => "shutdown",
             Self::Children { .. } => "children",
@@ -103,6 +109,7 @@ impl fmt::Display for CrashReason {
             Self::Stack => f.write_str("overflowed its call stack"),
             Self::Exit { status } => write!(f, "ended itself with exit status {status}"),
             Self::BadFrame { message } => write!(f, "returned a bad frame: {message}"),
+            Self::BadOrder { message } => write!(f, "broke the contract of mailboxes: it {message}"),
             Self::Start { message } => write!(f, "failed to start: {message}"),
             Self::Shutdown { message } => write!(f, "failed to shut down: {message}"),
             Self::Children { message } => write!(f, "gave up on its children: {message}"),

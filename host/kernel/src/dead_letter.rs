@@ -30,6 +30,8 @@ pub enum DeadReason {
     /// A newer message took its place in the mailbox (`overflow = "drop-oldest"`), or there was none for it
     /// (`"drop-newest"`).
     Overflow,
+    /// The policy of the mailbox dropped it, though there was room.
+    Abandoned,
     /// The receiver is stopped for good.
     Stopped,
     /// The asker stopped waiting before the message was handled.
@@ -38,8 +40,8 @@ pub enum DeadReason {
 
 impl DeadReason {
     /// All that [`DeadReason::kind`] can say.
-    pub const KINDS: [&'static str; 8] =
-        ["rejected", "failed", "crashed", "ask-crashed", "mailbox-full", "overflow", "stopped", "expired"];
+    pub const KINDS: [&'static str; 9] =
+        ["rejected", "failed", "crashed", "ask-crashed", "mailbox-full", "overflow", "abandoned", "stopped", "expired"];
 
     /// One word for counters and for machines.
     pub fn kind(&self) -> &'static str {
@@ -50,6 +52,7 @@ impl DeadReason {
             Self::AskCrashed(_) => "ask-crashed",
             Self::MailboxFull => "mailbox-full",
             Self::Overflow => "overflow",
+            Self::Abandoned => "abandoned",
             Self::Stopped => "stopped",
             Self::Expired => "expired",
         }
@@ -82,6 +85,7 @@ impl fmt::Display for DeadReason {
             Self::AskCrashed(report) => write!(f, "the actor {}, and the asker was told", report.crash.reason),
             Self::MailboxFull => f.write_str("the mailbox stayed full"),
             Self::Overflow => f.write_str("dropped by the mailbox's overflow rule"),
+            Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
             Self::Stopped => f.write_str("the actor is stopped"),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }
@@ -299,6 +303,7 @@ mod tests {
             DeadReason::Failed(String::new()),
             DeadReason::MailboxFull,
             DeadReason::Overflow,
+            DeadReason::Abandoned,
             DeadReason::Stopped,
             DeadReason::Expired,
         ];

@@ -101,7 +101,7 @@ impl World {
             if run.messages == 0 {
                 break;
             }
-            let reason = match target.mailbox.spec().overflow {
+            let reason = match target.mailbox.overflow() {
                 _ if closed => DeadReason::Stopped,
                 // It waited for its whole time and did not get in.
                 Overflow::Block if patience == Patience::No || place.is_some() && *delivered == before => {
@@ -132,7 +132,7 @@ impl World {
         deadline: Instant,
     ) -> Result<(), SendError> {
         match self.offer(target, envelope, body, deadline).await {
-            Err(SendError::MailboxFull(_)) if target.mailbox.spec().overflow == Overflow::DropNewest => {
+            Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
                 let message = Message { envelope: *envelope, body: body.to_vec() };
                 self.bury(target, [message], &DeadReason::Overflow, false);
                 Ok(())
@@ -157,7 +157,7 @@ impl World {
             Ok(_) => !inside,
             Err(refused) => *refused == Refused::Full,
         };
-        if full && target.mailbox.spec().overflow == Overflow::Block {
+        if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
             pushed = place.push(body.len(), deadline, |room| inside = room.put(envelope, body)).await;
         }
@@ -166,6 +166,13 @@ impl World {
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => {}
         }
-        if inside { Ok(()) } else { Err(SendError::MailboxFull(target.address().clone())) }
+        if inside {
+            return Ok(());
+        }
+        // What an overflow rule drops is counted as its dead letter.
+        if target.mailbox.overflow() != Overflow::DropNewest {
+            target.mailbox.count_loss(&DeadReason::MailboxFull);
+        }
+        Err(SendError::MailboxFull(target.address().clone()))
     }
 }

@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
+use crate::mailbox::MailboxView;
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
 use crate::replay::LettersMoved;
@@ -45,8 +46,10 @@ pub struct ActorView {
     pub incarnation: u64,
     /// How often it was started again after a failure.
     pub restarts: u64,
-    /// Messages that wait.
+    /// Messages that wait, those that came back to an instance included.
     pub waiting: usize,
+    /// Its mailbox.
+    pub mailbox: MailboxView,
     /// Messages that ended, as done or as dead letters.
     pub handled: u64,
     /// Its last crash.
@@ -158,6 +161,7 @@ impl Kernel {
             incarnation: actor.incarnation(),
             restarts: instances.iter().map(|instance| instance.restarts).sum(),
             waiting: actor.waiting(),
+            mailbox: actor.mailbox.view(),
             handled: actor.finished(),
             last_crash: actor.last_crash(),
             instances,

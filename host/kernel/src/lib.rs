@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | the words: plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
+//! | `policy` | the door to what decides about the order of a mailbox and about its overflow |
 //! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
 //! | `spawn` | children at run time: templates, and whether a child may be |
 //! | `timers` | the timers of one incarnation |
@@ -41,6 +42,7 @@ mod mailbox;
 mod message;
 mod notice;
 mod plan;
+mod policy;
 mod random;
 mod registry;
 mod replay;
@@ -62,12 +64,16 @@ pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
 pub use kernel::{ActorView, InstanceView, Kernel};
-pub use mailbox::{MailboxSpec, Overflow};
+pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
     SupervisionSpec,
+};
+pub use policy::{
+    About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
+    PolicyView, Rules, WhenFull,
 };
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};

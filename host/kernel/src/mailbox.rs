@@ -6,16 +6,32 @@
 //! work for it, and no crowd is woken for one message.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
-use tokio::time::Instant;
 
-use crate::log::{Batch, Log, first_record};
-use crate::message::{Envelope, Message};
+use crate::address::Address;
+use crate::dead_letter::DeadReason;
+use crate::log::{Batch, Log};
+use crate::message::Message;
+use crate::policy::PolicySpec;
+
+pub(crate) mod clerk;
+mod line;
+mod order;
+mod ordered;
+mod pressure;
+mod room;
+mod signals;
+
+use line::Blocked;
+pub(crate) use line::Place;
+use order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
+use pressure::Pressure;
+pub use pressure::{MailboxView, PressureView};
+pub(crate) use room::Room;
 
 /// What happens to a message that finds the mailbox full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +84,18 @@ pub(crate) enum Signal {
 }
 
 pub(crate) struct Mailbox {
+    /// Whose it is, for the log.
+    address: Address,
     spec: MailboxSpec,
     inner: Mutex<Inner>,
+    pressure: Pressure,
 }
 
 struct Inner {
+    /// What the lanes take from. Without a policy, all that waits.
     log: Log,
+    /// With a policy, what it has not given out yet.
+    order: Option<Box<Order>>,
     /// No message comes in any more.
     closed: bool,
     /// By lane.
@@ -87,6 +109,8 @@ struct Inner {
     next_ticket: u64,
     /// Messages ever let in: what idleness is measured by.
     accepted: u64,
+    /// Most messages that ever waited after a delivery.
+    most: usize,
 }
 
 /// Most lanes of one mailbox: the bits of `Inner::idle`.
@@ -107,17 +131,14 @@ struct Seat {
     nudged: bool,
     /// It takes no more: it drained the mailbox, or will not run again.
     done: bool,
+    /// How many messages it asked for when it went to sleep: a policy gives out what was asked for.
+    wants: usize,
 }
 
 impl Seat {
     fn new() -> Self {
-        Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false }
+        Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false, wants: 0 }
     }
-}
-
-struct Blocked {
-    ticket: u64,
-    waker: Option<Waker>,
 }
 
 /// What a look into the mailbox found.
@@ -143,92 +164,32 @@ pub(crate) enum Refused {
     Closed,
 }
 
-/// Lets messages in while the mailbox is locked once for all of them.
-pub(crate) struct Room<'a> {
-    spec: &'a MailboxSpec,
-    inner: &'a mut Inner,
-    /// What [`Overflow::DropOldest`] pushed out.
-    pub(crate) displaced: Vec<Message>,
-}
-
-impl Room<'_> {
-    /// Whether there is room for a body of so many bytes, as far as the overflow policy makes it.
-    fn make_room(&mut self, body_bytes: usize) -> bool {
-        while !self.inner.has_room(self.spec, body_bytes) {
-            if self.spec.overflow != Overflow::DropOldest {
-                return false;
-            }
-            self.displaced.extend(self.inner.log.pop());
-        }
-        true
-    }
-
-    /// Appends the message, or says that there is no room for it.
-    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        if !self.make_room(body.len()) {
-            return false;
-        }
-        self.inner.log.append(envelope, body);
-        self.inner.accepted += 1;
-        true
-    }
-
-    /// Appends the first of `messages` records, as many as have room: how many these are, and their bytes.
-    pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
-        if self.inner.has_room_for(self.spec, messages, records.len()) {
-            self.append_run(records, messages);
-            return (messages, records.len());
-        }
-        let (mut fit, mut bytes) = (0, 0);
-        if self.spec.overflow == Overflow::DropOldest {
-            while fit < messages {
-                let record = first_record(&records[bytes..]);
-                if !self.make_room(record.len() - HEADER_BYTES) {
-                    break;
-                }
-                self.append_run(record, 1);
-                fit += 1;
-                bytes += record.len();
-            }
-            return (fit, bytes);
-        }
-        while fit < messages {
-            let more = first_record(&records[bytes..]).len();
-            let alone = self.inner.log.len() + fit == 0;
-            if !alone && !self.inner.has_room_for(self.spec, fit + 1, bytes + more) {
-                break;
-            }
-            fit += 1;
-            bytes += more;
-        }
-        if fit > 0 {
-            self.append_run(&records[..bytes], fit);
-        }
-        (fit, bytes)
-    }
-
-    fn append_run(&mut self, records: &[u8], messages: usize) {
-        self.inner.log.append_run(records, messages);
-        self.inner.accepted += messages as u64;
-    }
-
-    /// Appends `messages` records that lie there in `bytes`, if all of them have room, without a copy: they take the buffer along,
-    /// and what lay behind them is left.
-    pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
-        let fits = self.inner.has_room_for(self.spec, messages, records.len());
-        if fits {
-            let rest = bytes.split_off(records.end);
-            self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);
-            self.inner.accepted += messages as u64;
-        }
-        fits
-    }
-}
-
 impl Inner {
+    /// Messages that wait, given out or not.
+    fn waiting(&self) -> usize {
+        self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
+    }
+
+    fn bytes(&self) -> usize {
+        self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
+    }
+
     fn has_room(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        self.log.len() == 0
-            || self.log.len() < spec.capacity && self.log.bytes() + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+        let waiting = self.waiting();
+        waiting == 0 || waiting < spec.capacity && self.bytes() + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+    }
+
+    /// Whether a message gets in: there is room, or the policy makes some.
+    fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        self.has_room(spec, body_bytes) || self.has_room_to_choose(spec, body_bytes)
+    }
+
+    /// Whether there is room beyond the bounds, for a policy that chooses what goes.
+    fn has_room_to_choose(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        let bytes = self.bytes();
+        self.order.as_ref().is_some_and(|order| order.chooses())
+            && self.waiting() < spec.capacity + CHOICE_MESSAGES
+            && (bytes <= spec.capacity_bytes || bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes + CHOICE_BYTES)
     }
 
     /// Whether so many records of so many bytes have room, all of them.
@@ -238,7 +199,7 @@ impl Inner {
 
     /// The first blocked sender, when there may be room for it now.
     fn next_sender(&mut self, spec: &MailboxSpec) -> Option<Waker> {
-        if self.closed || self.has_room(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
+        if self.closed || self.lets_in(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
     }
 
     /// An idle lane, to be woken for a message.
@@ -250,6 +211,11 @@ impl Inner {
         let lane = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
         self.idle &= !bit(lane);
         self.seats[lane].consumer.take()
+    }
+
+    /// A lane without an incarnation, if no other is idle: a policy gives out only what somebody asks for.
+    fn next_sleeper(&mut self) -> Option<Waker> {
+        if self.idle & !self.passivated == 0 { self.next_lane() } else { None }
     }
 
     /// How many messages one lane takes, at most `most`: of several lanes each leaves something to the others.
@@ -267,12 +233,15 @@ fn bit(lane: usize) -> u64 {
 
 impl Mailbox {
     /// An empty mailbox for 1 to [`MOST_LANES`] lanes.
-    pub(crate) fn new(spec: MailboxSpec, lanes: usize) -> Self {
+    pub(crate) fn new(address: Address, spec: MailboxSpec, policy: Option<PolicySpec>, lanes: usize) -> Self {
         assert!((1..=MOST_LANES).contains(&lanes), "the plan was checked");
         Self {
+            address,
             spec,
+            pressure: Pressure::default(),
             inner: Mutex::new(Inner {
                 log: Log::default(),
+                order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
                 seats: (0..lanes).map(|_| Seat::new()).collect(),
                 idle: 0,
@@ -280,6 +249,7 @@ impl Mailbox {
                 blocked: VecDeque::new(),
                 next_ticket: 0,
                 accepted: 0,
+                most: 0,
             }),
         }
     }
@@ -290,7 +260,52 @@ impl Mailbox {
 
     /// Messages that wait.
     pub(crate) fn len(&self) -> usize {
-        self.inner.lock().log.len()
+        self.inner.lock().waiting()
+    }
+
+    /// What happens, now, to a message that finds it full.
+    pub(crate) fn overflow(&self) -> Overflow {
+        let inner = self.inner.lock();
+        let order = inner.order.as_ref();
+        order.map_or(self.spec.overflow, |order| order.spec.overflow.unwrap_or_else(|| order.rules.when_full.into()))
+    }
+
+    /// Counts a message that found no room, for whatever reason it went.
+    pub(crate) fn count_loss(&self, reason: &DeadReason) {
+        self.pressure.count(reason);
+    }
+
+    pub(crate) fn view(&self) -> MailboxView {
+        let overflow = self.overflow();
+        let inner = self.inner.lock();
+        MailboxView {
+            waiting: inner.waiting(),
+            bytes: inner.bytes(),
+            most: inner.most,
+            capacity: self.spec.capacity,
+            overflow,
+            pressure: self.pressure.view(inner.blocked.len()),
+            policy: inner.order.as_ref().map(|order| order.view()),
+        }
+    }
+
+    /// A message found no room: once for each episode, people are told.
+    fn warn_if_new(&self, waiting: usize, bytes: usize) {
+        if !self.pressure.is_full() {
+            return;
+        }
+        let chooses = self.inner.lock().order.as_ref().is_some_and(|order| order.chooses());
+        let then = match self.overflow() {
+            _ if chooses => "its plugin drops what it chooses",
+            Overflow::Block => "senders wait",
+            Overflow::Reject => "messages are refused",
+            Overflow::DropNewest => "new messages are dropped",
+            Overflow::DropOldest => "the oldest messages are dropped",
+        };
+        tracing::warn!(
+            target: "playhouse", address = %self.address, waiting, bytes, capacity = self.spec.capacity,
+            "the mailbox is full: {then}"
+        );
     }
 
     pub(crate) fn accepted(&self) -> u64 {
@@ -304,7 +319,7 @@ impl Mailbox {
     }
 
     fn push_as(&self, ticket: Option<u64>, fill: impl FnOnce(&mut Room<'_>)) -> Result<Vec<Message>, Refused> {
-        let (displaced, waker) = {
+        let (displaced, waker, full) = {
             let mut inner = self.inner.lock();
             if inner.closed {
                 return Err(Refused::Closed);
@@ -313,37 +328,33 @@ impl Mailbox {
                 return Err(Refused::Full);
             }
             let before = inner.accepted;
-            let mut room = Room { spec: &self.spec, inner: &mut inner, displaced: Vec::new() };
+            let mut room = Room::new(&self.spec, &mut inner);
             fill(&mut room);
-            let displaced = room.displaced;
-            let waker = if inner.accepted == before { None } else { inner.next_lane() };
-            (displaced, waker)
+            let (displaced, full) = (room.displaced, room.full);
+            let (came, waiting) = (inner.accepted != before, inner.waiting());
+            inner.most = inner.most.max(waiting);
+            let mut sleeper = None;
+            let waker = match &mut inner.order {
+                _ if !came => None,
+                Some(order) if order.decides() => {
+                    let clerk = order.clerk.take();
+                    sleeper = inner.next_sleeper();
+                    clerk
+                }
+                _ => inner.next_lane(),
+            };
+            if let Some(sleeper) = sleeper {
+                sleeper.wake();
+            }
+            (displaced, waker, full.then(|| (waiting, inner.bytes())))
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        if let Some((waiting, bytes)) = full {
+            self.warn_if_new(waiting, bytes);
+        }
         Ok(displaced)
-    }
-
-    /// Takes a place in the line of senders that wait for room.
-    pub(crate) fn queue_up(&self) -> Place<'_> {
-        let mut inner = self.inner.lock();
-        let ticket = inner.next_ticket;
-        inner.next_ticket += 1;
-        inner.blocked.push_back(Blocked { ticket, waker: None });
-        Place { mailbox: self, ticket }
-    }
-
-    /// The supervisor's word to a lane that looks into its backlog first.
-    pub(crate) fn look(&self, lane: usize) -> Signal {
-        let mut inner = self.inner.lock();
-        inner.idle &= !bit(lane);
-        inner.seats[lane].signal
-    }
-
-    /// Whether the lane waits until a message comes.
-    pub(crate) fn sleeps(&self, lane: usize) -> bool {
-        self.inner.lock().idle & bit(lane) != 0
     }
 
     /// Wakes another lane for what waits here: the one that looked has something else to do. False when there is
@@ -363,7 +374,7 @@ impl Mailbox {
             let awake = inner.idle & !inner.passivated;
             if inner.log.len() > 0 && awake != 0 { inner.next_lane() } else { None }
         };
-        woken.map(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
@@ -377,30 +388,36 @@ impl Mailbox {
         more_to_come: bool,
         batch: &mut Batch,
     ) -> Poll<Took> {
-        let (sender, other) = {
+        let (sender, other, drained) = {
             let mut inner = self.inner.lock();
             let inner = &mut *inner;
             inner.idle &= !bit(lane);
-            let seat = &mut inner.seats[lane];
-            match seat.signal {
+            let Seat { signal, nudged, .. } = inner.seats[lane];
+            match signal {
                 Signal::Run => {}
-                Signal::Drain if inner.log.len() > 0 || more_to_come || seat.nudged => {}
+                Signal::Drain if more_to_come || nudged || inner.waiting() > 0 => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
+            let seat = &mut inner.seats[lane];
             if inner.log.len() == 0 {
                 if std::mem::take(&mut seat.nudged) {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 remember(&mut seat.consumer, cx);
+                seat.wants = max;
                 inner.idle |= bit(lane);
+                if let Some(clerk) = inner.clerk_for_work() {
+                    clerk.wake();
+                }
                 return Poll::Pending;
             }
             inner.log.take(inner.share(max), max_bytes, batch);
             let other = if inner.log.len() > 0 { inner.next_lane() } else { None };
-            (inner.next_sender(&self.spec), other)
+            (inner.next_sender(&self.spec), other, inner.drained_lanes())
         };
         let shared = other.is_some();
+        drained.into_iter().for_each(Waker::wake);
         if let Some(sender) = sender {
             sender.wake();
         }
@@ -410,100 +427,20 @@ impl Mailbox {
         Poll::Ready(Took::Messages { shared })
     }
 
-    /// The word that a lane got last.
-    pub(crate) fn signal(&self, lane: usize) -> Signal {
-        self.inner.lock().seats[lane].signal
-    }
-
-    /// Resolves when the signal to the lane is at least `at_least`.
-    pub(crate) fn poll_signal(&self, lane: usize, cx: &mut Context<'_>, at_least: Signal) -> Poll<Signal> {
-        let mut inner = self.inner.lock();
-        let seat = &mut inner.seats[lane];
-        if seat.signal >= at_least {
-            return Poll::Ready(seat.signal);
-        }
-        remember(&mut seat.watcher, cx);
-        Poll::Pending
-    }
-
-    /// For a lane that takes no messages now: resolves when the signal is another than `before`, or when it is to look into
-    /// its backlog.
-    pub(crate) fn poll_next_signal(&self, lane: usize, cx: &mut Context<'_>, before: Signal) -> Poll<()> {
-        let mut inner = self.inner.lock();
-        let seat = &mut inner.seats[lane];
-        if seat.signal != before || std::mem::take(&mut seat.nudged) {
-            return Poll::Ready(());
-        }
-        remember(&mut seat.consumer, cx);
-        Poll::Pending
-    }
-
-    /// The lane gets an incarnation.
-    pub(crate) fn begin(&self, lane: usize) {
-        let mut inner = self.inner.lock();
-        inner.idle &= !bit(lane);
-        inner.passivated &= !bit(lane);
-        inner.seats[lane] = Seat { nudged: inner.seats[lane].nudged, ..Seat::new() };
-    }
-
-    /// The lane has no incarnation until a message comes, which calls `waker`. False when messages wait that no other lane
-    /// is awake for; with `since`, when one was let in after there had been so many.
-    pub(crate) fn sleep(&self, lane: usize, waker: Waker, since: Option<u64>) -> bool {
-        let mut inner = self.inner.lock();
-        let nudged = std::mem::take(&mut inner.seats[lane].nudged);
-        let news = match since {
-            Some(since) => inner.accepted != since,
-            None => inner.log.len() > 0 || nudged,
-        };
-        if news {
-            return false;
-        }
-        if inner.log.len() == 0 {
-            // No memory of busier days.
-            inner.log.shrink();
-            inner.blocked.shrink_to_fit();
-        }
-        inner.seats[lane].consumer = Some(waker);
-        inner.idle |= bit(lane);
-        inner.passivated |= bit(lane);
-        true
-    }
-
-    /// Tells the lane's incarnation. A word never softens one before it.
-    pub(crate) fn set_signal(&self, lane: usize, signal: Signal) {
-        let wakers = {
-            let mut inner = self.inner.lock();
-            inner.idle &= !bit(lane);
-            let seat = &mut inner.seats[lane];
-            seat.signal = signal.max(seat.signal);
-            [seat.consumer.take(), seat.watcher.take()]
-        };
-        wakers.into_iter().flatten().for_each(Waker::wake);
-    }
-
-    /// Has the lane look into its backlog.
-    pub(crate) fn nudge(&self, lane: usize) {
-        let waker = {
-            let mut inner = self.inner.lock();
-            inner.idle &= !bit(lane);
-            let seat = &mut inner.seats[lane];
-            seat.nudged = true;
-            seat.consumer.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
     /// Whether a lane that drains is done: nothing waits here and no sender waits for room. The last lane to be done
     /// closes the mailbox; from then on nothing comes in.
     pub(crate) fn is_drained(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
-        if inner.log.len() == 0 && inner.blocked.is_empty() {
+        let mut clerk = None;
+        if inner.waiting() == 0 && inner.blocked.is_empty() {
             inner.seats[lane].done = true;
             inner.closed |= inner.seats.iter().all(|seat| seat.done);
+            clerk = if inner.closed { inner.dismiss_clerk() } else { None };
         }
-        inner.closed || inner.seats[lane].done
+        let drained = inner.closed || inner.seats[lane].done;
+        drop(inner);
+        clerk.into_iter().for_each(Waker::wake);
+        drained
     }
 
     /// A lane will not run again. Names one that goes on, if any.
@@ -518,11 +455,11 @@ impl Mailbox {
         self.inner.lock().closed
     }
 
-    /// A lane that was retired may run again: lets messages in.
-    pub(crate) fn reopen(&self, lane: usize) {
+    /// A lane that was retired may run again: lets messages in. Whether the mailbox was closed.
+    pub(crate) fn reopen(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = false;
-        inner.closed = false;
+        std::mem::replace(&mut inner.closed, false)
     }
 
     /// Closes the mailbox and returns what waited in it.
@@ -530,8 +467,11 @@ impl Mailbox {
         let (messages, wakers) = {
             let mut inner = self.inner.lock();
             inner.closed = true;
-            let wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
-            (inner.log.drain(), wakers)
+            let mut wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
+            wakers.extend(inner.dismiss_clerk());
+            let mut messages = inner.log.drain();
+            messages.extend(inner.order.as_mut().into_iter().flat_map(|order| order.drain()));
+            (messages, wakers)
         };
         for waker in wakers {
             waker.wake();
@@ -544,55 +484,6 @@ fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
     match slot {
         Some(waker) => waker.clone_from(cx.waker()),
         none => *none = Some(cx.waker().clone()),
-    }
-}
-
-/// A place in the line of senders. Dropping it leaves the line.
-pub(crate) struct Place<'a> {
-    mailbox: &'a Mailbox,
-    ticket: u64,
-}
-
-impl Place<'_> {
-    /// Waits for room for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
-    pub(crate) async fn push(
-        &self,
-        body_bytes: usize,
-        deadline: Instant,
-        fill: impl FnOnce(&mut Room<'_>),
-    ) -> Result<Vec<Message>, Refused> {
-        let turn = std::future::poll_fn(|cx| {
-            let mut inner = self.mailbox.inner.lock();
-            let room = inner.closed || inner.has_room(&self.mailbox.spec, body_bytes);
-            let (place, blocked) = inner
-                .blocked
-                .iter_mut()
-                .enumerate()
-                .find(|(_, blocked)| blocked.ticket == self.ticket)
-                .expect("a place stays in the line until it is dropped");
-            if room && place == 0 {
-                return Poll::Ready(());
-            }
-            blocked.waker = Some(cx.waker().clone());
-            Poll::Pending
-        });
-        if tokio::time::timeout_at(deadline, turn).await.is_err() {
-            return Err(Refused::Full);
-        }
-        self.mailbox.push_as(Some(self.ticket), fill)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let woken = {
-            let mut inner = self.mailbox.inner.lock();
-            inner.blocked.retain(|blocked| blocked.ticket != self.ticket);
-            inner.next_sender(&self.mailbox.spec)
-        };
-        if let Some(waker) = woken {
-            waker.wake();
-        }
     }
 }
 

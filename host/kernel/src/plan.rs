@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::behavior::{Bounds, Launcher};
 use crate::dead_letter::DeadLetterSpec;
-use crate::mailbox::{MOST_LANES, MailboxSpec};
+use crate::mailbox::{MOST_LANES, MailboxSpec, Overflow};
+use crate::policy::PolicySpec;
 use crate::spawn::Template;
 
 /// When an actor is started again after it ended.
@@ -132,6 +133,8 @@ pub struct ActorSpec {
     pub batch: usize,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
+    /// What decides about the order of its mailbox, and about its overflow; none: first in, first out.
+    pub policy: Option<PolicySpec>,
     /// How it recovers.
     pub restart: RestartSpec,
     /// How it looks after its children.
@@ -163,6 +166,7 @@ impl ActorSpec {
             instances: 1,
             batch: 64,
             mailbox: MailboxSpec::default(),
+            policy: None,
             restart: RestartSpec::default(),
             supervision: SupervisionSpec::default(),
             timeout: Duration::from_secs(5),
@@ -183,6 +187,9 @@ impl ActorSpec {
         }
         if self.instances > 1 && !self.spawns.is_empty() {
             return Err(PlanError::SeveralSpawn(self.address.clone()));
+        }
+        if self.policy.as_ref().is_some_and(|policy| policy.overflow == Some(Overflow::DropOldest)) {
+            return Err(PlanError::DropOldest(self.address.clone()));
         }
         let zeros = [
             ("instances", self.instances == 0),
@@ -250,6 +257,9 @@ pub enum PlanError {
     /// More instances than one mailbox serves.
     #[error("`{0}` has {1} instances: at most {MOST_INSTANCES} share a mailbox; put more actors beside it")]
     TooManyInstances(Address, usize),
+    /// Only the policy knows which message to drop.
+    #[error("`{0}` has a mailbox policy, which alone may drop a message that waits: `drop-oldest` is not for it")]
+    DropOldest(Address),
     /// Children belong to one instance.
     #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
     SeveralSpawn(Address),

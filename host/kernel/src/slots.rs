@@ -40,6 +40,10 @@ impl Leave {
     }
 }
 
+/// Who has a slot.
+type Seated = (Arc<Actor>, Arc<Lane>);
+
+/// The slots, and the line in front of them.
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     bound: MaxInstances,
@@ -47,7 +51,7 @@ pub(crate) struct Slots {
     /// Who waits in line.
     waiting: AtomicUsize,
     /// Those that live and may be passivated, in the order of their starts.
-    live: Mutex<BTreeMap<u64, (Arc<Actor>, Arc<Lane>)>>,
+    live: Mutex<BTreeMap<u64, Seated>>,
     last: AtomicU64,
 }
 

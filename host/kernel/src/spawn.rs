@@ -8,6 +8,7 @@ use crate::actor::{Actor, Presence, Spawned, World};
 use crate::address::{Address, AddressError};
 use crate::behavior::{Bounds, Launcher};
 use crate::mailbox::Signal;
+use crate::mailbox::clerk::attend;
 use crate::plan::{ActorSpec, StartKind};
 use crate::supervision::task::Command;
 
@@ -156,9 +157,10 @@ impl World {
     }
 
     /// The commit of a spawn: from here on others find the child, and what they send waits for it.
-    pub(crate) fn bring_up(&self, parent: &Actor, child: &Arc<Actor>) {
+    pub(crate) fn bring_up(self: &Arc<Self>, parent: &Actor, child: &Arc<Actor>) {
         child.set_presence(Presence::There);
         self.registry.add(child);
+        attend(self, child);
         if let Some(spawned) = &child.spawned {
             spawned.first_start.store(1, Ordering::Release);
             self.begin_pending();

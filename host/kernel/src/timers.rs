@@ -170,7 +170,7 @@ impl Shared {
         if inside {
             return;
         }
-        let drops = matches!(target.mailbox.spec().overflow, Overflow::DropNewest | Overflow::DropOldest);
+        let drops = matches!(target.mailbox.overflow(), Overflow::DropNewest | Overflow::DropOldest);
         let reason = match reason {
             DeadReason::MailboxFull if drops => DeadReason::Overflow,
             reason => reason,

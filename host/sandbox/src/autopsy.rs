@@ -10,8 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::engine::TABLE_ELEMENTS;
 use crate::guest::{MAX_HANDLES, MAX_RANDOM_BYTES, hostcall_bytes};
-use crate::imports::Room;
-use crate::limits::Refused;
+use crate::limits::{MemoryLimiter, Refused};
 use crate::output::Lines;
 use crate::turns::BadFrame;
 
@@ -20,9 +19,10 @@ const SHOWN_FRAMES: usize = 32;
 /// Of a function's name, this much.
 const NAME_BYTES: usize = 512;
 /// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
-const MACHINERY: [&str; 15] = [
+const MACHINERY: [&str; 16] = [
     "abort",
     PANIC_HOOK,
+    MAILBOX_PANIC_HOOK,
     "core::ops::function::",
     "playhouse_sdk::bindings::",
     "__rust",
@@ -40,19 +40,29 @@ const MACHINERY: [&str; 15] = [
 
 /// The SDK's panic hook. It ends the run from within a call to the host, through functions that only pass it on.
 const PANIC_HOOK: &str = "playhouse_sdk::component::wasm::report_panic";
+/// That of a mailbox plugin.
+const MAILBOX_PANIC_HOOK: &str = "playhouse_sdk::mailbox::wasm::report_panic";
 /// Functions between that hook and the host, at most.
 const PASSED_ON: usize = 4;
 
+/// What a run leaves behind in its store.
+pub(crate) trait Remains {
+    /// What it used of its memory.
+    fn memory(&self) -> &MemoryLimiter;
+    /// What it said about the trap that followed.
+    fn panic(&self) -> Option<&String>;
+}
+
 /// What a call's error means.
-pub(crate) fn crash(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr: &Lines) -> Crash {
-    Crash { reason: reason(error, room, cpu), backtrace: backtrace(error), stderr: stderr.tail() }
+pub(crate) fn crash(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration, stderr: &Lines) -> Crash {
+    Crash { reason: reason(error, remains, cpu), backtrace: backtrace(error), stderr: stderr.tail() }
 }
 
 /// What it means that there is no instance.
-pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, cpu: Duration, stderr: &Lines) -> Crash {
+pub(crate) fn failed_launch(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration, stderr: &Lines) -> Crash {
     let ran_code = error.is::<Trap>() || error.is::<I32Exit>();
-    if ran_code || room.memory.refused.is_some() {
-        return crash(error, room, cpu, stderr);
+    if ran_code || remains.memory().refused.is_some() {
+        return crash(error, remains, cpu, stderr);
     }
     let message = if error.is::<PoolConcurrencyLimitError>() {
         format!("no room for another instance: {}; raise `max_instances` in the manifest's [play]", cause(error))
@@ -68,7 +78,7 @@ pub(crate) fn failed_launch(error: &wasmtime::Error, room: &Room, cpu: Duration,
     Crash { stderr: stderr.tail(), ..Crash::new(CrashReason::Start { message }) }
 }
 
-fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
+fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> CrashReason {
     let trap = error.downcast_ref::<Trap>();
     match trap {
         Some(Trap::StackOverflow) => return CrashReason::Stack,
@@ -83,14 +93,14 @@ fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
         return CrashReason::Exit { status };
     }
     let text = cause(error);
-    if let Some(more_than) = limit(&text, room) {
+    if let Some(more_than) = limit(&text, remains) {
         return CrashReason::Limit { more_than };
     }
-    if let Some(message) = &room.panic {
+    if let Some(message) = remains.panic() {
         return CrashReason::Panic { message: message.clone() };
     }
-    match room.memory.refused {
-        Some(Refused::Memory) => return CrashReason::Memory { limit_bytes: room.memory.limit_bytes() },
+    match remains.memory().refused {
+        Some(Refused::Memory) => return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes() },
         Some(Refused::Table) => {
             return CrashReason::Limit { more_than: format!("{TABLE_ELEMENTS} elements in a table") };
         }
@@ -101,8 +111,8 @@ fn reason(error: &wasmtime::Error, room: &Room, cpu: Duration) -> CrashReason {
 }
 
 /// The limit that wasmtime refused something by. Its errors have no types that could be asked: these are their words.
-fn limit(text: &str, room: &Room) -> Option<String> {
-    let handed_over = hostcall_bytes(room.memory.limit_bytes());
+fn limit(text: &str, remains: &impl Remains) -> Option<String> {
+    let handed_over = hostcall_bytes(remains.memory().limit_bytes());
     let limits = [
         ("resource table has no free keys", format!("{MAX_HANDLES} handles at a time")),
         ("store handle limit exceeded", format!("{MAX_HANDLES} handles at a time")),
@@ -121,7 +131,8 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let mut names: Vec<_> = backtrace.frames().iter().map(name).collect();
     let machinery = |name: &String| MACHINERY.iter().any(|start| name.trim_start_matches('<').starts_with(start));
-    let hook = names.iter().take(PASSED_ON).position(|name| name.starts_with(PANIC_HOOK)).unwrap_or(0);
+    let is_hook = |name: &String| name.starts_with(PANIC_HOOK) || name.starts_with(MAILBOX_PANIC_HOOK);
+    let hook = names.iter().take(PASSED_ON).position(is_hook).unwrap_or(0);
     let first = names[hook..].iter().position(|name| !machinery(name)).unwrap_or(0);
     names.drain(..hook + first);
     names.truncate(SHOWN_FRAMES);

@@ -12,6 +12,7 @@ use crate::contract::{
     HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
 };
 use crate::imports::Room;
+use crate::mailbox::MAILBOX;
 
 /// Why a file is not a plugin. `file` is the path as it was given.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,32 @@ pub enum LoadError {
         export: &'static str,
         /// What it exports.
         found: Vec<String>,
+    },
+    /// It is no mailbox plugin.
+    #[error(
+        "`{}` does not export `{MAILBOX}`, so it cannot decide about a mailbox; it exports {}. Build it with \
+         `export_mailbox!` of playhouse-sdk, or for the world `mailbox-plugin` of wit/actor.wit",
+        file.display(), listed(found)
+    )]
+    NoMailbox {
+        /// The file.
+        file: PathBuf,
+        /// What it exports.
+        found: Vec<String>,
+    },
+    /// It wants something that a mailbox plugin does not get.
+    #[error(
+        "`{}` imports `{import}`, which a mailbox plugin does not get: {message}. It may import \
+         `playhouse:actor/mailbox-host@0.1.0` and WASI 0.2: it has nothing to send, and nobody to ask",
+        file.display()
+    )]
+    MailboxImport {
+        /// The file.
+        file: PathBuf,
+        /// What it imports.
+        import: String,
+        /// How it differs from what is there.
+        message: String,
     },
     /// An export has the right name and another type.
     #[error(
@@ -259,13 +286,19 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
         .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
-        let summary = error.to_string();
-        let imports = Interface::of(component).imports;
-        let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
-        let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
-        LoadError::MissingImport { file: file.to_owned(), import, message: plainly(&chain.join(": ")) }
+        let (import, message) = missing_import(component, &error);
+        LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
     Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed })
+}
+
+/// Which import the linker has not, and how it differs from what is there.
+pub(crate) fn missing_import(component: &Component, error: &wasmtime::Error) -> (String, String) {
+    let summary = error.to_string();
+    let imports = Interface::of(component).imports;
+    let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
+    let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+    (import, plainly(&chain.join(": ")))
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.
@@ -278,7 +311,7 @@ fn plainly(message: &str) -> String {
 }
 
 /// Finds a function of an exported interface, and checks its type.
-fn function<P: ComponentNamedList + Lower, R: ComponentNamedList + Lift>(
+pub(crate) fn function<P: ComponentNamedList + Lower, R: ComponentNamedList + Lift>(
     file: &Path,
     component: &Component,
     instance: &ComponentExportIndex,

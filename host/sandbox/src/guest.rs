@@ -280,7 +280,7 @@ impl Drop for Guest {
 }
 
 /// Runs a future that runs the guest, and counts its time.
-async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
+pub(crate) async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
 }

@@ -9,6 +9,7 @@ use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmS
 use wasmtime::{StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::autopsy::Remains;
 use crate::contract::{
     ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count,
@@ -17,7 +18,7 @@ use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
 
 /// How much of a panic's message is kept.
-const PANIC_BYTES: usize = 4 << 10;
+pub(crate) const PANIC_BYTES: usize = 4 << 10;
 /// Nobody waits longer for an answer; keeps sums of times in range.
 const LONGEST_ASK: Duration = Duration::from_hours(24);
 
@@ -38,6 +39,16 @@ pub(crate) struct Room {
 impl WasiView for Room {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl Remains for Room {
+    fn memory(&self) -> &MemoryLimiter {
+        &self.memory
+    }
+
+    fn panic(&self) -> Option<&String> {
+        self.panic.as_ref()
     }
 }
 

@@ -6,7 +6,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::component::{self, Interface, LoadError};
 use crate::plugin::sha256_hex;
-use crate::{engine, imports};
+use crate::{engine, imports, mailbox};
 
 /// What can be said about a component without running it.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct Inspection {
     pub hooks: Vec<&'static str>,
     /// Why it cannot run as an actor; none when it can.
     pub obstacle: Option<LoadError>,
+    /// Whether it exports what a mailbox plugin does.
+    pub is_mailbox: bool,
+    /// Why it cannot decide about a mailbox; none when it can.
+    pub mailbox_obstacle: Option<LoadError>,
 }
 
 /// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
@@ -36,6 +40,19 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
     imports::add_to(&mut linker).map_err(invalid)?;
     let Interface { imports, exports, hooks } = Interface::of(&component);
     let obstacle = component::check(file, &linker, &component).err();
+    let mut mailbox_linker = Linker::new(&engine);
+    mailbox::add_to(&mut mailbox_linker).map_err(invalid)?;
+    let mailbox_obstacle = mailbox::check(file, &mailbox_linker, &component).err();
+    let is_mailbox = !matches!(mailbox_obstacle, Some(LoadError::NoMailbox { .. }));
     let sha256 = sha256_hex(&wasm);
-    Ok(Inspection { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, obstacle })
+    Ok(Inspection {
+        sha256,
+        size_bytes: wasm.len() as u64,
+        imports,
+        exports,
+        hooks,
+        obstacle,
+        is_mailbox,
+        mailbox_obstacle,
+    })
 }

@@ -10,6 +10,7 @@
 //! | `guest` | one incarnation: a store, an instance, the calls |
 //! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
+//! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `inspect` | a look at a file without running it |
@@ -26,6 +27,7 @@ mod guest;
 mod imports;
 mod inspect;
 mod limits;
+mod mailbox;
 mod output;
 mod plugin;
 mod sandbox;
@@ -35,6 +37,7 @@ pub use cache::default_cache_dir;
 pub use component::LoadError;
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
+pub use mailbox::MailboxPlugin;
 pub use output::Output;
 pub use plugin::{Compiled, Plugin, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

@@ -95,7 +95,12 @@ impl Plugin {
     }
 }
 
-fn compile(sandbox: &Shared, file: &Path, wasm: &[u8], sha256: &str) -> Result<(Component, Compiled), LoadError> {
+pub(crate) fn compile(
+    sandbox: &Shared,
+    file: &Path,
+    wasm: &[u8],
+    sha256: &str,
+) -> Result<(Component, Compiled), LoadError> {
     let began = Instant::now();
     let fresh = || Component::from_binary(&sandbox.engine, wasm).map_err(|error| component::invalid(file, &error));
     let Some(cache) = &sandbox.cache else {

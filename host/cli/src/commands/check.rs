@@ -8,6 +8,7 @@ use super::table::{as_tree, table};
 use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
+use crate::control::views::overflow_name;
 use crate::exit::Exit;
 use crate::manifest::flow::{Flow, arrows};
 use crate::manifest::{self, Play, Settings};
@@ -76,6 +77,11 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
     }
+    let mailboxes = mailbox_rows(play, plugins);
+    if !mailboxes.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&["MAILBOX OF", "PLUGIN", "OVERFLOW", "SHA256"], &mailboxes, &[]));
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
@@ -98,6 +104,32 @@ fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     rows.collect()
 }
 
+/// The mailboxes that a plugin decides about: those of actors, and those of spawned ones, by plugin.
+fn mailbox_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
+    let rows = actors.chain(spawnable).filter_map(|(whose, settings)| {
+        let mailbox = settings.mailbox_plugin.as_ref()?;
+        let overflow = mailbox.overflow.map_or("as the plugin says", overflow_name);
+        let digest = plugins.mailbox(mailbox).sha256[..12].to_owned();
+        Some(vec![whose, mailbox.plugin.clone(), overflow.to_owned(), digest])
+    });
+    rows.collect()
+}
+
+fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
+    let plugin = settings.mailbox_plugin.as_ref().map(|mailbox| {
+        let info = plugins.mailbox(mailbox);
+        json!({
+            "name": mailbox.plugin, "overflow": mailbox.overflow.map(overflow_name), "overtakes": mailbox.overtakes,
+            "sha256": info.sha256, "size_bytes": info.size_bytes, "imports": info.imports, "exports": info.exports,
+        })
+    });
+    let bounds = &settings.mailbox;
+    let overflow = settings.mailbox_plugin.is_none().then(|| overflow_name(bounds.overflow));
+    json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
+}
+
 /// The actors, by address, and the spawned ones, by plugin, that may spawn this.
 fn spawned_by(play: &Play, plugin: &str) -> Vec<String> {
     let spawns = |settings: &Settings| settings.spawns.iter().any(|granted| granted == plugin);
@@ -115,7 +147,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let sends_to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
-                "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64), "instances": actor.instances,
+                "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64), "instances": actor.instances, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": sends_to, "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
             })
@@ -132,7 +164,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
                 "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
-                "recursive": plugin.recursive, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
             })
         })

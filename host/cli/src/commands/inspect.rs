@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use playhouse_sandbox::Inspection;
+use playhouse_sandbox::{Inspection, LoadError};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -13,12 +13,14 @@ use crate::printable::{Printable, size};
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
     let found = playhouse_sandbox::inspect(&args.file).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
     if args.json {
-        let Inspection { sha256, size_bytes, imports, exports, hooks, obstacle } = &found;
+        let Inspection { sha256, size_bytes, imports, exports, hooks, obstacle, mailbox_obstacle, .. } = &found;
+        let mailbox_obstacle = mailbox_obstacle.as_ref().map(ToString::to_string);
         let obstacle = obstacle.as_ref().map(ToString::to_string);
         return print_json(&json!({
             "file": args.file.display().to_string(), "sha256": sha256, "size_bytes": size_bytes,
             "imports": imports, "exports": exports, "hooks": hooks,
             "is_actor": obstacle.is_none(), "obstacle": obstacle,
+            "is_mailbox": mailbox_obstacle.is_none(), "mailbox_obstacle": mailbox_obstacle,
         }));
     }
     print(&shown(&args.file.display().to_string(), &found))
@@ -40,8 +42,12 @@ fn shown(file: &str, found: &Inspection) -> String {
     }
     let hooks = if found.hooks.is_empty() { "(none)".to_owned() } else { found.hooks.join(", ") };
     let _ = writeln!(out, "  hooks   {hooks}");
-    let actor =
-        found.obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())));
-    let _ = writeln!(out, "  actor   {actor}");
+    let can = |obstacle: &Option<LoadError>| {
+        obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())))
+    };
+    let _ = writeln!(out, "  actor   {}", can(&found.obstacle));
+    if found.is_mailbox {
+        let _ = writeln!(out, "  mailbox {}", can(&found.mailbox_obstacle));
+    }
     out
 }

@@ -1,6 +1,8 @@
 //! The commands that talk to a running host about its actors.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, IsTerminal, Read, Write};
+use std::time::Duration;
 
 use playhouse_kernel::Address;
 
@@ -9,9 +11,9 @@ use super::{print, print_json};
 use crate::args;
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Body, Request, Response};
-use crate::control::views::{ActorLine, Tree};
+use crate::control::views::{ActorLine, MailboxLine, MailboxPluginLine, Tree};
 use crate::exit::Exit;
-use crate::printable::Printable;
+use crate::printable::{Printable, counted};
 
 /// Longest crash reason in the tree.
 const REASON_CHARS: usize = 80;
@@ -123,7 +125,42 @@ fn shown_tree(tree: &Tree) -> String {
     };
     let headline = ["ADDRESS", "PLUGIN", "STATE", "UP", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
     let rows: Vec<_> = tree.actors.iter().map(row).collect();
-    format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6, 7]))
+    let mut out = format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6, 7]));
+    let lines: Vec<_> = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox)).collect();
+    if !lines.is_empty() {
+        out.push('\n');
+        for line in lines {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    out
+}
+
+/// What there is to say of a mailbox that was full, and of its plugin.
+fn mailbox_lines(address: &str, mailbox: &MailboxLine) -> Vec<String> {
+    let mut lines = Vec::new();
+    let lost = [(mailbox.refused, "refused"), (mailbox.dropped, "dropped"), (mailbox.abandoned, "abandoned")];
+    let mut parts: Vec<_> = lost.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if mailbox.blocked > 0 {
+        let (all, longest) =
+            (Duration::from_millis(mailbox.blocked_ms), Duration::from_millis(mailbox.longest_block_ms));
+        let times = if mailbox.blocked == 1 { "once" } else { &format!("{} times", mailbox.blocked) };
+        parts.push(format!("senders waited {times}, {all:?} in all, {longest:?} at most"));
+    }
+    if mailbox.blocked_now > 0 {
+        parts.push(format!("{} wait now", mailbox.blocked_now));
+    }
+    if mailbox.full > 0 || !parts.is_empty() {
+        let full = format!("the mailbox of {address} was full ({} of {})", mailbox.most, mailbox.capacity);
+        lines.push(format!("{full}: {}", if parts.is_empty() { "nothing was lost".into() } else { parts.join(", ") }));
+    }
+    if let Some(plugin) = mailbox.plugin.as_ref().filter(|plugin| plugin.crashes > 0) {
+        let times = counted(plugin.crashes, "time");
+        let last = plugin.last_crash.as_deref().map(|why| format!(": {}", shortened(why))).unwrap_or_default();
+        let MailboxPluginLine { name, state, .. } = plugin;
+        lines.push(format!("the mailbox plugin {name} of {address} crashed {times} and is {state}{last}"));
+    }
+    lines
 }
 
 pub(super) fn shortened(text: &str) -> String {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Fates, InstanceView, MessageId, State,
+    ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Fates, InstanceView, MailboxView, MessageId,
+    Overflow, PolicyState, State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,10 +59,58 @@ pub struct ActorLine {
     pub restarts: u64,
     /// Messages that wait.
     pub waiting: u64,
+    /// Its mailbox.
+    pub mailbox: MailboxLine,
     /// Messages that ended, as done or as dead letters.
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
+}
+
+/// A mailbox, and what became of messages that found no room in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MailboxLine {
+    /// Messages that wait in it; those that came back to an instance are not here any more.
+    pub waiting: u64,
+    /// Their bytes, with 64 more for each.
+    pub bytes: u64,
+    /// Most messages that ever waited.
+    pub most: u64,
+    /// Most messages that may wait.
+    pub capacity: u64,
+    /// What happens, now, to a message that finds it full.
+    pub overflow: String,
+    /// How often it became full, after it had not been for ten seconds: so many warnings there were.
+    pub full: u64,
+    /// Messages that were refused, or waited for room in vain.
+    pub refused: u64,
+    /// Messages that went because it was full.
+    pub dropped: u64,
+    /// Messages that its plugin dropped though there was room.
+    pub abandoned: u64,
+    /// Senders that wait for room now.
+    pub blocked_now: u64,
+    /// How often one had to.
+    pub blocked: u64,
+    /// How long they waited, all together.
+    pub blocked_ms: u64,
+    /// How long one of them waited at most.
+    pub longest_block_ms: u64,
+    /// The plugin that decides about it.
+    pub plugin: Option<MailboxPluginLine>,
+}
+
+/// The plugin that decides about a mailbox.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MailboxPluginLine {
+    /// Its name.
+    pub name: String,
+    /// `starting`, `running`, `given up` (it crashed too often), or `ended`.
+    pub state: String,
+    /// How often it crashed.
+    pub crashes: u64,
+    /// Why, the last time.
+    pub last_crash: Option<String>,
 }
 
 /// One instance of an actor.
@@ -199,9 +248,54 @@ impl From<&ActorView> for ActorLine {
             incarnation: actor.incarnation,
             restarts: actor.restarts,
             waiting: actor.waiting as u64,
+            mailbox: MailboxLine::from(&actor.mailbox),
             handled: actor.handled,
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
         }
+    }
+}
+
+impl From<&MailboxView> for MailboxLine {
+    fn from(mailbox: &MailboxView) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let pressure = &mailbox.pressure;
+        Self {
+            waiting: mailbox.waiting as u64,
+            bytes: mailbox.bytes as u64,
+            most: mailbox.most as u64,
+            capacity: mailbox.capacity as u64,
+            overflow: overflow_name(mailbox.overflow).to_owned(),
+            full: pressure.episodes,
+            refused: pressure.refused,
+            dropped: pressure.dropped,
+            abandoned: pressure.abandoned,
+            blocked_now: pressure.blocked_now as u64,
+            blocked: pressure.blocked,
+            blocked_ms: ms(pressure.blocked_for),
+            longest_block_ms: ms(pressure.longest_block),
+            plugin: mailbox.policy.as_ref().map(|policy| MailboxPluginLine {
+                name: policy.plugin.clone(),
+                state: match policy.state {
+                    PolicyState::Starting => "starting",
+                    PolicyState::Running => "running",
+                    PolicyState::GaveUp => "given up",
+                    PolicyState::Ended => "ended",
+                }
+                .to_owned(),
+                crashes: policy.crashes,
+                last_crash: policy.last_crash.clone(),
+            }),
+        }
+    }
+}
+
+/// What the manifest calls a rule.
+pub fn overflow_name(overflow: Overflow) -> &'static str {
+    match overflow {
+        Overflow::Block => "block",
+        Overflow::Reject => "reject",
+        Overflow::DropNewest => "drop-newest",
+        Overflow::DropOldest => "drop-oldest",
     }
 }
 

@@ -6,12 +6,14 @@
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
 //! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
+//! | `mailbox` | the part that concerns a mailbox, and the plugin that decides about it |
 //! | `play` | the [`Play`]: values with their defaults |
 //! | `problem` | what is wrong, as people see it |
 //! | `flow` | who sends to whom: lines, circles, shutdown order |
 
 mod checks;
 pub mod flow;
+mod mailbox;
 mod play;
 mod problem;
 pub mod schema;
@@ -21,7 +23,7 @@ pub mod units;
 use std::path::{Path, PathBuf};
 
 pub use checks::{PluginFolder, understand};
-pub use play::{Play, PlayActor, PlayPlugin, Settings};
+pub use play::{MailboxPluginSettings, Play, PlayActor, PlayPlugin, Settings};
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// Why there is no play.

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, DeadLetterSpec, MailboxSpec, RestartSpec, StartKind, SupervisionSpec};
+use playhouse_kernel::{
+    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
+};
 
 use super::problem::Source;
 
@@ -73,6 +75,8 @@ pub struct Settings {
     pub config: BTreeMap<String, String>,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
+    /// The plugin that decides about its mailbox.
+    pub mailbox_plugin: Option<MailboxPluginSettings>,
     /// How it recovers.
     pub restart: RestartSpec,
     /// How it looks after its children.
@@ -104,6 +108,35 @@ impl Settings {
     }
 }
 
+/// The plugin that decides about a mailbox.
+#[derive(Debug, Clone)]
+pub struct MailboxPluginSettings {
+    /// Its name.
+    pub plugin: String,
+    /// Where the manifest names it: the place of problems with its code.
+    pub plugin_place: Range<usize>,
+    /// The digest it must have, in lower case, and where the manifest says so.
+    pub sha256: Option<(String, Range<usize>)>,
+    /// What its code is given.
+    pub config: BTreeMap<String, String>,
+    /// The manifest's word on a full mailbox; none: the plugin's own.
+    pub overflow: Option<Overflow>,
+    /// After how many messages more than the mailbox holds one is overdue.
+    pub overtakes: u64,
+    /// Memory of one run.
+    pub memory_bytes: u64,
+    /// CPU time for one call.
+    pub cpu: Duration,
+    /// Wall-clock time for one call.
+    pub timeout: Duration,
+    /// The pause before it starts again.
+    pub backoff: Backoff,
+    /// More crashes than this ...
+    pub intensity: u32,
+    /// ... within this time, and it is given up.
+    pub period: Duration,
+}
+
 impl Play {
     /// The file of a plugin.
     pub fn plugin_file(&self, plugin: &str) -> PathBuf {
@@ -116,6 +149,17 @@ impl Play {
         for settings in self.settings() {
             if !names.contains(&settings.plugin.as_str()) {
                 names.push(&settings.plugin);
+            }
+        }
+        names
+    }
+
+    /// The names of all mailbox plugins that are used, each once, in the order of their first use.
+    pub fn mailbox_plugin_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for mailbox in self.settings().filter_map(|settings| settings.mailbox_plugin.as_ref()) {
+            if !names.contains(&mailbox.plugin.as_str()) {
+                names.push(&mailbox.plugin);
             }
         }
         names

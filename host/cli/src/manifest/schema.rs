@@ -181,19 +181,34 @@ pub enum Idle {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mailbox {
-    /// Where messages wait. Only `"memory"` so far. Example: `kind = "memory"`. Default: `"memory"`.
-    #[serde(default)]
-    pub kind: MailboxKind,
+    /// Where messages wait, and who decides which is next: `"memory"` (the host's memory; first in, first out), or `"plugin"`
+    /// (there as well; a mailbox plugin decides). Example: `kind = "plugin"`. Default: `"memory"`.
+    pub kind: Option<Spanned<MailboxKind>>,
+    /// The mailbox plugin: a file of the plugins folder, without `.wasm`, that exports `playhouse:actor/mailbox`. It decides the
+    /// order and what goes when there is too much; the messages stay with the host. Each actor's is a run of its own, and counts as
+    /// an instance. This key and those below marked with it need `kind = "plugin"`. Example: `plugin = "priority"`. Default:
+    /// none; required with `kind = "plugin"`.
+    pub plugin: Option<Spanned<String>>,
+    /// With `plugin`: refuse it unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
+    pub sha256: Option<Spanned<String>>,
+    /// With `plugin`: what its code is given. Example: `config = { field = "level" }`. Default: `{}`.
+    pub config: Option<Spanned<BTreeMap<String, Text>>>,
+    /// With `plugin`: a message since whose arrival so many more messages than `capacity` were handed out is next, whatever the
+    /// plugin would say. Example: `overtakes = 100`. Default: 10000.
+    pub overtakes: Option<Spanned<AtLeastOne>>,
+    /// With `plugin`: what a run of it may use.
+    pub limits: Option<Spanned<MailboxLimits>>,
+    /// With `plugin`: how it recovers.
+    pub restart: Option<Spanned<MailboxRestart>>,
     /// Most messages that wait. Example: `capacity = 64`. Default: 1024.
     pub capacity: Option<AtLeastOne>,
     /// Most bytes that wait, with 64 more for each message; at least `limits.message`.
     /// Example: `bytes = "64MiB"`. Default: `"16MiB"`.
     pub bytes: Option<Spanned<ByteSize>>,
     /// What happens to a message that finds it full: `"block"` (the sender waits, up to `timeout`), `"reject"`
-    /// (the outside and askers are told; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"`. Example: `overflow = "drop-oldest"`.
-    /// Default: `"block"`.
-    #[serde(default)]
-    pub overflow: Overflow,
+    /// (the outside and askers are told; an actor's tell becomes a dead letter), `"drop-newest"`, `"drop-oldest"` (not with `plugin`, which chooses itself). Example:
+    /// `overflow = "drop-oldest"`. Default: `"block"`; with `plugin` what it says.
+    pub overflow: Option<Spanned<Overflow>>,
     /// How long a sender waits for room before its message is a dead letter, with `overflow = "block"`.
     /// Example: `timeout = "1m"`. Default: `"30s"`.
     pub timeout: Option<Time>,
@@ -206,6 +221,34 @@ pub enum MailboxKind {
     /// In the host's memory: what waits is lost when the host ends.
     #[default]
     Memory,
+    /// There as well, and a mailbox plugin decides.
+    Plugin,
+}
+
+/// `[actor.mailbox.limits]`. They hold for one run of a mailbox plugin; for a spawned actor's, no more than its parent's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxLimits {
+    /// Memory, at most `"4GiB"`. Example: `memory = "64MiB"`. Default: `"16MiB"`.
+    pub memory: Option<Spanned<ByteSize>>,
+    /// CPU time for one call, which may be about 256 messages. Example: `cpu = "20ms"`. Default: `"100ms"`.
+    pub cpu: Option<Spanned<Time>>,
+    /// Wall-clock time for one call. Example: `timeout = "5s"`. Default: `"1s"`.
+    pub timeout: Option<Spanned<Time>>,
+}
+
+/// `[actor.mailbox.restart]`. After a crash of a mailbox plugin its messages wait for the next run, which is told of all of them
+/// again. One that crashes too often is given up until the host starts again: the mailbox goes on first in, first out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxRestart {
+    /// More crashes than this within `period`, and it is given up. Example: `intensity = 3`. Default: 10.
+    pub intensity: Option<u32>,
+    /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
+    pub period: Option<Spanned<Time>>,
+    /// The pause before it starts again. Example: `backoff = { initial = "10ms", max = "1s" }`. Default: as in the example.
+    #[serde(default)]
+    pub backoff: Backoff,
 }
 
 /// What happens to a message that finds the mailbox full.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind};
 use toml::Spanned;
 
-use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory, near_address};
+use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, near_address};
+use super::mailbox;
 use super::play::Settings;
 use super::problem::{Problem, nearest};
-use super::schema::{self, Idle, Manifest, Overflow, RestartKind, Start};
+use super::schema::{self, Idle, Manifest, RestartKind, Start};
 use super::units::{AtLeastOne, ByteSize, Text, Time};
 
 /// What a 32-bit WebAssembly memory can hold.
@@ -97,8 +98,9 @@ impl Found {
             },
             idle_stop: self.idle_stop(written),
             batch: written.batch.map_or(64, |n| n.0 as usize),
-            config: written.config.iter().map(|(key, text)| (key.clone(), text.0.clone())).collect(),
-            mailbox: mailbox(written.mailbox),
+            config: texts(Some(written.config)),
+            mailbox: mailbox::bounds(written.mailbox),
+            mailbox_plugin: self.mailbox_plugin(written.mailbox),
             restart,
             supervision,
             memory_bytes,
@@ -126,7 +128,7 @@ impl Found {
         None
     }
 
-    fn plugin(&mut self, written: &Spanned<String>) {
+    pub(super) fn plugin(&mut self, written: &Spanned<String>) {
         let (name, place) = (written.get_ref(), written.span());
         let bare = name.strip_suffix(".wasm").unwrap_or(name);
         let good =
@@ -156,7 +158,7 @@ impl Found {
         self.add(problem.help(help));
     }
 
-    fn digest(&mut self, written: &Spanned<String>) -> Option<(String, Range<usize>)> {
+    pub(super) fn digest(&mut self, written: &Spanned<String>) -> Option<(String, Range<usize>)> {
         let text = written.get_ref();
         if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Some((text.to_ascii_lowercase(), written.span()));
@@ -189,12 +191,7 @@ impl Found {
         let memory = written.limits.memory.as_ref().map_or(64 << 20, |size| size.get_ref().0);
         let message = written.limits.message.as_ref().map_or(1 << 20, |size| size.get_ref().0);
         let limit_place = written.limits.message.as_ref().map(Spanned::span);
-        self.at_most(
-            written.limits.memory.as_ref(),
-            "limits.memory",
-            MOST_MEMORY,
-            "a 32-bit instance can have no more",
-        );
+        self.most_memory(written.limits.memory.as_ref(), "limits.memory");
         self.at_most(written.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send what is larger in parts");
         if message > memory {
             let place = limit_place.clone().or_else(|| written.limits.memory.as_ref().map(Spanned::span));
@@ -221,6 +218,10 @@ impl Found {
         (memory, usize::try_from(message).unwrap_or(usize::MAX))
     }
 
+    pub(super) fn most_memory(&mut self, written: Option<&Spanned<ByteSize>>, key: &str) {
+        self.at_most(written, key, MOST_MEMORY, "a 32-bit instance can have no more");
+    }
+
     fn at_most(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, most: ByteSize, help: &str) {
         let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
         let what = format!("`{key}` is over {most}");
@@ -241,19 +242,23 @@ impl Found {
         None
     }
 
-    fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
-        let default = RestartSpec::default();
-        let initial = written.backoff.initial.as_ref();
-        let max = written.backoff.max.as_ref();
+    pub(super) fn backoff(&mut self, written: &schema::Backoff, default: kernel::Backoff) -> kernel::Backoff {
+        let (initial, max) = (written.initial.as_ref(), written.max.as_ref());
         let backoff = kernel::Backoff {
-            initial: initial.map_or(default.backoff.initial, |time| time.get_ref().0),
-            max: max.map_or(default.backoff.max, |time| time.get_ref().0),
+            initial: initial.map_or(default.initial, |time| time.get_ref().0),
+            max: max.map_or(default.max, |time| time.get_ref().0),
         };
         if backoff.initial > backoff.max {
             let place = initial.or(max).map(Spanned::span).unwrap_or_default();
             let what = format!("`initial` ({:?}) is longer than `max` ({:?})", backoff.initial, backoff.max);
             self.add(Problem::at(place, what, "here").help("the pause grows from `initial` to `max`"));
         }
+        backoff
+    }
+
+    fn restart(&mut self, written: &schema::Restart) -> RestartSpec {
+        let default = RestartSpec::default();
+        let backoff = self.backoff(&written.backoff, default.backoff);
         RestartSpec {
             kind: match written.kind {
                 RestartKind::Permanent => kernel::RestartKind::Permanent,
@@ -266,18 +271,7 @@ impl Found {
     }
 }
 
-fn mailbox(written: &schema::Mailbox) -> MailboxSpec {
-    let default = MailboxSpec::default();
-    let schema::MailboxKind::Memory = written.kind;
-    MailboxSpec {
-        capacity: written.capacity.map_or(default.capacity, |n| n.0 as usize),
-        capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| in_memory(*size.get_ref())),
-        overflow: match written.overflow {
-            Overflow::Block => kernel::Overflow::Block,
-            Overflow::Reject => kernel::Overflow::Reject,
-            Overflow::DropNewest => kernel::Overflow::DropNewest,
-            Overflow::DropOldest => kernel::Overflow::DropOldest,
-        },
-        block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
-    }
+/// What code may ask for by name.
+pub(super) fn texts(written: Option<&BTreeMap<String, Text>>) -> BTreeMap<String, String> {
+    written.into_iter().flatten().map(|(key, text)| (key.clone(), text.0.clone())).collect()
 }

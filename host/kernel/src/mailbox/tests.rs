@@ -7,7 +7,7 @@ use std::task::Wake;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{ActorId, MessageId, ReplyToken};
+use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ENVELOPE: Envelope =
     Envelope { id: MessageId(1), sender: ActorId(1), flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
@@ -52,7 +52,7 @@ impl Model {
     fn new(lanes: usize) -> Self {
         let lane = || (Doing::Works, Arc::default());
         Self {
-            mailbox: Mailbox::new(MailboxSpec::default(), lanes),
+            mailbox: Mailbox::new(Address::root(), MailboxSpec::default(), None, lanes),
             lanes: std::iter::repeat_with(lane).take(lanes).collect(),
         }
     }

@@ -24,6 +24,7 @@ use crate::incarnation::{End, Incarnation, panic_message};
 use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
+use crate::mailbox::clerk::attend;
 use crate::message::ActorId;
 use crate::notice::{Change, Watcher};
 use crate::plan::{ActorSpec, Plan, Strategy};
@@ -171,6 +172,7 @@ impl Supervision {
             let actor = Arc::new(Actor::new(this.world.registry.new_id(), spec.clone(), None));
             actor.set_presence(Presence::There);
             this.world.registry.add(&actor);
+            attend(&this.world, &actor);
             let nodes = this.place(parent, &actor, false).expect("nothing is forgotten before the boot");
             by_address.insert(spec.address.clone(), nodes[0]);
         }
@@ -427,7 +429,9 @@ impl Supervision {
             }
             Action::Revive(node) => {
                 let Role { actor, lane, .. } = self.role(node);
-                actor.mailbox.reopen(lane.index);
+                if actor.mailbox.reopen(lane.index) {
+                    attend(&self.world, actor);
+                }
             }
             Action::Forget(node) => {
                 self.forget(node);

@@ -9,6 +9,7 @@ mod directives;
 mod instances;
 mod letters;
 mod mailboxes;
+mod policies;
 mod rest;
 mod restarts;
 mod stage;

@@ -25,8 +25,8 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(play: Play) -> Arc<Self> {
-        let instances = play.roles.iter().map(|role| role.instances).collect();
-        let ledger = Mutex::new(Ledger::new(instances, play.most_instances.unwrap_or(usize::MAX)));
+        let most_instances = play.most_instances.unwrap_or(usize::MAX);
+        let ledger = Mutex::new(Ledger::new(&play.roles, most_instances));
         Arc::new(Self { play, ledger, began: Instant::now() })
     }
 
@@ -53,6 +53,7 @@ impl Stage {
             instances,
             batch,
             mailbox,
+            policy: self.play.roles[who].mind.map(|mind| mind.spec(self, who)),
             restart,
             supervision,
             timeout,

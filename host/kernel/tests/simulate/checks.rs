@@ -165,8 +165,9 @@ fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadL
         "failed" => last == Some(How::Retried) && attempt == limit,
         "crashed" => !never && (unsure || last != Some(How::Rejected)) && attempt <= limit,
         "ask-crashed" | "expired" => entry.is_ask,
-        "overflow" => never && Ledger::drops(play, entry.to),
-        "mailbox-full" => never && !Ledger::drops(play, entry.to),
+        "overflow" => never && Ledger::drops(play, entry.to) != Certain::No,
+        "mailbox-full" => never && Ledger::drops(play, entry.to) != Certain::Yes,
+        "abandoned" => never && play.roles[entry.to].mind.is_some_and(|mind| mind.abandon + mind.fault > 0),
         "stopped" => true,
         _ => false,
     };

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, SendError, State};
+use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError, State};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::actors::Stage;
@@ -188,7 +188,8 @@ async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
                 let shown = told.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
                 ledger.note(What::Told(serial, shown));
                 let gave_up = matches!(told, Err(SendError::MailboxFull(_)));
-                let blocks = stage.play.roles[to].mailbox.overflow == Overflow::Block;
+                let role = &stage.play.roles[to];
+                let blocks = role.mailbox.overflow == Overflow::Block && role.mind.is_none();
                 ledger.must(!(gave_up && blocks) || took >= patience, || {
                     format!("#{serial} was refused after {took:?}, and its sender would wait {patience:?}")
                 });
@@ -254,7 +255,14 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
                 ledger.passivated[who] = view.handled;
             }
             // As many as the mailbox holds may wait for a retry, and a batch may have come back.
-            let most = role.mailbox.capacity + role.instances * (role.mailbox.capacity + role.batch);
+            let mut most = role.mailbox.capacity + role.instances * (role.mailbox.capacity + role.batch);
+            if let Some(policy) = &view.mailbox.policy {
+                // And what is let in to be chosen from.
+                most += 64;
+                if policy.state == PolicyState::GaveUp {
+                    ledger.seen.insert("a policy was given up");
+                }
+            }
             ledger.must(view.waiting <= most, || format!("{} messages wait for {}", view.waiting, role.address));
         }
     }

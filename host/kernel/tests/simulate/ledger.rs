@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::calls::Call;
 use crate::trace::{Line, Serial, What};
-use crate::world::{Play, Plot, Who};
+use crate::world::{Play, Plot, Role, Who};
 
 pub type RunId = usize;
 
@@ -141,6 +141,8 @@ pub struct Ledger {
     pub waits_for: BTreeMap<Seat, (Who, Serial)>,
     /// By actor: how many of it there are.
     pub instances: Vec<usize>,
+    /// By actor: its mailbox has a policy that changes the order.
+    reorders: Vec<bool>,
     /// A shutdown or a kill began.
     pub ending: bool,
     pub over: bool,
@@ -151,8 +153,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(instances: Vec<usize>, most_instances: usize) -> Self {
-        let actors = instances.len();
+    pub fn new(roles: &[Role], most_instances: usize) -> Self {
+        let actors = roles.len();
         Self {
             entries: Vec::new(),
             runs: Vec::new(),
@@ -168,7 +170,8 @@ impl Ledger {
             timers_ended: BTreeMap::new(),
             halted: vec![false; actors],
             waits_for: BTreeMap::new(),
-            instances,
+            instances: roles.iter().map(|role| role.instances).collect(),
+            reorders: roles.iter().map(|role| role.mind.is_some_and(|mind| !mind.orderly)).collect(),
             ending: false,
             over: false,
             too_much: Arc::default(),
@@ -322,14 +325,14 @@ impl Ledger {
         }
     }
 
-    /// Who sends it and who gets it are one each, and no timer tells it.
+    /// Who sends it and who gets it are one each, no timer tells it, and no policy may put it behind others.
     pub fn comes_in_order(&self, serial: Serial) -> bool {
         let entry = &self.entries[serial];
         let from_one = match entry.sender {
             Sender::Outside => true,
             Sender::Actor(who) => self.instances[who] == 1,
         };
-        from_one && self.instances[entry.to] == 1 && entry.timer.is_none()
+        from_one && self.instances[entry.to] == 1 && !self.reorders[entry.to] && entry.timer.is_none()
     }
 
     /// Only what was kept may be seen.
@@ -369,7 +372,14 @@ impl Ledger {
     }
 
     /// Whether the rule of an actor's mailbox makes a dead letter of what it cannot take, even of an ask.
-    pub fn drops(play: &Play, who: Who) -> bool {
-        matches!(play.roles[who].mailbox.overflow, Overflow::DropNewest | Overflow::DropOldest)
+    /// One with a policy may do either, depending on where that stands.
+    pub fn drops(play: &Play, who: Who) -> Certain {
+        let role = &play.roles[who];
+        let by_rule = if matches!(role.mailbox.overflow, Overflow::DropNewest | Overflow::DropOldest) {
+            Certain::Yes
+        } else {
+            Certain::No
+        };
+        if role.mind.is_some() { Certain::Maybe } else { by_rule }
     }
 }

@@ -6,6 +6,7 @@
 //! | `dice` | random numbers |
 //! | `world` | a random play: the actors, their limits, who sends, how it ends |
 //! | `actors`, `pen`, `bodies` | what actors do with a message, how they record it, what is in it |
+//! | `minds` | policies of mailboxes, which go wrong as well |
 //! | `ledger`, `calls` | what happened, and what may never happen |
 //! | `checks` | what must hold in the end |
 //! | `driver` | one play from its start to its end |
@@ -23,6 +24,7 @@ mod checks;
 mod dice;
 mod driver;
 mod ledger;
+mod minds;
 mod pen;
 mod trace;
 mod world;
@@ -40,12 +42,15 @@ use parking_lot::Mutex;
 /// Plays that are given unless the environment says otherwise.
 const PLAYS: u64 = 10_000;
 /// What all plays together must have seen: a simulator in which nothing happens finds nothing.
-const EVERYTHING: [&str; 25] = [
+const EVERYTHING: [&str; 28] = [
     "a gate did not open",
     "a message started a passivated actor",
+    "a policy crashed",
+    "a policy was given up",
     "a start waited for room",
     "a timer died with its incarnation",
     "a timer told",
+    "abandoned",
     "answer: a circle",
     "answer: a reply",
     "answer: crashed",

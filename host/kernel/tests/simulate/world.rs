@@ -9,6 +9,7 @@ use playhouse_kernel::{
 };
 
 use crate::dice::Dice;
+use crate::minds::Mind;
 
 /// An actor by its place in the plan.
 pub type Who = usize;
@@ -44,6 +45,8 @@ pub struct Role {
     pub instances: usize,
     pub batch: usize,
     pub mailbox: MailboxSpec,
+    /// Decides about the order of its mailbox.
+    pub mind: Option<Mind>,
     pub restart: RestartSpec,
     pub supervision: SupervisionSpec,
     pub timeout: Duration,
@@ -196,6 +199,9 @@ fn roles(dice: &mut Dice) -> Vec<Role> {
     for role in roles.iter_mut().filter(|role| role.leaf) {
         role.instances = dice.pick(&[1, 1, 1, 2, 3]);
     }
+    for role in &mut roles {
+        role.mind = dice.percent(30).then(|| Mind::roll(dice));
+    }
     roles
 }
 
@@ -227,6 +233,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
             ]),
             block_timeout: dice.millis(0, 60),
         },
+        mind: None,
         restart: RestartSpec {
             kind: dice.pick(&[
                 RestartKind::Permanent,

@@ -77,7 +77,6 @@ impl Found {
     }
 
     /// All that start by themselves, and stay, need their instances; those that make room for each other need one.
-
     fn max_instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         let starts_as = |actor: &Actor, start| actor.start.as_ref().is_some_and(|written| *written.get_ref() == start);
         let manual = |actor: &Spanned<Actor>| starts_as(actor.get_ref(), Start::Manual);
@@ -101,6 +100,10 @@ impl Found {
             if address.as_ref().is_some_and(starts) {
                 needed +=
                     if makes_room(actor.get_ref()) { std::mem::take(&mut one_for_all) } else { of(actor.get_ref()) };
+            }
+            // That of a mailbox is there as soon as the mailbox is.
+            needed += usize::from(actor.get_ref().mailbox.plugin.is_some());
+            if address.is_some() {
                 let over = needed > most as usize;
                 one_too_many = one_too_many.or_else(|| over.then(|| actor.get_ref().address.span()));
             }

@@ -1,0 +1,290 @@
+//! A mailbox plugin: the trait to implement, what it is told, what it says. It is no actor, and lives in a component of its own.
+
+#[cfg(target_family = "wasm")]
+pub mod wasm;
+
+use std::collections::BTreeMap;
+
+use crate::Result;
+
+/// Names one message of the mailbox. A message that came later has a larger key.
+pub type Key = u64;
+
+/// Decides the order of one actor's mailbox, and what goes when there is too much: `[actor.mailbox]` with `kind = "plugin"` in the
+/// manifest names its component.
+///
+/// The messages stay with the host; this sees their keys, and as much of each body as it asks for. A panic loses none of them:
+/// the next run starts from `Default` and is told of all that wait, in the order in which they came. So it needs no more memory
+/// than a few numbers for each message.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use playhouse_sdk::mailbox::{Arrivals, Key, Mailbox, Rules, Settings, Taking, WhenFull, testing::Desk};
+/// use playhouse_sdk::{Result, export_mailbox};
+///
+/// /// The latest message first: old news is no news, and the oldest goes when there is too much.
+/// #[derive(Default)]
+/// struct LastIn {
+///     waiting: VecDeque<(Key, u64)>,
+/// }
+///
+/// impl Mailbox for LastIn {
+///     fn policy(&mut self, _: &Settings) -> Result<Rules> {
+///         Ok(Rules { when_full: WhenFull::Choose, prefix_bytes: 0 })
+///     }
+///
+///     fn put(&mut self, arrivals: &Arrivals) -> Vec<Key> {
+///         self.waiting.extend(arrivals.iter().map(|arrival| (arrival.key, arrival.size())));
+///         let mut excess = arrivals.excess();
+///         let mut dropped = Vec::new();
+///         while excess.is_some() {
+///             let (key, size) = self.waiting.pop_front().expect("there are too many");
+///             excess.goes(size);
+///             dropped.push(key);
+///         }
+///         dropped
+///     }
+///
+///     fn take(&mut self, taking: Taking) -> Vec<Key> {
+///         if let Some(overdue) = taking.overdue {
+///             self.waiting.retain(|(key, _)| *key != overdue);
+///             return vec![overdue];
+///         }
+///         let from = self.waiting.len().saturating_sub(taking.most);
+///         self.waiting.drain(from..).rev().map(|(key, _)| key).collect()
+///     }
+///
+///     fn size(&self) -> usize {
+///         self.waiting.len()
+///     }
+/// }
+///
+/// export_mailbox!(LastIn);
+///
+/// // In a test, natively:
+/// let mut desk = Desk::<LastIn>::start(2, [])?;
+/// desk.put(["monday", "tuesday", "wednesday"]);
+/// assert_eq!(desk.dropped(), ["monday"]);
+/// assert_eq!(desk.take(2), ["wednesday", "tuesday"]);
+/// # Ok::<(), playhouse_sdk::Error>(())
+/// ```
+pub trait Mailbox: Default + 'static {
+    /// What it wants to see, and what it does about a full mailbox. Called once, before anything else; an error, for example
+    /// about its `config`, fails the start of this run.
+    fn policy(&mut self, settings: &Settings) -> Result<Rules>;
+
+    /// Messages came, oldest first. Returns the keys of those to drop, of these or of others that it has: each becomes a dead
+    /// letter. [`Arrivals::excess`] says how much must go; when that is nothing, an empty list is the usual answer.
+    fn put(&mut self, arrivals: &Arrivals) -> Vec<Key>;
+
+    /// Returns the keys of the messages that the actor gets next, in order: at least one, and [`Taking::overdue`] among
+    /// them. Only called while it has one.
+    fn take(&mut self, taking: Taking) -> Vec<Key>;
+
+    /// How many messages it was told of and has neither dropped nor returned.
+    fn size(&self) -> usize;
+}
+
+/// What a run is made for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The address of the actor whose mailbox it is.
+    pub address: String,
+    /// Most messages that wait.
+    pub capacity: u64,
+    /// Most bytes that wait, with 64 more for each message.
+    pub capacity_bytes: u64,
+    /// The `config` of `[actor.mailbox]`.
+    pub config: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// A value of `config`, read as a number or whatever else it should be.
+    ///
+    /// # Errors
+    /// Names the key and the value when that cannot be read.
+    pub fn read<T>(&self, key: &str) -> Result<Option<T>>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display>,
+    {
+        let Some(text) = self.config.get(key) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| anyhow::anyhow!("`{key} = {text:?}` in the mailbox's config: {error}"))
+    }
+}
+
+/// What happens to a message that finds the mailbox full, unless the manifest's `overflow` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// The sender waits, up to the mailbox's `timeout`.
+    #[default]
+    Block,
+    /// The outside and askers are told; an actor's tell becomes a dead letter.
+    Reject,
+    /// The new message is a dead letter.
+    DropNewest,
+    /// [`Mailbox::put`] drops as many as there are too many of.
+    Choose,
+}
+
+/// What a mailbox plugin wants to see and to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// See there.
+    pub when_full: WhenFull,
+    /// How many bytes of each body it is shown, from the front; at most 65,536.
+    pub prefix_bytes: u32,
+}
+
+/// Messages that came.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    entries: Vec<Entry>,
+    prefixes: Vec<u8>,
+    excess: Excess,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    key: Key,
+    sender: u64,
+    flow: u64,
+    hops: u32,
+    asked: bool,
+    bytes: u32,
+    prefix_end: u32,
+}
+
+impl Arrivals {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none: the host never says so.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Each of them, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = Arrival<'_>> {
+        let starts = std::iter::once(0).chain(self.entries.iter().map(|entry| entry.prefix_end as usize));
+        self.entries.iter().zip(starts).map(|(entry, start)| {
+            let &Entry { key, sender, flow, hops, asked, bytes, prefix_end } = entry;
+            let prefix = &self.prefixes[start..prefix_end as usize];
+            Arrival { key, sender, flow, hops, asked, bytes, prefix }
+        })
+    }
+
+    /// How much of all that it has, these included, must be dropped.
+    pub fn excess(&self) -> Excess {
+        self.excess
+    }
+}
+
+/// One message that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Arrival<'a> {
+    /// Names it.
+    pub key: Key,
+    /// A number that stands for the actor that sent it; 0 for the outside. See [`Arrival::is_notice`].
+    pub sender: u64,
+    /// Common to all messages that follow from one message from outside.
+    pub flow: u64,
+    /// How many sends lie between that message and this one.
+    pub hops: u32,
+    /// Somebody waits for the reply.
+    pub asked: bool,
+    /// How many bytes its body has.
+    pub bytes: u32,
+    /// The first of them, as many as [`Rules::prefix_bytes`] asks for.
+    pub prefix: &'a [u8],
+}
+
+impl Arrival<'_> {
+    /// A notice to a watcher, whose body is the kernel's own.
+    pub fn is_notice(&self) -> bool {
+        self.sender == u64::MAX
+    }
+
+    /// What it takes of the mailbox's room: what [`Excess::goes`] is told.
+    pub fn size(&self) -> u64 {
+        u64::from(self.bytes) + 64
+    }
+}
+
+/// More than the mailbox has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Excess {
+    /// At least so many messages must go ...
+    pub messages: u32,
+    /// ... and at least so many bytes, as [`Arrival::size`] counts them.
+    pub bytes: u64,
+}
+
+impl Excess {
+    /// Whether more must go.
+    pub fn is_some(&self) -> bool {
+        self.messages > 0 || self.bytes > 0
+    }
+
+    /// A message of this size goes.
+    pub fn goes(&mut self, size: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
+}
+
+/// How many messages are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taking {
+    /// At most so many.
+    pub most: usize,
+    /// A message that has been passed over for too long (`overtakes` in the manifest): it must be among them.
+    pub overdue: Option<Key>,
+}
+
+/// Makes a mailbox plugin of a crate: exports this type to the host. Once in a crate, at its top level, and instead of
+/// [`export_actor!`](crate::export_actor).
+///
+/// On targets other than `wasm` it only checks that the type is a [`Mailbox`]:
+/// ```compile_fail,E0277
+/// #[derive(Default)]
+/// struct Chair;
+/// playhouse_sdk::export_mailbox!(Chair);
+/// ```
+#[macro_export]
+macro_rules! export_mailbox {
+    ($mailbox:ty) => {
+        const _: () = {
+            const fn is_a_mailbox<M: $crate::mailbox::Mailbox>() {}
+            is_a_mailbox::<$mailbox>();
+
+            // Natively nobody else starts it, and the compiler would call it dead code.
+            const _: fn() -> $mailbox = <$mailbox as ::std::default::Default>::default;
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                ::std::thread_local! {
+                    static SLOT: ::std::cell::RefCell<$mailbox> = ::std::default::Default::default();
+                }
+
+                impl $crate::mailbox::wasm::Exported for $mailbox {
+                    fn slot() -> &'static ::std::thread::LocalKey<::std::cell::RefCell<Self>> {
+                        &SLOT
+                    }
+                }
+
+                type Component = $crate::mailbox::wasm::Component<$mailbox>;
+                $crate::bindings::mailbox_plugin::export! {
+                    Component with_types_in $crate::bindings::mailbox_plugin
+                }
+            };
+        };
+    };
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;

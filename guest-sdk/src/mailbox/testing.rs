@@ -1,0 +1,110 @@
+//! A host for a mailbox plugin's native tests: it keeps bodies, as the real one does, and is as strict about what the plugin
+//! may not do.
+
+use std::collections::BTreeMap;
+
+use super::{Arrivals, Entry, Excess, Key, Mailbox, Rules, Settings, Taking, WhenFull};
+use crate::Result;
+
+/// One mailbox with its plugin. What the contract forbids is a panic that says what.
+#[derive(Debug)]
+pub struct Desk<M> {
+    mailbox: M,
+    rules: Rules,
+    settings: Settings,
+    waiting: BTreeMap<Key, Vec<u8>>,
+    next: Key,
+    dropped: Vec<String>,
+}
+
+impl<M: Mailbox> Desk<M> {
+    /// Starts the plugin in front of an actor `/actor`, with room for so many messages, and 16 MiB.
+    ///
+    /// # Errors
+    /// What `policy` returns.
+    pub fn start<const N: usize>(capacity: usize, config: [(&str, &str); N]) -> Result<Self> {
+        let settings = Settings {
+            address: "/actor".into(),
+            capacity: capacity as u64,
+            capacity_bytes: 16 << 20,
+            config: config.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        };
+        let mut mailbox = M::default();
+        let rules = mailbox.policy(&settings)?;
+        Ok(Self { mailbox, rules, settings, waiting: BTreeMap::new(), next: 1, dropped: Vec::new() })
+    }
+
+    /// What `policy` said.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
+    /// Puts messages from outside, in one call. A plugin that does not choose must not be given more than there is room for.
+    pub fn put<B: AsRef<[u8]>>(&mut self, bodies: impl IntoIterator<Item = B>) {
+        let mut arrivals = Arrivals::default();
+        for body in bodies {
+            let body = body.as_ref();
+            arrivals.prefixes.extend_from_slice(&body[..body.len().min(self.rules.prefix_bytes as usize)]);
+            arrivals.entries.push(Entry {
+                key: self.next,
+                sender: 0,
+                flow: self.next,
+                hops: 0,
+                asked: false,
+                bytes: body.len() as u32,
+                prefix_end: arrivals.prefixes.len() as u32,
+            });
+            self.waiting.insert(self.next, body.to_vec());
+            self.next += 1;
+        }
+        let too_many = (self.waiting.len() as u64).saturating_sub(self.settings.capacity) as u32;
+        let chooses = self.rules.when_full == WhenFull::Choose;
+        assert!(chooses || too_many == 0, "there is no room for {too_many} of them, and the plugin does not choose");
+        arrivals.excess = Excess { messages: too_many, bytes: 0 };
+        let keys = self.mailbox.put(&arrivals);
+        assert!(keys.len() >= too_many as usize, "it dropped {} messages, and {too_many} had to go", keys.len());
+        let dropped: Vec<_> = keys.into_iter().map(|key| self.remove(key)).collect();
+        self.dropped.extend(dropped);
+        self.check_size();
+    }
+
+    /// Takes at most so many messages, and returns their bodies as text. Without any, the plugin is not asked.
+    pub fn take(&mut self, most: usize) -> Vec<String> {
+        self.take_with(most, None)
+    }
+
+    /// As [`Desk::take`], when the message that came first is overdue.
+    pub fn take_overdue(&mut self, most: usize) -> Vec<String> {
+        self.take_with(most, self.waiting.keys().next().copied())
+    }
+
+    fn take_with(&mut self, most: usize, overdue: Option<Key>) -> Vec<String> {
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
+        let keys = self.mailbox.take(Taking { most, overdue });
+        assert!(!keys.is_empty(), "it has {} messages, and gave none", self.waiting.len());
+        assert!(keys.len() <= most, "it gave {} messages, and was asked for {most}", keys.len());
+        let held_back = overdue.filter(|overdue| !keys.contains(overdue));
+        assert_eq!(held_back, None, "it held back what is overdue");
+        let bodies = keys.into_iter().map(|key| self.remove(key)).collect();
+        self.check_size();
+        bodies
+    }
+
+    /// The bodies of what it dropped so far, as text, in that order.
+    pub fn dropped(&self) -> &[String] {
+        &self.dropped
+    }
+
+    fn remove(&mut self, key: Key) -> String {
+        let body =
+            self.waiting.remove(&key).unwrap_or_else(|| panic!("it named the message {key}, which it does not have"));
+        String::from_utf8_lossy(&body).into_owned()
+    }
+
+    fn check_size(&self) {
+        let (says, has) = (self.mailbox.size(), self.waiting.len());
+        assert_eq!(says, has, "it says that it has {says} messages, and it has {has}");
+    }
+}

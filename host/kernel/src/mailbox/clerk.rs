@@ -1,0 +1,178 @@
+//! The clerk of one mailbox with a policy: a task that tells the policy of what came, hands the lanes what the policy gives
+//! out, and starts it again after a crash. Nobody else waits for the policy, and no lock is held while it is called.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::ordered::Refusal;
+use crate::actor::{Actor, World};
+use crate::crash::{Crash, CrashReason};
+use crate::dead_letter::DeadReason;
+use crate::incarnation::panic_message;
+use crate::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
+
+/// Rounds between two looks at the policy's own count of its messages.
+const ROUNDS_A_CHECK: u64 = 64;
+
+/// Gives the mailbox of an actor its clerk, if it has a policy. Once when others find the actor, and again whenever the
+/// mailbox is opened again.
+pub(crate) fn attend(world: &Arc<World>, actor: &Arc<Actor>) {
+    let Some((spec, generation)) = actor.spec.policy.clone().zip(actor.mailbox.begin_order()) else { return };
+    let clerk = Clerk { world: world.clone(), actor: actor.clone(), spec, generation };
+    tokio::spawn(async move {
+        if let Err(panic) = AssertUnwindSafe(clerk.run()).catch_unwind().await {
+            tracing::error!(
+                target: "playhouse", address = %clerk.actor.address(),
+                "a bug in the kernel: the clerk of its mailbox {}", panic_message(&*panic)
+            );
+            clerk.actor.mailbox.order_gives_up(clerk.generation);
+        }
+    });
+}
+
+struct Clerk {
+    world: Arc<World>,
+    actor: Arc<Actor>,
+    spec: PolicySpec,
+    generation: u64,
+}
+
+/// Why a run of the policy ended.
+enum End {
+    Closed,
+    Crashed(Crash),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Closed => Self::Closed,
+            Refusal::Breach(message) => Self::Crashed(Crash::new(CrashReason::BadOrder { message })),
+        }
+    }
+}
+
+impl Clerk {
+    /// One run after another, until the mailbox is closed or the policy crashed too often.
+    async fn run(&self) {
+        let mut crashes = VecDeque::new();
+        let (mut run, mut in_a_row) = (0, 0);
+        loop {
+            run += 1;
+            let began = Instant::now();
+            let End::Crashed(crash) = self.serve(run).await else { return };
+            let now = Instant::now();
+            in_a_row = if now - began >= self.spec.backoff.max { 1 } else { in_a_row + 1 };
+            crashes.push_back(now);
+            while crashes.front().is_some_and(|&at| now - at >= self.spec.period) {
+                crashes.pop_front();
+            }
+            let too_often = crashes.len() > self.spec.intensity as usize;
+            self.log(run, &crash, too_often);
+            if self.actor.mailbox.order_crashed(self.generation, crash.reason.to_string()).is_err() {
+                return;
+            }
+            if too_often {
+                self.actor.mailbox.order_gives_up(self.generation);
+                return;
+            }
+            let pause = self.world.jitter(self.spec.backoff.ceiling(in_a_row));
+            let closed = poll_fn(|cx| self.actor.mailbox.poll_closed(self.generation, cx));
+            if tokio::time::timeout(pause, closed).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn log(&self, run: u64, crash: &Crash, too_often: bool) {
+        let plugin = self.spec.launcher.plugin();
+        let next = if too_often {
+            let (intensity, period) = (self.spec.intensity, self.spec.period);
+            format!(
+                "; more than {intensity} crashes within {period:?}: the mailbox goes on without it, first in, first out"
+            )
+        } else {
+            String::new()
+        };
+        tracing::error!(
+            target: "playhouse", address = %self.actor.address(), run,
+            backtrace = (!crash.backtrace.is_empty()).then(|| crash.shown_backtrace(8).join("\n")),
+            "its mailbox plugin `{plugin}` {}; no message is lost{next}", crash.reason
+        );
+    }
+
+    /// One run of the policy, to its end.
+    async fn serve(&self, run: u64) -> End {
+        let about = About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
+        let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
+            Ok(policy) => policy,
+            Err(end) => return end,
+        };
+        let Err(end) = self.rounds(&mut *policy).await;
+        // Its own mistakes there are not the kernel's.
+        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(policy))).is_err() {
+            tracing::error!(target: "playhouse", address = %self.actor.address(), "its mailbox plugin panicked while it was dropped");
+        }
+        end
+    }
+
+    async fn rounds(&self, policy: &mut dyn MailboxPolicy) -> Result<std::convert::Infallible, End> {
+        let (mailbox, generation) = (&self.actor.mailbox, self.generation);
+        let rules = self.call(|| policy.rules()).await?;
+        mailbox.order_is_up(generation, rules)?;
+        let mut arrivals = Arrivals::default();
+        let mut rounds = 0;
+        loop {
+            if !poll_fn(|cx| mailbox.poll_work(generation, cx)).await {
+                return Err(End::Closed);
+            }
+            // All that is there now goes before anything is given out; what comes meanwhile is for the next round.
+            let end = mailbox.order_end(generation)?;
+            while mailbox.arrivals(generation, end, &mut arrivals)? {
+                let keys = self.call(|| policy.put(&arrivals)).await?;
+                let dropped = mailbox.drop_chosen(generation, &keys, &arrivals)?;
+                if !dropped.is_empty() {
+                    let chosen = arrivals.excess == Excess::NONE;
+                    let reason = if chosen { DeadReason::Abandoned } else { DeadReason::Overflow };
+                    self.world.bury(&self.actor, dropped, &reason, true);
+                    self.world.idle_hint.notify_waiters();
+                }
+            }
+            if let Some((most, overdue)) = mailbox.asked_for(generation)? {
+                let keys = self.call(|| policy.take(most, overdue)).await?;
+                mailbox.give(generation, &keys, (most, overdue))?;
+            }
+            if rounds % ROUNDS_A_CHECK == 0 {
+                mailbox.check_size(generation, self.call(|| policy.size()).await?)?;
+            }
+            rounds += 1;
+            tokio::task::coop::consume_budget().await;
+        }
+    }
+
+    /// A call of the policy's code under its timeout and a net for panics; it ends when the mailbox closes.
+    async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
+        let limit = self.spec.timeout;
+        let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
+        let mut timed = pin!(tokio::time::timeout(limit, caught));
+        let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),
+        });
+        let reason = match answer.await? {
+            Ok(Ok(Ok(value))) => return Ok(value),
+            Ok(Ok(Err(crash))) => return Err(End::Crashed(crash)),
+            Ok(Err(panic)) => CrashReason::Panic { message: panic_message(&*panic) },
+            Err(_) => CrashReason::Timeout { limit },
+        };
+        Err(End::Crashed(Crash::new(reason)))
+    }
+}

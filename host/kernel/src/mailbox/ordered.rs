@@ -1,0 +1,201 @@
+//! What a mailbox with a policy offers to its clerk. All that the clerk does waits outside the lock; in here it only looks,
+//! and moves messages in one go.
+
+use std::task::{Context, Poll, Waker};
+
+use super::order::Breach;
+use super::{Inner, Mailbox, Signal, remember};
+use crate::message::Message;
+use crate::policy::{Arrivals, Key, PolicyState, Rules};
+
+/// Why a clerk cannot do what it wants.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The mailbox was closed since it began.
+    Closed,
+    /// Its policy broke the contract.
+    Breach(Breach),
+}
+
+impl Inner {
+    /// How many messages the lanes that sleep have asked for. Those that were woken have not looked yet, and have theirs.
+    pub(super) fn wanted(&self) -> usize {
+        let asleep = self.seats.iter().enumerate().filter(|(lane, _)| self.idle & super::bit(*lane) != 0);
+        asleep.map(|(_, seat)| seat.wants).sum()
+    }
+
+    /// The clerk, if there is something for it to do.
+    pub(super) fn clerk_for_work(&mut self) -> Option<Waker> {
+        let wanted = self.wanted();
+        let order = self.order.as_mut()?;
+        if order.decides() && order.has_work(wanted) { order.clerk.take() } else { None }
+    }
+
+    /// The lanes that wait for the mailbox to be empty, which it is now. Without a policy there are none: what a lane waits
+    /// for comes to it, then.
+    pub(super) fn drained_lanes(&mut self) -> Vec<Waker> {
+        if self.order.is_none() || self.waiting() > 0 {
+            return Vec::new();
+        }
+        let mut wakers = Vec::new();
+        for (lane, seat) in self.seats.iter_mut().enumerate() {
+            if seat.signal == Signal::Drain && self.idle & super::bit(lane) != 0 {
+                self.idle &= !super::bit(lane);
+                wakers.extend(seat.consumer.take());
+            }
+        }
+        wakers
+    }
+
+    /// No clerk has business here any more. Returns the one that waits.
+    pub(super) fn dismiss_clerk(&mut self) -> Option<Waker> {
+        let order = self.order.as_mut()?;
+        order.generation += 1;
+        order.state = PolicyState::Ended;
+        order.clerk.take()
+    }
+}
+
+impl Mailbox {
+    /// For a clerk that begins: the generation that it serves; none without a policy.
+    pub(super) fn begin_order(&self) -> Option<u64> {
+        let mut inner = self.inner.lock();
+        let order = inner.order.as_mut()?;
+        order.state = PolicyState::Starting;
+        order.tell_all_again();
+        Some(order.generation)
+    }
+
+    /// Runs `act` if the clerk of this generation has business here.
+    fn serve<T>(&self, generation: u64, act: impl FnOnce(&mut Inner) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let mut inner = self.inner.lock();
+        match &inner.order {
+            Some(order) if order.generation == generation && !inner.closed => act(&mut inner),
+            _ => Err(Refusal::Closed),
+        }
+    }
+
+    /// A run of the policy is up.
+    pub(super) fn order_is_up(&self, generation: u64, rules: Rules) -> Result<(), Refusal> {
+        self.serve(generation, |inner| {
+            let order = inner.order.as_mut().expect("it was looked at");
+            (order.state, order.rules) = (PolicyState::Running, rules);
+            Ok(())
+        })
+    }
+
+    /// A run crashed: the next one is told of all messages again. Meanwhile they wait.
+    pub(super) fn order_crashed(&self, generation: u64, why: String) -> Result<(), Refusal> {
+        self.serve(generation, |inner| {
+            let order = inner.order.as_mut().expect("it was looked at");
+            (order.state, order.crashes, order.last_crash) = (PolicyState::Starting, order.crashes + 1, Some(why));
+            order.tell_all_again();
+            Ok(())
+        })
+    }
+
+    /// There will be no more runs: all messages are there for the lanes, in the order in which they came.
+    pub(super) fn order_gives_up(&self, generation: u64) {
+        let wakers = self.serve(generation, |inner| {
+            let order = inner.order.as_mut().expect("it was looked at");
+            order.state = PolicyState::GaveUp;
+            for Message { envelope, body } in order.drain() {
+                inner.log.append(&envelope, &body);
+            }
+            let lane = if inner.log.len() > 0 { inner.next_lane() } else { None };
+            Ok([lane, inner.next_sender(&self.spec)])
+        });
+        wakers.into_iter().flatten().flatten().for_each(Waker::wake);
+    }
+
+    /// Resolves when there is something to do; `false` when the mailbox was closed.
+    pub(super) fn poll_work(&self, generation: u64, cx: &Context<'_>) -> Poll<bool> {
+        let work = self.serve(generation, |inner| {
+            let wanted = inner.wanted();
+            let order = inner.order.as_mut().expect("it was looked at");
+            let work = order.has_work(wanted);
+            if !work {
+                remember(&mut order.clerk, cx);
+            }
+            Ok(work)
+        });
+        match work {
+            Ok(true) => Poll::Ready(true),
+            Ok(false) => Poll::Pending,
+            Err(_) => Poll::Ready(false),
+        }
+    }
+
+    /// Resolves when the mailbox is closed.
+    pub(super) fn poll_closed(&self, generation: u64, cx: &Context<'_>) -> Poll<()> {
+        let open = self.serve(generation, |inner| {
+            remember(&mut inner.order.as_mut().expect("it was looked at").clerk, cx);
+            Ok(())
+        });
+        if open.is_ok() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Messages with smaller keys are there now.
+    pub(super) fn order_end(&self, generation: u64) -> Result<Key, Refusal> {
+        self.serve(generation, |inner| Ok(inner.order.as_ref().expect("it was looked at").next_key()))
+    }
+
+    /// Messages that the run is to be told of; false when there are no more before `end`.
+    pub(super) fn arrivals(&self, generation: u64, end: Key, arrivals: &mut Arrivals) -> Result<bool, Refusal> {
+        self.serve(generation, |inner| {
+            let order = inner.order.as_mut().expect("it was looked at");
+            Ok(order.tell(end, &inner.log, &self.spec, arrivals))
+        })
+    }
+
+    /// Takes out what the run drops of what it knows.
+    pub(super) fn drop_chosen(
+        &self,
+        generation: u64,
+        keys: &[Key],
+        arrivals: &Arrivals,
+    ) -> Result<Vec<Message>, Refusal> {
+        let (dropped, wakers) = self.serve(generation, |inner| {
+            let order = inner.order.as_mut().expect("it was looked at");
+            let dropped = order.drop_these(keys, arrivals.excess).map_err(Refusal::Breach)?;
+            let mut wakers = if dropped.is_empty() { Vec::new() } else { inner.drained_lanes() };
+            wakers.extend(inner.next_sender(&self.spec));
+            Ok((dropped, wakers))
+        })?;
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(dropped)
+    }
+
+    /// How many messages the lanes ask for, as far as there are any, and the one that is overdue.
+    pub(super) fn asked_for(&self, generation: u64) -> Result<Option<(u32, Option<Key>)>, Refusal> {
+        self.serve(generation, |inner| {
+            let wanted = inner.wanted();
+            let order = inner.order.as_ref().expect("it was looked at");
+            let most = u32::try_from(wanted.min(order.available())).unwrap_or(u32::MAX);
+            Ok((most > 0).then(|| (most, order.overdue(&self.spec))))
+        })
+    }
+
+    /// Gives the lanes what the run says is next.
+    pub(super) fn give(
+        &self,
+        generation: u64,
+        keys: &[Key],
+        (most, overdue): (u32, Option<Key>),
+    ) -> Result<(), Refusal> {
+        let lane = self.serve(generation, |inner| {
+            let order = inner.order.as_mut().expect("it was looked at");
+            order.give(keys, most, overdue, &mut inner.log).map_err(Refusal::Breach)?;
+            Ok(inner.next_lane())
+        })?;
+        lane.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Whether the run has as many messages as it should.
+    pub(super) fn check_size(&self, generation: u64, size: u64) -> Result<(), Refusal> {
+        self.serve(generation, |inner| {
+            inner.order.as_ref().expect("it was looked at").check_size(size).map_err(Refusal::Breach)
+        })
+    }
+}

@@ -1,0 +1,115 @@
+//! What people see of a mailbox that had no room: counters, and one warning for each episode. All of it is off the path of a
+//! message that finds room.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::Overflow;
+use crate::dead_letter::DeadReason;
+use crate::policy::PolicyView;
+
+/// A mailbox that was not full for so long begins a new episode when it is full again. Without this, one that fills and
+/// drains all the time, as a healthy pipeline's does, would warn all the time.
+const QUIET: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Pressure {
+    /// When it was last seen full.
+    last_full: Mutex<Option<Instant>>,
+    episodes: AtomicU64,
+    refused: AtomicU64,
+    dropped: AtomicU64,
+    abandoned: AtomicU64,
+    blocked: AtomicU64,
+    blocked_us: AtomicU64,
+    longest_us: AtomicU64,
+}
+
+/// What became of messages that found no room in a mailbox, so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PressureView {
+    /// How often it became full, after it had not been for ten seconds. Each is a warning in the log.
+    pub episodes: u64,
+    /// Messages that were refused, or that waited for room in vain.
+    pub refused: u64,
+    /// Messages that an overflow rule dropped.
+    pub dropped: u64,
+    /// Messages that a mailbox's policy dropped though there was room.
+    pub abandoned: u64,
+    /// Senders that wait for room now.
+    pub blocked_now: usize,
+    /// How often a sender had to wait for room.
+    pub blocked: u64,
+    /// How long senders waited, all together, those that wait now not included.
+    pub blocked_for: Duration,
+    /// How long one of them waited at most.
+    pub longest_block: Duration,
+}
+
+/// What people see of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxView {
+    /// Messages that wait in it; those that came back to an instance are not here any more.
+    pub waiting: usize,
+    /// Their bytes, headers included.
+    pub bytes: usize,
+    /// Most messages that ever waited at the end of a delivery.
+    pub most: usize,
+    /// Most messages that may wait.
+    pub capacity: usize,
+    /// What happens, now, to a message that finds it full.
+    pub overflow: Overflow,
+    /// What became of messages that found no room.
+    pub pressure: PressureView,
+    /// Its policy, if it has one.
+    pub policy: Option<PolicyView>,
+}
+
+impl Pressure {
+    /// It is full. True when this begins an episode.
+    pub(super) fn is_full(&self) -> bool {
+        let now = Instant::now();
+        let before = self.last_full.lock().replace(now);
+        let begins = before.is_none_or(|before| now.duration_since(before) >= QUIET);
+        self.episodes.fetch_add(u64::from(begins), Relaxed);
+        begins
+    }
+
+    /// A message that found no room became a dead letter, or was refused to who sent it.
+    pub(super) fn count(&self, reason: &DeadReason) {
+        let counter = match reason {
+            DeadReason::MailboxFull => &self.refused,
+            DeadReason::Overflow => &self.dropped,
+            DeadReason::Abandoned => &self.abandoned,
+            _ => return,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn begins_to_wait(&self) {
+        self.blocked.fetch_add(1, Relaxed);
+    }
+
+    /// A sender waited for room, and does not any more.
+    pub(super) fn waited(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.blocked_us.fetch_add(us, Relaxed);
+        self.longest_us.fetch_max(us, Relaxed);
+    }
+
+    pub(super) fn view(&self, blocked_now: usize) -> PressureView {
+        PressureView {
+            episodes: self.episodes.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            abandoned: self.abandoned.load(Relaxed),
+            blocked_now,
+            blocked: self.blocked.load(Relaxed),
+            blocked_for: Duration::from_micros(self.blocked_us.load(Relaxed)),
+            longest_block: Duration::from_micros(self.longest_us.load(Relaxed)),
+        }
+    }
+}

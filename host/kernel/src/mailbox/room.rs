@@ -1,0 +1,115 @@
+//! How messages get into a mailbox that is locked: one, a run of records, or a whole buffer of them.
+
+use std::ops::Range;
+
+use playhouse_frame::HEADER_BYTES;
+
+use super::{Inner, MailboxSpec, Overflow};
+use crate::log::{first_record, message_of};
+use crate::message::{Envelope, Message};
+
+/// Lets messages in while the mailbox is locked once for all of them.
+pub(crate) struct Room<'a> {
+    spec: &'a MailboxSpec,
+    inner: &'a mut Inner,
+    /// What [`Overflow::DropOldest`] pushed out.
+    pub(crate) displaced: Vec<Message>,
+    /// A message found no room of its own.
+    pub(super) full: bool,
+}
+
+impl<'a> Room<'a> {
+    pub(super) fn new(spec: &'a MailboxSpec, inner: &'a mut Inner) -> Self {
+        Self { spec, inner, displaced: Vec::new(), full: false }
+    }
+
+    /// Whether there is room for a body of so many bytes, as far as the overflow rule makes it.
+    fn make_room(&mut self, body_bytes: usize) -> bool {
+        while !self.inner.has_room(self.spec, body_bytes) {
+            self.full = true;
+            if self.inner.order.is_some() {
+                // Nobody but the policy drops what it knows of.
+                return self.inner.has_room_to_choose(self.spec, body_bytes);
+            }
+            if self.spec.overflow != Overflow::DropOldest {
+                return false;
+            }
+            self.displaced.extend(self.inner.log.pop());
+        }
+        true
+    }
+
+    /// Appends the message, or says that there is no room for it.
+    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
+        if !self.make_room(body.len()) {
+            return false;
+        }
+        match &mut self.inner.order {
+            Some(order) if order.decides() => {
+                order.arrive(Message { envelope: *envelope, body: body.to_vec() });
+            }
+            _ => self.inner.log.append(envelope, body),
+        }
+        self.inner.accepted += 1;
+        true
+    }
+
+    /// Appends the first of `messages` records, as many as have room: how many these are, and their bytes.
+    pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
+        let policy = self.inner.order.is_some();
+        if !policy && self.inner.has_room_for(self.spec, messages, records.len()) {
+            self.append_run(records, messages);
+            return (messages, records.len());
+        }
+        let (mut fit, mut bytes) = (0, 0);
+        if policy || self.spec.overflow == Overflow::DropOldest {
+            while fit < messages {
+                let record = first_record(&records[bytes..]);
+                if !self.make_room(record.len() - HEADER_BYTES) {
+                    break;
+                }
+                self.append_run(record, 1);
+                fit += 1;
+                bytes += record.len();
+            }
+            return (fit, bytes);
+        }
+        self.full = true;
+        while fit < messages {
+            let more = first_record(&records[bytes..]).len();
+            let alone = self.inner.log.len() + fit == 0;
+            if !alone && !self.inner.has_room_for(self.spec, fit + 1, bytes + more) {
+                break;
+            }
+            fit += 1;
+            bytes += more;
+        }
+        if fit > 0 {
+            self.append_run(&records[..bytes], fit);
+        }
+        (fit, bytes)
+    }
+
+    fn append_run(&mut self, records: &[u8], messages: usize) {
+        match &mut self.inner.order {
+            Some(order) if order.decides() => {
+                debug_assert_eq!(messages, 1, "with a policy they come one by one");
+                order.arrive(message_of(records));
+            }
+            _ => self.inner.log.append_run(records, messages),
+        }
+        self.inner.accepted += messages as u64;
+    }
+
+    /// Appends `messages` records that lie there in `bytes`, if all of them have room, without a copy: they take the buffer along,
+    /// and what lay behind them is left.
+    pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
+        let fits = self.inner.order.is_none() && self.inner.has_room_for(self.spec, messages, records.len());
+        if fits {
+            let rest = bytes.split_off(records.end);
+            self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);
+            self.inner.accepted += messages as u64;
+        }
+        fits
+    }
+}

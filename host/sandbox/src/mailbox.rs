@@ -1,0 +1,106 @@
+//! A loaded mailbox plugin: compiled, checked, linked; and the launcher that makes runs of it for one mailbox. `run` is one of
+//! those runs, `contract` the types that cross.
+
+mod contract;
+mod run;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use playhouse_kernel::{About, BoxFuture, Config, Crash, MailboxPolicy, PolicyLauncher};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+use crate::component::{self, Interface, LoadError, function};
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::plugin::{PluginInfo, compile, sha256_hex};
+use crate::sandbox::Shared;
+
+pub(crate) use contract::MAILBOX;
+use contract::{PolicyParams, PolicyResults, PutParams, PutResults, SizeResults, TakeParams, TakeResults};
+pub(crate) use run::{Desk, add_to};
+
+/// A component that can decide about a mailbox. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct MailboxPlugin {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    checked: Checked,
+    sandbox: Arc<Shared>,
+    info: PluginInfo,
+}
+
+impl MailboxPlugin {
+    pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
+        component::sniff(file, wasm)?;
+        let sha256 = sha256_hex(wasm);
+        let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
+        let checked = check(file, &sandbox.mailbox_linker, &component)?;
+        let Interface { imports, exports, hooks } = Interface::of(&component);
+        let info = PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, compiled };
+        Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info }) })
+    }
+
+    /// The name it was loaded under.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// What is known about it.
+    pub fn info(&self) -> &PluginInfo {
+        &self.inner.info
+    }
+
+    /// Makes runs of this plugin for the mailbox of one actor. `limits` are those of one run; the CPU time is that of one
+    /// call. What it writes, to either stream, goes to `output` as lines of the actor's standard error.
+    pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn PolicyLauncher> {
+        Arc::new(Launcher { plugin: self.inner.clone(), limits, config, output })
+    }
+}
+
+/// What the runs for one mailbox have in common.
+struct Launcher {
+    plugin: Arc<Inner>,
+    limits: Limits,
+    config: Config,
+    output: Arc<dyn Output>,
+}
+
+impl PolicyLauncher for Launcher {
+    fn launch(&self, about: About) -> BoxFuture<'_, Result<Box<dyn MailboxPolicy>, Crash>> {
+        Box::pin(async move { Ok(Box::new(run::Run::launch(self, about).await?) as Box<dyn MailboxPolicy>) })
+    }
+
+    fn plugin(&self) -> &str {
+        &self.plugin.name
+    }
+}
+
+/// A component that can decide about a mailbox: its imports are there, its exports have the right types.
+pub(crate) struct Checked {
+    pre: InstancePre<Desk>,
+    policy: ComponentExportIndex,
+    put: ComponentExportIndex,
+    take: ComponentExportIndex,
+    size: ComponentExportIndex,
+}
+
+/// Checks all that can be checked before it runs.
+pub(crate) fn check(file: &Path, linker: &Linker<Desk>, component: &Component) -> Result<Checked, LoadError> {
+    let Some(mailbox) = component.get_export_index(None, MAILBOX) else {
+        let found = Interface::of(component).exports;
+        return Err(LoadError::NoMailbox { file: file.to_owned(), found });
+    };
+    let policy = function::<PolicyParams, PolicyResults>(file, component, &mailbox, MAILBOX, "policy")?;
+    let put = function::<PutParams, PutResults>(file, component, &mailbox, MAILBOX, "put")?;
+    let take = function::<TakeParams, TakeResults>(file, component, &mailbox, MAILBOX, "take")?;
+    let size = function::<(), SizeResults>(file, component, &mailbox, MAILBOX, "size")?;
+    let pre = linker.instantiate_pre(component).map_err(|error| {
+        let (import, message) = component::missing_import(component, &error);
+        LoadError::MailboxImport { file: file.to_owned(), import, message }
+    })?;
+    Ok(Checked { pre, policy, put, take, size })
+}

@@ -1,0 +1,105 @@
+//! The types of the interface `mailbox` in `wit/actor.wit`, as Rust. Wasmtime checks each of them against a component when it
+//! is loaded.
+
+use std::sync::Arc;
+
+use playhouse_kernel as kernel;
+use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
+
+/// The export that makes a component a mailbox plugin.
+pub(crate) const MAILBOX: &str = "playhouse:actor/mailbox@0.1.0";
+/// What a mailbox plugin may import, besides WASI.
+pub(super) const MAILBOX_HOST: &str = "playhouse:actor/mailbox-host@0.1.0";
+
+pub(super) type PolicyParams = (Settings,);
+pub(super) type PolicyResults = (Result<Rules, String>,);
+pub(super) type Policy = TypedFunc<PolicyParams, PolicyResults>;
+/// The prefixes are shared with the kernel, which uses their buffer again.
+pub(super) type PutParams = (Vec<Entry>, Arc<Vec<u8>>, Excess);
+pub(super) type PutResults = (Vec<u64>,);
+pub(super) type Put = TypedFunc<PutParams, PutResults>;
+pub(super) type TakeParams = (u32, Option<u64>);
+pub(super) type TakeResults = (Vec<u64>,);
+pub(super) type Take = TypedFunc<TakeParams, TakeResults>;
+pub(super) type SizeResults = (u64,);
+pub(super) type Size = TypedFunc<(), SizeResults>;
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct Settings {
+    pub(super) address: String,
+    pub(super) capacity: u64,
+    #[component(name = "capacity-bytes")]
+    pub(super) capacity_bytes: u64,
+    pub(super) config: Vec<(String, String)>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(enum)]
+#[repr(u8)]
+#[allow(dead_code)] // made by its number, as the guest gave it
+pub(super) enum WhenFull {
+    #[component(name = "block")]
+    Block,
+    #[component(name = "reject")]
+    Reject,
+    #[component(name = "drop-newest")]
+    DropNewest,
+    #[component(name = "choose")]
+    Choose,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct Rules {
+    #[component(name = "when-full")]
+    when_full: WhenFull,
+    #[component(name = "prefix-bytes")]
+    prefix_bytes: u32,
+}
+
+impl From<Rules> for kernel::Rules {
+    fn from(rules: Rules) -> Self {
+        let when_full = match rules.when_full {
+            WhenFull::Block => kernel::WhenFull::Block,
+            WhenFull::Reject => kernel::WhenFull::Reject,
+            WhenFull::DropNewest => kernel::WhenFull::DropNewest,
+            WhenFull::Choose => kernel::WhenFull::Choose,
+        };
+        Self { when_full, prefix_bytes: rules.prefix_bytes }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct Entry {
+    key: u64,
+    sender: u64,
+    flow: u64,
+    hops: u32,
+    asked: bool,
+    bytes: u32,
+    #[component(name = "prefix-end")]
+    prefix_end: u32,
+}
+
+impl From<&kernel::Entry> for Entry {
+    fn from(entry: &kernel::Entry) -> Self {
+        let kernel::Entry { key, sender, flow, hops, asked, bytes, prefix_end } = *entry;
+        Self { key, sender, flow, hops, asked, bytes, prefix_end }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(super) struct Excess {
+    messages: u32,
+    bytes: u64,
+}
+
+impl From<kernel::Excess> for Excess {
+    fn from(excess: kernel::Excess) -> Self {
+        let kernel::Excess { messages, bytes } = excess;
+        Self { messages, bytes }
+    }
+}

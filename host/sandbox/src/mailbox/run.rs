@@ -1,0 +1,183 @@
+//! One run of a mailbox plugin: a store of its own, the instance in it, and the calls into it.
+
+use std::sync::Arc;
+
+use playhouse_kernel::{About, Arrivals, BoxFuture, Crash, CrashReason, Key, MailboxPolicy, Rules};
+use wasmtime::component::{ComponentNamedList, Lift, Linker, Lower, ResourceTable, TypedFunc, WasmStr};
+use wasmtime::{Store, StoreContextMut, Trap};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::Launcher;
+use super::contract::{Entry, MAILBOX_HOST, Policy, Put, Settings, Size, Take};
+use crate::autopsy::{self, Remains};
+use crate::guest::{MAX_HANDLES, MAX_RANDOM_BYTES, hostcall_bytes, metered};
+use crate::imports::PANIC_BYTES;
+use crate::limits::{CpuMeter, MemoryLimiter};
+use crate::output::{Kind, Lines};
+use crate::sandbox::Admission;
+
+/// All that belongs to one run: the data of its store.
+pub(crate) struct Desk {
+    memory: MemoryLimiter,
+    /// What the guest said about the trap that follows.
+    panic: Option<String>,
+    wasi: WasiCtx,
+    resources: ResourceTable,
+}
+
+impl WasiView for Desk {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl Remains for Desk {
+    fn memory(&self) -> &MemoryLimiter {
+        &self.memory
+    }
+
+    fn panic(&self) -> Option<&String> {
+        self.panic.as_ref()
+    }
+}
+
+/// Adds everything that a mailbox plugin may import: WASI, and a way to say why it panicked. It has nothing to send.
+pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.instance(MAILBOX_HOST)?.func_wrap(
+        "panicked",
+        |mut store: StoreContextMut<'_, Desk>, (message,): (WasmStr,)| {
+            let message = message.to_str(&store)?;
+            let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
+            store.data_mut().panic = Some(message);
+            Err::<(), _>(Trap::UnreachableCodeReached.into())
+        },
+    )
+}
+
+/// Its store goes first when it is dropped, then its right to live.
+pub(super) struct Run {
+    store: Store<Desk>,
+    doors: Doors,
+    settings: Option<Settings>,
+    meter: Arc<CpuMeter>,
+    stderr: Lines,
+    _admission: Admission,
+}
+
+/// The functions that it exports.
+struct Doors {
+    policy: Policy,
+    put: Put,
+    take: Take,
+    size: Size,
+}
+
+impl Run {
+    pub(super) async fn launch(launcher: &Launcher, about: About) -> Result<Self, Crash> {
+        let (plugin, limits) = (&launcher.plugin, launcher.limits);
+        let admission =
+            Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let stderr = Lines::new(Kind::Stderr, about.address.clone(), launcher.output.clone());
+        let mut resources = ResourceTable::new();
+        resources.set_max_capacity(MAX_HANDLES);
+        let desk = Desk {
+            memory: MemoryLimiter::new(limits.memory_bytes),
+            panic: None,
+            wasi: wasi(&plugin.name, &stderr),
+            resources,
+        };
+        let mut store = Store::new(&plugin.sandbox.engine, desk);
+        store.limiter(|desk| &mut desk.memory);
+        store.set_max_component_handles(MAX_HANDLES);
+        store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
+        let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
+        store.epoch_deadline_callback({
+            let meter = meter.clone();
+            move |_: StoreContextMut<'_, Desk>| Ok(meter.ticked())
+        });
+        store.set_epoch_deadline(1);
+        meter.restart(1);
+        let checked = &plugin.checked;
+        let made = metered(&meter, async {
+            let instance = checked.pre.instantiate_async(&mut store).await?;
+            Ok(Doors {
+                policy: instance.get_typed_func(&mut store, checked.policy)?,
+                put: instance.get_typed_func(&mut store, checked.put)?,
+                take: instance.get_typed_func(&mut store, checked.take)?,
+                size: instance.get_typed_func(&mut store, checked.size)?,
+            })
+        });
+        let made: wasmtime::Result<Doors> = made.await;
+        let doors = made.map_err(|error| {
+            stderr.finish();
+            autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
+        })?;
+        let settings = Settings {
+            address: about.address.to_string(),
+            capacity: about.mailbox.capacity as u64,
+            capacity_bytes: about.mailbox.capacity_bytes as u64,
+            config: launcher.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        };
+        Ok(Self { store, doors, settings: Some(settings), meter, stderr, _admission: admission })
+    }
+
+    /// One call, with the whole budget, and no blame for what an earlier one did. After an error nothing is called any more.
+    async fn call<P, R>(&mut self, door: TypedFunc<P, R>, params: P) -> Result<R, Crash>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        self.meter.restart(1);
+        self.store.set_epoch_deadline(1);
+        self.store.data_mut().memory.refused = None;
+        let called = metered(self.meter.clone(), door.call_async(&mut self.store, params)).await;
+        called.map_err(|error| {
+            self.stderr.finish();
+            autopsy::crash(&error, self.store.data(), self.meter.budget(), &self.stderr)
+        })
+    }
+}
+
+impl MailboxPolicy for Run {
+    fn rules(&mut self) -> BoxFuture<'_, Result<Rules, Crash>> {
+        Box::pin(async move {
+            let settings = self.settings.take().expect("rules are asked for once");
+            let (rules,) = self.call(self.doors.policy, (settings,)).await?;
+            rules.map(Rules::from).map_err(|message| {
+                self.stderr.finish();
+                Crash { stderr: self.stderr.tail(), ..Crash::new(CrashReason::Start { message }) }
+            })
+        })
+    }
+
+    fn put<'a>(&'a mut self, arrivals: &'a Arrivals) -> BoxFuture<'a, Result<Vec<Key>, Crash>> {
+        Box::pin(async move {
+            let entries = arrivals.entries.iter().map(Entry::from).collect();
+            let params = (entries, arrivals.prefixes.clone(), arrivals.excess.into());
+            Ok(self.call(self.doors.put, params).await?.0)
+        })
+    }
+
+    fn take(&mut self, most: u32, overdue: Option<Key>) -> BoxFuture<'_, Result<Vec<Key>, Crash>> {
+        Box::pin(async move { Ok(self.call(self.doors.take, (most, overdue)).await?.0) })
+    }
+
+    fn size(&mut self) -> BoxFuture<'_, Result<u64, Crash>> {
+        Box::pin(async move { Ok(self.call(self.doors.size, ()).await?.0) })
+    }
+}
+
+/// Clocks, random numbers and one stream to write to; nothing else.
+fn wasi(name: &str, stderr: &Lines) -> WasiCtx {
+    WasiCtx::builder()
+        .arg(name)
+        .stdout(stderr.clone())
+        .stderr(stderr.clone())
+        .max_random_size(MAX_RANDOM_BYTES)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .socket_addr_check(|_, _| Box::pin(async { false }))
+        .build()
+}

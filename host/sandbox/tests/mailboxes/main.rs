@@ -1,0 +1,280 @@
+//! Mailbox plugins as components: what they decide, and how they go wrong (`tests/guests/clerk`).
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use playhouse_kernel::{
+    ActorSpec, Address, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Outcome, Plan, PolicySpec, PolicyState,
+    PolicyView,
+};
+use playhouse_sandbox::{Limits, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One sandbox for all, and the two plugins, built now if need be.
+struct House {
+    sandbox: Sandbox,
+    clerk: MailboxPlugin,
+    priority: MailboxPlugin,
+}
+
+static HOUSE: LazyLock<House> = LazyLock::new(|| {
+    let build =
+        ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "clerk", "--package", "priority"];
+    assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success(), "cargo {build:?} failed");
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 64, ..SandboxConfig::default() }).unwrap();
+    let load =
+        |name: &str| sandbox.load_mailbox(name, &target.join(format!("wasm32-wasip2/guest/{name}.wasm"))).unwrap();
+    let (clerk, priority) = (load("clerk"), load("priority"));
+    House { sandbox, clerk, priority }
+});
+
+/// Keeps what plugins write: stream, address and line.
+#[derive(Default)]
+struct Kept(Mutex<Vec<String>>);
+
+impl Output for Kept {
+    fn stdout(&self, from: &Address, line: &[u8], _: bool) {
+        self.0.lock().unwrap().push(format!("stdout {from} {}", String::from_utf8_lossy(line)));
+    }
+
+    fn stderr(&self, from: &Address, line: &[u8]) {
+        self.0.lock().unwrap().push(format!("stderr {from} {}", String::from_utf8_lossy(line)));
+    }
+}
+
+/// Notes the bodies that it handles.
+#[derive(Clone, Default)]
+struct Shop(Arc<Mutex<Vec<String>>>);
+
+struct Open(Shop, Hand);
+
+impl Launcher for Shop {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let behavior: Box<dyn Behavior> = Box::new(Open(self.clone(), hand));
+        Box::pin(async { Ok(behavior) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "shop"
+    }
+}
+
+impl Behavior for Open {
+    fn hand(&mut self) -> &mut Hand {
+        &mut self.1
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        while self.1.current().is_some() {
+            self.0.0.lock().unwrap().push(String::from_utf8_lossy(self.1.body()).into_owned());
+            self.1.finish(Outcome::Done(None));
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A shop that waits for a person's start, with a plugin at its mailbox.
+struct Play {
+    kernel: Kernel,
+    shop: Shop,
+    output: Arc<Kept>,
+}
+
+fn shop_address() -> Address {
+    Address::parse("/shop").unwrap()
+}
+
+impl Play {
+    fn start(plugin: &MailboxPlugin, config: &[(&str, &str)], change: impl FnOnce(&mut ActorSpec)) -> Self {
+        let (shop, output) = (Shop::default(), Arc::new(Kept::default()));
+        let limits = Limits { memory_bytes: 8 << 20, cpu: Duration::from_millis(50) };
+        let config: BTreeMap<_, _> = config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let mut policy = PolicySpec::new(plugin.launcher(limits, config, output.clone()));
+        policy.backoff.max = Duration::from_millis(20);
+        policy.timeout = PATIENCE;
+        let mut spec = ActorSpec::new(shop_address(), Arc::new(shop.clone()));
+        (spec.start, spec.policy) = (playhouse_kernel::StartKind::Manual, Some(policy));
+        change(&mut spec);
+        let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
+        Self { kernel, shop, output }
+    }
+
+    async fn tell(&self, bodies: &[&str]) {
+        for body in bodies {
+            self.kernel.tell(&shop_address(), body.as_bytes(), PATIENCE).await.unwrap();
+        }
+    }
+
+    async fn policy(&self) -> PolicyView {
+        self.kernel.actors().await.pop().unwrap().mailbox.policy.unwrap()
+    }
+
+    /// Waits until the plugin is in this state.
+    async fn until(&self, state: PolicyState) -> PolicyView {
+        loop {
+            let policy = self.policy().await;
+            if policy.state == state {
+                return policy;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets the shop handle everything, and returns what it did.
+    async fn open(&self) -> Vec<String> {
+        self.kernel.resume(&shop_address()).await;
+        self.kernel.idle().await;
+        self.shop.0.lock().unwrap().clone()
+    }
+
+    fn letters(&self) -> Vec<String> {
+        let letters = self.kernel.dead_letters();
+        letters.iter().map(|l| format!("{} {}", l.reason.kind(), String::from_utf8_lossy(&l.message.body))).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_component_decides_the_order_and_what_goes() {
+    let play = Play::start(&HOUSE.priority, &[("default", "5")], |spec| spec.mailbox.capacity = 4);
+    // One by one, so that it is told of each before the next finds the mailbox full.
+    for body in ["1 low", "9 high", "none", "9 higher", "0 lowest", "7 late"] {
+        play.tell(&[body]).await;
+        while play.kernel.actors().await[0].waiting > 4 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(play.letters(), ["overflow 0 lowest", "overflow 1 low"]);
+    assert_eq!(play.open().await, ["9 high", "9 higher", "7 late", "none"]);
+}
+
+#[tokio::test]
+async fn a_thousand_messages_at_once_come_in_order() {
+    let play = Play::start(&HOUSE.priority, &[], |_| {});
+    let bodies: Vec<_> = (0..1000).map(|n| format!("{} {n}", n % 10)).collect();
+    play.tell(&bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let handled = play.open().await;
+    let mut expected = bodies.clone();
+    expected.sort_by_key(|body| std::cmp::Reverse(body.as_bytes()[0]));
+    assert_eq!(handled, expected, "the sort is stable");
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_has_its_typed_reason_and_loses_no_message() {
+    for (at, fault, kind, says) in [
+        ("policy", "refuse", "start", "failed to start: not for /shop with room for 1024"),
+        ("put", "panic", "panic", "panicked: as its config says (tests/guests/clerk/src/lib.rs:"),
+        ("put", "trap", "trap", "trapped: "),
+        ("take", "loop", "cpu", "used up its CPU budget of 50ms"),
+        ("take", "memory", "memory", "ran out of memory (limits.memory is 8388608 bytes)"),
+        ("put", "stack", "stack", "overflowed its call stack"),
+        ("put", "unknown", "bad-order", "dropped the message 4711, which it does not have"),
+        ("take", "unknown", "bad-order", "gave the message 4711, which it does not have"),
+        ("take", "twice", "bad-order", "gave "),
+        ("take", "none", "bad-order", "gave none of the 3 messages that it has"),
+        ("size", "lies", "bad-order", "says that it has 4 messages, and it has 3"),
+        ("size", "panic", "panic", "as its config says"),
+    ] {
+        let play = Play::start(&HOUSE.clerk, &[("at", at), ("fault", fault)], |spec| {
+            spec.policy.as_mut().unwrap().intensity = 1;
+        });
+        play.tell(&["a", "b", "c"]).await;
+        if at == "take" {
+            play.kernel.resume(&shop_address()).await;
+        }
+        let policy = play.until(PolicyState::GaveUp).await;
+        let last = policy.last_crash.unwrap();
+        assert!(last.contains(says), "{kind} in {at}: {last}");
+        assert_eq!(policy.crashes, 2, "{fault} in {at}");
+        assert_eq!(play.open().await, ["a", "b", "c"], "{fault} in {at}");
+        assert!(play.letters().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_run_after_a_crash_is_told_of_all_that_waits() {
+    let play = Play::start(&HOUSE.clerk, &[("fault", "third")], |_| {});
+    for (n, body) in ["a", "b", "c"].into_iter().enumerate() {
+        play.tell(&[body]).await;
+        // It is told of each alone.
+        while play.output.0.lock().unwrap().len() <= n {
+            tokio::task::yield_now().await;
+        }
+    }
+    while play.policy().await.crashes == 0 {
+        tokio::task::yield_now().await;
+    }
+    play.tell(&["d"]).await;
+    assert_eq!(play.open().await, ["a", "b", "c", "d"]);
+    let PolicyView { state, crashes, last_crash, .. } = play.policy().await;
+    assert_eq!((state, crashes), (PolicyState::Running, 1));
+    assert!(last_crash.unwrap().contains("the third one came"));
+}
+
+#[tokio::test]
+async fn what_it_writes_is_the_actors_stderr() {
+    let play = Play::start(&HOUSE.clerk, &[("at", "put"), ("fault", "print")], |_| {});
+    play.tell(&["x"]).await;
+    play.open().await;
+    assert_eq!(*play.output.0.lock().unwrap(), ["stderr /shop a line of put", "stderr /shop an error of put"]);
+}
+
+#[tokio::test]
+async fn its_run_is_one_of_the_instances_and_ends_with_the_play() {
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
+    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+    LazyLock::force(&HOUSE);
+    let plugin = sandbox.load_mailbox("clerk", &target.join("wasm32-wasip2/guest/clerk.wasm")).unwrap();
+    let play = Play::start(&plugin, &[], |_| {});
+    play.until(PolicyState::Running).await;
+    assert_eq!(sandbox.instances(), 1);
+    play.kernel.shut_down();
+    play.kernel.over().await;
+    while sandbox.instances() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_mailbox_plugin_is_refused_with_what_it_is() {
+    let sandbox = &HOUSE.sandbox;
+    let load = |wat: &str| sandbox.load_mailbox_bytes("it", &wat::parse_str(wat).unwrap()).map(drop).unwrap_err();
+    let nothing = load("(component)");
+    assert_eq!(
+        nothing.to_string(),
+        "`it` does not export `playhouse:actor/mailbox@0.1.0`, so it cannot decide about a mailbox; it exports nothing. \
+         Build it with `export_mailbox!` of playhouse-sdk, or for the world `mailbox-plugin` of wit/actor.wit"
+    );
+    let wrong = load(
+        r#"(component
+          (core module $m (func (export "f") (result i32) i32.const 0))
+          (core instance $i (instantiate $m))
+          (func $f (result u32) (canon lift (core func $i "f")))
+          (instance $mailbox (export "policy" (func $f)))
+          (export "playhouse:actor/mailbox@0.1.0" (instance $mailbox)))"#,
+    );
+    let LoadError::WrongType { item, .. } = wrong else { panic!("{wrong}") };
+    assert_eq!(item, "playhouse:actor/mailbox@0.1.0#policy");
+    let clerk = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/clerk.wasm");
+    let as_actor = sandbox.load("clerk", Path::new(&clerk)).map(drop).unwrap_err();
+    let LoadError::MissingExport { found, .. } = as_actor else { panic!("{as_actor}") };
+    assert_eq!(found, ["playhouse:actor/mailbox@0.1.0"]);
+    let looked_at = playhouse_sandbox::inspect(Path::new(&clerk)).unwrap();
+    assert!(looked_at.is_mailbox && looked_at.mailbox_obstacle.is_none() && looked_at.obstacle.is_some());
+    assert!(looked_at.imports.iter().all(|import| import.starts_with("wasi:") || import.contains("mailbox-host")));
+}

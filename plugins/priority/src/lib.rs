@@ -1,0 +1,160 @@
+//! Shows a mailbox plugin: urgent messages first, those of one priority in the order in which they came. When the mailbox is
+//! full, the least urgent message goes, and of those the latest.
+//!
+//! - Config: `field`, the name of a JSON body's field that holds the priority, a whole number or its text; without it, the
+//!   number that the body begins with, as in `7 fix the roof`. `first`, `"highest"` (the default) or `"lowest"`: which numbers are
+//!   urgent. `default`, the priority of a body that has none; 0 if not given. `look`, how many bytes of a body are looked at; 1024.
+//! - Nobody starves: the host's `overtakes` bounds how many later messages go before one.
+
+mod field;
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use playhouse_sdk::mailbox::{Arrivals, Key, Mailbox, Rules, Settings, Taking, WhenFull};
+use playhouse_sdk::{Result, export_mailbox};
+
+#[derive(Default)]
+struct Priority {
+    rule: Rule,
+    /// The most urgent first, then in the order in which they came; with what each takes of the mailbox's room.
+    waiting: BTreeMap<(Urgency, Key), u64>,
+}
+
+/// Less is sooner.
+type Urgency = i64;
+
+#[derive(Default)]
+struct Rule {
+    field: Option<String>,
+    lowest_first: bool,
+    default: i64,
+}
+
+impl Rule {
+    fn urgency(&self, prefix: &[u8]) -> Urgency {
+        let found = match &self.field {
+            Some(field) => field::number(prefix, field),
+            None => leading_number(prefix),
+        };
+        let priority = found.unwrap_or(self.default);
+        if self.lowest_first { priority } else { priority.saturating_neg() }
+    }
+}
+
+/// The whole number that a body begins with.
+fn leading_number(body: &[u8]) -> Option<i64> {
+    let sign = usize::from(body.first() == Some(&b'-'));
+    let digits = body[sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&body[..sign + digits]).ok()?.parse().ok()
+}
+
+impl Mailbox for Priority {
+    fn policy(&mut self, settings: &Settings) -> Result<Rules> {
+        for key in settings.config.keys() {
+            if !["field", "first", "default", "look"].contains(&key.as_str()) {
+                bail!("`{key}` in the mailbox's config: the keys are `field`, `first`, `default` and `look`");
+            }
+        }
+        let lowest_first = match settings.config.get("first").map(String::as_str) {
+            None | Some("highest") => false,
+            Some("lowest") => true,
+            Some(other) => bail!("`first = {other:?}` in the mailbox's config: it is \"highest\" or \"lowest\""),
+        };
+        let default = settings.read("default")?.unwrap_or(0);
+        self.rule = Rule { field: settings.config.get("field").cloned(), lowest_first, default };
+        Ok(Rules { when_full: WhenFull::Choose, prefix_bytes: settings.read("look")?.unwrap_or(1024) })
+    }
+
+    fn put(&mut self, arrivals: &Arrivals) -> Vec<Key> {
+        for arrival in arrivals.iter() {
+            // A notice is the kernel's, and its body means nothing here.
+            let prefix = if arrival.is_notice() { &[] } else { arrival.prefix };
+            self.waiting.insert((self.rule.urgency(prefix), arrival.key), arrival.size());
+        }
+        let mut excess = arrivals.excess();
+        let mut dropped = Vec::new();
+        while excess.is_some()
+            && let Some(((_, key), size)) = self.waiting.pop_last()
+        {
+            excess.goes(size);
+            dropped.push(key);
+        }
+        dropped
+    }
+
+    fn take(&mut self, taking: Taking) -> Vec<Key> {
+        let overdue = taking.overdue.and_then(|key| self.waiting.keys().find(|(_, other)| *other == key).copied());
+        let mut keys = Vec::with_capacity(taking.most.min(self.waiting.len()));
+        if let Some(place) = overdue {
+            self.waiting.remove(&place);
+            keys.push(place.1);
+        }
+        while keys.len() < taking.most
+            && let Some(((_, key), _)) = self.waiting.pop_first()
+        {
+            keys.push(key);
+        }
+        keys
+    }
+
+    fn size(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+export_mailbox!(Priority);
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::mailbox::testing::Desk;
+
+    use super::*;
+
+    #[test]
+    fn urgent_messages_come_first_and_those_of_one_priority_in_their_order() -> Result {
+        let mut desk = Desk::<Priority>::start(10, [])?;
+        desk.put(["1 a", "5 b", "no number", "-3 c", "5 d", "1 e"]);
+        assert_eq!(desk.take(2), ["5 b", "5 d"]);
+        desk.put(["9 f"]);
+        assert_eq!(desk.take(10), ["9 f", "1 a", "1 e", "no number", "-3 c"]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_lowest_may_be_first_and_the_priority_in_a_field_of_json() -> Result {
+        let mut desk = Desk::<Priority>::start(10, [("field", "level"), ("first", "lowest"), ("default", "2")])?;
+        desk.put([r#"{"level": 3}"#, "no JSON", r#"{"text": "x", "level": "1"}"#]);
+        assert_eq!(desk.take(10), [r#"{"text": "x", "level": "1"}"#, "no JSON", r#"{"level": 3}"#]);
+        Ok(())
+    }
+
+    #[test]
+    fn when_it_is_full_the_least_urgent_goes_and_of_those_the_latest() -> Result {
+        let mut desk = Desk::<Priority>::start(2, [])?;
+        desk.put(["1 a", "1 b", "2 c", "0 d"]);
+        assert_eq!(desk.dropped(), ["0 d", "1 b"]);
+        assert_eq!(desk.take(10), ["2 c", "1 a"]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_overdue_goes_first_however_little_it_matters() -> Result {
+        let mut desk = Desk::<Priority>::start(10, [])?;
+        desk.put(["0 old", "1 a", "2 b"]);
+        assert_eq!(desk.take_overdue(2), ["0 old", "2 b"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_config_is_an_error_that_says_so() {
+        for (key, value, says) in [
+            ("first", "fastest", "`first = \"fastest\"` in the mailbox's config: it is \"highest\" or \"lowest\""),
+            ("default", "x", "`default = \"x\"` in the mailbox's config: invalid digit found in string"),
+            ("urgent", "1", "`urgent` in the mailbox's config: the keys are `field`, `first`, `default` and `look`"),
+        ] {
+            let error = Desk::<Priority>::start(1, [(key, value)]).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), Some(says));
+        }
+    }
+}
