@@ -36,7 +36,7 @@ async fn who_has_nothing_to_do_for_a_time_is_passivated_and_the_next_message_sta
     let journal = Journal::default();
     let kernel = start(vec![idle_stop(noting(&journal).at("/a"))]).await;
     tell(&kernel, "/a", "1").await;
-    sleep(MINUTE - SOON).await;
+    sleep(59 * SOON).await;
     assert_eq!(state_of(&kernel, "/a").await, State::Idle);
     sleep(2 * SOON).await;
     assert_eq!(state_of(&kernel, "/a").await, State::Passivated);
@@ -54,7 +54,7 @@ async fn a_message_in_time_puts_it_off() {
     let kernel = start(vec![idle_stop(noting(&journal).at("/a"))]).await;
     for n in 0..10 {
         tell(&kernel, "/a", &n.to_string()).await;
-        sleep(MINUTE - SOON).await;
+        sleep(59 * SOON).await;
     }
     assert_eq!((kernel.actors().await[0].incarnation, journal.lines().len()), (1, 10));
 }
@@ -273,8 +273,9 @@ async fn messages_that_wait_for_a_gate_keep_the_play_from_being_idle_and_end_as_
     assert_eq!(letters(&kernel), ["stopped x x0"]);
 }
 
-fn bound(most: usize) -> Option<MaxInstances> {
-    Some(MaxInstances { most, key: "the test".into() })
+fn bounded(most: usize, actors: Vec<ActorSpec>) -> Plan {
+    let max_instances = Some(MaxInstances { most, key: "the test".into() });
+    Plan { max_instances, ..plan(actors) }
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,7 +297,7 @@ async fn more_actors_than_instances_take_turns_and_handle_every_message() {
         spec.start = if n % 2 == 0 { StartKind::OnMessage } else { StartKind::Auto };
         spec
     });
-    let kernel = start_plan(&Plan { max_instances: bound(5), ..plan(actors.collect()) }).await;
+    let kernel = start_plan(&bounded(5, actors.collect())).await;
     let began = Instant::now();
     for round in 0..3 {
         for n in 0..50 {
@@ -314,22 +315,11 @@ async fn more_actors_than_instances_take_turns_and_handle_every_message() {
 #[tokio::test(start_paused = true)]
 async fn of_the_idle_ones_the_one_that_was_so_for_longest_makes_room() {
     let journal = Journal::default();
-    let actors = ["/a", "/b", "/c"].map(|at| idle_stop(noting(&journal).at(at)));
-    let kernel = start_plan(&Plan {
-        max_instances: bound(3),
-        ..plan(
-            [
-                actors.to_vec(),
-                vec![{
-                    let mut spec = noting(&journal).at("/d");
-                    spec.start = StartKind::OnMessage;
-                    spec
-                }],
-            ]
-            .concat(),
-        )
-    })
-    .await;
+    let mut actors = ["/a", "/b", "/c"].map(|at| idle_stop(noting(&journal).at(at))).to_vec();
+    let mut on_message = noting(&journal).at("/d");
+    on_message.start = StartKind::OnMessage;
+    actors.push(on_message);
+    let kernel = start_plan(&bounded(3, actors)).await;
     for to in ["/b", "/a", "/c"] {
         sleep(SOON).await;
         tell(&kernel, to, "x").await;
@@ -345,7 +335,7 @@ async fn with_nobody_to_make_room_a_start_waits_in_line_until_somebody_ends() {
     let journal = Journal::default();
     let mut late = recorder(&journal).at("/late");
     late.start = StartKind::OnMessage;
-    let kernel = start_plan(&Plan { max_instances: bound(1), ..plan(vec![recorder(&journal).at("/a"), late]) }).await;
+    let kernel = start_plan(&bounded(1, vec![recorder(&journal).at("/a"), late])).await;
     tell(&kernel, "/late", "x").await;
     sleep(10 * MINUTE).await;
     assert_eq!((state_of(&kernel, "/late").await, kernel.restarts()), (State::Starting, 0));
