@@ -35,6 +35,15 @@ pub mod supervising {
     });
 }
 
+pub mod calling_back {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "calling-back",
+        pub_export_macro: true,
+        generate_all,
+    });
+}
+
 pub mod mailbox_plugin {
     wit_bindgen::generate!({
         path: "../wit",

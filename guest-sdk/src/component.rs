@@ -16,6 +16,12 @@ pub trait Exported: Actor {
     fn slot() -> &'static LocalKey<Slot<Self>>;
 }
 
+/// What an actor of this type says about itself in its component's custom section `playhouse-actor`: whether it keeps something
+/// between messages. `playhouse check` warns when one that does runs in several instances.
+pub const fn facts<A>() -> [u8; 10] {
+    if size_of::<A>() == 0 { *b"state=none" } else { *b"state=some" }
+}
+
 /// Makes a component of a crate: exports this actor to the host. Once in a crate, at its top level.
 ///
 /// On targets other than `wasm` it only checks that the type is an [`Actor`].
@@ -35,7 +41,8 @@ pub trait Exported: Actor {
 /// ```
 ///
 /// Its optional hooks are traits of their own, named after it in any order: `gate` for a [`Gate`](crate::Gate), `supervisor` for a
-/// [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher). A hook that is not named is not exported,
+/// [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher), `callback` for a
+/// [`Callback`](crate::Callback). A hook that is not named is not exported,
 /// and nobody pays for it.
 /// ```
 /// # use playhouse_sdk::*;
@@ -69,9 +76,11 @@ macro_rules! export_actor {
     (@hook gate $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Gate, gated); };
     (@hook supervisor $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Supervisor, supervising); };
     (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
+    (@hook callback $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Callback, calling_back); };
     (@hook $other:ident $actor:ty) => {
         ::std::compile_error!(::std::concat!(
-            "`export_actor!` knows no hook `", ::std::stringify!($other), "`; the hooks are `gate`, `supervisor` and `watcher`"
+            "`export_actor!` knows no hook `", ::std::stringify!($other),
+            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`"
         ));
     };
     // `$world` is the module of `bindings` with what the hook exports.
@@ -106,6 +115,10 @@ macro_rules! export_actor {
             const _: () = {
                 type Component = $crate::component::Component<$actor>;
                 $crate::bindings::export! { Component with_types_in $crate::bindings }
+
+                #[unsafe(link_section = "playhouse-actor")]
+                #[used]
+                static FACTS: [u8; 10] = $crate::component::facts::<$actor>();
             };
         };
 
@@ -128,6 +141,7 @@ mod wasm {
     use std::time::Duration;
 
     use super::{Exported, Instance};
+    use crate::bindings::calling_back::exports::playhouse::actor::callback;
     use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
     use crate::bindings::gated::exports::playhouse::actor::gate;
     use crate::bindings::playhouse::actor::{batch, kernel, types};
@@ -137,8 +151,9 @@ mod wasm {
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Blamed, Change, ChildFailed, Decision, Directive, Envelope, Failure, Gate, Message, Notice, Result,
-        SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TimerError, WatchError, WatchId, Watcher,
+        AskError, Blamed, Callback, Change, ChildFailed, Decision, Directive, Ended, Envelope, Failure, Flow, Gate,
+        Message, Notice, Result, SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone,
+        TimerError, WatchError, WatchId, Watcher,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -211,6 +226,27 @@ mod wasm {
         }
     }
 
+    impl<A: Exported + Callback> callback::Guest for Component<A> {
+        fn task_done(tasks: Vec<callback::Task>) {
+            with::<A, _>(|actor| {
+                for callback::Task { id, attempt, outcome, dead_letter } in tasks {
+                    let ended = match outcome {
+                        callback::Outcome::Done => Ended::Done,
+                        callback::Outcome::Replied => Ended::Replied,
+                        callback::Outcome::Failed(callback::Failure::Reject(reason)) => {
+                            Ended::Failed(Failure::Reject(reason))
+                        }
+                        callback::Outcome::Failed(callback::Failure::Retry(reason)) => {
+                            Ended::Failed(Failure::Retry(reason))
+                        }
+                        callback::Outcome::Crashed(callback::Crash { kind, reason }) => Ended::Crashed { kind, reason },
+                    };
+                    actor.task_done(TaskDone { id, attempt, ended, dead_letter });
+                }
+            });
+        }
+    }
+
     impl<A: Exported + Supervisor> supervisor::Guest for Component<A> {
         fn child_failed(failure: supervisor::ChildFailure) -> supervisor::Directive {
             let directive = with::<A, _>(|actor| actor.child_failed(failure.into()));
@@ -238,7 +274,10 @@ mod wasm {
                 intensity,
                 period_ms,
             } = failure;
-            let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts }| Blamed { id, attempt, attempts });
+            let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts, flow, hops }| {
+                let flow = Flow { id: flow, hops };
+                Blamed { id, attempt, attempts, flow }
+            });
             Self {
                 address,
                 plugin,
@@ -303,8 +342,16 @@ mod wasm {
             TURNS.with(Turns::sender)
         }
 
+        fn flow(&self) -> Option<Flow> {
+            TURNS.with(Turns::flow)
+        }
+
         fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
             TURNS.with(|turns| turns.tell(to, body))
+        }
+
+        fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+            TURNS.with(|turns| turns.tell_all(to, body))
         }
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
@@ -401,6 +448,10 @@ mod wasm {
 
         fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
             Ok(kernel::tell(to, body)?)
+        }
+
+        fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+            Ok(kernel::tell_all(to, body)?)
         }
 
         fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {

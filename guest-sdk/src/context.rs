@@ -99,6 +99,22 @@ impl Context {
         self.kernel.sender()
     }
 
+    /// The flow of the message in hand; none inside hooks. Every send carries it on.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result, reject};
+    /// fn note(ctx: &Context, what: &str) -> Result {
+    ///     let Some(flow) = ctx.flow() else { return Ok(()) };
+    ///     if flow.hops > 100 {
+    ///         return Err(reject("this goes in circles"));
+    ///     }
+    ///     Ok(ctx.tell("/audit", format!("{} {what}", flow.id))?)
+    /// }
+    /// ```
+    pub fn flow(&self) -> Option<Flow> {
+        self.kernel.flow()
+    }
+
     /// Sends without waiting. Delivered when the message in hand, or the hook, is done.
     ///
     /// ```
@@ -112,6 +128,36 @@ impl Context {
     /// ```
     pub fn tell(&self, to: &str, body: impl AsRef<[u8]>) -> Result<(), SendError> {
         self.kernel.tell(to, body.as_ref())
+    }
+
+    /// Sends to each of this actor's children without waiting, and returns how many there are: those of the manifest and those that
+    /// it spawned, those of the message in hand included. It sends to all of them, or, after an error, to nobody.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn announce(ctx: &Context, news: &str) -> Result {
+    ///     let children = ctx.tell_children(news)?;
+    ///     Ok(ctx.reply(format!("{children} know it")))
+    /// }
+    /// ```
+    pub fn tell_children(&self, body: impl AsRef<[u8]>) -> Result<u32, SendError> {
+        self.tell_all("*", body)
+    }
+
+    /// Sends to each actor of a group, and returns how many there are now. `to` is `/shop/*`, the children of `/shop`, or `/shop/**`,
+    /// all below it; relative to this actor `*`, `**`, `b/*`. This actor is never among them. It sends to all of them, in
+    /// the order of their addresses; or, after an error (one that this actor may not send to, say), to nobody.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn closing_time(ctx: &Context) -> Result {
+    ///     ctx.tell_all("**", "we are closing")?; // all below this actor
+    ///     ctx.tell_all("/shop/tills/*", "count the money")?; // needs `sends_to`
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn tell_all(&self, to: &str, body: impl AsRef<[u8]>) -> Result<u32, SendError> {
+        self.kernel.tell_all(to, body.as_ref())
     }
 
     /// Sends a value as JSON, like [`tell`](Self::tell). The error is a [`SendError`], or rejects a value that JSON
@@ -209,8 +255,8 @@ impl Context {
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
-    /// fn tell_all(ctx: &Context, news: &str) -> Result {
-    ///     Ok(ctx.children().iter().try_for_each(|child| ctx.tell(child, news))?)
+    /// fn idle_hands(ctx: &Context) -> Vec<String> {
+    ///     ctx.children().into_iter().filter(|name| name.starts_with("hand-")).collect()
     /// }
     /// ```
     pub fn children(&self) -> Vec<String> {
@@ -307,6 +353,15 @@ pub struct TimerId(pub(crate) u64);
 /// Rounded up: what is to wait waits long enough.
 pub(crate) fn whole_millis(time: Duration) -> u64 {
     time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
+}
+
+/// All messages that follow from one message from outside, through however many actors.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// 16 hexadecimal digits, as in the host's log and in its dead letters.
+    pub id: String,
+    /// How many sends lie between the message from outside and the one in hand.
+    pub hops: u32,
 }
 
 /// What the envelope of a message says.

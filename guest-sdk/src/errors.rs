@@ -67,9 +67,15 @@ pub enum AskError {
     /// was; or it will not be back before the time is up. The text says which.
     #[error("the receiver is restarting: {0}")]
     Restarting(String),
-    /// The receiver is stopped, or its mailbox refused the message; the text says which.
+    /// The receiver's mailbox has no room for the question, and had none in time; the receiver's address in full.
+    #[error("the mailbox of `{0}` is full")]
+    MailboxFull(String),
+    /// The receiver stopped for good before it handled the question.
     #[error("the receiver is not available: {0}")]
     Stopped(String),
+    /// No reply came in time, since a person stopped the receiver, or has not started it yet; its address in full.
+    #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
+    StoppedByPerson(String),
 }
 
 /// Why a child was not spawned. Nothing was recorded.

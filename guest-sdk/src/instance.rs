@@ -5,7 +5,8 @@ use anyhow::bail;
 
 use crate::kernel::Handle;
 use crate::{
-    Actor, ChildFailed, Context, Decision, Directive, Failure, Gate, Message, Notice, Result, Supervisor, Watcher,
+    Actor, Callback, ChildFailed, Context, Decision, Directive, Failure, Gate, Message, Notice, Result, Supervisor,
+    TaskDone, Watcher,
 };
 
 /// One incarnation, from `init` to `shutdown`.
@@ -65,6 +66,19 @@ impl<A: Actor> Instance<A> {
         let replied = self.ctx.take_reply().is_some();
         assert!(!replied, "`child_failed` called `reply`, but a hook has no message to reply to");
         directive
+    }
+
+    pub(crate) fn task_done(&mut self, task: TaskDone)
+    where
+        A: Callback,
+    {
+        let id = task.id.clone();
+        let told = self.actor.task_done(task, &mut self.ctx);
+        let replied = self.ctx.take_reply().is_some();
+        assert!(!replied, "`task_done` called `reply`, but a hook has no message to reply to");
+        if let Err(error) = told {
+            eprintln!("`task_done` about the message {id} failed: {error:#}");
+        }
     }
 
     fn hook(&mut self, name: &str, hook: fn(&mut A, &mut Context) -> Result) -> Result {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AskError, Envelope, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
+use crate::{AskError, Envelope, Flow, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
 
 /// What a context talks to. A component has one kernel, which the compiler knows: what its actor never asks for is not
 /// even imported, and each import makes every start of an instance dearer.
@@ -22,7 +22,12 @@ pub(crate) trait Kernel {
     fn sender(&self) -> Option<String> {
         self.envelope()?.sender
     }
+    fn flow(&self) -> Option<Flow> {
+        let Envelope { flow: id, hops, .. } = self.envelope()?;
+        Some(Flow { id, hops })
+    }
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError>;
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError>;
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError>;
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError>;
     fn stop(&self, child: &str) -> Result<(), StopError>;

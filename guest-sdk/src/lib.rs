@@ -36,6 +36,7 @@
 //! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
 //! | `gate.rs` | [`Gate`], the trait of an actor that decides whether it starts |
 //! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
+//! | `callback.rs` | [`Callback`], the trait of an actor that is told what came of each message |
 //! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
 //! | `mailbox.rs` | [`mailbox::Mailbox`], the trait of a mailbox plugin, and its tests' host: no actor, but what decides about the order in front of one |
 //! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`], [`WatchError`]: why something did not work |
@@ -49,6 +50,7 @@ mod actor;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
+mod callback;
 mod children;
 #[doc(hidden)]
 pub mod component;
@@ -69,8 +71,9 @@ mod watcher;
 
 pub use actor::Actor;
 pub use anyhow::{self, Error};
+pub use callback::{Callback, Ended, TaskDone};
 pub use children::{SpawnOptions, State};
-pub use context::{Context, Envelope, TimerId};
+pub use context::{Context, Envelope, Flow, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use gate::{Decision, Gate};
@@ -87,3 +90,12 @@ pub use watcher::{Change, Notice, WatchId, Watcher};
 /// assert_eq!(quantity(" 3 ").unwrap(), 3);
 /// ```
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// The guide's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/actors.md")]
+struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/coming-from-aplay.md")]
+struct ComingFromAplay;

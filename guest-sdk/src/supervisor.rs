@@ -1,6 +1,6 @@
 //! A parent's word about a child that failed: the trait to implement, what it is told, what it says.
 
-use crate::{Actor, Context};
+use crate::{Actor, Context, Flow};
 
 /// An actor that has a word when one of its children fails. Without it, the manifest decides: the child's `restart.kind`, and
 /// this actor's `supervision` with its window of restarts.
@@ -105,4 +105,6 @@ pub struct Blamed {
     pub attempt: u32,
     /// How many attempts a message has.
     pub attempts: u32,
+    /// Which flow it belongs to.
+    pub flow: Flow,
 }

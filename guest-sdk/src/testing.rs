@@ -33,28 +33,30 @@
 mod fake;
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::context::whole_millis;
 use crate::instance::Instance;
 use crate::{
-    Actor, AskError, ChildFailed, Decision, Directive, Envelope, Failure, Gate, Message, Notice, Result, SendError,
-    SpawnError, State, Supervisor, TimerId, WatchId, Watcher,
+    Actor, AskError, Callback, ChildFailed, Decision, Directive, Ended, Envelope, Failure, Gate, Message, Notice,
+    Result, SendError, SpawnError, State, Supervisor, TaskDone, TimerId, WatchId, Watcher,
 };
 use fake::{FakeKernel, check_address};
 
 /// A running actor, and all that it sent so far.
 pub struct Stage<A> {
     instance: Instance<A>,
+    /// Tells it what came of a message, if it wants to know.
+    callback: Option<fn(&mut Instance<A>, TaskDone)>,
     kernel: Rc<FakeKernel>,
+    attempts: u32,
 }
 
 impl<A: Actor> Stage<A> {
     /// What to arrange before the start. The actor's address is `/actor` unless told otherwise.
     pub fn setup() -> Setup<A> {
-        Setup { kernel: FakeKernel::new(), actor: PhantomData }
+        Setup { kernel: FakeKernel::new(), callback: None, attempts: 3 }
     }
 
     /// Starts the actor with nothing arranged, and runs its `init`.
@@ -98,11 +100,26 @@ impl<A: Actor> Stage<A> {
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn deliver(&mut self, envelope: Envelope, body: impl Into<Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
-        let asked = envelope.asked;
+        let (id, attempt, asked) = (envelope.id.clone(), envelope.attempt, envelope.asked);
         self.kernel.envelope.replace(Some(envelope));
         let handled = self.instance.handle(Message::new(body));
         self.kernel.end_turn(handled.is_ok());
+        let replied = asked && matches!(handled, Ok(Some(_)));
+        self.call_back(id, attempt, handled.as_ref().map(|_| if replied { Ended::Replied } else { Ended::Done }));
         handled.map(|reply| reply.filter(|_| asked))
+    }
+
+    fn call_back(&mut self, id: String, attempt: u32, handled: Result<Ended, &Failure>) {
+        let Some(callback) = self.callback else { return };
+        let (ended, dead_letter) = match handled {
+            Ok(ended) => (ended, false),
+            Err(failure) => {
+                let last = matches!(failure, Failure::Reject(_)) || attempt >= self.attempts;
+                (Ended::Failed(failure.clone()), last)
+            }
+        };
+        callback(&mut self.instance, TaskDone { id, attempt, ended, dead_letter });
+        self.kernel.end_turn(true);
     }
 
     /// Runs the `shutdown` hook, as an orderly stop and passivation do.
@@ -148,11 +165,11 @@ impl<A: Actor> Stage<A> {
         }
         // A hook that fails changes nothing: its end is all the same.
         let _ = self.shutdown();
-        let Self { instance, kernel } = self;
+        let Self { instance, kernel, callback, attempts } = self;
         drop(instance);
         let mut kernel = Rc::try_unwrap(kernel).ok().expect("the actor alone held it, and is gone");
         kernel.incarnation += 1;
-        Ok(Setup { kernel, actor: PhantomData })
+        Ok(Setup { kernel, callback, attempts })
     }
 
     /// Tells the actor about a child that failed; returns what it says.
@@ -165,6 +182,34 @@ impl<A: Actor> Stage<A> {
         directive
     }
 
+    /// Tells the actor what came of a message, beside what the stage tells it by itself: after a crash of an earlier run, say.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, testing::Stage};
+    /// # #[derive(Default)] struct Clerk;
+    /// # impl Actor for Clerk { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+    /// impl Callback for Clerk {
+    ///     fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
+    ///         match task.ended {
+    ///             Ended::Crashed { kind, .. } => Ok(ctx.tell("/log", kind)?),
+    ///             _ => Ok(()),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut stage = Stage::<Clerk>::setup().incarnation(2).calls_back().start()?;
+    /// stage.task_done(TaskDone::new("5d1f", Ended::Crashed { kind: "panic".into(), reason: "panicked".into() }));
+    /// assert_eq!(stage.sent(), [("/log", "panic")]);
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn task_done(&mut self, task: TaskDone)
+    where
+        A: Callback,
+    {
+        self.instance.task_done(task);
+        self.kernel.end_turn(true);
+    }
+
     /// Delivers a notice about an actor that is watched.
     pub fn notice(&mut self, notice: Notice) -> Result<(), Failure>
     where
@@ -172,6 +217,7 @@ impl<A: Actor> Stage<A> {
     {
         let handled = self.instance.noticed(notice);
         self.kernel.end_turn(handled.is_ok());
+        self.call_back(Envelope::default().id, 1, handled.as_ref().map(|()| Ended::Done));
         handled
     }
 
@@ -275,7 +321,8 @@ impl<A: Actor> Stage<A> {
 /// ```
 pub struct Setup<A> {
     kernel: FakeKernel,
-    actor: PhantomData<A>,
+    callback: Option<fn(&mut Instance<A>, TaskDone)>,
+    attempts: u32,
 }
 
 impl<A: Actor> Setup<A> {
@@ -330,6 +377,21 @@ impl<A: Actor> Setup<A> {
         self
     }
 
+    /// Tells the actor what came of each message, as the host does for `export_actor!(..., callback)`.
+    pub fn calls_back(mut self) -> Self
+    where
+        A: Callback,
+    {
+        self.callback = Some(Instance::task_done);
+        self
+    }
+
+    /// At which attempt a message that fails is a dead letter, as the manifest's `restart.attempts`. Default: 3.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
     /// Asks the actor's gate, and nothing else; what it sends is dropped.
     pub fn decide_to_start(self) -> Decision
     where
@@ -361,15 +423,16 @@ impl<A: Actor> Setup<A> {
     where
         A: Gate,
     {
-        let kernel = Rc::new(self.kernel);
+        let Self { kernel, callback, attempts } = self;
+        let kernel = Rc::new(kernel);
         let decision = Instance::<A>::decide_to_start(Box::new(Rc::clone(&kernel)));
         kernel.end_turn(decision == Decision::Start);
         let mut kernel = Rc::try_unwrap(kernel).ok().expect("the gate's context alone held it, and is gone");
         if decision == Decision::Start {
-            return Setup { kernel, actor: self.actor }.start().map(Ok);
+            return Setup { kernel, callback, attempts }.start().map(Ok);
         }
         kernel.incarnation += 1;
-        Ok(Err((decision, Setup { kernel, actor: self.actor })))
+        Ok(Err((decision, Setup { kernel, callback, attempts })))
     }
 
     /// Starts the actor: runs its `init` and its `prepare_children`. A gate is not asked.
@@ -379,7 +442,7 @@ impl<A: Actor> Setup<A> {
         kernel.end_turn(true);
         instance.prepare_children()?;
         kernel.end_turn(true);
-        Ok(Stage { instance, kernel })
+        Ok(Stage { instance, callback: self.callback, kernel, attempts: self.attempts })
     }
 }
 

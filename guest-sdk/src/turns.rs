@@ -10,7 +10,7 @@ use playhouse_frame::{Encoder, FrameError, Header, Inbound, Record};
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
-    Actor, AskError, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
+    Actor, AskError, Envelope, Failure, Flow, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
     TimerError, WatchError,
 };
 
@@ -182,6 +182,16 @@ impl<H: Host> Kernel for Turns<H> {
         }
     }
 
+    fn flow(&self) -> Option<Flow> {
+        match &*self.in_hand.borrow() {
+            Some(message) => {
+                let Header { flow, hops, .. } = message.header();
+                Some(Flow { id: format!("{flow:016x}"), hops })
+            }
+            None => self.host.flow(),
+        }
+    }
+
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
         let in_hand = self.in_hand.borrow();
         let Some(message) = &*in_hand else { return self.host.tell(to, body) };
@@ -191,6 +201,14 @@ impl<H: Host> Kernel for Turns<H> {
         }
         self.out.borrow_mut().tell(route.number, body);
         Ok(())
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        if self.in_hand.borrow().is_some() {
+            // It has no operation of its own: the host knows who is there, and is to know which message is in hand.
+            self.hand_over();
+        }
+        self.host.tell_all(to, body)
     }
 
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {

@@ -76,8 +76,15 @@ fn a_crash_is_one_line_in_the_log_and_its_backtrace_is_told_once() {
     host.wait_for("dead letter: ");
     let ended = host.end();
     let crashes: Vec<_> = ended.stderr.lines().filter(|line| line.contains("crashed: overflowed")).collect();
-    let attempts: Vec<_> = crashes.iter().filter_map(|line| line.split_once("attempt=")).map(|(_, of)| of).collect();
+    let field = |name: &str, line: &str| {
+        line.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned).unwrap_or_default()
+    };
+    let attempts: Vec<_> = crashes.iter().map(|line| field("attempt=", line)).collect();
     assert_eq!(attempts, ["1/3", "2/3", "3/3"], "{}", ended.stderr);
+    let letter = ended.stderr.lines().find(|line| line.contains("dead letter: ")).expect("waited for");
+    let flow = field("flow=", letter);
+    assert_eq!((flow.len(), field("hops=", letter).as_str()), (16, "0"), "{letter}");
+    assert!(crashes.iter().all(|line| field("flow=", line) == flow), "one flow: {}", ended.stderr);
     let functions: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("    at ")).collect();
     assert_eq!(functions, ["    at flaky::descend (32 times)"], "{}", ended.stderr);
 }

@@ -50,7 +50,7 @@ fn an_unknown_key() {
                · ──┬─
                ·   ╰── did you mean `batch`?
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
         "#]],
     );
 }
@@ -264,10 +264,16 @@ fn a_manifest_that_is_no_text() {
         &["check"],
         2,
         expect![[r#"
-        stderr:
-        playhouse: the manifest `playhouse.toml` cannot be read: stream did not contain valid UTF-8
-        a manifest is a text in UTF-8: save it as such
-    "#]],
+            stderr:
+              × the manifest is no text in UTF-8: it has a byte 0xe9
+               ╭─[playhouse.toml:2:12]
+             1 │ [play]
+             2 │ name = "caf�"
+               ·            ┬
+               ·            ╰── here
+               ╰────
+              help: a manifest is a text in UTF-8: save it as such
+        "#]],
     );
 }
 

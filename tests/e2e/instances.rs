@@ -1,5 +1,6 @@
-use crate::stage::{Host, actors, command, folder};
+use crate::stage::{Host, actors, command, folder, root};
 
+/// aplay's `max_tasks`, and several actors on one address.
 #[test]
 fn while_one_instance_is_blocked_the_others_answer_and_one_that_crashes_comes_back() {
     let several = "instances = 2\n[actor.limits]\ntimeout = \"1h\"\n";
@@ -21,11 +22,19 @@ fn while_one_instance_is_blocked_the_others_answer_and_one_that_crashes_comes_ba
 }
 
 #[test]
-fn check_says_what_several_instances_mean() {
-    let folder = folder(&(actors(&[("/echo", "echo")]) + "instances = 4\n"));
+fn check_warns_of_several_instances_of_a_plugin_that_keeps_state() {
+    let several = |at: &str, plugin: &str| actors(&[(at, plugin)]) + "instances = 4\n";
+    let folder = folder(&(several("/counter", "counter") + &several("/echo", "echo")));
     let checked = command(folder.path()).arg("check").output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
     assert!(checked.status.success() && stdout.contains("INSTANCES"), "{stdout}{stderr}");
-    let warning = "warning: /echo runs 4 instances: messages may overtake each other, and what its code remembers, each instance remembers for itself";
+    let warning = "warning: /counter runs 4 instances, and its plugin `counter` keeps state: messages may overtake each other, and what its code remembers, each instance remembers for itself";
     assert!(stderr.contains(warning), "{stderr}");
+    assert!(!stderr.contains("/echo"), "it keeps nothing: {stderr}");
+    let inspect = |plugin: &str| {
+        let file = root().join("plugins").join(format!("{plugin}.wasm"));
+        let output = command(folder.path()).args(["inspect", "--json"]).arg(file).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["keeps_state"].clone()
+    };
+    assert_eq!((inspect("counter"), inspect("echo")), (true.into(), false.into()));
 }

@@ -2,13 +2,17 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod aplay;
 mod children;
 mod control;
 mod crashes;
+mod edges;
 mod errors;
+mod grants;
 mod instances;
 mod letters;
 mod mailboxes;
+mod pressure;
 mod rest;
 mod shutdown;
 mod signals;

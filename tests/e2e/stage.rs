@@ -82,9 +82,21 @@ impl Host {
         host
     }
 
+    /// As [`Host::start`], with more in its environment.
+    pub fn start_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut host = Self::spawn_with(folder, arguments, environment);
+        host.wait_for(" is up: ");
+        host
+    }
+
     /// Starts `playhouse run` in the folder.
     pub fn spawn(folder: TempDir, arguments: &[&str]) -> Self {
+        Self::spawn_with(folder, arguments, &[])
+    }
+
+    fn spawn_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = command(folder.path())
+            .envs(environment.iter().copied())
             .arg("run")
             .args(arguments)
             .stdin(Stdio::piped())

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, guests, root, run, shown, target_dir};
+use crate::{Done, cargo, guests, installed, root, run, shown, target_dir};
 
 const TABLE: &str = "benches/instructions/counts.toml";
 const HEAD: &str = "\
@@ -73,22 +73,7 @@ pub(crate) fn tools() -> Done {
                     `dnf install valgrind`), or leave the counts out with `cargo xtask test --without-counts`"
             .to_owned());
     }
-    let runner = runner()?;
-    if runner.exists() {
-        return Ok(());
-    }
-    let folder = runner.ancestors().nth(2).expect("it lies in target/…/bin");
-    // It only starts processes and reads their results: not worth the time to optimise it.
-    let mut install = cargo();
-    install.args(["install", "--quiet", "--locked", "--debug", "--version", &runner_version()?, RUNNER]);
-    install.arg("--root").arg(folder).arg("--target-dir").arg(folder.join("build"));
-    run(install.env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
-    std::fs::remove_dir_all(folder.join("build")).map_err(|error| format!("{}: {error}", folder.display()))
-}
-
-/// Where it is, or will be. Another version lies elsewhere.
-fn runner() -> Result<PathBuf, String> {
-    Ok(target_dir().join(format!("{RUNNER}-{}", runner_version()?)).join("bin").join(RUNNER))
+    installed::program(RUNNER, &runner_version()?).map(drop)
 }
 
 /// As the workspace's manifest has it: library and runner must be of one version.
@@ -108,7 +93,7 @@ fn count() -> Result<Counts, String> {
     }
     let mut bench = cargo();
     bench.args(["bench", "--profile", "counts", "--package", "playhouse-instructions", "--features", "counted"]);
-    bench.env("GUNGRAUN_RUNNER", runner()?).env("GUNGRAUN_HOME", &home);
+    bench.env("GUNGRAUN_RUNNER", installed::place(RUNNER, &runner_version()?)).env("GUNGRAUN_HOME", &home);
     // Containers often may not switch it off, and it makes no difference here.
     bench.env("GUNGRAUN_ALLOW_ASLR", "yes");
     bench.env_remove("RUST_BACKTRACE");

@@ -7,13 +7,19 @@
 //! | `demo.rs` | the tour that the README promises |
 //! | `reference.rs` | the manifest's reference page |
 //! | `counts.rs` | instructions of the hot paths, beside their table |
+//! | `fuzz.rs` | what must hold for any bytes, with bytes that a fuzzer makes up |
+//! | `deny.rs` | licences, sources, duplicates and known flaws of dependencies |
+//! | `installed.rs` | programs from crates.io that commands need |
 //! | `checks.rs` | everything that must hold before a change lands |
 //! | `tidy.rs` | tests that docs and code agree |
 
 mod checks;
 mod counts;
 mod demo;
+mod deny;
+mod fuzz;
 mod guests;
+mod installed;
 mod reference;
 #[cfg(test)]
 mod tidy;
@@ -26,6 +32,10 @@ usage: cargo xtask COMMAND
 
   demo           build guests and host, run the word count with an actor that crashes on the way
   test           formatting, lints, all tests, the benches as a check, and the counts; `--without-counts` leaves those out
+  ci             what must pass before a change lands: deny, and then test with all its steps
+  deny           licences, sources, duplicates and known flaws of dependencies
+  fuzz [SECONDS] [TARGET…]
+                 feed each door to the outside with made-up bytes for a minute or so many seconds
   bench          time the hot paths beside other libraries (with fat LTO: the first build takes long); bench --help
   soak [SECONDS] crash sandboxed actors for a minute or so many seconds, and see that nothing leaks
   counts         count the instructions of the hot paths; `--update` enters them in the table
@@ -40,6 +50,9 @@ fn main() -> ExitCode {
         ["demo"] => demo::run_demo(),
         ["test"] => checks::run(true),
         ["test", "--without-counts"] => checks::run(false),
+        ["ci"] => deny::check().and_then(|()| checks::run(true)),
+        ["deny"] => deny::check(),
+        ["fuzz", ..] => fuzz::run_targets(&words[1..]),
         ["soak"] => soak("60"),
         ["soak", seconds] => soak(seconds),
         ["counts"] => counts::run_check(),

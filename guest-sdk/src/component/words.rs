@@ -101,7 +101,9 @@ impl From<types::AskError> for AskError {
             types::AskError::Failed(reason) => Self::Failed(reason),
             types::AskError::Crashed(reason) => Self::Crashed(reason),
             types::AskError::Restarting(reason) => Self::Restarting(reason),
+            types::AskError::MailboxFull(address) => Self::MailboxFull(address),
             types::AskError::Stopped(reason) => Self::Stopped(reason),
+            types::AskError::StoppedByPerson(address) => Self::StoppedByPerson(address),
         }
     }
 }

@@ -124,6 +124,49 @@ impl FakeKernel {
         before || self.done.borrow().iter().any(|effect| is_child(&effect))
     }
 
+    /// The addresses of a group, sorted: others that are there, and children that were spawned, in this turn or before.
+    fn members(&self, group: &str) -> Result<Vec<String>, SendError> {
+        let (top, all_below) = if let Some(top) = group.strip_suffix("**") {
+            (top, true)
+        } else {
+            let no_group = || SendError::BadAddress(format!("{group:?} does not end with `*` or `**`"));
+            (group.strip_suffix('*').ok_or_else(no_group)?, false)
+        };
+        let below = self.full(top);
+        if let Some(top) = below.strip_suffix('/').filter(|top| !top.is_empty()) {
+            check_address(top)?;
+            if top != self.address && !self.others.contains_key(top) && !self.is_child(top) {
+                return Err(SendError::UnknownAddress(top.to_owned()));
+            }
+        }
+        let others =
+            self.others.iter().filter(|(_, state)| **state != State::Ended).map(|(address, _)| address.clone());
+        let mut there: Vec<_> = others.chain(self.children_now()).collect();
+        there.retain(|address| match address.strip_prefix(&below) {
+            Some(rest) => *address != self.address && (all_below || !rest.contains('/')),
+            None => false,
+        });
+        there.sort();
+        Ok(there)
+    }
+
+    /// The addresses of the children that were spawned and not stopped, in this turn or before.
+    fn children_now(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.spawned.borrow().iter().map(|child| child.name.clone()).collect();
+        for effect in &*self.done.borrow() {
+            match effect {
+                Effect::Spawned(child) => names.push(child.name.clone()),
+                Effect::Stopped(name) => names.retain(|other| other != name),
+                _ => {}
+            }
+        }
+        names.iter().map(|name| self.full(name)).collect()
+    }
+
+    fn is_child(&self, address: &str) -> bool {
+        self.children_now().iter().any(|child| child == address)
+    }
+
     fn did(&self, effect: Effect) {
         self.done.borrow_mut().push(effect);
     }
@@ -150,6 +193,16 @@ impl Kernel for Rc<FakeKernel> {
         let message = self.address_message(to, body)?;
         self.did(Effect::Told(message));
         Ok(())
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        let sends: Vec<_> =
+            self.members(to)?.iter().map(|to| self.address_message(to, body)).collect::<Result<_, _>>()?;
+        let count = sends.len() as u32;
+        for message in sends {
+            self.did(Effect::Told(message));
+        }
+        Ok(count)
     }
 
     fn ask(&self, to: &str, body: &[u8], _timeout: Duration) -> Result<Vec<u8>, AskError> {

@@ -29,6 +29,8 @@ impl Actor for Puppet {
                 "ask" => ctx.reply(ctx.ask("/oracle", "why", Duration::from_secs(1))?),
                 "spawn" => ctx.spawn_with("w", "worker", &SpawnOptions::new().config("k", "v"))?,
                 "spawn-child" => ctx.spawn("child", "worker")?,
+                "tell-all" => ctx.reply_json(&(ctx.tell_children("c")?, ctx.tell_all("/shop/**", "s")?))?,
+                "tell-nobody" => ctx.reply_json(&ctx.tell_all("/nobody/*", "s")?)?,
                 "spawn-bad" => ctx.spawn("a/b", "worker")?,
                 "stop" => ctx.stop_child("w")?,
                 "stop-child" => ctx.stop_child("child")?,
@@ -202,4 +204,19 @@ fn a_timer_is_refused_as_a_send_would_be_and_when_there_are_too_many() {
     let setup = Stage::<Puppet>::setup().refuse("/a", SendError::NotGranted("/a".into()));
     let failure = setup.start().unwrap().tell("every").unwrap_err();
     assert!(failure.to_string().contains("may not send to `/a`"), "{failure}");
+}
+
+#[test]
+fn a_broadcast_tells_those_who_are_there_or_nobody() {
+    let others = ["/shop", "/shop/till", "/shop/till/drawer", "/actor/child", "/bank"];
+    let setup = others.iter().fold(Stage::<Puppet>::setup(), |setup, other| setup.actor(other, State::Running));
+    let mut stage =
+        setup.actor("/shop/old", State::Ended).refuse("/bank", SendError::TooLarge { limit_bytes: 1 }).start().unwrap();
+    assert_eq!(stage.ask("spawn tell-all").unwrap(), b"[2,2]");
+    let sent = [("/actor/child", "c"), ("/actor/w", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")];
+    assert_eq!(stage.sent(), sent);
+    assert_eq!(stage.tell("stop tell-all"), Ok(()));
+    assert_eq!(stage.sent()[4..], [("/actor/child", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")]);
+    let nobody = "no actor has the address `/nobody`".to_owned();
+    assert_eq!(stage.ask("tell-nobody"), Err(AskError::Failed(nobody)));
 }

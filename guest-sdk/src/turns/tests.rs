@@ -39,6 +39,11 @@ impl Kernel for Rc<Boundary> {
         Ok(())
     }
 
+    fn tell_all(&self, to: &str, _: &[u8]) -> Result<u32, SendError> {
+        self.note(format!("tell-all {to}"));
+        Ok(2)
+    }
+
     fn ask(&self, to: &str, body: &[u8], _: Duration) -> Result<Vec<u8>, AskError> {
         self.note(format!("ask {to}"));
         Ok(body.to_vec())
@@ -192,6 +197,10 @@ impl Kernel for Rc<Turns<Rc<Boundary>>> {
 
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
         (**self).tell(to, body)
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        (**self).tell_all(to, body)
     }
 
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {

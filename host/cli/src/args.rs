@@ -66,6 +66,9 @@ pub struct Run {
     /// Do not listen on a control socket.
     #[arg(long, conflicts_with = "socket")]
     pub no_socket: bool,
+    /// Threads that run actors, 1 to 1024. Default: one for each core that this process may use.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     /// Least important log lines to show: error, warn, info, debug, trace, or a filter as in `RUST_LOG`, which
     /// counts otherwise. Default: info.
     #[arg(long, value_name = "LEVEL")]

@@ -57,10 +57,7 @@ impl From<ManifestError> for Exit {
     fn from(error: ManifestError) -> Self {
         match error {
             ManifestError::Unreadable { file, error } => {
-                let hint = match error.kind() {
-                    std::io::ErrorKind::InvalidData => "a manifest is a text in UTF-8: save it as such",
-                    _ => "name another manifest on the command line, or go to its folder",
-                };
+                let hint = "name another manifest on the command line, or go to its folder";
                 Self::with(BAD_INPUT, format!("the manifest `{}` cannot be read: {error}\n{hint}", file.display()))
             }
             ManifestError::Wrong(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
@@ -86,7 +83,7 @@ impl From<SocketError> for Exit {
 impl From<ClientError> for Exit {
     fn from(error: ClientError) -> Self {
         let code = match error {
-            ClientError::NoHost(_) | ClientError::Unreachable { .. } => NO_HOST,
+            ClientError::NoHost(_) | ClientError::Unreachable { .. } | ClientError::Foreign { .. } => NO_HOST,
             ClientError::Gone | ClientError::Silent(_) | ClientError::Nonsense(_) | ClientError::Refused(_) => FAILED,
         };
         // What a host says may quote its guests.

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use playhouse_kernel::{ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, Template};
 use playhouse_sandbox::{
-    Compiled, Limits, LoadError, MailboxPlugin, Output, Plugin, PluginInfo, Sandbox, SandboxConfig, SandboxError,
+    Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo, Sandbox, SandboxConfig,
+    SandboxError,
 };
 
 use crate::console::Console;
 use crate::manifest::{MailboxPluginSettings, Play, Problem, Problems, Settings};
-use crate::printable;
+use crate::printable::{self, Printable};
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
 const AN_INSTANT: Duration = Duration::from_millis(200);
@@ -79,6 +80,7 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
             Ok(plugin) => {
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
+                problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
             }
         }
         let Some(mailbox) = &settings.mailbox_plugin else { continue };
@@ -116,6 +118,18 @@ fn pin_problem(play: &Play, whose: &str, (plugin, pin): (&str, Option<&Pin>), fo
         "the manifest wants this digest",
     );
     Some(problem.help(format!("the file has {found}, not {}…: if that is right, write it here", &wanted[..12])))
+}
+
+/// A component that wants more than it is granted.
+fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option<Problem> {
+    let Missing { import, grant } = settings.grants.missing(imports)?;
+    let what = format!("`{whose}` is not granted what its plugin imports: `{}`", Printable(&import));
+    let place = settings.plugin_place.clone();
+    let help = format!(
+        "grant it the hosts that it may talk to, as in grants = {{ {grant} = [\"https://api.example.com\"] }}, or use a \
+         plugin without that import"
+    );
+    Some(Problem::at(place, what, "this plugin").help(help))
 }
 
 /// A digest, and where the manifest names it.
@@ -279,7 +293,7 @@ struct Made {
 
 impl Made {
     /// What decides about the mailbox, with bounds that are no wider than `within`.
-    fn policy(&self, within: Bounds) -> Option<PolicySpec> {
+    fn policy(&self, within: &Bounds) -> Option<PolicySpec> {
         let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
         let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
         Some(PolicySpec {
@@ -297,23 +311,25 @@ impl Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
+        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(&within);
+        let grants = settings.grants.clone().bounded(&within);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
             address,
-            launcher: self.plugin.launcher(limits, whole, self.output.clone()),
+            launcher: self.plugin.launcher_with(grants, limits, whole, self.output.clone()),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,
-            policy: self.policy(within),
+            policy: self.policy(&within),
             restart: settings.restart,
             supervision: settings.supervision,
             timeout: settings.timeout,
             message_bytes: settings.message_bytes,
             sends_to: settings.sends_to.clone(),
+            sends_below: settings.sends_below.clone(),
             spawns: settings.spawns.clone(),
             max_children: settings.max_children,
             max_timers: settings.max_timers,

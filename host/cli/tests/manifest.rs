@@ -41,6 +41,8 @@ fn every_key_is_accepted() {
 name = "all"
 plugins = "plugins"
 max_instances = 10
+pipeline = ["/a", "/a/b"]
+memory_high = "2GiB"
 supervision = { strategy = "one-for-one", intensity = 0, period = "1m", shutdown = "0s" }
 dead_letters = { capacity = 5, bytes = "1KiB" }
 [[actor]]
@@ -77,7 +79,8 @@ config = { text = "t" }
 mailbox = { capacity = 1 }
 restart = { kind = "temporary" }
 supervision = { intensity = 3 }
-limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches = 1 }
+limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches = 1, requests = 1 }
+grants = { env = ["A=b"], dirs = [], hosts = ["https://a.com"], networks = ["10.0.0.0/8"] }
 "#,
         expect![[r#"
             fine
@@ -97,6 +100,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
+    assert_eq!(play.memory_high.to_string(), "90%");
     assert_eq!((play.dead_letters.capacity, play.dead_letters.capacity_bytes), (10_000, 64 << 20));
 }
 
@@ -125,26 +129,6 @@ fn an_unknown_key() {
                ·     ╰── did you mean `capacity`?
                ╰────
               help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `capacity`, `bytes`, `overflow`, `timeout`
-
-        "#]],
-    );
-}
-
-#[test]
-fn a_key_of_a_later_version() {
-    check_actor(
-        "[actor.grants]\nenv = [\"LANG\"]",
-        expect![[r#"
-            stderr:
-              × unknown key `grants`
-               ╭─[playhouse.toml:4:8]
-             3 │ plugin = "count"
-             4 │ [actor.grants]
-               ·        ───┬──
-               ·           ╰── here
-             5 │ env = ["LANG"]
-               ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`
 
         "#]],
     );
@@ -995,15 +979,15 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
     check_actor(
         &format!("[[plugin]]\nname = \"split\"\n{keys}"),
         expect![[r#"
-            stderr:
-              × unknown key `address`
-               ╭─[playhouse.toml:9:1]
-             8 │ limits = { memory = "64KiB" }
-             9 │ address = "/x"
-               · ───┬───
-               ·    ╰── here
-               ╰────
-              help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`
+        stderr:
+          × unknown key `address`
+           ╭─[playhouse.toml:9:1]
+         8 │ limits = { memory = "64KiB" }
+         9 │ address = "/x"
+           · ───┬───
+           ·    ╰── here
+           ╰────
+          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
 
         "#]],
     );
@@ -1184,5 +1168,74 @@ fn actors_that_make_room_need_one_instance_together() {
           help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
 
     "#]],
+    );
+}
+
+/// `/c`, `/b` and `/a`, with this pipeline.
+fn piped(pipeline: &str) -> String {
+    let actor = |name| format!("[[actor]]\naddress = \"/{name}\"\nplugin = \"count\"\n");
+    format!("[play]\npipeline = {pipeline}\n{}{}{}", actor("c"), actor("b"), actor("a"))
+}
+
+#[test]
+fn a_pipeline_grants_each_the_next_and_nothing_else() {
+    let play =
+        understood(&piped(r#"["/a", "/b", "/c"]"#)).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let granted: Vec<_> = play
+        .actors
+        .iter()
+        .map(|actor| {
+            let to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
+            format!("{}: {}", actor.address, to.join(" "))
+        })
+        .collect();
+    assert_eq!(granted, ["/c: ", "/b: /c", "/a: /b"]);
+}
+
+#[test]
+fn a_pipeline_that_names_nobody_or_goes_back() {
+    check(
+        &piped(r#"["/a", "/bb", "/c", "/a"]"#),
+        expect![[r#"
+            stderr:
+              × no actor has the address `/bb`
+               ╭─[playhouse.toml:2:19]
+             1 │ [play]
+             2 │ pipeline = ["/a", "/bb", "/c", "/a"]
+               ·                   ──┬──
+               ·                     ╰── did you mean "/b"?
+             3 │ [[actor]]
+               ╰────
+              help: `pipeline` names actors of this manifest in the order in which they hand on, as in ["/a", "/b", "/c"]
+
+              × `/a` is in the pipeline twice: its messages would go in a circle
+               ╭─[playhouse.toml:2:32]
+             1 │ [play]
+             2 │ pipeline = ["/a", "/bb", "/c", "/a"]
+               ·             ──┬─               ──┬─
+               ·               │                  ╰── again here
+               ·               ╰── first here
+             3 │ [[actor]]
+               ╰────
+              help: a pipeline only goes forward; what else is sent is granted with `sends_to`
+
+            2 problems in playhouse.toml
+        "#]],
+    );
+    check(
+        &piped(r#"["/a"]"#),
+        expect![[r#"
+            stderr:
+              × a pipeline has at least two actors
+               ╭─[playhouse.toml:2:12]
+             1 │ [play]
+             2 │ pipeline = ["/a"]
+               ·            ───┬──
+               ·               ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: `pipeline` names actors of this manifest in the order in which they hand on, as in ["/a", "/b", "/c"]
+
+        "#]],
     );
 }

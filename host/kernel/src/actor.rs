@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::ask::{AskError, Asks, Party};
+use crate::ask::{Answer, AskError, Asks, Party};
 use crate::behavior::Launcher;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
@@ -20,11 +20,13 @@ use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
 use crate::plan::{ActorSpec, Plan, RestartKind};
+use crate::pressure::Door;
 use crate::random;
 use crate::registry::Registry;
 use crate::slots::Slots;
 use crate::spawn::Template;
-use crate::supervision::task::Commands;
+use crate::supervision::events::State;
+use crate::supervision::task::{Command, Commands};
 
 /// Whether others may find an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,6 +192,8 @@ pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
     pub(crate) dead_letters: DeadLetters,
+    /// To the outside.
+    pub(crate) door: Door,
     /// From which actors are spawned, by name.
     pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
     /// To the supervision.
@@ -214,6 +218,7 @@ impl World {
             registry: Registry::default(),
             asks: Asks::default(),
             dead_letters: DeadLetters::new(plan.dead_letters),
+            door: Door::default(),
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
@@ -228,6 +233,23 @@ impl World {
     /// A pause of less than `ceiling`, from the plan's seed.
     pub(crate) fn jitter(&self, ceiling: Duration) -> Duration {
         random::duration_below(self.random.fetch_add(random::STEP, Ordering::Relaxed), ceiling)
+    }
+
+    /// Where the actor at an address stands, after all that was committed so far; none when there is none.
+    pub(crate) async fn state(&self, address: Address) -> Option<State> {
+        let (answer, state) = oneshot::channel();
+        self.commands.send(Command::State(address, answer)).ok()?;
+        state.await.ok()?
+    }
+
+    /// What the asker of `target` is told: of an answer that did not come in time, that a person stopped who was asked.
+    pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
+        match answer {
+            Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
+                Err(AskError::StoppedByPerson(target.clone()))
+            }
+            answer => answer,
+        }
     }
 
     /// Records messages for `actor` that will not be handled, and tells those who wait for an answer.
@@ -270,6 +292,8 @@ impl World {
                 address = %actor.address(),
                 id = %message.envelope.id,
                 attempts = message.envelope.attempt,
+                flow = format!("{:016x}", message.envelope.flow),
+                hops = message.envelope.hops,
                 "dead letter: {reason}"
             );
             self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());

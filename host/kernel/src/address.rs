@@ -76,6 +76,10 @@ impl Address {
         if text.starts_with('/') {
             return Self::parse(text);
         }
+        if text.is_empty() && self.is_root() {
+            // It would be `/`, the kernel itself.
+            return Err(AddressError::EmptySegment(shown(text)));
+        }
         let below = if self.is_root() { "" } else { self.as_str() };
         Self::parse(&format!("{below}/{text}"))
     }
@@ -197,6 +201,14 @@ mod tests {
             let error = Address::parse(text).expect_err(text).to_string();
             assert!(error.contains(part), "{text:?}: {error}");
             assert!(!error.contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn nothing_is_the_name_of_no_child() {
+        for parent in [Address::root(), Address::parse("/a").expect("good")] {
+            assert!(matches!(parent.child(""), Err(AddressError::EmptySegment(_))));
+            assert!(matches!(parent.resolve(""), Err(AddressError::EmptySegment(_))));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Asks in flight: who waits for which reply, and for whom, so that a circle of waiting is seen at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -18,6 +19,9 @@ pub enum SendError {
     /// Not an address.
     #[error(transparent)]
     BadAddress(#[from] AddressError),
+    /// Not a group of actors.
+    #[error("`{0}` names no group of actors: it must end with `/*` (children) or `/**` (all below), as in `/shop/**`")]
+    NoGroup(String),
     /// No such actor.
     #[error("no actor has the address `{0}`")]
     UnknownAddress(Address),
@@ -45,6 +49,24 @@ pub enum SendError {
     /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
+    /// Memory is short, in the words of who looks at it. Only the outside is told so: actors go on with what there is.
+    #[error("memory is short, and no messages from outside are taken: {0}")]
+    MemoryPressure(Arc<str>),
+}
+
+impl SendError {
+    /// One word for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BadAddress(_) | Self::NoGroup(_) => "bad-address",
+            Self::UnknownAddress(_) => "unknown-address",
+            Self::NotGranted { .. } => "not-granted",
+            Self::TooLarge { .. } => "message-too-large",
+            Self::MailboxFull(_) => "mailbox-full",
+            Self::Stopped(_) => "stopped",
+            Self::MemoryPressure(_) => "memory-pressure",
+        }
+    }
 }
 
 /// Why an ask has no reply.
@@ -73,9 +95,29 @@ pub enum AskError {
     /// was; or it will not be back before the question's time is up.
     #[error("the receiver is restarting: {0}")]
     Restarting(String),
-    /// The receiver stopped before it handled the question.
+    /// The receiver stopped for good before it handled the question.
     #[error("the receiver is stopped")]
     Stopped,
+    /// No reply came in time, since a person stopped the receiver, or has not started it yet.
+    #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
+    StoppedByPerson(Address),
+}
+
+impl AskError {
+    /// One word for machines.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotSent(error) => error.kind(),
+            Self::Timeout => "timeout",
+            Self::Deadlock(_) => "deadlock",
+            Self::NoReply => "no-reply",
+            Self::Failed(_) => "failed",
+            Self::Crashed(_) => "crashed",
+            Self::Restarting(_) => "restarting",
+            Self::Stopped => "stopped",
+            Self::StoppedByPerson(_) => "stopped-by-person",
+        }
+    }
 }
 
 /// What an asker gets.

@@ -1,27 +1,33 @@
 //! The door to whatever runs an actor's code: WebAssembly in the sandbox, plain Rust in tests. The kernel
 //! knows no more of it than this.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::callback::TaskDone;
 use crate::consult::ChildFailed;
 use crate::crash::Crash;
 use crate::hand::Hand;
 use crate::supervision::events::Directive;
 
 /// What one incarnation may use, beyond what the kernel itself measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
     /// Memory, in bytes.
     pub memory_bytes: u64,
     /// CPU time for one message.
     pub cpu: Duration,
+    /// What it may use of the world outside, none for no bound. The kernel hands this on from a parent to what it spawns, and
+    /// knows nothing of what is in it.
+    pub grants: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Bounds {
     /// No bounds at all.
-    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX };
+    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX, grants: None };
 }
 
 /// What an actor's code says to its start.
@@ -54,6 +60,11 @@ pub trait Launcher: Send + Sync + 'static {
 
     /// Whether [`Behavior::decide_to_start`] is asked before each start. Otherwise it starts.
     fn gated(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Behavior::task_done`] is told what came of each message.
+    fn calls_back(&self) -> bool {
         false
     }
 
@@ -94,6 +105,15 @@ pub trait Behavior: Send {
     fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
         let _ = failure;
         Box::pin(async { Ok(Directive::Default) })
+    }
+
+    /// What came of messages, in the order in which they ended. Between two calls, after the commit that made it so, or first of all
+    /// in the incarnation after a crash; and only where [`Launcher::calls_back`]. It has the time of so many messages. An error is a
+    /// crash that no message is blamed for: then the next incarnation is told each of them alone, and one that crashes it alone
+    /// is not told again. What it sends is committed when it returns.
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        let _ = done;
+        Box::pin(async { Ok(()) })
     }
 
     /// After the last message of an orderly stop. What it sends is committed when it returns `Ok`.

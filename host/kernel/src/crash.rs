@@ -175,6 +175,8 @@ pub struct CrashReport {
     pub at: SystemTime,
     /// The message that alone is to blame, when that is known, and which attempt at it this was.
     pub blamed: Option<(MessageId, u32)>,
+    /// The flow of that message, and how many sends lie between its beginning and this one.
+    pub flow: Option<(u64, u32)>,
     /// How many attempts a message has (`restart.attempts`).
     pub attempts: u32,
     /// Messages that will be handled again, one at a time.
@@ -195,6 +197,7 @@ impl CrashReport {
             incarnation,
             at: SystemTime::now(),
             blamed: None,
+            flow: None,
             attempts: 0,
             replayed: 0,
             crash,

@@ -1,9 +1,11 @@
 //! The messages in hand and what came of them. An incarnation records here; [`Hand::commit`] is the only way
 //! out. Until then nothing that a handler did is visible to anybody.
 
+mod broadcast;
 mod bulk;
 mod effects;
 mod outcomes;
+mod reports;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -53,7 +55,8 @@ pub(crate) enum Hook {
     Shutdown = 1,
     PrepareChildren = 2,
     ChildFailed = 3,
-    Gate = 4,
+    TaskDone = 4,
+    Gate = 5,
 }
 
 /// More than there are hooks: each has numbers of its own.
@@ -84,8 +87,10 @@ pub struct Hand {
     bytes: Vec<u8>,
     effects: Effects,
     hook: Option<Hook>,
-    /// Children that failed and that it was asked about: part of that hook's ids.
-    failures: u64,
+    /// Hooks so far that run more than once: part of their ids.
+    hooks: u64,
+    /// The code is told what came of each message.
+    calls_back: bool,
     has_notices: bool,
     /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
     cause: Option<Envelope>,
@@ -114,6 +119,7 @@ const NO_CAUSE: Envelope =
 
 impl Hand {
     pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, lane: Arc<Lane>, incarnation: u64) -> Self {
+        let calls_back = actor.spec.launcher.calls_back();
         Self {
             world,
             actor,
@@ -130,7 +136,8 @@ impl Hand {
             bytes: Vec::new(),
             effects: Effects::default(),
             hook: None,
-            failures: 0,
+            hooks: 0,
+            calls_back,
             has_notices: false,
             cause: None,
             caused: 0,
@@ -149,6 +156,11 @@ impl Hand {
     /// Which run of the actor this is, from 1. No two runs have the same number, those of other instances included.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// Wall-clock time for one message.
+    pub fn timeout(&self) -> Duration {
+        self.actor.spec.timeout
     }
 
     /// Messages handed over in this call.
@@ -191,12 +203,17 @@ impl Hand {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
+        self.send(route, body);
+        Ok(())
+    }
+
+    /// Records a send to somebody who may be sent it.
+    fn send(&mut self, route: usize, body: &[u8]) {
         let envelope = self.caused_envelope(ReplyToken::NONE);
         let from = self.bytes.len();
         self.bytes.extend_from_slice(&envelope.encode(body.len()));
         self.bytes.extend_from_slice(body);
         self.push_send(route, from, self.bytes.len());
-        Ok(())
     }
 
     /// Commits the finished messages, sends at once, and waits for the reply: `timeout` for all of it.
@@ -225,7 +242,8 @@ impl Hand {
             let envelope = self.caused_envelope(ask.token());
             ask.answer_to(world.deliver_one(&target, &envelope, body, deadline)).await
         };
-        tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout))
+        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
+        world.explained(target.address(), answer).await
     }
 
     /// Sends recorded and not yet committed.
@@ -353,6 +371,9 @@ impl Hand {
             }
         }
         self.forget_delivered();
+        if self.calls_back {
+            self.report_outcomes();
+        }
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let mut finished = outcomes.len();
         self.committed += finished;
@@ -385,7 +406,8 @@ impl Hand {
                         let ceiling = restart.backoff.ceiling(attempt);
                         tracing::info!(
                             target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, "will retry: {text}"
+                            attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
+                            "will retry: {text}"
                         );
                         let due = Instant::now() + self.world.jitter(ceiling);
                         self.lane.backlog.lock().delayed.push((due, message));
@@ -458,10 +480,10 @@ impl Hand {
         self.batch_mut();
         self.hook = Some(hook);
         let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * HOOKS + hook as u64);
-        if hook == Hook::ChildFailed {
+        if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
             // The others run once.
-            self.failures += 1;
-            id = id.caused(self.failures);
+            self.hooks += 1;
+            id = id.caused(self.hooks);
         }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
@@ -524,7 +546,7 @@ impl Hand {
         }
         let from = self.address();
         let address = from.resolve(to)?;
-        let lasting = address.is_below(from) || self.actor.spec.sends_to.contains(&address);
+        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }

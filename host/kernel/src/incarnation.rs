@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, Pending, World};
 use crate::behavior::{Behavior, Gate};
+use crate::callback::TaskDone;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
 use crate::decision::Decision;
@@ -139,7 +140,11 @@ impl Incarnation {
         let mut most = 1;
         // Time in full batches since it last let others run.
         let mut ran = Duration::ZERO;
+        let calls_back = self.actor.spec.launcher.calls_back();
         loop {
+            if calls_back && let Err(end) = self.call_back(behavior).await {
+                return end;
+            }
             match self.next_batch(behavior.hand(), most).await {
                 Took::Messages { .. } => {}
                 Took::Question => match self.consult(behavior).await {
@@ -404,6 +409,37 @@ impl Incarnation {
         }
     }
 
+    /// Tells the code what came of its messages. `Err`: that was its end.
+    async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
+        loop {
+            let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
+            let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
+            let told = self.hook(behavior, Hook::TaskDone, |behavior| {
+                behavior.hand().set_in_call(done.len());
+                let (done, heard) = (done.clone(), heard.clone());
+                Box::pin(async move {
+                    behavior.task_done(&done).await?;
+                    heard.store(true, Ordering::Relaxed);
+                    Ok(())
+                })
+            });
+            match told.await {
+                Ok(()) => {}
+                Err(Broken::Killed) => {
+                    if !heard.load(Ordering::Relaxed) {
+                        self.lane.backlog.lock().reports_not_told(&self.world, Arc::unwrap_or_clone(done));
+                    }
+                    return Err(End::Stopped);
+                }
+                Err(Broken::Crash(crash)) => {
+                    self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));
+                    behavior.hand().end_timers();
+                    return Err(self.crashed(crash, Vec::new()));
+                }
+            }
+        }
+    }
+
     /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
@@ -458,11 +494,13 @@ impl Incarnation {
         if rest.len() == 1 {
             let mut message = rest.remove(0);
             message.envelope.attempt += 1;
-            let blamed = Some((message.envelope.id, message.envelope.attempt));
-            let report = self.report(crash, blamed, 0);
-            if message.envelope.reply.is_some() {
+            let report = self.report(crash, Some(&message.envelope), 0);
+            let (asked, last) =
+                (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
+            self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
+            if asked {
                 self.world.bury(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
-            } else if message.envelope.attempt >= self.actor.spec.restart.attempts {
+            } else if last {
                 self.world.bury(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
             } else {
                 self.put_back(vec![message], 1);
@@ -472,10 +510,22 @@ impl Incarnation {
         // Askers are told at once and may ask again; the others' messages are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
         let report = self.report(crash, None, tells.len());
+        self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
         self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
+    }
+
+    /// Has the next incarnation told about messages that ended with this one: which attempt, and whether it was the last.
+    fn call_back_later<'a>(&self, report: &CrashReport, messages: impl IntoIterator<Item = (&'a Message, u32, bool)>) {
+        if !self.actor.spec.launcher.calls_back() {
+            return;
+        }
+        let reason = &report.crash.reason;
+        let ended =
+            |(message, attempt, last): (&Message, _, _)| TaskDone::crashed(message.envelope.id, attempt, reason, last);
+        self.lane.backlog.lock().report(&self.world, messages.into_iter().map(ended));
     }
 
     /// Returns messages to the front, `solo` of them to be handled one at a time.
@@ -492,10 +542,12 @@ impl Incarnation {
         }
     }
 
-    fn report(&self, crash: Crash, blamed: Option<(crate::MessageId, u32)>, replayed: usize) -> Arc<CrashReport> {
+    fn report(&self, crash: Crash, blamed: Option<&Envelope>, replayed: usize) -> Arc<CrashReport> {
+        let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
+        let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
         let attempts = self.actor.spec.restart.attempts;
         let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
-        let report = Arc::new(CrashReport { blamed, attempts, replayed, ..report });
+        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, ..report });
         let before = self.lane.last_crash.lock().replace(report.clone());
         log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
         report
@@ -539,6 +591,8 @@ fn log_crash(report: &CrashReport, again: bool) {
         incarnation = report.incarnation,
         id = report.blamed.map(|(id, _)| tracing::field::display(id)),
         attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
+        hops = report.flow.map(|(_, hops)| hops),
         replayed = (report.replayed > 0).then_some(report.replayed),
         backtrace = shown,
         "crashed: {}",

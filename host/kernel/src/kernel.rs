@@ -109,6 +109,7 @@ impl Kernel {
     /// room, at most `patience`.
     pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
         let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        self.world.door.pass()?;
         let envelope = self.envelope(ReplyToken::NONE);
         self.world.deliver_one(&target, &envelope, body, later(patience)).await?;
         Ok(envelope.id)
@@ -117,12 +118,31 @@ impl Kernel {
     /// Sends from outside and waits for the reply, at most `timeout`.
     pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
         let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        self.world.door.pass()?;
         let deadline = later(timeout);
         let mut ask = self.world.asks.open(target.id, deadline);
         target.check_back_by(deadline)?;
         let envelope = self.envelope(ask.token());
         let answered = ask.answer_to(self.world.deliver_one(&target, &envelope, body, deadline));
-        tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout))
+        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        self.world.explained(to, answer).await
+    }
+
+    /// Says that memory is short, and why, or that it is free again (`None`). While it is short no new message from
+    /// outside is taken, whether told, asked or replayed: who sends one gets [`SendError::MemoryPressure`]. What waits is
+    /// handled, and actors send to each other as ever.
+    pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
+        self.world.door.set(why);
+    }
+
+    /// Why memory is short; none when it is not.
+    pub fn memory_pressure(&self) -> Option<Arc<str>> {
+        self.world.door.why()
+    }
+
+    /// Waits until messages from outside are taken.
+    pub async fn memory_relieved(&self) {
+        self.world.door.opened().await;
     }
 
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.

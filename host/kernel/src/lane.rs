@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
+use crate::actor::{Pending, World};
+use crate::callback::{Reports, TaskDone};
 use crate::consult::Question;
 use crate::crash::CrashReport;
 use crate::mailbox::MailboxSpec;
@@ -95,6 +97,8 @@ pub(crate) struct Backlog {
     pub(crate) delayed: Vec<(Instant, Message)>,
     /// What the incarnation that runs is asked before its next batch. Here, since who looks for messages looks here first.
     pub(crate) questions: VecDeque<Question>,
+    /// What it is told before its next batch. Boxed, since few actors want to know.
+    reports: Option<Box<Reports>>,
 }
 
 impl Backlog {
@@ -129,10 +133,33 @@ impl Backlog {
         self.solo += if self.alone || self.solo > 0 { self.returned.len() - before } else { solo };
     }
 
+    /// The next incarnation, or this one, is told about these.
+    pub(crate) fn report(&mut self, world: &Arc<World>, reports: impl IntoIterator<Item = TaskDone>) {
+        self.reports.get_or_insert_default().add(world, reports);
+    }
+
+    /// What is to be told now, in one call.
+    pub(crate) fn take_reports(&mut self) -> Option<(Vec<TaskDone>, Pending)> {
+        self.reports.as_mut()?.take()
+    }
+
+    /// The call that told it crashed.
+    pub(crate) fn reports_crashed(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().crashed(world, told);
+    }
+
+    /// The call that told it was cut off from outside, and nothing of it happened.
+    pub(crate) fn reports_not_told(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().put_back(world, told);
+    }
+
     /// Takes over what another lane will not handle any more.
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);
         self.delayed.extend(other.delayed);
+        if let Some(reports) = other.reports {
+            self.reports.get_or_insert_default().inherit(*reports);
+        }
     }
 
     /// How many messages more may come out of the mailbox: those that wait for a retry have its bounds, too.

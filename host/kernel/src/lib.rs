@@ -12,10 +12,12 @@
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `replay` | dead letters, sent again or dropped |
+//! | `pressure` | the door to the outside, shut while memory is short |
 //! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the door to the code that runs |
 //! | `consult` | a parent is asked about a child that failed |
+//! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
 //! | `slots` | a bound on the incarnations that live at a time |
@@ -28,6 +30,7 @@ mod actor;
 mod address;
 mod ask;
 mod behavior;
+mod callback;
 mod consult;
 mod crash;
 mod dead_letter;
@@ -43,6 +46,7 @@ mod message;
 mod notice;
 mod plan;
 mod policy;
+mod pressure;
 mod random;
 mod registry;
 mod replay;
@@ -55,6 +59,7 @@ mod watchdog;
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Gate, Launcher};
+pub use callback::{TaskDone, TaskOutcome};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{

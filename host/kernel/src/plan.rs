@@ -145,6 +145,8 @@ pub struct ActorSpec {
     pub message_bytes: usize,
     /// Where it may send, besides its descendants and the sender of the message in hand.
     pub sends_to: Vec<Address>,
+    /// Below whom it may send as well: to everybody there, whenever it came, but not to these themselves.
+    pub sends_below: Vec<Address>,
     /// The plugins of [`Plan::plugins`] that it may spawn as its children.
     pub spawns: Vec<String>,
     /// Most children that it may have at a time.
@@ -172,6 +174,7 @@ impl ActorSpec {
             timeout: Duration::from_secs(5),
             message_bytes: 1 << 20,
             sends_to: Vec::new(),
+            sends_below: Vec::new(),
             spawns: Vec::new(),
             max_children: 1024,
             max_timers: 1024,
@@ -181,6 +184,11 @@ impl ActorSpec {
 }
 
 impl ActorSpec {
+    /// Whether `sends_to` or `sends_below` has an address.
+    pub fn is_granted(&self, to: &Address) -> bool {
+        self.sends_to.contains(to) || self.sends_below.iter().any(|top| to.is_below(top))
+    }
+
     fn check_bounds(&self) -> Result<(), PlanError> {
         if self.instances > MOST_INSTANCES {
             return Err(PlanError::TooManyInstances(self.address.clone(), self.instances));

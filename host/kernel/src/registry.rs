@@ -82,6 +82,11 @@ impl Registry {
         ended + actors.iter().map(|actor| count(actor)).sum::<u64>()
     }
 
+    /// All actors, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Actor>> {
+        self.by_id.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+    }
+
     fn parent(&self, actor: &Actor) -> Option<Arc<Actor>> {
         match &actor.spawned {
             Some(spawned) => self.by_id(spawned.parent),

@@ -28,6 +28,7 @@ impl World {
         let replay = self.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
         let target = self.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
+        self.door.pass()?;
         let old = &letter.message.envelope;
         let envelope = Envelope {
             id: old.id.caused(REPLAYS | replay.number),

@@ -18,7 +18,7 @@ pub type Config = BTreeMap<String, String>;
 /// What spawned actors of one plugin are made from.
 pub trait Template: Send + Sync + 'static {
     /// The actor at `address`, whose `config` goes before its own. Its incarnations may use no more than
-    /// `within`; the other bounds that its parent sets are the kernel's business.
+    /// `within`, grants included; the other bounds that its parent sets are the kernel's business.
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec;
 
     /// Whether it may stand more than once in a chain of parents.
@@ -206,9 +206,14 @@ impl Actor {
 
     /// The names of the children that take messages, as seen by an incarnation, sorted.
     pub(crate) fn names_of_children(&self, incarnation: u64) -> Vec<String> {
+        self.children_there(incarnation).iter().map(|child| child.address().name().to_owned()).collect()
+    }
+
+    /// The children that take messages, as seen by an incarnation, by name.
+    pub(crate) fn children_there(&self, incarnation: u64) -> Vec<Arc<Self>> {
         let children = self.children.lock();
-        let there = children.iter().filter(|(_, child)| child.is_there() && !child.is_orphan_of(self, incarnation));
-        there.map(|(name, _)| name.to_string()).collect()
+        let there = children.values().filter(|child| child.is_there() && !child.is_orphan_of(self, incarnation));
+        there.cloned().collect()
     }
 }
 
@@ -222,7 +227,74 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     child.max_children = child.max_children.min(parent.max_children);
     child.max_timers = child.max_timers.min(parent.max_timers);
     child.max_watches = child.max_watches.min(parent.max_watches);
-    let above = &parent.address;
-    child.sends_to.retain(|to| to == above || to.is_below(above) || parent.sends_to.contains(to));
+    narrow_sends(&mut child, parent);
     child
+}
+
+/// What is granted to both. The parent itself, and whoever is below it, a child may always be granted.
+fn narrow_sends(child: &mut ActorSpec, parent: &ActorSpec) {
+    let above = &parent.address;
+    let to = std::mem::take(&mut child.sends_to);
+    child.sends_to = to.into_iter().filter(|to| to == above || to.is_below(above) || parent.is_granted(to)).collect();
+    for top in std::mem::take(&mut child.sends_below) {
+        let whole = |other: &Address| top == *other || top.is_below(other);
+        if whole(above) || parent.sends_below.iter().any(whole) {
+            child.sends_below.push(top);
+            continue;
+        }
+        let here = |other: &&Address| other.is_below(&top);
+        if here(&above) {
+            child.sends_to.push(above.clone());
+        }
+        child.sends_to.extend(parent.sends_to.iter().filter(here).cloned());
+        child.sends_below.extend([above].into_iter().chain(&parent.sends_below).filter(here).cloned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+    use crate::behavior::Behavior;
+    use crate::crash::Crash;
+    use crate::hand::Hand;
+
+    struct Nothing;
+
+    impl Launcher for Nothing {
+        fn launch(&self, _: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+            unreachable!("only specs are looked at")
+        }
+
+        fn plugin(&self) -> &'static str {
+            "nothing"
+        }
+    }
+
+    type Limit = (&'static str, fn(&mut ActorSpec, u32), fn(&ActorSpec) -> u128);
+
+    /// Each limit that the kernel keeps: how to set it, and how to read it.
+    const LIMITS: [Limit; 5] = [
+        ("message", |spec, n| spec.message_bytes = n as usize, |spec| spec.message_bytes as u128),
+        ("timeout", |spec, n| spec.timeout = Duration::from_millis(n.into()), |spec| spec.timeout.as_millis()),
+        ("children", |spec, n| spec.max_children = n as usize, |spec| spec.max_children as u128),
+        ("timers", |spec, n| spec.max_timers = n as usize, |spec| spec.max_timers as u128),
+        ("watches", |spec, n| spec.max_watches = n as usize, |spec| spec.max_watches as u128),
+    ];
+
+    #[test]
+    fn each_limit_of_a_child_is_the_smaller_of_its_own_and_its_parents() {
+        let spec = |at: &str| ActorSpec::new(Address::parse(at).expect("good"), Arc::new(Nothing));
+        for (name, set, get) in LIMITS {
+            for (parents, own) in [(10, 20), (20, 10)] {
+                let (mut parent, mut child) = (spec("/a"), spec("/a/b"));
+                set(&mut parent, parents);
+                set(&mut child, own);
+                assert_eq!(get(&narrowed(child, &parent)), 10, "limits.{name} of {own} below {parents}");
+            }
+        }
+    }
 }

@@ -1,13 +1,16 @@
 //! Compiled code on disk, in a folder that only its owner can write, each entry checked before it is used.
 //! What is damaged is compiled again. This is the only place of the crate with unsafe code of its own.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -39,7 +42,10 @@ pub(crate) enum Cached {
 }
 
 pub(crate) struct Cache {
-    folder: PathBuf,
+    /// The very folder that was checked, whatever its path leads to by now.
+    folder: OwnedFd,
+    /// For messages only.
+    path: PathBuf,
 }
 
 impl Cache {
@@ -54,26 +60,24 @@ impl Cache {
             let folder = folder.display().to_string();
             Err(SandboxError::CacheFolder { folder, problem })
         };
-        let (owner, mode) = match fs::metadata(&folder) {
-            Ok(metadata) => (metadata.uid(), metadata.mode() & 0o7777),
-            Err(error) => return refuse(format!("cannot be looked at ({error})")),
-        };
-        let me = rustix::process::geteuid().as_raw();
-        if owner != me {
-            return refuse(format!("belongs to user {owner}, and this process runs as user {me}"));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened =
+            openat(CWD, &folder, flags, Mode::empty()).and_then(|opened| fstat(&opened).map(|found| (opened, found)));
+        match opened {
+            Err(error) => refuse(format!("cannot be looked at ({error})")),
+            Ok((opened, found)) => match not_ours(found.st_uid, found.st_mode) {
+                Some(problem) => refuse(problem),
+                None => Ok(Some(Self { folder: opened, path: folder })),
+            },
         }
-        if mode & 0o022 != 0 {
-            return refuse(format!("can be written by others than its owner (its mode is {mode:04o})"));
-        }
-        Ok(Some(Self { folder }))
     }
 
     /// Looks for compiled code. The key binds it to the component, to wasmtime and its settings, and to this crate.
     pub(crate) fn get(&self, engine: &Engine, key: &Key) -> Cached {
-        let entry = match fs::read(self.path(key)) {
-            Ok(entry) => entry,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Cached::Missing,
-            Err(error) => return Cached::Damaged(format!("it cannot be read: {error}")),
+        let entry = match self.read(key) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Cached::Missing,
+            Err(why) => return Cached::Damaged(why),
         };
         let Some((header, code)) = entry.split_at_checked(HEADER_BYTES) else {
             return Cached::Damaged("it is cut short".to_owned());
@@ -90,12 +94,34 @@ impl Cache {
         }
     }
 
+    /// The bytes of an entry, which must be a file of this user's. None when there is none.
+    fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, String> {
+        let unreadable = |error: io::Error| format!("it cannot be read: {error}");
+        // Neither a link to somewhere else nor a pipe that nobody writes to.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let entry = match openat(&self.folder, key.file_name(), flags, Mode::empty()) {
+            Ok(entry) => entry,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP) => return Err("it is a link".to_owned()),
+            Err(error) => return Err(unreadable(error.into())),
+        };
+        let found = fstat(&entry).map_err(|error| unreadable(error.into()))?;
+        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+            return Err("it is no file".to_owned());
+        }
+        if let Some(problem) = not_ours(found.st_uid, found.st_mode) {
+            return Err(format!("it {problem}"));
+        }
+        let mut bytes = Vec::new();
+        File::from(entry).read_to_end(&mut bytes).map_err(unreadable)?;
+        Ok(Some(bytes))
+    }
+
     /// Keeps compiled code. Whoever reads at the same time sees the old entry or the new one, never half of one.
     pub(crate) fn put(&self, key: &Key, component: &Component) {
-        let path = self.path(key);
-        let written = component.serialize().map_err(io::Error::other).and_then(|code| self.write(&path, key, &code));
+        let written = component.serialize().map_err(io::Error::other).and_then(|code| self.write(key, &code));
         if let Err(error) = written {
-            let shown = path.display();
+            let shown = self.path.display();
             tracing::warn!(target: "playhouse", "cannot keep compiled code in `{shown}`: {error}");
         }
         if let Err(error) = self.prune() {
@@ -103,39 +129,50 @@ impl Cache {
         }
     }
 
-    fn write(&self, path: &Path, key: &Key, code: &[u8]) -> io::Result<()> {
+    fn write(&self, key: &Key, code: &[u8]) -> io::Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Relaxed);
-        let new = self.folder.join(format!("{}-{count}.{UNFINISHED}", std::process::id()));
+        let new = format!("{}-{count}.{UNFINISHED}", std::process::id());
         let write = || {
-            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mut file = File::from(openat(&self.folder, &new, flags, Mode::from_raw_mode(0o600))?);
             file.write_all(MAGIC)?;
             file.write_all(&key.seal(code))?;
             file.write_all(code)?;
-            fs::rename(&new, path)
+            Ok(renameat(&self.folder, &new, &self.folder, key.file_name())?)
         };
-        write().inspect_err(|_| drop(fs::remove_file(&new)))
+        write().inspect_err(|_| {
+            let _ = unlinkat(&self.folder, &new, AtFlags::empty());
+        })
     }
 
     fn prune(&self) -> io::Result<()> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
+        for entry in Dir::read_from(&self.folder)? {
+            let name = entry?.file_name().to_owned();
             // Unfinished ones count as well: whoever wrote them may have died.
-            if path.extension().is_some_and(|extension| extension == EXTENSION || extension == UNFINISHED) {
-                entries.push((fs::metadata(&path)?.modified()?, path));
+            let ours =
+                |ending: &str| name.to_bytes().strip_suffix(ending.as_bytes()).is_some_and(|stem| stem.ends_with(b"."));
+            if ours(EXTENSION) || ours(UNFINISHED) {
+                let found = statat(&self.folder, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+                entries.push(((found.st_mtime, found.st_mtime_nsec), name));
             }
         }
         entries.sort();
-        for (_, path) in entries.iter().take(entries.len().saturating_sub(MAX_ENTRIES)) {
-            fs::remove_file(path)?;
+        for (_, name) in entries.iter().take(entries.len().saturating_sub(MAX_ENTRIES)) {
+            unlinkat(&self.folder, name, AtFlags::empty())?;
         }
         Ok(())
     }
+}
 
-    fn path(&self, key: &Key) -> PathBuf {
-        self.folder.join(&key.0).with_extension(EXTENSION)
+/// Why a folder or an entry is not this user's alone.
+fn not_ours(owner: u32, mode: u32) -> Option<String> {
+    let me = rustix::process::geteuid().as_raw();
+    if owner != me {
+        return Some(format!("belongs to user {owner}, and this process runs as user {me}"));
     }
+    (mode & 0o022 != 0).then(|| format!("can be written by others than its owner (its mode is {:04o})", mode & 0o7777))
 }
 
 /// Names the compiled code of one component for one engine.
@@ -149,6 +186,10 @@ impl Key {
         Self(format!("{sha256}-{:016x}", hasher.finish()))
     }
 
+    fn file_name(&self) -> String {
+        format!("{}.{EXTENSION}", self.0)
+    }
+
     /// The digest that an entry carries: of the code, and of the key, so that no entry passes for another.
     fn seal(&self, code: &[u8]) -> [u8; 32] {
         Sha256::new().chain_update(&self.0).chain_update(code).finalize().into()
@@ -159,6 +200,6 @@ impl Key {
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `code` must be what `Component::serialize` returned. `Cache::put` wrote it, with a digest that
     // `Cache::get` has compared over the very bytes that are used here. Nobody but the user who runs this
-    // process can write to the folder, which `Cache::open` checked. Wasmtime itself compares version and settings.
+    // process can write to the folder, which `Cache::open` checked, or to the entry, which `Cache::read` did. Wasmtime itself compares version and settings.
     unsafe { Component::deserialize(engine, code) }
 }

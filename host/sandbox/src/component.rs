@@ -8,9 +8,11 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams, HandlerResults,
-    HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TurnsParams, TurnsResults, WATCHER,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams,
+    HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams,
+    TurnsParams, TurnsResults, WATCHER,
 };
+use crate::file;
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
 
@@ -31,6 +33,30 @@ pub enum LoadError {
         file: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It lies elsewhere.
+    #[error(
+        "`{}` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or \
+         name its own folder with `plugins` in [play]",
+        file.display()
+    )]
+    Outside {
+        /// The link.
+        file: PathBuf,
+    },
+    /// It is no regular file.
+    #[error("`{}` is {found}, and a plugin is a file", file.display())]
+    NotAFile {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It is too large to be compiled.
+    #[error("`{}` is larger than {} MiB, and no component is: build it with optimisation, and stripped", file.display(), file::MOST_MIB)]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
     },
     /// It is something else.
     #[error(
@@ -128,7 +154,8 @@ pub enum LoadError {
     /// It wants something that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2",
+         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, \
+         `wasi:http/outgoing-handler`",
         file.display()
     )]
     MissingImport {
@@ -146,14 +173,6 @@ fn listed(names: &[String]) -> String {
         return "nothing".to_owned();
     }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Reads the file.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(file).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => LoadError::NotFound { file: file.to_owned() },
-        _ => LoadError::Unreadable { file: file.to_owned(), source },
-    })
 }
 
 /// Refuses what is no component by its first bytes, with what it is instead.
@@ -233,6 +252,9 @@ impl Interface {
         if has(SUPERVISOR) {
             hooks.push("child-failed");
         }
+        if has(CALLBACK) {
+            hooks.push("task-done");
+        }
         if has(WATCHER) {
             hooks.push("noticed");
         }
@@ -251,6 +273,7 @@ pub(crate) struct Checked {
     pub(crate) shutdown: Option<ComponentExportIndex>,
     pub(crate) child_failed: Option<ComponentExportIndex>,
     pub(crate) noticed: Option<ComponentExportIndex>,
+    pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
 /// Checks all that can be checked before it runs.
@@ -285,11 +308,15 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         .get_export_index(None, WATCHER)
         .map(|instance| function::<NoticedParams, NoticedResults>(file, component, &instance, WATCHER, "noticed"))
         .transpose()?;
+    let task_done = component
+        .get_export_index(None, CALLBACK)
+        .map(|instance| function::<TaskDoneParams, ()>(file, component, &instance, CALLBACK, "task-done"))
+        .transpose()?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let (import, message) = missing_import(component, &error);
         LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
-    Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed })
+    Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
 }
 
 /// Which import the linker has not, and how it differs from what is there.

@@ -16,6 +16,8 @@ pub(crate) const GATE: &str = "playhouse:actor/gate@0.1.0";
 pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
 /// The export with the optional hook that has a word when a child fails.
 pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.1.0";
+/// The export with the hook that is told what came of each message.
+pub(crate) const CALLBACK: &str = "playhouse:actor/callback@0.1.0";
 /// The export with the door for notices.
 pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.1.0";
 /// The export with the door for batches.
@@ -40,17 +42,28 @@ pub(crate) type Gate = TypedFunc<(), GateResults>;
 pub(crate) type NoticedParams = (Notice,);
 pub(crate) type NoticedResults = (Result<(), Failure>,);
 pub(crate) type Noticed = TypedFunc<NoticedParams, NoticedResults>;
+pub(crate) type TaskDoneParams = (Vec<Task>,);
+pub(crate) type TaskDone = TypedFunc<TaskDoneParams, ()>;
 pub(crate) type ChildFailedParams = (ChildFailure,);
 pub(crate) type ChildFailedResults = (Directive,);
 pub(crate) type ChildFailed = TypedFunc<ChildFailedParams, ChildFailedResults>;
 
-#[derive(ComponentType, Lift)]
+#[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
 pub(crate) enum Failure {
     #[component(name = "reject")]
     Reject(String),
     #[component(name = "retry")]
     Retry(String),
+}
+
+impl From<&kernel::Failure> for Failure {
+    fn from(failure: &kernel::Failure) -> Self {
+        match failure {
+            kernel::Failure::Reject(text) => Self::Reject(text.clone()),
+            kernel::Failure::Retry(text) => Self::Retry(text.clone()),
+        }
+    }
 }
 
 impl From<Failure> for kernel::Failure {
@@ -79,6 +92,7 @@ impl SendError {
     fn new(error: &kernel::SendError) -> Self {
         match error {
             kernel::SendError::BadAddress(error) => Self::BadAddress(error.to_string()),
+            kernel::SendError::NoGroup(_) => Self::BadAddress(error.to_string()),
             kernel::SendError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
             kernel::SendError::TooLarge { limit_bytes, .. } => Self::TooLarge(*limit_bytes as u64),
             // An actor's tell is not told the last two: they become dead letters. An ask says them otherwise.
@@ -114,16 +128,19 @@ pub(crate) enum AskError {
     Crashed(String),
     #[component(name = "restarting")]
     Restarting(String),
+    #[component(name = "mailbox-full")]
+    MailboxFull(String),
     #[component(name = "stopped")]
     Stopped(String),
+    #[component(name = "stopped-by-person")]
+    StoppedByPerson(String),
 }
 
 impl From<kernel::AskError> for AskError {
     fn from(error: kernel::AskError) -> Self {
         match error {
-            kernel::AskError::NotSent(error @ (kernel::SendError::MailboxFull(_) | kernel::SendError::Stopped(_))) => {
-                Self::Stopped(error.to_string())
-            }
+            kernel::AskError::NotSent(kernel::SendError::MailboxFull(to)) => Self::MailboxFull(to.to_string()),
+            kernel::AskError::NotSent(error @ kernel::SendError::Stopped(_)) => Self::Stopped(error.to_string()),
             kernel::AskError::NotSent(error) => Self::NotSent(SendError::new(&error)),
             kernel::AskError::Timeout => Self::Timeout,
             kernel::AskError::Deadlock(chain) => Self::Deadlock(chain),
@@ -131,6 +148,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
+            kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -326,6 +344,8 @@ pub(crate) struct Blamed {
     id: String,
     attempt: u32,
     attempts: u32,
+    flow: String,
+    hops: u32,
 }
 
 #[derive(ComponentType, Lower)]
@@ -349,6 +369,14 @@ impl From<&kernel::ChildFailed> for ChildFailure {
     fn from(failure: &kernel::ChildFailed) -> Self {
         let kernel::ChildFailed { report, plugin, window } = failure;
         let attempts = report.attempts;
+        let (flow, hops) = report.flow.unwrap_or_default();
+        let blamed = |(id, attempt): (kernel::MessageId, u32)| Blamed {
+            id: id.to_string(),
+            attempt,
+            attempts,
+            flow: format!("{flow:016x}"),
+            hops,
+        };
         Self {
             address: report.address.to_string(),
             plugin: plugin.clone(),
@@ -357,7 +385,7 @@ impl From<&kernel::ChildFailed> for ChildFailure {
             reason: report.crash.reason.to_string(),
             backtrace: report.crash.backtrace.clone(),
             stderr: report.crash.stderr.clone(),
-            blamed: report.blamed.map(|(id, attempt)| Blamed { id: id.to_string(), attempt, attempts }),
+            blamed: report.blamed.map(blamed),
             restarts: window.restarts,
             intensity: window.intensity,
             period_ms: u64::try_from(window.period.as_millis()).unwrap_or(u64::MAX),
@@ -406,6 +434,43 @@ impl From<Decision> for kernel::Gate {
             Decision::Start => Self::Start,
             Decision::Wait(recheck_ms) => Self::Wait(recheck_ms.map(Duration::from_millis)),
         }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum TaskOutcome {
+    #[component(name = "done")]
+    Done,
+    #[component(name = "replied")]
+    Replied,
+    #[component(name = "failed")]
+    Failed(Failure),
+    #[component(name = "crashed")]
+    Crashed(CrashNoticed),
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Task {
+    id: String,
+    attempt: u32,
+    outcome: TaskOutcome,
+    #[component(name = "dead-letter")]
+    dead_letter: bool,
+}
+
+impl From<&kernel::TaskDone> for Task {
+    fn from(done: &kernel::TaskDone) -> Self {
+        let outcome = match &done.outcome {
+            kernel::TaskOutcome::Done => TaskOutcome::Done,
+            kernel::TaskOutcome::Replied => TaskOutcome::Replied,
+            kernel::TaskOutcome::Failed(failure) => TaskOutcome::Failed(failure.into()),
+            kernel::TaskOutcome::Crashed(kind, reason) => {
+                TaskOutcome::Crashed(CrashNoticed { kind: kind.clone(), reason: reason.clone() })
+            }
+        };
+        Self { id: done.id.to_string(), attempt: done.attempt, outcome, dead_letter: done.dead_letter }
     }
 }
 

@@ -7,13 +7,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
-use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Hand, Outcome};
+use playhouse_kernel::{
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Hand, Outcome, TaskDone,
+};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
-use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 use crate::autopsy;
-use crate::contract::{self, Handler, Hook, Turns};
+use crate::contract::{self, Handler, Hook, Task, Turns};
+use crate::http::Http;
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
@@ -59,6 +62,7 @@ struct Doors {
     shutdown: Option<Hook>,
     child_failed: Option<contract::ChildFailed>,
     noticed: Option<contract::Noticed>,
+    task_done: Option<contract::TaskDone>,
 }
 
 impl Guest {
@@ -71,13 +75,19 @@ impl Guest {
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MAX_HANDLES);
+        let wasi = launcher
+            .world
+            .furnish(&mut wasi(&plugin.name, &stdout, &stderr))
+            .map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let http = Http::new(hand.address().clone(), launcher.world.outgoing.clone(), hand.timeout());
         let room = Room {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
             memory: MemoryLimiter::new(limits.memory_bytes),
             panic: None,
-            wasi: wasi(&plugin.name, &stdout, &stderr),
+            wasi,
+            http,
             resources,
         };
         let mut store = Store::new(&plugin.sandbox.engine, room);
@@ -107,7 +117,8 @@ impl Guest {
             let child_failed =
                 checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            Ok(Doors { handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed })
+            let task_done = checked.task_done.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            Ok(Doors { handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -264,6 +275,16 @@ impl Behavior for Guest {
         }))
     }
 
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(hook) = self.doors.task_done else { return Ok(()) };
+            self.refresh(done.len());
+            let tasks = done.iter().map(Task::from).collect();
+            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.autopsy(&error))
+        }))
+    }
+
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let meter = self.meter.clone();
         Box::pin(metered(meter, async move {
@@ -291,8 +312,9 @@ pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
 }
 
 /// Clocks, random numbers and two streams to write to; nothing else.
-fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtx {
-    WasiCtx::builder()
+fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtxBuilder {
+    let mut builder = WasiCtx::builder();
+    builder
         .arg(name)
         .stdout(stdout.clone())
         .stderr(stderr.clone())
@@ -300,6 +322,6 @@ fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtx {
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .socket_addr_check(|_, _| Box::pin(async { false }))
-        .build()
+        .socket_addr_check(|_, _| Box::pin(async { false }));
+    builder
 }

@@ -1,4 +1,5 @@
-//! What the kernel offers to a guest: the interfaces `kernel` and `batch` of the contract, and WASI.
+//! What the kernel offers to a guest: the interfaces `kernel` and `batch` of the contract, and WASI
+//! with outgoing HTTP.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use playhouse_kernel::{Config, Hand};
 use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmStr};
 use wasmtime::{StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::autopsy::Remains;
 use crate::contract::{
     ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count,
 };
+use crate::http::Http;
 use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
 
@@ -33,12 +36,19 @@ pub(crate) struct Room {
     /// What the guest said about the trap that follows.
     pub(crate) panic: Option<String>,
     pub(crate) wasi: WasiCtx,
+    pub(crate) http: Http,
     pub(crate) resources: ResourceTable,
 }
 
 impl WasiView for Room {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl WasiHttpView for Room {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.resources, ctx: &mut self.http.context }
     }
 }
 
@@ -52,9 +62,10 @@ impl Remains for Room {
     }
 }
 
-/// Adds everything that an actor may import.
+/// Adds everything that an actor may import, granted or not: a component pays for what it imports alone.
 pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     let mut kernel = linker.instance(KERNEL)?;
     kernel.func_wrap("address", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().address().to_string(),)))?;
     kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().incarnation(),)))?;
@@ -68,6 +79,12 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         let body = body.as_le_slice(&store);
         let told = store.data().hand.borrow_mut().tell(&to, body);
         Ok((told.map_err(SendError::from),))
+    })?;
+    kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let told = store.data().hand.borrow_mut().tell_all(&to, body);
+        Ok((told.map(count).map_err(SendError::from),))
     })?;
     kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
         Box::new(async move {

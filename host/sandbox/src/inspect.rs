@@ -6,7 +6,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::component::{self, Interface, LoadError};
 use crate::plugin::sha256_hex;
-use crate::{engine, imports, mailbox};
+use crate::{engine, facts, file as files, imports, mailbox};
 
 /// What can be said about a component without running it.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// The optional hooks that it has.
     pub hooks: Vec<&'static str>,
+    /// Whether its actor keeps something between messages, a static aside; none when it does not say.
+    pub keeps_state: Option<bool>,
     /// Why it cannot run as an actor; none when it can.
     pub obstacle: Option<LoadError>,
     /// Whether it exports what a mailbox plugin does.
@@ -31,7 +33,7 @@ pub struct Inspection {
 
 /// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
 pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
-    let wasm = component::read(file)?;
+    let wasm = files::read_any(file)?;
     component::sniff(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
     let engine = engine::looking().map_err(invalid)?;
@@ -44,13 +46,14 @@ pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
     mailbox::add_to(&mut mailbox_linker).map_err(invalid)?;
     let mailbox_obstacle = mailbox::check(file, &mailbox_linker, &component).err();
     let is_mailbox = !matches!(mailbox_obstacle, Some(LoadError::NoMailbox { .. }));
-    let sha256 = sha256_hex(&wasm);
+    let (sha256, keeps_state) = (sha256_hex(&wasm), facts::keeps_state(&wasm));
     Ok(Inspection {
         sha256,
         size_bytes: wasm.len() as u64,
         imports,
         exports,
         hooks,
+        keeps_state,
         obstacle,
         is_mailbox,
         mailbox_obstacle,

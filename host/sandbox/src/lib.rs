@@ -4,30 +4,39 @@
 //! |---|---|
 //! | `sandbox` | the front door: [`Sandbox`], its parts, the clock that ticks |
 //! | `engine` | how wasmtime is set up: features, stacks, the pool of instances |
+//! | `file` | the files of plugins: opened where they lie, read once |
 //! | `component` | what a file is, and whether its component can be an actor |
 //! | `cache` | compiled code on disk; the only place with unsafe code |
 //! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
 //! | `guest` | one incarnation: a store, an instance, the calls |
 //! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
+//! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
+//! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
 //! | `autopsy` | from a wasmtime error to a crash report |
+//! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
-//! Absent on purpose: the manifest, and any grant of folders, environment or network.
+//! Absent on purpose: the manifest.
 
 mod autopsy;
 mod cache;
 mod component;
 mod contract;
 mod engine;
+mod facts;
+mod file;
+mod grants;
 mod guest;
+mod http;
 mod imports;
 mod inspect;
 mod limits;
 mod mailbox;
+mod needs;
 mod output;
 mod plugin;
 mod sandbox;
@@ -35,9 +44,11 @@ mod turns;
 
 pub use cache::default_cache_dir;
 pub use component::LoadError;
+pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
 pub use mailbox::MailboxPlugin;
+pub use needs::{Access, Missing, Part};
 pub use output::Output;
 pub use plugin::{Compiled, Plugin, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};

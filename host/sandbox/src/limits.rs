@@ -29,7 +29,7 @@ impl Default for Limits {
 impl Limits {
     /// The narrower of both, for each of them.
     #[must_use]
-    pub fn within(self, bounds: Bounds) -> Self {
+    pub fn within(self, bounds: &Bounds) -> Self {
         Self { memory_bytes: self.memory_bytes.min(bounds.memory_bytes), cpu: self.cpu.min(bounds.cpu) }
     }
 }
@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn limits_within_bounds_are_the_narrower_of_both() {
         let limits = Limits { memory_bytes: 10, cpu: Duration::from_millis(10) };
-        let bounds = Bounds { memory_bytes: 5, cpu: Duration::from_millis(20) };
-        assert_eq!(limits.within(bounds), Limits { memory_bytes: 5, cpu: Duration::from_millis(10) });
-        assert_eq!(limits.within(Bounds::NONE), limits);
+        let bounds = Bounds { memory_bytes: 5, cpu: Duration::from_millis(20), grants: None };
+        assert_eq!(limits.within(&bounds), Limits { memory_bytes: 5, ..limits });
+        assert_eq!(limits.within(&Bounds::NONE), limits);
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl MailboxPlugin {
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = check(file, &sandbox.mailbox_linker, &component)?;
         let Interface { imports, exports, hooks } = Interface::of(&component);
-        let info = PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, compiled };
+        let info =
+            PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, keeps_state: None, compiled };
         Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info }) })
     }
 

@@ -10,6 +10,8 @@ use wasmtime::component::Component;
 
 use crate::cache::{Cached, Key};
 use crate::component::{self, Checked, Interface, LoadError};
+use crate::facts;
+use crate::grants::{Grants, World};
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::output::Output;
@@ -41,6 +43,8 @@ pub struct PluginInfo {
     pub exports: Vec<String>,
     /// The optional hooks that it has.
     pub hooks: Vec<&'static str>,
+    /// Whether its actor keeps something between messages, a static aside; none when it does not say.
+    pub keeps_state: Option<bool>,
     /// Where its machine code came from.
     pub compiled: Compiled,
 }
@@ -68,7 +72,15 @@ impl Plugin {
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = component::check(file, &sandbox.linker, &component)?;
         let Interface { imports, exports, hooks } = Interface::of(&component);
-        let info = PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, compiled };
+        let info = PluginInfo {
+            sha256,
+            size_bytes: wasm.len() as u64,
+            imports,
+            exports,
+            hooks,
+            keeps_state: facts::keeps_state(wasm),
+            compiled,
+        };
         let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -89,9 +101,22 @@ impl Plugin {
         self.inner.sandbox.bound()
     }
 
-    /// Makes incarnations of this plugin for one actor.
+    /// Makes incarnations of this plugin for one actor, which finds nothing of the world outside.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
-        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, config: Arc::new(config), output })
+        self.launcher_with(Grants::default(), limits, config, output)
+    }
+
+    /// As [`Plugin::launcher`], for one that is granted something. Whether that is all its component needs, [`Grants::missing`]
+    /// says; what is not granted it finds empty, and its requests are denied.
+    pub fn launcher_with(
+        &self,
+        grants: Grants,
+        limits: Limits,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
+        let world = World::new(grants, &self.inner.sandbox.wire);
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config: Arc::new(config), output })
     }
 }
 
@@ -126,6 +151,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 pub(crate) struct PluginLauncher {
     pub(crate) plugin: Arc<Inner>,
     pub(crate) limits: Limits,
+    pub(crate) world: World,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
 }
@@ -140,7 +166,12 @@ impl Launcher for PluginLauncher {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu }
+        let grants = self.world.grants.clone();
+        Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu, grants: Some(grants) }
+    }
+
+    fn calls_back(&self) -> bool {
+        self.plugin.checked.task_done.is_some()
     }
 
     fn gated(&self) -> bool {

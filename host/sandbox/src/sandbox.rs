@@ -9,8 +9,9 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::Cache;
-use crate::component::{self, LoadError};
+use crate::component::LoadError;
 use crate::engine;
+use crate::http::Wire;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
 use crate::mailbox::{self, Desk, MailboxPlugin};
@@ -79,6 +80,8 @@ pub(crate) struct Shared {
     /// What mailbox plugins may import.
     pub(crate) mailbox_linker: Linker<Desk>,
     pub(crate) cache: Option<Cache>,
+    /// What the HTTP requests of all actors share.
+    pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) turns: bool,
@@ -115,6 +118,7 @@ impl Sandbox {
             linker,
             mailbox_linker,
             cache,
+            wire: Arc::default(),
             clock: Arc::default(),
             turns: config.turns,
             allocation,
@@ -130,10 +134,11 @@ impl Sandbox {
         Ok(Self { shared })
     }
 
-    /// Loads a plugin from a file, which is read once. Takes the compiled code from the cache, or compiles;
+    /// Loads a plugin from a file, which is read once. A link that leads out of the file's folder is refused, and so is what
+    /// is no regular file or larger than 256 MiB. Takes the compiled code from the cache, or compiles;
     /// that takes up to seconds, so call it where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
-        let wasm = component::read(file)?;
+        let wasm = crate::file::read_plugin(file)?;
         Plugin::load(&self.shared, name, file, &wasm)
     }
 
@@ -144,7 +149,7 @@ impl Sandbox {
 
     /// As [`Sandbox::load`], for a mailbox plugin.
     pub fn load_mailbox(&self, name: &str, file: &Path) -> Result<MailboxPlugin, LoadError> {
-        let wasm = component::read(file)?;
+        let wasm = crate::file::read_plugin(file)?;
         MailboxPlugin::load(&self.shared, name, file, &wasm)
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::table::{as_tree, table};
-use super::{print, print_json};
+use super::{grants, print, print_json};
 use crate::args;
 use crate::console::Console;
 use crate::control::views::overflow_name;
@@ -18,7 +18,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
     let plugins = plugins::load(&play, console)?;
     let flow = Flow::of(&play);
-    let warnings = warnings(&play, &flow);
+    let warnings = [warnings(&play, &plugins, &flow), grants::warnings(&play, &plugins)].concat();
     if args.json {
         return print_json(&as_json(&play, &plugins, &flow, &warnings));
     }
@@ -29,7 +29,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     Ok(())
 }
 
-fn warnings(play: &Play, flow: &Flow) -> Vec<String> {
+fn warnings(play: &Play, plugins: &Plugins, flow: &Flow) -> Vec<String> {
     let cycles = flow.cycles().into_iter().map(|cycle| {
         format!(
             "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
@@ -43,12 +43,17 @@ fn warnings(play: &Play, flow: &Flow) -> Vec<String> {
     let early = early.map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
-    // No component says whether it remembers anything between messages.
-    let several = play.actors.iter().filter(|actor| actor.instances > 1).map(|actor| {
-        format!(
-            "{} runs {} instances: messages may overtake each other, and what its code remembers, each instance remembers for itself",
-            actor.address, actor.instances
-        )
+    // One that keeps nothing is what several instances are for.
+    let several = play.actors.iter().filter(|actor| actor.instances > 1).filter_map(|actor| {
+        let keeps = match plugins[&actor.settings.plugin].info().keeps_state {
+            Some(false) => return None,
+            Some(true) => "keeps state",
+            None => "does not say whether it keeps state",
+        };
+        Some(format!(
+            "{} runs {} instances, and its plugin `{}` {keeps}: messages may overtake each other, and what its code remembers, each instance remembers for itself",
+            actor.address, actor.instances, actor.settings.plugin
+        ))
     });
     cycles.chain(early).chain(several).collect()
 }
@@ -82,9 +87,16 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
         out.push('\n');
         out.push_str(&table(&["MAILBOX OF", "PLUGIN", "OVERFLOW", "SHA256"], &mailboxes, &[]));
     }
+    if !play.actors.is_empty() || !play.spawnable.is_empty() {
+        let table = table(&grants::HEADLINE, &grants::rows(play, plugins), &[]);
+        let _ = write!(out, "\n{table}{}\n", grants::LEGEND);
+    }
     let lines = flow.lines();
     if !lines.is_empty() {
         out.push('\n');
+    }
+    if !play.pipeline.is_empty() {
+        let _ = writeln!(out, "pipeline: {}", arrows(&play.pipeline));
     }
     for line in lines {
         let _ = writeln!(out, "{}", arrows(&line));
@@ -144,12 +156,13 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
         .iter()
         .map(|actor| {
             let info = plugins[&actor.settings.plugin].info();
-            let sends_to: Vec<_> = actor.settings.sends_to.iter().map(ToString::to_string).collect();
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
-                "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64), "instances": actor.instances, "mailbox": mailbox_json(&actor.settings, plugins),
-                "sends_to": sends_to, "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
+                "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
+                "instances": actor.instances, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
+                "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
+                "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
             })
         })
         .collect();
@@ -164,10 +177,13 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
                 "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
+                "sends_to": settings.sends_to_written(),
                 "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
+                "parts": grants::parts_as_json(&info.imports, &settings.grants), "grants": grants::as_json(&settings.grants),
             })
         })
         .collect();
-    json!({ "play": play.name, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
+    let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
+    json!({ "play": play.name, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
 }

@@ -13,12 +13,13 @@ use crate::printable::{Printable, size};
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
     let found = playhouse_sandbox::inspect(&args.file).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
     if args.json {
-        let Inspection { sha256, size_bytes, imports, exports, hooks, obstacle, mailbox_obstacle, .. } = &found;
+        let Inspection { sha256, size_bytes, imports, exports, hooks, keeps_state, obstacle, mailbox_obstacle, .. } =
+            &found;
         let mailbox_obstacle = mailbox_obstacle.as_ref().map(ToString::to_string);
         let obstacle = obstacle.as_ref().map(ToString::to_string);
         return print_json(&json!({
             "file": args.file.display().to_string(), "sha256": sha256, "size_bytes": size_bytes,
-            "imports": imports, "exports": exports, "hooks": hooks,
+            "imports": imports, "exports": exports, "hooks": hooks, "keeps_state": keeps_state,
             "is_actor": obstacle.is_none(), "obstacle": obstacle,
             "is_mailbox": mailbox_obstacle.is_none(), "mailbox_obstacle": mailbox_obstacle,
         }));
@@ -42,6 +43,12 @@ fn shown(file: &str, found: &Inspection) -> String {
     }
     let hooks = if found.hooks.is_empty() { "(none)".to_owned() } else { found.hooks.join(", ") };
     let _ = writeln!(out, "  hooks   {hooks}");
+    let state = match found.keeps_state {
+        Some(true) => "kept between messages",
+        Some(false) => "none",
+        None => "not said",
+    };
+    let _ = writeln!(out, "  state   {state}");
     let can = |obstacle: &Option<LoadError>| {
         obstacle.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {}", Printable(&why.to_string())))
     };

@@ -207,7 +207,7 @@ mod tests {
                 at: "2026-11-22T16:46:00.123Z".into(),
                 kind: "panic".into(),
                 reason: "panicked: boom\u{1b}[31m".into(),
-                blamed: Some(BlamedView { id: "01".into(), attempt: 3, of: 3 }),
+                blamed: Some(BlamedView { id: "01".into(), attempt: 3, of: 3, flow: "5d1".into(), hops: 2 }),
                 replayed: 0,
                 decision: Some(DecisionView {
                     directive: None,

@@ -1,7 +1,8 @@
-//! The commands besides `run`: `check` and `inspect` look at files, `remote` and `letters` talk to a running host,
+//! The commands besides `run`: `check` (with `grants`) and `inspect` look at files, `remote` and `letters` talk to a running host,
 //! `table` lines up columns.
 
 pub(crate) mod check;
+mod grants;
 pub(crate) mod inspect;
 pub(crate) mod letters;
 pub(crate) mod remote;

@@ -125,7 +125,9 @@ fn shown_tree(tree: &Tree) -> String {
     };
     let headline = ["ADDRESS", "PLUGIN", "STATE", "UP", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
     let rows: Vec<_> = tree.actors.iter().map(row).collect();
-    let mut out = format!("{}\n{}", Printable(&tree.play), table(&headline, &rows, &[3, 4, 5, 6, 7]));
+    let short = tree.memory_pressure.as_ref().map(|why| format!("memory is short: {}\n", Printable(why)));
+    let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
+    let mut out = format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7]));
     let lines: Vec<_> = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox)).collect();
     if !lines.is_empty() {
         out.push('\n');

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+
 use super::protocol::{Refusal, Request, Response, decode_response, encode};
 
 /// How long a host may take to accept a connection, and to say what it knows already.
@@ -28,6 +31,18 @@ pub enum ClientError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// Somebody else listens: what is said there may be for nobody else, and the answers may be anybody's.
+    #[error(
+        "the process that listens on `{path}` belongs to user {owner}, and you are user {me}: this may be no host of yours"
+    )]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who asks.
+        me: u32,
     },
     /// The host went away, or refused this user.
     #[error("the host closed the connection before it answered; it may have ended")]
@@ -58,7 +73,16 @@ impl Client {
         // A host that accepts nobody lets a connect wait for ever; the thread ends with this process.
         std::thread::spawn(move || sender.send(UnixStream::connect(wanted)));
         match connected.recv_timeout(PATIENCE).map_err(|_| ClientError::Silent(PATIENCE))? {
-            Ok(stream) => Ok(Self { stream: BufReader::new(stream) }),
+            Ok(stream) => {
+                let unreachable =
+                    |error: Errno| ClientError::Unreachable { path: path.to_owned(), error: error.into() };
+                let owner = socket_peercred(&stream).map_err(unreachable)?.uid.as_raw();
+                let me = rustix::process::geteuid().as_raw();
+                if !is_ours(owner, me) {
+                    return Err(ClientError::Foreign { path: path.to_owned(), owner, me });
+                }
+                Ok(Self { stream: BufReader::new(stream) })
+            }
             Err(error) if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) => {
                 Err(ClientError::NoHost(path.to_owned()))
             }
@@ -98,5 +122,21 @@ impl Client {
             Response::Error(refusal) => Err(refusal.into()),
             response => Ok(response),
         }
+    }
+}
+
+/// Whether a process of `owner` may be this user's host: root may see to anybody's, and anybody's may run as root.
+fn is_ours(owner: u32, me: u32) -> bool {
+    owner == me || owner == 0 || me == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_of_another_user_is_told_nothing() {
+        assert!(is_ours(5, 5) && is_ours(0, 5) && is_ours(5, 0));
+        assert!(!is_ours(6, 5));
     }
 }

@@ -165,8 +165,9 @@ pub enum Response {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// One word for machines: `malformed`, `version`, `too-large`, `unknown-address`, `unknown-letter`,
-    /// `ambiguous-letter`, `refused`, `no-reply`, `busy`.
+    /// One word for machines: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
+    /// `busy`; why a message was not sent: `unknown-address`, `message-too-large`, `mailbox-full`, `stopped`, `memory-pressure`; or
+    /// why a question has no reply: `timeout`, `no-reply`, `failed`, `crashed`, `restarting`, `stopped`, `stopped-by-person`.
     pub kind: String,
     /// For people.
     pub message: String,

@@ -1,27 +1,34 @@
 //! The running host's side of the control socket. Each connection has a task; requests of one connection are
 //! done one after another.
 
+mod complaints;
 mod letters;
+mod line;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, AskError, Kernel, SendError, State};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
+use self::complaints::Complaints;
+use self::line::{Line, read_line};
 use super::protocol::{Body, Refusal, Request, Response, decode, encode};
 use super::views::{ActorLine, Tree, fates};
 use crate::manifest::{Play, nearest};
 
 /// Most connections at once.
 const CONNECTIONS: usize = 256;
-/// How long a started request may pause, and how long a response may wait to be read.
+/// How long a request may take to come in from its first byte on, and how long a response may wait to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long `stop` and `start` wait for the actor.
 const SETTLING: Duration = Duration::from_secs(10);
+/// How often it is seen whether who asked is still there.
+const LOOK: Duration = Duration::from_secs(1);
 /// Room in a request for all but the body.
 const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
@@ -34,6 +41,8 @@ pub struct Host {
     patience: Arc<HashMap<Address, Duration>>,
     /// Longest request in bytes.
     longest_request: usize,
+    /// What is said about requests and connections that are no good.
+    complaints: Arc<Complaints>,
 }
 
 impl Host {
@@ -48,6 +57,7 @@ impl Host {
             patience: Arc::new(patience),
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
+            complaints: Arc::default(),
         }
     }
 
@@ -58,6 +68,7 @@ impl Host {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let Ok(permit) = free.clone().try_acquire_owned() else {
+                        self.complaints.say(format_args!("refused a connection: there are {CONNECTIONS}"));
                         refuse(&stream);
                         continue;
                     };
@@ -68,7 +79,7 @@ impl Host {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(target: "playhouse::control", "the control socket accepts nobody for now: {error}");
+                    self.complaints.say(format_args!("the control socket accepts nobody for now: {error}"));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -78,51 +89,34 @@ impl Host {
     async fn converse(&self, mut stream: UnixStream) {
         let me = rustix::process::geteuid().as_raw();
         match stream.peer_cred() {
-            Ok(peer) if peer.uid() == me || peer.uid() == 0 => {}
-            Ok(peer) => {
-                return tracing::warn!(target: "playhouse::control", "refused a connection of user {}", peer.uid());
-            }
-            Err(error) => return tracing::warn!(target: "playhouse::control", "refused a connection: {error}"),
+            Ok(peer) if may_connect(peer.uid(), me) => {}
+            Ok(peer) => return self.complaints.say(format_args!("refused a connection of user {}", peer.uid())),
+            Err(error) => return self.complaints.say(format_args!("refused a connection: {error}")),
         }
         let mut buffer = Vec::new();
-        while let Some(read) = self.read_line(&mut stream, &mut buffer).await {
-            let line = read.and_then(|length| {
-                let request = decode(&buffer[..length]);
-                buffer.drain(..=length);
-                request
-            });
-            let broken = line.as_ref().is_err_and(|refusal| refusal.kind == "too-large");
-            let response = match line {
-                Ok(request) => self.answer(request).await.unwrap_or_else(Response::Error),
+        loop {
+            let (request, goes_on) = match read_line(&mut stream, &mut buffer, self.longest_request, PATIENCE).await {
+                Line::Whole(length) => {
+                    let request = decode(&buffer[..length]);
+                    buffer.drain(..=length);
+                    (request, true)
+                }
+                Line::Broken(refusal) => (Err(refusal), false),
+                Line::None => return,
+            };
+            let response = match request {
+                Ok(request) => tokio::select! {
+                    response = self.answer(request) => response.unwrap_or_else(Response::Error),
+                    () = gone(&stream) => return,
+                },
                 Err(refusal) => {
-                    tracing::warn!(target: "playhouse::control", "a request was not understood: {refusal}");
+                    self.complaints.say(format_args!("a request was not understood: {refusal}"));
                     Response::Error(refusal)
                 }
             };
             let written = tokio::time::timeout(PATIENCE, stream.write_all(&encode(&response))).await;
-            if broken || !matches!(written, Ok(Ok(()))) {
+            if !goes_on || !matches!(written, Ok(Ok(()))) {
                 return;
-            }
-        }
-    }
-
-    /// The length of the line at the front of `buffer`; none when there is no further one.
-    async fn read_line(&self, stream: &mut UnixStream, buffer: &mut Vec<u8>) -> Option<Result<usize, Refusal>> {
-        let mut searched = 0;
-        loop {
-            if let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
-                return Some(Ok(searched + at));
-            }
-            searched = buffer.len();
-            if searched > self.longest_request {
-                let limit = self.longest_request;
-                return Some(Err(Refusal::new("too-large", format!("a request has at most {limit} bytes here"))));
-            }
-            let reading = stream.read_buf(buffer);
-            let read =
-                if searched == 0 { reading.await } else { tokio::time::timeout(PATIENCE, reading).await.ok()? };
-            if read.ok()? == 0 {
-                return None;
             }
         }
     }
@@ -132,7 +126,8 @@ impl Host {
             Request::Tree {} => {
                 let actors = self.kernel.actors().await.iter().map(ActorLine::from).collect();
                 let dead_letters = fates(&self.kernel.dead_letter_counts());
-                Ok(Response::Tree(Tree { play: self.play.clone(), actors, dead_letters }))
+                let memory_pressure = self.kernel.memory_pressure().map(|why| why.to_string());
+                Ok(Response::Tree(Tree { play: self.play.clone(), actors, dead_letters, memory_pressure }))
             }
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
@@ -144,9 +139,13 @@ impl Host {
                     Err(AskError::NotSent(error)) => Err(self.refusal(error).await),
                     Err(AskError::Timeout) => {
                         let waited = Duration::from_millis(timeout_ms);
-                        Err(Refusal::new("no-reply", format!("`{to}` did not reply within {waited:?} (--timeout)")))
+                        Err(Refusal::new("timeout", format!("`{to}` did not reply within {waited:?} (--timeout)")))
                     }
-                    Err(error) => Err(Refusal::new("no-reply", format!("no reply from `{to}`: {error}"))),
+                    Err(AskError::StoppedByPerson(_)) => {
+                        let way_out = format!("`playhouse start {to}` starts it, and what waits there is handled");
+                        Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by a person: {way_out}")))
+                    }
+                    Err(error) => Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}"))),
                 }
             }
             Request::Stop { address } => {
@@ -210,7 +209,7 @@ impl Host {
     /// Why a message was not sent, with the address that may have been meant.
     async fn refusal(&self, error: SendError) -> Refusal {
         let SendError::UnknownAddress(wanted) = &error else {
-            return Refusal::new("refused", error.to_string());
+            return Refusal::new(error.kind(), error.to_string());
         };
         let actors = self.kernel.actors().await;
         let known: Vec<_> = actors.iter().map(|actor| actor.address.as_str()).collect();
@@ -219,6 +218,24 @@ impl Host {
             None => "`playhouse tree` shows who is there".into(),
         };
         Refusal::new("unknown-address", format!("{error}: {hint}"))
+    }
+}
+
+/// Whether a process of this user may give orders: the host's own user may, and root, who could anyway.
+fn may_connect(user: u32, me: u32) -> bool {
+    user == me || user == 0
+}
+
+/// Waits until the other side has closed its connection altogether: nobody waits for the answer any more, and its place is
+/// somebody else's. Who only says that no more requests will come still reads.
+async fn gone(stream: &UnixStream) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let mut look = [PollFd::new(stream, PollFlags::empty())];
+        let looked = poll(&mut look, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        if looked.is_err() || look[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
+            return;
+        }
     }
 }
 
@@ -232,15 +249,22 @@ fn refuse(stream: &UnixStream) {
 mod tests {
     use super::*;
     use crate::control::client::{Client, ClientError};
+    use crate::control::protocol::decode_response;
 
-    #[tokio::test]
-    async fn one_connection_too_many_is_told_at_once() {
+    /// A host without actors that serves on a socket of its own.
+    fn host() -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).expect("bound");
         let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
-        let host = Host { kernel, play: "test".into(), patience: Arc::default(), longest_request: 1 << 10 };
-        let serving = tokio::spawn(host.serve(listener));
+        let complaints = Arc::default();
+        let host = Host { kernel, play: "test".into(), patience: Arc::default(), longest_request: 1 << 10, complaints };
+        (folder, path, tokio::spawn(host.serve(listener)))
+    }
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_told_at_once() {
+        let (_folder, path, serving) = host();
         let said = tokio::task::spawn_blocking(move || {
             let _others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
             Client::connect(&path).expect("it listens").request(&Request::Tree {})
@@ -248,5 +272,93 @@ mod tests {
         let said = said.await.expect("no panic");
         assert!(matches!(&said, Err(ClientError::Refused(refusal)) if refusal.kind == "busy"), "{said:?}");
         serving.abort();
+    }
+
+    /// Sends bytes, and nothing more; the kinds of the errors that come back until the host closes the connection.
+    async fn says(bytes: &[u8]) -> Vec<String> {
+        let (_folder, path, serving) = host();
+        let mut stream = UnixStream::connect(&path).await.expect("it listens");
+        // A host that has heard enough closes its side before all is written.
+        let _ = stream.write_all(bytes).await;
+        stream.shutdown().await.expect("still open");
+        let mut said = String::new();
+        let _ = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut said).await;
+        serving.abort();
+        let kind = |line: &str| match decode_response(line.as_bytes()) {
+            Ok(Response::Error(refusal)) => refusal.kind,
+            other => format!("{other:?}").split('(').nth(1).unwrap_or_default().to_owned(),
+        };
+        said.lines().map(kind).collect()
+    }
+
+    #[tokio::test]
+    async fn each_malformed_request_is_answered_with_an_error_and_the_next_one_is_heard() {
+        let lines = [
+            &b"\n"[..],
+            b"GET / HTTP/1.1\r\n",
+            b"\0\xff\xfe\n",
+            b"{\"v\":1,\"request\":\"tell\",\"to\":\"/\xff\",\"body\":\"\"}\n",
+            b"{\"v\":1,\"request\":\"tell\",\"to\":\"/a\",\"body\":\"=\"}\n",
+            b"{\"v\":9,\"request\":\"tree\"}\n",
+            b"{\"v\":1,\"request\":\"tree\"}\n",
+            b"{\"v\":1,\"request\":\"tr",
+        ];
+        let bad = "malformed";
+        assert_eq!(says(&lines.concat()).await, [bad, bad, bad, bad, bad, "version", "Tree", bad]);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_too_long_is_answered_and_ends_the_connection() {
+        assert_eq!(says(&[b'x'; 2000]).await, ["too-large"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_a_request_byte_by_byte_has_its_time_and_no_more() {
+        let (_folder, path, serving) = host();
+        let mut stream = UnixStream::connect(&path).await.expect("it listens");
+        let began = tokio::time::Instant::now();
+        let (mut reader, mut writer) = stream.split();
+        let slowly = async {
+            loop {
+                // Each byte in time; all of them are not.
+                let _ = writer.write_all(b" ").await;
+                tokio::time::sleep(PATIENCE / 4).await;
+            }
+        };
+        let mut said = Vec::new();
+        tokio::select! {
+            () = slowly => {}
+            read = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut said) => drop(read),
+        }
+        assert!(began.elapsed() < 2 * PATIENCE);
+        let said = decode_response(&said).expect("an answer");
+        assert!(matches!(&said, Response::Error(refusal) if refusal.kind == "too-slow"), "{said:?}");
+        serving.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_may_stay() {
+        let (_folder, path, serving) = host();
+        let mut stream = UnixStream::connect(&path).await.expect("it listens");
+        tokio::time::sleep(10 * PATIENCE).await;
+        stream.write_all(&encode(&Request::Tree {})).await.expect("still open");
+        let mut said = [0; 8];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut said).await.expect("an answer");
+        serving.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_away_is_not_waited_for() {
+        let (here, there) = UnixStream::pair().expect("a pair");
+        let half = tokio::time::timeout(10 * LOOK, gone(&here)).await;
+        assert!(half.is_err(), "it is still there");
+        drop(there);
+        gone(&here).await;
+    }
+
+    #[test]
+    fn only_its_own_user_and_root_may_give_orders() {
+        assert!(may_connect(5, 5) && may_connect(0, 5));
+        assert!(!may_connect(6, 5) && !may_connect(6, 0));
     }
 }

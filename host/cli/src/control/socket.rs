@@ -1,15 +1,24 @@
 //! Where the control socket lies, and the lock that makes sure that one host owns it.
+//!
+//! Nobody but its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after that was
+//! checked, and each side looks whose process the other one is. Nobody else can put another one in its place, either: a folder
+//! in which others may rename what is not theirs is refused.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
 
 /// Longest path of a Unix socket: `sun_path` has 108 bytes on Linux, the last one is a zero.
 const LONGEST_PATH_BYTES: usize = 107;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
 
 /// Where the host of the manifest in `folder` listens.
 pub fn default_path(folder: &Path) -> PathBuf {
@@ -33,8 +42,18 @@ pub enum SocketError {
     #[error("another host listens on `{0}`: stop it, or name another socket with --socket (or none with --no-socket)")]
     InUse(PathBuf),
     /// Something else is there.
-    #[error("`{0}` is there already and is no socket: remove it, or name another path with --socket")]
-    NotASocket(PathBuf),
+    #[error("`{0}` is there already and is no {1}: remove it, or name another path with --socket")]
+    SomethingElse(PathBuf, &'static str),
+    /// Somebody else could put a socket of theirs in its place.
+    #[error(
+        "`{path}` {problem}, so the control socket would not be safe there: name a socket in a folder of your own with --socket (or none with --no-socket)"
+    )]
+    Foreign {
+        /// The folder, the socket or the lock.
+        path: PathBuf,
+        /// Whose it is, or who may write there.
+        problem: String,
+    },
     /// It could not be made.
     #[error(
         "the control socket `{path}` cannot be made: {error}\nname another one with --socket (or none with --no-socket)"
@@ -51,6 +70,8 @@ pub enum SocketError {
 #[derive(Debug)]
 pub struct Socket {
     path: PathBuf,
+    /// What is at the path while it is this socket: who removed it may have made another.
+    identity: (u64, u64),
     /// Locked for as long as the host lives. The file stays: removing it would let two hosts lock two files.
     _lock: File,
 }
@@ -61,45 +82,138 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     if bytes > LONGEST_PATH_BYTES {
         return Err(SocketError::TooLong { path: path.to_owned(), bytes });
     }
-    let failed = |error| SocketError::Failed { path: path.to_owned(), error };
-    if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    refuse_foreign(folder, &std::fs::metadata(folder).map_err(failed)?)?;
+    let lock = lock(path)?;
+    make_room(path)?;
+    let listener = make(path).map_err(|error| match error {
+        // Not a host of ours: ours hold the lock.
+        Errno::ADDRINUSE => SocketError::InUse(path.to_owned()),
+        error => failed(error.into()),
+    })?;
+    let made = std::fs::symlink_metadata(path).map_err(failed)?;
+    let socket = Socket { path: path.to_owned(), identity: identity(&made), _lock: lock };
+    if !made.file_type().is_socket() {
+        return Err(SocketError::SomethingElse(path.to_owned(), "socket any more"));
     }
+    refuse_foreign(path, &made)?;
+    if made.permissions().mode() & 0o077 != 0 {
+        // Where a socket's own mode does not become that of its file. Nobody can connect yet.
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    }
+    rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
+    Ok((socket, UnixListener::from(listener)))
+}
+
+/// A socket with a name, that nobody can connect to yet. As its file never had another mode, there is no moment in which
+/// another user could.
+fn make(path: &Path) -> Result<OwnedFd, Errno> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = stream()?;
+    // Linux takes the file's mode from here; others ignore or refuse it.
+    let _ = fchmod(&socket, Mode::from_raw_mode(0o600));
+    bind(&socket, &address)?;
+    Ok(socket)
+}
+
+fn stream() -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// The lock beside the socket: of two hosts that start at once, one gets it.
+fn lock(path: &Path) -> Result<File, SocketError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(PathBuf::from(lock_path))
-        .map_err(failed)?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Err(SocketError::InUse(path.to_owned())),
-        Err(error) => return Err(failed(error.into())),
+    let lock_path = PathBuf::from(lock_path);
+    let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
+    // Neither a link to somewhere else nor a pipe that nobody reads.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    loop {
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags)
+            .open(&lock_path);
+        let lock = match opened {
+            Ok(lock) => lock,
+            Err(_) if std::fs::symlink_metadata(&lock_path).is_ok_and(|found| !found.is_file()) => {
+                return Err(SocketError::SomethingElse(lock_path, "file"));
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        let locked = lock.metadata().map_err(failed)?;
+        if !locked.is_file() {
+            return Err(SocketError::SomethingElse(lock_path, "file"));
+        }
+        refuse_foreign(&lock_path, &locked)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(SocketError::InUse(path.to_owned())),
+            Err(error) => return Err(failed(error.into())),
+        }
+        // Whoever removed the file meanwhile may have locked the next one.
+        if std::fs::symlink_metadata(&lock_path).is_ok_and(|found| identity(&found) == identity(&locked)) {
+            return Ok(lock);
+        }
     }
+}
+
+/// Removes what a dead host left.
+fn make_room(path: &Path) -> Result<(), SocketError> {
+    let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
     match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => return Err(SocketError::NotASocket(path.to_owned())),
-        Ok(_) => match UnixStream::connect(path) {
-            // Not a host of ours: ours hold the lock.
-            Ok(_) => return Err(SocketError::InUse(path.to_owned())),
-            Err(_) => std::fs::remove_file(path).map_err(failed)?,
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(SocketError::SomethingElse(path.to_owned(), "socket"));
+        }
+        Ok(found) => refuse_foreign(path, &found)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
     }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    let socket = Socket { path: path.to_owned(), _lock: lock };
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok((socket, listener))
+    let connected = SocketAddrUnix::new(path).and_then(|address| connect(stream()?, &address));
+    match connected {
+        Err(Errno::CONNREFUSED) => match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        },
+        Err(Errno::NOENT) => Ok(()),
+        // Somebody listens, though perhaps too busy to accept; not a host of ours, since ours hold the lock.
+        Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(SocketError::InUse(path.to_owned())),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// Refuses what belongs to somebody else, and a folder in which others may rename what is not theirs.
+fn refuse_foreign(path: &Path, found: &Metadata) -> Result<(), SocketError> {
+    let me = rustix::process::geteuid().as_raw();
+    let problem = foreign(found.is_dir(), found.uid(), found.mode(), me);
+    problem.map_or(Ok(()), |problem| Err(SocketError::Foreign { path: path.to_owned(), problem }))
+}
+
+fn foreign(is_folder: bool, owner: u32, mode: u32, me: u32) -> Option<String> {
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    if owner != me && owner != 0 {
+        return Some(format!("belongs to user {owner}, and this process runs as user {me}"));
+    }
+    let open = is_folder && mode & OTHERS_WRITE != 0 && mode & STICKY == 0;
+    open.then(|| format!("can be written by everybody (its mode is {:04o})", mode & 0o7777))
+}
+
+fn identity(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // If it is gone already, so much the better.
-        let _ = std::fs::remove_file(&self.path);
+        // If it is gone already, so much the better; if it is another host's, it is not ours to remove.
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -140,7 +254,103 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         std::fs::write(&path, "precious").expect("written");
-        assert!(matches!(listen(&path), Err(SocketError::NotASocket(_))));
-        assert!(matches!(listen(&folder.path().join("x".repeat(200))), Err(SocketError::TooLong { .. })));
+        assert!(matches!(listen(&path), Err(SocketError::SomethingElse(_, "socket"))));
+        assert_eq!(std::fs::read(&path).expect("still there"), b"precious");
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_refused_with_its_length() {
+        let path = Path::new("/tmp").join("x".repeat(200));
+        assert!(matches!(listen(&path), Err(SocketError::TooLong { bytes: 205, .. })));
+        let longest = tempfile::tempdir_in("/tmp").expect("a folder");
+        let left = LONGEST_PATH_BYTES - longest.path().as_os_str().len() - 1;
+        assert!(listen(&longest.path().join("x".repeat(left))).is_ok());
+    }
+
+    #[test]
+    fn of_many_hosts_that_start_at_once_one_has_the_socket_whatever_lay_there() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("s");
+            drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
+            let start = std::sync::Barrier::new(8);
+            let results: Vec<_> = std::thread::scope(|scope| {
+                let host = || {
+                    start.wait();
+                    listen(&path)
+                };
+                let hosts: Vec<_> = (0..8).map(|_| scope.spawn(host)).collect();
+                hosts.into_iter().map(|host| host.join().expect("no panic")).collect()
+            });
+            let (up, told): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+            assert_eq!(up.len(), 1);
+            assert!(told.iter().all(|told| matches!(told, Err(SocketError::InUse(_)))), "{told:?}");
+            assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_program_that_listens_there_is_left_alone_even_when_it_accepts_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let other = stream().expect("a socket");
+        bind(&other, &SocketAddrUnix::new(&path).expect("short")).expect("free");
+        rustix::net::listen(&other, 0).expect("listens");
+        let mut waiting = Vec::new();
+        // As many as it lets wait, so that one more would wait for ever.
+        while let Ok(one) = stream().and_then(|one| connect(&one, &SocketAddrUnix::new(&path)?).map(|()| one)) {
+            waiting.push(one);
+        }
+        assert!(matches!(listen(&path), Err(SocketError::InUse(_))));
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_lock_that_is_a_link_or_a_pipe_is_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, lock) = (folder.path().join("s"), folder.path().join("s.lock"));
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &lock).expect("made");
+        assert!(matches!(listen(&path), Err(SocketError::SomethingElse(_, "file"))));
+        assert!(!folder.path().join("elsewhere").exists());
+        std::fs::remove_file(&lock).expect("ours");
+        rustix::fs::mknodat(rustix::fs::CWD, &lock, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+            .expect("made");
+        assert!(matches!(listen(&path), Err(SocketError::SomethingElse(_, "file"))));
+    }
+
+    #[test]
+    fn a_socket_that_somebody_made_anew_is_not_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let (socket, _listener) = listen(&path).expect("free");
+        std::fs::remove_file(&path).expect("ours");
+        let _other = std::os::unix::net::UnixListener::bind(&path).expect("bound");
+        drop(socket);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_folder_in_which_others_can_put_a_socket_of_theirs_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |mode| std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).expect("ours");
+        open(0o777);
+        let refused = listen(&folder.path().join("s")).map(drop).map_err(|error| error.to_string());
+        let said = "can be written by everybody (its mode is 0777), so the control socket would not be safe there";
+        assert!(refused.as_ref().is_err_and(|text| text.contains(said)), "{refused:?}");
+        // As in /tmp: others may write there, and rename only what is theirs.
+        open(0o1777);
+        assert!(listen(&folder.path().join("s")).is_ok());
+        open(0o700);
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_refused_but_not_what_is_roots() {
+        assert_eq!(foreign(true, 5, 0o700, 5), None);
+        assert_eq!(foreign(true, 0, 0o755, 5), None);
+        let said = "belongs to user 6, and this process runs as user 5";
+        for is_folder in [true, false] {
+            assert_eq!(foreign(is_folder, 6, 0o700, 5).as_deref(), Some(said));
+        }
+        assert!(foreign(true, 6, 0o700, 0).is_some());
     }
 }

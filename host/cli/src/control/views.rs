@@ -23,6 +23,9 @@ pub struct Tree {
     pub actors: Vec<ActorLine>,
     /// What became of messages that were not handled, by reason.
     pub dead_letters: BTreeMap<String, FatesView>,
+    /// Why memory is short, and no messages from outside are taken; none when it is not.
+    #[serde(default)]
+    pub memory_pressure: Option<String>,
 }
 
 /// What became of dead letters.
@@ -162,6 +165,12 @@ pub struct BlamedView {
     pub attempt: u32,
     /// How many it has.
     pub of: u32,
+    /// Which flow it belongs to: common to all messages that follow from one message from outside.
+    #[serde(default)]
+    pub flow: String,
+    /// Sends between that message and this one.
+    #[serde(default)]
+    pub hops: u32,
 }
 
 /// What was decided about a crash.
@@ -320,7 +329,14 @@ impl ActorLine {
 
 impl From<&CrashReport> for CrashView {
     fn from(report: &CrashReport) -> Self {
-        let blamed = |(id, attempt): (MessageId, u32)| BlamedView { id: id.to_string(), attempt, of: report.attempts };
+        let (flow, hops) = report.flow.unwrap_or_default();
+        let blamed = |(id, attempt): (MessageId, u32)| BlamedView {
+            id: id.to_string(),
+            attempt,
+            of: report.attempts,
+            flow: format!("{flow:016x}"),
+            hops,
+        };
         Self {
             address: report.address.to_string(),
             incarnation: report.incarnation,

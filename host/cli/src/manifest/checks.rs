@@ -2,6 +2,7 @@
 //! all independent problems at once.
 
 mod instances;
+mod pipeline;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,7 +16,7 @@ use super::play::{Play, PlayActor, PlayPlugin};
 use super::problem::{Problem, Problems, Source, nearest};
 use super::schema::{self, Manifest, Start};
 use super::settings::Written;
-use super::units::{ByteSize, Time};
+use super::units::{ByteSize, MemoryMark, Time};
 
 /// What lies in the plugins folder.
 #[derive(Debug)]
@@ -49,10 +50,17 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     };
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
-    let mut found = Found { problems: Vec::new(), folder: look(&plugins), plugins: plugins.clone() };
+    let mut found = Found {
+        problems: Vec::new(),
+        folder: look(&plugins),
+        plugins: plugins.clone(),
+        beside: beside.to_owned(),
+        file: Path::new(&source.name).file_name().map(|name| beside.join(name)),
+    };
 
     let addresses = found.addresses(&manifest.actor);
-    let actors = found.actors(&manifest, &addresses);
+    let mut actors = found.actors(&manifest, &addresses);
+    let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
@@ -73,9 +81,11 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         name: named.unwrap_or_else(|| "play".into()),
         plugins,
         max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
+        memory_high: manifest.play.memory_high.unwrap_or(MemoryMark::Share(90)),
         supervision,
         dead_letters,
         actors,
+        pipeline,
         spawnable,
     })
 }
@@ -90,6 +100,10 @@ pub(super) struct Found {
     problems: Vec<Problem>,
     pub(super) folder: PluginFolder,
     pub(super) plugins: PathBuf,
+    /// The manifest's folder.
+    pub(super) beside: PathBuf,
+    /// The manifest itself.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// The good addresses in the order of the file, with their places; by actor, and by address.

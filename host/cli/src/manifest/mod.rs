@@ -6,6 +6,7 @@
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
 //! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
+//! | `grants` | environment, folders, hosts |
 //! | `mailbox` | the part that concerns a mailbox, and the plugin that decides about it |
 //! | `play` | the [`Play`]: values with their defaults |
 //! | `problem` | what is wrong, as people see it |
@@ -13,6 +14,7 @@
 
 mod checks;
 pub mod flow;
+mod grants;
 mod mailbox;
 mod play;
 mod problem;
@@ -20,6 +22,7 @@ pub mod schema;
 mod settings;
 pub mod units;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use checks::{PluginFolder, understand};
@@ -40,12 +43,34 @@ pub enum ManifestError {
     Wrong(Problems),
 }
 
+/// Longest manifest. Whoever has more to say is not writing a manifest.
+const LONGEST_BYTES: u64 = 16 << 20;
+
 /// Reads the manifest and looks into its plugins folder. The plugins themselves are not opened.
 pub fn read(file: &Path) -> Result<Play, ManifestError> {
     let unreadable = |error| ManifestError::Unreadable { file: file.to_owned(), error };
-    let text = std::fs::read_to_string(file).map_err(unreadable)?;
-    let beside = folder_of(file);
-    understand(Source::new(file, text), beside, PluginFolder::read).map_err(ManifestError::Wrong)
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST_BYTES {
+        let text = format!("it has over {} MiB", LONGEST_BYTES >> 20);
+        return Err(unreadable(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text)));
+    }
+    parse(file, bytes, PluginFolder::read).map_err(ManifestError::Wrong)
+}
+
+/// Reads a manifest's bytes; `file` is what it is called, and where its folder is. `look` looks into the plugins folder.
+pub fn parse(file: &Path, bytes: Vec<u8>, look: impl FnOnce(&Path) -> PluginFolder) -> Result<Play, Problems> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let what = format!("the manifest is no text in UTF-8: it has a byte {:#04x}", bytes[at]);
+        // What is shown has a sign in its place.
+        let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+        let problem = Problem::at(place, what, "here").help("a manifest is a text in UTF-8: save it as such");
+        Problems::new(Source::new(file, String::from_utf8_lossy(bytes).into_owned()), vec![problem])
+    })?;
+    understand(Source::new(file, text), folder_of(file), look)
 }
 
 /// The folder a manifest lies in; empty for the current one.

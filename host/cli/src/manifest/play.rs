@@ -9,7 +9,10 @@ use playhouse_kernel::{
     Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
 };
 
+use playhouse_sandbox::Grants;
+
 use super::problem::Source;
+use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code.
 #[derive(Debug)]
@@ -22,12 +25,16 @@ pub struct Play {
     pub plugins: PathBuf,
     /// Most instances at once; none for the sandbox's default.
     pub max_instances: Option<u32>,
+    /// How much memory is too much for new messages from outside.
+    pub memory_high: MemoryMark,
     /// How the kernel looks after the top actors.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
     /// In start order.
     pub actors: Vec<PlayActor>,
+    /// Actors each of which hands on to the next; empty when there is no such line. Their `sends_to` has it already.
+    pub pipeline: Vec<Address>,
     /// What actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
 }
@@ -63,6 +70,8 @@ pub struct Settings {
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
     pub sends_to: Vec<Address>,
+    /// Below whom it may send to everybody.
+    pub sends_below: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
     /// When it starts.
@@ -95,6 +104,10 @@ pub struct Settings {
     pub max_timers: usize,
     /// Most watches at a time.
     pub max_watches: usize,
+    /// What it may use of the world outside.
+    pub grants: Grants,
+    /// Variables that it is granted and that the host does not have.
+    pub absent_env: Vec<String>,
 }
 
 impl Settings {
@@ -169,5 +182,13 @@ impl Play {
     pub fn settings(&self) -> impl Iterator<Item = &Settings> {
         let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
         self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
+    }
+}
+
+impl Settings {
+    /// To whom it may send, as the manifest has it: addresses, then subtrees.
+    pub fn sends_to_written(&self) -> Vec<String> {
+        let below = |top: &Address| format!("{}/**", if top.is_root() { "" } else { top.as_str() });
+        self.sends_to.iter().map(ToString::to_string).chain(self.sends_below.iter().map(below)).collect()
     }
 }

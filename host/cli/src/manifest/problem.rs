@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
-use super::units::{SIZE_FORM, TIME_FORM, size_meant, time_meant};
+use super::units::{MARK_FORM, SIZE_FORM, TIME_FORM, size_meant, time_meant};
+use crate::printable::{Printable, is_escaped};
 
 /// A manifest's text and the name that its reader gave it.
 #[derive(Debug, Clone)]
@@ -79,6 +80,15 @@ impl Problem {
         if message.ends_with("is no time") || message.contains("expected a time") {
             let remark = time_meant(found).map_or("here".into(), |meant| format!("did you mean \"{meant}\"?"));
             return Self::at(place, plain(message), remark).help(TIME_FORM);
+        }
+        if message.ends_with("is no bound of memory") || message.contains("expected a share or a size") {
+            let remark = size_meant(found).filter(|_| !found.contains('%'));
+            return Self::at(
+                place,
+                plain(message),
+                remark.map_or("here".into(), |meant| format!("did you mean \"{meant}\"?")),
+            )
+            .help(MARK_FORM);
         }
         if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
             // The place is the whole table: its first line says enough.
@@ -154,8 +164,10 @@ impl Problems {
             .with_wrap_lines(false)
             .with_break_words(false);
         let mut out = String::new();
+        let text: Arc<str> = self.source.text.chars().map(harmless).collect::<String>().into();
         for problem in &self.problems {
-            let shown = Shown { problem, source: NamedSource::new(&self.source.name, self.source.text.clone()) };
+            let shown =
+                Shown { problem: &printable(problem), source: NamedSource::new(&self.source.name, text.clone()) };
             // Writing to a string cannot fail, and a place outside of the text is shown without its line.
             let _ = handler.render_report(&mut out, &shown);
             out.push('\n');
@@ -165,6 +177,25 @@ impl Problems {
         }
         out
     }
+}
+
+/// A character of the manifest as it is shown: what would move the cursor is another one, of the same length, so that
+/// places stay right.
+fn harmless(c: char) -> char {
+    match c.len_utf8() {
+        _ if matches!(c, '\n' | '\t') || !is_escaped(c) => c,
+        1 if c == '\r' => ' ',
+        1 => '?',
+        2 => '¿',
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
+/// The problem in words that are safe to print: they may quote names that the manifest wrote with escapes.
+fn printable(problem: &Problem) -> Problem {
+    let safe = |text: &String| Printable(text).to_string();
+    let labels = problem.labels.iter().map(|(place, remark)| (place.clone(), safe(remark))).collect();
+    Problem { message: safe(&problem.message), labels, help: problem.help.as_ref().map(safe) }
 }
 
 /// A problem with its source, as the renderer wants it.

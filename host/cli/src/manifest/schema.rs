@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::units::{AtLeastOne, ByteSize, Text, Time};
+use super::units::{AtLeastOne, ByteSize, MemoryMark, Text, Time};
 
 /// `playhouse.toml`.
 #[derive(Debug, Deserialize)]
@@ -38,6 +38,13 @@ pub struct Play {
     /// the one that has had nothing to do for longest ends for it at once. At least all `instances` of the actors that start by
     /// themselves and stay, and one more if there are others. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
+    /// Actors in a line, each of which may send to the next one: short for a `sends_to` of each. It only goes forward: no actor is in
+    /// it twice. Example: `pipeline = ["/split", "/count", "/report"]`. Default: none.
+    pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Above this, memory is short: the host warns, and takes no new messages from outside until it is a tenth below. A
+    /// share is of the memory of the machine, or of the control group that the host is in, whoever uses it; a size is of what
+    /// the host itself has resident. `"100%"` switches it off. Example: `memory_high = "2GiB"`. Default: `"90%"`.
+    pub memory_high: Option<MemoryMark>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
     pub supervision: Supervision,
@@ -65,8 +72,9 @@ pub struct Actor {
     /// Its code: a file of the plugins folder, without `.wasm`. Letters, digits, `_` and `-`.
     /// Example: `plugin = "cart"`. Required.
     pub plugin: Spanned<String>,
-    /// To whom it may send, besides its descendants and the sender of the message in hand.
-    /// Example: `sends_to = ["/count", "/log"]`. Default: `[]`.
+    /// To whom it may send, besides its descendants and the sender of the message in hand. `"/team/**"` is everybody below
+    /// `/team`, also those that are spawned later, but not `/team` itself. Example: `sends_to = ["/count", "/team/**"]`.
+    /// Default: `[]`.
     #[serde(default)]
     pub sends_to: Vec<Spanned<String>>,
     /// The plugins that it may spawn as its children; each has a `[[plugin]]`. Example: `spawns = ["worker"]`. Default: `[]`.
@@ -79,7 +87,8 @@ pub struct Actor {
     /// its own, starts, crashes and restarts alone, and has the whole time to stop in turn. With several, messages may
     /// overtake each other, and it has no children. Example: `instances = 4`. Default: 1.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64; with folders or hosts in `grants` 1, since
+    /// what is done outside cannot be taken back when another message of the batch crashes the actor.
     pub batch: Option<AtLeastOne>,
     /// `"auto"`: with its parent; `"on-message"`: when a message comes for it, which it then finds in its mailbox, and not with
     /// children of the manifest below it; `"manual"`: it waits for a person's `playhouse start`. Example: `start = "on-message"`.
@@ -108,9 +117,12 @@ pub struct Actor {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What it may use of the world outside.
+    #[serde(default)]
+    pub grants: Grants,
 }
 
-/// `[[plugin]]`: what actors of this plugin are like that others spawn while the play runs; `mailbox`, `restart`, `supervision` and `limits` have the keys of `[actor.mailbox]` and so on, and `limits` are never wider than the parent's.
+/// `[[plugin]]`: what actors of this plugin are like that others spawn while the play runs; `mailbox`, `restart`, `supervision`, `limits` and `grants` have the keys of `[actor.mailbox]` and so on, and `limits` and `grants` are never wider than the parent's: what the parent has not been granted is left out.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugin {
@@ -129,7 +141,7 @@ pub struct Plugin {
     pub recursive: bool,
     /// Refuse the plugin unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64; with folders or hosts in `grants` 1.
     pub batch: Option<AtLeastOne>,
     /// `"auto"`: when it is spawned; `"on-message"`: when a message comes for it. Example: `start = "on-message"`. Default: `"auto"`.
     pub start: Option<Spanned<Start>>,
@@ -153,6 +165,9 @@ pub struct Plugin {
     /// What each may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What each may use of the world outside.
+    #[serde(default)]
+    pub grants: Grants,
 }
 
 /// When an actor starts.
@@ -357,4 +372,54 @@ pub struct Limits {
     pub timers: Option<AtLeastOne>,
     /// Most watches of other actors at a time. Example: `watches = 16`. Default: 1024.
     pub watches: Option<AtLeastOne>,
+    /// Most HTTP requests at a time, each until its response is dropped. Example: `requests = 4`. Default: 16.
+    pub requests: Option<AtLeastOne>,
+}
+
+/// `[actor.grants]`: what it may use of the world outside. Without it an actor sees no environment variable, no folder and no network: its code runs, and finds nothing there. No grant opens sockets.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grants {
+    /// Environment variables: `"NAME"` is the host's own value, taken when it starts, and absent if the host has none;
+    /// `"NAME=value"` is that value. Example: `env = ["LANG", "MODE=test"]`. Default: `[]`.
+    #[serde(default)]
+    pub env: Vec<Spanned<String>>,
+    /// Folders, each with `host`, `guest` and `mode`. Links in a folder that lead out of it lead nowhere.
+    /// Example: `dirs = [{ host = "data", guest = "/data", mode = "read" }]`. Default: `[]`.
+    #[serde(default)]
+    pub dirs: Vec<Dir>,
+    /// To whom it may send HTTP requests: scheme, host and, if it is not the scheme's own, port. `*.example.com` is every name
+    /// below it, `*` every name and every public address. A name never leads to a private, local or loopback address; those
+    /// must be named, as in `http://127.0.0.1:8080`, or `localhost`, or be in `networks`. Redirects are the actor's to follow,
+    /// and checked like any request. Example: `hosts = ["https://api.example.com", "http://localhost:8080"]`. Default: `[]`.
+    #[serde(default)]
+    pub hosts: Vec<Spanned<String>>,
+    /// Private networks that names and stars in `hosts` may lead to. Example: `networks = ["10.1.0.0/16"]`. Default: `[]`.
+    #[serde(default)]
+    pub networks: Vec<Spanned<String>>,
+}
+
+/// `dirs = [{ … }]`: one folder, opened when the host starts; it is the root of what can be reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dir {
+    /// The folder on this machine, relative to the manifest. It must exist, and an actor that may write must not reach the
+    /// manifest or a plugin with it. Example: `host = "data"`. Required.
+    pub host: Spanned<String>,
+    /// Where the actor sees it: an absolute path. Example: `guest = "/data"`. Required.
+    pub guest: Spanned<String>,
+    /// `"read"`, or `"write"`: both. How much is written is not bounded. Example: `mode = "write"`. Default: `"read"`.
+    #[serde(default)]
+    pub mode: Mode,
+}
+
+/// What an actor may do in a folder.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Look.
+    #[default]
+    Read,
+    /// Look and change.
+    Write,
 }

@@ -34,6 +34,7 @@ pub(super) struct Written<'a> {
     restart: &'a schema::Restart,
     supervision: &'a schema::Supervision,
     limits: &'a schema::Limits,
+    grants: &'a schema::Grants,
 }
 
 impl<'a> Written<'a> {
@@ -52,6 +53,7 @@ impl<'a> Written<'a> {
             restart: &actor.restart,
             supervision: &actor.supervision,
             limits: &actor.limits,
+            grants: &actor.grants,
         }
     }
 
@@ -70,6 +72,7 @@ impl<'a> Written<'a> {
             restart: &plugin.restart,
             supervision: &plugin.supervision,
             limits: &plugin.limits,
+            grants: &plugin.grants,
         }
     }
 }
@@ -78,18 +81,20 @@ impl Found {
     pub(super) fn settings(&mut self, written: &Written<'_>, manifest: &Manifest, addresses: &Addresses) -> Settings {
         self.plugin(written.plugin);
         let sha256 = written.sha256.and_then(|digest| self.digest(digest));
-        let sends_to = written.sends_to.iter().filter_map(|to| self.target(to, addresses)).collect();
+        let (sends_to, sends_below) = self.targets(written.sends_to, manifest, addresses);
         let spawns = written.spawns.iter().filter_map(|plugin| self.spawn(plugin, manifest)).collect();
         let (memory_bytes, message_bytes) = self.sizes(written);
         let supervision = self.supervision(written.supervision);
         let restart = self.restart(written.restart);
         let limits = written.limits;
+        let grants = self.grants(written.grants, limits.requests);
         let at_most = |written: Option<AtLeastOne>| written.map_or(1024, |n| n.0 as usize);
         Settings {
             plugin: written.plugin.get_ref().clone(),
             plugin_place: written.plugin.span(),
             sha256,
             sends_to,
+            sends_below,
             spawns,
             start: match written.start.map(Spanned::get_ref) {
                 None | Some(Start::Auto) => StartKind::Auto,
@@ -97,7 +102,7 @@ impl Found {
                 Some(Start::Manual) => StartKind::Manual,
             },
             idle_stop: self.idle_stop(written),
-            batch: written.batch.map_or(64, |n| n.0 as usize),
+            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 64 }, |n| n.0 as usize),
             config: texts(Some(written.config)),
             mailbox: mailbox::bounds(written.mailbox),
             mailbox_plugin: self.mailbox_plugin(written.mailbox),
@@ -110,6 +115,8 @@ impl Found {
             max_children: at_most(limits.children),
             max_timers: at_most(limits.timers),
             max_watches: at_most(limits.watches),
+            absent_env: absent(&written.grants.env),
+            grants,
         }
     }
 
@@ -166,6 +173,56 @@ impl Found {
         let problem =
             Problem::at(written.span(), "this is no SHA-256 digest", format!("{} characters", text.chars().count()));
         self.add(problem.help("a digest is 64 hexadecimal digits; `playhouse inspect FILE.wasm` prints it"));
+        None
+    }
+
+    /// The addresses, and those below which everybody is meant.
+    fn targets(
+        &mut self,
+        written: &[Spanned<String>],
+        manifest: &Manifest,
+        addresses: &Addresses,
+    ) -> (Vec<Address>, Vec<Address>) {
+        let (mut to, mut below) = (Vec::new(), Vec::new());
+        for target in written {
+            match target.get_ref().strip_suffix("/**") {
+                Some(top) => below.extend(self.subtree(target, top, manifest, addresses)),
+                None => to.extend(self.target(target, addresses)),
+            }
+        }
+        (to, below)
+    }
+
+    /// A subtree in which somebody is, or may be one day.
+    fn subtree(
+        &mut self,
+        written: &Spanned<String>,
+        top: &str,
+        manifest: &Manifest,
+        addresses: &Addresses,
+    ) -> Option<Address> {
+        let top = match Address::parse(if top.is_empty() { "/" } else { top }) {
+            Ok(top) => top,
+            Err(error) => {
+                let problem = Problem::at(written.span(), address_fault(&error), "here");
+                self.add(problem.help("a subtree is an address and `/**`, as in [\"/team/**\"]"));
+                return None;
+            }
+        };
+        let spawning = |(address, (n, _)): (&Address, &(usize, Range<usize>))| {
+            let spawns = manifest.actor.get(*n).is_some_and(|actor| !actor.get_ref().spawns.is_empty());
+            spawns && (top == *address || top.is_below(address))
+        };
+        if addresses.first.keys().any(|address| address.is_below(&top)) || addresses.first.iter().any(spawning) {
+            return Some(top);
+        }
+        let remark = match near_address(top.as_str(), addresses.first.keys()) {
+            Some(near) if near != top.as_str() => format!("did you mean \"{near}/**\"?"),
+            _ => "here".into(),
+        };
+        let problem = Problem::at(written.span(), format!("nobody is below `{top}`"), remark);
+        let help = format!("this manifest has no actor below `{top}`, and none there that `spawns` any");
+        self.add(problem.help(help));
         None
     }
 
@@ -269,6 +326,12 @@ impl Found {
             backoff,
         }
     }
+}
+
+/// The variables that are granted and that the host does not have.
+fn absent(written: &[Spanned<String>]) -> Vec<String> {
+    let names = written.iter().map(Spanned::get_ref).filter(|text| !text.contains(['=', '\0']) && !text.is_empty());
+    names.filter(|name| std::env::var_os(name).is_none()).cloned().collect()
 }
 
 /// What code may ask for by name.

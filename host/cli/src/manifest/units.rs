@@ -11,6 +11,10 @@ pub const SIZE_FORM: &str = "a size is a whole number and a unit, one of B, KiB,
 /// What a time looks like; ends error messages.
 pub const TIME_FORM: &str = "a time is a whole number and a unit, one of us, ms, s, m, h, as in \"100ms\"";
 
+/// What a bound of memory looks like; ends error messages.
+pub const MARK_FORM: &str =
+    "it is a share, 1% to 100%, of the memory that there is, or a size, as in \"80%\" or \"2GiB\"";
+
 const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 const TIME_UNITS_MICROS: [(&str, u64); 5] =
     [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000)];
@@ -22,6 +26,15 @@ pub struct ByteSize(pub u64);
 /// A time: a whole number and one of `us`, `ms`, `s`, `m`, `h`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Time(pub Duration);
+
+/// How much memory is too much: a share (`80%`) or a size (`2GiB`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryMark {
+    /// In percent, 1 to 100, of what the machine has, or the control group that this process is in.
+    Share(u8),
+    /// Of this process alone.
+    Size(ByteSize),
+}
 
 /// A whole number, at least 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +53,9 @@ pub enum UnitError {
     /// Not a time.
     #[error("`{0}` is no time")]
     Time(String),
+    /// Neither a share nor a size.
+    #[error("`{0}` is no bound of memory")]
+    Mark(String),
     /// Over what a number can hold.
     #[error("`{0}` is too large")]
     TooLarge(String),
@@ -77,6 +93,30 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let micros = split(text, &TIME_UNITS_MICROS).unwrap_or_else(|| Err(UnitError::Time(text.to_owned())))?;
         Ok(Self(Duration::from_micros(micros)))
+    }
+}
+
+impl FromStr for MemoryMark {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let Some(number) = text.strip_suffix('%') else {
+            return text.parse().map(Self::Size).map_err(|error| match error {
+                UnitError::Size(text) => UnitError::Mark(text),
+                other => other,
+            });
+        };
+        let percent = number.trim_end().parse().ok().filter(|percent| (1..=100).contains(percent));
+        percent.map(Self::Share).ok_or_else(|| UnitError::Mark(text.to_owned()))
+    }
+}
+
+impl fmt::Display for MemoryMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(percent) => write!(f, "{percent}%"),
+            Self::Size(size) => size.fmt(f),
+        }
     }
 }
 
@@ -139,6 +179,12 @@ impl<T: FromStr<Err = UnitError>> Visitor<'_> for FromText<T> {
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(FromText("a size with its unit", std::marker::PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for MemoryMark {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromText("a share or a size", std::marker::PhantomData))
     }
 }
 
@@ -215,6 +261,21 @@ mod tests {
         assert_eq!(size("99999999999GiB"), Err(UnitError::TooLarge("99999999999GiB".into())));
         for bad in ["", "64", "MiB", "64MB", "1.5MiB", "-1B", "64mib"] {
             assert_eq!(size(bad), Err(UnitError::Size(bad.into())), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bound_of_memory_is_a_share_or_a_size() {
+        let mark = |text: &str| text.parse::<MemoryMark>();
+        assert_eq!(mark("80%"), Ok(MemoryMark::Share(80)));
+        assert_eq!(mark("100 %"), Ok(MemoryMark::Share(100)));
+        assert_eq!(mark("2GiB"), Ok(MemoryMark::Size(ByteSize(2 << 30))));
+        assert_eq!(
+            (mark("80%").unwrap().to_string(), mark("1024MiB").unwrap().to_string()),
+            ("80%".into(), "1GiB".into())
+        );
+        for bad in ["", "%", "80", "0%", "101%", "-1%", "8e1%", "300%", "much"] {
+            assert_eq!(mark(bad), Err(UnitError::Mark(bad.into())), "{bad}");
         }
     }
 

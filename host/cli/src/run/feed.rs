@@ -25,6 +25,8 @@ pub(super) struct Input<'a> {
     console: &'a Console,
     /// Messages that a mailbox did not take.
     refused: u64,
+    /// Messages that were not taken while memory was short, and the last reason.
+    short: (u64, String),
     /// Lines cut inside a word.
     cuts: u64,
     /// Set when a line was cut inside a word: what is made of it may be wrong, and the run ends so.
@@ -33,13 +35,18 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(kernel: &'a Kernel, console: &'a Console, cut_a_word: &'a Cell<bool>) -> Self {
-        Self { kernel, console, refused: 0, cuts: 0, cut_a_word }
+        Self { kernel, console, refused: 0, short: Default::default(), cuts: 0, cut_a_word }
     }
 
-    /// Sends one message. Waits for room without a limit; a mailbox that refuses instead is counted.
+    /// Sends one message. Waits for room without a limit; a mailbox that refuses instead is counted, and so is a message
+    /// that finds memory short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         match self.kernel.tell(to, body, Duration::MAX).await {
             Ok(_) => Ok(()),
+            Err(error @ SendError::MemoryPressure(_)) => {
+                self.short = (self.short.0 + 1, error.to_string());
+                Ok(())
+            }
             Err(SendError::MailboxFull(_)) => {
                 self.refused += 1;
                 Ok(())
@@ -75,15 +82,31 @@ impl<'a> Input<'a> {
                     ));
                 }
             }
-            self.tell(to, piece.body).await?;
+            self.tell_line(to, piece.body).await?;
         }
         Ok(())
+    }
+
+    /// As [`Input::tell`], but what was read is not lost: while memory is short it waits, and whoever writes to stdin does.
+    async fn tell_line(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
+        loop {
+            let before = self.short.0;
+            self.tell(to, body).await?;
+            if self.short.0 == before {
+                return Ok(());
+            }
+            self.short.0 = before;
+            self.kernel.memory_relieved().await;
+        }
     }
 
     /// Says what could not be done.
     pub(super) fn finish(&self) -> Result<(), String> {
         if self.cuts > NAMED_CUTS {
             self.console.say(&format!("playhouse: {} more were cut", counted(self.cuts - NAMED_CUTS, "line")));
+        }
+        if let (short @ 1.., why) = &self.short {
+            return Err(format!("{} of the input refused: {why}", counted(*short, "message")));
         }
         if self.refused > 0 {
             return Err(format!("{} of the input found no room in the mailbox", counted(self.refused, "message")));

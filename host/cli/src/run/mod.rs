@@ -4,14 +4,17 @@
 //! |---|---|
 //! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
 //! | `output` | guests' stdout and stderr |
+//! | `memory`, `trim` | how much memory is used, and what follows when it is too much |
 //! | `drain` | the orderly shutdown, watched |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
 mod drain;
 mod feed;
 mod lines;
+mod memory;
 mod output;
 mod summary;
+mod trim;
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
@@ -21,6 +24,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{Address, Kernel, Stage};
 use playhouse_sandbox::Output;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args;
@@ -30,7 +34,9 @@ use crate::control::socket;
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
 use crate::plugins::{self, Plugins};
+use crate::printable::Printable;
 use feed::Input;
+use memory::Watch;
 use output::{GuestOutput, Stdout};
 
 /// Runs a play to its end.
@@ -41,16 +47,33 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
         check_target(&play, to)?;
     }
     let plugins = plugins::load(&play, console)?;
+    for actor in &play.actors {
+        for name in &actor.settings.absent_env {
+            tracing::warn!(
+                target: "playhouse", address = %actor.address,
+                "it is granted the variable {}, which this host does not have", Printable(name)
+            );
+        }
+    }
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime(args.threads)?;
     let performance = Performance { play: &play, args, console, cut_a_word: Cell::new(false) };
     let end = runtime.block_on(performance.run(&plugins, listener));
     drop(socket);
     // Not waited for: a read of stdin, or a guest that an impatient person cut off.
     runtime.shutdown_background();
     end
+}
+
+/// What all actors run on: one runtime, over all cores unless told otherwise.
+fn runtime(threads: Option<u16>) -> std::io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(usize::from(threads));
+    }
+    builder.enable_all().build()
 }
 
 /// Input is for actors of the manifest.
@@ -97,6 +120,9 @@ impl Performance<'_> {
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))
             .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        // Before anything comes in.
+        let watch = Watch::begin(self.play.memory_high, &kernel);
+        let watching = tokio::spawn(watch.run(kernel.clone()));
         let server = match listener {
             Some(listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
@@ -114,6 +140,7 @@ impl Performance<'_> {
         if let Some(server) = server {
             server.abort();
         }
+        watching.abort();
         end
     }
 
@@ -241,5 +268,17 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
         self.heard += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actors_run_on_as_many_threads_as_a_person_says_or_as_there_are_cores() {
+        let workers = |threads| runtime(threads).expect("built").metrics().num_workers();
+        assert_eq!([Some(1), Some(3)].map(workers), [1, 3]);
+        assert_eq!(workers(None), std::thread::available_parallelism().expect("known").get());
     }
 }

@@ -5,8 +5,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::{Hand, Hook, Route};
 use crate::actor::Actor;
 use crate::address::Address;
@@ -222,9 +220,7 @@ impl Hand {
     /// Where the actor at a path stands, after all that was committed so far; none when there is none.
     pub async fn state(&self, path: &str) -> Option<State> {
         let address = self.address().resolve(path).ok()?;
-        let (answer, state) = oneshot::channel();
-        self.world.commands.send(Command::State(address, answer)).ok()?;
-        state.await.ok()?
+        self.world.state(address).await
     }
 
     /// Records a timer: it tells `to` once, so long after the commit. `to` may be this actor itself. Returns its id.
@@ -264,7 +260,7 @@ impl Hand {
         if !spec.launcher.watches() || spec.instances > 1 {
             return Err(WatchError::NotAWatcher(from));
         }
-        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.sends_to.contains(&to) {
+        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {
             return Err(WatchError::NotGranted { from, to });
         }
         let most = spec.max_watches;
@@ -318,7 +314,7 @@ impl Hand {
 
     /// The route to this actor itself.
     pub(super) fn own(&mut self) -> usize {
-        let granted = self.actor.spec.sends_to.contains(self.address());
+        let granted = self.actor.spec.is_granted(self.address());
         self.route_to(self.actor.clone(), granted)
     }
 

@@ -28,6 +28,11 @@ impl Outcomes {
         }
     }
 
+    /// Those that are more than done without a reply, with the indices of their messages, in order.
+    pub(super) fn notable(&self) -> impl Iterator<Item = (usize, &Outcome)> {
+        self.notable.iter().map(|(index, outcome)| (*index, outcome))
+    }
+
     /// Adds those of so many messages that are done and that nobody waits for.
     pub(super) fn push_plain(&mut self, messages: usize) {
         self.messages += messages;

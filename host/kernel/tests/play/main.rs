@@ -3,6 +3,8 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod broadcasts;
+mod callbacks;
 mod children;
 mod crashes;
 mod directives;
@@ -10,10 +12,12 @@ mod instances;
 mod letters;
 mod mailboxes;
 mod policies;
+mod pressure;
 mod rest;
 mod restarts;
 mod stage;
 mod stops;
+mod subtrees;
 mod timers;
 mod troubles;
 mod turns;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Gate,
-    Hand, Kernel, Launcher, Outcome, Plan, Stage, State, Template, TimerError,
+    Hand, Kernel, Launcher, Outcome, Plan, Stage, State, TaskDone, Template, TimerError,
 };
 
 /// Lines that actors wrote, in the order in which it happened.
@@ -31,6 +31,7 @@ type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Cra
 type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
 type Door = dyn Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync;
+type Told = dyn for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
@@ -43,6 +44,7 @@ pub struct Native {
     shutdown: Arc<Step>,
     gate: Option<Arc<Door>>,
     child_failed: Option<Arc<Word>>,
+    task_done: Option<Arc<Told>>,
     journal: Option<Journal>,
     returns_before: Arc<Pause>,
 }
@@ -59,6 +61,7 @@ pub fn native(
         shutdown: Arc::new(|_| Ok(())),
         gate: None,
         child_failed: None,
+        task_done: None,
         journal: None,
         returns_before: Arc::new(|_| false),
     }
@@ -124,6 +127,24 @@ impl Native {
         self
     }
 
+    pub fn on_task_done(
+        self,
+        told: impl Fn(&mut Hand, &[TaskDone]) -> Result<(), Crash> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_task_done_slowly(move |hand, done| {
+            let result = told(hand, done);
+            Box::pin(async { result })
+        })
+    }
+
+    pub fn on_task_done_slowly(
+        mut self,
+        told: impl for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync + 'static,
+    ) -> Self {
+        self.task_done = Some(Arc::new(told));
+        self
+    }
+
     /// Returns early, before the message in hand, when `pause` says so.
     pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
         self.returns_before = Arc::new(pause);
@@ -151,6 +172,10 @@ impl Launcher for Native {
 
     fn watches(&self) -> bool {
         self.journal.is_some()
+    }
+
+    fn calls_back(&self) -> bool {
+        self.task_done.is_some()
     }
 
     fn supervises(&self) -> bool {
@@ -185,7 +210,7 @@ impl Template for Kind {
 /// Does what a message says, one step after another, separated by `;`, and notes what is refused.
 ///
 /// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
-/// `ask TO BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+/// `ask TO BODY`, `tell-all GROUP BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
@@ -208,7 +233,7 @@ pub fn scripted(journal: &Journal) -> Native {
 
 async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>) {
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
-    let words: Vec<_> = rest.splitn(if matches!(verb, "tell" | "ask") { 2 } else { 3 }, ' ').collect();
+    let words: Vec<_> = rest.splitn(if matches!(verb, "tell" | "ask" | "tell-all") { 2 } else { 3 }, ' ').collect();
     let wait = |ms: &str| Duration::from_millis(ms.parse().expect("a number"));
     let set = |set: Result<u64, TimerError>| set.map(|id| *timer.lock() = id).map_err(|e| e.to_string());
     let done = match (verb, &*words) {
@@ -219,6 +244,10 @@ async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>)
         ("stop", [name]) => hand.stop(name).map_err(|e| e.to_string()),
         ("tell", [to, body]) => hand.tell(to, body.as_bytes()).map_err(|e| e.to_string()),
         ("ask", [to, body]) => hand.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
+        ("tell-all", [group, body]) => hand
+            .tell_all(group, body.as_bytes())
+            .map_err(|e| e.to_string())
+            .and_then(|count| Err(format!("told {count}"))),
         ("after", [ms, to, body]) => set(hand.tell_after(to, body.as_bytes(), wait(ms))),
         ("every", [ms, to, body]) => set(hand.tell_every(to, body.as_bytes(), wait(ms))),
         ("watch", [path]) => hand.watch(path).map(drop).map_err(|e| e.to_string()),
@@ -291,6 +320,13 @@ impl Behavior for Run {
         match &self.native.child_failed {
             Some(word) => word(&mut self.hand, failure),
             None => panic!("asked, though it does not supervise"),
+        }
+    }
+
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        match &self.native.task_done {
+            Some(told) => told(&mut self.hand, done),
+            None => panic!("told, though it does not want to know"),
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect;
 use playhouse_sandbox::{Compiled, Sandbox, SandboxConfig, SandboxError};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::template::{ECHO, actor};
 
@@ -79,6 +80,56 @@ fn a_folder_that_others_can_write_is_refused() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let error = sandbox(folder.path()).err().expect("it must be refused").to_string();
     expect![[r#"the cache folder `FOLDER` can be written by others than its owner (its mode is 0777): compiled code from there could be anybody's. Run `chmod 700` on it as its owner, remove it, or set another one"#]].assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
+}
+
+#[test]
+fn a_cache_folder_of_another_user_is_refused() {
+    let own = tempfile::tempdir().unwrap();
+    let me = rustix::process::geteuid().as_raw();
+    // Root can give a folder away; anybody else finds one of root's.
+    let (folder, owner) = if me == 0 { (own.path(), 65534) } else { (Path::new("/usr"), 0) };
+    if me == 0 {
+        std::os::unix::fs::chown(folder, Some(owner), None).unwrap();
+    }
+    let error = sandbox(folder).err().expect("it must be refused").to_string();
+    assert!(error.contains(&format!("belongs to user {owner}, and this process runs as user {me}")), "{error}");
+}
+
+#[test]
+fn an_entry_that_is_a_link_a_pipe_or_open_to_others_is_never_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    load(&cache);
+    let entry = only_entry(&cache);
+    let kept = folder.path().join("kept");
+    fs::rename(&entry, &kept).unwrap();
+    let rebuilt = |reason: &str| {
+        let Compiled::Rebuilt { why, .. } = load(&cache) else { panic!("it must be rebuilt") };
+        assert!(why.contains(reason), "{why}");
+        // What was made instead is a file of its own.
+        assert!(fs::symlink_metadata(&entry).unwrap().is_file());
+        fs::remove_file(&entry).unwrap();
+    };
+    std::os::unix::fs::symlink(&kept, &entry).unwrap();
+    rebuilt("it is a link");
+    assert!(kept.exists());
+    mknodat(CWD, &entry, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    rebuilt("it is no file");
+    fs::copy(&kept, &entry).unwrap();
+    fs::set_permissions(&entry, fs::Permissions::from_mode(0o666)).unwrap();
+    rebuilt("it can be written by others than its owner (its mode is");
+}
+
+#[test]
+fn a_folder_that_takes_the_checked_ones_place_is_not_looked_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let sandbox = sandbox(&cache).unwrap();
+    fs::rename(&cache, folder.path().join("moved")).unwrap();
+    fs::create_dir(&cache).unwrap();
+    sandbox.load_bytes("echo", &actor(ECHO)).unwrap();
+    assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
+    assert!(only_entry(&folder.path().join("moved")).exists());
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn files_that_are_no_components() {
             `plugins/cart.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
             `plugins/cart.wasm` is not a valid component: it ends within its first bytes; build it again
             `plugins/cart.wasm` is not a valid component: its version [0d, 00, 02, 00] is unknown here; 0d 00 01 00 was expected; build it again
-            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3e8); build it again
+            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3e6); build it again
         "#]],
     );
 }
@@ -58,6 +58,31 @@ fn a_file_that_is_not_there() {
     assert!(matches!(error, LoadError::NotFound { .. }));
     expect!["there is no file `no/such/cart.wasm`; build the actor, and put its component there"]
         .assert_eq(&error.to_string());
+}
+
+#[test]
+fn a_link_that_leads_out_of_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cart.wasm"), actor(ECHO)).unwrap();
+    std::fs::create_dir(folder.path().join("plugins")).unwrap();
+    let link = folder.path().join("plugins/cart.wasm");
+    std::os::unix::fs::symlink("../cart.wasm", &link).unwrap();
+    let error = small_sandbox().load("cart", &link).err().expect("it must be refused").to_string();
+    expect!["`FOLDER/plugins/cart.wasm` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or name its own folder with `plugins` in [play]"]
+        .assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
+}
+
+#[test]
+fn what_was_loaded_is_what_was_read_whatever_becomes_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("echo.wasm");
+    std::fs::write(&file, actor(ECHO)).unwrap();
+    let sandbox = small_sandbox();
+    let first = sandbox.load("echo", &file).unwrap();
+    std::fs::write(&file, "something else").unwrap();
+    let again = sandbox.load_bytes("echo", &actor(ECHO)).unwrap();
+    assert_eq!(first.info().sha256, again.info().sha256);
+    assert!(sandbox.load("echo", &file).is_err());
 }
 
 #[test]
@@ -107,16 +132,16 @@ fn an_export_of_another_type() {
 
 #[test]
 fn imports_that_are_not_provided() {
-    let http = r#"(import "wasi:http/outgoing-handler@0.2.0" (instance (export "handle" (func))))"#;
+    let http = r#"(import "wasi:http/incoming-handler@0.2.0" (instance (export "handle" (func))))"#;
     let timers = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
     let other =
         r#"(import "wasi:random/insecure@0.2.0" (instance (export "get-insecure-random-u64" (func (result u32)))))"#;
     check(
         &[&actor_with_import(http), &actor_with_import(timers), &actor_with_import(other)],
         expect![[r#"
-        `plugins/cart.wasm` imports `wasi:http/outgoing-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
-        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
-        `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0` and WASI 0.2
+        `plugins/cart.wasm` imports `wasi:http/incoming-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
     "#]],
     );
 }

@@ -57,4 +57,7 @@ at_every_door! {
     an_actor_goes_on_after_more_children_than_it_keeps_routes_for
     a_watcher_is_told_what_becomes_of_others
     a_parent_has_a_word_about_a_child_that_failed
+    an_actor_is_told_what_came_of_each_message_and_after_a_crash_in_its_next_run
+    a_callback_that_crashes_blames_no_message_and_does_so_once
+    a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody
 }

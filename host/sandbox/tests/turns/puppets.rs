@@ -1,6 +1,5 @@
 //! One actor that does what a message says, in plain Rust and as a component (`tests/guests/puppet`), and those around it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, Change, ChildFailed, Config, Crash, CrashReason,
-    Directive, Failure, Hand, Kernel, Launcher, Notice, Outcome, Plan, RestartKind, Template,
+    Directive, Failure, Hand, Kernel, Launcher, Notice, Outcome, Plan, RestartKind, TaskDone, TaskOutcome, Template,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
@@ -25,11 +24,11 @@ pub enum Door {
 }
 
 impl Door {
-    fn puppet(self) -> Arc<dyn Launcher> {
+    fn puppet(self, reports: bool) -> Arc<dyn Launcher> {
         static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
         let plugin = match self {
             Self::Native => {
-                let memory = Arc::new(Memory::default());
+                let memory = Arc::new(Memory { reports, ..Memory::default() });
                 return Arc::new(Native {
                     memory: Some(memory.clone()),
                     handler: Arc::new(move |hand| {
@@ -41,7 +40,8 @@ impl Door {
             Self::Plain => &PLUGINS[0],
             Self::Turns => &PLUGINS[1],
         };
-        plugin.launcher(Limits::default(), BTreeMap::new(), Arc::new(Silent))
+        let config = reports.then(|| ("reports".to_owned(), "all".to_owned())).into_iter().collect();
+        plugin.launcher(Limits::default(), config, Arc::new(Silent))
     }
 }
 
@@ -85,6 +85,15 @@ type Log = Arc<Mutex<Vec<String>>>;
 
 impl Play {
     pub async fn start(door: Door) -> Self {
+        Self::start_with(door, false).await
+    }
+
+    /// The puppet reports to `/log` what it is told about its messages.
+    pub async fn start_reporting(door: Door) -> Self {
+        Self::start_with(door, true).await
+    }
+
+    async fn start_with(door: Door, reports: bool) -> Self {
         let log = Log::default();
         let most = Arc::new(AtomicUsize::new(0));
         let recorder = native({
@@ -111,7 +120,7 @@ impl Play {
             let body = text(hand);
             hand.tell("/a", body.as_bytes()).unwrap();
         });
-        let puppet = Counting { inner: door.puppet(), most: most.clone() };
+        let puppet = Counting { inner: door.puppet(reports), most: most.clone() };
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
             let mut spec = ActorSpec::new(address(at), launcher);
             spec.sends_to = to.iter().map(|to| address(to)).collect();
@@ -231,7 +240,7 @@ fn kind(debugged: &str) -> String {
 }
 
 /// The puppet in plain Rust; `tests/guests/puppet` says what the words mean.
-async fn puppet(hand: &mut Hand, Memory { timer, stops }: &Memory) -> Result<Outcome, Crash> {
+async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result<Outcome, Crash> {
     let (mut reply, order) = (None, text(hand));
     for step in order.split(';') {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
@@ -246,6 +255,10 @@ async fn puppet(hand: &mut Hand, Memory { timer, stops }: &Memory) -> Result<Out
                 };
                 hand.tell("/log", line.as_bytes())
             }
+            "all" => match hand.tell_all(to, body.as_bytes()) {
+                Ok(count) => hand.tell("/log", format!("all {count}").as_bytes()),
+                error => log_error(hand, error.map(drop)),
+            },
             "back" => {
                 let sender = hand.sender().map(|sender| sender.to_string()).unwrap_or_default();
                 hand.tell(&sender, rest.as_bytes())
@@ -333,6 +346,7 @@ struct Memory {
     timer: AtomicU64,
     /// Its word about a child that fails: `stop`, or `restart`.
     stops: AtomicBool,
+    reports: bool,
 }
 
 impl Native {
@@ -363,6 +377,10 @@ impl Launcher for Native {
 
     fn watches(&self) -> bool {
         self.memory.is_some()
+    }
+
+    fn calls_back(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.reports)
     }
 
     fn supervises(&self) -> bool {
@@ -419,6 +437,24 @@ impl Behavior for Run {
         Box::pin(async move { Ok(word) })
     }
 
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        Box::pin(async move {
+            for task in done {
+                let what = match &task.outcome {
+                    TaskOutcome::Done => "done".to_owned(),
+                    TaskOutcome::Replied => "replied".to_owned(),
+                    TaskOutcome::Failed(Failure::Reject(reason)) if reason == "boom" => return Err(trap()),
+                    TaskOutcome::Failed(Failure::Reject(reason)) => format!("rejected {reason}"),
+                    TaskOutcome::Failed(Failure::Retry(reason)) => format!("retry {reason}"),
+                    TaskOutcome::Crashed(..) => "crashed".to_owned(),
+                };
+                let dead = if task.dead_letter { " dead" } else { "" };
+                self.hand.tell("/log", format!("{} {what}{dead}", task.attempt).as_bytes()).unwrap();
+            }
+            Ok(())
+        })
+    }
+
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async { Ok(()) })
     }
@@ -444,6 +480,10 @@ impl Launcher for Counting {
 
     fn watches(&self) -> bool {
         self.inner.watches()
+    }
+
+    fn calls_back(&self) -> bool {
+        self.inner.calls_back()
     }
 
     fn supervises(&self) -> bool {
@@ -476,6 +516,10 @@ impl Behavior for Counted {
 
     fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
         self.inner.child_failed(failure)
+    }
+
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        self.inner.task_done(done)
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

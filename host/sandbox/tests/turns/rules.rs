@@ -382,3 +382,68 @@ pub async fn a_watcher_is_told_what_becomes_of_others(door: Door) {
     assert_eq!(about("/a/w")[..3], ["/a/w started", "/a/w trap", "/a/w started"], "{log:?}");
     play.assert_batches();
 }
+
+pub async fn an_actor_is_told_what_came_of_each_message_and_after_a_crash_in_its_next_run(door: Door) {
+    let play = Play::start_reporting(door).await;
+    let mut messages = vec!["nothing"; 20];
+    messages[10] = "reject no";
+    messages[11] = "retry-once later";
+    messages[12] = "retry never";
+    messages[13] = "tell /log gone;trap";
+    play.tell(&messages).await;
+    assert_eq!(play.ask("reply x").await, Ok(b"x".to_vec()));
+    assert_eq!(play.ask("trap").await.map_err(|error| matches!(error, AskError::Crashed(_))), Err(true));
+    play.kernel.idle().await;
+    let log = play.log();
+    let count = |line: &str| log.iter().filter(|logged| *logged == line).count();
+    let expected = [
+        ("1 done", 16),
+        ("2 done", 1),
+        ("1 rejected no dead", 1),
+        ("1 retry later", 1),
+        ("1 retry never", 1),
+        ("2 retry never", 1),
+        ("3 retry never dead", 1),
+        ("1 crashed", 1),
+        ("2 crashed", 1),
+        ("3 crashed dead", 1),
+        ("1 replied", 1),
+        ("1 crashed dead", 1),
+    ];
+    for (line, times) in expected {
+        assert_eq!(count(line), times, "{line}: {log:?}");
+    }
+    assert_eq!(log.len(), 27, "{log:?}");
+    play.assert_batches();
+}
+
+pub async fn a_callback_that_crashes_blames_no_message_and_does_so_once(door: Door) {
+    let play = Play::start_reporting(door).await;
+    let mut messages = vec!["nothing"; 20];
+    messages[12] = "reject boom";
+    play.tell(&messages).await;
+    assert_eq!(play.log(), ["1 done"; 19]);
+    assert_eq!(play.letters(), ["rejected reject boom x1"]);
+    assert_eq!(play.kernel.restarts(), 2, "with others, and alone");
+    play.assert_batches();
+}
+
+pub async fn a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody(door: Door) {
+    let play = Play::start(door).await;
+    play.tell(&["spawn v"]).await;
+    let mut messages = numbered(40);
+    messages[30] = "all * gone;reject no".into();
+    messages[31] = "spawn w;tell w 1;all * 2;tell w 3;tell /log end".into();
+    messages[32] = "all /* x".into();
+    messages[33] = "all /peer/* x;all /nobody/** x".into();
+    play.tell(&messages).await;
+    let log = play.log();
+    let of = |start: &str| log.iter().filter(|line| line.starts_with(start)).cloned().collect::<Vec<_>>();
+    assert_eq!(
+        (of("v: "), of("w: ")),
+        (vec!["v: 2".to_owned()], vec!["w: 1".to_owned(), "w: 2".into(), "w: 3".into()])
+    );
+    let said: Vec<_> = log.into_iter().filter(|line| line.parse::<u32>().is_err() && !line.contains(": ")).collect();
+    assert_eq!(said, ["all 2", "end", "NotGranted", "all 0", "UnknownAddress"]);
+    play.assert_batches();
+}

@@ -3,6 +3,7 @@
 //! | step | what it does |
 //! |---|---|
 //! | `tell A BODY` | sends BODY to A |
+//! | `all GROUP BODY` | sends BODY to all of a group, and how many they are, or the error's variant, to `/log` |
 //! | `ask A BODY` | asks A, and sends `answer REPLY`, or the name of the error's variant, to `/log` |
 //! | `reply BODY` | replies |
 //! | `reply-bytes N` | replies with N bytes |
@@ -18,14 +19,17 @@
 //! | `watch A` | watches A: `/log` is sent its address and what became of it |
 //! | `say stop`, `say restart` | what it says from now on about a child that fails; `/log` is sent the child's name, why, and the attempt |
 //! | anything else | nothing |
+//!
+//! With `reports` in its config it sends to `/log` what it is told about each message: the attempt, what came of it, and
+//! perhaps `dead`. About one that was rejected as `boom` it panics.
 
 #![allow(missing_docs)]
 
 use std::time::Duration;
 
 use playhouse_sdk::{
-    Actor, Change, ChildFailed, Context, Directive, Message, Notice, Result, Supervisor, TimerId, Watcher,
-    export_actor, reject, retry,
+    Actor, Callback, Change, ChildFailed, Context, Directive, Ended, Failure, Message, Notice, Result, Supervisor,
+    TaskDone, TimerId, Watcher, export_actor, reject, retry,
 };
 
 #[derive(Default)]
@@ -34,7 +38,25 @@ struct Puppet {
     word: Directive,
 }
 
-export_actor!(Puppet, supervisor, watcher);
+export_actor!(Puppet, supervisor, watcher, callback);
+
+impl Callback for Puppet {
+    fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
+        if ctx.config("reports").is_none() {
+            return Ok(());
+        }
+        let what = match task.ended {
+            Ended::Done => "done".to_owned(),
+            Ended::Replied => "replied".to_owned(),
+            Ended::Failed(Failure::Reject(reason)) if reason == "boom" => panic!("boom"),
+            Ended::Failed(Failure::Reject(reason)) => format!("rejected {reason}"),
+            Ended::Failed(Failure::Retry(reason)) => format!("retry {reason}"),
+            Ended::Crashed { .. } => "crashed".to_owned(),
+        };
+        let dead = if task.dead_letter { " dead" } else { "" };
+        Ok(ctx.tell("/log", format!("{} {what}{dead}", task.attempt))?)
+    }
+}
 
 impl Watcher for Puppet {
     fn noticed(&mut self, notice: Notice, ctx: &mut Context) -> Result {
@@ -82,6 +104,10 @@ impl Puppet {
             "tell" => ctx.tell(to, body)?,
             "ask" => match ctx.ask(to, body, Duration::from_secs(5)) {
                 Ok(reply) => ctx.tell("/log", format!("answer {}", String::from_utf8_lossy(&reply)))?,
+                error => log_error(ctx, error)?,
+            },
+            "all" => match ctx.tell_all(to, body) {
+                Ok(count) => ctx.tell("/log", format!("all {count}"))?,
                 error => log_error(ctx, error)?,
             },
             "reply" => ctx.reply(rest),

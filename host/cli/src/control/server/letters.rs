@@ -58,6 +58,9 @@ fn refusal(error: LetterError) -> Refusal {
         LetterError::NotSent(SendError::MailboxFull(_)) => {
             ("refused", "the letter stays; replay it when `playhouse tree` shows fewer waiting")
         }
+        LetterError::NotSent(SendError::MemoryPressure(_)) => {
+            ("memory-pressure", "the letter stays; replay it when memory is free again")
+        }
         LetterError::NotSent(_) => ("refused", "the letter stays until it is dropped"),
         _ => ("refused", "try again"),
     };
@@ -105,6 +108,12 @@ mod tests {
             LetterError::NotSent(SendError::MailboxFull(address.clone())),
             expect![
                 "the mailbox of `/count` is full: the letter stays; replay it when `playhouse tree` shows fewer waiting"
+            ],
+        );
+        check(
+            LetterError::NotSent(SendError::MemoryPressure("too much".into())),
+            expect![
+                "memory is short, and no messages from outside are taken: too much: the letter stays; replay it when memory is free again"
             ],
         );
         check(

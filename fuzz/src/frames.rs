@@ -1,0 +1,74 @@
+//! Any bytes, read as both frames.
+
+use std::ops::Range;
+
+use playhouse_frame::{Encoder, HEADER_BYTES, Inbound, OP_BYTES, Op, Outbound, Timer};
+
+/// A frame is refused, or it is what the encoder makes of its operations; nothing in it reaches beyond it.
+pub fn frames(bytes: &[u8]) {
+    if let Ok(frame) = Outbound::open(bytes)
+        && let Ok(ops) = frame.collect::<Result<Vec<_>, _>>()
+    {
+        let words = ops.iter().filter(|op| !matches!(op, Op::Done { .. })).count();
+        assert!(words * OP_BYTES <= bytes.len());
+        let outcomes = ops.iter().map(|op| u64::from(op.outcomes())).sum::<u64>();
+        assert_eq!(Outbound::open(bytes).map(|frame| u64::from(frame.outcomes())), Ok(outcomes));
+        // What is true, and too much to say again, is not said again.
+        if outcomes <= 1 << 20 {
+            say_again(bytes, &ops);
+        }
+    }
+    if let Ok(frame) = Inbound::open(bytes)
+        && let Ok(records) = frame.collect::<Result<Vec<_>, _>>()
+    {
+        assert!(records.len() * HEADER_BYTES <= bytes.len());
+        assert_eq!(Inbound::open(bytes).map(|frame| frame.messages() as usize), Ok(records.len()));
+        for record in records {
+            assert_eq!(record.header(bytes).body_bytes as usize, record.body.len());
+        }
+    }
+}
+
+/// A frame without sends before a failure is what the encoder makes of its operations, byte for byte, but for the rooms of
+/// headers, in which anything may lie.
+fn say_again(bytes: &[u8], ops: &[Op]) {
+    let mut rooms = Vec::new();
+    let mut again = Encoder::default();
+    let mut failed_after_sends = false;
+    let mut sent = false;
+    for op in ops {
+        match op {
+            Op::Tell { route, body } => {
+                rooms.push(body.start - HEADER_BYTES + OP_BYTES..body.start);
+                again.tell(*route, &bytes[body.clone()]);
+            }
+            Op::Done { messages } => (0..*messages).for_each(|_| again.done(None)),
+            Op::Reply(reply) => again.done(Some(&bytes[reply.clone()])),
+            Op::Reject(at) => again.reject(text(bytes, at)),
+            Op::Retry(at) => again.retry(text(bytes, at)),
+            Op::Spawn { route } => again.spawn(*route),
+            Op::Stop { route } => again.stop(*route),
+            Op::Timer(timer) => {
+                let Timer { id, route, wait_ms, again: often, body } = &timer.read(bytes);
+                again.timer(*id, *route, *wait_ms, *often, &bytes[body.clone()]);
+            }
+            Op::Cancel { id } => again.cancel(*id),
+        }
+        failed_after_sends |= sent && matches!(op, Op::Reject(_) | Op::Retry(_));
+        sent = op.outcomes() == 0;
+    }
+    if failed_after_sends {
+        return;
+    }
+    let (mut plain, mut again) = (bytes.to_vec(), again.take());
+    assert_eq!(plain.len(), again.len());
+    for room in rooms {
+        plain[room.clone()].fill(0);
+        again[room].fill(0);
+    }
+    assert!(plain == again);
+}
+
+fn text<'a>(bytes: &'a [u8], at: &Range<usize>) -> &'a str {
+    std::str::from_utf8(&bytes[at.clone()]).expect("it was checked")
+}

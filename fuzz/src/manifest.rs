@@ -1,0 +1,32 @@
+//! Any bytes, read as a manifest.
+
+use std::path::Path;
+
+use playhouse::manifest::flow::Flow;
+use playhouse::manifest::{PluginFolder, parse};
+
+/// A manifest is sound, or everything that is wrong with it has a place in it, and can be shown on a terminal.
+pub fn manifest(bytes: &[u8]) {
+    let names = ["count", "report", "split"].map(str::to_owned).into();
+    match parse(Path::new("playhouse.toml"), bytes.to_vec(), |_| PluginFolder { names: Ok(names) }) {
+        Ok(play) => {
+            let flow = Flow::of(&play);
+            let _ = (flow.lines(), flow.cycles(), flow.stops_too_early());
+            assert!(play.settings().all(|settings| settings.message_bytes as u64 <= settings.memory_bytes));
+            assert!(play.settings().all(|settings| !play.plugin_file(&settings.plugin).ends_with("..")));
+        }
+        Err(wrong) => {
+            let text = &wrong.source.text;
+            assert!(!wrong.problems.is_empty());
+            for problem in &wrong.problems {
+                let (place, _) = problem.labels.first().expect("a problem has a place");
+                assert!(text.get(place.clone()).is_some(), "{problem:?}");
+                // Nothing is only at the beginning of the file because nobody knew where.
+                assert!(*place != (0..0) || text.trim().is_empty(), "{problem:?}");
+            }
+            let shown = wrong.render(false);
+            let odd = shown.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(odd, None, "{shown:?}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What came of each message: the trait to implement, and what it is told.
+
+use crate::{Actor, Context, Failure, Result};
+
+/// An actor that is told what came of each message once that is certain: the message's effects are committed, or dropped.
+///
+/// It is exported with [`export_actor!`](crate::export_actor)`(Clerk, callback)`; other actors pay nothing for it.
+///
+/// ```
+/// use playhouse_sdk::testing::Stage;
+/// use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, export_actor, reject};
+///
+/// #[derive(Default)]
+/// struct Clerk { lost: u32 }
+///
+/// impl Actor for Clerk {
+///     fn msg_handler(&mut self, msg: Message, _: &mut Context) -> Result {
+///         if msg.body().is_empty() { Err(reject("an order needs an item")) } else { Ok(()) }
+///     }
+/// }
+///
+/// impl Callback for Clerk {
+///     fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
+///         match task.ended {
+///             Ended::Done | Ended::Replied => {}
+///             Ended::Failed(failure) => ctx.tell("/complaints", format!("{}: {failure}", task.attempt))?,
+///             Ended::Crashed { reason, .. } => ctx.tell("/complaints", format!("an earlier run {reason}"))?,
+///         }
+///         self.lost += u32::from(task.dead_letter);
+///         Ok(())
+///     }
+/// }
+///
+/// export_actor!(Clerk, callback);
+///
+/// let mut stage = Stage::<Clerk>::setup().calls_back().start()?;
+/// stage.tell("tea")?;
+/// stage.tell("").unwrap_err();
+/// assert_eq!(stage.sent(), [("/complaints", "1: an order needs an item")]);
+/// assert_eq!(stage.actor().lost, 1);
+/// # Ok::<(), playhouse_sdk::Error>(())
+/// ```
+pub trait Callback: Actor {
+    /// A message, or a notice to a [`Watcher`](crate::Watcher), was handled. Called once for each attempt, in the order in which they
+    /// ended: before the next message, or, after a crash, in the next run after its `init` and `prepare_children`.
+    ///
+    /// When a batch of several messages crashes the actor, nobody knows which of them did it: they are handled again one at a time,
+    /// and each is told about then. Questions are not handled again, so they are told about as crashed.
+    ///
+    /// What it sends, spawns or sets is done when it returns. An error is a line on stderr, and takes nothing back. A panic is
+    /// this actor's own crash, which no message is blamed for; the task is told once more at most. There is nothing to reply to: a
+    /// reply is a panic.
+    fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result;
+}
+
+/// A message that was handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskDone {
+    /// The message's id, as its [`Envelope`](crate::Envelope) has it.
+    pub id: String,
+    /// Which attempt at it this was, from 1.
+    pub attempt: u32,
+    /// What came of it.
+    pub ended: Ended,
+    /// It is a dead letter now. Otherwise, when it failed, it is handled again.
+    pub dead_letter: bool,
+}
+
+impl TaskDone {
+    /// For tests, which set the fields that matter: the first attempt, no dead letter.
+    pub fn new(id: impl Into<String>, ended: Ended) -> Self {
+        Self { id: id.into(), attempt: 1, ended, dead_letter: false }
+    }
+}
+
+/// What came of an attempt at a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was handled, without a reply, or with one that nobody waited for.
+    Done,
+    /// It was handled, and somebody got the reply.
+    Replied,
+    /// The handler failed it.
+    Failed(Failure),
+    /// It crashed an earlier run of this actor.
+    Crashed {
+        /// Why, in a word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
+        kind: String,
+        /// Why, for people.
+        reason: String,
+    },
+}

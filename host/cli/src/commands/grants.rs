@@ -1,0 +1,120 @@
+//! What the actors of a play import and are granted, for `check`: a table, JSON, and what a person should know about it.
+
+use playhouse_sandbox::{Access, Grants, Part};
+use serde_json::{Value, json};
+
+use crate::manifest::{Play, PlayPlugin, Settings};
+use crate::plugins::Plugins;
+
+/// Under a table of [`rows`].
+pub(super) const LEGEND: &str = "(…) is imported and not granted: it is there, and empty. No grant opens sockets.";
+pub(super) const HEADLINE: [&str; 3] = ["WHO", "IMPORTS", "GRANTS"];
+
+/// For each actor, and each plugin to spawn: what it imports, and in a row for each what it is granted.
+pub(super) fn rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for (who, settings) in everybody(play) {
+        let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
+        let shown = |part: &Part| {
+            if opens(*part, &settings.grants) { part.name().to_owned() } else { format!("({})", part.name()) }
+        };
+        let imports = parts.iter().map(shown).collect::<Vec<_>>().join(" ");
+        let sends_to = settings.sends_to_written().into_iter().map(|to| format!("sends_to {to}"));
+        let config = settings.config.keys().map(|key| format!("config {}", key.escape_debug()));
+        let granted: Vec<_> = sends_to.chain(granted(&settings.grants)).chain(config).collect();
+        let first = granted.first().map_or("-", String::as_str);
+        rows.push(vec![who, imports, first.to_owned()]);
+        rows.extend(granted.iter().skip(1).map(|grant| vec![String::new(), String::new(), grant.clone()]));
+    }
+    rows
+}
+
+fn everybody(play: &Play) -> impl Iterator<Item = (String, &Settings)> {
+    let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
+    let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
+    actors.chain(spawnable)
+}
+
+/// Whether there is anything in it.
+fn opens(part: Part, grants: &Grants) -> bool {
+    match part.access() {
+        Access::Everybody => true,
+        Access::EmptyWithout(grant) | Access::RefusedWithout(grant) => grants.has(grant),
+        Access::Nobody => false,
+    }
+}
+
+/// One text for each grant of the world outside. Values of variables are not shown: they may be secret.
+fn granted(grants: &Grants) -> Vec<String> {
+    let env = grants.env.iter().map(|variable| format!("env {}", variable.name.escape_debug()));
+    let dirs = grants.dirs.iter().map(|folder| {
+        let mode = if folder.is_writable() { "write" } else { "read" };
+        format!(
+            "dirs {} = {} ({mode})",
+            folder.guest().escape_debug(),
+            folder.host().display().to_string().escape_debug()
+        )
+    });
+    let hosts = grants.hosts.iter().map(|host| format!("hosts {host}"));
+    let networks = grants.networks.iter().map(|network| format!("networks {network}"));
+    env.chain(dirs).chain(hosts).chain(networks).collect()
+}
+
+/// The grants of one actor.
+pub(super) fn as_json(grants: &Grants) -> Value {
+    let dirs = grants.dirs.iter().map(|folder| {
+        let mode = if folder.is_writable() { "write" } else { "read" };
+        json!({ "host": folder.host().display().to_string(), "guest": folder.guest(), "mode": mode })
+    });
+    json!({
+        "env": grants.env.iter().map(|variable| &variable.name).collect::<Vec<_>>(),
+        "dirs": dirs.collect::<Vec<_>>(),
+        "hosts": grants.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "networks": grants.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// The parts that a component imports, and whether its grants open them.
+pub(super) fn parts_as_json(imports: &[String], grants: &Grants) -> Value {
+    let parts = Part::all_of(imports);
+    parts.iter().map(|part| json!({ "part": part.name(), "open": opens(*part, grants) })).collect()
+}
+
+/// Grants that do not do what they seem to.
+pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (who, settings) in everybody(play) {
+        let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
+        for (part, grant) in [(Part::Environment, "env"), (Part::Filesystem, "dirs"), (Part::Http, "hosts")] {
+            if settings.grants.has(grant) && !parts.contains(&part) {
+                warnings
+                    .push(format!("{who} is granted `{grant}`, and its plugin does not import any of {}", part.name()));
+            }
+        }
+        for name in &settings.absent_env {
+            warnings
+                .push(format!("{who} is granted the variable {}, which this host does not have", name.escape_debug()));
+        }
+    }
+    for plugin in &play.spawnable {
+        warnings.extend(left_out(play, plugin));
+    }
+    warnings
+}
+
+/// What of a `[[plugin]]`'s grants a child does not get, since its parent has not been granted it.
+fn left_out(play: &Play, plugin: &PlayPlugin) -> Vec<String> {
+    let (name, own) = (&plugin.settings.plugin, &plugin.settings.grants);
+    let mut warnings = Vec::new();
+    for (parent, settings) in everybody(play).filter(|(_, settings)| settings.spawns.contains(name)) {
+        let kept = granted(&own.within(&settings.grants));
+        let left: Vec<_> = granted(own).into_iter().filter(|grant| !kept.contains(grant)).collect();
+        if !left.is_empty() {
+            warnings.push(format!(
+                "{name} spawned by {parent} has less than its [[plugin]] says, since {parent} has not: {}",
+                left.join(", ")
+            ));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,467 @@
+//! `[actor.grants]` and subtrees of `sends_to`: what is understood, and what a person sees when it is wrong.
+
+use std::path::Path;
+
+use expect_test::{Expect, expect};
+use playhouse::manifest::flow::{Flow, arrows};
+use playhouse::manifest::{Play, PluginFolder, Problems, Source, understand};
+use tempfile::TempDir;
+
+/// A manifest's folder, with `plugins`, `data` and a file in it.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["plugins", "data"] {
+        std::fs::create_dir(folder.path().join(name)).expect("ours");
+    }
+    for name in ["file", "playhouse.toml"] {
+        std::fs::write(folder.path().join(name), "").expect("ours");
+    }
+    folder
+}
+
+fn understood(folder: &TempDir, text: &str) -> Result<Play, Problems> {
+    let source = Source::new(Path::new("playhouse.toml"), text.to_owned());
+    let names = ["count", "worker"].map(str::to_owned).into();
+    understand(source, folder.path(), |_| PluginFolder { names: Ok(names) })
+}
+
+/// The play of one actor with these lines.
+fn granted(lines: &str) -> Play {
+    let text = format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[actor.grants]\n{lines}\n");
+    understood(&folder(), &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+}
+
+fn check(text: &str, expected: Expect) {
+    let folder = folder();
+    let message = match understood(&folder, text.trim_start_matches('\n')) {
+        Ok(_) => "fine\n".to_owned(),
+        Err(problems) => format!("stderr:\n{}", problems.render(false)),
+    };
+    expected.assert_eq(&message.replace(folder.path().to_str().expect("text"), "FOLDER"));
+}
+
+fn check_grants(lines: &str, expected: Expect) {
+    check(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[actor.grants]\n{lines}\n"), expected);
+}
+
+#[test]
+fn what_is_granted_is_what_is_written() {
+    let play = granted(
+        r#"
+env = ["PATH", "MODE=a=b", "NO_SUCH_VARIABLE_HERE"]
+dirs = [{ host = "data", guest = "/data", mode = "write" }, { host = ".", guest = "/" }]
+hosts = ["https://api.example.com", "http://localhost:8080"]
+networks = ["10.1.0.0/16"]
+"#,
+    );
+    let actor = &play.actors[0].settings;
+    let env: Vec<_> = actor.grants.env.iter().map(|v| (&*v.name, v.from_host)).collect();
+    assert_eq!(env, [("PATH", true), ("MODE", false)]);
+    assert_eq!(actor.grants.env[0].value, std::env::var("PATH").expect("cargo sets it"));
+    assert_eq!(actor.grants.env[1].value, "a=b");
+    assert_eq!(actor.absent_env, ["NO_SUCH_VARIABLE_HERE"]);
+    let dirs: Vec<_> = actor.grants.dirs.iter().map(|dir| (dir.guest(), dir.is_writable())).collect();
+    assert_eq!(dirs, [("/data", true), ("/", false)]);
+    assert_eq!((actor.grants.hosts.len(), actor.grants.networks.len(), actor.grants.requests), (2, 1, 16));
+}
+
+#[test]
+fn nothing_is_granted_by_default() {
+    let text = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[plugin]]\nname = \"worker\"\n";
+    let play = understood(&folder(), text).expect("fine");
+    for settings in play.settings() {
+        let grants = &settings.grants;
+        assert!(grants.env.is_empty() && grants.dirs.is_empty() && grants.hosts.is_empty());
+        assert!(settings.sends_to_written().is_empty());
+    }
+}
+
+#[test]
+fn who_reaches_outside_takes_one_message_at_a_time_unless_the_manifest_says_otherwise() {
+    let batch = |lines: &str| granted(lines).actors[0].settings.batch;
+    assert_eq!(batch("env = [\"PATH\"]"), 64);
+    assert_eq!(batch("dirs = [{ host = \"data\", guest = \"/data\" }]"), 1);
+    assert_eq!(batch("hosts = [\"https://a.com\"]"), 1);
+    let text = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nbatch = 8\ngrants = { hosts = [\"https://a.com\"] }\n";
+    assert_eq!(understood(&folder(), text).expect("fine").actors[0].settings.batch, 8);
+}
+
+#[test]
+fn requests_are_a_limit() {
+    let text = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = { requests = 3 }\n";
+    assert_eq!(understood(&folder(), text).expect("fine").actors[0].settings.grants.requests, 3);
+}
+
+#[test]
+fn variables_that_are_none() {
+    check_grants(
+        r#"env = ["", "=x", "LANG=a", "LANG"]"#,
+        expect![[r#"
+        stderr:
+          × `` is no variable
+           ╭─[playhouse.toml:5:8]
+         4 │ [actor.grants]
+         5 │ env = ["", "=x", "LANG=a", "LANG"]
+           ·        ─┬
+           ·         ╰── here
+           ╰────
+          help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
+
+          × `=x` is no variable
+           ╭─[playhouse.toml:5:12]
+         4 │ [actor.grants]
+         5 │ env = ["", "=x", "LANG=a", "LANG"]
+           ·            ──┬─
+           ·              ╰── here
+           ╰────
+          help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
+
+          × `LANG` is granted twice
+           ╭─[playhouse.toml:5:28]
+         4 │ [actor.grants]
+         5 │ env = ["", "=x", "LANG=a", "LANG"]
+           ·                  ────┬───  ───┬──
+           ·                      │        ╰── again here
+           ·                      ╰── first here
+           ╰────
+          help: leave one of them out
+
+        3 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there() {
+    check_grants(
+        r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#,
+        expect![[r#"
+        stderr:
+          × cannot open the folder `FOLDER/dta`: No such file or directory (os error 2)
+           ╭─[playhouse.toml:5:18]
+         4 │ [actor.grants]
+         5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
+           ·                  ──┬──
+           ·                    ╰── here
+           ╰────
+          help: a folder is relative to the manifest, and must be there before the host starts
+
+          × cannot open the folder `FOLDER/file`: not a directory
+           ╭─[playhouse.toml:5:53]
+         4 │ [actor.grants]
+         5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
+           ·                                                     ───┬──
+           ·                                                        ╰── here
+           ╰────
+          help: a folder is relative to the manifest, and must be there before the host starts
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn a_mode_that_is_none() {
+    check_grants(
+        r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#,
+        expect![[r#"
+        stderr:
+          × `rw` is not possible here
+           ╭─[playhouse.toml:5:50]
+         4 │ [actor.grants]
+         5 │ dirs = [{ host = "data", guest = "/data", mode = "rw" }]
+           ·                                                  ──┬─
+           ·                                                    ╰── here
+           ╰────
+          help: possible are `read`, `write`
+
+    "#]],
+    );
+}
+
+#[test]
+fn paths_that_a_guest_cannot_name() {
+    check_grants(
+        r#"dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]"#,
+        expect![[r#"
+            stderr:
+              × `data` is no path for a guest
+               ╭─[playhouse.toml:5:34]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]
+               ·                                  ───┬──
+               ·                                     ╰── did you mean "/data"?
+               ╰────
+              help: it begins with `/`, and has no `.`, no `..` and no empty name in it, as in "/data"
+
+              × `/a/../b` is no path for a guest
+               ╭─[playhouse.toml:5:69]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]
+               ·                                                                     ────┬────
+               ·                                                                         ╰── here
+               ╰────
+              help: it begins with `/`, and has no `.`, no `..` and no empty name in it, as in "/data"
+
+              × two folders are `/x` to the actor
+               ╭─[playhouse.toml:5:140]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]
+               ·                                                                                                           ──┬─                             ──┬─
+               ·                                                                                                             │                                ╰── again here
+               ·                                                                                                             ╰── first here
+               ╰────
+              help: give one of them another name
+
+            3 problems in playhouse.toml
+        "#]],
+    );
+}
+
+#[test]
+fn a_writer_reaches_no_code() {
+    check_grants(
+        r#"dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]"#,
+        expect![[r#"
+            stderr:
+              × an actor that may write to `FOLDER/.` can change the plugins of this play
+               ╭─[playhouse.toml:5:18]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
+               ·                  ─┬─
+               ·                   ╰── here
+               ╰────
+              help: give it a folder of its own, or `mode = "read"`
+
+              × an actor that may write to `FOLDER/.` can change the manifest of this play
+               ╭─[playhouse.toml:5:18]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
+               ·                  ─┬─
+               ·                   ╰── here
+               ╰────
+              help: give it a folder of its own, or `mode = "read"`
+
+              × an actor that may write to `FOLDER/plugins` can change the plugins of this play
+               ╭─[playhouse.toml:5:66]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
+               ·                                                                  ────┬────
+               ·                                                                      ╰── here
+               ╰────
+              help: give it a folder of its own, or `mode = "read"`
+
+            3 problems in playhouse.toml
+        "#]],
+    );
+}
+
+#[test]
+fn hosts_that_are_none() {
+    check_grants(
+        r#"hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]"#,
+        expect![[r#"
+            stderr:
+              × `api.example.com` does not say how to talk to it: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
+               ╭─[playhouse.toml:5:10]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·          ────────┬────────
+               ·                  ╰── did you mean "https://api.example.com"?
+               ╰────
+
+              × `https://a.com/path` has a path, a query or a user: a grant is scheme, host and port, as in "https://api.example.com" or "http://localhost:8080"
+               ╭─[playhouse.toml:5:29]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·                             ──────────┬─────────
+               ·                                       ╰── here
+               ╰────
+
+              × `ftp://a.com` is not for HTTP: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
+               ╭─[playhouse.toml:5:51]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·                                                   ──────┬──────
+               ·                                                         ╰── here
+               ╰────
+
+              × `https://a.*.com` has a `*` in the middle: only the first label may be one, as in "https://*.example.com"
+               ╭─[playhouse.toml:5:66]
+             4 │ [actor.grants]
+             5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
+               ·                                                                  ────────┬────────
+               ·                                                                          ╰── here
+               ╰────
+
+            4 problems in playhouse.toml
+        "#]],
+    );
+}
+
+#[test]
+fn networks_that_are_none() {
+    check_grants(
+        r#"networks = ["10.1.2.3/16", "intranet"]"#,
+        expect![[r#"
+        stderr:
+          × `10.1.2.3/16` is no network
+           ╭─[playhouse.toml:5:13]
+         4 │ [actor.grants]
+         5 │ networks = ["10.1.2.3/16", "intranet"]
+           ·             ──────┬──────
+           ·                   ╰── did you mean "10.1.0.0/16"?
+           ╰────
+          help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
+
+          × `networks` without `hosts` opens nothing
+           ╭─[playhouse.toml:5:13]
+         4 │ [actor.grants]
+         5 │ networks = ["10.1.2.3/16", "intranet"]
+           ·             ──────┬──────
+           ·                   ╰── here
+           ╰────
+          help: name in `hosts` who may be talked to: these are the networks that they may be in
+
+          × `intranet` is no network
+           ╭─[playhouse.toml:5:28]
+         4 │ [actor.grants]
+         5 │ networks = ["10.1.2.3/16", "intranet"]
+           ·                            ─────┬────
+           ·                                 ╰── here
+           ╰────
+          help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
+
+        3 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_grant() {
+    check_grants(
+        r#"sockets = ["127.0.0.1:80"]"#,
+        expect![[r#"
+        stderr:
+          × unknown key `sockets`
+           ╭─[playhouse.toml:5:1]
+         4 │ [actor.grants]
+         5 │ sockets = ["127.0.0.1:80"]
+           · ───┬───
+           ·    ╰── here
+           ╰────
+          help: the keys here are `env`, `dirs`, `hosts`, `networks`
+
+    "#]],
+    );
+}
+
+const TEAM: &str = r#"
+[[actor]]
+address = "/log"
+plugin = "count"
+[[actor]]
+address = "/team"
+plugin = "count"
+spawns = ["worker"]
+[[actor]]
+address = "/team/fixed"
+plugin = "count"
+"#;
+
+#[test]
+fn subtrees_have_somebody_in_them() {
+    for target in ["/team/**", "/**", "/team/later/**"] {
+        let text = format!("{TEAM}sends_to = [{target:?}]\n[[plugin]]\nname = \"worker\"\n");
+        let play = understood(&folder(), &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        assert_eq!(play.actors[2].settings.sends_to_written(), [target]);
+    }
+    check(
+        &format!(
+            "{TEAM}sends_to = [\"/teem/**\", \"/log/**\", \"team/**\", \"/te*m\", \"/team/**/x\"]\n[[plugin]]\nname = \"worker\"\n"
+        ),
+        expect![[r#"
+            stderr:
+              × nobody is below `/teem`
+                ╭─[playhouse.toml:11:13]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·             ─────┬────
+                ·                  ╰── did you mean "/team/**"?
+             12 │ [[plugin]]
+                ╰────
+              help: this manifest has no actor below `/teem`, and none there that `spawns` any
+
+              × nobody is below `/log`
+                ╭─[playhouse.toml:11:25]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                         ────┬────
+                ·                             ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: this manifest has no actor below `/log`, and none there that `spawns` any
+
+              × `team` is no address: it must begin with `/`, as in `/shop/cart`
+                ╭─[playhouse.toml:11:36]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                                    ────┬────
+                ·                                        ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: a subtree is an address and `/**`, as in ["/team/**"]
+
+              × `/te*m` is no address: `*` is not allowed; use letters, digits, `_` and `-`
+                ╭─[playhouse.toml:11:47]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                                               ───┬───
+                ·                                                  ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: `sends_to` is a list of addresses, as in ["/count"]
+
+              × `/team/**/x` is no address: `*` is not allowed; use letters, digits, `_` and `-`
+                ╭─[playhouse.toml:11:56]
+             10 │ plugin = "count"
+             11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
+                ·                                                        ──────┬─────
+                ·                                                              ╰── here
+             12 │ [[plugin]]
+                ╰────
+              help: `sends_to` is a list of addresses, as in ["/count"]
+
+            5 problems in playhouse.toml
+        "#]],
+    );
+}
+
+#[test]
+fn a_subtree_flows_to_everybody_below_and_to_the_spawned() {
+    let text = format!(
+        "{TEAM}sends_to = [\"/log\"]\n[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nsends_to = [\"/team/**\"]\n[[plugin]]\nname = \"worker\"\n"
+    );
+    let play = understood(&folder(), &text).expect("fine");
+    let flow = Flow::of(&play);
+    let lines: Vec<_> = flow.lines().iter().map(|line| arrows(line)).collect();
+    assert_eq!(lines, ["/a -> /team/fixed -> /log", "/a -> /team/**"]);
+    assert!(flow.cycles().is_empty() && flow.stops_too_early().is_empty());
+}
+
+#[test]
+fn circles_through_a_subtree_are_seen() {
+    let circles = |sends_to: &str, worker: &str| {
+        let text = format!(
+            "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[actor]]\naddress = \"/team\"\nplugin = \"count\"\nspawns = [\"worker\"]\n\
+             sends_to = {sends_to}\n[[actor]]\naddress = \"/b\"\nplugin = \"count\"\nsends_to = [\"/team/**\"]\n\
+             [[plugin]]\nname = \"worker\"\nsends_to = {worker}\n"
+        );
+        let play = understood(&folder(), &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        Flow::of(&play).cycles().iter().map(|cycle| arrows(cycle)).collect::<Vec<_>>()
+    };
+    assert_eq!(circles("[\"/b\"]", "[\"/b\"]"), ["/b -> /team/** -> /b"]);
+    assert_eq!(circles("[]", "[\"/b\"]"), [""; 0], "its parent may not send there");
+    assert_eq!(circles("[]", "[\"/team/**\"]"), ["/team/** -> /team/**"]);
+    assert_eq!(circles("[]", "[\"/a\"]"), [""; 0]);
+}

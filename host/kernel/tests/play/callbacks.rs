@@ -1,0 +1,225 @@
+//! What an actor is told about its messages once they are over.
+
+use playhouse_kernel::{Crash, Hand, Outcome, RestartKind, TaskDone, TaskOutcome};
+
+use crate::stage::*;
+
+/// Notes what it is told as `#RUN ATTEMPT WHAT`, and in the end `dead`, and tells `/log` how many it was told at once.
+fn clerk(journal: &Journal) -> Native {
+    let log = journal.clone();
+    scripted(journal).on_task_done(move |hand, done| {
+        for task in done {
+            log.note(told(hand, task));
+        }
+        hand.tell("/log", done.len().to_string().as_bytes()).expect("granted");
+        Ok(())
+    })
+}
+
+fn told(hand: &Hand, task: &TaskDone) -> String {
+    let what = match &task.outcome {
+        TaskOutcome::Done => "done".to_owned(),
+        TaskOutcome::Replied => "replied".to_owned(),
+        TaskOutcome::Failed(failure) => format!("{failure:?}"),
+        TaskOutcome::Crashed(kind, reason) => format!("{kind}: {reason}"),
+    };
+    let dead = if task.dead_letter { " dead" } else { "" };
+    format!("#{} {} {what}{dead}", hand.incarnation(), task.attempt)
+}
+
+fn play(journal: &Journal) -> Vec<playhouse_kernel::ActorSpec> {
+    let mut clerk = sends_to(clerk(journal).at("/clerk"), &["/log"]);
+    clerk.restart.attempts = 3;
+    vec![recorder(journal).at("/log"), clerk]
+}
+
+fn told_lines(journal: &Journal) -> Vec<String> {
+    journal.lines().into_iter().filter(|line| line.starts_with('#')).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_told_once_with_what_came_of_it_and_after_a_crash_in_the_next_run() {
+    let journal = Journal::default();
+    let kernel = start(play(&journal)).await;
+    for message in ["note x", "fail", "retry", "trap"] {
+        tell(&kernel, "/clerk", message).await;
+        kernel.idle().await;
+    }
+    let unreachable = trap().reason.to_string();
+    let retry = "Retry(\"as told\")";
+    assert_eq!(
+        told_lines(&journal),
+        [
+            "#1 1 done".to_owned(),
+            "#1 1 Reject(\"as told\") dead".to_owned(),
+            format!("#1 1 {retry}"),
+            format!("#1 2 {retry}"),
+            format!("#1 3 {retry} dead"),
+            format!("#2 1 trap: {unreachable}"),
+            format!("#3 2 trap: {unreachable}"),
+            format!("#4 3 trap: {unreachable} dead"),
+        ]
+    );
+    assert_eq!(journal.count("log:1"), 8, "what the hook sends is committed, and the play is not idle before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_crashes_is_told_about_when_it_is_handled_again() {
+    let journal = Journal::default();
+    let kernel = start(play(&journal)).await;
+    kernel.halt(&addr("/clerk")).await;
+    for message in ["note a", "note b", "trap", "note c"] {
+        tell(&kernel, "/clerk", message).await;
+    }
+    kernel.resume(&addr("/clerk")).await;
+    kernel.idle().await;
+    let lines = told_lines(&journal);
+    assert_eq!(lines.iter().filter(|line| line.ends_with(" 1 done")).count(), 3, "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| line.contains("trap: ")).count(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 6, "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_ask_committed_is_told_in_the_next_run_though_the_rest_crashed() {
+    let journal = Journal::default();
+    let mut actors = play(&journal);
+    actors[1].sends_to.push(addr("/oracle"));
+    actors.insert(0, quick(|_| Ok(Outcome::Done(Some(b"because".to_vec())))).at("/oracle"));
+    let kernel = start(actors).await;
+    // One is taken alone, then two: the second of those asks, which commits the first, and crashes.
+    kernel.halt(&addr("/clerk")).await;
+    for message in ["note a", "note b", "ask /oracle why;trap"] {
+        tell(&kernel, "/clerk", message).await;
+    }
+    kernel.resume(&addr("/clerk")).await;
+    kernel.idle().await;
+    let lines = told_lines(&journal);
+    assert_eq!(lines[0], "#2 1 done");
+    assert_eq!(lines[1], "#3 1 done", "committed by a run that then crashed: {lines:?}");
+    assert_eq!(lines[2..].iter().filter(|line| line.contains("trap: ")).count(), 3, "{lines:?}");
+    assert_eq!(lines.len(), 5, "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_crashed_is_told_about_as_a_dead_letter() {
+    let journal = Journal::default();
+    let kernel = start(play(&journal)).await;
+    assert!(ask(&kernel, "/clerk", "trap").await.is_err());
+    assert!(ask(&kernel, "/clerk", "note x").await.is_err(), "no reply");
+    kernel.idle().await;
+    let unreachable = trap().reason.to_string();
+    assert_eq!(told_lines(&journal), [format!("#2 1 trap: {unreachable} dead"), "#2 1 done".to_owned()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_crashes_blames_no_message_and_is_told_again_only_if_others_were_told_with_it() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let told_of = quick(|hand| match text(hand).as_str() {
+        "boom" => Ok(Outcome::Failed(playhouse_kernel::Failure::Reject("boom".into()))),
+        _ => Ok(Outcome::Done(None)),
+    });
+    let clerk = told_of.on_task_done(move |hand, done| {
+        for task in done {
+            log.note(told(hand, task));
+            if task.dead_letter {
+                return Err(trap());
+            }
+        }
+        Ok(())
+    });
+    let kernel = start(vec![clerk.at("/clerk")]).await;
+    kernel.halt(&addr("/clerk")).await;
+    for message in ["a", "b", "boom", "c", "d"] {
+        tell(&kernel, "/clerk", message).await;
+    }
+    kernel.resume(&addr("/clerk")).await;
+    kernel.idle().await;
+    let boom = "Reject(\"boom\") dead";
+    // The halt was the end of run 1. One alone; then two in one call, which crashed; then each of those alone, of which one crashed; then the rest.
+    let lines = told_lines(&journal);
+    assert_eq!(lines[..3], ["#2 1 done".to_owned(), "#2 1 done".to_owned(), format!("#2 1 {boom}")], "{lines:?}");
+    assert_eq!(lines[3..5], ["#3 1 done".to_owned(), format!("#3 1 {boom}")], "{lines:?}");
+    assert_eq!(lines[5..], ["#4 1 done", "#4 1 done"], "{lines:?}");
+    assert_eq!(letters(&kernel), ["rejected boom x1"]);
+    assert_eq!(kernel.restarts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_comes_before_the_shutdown_hook() {
+    let journal = Journal::default();
+    let (log, at_end) = (journal.clone(), journal.clone());
+    let clerk = quick(|_| Ok(Outcome::Done(None))).on_task_done(move |hand, done| {
+        for task in done {
+            log.note(told(hand, task));
+        }
+        Ok(())
+    });
+    let clerk = clerk.on_shutdown(move |_| {
+        at_end.note("# shutdown");
+        Ok::<(), Crash>(())
+    });
+    let kernel = start(vec![clerk.at("/clerk")]).await;
+    for n in 0..5 {
+        tell(&kernel, "/clerk", &n.to_string()).await;
+    }
+    kernel.shut_down();
+    kernel.over().await;
+    let lines = told_lines(&journal);
+    assert_eq!((lines.len(), lines.last().map(String::as_str)), (6, Some("# shutdown")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_never_runs_again_keeps_nobody_waiting_for_its_callback() {
+    let journal = Journal::default();
+    let mut actors = play(&journal);
+    actors[1].restart.kind = RestartKind::Temporary;
+    let kernel = start(actors).await;
+    tell(&kernel, "/clerk", "trap").await;
+    kernel.idle().await;
+    assert!(told_lines(&journal).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_several_instances_is_told_about_its_own_messages() {
+    let journal = Journal::default();
+    let mut actors = play(&journal);
+    actors[1].instances = 3;
+    let kernel = start(actors).await;
+    for _ in 0..30 {
+        tell(&kernel, "/clerk", "wait 1").await;
+    }
+    kernel.idle().await;
+    let lines = told_lines(&journal);
+    assert_eq!(lines.len(), 30);
+    let runs: std::collections::BTreeSet<_> = lines.iter().map(|line| line.split(' ').next()).collect();
+    assert_eq!(runs.len(), 3, "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_is_cut_off_from_outside_is_told_in_the_next_run() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let slow = quick(|_| Ok(Outcome::Done(None))).on_task_done_slowly(move |hand, done| {
+        let (log, line) = (log.clone(), told(hand, &done[0]));
+        Box::pin(async move {
+            log.note(line.clone());
+            if line.starts_with("#1 ") {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    });
+    let mut actor = slow.at("/clerk");
+    actor.timeout = std::time::Duration::from_hours(1);
+    let kernel = start(vec![actor]).await;
+    tell(&kernel, "/clerk", "x").await;
+    while told_lines(&journal).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // It has its time to stop, and is killed then.
+    kernel.halt(&addr("/clerk")).await;
+    kernel.resume(&addr("/clerk")).await;
+    kernel.idle().await;
+    assert_eq!(told_lines(&journal), ["#1 1 done", "#2 1 done"]);
+}

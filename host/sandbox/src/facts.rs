@@ -1,0 +1,41 @@
+//! What a component says about its actor beside its interface: a custom section of its core module, written when the actor was
+//! compiled. The host believes it for advice only, and never acts on it.
+
+use wasmparser::{Parser, Payload};
+
+/// Where `export_actor!` of the SDK writes it.
+const SECTION: &str = "playhouse-actor";
+
+/// Whether the actor keeps something between messages; none when the component does not say, as one that was not made with the
+/// SDK. What an actor keeps in a static is not seen.
+pub(crate) fn keeps_state(wasm: &[u8]) -> Option<bool> {
+    let sections = Parser::new(0).parse_all(wasm).map_while(Result::ok);
+    let said = sections.filter_map(|payload| match payload {
+        Payload::CustomSection(section) if section.name() == SECTION => match section.data() {
+            b"state=none" => Some(false),
+            b"state=some" => Some(true),
+            _ => None,
+        },
+        _ => None,
+    });
+    said.last()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_section(name: &str, data: &str) -> Vec<u8> {
+        let text = format!("(component (core module (func) (@custom \"{name}\" \"{data}\")))");
+        wat::parse_str(text).expect("a component")
+    }
+
+    #[test]
+    fn a_component_says_whether_its_actor_keeps_state_or_nothing() {
+        assert_eq!(keeps_state(&with_section(SECTION, "state=none")), Some(false));
+        assert_eq!(keeps_state(&with_section(SECTION, "state=some")), Some(true));
+        assert_eq!(keeps_state(&with_section(SECTION, "state=perhaps")), None);
+        assert_eq!(keeps_state(&with_section("other", "state=none")), None);
+        assert_eq!(keeps_state(b"\0asm\x0d\0\x01\0 and then nonsense"), None);
+    }
+}

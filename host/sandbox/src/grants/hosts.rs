@@ -1,0 +1,350 @@
+//! To whom HTTP requests may go: scheme, host and port, as the manifest writes them and as a request has them.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+use super::{Network, addresses};
+
+/// What a host looks like; ends error messages.
+const FORM: &str = "as in \"https://api.example.com\" or \"http://localhost:8080\"";
+
+/// A grant: `https://api.example.com`, `http://localhost:8080`, `https://*.example.com`, `https://*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    tls: bool,
+    name: Name,
+    port: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Name {
+    /// `*`: any name, and any public address.
+    Any,
+    /// `*.example.com`, kept with its first dot: any name below, not that name itself.
+    Below(String),
+    /// That name, in lower case, without a dot at its end.
+    One(String),
+    /// That address.
+    Address(IpAddr),
+}
+
+/// A text that is no host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// No scheme.
+    #[error("`{0}` does not say how to talk to it: it must begin with https:// or http://, {FORM}")]
+    NoScheme(String),
+    /// Another scheme.
+    #[error("`{0}` is not for HTTP: it must begin with https:// or http://, {FORM}")]
+    OtherScheme(String),
+    /// More than scheme, host and port.
+    #[error("`{0}` has a path, a query or a user: a grant is scheme, host and port, {FORM}")]
+    MoreThanAHost(String),
+    /// A star that is not the first label.
+    #[error("`{0}` has a `*` in the middle: only the first label may be one, as in \"https://*.example.com\"")]
+    Star(String),
+    /// Not a host or not a port.
+    #[error("`{0}` has no valid host and port: names are ASCII (punycode), addresses of IPv6 are in brackets, {FORM}")]
+    Bad(String),
+}
+
+/// Whom a request is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) tls: bool,
+    /// In lower case, without brackets and without a dot at its end.
+    pub(crate) name: String,
+    pub(crate) port: u16,
+}
+
+fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
+}
+
+impl Host {
+    /// Reads a grant.
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        let shown = || text.escape_debug().to_string();
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| HostError::NoScheme(shown()))?;
+        let tls = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return Err(HostError::OtherScheme(shown())),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(HostError::MoreThanAHost(shown()));
+        }
+        let (name, port) = split(authority).ok_or_else(|| HostError::Bad(shown()))?;
+        let name = match (name.as_str(), name.strip_prefix('*')) {
+            ("*", _) => Name::Any,
+            (_, Some(below)) if below.len() > 1 && below.starts_with('.') && !below.contains('*') => {
+                if !is_name(&below[1..]) {
+                    return Err(HostError::Bad(shown()));
+                }
+                Name::Below(below.to_owned())
+            }
+            _ if name.contains('*') => return Err(HostError::Star(shown())),
+            _ => match name.parse() {
+                Ok(address) => Name::Address(addresses::plain(address)),
+                Err(_) if is_name(&name) => Name::One(name),
+                Err(_) => return Err(HostError::Bad(shown())),
+            },
+        };
+        Ok(Self { tls, name, port: port.unwrap_or(default_port(tls)) })
+    }
+
+    /// Whether this grants all that `other` grants.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let same_door = (self.tls, self.port) == (other.tls, other.port);
+        same_door
+            && match (&self.name, &other.name) {
+                // An address that is not public is granted only where it is named.
+                (Name::Any, Name::Address(address)) => addresses::is_public(*address),
+                // `localhost` is a name for such addresses.
+                (Name::Any, Name::One(name)) => !is_local_name(name),
+                (Name::Any, _) => true,
+                (Name::Below(below), Name::Below(other)) => other.ends_with(below.as_str()),
+                (Name::Below(below), Name::One(name)) => name.ends_with(below.as_str()),
+                (own, other) => own == other,
+            }
+    }
+
+    fn is_for(&self, target: &Target) -> bool {
+        (self.tls, self.port) == (target.tls, target.port)
+            && match &self.name {
+                Name::Any => true,
+                Name::Below(below) => target.name.ends_with(below.as_str()),
+                Name::One(name) => *name == target.name,
+                Name::Address(address) => target.address() == Some(*address),
+            }
+    }
+
+    /// Whether it names an address itself, or a name that stands for this machine.
+    fn names(&self, address: IpAddr) -> bool {
+        match &self.name {
+            Name::Address(named) => *named == address,
+            Name::One(name) => is_local_name(name) && address.is_loopback(),
+            Name::Any | Name::Below(_) => false,
+        }
+    }
+}
+
+/// What a connection may go to for a request.
+pub(crate) struct Allowed<'a> {
+    hosts: Vec<&'a Host>,
+    networks: &'a [Network],
+}
+
+impl super::Grants {
+    /// Which grants a request has; none when it is refused whatever its name leads to.
+    pub(crate) fn allow(&self, target: &Target) -> Option<Allowed<'_>> {
+        let hosts: Vec<_> = self.hosts.iter().filter(|host| host.is_for(target)).collect();
+        (!hosts.is_empty()).then_some(Allowed { hosts, networks: &self.networks })
+    }
+}
+
+impl Allowed<'_> {
+    pub(crate) fn may_connect(&self, to: SocketAddr) -> bool {
+        let address = addresses::plain(to.ip());
+        addresses::is_public(address)
+            || self.hosts.iter().any(|host| host.names(address))
+            || self.networks.iter().any(|network| network.has(address))
+    }
+}
+
+impl Target {
+    /// Whom a request is for; none when its URI does not say so plainly.
+    pub(crate) fn of(uri: &Uri) -> Option<Self> {
+        let tls = match uri.scheme()? {
+            scheme if *scheme == Scheme::HTTPS => true,
+            scheme if *scheme == Scheme::HTTP => false,
+            _ => return None,
+        };
+        let (name, port) = split(uri.authority()?.as_str())?;
+        (is_name(&name) || name.parse::<IpAddr>().is_ok()).then(|| Self {
+            tls,
+            name,
+            port: port.unwrap_or(default_port(tls)),
+        })
+    }
+
+    /// The address that it names; none for a name.
+    fn address(&self) -> Option<IpAddr> {
+        self.name.parse().ok().map(addresses::plain)
+    }
+}
+
+/// Host and port of `host:port`, the host in lower case without brackets or a dot at its end; none if it is more, or less.
+fn split(authority: &str) -> Option<(String, Option<u16>)> {
+    if authority.contains('@') {
+        return None;
+    }
+    let parsed: Authority = authority.parse().ok()?;
+    let host = parsed.host();
+    let port = match authority.get(host.len()..)? {
+        "" => None,
+        rest => Some(rest.strip_prefix(':')?.parse().ok().filter(|port| *port > 0)?),
+    };
+    let name = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inside) => inside.parse::<std::net::Ipv6Addr>().ok()?.to_string(),
+        None => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
+    };
+    (!name.is_empty()).then_some((name, port))
+}
+
+/// Labels of letters, digits, `-` and `_`.
+fn is_name(name: &str) -> bool {
+    let label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// Names that stand for this machine (RFC 6761).
+fn is_local_name(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.tls { "https://" } else { "http://" })?;
+        match &self.name {
+            Name::Any => f.write_str("*")?,
+            Name::Below(below) => write!(f, "*{below}")?,
+            Name::One(name) => f.write_str(name)?,
+            Name::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
+            Name::Address(address) => write!(f, "{address}")?,
+        }
+        if self.port == default_port(self.tls) { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        let name = if self.name.contains(':') { format!("[{}]", self.name) } else { self.name.clone() };
+        let port = if self.port == default_port(self.tls) { String::new() } else { format!(":{}", self.port) };
+        write!(f, "{scheme}://{name}{port}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Grants;
+    use super::*;
+
+    fn grants(hosts: &[&str], networks: &[&str]) -> Grants {
+        Grants {
+            hosts: hosts.iter().map(|host| Host::parse(host).expect(host)).collect(),
+            networks: networks.iter().map(|net| Network::parse(net).expect(net)).collect(),
+            ..Grants::default()
+        }
+    }
+
+    fn target(uri: &str) -> Option<Target> {
+        Target::of(&uri.parse().ok()?)
+    }
+
+    /// Whether a request passes whose name leads to an address.
+    fn passes(grants: &Grants, uri: &str, leads_to: &str) -> bool {
+        let allowed = target(uri).and_then(|target| grants.allow(&target));
+        allowed.is_some_and(|allowed| allowed.may_connect(SocketAddr::new(leads_to.parse().expect("an address"), 1)))
+    }
+
+    #[test]
+    fn scheme_host_and_port_must_all_be_granted() {
+        let granted = grants(&["https://api.example.com", "http://example.com:8080"], &[]);
+        let passes = |uri| passes(&granted, uri, "8.8.8.8");
+        for uri in ["https://api.example.com/x?y", "https://API.example.com.:443", "http://example.com:8080"] {
+            assert!(passes(uri), "{uri}");
+        }
+        for uri in [
+            "http://api.example.com",
+            "https://api.example.com:444",
+            "https://example.com",
+            "https://api.example.com.evil.com",
+            "https://xapi.example.com",
+            "http://example.com",
+            "https://user@api.example.com",
+            "https://api.example.com@evil.com",
+            "https://8.8.8.8",
+        ] {
+            assert!(!passes(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn stars_stand_for_names_below_or_for_all() {
+        let granted = grants(&["https://*.example.com", "http://*"], &[]);
+        for uri in ["https://a.example.com", "https://a.b.example.com", "http://anybody.org", "http://8.8.8.8"] {
+            assert!(passes(&granted, uri, "8.8.8.8"), "{uri}");
+        }
+        for uri in ["https://example.com", "https://aexample.com", "http://anybody.org:81"] {
+            assert!(!passes(&granted, uri, "8.8.8.8"), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_to_no_private_address_whoever_answers_for_it() {
+        let granted = grants(&["http://evil.com", "http://*.evil.com", "http://*"], &[]);
+        for leads_to in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "::ffff:127.0.0.1", "fd00::1"] {
+            for uri in ["http://evil.com", "http://x.evil.com", "http://2130706433", "http://localhost"] {
+                assert!(!passes(&granted, uri, leads_to), "{uri} {leads_to}");
+            }
+        }
+    }
+
+    #[test]
+    fn private_addresses_are_granted_where_they_are_named() {
+        let granted = grants(&["http://127.0.0.1:8080", "http://localhost", "http://[::1]"], &[]);
+        assert!(passes(&granted, "http://127.0.0.1:8080", "127.0.0.1"));
+        assert!(passes(&granted, "http://[::ffff:127.0.0.1]:8080", "::ffff:127.0.0.1"));
+        assert!(passes(&granted, "http://localhost", "127.0.0.1") && passes(&granted, "http://localhost", "::1"));
+        assert!(passes(&granted, "http://[0:0::1]", "::1"));
+        assert!(!passes(&granted, "http://127.0.0.1", "127.0.0.1"), "another port");
+        assert!(!passes(&granted, "http://127.0.0.2:8080", "127.0.0.2"));
+        assert!(!passes(&granted, "http://localhost", "10.0.0.1"), "a hosts file may say so");
+        let granted = grants(&["http://db.internal", "http://*:81"], &["10.1.0.0/16"]);
+        assert!(
+            passes(&granted, "http://db.internal", "10.1.9.9") && passes(&granted, "http://10.1.2.3:81", "10.1.2.3")
+        );
+        assert!(!passes(&granted, "http://db.internal", "10.2.0.1"));
+    }
+
+    #[test]
+    fn grants_are_shown_as_they_are_written() {
+        for text in
+            ["https://a.com", "http://a.com:8080", "https://*.a.com", "http://*", "http://[::1]:81", "http://10.0.0.1"]
+        {
+            assert_eq!(Host::parse(text).expect(text).to_string(), text);
+        }
+        assert_eq!(Host::parse("https://A.com.:443/").expect("good").to_string(), "https://a.com");
+    }
+
+    #[test]
+    fn what_is_no_host_says_why() {
+        for (text, part) in [
+            ("a.com", "does not say how to talk"),
+            ("ftp://a.com", "not for HTTP"),
+            ("https://a.com/path", "has a path"),
+            ("https://me@a.com", "a user"),
+            ("https://a.*.com", "in the middle"),
+            ("https://**", "in the middle"),
+            ("https://*a.com", "in the middle"),
+            ("https://", "no valid host"),
+            ("https://a.com:99999", "no valid host"),
+            ("https://a.com:0", "no valid host"),
+            ("https://::1", "no valid host"),
+            ("https://a..com", "no valid host"),
+            ("https://münchen.de", "no valid host"),
+            ("https://\u{1b}[2J", "no valid host"),
+        ] {
+            let error = Host::parse(text).expect_err(text).to_string();
+            assert!(error.contains(part), "{text}: {error}");
+            assert!(!error.contains('\u{1b}'));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! One request on its way: name -> addresses -> those that may be connected to -> TCP, TLS -> HTTP/1.1. The address that was
+//! checked is the one that is connected to, so whoever answers for the name cannot change its mind in between. Each request has a
+//! connection of its own; no proxy is used, whatever the environment says.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Uri};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::client::conn::http1;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use wasmtime_wasi_http::io::TokioIo;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::{Patience, Sent};
+use crate::grants::{Grants, Target};
+
+/// What is read of a response before its body begins, and at a time after that.
+const BUFFER_BYTES: usize = 64 << 10;
+/// Names looked up at a time, over all actors: each takes a thread of the runtime until the system answers.
+const MOST_LOOKUPS: usize = 32;
+
+/// What requests of all actors share.
+pub(crate) struct Wire {
+    lookups: Arc<Semaphore>,
+    /// Whom this machine trusts, read when it is first needed.
+    tls: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self { lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)), tls: OnceCell::new() }
+    }
+}
+
+impl Wire {
+    /// Sends a request, and returns its response with what moves it along.
+    pub(super) async fn send(
+        &self,
+        grants: &Grants,
+        target: &Target,
+        mut request: Request<WasiBody>,
+        patience: Patience,
+        permit: OwnedSemaphorePermit,
+    ) -> Sent {
+        let connect = async {
+            let (addresses, permit) = self.resolve(target, permit).await?;
+            let stream = connect(grants, target, &addresses).await?;
+            let stream: Box<dyn Stream> =
+                if target.tls { self.secure(target, stream).await? } else { Box::new(stream) };
+            let (sender, connection) =
+                http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await?;
+            Ok::<_, Error>((sender, connection, permit))
+        };
+        let connected = timeout(patience.connect, connect).await.map_err(|_| Error::ConnectionTimeout)?;
+        let (mut sender, connection, permit) = connected?;
+        // To the server itself only the path is said, and the host in its header.
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
+        let mut connection = Box::pin(async move { drop(connection.await) });
+        let mut response = Box::pin(timeout(patience.first_byte, sender.send_request(request)));
+        let (response, rest) = tokio::select! {
+            biased;
+            response = &mut response => (response, Some(connection)),
+            // A server that closes after its answer: the answer is there.
+            () = &mut connection => (response.await, None),
+        };
+        let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
+        let response = response.map(|incoming| {
+            let pause = patience.between_bytes;
+            Received { incoming, pause, silence: None, _permit: permit }.boxed_unsync()
+        });
+        let rest = async move {
+            if let Some(rest) = rest {
+                rest.await;
+            }
+            Ok(())
+        };
+        Ok((response, Box::new(rest)))
+    }
+
+    /// The addresses of a target. The permit stays with the look-up if nobody waits for it any more: the system cannot be told
+    /// to stop.
+    async fn resolve(
+        &self,
+        target: &Target,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(Vec<SocketAddr>, OwnedSemaphorePermit), Error> {
+        let (name, port) = (target.name.clone(), target.port);
+        if let Ok(address) = name.parse() {
+            return Ok((vec![SocketAddr::new(address, port)], permit));
+        }
+        let turn = self.lookups.clone().acquire_owned().await.map_err(|_| Error::DnsTimeout)?;
+        let lookup = tokio::task::spawn_blocking(move || {
+            let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+            drop(turn);
+            (found, permit)
+        });
+        let (found, permit) = lookup.await.map_err(|error| Error::InternalError(Some(error.to_string())))?;
+        match found {
+            Ok(addresses) if !addresses.is_empty() => Ok((addresses, permit)),
+            // What the system says is for people, in the language of its own.
+            _ => Err(Error::DnsError { rcode: None, info_code: None }),
+        }
+    }
+
+    async fn secure(&self, target: &Target, stream: TcpStream) -> Result<Box<dyn Stream>, Error> {
+        let config = self.tls.get_or_try_init(trust).await?;
+        let name = ServerName::try_from(target.name.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
+        let secured = TlsConnector::from(config.clone()).connect(name, stream).await;
+        Ok(Box::new(secured.map_err(|error| tls_error(&error))?))
+    }
+}
+
+/// Connects to the first address that answers, of those that may be connected to.
+async fn connect(grants: &Grants, target: &Target, addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
+    let allowed = grants.allow(target).ok_or(Error::HttpRequestDenied)?;
+    let addresses: Vec<_> = addresses.iter().copied().filter(|address| allowed.may_connect(*address)).collect();
+    if addresses.is_empty() {
+        return Err(Error::DestinationIpProhibited);
+    }
+    TcpStream::connect(&*addresses).await.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Error::ConnectionTerminated,
+        io::ErrorKind::TimedOut => Error::ConnectionTimeout,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Error::DestinationIpUnroutable,
+        _ => Error::DestinationUnavailable,
+    })
+}
+
+/// Reads whom this machine trusts.
+async fn trust() -> Result<Arc<ClientConfig>, Error> {
+    let read = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
+    let found = read.map_err(|error| Error::InternalError(Some(error.to_string())))?;
+    let mut roots = RootCertStore::empty();
+    let (trusted, _) = roots.add_parsable_certificates(found.certs);
+    if trusted == 0 {
+        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        tracing::warn!(
+            target: "playhouse",
+            "this machine trusts no certificate{why}, so https is out of reach: install its `ca-certificates`, or set SSL_CERT_FILE"
+        );
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::InternalError(Some(error.to_string())))?;
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn tls_error(error: &io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => Error::TlsCertificateError,
+        Some(rustls::Error::AlertReceived(alert)) => {
+            Error::TlsAlertReceived { alert_id: Some(u8::from(*alert)), alert_message: Some(format!("{alert:?}")) }
+        }
+        Some(_) => Error::TlsProtocolError,
+        None => Error::ConnectionTerminated,
+    }
+}
+
+/// What went wrong while HTTP was spoken, in the words of wasi:http.
+pub(super) fn code_of(error: &hyper::Error) -> ErrorCode {
+    if error.is_parse_too_large() {
+        ErrorCode::HttpResponseHeaderSectionSize(None)
+    } else if error.is_incomplete_message() {
+        ErrorCode::HttpResponseIncomplete
+    } else if error.is_parse() {
+        ErrorCode::HttpProtocolError
+    } else {
+        ErrorCode::ConnectionTerminated
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// The body of a response, of which the next piece may take so long. It is one of the actor's requests until it is dropped.
+struct Received {
+    incoming: Incoming,
+    pause: Duration,
+    /// Runs while somebody waits for the next piece.
+    silence: Option<Pin<Box<Sleep>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Body for Received {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
+            self.silence = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
+        }
+        let pause = self.pause;
+        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(pause)));
+        silence.as_mut().poll(cx).map(|()| Some(Err(Error::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

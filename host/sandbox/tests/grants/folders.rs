@@ -1,0 +1,161 @@
+//! Folders: the one that is granted is the root of what can be reached.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use playhouse_sandbox::Folder;
+use tempfile::TempDir;
+
+use crate::stage::{Play, folders};
+
+/// `granted` with a file and a folder in it, and `secret` beside it.
+fn scene() -> TempDir {
+    let top = tempfile::tempdir().unwrap();
+    fs::create_dir_all(top.path().join("granted/sub")).unwrap();
+    fs::write(top.path().join("granted/file"), "inside").unwrap();
+    fs::write(top.path().join("granted/sub/deep"), "deep").unwrap();
+    fs::write(top.path().join("secret"), "outside").unwrap();
+    top
+}
+
+fn open(top: &TempDir, name: &str, guest: &str, writable: bool) -> Folder {
+    Folder::open(&top.path().join(name), guest, writable).unwrap()
+}
+
+async fn play(top: &TempDir, writable: bool) -> Play {
+    Play::start(folders(vec![open(top, "granted", "/data", writable)])).await
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_granted_folder_is_read() {
+    let top = scene();
+    let play = play(&top, false).await;
+    assert_eq!(play.ask("read /data/file").await, "inside");
+    assert_eq!(play.ask("read /data/sub/../sub/deep").await, "deep");
+    assert_eq!(play.ask("list /data").await, "file sub");
+    assert_eq!(play.ask("read /data/none").await, "error entity not found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_folder_to_read_nothing_changes() {
+    let top = scene();
+    let granted = top.path().join("granted");
+    let play = play(&top, false).await;
+    for change in [
+        "write /data/new text",
+        "write /data/file text",
+        "truncate /data/file",
+        "make /data/folder",
+        "remove /data/file",
+        "rename /data/file /data/other",
+        "link /data/file /data/other",
+        "symlink file other",
+    ] {
+        let said = play.ask(change).await;
+        assert!(said.starts_with("error "), "{change}: {said}");
+    }
+    let mut names: Vec<_> = fs::read_dir(&granted).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["file", "sub"]);
+    assert_eq!(text(&granted.join("file")), "inside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_folder_to_write_everything_may_change() {
+    let top = scene();
+    let granted = top.path().join("granted");
+    let play = play(&top, true).await;
+    for change in
+        ["write /data/new text", "make /data/folder", "rename /data/new /data/folder/moved", "remove /data/file"]
+    {
+        assert_eq!(play.ask(change).await, "done", "{change}");
+    }
+    assert_eq!(text(&granted.join("folder/moved")), "text");
+    assert!(!granted.join("file").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_outside_is_reached_whatever_the_path() {
+    let top = scene();
+    let secret = top.path().join("secret");
+    let play = play(&top, true).await;
+    let absolute = secret.display().to_string();
+    for path in ["/data/../secret", "/data/sub/../../secret", "/secret", "../secret", &absolute, "/data//../secret"] {
+        for verb in ["read", "remove", "truncate"] {
+            let said = play.ask(&format!("{verb} {path}")).await;
+            assert!(said.starts_with("error "), "{verb} {path}: {said}");
+        }
+        assert!(play.ask(&format!("write {path} mine")).await.starts_with("error "), "{path}");
+        assert!(play.ask(&format!("rename /data/file {path}")).await.starts_with("error "), "{path}");
+    }
+    assert_eq!(text(&secret), "outside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_that_lead_out_lead_nowhere() {
+    let top = scene();
+    let (granted, secret) = (top.path().join("granted"), top.path().join("secret"));
+    symlink(&secret, granted.join("absolute")).unwrap();
+    symlink("../secret", granted.join("relative")).unwrap();
+    symlink("..", granted.join("up")).unwrap();
+    symlink("/", granted.join("root")).unwrap();
+    symlink("absolute", granted.join("twice")).unwrap();
+    symlink("sub/deep", granted.join("within")).unwrap();
+    let play = play(&top, true).await;
+    let etc = "root/etc/passwd";
+    for path in ["absolute", "relative", "up/secret", "twice", etc, "root/../secret"] {
+        for what in [format!("read /data/{path}"), format!("write /data/{path} mine"), format!("truncate /data/{path}")]
+        {
+            let said = play.ask(&what).await;
+            assert!(said.starts_with("error "), "{what}: {said}");
+        }
+    }
+    assert_eq!(text(&secret), "outside");
+    assert_eq!(play.ask("read /data/within").await, "deep");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_the_guest_makes_leads_nowhere_either() {
+    let top = scene();
+    let secret = top.path().join("secret");
+    let play = play(&top, true).await;
+    assert_eq!(play.ask(&format!("symlink {} absolute", secret.display())).await, "error not-permitted");
+    assert_eq!(play.ask("symlink ../secret relative").await, "done");
+    assert_eq!(play.ask("symlink .. up").await, "done");
+    for path in ["relative", "up/secret"] {
+        assert!(play.ask(&format!("read /data/{path}")).await.starts_with("error "), "{path}");
+        assert!(play.ask(&format!("write /data/{path} mine")).await.starts_with("error "), "{path}");
+    }
+    assert_eq!(text(&secret), "outside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_only_be_read_is_not_written_through_another_folder() {
+    let top = scene();
+    fs::create_dir(top.path().join("mine")).unwrap();
+    let both = vec![open(&top, "mine", "/mine", true), open(&top, "granted", "/data", false)];
+    let play = Play::start(folders(both)).await;
+    for change in ["link /data/file /mine/file", "rename /data/file /mine/file", "rename /mine /data/mine"] {
+        assert!(play.ask(change).await.starts_with("error "), "{change}");
+    }
+    assert_eq!(play.ask("write /mine/file own").await, "done");
+    assert_eq!(text(&top.path().join("granted/file")), "inside");
+}
+
+/// A guest may write to `granted`; another one is granted `granted/sub`, which the first replaces by a link before the other
+/// starts again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_replaced_stays_the_one_that_was_granted() {
+    let top = scene();
+    let sub = open(&top, "granted/sub", "/data", true);
+    fs::rename(top.path().join("granted/sub"), top.path().join("granted/old")).unwrap();
+    symlink(top.path(), top.path().join("granted/sub")).unwrap();
+    let play = Play::start(folders(vec![sub])).await;
+    assert_eq!(play.ask("list /data").await, "deep");
+    assert_eq!(play.ask("read /data/secret").await, "error entity not found");
+}

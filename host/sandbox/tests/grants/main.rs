@@ -1,0 +1,11 @@
+//! Grants, and what is beyond them, with a guest that reaches for everything (`tests/guests/reach`).
+
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+mod children;
+mod folders;
+mod nothing;
+mod requests;
+mod server;
+mod stage;
+mod timeouts;

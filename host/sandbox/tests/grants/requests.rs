@@ -1,0 +1,142 @@
+//! Outgoing HTTP: to whom, and to nobody else.
+
+use playhouse_sandbox::{Grants, Network};
+
+use crate::server::{Server, redirect, text_response};
+use crate::stage::{Play, hosts};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_granted_host_is_talked_to() {
+    let server = Server::echo().await;
+    let play = Play::start(hosts(&[server.url()])).await;
+    assert_eq!(play.ask(&format!("get {}/x?y=1", server.url())).await, "200 GET /x?y=1 127.0.0.1");
+    assert_eq!(play.ask(&format!("get {}", server.url())).await, "200 GET / 127.0.0.1");
+    let long = "z".repeat(200_000);
+    let said = play.ask(&format!("send POST {}/ {long}", server.url())).await;
+    assert!(said == format!("200 POST / 127.0.0.1 {long}"), "{} bytes", said.len());
+    assert_eq!(play.ask(&format!("send PURGE {}/", server.url())).await, "200 PURGE / 127.0.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_scheme_host_or_port_is_denied() {
+    let (server, other) = (Server::echo().await, Server::echo().await);
+    let play = Play::start(hosts(&[server.url()])).await;
+    let port = server.address.port();
+    for url in [
+        other.url(),
+        format!("https://127.0.0.1:{port}"),
+        server.url_of("localhost"),
+        format!("http://127.0.0.2:{port}"),
+    ] {
+        assert_eq!(play.ask(&format!("get {url}/")).await, "error HttpRequestDenied", "{url}");
+    }
+    assert_eq!(play.ask(&format!("raw ftp 127.0.0.1:{port} /")).await, "error HttpProtocolError");
+    assert_eq!((server.asked(), other.asked()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tricks_with_the_authority_are_refused() {
+    let (server, other) = (Server::echo().await, Server::echo().await);
+    let play = Play::start(hosts(&[server.url()])).await;
+    let (granted, beyond) = (server.address, other.address);
+    for authority in [
+        format!("{granted}@{beyond}"),
+        format!("{beyond}@{granted}"),
+        format!("user:pass@{granted}"),
+        format!("{granted}:1"),
+    ] {
+        let said = play.ask(&format!("raw http {authority} /")).await;
+        assert!(["error HttpRequestUriInvalid", "error HttpRequestDenied"].contains(&&*said), "{authority}: {said}");
+    }
+    let said = play.ask(&format!("raw http {granted} http://{beyond}/")).await;
+    assert_eq!(said, "error HttpRequestUriInvalid");
+    assert_eq!(play.ask(&format!("send CONNECT {}", server.url())).await, "error HttpRequestDenied");
+    assert_eq!((server.asked(), other.asked()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_to_this_machine_is_prohibited_unless_it_is_named() {
+    let server = Server::echo().await;
+    let port = server.address.port();
+    // The system's resolver takes this for 127.0.0.1.
+    let disguised = server.url_of("2130706433");
+    let play = Play::start(hosts(&[format!("http://*:{port}")])).await;
+    for url in [
+        &disguised,
+        &server.url(),
+        &server.url_of("localhost"),
+        &server.url_of("[::ffff:127.0.0.1]"),
+        &server.url_of("0.0.0.0"),
+    ] {
+        assert_eq!(play.ask(&format!("get {url}/")).await, "error DestinationIpProhibited", "{url}");
+    }
+    assert_eq!(server.asked(), 0);
+    let play = Play::start(hosts(&[server.url_of("localhost")])).await;
+    assert_eq!(play.ask(&format!("get {}/", server.url_of("localhost"))).await, "200 GET / localhost");
+    let networks = vec![Network::parse("127.0.0.0/8").unwrap()];
+    let play = Play::start(Grants { networks, ..hosts(&[format!("http://*:{port}")]) }).await;
+    assert!(play.ask(&format!("get {disguised}/")).await.starts_with("200 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_the_guests_to_follow_and_checked_like_any_request() {
+    let (end, beyond) = (Server::echo().await, Server::echo().await);
+    let (to_end, to_beyond) = (end.url(), beyond.url());
+    let gate = Server::start(move |request| {
+        let answer = match request.uri().path() {
+            "/good" => redirect(&to_end),
+            _ => redirect(&to_beyond),
+        };
+        async move { answer }
+    })
+    .await;
+    let play = Play::start(hosts(&[gate.url(), end.url()])).await;
+    assert_eq!(play.ask(&format!("get {}/bad", gate.url())).await, "302 ", "nobody follows by itself");
+    assert_eq!(play.ask(&format!("follow {}/good", gate.url())).await, "200 GET / 127.0.0.1");
+    assert_eq!(play.ask(&format!("follow {}/bad", gate.url())).await, "error HttpRequestDenied");
+    assert_eq!((end.asked(), beyond.asked()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_reached_says_so() {
+    let gone = {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    // No system asks anybody for a name with so long a part.
+    let nobody = format!("http://{}", "n".repeat(64));
+    let play = Play::start(hosts(&[gone.clone(), nobody.clone()])).await;
+    assert_eq!(play.ask(&format!("get {gone}/")).await, "error ConnectionRefused");
+    assert_eq!(play.ask(&format!("get {nobody}/")).await, "error DnsError");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_says_too_much_before_the_body_is_cut_off() {
+    let server = Server::start(|_| async {
+        let mut response = text_response(200, "fine");
+        let value = "x".repeat(1_000_000).parse().unwrap();
+        response.headers_mut().insert("large", value);
+        response
+    })
+    .await;
+    let play = Play::start(hosts(&[server.url()])).await;
+    assert_eq!(play.ask(&format!("get {}/", server.url())).await, "error HttpResponseHeaderSectionSize");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_so_many_requests_are_under_way_at_a_time() {
+    let (server, echo) = (Server::silent().await, Server::echo().await);
+    let play = Play::start(Grants { requests: 2, ..hosts(&[server.url(), echo.url()]) }).await;
+    let hold = format!("hold {}/", server.url());
+    assert_eq!(play.ask(&hold).await, "1");
+    assert_eq!(play.ask(&hold).await, "2");
+    assert_eq!(play.ask(&format!("get {}/", server.url())).await, "error ConnectionLimitReached");
+    assert_eq!(play.ask("let-go").await, "done");
+    // What was dropped may still be on its way out.
+    loop {
+        match &*play.ask(&format!("get {}/", echo.url())).await {
+            "error ConnectionLimitReached" => {}
+            said => break assert_eq!(said, "200 GET / 127.0.0.1"),
+        }
+    }
+}

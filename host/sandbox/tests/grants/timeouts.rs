@@ -1,0 +1,38 @@
+//! A request never takes longer than its message may.
+
+use std::time::Duration;
+
+use playhouse_kernel::{ActorSpec, AskError};
+
+use crate::server::Server;
+use crate::stage::{Play, hosts};
+
+fn soon(spec: &mut ActorSpec) {
+    spec.timeout = Duration::from_millis(300);
+}
+
+/// Each piece comes in time; all of them never do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_without_end_ends_with_the_messages_timeout() {
+    let server = Server::endless().await;
+    let play = Play::start_with(hosts(&[server.url()]), soon).await;
+    let Err(AskError::Crashed(why)) = play.try_ask(&format!("drain {}/", server.url())).await else {
+        panic!("it does not come back")
+    };
+    assert_eq!(why, "did not finish within 300ms (limits.timeout)");
+    assert_eq!(play.ask("env").await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_answers_takes_a_message_no_longer_than_its_timeout() {
+    let server = Server::silent().await;
+    let play = Play::start_with(hosts(&[server.url()]), soon).await;
+    // Either clock may be the first: that of the call, or that of the request within it.
+    match play.try_ask(&format!("get {}/", server.url())).await {
+        Ok(reply) => assert_eq!(String::from_utf8_lossy(&reply), "error ConnectionReadTimeout"),
+        Err(error) => assert!(matches!(error, AskError::Crashed(_)), "{error}"),
+    }
+    assert_eq!(server.asked(), 1);
+    // It is there again.
+    assert_eq!(play.ask("env").await, "");
+}

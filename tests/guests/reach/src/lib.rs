@@ -1,0 +1,60 @@
+//! The guest that tests send out: it reaches for the outside world as a message says, and replies with what came of it, or with
+//! the error in one word.
+//!
+//! | message | what it does |
+//! |---|---|
+//! | `env` | its variables, sorted: `NAME=value` |
+//! | `read P`, `list P` | the file, the sorted names in the folder |
+//! | `write P TEXT`, `truncate P`, `make P`, `remove P`, `rename P Q`, `link P Q` | through `std::fs`; `link` is a hard link |
+//! | `symlink TARGET P` | P becomes a symbolic link; P is below the first folder |
+//! | `get URL`, `follow URL` | status and body; `follow` goes on at each `location` |
+//! | `drain URL` | how many bytes its body has |
+//! | `send METHOD URL [BODY]`, `raw SCHEME AUTHORITY PATH` | the same, said otherwise |
+//! | `hold URL`, `let-go` | a request that nobody waits for, how many are held; drops all of them |
+//! | `connect ADDR`, `listen ADDR`, `lookup NAME` | through `std::net` |
+//! | `spawn NAME` | a child of the same plugin |
+
+#![allow(missing_docs)]
+
+mod files;
+mod web;
+
+use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+
+#[derive(Default)]
+struct Reach {
+    held: web::Held,
+}
+
+export_actor!(Reach);
+
+impl Actor for Reach {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        let text = msg.text()?;
+        let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let done = match verb {
+            "env" => Ok(env()),
+            "connect" | "listen" | "lookup" => net(verb, rest),
+            "get" | "drain" | "follow" | "send" | "raw" | "hold" | "let-go" => self.held.act(verb, rest),
+            "spawn" => ctx.spawn(rest, "reach").map(|()| "done".to_owned()).map_err(|error| error.to_string()),
+            _ => files::act(verb, rest),
+        };
+        ctx.reply(done.unwrap_or_else(|error| format!("error {error}")));
+        Ok(())
+    }
+}
+
+fn env() -> String {
+    let mut variables: Vec<_> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
+    variables.sort();
+    variables.join(" ")
+}
+
+fn net(verb: &str, to: &str) -> std::result::Result<String, String> {
+    let done = match verb {
+        "connect" => std::net::TcpStream::connect(to).map(drop),
+        "listen" => std::net::TcpListener::bind(to).map(drop),
+        _ => std::net::ToSocketAddrs::to_socket_addrs(to).map(drop),
+    };
+    done.map(|()| "done".to_owned()).map_err(|error| error.kind().to_string())
+}
