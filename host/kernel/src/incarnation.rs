@@ -265,7 +265,12 @@ impl Incarnation {
                     }
                 }
             }
-            if left == 0
+            if let Some(idle_stop) = idle_stop
+                && mailbox.len() > 0
+            {
+                // A policy has messages that it has not given out yet.
+                enough = Some(later(idle_stop.max(LOOK_AGAIN)));
+            } else if left == 0
                 && let Some(idle_stop) = idle_stop
                 && self.may_go(hand, *enough.get_or_insert_with(|| later(idle_stop)), idle_stop)
             {

@@ -276,6 +276,8 @@ impl Ledger {
         if let Some(lost_at) = lost_at {
             self.must(lost_at == now, || format!("who asked #{serial} was told of a crash only now"));
             let crashed = matches!(answer, Err(AskError::Crashed(_) | AskError::Restarting(_)));
+            // Its time was up in that very moment.
+            let crashed = crashed || *answer == Err(AskError::Timeout) && lost_at == now;
             self.must(crashed, || format!("#{serial} was in hand in a crash, and the answer is {answer:?}"));
         }
         let entry = &mut self.entries[serial];
