@@ -3,9 +3,11 @@
 
 mod broadcast;
 mod bulk;
+mod commit;
 mod effects;
 mod outcomes;
 mod reports;
+mod routes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +20,7 @@ use crate::actor::{Actor, World};
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::cut;
-use crate::dead_letter::DeadReason;
-use crate::delivery::{Patience, Run, check_size};
+use crate::delivery::{Run, check_size};
 use crate::lane::Lane;
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
@@ -332,115 +333,6 @@ impl Hand {
         self.runs_finished = self.runs.len();
     }
 
-    /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
-    /// room in mailboxes. If it is dropped half-way, the next commit goes on where it was.
-    pub(crate) async fn commit(&mut self) {
-        self.commit_with(Patience::Yes).await;
-    }
-
-    /// As [`Hand::commit`], without waiting: what finds no room is a dead letter.
-    pub(crate) async fn commit_now(&mut self) {
-        self.commit_with(Patience::No).await;
-    }
-
-    async fn commit_with(&mut self, patience: Patience) {
-        while self.runs_delivered < self.runs_finished {
-            let index = self.runs_delivered;
-            let route = self.runs[index].route;
-            if route == Run::EFFECT {
-                self.carry_out();
-                self.delivered += 1;
-                self.runs_delivered += 1;
-                continue;
-            }
-            if self.routes[route].target.is_gone() {
-                self.renew(route);
-            }
-            let target = self.routes[route].target.clone();
-            let before = self.bytes.len();
-            let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
-            self.world.deliver_run(&target, run, bytes, delivered, patience).await;
-            self.runs_delivered += 1;
-            let gone = before - self.bytes.len();
-            if gone > 0 {
-                // What lay before went into the mailbox as it was.
-                for run in &mut self.runs[index + 1..] {
-                    run.from -= gone;
-                    run.to -= gone;
-                }
-            }
-        }
-        self.forget_delivered();
-        if self.calls_back {
-            self.report_outcomes();
-        }
-        let mut outcomes = std::mem::take(&mut self.outcomes);
-        let mut finished = outcomes.len();
-        self.committed += finished;
-        for (index, outcome) in outcomes.drain() {
-            if !self.settle(index, outcome) {
-                finished -= 1;
-            }
-        }
-        self.outcomes = outcomes;
-        self.actor.finish(finished as u64);
-    }
-
-    /// Makes the outcome of one message final; false when the message lives on, for a retry.
-    fn settle(&self, index: usize, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::Done(reply) => {
-                let token = self.batch.reply(index);
-                if token.is_some() {
-                    self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
-                }
-                return true;
-            }
-            Outcome::Failed(failure) => {
-                let mut message = self.batch.message(index);
-                message.envelope.attempt += 1;
-                let attempt = message.envelope.attempt;
-                let restart = &self.actor.spec.restart;
-                match failure {
-                    Failure::Retry(text) if attempt < restart.attempts => {
-                        let ceiling = restart.backoff.ceiling(attempt);
-                        tracing::info!(
-                            target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
-                            "will retry: {text}"
-                        );
-                        let due = Instant::now() + self.world.jitter(ceiling);
-                        self.lane.backlog.lock().delayed.push((due, message));
-                        return false;
-                    }
-                    Failure::Retry(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text), false);
-                    }
-                    Failure::Reject(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    fn forget_delivered(&mut self) {
-        self.runs.drain(..self.runs_delivered);
-        self.recorded -= self.delivered;
-        (self.runs_finished, self.runs_delivered, self.delivered) = (0, 0, 0);
-        if self.runs.is_empty() {
-            self.forget_bytes();
-        }
-    }
-
-    fn forget_bytes(&mut self) {
-        self.bytes.clear();
-        if self.bytes.capacity() > 1 << 20 {
-            self.bytes = Vec::new();
-        }
-    }
-
     /// Of what the message in hand, or the hook, recorded. The bytes stay where they are: others may be read into their place
     /// after them.
     fn drop_runs_in_hand(&mut self) {
@@ -534,51 +426,5 @@ impl Hand {
         let cause = self.cause();
         let hops = if in_hook { 0 } else { cause.hops.saturating_add(1) };
         Envelope { id: cause.id.caused(index), sender, flow: cause.flow, hops, attempt: 0, reply }
-    }
-
-    /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.
-    /// `sender`: that of the message on whose behalf.
-    fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
-        if let Some(&route) = self.names.get(to)
-            && !self.routes[route].target.is_gone()
-        {
-            return Ok(route);
-        }
-        let from = self.address();
-        let address = from.resolve(to)?;
-        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
-        if !lasting && self.address_of(sender).as_ref() != Some(&address) {
-            return Err(SendError::NotGranted { from: from.clone(), to: address });
-        }
-        if let Some(route) = self.reserved_at(&address) {
-            return Ok(route);
-        }
-        let target = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
-        let route = match self.names.get(to).copied() {
-            Some(route) if self.renew(route) => route,
-            _ => self.route_to(target, lasting),
-        };
-        if lasting {
-            self.names.insert(to.into(), route);
-        }
-        Ok(route)
-    }
-
-    fn route_to(&mut self, target: Arc<Actor>, lasting: bool) -> usize {
-        *self.routes_by_id.entry(target.id).or_insert_with(|| {
-            self.routes.push(Route { target, lasting });
-            self.routes.len() - 1
-        })
-    }
-
-    /// The actor of a route is gone: the route is that of whoever has its address now, if that one takes as large a
-    /// body as was promised. A route to a sender alone stays as it is.
-    fn renew(&mut self, route: usize) -> bool {
-        let old = &self.routes[route];
-        let new = old.lasting.then(|| self.world.registry.get(old.target.address())).flatten();
-        let Some(new) = new.filter(|new| new.spec.message_bytes >= old.target.spec.message_bytes) else { return false };
-        self.routes_by_id.insert(new.id, route);
-        self.routes[route].target = new;
-        true
     }
 }

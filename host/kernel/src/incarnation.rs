@@ -1,10 +1,12 @@
 //! One run of an actor's code: launch, init, turns, shutdown. Ends by reporting how.
 
+mod callbacks;
+
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,7 +16,6 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, Pending, World};
 use crate::behavior::{Behavior, Gate};
-use crate::callback::TaskDone;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::dead_letter::DeadReason;
 use crate::decision::Decision;
@@ -414,37 +415,6 @@ impl Incarnation {
         }
     }
 
-    /// Tells the code what came of its messages. `Err`: that was its end.
-    async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
-        loop {
-            let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
-            let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
-            let told = self.hook(behavior, Hook::TaskDone, |behavior| {
-                behavior.hand().set_in_call(done.len());
-                let (done, heard) = (done.clone(), heard.clone());
-                Box::pin(async move {
-                    behavior.task_done(&done).await?;
-                    heard.store(true, Ordering::Relaxed);
-                    Ok(())
-                })
-            });
-            match told.await {
-                Ok(()) => {}
-                Err(Broken::Killed) => {
-                    if !heard.load(Ordering::Relaxed) {
-                        self.lane.backlog.lock().reports_not_told(&self.world, Arc::unwrap_or_clone(done));
-                    }
-                    return Err(End::Stopped);
-                }
-                Err(Broken::Crash(crash)) => {
-                    self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));
-                    behavior.hand().end_timers();
-                    return Err(self.crashed(crash, Vec::new()));
-                }
-            }
-        }
-    }
-
     /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
@@ -520,17 +490,6 @@ impl Incarnation {
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
-    }
-
-    /// Has the next incarnation told about messages that ended with this one: which attempt, and whether it was the last.
-    fn call_back_later<'a>(&self, report: &CrashReport, messages: impl IntoIterator<Item = (&'a Message, u32, bool)>) {
-        if !self.actor.spec.launcher.calls_back() {
-            return;
-        }
-        let reason = &report.crash.reason;
-        let ended =
-            |(message, attempt, last): (&Message, _, _)| TaskDone::crashed(message.envelope.id, attempt, reason, last);
-        self.lane.backlog.lock().report(&self.world, messages.into_iter().map(ended));
     }
 
     /// Returns messages to the front, `solo` of them to be handled one at a time.

@@ -166,17 +166,23 @@ pub(crate) enum Refused {
 
 impl Inner {
     /// Messages that wait, given out or not.
+    #[inline]
     fn waiting(&self) -> usize {
         self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
     }
 
+    #[inline]
     fn bytes(&self) -> usize {
         self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
     }
 
     fn has_room(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        let waiting = self.waiting();
-        waiting == 0 || waiting < spec.capacity && self.bytes() + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+        let (mut waiting, mut bytes) = (self.log.len(), self.log.bytes());
+        if let Some(order) = &self.order {
+            waiting += order.len();
+            bytes += order.bytes();
+        }
+        waiting == 0 || waiting < spec.capacity && bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes
     }
 
     /// Whether a message gets in: there is room, or the policy makes some.
@@ -417,7 +423,9 @@ impl Mailbox {
             (inner.next_sender(&self.spec), other, inner.drained_lanes())
         };
         let shared = other.is_some();
-        drained.into_iter().for_each(Waker::wake);
+        if !drained.is_empty() {
+            drained.into_iter().for_each(Waker::wake);
+        }
         if let Some(sender) = sender {
             sender.wake();
         }

@@ -1,10 +1,14 @@
 //! The types of `wit/actor.wit`, as Rust. Wasmtime checks each of them against a component when it is loaded.
 
+mod callback;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
+
+pub(crate) use callback::Task;
 
 /// The export that makes a component an actor.
 pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
@@ -434,43 +438,6 @@ impl From<Decision> for kernel::Gate {
             Decision::Start => Self::Start,
             Decision::Wait(recheck_ms) => Self::Wait(recheck_ms.map(Duration::from_millis)),
         }
-    }
-}
-
-#[derive(ComponentType, Lower)]
-#[component(variant)]
-pub(crate) enum TaskOutcome {
-    #[component(name = "done")]
-    Done,
-    #[component(name = "replied")]
-    Replied,
-    #[component(name = "failed")]
-    Failed(Failure),
-    #[component(name = "crashed")]
-    Crashed(CrashNoticed),
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-pub(crate) struct Task {
-    id: String,
-    attempt: u32,
-    outcome: TaskOutcome,
-    #[component(name = "dead-letter")]
-    dead_letter: bool,
-}
-
-impl From<&kernel::TaskDone> for Task {
-    fn from(done: &kernel::TaskDone) -> Self {
-        let outcome = match &done.outcome {
-            kernel::TaskOutcome::Done => TaskOutcome::Done,
-            kernel::TaskOutcome::Replied => TaskOutcome::Replied,
-            kernel::TaskOutcome::Failed(failure) => TaskOutcome::Failed(failure.into()),
-            kernel::TaskOutcome::Crashed(kind, reason) => {
-                TaskOutcome::Crashed(CrashNoticed { kind: kind.clone(), reason: reason.clone() })
-            }
-        };
-        Self { id: done.id.to_string(), attempt: done.attempt, outcome, dead_letter: done.dead_letter }
     }
 }
 

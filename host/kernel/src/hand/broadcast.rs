@@ -29,7 +29,7 @@ impl Hand {
         let mut routes = Vec::with_capacity(targets.len());
         for target in targets {
             let (address, from) = (target.address(), self.address());
-            let lasting = address.is_below(from) || self.actor.spec.sends_to.contains(address);
+            let lasting = address.is_below(from) || self.actor.spec.is_granted(address);
             if !lasting && target.id != sender {
                 return Err(SendError::NotGranted { from: from.clone(), to: address.clone() });
             }

@@ -25,7 +25,9 @@ impl Inner {
     }
 
     /// The clerk, if there is something for it to do.
+    #[inline]
     pub(super) fn clerk_for_work(&mut self) -> Option<Waker> {
+        self.order.as_ref()?;
         let wanted = self.wanted();
         let order = self.order.as_mut()?;
         if order.decides() && order.has_work(wanted) { order.clerk.take() } else { None }
@@ -33,6 +35,7 @@ impl Inner {
 
     /// The lanes that wait for the mailbox to be empty, which it is now. Without a policy there are none: what a lane waits
     /// for comes to it, then.
+    #[inline]
     pub(super) fn drained_lanes(&mut self) -> Vec<Waker> {
         if self.order.is_none() || self.waiting() > 0 {
             return Vec::new();

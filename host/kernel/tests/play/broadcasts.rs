@@ -69,6 +69,19 @@ async fn a_broadcast_of_a_failed_message_reaches_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_grant_for_all_below_an_actor_is_one_for_a_broadcast_there() {
+    let journal = Journal::default();
+    let mut plan = family(&journal);
+    plan.actors.last_mut().expect("/e").sends_below = vec![addr("/a")];
+    let kernel = start_plan(&plan).await;
+    tell(&kernel, "/e", "tell-all /a/** note x").await;
+    kernel.idle().await;
+    let mut lines = journal.lines();
+    lines.sort();
+    assert_eq!(lines, ["b:x", "c:x", "d:x", "e:told 3"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_may_not_send_to_one_of_them_sends_to_none() {
     let journal = Journal::default();
     let kernel = start_plan(&family(&journal)).await;

@@ -1,0 +1,59 @@
+//! The code is told what came of its messages, between two of its calls; after a crash in the next incarnation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Broken, End, Incarnation};
+use crate::behavior::Behavior;
+use crate::callback::TaskDone;
+use crate::crash::CrashReport;
+use crate::hand::Hook;
+use crate::message::Message;
+
+impl Incarnation {
+    /// Tells the code what came of its messages. `Err`: that was its end.
+    pub(super) async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
+        loop {
+            let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
+            let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
+            let told = self.hook(behavior, Hook::TaskDone, |behavior| {
+                behavior.hand().set_in_call(done.len());
+                let (done, heard) = (done.clone(), heard.clone());
+                Box::pin(async move {
+                    behavior.task_done(&done).await?;
+                    heard.store(true, Ordering::Relaxed);
+                    Ok(())
+                })
+            });
+            match told.await {
+                Ok(()) => {}
+                Err(Broken::Killed) => {
+                    if !heard.load(Ordering::Relaxed) {
+                        self.lane.backlog.lock().reports_not_told(&self.world, Arc::unwrap_or_clone(done));
+                    }
+                    return Err(End::Stopped);
+                }
+                Err(Broken::Crash(crash)) => {
+                    self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));
+                    behavior.hand().end_timers();
+                    return Err(self.crashed(crash, Vec::new()));
+                }
+            }
+        }
+    }
+
+    /// Has the next incarnation told about messages that ended with this one: which attempt, and whether it was the last.
+    pub(super) fn call_back_later<'a>(
+        &self,
+        report: &CrashReport,
+        messages: impl IntoIterator<Item = (&'a Message, u32, bool)>,
+    ) {
+        if !self.actor.spec.launcher.calls_back() {
+            return;
+        }
+        let reason = &report.crash.reason;
+        let ended =
+            |(message, attempt, last): (&Message, _, _)| TaskDone::crashed(message.envelope.id, attempt, reason, last);
+        self.lane.backlog.lock().report(&self.world, messages.into_iter().map(ended));
+    }
+}

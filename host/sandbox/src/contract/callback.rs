@@ -1,0 +1,43 @@
+//! The types of the interface `callback`: what came of a message.
+
+use playhouse_kernel as kernel;
+use wasmtime::component::{ComponentType, Lower};
+
+use super::{CrashNoticed, Failure};
+
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+pub(crate) enum TaskOutcome {
+    #[component(name = "done")]
+    Done,
+    #[component(name = "replied")]
+    Replied,
+    #[component(name = "failed")]
+    Failed(Failure),
+    #[component(name = "crashed")]
+    Crashed(CrashNoticed),
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Task {
+    id: String,
+    attempt: u32,
+    outcome: TaskOutcome,
+    #[component(name = "dead-letter")]
+    dead_letter: bool,
+}
+
+impl From<&kernel::TaskDone> for Task {
+    fn from(done: &kernel::TaskDone) -> Self {
+        let outcome = match &done.outcome {
+            kernel::TaskOutcome::Done => TaskOutcome::Done,
+            kernel::TaskOutcome::Replied => TaskOutcome::Replied,
+            kernel::TaskOutcome::Failed(failure) => TaskOutcome::Failed(failure.into()),
+            kernel::TaskOutcome::Crashed(kind, reason) => {
+                TaskOutcome::Crashed(CrashNoticed { kind: kind.clone(), reason: reason.clone() })
+            }
+        };
+        Self { id: done.id.to_string(), attempt: done.attempt, outcome, dead_letter: done.dead_letter }
+    }
+}
