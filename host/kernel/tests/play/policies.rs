@@ -545,7 +545,10 @@ async fn asks_retries_and_crashes_of_the_actor_go_on_as_without_a_policy() {
 async fn an_ask_that_is_passed_over_until_its_deadline_expires() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, sorting())]).await;
-    assert_eq!(ask(&kernel, "/shop", "z").await, Err("no reply in time".into()));
+    assert_eq!(
+        ask(&kernel, "/shop", "z").await,
+        Err("no reply in time: a person stopped `/shop`, and only a person starts it".into())
+    );
     open(&kernel).await;
     assert_eq!((handled(&journal), letters(&kernel)), (String::new(), vec!["expired z x0".into()]));
 }
