@@ -102,6 +102,8 @@ struct Inner {
     seats: Box<[Seat]>,
     /// The lanes that sleep until a message comes, one bit each.
     idle: u64,
+    /// Those of them that have no incarnation: who has one goes first.
+    passivated: u64,
     /// Senders that wait for room, first come first served.
     blocked: VecDeque<Blocked>,
     next_ticket: u64,
@@ -151,6 +153,8 @@ pub(crate) enum Took {
     Signal(Signal),
     /// The supervisor asks something first.
     Question,
+    /// There was nothing for so long that the incarnation may end.
+    Nothing,
 }
 
 /// Why a message was not let in.
@@ -209,9 +213,15 @@ impl Inner {
         if self.idle == 0 {
             return None;
         }
-        let lane = self.idle.trailing_zeros() as usize;
+        let awake = self.idle & !self.passivated;
+        let lane = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
         self.idle &= !bit(lane);
         self.seats[lane].consumer.take()
+    }
+
+    /// A lane without an incarnation, if no other is idle: a policy gives out only what somebody asks for.
+    fn next_sleeper(&mut self) -> Option<Waker> {
+        if self.idle & !self.passivated == 0 { self.next_lane() } else { None }
     }
 
     /// How many messages one lane takes, at most `most`: of several lanes each leaves something to the others.
@@ -241,6 +251,7 @@ impl Mailbox {
                 closed: false,
                 seats: (0..lanes).map(|_| Seat::new()).collect(),
                 idle: 0,
+                passivated: 0,
                 blocked: VecDeque::new(),
                 next_ticket: 0,
                 accepted: 0,
@@ -328,11 +339,19 @@ impl Mailbox {
             let (displaced, full) = (room.displaced, room.full);
             let (came, waiting) = (inner.accepted != before, inner.waiting());
             inner.most = inner.most.max(waiting);
+            let mut sleeper = None;
             let waker = match &mut inner.order {
                 _ if !came => None,
-                Some(order) if order.decides() => order.clerk.take(),
+                Some(order) if order.decides() => {
+                    let clerk = order.clerk.take();
+                    sleeper = inner.next_sleeper();
+                    clerk
+                }
                 _ => inner.next_lane(),
             };
+            if let Some(sleeper) = sleeper {
+                sleeper.wake();
+            }
             (displaced, waker, full.then(|| (waiting, inner.bytes())))
         };
         if let Some(waker) = waker {
@@ -352,6 +371,16 @@ impl Mailbox {
             if inner.log.len() > 0 { inner.next_lane() } else { None }
         };
         woken.map(Waker::wake).is_some()
+    }
+
+    /// As [`Mailbox::pass_on`], but to nobody that has no incarnation.
+    pub(crate) fn pass_on_to_awake(&self) {
+        let woken = {
+            let mut inner = self.inner.lock();
+            let awake = inner.idle & !inner.passivated;
+            if inner.log.len() > 0 && awake != 0 { inner.next_lane() } else { None }
+        };
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is

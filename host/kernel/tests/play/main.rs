@@ -13,6 +13,7 @@ mod letters;
 mod mailboxes;
 mod policies;
 mod pressure;
+mod rest;
 mod restarts;
 mod stage;
 mod stops;
