@@ -95,6 +95,14 @@ impl FakeKernel {
         self.now_ms.set(until);
     }
 
+    /// Whether something keeps the actor from being passivated.
+    pub(super) fn is_attached(&self) -> bool {
+        let below = format!("{}/", self.address);
+        let has_children =
+            !self.spawned.borrow().is_empty() || self.others.keys().any(|other| other.starts_with(&below));
+        has_children || !self.set.borrow().is_empty() || !self.watched.borrow().is_empty()
+    }
+
     pub(super) fn timers(&self) -> Vec<TimerId> {
         self.set.borrow().keys().map(|(_, id)| TimerId(*id)).collect()
     }
@@ -265,7 +273,8 @@ impl Kernel for Rc<FakeKernel> {
             || self.spawned.borrow().iter().any(|child| address == format!("{}/{}", self.address, child.name));
         match self.others.get(&address) {
             Some(state) => Some(*state),
-            None => (address == self.address || spawned()).then_some(State::Running),
+            None if address == self.address => Some(State::Running),
+            None => spawned().then_some(State::Idle),
         }
     }
 

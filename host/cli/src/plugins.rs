@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use playhouse_kernel::{ActorSpec, Address, Bounds, Config, Plan, PolicySpec, Template};
+use playhouse_kernel::{ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, Template};
 use playhouse_sandbox::{
     Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo, Sandbox, SandboxConfig,
     SandboxError,
@@ -249,6 +249,13 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> Loads {
     }
 }
 
+/// The instances that are left for actors: those of their mailboxes are there all the time.
+fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
+    let bound = plugin.max_instances();
+    let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
+    MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
+}
+
 /// What the kernel runs.
 pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
@@ -260,7 +267,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     };
     let actors = play.actors.iter().map(|actor| {
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { auto_start: actor.auto_start, instances: actor.instances, ..spec }
+        ActorSpec { instances: actor.instances, ..spec }
     });
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -271,6 +278,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
+        max_instances: plugins.actors.values().next().map(|plugin| room_for_actors(play, plugin)),
         seed,
     }
 }
@@ -312,7 +320,8 @@ impl Template for Made {
         ActorSpec {
             address,
             launcher: self.plugin.launcher_with(grants, limits, whole, self.output.clone()),
-            auto_start: true,
+            start: settings.start,
+            idle_stop: settings.idle_stop,
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,

@@ -43,6 +43,16 @@ impl Bounds {
     };
 }
 
+/// What an actor's code says to its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// It starts.
+    Start,
+    /// Not now: its messages wait. It is asked again when a message comes, and after this time if there is one; never
+    /// sooner than its backoff allows.
+    Wait(Option<Duration>),
+}
+
 /// Makes the incarnations of one actor.
 pub trait Launcher: Send + Sync + 'static {
     /// Makes a fresh incarnation around `hand`. It has not run any of the actor's code when this returns.
@@ -58,6 +68,11 @@ pub trait Launcher: Send + Sync + 'static {
 
     /// Whether [`Behavior::child_failed`] is asked when a child fails. Otherwise the restart kinds and the window decide at once.
     fn supervises(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Behavior::decide_to_start`] is asked before each start. Otherwise it starts.
+    fn gated(&self) -> bool {
         false
     }
 
@@ -77,6 +92,12 @@ pub trait Launcher: Send + Sync + 'static {
 pub trait Behavior: Send {
     /// The messages in hand and what came of them.
     fn hand(&mut self) -> &mut Hand;
+
+    /// Whether to start at all: asked before `init`, and only where [`Launcher::gated`]. After a [`Gate::Wait`] only this
+    /// incarnation's end follows, and what it sent is dropped; with [`Gate::Start`] it is committed. An error is a failed start.
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        Box::pin(async { Ok(Gate::Start) })
+    }
 
     /// Before the first message. What it sends is committed when it returns `Ok`.
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>>;

@@ -60,7 +60,11 @@ pub(crate) enum Hook {
     PrepareChildren = 2,
     ChildFailed = 3,
     TaskDone = 4,
+    Gate = 5,
 }
+
+/// More than there are hooks: each has numbers of its own.
+const HOOKS: u64 = 8;
 
 /// The messages in hand of one incarnation, and everything they did so far.
 pub struct Hand {
@@ -366,7 +370,7 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 8 + hook as u64);
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * HOOKS + hook as u64);
         if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
             // The others run once.
             self.hooks += 1;

@@ -10,7 +10,7 @@ use crate::behavior::{Bounds, Launcher};
 use crate::hand::Overrun;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
-use crate::plan::ActorSpec;
+use crate::plan::{ActorSpec, StartKind};
 use crate::supervision::task::Command;
 
 /// What an actor's code may ask for by name.
@@ -232,7 +232,9 @@ impl Actor {
 
 /// A child is nothing more than its parent: no bound is wider, and it sends to nobody that its parent could not.
 fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
-    child.auto_start = true;
+    if child.start == StartKind::Manual {
+        child.start = StartKind::Auto;
+    }
     child.message_bytes = child.message_bytes.min(parent.message_bytes);
     child.timeout = child.timeout.min(parent.timeout);
     child.max_children = child.max_children.min(parent.max_children);

@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
-use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome, TaskDone};
+use playhouse_kernel::{
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Hand, Outcome, TaskDone,
+};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
@@ -44,6 +46,10 @@ pub(crate) struct Guest {
     _admission: Admission,
 }
 
+/// A call has the CPU time of all its messages, but of no more than these: an endless loop in a large batch is to be found out
+/// in seconds. Only short handlers get so many.
+const MOST_BUDGETS: usize = 64;
+
 /// From so many sends on, a lone message is cheaper through the door of batches.
 const MANY_SENDS: usize = 2;
 
@@ -52,6 +58,7 @@ struct Doors {
     handler: Handler,
     /// Taken by batches of more than one message: for a lone one that sends little the plain door is cheaper.
     turns: Option<Turns>,
+    gate: Option<contract::Gate>,
     init: Option<Hook>,
     prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
@@ -105,6 +112,7 @@ impl Guest {
             let handler = instance.get_typed_func(&mut store, checked.handler)?;
             let turns = checked.turns.filter(|_| plugin.sandbox.turns);
             let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let gate = checked.gate.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let init = hook(&mut store, &checked.init)?;
             let prepare_children = hook(&mut store, &checked.prepare_children)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
@@ -112,7 +120,7 @@ impl Guest {
                 checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let task_done = checked.task_done.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
+            Ok(Doors { handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -154,7 +162,7 @@ impl Guest {
 
     async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
         let messages = self.hand().len();
-        self.refresh(messages);
+        self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
         let frame = self.hand().flat(&end);
@@ -227,6 +235,16 @@ impl Guest {
 impl Behavior for Guest {
     fn hand(&mut self) -> &mut Hand {
         self.store.data_mut().hand.get_mut()
+    }
+
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(gate) = self.doors.gate else { return Ok(Gate::Start) };
+            self.refresh(1);
+            let called = gate.call_async(&mut self.store, ()).await;
+            called.map(|(decision,)| decision.into()).map_err(|error| self.autopsy(&error))
+        }))
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

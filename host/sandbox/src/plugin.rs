@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher};
+use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
@@ -96,6 +96,12 @@ impl Plugin {
         &self.inner.info
     }
 
+    /// How many incarnations may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]: a kernel that does not
+    /// know of the bound has those fail to start that are too many.
+    pub fn max_instances(&self) -> MaxInstances {
+        self.inner.sandbox.bound()
+    }
+
     /// Makes incarnations of this plugin for one actor, which finds nothing of the world outside.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
         self.launcher_with(Grants::default(), limits, config, output)
@@ -170,6 +176,10 @@ impl Launcher for PluginLauncher {
 
     fn calls_back(&self) -> bool {
         self.plugin.checked.task_done.is_some()
+    }
+
+    fn gated(&self) -> bool {
+        self.plugin.checked.gate.is_some()
     }
 
     fn watches(&self) -> bool {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
+use playhouse_kernel::MaxInstances;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -202,6 +203,15 @@ fn tick(sandbox: &Weak<Shared>) {
     }
 }
 
+impl Shared {
+    /// How many incarnations may live at a time, and who says so.
+    pub(crate) fn bound(&self) -> MaxInstances {
+        let key =
+            if self.capped { "the sysctl `vm.max_map_count`" } else { "`max_instances` in the manifest's [play]" };
+        MaxInstances { most: self.max_instances as usize, key: key.to_owned() }
+    }
+}
+
 /// The right of one incarnation to live.
 pub(crate) struct Admission(Arc<Shared>);
 
@@ -214,11 +224,7 @@ impl Admission {
             .try_update(Relaxed, Relaxed, |living| (living < most).then_some(living + 1))
             .map(|_| Self(shared.clone()))
             .map_err(|_| {
-                let key = if shared.capped {
-                    "the sysctl `vm.max_map_count`"
-                } else {
-                    "`max_instances` in the manifest's [play]"
-                };
+                let MaxInstances { key, .. } = shared.bound();
                 format!("{most} instances run already, which is all that {key} admits")
             })
     }

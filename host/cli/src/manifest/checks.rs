@@ -192,7 +192,7 @@ impl Found {
             let actor = actor.get_ref();
             let settings = self.settings(&Written::actor(actor), manifest, addresses);
             let instances = instances::of(actor);
-            Some(PlayActor { address: address.clone()?, auto_start: actor.start == Start::Auto, instances, settings })
+            Some(PlayActor { address: address.clone()?, instances, settings })
         });
         sound.collect()
     }
@@ -208,6 +208,14 @@ impl Found {
                 self.add(problem.and_at(first.clone(), "first here").help("leave one of them out"));
             } else {
                 first.insert(name, place);
+            }
+            if let Some(start) = plugin.start.as_ref().filter(|start| *start.get_ref() == Start::Manual) {
+                let problem = Problem::at(start.span(), "what is spawned does not wait for a person", "here");
+                self.add(
+                    problem.help(
+                        "its parent's spawn is the word to start: leave `start` out, or let it be \"on-message\"",
+                    ),
+                );
             }
             let settings = self.settings(&Written::plugin(plugin), manifest, addresses);
             all.push(PlayPlugin { recursive: plugin.recursive, settings });

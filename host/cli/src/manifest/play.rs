@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, SupervisionSpec};
+use playhouse_kernel::{
+    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
+};
 use playhouse_sandbox::Limits;
 
 use playhouse_sandbox::Grants;
@@ -54,8 +56,6 @@ pub struct PlayLimits {
 pub struct PlayActor {
     /// Where it lives.
     pub address: Address,
-    /// False: it waits for a person.
-    pub auto_start: bool,
     /// How many of it run side by side.
     pub instances: usize,
     /// The rest.
@@ -86,6 +86,10 @@ pub struct Settings {
     pub sends_below: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
+    /// When it starts.
+    pub start: StartKind,
+    /// Without a message for so long it is passivated.
+    pub idle_stop: Option<Duration>,
     /// Most messages handed over in one call.
     pub batch: usize,
     /// What its code may ask for by name.
@@ -122,6 +126,17 @@ pub struct Settings {
     pub grants: Grants,
     /// Variables that it is granted and that the host does not have.
     pub absent_env: Vec<String>,
+}
+
+impl Settings {
+    /// `start` as the manifest writes it.
+    pub fn start_name(&self) -> &'static str {
+        match self.start {
+            StartKind::Auto => "auto",
+            StartKind::OnMessage => "on-message",
+            StartKind::Manual => "manual",
+        }
+    }
 }
 
 /// The plugin that decides about a mailbox.

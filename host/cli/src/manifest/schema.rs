@@ -34,7 +34,9 @@ pub struct Play {
     /// The folder of the `.wasm` files, relative to the manifest. Example: `plugins = "../plugins"`.
     /// Default: `"plugins"`.
     pub plugins: Option<Spanned<String>>,
-    /// Most instances that live at once, over all actors; at least all `instances` of the actors that start by themselves. Example: `max_instances = 200`. Default: 1000.
+    /// Most instances that live at once, over all actors. One more waits in line until another ends; of those with `idle = "stop"`
+    /// the one that has had nothing to do for longest ends for it at once. At least all `instances` of the actors that start by
+    /// themselves and stay, and one more if there are others. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
     /// Bounds on plugins, and on what all actors have in common.
     #[serde(default)]
@@ -99,13 +101,20 @@ pub struct Actor {
     /// its own, starts, crashes and restarts alone, and has the whole time to stop in turn. With several, messages may
     /// overtake each other, and it has no children. Example: `instances = 4`. Default: 1.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64; with folders or hosts in `grants` 1, since
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1, since
     /// what is done outside cannot be taken back when another message of the batch crashes the actor.
     pub batch: Option<AtLeastOne>,
-    /// `"auto"`, or `"manual"`: it waits for a person's `playhouse start`. Example: `start = "manual"`.
+    /// `"auto"`: with its parent; `"on-message"`: when a message comes for it, which it then finds in its mailbox, and not with
+    /// children of the manifest below it; `"manual"`: it waits for a person's `playhouse start`. Example: `start = "on-message"`.
     /// Default: `"auto"`.
-    #[serde(default)]
-    pub start: Start,
+    pub start: Option<Spanned<Start>>,
+    /// `"stay"`, or `"stop"`: after `idle_after` without a message it is passivated. That is an orderly stop, with its `shutdown`
+    /// hook, and no restart: its instance is gone, its address and its mailbox stay, and the next message makes an instance anew.
+    /// Who has a timer, a watch or a child stays up, so not with children of the manifest below it. Example: `idle = "stop"`.
+    /// Default: `"stay"`.
+    pub idle: Option<Spanned<Idle>>,
+    /// How long, with `idle = "stop"`. Example: `idle_after = "10s"`. Default: `"1m"`.
+    pub idle_after: Option<Spanned<Time>>,
     /// What its code may ask for by name. Numbers and booleans become their text.
     /// Example: `config = { top = "10" }`. Default: `{}`.
     #[serde(default)]
@@ -146,8 +155,14 @@ pub struct Plugin {
     pub recursive: bool,
     /// Refuse the plugin unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64; with folders or hosts in `grants` 1.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1.
     pub batch: Option<AtLeastOne>,
+    /// `"auto"`: when it is spawned; `"on-message"`: when a message comes for it. Example: `start = "on-message"`. Default: `"auto"`.
+    pub start: Option<Spanned<Start>>,
+    /// As `idle` of an actor. Example: `idle = "stop"`. Default: `"stay"`.
+    pub idle: Option<Spanned<Idle>>,
+    /// As `idle_after` of an actor. Example: `idle_after = "10s"`. Default: `"1m"`.
+    pub idle_after: Option<Spanned<Time>>,
     /// What its code may ask for by name; what the spawn itself gives goes before. Example: `config = { top = "10" }`.
     /// Default: `{}`.
     #[serde(default)]
@@ -170,14 +185,25 @@ pub struct Plugin {
 }
 
 /// When an actor starts.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// With its parent.
-    #[default]
     Auto,
+    /// When a message comes for it.
+    OnMessage,
     /// When a person says so.
     Manual,
+}
+
+/// What becomes of an actor that has nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Idle {
+    /// Its instance stays.
+    Stay,
+    /// It is passivated.
+    Stop,
 }
 
 /// `[actor.mailbox]`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec};
+use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind};
 use playhouse_sandbox::{Limits, SandboxConfig};
 use toml::Spanned;
 
@@ -12,8 +12,8 @@ use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, 
 use super::mailbox;
 use super::play::{PlayLimits, Settings};
 use super::problem::{Problem, nearest};
-use super::schema::{self, Manifest, RestartKind};
-use super::units::{AtLeastOne, ByteSize, Text};
+use super::schema::{self, Idle, Manifest, RestartKind, Start};
+use super::units::{AtLeastOne, ByteSize, Text, Time};
 
 /// What a 32-bit WebAssembly memory can hold.
 const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
@@ -29,6 +29,9 @@ pub(super) struct Written<'a> {
     sends_to: &'a [Spanned<String>],
     spawns: &'a [Spanned<String>],
     sha256: Option<&'a Spanned<String>>,
+    start: Option<&'a Spanned<Start>>,
+    idle: Option<&'a Spanned<Idle>>,
+    idle_after: Option<&'a Spanned<Time>>,
     batch: Option<AtLeastOne>,
     config: &'a BTreeMap<String, Text>,
     mailbox: &'a schema::Mailbox,
@@ -45,6 +48,9 @@ impl<'a> Written<'a> {
             sends_to: &actor.sends_to,
             spawns: &actor.spawns,
             sha256: actor.sha256.as_ref(),
+            start: actor.start.as_ref(),
+            idle: actor.idle.as_ref(),
+            idle_after: actor.idle_after.as_ref(),
             batch: actor.batch,
             config: &actor.config,
             mailbox: &actor.mailbox,
@@ -61,6 +67,9 @@ impl<'a> Written<'a> {
             sends_to: &plugin.sends_to,
             spawns: &plugin.spawns,
             sha256: plugin.sha256.as_ref(),
+            start: plugin.start.as_ref(),
+            idle: plugin.idle.as_ref(),
+            idle_after: plugin.idle_after.as_ref(),
             batch: plugin.batch,
             config: &plugin.config,
             mailbox: &plugin.mailbox,
@@ -91,7 +100,13 @@ impl Found {
             sends_to,
             sends_below,
             spawns,
-            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 64 }, |n| n.0 as usize),
+            start: match written.start.map(Spanned::get_ref) {
+                None | Some(Start::Auto) => StartKind::Auto,
+                Some(Start::OnMessage) => StartKind::OnMessage,
+                Some(Start::Manual) => StartKind::Manual,
+            },
+            idle_stop: self.idle_stop(written),
+            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 256 }, |n| n.0 as usize),
             config: texts(Some(written.config)),
             mailbox: mailbox::bounds(written.mailbox),
             mailbox_plugin: self.mailbox_plugin(written.mailbox),
@@ -313,6 +328,20 @@ impl Found {
         let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
         let what = format!("`{key}` is over {most}");
         self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
+    }
+
+    /// `idle_after`, where `idle` wants it.
+    fn idle_stop(&mut self, written: &Written<'_>) -> Option<Duration> {
+        let after = self.above_zero(written.idle_after, "idle_after", Duration::from_mins(1));
+        if written.idle.is_some_and(|idle| *idle.get_ref() == Idle::Stop) {
+            return Some(after);
+        }
+        if let Some(after) = written.idle_after {
+            let problem =
+                Problem::at(after.span(), "`idle_after` without `idle = \"stop\"`", "nothing happens after it");
+            self.add(problem.help("add idle = \"stop\", or leave `idle_after` out"));
+        }
+        None
     }
 
     pub(super) fn backoff(&mut self, written: &schema::Backoff, default: kernel::Backoff) -> kernel::Backoff {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Hand, Overrun, Route};
+use super::{Hand, Hook, Overrun, Route};
 use crate::actor::Actor;
 use crate::address::Address;
 use crate::ask::SendError;
@@ -150,6 +150,10 @@ impl Hand {
         config: Config,
         message: Option<usize>,
     ) -> Result<usize, SpawnError> {
+        if self.hook == Some(Hook::Shutdown) {
+            // Also when nobody told it to: it is being passivated.
+            return Err(SpawnError::Stopping(self.address().clone()));
+        }
         if let Ok(address) = self.address().child(name)
             && self.reserved_at(&address).is_some()
         {
@@ -419,6 +423,14 @@ impl Hand {
                 }
             }
         }
+    }
+
+    /// Whether something is still to come for this incarnation alone, or depends on it: a timer, a watch, a child.
+    pub(crate) fn is_attached(&self) -> bool {
+        let effects = &self.effects;
+        effects.set.as_ref().is_some_and(|set| set.len() > 0)
+            || !effects.watches.is_empty()
+            || !self.actor.children.lock().is_empty()
     }
 
     fn watcher(&self) -> Watcher {

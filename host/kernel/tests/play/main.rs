@@ -14,6 +14,7 @@ mod limits;
 mod mailboxes;
 mod policies;
 mod pressure;
+mod rest;
 mod restarts;
 mod stage;
 mod stops;
