@@ -58,7 +58,8 @@ pub trait Actor: Default + 'static {
         Ok(())
     }
 
-    /// Runs after the last message of an orderly stop. What it sends reaches the actors that stop later.
+    /// Runs after the last message of an orderly stop, which passivation is, too (`idle = "stop"` in the manifest): the place to
+    /// save what the next run is to know, by sending it to whoever keeps it. What it sends reaches the actors that stop later.
     fn shutdown(&mut self, ctx: &mut Context) -> Result<()> {
         let _ = ctx;
         Ok(())

@@ -17,6 +17,15 @@ pub mod watching {
     });
 }
 
+pub mod gated {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "gated",
+        pub_export_macro: true,
+        generate_all,
+    });
+}
+
 pub mod supervising {
     wit_bindgen::generate!({
         path: "../wit",

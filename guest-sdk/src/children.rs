@@ -33,23 +33,38 @@ impl SpawnOptions {
 /// ```
 /// # use playhouse_sdk::{Context, State};
 /// fn open(ctx: &Context) -> bool {
-///     matches!(ctx.state("/bank"), Some(State::Running))
+///     ctx.state("/bank").is_some_and(State::is_up)
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Not started yet, or its parent is down.
-    Down,
-    /// Coming up.
-    Starting,
-    /// Up.
+    /// Up, with messages in hand or waiting.
     Running,
+    /// Up, with nothing to do.
+    Idle,
+    /// Coming up, or about to: there is no room for another instance yet.
+    Starting,
+    /// Going down for good: it handles what waits first.
+    Draining,
     /// Going down.
     Stopping,
-    /// Waits out the pause before a restart.
+    /// Waits before a restart: for the pause to pass, for others to stop, or for its parent's directive.
     BackingOff,
+    /// Its [`Gate`](crate::Gate) did not let it start.
+    Waiting,
+    /// It has no instance: the next message makes one.
+    Passivated,
+    /// Not started yet, or its parent is down.
+    Down,
     /// A person stopped it, or it waits for a person's first start.
     Stopped,
     /// It ended and is not started again.
     Ended,
+}
+
+impl State {
+    /// Whether it is up: it handles messages as they come.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Idle)
+    }
 }

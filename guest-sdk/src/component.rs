@@ -40,7 +40,7 @@ pub const fn facts<A>() -> [u8; 10] {
 /// export_actor!(Sink);
 /// ```
 ///
-/// Its optional hooks are traits of their own, named after it in any order: `supervisor` for a
+/// Its optional hooks are traits of their own, named after it in any order: `gate` for a [`Gate`](crate::Gate), `supervisor` for a
 /// [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher), `callback` for a
 /// [`Callback`](crate::Callback). A hook that is not named is not exported,
 /// and nobody pays for it.
@@ -73,13 +73,14 @@ pub const fn facts<A>() -> [u8; 10] {
 #[macro_export]
 macro_rules! export_actor {
     // A new hook is one more line here, and one in the message of the last of these.
+    (@hook gate $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Gate, gated); };
     (@hook supervisor $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Supervisor, supervising); };
     (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
     (@hook callback $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Callback, calling_back); };
     (@hook $other:ident $actor:ty) => {
         ::std::compile_error!(::std::concat!(
             "`export_actor!` knows no hook `", ::std::stringify!($other),
-            "`; the hooks are `supervisor`, `watcher` and `callback`"
+            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`"
         ));
     };
     // `$world` is the module of `bindings` with what the hook exports.
@@ -142,6 +143,7 @@ mod wasm {
     use super::{Exported, Instance};
     use crate::bindings::calling_back::exports::playhouse::actor::callback;
     use crate::bindings::exports::playhouse::actor::{children, handler, lifecycle, turns};
+    use crate::bindings::gated::exports::playhouse::actor::gate;
     use crate::bindings::playhouse::actor::{batch, kernel, types};
     use crate::bindings::supervising::exports::playhouse::actor::supervisor;
     use crate::bindings::watching::exports::playhouse::actor::watcher;
@@ -149,9 +151,9 @@ mod wasm {
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Blamed, Callback, Change, ChildFailed, Directive, Ended, Envelope, Failure, Flow, Message, Notice,
-        Result, SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone, TimerError, WatchError,
-        WatchId, Watcher,
+        AskError, Blamed, Callback, Change, ChildFailed, Decision, Directive, Ended, Envelope, Failure, Flow, Gate,
+        Message, Notice, Result, SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone,
+        TimerError, WatchError, WatchId, Watcher,
     };
 
     /// The exports of the world `actor-with-hooks` for the actor `A`.
@@ -174,6 +176,16 @@ mod wasm {
     impl<A: Exported> turns::Guest for Component<A> {
         fn handle(frame: Vec<u8>) -> Vec<u8> {
             with::<A, _>(|actor| TURNS.with(|turns| turns.handle(actor, frame)))
+        }
+    }
+
+    impl<A: Exported + Gate> gate::Guest for Component<A> {
+        fn decide_to_start() -> gate::Decision {
+            panic::set_hook(Box::new(report_panic));
+            match Instance::<A>::decide_to_start(Door) {
+                Decision::Start => gate::Decision::Start,
+                Decision::Wait { recheck } => gate::Decision::Wait(recheck.map(whole_millis)),
+            }
         }
     }
 

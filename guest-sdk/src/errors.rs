@@ -110,8 +110,8 @@ pub enum SpawnError {
         /// The limit.
         most: u32,
     },
-    /// The address would have more than 16 segments.
-    #[error("the address would have over 16 segments")]
+    /// The address would have more than 16 segments, or more levels below an actor than its `limits.depth` allows.
+    #[error("the child would be deeper than limits.depth allows, or than an address may be")]
     TooDeep,
     /// The plugin stands in the chain of parents already; the text names the chain.
     #[error("the plugin would stand above itself: {0}")]

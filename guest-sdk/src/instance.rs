@@ -5,7 +5,8 @@ use anyhow::bail;
 
 use crate::kernel::Handle;
 use crate::{
-    Actor, Callback, ChildFailed, Context, Directive, Failure, Message, Notice, Result, Supervisor, TaskDone, Watcher,
+    Actor, Callback, ChildFailed, Context, Decision, Directive, Failure, Gate, Message, Notice, Result, Supervisor,
+    TaskDone, Watcher,
 };
 
 /// One incarnation, from `init` to `shutdown`.
@@ -15,6 +16,18 @@ pub struct Instance<A> {
 }
 
 impl<A: Actor> Instance<A> {
+    /// Asks the gate, which is before there is an actor.
+    pub(crate) fn decide_to_start(kernel: Handle) -> Decision
+    where
+        A: Gate,
+    {
+        let mut ctx = Context::new(kernel);
+        let decision = A::decide_to_start(&mut ctx);
+        let replied = ctx.take_reply().is_some();
+        assert!(!replied, "`decide_to_start` called `reply`, but a hook has no message to reply to");
+        decision
+    }
+
     pub(crate) fn start(kernel: Handle) -> Result<Self> {
         let mut instance = Self { actor: A::default(), ctx: Context::new(kernel) };
         instance.hook("init", A::init)?;

@@ -34,6 +34,7 @@
 //! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
 //! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
+//! | `gate.rs` | [`Gate`], the trait of an actor that decides whether it starts |
 //! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
 //! | `callback.rs` | [`Callback`], the trait of an actor that is told what came of each message |
 //! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
@@ -56,6 +57,7 @@ pub mod component;
 mod context;
 mod errors;
 mod failure;
+mod gate;
 mod instance;
 mod kernel;
 pub mod mailbox;
@@ -74,6 +76,7 @@ pub use children::{SpawnOptions, State};
 pub use context::{Context, Envelope, Flow, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
+pub use gate::{Decision, Gate};
 pub use message::Message;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 pub use watcher::{Change, Notice, WatchId, Watcher};

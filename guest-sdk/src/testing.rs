@@ -39,8 +39,8 @@ use std::time::Duration;
 use crate::context::whole_millis;
 use crate::instance::Instance;
 use crate::{
-    Actor, AskError, Callback, ChildFailed, Directive, Ended, Envelope, Failure, Message, Notice, Result, SendError,
-    SpawnError, State, Supervisor, TaskDone, TimerId, WatchId, Watcher,
+    Actor, AskError, Callback, ChildFailed, Decision, Directive, Ended, Envelope, Failure, Gate, Message, Notice,
+    Result, SendError, SpawnError, State, Supervisor, TaskDone, TimerId, WatchId, Watcher,
 };
 use fake::{FakeKernel, check_address};
 
@@ -122,11 +122,54 @@ impl<A: Actor> Stage<A> {
         self.kernel.end_turn(true);
     }
 
-    /// Runs the `shutdown` hook, as an orderly stop does.
+    /// Runs the `shutdown` hook, as an orderly stop and passivation do.
     pub fn shutdown(&mut self) -> Result {
         let done = self.instance.shutdown();
         self.kernel.end_turn(done.is_ok());
         done
+    }
+
+    /// Lets the actor be without a message for so long: timers that come due tell, and then, unless a timer or a watch is set or a
+    /// child is there, it is passivated: its `shutdown` hook runs, and this incarnation is over. Returns what the next message would
+    /// find: the setup of the next incarnation, with all that this one sent; or the actor itself, if it stays.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::Stage};
+    /// # use std::time::Duration;
+    /// #[derive(Default)]
+    /// struct Tally(u64);
+    ///
+    /// impl Actor for Tally {
+    ///     fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result {
+    ///         self.0 += 1;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn shutdown(&mut self, ctx: &mut Context) -> Result {
+    ///         Ok(ctx.tell("/ledger", self.0.to_string())?)
+    ///     }
+    /// }
+    ///
+    /// let mut stage = Stage::<Tally>::start()?;
+    /// stage.tell("one")?;
+    /// let next = stage.idle(Duration::from_secs(60)).ok().expect("nothing keeps it");
+    /// let stage = next.start()?;
+    /// assert_eq!(stage.sent(), [("/ledger", "1")]);
+    /// assert_eq!(stage.actor().0, 0, "it begins anew");
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn idle(mut self, time: Duration) -> Result<Setup<A>, Self> {
+        self.advance(time);
+        if self.kernel.is_attached() {
+            return Err(self);
+        }
+        // A hook that fails changes nothing: its end is all the same.
+        let _ = self.shutdown();
+        let Self { instance, kernel, callback, attempts } = self;
+        drop(instance);
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("the actor alone held it, and is gone");
+        kernel.incarnation += 1;
+        Ok(Setup { kernel, callback, attempts })
     }
 
     /// Tells the actor about a child that failed; returns what it says.
@@ -349,7 +392,50 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// Starts the actor: runs its `init` and its `prepare_children`.
+    /// Asks the actor's gate, and nothing else; what it sends is dropped.
+    pub fn decide_to_start(self) -> Decision
+    where
+        A: Gate,
+    {
+        Instance::<A>::decide_to_start(Box::new(Rc::new(self.kernel)))
+    }
+
+    /// Starts the actor if its gate says so; otherwise returns what the gate says, with the setup, for the next time it is asked.
+    /// What the gate sends is in [`Stage::sent`], before what `init` sends.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, testing::Stage};
+    /// # #[derive(Default)] struct Clerk;
+    /// # impl Actor for Clerk { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+    /// impl Gate for Clerk {
+    ///     fn decide_to_start(ctx: &mut Context) -> Decision {
+    ///         if ctx.state("/vault").is_some() { Decision::Start } else { Decision::WAIT }
+    ///     }
+    /// }
+    ///
+    /// let (said, setup) = Stage::<Clerk>::setup().start_gated()?.err().expect("no vault, no clerk");
+    /// assert_eq!(said, Decision::WAIT);
+    /// let stage = setup.actor("/vault", State::Idle).start_gated()?;
+    /// assert!(stage.is_ok());
+    /// # Ok::<(), playhouse_sdk::Error>(())
+    /// ```
+    pub fn start_gated(self) -> Result<Result<Stage<A>, (Decision, Self)>>
+    where
+        A: Gate,
+    {
+        let Self { kernel, callback, attempts } = self;
+        let kernel = Rc::new(kernel);
+        let decision = Instance::<A>::decide_to_start(Box::new(Rc::clone(&kernel)));
+        kernel.end_turn(decision == Decision::Start);
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("the gate's context alone held it, and is gone");
+        if decision == Decision::Start {
+            return Setup { kernel, callback, attempts }.start().map(Ok);
+        }
+        kernel.incarnation += 1;
+        Ok(Err((decision, Setup { kernel, callback, attempts })))
+    }
+
+    /// Starts the actor: runs its `init` and its `prepare_children`. A gate is not asked.
     pub fn start(self) -> Result<Stage<A>> {
         let kernel = Rc::new(self.kernel);
         let mut instance = Instance::start(Box::new(Rc::clone(&kernel)))?;

@@ -48,6 +48,8 @@ pub(crate) struct Turns<H> {
     /// What came of the batch so far.
     out: RefCell<Encoder>,
     routes: RefCell<Routes>,
+    /// Bytes that were handed over and that the host has not committed, since `handle` was called.
+    handed_over: Cell<usize>,
     /// Bytes of the last frame that was returned: the next one will be like it.
     usual_bytes: Cell<usize>,
     /// The message in hand took a name for a child.
@@ -86,6 +88,7 @@ impl<H: Host> Turns<H> {
             in_hand: RefCell::new(None),
             out: RefCell::new(Encoder::new()),
             routes: RefCell::new(Routes::new()),
+            handed_over: Cell::new(0),
             usual_bytes: Cell::new(0),
             reserved: Cell::new(false),
             stopped: RefCell::new(Vec::new()),
@@ -96,6 +99,7 @@ impl<H: Host> Turns<H> {
     /// Handles a batch, or as much of it as fits a frame.
     pub(crate) fn handle<A: Actor>(&self, actor: &mut Instance<A>, frame: Vec<u8>) -> Vec<u8> {
         let frame = Arc::new(frame);
+        self.handed_over.set(0);
         self.out.borrow_mut().reserve(self.usual_bytes.get());
         let records = Inbound::open(&frame).unwrap_or_else(|error| unreadable(error));
         if records.routes_void() {
@@ -119,10 +123,12 @@ impl<H: Host> Turns<H> {
             }
             if self.reserved.replace(false) && failed {
                 // Until the host knows, the names are taken, and their routes lead to nobody.
-                self.host.hand_over(&out.take());
+                drop(out);
+                self.hand_over();
+                out = self.out.borrow_mut();
                 self.routes.borrow_mut().passing = None;
             }
-            if out.bytes() >= FULL_BYTES {
+            if out.bytes() + self.handed_over.get() >= FULL_BYTES {
                 break;
             }
         }
@@ -138,6 +144,7 @@ impl<H: Host> Turns<H> {
     /// Lets the host know what came of the batch so far.
     fn hand_over(&self) {
         let frame = self.out.borrow_mut().take();
+        self.handed_over.update(|bytes| bytes + frame.len());
         self.host.hand_over(&frame);
     }
 }
@@ -214,6 +221,8 @@ impl<H: Host> Kernel for Turns<H> {
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         if self.in_hand.borrow().is_some() {
             self.hand_over();
+            // It commits all that.
+            self.handed_over.set(0);
         }
         self.host.ask(to, body, timeout)
     }

@@ -13,6 +13,7 @@ mod instances;
 mod letters;
 mod mailboxes;
 mod pressure;
+mod rest;
 mod shutdown;
 mod signals;
 mod stage;

@@ -5,8 +5,21 @@ use std::process::Command;
 use crate::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
-pub(crate) const PLUGINS: &[&str] =
-    &["count", "counter", "desk", "echo", "fetch", "flaky", "guide", "priority", "report", "split", "team", "worker"];
+pub(crate) const PLUGINS: &[&str] = &[
+    "count",
+    "counter",
+    "desk",
+    "echo",
+    "fetch",
+    "flaky",
+    "guide",
+    "nightwatch",
+    "priority",
+    "report",
+    "split",
+    "team",
+    "worker",
+];
 
 /// The guest that only benches use.
 pub(crate) const BENCH_DRIVER: &str = "bench-driver";

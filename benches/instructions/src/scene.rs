@@ -65,7 +65,7 @@ impl Scene {
 
     /// A sink that was not started.
     pub fn stopped_sink() -> Self {
-        Self::open(|tally| vec![ActorSpec { auto_start: false, ..count("/sink", tally) }])
+        Self::open(|tally| vec![ActorSpec { start: playhouse_kernel::StartKind::Manual, ..count("/sink", tally) }])
     }
 
     /// An actor that replies.

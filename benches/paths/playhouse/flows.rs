@@ -97,7 +97,7 @@ pub(super) async fn batch_of_one(house: &House, count: u64) -> Result<Figures> {
     let bell = Bell::default();
     let mut sink = house.actor("/sink", "sink", &[], &[("bell", "/bell")]);
     sink.batch = 1;
-    sink.auto_start = false;
+    sink.start = playhouse_kernel::StartKind::Manual;
     sink.mailbox.capacity = usize::try_from(count)? + 1;
     sink.mailbox.capacity_bytes = sink.mailbox.capacity * 1024;
     let kernel = house.start(vec![bell.actor(), sink]).await?;

@@ -13,6 +13,9 @@ use crate::{
 
 pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
 
+/// The default of `limits.effects`.
+const MOST_EFFECTS: usize = 65_536;
+
 #[derive(Default)]
 pub(super) struct FakeKernel {
     pub(super) address: String,
@@ -92,6 +95,14 @@ impl FakeKernel {
         self.now_ms.set(until);
     }
 
+    /// Whether something keeps the actor from being passivated.
+    pub(super) fn is_attached(&self) -> bool {
+        let below = format!("{}/", self.address);
+        let has_children =
+            !self.spawned.borrow().is_empty() || self.others.keys().any(|other| other.starts_with(&below));
+        has_children || !self.set.borrow().is_empty() || !self.watched.borrow().is_empty()
+    }
+
     pub(super) fn timers(&self) -> Vec<TimerId> {
         self.set.borrow().keys().map(|(_, id)| TimerId(*id)).collect()
     }
@@ -159,7 +170,10 @@ impl FakeKernel {
         self.children_now().iter().any(|child| child == address)
     }
 
+    /// The host ends the run of an actor that does more; here it is the test that ends.
     fn did(&self, effect: Effect) {
+        let room = self.done.borrow().len() < MOST_EFFECTS;
+        assert!(room, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
         self.done.borrow_mut().push(effect);
     }
 }
@@ -259,7 +273,8 @@ impl Kernel for Rc<FakeKernel> {
             || self.spawned.borrow().iter().any(|child| address == format!("{}/{}", self.address, child.name));
         match self.others.get(&address) {
             Some(state) => Some(*state),
-            None => (address == self.address || spawned()).then_some(State::Running),
+            None if address == self.address => Some(State::Running),
+            None => spawned().then_some(State::Idle),
         }
     }
 
@@ -280,12 +295,12 @@ impl Kernel for Rc<FakeKernel> {
         let to = self.full(to);
         check_address(&to).map_err(|error| WatchError::BadAddress(error.to_string()))?;
         self.last_watch.update(|last| last + 1);
-        self.done.borrow_mut().push(Effect::Watched(self.last_watch.get(), to));
+        self.did(Effect::Watched(self.last_watch.get(), to));
         Ok(self.last_watch.get())
     }
 
     fn unwatch(&self, watch: u64) {
-        self.done.borrow_mut().push(Effect::Unwatched(watch));
+        self.did(Effect::Unwatched(watch));
     }
 
     fn cancel(&self, timer: u64) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use playhouse_kernel::{ActorSpec, Address, Bounds, Config, Plan, PolicySpec, Template};
+use playhouse_kernel::{ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, Template};
 use playhouse_sandbox::{
     Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo, Sandbox, SandboxConfig,
     SandboxError,
@@ -58,6 +58,7 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
     }
+    (config.stack_bytes, config.component_bytes) = (play.limits.stack_bytes, play.limits.component_bytes);
     Sandbox::new(config)
 }
 
@@ -248,6 +249,13 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> Loads {
     }
 }
 
+/// The instances that are left for actors: those of their mailboxes are there all the time.
+fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
+    let bound = plugin.max_instances();
+    let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
+    MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
+}
+
 /// What the kernel runs.
 pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
@@ -259,7 +267,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     };
     let actors = play.actors.iter().map(|actor| {
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { auto_start: actor.auto_start, instances: actor.instances, ..spec }
+        ActorSpec { instances: actor.instances, ..spec }
     });
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -270,6 +278,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
+        max_instances: plugins.actors.values().next().map(|plugin| room_for_actors(play, plugin)),
         seed,
     }
 }
@@ -287,7 +296,8 @@ impl Made {
     /// What decides about the mailbox, with bounds that are no wider than `within`.
     fn policy(&self, within: &Bounds) -> Option<PolicySpec> {
         let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
-        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(within);
+        let limits =
+            Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu, ..Limits::default() }.within(within);
         Some(PolicySpec {
             launcher: plugin.launcher(limits, settings.config.clone(), self.output.clone()),
             overflow: settings.overflow,
@@ -303,14 +313,15 @@ impl Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu }.within(&within);
+        let limits = settings.limits.within(&within);
         let grants = settings.grants.clone().bounded(&within);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
             address,
             launcher: self.plugin.launcher_with(grants, limits, whole, self.output.clone()),
-            auto_start: true,
+            start: settings.start,
+            idle_stop: settings.idle_stop,
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,
@@ -318,6 +329,7 @@ impl Template for Made {
             restart: settings.restart,
             supervision: settings.supervision,
             timeout: settings.timeout,
+            start_timeout: settings.start_timeout,
             message_bytes: settings.message_bytes,
             sends_to: settings.sends_to.clone(),
             sends_below: settings.sends_below.clone(),
@@ -325,6 +337,9 @@ impl Template for Made {
             max_children: settings.max_children,
             max_timers: settings.max_timers,
             max_watches: settings.max_watches,
+            max_depth: settings.max_depth,
+            max_effects: settings.max_effects,
+            max_effect_bytes: settings.max_effect_bytes,
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use playhouse::manifest::{Play, PluginFolder, Problems, Source, understand};
+use playhouse_kernel::StartKind;
 
 const PLUGINS: [&str; 3] = ["count", "report", "split"];
 
@@ -44,6 +45,7 @@ pipeline = ["/a", "/a/b"]
 memory_high = "2GiB"
 supervision = { strategy = "one-for-one", intensity = 0, period = "1m", shutdown = "0s" }
 dead_letters = { capacity = 5, bytes = "1KiB" }
+limits = { component = "1MiB", stack = "64KiB" }
 [[actor]]
 address = "/a"
 plugin = "count"
@@ -61,18 +63,24 @@ spawns = ["split"]
 address = "/a/b"
 plugin = "split"
 instances = 4
+start = "on-message"
+idle = "stop"
+idle_after = "10s"
 [[plugin]]
 name = "split"
 sends_to = ["/a"]
 spawns = ["split"]
 recursive = true
+start = "on-message"
+idle = "stop"
+idle_after = "1h"
 sha256 = "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"
 batch = 1
 config = { text = "t" }
 mailbox = { capacity = 1 }
 restart = { kind = "temporary" }
 supervision = { intensity = 3 }
-limits = { memory = "1MiB", message = "64KiB", children = 1, timers = 1, watches = 1, requests = 1 }
+limits = { memory = "1MiB", message = "64KiB", children = 1, depth = 1, timers = 1, watches = 1, effects = 1, effect_bytes = "1B", resources = 1, log_lines = 1, log_bytes = "1B", start = "1s", requests = 1 }
 grants = { env = ["A=b"], dirs = [], hosts = ["https://a.com"], networks = ["10.0.0.0/8"] }
 "#,
         expect![[r#"
@@ -84,13 +92,20 @@ grants = { env = ["A=b"], dirs = [], hosts = ["https://a.com"], networks = ["10.
 #[test]
 fn defaults_are_those_of_the_reference() {
     let play = understood("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n").expect("fine");
-    assert!(play.actors[0].auto_start);
     assert_eq!(play.actors[0].instances, 1);
     let actor = &play.actors[0].settings;
-    assert_eq!((actor.batch, actor.memory_bytes), (64, 64 << 20));
+    assert_eq!((actor.start, actor.idle_stop), (StartKind::Auto, None));
+    assert_eq!((actor.batch, actor.limits.memory_bytes), (256, 64 << 20));
     assert_eq!((actor.max_children, actor.max_timers, actor.max_watches, actor.spawns.len()), (1024, 1024, 1024, 0));
     assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));
-    assert_eq!((actor.mailbox.block_timeout.as_secs(), actor.cpu.as_millis(), actor.timeout.as_secs()), (30, 100, 5));
+    assert_eq!(
+        (actor.mailbox.block_timeout.as_secs(), actor.limits.cpu.as_millis(), actor.timeout.as_secs()),
+        (30, 100, 5)
+    );
+    assert_eq!((actor.max_depth, actor.max_effects, actor.max_effect_bytes), (16, 65_536, 16 << 20));
+    assert_eq!((actor.limits.resources, actor.limits.log_lines, actor.limits.log_bytes), (1024, 1000, 1 << 20));
+    assert_eq!(actor.start_timeout.as_secs(), 10);
+    assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
     assert_eq!(play.memory_high.to_string(), "90%");
@@ -760,6 +775,59 @@ fn more_than_there_can_be() {
 }
 
 #[test]
+fn a_stack_too_small_or_too_large() {
+    check(
+        "[play.limits]\nstack = \"1KiB\"\n",
+        expect![[r#"
+            stderr:
+              × `play.limits.stack` is under 64KiB
+               ╭─[playhouse.toml:2:9]
+             1 │ [play.limits]
+             2 │ stack = "1KiB"
+               ·         ───┬──
+               ·            ╰── it must be at least "64KiB"
+               ╰────
+              help: a component needs some of it before its actor's own code runs
+
+        "#]],
+    );
+    check(
+        "[play.limits]\nstack = \"1GiB\"\n",
+        expect![[r#"
+            stderr:
+              × `play.limits.stack` is over 64MiB
+               ╭─[playhouse.toml:2:9]
+             1 │ [play.limits]
+             2 │ stack = "1GiB"
+               ·         ───┬──
+               ·            ╰── it must be at most "64MiB"
+               ╰────
+              help: each of `max_instances` stacks takes address space
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_depth_that_no_address_has() {
+    check_actor(
+        "limits = { depth = 17 }",
+        expect![[r#"
+            stderr:
+              × `limits.depth` is 17
+               ╭─[playhouse.toml:4:20]
+             3 │ plugin = "count"
+             4 │ limits = { depth = 17 }
+               ·                    ─┬
+               ·                     ╰── it must be at most 16
+               ╰────
+              help: no address has more than 16 segments
+
+        "#]],
+    );
+}
+
+#[test]
 fn more_actors_than_instances() {
     let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[actor]]\naddress = \"/b\"\nplugin = \"split\"\n";
     let child = "start = \"manual\"\n[[actor]]\naddress = \"/b/c\"\nplugin = \"split\"\n";
@@ -775,7 +843,7 @@ fn more_actors_than_instances() {
                ·                 ╰── here
              3 │ [[actor]]
                ╰────
-              help: raise `max_instances` under [play], or let actors wait for a person with start = "manual"
+              help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
 
         "#]],
     );
@@ -895,18 +963,18 @@ fn instances_are_counted_against_those_of_the_play() {
     check(
         &format!("[play]\nmax_instances = 2\n{actors}"),
         expect![[r#"
-        stderr:
-          × 3 instances start by themselves, and `play.max_instances` is 2
-           ╭─[playhouse.toml:2:17]
-         1 │ [play]
-         2 │ max_instances = 2
-           ·                 ┬
-           ·                 ╰── here
-         3 │ [[actor]]
-           ╰────
-          help: raise `max_instances` under [play], or let actors wait for a person with start = "manual"
+            stderr:
+              × 3 instances start by themselves, and `play.max_instances` is 2
+               ╭─[playhouse.toml:2:17]
+             1 │ [play]
+             2 │ max_instances = 2
+               ·                 ┬
+               ·                 ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
 
-    "#]],
+        "#]],
     );
     check(
         &format!("[play]\nmax_instances = 2\n{actors}start = \"manual\"\n"),
@@ -980,9 +1048,9 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
            · ───┬───
            ·    ╰── here
            ╰────
-          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
+          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
 
-    "#]],
+        "#]],
     );
     let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }";
     check_actor(
@@ -1019,6 +1087,147 @@ fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
           help: a message must fit into the actor's memory: raise `memory`, or lower `message`
 
         3 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn a_time_to_be_idle_for_without_an_end() {
+    check_actor(
+        "idle_after = \"5s\"",
+        expect![[r#"
+        stderr:
+          × `idle_after` without `idle = "stop"`
+           ╭─[playhouse.toml:4:14]
+         3 │ plugin = "count"
+         4 │ idle_after = "5s"
+           ·              ──┬─
+           ·                ╰── nothing happens after it
+           ╰────
+          help: add idle = "stop", or leave `idle_after` out
+
+    "#]],
+    );
+    check_actor(
+        "idle = \"stop\"\nidle_after = \"0s\"",
+        expect![[r#"
+        stderr:
+          × `idle_after` is nothing
+           ╭─[playhouse.toml:5:14]
+         4 │ idle = "stop"
+         5 │ idle_after = "0s"
+           ·              ──┬─
+           ·                ╰── it must be at least "1us"
+           ╰────
+
+    "#]],
+    );
+    check_actor(
+        "idle = \"sleep\"",
+        expect![[r#"
+        stderr:
+          × `sleep` is not possible here
+           ╭─[playhouse.toml:4:8]
+         3 │ plugin = "count"
+         4 │ idle = "sleep"
+           ·        ───┬───
+           ·           ╰── here
+           ╰────
+          help: possible are `stay`, `stop`
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_parent_that_would_not_be_up_for_its_children() {
+    let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
+    check_actor(
+        &format!("start = \"on-message\"\n{child}"),
+        expect![[r#"
+        stderr:
+          × `/a/b` is below an actor with start = "on-message"
+           ╭─[playhouse.toml:6:11]
+         3 │ plugin = "count"
+         4 │ start = "on-message"
+           ·         ──────┬─────
+           ·               ╰── its parent
+         5 │ [[actor]]
+         6 │ address = "/a/b"
+           ·           ───┬──
+           ·              ╰── this is the child
+         7 │ plugin = "split"
+           ╰────
+          help: a message for the child would not start its parent: leave it out there, or put the child elsewhere
+
+    "#]],
+    );
+    check_actor(
+        &format!("idle = \"stop\"\n{child}"),
+        expect![[r#"
+        stderr:
+          × `/a/b` is below an actor with idle = "stop"
+           ╭─[playhouse.toml:6:11]
+         3 │ plugin = "count"
+         4 │ idle = "stop"
+           ·        ───┬──
+           ·           ╰── its parent
+         5 │ [[actor]]
+         6 │ address = "/a/b"
+           ·           ───┬──
+           ·              ╰── this is the child
+         7 │ plugin = "split"
+           ╰────
+          help: an actor with children stays up for them, so that this would do nothing: leave it out there, or put the child elsewhere
+
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_spawned_waits_for_nobody() {
+    check(
+        "[[plugin]]\nname = \"count\"\nstart = \"manual\"\n",
+        expect![[r#"
+        stderr:
+          × what is spawned does not wait for a person
+           ╭─[playhouse.toml:3:9]
+         2 │ name = "count"
+         3 │ start = "manual"
+           ·         ────┬───
+           ·             ╰── here
+           ╰────
+          help: its parent's spawn is the word to start: leave `start` out, or let it be "on-message"
+
+    "#]],
+    );
+}
+
+#[test]
+fn actors_that_make_room_need_one_instance_together() {
+    let actor = |name: &str, keys: &str| format!("[[actor]]\naddress = \"/{name}\"\nplugin = \"count\"\n{keys}\n");
+    let idle = "idle = \"stop\"";
+    let actors = [actor("a", ""), actor("b", idle), actor("c", idle), actor("d", "start = \"on-message\"")].concat();
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}"),
+        expect![[r#"
+        fine
+    "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 1\n{actors}"),
+        expect![[r#"
+        stderr:
+          × 2 instances start by themselves, and `play.max_instances` is 1
+           ╭─[playhouse.toml:2:17]
+         1 │ [play]
+         2 │ max_instances = 1
+           ·                 ┬
+           ·                 ╰── here
+         3 │ [[actor]]
+           ╰────
+          help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+
     "#]],
     );
 }

@@ -23,6 +23,7 @@ use crate::plan::{ActorSpec, Plan, RestartKind};
 use crate::pressure::Door;
 use crate::random;
 use crate::registry::Registry;
+use crate::slots::Slots;
 use crate::spawn::Template;
 use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands};
@@ -112,6 +113,11 @@ impl Actor {
         self.finished.load(Ordering::Acquire)
     }
 
+    /// Whether it has messages waiting, in hand, or to be handled again.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.finished() != self.mailbox.accepted()
+    }
+
     /// The number of the incarnation that begins in a lane now: no other of this actor has it.
     pub(crate) fn begin(&self, lane: &Lane) -> u64 {
         let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
@@ -195,6 +201,8 @@ pub(crate) struct World {
     /// One-shot timers, spawned children and failures that keep the play from being idle: how many there were, and are
     /// no more.
     pending: (AtomicU64, AtomicU64),
+    /// The bound on incarnations that live, if there is one.
+    pub(crate) slots: Option<Arc<Slots>>,
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
@@ -214,6 +222,7 @@ impl World {
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
+            slots: plan.max_instances.clone().map(|bound| Arc::new(Slots::new(bound))),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::address::{Address, AddressError};
+use crate::hand::Overrun;
 use crate::message::{ActorId, ReplyToken};
 
 /// Why a message was not sent. Nothing was recorded; nothing will be delivered.
@@ -49,6 +50,9 @@ pub enum SendError {
     /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
+    /// The turn does more than its limits allow, and will not be committed.
+    #[error("more than {0}")]
+    Overrun(#[from] Overrun),
     /// Memory is short, in the words of who looks at it. Only the outside is told so: actors go on with what there is.
     #[error("memory is short, and no messages from outside are taken: {0}")]
     MemoryPressure(Arc<str>),
@@ -65,6 +69,7 @@ impl SendError {
             Self::MailboxFull(_) => "mailbox-full",
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
+            Self::Overrun(_) => "limit",
         }
     }
 }

@@ -20,6 +20,12 @@ pub struct Bounds {
     pub memory_bytes: u64,
     /// CPU time for one message.
     pub cpu: Duration,
+    /// Open resources of the host's: streams, files, pollables ...
+    pub resources: usize,
+    /// Lines on its standard error, each second.
+    pub log_lines: u64,
+    /// Bytes of those.
+    pub log_bytes: u64,
     /// What it may use of the world outside, none for no bound. The kernel hands this on from a parent to what it spawns, and
     /// knows nothing of what is in it.
     pub grants: Option<Arc<dyn Any + Send + Sync>>,
@@ -27,7 +33,24 @@ pub struct Bounds {
 
 impl Bounds {
     /// No bounds at all.
-    pub const NONE: Self = Self { memory_bytes: u64::MAX, cpu: Duration::MAX, grants: None };
+    pub const NONE: Self = Self {
+        memory_bytes: u64::MAX,
+        cpu: Duration::MAX,
+        resources: usize::MAX,
+        log_lines: u64::MAX,
+        log_bytes: u64::MAX,
+        grants: None,
+    };
+}
+
+/// What an actor's code says to its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// It starts.
+    Start,
+    /// Not now: its messages wait. It is asked again when a message comes, and after this time if there is one; never
+    /// sooner than its backoff allows.
+    Wait(Option<Duration>),
 }
 
 /// Makes the incarnations of one actor.
@@ -48,6 +71,11 @@ pub trait Launcher: Send + Sync + 'static {
         false
     }
 
+    /// Whether [`Behavior::decide_to_start`] is asked before each start. Otherwise it starts.
+    fn gated(&self) -> bool {
+        false
+    }
+
     /// Whether [`Behavior::task_done`] is told what came of each message.
     fn calls_back(&self) -> bool {
         false
@@ -64,6 +92,12 @@ pub trait Launcher: Send + Sync + 'static {
 pub trait Behavior: Send {
     /// The messages in hand and what came of them.
     fn hand(&mut self) -> &mut Hand;
+
+    /// Whether to start at all: asked before `init`, and only where [`Launcher::gated`]. After a [`Gate::Wait`] only this
+    /// incarnation's end follows, and what it sent is dropped; with [`Gate::Start`] it is committed. An error is a failed start.
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        Box::pin(async { Ok(Gate::Start) })
+    }
 
     /// Before the first message. What it sends is committed when it returns `Ok`.
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>>;

@@ -27,9 +27,9 @@ pub enum CrashReason {
         /// `limits.memory`.
         limit_bytes: u64,
     },
-    /// It asked for more of something else than a fixed limit allows.
+    /// It asked for more of something else than a limit allows.
     Limit {
-        /// Of what, and how much is allowed.
+        /// Of what, how much is allowed, and by which key.
         more_than: String,
     },
     /// It used more CPU than its budget.
@@ -42,8 +42,16 @@ pub enum CrashReason {
         /// `limits.timeout` times the messages of the call.
         limit: Duration,
     },
+    /// It was not up in time.
+    StartTimeout {
+        /// `limits.start`.
+        limit: Duration,
+    },
     /// Its call stack overflowed.
-    Stack,
+    Stack {
+        /// `play.limits.stack`.
+        limit_bytes: usize,
+    },
     /// It ended its process by itself.
     Exit {
         /// The exit status it asked for.
@@ -85,8 +93,8 @@ impl CrashReason {
             Self::Memory { .. } => "memory",
             Self::Limit { .. } => "limit",
             Self::Cpu { .. } => "cpu",
-            Self::Timeout { .. } => "timeout",
-            Self::Stack => "stack",
+            Self::Timeout { .. } | Self::StartTimeout { .. } => "timeout",
+            Self::Stack { .. } => "stack",
             Self::Exit { .. } => "exit",
             Self::BadFrame { .. } => "bad-frame",
             Self::BadOrder { .. } => "bad-order",
@@ -106,7 +114,10 @@ impl fmt::Display for CrashReason {
             Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
             Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
-            Self::Stack => f.write_str("overflowed its call stack"),
+            Self::StartTimeout { limit } => write!(f, "did not come up within {limit:?} (limits.start)"),
+            Self::Stack { limit_bytes } => {
+                write!(f, "overflowed its call stack of {limit_bytes} bytes (play.limits.stack)")
+            }
             Self::Exit { status } => write!(f, "ended itself with exit status {status}"),
             Self::BadFrame { message } => write!(f, "returned a bad frame: {message}"),
             Self::BadOrder { message } => write!(f, "broke the contract of mailboxes: it {message}"),
@@ -237,13 +248,35 @@ impl fmt::Display for CrashReport {
     }
 }
 
+/// Functions of a backtrace in the log.
+const LOGGED_FRAMES: usize = 8;
+
+/// One line, and with a backtrace that is not the same `again` the innermost functions under it. What the code wrote
+/// to stderr is in the log already.
+pub(crate) fn log_crash(report: &CrashReport, again: bool) {
+    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
+    tracing::error!(
+        target: "playhouse",
+        address = %report.address,
+        incarnation = report.incarnation,
+        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
+        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
+        hops = report.flow.map(|(_, hops)| hops),
+        replayed = (report.replayed > 0).then_some(report.replayed),
+        backtrace = shown,
+        "crashed: {}",
+        report.crash.reason
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_backtrace_folds_recursion_and_says_what_it_leaves_out() {
-        let mut crash = Crash::new(CrashReason::Stack);
+        let mut crash = Crash::new(CrashReason::Stack { limit_bytes: 1 });
         crash.backtrace = ["a", "b", "b", "b", "c", "d", "d"].map(String::from).into();
         assert_eq!(crash.shown_backtrace(3), ["a", "b (3 times)", "c", "… and 2 more"]);
         assert_eq!(crash.shown_backtrace(4).len(), 4);

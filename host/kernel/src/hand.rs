@@ -8,6 +8,7 @@ mod effects;
 mod outcomes;
 mod reports;
 mod routes;
+mod turn;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,9 +28,11 @@ use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
 use effects::Effects;
 use outcomes::Outcomes;
+use turn::Turn;
 
 pub use bulk::{Bulk, BulkError, Resolved};
 pub use effects::TimerError;
+pub use turn::Overrun;
 
 /// How a handler fails a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +60,11 @@ pub(crate) enum Hook {
     PrepareChildren = 2,
     ChildFailed = 3,
     TaskDone = 4,
+    Gate = 5,
 }
+
+/// More than there are hooks: each has numbers of its own.
+const HOOKS: u64 = 8;
 
 /// The messages in hand of one incarnation, and everything they did so far.
 pub struct Hand {
@@ -83,6 +90,8 @@ pub struct Hand {
     /// The records that are sent, as they will lie in mailboxes, and whatever lay between them in the frames that they came in.
     bytes: Vec<u8>,
     effects: Effects,
+    /// What the message in hand, or the hook, has used of its limits.
+    turn: Turn,
     hook: Option<Hook>,
     /// Hooks so far that run more than once: part of their ids.
     hooks: u64,
@@ -132,6 +141,7 @@ impl Hand {
             delivered: 0,
             bytes: Vec::new(),
             effects: Effects::default(),
+            turn: Turn::default(),
             hook: None,
             hooks: 0,
             calls_back,
@@ -200,6 +210,7 @@ impl Hand {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
         check_size(&self.routes[route].target, body)?;
+        self.admit(body.len())?;
         self.send(route, body);
         Ok(())
     }
@@ -219,6 +230,7 @@ impl Hand {
         let route = self.route(to, sender)?;
         let target = self.routes[route].target.clone();
         check_size(&target, body)?;
+        self.within_limits().map_err(SendError::from)?;
         if self.effects.reserved.iter().any(|child| child.route == route && child.message == self.current()) {
             // What it waits for would come after what waits for it.
             return Err(SendError::UnknownAddress(target.address().clone()).into());
@@ -265,15 +277,6 @@ impl Hand {
             self.drop_runs_in_hand();
         }
         self.push_outcome(outcome);
-    }
-
-    fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
-        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
-        if bytes <= limit_bytes {
-            return Ok(());
-        }
-        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
-        Err(Failure::Reject(text))
     }
 
     /// A send of the message in hand, whose record lies there.
@@ -367,7 +370,7 @@ impl Hand {
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
-        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * 8 + hook as u64);
+        let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * HOOKS + hook as u64);
         if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
             // The others run once.
             self.hooks += 1;
@@ -375,6 +378,7 @@ impl Hand {
         }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
+        self.turn = Turn::default();
     }
 
     /// Ends a hook, keeping or dropping what it sent.
@@ -390,6 +394,7 @@ impl Hand {
     /// order. A commit that was under way must have been gone on with before.
     pub(crate) fn abandon(&mut self) -> Vec<Message> {
         self.hook = None;
+        self.turn = Turn::default();
         self.outcomes.clear();
         self.runs.clear();
         self.forget_bytes();
@@ -413,6 +418,7 @@ impl Hand {
     fn forget_cause(&mut self) {
         self.cause = None;
         self.caused = 0;
+        self.turn.begin();
     }
 
     fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {

@@ -15,20 +15,24 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::actor::{Actor, Pending, World};
-use crate::behavior::Behavior;
-use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::behavior::{Behavior, Gate};
+use crate::crash::{Crash, CrashReason, CrashReport, log_crash};
 use crate::dead_letter::DeadReason;
 use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
+use crate::kernel::later;
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
 use crate::message::{ActorId, Envelope, Message, ReplyToken};
-use crate::watchdog::within_limits;
+use crate::slots::Slot;
+use crate::watchdog::{StartTime, within_limits};
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
 /// Who has had full batches for so long lets others run before the next one.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
+/// Who has nothing to do, but is kept by a timer, a watch or a child, looks so often whether that is still so.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Bytes handed over in one call, after its first message.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -41,10 +45,14 @@ pub(crate) enum End {
     Crashed(Arc<CrashReport>, Pending),
     /// It was told to, and did.
     Stopped,
+    /// It had nothing to do.
+    Idle,
+    /// Its gate did not let it start. To be asked again after `recheck`, or when more messages than `seen` were let in.
+    Refused { recheck: Option<Duration>, seen: u64 },
 }
 
 /// Why a guarded call did not return `Ok`.
-enum Broken {
+pub(crate) enum Broken {
     Crash(Crash),
     Killed,
 }
@@ -59,14 +67,30 @@ pub(crate) struct Incarnation {
 impl Incarnation {
     /// Runs to the end. `started` is called once the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
+        let Ok(_slot) = self.admission().await else { return End::Stopped };
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
         let launcher = self.actor.launcher.lock().clone();
-        let launch = self.guarded(launcher.launch(hand)).await;
+        let mut time = StartTime::of(&self.actor);
+        let launch = time.within(self.guarded(launcher.launch(hand))).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
         };
-        if let Err(broken) = self.come_up(&mut *behavior).await {
+        if launcher.gated() {
+            let seen = self.actor.mailbox.accepted();
+            match self.ask_gate(&mut *behavior, &mut time).await {
+                Ok(Gate::Start) => {}
+                Ok(Gate::Wait(recheck)) => {
+                    self.discard(behavior);
+                    return End::Refused { recheck, seen };
+                }
+                Err(broken) => {
+                    self.discard(behavior);
+                    return self.failed_start(broken);
+                }
+            }
+        }
+        if let Err(broken) = self.come_up(&mut *behavior, &mut time).await {
             self.discard(behavior);
             return self.failed_start(broken);
         }
@@ -76,13 +100,46 @@ impl Incarnation {
         end
     }
 
-    async fn come_up(&self, behavior: &mut dyn Behavior) -> Result<(), Broken> {
-        self.hook(behavior, Hook::Init, |behavior| behavior.init()).await?;
-        self.hook(behavior, Hook::PrepareChildren, |behavior| behavior.prepare_children()).await
+    /// Waits until it may live. Who is told to stop before it has begun need not begin, unless messages are to be drained.
+    async fn admission(&self) -> Result<Option<Slot>, Broken> {
+        let Some(slots) = &self.world.slots else { return Ok(None) };
+        let (mailbox, lane) = (&self.actor.mailbox, self.lane.index);
+        let mut slot = pin!(slots.take(&self.actor, &self.lane));
+        poll_fn(|cx| {
+            if let Poll::Ready(slot) = slot.as_mut().poll(cx) {
+                return Poll::Ready(Ok(Some(slot)));
+            }
+            let (needed, next) = match mailbox.signal(lane) {
+                Signal::Run => (true, Signal::Stop),
+                Signal::Drain => (self.lane.backlog.lock().len() > 0 || !mailbox.is_drained(lane), Signal::Kill),
+                Signal::Stop | Signal::Kill => (false, Signal::Kill),
+            };
+            if !needed {
+                return Poll::Ready(Err(Broken::Killed));
+            }
+            if mailbox.poll_signal(lane, cx, next).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
+        behavior.hand().begin_hook(Hook::Gate);
+        let answer = time.within(self.guarded(behavior.decide_to_start())).await;
+        let answer = answer.and_then(|gate| within_limits_of(behavior).map(|()| gate));
+        self.end_hook(behavior, matches!(answer, Ok(Gate::Start))).await?;
+        answer
+    }
+
+    async fn come_up(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<(), Broken> {
+        self.hook(behavior, Hook::Init, Some(time), |behavior| behavior.init()).await?;
+        self.hook(behavior, Hook::PrepareChildren, Some(time), |behavior| behavior.prepare_children()).await
     }
 
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
-        // Grows while calls are short: a slow handler is found out with one message, not with sixty-four.
+        // Grows while calls are short: a slow handler is found out with one message, not with hundreds.
         let mut most = 1;
         // Time in full batches since it last let others run.
         let mut ran = Duration::ZERO;
@@ -97,6 +154,8 @@ impl Incarnation {
                     Ok(()) => continue,
                     Err(end) => return end,
                 },
+                Took::Nothing if behavior.hand().is_attached() => continue,
+                Took::Nothing => return self.passivate(behavior).await,
                 Took::Signal(Signal::Kill) => return End::Stopped,
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
@@ -106,7 +165,7 @@ impl Incarnation {
             }
             // Only a full batch says something, and a look at the clock costs as much as a short handler.
             let began = (count == most).then(Instant::now);
-            let handled = self.guarded(behavior.handle()).await;
+            let handled = self.guarded(behavior.handle()).await.and_then(|()| within_limits_of(behavior));
             if let Some(began) = began {
                 let took = began.elapsed();
                 most = next_most(most, self.actor.spec.batch, took);
@@ -152,8 +211,13 @@ impl Incarnation {
     /// Fills the hand, or says what the supervisor wants. Messages that came back go first.
     async fn next_batch(&self, hand: &mut Hand, most: usize) -> Took {
         let mailbox = &self.actor.mailbox;
+        // Who may not go yet looks again from time to time: a timer that told another, or a child that ended, wakes nobody.
+        let idle_stop = self.actor.spec.idle_stop;
+        let idle_stop = idle_stop.map(|stop| if hand.is_attached() { stop.max(LOOK_AGAIN) } else { stop });
         hand.batch_mut();
         let mut timer = None;
+        // When it has had nothing to do for too long.
+        let mut enough = None;
         let took = poll_fn(|cx| {
             let (next_due, left, room, signal) = {
                 let mut backlog = self.lane.backlog.lock();
@@ -204,7 +268,18 @@ impl Incarnation {
                     }
                 }
             }
-            let Some(due) = next_due else { return Poll::Pending };
+            if let Some(idle_stop) = idle_stop
+                && mailbox.len() > 0
+            {
+                // A policy has messages that it has not given out yet.
+                enough = Some(later(idle_stop.max(LOOK_AGAIN)));
+            } else if left == 0
+                && let Some(idle_stop) = idle_stop
+                && self.may_go(hand, *enough.get_or_insert_with(|| later(idle_stop)), idle_stop)
+            {
+                return Poll::Ready(Took::Nothing);
+            }
+            let Some(due) = next_due.or(enough.filter(|_| left == 0)) else { return Poll::Pending };
             let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
             if timer.deadline() != due {
                 timer.as_mut().reset(due);
@@ -219,13 +294,43 @@ impl Incarnation {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
             // What it may have been woken for is there for another lane.
-            Took::Signal(_) | Took::Question => {
+            Took::Signal(_) | Took::Question | Took::Nothing => {
+                mailbox.look(self.lane.index);
                 mailbox.pass_on();
             }
+        }
+        if idle_stop.is_some() {
+            self.no_longer_idle(&took);
         }
         let has_notices = self.drop_expired(hand);
         hand.begin(has_notices);
         took
+    }
+
+    /// Nothing is there for it to do: whether it ends, since that has been so until the time is up, or since another waits for
+    /// its place. It is told again when either changes.
+    fn may_go(&self, hand: &Hand, time_is_up: Instant, idle_stop: Duration) -> bool {
+        let now = Instant::now();
+        if now >= time_is_up {
+            return true;
+        }
+        let Some(slots) = &self.world.slots else { return false };
+        if hand.is_attached() {
+            return false;
+        }
+        // In this order: who comes into the line after the last look sees that this one is idle.
+        self.lane.leave.idle(slots, time_is_up.checked_sub(idle_stop).unwrap_or(now));
+        self.lane.leave.is_asked() || slots.has_line()
+    }
+
+    fn no_longer_idle(&self, took: &Took) {
+        if let Some(slots) = &self.world.slots
+            && self.lane.leave.busy()
+            && *took != Took::Nothing
+            && slots.has_line()
+        {
+            slots.make_room();
+        }
     }
 
     /// Questions that nobody waits for any more are not handled, nor notices for an earlier run. Whether there are notices left.
@@ -263,15 +368,29 @@ impl Incarnation {
         &self,
         behavior: &mut dyn Behavior,
         hook: Hook,
+        time: Option<&mut StartTime>,
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
-        let result = self.guarded(call(behavior)).await;
+        let called = self.guarded(call(behavior));
+        let result = match time {
+            Some(time) => time.within(called).await,
+            None => called.await,
+        };
+        let result = result.and_then(|()| within_limits_of(behavior));
         if hook == Hook::Shutdown && result.is_err() {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
         }
-        behavior.hand().end_hook(result.is_ok());
-        result?;
+        self.end_hook(behavior, result.is_ok()).await?;
+        result
+    }
+
+    /// Ends a hook, and delivers or drops what it sent.
+    async fn end_hook(&self, behavior: &mut dyn Behavior, keep: bool) -> Result<(), Broken> {
+        behavior.hand().end_hook(keep);
+        if !keep {
+            return Ok(());
+        }
         let committed = self.unless_killed(behavior.hand().commit()).await;
         if committed.is_err() {
             // No message brings back what a hook sent: what finds no room now is a dead letter, not lost.
@@ -287,7 +406,7 @@ impl Incarnation {
             return Ok(());
         }
         let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
-        let asked = self.hook(behavior, Hook::ChildFailed, |behavior| {
+        let asked = self.hook(behavior, Hook::ChildFailed, None, |behavior| {
             Box::pin(async move {
                 // The answer goes before the commit: what waits for room there may wait for this child.
                 question.answer(&world, behavior.child_failed(&failure).await?);
@@ -307,10 +426,24 @@ impl Incarnation {
     /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
-        if let Err(Broken::Crash(crash)) = self.hook(behavior, Hook::Shutdown, |behavior| behavior.shutdown()).await {
+        if let Err(Broken::Crash(crash)) =
+            self.hook(behavior, Hook::Shutdown, None, |behavior| behavior.shutdown()).await
+        {
             self.report(crash, None, 0).decide(Decision::Stopped);
         }
         End::Stopped
+    }
+
+    /// Ends in order, since there is nothing to do. What comes meanwhile waits for the next incarnation; a word of the
+    /// supervision's that came meanwhile is done with.
+    async fn passivate(&self, behavior: &mut dyn Behavior) -> End {
+        self.shutdown(behavior).await;
+        let (mailbox, lane) = (&self.actor.mailbox, self.lane.index);
+        match mailbox.look(lane) {
+            Signal::Run => End::Idle,
+            Signal::Drain if !mailbox.is_drained(lane) => End::Idle,
+            Signal::Stop | Signal::Drain | Signal::Kill => End::Stopped,
+        }
     }
 
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
@@ -405,7 +538,12 @@ impl Incarnation {
     }
 }
 
-/// Goes to the end of the runtime's queue. A lane that was just woken from here waits in a place of this thread from where
+/// A turn that did too much is none: what it recorded is not committed.
+fn within_limits_of(behavior: &mut dyn Behavior) -> Result<(), Broken> {
+    behavior.hand().within_limits().map_err(|overrun| Broken::Crash(overrun.into()))
+}
+
+/// Goes to the end of the runtime's queue. A lane, or a sender, that was just woken from here waits in a place of this thread from where
 /// no other thread takes it: either it runs now, or another thread goes on with this one.
 async fn requeue() {
     let mut queued = false;
@@ -417,28 +555,6 @@ async fn requeue() {
         Poll::Pending
     })
     .await;
-}
-
-/// Functions of a backtrace in the log.
-const LOGGED_FRAMES: usize = 8;
-
-/// One line, and with a backtrace that is not the same `again` the innermost functions under it. What the code wrote
-/// to stderr is in the log already.
-fn log_crash(report: &CrashReport, again: bool) {
-    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
-    tracing::error!(
-        target: "playhouse",
-        address = %report.address,
-        incarnation = report.incarnation,
-        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
-        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
-        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
-        hops = report.flow.map(|(_, hops)| hops),
-        replayed = (report.replayed > 0).then_some(report.replayed),
-        backtrace = shown,
-        "crashed: {}",
-        report.crash.reason
-    );
 }
 
 fn next_most(most: usize, cap: usize, took: Duration) -> usize {

@@ -17,7 +17,7 @@ use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
 use crate::replay::LettersMoved;
 use crate::supervision::events::State;
-use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision, furthest_up};
+use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision};
 
 /// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
 #[derive(Clone)]
@@ -42,8 +42,6 @@ pub struct ActorView {
     pub state: State,
     /// Each of its instances; more than one with `instances = N`.
     pub instances: Vec<InstanceView>,
-    /// Has messages waiting or in hand.
-    pub busy: bool,
     /// Its latest run, from 1; 0 before the first.
     pub incarnation: u64,
     /// How often it was started again after a failure.
@@ -63,8 +61,6 @@ pub struct ActorView {
 pub struct InstanceView {
     /// Where it stands.
     pub state: State,
-    /// Has messages in hand, or to be handled again now.
-    pub busy: bool,
     /// Its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
     /// How often it was started again after a failure.
@@ -177,12 +173,11 @@ impl Kernel {
         let _ = self.commands.send(Command::Look(answer));
         let mut seen = look.await.unwrap_or_default();
         seen.sort_by_key(|seen| seen.actor.id);
-        let views = seen.into_iter().map(|Seen { actor, instances }| ActorView {
+        let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
             address: actor.address().clone(),
             plugin: actor.spec.launcher.plugin().to_owned(),
             dynamic: actor.spawned.is_some(),
-            state: furthest_up(instances.iter().map(|instance| instance.state)),
-            busy: actor.finished() != actor.mailbox.accepted(),
+            state,
             incarnation: actor.incarnation(),
             restarts: instances.iter().map(|instance| instance.restarts).sum(),
             waiting: actor.waiting(),

@@ -17,6 +17,7 @@ use crate::consult::Question;
 use crate::crash::CrashReport;
 use crate::mailbox::MailboxSpec;
 use crate::message::{Message, MessageId};
+use crate::slots::Leave;
 
 /// One lane of an actor. Its running incarnation alone touches most of it.
 pub(crate) struct Lane {
@@ -35,6 +36,8 @@ pub(crate) struct Lane {
     progress: AtomicU64,
     /// Messages in the call that runs: each adds to its time.
     in_call: AtomicU32,
+    /// Whether it could make room for another.
+    pub(crate) leave: Leave,
 }
 
 impl Lane {
@@ -48,6 +51,7 @@ impl Lane {
             incarnation: AtomicU64::new(0),
             progress: AtomicU64::new(0),
             in_call: AtomicU32::new(1),
+            leave: Leave::default(),
         }
     }
 
@@ -100,6 +104,13 @@ pub(crate) struct Backlog {
 impl Backlog {
     pub(crate) fn len(&self) -> usize {
         self.returned.len() + self.delayed.len()
+    }
+
+    /// Gives back what is kept for later.
+    pub(crate) fn shrink(&mut self) {
+        self.returned.shrink_to_fit();
+        self.delayed.shrink_to_fit();
+        self.questions.shrink_to_fit();
     }
 
     /// How many of `returned` go into one batch: the first always, then as many as fit.

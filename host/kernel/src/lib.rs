@@ -20,6 +20,7 @@
 //! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
+//! | `slots` | a bound on the incarnations that live at a time |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
 //!
@@ -49,6 +50,7 @@ mod pressure;
 mod random;
 mod registry;
 mod replay;
+mod slots;
 mod spawn;
 pub mod supervision;
 mod timers;
@@ -56,7 +58,7 @@ mod watchdog;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
-pub use behavior::{Behavior, Bounds, Launcher};
+pub use behavior::{Behavior, Bounds, Gate, Launcher};
 pub use callback::{TaskDone, TaskOutcome};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
@@ -65,13 +67,14 @@ pub use dead_letter::{
 };
 pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
-pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Resolved, TimerError};
+pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
-    ActorSpec, Backoff, MOST_INSTANCES, Plan, PlanError, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+    ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
+    SupervisionSpec,
 };
 pub use policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,

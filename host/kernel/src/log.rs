@@ -112,6 +112,12 @@ impl Log {
         (batch.len() == 1).then(|| batch.message(0))
     }
 
+    /// Gives back what is kept for later.
+    pub(crate) fn shrink(&mut self) {
+        self.spare = Vec::new();
+        self.segments.shrink_to_fit();
+    }
+
     /// Gives back all memory.
     pub(crate) fn drain(&mut self) -> Vec<Message> {
         let messages = std::iter::from_fn(|| self.pop()).collect();

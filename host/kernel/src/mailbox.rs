@@ -102,6 +102,8 @@ struct Inner {
     seats: Box<[Seat]>,
     /// The lanes that sleep until a message comes, one bit each.
     idle: u64,
+    /// Those of them that have no incarnation: who has one goes first.
+    passivated: u64,
     /// Senders that wait for room, first come first served.
     blocked: VecDeque<Blocked>,
     next_ticket: u64,
@@ -144,13 +146,15 @@ impl Seat {
 pub(crate) enum Took {
     /// Messages are in the batch now.
     Messages {
-        /// There are more, and another lane was woken for them.
+        /// There are more, and somebody was woken who may go on meanwhile: another lane, or a sender that waited for room.
         shared: bool,
     },
     /// The supervisor wants something else first.
     Signal(Signal),
     /// The supervisor asks something first.
     Question,
+    /// There was nothing for so long that the incarnation may end.
+    Nothing,
 }
 
 /// Why a message was not let in.
@@ -209,9 +213,15 @@ impl Inner {
         if self.idle == 0 {
             return None;
         }
-        let lane = self.idle.trailing_zeros() as usize;
+        let awake = self.idle & !self.passivated;
+        let lane = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
         self.idle &= !bit(lane);
         self.seats[lane].consumer.take()
+    }
+
+    /// A lane without an incarnation, if no other is idle: a policy gives out only what somebody asks for.
+    fn next_sleeper(&mut self) -> Option<Waker> {
+        if self.idle & !self.passivated == 0 { self.next_lane() } else { None }
     }
 
     /// How many messages one lane takes, at most `most`: of several lanes each leaves something to the others.
@@ -241,6 +251,7 @@ impl Mailbox {
                 closed: false,
                 seats: (0..lanes).map(|_| Seat::new()).collect(),
                 idle: 0,
+                passivated: 0,
                 blocked: VecDeque::new(),
                 next_ticket: 0,
                 accepted: 0,
@@ -328,11 +339,19 @@ impl Mailbox {
             let (displaced, full) = (room.displaced, room.full);
             let (came, waiting) = (inner.accepted != before, inner.waiting());
             inner.most = inner.most.max(waiting);
+            let mut sleeper = None;
             let waker = match &mut inner.order {
                 _ if !came => None,
-                Some(order) if order.decides() => order.clerk.take(),
+                Some(order) if order.decides() => {
+                    let clerk = order.clerk.take();
+                    sleeper = inner.next_sleeper();
+                    clerk
+                }
                 _ => inner.next_lane(),
             };
+            if let Some(sleeper) = sleeper {
+                sleeper.wake();
+            }
             (displaced, waker, full.then(|| (waiting, inner.bytes())))
         };
         if let Some(waker) = waker {
@@ -354,6 +373,16 @@ impl Mailbox {
         woken.map(Waker::wake).is_some()
     }
 
+    /// As [`Mailbox::pass_on`], but to nobody that has no incarnation.
+    pub(crate) fn pass_on_to_awake(&self) {
+        let woken = {
+            let mut inner = self.inner.lock();
+            let awake = inner.idle & !inner.passivated;
+            if inner.log.len() > 0 && awake != 0 { inner.next_lane() } else { None }
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+
     /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
     /// `more_to_come`.
     pub(crate) fn poll_take(
@@ -365,7 +394,7 @@ impl Mailbox {
         more_to_come: bool,
         batch: &mut Batch,
     ) -> Poll<Took> {
-        let (sender, other, drained) = {
+        let (sender, other, left, drained) = {
             let mut inner = self.inner.lock();
             let inner = &mut *inner;
             inner.idle &= !bit(lane);
@@ -390,10 +419,11 @@ impl Mailbox {
                 return Poll::Pending;
             }
             inner.log.take(inner.share(max), max_bytes, batch);
-            let other = if inner.log.len() > 0 { inner.next_lane() } else { None };
-            (inner.next_sender(&self.spec), other, inner.drained_lanes())
+            let left = inner.log.len() > 0;
+            let other = if left { inner.next_lane() } else { None };
+            (inner.next_sender(&self.spec), other, left, inner.drained_lanes())
         };
-        let shared = other.is_some();
+        let shared = other.is_some() || sender.is_some() && left;
         if !drained.is_empty() {
             drained.into_iter().for_each(Waker::wake);
         }

@@ -2,6 +2,7 @@
 //! all that the other one had sent it. Who watches whom is kept by `supervision`.
 
 use crate::address::{Address, AddressError};
+use crate::hand::Overrun;
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 /// Something became of an actor that is watched.
@@ -61,6 +62,9 @@ pub enum WatchError {
     /// Nobody would read its notices: its code takes none, or it has several instances.
     #[error("`{0}` takes no notices: it needs the export `watcher`, and one instance")]
     NotAWatcher(Address),
+    /// The turn does more than its limits allow, and will not be committed.
+    #[error("more than {0}")]
+    Overrun(#[from] Overrun),
 }
 
 /// Which run of which actor watches.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::address::Address;
+use crate::address::{Address, MAX_SEGMENTS};
 use crate::behavior::{Bounds, Launcher};
 use crate::dead_letter::DeadLetterSpec;
 use crate::mailbox::{MOST_LANES, MailboxSpec, Overflow};
@@ -21,6 +21,18 @@ pub enum RestartKind {
     Transient,
     /// Never.
     Temporary,
+}
+
+/// When an actor is started first, and again with its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StartKind {
+    /// With its parent.
+    #[default]
+    Auto,
+    /// When a message comes for it; until then it is passivated. Not for one with children in the plan.
+    OnMessage,
+    /// When a person says so.
+    Manual,
 }
 
 /// The pause before a restart or a retry: random between nothing and a ceiling ("full jitter") that begins at
@@ -109,8 +121,11 @@ pub struct ActorSpec {
     pub address: Address,
     /// Makes its incarnations.
     pub launcher: Arc<dyn Launcher>,
-    /// False: it waits for a person to start it.
-    pub auto_start: bool,
+    /// When it starts.
+    pub start: StartKind,
+    /// Without a message for so long, its incarnation ends in order and it is passivated: its instance is gone, and the next
+    /// message makes a new one. None: it stays. Who has a timer, a watch or a child is not passivated.
+    pub idle_stop: Option<Duration>,
     /// Instances that share its mailbox, each with its own state: 1 to [`MOST_INSTANCES`]. With several, messages may
     /// overtake each other, and it has no children.
     pub instances: usize,
@@ -126,6 +141,8 @@ pub struct ActorSpec {
     pub supervision: SupervisionSpec,
     /// Wall-clock time for one message, or for one hook.
     pub timeout: Duration,
+    /// Wall-clock time for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
+    pub start_timeout: Duration,
     /// Largest body it accepts, and largest reply it may give.
     pub message_bytes: usize,
     /// Where it may send, besides its descendants and the sender of the message in hand.
@@ -140,6 +157,12 @@ pub struct ActorSpec {
     pub max_timers: usize,
     /// Most watches that it may have at a time.
     pub max_watches: usize,
+    /// Most levels of spawned actors below it.
+    pub max_depth: usize,
+    /// Most sends, children, timers, watches, and ends of them, in one turn.
+    pub max_effects: usize,
+    /// Most bytes of messages in one turn, and in its timers at a time.
+    pub max_effect_bytes: usize,
 }
 
 impl ActorSpec {
@@ -148,14 +171,16 @@ impl ActorSpec {
         Self {
             address,
             launcher,
-            auto_start: true,
+            start: StartKind::Auto,
+            idle_stop: None,
             instances: 1,
-            batch: 64,
+            batch: 256,
             mailbox: MailboxSpec::default(),
             policy: None,
             restart: RestartSpec::default(),
             supervision: SupervisionSpec::default(),
             timeout: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(10),
             message_bytes: 1 << 20,
             sends_to: Vec::new(),
             sends_below: Vec::new(),
@@ -163,6 +188,9 @@ impl ActorSpec {
             max_children: 1024,
             max_timers: 1024,
             max_watches: 1024,
+            max_depth: MAX_SEGMENTS,
+            max_effects: 65_536,
+            max_effect_bytes: 16 << 20,
         }
     }
 }
@@ -204,6 +232,16 @@ impl fmt::Debug for ActorSpec {
     }
 }
 
+/// A bound on the incarnations that live at a time. One more waits in line until another ends; who may be passivated and has
+/// nothing to do ends for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaxInstances {
+    /// How many.
+    pub most: usize,
+    /// What sets it, for people who want more: a key, as in "`max_instances` in the manifest's \[play\]".
+    pub key: String,
+}
+
 /// All that a kernel runs.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
@@ -215,6 +253,8 @@ pub struct Plan {
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// How many incarnations may live at a time. Default: any number.
+    pub max_instances: Option<MaxInstances>,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }
@@ -243,6 +283,16 @@ pub enum PlanError {
     /// Children belong to one instance.
     #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
     SeveralSpawn(Address),
+    /// What comes for its children would not start it.
+    #[error(
+        "`{parent}` starts on a message, and a message for its child `{child}` would not start it: let it start by itself"
+    )]
+    OnMessageParent {
+        /// A child of it.
+        child: Address,
+        /// Who starts on a message.
+        parent: Address,
+    },
     /// Whose child would it be?
     #[error("`{child}` cannot be below `{parent}`, which has several instances: give it one, or move the child")]
     SeveralParents {
@@ -256,16 +306,19 @@ pub enum PlanError {
 impl Plan {
     /// Whether this can run.
     pub fn check(&self) -> Result<(), PlanError> {
-        let mut seen = std::collections::HashMap::from([(Address::root(), 1)]);
+        let mut seen = std::collections::HashMap::from([(Address::root(), (1, StartKind::Auto))]);
         for actor in &self.actors {
             let address = &actor.address;
             let parent = address.parent().ok_or(PlanError::Root)?;
             match seen.get(&parent) {
                 None => return Err(PlanError::Orphan(address.clone(), parent)),
-                Some(0 | 1) => {}
+                Some((_, StartKind::OnMessage)) => {
+                    return Err(PlanError::OnMessageParent { child: address.clone(), parent });
+                }
+                Some((0 | 1, _)) => {}
                 Some(_) => return Err(PlanError::SeveralParents { child: address.clone(), parent }),
             }
-            if seen.insert(address.clone(), actor.instances).is_some() {
+            if seen.insert(address.clone(), (actor.instances, actor.start)).is_some() {
                 return Err(PlanError::Doubled(address.clone()));
             }
             actor.check_bounds()?;

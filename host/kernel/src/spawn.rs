@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::actor::{Actor, Presence, Spawned, World};
 use crate::address::{Address, AddressError};
 use crate::behavior::{Bounds, Launcher};
+use crate::hand::Overrun;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
-use crate::plan::ActorSpec;
+use crate::plan::{ActorSpec, StartKind};
 use crate::supervision::task::Command;
 
 /// What an actor's code may ask for by name.
@@ -65,12 +66,18 @@ pub enum SpawnError {
     /// An address of more than 16 segments.
     #[error("below `{0}` an address would have over 16 segments")]
     TooDeep(Address),
+    /// As many levels of spawned actors as there may be.
+    #[error("`{0}` is as deep as `limits.depth` of the actors above it allows, or its own")]
+    DepthLimit(Address),
     /// The plugin stands in the chain of parents already.
     #[error("the plugin would stand above itself: {0}")]
     Circular(String),
     /// The parent is going down.
     #[error("`{0}` is stopping, and nothing comes up below it any more")]
     Stopping(Address),
+    /// The turn does more than its limits allow, and will not be committed.
+    #[error("more than {0}")]
+    Overrun(#[from] Overrun),
 }
 
 /// Why a child is not stopped. Nothing was recorded.
@@ -86,6 +93,9 @@ pub enum StopError {
     /// Somebody else's, or one of the plan.
     #[error("`{0}` is not a child that this actor spawned")]
     NotSpawned(Address),
+    /// The turn does more than its limits allow, and will not be committed.
+    #[error("more than {0}")]
+    Overrun(#[from] Overrun),
 }
 
 /// A child that a turn may bring into being.
@@ -115,6 +125,9 @@ impl World {
         let template = self.templates.get(plugin).ok_or_else(|| SpawnError::UnknownPlugin(plugin.to_owned()))?;
         if !parent.spec.spawns.iter().any(|granted| granted == plugin) {
             return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
+        }
+        if parent.spec.max_depth == 0 {
+            return Err(SpawnError::DepthLimit(above.clone()));
         }
         if !template.recursive() {
             self.check_chain(parent, plugin)?;
@@ -219,12 +232,18 @@ impl Actor {
 
 /// A child is nothing more than its parent: no bound is wider, and it sends to nobody that its parent could not.
 fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
-    child.auto_start = true;
+    if child.start == StartKind::Manual {
+        child.start = StartKind::Auto;
+    }
     child.message_bytes = child.message_bytes.min(parent.message_bytes);
     child.timeout = child.timeout.min(parent.timeout);
     child.max_children = child.max_children.min(parent.max_children);
     child.max_timers = child.max_timers.min(parent.max_timers);
     child.max_watches = child.max_watches.min(parent.max_watches);
+    child.max_depth = child.max_depth.min(parent.max_depth.saturating_sub(1));
+    child.max_effects = child.max_effects.min(parent.max_effects);
+    child.max_effect_bytes = child.max_effect_bytes.min(parent.max_effect_bytes);
+    child.start_timeout = child.start_timeout.min(parent.start_timeout);
     narrow_sends(&mut child, parent);
     child
 }

@@ -46,6 +46,8 @@ struct Inner {
     /// Where each one stands in the queue.
     places: HashMap<u64, (Instant, u64)>,
     set: u64,
+    /// Of what they are to tell.
+    bytes: usize,
 }
 
 impl Timers {
@@ -60,6 +62,11 @@ impl Timers {
         self.shared.inner.lock().queue.len()
     }
 
+    /// Bytes that they are to tell.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shared.inner.lock().bytes
+    }
+
     pub(crate) fn set(&self, id: u64, due: Instant, timer: Timer) {
         let mut inner = self.shared.inner.lock();
         if inner.ended {
@@ -71,6 +78,7 @@ impl Timers {
         let place = (due, inner.set);
         inner.set += 1;
         inner.places.insert(id, place);
+        inner.bytes += timer.body.len();
         inner.queue.insert(place, (id, timer));
         let first = inner.queue.first_key_value().is_some_and(|(at, _)| *at == place);
         drop(inner);
@@ -82,6 +90,7 @@ impl Timers {
     pub(crate) fn cancel(&self, id: u64) {
         let mut inner = self.shared.inner.lock();
         let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
+        inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.body.len());
         drop(inner);
         if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
             self.shared.world.end_pending(1);
@@ -93,6 +102,7 @@ impl Timers {
         let mut inner = self.shared.inner.lock();
         inner.ended = true;
         inner.places.clear();
+        inner.bytes = 0;
         let left = std::mem::take(&mut inner.queue);
         drop(inner);
         let once = left.values().filter(|(_, timer)| timer.period.is_none()).count();
@@ -137,6 +147,7 @@ impl Shared {
             self.tell(&timer);
             let Some(period) = timer.period else {
                 inner.places.remove(&id);
+                inner.bytes -= timer.body.len();
                 self.world.end_pending(1);
                 continue;
             };

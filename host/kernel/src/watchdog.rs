@@ -1,5 +1,5 @@
-//! The wall-clock limit of a call. It costs nothing while a call returns at once: the timer is made when the call first
-//! has to wait.
+//! The wall-clock limits of a call, and of a whole start. They cost nothing while a call returns at once: the timer is
+//! made when the call first has to wait.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use crate::actor::Actor;
+use crate::crash::{Crash, CrashReason};
+use crate::incarnation::Broken;
 use crate::kernel::later;
 use crate::lane::Lane;
 
@@ -53,5 +56,36 @@ impl Watch {
         let end = later(lane.call_timeout());
         let timer = Box::pin(tokio::time::sleep_until(later(lane.timeout).min(end)));
         Self { timer, end, seen: lane.progress() }
+    }
+}
+
+/// What is left of the time for a start. The time in which what a hook sent waits for room does not count.
+pub(crate) struct StartTime {
+    limit: Duration,
+    left: Duration,
+}
+
+impl StartTime {
+    pub(crate) fn of(actor: &Actor) -> Self {
+        let limit = actor.spec.start_timeout;
+        Self { limit, left: limit }
+    }
+
+    /// Polls a part of the start.
+    pub(crate) async fn within<T>(&mut self, part: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+        let began = Instant::now();
+        let mut part = pin!(part);
+        let mut timer = None;
+        let done = poll_fn(|cx| {
+            if let Poll::Ready(done) = part.as_mut().poll(cx) {
+                return Poll::Ready(done);
+            }
+            let end = || Box::pin(tokio::time::sleep_until(later(self.left)));
+            let late = || Err(Broken::Crash(Crash::new(CrashReason::StartTimeout { limit: self.limit })));
+            timer.get_or_insert_with(end).as_mut().poll(cx).map(|()| late())
+        });
+        let done = done.await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        done
     }
 }

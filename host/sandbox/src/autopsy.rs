@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use playhouse_kernel::{Crash, CrashReason};
+use playhouse_kernel::{Crash, CrashReason, Overrun};
 use rustix::io::Errno;
 use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::engine::TABLE_ELEMENTS;
-use crate::guest::{MAX_HANDLES, MAX_RANDOM_BYTES, hostcall_bytes};
+use crate::guest::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::limits::{MemoryLimiter, Refused};
 use crate::output::Lines;
 use crate::turns::BadFrame;
@@ -81,10 +81,13 @@ pub(crate) fn failed_launch(error: &wasmtime::Error, remains: &impl Remains, cpu
 fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> CrashReason {
     let trap = error.downcast_ref::<Trap>();
     match trap {
-        Some(Trap::StackOverflow) => return CrashReason::Stack,
+        Some(Trap::StackOverflow) => return CrashReason::Stack { limit_bytes: remains.memory().stack_bytes },
         // Nothing but the meter interrupts.
         Some(Trap::Interrupt) => return CrashReason::Cpu { budget: cpu },
         _ => {}
+    }
+    if let Some(&overrun) = error.downcast_ref::<Overrun>() {
+        return overrun.into();
     }
     if let Some(bad) = error.downcast_ref::<BadFrame>() {
         return bad.into();
@@ -113,10 +116,11 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
 /// The limit that wasmtime refused something by. Its errors have no types that could be asked: these are their words.
 fn limit(text: &str, remains: &impl Remains) -> Option<String> {
     let handed_over = hostcall_bytes(remains.memory().limit_bytes());
+    let resources = || format!("{} open resources at a time (limits.resources)", remains.memory().most_resources);
     let limits = [
-        ("resource table has no free keys", format!("{MAX_HANDLES} handles at a time")),
-        ("store handle limit exceeded", format!("{MAX_HANDLES} handles at a time")),
-        ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call")),
+        ("resource table has no free keys", resources()),
+        ("store handle limit exceeded", resources()),
+        ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call (limits.memory)")),
         ("requested len ", format!("{MAX_RANDOM_BYTES} random bytes in one call")),
     ];
     limits.into_iter().find(|(words, _)| text.contains(words)).map(|(_, more_than)| more_than)

@@ -8,10 +8,10 @@ use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, I
 use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
-    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, HANDLER, HandlerParams, HandlerResults, HookResults,
-    LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams, TurnsParams, TurnsResults, WATCHER,
+    CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams,
+    HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams,
+    TurnsParams, TurnsResults, WATCHER,
 };
-use crate::file;
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
 
@@ -51,11 +51,17 @@ pub enum LoadError {
         /// What it is.
         found: &'static str,
     },
-    /// It is too large to be compiled.
-    #[error("`{}` is larger than {} MiB, and no component is: build it with optimisation, and stripped", file.display(), file::MOST_MIB)]
+    /// It is larger than a component may be.
+    #[error(
+        "`{}` has more than {limit_bytes} bytes, which is all that play.limits.component allows; build the actor with \
+         `--release`, or raise `component` in the manifest's [play.limits]",
+        file.display()
+    )]
     TooLarge {
         /// The file.
         file: PathBuf,
+        /// `play.limits.component`.
+        limit_bytes: u64,
     },
     /// It is something else.
     #[error(
@@ -239,6 +245,9 @@ impl Interface {
         let exports = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
         let has = |interface| component.get_export_index(None, interface).is_some();
         let mut hooks = Vec::new();
+        if has(GATE) {
+            hooks.push("decide-to-start");
+        }
         if has(LIFECYCLE) {
             hooks.extend(["init", "shutdown"]);
         }
@@ -263,6 +272,7 @@ pub(crate) struct Checked {
     pub(crate) pre: InstancePre<Room>,
     pub(crate) handler: ComponentExportIndex,
     pub(crate) turns: Option<ComponentExportIndex>,
+    pub(crate) gate: Option<ComponentExportIndex>,
     pub(crate) init: Option<ComponentExportIndex>,
     pub(crate) prepare_children: Option<ComponentExportIndex>,
     pub(crate) shutdown: Option<ComponentExportIndex>,
@@ -286,6 +296,10 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let find = |instance| function::<(), HookResults>(file, component, &instance, interface, name);
         component.get_export_index(None, interface).map(find).transpose()
     };
+    let gate = component
+        .get_export_index(None, GATE)
+        .map(|instance| function::<(), GateResults>(file, component, &instance, GATE, "decide-to-start"))
+        .transpose()?;
     let (init, shutdown) = (hook(LIFECYCLE, "init")?, hook(LIFECYCLE, "shutdown")?);
     let prepare_children = hook(CHILDREN, "prepare-children")?;
     let child_failed = component
@@ -307,7 +321,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
         let (import, message) = missing_import(component, &error);
         LoadError::MissingImport { file: file.to_owned(), import, message }
     })?;
-    Ok(Checked { pre, handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
+    Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
 }
 
 /// Which import the linker has not, and how it differs from what is there.

@@ -3,6 +3,7 @@
 mod callback;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
@@ -13,6 +14,8 @@ pub(crate) use callback::Task;
 pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
 /// The export with the optional hooks.
 pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
+/// The export with the optional hook that decides whether the actor starts.
+pub(crate) const GATE: &str = "playhouse:actor/gate@0.1.0";
 /// The export with the optional hook in which an actor makes its children.
 pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
 /// The export with the optional hook that has a word when a child fails.
@@ -38,6 +41,8 @@ pub(crate) type TurnsResults = (Vec<u8>,);
 pub(crate) type Turns = TypedFunc<TurnsParams, TurnsResults>;
 pub(crate) type HookResults = (Result<(), String>,);
 pub(crate) type Hook = TypedFunc<(), HookResults>;
+pub(crate) type GateResults = (Decision,);
+pub(crate) type Gate = TypedFunc<(), GateResults>;
 pub(crate) type NoticedParams = (Notice,);
 pub(crate) type NoticedResults = (Result<(), Failure>,);
 pub(crate) type Noticed = TypedFunc<NoticedParams, NoticedResults>;
@@ -194,7 +199,7 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
             kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
             kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
-            kernel::SpawnError::TooDeep(_) => Self::TooDeep,
+            kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
             // What may be added means the same: not here, not now.
             _ => Self::Stopping,
@@ -252,16 +257,24 @@ pub(crate) fn count(most: usize) -> u32 {
 #[component(enum)]
 #[repr(u8)]
 pub(crate) enum ActorState {
-    #[component(name = "down")]
-    Down,
-    #[component(name = "starting")]
-    Starting,
     #[component(name = "running")]
     Running,
+    #[component(name = "idle")]
+    Idle,
+    #[component(name = "starting")]
+    Starting,
+    #[component(name = "draining")]
+    Draining,
     #[component(name = "stopping")]
     Stopping,
     #[component(name = "backing-off")]
     BackingOff,
+    #[component(name = "waiting")]
+    Waiting,
+    #[component(name = "passivated")]
+    Passivated,
+    #[component(name = "down")]
+    Down,
     #[component(name = "stopped")]
     Stopped,
     #[component(name = "ended")]
@@ -274,7 +287,11 @@ impl From<kernel::State> for ActorState {
             kernel::State::Down => Self::Down,
             kernel::State::Starting => Self::Starting,
             kernel::State::Running => Self::Running,
+            kernel::State::Idle => Self::Idle,
+            kernel::State::Draining => Self::Draining,
             kernel::State::Stopping => Self::Stopping,
+            kernel::State::Waiting => Self::Waiting,
+            kernel::State::Passivated => Self::Passivated,
             kernel::State::BackingOff => Self::BackingOff,
             kernel::State::Stopped => Self::Stopped,
             kernel::State::Ended => Self::Ended,
@@ -402,6 +419,24 @@ impl From<Directive> for kernel::Directive {
             Directive::Stop => Self::Stop,
             Directive::Escalate => Self::Escalate,
             Directive::Default => Self::Default,
+        }
+    }
+}
+
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+pub(crate) enum Decision {
+    #[component(name = "start")]
+    Start,
+    #[component(name = "wait")]
+    Wait(Option<u64>),
+}
+
+impl From<Decision> for kernel::Gate {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Start => Self::Start,
+            Decision::Wait(recheck_ms) => Self::Wait(recheck_ms.map(Duration::from_millis)),
         }
     }
 }

@@ -4,10 +4,12 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
 
-/// Stack for a guest's own calls.
-const WASM_STACK_BYTES: usize = 512 << 10;
-/// Stack for a guest's calls and for the host functions that it calls.
-const STACK_BYTES: usize = WASM_STACK_BYTES + (512 << 10);
+/// Stack for a guest's own calls, by default.
+pub(crate) const WASM_STACK_BYTES: usize = 512 << 10;
+/// Beside it, for the host functions that a guest calls.
+const HOST_STACK_BYTES: usize = 512 << 10;
+/// Stacks come in pages.
+const PAGE_BYTES: usize = 4096;
 /// Frames collected for a crash report, before the machinery of panics is cut off.
 pub(crate) const MAX_FRAMES: usize = 64;
 /// A memory's slot: 4 GiB and a guard, so that the compiled code needs no bounds checks.
@@ -34,13 +36,13 @@ pub(crate) fn most_instances() -> u32 {
     limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(MAPPINGS_KEPT) / MAPPINGS_EACH).max(1)
 }
 
-/// An engine that admits `max_instances` components at a time, and where it keeps them, in words.
-pub(crate) fn running(max_instances: u32) -> wasmtime::Result<(Engine, String)> {
+/// An engine that admits `max_instances` components at a time, each with so much stack, and where it keeps them, in words.
+pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Result<(Engine, String)> {
     let mut refused = None;
     // Most components have one memory; a composed one has several.
     for memories_each in [2, 1] {
         let memories = u64::from(max_instances).saturating_mul(memories_each).min(MAX_MEMORIES) as u32;
-        let mut config = base();
+        let mut config = base(stack_bytes);
         config.allocation_strategy(pool(max_instances, memories));
         match Engine::new(&config) {
             Ok(engine) => {
@@ -49,7 +51,7 @@ pub(crate) fn running(max_instances: u32) -> wasmtime::Result<(Engine, String)> 
             Err(error) => refused = Some(error),
         }
     }
-    let mut config = base();
+    let mut config = base(stack_bytes);
     // Without the address space for a pool there is none for slots of 4 GiB either: small memories that move.
     config.memory_reservation(0).memory_reservation_for_growth(64 << 20).memory_guard_size(64 << 10);
     let why = refused.map(|error| error.root_cause().to_string()).unwrap_or_default();
@@ -58,18 +60,19 @@ pub(crate) fn running(max_instances: u32) -> wasmtime::Result<(Engine, String)> 
 
 /// An engine that only looks at components, and therefore compiles them fast and badly.
 pub(crate) fn looking() -> wasmtime::Result<Engine> {
-    let mut config = base();
+    let mut config = base(WASM_STACK_BYTES);
     config.cranelift_opt_level(wasmtime::OptLevel::None);
     Engine::new(&config)
 }
 
-fn base() -> Config {
+fn base(stack_bytes: usize) -> Config {
+    let stack_bytes = stack_bytes.next_multiple_of(PAGE_BYTES);
     let mut config = Config::new();
     config
         .concurrency_support(false)
         .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .async_stack_size(STACK_BYTES)
+        .max_wasm_stack(stack_bytes)
+        .async_stack_size(stack_bytes + HOST_STACK_BYTES)
         .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES))
         .memory_init_cow(true)

@@ -11,14 +11,11 @@ use rustix::io::Errno;
 
 use crate::component::LoadError;
 
-/// Largest component. The largest ones, with an interpreter inside, have a fifth of that.
-pub(crate) const MOST_MIB: u64 = 256;
-
 /// What only looks must neither wait for a pipe's writer nor get a terminal of its own.
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Reads a file of a plugins folder. A link is followed only within the folder.
-pub(crate) fn read_plugin(file: &Path) -> Result<Vec<u8>, LoadError> {
+pub(crate) fn read_plugin(file: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
     let failed = |error: Errno| failed(file, error);
     let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let name = file.file_name().ok_or_else(|| failed(Errno::INVAL))?;
@@ -27,12 +24,12 @@ pub(crate) fn read_plugin(file: &Path) -> Result<Vec<u8>, LoadError> {
         Errno::XDEV => LoadError::Outside { file: file.to_owned() },
         error => failed(error),
     })?;
-    read_whole(file, opened)
+    read_whole(file, opened, limit_bytes)
 }
 
 /// Reads any file that a person names.
-pub(crate) fn read_any(file: &Path) -> Result<Vec<u8>, LoadError> {
-    read_whole(file, openat(CWD, file, LOOK, Mode::empty()).map_err(|error| failed(file, error))?)
+pub(crate) fn read_any(file: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
+    read_whole(file, openat(CWD, file, LOOK, Mode::empty()).map_err(|error| failed(file, error))?, limit_bytes)
 }
 
 /// Opens what lies below a folder; a way out of it, by a link for example, is [`Errno::XDEV`].
@@ -61,7 +58,7 @@ fn failed(file: &Path, error: Errno) -> LoadError {
     }
 }
 
-fn read_whole(file: &Path, opened: OwnedFd) -> Result<Vec<u8>, LoadError> {
+fn read_whole(file: &Path, opened: OwnedFd, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
     let unreadable = |source: io::Error| LoadError::Unreadable { file: file.to_owned(), source };
     let found = rustix::fs::fstat(&opened).map_err(|error| unreadable(error.into()))?;
     let kind = FileType::from_raw_mode(found.st_mode);
@@ -70,11 +67,14 @@ fn read_whole(file: &Path, opened: OwnedFd) -> Result<Vec<u8>, LoadError> {
     }
     let mut bytes = Vec::new();
     // It may grow while it is read.
-    File::from(opened).take((MOST_MIB << 20) + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MOST_MIB << 20 {
-        return Err(LoadError::TooLarge { file: file.to_owned() });
-    }
+    File::from(opened).take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    check_size(file, bytes.len(), limit_bytes)?;
     Ok(bytes)
+}
+
+/// Refuses what is larger than a component may be.
+pub(crate) fn check_size(file: &Path, bytes: usize, limit_bytes: u64) -> Result<(), LoadError> {
+    if bytes as u64 <= limit_bytes { Ok(()) } else { Err(LoadError::TooLarge { file: file.to_owned(), limit_bytes }) }
 }
 
 fn named(kind: FileType) -> &'static str {
@@ -95,6 +95,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::sandbox::COMPONENT_BYTES;
 
     /// A plugins folder, with a file in it and one beside it.
     fn folder() -> TempDir {
@@ -106,7 +107,7 @@ mod tests {
     }
 
     fn read(beside: &TempDir, name: &str) -> Result<Vec<u8>, LoadError> {
-        read_plugin(&beside.path().join("plugins").join(name))
+        read_plugin(&beside.path().join("plugins").join(name), COMPONENT_BYTES)
     }
 
     fn link(beside: &TempDir, name: &str, to: impl AsRef<Path>) {
@@ -142,7 +143,7 @@ mod tests {
     fn the_plugins_folder_itself_may_be_a_link() {
         let beside = folder();
         symlink("plugins", beside.path().join("current")).unwrap();
-        assert_eq!(read_plugin(&beside.path().join("current/a.wasm")).unwrap(), b"inside");
+        assert_eq!(read_plugin(&beside.path().join("current/a.wasm"), COMPONENT_BYTES).unwrap(), b"inside");
     }
 
     #[test]
@@ -183,6 +184,9 @@ mod tests {
         let large = File::create(beside.path().join("plugins/large.wasm")).unwrap();
         large.set_len(1 << 40).unwrap();
         assert!(matches!(read(&beside, "large.wasm"), Err(LoadError::TooLarge { .. })));
-        assert!(matches!(read_any(Path::new("/dev/zero")), Err(LoadError::NotAFile { found: "a device", .. })));
+        assert!(matches!(
+            read_any(Path::new("/dev/zero"), COMPONENT_BYTES),
+            Err(LoadError::NotAFile { found: "a device", .. })
+        ));
     }
 }

@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
-use playhouse_kernel::{Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Hand, Outcome, TaskDone};
+use playhouse_kernel::{
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Hand, Outcome, TaskDone,
+};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
@@ -22,8 +24,6 @@ use crate::plugin::PluginLauncher;
 use crate::sandbox::Admission;
 use crate::turns::{self, End};
 
-/// Things a guest may hold of the host's: streams, pollables, errors.
-pub(crate) const MAX_HANDLES: usize = 4096;
 /// Random bytes in one call.
 pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
 /// The least that a guest may hand over in one call, however small its memory.
@@ -46,6 +46,10 @@ pub(crate) struct Guest {
     _admission: Admission,
 }
 
+/// A call has the CPU time of all its messages, but of no more than these: an endless loop in a large batch is to be found out
+/// in seconds. Only short handlers get so many.
+const MOST_BUDGETS: usize = 64;
+
 /// From so many sends on, a lone message is cheaper through the door of batches.
 const MANY_SENDS: usize = 2;
 
@@ -54,6 +58,7 @@ struct Doors {
     handler: Handler,
     /// Taken by batches of more than one message: for a lone one that sends little the plain door is cheaper.
     turns: Option<Turns>,
+    gate: Option<contract::Gate>,
     init: Option<Hook>,
     prepare_children: Option<Hook>,
     shutdown: Option<Hook>,
@@ -69,9 +74,9 @@ impl Guest {
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
-        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr));
+        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log.clone())));
         let mut resources = ResourceTable::new();
-        resources.set_max_capacity(MAX_HANDLES);
+        resources.set_max_capacity(limits.resources);
         let wasi = launcher
             .world
             .furnish(&mut wasi(&plugin.name, &stdout, &stderr))
@@ -81,7 +86,7 @@ impl Guest {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
-            memory: MemoryLimiter::new(limits.memory_bytes),
+            memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
             panic: None,
             wasi,
             http,
@@ -89,7 +94,7 @@ impl Guest {
         };
         let mut store = Store::new(&plugin.sandbox.engine, room);
         store.limiter(|room| &mut room.memory);
-        store.set_max_component_handles(MAX_HANDLES);
+        store.set_max_component_handles(limits.resources);
         store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
         let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
         store.epoch_deadline_callback({
@@ -107,6 +112,7 @@ impl Guest {
             let handler = instance.get_typed_func(&mut store, checked.handler)?;
             let turns = checked.turns.filter(|_| plugin.sandbox.turns);
             let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let gate = checked.gate.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let init = hook(&mut store, &checked.init)?;
             let prepare_children = hook(&mut store, &checked.prepare_children)?;
             let shutdown = hook(&mut store, &checked.shutdown)?;
@@ -114,7 +120,7 @@ impl Guest {
                 checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
             let task_done = checked.task_done.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
-            Ok(Doors { handler, turns, init, prepare_children, shutdown, child_failed, noticed, task_done })
+            Ok(Doors { handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
         });
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
@@ -156,7 +162,7 @@ impl Guest {
 
     async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
         let messages = self.hand().len();
-        self.refresh(messages);
+        self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
         let frame = self.hand().flat(&end);
@@ -171,7 +177,8 @@ impl Guest {
     }
 
     async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
-        while self.hand().current().is_some() {
+        // What is recorded takes room here: the rest comes again after a commit.
+        while self.hand().current().is_some() && !self.hand().is_full() {
             self.refresh(1);
             if let Some((notice, noticed)) = self.hand().notice().zip(self.doors.noticed) {
                 let called = noticed.call_async(&mut self.store, (notice.into(),)).await;
@@ -228,6 +235,16 @@ impl Guest {
 impl Behavior for Guest {
     fn hand(&mut self) -> &mut Hand {
         self.store.data_mut().hand.get_mut()
+    }
+
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(gate) = self.doors.gate else { return Ok(Gate::Start) };
+            self.refresh(1);
+            let called = gate.call_async(&mut self.store, ()).await;
+            called.map(|(decision,)| decision.into()).map_err(|error| self.autopsy(&error))
+        }))
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

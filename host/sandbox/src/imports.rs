@@ -77,13 +77,13 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     kernel.func_wrap("tell", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
         let to = to.to_str(&store)?;
         let body = body.as_le_slice(&store);
-        let told = store.data().hand.borrow_mut().tell(&to, body);
+        let told = recorded(&store, |hand| hand.tell(&to, body))?;
         Ok((told.map_err(SendError::from),))
     })?;
     kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
         let to = to.to_str(&store)?;
         let body = body.as_le_slice(&store);
-        let told = store.data().hand.borrow_mut().tell_all(&to, body);
+        let told = recorded(&store, |hand| hand.tell_all(&to, body))?;
         Ok((told.map(count).map_err(SendError::from),))
     })?;
     kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
@@ -97,13 +97,10 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     add_timers_to(&mut kernel)?;
     kernel.func_wrap("watch", |store: Caller<'_>, (to,): (WasmStr,)| {
         let to = to.to_str(&store)?;
-        let watch = store.data().hand.borrow_mut().watch(&to);
+        let watch = recorded(&store, |hand| hand.watch(&to))?;
         Ok((watch.map_err(WatchError::from),))
     })?;
-    kernel.func_wrap("unwatch", |store: Caller<'_>, (watch,): (u64,)| {
-        store.data().hand.borrow_mut().unwatch(watch);
-        Ok(())
-    })?;
+    kernel.func_wrap("unwatch", |store: Caller<'_>, (watch,): (u64,)| recorded(&store, |hand| hand.unwatch(watch)))?;
     kernel.func_wrap("panicked", |mut store: Caller<'_>, (message,): (WasmStr,)| {
         let message = message.to_str(&store)?;
         let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
@@ -121,7 +118,7 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         "spawn",
         |store: Caller<'_>, (name, plugin, options, message): (WasmStr, WasmStr, SpawnOptions, u32)| {
             let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
-            let reserved = store.data().hand.borrow_mut().reserve(&name, &plugin, options.config(), message as usize);
+            let reserved = recorded(&store, |hand| hand.reserve(&name, &plugin, options.config(), message as usize))?;
             Ok((reserved.map_err(SpawnError::from),))
         },
     )?;
@@ -151,16 +148,24 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     })
 }
 
+/// Has the hand record something. A turn that does more than its limits allow ends here, as a trap.
+fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Hand) -> T) -> wasmtime::Result<T> {
+    let mut hand = store.data().hand.borrow_mut();
+    let done = record(&mut hand);
+    hand.within_limits()?;
+    Ok(done)
+}
+
 /// Children, and who else is there.
 fn add_children_to(kernel: &mut LinkerInstance<'_, Room>) -> wasmtime::Result<()> {
     kernel.func_wrap("spawn", |store: Caller<'_>, (name, plugin, options): (WasmStr, WasmStr, SpawnOptions)| {
         let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
-        let spawned = store.data().hand.borrow_mut().spawn(&name, &plugin, options.config());
+        let spawned = recorded(&store, |hand| hand.spawn(&name, &plugin, options.config()))?;
         Ok((spawned.map_err(SpawnError::from),))
     })?;
     kernel.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
         let child = child.to_str(&store)?;
-        let stopped = store.data().hand.borrow_mut().stop(&child);
+        let stopped = recorded(&store, |hand| hand.stop(&child))?;
         Ok((stopped.map_err(StopError::from),))
     })?;
     kernel.func_wrap("children", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().children(),)))?;
@@ -182,14 +187,11 @@ fn add_timers_to(kernel: &mut LinkerInstance<'_, Room>) -> wasmtime::Result<()> 
         kernel.func_wrap(name, move |store: Caller<'_>, (to, body, wait_ms): (WasmStr, WasmList<u8>, u64)| {
             let to = to.to_str(&store)?;
             let body = body.as_le_slice(&store);
-            let set = set(&mut store.data().hand.borrow_mut(), &to, body, Duration::from_millis(wait_ms));
+            let set = recorded(&store, |hand| set(hand, &to, body, Duration::from_millis(wait_ms)))?;
             Ok((set.map_err(TimerError::from),))
         })?;
     }
-    kernel.func_wrap("cancel", |store: Caller<'_>, (timer,): (u64,)| {
-        store.data().hand.borrow_mut().cancel(timer);
-        Ok(())
-    })
+    kernel.func_wrap("cancel", |store: Caller<'_>, (timer,): (u64,)| recorded(&store, |hand| hand.cancel(timer)))
 }
 
 type SetTimer = fn(&mut Hand, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;

@@ -6,6 +6,7 @@ use wasmtime::component::{Component, Linker};
 
 use crate::component::{self, Interface, LoadError};
 use crate::plugin::sha256_hex;
+use crate::sandbox::COMPONENT_BYTES;
 use crate::{engine, facts, file as files, imports, mailbox};
 
 /// What can be said about a component without running it.
@@ -33,7 +34,7 @@ pub struct Inspection {
 
 /// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
 pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
-    let wasm = files::read_any(file)?;
+    let wasm = files::read_any(file, COMPONENT_BYTES)?;
     component::sniff(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
     let engine = engine::looking().map_err(invalid)?;

@@ -14,7 +14,8 @@
 //! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
-//! | `limits`, `output` | bounds on memory and CPU; standard output and error, line by line |
+//! | `limits` | bounds on memory and CPU |
+//! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `inspect` | a look at a file without running it |
@@ -35,6 +36,7 @@ mod http;
 mod imports;
 mod inspect;
 mod limits;
+mod log;
 mod mailbox;
 mod needs;
 mod output;
@@ -47,6 +49,7 @@ pub use component::LoadError;
 pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
+pub use log::LeftOut;
 pub use mailbox::MailboxPlugin;
 pub use needs::{Access, Missing, Part};
 pub use output::Output;

@@ -18,11 +18,23 @@ pub struct Limits {
     /// CPU time for one message, or for one hook; a call with several messages has it for each. It may be exceeded by
     /// up to 10 ms. Default: 100 ms.
     pub cpu: Duration,
+    /// Open resources: streams, files, pollables, errors. Default: 1024.
+    pub resources: usize,
+    /// Lines on its standard error, each second, over all its incarnations. Default: 1000.
+    pub log_lines: u64,
+    /// Bytes of those. Default: 1 MiB.
+    pub log_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, cpu: Duration::from_millis(100) }
+        Self {
+            memory_bytes: 64 << 20,
+            cpu: Duration::from_millis(100),
+            resources: 1024,
+            log_lines: 1000,
+            log_bytes: 1 << 20,
+        }
     }
 }
 
@@ -30,7 +42,19 @@ impl Limits {
     /// The narrower of both, for each of them.
     #[must_use]
     pub fn within(self, bounds: &Bounds) -> Self {
-        Self { memory_bytes: self.memory_bytes.min(bounds.memory_bytes), cpu: self.cpu.min(bounds.cpu) }
+        Self {
+            memory_bytes: self.memory_bytes.min(bounds.memory_bytes),
+            cpu: self.cpu.min(bounds.cpu),
+            resources: self.resources.min(bounds.resources),
+            log_lines: self.log_lines.min(bounds.log_lines),
+            log_bytes: self.log_bytes.min(bounds.log_bytes),
+        }
+    }
+
+    /// As what those that it spawns may use at most.
+    pub(crate) fn bounds(self) -> Bounds {
+        let Self { memory_bytes, cpu, resources, log_lines, log_bytes } = self;
+        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, grants: None }
     }
 }
 
@@ -46,6 +70,9 @@ pub(crate) struct MemoryLimiter {
     used_bytes: u64,
     /// Growth was refused while the present message was in hand: the trap that follows is most likely due to it.
     pub(crate) refused: Option<Refused>,
+    /// `limits.resources`, and `play.limits.stack`, which others keep: for reports.
+    pub(crate) most_resources: usize,
+    pub(crate) stack_bytes: usize,
 }
 
 /// What did not grow.
@@ -58,8 +85,9 @@ pub(crate) enum Refused {
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes, used_bytes: 0, refused: None }
+    pub(crate) fn new(limits: &Limits, stack_bytes: usize) -> Self {
+        let (limit_bytes, most_resources) = (limits.memory_bytes, limits.resources);
+        Self { limit_bytes, used_bytes: 0, refused: None, most_resources, stack_bytes }
     }
 
     pub(crate) fn limit_bytes(&self) -> u64 {
@@ -216,15 +244,18 @@ mod tests {
 
     #[test]
     fn limits_within_bounds_are_the_narrower_of_both() {
-        let limits = Limits { memory_bytes: 10, cpu: Duration::from_millis(10) };
-        let bounds = Bounds { memory_bytes: 5, cpu: Duration::from_millis(20), grants: None };
-        assert_eq!(limits.within(&bounds), Limits { memory_bytes: 5, ..limits });
+        let ms = Duration::from_millis;
+        let limits = Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8 };
+        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9, grants: None };
+        let both = Limits { memory_bytes: 5, cpu: ms(10), resources: 5, log_lines: 1, log_bytes: 8 };
+        assert_eq!(limits.within(&bounds), both);
         assert_eq!(limits.within(&Bounds::NONE), limits);
+        assert_eq!(Limits::default().within(&both.bounds()), both);
     }
 
     #[test]
     fn memories_and_tables_count_together() {
-        let mut limiter = MemoryLimiter::new(100);
+        let mut limiter = MemoryLimiter::new(&Limits { memory_bytes: 100, ..Limits::default() }, 0);
         assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));
         assert!(limiter.table_growing(0, 5, None).expect("it never fails"));
         assert_eq!(limiter.refused, None);
@@ -234,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_growth_that_cannot_happen_is_not_counted() {
-        let mut limiter = MemoryLimiter::new(100);
+        let mut limiter = MemoryLimiter::new(&Limits { memory_bytes: 100, ..Limits::default() }, 0);
         for _ in 0..10 {
             assert!(limiter.memory_growing(10, 60, Some(50)).expect("it never fails"));
         }

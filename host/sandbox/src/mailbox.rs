@@ -12,6 +12,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::component::{self, Interface, LoadError, function};
 use crate::limits::Limits;
+use crate::log::LogMeter;
 use crate::output::Output;
 use crate::plugin::{PluginInfo, compile, sha256_hex};
 use crate::sandbox::Shared;
@@ -58,7 +59,8 @@ impl MailboxPlugin {
     /// Makes runs of this plugin for the mailbox of one actor. `limits` are those of one run; the CPU time is that of one
     /// call. What it writes, to either stream, goes to `output` as lines of the actor's standard error.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn PolicyLauncher> {
-        Arc::new(Launcher { plugin: self.inner.clone(), limits, config, output })
+        let log = Arc::new(LogMeter::new(&limits));
+        Arc::new(Launcher { plugin: self.inner.clone(), limits, config, output, log })
     }
 }
 
@@ -68,6 +70,8 @@ struct Launcher {
     limits: Limits,
     config: Config,
     output: Arc<dyn Output>,
+    /// What they write counts together.
+    log: Arc<LogMeter>,
 }
 
 impl PolicyLauncher for Launcher {

@@ -12,6 +12,8 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
+use crate::log::{LeftOut, LogMeter};
+
 /// Where the lines go that actors write. Called on the runtime's workers: it must not block.
 pub trait Output: Send + Sync + 'static {
     /// A line of an actor's standard output without the newline, or a piece of a long one: the last piece of a line
@@ -27,6 +29,10 @@ pub trait Output: Send + Sync + 'static {
     }
     /// One line of an actor's standard error, without the newline. A long one comes as several.
     fn stderr(&self, from: &Address, line: &[u8]);
+    /// More lines than that were written to it, and are left out. Said once for each second.
+    fn left_out(&self, from: &Address, left_out: LeftOut) {
+        tracing::warn!(target: "playhouse", address = %from, "{left_out}");
+    }
 }
 
 /// A longer line is handed over in pieces.
@@ -36,10 +42,11 @@ const TAIL_LINES: usize = 20;
 /// How much of each of them.
 const TAIL_LINE_BYTES: usize = 1 << 10;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Kind {
     Stdout,
-    Stderr,
+    /// Whose lines count together.
+    Stderr(Arc<LogMeter>),
 }
 
 /// One of the two streams of one incarnation. Clones write to the same one.
@@ -117,15 +124,17 @@ impl State {
     }
 
     fn piece(&mut self, piece: &[u8], ends_line: bool) {
-        match self.kind {
+        match &self.kind {
             Kind::Stdout => self.output.stdout(&self.from, piece, ends_line),
-            Kind::Stderr => {
+            Kind::Stderr(meter) => {
                 if self.tail.len() == TAIL_LINES {
                     self.tail.pop_front();
                 }
                 let shown = &piece[..piece.len().min(TAIL_LINE_BYTES)];
                 self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-                self.output.stderr(&self.from, piece);
+                if meter.admit(piece.len(), &self.from, &self.output) {
+                    self.output.stderr(&self.from, piece);
+                }
             }
         }
     }
@@ -134,6 +143,9 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         self.finish();
+        if let Kind::Stderr(meter) = &self.kind {
+            meter.say(&self.from, &*self.output);
+        }
     }
 }
 
@@ -156,11 +168,11 @@ impl StdoutStream for Lines {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Lines {
     async fn ready(&mut self) {
-        let (kind, output) = {
+        let output = {
             let state = self.state();
-            (state.kind, state.output.clone())
+            matches!(state.kind, Kind::Stdout).then(|| state.output.clone())
         };
-        if kind == Kind::Stdout {
+        if let Some(output) = output {
             output.stdout_room().await;
         }
     }
@@ -178,7 +190,7 @@ impl OutputStream for Lines {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let state = self.state();
-        let full = state.kind == Kind::Stdout && state.output.stdout_full();
+        let full = matches!(state.kind, Kind::Stdout) && state.output.stdout_full();
         Ok(if full { 0 } else { LINE_BYTES })
     }
 }
@@ -241,8 +253,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_of_stderr_are_kept_cut_to_size() {
-        let lines = Lines::new(Kind::Stderr, Address::root(), Arc::new(Kept::default()));
+    fn the_last_lines_of_stderr_are_kept_cut_to_size_even_if_they_are_left_out() {
+        let meter = Arc::new(LogMeter::new(&crate::Limits { log_lines: 5, ..crate::Limits::default() }));
+        let lines = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Kept::default()));
         for number in 0..30 {
             lines.state().write(format!("{number} {}\n", "x".repeat(2000)).as_bytes());
         }

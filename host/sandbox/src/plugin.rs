@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher};
+use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
@@ -14,6 +14,7 @@ use crate::facts;
 use crate::grants::{Grants, World};
 use crate::guest::Guest;
 use crate::limits::Limits;
+use crate::log::LogMeter;
 use crate::output::Output;
 use crate::sandbox::Shared;
 
@@ -95,6 +96,12 @@ impl Plugin {
         &self.inner.info
     }
 
+    /// How many incarnations may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]: a kernel that does not
+    /// know of the bound has those fail to start that are too many.
+    pub fn max_instances(&self) -> MaxInstances {
+        self.inner.sandbox.bound()
+    }
+
     /// Makes incarnations of this plugin for one actor, which finds nothing of the world outside.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
         self.launcher_with(Grants::default(), limits, config, output)
@@ -110,7 +117,8 @@ impl Plugin {
         output: Arc<dyn Output>,
     ) -> Arc<dyn Launcher> {
         let world = World::new(grants, &self.inner.sandbox.wire);
-        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config: Arc::new(config), output })
+        let log = Arc::new(LogMeter::new(&limits));
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config: Arc::new(config), output, log })
     }
 }
 
@@ -148,6 +156,8 @@ pub(crate) struct PluginLauncher {
     pub(crate) world: World,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
+    /// What they write to stderr counts together: a crash is no new beginning.
+    pub(crate) log: Arc<LogMeter>,
 }
 
 impl Launcher for PluginLauncher {
@@ -161,11 +171,15 @@ impl Launcher for PluginLauncher {
 
     fn bounds(&self) -> Bounds {
         let grants = self.world.grants.clone();
-        Bounds { memory_bytes: self.limits.memory_bytes, cpu: self.limits.cpu, grants: Some(grants) }
+        Bounds { grants: Some(grants), ..self.limits.bounds() }
     }
 
     fn calls_back(&self) -> bool {
         self.plugin.checked.task_done.is_some()
+    }
+
+    fn gated(&self) -> bool {
+        self.plugin.checked.gate.is_some()
     }
 
     fn watches(&self) -> bool {

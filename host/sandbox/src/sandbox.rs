@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
+use playhouse_kernel::MaxInstances;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -16,6 +17,9 @@ use crate::limits::TICK;
 use crate::mailbox::{self, Desk, MailboxPlugin};
 use crate::plugin::Plugin;
 
+/// The largest component that is loaded, or looked at, by default.
+pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+
 /// How a sandbox is set up.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -26,11 +30,22 @@ pub struct SandboxConfig {
     /// Hands over batches as frames to plugins that can take them. Off, each message is a call of its own: slower,
     /// and otherwise the same, which is what tests and benches switch it off to see. Default: on.
     pub turns: bool,
+    /// Bytes of the stack of each guest, in whole pages. The host's own functions have another half mebibyte. Default:
+    /// 512 KiB.
+    pub stack_bytes: usize,
+    /// The largest component that is loaded. Default: 64 MiB.
+    pub component_bytes: u64,
 }
 
 impl Default for SandboxConfig {
     fn default() -> Self {
-        Self { cache_dir: None, max_instances: 1000, turns: true }
+        Self {
+            cache_dir: None,
+            max_instances: 1000,
+            turns: true,
+            stack_bytes: engine::WASM_STACK_BYTES,
+            component_bytes: COMPONENT_BYTES,
+        }
     }
 }
 
@@ -84,6 +99,8 @@ pub(crate) struct Shared {
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
     pub(crate) turns: bool,
+    pub(crate) stack_bytes: usize,
+    component_bytes: u64,
     allocation: String,
     max_instances: u32,
     /// Fewer than the manifest would admit, for want of memory mappings.
@@ -107,7 +124,7 @@ impl Sandbox {
             );
         }
         let max_instances = wanted.min(most);
-        let (engine, allocation) = engine::running(max_instances)?;
+        let (engine, allocation) = engine::running(max_instances, config.stack_bytes)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker)?;
         let mut mailbox_linker = Linker::new(&engine);
@@ -120,6 +137,8 @@ impl Sandbox {
             wire: Arc::default(),
             clock: Arc::default(),
             turns: config.turns,
+            stack_bytes: config.stack_bytes,
+            component_bytes: config.component_bytes,
             allocation,
             max_instances,
             capped: wanted > most,
@@ -137,18 +156,19 @@ impl Sandbox {
     /// is no regular file or larger than 256 MiB. Takes the compiled code from the cache, or compiles;
     /// that takes up to seconds, so call it where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
-        let wasm = crate::file::read_plugin(file)?;
+        let wasm = crate::file::read_plugin(file, self.shared.component_bytes)?;
         Plugin::load(&self.shared, name, file, &wasm)
     }
 
     /// Loads a plugin from memory. Errors give its name as the file.
     pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        crate::file::check_size(Path::new(name), wasm.len(), self.shared.component_bytes)?;
         Plugin::load(&self.shared, name, Path::new(name), wasm)
     }
 
     /// As [`Sandbox::load`], for a mailbox plugin.
     pub fn load_mailbox(&self, name: &str, file: &Path) -> Result<MailboxPlugin, LoadError> {
-        let wasm = crate::file::read_plugin(file)?;
+        let wasm = crate::file::read_plugin(file, self.shared.component_bytes)?;
         MailboxPlugin::load(&self.shared, name, file, &wasm)
     }
 
@@ -183,6 +203,15 @@ fn tick(sandbox: &Weak<Shared>) {
     }
 }
 
+impl Shared {
+    /// How many incarnations may live at a time, and who says so.
+    pub(crate) fn bound(&self) -> MaxInstances {
+        let key =
+            if self.capped { "the sysctl `vm.max_map_count`" } else { "`max_instances` in the manifest's [play]" };
+        MaxInstances { most: self.max_instances as usize, key: key.to_owned() }
+    }
+}
+
 /// The right of one incarnation to live.
 pub(crate) struct Admission(Arc<Shared>);
 
@@ -195,11 +224,7 @@ impl Admission {
             .try_update(Relaxed, Relaxed, |living| (living < most).then_some(living + 1))
             .map(|_| Self(shared.clone()))
             .map_err(|_| {
-                let key = if shared.capped {
-                    "the sysctl `vm.max_map_count`"
-                } else {
-                    "`max_instances` in the manifest's [play]"
-                };
+                let MaxInstances { key, .. } = shared.bound();
                 format!("{most} instances run already, which is all that {key} admits")
             })
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use playhouse_frame::{FrameError, Op, Reader, Timer};
-use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand};
+use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand, Overrun};
 
 /// Whether more frames for the same batch may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,16 @@ pub(crate) enum BadFrame {
 
 impl From<&BadFrame> for CrashReason {
     fn from(bad: &BadFrame) -> Self {
-        Self::BadFrame { message: bad.to_string() }
+        match bad {
+            BadFrame::NotAllowed(BulkError::Overrun(overrun)) => (*overrun).into(),
+            bad => Self::BadFrame { message: bad.to_string() },
+        }
+    }
+}
+
+impl From<Overrun> for BadFrame {
+    fn from(overrun: Overrun) -> Self {
+        Self::NotAllowed(overrun.into())
     }
 }
 

@@ -68,14 +68,16 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
             let depth = actor.address.as_str().matches('/').count() - 1;
             let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
             let address = format!("{}{}", "  ".repeat(depth), actor.address);
-            let start = if actor.auto_start { "auto" } else { "manual" };
+            let start = actor.settings.start_name();
+            let idle =
+                actor.settings.idle_stop.map_or_else(|| "stay".to_owned(), |after| format!("stop after {after:?}"));
             let instances = actor.instances.to_string();
             let digest = info.sha256[..12].to_owned();
-            vec![address, actor.settings.plugin.clone(), start.into(), instances, digest, hooks]
+            vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, digest, hooks]
         })
         .collect();
     let mut out = format!("{}: fine\n\n", play.name);
-    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "INSTANCES", "SHA256", "HOOKS"], &rows, &[3]));
+    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "SHA256", "HOOKS"], &rows, &[4]));
     if !play.spawnable.is_empty() {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
@@ -155,7 +157,8 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
         .map(|actor| {
             let info = plugins[&actor.settings.plugin].info();
             json!({
-                "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": if actor.auto_start { "auto" } else { "manual" },
+                "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
+                "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
                 "instances": actor.instances, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
@@ -173,6 +176,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let info = plugins[&settings.plugin].info();
             json!({
                 "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
+                "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
                 "sends_to": settings.sends_to_written(),
                 "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,

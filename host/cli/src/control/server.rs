@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use self::complaints::Complaints;
 use self::line::{Line, read_line};
 use super::protocol::{Body, Refusal, Request, Response, decode, encode};
-use super::views::{ActorLine, Tree, fates, state_name};
+use super::views::{ActorLine, Tree, fates};
 use crate::manifest::{Play, nearest};
 
 /// Most connections at once.
@@ -150,17 +150,15 @@ impl Host {
             }
             Request::Stop { address } => {
                 let before = self.kernel.halt(&address).await;
-                self.settle(&address, before, |state| {
-                    !matches!(state, State::Starting | State::Running | State::Stopping | State::BackingOff)
-                })
-                .await
+                self.settle(&address, before, |state| !state.is_up() && !state.is_on_its_way()).await
             }
             Request::Start { address } => {
                 let before = self.kernel.resume(&address).await;
                 if before == Some(State::Ended) {
                     return Err(self.ended(&address).await);
                 }
-                self.settle(&address, before, |state| !matches!(state, State::Starting | State::Stopping)).await
+                let goes = |state| matches!(state, State::Starting | State::Stopping | State::Draining);
+                self.settle(&address, before, |state| !goes(state)).await
             }
             Request::DeadLetters { which, bodies } => Ok(self.letters(which, bodies)),
             Request::DeadLetter { id } => self.letter(&id),
@@ -193,8 +191,7 @@ impl Host {
                 return Err(Refusal::new("refused", "the play is over"));
             };
             if settled(actor.state) || tokio::time::Instant::now() >= until {
-                let before = state_name(before, actor.busy).to_owned();
-                return Ok(Response::Moved { before, now: state_name(actor.state, actor.busy).to_owned() });
+                return Ok(Response::Moved { before: before.name().to_owned(), now: actor.state.name().to_owned() });
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -52,7 +52,7 @@ pub struct ActorLine {
     pub plugin: String,
     /// Another actor spawned it.
     pub spawned: bool,
-    /// See [`state_name`]; that of the instance which is furthest up.
+    /// See [`State::name`]; that of the instance which is furthest up.
     pub state: String,
     /// Those that run side by side on its mailbox.
     pub instances: Vec<InstanceLine>,
@@ -119,7 +119,7 @@ pub struct MailboxPluginLine {
 /// One instance of an actor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InstanceLine {
-    /// See [`state_name`].
+    /// See [`State::name`].
     pub state: String,
     /// Its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
@@ -246,27 +246,13 @@ pub struct Letter {
     pub text: Option<String>,
 }
 
-/// A state in a word or two.
-pub fn state_name(state: State, busy: bool) -> &'static str {
-    match state {
-        State::Down => "down",
-        State::Starting => "starting",
-        State::Running if busy => "running",
-        State::Running => "idle",
-        State::Stopping => "stopping",
-        State::BackingOff => "backing off",
-        State::Stopped => "stopped",
-        State::Ended => "ended",
-    }
-}
-
 impl From<&ActorView> for ActorLine {
     fn from(actor: &ActorView) -> Self {
         Self {
             address: actor.address.to_string(),
             plugin: actor.plugin.clone(),
             spawned: actor.dynamic,
-            state: state_name(actor.state, actor.busy).to_owned(),
+            state: actor.state.name().to_owned(),
             instances: actor.instances.iter().map(InstanceLine::from).collect(),
             incarnation: actor.incarnation,
             restarts: actor.restarts,
@@ -325,7 +311,7 @@ pub fn overflow_name(overflow: Overflow) -> &'static str {
 impl From<&InstanceView> for InstanceLine {
     fn from(instance: &InstanceView) -> Self {
         Self {
-            state: state_name(instance.state, instance.busy).to_owned(),
+            state: instance.state.name().to_owned(),
             incarnation: instance.incarnation,
             restarts: instance.restarts,
             last_crash: instance.last_crash.as_deref().map(CrashView::from),
@@ -336,8 +322,8 @@ impl From<&InstanceView> for InstanceLine {
 impl ActorLine {
     /// How many of its instances are up.
     pub fn up(&self) -> usize {
-        let up = [state_name(State::Running, true), state_name(State::Running, false)];
-        self.instances.iter().filter(|instance| up.contains(&instance.state.as_str())).count()
+        let is_up = |name: &str| State::ALL.iter().any(|state| state.is_up() && state.name() == name);
+        self.instances.iter().filter(|instance| is_up(&instance.state)).count()
     }
 }
 

@@ -64,6 +64,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
+    let limits = found.play_limits(&manifest.play.limits);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
@@ -81,6 +82,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         name: named.unwrap_or_else(|| "play".into()),
         plugins,
         max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
+        limits,
         memory_high: manifest.play.memory_high.unwrap_or(MemoryMark::Share(90)),
         supervision,
         dead_letters,
@@ -190,7 +192,7 @@ impl Found {
             let actor = actor.get_ref();
             let settings = self.settings(&Written::actor(actor), manifest, addresses);
             let instances = instances::of(actor);
-            Some(PlayActor { address: address.clone()?, auto_start: actor.start == Start::Auto, instances, settings })
+            Some(PlayActor { address: address.clone()?, instances, settings })
         });
         sound.collect()
     }
@@ -206,6 +208,14 @@ impl Found {
                 self.add(problem.and_at(first.clone(), "first here").help("leave one of them out"));
             } else {
                 first.insert(name, place);
+            }
+            if let Some(start) = plugin.start.as_ref().filter(|start| *start.get_ref() == Start::Manual) {
+                let problem = Problem::at(start.span(), "what is spawned does not wait for a person", "here");
+                self.add(
+                    problem.help(
+                        "its parent's spawn is the word to start: leave `start` out, or let it be \"on-message\"",
+                    ),
+                );
             }
             let settings = self.settings(&Written::plugin(plugin), manifest, addresses);
             all.push(PlayPlugin { recursive: plugin.recursive, settings });

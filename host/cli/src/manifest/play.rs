@@ -5,7 +5,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, SupervisionSpec};
+use playhouse_kernel::{
+    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
+};
+use playhouse_sandbox::Limits;
 
 use playhouse_sandbox::Grants;
 
@@ -23,6 +26,8 @@ pub struct Play {
     pub plugins: PathBuf,
     /// Most instances at once; none for the sandbox's default.
     pub max_instances: Option<u32>,
+    /// Bounds on plugins, and on what all actors have in common.
+    pub limits: PlayLimits,
     /// How much memory is too much for new messages from outside.
     pub memory_high: MemoryMark,
     /// How the kernel looks after the top actors.
@@ -37,13 +42,20 @@ pub struct Play {
     pub spawnable: Vec<PlayPlugin>,
 }
 
+/// `[play.limits]`.
+#[derive(Debug)]
+pub struct PlayLimits {
+    /// Stack of each instance.
+    pub stack_bytes: usize,
+    /// The largest component that is loaded.
+    pub component_bytes: u64,
+}
+
 /// One actor of a [`Play`].
 #[derive(Debug)]
 pub struct PlayActor {
     /// Where it lives.
     pub address: Address,
-    /// False: it waits for a person.
-    pub auto_start: bool,
     /// How many of it run side by side.
     pub instances: usize,
     /// The rest.
@@ -74,6 +86,10 @@ pub struct Settings {
     pub sends_below: Vec<Address>,
     /// The plugins that it may spawn.
     pub spawns: Vec<String>,
+    /// When it starts.
+    pub start: StartKind,
+    /// Without a message for so long it is passivated.
+    pub idle_stop: Option<Duration>,
     /// Most messages handed over in one call.
     pub batch: usize,
     /// What its code may ask for by name.
@@ -86,12 +102,12 @@ pub struct Settings {
     pub restart: RestartSpec,
     /// How it looks after its children.
     pub supervision: SupervisionSpec,
-    /// Memory of one instance.
-    pub memory_bytes: u64,
-    /// CPU time for one message.
-    pub cpu: Duration,
+    /// What the sandbox measures of each instance.
+    pub limits: Limits,
     /// Wall-clock time for one message.
     pub timeout: Duration,
+    /// Wall-clock time for a whole start.
+    pub start_timeout: Duration,
     /// Largest body it accepts.
     pub message_bytes: usize,
     /// Most children at a time.
@@ -100,10 +116,27 @@ pub struct Settings {
     pub max_timers: usize,
     /// Most watches at a time.
     pub max_watches: usize,
+    /// Most levels of spawned actors below it.
+    pub max_depth: usize,
+    /// Most sends and other effects in one turn.
+    pub max_effects: usize,
+    /// Most bytes sent in one turn.
+    pub max_effect_bytes: usize,
     /// What it may use of the world outside.
     pub grants: Grants,
     /// Variables that it is granted and that the host does not have.
     pub absent_env: Vec<String>,
+}
+
+impl Settings {
+    /// `start` as the manifest writes it.
+    pub fn start_name(&self) -> &'static str {
+        match self.start {
+            StartKind::Auto => "auto",
+            StartKind::OnMessage => "on-message",
+            StartKind::Manual => "manual",
+        }
+    }
 }
 
 /// The plugin that decides about a mailbox.

@@ -34,8 +34,13 @@ pub struct Play {
     /// The folder of the `.wasm` files, relative to the manifest. Example: `plugins = "../plugins"`.
     /// Default: `"plugins"`.
     pub plugins: Option<Spanned<String>>,
-    /// Most instances that live at once, over all actors; at least all `instances` of the actors that start by themselves. Example: `max_instances = 200`. Default: 1000.
+    /// Most instances that live at once, over all actors. One more waits in line until another ends; of those with `idle = "stop"`
+    /// the one that has had nothing to do for longest ends for it at once. At least all `instances` of the actors that start by
+    /// themselves and stay, and one more if there are others. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
+    /// Bounds on plugins, and on what all actors have in common.
+    #[serde(default)]
+    pub limits: PlayLimits,
     /// Actors in a line, each of which may send to the next one: short for a `sends_to` of each. It only goes forward: no actor is in
     /// it twice. Example: `pipeline = ["/split", "/count", "/report"]`. Default: none.
     pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
@@ -49,6 +54,17 @@ pub struct Play {
     /// The store of messages that will not be handled.
     #[serde(default)]
     pub dead_letters: DeadLetters,
+}
+
+/// `[play.limits]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayLimits {
+    /// The largest `.wasm` file that is loaded. Example: `component = "8MiB"`. Default: `"64MiB"`.
+    pub component: Option<ByteSize>,
+    /// Stack of each instance, `"64KiB"` to `"64MiB"`; the host's own functions have another half mebibyte.
+    /// Example: `stack = "2MiB"`. Default: `"512KiB"`.
+    pub stack: Option<Spanned<ByteSize>>,
 }
 
 /// `[play.dead_letters]`. When it is full the oldest letter goes; it stays counted.
@@ -85,13 +101,20 @@ pub struct Actor {
     /// its own, starts, crashes and restarts alone, and has the whole time to stop in turn. With several, messages may
     /// overtake each other, and it has no children. Example: `instances = 4`. Default: 1.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64; with folders or hosts in `grants` 1, since
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1, since
     /// what is done outside cannot be taken back when another message of the batch crashes the actor.
     pub batch: Option<AtLeastOne>,
-    /// `"auto"`, or `"manual"`: it waits for a person's `playhouse start`. Example: `start = "manual"`.
+    /// `"auto"`: with its parent; `"on-message"`: when a message comes for it, which it then finds in its mailbox, and not with
+    /// children of the manifest below it; `"manual"`: it waits for a person's `playhouse start`. Example: `start = "on-message"`.
     /// Default: `"auto"`.
-    #[serde(default)]
-    pub start: Start,
+    pub start: Option<Spanned<Start>>,
+    /// `"stay"`, or `"stop"`: after `idle_after` without a message it is passivated. That is an orderly stop, with its `shutdown`
+    /// hook, and no restart: its instance is gone, its address and its mailbox stay, and the next message makes an instance anew.
+    /// Who has a timer, a watch or a child stays up, so not with children of the manifest below it. Example: `idle = "stop"`.
+    /// Default: `"stay"`.
+    pub idle: Option<Spanned<Idle>>,
+    /// How long, with `idle = "stop"`. Example: `idle_after = "10s"`. Default: `"1m"`.
+    pub idle_after: Option<Spanned<Time>>,
     /// What its code may ask for by name. Numbers and booleans become their text.
     /// Example: `config = { top = "10" }`. Default: `{}`.
     #[serde(default)]
@@ -132,8 +155,14 @@ pub struct Plugin {
     pub recursive: bool,
     /// Refuse the plugin unless the file has this digest. Example: `sha256 = "9f86d081…"`. Default: any file.
     pub sha256: Option<Spanned<String>>,
-    /// Most messages handed over in one call. Example: `batch = 1`. Default: 64; with folders or hosts in `grants` 1.
+    /// Most messages handed over in one call. Example: `batch = 1`. Default: 256; with folders or hosts in `grants` 1.
     pub batch: Option<AtLeastOne>,
+    /// `"auto"`: when it is spawned; `"on-message"`: when a message comes for it. Example: `start = "on-message"`. Default: `"auto"`.
+    pub start: Option<Spanned<Start>>,
+    /// As `idle` of an actor. Example: `idle = "stop"`. Default: `"stay"`.
+    pub idle: Option<Spanned<Idle>>,
+    /// As `idle_after` of an actor. Example: `idle_after = "10s"`. Default: `"1m"`.
+    pub idle_after: Option<Spanned<Time>>,
     /// What its code may ask for by name; what the spawn itself gives goes before. Example: `config = { top = "10" }`.
     /// Default: `{}`.
     #[serde(default)]
@@ -156,14 +185,25 @@ pub struct Plugin {
 }
 
 /// When an actor starts.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
     /// With its parent.
-    #[default]
     Auto,
+    /// When a message comes for it.
+    OnMessage,
     /// When a person says so.
     Manual,
+}
+
+/// What becomes of an actor that has nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Idle {
+    /// Its instance stays.
+    Stay,
+    /// It is passivated.
+    Stop,
 }
 
 /// `[actor.mailbox]`.
@@ -337,15 +377,34 @@ pub struct Limits {
     pub cpu: Option<Spanned<Time>>,
     /// Wall-clock time for one message. Example: `timeout = "1m"`. Default: `"5s"`.
     pub timeout: Option<Spanned<Time>>,
+    /// Wall-clock time for a whole start: making the instance, `init` and `prepare-children`, each of which has no more than
+    /// `timeout` either. Example: `start = "1m"`. Default: `"10s"`.
+    pub start: Option<Spanned<Time>>,
     /// Largest body it accepts, and largest reply it may give; at most `memory`, and at most `"1GiB"`.
     /// Example: `message = "64KiB"`. Default: `"1MiB"`.
     pub message: Option<Spanned<ByteSize>>,
     /// Most children at a time, those of the manifest included. Example: `children = 10000`. Default: 1024.
     pub children: Option<AtLeastOne>,
+    /// Most levels of spawned actors below it, 1 to 16: with 1, its children spawn nobody. Example: `depth = 2`. Default: 16.
+    pub depth: Option<Spanned<AtLeastOne>>,
     /// Most timers at a time. Example: `timers = 16`. Default: 1024.
     pub timers: Option<AtLeastOne>,
     /// Most watches of other actors at a time. Example: `watches = 16`. Default: 1024.
     pub watches: Option<AtLeastOne>,
+    /// Most that one turn may do: messages sent, children, timers and watches made and ended. One more is a crash with the
+    /// reason `limit`. Example: `effects = 100`. Default: 65536.
+    pub effects: Option<AtLeastOne>,
+    /// Most bytes of the messages that one turn sends, and of those that its timers hold at a time. One more is a crash with
+    /// the reason `limit`. Example: `effect_bytes = "1MiB"`. Default: `"16MiB"`.
+    pub effect_bytes: Option<ByteSize>,
+    /// Most open resources of the host's: streams, files, pollables. One more is a crash with the reason `limit`.
+    /// Example: `resources = 64`. Default: 1024.
+    pub resources: Option<AtLeastOne>,
+    /// Most lines on its standard error each second. The rest of the second is left out, counted, and said once.
+    /// Example: `log_lines = 50`. Default: 1000.
+    pub log_lines: Option<AtLeastOne>,
+    /// Most bytes of those each second. Example: `log_bytes = "64KiB"`. Default: `"1MiB"`.
+    pub log_bytes: Option<ByteSize>,
     /// Most HTTP requests at a time, each until its response is dropped. Example: `requests = 4`. Default: 16.
     pub requests: Option<AtLeastOne>,
 }

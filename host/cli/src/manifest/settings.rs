@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec};
+use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind};
+use playhouse_sandbox::{Limits, SandboxConfig};
 use toml::Spanned;
 
-use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, near_address};
+use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory, near_address};
 use super::mailbox;
-use super::play::Settings;
+use super::play::{PlayLimits, Settings};
 use super::problem::{Problem, nearest};
-use super::schema::{self, Manifest, RestartKind};
-use super::units::{AtLeastOne, ByteSize, Text};
+use super::schema::{self, Idle, Manifest, RestartKind, Start};
+use super::units::{AtLeastOne, ByteSize, Text, Time};
 
 /// What a 32-bit WebAssembly memory can hold.
 const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
+/// A guest's own stack.
+const LEAST_STACK: ByteSize = ByteSize(64 << 10);
+const MOST_STACK: ByteSize = ByteSize(64 << 20);
 /// A body is copied a few times on its way.
 const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
 
@@ -25,6 +29,9 @@ pub(super) struct Written<'a> {
     sends_to: &'a [Spanned<String>],
     spawns: &'a [Spanned<String>],
     sha256: Option<&'a Spanned<String>>,
+    start: Option<&'a Spanned<Start>>,
+    idle: Option<&'a Spanned<Idle>>,
+    idle_after: Option<&'a Spanned<Time>>,
     batch: Option<AtLeastOne>,
     config: &'a BTreeMap<String, Text>,
     mailbox: &'a schema::Mailbox,
@@ -41,6 +48,9 @@ impl<'a> Written<'a> {
             sends_to: &actor.sends_to,
             spawns: &actor.spawns,
             sha256: actor.sha256.as_ref(),
+            start: actor.start.as_ref(),
+            idle: actor.idle.as_ref(),
+            idle_after: actor.idle_after.as_ref(),
             batch: actor.batch,
             config: &actor.config,
             mailbox: &actor.mailbox,
@@ -57,6 +67,9 @@ impl<'a> Written<'a> {
             sends_to: &plugin.sends_to,
             spawns: &plugin.spawns,
             sha256: plugin.sha256.as_ref(),
+            start: plugin.start.as_ref(),
+            idle: plugin.idle.as_ref(),
+            idle_after: plugin.idle_after.as_ref(),
             batch: plugin.batch,
             config: &plugin.config,
             mailbox: &plugin.mailbox,
@@ -87,21 +100,68 @@ impl Found {
             sends_to,
             sends_below,
             spawns,
-            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 64 }, |n| n.0 as usize),
+            start: match written.start.map(Spanned::get_ref) {
+                None | Some(Start::Auto) => StartKind::Auto,
+                Some(Start::OnMessage) => StartKind::OnMessage,
+                Some(Start::Manual) => StartKind::Manual,
+            },
+            idle_stop: self.idle_stop(written),
+            batch: written.batch.map_or(if grants.reach_outside() { 1 } else { 256 }, |n| n.0 as usize),
             config: texts(Some(written.config)),
             mailbox: mailbox::bounds(written.mailbox),
             mailbox_plugin: self.mailbox_plugin(written.mailbox),
             restart,
             supervision,
-            memory_bytes,
-            cpu: self.above_zero(limits.cpu.as_ref(), "limits.cpu", Duration::from_millis(100)),
+            limits: self.measured(limits, memory_bytes),
+            start_timeout: self.above_zero(limits.start.as_ref(), "limits.start", Duration::from_secs(10)),
             timeout: self.above_zero(limits.timeout.as_ref(), "limits.timeout", Duration::from_secs(5)),
             message_bytes,
             max_children: at_most(limits.children),
             max_timers: at_most(limits.timers),
             max_watches: at_most(limits.watches),
+            max_depth: self.depth(limits.depth.as_ref()),
+            max_effects: limits.effects.map_or(65_536, |n| n.0 as usize),
+            max_effect_bytes: limits.effect_bytes.map_or(16 << 20, in_memory),
             absent_env: absent(&written.grants.env),
             grants,
+        }
+    }
+
+    /// Those that the sandbox looks after.
+    fn measured(&mut self, written: &schema::Limits, memory_bytes: u64) -> Limits {
+        let default = Limits::default();
+        Limits {
+            memory_bytes,
+            cpu: self.above_zero(written.cpu.as_ref(), "limits.cpu", default.cpu),
+            resources: written.resources.map_or(default.resources, |n| n.0 as usize),
+            log_lines: written.log_lines.map_or(default.log_lines, |n| n.0.into()),
+            log_bytes: written.log_bytes.map_or(default.log_bytes, |size| size.0),
+        }
+    }
+
+    fn depth(&mut self, written: Option<&Spanned<AtLeastOne>>) -> usize {
+        let Some(written) = written else { return kernel::MAX_SEGMENTS };
+        let depth = written.get_ref().0 as usize;
+        if depth > kernel::MAX_SEGMENTS {
+            let (what, most) = (format!("`limits.depth` is {depth}"), kernel::MAX_SEGMENTS);
+            let problem = Problem::at(written.span(), what, format!("it must be at most {most}"));
+            self.add(problem.help(format!("no address has more than {most} segments")));
+        }
+        depth
+    }
+
+    pub(super) fn play_limits(&mut self, written: &schema::PlayLimits) -> PlayLimits {
+        let default = SandboxConfig::default();
+        let why = "each of `max_instances` stacks takes address space";
+        self.at_most(written.stack.as_ref(), "play.limits.stack", MOST_STACK, why);
+        if let Some(small) = written.stack.as_ref().filter(|size| *size.get_ref() < LEAST_STACK) {
+            let what = format!("`play.limits.stack` is under {LEAST_STACK}");
+            let problem = Problem::at(small.span(), what, format!("it must be at least \"{LEAST_STACK}\""));
+            self.add(problem.help("a component needs some of it before its actor's own code runs"));
+        }
+        PlayLimits {
+            stack_bytes: written.stack.as_ref().map_or(default.stack_bytes, |size| in_memory(*size.get_ref())),
+            component_bytes: written.component.map_or(default.component_bytes, |size| size.0),
         }
     }
 
@@ -268,6 +328,20 @@ impl Found {
         let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
         let what = format!("`{key}` is over {most}");
         self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
+    }
+
+    /// `idle_after`, where `idle` wants it.
+    fn idle_stop(&mut self, written: &Written<'_>) -> Option<Duration> {
+        let after = self.above_zero(written.idle_after, "idle_after", Duration::from_mins(1));
+        if written.idle.is_some_and(|idle| *idle.get_ref() == Idle::Stop) {
+            return Some(after);
+        }
+        if let Some(after) = written.idle_after {
+            let problem =
+                Problem::at(after.span(), "`idle_after` without `idle = \"stop\"`", "nothing happens after it");
+            self.add(problem.help("add idle = \"stop\", or leave `idle_after` out"));
+        }
+        None
     }
 
     pub(super) fn backoff(&mut self, written: &schema::Backoff, default: kernel::Backoff) -> kernel::Backoff {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{ActorView, Kernel, State};
+use playhouse_kernel::{ActorView, Kernel};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::console::Console;
@@ -73,7 +73,7 @@ async fn look(kernel: &Kernel) -> Option<String> {
 }
 
 fn is_up(actor: &ActorView) -> bool {
-    matches!(actor.state, State::Starting | State::Running | State::Stopping | State::BackingOff)
+    actor.state.is_up() || actor.state.is_on_its_way()
 }
 
 fn shown(actor: &ActorView) -> String {

@@ -40,6 +40,7 @@ impl Hand {
             });
         }
         for &route in &routes {
+            self.admit(body.len())?;
             self.send(route, body);
         }
         Ok(routes.len())

@@ -8,13 +8,10 @@ use std::time::Duration;
 use playhouse_frame::HEADER_BYTES;
 
 use super::effects::{CHOSEN_HERE, Effect};
-use super::{Failure, Hand, Outcome};
+use super::{Failure, Hand, Outcome, Overrun};
 use crate::address::Address;
 use crate::ask::SendError;
 use crate::message::ReplyToken;
-
-/// Sends recorded and not yet committed. A send takes more room here than in the bytes that ask for it.
-const MAX_SENDS: usize = 1 << 20;
 
 /// Somebody to send to, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +43,9 @@ pub enum BulkError {
         /// The number.
         route: u32,
     },
-    /// More sends and other effects than fit.
-    #[error("it sends more than {MAX_SENDS} messages before a commit")]
-    TooManySends,
+    /// More than its limits allow.
+    #[error("it asks for more than {0}")]
+    Overrun(#[from] Overrun),
     /// The child was not reserved by this message, or comes into being twice.
     #[error("it spawns the child of route {route}, which its message has not reserved, or spawned already")]
     NotReserved {
@@ -148,8 +145,15 @@ impl Hand {
 
     /// Records what `read` finds in `bytes`, which are kept: what is sent lies in them as it will lie in mailboxes. After an
     /// error the incarnation is to end as a crash.
-    pub fn record<E>(&mut self, bytes: Vec<u8>, read: impl FnOnce(&mut Bulk<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub fn record<E: From<Overrun>>(
+        &mut self,
+        bytes: Vec<u8>,
+        read: impl FnOnce(&mut Bulk<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let base = self.bytes.len();
+        if base > 0 {
+            self.admit_more(base + bytes.len())?;
+        }
         if base == 0 {
             self.bytes = bytes;
         } else {
@@ -198,9 +202,7 @@ impl Bulk<'_> {
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
-        if self.hand.recorded == MAX_SENDS {
-            return Err(BulkError::TooManySends);
-        }
+        self.hand.admit(bytes)?;
         let envelope = self.hand.caused_envelope(ReplyToken::NONE);
         let (from, to) = (self.base + body.start - HEADER_BYTES, self.base + body.end);
         self.hand.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
@@ -225,20 +227,19 @@ impl Bulk<'_> {
 
     /// Records that a child comes into being, which [`Hand::reserve`] gave this number for the message in hand.
     pub fn spawn(&mut self, route: u32) -> Result<(), BulkError> {
-        self.effect()?;
-        if self.hand.record_spawn(route as usize) { Ok(()) } else { Err(BulkError::NotReserved { route }) }
+        self.in_hand()?;
+        if self.hand.record_spawn(route as usize)? { Ok(()) } else { Err(BulkError::NotReserved { route }) }
     }
 
     /// Records that a child which this actor spawned stops.
     pub fn stop(&mut self, route: u32) -> Result<(), BulkError> {
-        self.effect()?;
+        self.in_hand()?;
         let index = route as usize;
         let child = &self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
         if !self.hand.has_spawned(child) || child.is_reserved() && !self.hand.will_be_there(index) {
             return Err(BulkError::NotSpawned { route });
         }
-        self.hand.push_effect(Effect::Stop { route: index });
-        Ok(())
+        Ok(self.hand.push_effect(Effect::Stop { route: index })?)
     }
 
     /// Records a timer; `again`: it tells more than once. `body`: where it lies in the bytes that are read.
@@ -250,7 +251,7 @@ impl Bulk<'_> {
         again: bool,
         body: Range<usize>,
     ) -> Result<(), BulkError> {
-        self.effect()?;
+        self.in_hand()?;
         let index = route as usize;
         let sender = self.hand.cause().sender;
         let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
@@ -269,20 +270,15 @@ impl Bulk<'_> {
             return Err(BulkError::TooManyTimers { most });
         }
         self.hand.effects.last_given = id;
+        self.hand.admit_timer(bytes)?;
         self.hand.push_timer((index, id, wait, again), self.base + body.start, self.base + body.end);
         Ok(())
     }
 
     /// Records that a timer does not tell any more; one that there is not is left alone.
     pub fn cancel(&mut self, id: u64) -> Result<(), BulkError> {
-        self.effect()?;
-        self.hand.push_effect(Effect::Cancel { id });
-        Ok(())
-    }
-
-    fn effect(&self) -> Result<(), BulkError> {
         self.in_hand()?;
-        if self.hand.recorded == MAX_SENDS { Err(BulkError::TooManySends) } else { Ok(()) }
+        Ok(self.hand.push_effect(Effect::Cancel { id })?)
     }
 
     /// Ends so many messages, from the one in hand on, without a reply.

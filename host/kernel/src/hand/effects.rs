@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Hand, Route};
+use super::{Hand, Hook, Overrun, Route};
 use crate::actor::Actor;
 use crate::address::Address;
 use crate::ask::SendError;
@@ -21,6 +21,8 @@ use crate::timers::{Timer, Timers};
 
 /// The ids of timers that the hand chooses begin here; those that the code chooses end before.
 pub(super) const CHOSEN_HERE: u64 = 1 << 63;
+/// Keys and values of the config that a spawn gives.
+pub(super) const CONFIG_BYTES: usize = 64 << 10;
 /// No timer tells more often.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
@@ -59,6 +61,7 @@ pub(super) enum Effect {
         id: u64,
         wait: Duration,
         again: bool,
+        bytes: usize,
         envelope: Envelope,
     },
     Cancel {
@@ -92,8 +95,9 @@ pub(super) struct Effects {
     /// The watches of this incarnation, those in the queue included.
     watches: BTreeSet<u64>,
     last_watch: u64,
-    /// Timers in the queue.
+    /// Timers in the queue, and what they are to tell.
     timers: usize,
+    timer_bytes: usize,
     /// The last id of each kind.
     pub(super) last_given: u64,
     last_chosen: u64,
@@ -107,7 +111,10 @@ impl Effects {
     fn drop_last(&mut self, count: usize) {
         for effect in self.queue.drain(self.queue.len() - count..) {
             match effect {
-                Effect::Timer { .. } => self.timers -= 1,
+                Effect::Timer { bytes, .. } => {
+                    self.timers -= 1;
+                    self.timer_bytes -= bytes;
+                }
                 Effect::Watch { id, .. } => drop(self.watches.remove(&id)),
                 _ => {}
             }
@@ -125,7 +132,7 @@ impl Hand {
     pub fn spawn(&mut self, name: &str, plugin: &str, config: Config) -> Result<(), SpawnError> {
         let message = self.current();
         let route = self.reserve_for(name, plugin, config, message)?;
-        self.record_spawn(route);
+        self.record_spawn(route)?;
         Ok(())
     }
 
@@ -143,10 +150,17 @@ impl Hand {
         config: Config,
         message: Option<usize>,
     ) -> Result<usize, SpawnError> {
+        if self.hook == Some(Hook::Shutdown) {
+            // Also when nobody told it to: it is being passivated.
+            return Err(SpawnError::Stopping(self.address().clone()));
+        }
         if let Ok(address) = self.address().child(name)
             && self.reserved_at(&address).is_some()
         {
             return Err(SpawnError::Duplicate(address));
+        }
+        if config.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > CONFIG_BYTES {
+            self.too_far(Overrun::Config)?;
         }
         let reserved = self.effects.reserved.iter().filter(|child| child.adopts.is_none()).count();
         let adopting = self.hook.is_some();
@@ -162,25 +176,24 @@ impl Hand {
     }
 
     /// The message in hand says that a child it has reserved comes into being; false when it has not, or has said so.
-    pub(super) fn record_spawn(&mut self, route: usize) -> bool {
+    pub(super) fn record_spawn(&mut self, route: usize) -> Result<bool, Overrun> {
         let message = self.current();
         let of_message =
             |child: &&mut Reservation| (child.route, child.message, child.recorded) == (route, message, false);
-        let Some(child) = self.effects.reserved.iter_mut().find(of_message) else { return false };
+        let Some(child) = self.effects.reserved.iter_mut().find(of_message) else { return Ok(false) };
         child.recorded = true;
         let effect = match child.adopts.clone() {
             Some(launcher) => Effect::Adopt { route, launcher },
             None => Effect::Spawn { route },
         };
-        self.push_effect(effect);
-        true
+        self.push_effect(effect)?;
+        Ok(true)
     }
 
     /// Records that a child stops and is gone. `child` is its name or its address.
     pub fn stop(&mut self, child: &str) -> Result<(), StopError> {
         let route = self.child_route(child)?;
-        self.push_effect(Effect::Stop { route });
-        Ok(())
+        Ok(self.push_effect(Effect::Stop { route })?)
     }
 
     /// The number for [`super::Bulk::stop`] of a child that this actor spawned.
@@ -231,7 +244,7 @@ impl Hand {
 
     /// Records that a timer of this incarnation does not tell any more.
     pub fn cancel(&mut self, id: u64) {
-        self.push_effect(Effect::Cancel { id });
+        let _ = self.push_effect(Effect::Cancel { id });
     }
 
     /// What the message in hand tells about an actor that this one watches; none for an ordinary message.
@@ -263,16 +276,16 @@ impl Hand {
         if self.effects.watches.len() >= most {
             return Err(WatchError::TooManyWatches { actor: from, most });
         }
-        self.effects.last_watch += 1;
-        let id = self.effects.last_watch;
+        let id = self.effects.last_watch + 1;
+        self.push_effect(Effect::Watch { id, address: to })?;
+        self.effects.last_watch = id;
         self.effects.watches.insert(id);
-        self.push_effect(Effect::Watch { id, address: to });
         Ok(id)
     }
 
     /// Records that a watch of this incarnation ends. A notice that is in the mailbox by then still comes.
     pub fn unwatch(&mut self, id: u64) {
-        self.push_effect(Effect::Unwatch { id });
+        let _ = self.push_effect(Effect::Unwatch { id });
     }
 
     /// Whether a notice is for this incarnation. The last one of a watch makes room for another.
@@ -293,6 +306,7 @@ impl Hand {
         if let (0, most) = self.timer_room() {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
+        self.admit_timer(body.len()).map_err(SendError::from)?;
         let id = CHOSEN_HERE + self.effects.last_chosen;
         self.effects.last_chosen += 1;
         let from = self.bytes.len();
@@ -314,8 +328,10 @@ impl Hand {
         self.route_to(self.actor.clone(), granted)
     }
 
-    pub(super) fn push_effect(&mut self, effect: Effect) {
+    pub(super) fn push_effect(&mut self, effect: Effect) -> Result<(), Overrun> {
+        self.admit(0)?;
         self.push_effect_at(effect, 0, 0);
+        Ok(())
     }
 
     fn push_effect_at(&mut self, effect: Effect, from: usize, to: usize) {
@@ -327,8 +343,14 @@ impl Hand {
     pub(super) fn push_timer(&mut self, timer: (usize, u64, Duration, bool), from: usize, to: usize) {
         let (route, id, wait, again) = timer;
         let envelope = self.caused_envelope(crate::ReplyToken::NONE);
-        self.push_effect_at(Effect::Timer { route, id, wait, again, envelope }, from, to);
+        self.push_effect_at(Effect::Timer { route, id, wait, again, bytes: to - from, envelope }, from, to);
         self.effects.timers += 1;
+        self.effects.timer_bytes += to - from;
+    }
+
+    /// Bytes that its timers are to tell, those that are not set yet included.
+    pub(super) fn timer_bytes(&self) -> usize {
+        self.effects.timer_bytes + self.effects.set.as_ref().map_or(0, Timers::bytes)
     }
 
     /// The route of the child that will have this address.
@@ -369,8 +391,9 @@ impl Hand {
                 self.world.adopt(&self.routes[route].target, launcher, self.incarnation);
             }
             Effect::Stop { route } => self.world.dismiss(&self.routes[route].target),
-            Effect::Timer { route, id, wait, again, envelope } => {
+            Effect::Timer { route, id, wait, again, bytes, envelope } => {
                 self.effects.timers -= 1;
+                self.effects.timer_bytes -= bytes;
                 if self.effects.ended {
                     return;
                 }
@@ -400,6 +423,14 @@ impl Hand {
                 }
             }
         }
+    }
+
+    /// Whether something is still to come for this incarnation alone, or depends on it: a timer, a watch, a child.
+    pub(crate) fn is_attached(&self) -> bool {
+        let effects = &self.effects;
+        effects.set.as_ref().is_some_and(|set| set.len() > 0)
+            || !effects.watches.is_empty()
+            || !self.actor.children.lock().is_empty()
     }
 
     fn watcher(&self) -> Watcher {

@@ -1,19 +1,26 @@
 //! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply, and such a
 //! one is only counted.
 
-use super::Outcome;
+use super::{Failure, Hand, Outcome};
 
 #[derive(Default)]
 pub(super) struct Outcomes {
     messages: usize,
     /// The outcomes that are more than that, by the index of their message.
     notable: Vec<(usize, Outcome)>,
+    /// Of their replies.
+    bytes: usize,
 }
 
 impl Outcomes {
     /// Finished messages.
     pub(super) fn len(&self) -> usize {
         self.messages
+    }
+
+    /// Bytes of the replies among them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -24,6 +31,9 @@ impl Outcomes {
     pub(super) fn push(&mut self, index: usize, outcome: Option<Outcome>) {
         self.messages += 1;
         if let Some(outcome) = outcome {
+            if let Outcome::Done(Some(reply)) = &outcome {
+                self.bytes += reply.len();
+            }
             self.notable.push((index, outcome));
         }
     }
@@ -40,12 +50,23 @@ impl Outcomes {
 
     /// Takes out all; the room they took stays.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
-        self.messages = 0;
+        (self.messages, self.bytes) = (0, 0);
         self.notable.drain(..)
     }
 
     pub(super) fn clear(&mut self) {
-        self.messages = 0;
+        (self.messages, self.bytes) = (0, 0);
         self.notable.clear();
+    }
+}
+
+impl Hand {
+    pub(super) fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
+        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
+        if bytes <= limit_bytes {
+            return Ok(());
+        }
+        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
+        Err(Failure::Reject(text))
     }
 }

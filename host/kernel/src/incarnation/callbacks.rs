@@ -16,7 +16,7 @@ impl Incarnation {
         loop {
             let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
             let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
-            let told = self.hook(behavior, Hook::TaskDone, |behavior| {
+            let told = self.hook(behavior, Hook::TaskDone, None, |behavior| {
                 behavior.hand().set_in_call(done.len());
                 let (done, heard) = (done.clone(), heard.clone());
                 Box::pin(async move {

@@ -1,8 +1,9 @@
 //! The supervisor's word to each lane, and how a lane hears it: when it looks for messages, or while it does something else.
+//! And lanes that have no incarnation to hear anything.
 
 use std::task::{Context, Poll, Waker};
 
-use super::{Mailbox, Signal, bit, remember};
+use super::{Mailbox, Seat, Signal, bit, remember};
 
 impl Mailbox {
     /// The supervisor's word to a lane that looks into its backlog first.
@@ -45,17 +46,45 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// Tells the lane's incarnation. A word never softens one before it; `Run` is for the next incarnation.
+    /// The lane gets an incarnation.
+    pub(crate) fn begin(&self, lane: usize) {
+        let mut inner = self.inner.lock();
+        inner.idle &= !bit(lane);
+        inner.passivated &= !bit(lane);
+        inner.seats[lane] = Seat { nudged: inner.seats[lane].nudged, ..Seat::new() };
+    }
+
+    /// The lane has no incarnation until a message comes, which calls `waker`. False when messages wait already; with `since`,
+    /// when one was let in after there had been so many.
+    pub(crate) fn sleep(&self, lane: usize, waker: Waker, since: Option<u64>) -> bool {
+        let mut inner = self.inner.lock();
+        let nudged = std::mem::take(&mut inner.seats[lane].nudged);
+        let news = match since {
+            Some(since) => inner.accepted != since,
+            None => inner.waiting() > 0 || nudged,
+        };
+        if news {
+            return false;
+        }
+        if inner.waiting() == 0 {
+            // No memory of busier days.
+            inner.log.shrink();
+            inner.blocked.shrink_to_fit();
+        }
+        inner.seats[lane].wants = 0;
+        inner.seats[lane].consumer = Some(waker);
+        inner.idle |= bit(lane);
+        inner.passivated |= bit(lane);
+        true
+    }
+
+    /// Tells the lane's incarnation. A word never softens one before it.
     pub(crate) fn set_signal(&self, lane: usize, signal: Signal) {
         let wakers = {
             let mut inner = self.inner.lock();
             inner.idle &= !bit(lane);
             let seat = &mut inner.seats[lane];
-            if signal == Signal::Run {
-                (seat.signal, seat.done) = (signal, false);
-            } else {
-                seat.signal = signal.max(seat.signal);
-            }
+            seat.signal = signal.max(seat.signal);
             [seat.consumer.take(), seat.watcher.take()]
         };
         wakers.into_iter().flatten().for_each(Waker::wake);

@@ -1,5 +1,6 @@
 //! A mailbox with several lanes, against a model: who sleeps, who was woken, who is busy.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Wake;
@@ -189,4 +190,25 @@ fn a_nudge_is_not_lost_on_a_lane_that_is_about_to_sleep() {
     assert!(model.lanes[1].1.rang.load(Ordering::Relaxed), "it looks again, into its backlog first");
     model.look(1, Then::Takes(1));
     assert!(!model.lanes[1].1.rang.load(Ordering::Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lets_a_sender_in_and_leaves_messages_says_so() {
+    let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
+    let mailbox = Mailbox::new(Address::root(), spec, None, 1);
+    let fill = |room: &mut Room<'_>| while room.put(&ENVELOPE, &[]) {};
+    mailbox.push(fill).expect("it is open");
+    let place = mailbox.queue_up();
+    let cx = &mut Context::from_waker(Waker::noop());
+    let mut waits = std::pin::pin!(place.push(0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
+    assert!(waits.as_mut().poll(cx).is_pending());
+    let take = |most| {
+        let mut batch = Batch::default();
+        mailbox.poll_take(0, &mut Context::from_waker(Waker::noop()), most, usize::MAX, false, &mut batch)
+    };
+    assert_eq!(take(3), Poll::Ready(Took::Messages { shared: true }), "the sender can go on beside it");
+    assert_eq!(take(1), Poll::Ready(Took::Messages { shared: false }), "nothing is left");
+    assert_eq!(waits.as_mut().poll(cx), Poll::Ready(Ok(Vec::new())));
+    assert_eq!(mailbox.len(), 4);
+    assert_eq!(take(3), Poll::Ready(Took::Messages { shared: false }), "nobody waits");
 }

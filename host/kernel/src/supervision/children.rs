@@ -37,7 +37,7 @@ impl Tree {
     pub(super) fn dismiss(&mut self, node: Node) {
         let parent = self.parent(node);
         match self.nodes[node].phase {
-            Phase::Down | Phase::BackingOff | Phase::Consulting(_) => {
+            Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
                 self.finish(node, Over::ForGood);
                 self.turn_over(parent, node);
             }

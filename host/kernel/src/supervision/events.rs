@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{Backoff, RestartKind, SupervisionSpec};
+use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
 
 /// An actor's place in the tree. A place that was freed is used again, but never under the same name: what is
 /// said of a node that is gone reaches nobody else.
@@ -36,8 +36,8 @@ pub struct NodeSpec {
     pub backoff: Backoff,
     /// How it looks after its own children.
     pub supervision: SupervisionSpec,
-    /// False: a person must start it.
-    pub auto_start: bool,
+    /// When it is started first.
+    pub start: StartKind,
     /// Its parent spawned it while it ran. A dynamic actor that ended for good is forgotten; one from the plan
     /// keeps its place and comes back with its parent.
     pub dynamic: bool,
@@ -58,6 +58,10 @@ pub enum Ended {
     Exited,
     /// Because it was told to.
     Stopped,
+    /// By itself, in order, since it had nothing to do: it is passivated. Who has children does not.
+    Idle,
+    /// Its gate did not let it start: no failure. To be asked again after this time, or only when a message comes.
+    Refused(Option<Duration>),
 }
 
 /// What a parent wants done about a child that failed.
@@ -88,6 +92,8 @@ pub enum Event {
     Adopted(Node),
     /// The parent stops a child for good.
     Dismiss(Node),
+    /// A message came for one that is passivated or waits for its gate.
+    Wanted(Node),
     /// The answer to [`Action::Consult`].
     Directive {
         /// Who failed.
@@ -158,6 +164,10 @@ pub enum Action {
     /// It is gone, and so is its node: it leaves the registry, its mailbox closes. Nothing of it runs any more;
     /// those below it were forgotten before.
     Forget(Node),
+    /// It has no incarnation until a message comes: say [`Event::Wanted`] then, and at once if messages wait already.
+    Passivated(Node),
+    /// Its gate did not let it start: say [`Event::Wanted`] when a message comes that was not there when it was asked.
+    Waiting(Node),
     /// This child failed and will be started after this pause, which begins when the siblings that restart with
     /// it are down.
     RestartIn {
@@ -194,23 +204,75 @@ pub enum Action {
     Over(bool),
 }
 
-/// What people see of an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What people see of an actor. In order: of several instances the first in this list counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Not started yet, or its parent is down.
-    Down,
-    /// Coming up.
-    Starting,
-    /// Up.
+    /// Up, with messages in hand or waiting. The tree knows no messages: to it, who is idle runs as well.
     Running,
+    /// Up, with nothing to do.
+    Idle,
+    /// Coming up, or about to: there is no room for another instance yet.
+    Starting,
+    /// Going down for good: it handles what waits first.
+    Draining,
     /// Going down.
     Stopping,
     /// Waits before a restart: for a pause to pass, for siblings to stop, or for its parent's directive.
     BackingOff,
+    /// Its gate did not let it start: it is asked again when a message comes, or when the time passed that it gave.
+    Waiting,
+    /// It has no instance: the next message makes one.
+    Passivated,
+    /// Not started yet, or its parent is down.
+    Down,
     /// A person stopped it, or it waits for a person's first start.
     Stopped,
     /// It ended and is not started again.
     Ended,
+}
+
+impl State {
+    /// All there are, in their order.
+    pub const ALL: [Self; 11] = [
+        Self::Running,
+        Self::Idle,
+        Self::Starting,
+        Self::Draining,
+        Self::Stopping,
+        Self::BackingOff,
+        Self::Waiting,
+        Self::Passivated,
+        Self::Down,
+        Self::Stopped,
+        Self::Ended,
+    ];
+
+    /// Its name, as in `wit/actor.wit` and wherever a person or a machine reads it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Idle => "idle",
+            Self::Starting => "starting",
+            Self::Draining => "draining",
+            Self::Stopping => "stopping",
+            Self::BackingOff => "backing-off",
+            Self::Waiting => "waiting",
+            Self::Passivated => "passivated",
+            Self::Down => "down",
+            Self::Stopped => "stopped",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// It is up: it handles messages as they come.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Idle)
+    }
+
+    /// It will be in another state by itself.
+    pub fn is_on_its_way(self) -> bool {
+        matches!(self, Self::Starting | Self::Draining | Self::Stopping | Self::BackingOff)
+    }
 }
 
 /// An actor as people see it.

@@ -114,8 +114,7 @@ impl Tree {
         let now = self.now;
         let entry = &mut self.nodes[child];
         let backoff = entry.spec.backoff;
-        let stable = entry.up_since.is_some_and(|since| now.saturating_sub(since) >= backoff.max);
-        entry.in_a_row = if stable { 1 } else { entry.in_a_row.saturating_add(1) };
+        entry.in_a_row = if entry.was_stable(now) { 1 } else { entry.in_a_row.saturating_add(1) };
         entry.restarts += 1;
         let ceiling = backoff.ceiling(entry.in_a_row);
         let pause = self.jitter(ceiling);

@@ -1,5 +1,5 @@
 //! Supervision: who runs, who restarts, who gives up. `tree` decides, and is pure, with its rules in the rooms
-//! `turns`, `starts`, `stops`, `failures`, `children` and `people`; `task` carries out; `events` holds the words
+//! `turns`, `starts`, `stops`, `failures`, `children`, `rest` and `people`; `task` carries out; `events` holds the words
 //! between them, `node` what the tree remembers of each actor, `slots` where.
 
 mod children;
@@ -7,6 +7,7 @@ pub mod events;
 mod failures;
 mod node;
 mod people;
+mod rest;
 mod slots;
 mod starts;
 mod stops;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::plan::StartKind;
 use crate::supervision::events::{Node, NodeSpec};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub(super) enum Phase {
     BackingOff,
     /// Its parent is asked what to do.
     Consulting(After),
+    /// It had nothing to do, or has not had yet: the next message starts it.
+    Passivated,
+    /// Its gate did not let it start: until its timer, or a message.
+    Waiting,
 }
 
 /// What follows once a node and all below it are down.
@@ -116,6 +121,12 @@ pub(super) struct Entry {
     pub(super) was_up: bool,
     /// It crashed while its children went down.
     pub(super) crashed: bool,
+    /// Passivated, or waiting for its gate, it is to start: only others keep it from that.
+    pub(super) wanted: bool,
+    /// How often its gate did not let it start, in a row.
+    pub(super) refusals: u32,
+    /// Its gate is not asked again before.
+    pub(super) asked_again: Duration,
     /// Since when this incarnation and its children are up.
     pub(super) up_since: Option<Duration>,
     /// Failures without a stable spell between them.
@@ -138,13 +149,16 @@ impl Entry {
             turns: None,
             alive: false,
             incarnation: 0,
-            halted: !spec.auto_start,
+            halted: spec.start == StartKind::Manual,
             over: Over::No,
             retired: false,
             dismissed: false,
             orphan: false,
             was_up: false,
             crashed: false,
+            wanted: false,
+            refusals: 0,
+            asked_again: Duration::ZERO,
             up_since: None,
             in_a_row: 0,
             restarts: 0,
@@ -155,7 +169,27 @@ impl Entry {
 
     /// It is down, and nothing speaks against its start but that it is not its turn.
     pub(super) fn wants_start(&self) -> bool {
-        let waits = self.phase == Phase::Down || self.phase == Phase::BackingOff && self.timer.is_none();
+        let waits = match self.phase {
+            Phase::Down => true,
+            Phase::BackingOff => self.timer.is_none(),
+            Phase::Passivated | Phase::Waiting => self.wanted && self.timer.is_none(),
+            _ => false,
+        };
         waits && !self.halted && !self.dismissed && !self.orphan && self.over == Over::No
+    }
+
+    /// Whether it has been up for so long that what failed before does not count any more.
+    pub(super) fn was_stable(&self, now: Duration) -> bool {
+        self.up_since.is_some_and(|since| now.saturating_sub(since) >= self.spec.backoff.max)
+    }
+
+    /// Whether it has no incarnation and nothing to start one for yet.
+    pub(super) fn rests(&self) -> bool {
+        matches!(self.phase, Phase::Passivated | Phase::Waiting) && (!self.wanted || self.timer.is_some())
+    }
+
+    /// Whether, as it may start, it is passivated instead: nothing has happened to it yet.
+    pub(super) fn starts_passivated(&self) -> bool {
+        self.phase == Phase::Down && self.spec.start == StartKind::OnMessage
     }
 }

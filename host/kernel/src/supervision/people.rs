@@ -8,7 +8,7 @@ impl Tree {
     pub(super) fn halt(&mut self, node: Node) {
         self.nodes[node].halted = true;
         match self.nodes[node].phase {
-            Phase::BackingOff | Phase::Consulting(_) => {
+            Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
                 self.clear_timer(node);
                 self.nodes[node].phase = Phase::Down;
                 self.turn_over(self.parent(node), node);
@@ -19,7 +19,15 @@ impl Tree {
     }
 
     pub(super) fn resume(&mut self, node: Node) {
-        if self.ending != Ending::No || !std::mem::replace(&mut self.nodes[node].halted, false) {
+        if self.ending != Ending::No {
+            return;
+        }
+        if !std::mem::replace(&mut self.nodes[node].halted, false) {
+            // Nobody keeps it from running but itself: it starts, or its gate is asked, without a message.
+            if matches!(self.nodes[node].phase, Phase::Passivated | Phase::Waiting) {
+                self.clear_timer(node);
+                self.start_wanted(node);
+            }
             return;
         }
         let entry = &mut self.nodes[node];

@@ -11,6 +11,7 @@ impl Tree {
         let entry = &mut self.nodes[node];
         entry.phase = Phase::Starting;
         entry.up_since = None;
+        entry.wanted = false;
         // A new incarnation is a new supervisor: what the one before went through is not held against it.
         entry.window.clear();
         self.revive_children(node);
@@ -55,7 +56,12 @@ impl Tree {
             _ => false,
         };
         if ready && self.nodes[node].wants_start() {
-            self.start(node);
+            if self.nodes[node].starts_passivated() {
+                self.lie_down(node);
+                self.turn_over(parent, node);
+            } else {
+                self.start(node);
+            }
         }
     }
 }

@@ -47,7 +47,13 @@ impl Tree {
             Phase::Up | Phase::StartingChildren => self.down_below_up(node, after),
             Phase::StoppingChildren(_) => self.down_below_stopping(node, after),
             // Nothing below a node that is down runs.
-            Phase::Down | Phase::Starting | Phase::Stopping(_) | Phase::BackingOff | Phase::Consulting(_) => {}
+            Phase::Down
+            | Phase::Starting
+            | Phase::Stopping(_)
+            | Phase::BackingOff
+            | Phase::Consulting(_)
+            | Phase::Passivated
+            | Phase::Waiting => {}
         }
     }
 
@@ -98,7 +104,7 @@ impl Tree {
     }
 
     /// Whether it handles what waits before it stops: nobody else will.
-    fn drains(&self, node: Node) -> bool {
+    pub(super) fn drains(&self, node: Node) -> bool {
         let mut above = Some(node);
         while let Some(at) = above {
             if self.nodes[at].dismissed {
@@ -130,6 +136,13 @@ impl Tree {
     pub(super) fn may_drain_on(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
         entry.timer.is_some() && entry.spec.kind != RestartKind::Temporary && self.may_drain_first(node)
+    }
+
+    /// It had nothing to do and ended by itself just before it was told to drain.
+    pub(super) fn may_drain_after_all(&self, node: Node) -> bool {
+        let entry = &self.nodes[node];
+        let idle = entry.timer.is_some() && !entry.halted && entry.children.is_empty();
+        idle && self.drains(node) && self.runs(self.parent(node))
     }
 
     pub(super) fn drain_on(&mut self, node: Node) {

@@ -1,8 +1,9 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
-//! and writes the log. It never touches a message. Of its children, `failures` says what is done about them, and `verdicts`
+//! and writes the log. It never touches a message. Of its children, `rest` sees to those without an incarnation until a message comes, `failures` says what is done about them, and `verdicts`
 //! keeps the books.
 
 mod failures;
+mod rest;
 mod verdicts;
 mod watches;
 
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Look(oneshot::Sender<Vec<Seen>>),
     /// An actor looks where another stands.
     State(Address, oneshot::Sender<Option<State>>),
+    /// A message came for a node without an incarnation.
+    Wanted(Node),
     /// A turn of this actor spawned this child, which is in the registry.
     Spawn(ActorId, Arc<Actor>),
     /// A turn spawned a child again that waits for that.
@@ -63,21 +66,22 @@ pub(crate) enum Command {
 /// One actor, and how the tree sees each of its lanes.
 pub(crate) struct Seen {
     pub(crate) actor: Arc<Actor>,
+    pub(crate) state: State,
     pub(crate) instances: Vec<InstanceView>,
 }
 
 /// The state of an actor whose lanes are in these states.
-pub(crate) fn furthest_up(states: impl Iterator<Item = State>) -> State {
-    let rank = |state: &State| match state {
-        State::Running => 0,
-        State::Starting => 1,
-        State::Stopping => 2,
-        State::BackingOff => 3,
-        State::Down => 4,
-        State::Stopped => 5,
-        State::Ended => 6,
-    };
-    states.min_by_key(rank).unwrap_or(State::Down)
+fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
+    match states.min().unwrap_or(State::Down) {
+        state if state.is_up() => {
+            if actor.is_busy() {
+                State::Running
+            } else {
+                State::Idle
+            }
+        }
+        state => state,
+    }
 }
 
 /// Where the whole play stands.
@@ -96,7 +100,7 @@ pub enum Stage {
 }
 
 /// Sends to the supervision task. The channel is unbounded, and what it holds is bounded: an incarnation sends
-/// two commands in its life, two for each child that it may have and one for each that failed, whoever asks waits for the answer.
+/// two commands in its life, a node without one sends one, two go for each child that it may have and one for each that failed, whoever asks waits for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
 pub(crate) struct Supervision {
@@ -115,6 +119,8 @@ pub(crate) struct Supervision {
     watches: Watches,
     /// What made the kernel give up, if it did.
     gave_up: Vec<Arc<CrashReport>>,
+    /// Nodes that were to sleep, and have messages.
+    wanted: Vec<Node>,
     /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
     pending: Option<Pending>,
 }
@@ -129,6 +135,10 @@ struct Role {
     runs: bool,
     /// It was told to handle what waits and to stop.
     drains: bool,
+    /// It was up, and has been passivated since: its next start is no news.
+    passivated: bool,
+    /// Its gate did not let it start, and messages that came before there were so many are no reason to ask it again.
+    refused_at: Option<u64>,
 }
 
 impl Role {
@@ -153,6 +163,7 @@ impl Supervision {
             verdicts: Verdicts::default(),
             watches: Watches::default(),
             gave_up: Vec::new(),
+            wanted: Vec::new(),
             pending: None,
         };
         for spec in &plan.actors {
@@ -182,6 +193,9 @@ impl Supervision {
             for event in events {
                 over |= self.step(event);
             }
+            while let Some(node) = self.wanted.pop().filter(|_| !over) {
+                over |= self.step(Event::Wanted(node));
+            }
             self.pending = None;
         }
     }
@@ -191,13 +205,28 @@ impl Supervision {
         match command {
             Command::Started(node, incarnation) => {
                 self.first_start_over(node);
-                self.notice(node, || Change::Started);
+                let role = self.role_mut(node);
+                let news = role.is_none_or(|role| {
+                    role.refused_at = None;
+                    !std::mem::take(&mut role.passivated)
+                });
+                if news {
+                    self.notice(node, || Change::Started);
+                }
                 vec![Event::Started(node, incarnation)]
             }
             Command::Ended(node, incarnation, end) => {
                 self.first_start_over(node);
+                if let End::Refused { recheck, seen } = end {
+                    self.note_refusal(node, seen);
+                    return vec![Event::Ended(node, incarnation, Ended::Refused(recheck))];
+                }
+                if let Some(role) = self.role_mut(node) {
+                    role.passivated = matches!(end, End::Idle);
+                }
                 let (report, how) = match end {
-                    End::Stopped => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
+                    End::Stopped | End::Refused { .. } => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
+                    End::Idle => return vec![Event::Ended(node, incarnation, Ended::Idle)],
                     End::FailedStart(report) => (report, Ended::FailedStart),
                     End::Crashed(report, pending) => {
                         self.pending = Some(pending);
@@ -221,6 +250,7 @@ impl Supervision {
                 let _ = answer.send(self.state_at(&address));
                 Vec::new()
             }
+            Command::Wanted(node) => vec![Event::Wanted(node)],
             Command::Spawn(parent, child) => self.spawned(parent, &child),
             Command::Adopt(orphan) => self.all_of(orphan, Event::Adopted),
             Command::Dismiss(child) => self.all_of(child, Event::Dismiss),
@@ -266,9 +296,10 @@ impl Supervision {
     }
 
     fn state_at(&self, address: &Address) -> Option<State> {
-        let (nodes, now) = (self.nodes_at(address), self.began.elapsed());
+        let actor = self.world.registry.occupant(address)?;
+        let (nodes, now) = (self.nodes.get(&actor.id)?, self.began.elapsed());
         let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
-        (!nodes.is_empty()).then(|| furthest_up(states))
+        Some(furthest_up(&actor, states))
     }
 
     /// Gives each lane of an actor its place in the tree; none when its parent has none.
@@ -276,7 +307,8 @@ impl Supervision {
         let mut nodes = Vec::with_capacity(actor.lanes.len());
         for lane in &actor.lanes {
             let node = self.tree.add(parent, node_spec(&actor.spec, dynamic))?;
-            let role = Role { node, actor: actor.clone(), lane: lane.clone(), runs: false, drains: false };
+            let (actor, lane) = (actor.clone(), lane.clone());
+            let role = Role { node, actor, lane, runs: false, drains: false, passivated: false, refused_at: None };
             if self.roles.len() <= node.index() {
                 self.roles.resize(node.index() + 1, None);
             }
@@ -327,16 +359,19 @@ impl Supervision {
         for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
             let Some(view) = self.tree.view(*node, now) else { continue };
             let index = *known.entry(actor.id).or_insert_with(|| {
-                all.push(Seen { actor: actor.clone(), instances: Vec::new() });
+                all.push(Seen { actor: actor.clone(), state: State::Down, instances: Vec::new() });
                 all.len() - 1
             });
+            let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
             all[index].instances.push(InstanceView {
-                state: view.state,
-                busy: view.state == State::Running && !actor.mailbox.sleeps(lane.index),
+                state: if sleeps { State::Idle } else { view.state },
                 incarnation: lane.incarnation(),
                 restarts: view.restarts,
                 last_crash: lane.last_crash.lock().clone(),
             });
+        }
+        for seen in &mut all {
+            seen.state = furthest_up(&seen.actor, seen.instances.iter().map(|instance| instance.state));
         }
         all
     }
@@ -357,8 +392,12 @@ impl Supervision {
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
         }
-        if let Event::Ended(node, _, Ended::Stopped | Ended::Exited) = event {
-            self.notice_stop(node);
+        match event {
+            Event::Ended(node, _, Ended::Stopped | Ended::Exited) => self.notice_stop(node),
+            Event::Halt(node) if self.role_mut(node).is_some_and(|role| std::mem::take(&mut role.passivated)) => {
+                self.notice_stop(node);
+            }
+            _ => {}
         }
         if let Event::Ended(node, ..) = event
             && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
@@ -397,6 +436,8 @@ impl Supervision {
             Action::Forget(node) => {
                 self.forget(node);
             }
+            Action::Passivated(node) => self.passivated(node),
+            Action::Waiting(node) => self.waiting(node),
             Action::Consult { parent, child, incarnation, .. } => self.consult(parent, child, incarnation),
             Action::RestartIn { node, pause, window } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
@@ -447,7 +488,7 @@ impl Supervision {
         self.verdicts.decided(node, if drains { Decision::Drains } else { Decision::Stopped });
         let Some(role) = self.role_mut(node) else { return };
         (role.runs, role.drains) = (true, false);
-        role.signal(Signal::Run);
+        role.actor.mailbox.begin(role.lane.index);
         *role.lane.back_at.lock() = None;
         let number = role.actor.begin(&role.lane);
         let role = role.clone();
@@ -480,7 +521,7 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         kind: spec.restart.kind,
         backoff: spec.restart.backoff,
         supervision: spec.supervision,
-        auto_start: spec.auto_start,
+        start: spec.start,
         dynamic,
         consulted: spec.launcher.supervises(),
         consult_timeout: spec.timeout,

@@ -1,9 +1,9 @@
 //! The supervision tree as a pure state machine: [`Tree::step`] takes an event and the time and returns
 //! actions. No clock, no task, no lock. Times are durations since the kernel's start. The rules live in the
 //! rooms beside: `turns` (one after another), `starts`, `stops`, `failures`, `children` (those that come and
-//! go at run time), `people`.
+//! go at run time), `rest` (those without an incarnation until a message comes), `people`.
 //!
-//! Every node is in one phase, and every phase but down and up ends: by the end of an incarnation that was told
+//! Every node is in one phase, and every phase but down, up, passivated and waiting ends: by the end of an incarnation that was told
 //! to, by a timer, or by the phase of a child. An orderly shutdown takes at most the sum of the
 //! `shutdown` times: the kernel's children have their turns one after another, theirs within that, so that at
 //! each moment one actor's time runs. It is set once, when the actor is told to stop in its turn; crashes
@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::plan::{Backoff, RestartKind, SupervisionSpec};
+use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
 use crate::random;
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View, Window};
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
@@ -54,7 +54,7 @@ impl Tree {
             kind: RestartKind::Temporary,
             backoff: Backoff { initial: Duration::ZERO, max: Duration::ZERO },
             supervision,
-            auto_start: true,
+            start: StartKind::Auto,
             dynamic: false,
             consulted: false,
             consult_timeout: Duration::ZERO,
@@ -122,8 +122,11 @@ impl Tree {
             Phase::Down => State::Down,
             Phase::Starting => State::Starting,
             Phase::StartingChildren | Phase::Up => State::Running,
+            Phase::Stopping(_) if self.drains(node) => State::Draining,
             Phase::StoppingChildren(_) | Phase::Stopping(_) => State::Stopping,
             Phase::BackingOff | Phase::Consulting(_) => State::BackingOff,
+            Phase::Passivated => State::Passivated,
+            Phase::Waiting => State::Waiting,
         };
         let supervisor = &self.nodes[entry.parent.unwrap_or(ROOT)];
         let SupervisionSpec { intensity, period, .. } = supervisor.spec.supervision;
@@ -159,6 +162,7 @@ impl Tree {
             Event::Started(node, incarnation) => {
                 let comes_up = |e: &Entry| e.phase == Phase::Starting && e.incarnation == incarnation;
                 if self.nodes.get(node).is_some_and(comes_up) {
+                    self.nodes[node].refusals = 0;
                     self.forget_orphans(node);
                     self.start_children(node);
                 }
@@ -177,12 +181,14 @@ impl Tree {
             | Event::Dismiss(node)
             | Event::Halt(node)
             | Event::Resume(node)
+            | Event::Wanted(node)
                 if node == ROOT || !self.nodes.contains(node) => {}
             Event::Spawned(node) => self.spawned(node),
             Event::Adopted(node) => self.adopted(node),
             Event::Dismiss(node) => self.dismiss(node),
             Event::Halt(node) => self.halt(node),
             Event::Resume(node) => self.resume(node),
+            Event::Wanted(node) => self.wanted(node),
         }
     }
 
@@ -210,14 +216,20 @@ impl Tree {
 
     fn ended(&mut self, node: Node, how: Ended) {
         match (self.nodes[node].phase, how) {
+            (Phase::Starting, Ended::Refused(recheck)) => self.refused(node, recheck),
             (Phase::Starting, _) => self.down(node, After::FailedStart),
+            (Phase::StartingChildren | Phase::Up, Ended::Idle) if self.nodes[node].children.is_empty() => {
+                self.passivate(node);
+            }
             (Phase::StartingChildren | Phase::Up, Ended::Exited) => self.bring_down(node, After::Exited),
             (Phase::StartingChildren | Phase::Up, _) => self.bring_down(node, After::Crashed),
             (Phase::Stopping(_), Ended::Crashed) if self.may_drain_on(node) => self.drain_on(node),
+            // It was told only after it had ended: what came meanwhile is still to be handled.
+            (Phase::Stopping(_), Ended::Idle) if self.may_drain_after_all(node) => self.drain_on(node),
             (Phase::Stopping(after), _) => self.down(node, after),
             // Its children are still going down; the rest follows when they are.
             (Phase::StoppingChildren(_), _) => self.nodes[node].crashed = how == Ended::Crashed,
-            (Phase::Down | Phase::BackingOff | Phase::Consulting(_), _) => {}
+            (Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting, _) => {}
         }
     }
 
@@ -229,7 +241,8 @@ impl Tree {
                 Phase::Stopping(_) => self.actions.push(Action::Kill { node, late: true }),
                 Phase::Consulting(after) => self.decide(node, after, Directive::Default),
                 Phase::Up | Phase::StartingChildren => self.start_group(node),
-                Phase::Down | Phase::Starting | Phase::StoppingChildren(_) => {}
+                Phase::Waiting => self.start_wanted(node),
+                Phase::Down | Phase::Starting | Phase::StoppingChildren(_) | Phase::Passivated => {}
             }
         }
     }

@@ -22,7 +22,11 @@ impl Tree {
             match (turns.course, next.map(|(&place, &child)| (place, child))) {
                 (Course::Starting, Some((place, child))) => {
                     turns.cursor = place + 1;
-                    if self.nodes[child].wants_start() {
+                    if !self.nodes[child].wants_start() {
+                        // Not now.
+                    } else if self.nodes[child].starts_passivated() {
+                        self.lie_down(child);
+                    } else {
                         self.set_current(parent, Some(child));
                         self.start(child);
                     }
@@ -95,7 +99,11 @@ impl Tree {
             Phase::Consulting(after) if self.restarts_after(child, after) && self.may_drain_first(child) => {
                 self.drain_first(child);
             }
-            Phase::Down | Phase::BackingOff | Phase::Consulting(_) => {
+            // A message came that could not start it yet.
+            Phase::Passivated | Phase::Waiting if self.nodes[child].wanted && self.may_drain_first(child) => {
+                self.drain_first(child);
+            }
+            Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
                 let failed = matches!(self.nodes[child].phase, Phase::Consulting(_));
                 self.pass(child, failed);
                 return false;
@@ -106,8 +114,13 @@ impl Tree {
 
     /// A child is down as it should be, in its turn or before. `ran`: until just now.
     pub(super) fn pass(&mut self, child: Node, ran: bool) {
+        let stays = !self.goes_down_with_parent(child);
+        if stays && self.nodes[child].rests() {
+            // A restart of its siblings is none of its business.
+            return;
+        }
         self.clear_timer(child);
-        if !self.goes_down_with_parent(child) {
+        if stays {
             return self.wait_for_group(child, ran);
         }
         self.nodes[child].phase = Phase::Down;

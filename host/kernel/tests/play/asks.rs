@@ -79,7 +79,7 @@ async fn asks_that_crash_together_are_told_restarting_and_who_asks_again_alone_i
 async fn asks_in_the_hand_of_one_that_never_restarts_are_told_crashed_and_those_that_wait_stopped() {
     let mut spec = fragile().at("/a");
     spec.restart.kind = RestartKind::Temporary;
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     spec.batch = 1;
     let kernel = start(vec![spec]).await;
     let began = tokio::time::Instant::now();
@@ -93,7 +93,7 @@ async fn asks_in_the_hand_of_one_that_never_restarts_are_told_crashed_and_those_
 async fn an_ask_that_a_restart_leaves_no_time_for_is_told_restarting_at_once() {
     let mut spec = fragile().at("/a");
     spec.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     spec.batch = 1;
     spec.mailbox.capacity = 2;
     let kernel = start(vec![spec]).await;
@@ -266,7 +266,7 @@ async fn an_ask_ends_at_its_deadline_even_when_what_it_has_to_commit_first_finds
         })
     });
     let (mut full, mut asker) = (recorder(&journal).at("/full"), sends_to(asker.at("/a"), &["/full", "/echo"]));
-    (full.auto_start, asker.auto_start) = (false, false);
+    (full.start, asker.start) = (playhouse_kernel::StartKind::Manual, playhouse_kernel::StartKind::Manual);
     full.mailbox.capacity = 1;
     let kernel = start(vec![full, echo().at("/echo"), asker]).await;
     for body in ["-", "fill", "ask"] {

@@ -356,14 +356,14 @@ async fn a_child_that_is_spawned_again_in_a_start_keeps_its_mailbox_and_the_othe
 async fn states_are_told_by_address() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[0].auto_start = false;
+    plan.actors[0].start = playhouse_kernel::StartKind::Manual;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "state /log;state /boss;state /none").await;
     kernel.idle().await;
     kernel.resume(&addr("/log")).await;
     kernel.idle().await;
     assert_eq!(journal.lines(), ["boss:Some(Stopped)", "boss:Some(Running)", "boss:None"]);
-    assert_eq!(kernel.actors().await[0].state, State::Running);
+    assert_eq!(kernel.actors().await[0].state, State::Idle);
 }
 
 #[tokio::test(start_paused = true)]

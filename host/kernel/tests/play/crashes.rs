@@ -38,7 +38,7 @@ async fn a_report_says_how_often_its_supervisor_restarted_and_who_starts_with_it
     for to in ["/a", "/b"] {
         tell(&kernel, to, "crash").await;
         kernel.idle().await;
-        while kernel.actors().await.iter().any(|actor| actor.state != playhouse_kernel::State::Running) {
+        while kernel.actors().await.iter().any(|actor| actor.state != playhouse_kernel::State::Idle) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -51,7 +51,7 @@ async fn a_report_says_how_often_its_supervisor_restarted_and_who_starts_with_it
 async fn a_report_blames_a_message_and_says_which_attempt_of_how_many_it_was() {
     let mut spec = crasher("/a");
     spec.restart.attempts = 2;
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     let kernel = start(vec![spec]).await;
     for body in ["1", "2", "crash", "3"] {
         tell(&kernel, "/a", body).await;

@@ -28,10 +28,6 @@ fn play(journal: &Journal, boss: Native) -> Vec<ActorSpec> {
     vec![log(journal), sends_to(boss.at("/boss"), &["/log"]), scripted(journal).at("/boss/worker")]
 }
 
-async fn state_of(kernel: &Kernel, address: &str) -> State {
-    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
-}
-
 async fn decision_about(kernel: &Kernel, address: &str) -> Decision {
     let actors = kernel.actors().await;
     let crash = actors.into_iter().find(|a| a.address.as_str() == address).and_then(|a| a.last_crash);
@@ -60,7 +56,7 @@ async fn a_child_that_its_parent_stops_stays_down_though_it_is_permanent() {
     kernel.idle().await;
     assert_eq!(state_of(&kernel, "/boss/worker").await, State::Ended);
     assert_eq!(decision_about(&kernel, "/boss/worker").await.to_string(), "stays ended: its parent said `stop`");
-    assert_eq!(state_of(&kernel, "/boss").await, State::Running);
+    assert_eq!(state_of(&kernel, "/boss").await, State::Idle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +126,7 @@ async fn a_parent_that_is_busy_for_too_long_has_no_word() {
     tell(&kernel, "/boss", "ask worker trap;wait 60").await;
     tell(&kernel, "/boss", "wait 60").await;
     kernel.idle().await;
-    assert_eq!(state_of(&kernel, "/boss/worker").await, State::Running);
+    assert_eq!(state_of(&kernel, "/boss/worker").await, State::Idle);
     assert_eq!((journal.count("log:asked"), kernel.restarts()), (0, 1));
 }
 
@@ -185,7 +181,7 @@ async fn a_question_dies_with_the_parent_that_was_to_answer_it() {
     actors[1].restart.attempts = 1;
     let kernel = start(actors).await;
     tell(&kernel, "/boss", "ask worker trap;wait 5;trap").await;
-    while kernel.actors().await[1].incarnation == 1 || state_of(&kernel, "/boss/worker").await != State::Running {
+    while kernel.actors().await[1].incarnation == 1 || state_of(&kernel, "/boss/worker").await != State::Idle {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(journal.count("log:asked"), 0);

@@ -77,7 +77,7 @@ async fn each_has_an_incarnation_of_its_own_and_they_share_one_row() {
     kernel.idle().await;
     assert_eq!(sorted(&journal), ["#1", "#2", "#3", "a:hello", "a:hello", "a:hello"]);
     let view = view(&kernel).await;
-    assert_eq!((view.state, view.incarnation, view.handled), (State::Running, 3, 3));
+    assert_eq!((view.state, view.incarnation, view.handled), (State::Idle, 3, 3));
     assert_eq!(view.instances.iter().map(|i| i.incarnation).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
@@ -209,7 +209,7 @@ async fn what_one_that_never_restarts_had_the_others_handle() {
     kernel.idle().await;
     assert_eq!(sorted(&journal), ["1", "2", "3"]);
     assert_eq!(letters(&kernel), ["crashed poison x1"]);
-    assert_eq!(view(&kernel).await.state, State::Running);
+    assert_eq!(view(&kernel).await.state, State::Idle);
     tell(&kernel, "/a", "poison").await;
     kernel.idle().await;
     assert!(kernel.tell(&addr("/a"), b"x", SOON).await.is_err(), "after the last one the mailbox is closed");

@@ -7,7 +7,7 @@ use crate::stage::*;
 /// An actor that a person must start, so that its mailbox fills.
 fn closed_shop(journal: &Journal, overflow: Overflow) -> ActorSpec {
     let mut spec = recorder(journal).at("/shop");
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     spec.mailbox.capacity = 3;
     spec.mailbox.overflow = overflow;
     spec.mailbox.block_timeout = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{
     About, ActorSpec, ActorView, Arrivals, Backoff, BoxFuture, Crash, Failure, Kernel, Key, MailboxPolicy, Outcome,
-    Overflow, PolicyLauncher, PolicySpec, PolicyState, Rules, SendError, WhenFull,
+    Overflow, PolicyLauncher, PolicySpec, PolicyState, Rules, SendError, StartKind, WhenFull,
 };
 
 use crate::stage::*;
@@ -127,7 +127,7 @@ impl MailboxPolicy for Sorter {
 /// An actor that a person must start, so that its mailbox fills.
 fn closed_shop(journal: &Journal, policy: Sorting) -> ActorSpec {
     let mut spec = policy.in_front_of(recorder(journal).at("/shop"));
-    spec.auto_start = false;
+    spec.start = StartKind::Manual;
     spec.mailbox.capacity = 4;
     spec.mailbox.block_timeout = Duration::from_secs(2);
     spec
@@ -448,7 +448,7 @@ async fn a_message_that_too_many_overtook_is_next_and_who_holds_it_back_is_given
 async fn several_instances_share_what_a_policy_gives_out() {
     let journal = Journal::default();
     let mut spec = sorting().in_front_of(recorder(&journal).at("/shop"));
-    (spec.instances, spec.auto_start) = (4, false);
+    (spec.instances, spec.start) = (4, StartKind::Manual);
     let kernel = start(vec![spec]).await;
     for n in 0..300 {
         tell(&kernel, "/shop", &format!("{n}")).await;
@@ -465,7 +465,7 @@ async fn a_shutdown_drains_what_the_policy_holds_and_a_kill_makes_dead_letters_o
     for instances in [1, 3] {
         let journal = Journal::default();
         let mut spec = sorting().in_front_of(recorder(&journal).at("/shop"));
-        (spec.instances, spec.auto_start) = (instances, true);
+        (spec.instances, spec.start) = (instances, StartKind::Auto);
         let kernel = start(vec![spec]).await;
         for n in 0..100 {
             tell(&kernel, "/shop", &format!("{n}")).await;
@@ -545,7 +545,10 @@ async fn asks_retries_and_crashes_of_the_actor_go_on_as_without_a_policy() {
 async fn an_ask_that_is_passed_over_until_its_deadline_expires() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, sorting())]).await;
-    assert_eq!(ask(&kernel, "/shop", "z").await, Err("no reply in time".into()));
+    assert_eq!(
+        ask(&kernel, "/shop", "z").await,
+        Err("no reply in time: a person stopped `/shop`, and only a person starts it".into())
+    );
     open(&kernel).await;
     assert_eq!((handled(&journal), letters(&kernel)), (String::new(), vec!["expired z x0".into()]));
 }

@@ -28,10 +28,6 @@ fn fragile(journal: &Journal) -> Native {
     })
 }
 
-async fn state_of(kernel: &Kernel, address: &str) -> State {
-    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_crashed_child_restarts_alone_and_keeps_its_mailbox() {
     let journal = Journal::default();
@@ -191,9 +187,9 @@ async fn a_failed_start_counts_again_and_does_not_block_the_siblings() {
     moody.restart.attempts = 1;
     let kernel = start(vec![fragile(&journal).at("/calm"), moody]).await;
     tell(&kernel, "/moody", "x").await;
-    assert_eq!(state_of(&kernel, "/calm").await, State::Running);
+    assert_eq!(state_of(&kernel, "/calm").await, State::Idle);
     kernel.idle().await;
-    while state_of(&kernel, "/moody").await != State::Running {
+    while state_of(&kernel, "/moody").await != State::Idle {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert_eq!(starts.load(Ordering::Relaxed), 6);
@@ -218,7 +214,7 @@ async fn a_transient_child_that_exits_in_peace_is_not_restarted() {
     kernel.idle().await;
     tokio::time::sleep(SOON).await;
     assert_eq!(state_of(&kernel, "/t").await, State::Ended);
-    assert_eq!(state_of(&kernel, "/p").await, State::Running);
+    assert_eq!(state_of(&kernel, "/p").await, State::Idle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,7 +231,7 @@ async fn a_crash_while_others_still_start_does_not_overtake_them() {
         tokio::task::yield_now().await;
     }
     tell(&kernel, "/a", "crash").await;
-    while kernel.restarts() == 0 || state_of(&kernel, "/a").await != State::Running {
+    while kernel.restarts() == 0 || state_of(&kernel, "/a").await != State::Idle {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(matches!(kernel.stage(), Stage::Starting));

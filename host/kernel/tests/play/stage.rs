@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use playhouse_kernel::{
-    ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Hand,
-    Kernel, Launcher, Outcome, Plan, Stage, TaskDone, Template, TimerError,
+    ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Gate,
+    Hand, Kernel, Launcher, Outcome, Plan, Stage, State, TaskDone, Template, TimerError,
 };
 
 /// Lines that actors wrote, in the order in which it happened.
@@ -30,6 +30,7 @@ impl Journal {
 type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
 type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
+type Door = dyn Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync;
 type Told = dyn for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync;
 type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
 
@@ -41,6 +42,7 @@ pub struct Native {
     prepare: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
+    gate: Option<Arc<Door>>,
     child_failed: Option<Arc<Word>>,
     task_done: Option<Arc<Told>>,
     journal: Option<Journal>,
@@ -57,6 +59,7 @@ pub fn native(
         prepare: Arc::new(|_| Ok(())),
         handler: Arc::new(handler),
         shutdown: Arc::new(|_| Ok(())),
+        gate: None,
         child_failed: None,
         task_done: None,
         journal: None,
@@ -99,6 +102,11 @@ impl Native {
 
     pub fn on_shutdown(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.shutdown = Arc::new(hook);
+        self
+    }
+
+    pub fn gated(mut self, gate: impl Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync + 'static) -> Self {
+        self.gate = Some(Arc::new(gate));
         self
     }
 
@@ -156,6 +164,10 @@ impl Launcher for Native {
 
     fn plugin(&self) -> &'static str {
         self.plugin
+    }
+
+    fn gated(&self) -> bool {
+        self.gate.is_some()
     }
 
     fn watches(&self) -> bool {
@@ -272,6 +284,12 @@ impl Behavior for Run {
         &mut self.hand
     }
 
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        let gate = self.native.gate.clone().expect("asked, though it has no gate");
+        let result = gate(&mut self.hand);
+        Box::pin(async { result })
+    }
+
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         let result = (self.native.init)(&mut self.hand);
         Box::pin(async { result })
@@ -353,6 +371,10 @@ pub async fn start_plan(plan: &Plan) -> Kernel {
     let kernel = Kernel::start(plan).expect("tests use good plans");
     assert!(matches!(kernel.booted().await, Stage::Running));
     kernel
+}
+
+pub async fn state_of(kernel: &Kernel, address: &str) -> State {
+    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
 }
 
 pub const SOON: Duration = Duration::from_secs(1);

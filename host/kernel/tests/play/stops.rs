@@ -4,10 +4,6 @@ use playhouse_kernel::{Kernel, Outcome, PlanError, Stage, State};
 
 use crate::stage::*;
 
-async fn state_of(kernel: &Kernel, address: &str) -> State {
-    kernel.actors().await.into_iter().find(|a| a.address.as_str() == address).expect("known").state
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_drains_in_reverse_and_what_is_sent_meanwhile_arrives() {
     let journal = Journal::default();
@@ -102,7 +98,7 @@ async fn what_a_person_stopped_only_a_person_starts_and_messages_wait() {
     let journal = Journal::default();
     let parent = quick(|_| Err(trap()));
     let kernel = start(vec![parent.at("/p"), recorder(&journal).at("/p/c")]).await;
-    assert_eq!(kernel.halt(&addr("/p/c")).await, Some(State::Running));
+    assert_eq!(kernel.halt(&addr("/p/c")).await, Some(State::Idle));
     tell(&kernel, "/p/c", "x").await;
     tell(&kernel, "/p", "crash").await;
     while kernel.actors().await[0].restarts < 3 {
@@ -123,7 +119,7 @@ async fn a_stop_by_a_person_is_no_crash() {
         kernel.halt(&addr("/a")).await;
         kernel.resume(&addr("/a")).await;
     }
-    while state_of(&kernel, "/a").await != State::Running {
+    while state_of(&kernel, "/a").await != State::Idle {
         tokio::task::yield_now().await;
     }
     assert_eq!(kernel.actors().await[0].restarts, 0);
@@ -134,7 +130,7 @@ async fn a_stop_by_a_person_is_no_crash() {
 async fn an_actor_with_a_manual_start_waits_for_a_person() {
     let journal = Journal::default();
     let mut spec = recorder(&journal).at("/a");
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "x").await;
     tokio::time::sleep(SOON).await;
@@ -215,7 +211,7 @@ async fn a_consumer_that_crashes_during_the_shutdown_is_there_for_its_producers_
 #[tokio::test(start_paused = true)]
 async fn a_kill_does_not_wait_for_room_in_a_mailbox() {
     let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
-    full.auto_start = false;
+    full.start = playhouse_kernel::StartKind::Manual;
     full.mailbox.capacity = 1;
     full.mailbox.block_timeout = Duration::from_hours(24);
     let source = quick(|hand| {
@@ -260,7 +256,7 @@ async fn a_stop_and_start_while_others_still_start_leaves_nobody_down() {
     kernel.halt(&addr("/a")).await;
     kernel.resume(&addr("/a")).await;
     kernel.booted().await;
-    while state_of(&kernel, "/a").await != State::Running {
+    while state_of(&kernel, "/a").await != State::Idle {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -268,7 +264,7 @@ async fn a_stop_and_start_while_others_still_start_leaves_nobody_down() {
 #[tokio::test(start_paused = true)]
 async fn what_a_killed_actors_last_hook_sent_is_not_lost_silently() {
     let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
-    full.auto_start = false;
+    full.start = playhouse_kernel::StartKind::Manual;
     full.mailbox.capacity = 1;
     let source = quick(|_| Ok(Outcome::Done(None))).on_shutdown(|hand| {
         hand.tell("/full", b"last words").expect("granted");

@@ -56,7 +56,7 @@ async fn with_every_default_one_poison_message_ends_as_a_dead_letter_and_its_par
     assert_eq!(journal.lines(), others, "all others were handled once, and in order");
     let views = kernel.actors().await;
     let incarnations: Vec<_> = views.iter().map(|view| (view.incarnation, view.state)).collect();
-    let (untouched, crashed) = ((1, State::Running), (6, State::Running));
+    let (untouched, crashed) = ((1, State::Idle), (6, State::Idle));
     // Once by a person, once for the batch, three times for the poison.
     assert_eq!(incarnations, [untouched, untouched, crashed, untouched]);
     assert!(matches!(kernel.stage(), Stage::Running));

@@ -224,7 +224,7 @@ async fn each_message_of_a_batch_has_the_whole_timeout_and_no_more() {
         })
     });
     let mut spec = sleeper.at("/a");
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     let kernel = start(vec![spec]).await;
     for body in ["1", "2", "3", "long"] {
         tell(&kernel, "/a", body).await;
@@ -263,7 +263,7 @@ async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretc
     };
     for (stretch, crashed) in [(Duration::from_secs(4), false), (Duration::from_secs(6), true)] {
         let mut spec = waits(stretch).at("/a");
-        spec.auto_start = false;
+        spec.start = playhouse_kernel::StartKind::Manual;
         spec.restart.attempts = 1;
         let kernel = start(vec![spec]).await;
         // The first batch has one message, the second as many as fit.
@@ -311,7 +311,7 @@ async fn who_crashed_with_others_is_handled_alone_even_after_an_early_return() {
     })
     .returns_before(move |hand| text(hand) == "odd" && hand.len() == 1 && !paused.swap(true, Ordering::Relaxed));
     let mut spec = fragile.at("/a");
-    spec.auto_start = false;
+    spec.start = playhouse_kernel::StartKind::Manual;
     spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
     let kernel = start(vec![spec]).await;
     for body in ["first", "later", "odd"] {

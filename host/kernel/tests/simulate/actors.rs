@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use playhouse_kernel::{ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Hand, Launcher, Outcome, Plan};
+use playhouse_kernel::{
+    ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Hand, Launcher, MaxInstances, Outcome, Plan,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::bodies;
@@ -23,7 +25,8 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(play: Play) -> Arc<Self> {
-        let ledger = Mutex::new(Ledger::new(&play.roles));
+        let most_instances = play.most_instances.unwrap_or(usize::MAX);
+        let ledger = Mutex::new(Ledger::new(&play.roles, most_instances));
         Arc::new(Self { play, ledger, began: Instant::now() })
     }
 
@@ -35,15 +38,18 @@ impl Stage {
 
     pub fn plan(self: &Arc<Self>) -> Plan {
         let actors = (0..self.play.roles.len()).map(|who| self.spec(who)).collect();
-        let Play { seed, supervision, dead_letters, .. } = self.play;
-        Plan { actors, supervision, dead_letters, seed, ..Plan::default() }
+        let Play { seed, supervision, dead_letters, most_instances, .. } = self.play;
+        let max_instances = most_instances.map(|most| MaxInstances { most, key: "this play".into() });
+        Plan { actors, supervision, dead_letters, seed, max_instances, ..Plan::default() }
     }
 
     fn spec(self: &Arc<Self>, who: Who) -> ActorSpec {
-        let Role { auto_start, instances, batch, mailbox, restart, supervision, timeout, .. } = self.play.roles[who];
+        let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } =
+            self.play.roles[who];
         let launcher = Arc::new(Player { stage: self.clone(), who });
         ActorSpec {
-            auto_start,
+            start,
+            idle_stop,
             instances,
             batch,
             mailbox,
@@ -78,6 +84,10 @@ impl Launcher for Player {
     fn plugin(&self) -> &'static str {
         "simulated"
     }
+
+    fn gated(&self) -> bool {
+        self.stage.play.roles[self.who].gated
+    }
 }
 
 /// One incarnation, from its launch to its end, whatever ends it.
@@ -110,6 +120,14 @@ struct Part {
 impl Behavior for Part {
     fn hand(&mut self) -> &mut Hand {
         &mut self.hand
+    }
+
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        let mut dice = self.hook_dice(6);
+        let opens = dice.percent(50);
+        let gate = if opens { Gate::Start } else { Gate::Wait(Some(dice.millis(0, 20))) };
+        self.stage().ledger().gate(self.presence.who, opens);
+        Box::pin(async move { Ok(gate) })
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {

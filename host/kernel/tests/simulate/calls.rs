@@ -29,6 +29,8 @@ impl Ledger {
         let Seat { who, incarnation } = seat;
         self.note(What::Launch(who, incarnation));
         self.alive[who] += 1;
+        let (all, most) = (self.alive.iter().sum::<usize>(), self.most_instances);
+        self.must(all <= most, || format!("{all} incarnations live, of {most} at most"));
         let (alive, over, most) = (self.alive[who], self.over, self.instances[who]);
         self.must(alive <= most, || format!("{alive} incarnations of one actor, of {most} at most"));
         self.must(!over, || "an actor starts after the end".to_owned());
@@ -46,6 +48,14 @@ impl Ledger {
     /// It begins to stop, or is gone: its timers are, too.
     pub fn timers_end(&mut self, seat: Seat) {
         self.timers_ended.entry(seat).or_insert(self.now);
+    }
+
+    /// Its gate is asked.
+    pub fn gate(&mut self, who: Who, opens: bool) {
+        self.note(What::Gate(who, opens));
+        if !opens {
+            self.seen.insert("a gate did not open");
+        }
     }
 
     /// The kernel goes on with this incarnation: what it returned before was committed.
@@ -78,6 +88,9 @@ impl Ledger {
         let (halted, over) = (self.halted[seat.who], self.over);
         self.must(!halted, || "a person stopped it, and it gets messages".to_owned());
         self.must(!over, || "it gets messages after the end".to_owned());
+        if self.passivated[seat.who] > 0 {
+            self.seen.insert("a message started a passivated actor");
+        }
         self.must((1..=most).contains(&taken), || format!("a batch of {taken}, of {most} at most"));
         if self.calls.keys().any(|other| other.who == seat.who) {
             self.seen.insert("two instances at once");
@@ -263,6 +276,8 @@ impl Ledger {
         if let Some(lost_at) = lost_at {
             self.must(lost_at == now, || format!("who asked #{serial} was told of a crash only now"));
             let crashed = matches!(answer, Err(AskError::Crashed(_) | AskError::Restarting(_)));
+            // Its time was up in that very moment.
+            let crashed = crashed || *answer == Err(AskError::Timeout) && lost_at == now;
             self.must(crashed, || format!("#{serial} was in hand in a crash, and the answer is {answer:?}"));
         }
         let entry = &mut self.entries[serial];

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError};
+use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError, State};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::actors::Stage;
@@ -110,7 +110,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
     stage.ledger().note(What::Driver("waits until all is done"));
     if timeout(LONG, kernel.idle()).await.is_err() {
         let views = kernel.actors().await;
-        let busy: Vec<_> = views.iter().filter(|view| view.busy).collect();
+        let busy: Vec<_> = views.iter().filter(|view| view.waiting > 0 || view.state == State::Running).collect();
         let mut ledger = stage.ledger();
         ledger.must(busy.is_empty(), || format!("still not done: {busy:?}"));
         return;
@@ -246,7 +246,14 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
         let play = &stage.play;
         ledger.must(views.is_empty() || views.len() == play.roles.len(), || format!("{} actors", views.len()));
         ledger.must(letters <= play.dead_letters.capacity, || format!("{letters} dead letters are kept"));
-        for (view, role) in views.iter().zip(&play.roles) {
+        let full = play.most_instances.is_some_and(|most| ledger.alive.iter().sum::<usize>() == most);
+        if full && views.iter().flat_map(|view| &view.instances).any(|instance| instance.state == State::Starting) {
+            ledger.seen.insert("a start waited for room");
+        }
+        for (who, (view, role)) in views.iter().zip(&play.roles).enumerate() {
+            if view.state == State::Passivated {
+                ledger.passivated[who] = view.handled;
+            }
             // As many as the mailbox holds may wait for a retry, and a batch may have come back.
             let mut most = role.mailbox.capacity + role.instances * (role.mailbox.capacity + role.batch);
             if let Some(policy) = &view.mailbox.policy {

@@ -129,6 +129,10 @@ pub struct Ledger {
     pub returned: BTreeMap<Seat, Vec<RunId>>,
     /// By actor: incarnations that exist.
     pub alive: Vec<usize>,
+    /// By actor: how many messages had ended when it was last seen passivated.
+    pub passivated: Vec<u64>,
+    /// How many incarnations may live at a time.
+    pub most_instances: usize,
     /// When the timers of each incarnation ended.
     pub timers_ended: BTreeMap<Seat, Duration>,
     /// By actor: a person stopped it, and it has no children to wait for.
@@ -149,7 +153,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(roles: &[Role]) -> Self {
+    pub fn new(roles: &[Role], most_instances: usize) -> Self {
         let actors = roles.len();
         Self {
             entries: Vec::new(),
@@ -161,6 +165,8 @@ impl Ledger {
             calls: BTreeMap::new(),
             returned: BTreeMap::new(),
             alive: vec![0; actors],
+            passivated: vec![0; actors],
+            most_instances,
             timers_ended: BTreeMap::new(),
             halted: vec![false; actors],
             waits_for: BTreeMap::new(),

@@ -19,6 +19,7 @@ pub struct Line {
 pub enum What {
     Launch(Who, u64),
     Gone(Who, u64),
+    Gate(Who, bool),
     Hook(Who, &'static str),
     HookEnds(Who, bool),
     /// A call of `handle` with so many messages.
@@ -52,6 +53,7 @@ impl fmt::Display for Shown<'_> {
         match &self.1.what {
             What::Launch(who, incarnation) => write!(f, "{} launches (incarnation {incarnation})", name(who)),
             What::Gone(who, incarnation) => write!(f, "{} is gone (incarnation {incarnation})", name(who)),
+            What::Gate(who, opens) => write!(f, "{}'s gate {}", name(who), if *opens { "opens" } else { "stays shut" }),
             What::Hook(who, hook) => write!(f, "{} runs {hook}", name(who)),
             What::HookEnds(who, ok) => write!(f, "{} ends it {}", name(who), if *ok { "well" } else { "badly" }),
             What::Call(who, count) => write!(f, "{} is called with {count}", name(who)),

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartKind, RestartSpec, Strategy, SupervisionSpec,
+    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartKind, RestartSpec, StartKind, Strategy,
+    SupervisionSpec,
 };
 
 use crate::dice::Dice;
@@ -18,6 +19,8 @@ pub struct Play {
     pub roles: Vec<Role>,
     pub supervision: SupervisionSpec,
     pub dead_letters: DeadLetterSpec,
+    /// How many incarnations may live at a time.
+    pub most_instances: Option<usize>,
     /// Each sends one thing after another, at the same time as the others.
     pub crowds: Vec<Vec<Deed>>,
     pub person: Vec<Whim>,
@@ -34,7 +37,10 @@ pub struct Role {
     pub targets: Vec<Who>,
     /// Records in bulk, as a door does that takes a whole batch at once.
     pub bulk: bool,
-    pub auto_start: bool,
+    pub start: StartKind,
+    pub idle_stop: Option<Duration>,
+    /// Its gate now and then does not let it start.
+    pub gated: bool,
     /// More than one only for leaves.
     pub instances: usize,
     pub batch: usize,
@@ -137,7 +143,9 @@ impl Play {
         } else {
             DeadLetterSpec::default()
         };
-        Self { seed, roles, supervision: supervision(&mut dice), dead_letters, crowds, person, ending, weather }
+        let supervision = supervision(&mut dice);
+        let most_instances = most_instances(&mut dice, &roles);
+        Self { seed, roles, supervision, dead_letters, most_instances, crowds, person, ending, weather }
     }
 
     /// The times that all actors together may take to stop.
@@ -148,6 +156,14 @@ impl Play {
         };
         self.roles.iter().map(of).sum()
     }
+}
+
+/// A bound that somebody may have to wait for; never so low that those who keep their places leave none.
+fn most_instances(dice: &mut Dice, roles: &[Role]) -> Option<usize> {
+    let can_go = |role: &&Role| role.leaf && role.idle_stop.is_some();
+    let count = |roles: &mut dyn Iterator<Item = &Role>| roles.map(|role| role.instances).sum::<usize>();
+    let (stay, go) = (count(&mut roles.iter().filter(|role| !can_go(role))), count(&mut roles.iter().filter(can_go)));
+    (go > 0 && dice.percent(50)).then(|| stay + dice.between(1, go))
 }
 
 fn weather(dice: &mut Dice) -> Weather {
@@ -177,6 +193,9 @@ fn roles(dice: &mut Dice) -> Vec<Role> {
         }
         roles.push(role(dice, address, parent, count));
     }
+    for role in roles.iter_mut().filter(|role| !role.leaf && role.start == StartKind::OnMessage) {
+        role.start = StartKind::Auto;
+    }
     for role in roles.iter_mut().filter(|role| role.leaf) {
         role.instances = dice.pick(&[1, 1, 1, 2, 3]);
     }
@@ -193,7 +212,13 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
         leaf: true,
         targets: (0..count).filter(|_| dice.percent(45)).collect(),
         bulk: dice.percent(30),
-        auto_start: dice.percent(90),
+        start: match dice.below(10) {
+            0 => StartKind::Manual,
+            1 => StartKind::OnMessage,
+            _ => StartKind::Auto,
+        },
+        idle_stop: dice.percent(30).then(|| dice.millis(0, 40)),
+        gated: dice.percent(15),
         instances: 1,
         batch: dice.pick(&[1, 2, 3, 8, 64]),
         mailbox: MailboxSpec {

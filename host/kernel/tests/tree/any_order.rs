@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use playhouse_kernel::supervision::events::{Directive, Ended, Event, Node, NodeSpec, ROOT};
-use playhouse_kernel::{Backoff, RestartKind, Strategy as Restarts, SupervisionSpec};
+use playhouse_kernel::{Backoff, RestartKind, StartKind, Strategy as Restarts, SupervisionSpec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 
@@ -13,6 +13,11 @@ use crate::house::*;
 const KINDS: [RestartKind; 4] =
     [RestartKind::Permanent, RestartKind::Permanent, RestartKind::Transient, RestartKind::Temporary];
 const STRATEGIES: [Restarts; 3] = [Restarts::OneForOne, Restarts::OneForAll, Restarts::RestForOne];
+const STARTS: [StartKind; 8] = {
+    let mut starts = [StartKind::Auto; 8];
+    (starts[6], starts[7]) = (StartKind::OnMessage, StartKind::Manual);
+    starts
+};
 const DIRECTIVES: [Directive; 4] = [Directive::Restart, Directive::Stop, Directive::Escalate, Directive::Default];
 const DEEPEST: usize = 4;
 const MOST_ACTORS: usize = 40;
@@ -28,12 +33,18 @@ fn supervision() -> impl Strategy<Value = SupervisionSpec> {
 
 fn spec() -> impl Strategy<Value = NodeSpec> {
     let backoff = proptest::sample::select(&[(0, 0), (0, 0), (10, 1000), (1000, 10_000)]);
-    (proptest::sample::select(&KINDS), backoff, supervision(), prop::bool::weighted(0.85), prop::bool::weighted(0.3))
-        .prop_map(|(kind, (initial, max), supervision, auto_start, consulted)| NodeSpec {
+    (
+        proptest::sample::select(&KINDS),
+        backoff,
+        supervision(),
+        proptest::sample::select(&STARTS),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(|(kind, (initial, max), supervision, start, consulted)| NodeSpec {
             kind,
             backoff: Backoff { initial: Duration::from_millis(initial), max: Duration::from_millis(max) },
             supervision,
-            auto_start,
+            start,
             dynamic: false,
             consulted,
             consult_timeout: Duration::from_secs(2),
@@ -47,6 +58,10 @@ enum Move {
     AnswerAll,
     ComesUp(usize),
     Ends(usize, Ended),
+    /// A message came for it.
+    Wanted(usize),
+    /// Its gate does not let it start.
+    Refused(usize, Option<Duration>),
     /// Whoever is told to stop, or comes up, ends by itself.
     EndsInstead(usize, Ended),
     AllCrash,
@@ -66,7 +81,17 @@ enum Move {
 }
 
 fn moves() -> impl Strategy<Value = Move> {
-    let ended = || proptest::sample::select(&[Ended::Crashed, Ended::Crashed, Ended::Exited, Ended::Stopped]);
+    let ended = || {
+        proptest::sample::select(&[
+            Ended::Crashed,
+            Ended::Crashed,
+            Ended::Exited,
+            Ended::Stopped,
+            Ended::Idle,
+            Ended::Idle,
+        ])
+    };
+    let recheck = || prop_oneof![Just(None), (0..20u64).prop_map(|ms| Some(Duration::from_millis(ms)))];
     let one = any::<usize>;
     prop_oneof![
         20 => (1..6usize).prop_map(Move::Answer),
@@ -75,6 +100,8 @@ fn moves() -> impl Strategy<Value = Move> {
         16 => (one(), ended()).prop_map(|(who, how)| Move::Ends(who, how)),
         8 => (one(), ended()).prop_map(|(who, how)| Move::EndsInstead(who, how)),
         1 => Just(Move::AllCrash),
+        12 => one().prop_map(Move::Wanted),
+        8 => (one(), recheck()).prop_map(|(who, recheck)| Move::Refused(who, recheck)),
         4 => one().prop_map(Move::Halt),
         6 => one().prop_map(Move::Resume),
         6 => (0..50u64).prop_map(|ms| Move::Pass(Duration::from_millis(ms))),
@@ -99,6 +126,8 @@ enum Manners {
     Crashing,
     /// Everybody but those that are told to stop keeps crashing.
     Restless,
+    /// Everybody had nothing to do, and ended just before it was told to stop.
+    Drowsy,
 }
 
 fn pick<T: Copy>(from: &[T], number: usize) -> Option<T> {
@@ -136,6 +165,15 @@ impl House {
             Move::Ends(who, how) => self.ends(pick(&self.nodes_where(|known| known.alive), who), how),
             Move::EndsInstead(who, how) => {
                 self.ends(pick(&self.nodes_where(|known| known.alive && (known.told || !known.up)), who), how);
+            }
+            Move::Wanted(who) => {
+                if let Some(node) = pick(&self.nodes_where(|known| !known.alive || who % 8 == 0), who / 8) {
+                    self.step(Event::Wanted(node));
+                }
+            }
+            Move::Refused(who, recheck) => {
+                let node = pick(&self.nodes_where(|known| known.alive && (!known.up || who % 8 == 0)), who / 8);
+                self.ends(node, Ended::Refused(recheck));
             }
             Move::AllCrash => {
                 for node in self.nodes_where(|known| known.alive) {
@@ -226,6 +264,12 @@ impl House {
                 Some(node) => (Some(node), Ended::Crashed),
                 None => (pick(&self.nodes_where(told), 0), Ended::Stopped),
             },
+            Manners::Drowsy => {
+                // Who is made to drain after all does so.
+                let node = pick(&self.nodes_where(|known| known.alive), 0);
+                let told_at_once = |node: &Node| self.watcher.nodes[node].drains_after_all;
+                (node, if node.as_ref().is_some_and(told_at_once) { Ended::Stopped } else { Ended::Idle })
+            }
         };
         self.ends(node, how);
         node.is_some()
@@ -283,7 +327,7 @@ proptest! {
         events in proptest::collection::vec(moves(), 0..120),
         boots in prop::bool::weighted(0.8),
         rest_first in any::<bool>(),
-        manners in proptest::sample::select(&[Manners::Polite, Manners::Deaf, Manners::Crashing, Manners::Restless]),
+        manners in proptest::sample::select(&[Manners::Polite, Manners::Deaf, Manners::Crashing, Manners::Restless, Manners::Drowsy]),
     ) {
         let mut house = House::new(kernel);
         let mut nodes = vec![ROOT];

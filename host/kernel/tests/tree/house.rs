@@ -8,7 +8,7 @@ use playhouse_kernel::supervision::events::{
     Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View, WhyGaveUp,
 };
 use playhouse_kernel::supervision::tree::Tree;
-use playhouse_kernel::{Backoff, RestartKind, Strategy, SupervisionSpec};
+use playhouse_kernel::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
 
 use crate::watchful::Watcher;
 
@@ -20,7 +20,7 @@ pub const PLAIN: NodeSpec = NodeSpec {
     kind: RestartKind::Permanent,
     backoff: Backoff { initial: Duration::ZERO, max: Duration::ZERO },
     supervision: SUPERVISOR,
-    auto_start: true,
+    start: StartKind::Auto,
     dynamic: false,
     consulted: false,
     consult_timeout: SECOND,
@@ -33,6 +33,8 @@ pub const SUPERVISOR: SupervisionSpec = SupervisionSpec {
     period: Duration::from_secs(10),
     shutdown: Duration::from_secs(5),
 };
+
+pub const ON_MESSAGE: NodeSpec = NodeSpec { start: StartKind::OnMessage, ..PLAIN };
 
 pub const DYNAMIC: NodeSpec = NodeSpec { dynamic: true, ..PLAIN };
 
@@ -150,6 +152,11 @@ impl House {
         self.step(Event::Resume(self.node(name)));
     }
 
+    /// A message came.
+    pub fn wanted(&mut self, name: &str) {
+        self.step(Event::Wanted(self.node(name)));
+    }
+
     pub fn dismiss(&mut self, name: &str) {
         self.step(Event::Dismiss(self.node(name)));
     }
@@ -238,6 +245,8 @@ impl House {
             Action::Retire(node) => format!("retire {}", self.name(node)),
             Action::Revive(node) => format!("revive {}", self.name(node)),
             Action::Forget(node) => format!("forget {}", self.name(node)),
+            Action::Passivated(node) => format!("{} is passivated", self.name(node)),
+            Action::Waiting(node) => format!("{} waits", self.name(node)),
             Action::RestartIn { node, window, .. } => {
                 format!("{}: restart {} of {}", self.name(node), window.restarts, window.intensity)
             }

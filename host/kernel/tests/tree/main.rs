@@ -8,6 +8,7 @@ mod any_order;
 mod children;
 mod directives;
 mod house;
+mod rest;
 mod rules;
 mod stops;
 mod watchful;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use playhouse_kernel::supervision::events::{Ended, Event, NodeSpec, State};
-use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
+use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
 
 use crate::house::*;
 
@@ -160,7 +160,7 @@ fn stopped_and_started_in_one_breath_it_starts_when_it_is_down() {
 
 #[test]
 fn a_person_stops_a_child_in_its_pause_and_its_first_start_is_a_persons_if_the_plan_says_so() {
-    let manual = NodeSpec { auto_start: false, kind: RestartKind::Transient, ..PLAIN };
+    let manual = NodeSpec { start: StartKind::Manual, kind: RestartKind::Transient, ..PLAIN };
     let mut house = House::of(&[("slow", pausing(Duration::from_hours(1))), ("manual", manual)]);
     house.crash("slow");
     house.halt("slow");

@@ -8,7 +8,7 @@ use playhouse_kernel::supervision::events::{
     Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp, Window,
 };
 use playhouse_kernel::supervision::tree::Tree;
-use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
+use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
 
 #[allow(clippy::struct_excessive_bools)] // facts that combine freely
 pub struct Known {
@@ -39,8 +39,16 @@ pub struct Known {
     restarts: Vec<Duration>,
     /// The pause before its restart is not over.
     not_before: Option<Duration>,
-    /// Was started by the present incarnation of its parent.
+    /// Was started by the present incarnation of its parent, or passivated.
     had_its_turn: bool,
+    /// It has no incarnation until a message comes.
+    passivated: bool,
+    /// A message came, or a person wants it.
+    wanted: bool,
+    /// It ended just before it was told to drain, and was started once more for that.
+    pub drains_after_all: bool,
+    /// How often its gate did not let it start, in a row.
+    refusals: u32,
 }
 
 #[allow(clippy::struct_excessive_bools)] // as above
@@ -91,7 +99,7 @@ impl Watcher {
             told: false,
             killed: false,
             retired: false,
-            halted: !spec.auto_start,
+            halted: spec.start == StartKind::Manual,
             orphan: false,
             alone: false,
             licence: false,
@@ -102,6 +110,10 @@ impl Watcher {
             restarts: Vec::new(),
             not_before: None,
             had_its_turn: false,
+            passivated: false,
+            wanted: false,
+            drains_after_all: false,
+            refusals: 0,
         };
         assert!(self.nodes.insert(node, known).is_none(), "two actors are one node");
     }
@@ -136,7 +148,8 @@ impl Watcher {
             | Event::Adopted(node)
             | Event::Dismiss(node)
             | Event::Halt(node)
-            | Event::Resume(node) => !self.nodes.contains_key(&node),
+            | Event::Resume(node)
+            | Event::Wanted(node) => !self.nodes.contains_key(&node),
             Event::Directive { child, incarnation, .. } => !self.asked.contains(&(child, incarnation)),
             Event::Boot | Event::Shutdown | Event::Kill | Event::Timer => false,
         } || self.over.is_some();
@@ -144,11 +157,24 @@ impl Watcher {
             return;
         }
         match event {
-            Event::Started(node, _) => self.known(node).up = true,
+            Event::Started(node, _) => {
+                let known = self.known(node);
+                (known.up, known.refusals) = (true, 0);
+            }
             Event::Ended(node, _, how) => {
+                let has_children = self.children(node).next().is_some();
                 let known = self.known(node);
                 known.alive = false;
-                known.end = Some(if known.up { how } else { Ended::FailedStart });
+                known.end = Some(match how {
+                    Ended::Refused(_) if !known.up => how,
+                    // Nobody else says that; from those it is a failure.
+                    Ended::Refused(_) => Ended::Crashed,
+                    Ended::Idle if has_children => Ended::Crashed,
+                    // Perhaps it was up when it was told to stop.
+                    _ if known.up || how == Ended::Idle && known.told => how,
+                    _ => Ended::FailedStart,
+                });
+                known.licence |= matches!(known.end, Some(Ended::Idle | Ended::Refused(_)));
             }
             Event::Adopted(node) => {
                 let parent = &self.nodes.get(&self.nodes[&node].parent);
@@ -176,6 +202,8 @@ impl Watcher {
                 let known = self.known(node);
                 known.licence |= known.halted;
                 known.halted = false;
+                known.wanted = true;
+                known.not_before = None;
             }
             Event::Directive { child, directive, .. } => {
                 self.asked.retain(|(asked, _)| *asked != child);
@@ -183,6 +211,7 @@ impl Watcher {
                 known.licence |= directive == Directive::Restart;
                 known.may_have_ended |= directive == Directive::Stop;
             }
+            Event::Wanted(node) => self.known(node).wanted = true,
             Event::Shutdown => self.shutting_down = true,
             Event::Kill => self.killed = true,
             _ => {}
@@ -202,6 +231,19 @@ impl Watcher {
                 known.told = true;
                 known.killed = true;
                 assert!(late || self.killed, "nobody killed the play");
+            }
+            Action::Passivated(node) => {
+                let known = self.known(node);
+                assert!(!known.alive && !known.halted && !known.retired, "passivated while it runs, or may not");
+                let is_first = known.spec.start == StartKind::OnMessage;
+                assert!(is_first || known.end == Some(Ended::Idle), "passivated after {:?}", known.end);
+                (known.passivated, known.wanted, known.had_its_turn) = (true, false, true);
+            }
+            Action::Waiting(node) => {
+                let known = self.known(node);
+                assert!(!known.alive && matches!(known.end, Some(Ended::Refused(_))), "waits, and was not refused");
+                known.refusals += 1;
+                known.not_before = Some(now + known.spec.backoff.ceiling(known.refusals));
             }
             Action::Retire(node) => {
                 let known = self.known(node);
@@ -252,7 +294,9 @@ impl Watcher {
         assert!(!known.halted, "started although a person stopped it");
         assert!(!known.retired, "started with a closed mailbox");
         assert!(!known.orphan, "an orphan was started");
-        assert!(!known.dismissed, "started although it was dismissed");
+        let drains_after_all = known.told && known.end == Some(Ended::Idle);
+        assert!(!known.dismissed || drains_after_all, "started although it was dismissed");
+        assert!(!known.passivated || known.wanted, "started although no message came");
         assert!(!self.killed, "started after the kill");
         assert!(self.may_have_children(known.parent), "started while its parent is not up");
         assert!(self.children(node).all(|child| !child.alive), "started before the teardown below it ended");
@@ -270,6 +314,7 @@ impl Watcher {
             child.licence = true;
             child.not_before = None;
             child.had_its_turn = false;
+            child.passivated = false;
         }
         let known = self.known(node);
         known.incarnation = incarnation;
@@ -277,12 +322,14 @@ impl Watcher {
         known.up = false;
         known.told = false;
         known.killed = false;
-        known.alone = false;
+        known.alone &= drains_after_all;
         known.licence = false;
         known.gave_up = false;
         known.restarts.clear();
         known.not_before = None;
         known.had_its_turn = true;
+        known.passivated = false;
+        known.drains_after_all = drains_after_all;
     }
 
     /// Everybody before it that may run was started first; but where nobody depends on the order, a spawned
@@ -304,7 +351,7 @@ impl Watcher {
         assert!(self.children(node).all(|child| !child.alive), "told to stop before its children are down");
         let (parent, place) = (known.parent, known.place);
         // A stop that was under way before the shutdown began goes on beside it.
-        let in_turn = !known.alone && !known.told && (drain || !self.shutting_down);
+        let in_turn = !known.alone && !known.told && !known.drains_after_all && (drain || !self.shutting_down);
         if in_turn {
             let later = self.children(parent).find(|sibling| sibling.place > place && sibling.alive && !sibling.alone);
             assert!(later.is_none(), "stopped before one that started after it");
@@ -397,7 +444,12 @@ impl Watcher {
                     assert!(!known.alive && !known.spec.dynamic && may_end);
                     assert!(known.retired);
                 }
-                State::Starting | State::Stopping | State::BackingOff => {
+                State::Passivated => assert!(!known.alive && !known.halted && parent_up && known.passivated),
+                State::Waiting => {
+                    let refused = matches!(known.end, Some(Ended::Refused(_)));
+                    assert!(!known.alive && !known.halted && parent_up && refused);
+                }
+                State::Idle | State::Starting | State::Draining | State::Stopping | State::BackingOff => {
                     panic!("{node:?} is {:?} for ever", view.state)
                 }
             }

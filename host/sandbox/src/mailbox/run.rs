@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::Launcher;
 use super::contract::{Entry, MAILBOX_HOST, Policy, Put, Settings, Size, Take};
 use crate::autopsy::{self, Remains};
-use crate::guest::{MAX_HANDLES, MAX_RANDOM_BYTES, hostcall_bytes, metered};
+use crate::guest::{MAX_RANDOM_BYTES, hostcall_bytes, metered};
 use crate::imports::PANIC_BYTES;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
@@ -78,18 +78,18 @@ impl Run {
         let (plugin, limits) = (&launcher.plugin, launcher.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let stderr = Lines::new(Kind::Stderr, about.address.clone(), launcher.output.clone());
+        let stderr = Lines::new(Kind::Stderr(launcher.log.clone()), about.address.clone(), launcher.output.clone());
         let mut resources = ResourceTable::new();
-        resources.set_max_capacity(MAX_HANDLES);
+        resources.set_max_capacity(limits.resources);
         let desk = Desk {
-            memory: MemoryLimiter::new(limits.memory_bytes),
+            memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
             panic: None,
             wasi: wasi(&plugin.name, &stderr),
             resources,
         };
         let mut store = Store::new(&plugin.sandbox.engine, desk);
         store.limiter(|desk| &mut desk.memory);
-        store.set_max_component_handles(MAX_HANDLES);
+        store.set_max_component_handles(limits.resources);
         store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
         let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
         store.epoch_deadline_callback({

@@ -103,13 +103,13 @@ fn shop_address() -> Address {
 impl Play {
     fn start(plugin: &MailboxPlugin, config: &[(&str, &str)], change: impl FnOnce(&mut ActorSpec)) -> Self {
         let (shop, output) = (Shop::default(), Arc::new(Kept::default()));
-        let limits = Limits { memory_bytes: 8 << 20, cpu: Duration::from_millis(50) };
+        let limits = Limits { memory_bytes: 8 << 20, cpu: Duration::from_millis(50), ..Limits::default() };
         let config: BTreeMap<_, _> = config.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         let mut policy = PolicySpec::new(plugin.launcher(limits, config, output.clone()));
         policy.backoff.max = Duration::from_millis(20);
         policy.timeout = PATIENCE;
         let mut spec = ActorSpec::new(shop_address(), Arc::new(shop.clone()));
-        (spec.auto_start, spec.policy) = (false, Some(policy));
+        (spec.start, spec.policy) = (playhouse_kernel::StartKind::Manual, Some(policy));
         change(&mut spec);
         let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
         Self { kernel, shop, output }

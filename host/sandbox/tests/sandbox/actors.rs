@@ -63,12 +63,12 @@ async fn what_a_fixed_limit_refuses_is_named() {
         ))
     };
     for (code, more_than) in [
-        ("(loop (call $get-stdout) (drop) (br 0)) (unreachable)", "4096 handles at a time"),
+        ("(loop (call $get-stdout) (drop) (br 0)) (unreachable)", "1024 open resources at a time (limits.resources)"),
         (
             "(drop (memory.grow (i32.const 14)))
              (call $ask (i32.const 100) (i32.const 2) (i32.const 0) (i32.const 1048576) (i64.const 1) (i32.const 504))
              (unreachable)",
-            "1048576 bytes handed over in one call",
+            "1048576 bytes handed over in one call (limits.memory)",
         ),
         (
             "(call $get-random-bytes (i64.const 1048577) (i32.const 504)) (unreachable)",
@@ -96,7 +96,7 @@ async fn endless_recursion_overflows_the_guests_stack_only() {
       (func (export "handle") (param i32 i32) (result i32) (drop (call $deeper (i64.const 0))) (call $done))"#;
     let play = Play::start(&[("/deep", actor(code))]);
     let crash = play.crash("/deep", "").await;
-    assert_eq!(crash.crash.reason, CrashReason::Stack);
+    assert_eq!(crash.crash.reason, CrashReason::Stack { limit_bytes: 512 << 10 });
     assert_eq!(crash.crash.backtrace.len(), 32);
     assert_eq!(crash.crash.backtrace[0], "deeper");
 }

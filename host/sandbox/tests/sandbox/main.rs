@@ -4,6 +4,7 @@
 
 mod actors;
 mod caching;
+mod limits;
 mod loading;
 mod play;
 #[allow(dead_code)]

@@ -44,10 +44,18 @@ impl Play {
         Self::with(small_sandbox(), actors, |_| {})
     }
 
+    pub fn start_in(sandbox: Sandbox, actors: &[(&str, Vec<u8>)]) -> Self {
+        Self::with(sandbox, actors, |_| {})
+    }
+
     pub fn with(sandbox: Sandbox, actors: &[(&str, Vec<u8>)], change: impl Fn(&mut Plan)) -> Self {
+        let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_millis(50), ..Limits::default() };
+        Self::limited(sandbox, actors, limits, change)
+    }
+
+    pub fn limited(sandbox: Sandbox, actors: &[(&str, Vec<u8>)], limits: Limits, change: impl Fn(&mut Plan)) -> Self {
         let output = Arc::new(Kept::default());
         let all: Vec<_> = actors.iter().map(|(at, _)| address(at)).collect();
-        let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_millis(50) };
         let mut plan = Plan::default();
         for (at, wasm) in actors {
             let plugin = sandbox.load_bytes("actor", wasm).unwrap();

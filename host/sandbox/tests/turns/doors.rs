@@ -56,6 +56,8 @@ at_every_door! {
     a_timer_needs_a_receiver_that_may_be_told
     an_actor_goes_on_after_more_children_than_it_keeps_routes_for
     a_watcher_is_told_what_becomes_of_others
+    a_turn_that_does_too_much_is_a_crash_and_nothing_of_it_is_committed
+    more_bytes_than_a_turn_may_send_are_a_crash
     a_parent_has_a_word_about_a_child_that_failed
     an_actor_is_told_what_came_of_each_message_and_after_a_crash_in_its_next_run
     a_callback_that_crashes_blames_no_message_and_does_so_once

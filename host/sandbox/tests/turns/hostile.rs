@@ -17,7 +17,7 @@ use crate::template::{ECHO, actor_with_turns};
 async fn crash(code: &str) -> String {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
     let plugin = sandbox.load_bytes("hostile", &actor_with_turns(code)).unwrap();
-    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5) };
+    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
     spec.sends_to = vec![address("/a")];
     let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
@@ -109,7 +109,7 @@ async fn a_header_that_is_forged_in_the_room_for_it_is_written_over() {
     let plugin = sandbox
         .load_bytes("forger", &actor_with_turns(&answers(RESOLVE, &forged).replace("\"/a\"", "\"/b\"")))
         .unwrap();
-    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5) };
+    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
     spec.sends_to = vec![address("/b")];
     let heard = Arc::new(Mutex::new(Vec::new()));

@@ -73,7 +73,7 @@ pub fn address(text: &str) -> Address {
 /// `/a`, the puppet; `/log`, which keeps what it is sent; `/peer`, which sends its messages on to `/a`; `/echo`, which
 /// replies and notes that in the log; and `/fragile`, which takes two messages at a time, crashes on `trap` and ends on
 /// `exit`. `/a` may send to `/log`, `/echo`, `/fragile` and `/nobody`, and may spawn workers, which send their names and what
-/// they are told to `/log`; no more than 5 at a time. It may have 3 timers.
+/// they are told to `/log`; no more than 5 at a time. It may have 3 timers, and in one turn 300 effects and 500,000 bytes.
 pub struct Play {
     pub kernel: Kernel,
     log: Log,
@@ -126,6 +126,7 @@ impl Play {
             spec.sends_to = to.iter().map(|to| address(to)).collect();
             spec.spawns = vec!["worker".to_owned()];
             (spec.max_children, spec.max_timers) = (5, 3);
+            (spec.max_effects, spec.max_effect_bytes) = (300, 500_000);
             spec
         };
         let mut fragile = spec("/fragile", Arc::new(fragile), &[]);
@@ -145,6 +146,13 @@ impl Play {
         let kernel = Kernel::start(&plan).unwrap();
         kernel.booted().await;
         Self { kernel, log, most }
+    }
+
+    /// Why the puppet crashed last.
+    pub async fn last_crash(&self) -> Option<CrashReason> {
+        let actors = self.kernel.actors().await;
+        let puppet = actors.into_iter().find(|actor| actor.address == address("/a")).unwrap();
+        puppet.last_crash.map(|report| report.crash.reason.clone())
     }
 
     /// Waits until no child of the puppet is left.

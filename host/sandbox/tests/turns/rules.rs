@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::AskError;
+use playhouse_kernel::{AskError, CrashReason};
 
 use crate::puppets::{Door, Play, address};
 
@@ -446,4 +446,28 @@ pub async fn a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody(d
     let said: Vec<_> = log.into_iter().filter(|line| line.parse::<u32>().is_err() && !line.contains(": ")).collect();
     assert_eq!(said, ["all 2", "end", "NotGranted", "all 0", "UnknownAddress"]);
     play.assert_batches();
+}
+
+pub async fn a_turn_that_does_too_much_is_a_crash_and_nothing_of_it_is_committed(door: Door) {
+    let play = Play::start(door).await;
+    let many = |times: usize| vec!["tell /log x"; times].join(";");
+    let mut messages = numbered(40);
+    messages[20] = many(301);
+    messages[30] = many(300);
+    play.tell(&messages).await;
+    let expected = [numbers(0, 20), numbers(21, 30), vec!["x".to_owned(); 300], numbers(31, 40)].concat();
+    assert_eq!(play.log(), expected);
+    assert_eq!(play.letters(), [format!("crashed {} x3", &many(301)[..40])]);
+    let limit = CrashReason::Limit { more_than: "300 sends and other effects in one turn (limits.effects)".into() };
+    assert_eq!(play.last_crash().await, Some(limit));
+}
+
+pub async fn more_bytes_than_a_turn_may_send_are_a_crash(door: Door) {
+    let play = Play::start(door).await;
+    let (some, more) = ("x".repeat(250_000), "y".repeat(250_001));
+    let large = [format!("tell /log {some};tell /log {some}"), format!("tell /log {some};tell /log {more}")];
+    play.tell(&[numbered(3), large.to_vec(), numbered(3)].concat()).await;
+    assert_eq!(play.log(), [numbers(0, 3), vec![some.clone(), some], numbers(0, 3)].concat());
+    let limit = CrashReason::Limit { more_than: "500000 bytes sent in one turn (limits.effect_bytes)".into() };
+    assert_eq!(play.last_crash().await, Some(limit));
 }

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::{Addresses, Found};
 use crate::manifest::problem::Problem;
-use crate::manifest::schema::{Actor, Manifest, Start};
+use crate::manifest::schema::{Actor, Idle, Manifest, Start};
 
 /// `instances`, or its default.
 pub(super) fn of(actor: &Actor) -> usize {
@@ -20,6 +20,7 @@ impl Found {
             self.no_spawns(actor.get_ref());
             if let Some(address) = address {
                 self.only_parent(actor.get_ref(), address, manifest, addresses);
+                self.stays_up(actor.get_ref(), address, manifest, addresses);
             }
         }
         self.max_instances(manifest, addresses);
@@ -58,9 +59,32 @@ impl Found {
         );
     }
 
-    /// All that start by themselves need their instances.
+    /// A parent of the manifest's children is up when they are.
+    fn stays_up(&mut self, actor: &Actor, address: &Address, manifest: &Manifest, addresses: &Addresses) {
+        let parent = address.parent().and_then(|parent| addresses.first.get(&parent));
+        let Some(parent) = parent.and_then(|(n, _)| manifest.actor.get(*n)).map(Spanned::get_ref) else { return };
+        let on_message = parent.start.as_ref().filter(|start| *start.get_ref() == Start::OnMessage).map(Spanned::span);
+        let idle = parent.idle.as_ref().filter(|idle| *idle.get_ref() == Idle::Stop).map(Spanned::span);
+        for (place, key, why) in [
+            (on_message, "start = \"on-message\"", "a message for the child would not start its parent"),
+            (idle, "idle = \"stop\"", "an actor with children stays up for them, so that this would do nothing"),
+        ] {
+            let Some(place) = place else { continue };
+            let what = format!("`{address}` is below an actor with {key}");
+            let problem = Problem::at(actor.address.span(), what, "this is the child").and_at(place, "its parent");
+            self.add(problem.help(format!("{why}: leave it out there, or put the child elsewhere")));
+        }
+    }
+
+    /// All that start by themselves, and stay, need their instances; those that make room for each other need one.
     fn max_instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
-        let manual = |actor: &Spanned<Actor>| actor.get_ref().start == Start::Manual;
+        let starts_as = |actor: &Actor, start| actor.start.as_ref().is_some_and(|written| *written.get_ref() == start);
+        let manual = |actor: &Spanned<Actor>| starts_as(actor.get_ref(), Start::Manual);
+        let makes_room = |actor: &Actor| {
+            let idle = actor.idle.as_ref().is_some_and(|idle| *idle.get_ref() == Idle::Stop);
+            idle || starts_as(actor, Start::OnMessage)
+        };
+        let mut one_for_all = 1;
         let waiting: Vec<_> =
             manifest.actor.iter().zip(&addresses.of_actor).filter(|(actor, _)| manual(actor)).collect();
         let starts = |address: &Address| {
@@ -74,7 +98,8 @@ impl Found {
         let (mut needed, mut one_too_many) = (0, None);
         for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
             if address.as_ref().is_some_and(starts) {
-                needed += of(actor.get_ref());
+                needed +=
+                    if makes_room(actor.get_ref()) { std::mem::take(&mut one_for_all) } else { of(actor.get_ref()) };
             }
             // That of a mailbox is there as soon as the mailbox is.
             needed += usize::from(actor.get_ref().mailbox.plugin.is_some());
@@ -86,7 +111,8 @@ impl Found {
         let Some(place) = one_too_many else { return };
         let place = written.map_or(place, Spanned::span);
         let what = format!("{needed} instances start by themselves, and `play.max_instances` is {most}");
-        let help = "raise `max_instances` under [play], or let actors wait for a person with start = \"manual\"";
+        let help = "raise `max_instances` under [play], or let actors make room with idle = \"stop\", or wait for a message or a \
+                    person with start = \"on-message\" or \"manual\"";
         self.add(Problem::at(place, what, "here").help(help));
     }
 }

@@ -1,0 +1,137 @@
+//! How much one turn may do. Whoever does more has no turn at all: nothing of it is recorded from there on, nothing of it
+//! is committed, and the incarnation ends as a crash, whichever door its code came in by.
+
+use super::Hand;
+use super::effects::CONFIG_BYTES;
+use crate::crash::{Crash, CrashReason};
+
+/// Sends and other effects that wait for one commit, whatever the limits say: each takes more room here than in the bytes
+/// that ask for it.
+const MOST_RECORDED: usize = 1 << 20;
+/// With so much recorded, it is time for a commit.
+const FULL_BYTES: usize = 1 << 20;
+const FULL_SENDS: usize = 1 << 14;
+/// Bytes of a frame that an effect takes beside its body, at most.
+const EFFECT_BYTES: usize = 96;
+
+/// Of what a turn wanted more than there may be. Reads on from "more than".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Overrun {
+    /// Sends, children, timers, watches, and the ends of them.
+    #[error("{most} sends and other effects in one turn (limits.effects)")]
+    Effects {
+        /// The limit.
+        most: usize,
+    },
+    /// Bytes of the messages among them, those that timers are to tell included.
+    #[error("{most_bytes} bytes sent in one turn (limits.effect_bytes)")]
+    EffectBytes {
+        /// The limit.
+        most_bytes: usize,
+    },
+    /// Bytes that its timers hold.
+    #[error("{most_bytes} bytes in timers at a time (limits.effect_bytes)")]
+    TimerBytes {
+        /// The limit.
+        most_bytes: usize,
+    },
+    /// Frames of one batch, handed over without a commit between them.
+    #[error("{most_bytes} bytes handed over before a commit (twice what one turn may)")]
+    HandedOver {
+        /// The limit.
+        most_bytes: usize,
+    },
+    /// Sends and other effects of a whole batch.
+    #[error("{MOST_RECORDED} sends and other effects before a commit")]
+    Recorded,
+    /// Keys and values for one child.
+    #[error("{CONFIG_BYTES} bytes of config for a child")]
+    Config,
+}
+
+impl From<Overrun> for CrashReason {
+    fn from(overrun: Overrun) -> Self {
+        Self::Limit { more_than: overrun.to_string() }
+    }
+}
+
+impl From<Overrun> for Crash {
+    fn from(overrun: Overrun) -> Self {
+        Self::new(overrun.into())
+    }
+}
+
+/// What the message in hand, or the hook, has used of its limits.
+#[derive(Default)]
+pub(super) struct Turn {
+    effects: usize,
+    bytes: usize,
+    /// It went too far; stays until the incarnation ends.
+    overrun: Option<Overrun>,
+}
+
+impl Turn {
+    /// The next message has limits of its own.
+    pub(super) fn begin(&mut self) {
+        (self.effects, self.bytes) = (0, 0);
+    }
+}
+
+impl Hand {
+    /// Whether this call may be committed. Code that handles messages in plain Rust need not ask: the kernel does.
+    pub fn within_limits(&self) -> Result<(), Overrun> {
+        self.turn.overrun.map_or(Ok(()), Err)
+    }
+
+    /// Whether so much is recorded that the rest of the messages should wait until it is committed.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() + self.outcomes.bytes() >= FULL_BYTES || self.recorded >= FULL_SENDS
+    }
+
+    /// Before one more send or effect with a body of so many bytes is recorded.
+    #[inline]
+    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Overrun> {
+        let (spec, turn) = (&self.actor.spec, &mut self.turn);
+        turn.effects += 1;
+        turn.bytes += bytes;
+        if turn.effects <= spec.max_effects && turn.bytes <= spec.max_effect_bytes && self.recorded < MOST_RECORDED {
+            return Ok(());
+        }
+        Err(self.overran())
+    }
+
+    /// As [`Hand::admit`], for a timer: what its timers hold counts as well.
+    pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
+        self.admit(bytes)?;
+        let most_bytes = self.actor.spec.max_effect_bytes;
+        if self.timer_bytes() + bytes <= most_bytes { Ok(()) } else { self.too_far(Overrun::TimerBytes { most_bytes }) }
+    }
+
+    /// Before a frame is recorded after another one: `bytes` of them would wait for one commit.
+    pub(super) fn admit_more(&mut self, bytes: usize) -> Result<(), Overrun> {
+        let spec = &self.actor.spec;
+        let turn = spec.max_effect_bytes.saturating_add(spec.max_effects.saturating_mul(EFFECT_BYTES));
+        let most_bytes = turn.saturating_add(spec.message_bytes).saturating_add(FULL_BYTES).saturating_mul(2);
+        if bytes <= most_bytes { Ok(()) } else { self.too_far(Overrun::HandedOver { most_bytes }) }
+    }
+
+    pub(super) fn too_far<T>(&mut self, overrun: Overrun) -> Result<T, Overrun> {
+        self.turn.overrun = Some(overrun);
+        Err(overrun)
+    }
+
+    #[cold]
+    fn overran(&mut self) -> Overrun {
+        let spec = &self.actor.spec;
+        let overrun = if self.turn.effects > spec.max_effects {
+            Overrun::Effects { most: spec.max_effects }
+        } else if self.turn.bytes > spec.max_effect_bytes {
+            Overrun::EffectBytes { most_bytes: spec.max_effect_bytes }
+        } else {
+            Overrun::Recorded
+        };
+        self.turn.overrun = Some(overrun);
+        overrun
+    }
+}

@@ -1,0 +1,64 @@
+//! Actors without an incarnation until a message comes: their mailboxes are told to say so.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use super::{Command, Commands, Supervision};
+use crate::supervision::events::Node;
+
+/// Stands in the place of an incarnation that waits for messages.
+struct Sleeper {
+    node: Node,
+    commands: Commands,
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        let _ = self.commands.send(Command::Wanted(self.node));
+    }
+}
+
+impl Supervision {
+    /// It has no incarnation until a message comes.
+    pub(super) fn passivated(&mut self, node: Node) {
+        let waker = self.sleeper(node);
+        let Some(role) = self.role_mut(node) else { return };
+        let (actor, lane) = (role.actor.clone(), role.lane.clone());
+        let left = {
+            let mut backlog = lane.backlog.lock();
+            backlog.shrink();
+            backlog.len()
+        };
+        if left > 0 || !actor.mailbox.sleep(lane.index, waker, None) {
+            self.wanted.push(node);
+        }
+        self.world.first_start_over(&actor);
+    }
+
+    /// Its gate said so, after it had seen so many messages.
+    pub(super) fn note_refusal(&mut self, node: Node, seen: u64) {
+        let Some(role) = self.role_mut(node) else { return };
+        if role.refused_at.replace(seen).is_none() {
+            let waiting = role.actor.waiting();
+            tracing::info!(
+                target: "playhouse", address = %role.actor.address(), waiting,
+                "its gate does not let it start: its messages wait"
+            );
+        }
+    }
+
+    /// Its gate did not let it start: other lanes handle what it may have been woken for, and the next message asks again.
+    pub(super) fn waiting(&mut self, node: Node) {
+        let waker = self.sleeper(node);
+        let Some(role) = self.role_mut(node) else { return };
+        let (actor, lane, seen) = (role.actor.clone(), role.lane.index, role.refused_at);
+        if !actor.mailbox.sleep(lane, waker, Some(seen.unwrap_or_default())) {
+            self.wanted.push(node);
+        }
+        actor.mailbox.pass_on_to_awake();
+    }
+
+    fn sleeper(&self, node: Node) -> Waker {
+        Arc::new(Sleeper { node, commands: self.commands.clone() }).into()
+    }
+}

@@ -1,0 +1,48 @@
+//! What an address costs that has no instance, in bytes of the heap. A binary of its own, and one test in it, so that nobody else
+//! allocates meanwhile.
+
+#![allow(missing_docs)]
+
+use std::alloc::System;
+use std::sync::Arc;
+
+use playhouse_kernel::{
+    ActorSpec, Address, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Plan, StartKind, State,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Enough to even out what is there once, and tables that have just grown to twice their size.
+const ADDRESSES: usize = 20_000;
+/// A million of them fit in 2 GiB, with what a launcher of a component and the allocator add.
+const MOST_BYTES: usize = 1792;
+
+struct Nobody;
+
+impl Launcher for Nobody {
+    fn launch(&self, _: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        unreachable!("no message comes")
+    }
+
+    fn plugin(&self) -> &'static str {
+        "nobody"
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passivated_address_takes_little_memory() {
+    let region = Region::new(HEAP);
+    let launcher: Arc<dyn Launcher> = Arc::new(Nobody);
+    let actors = (0..ADDRESSES).map(|n| {
+        let address = Address::parse(&format!("/n{n}")).expect("a good address");
+        ActorSpec { start: StartKind::OnMessage, ..ActorSpec::new(address, launcher.clone()) }
+    });
+    let kernel = Kernel::start(&Plan { actors: actors.collect(), ..Plan::default() }).expect("a good plan");
+    kernel.booted().await;
+    let change = region.change();
+    let bytes = (change.bytes_allocated - change.bytes_deallocated) / ADDRESSES;
+    assert!(kernel.actors().await.iter().all(|actor| actor.state == State::Passivated));
+    assert!(bytes <= MOST_BYTES, "{bytes} bytes each");
+}

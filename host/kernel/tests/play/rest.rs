@@ -1,0 +1,418 @@
+//! Actors without an incarnation until a message comes: passivated, or kept by their gate; and a bound on those that have one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use playhouse_kernel::{ActorSpec, Gate, Kernel, MaxInstances, Outcome, Plan, StartKind, State};
+use tokio::time::{Instant, sleep};
+
+use crate::stage::*;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn idle_stop(mut spec: ActorSpec) -> ActorSpec {
+    spec.idle_stop = Some(MINUTE);
+    spec
+}
+
+/// Notes each body, and when it stops.
+fn noting(journal: &Journal) -> Native {
+    let log = journal.clone();
+    recorder(journal).on_shutdown(move |hand| {
+        log.note(format!("{} stops", hand.address().name()));
+        Ok(())
+    })
+}
+
+async fn passivated(kernel: &Kernel, address: &str) {
+    while state_of(kernel, address).await != State::Passivated {
+        sleep(SOON).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_nothing_to_do_for_a_time_is_passivated_and_the_next_message_starts_it_anew() {
+    let journal = Journal::default();
+    let kernel = start(vec![idle_stop(noting(&journal).at("/a"))]).await;
+    tell(&kernel, "/a", "1").await;
+    sleep(59 * SOON).await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Idle);
+    sleep(2 * SOON).await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Passivated);
+    kernel.idle().await;
+    tell(&kernel, "/a", "2").await;
+    kernel.idle().await;
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.state, view.incarnation, view.handled, view.restarts), (State::Idle, 2, 2, 0));
+    assert_eq!(journal.lines(), ["a:1", "a stops", "a:2"], "with its shutdown hook");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_time_puts_it_off() {
+    let journal = Journal::default();
+    let kernel = start(vec![idle_stop(noting(&journal).at("/a"))]).await;
+    for n in 0..10 {
+        tell(&kernel, "/a", &n.to_string()).await;
+        sleep(59 * SOON).await;
+    }
+    assert_eq!((kernel.actors().await[0].incarnation, journal.lines().len()), (1, 10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_it_is_passivated_is_handled_by_the_next_run_in_order() {
+    let journal = Journal::default();
+    let once = Arc::new(AtomicBool::new(true));
+    let late = recorder(&journal).on_shutdown(move |hand| {
+        if once.swap(false, Ordering::Relaxed) {
+            for body in ["1", "2", "3"] {
+                hand.tell("/a", body.as_bytes()).expect("granted");
+            }
+        }
+        Ok(())
+    });
+    let kernel = start(vec![sends_to(idle_stop(late.at("/a")), &["/a"])]).await;
+    sleep(2 * MINUTE).await;
+    assert_eq!(journal.lines(), ["a:1", "a:2", "a:3"]);
+    passivated(&kernel, "/a").await;
+    assert_eq!(kernel.actors().await[0].incarnation, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_starts_on_a_message_has_no_run_before() {
+    let journal = Journal::default();
+    let mut spec = noting(&journal).at("/a");
+    spec.start = StartKind::OnMessage;
+    let kernel = start(vec![spec]).await;
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.state, view.incarnation), (State::Passivated, 0));
+    tell(&kernel, "/a", "1").await;
+    kernel.idle().await;
+    sleep(10 * MINUTE).await;
+    assert_eq!((state_of(&kernel, "/a").await, journal.lines()), (State::Idle, vec!["a:1".to_owned()]), "and stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_a_watch_and_a_child_each_keep_it_up() {
+    let journal = Journal::default();
+    let busy = scripted(&journal).watching(&journal);
+    let worker: Arc<dyn playhouse_kernel::Template> = Arc::new(Kind(recorder(&journal), |_| {}, false));
+    let spec = sends_to(spawns(idle_stop(busy.at("/a")), &["worker"]), &["/b"]);
+    let plugins = [("worker".to_owned(), worker)].into();
+    let kernel = start_plan(&Plan { plugins, ..plan(vec![recorder(&journal).at("/b"), spec]) }).await;
+    for (hold, release) in [("after 600000 /b x", "cancel"), ("watch /b", "unwatch 1"), ("spawn c worker", "stop c")] {
+        tell(&kernel, "/a", hold).await;
+        sleep(5 * MINUTE).await;
+        assert_eq!(state_of(&kernel, "/a").await, State::Idle, "{hold}");
+        tell(&kernel, "/a", release).await;
+        sleep(2 * MINUTE).await;
+        assert_eq!(state_of(&kernel, "/a").await, State::Passivated, "{release}");
+        // The watches of each run are counted anew.
+        tell(&kernel, "/a", "note up").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_of_a_run_that_is_over_never_fires_into_the_next() {
+    let journal = Journal::default();
+    let kernel = start(vec![sends_to(idle_stop(scripted(&journal).at("/a")), &["/a"])]).await;
+    tell(&kernel, "/a", "after 90000 /a note late").await;
+    sleep(80 * SOON).await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Idle, "it waits for its timer");
+    sleep(12 * SOON).await;
+    assert_eq!(journal.lines(), ["a:late"]);
+    passivated(&kernel, "/a").await;
+    assert_eq!(kernel.actors().await[0].incarnation, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_be_passivated_is_no_news_to_a_watcher() {
+    let journal = Journal::default();
+    let watcher = scripted(&journal).watching(&journal);
+    let quiet = idle_stop(recorder(&journal).at("/q"));
+    let kernel = start(vec![quiet, sends_to(watcher.at("/w"), &["/q"])]).await;
+    tell(&kernel, "/w", "watch /q").await;
+    passivated(&kernel, "/q").await;
+    tell(&kernel, "/q", "x").await;
+    passivated(&kernel, "/q").await;
+    kernel.halt(&addr("/q")).await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["q:x", "w!1 /q#2 Stopped { by_person: true }"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ask_finds_a_passivated_actor() {
+    let mut spec = quick(|hand| Ok(Outcome::Done(Some(hand.body().to_vec())))).at("/a");
+    spec.start = StartKind::OnMessage;
+    let kernel = start(vec![idle_stop(spec)]).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&kernel, "/a", "x").await.as_deref(), Ok("x"));
+        passivated(&kernel, "/a").await;
+    }
+    assert_eq!(kernel.actors().await[0].incarnation, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_instances_are_passivated_one_by_one_and_a_live_one_goes_first() {
+    let mut spec = idle_stop(recorder(&Journal::default()).at("/a"));
+    spec.instances = 3;
+    let kernel = start(vec![spec]).await;
+    sleep(2 * MINUTE).await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Passivated);
+    for _ in 0..5 {
+        tell(&kernel, "/a", "x").await;
+        sleep(SOON).await;
+    }
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.state, view.incarnation), (State::Idle, 4), "one of them was enough");
+}
+
+/// An actor whose gate opens when it is told to, and how often it was asked.
+fn gated(journal: &Journal, recheck: Option<Duration>) -> (Native, Arc<AtomicBool>, Arc<AtomicUsize>) {
+    let (open, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (opens, count) = (open.clone(), asked.clone());
+    let native = recorder(journal).gated(move |hand| {
+        count.fetch_add(1, Ordering::Relaxed);
+        hand.tell("/log", b"asked").expect("granted");
+        Ok(if opens.load(Ordering::Relaxed) { Gate::Start } else { Gate::Wait(recheck) })
+    });
+    (native, open, asked)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_does_not_open_is_no_failure_and_messages_wait_within_their_bounds() {
+    let journal = Journal::default();
+    let (native, open, asked) = gated(&journal, None);
+    let mut spec = sends_to(native.at("/a"), &["/log"]);
+    spec.mailbox.capacity = 2;
+    spec.mailbox.overflow = playhouse_kernel::Overflow::DropNewest;
+    let kernel = start(vec![recorder(&journal).at("/log"), spec, recorder(&journal).at("/b")]).await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Waiting, "and the play is up without it");
+    for body in ["1", "2", "3"] {
+        tell(&kernel, "/a", body).await;
+    }
+    sleep(MINUTE).await;
+    let view = &kernel.actors().await[1];
+    assert_eq!((view.state, view.waiting, view.restarts, kernel.restarts()), (State::Waiting, 2, 0, 0));
+    assert_eq!(letters(&kernel), ["overflow 3 x0"]);
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "at the start, and for the messages that came");
+    assert!(journal.lines().is_empty(), "what it sends when it stays shut never happened");
+    // The next message opens it.
+    open.store(true, Ordering::Relaxed);
+    let mut closed = kernel.actors().await;
+    assert_eq!(closed.remove(1).state, State::Waiting);
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    assert_eq!(journal.count("log:asked"), 1, "what it sends when it opens is done");
+    assert_eq!((journal.count("a:1"), journal.count("a:2")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_is_asked_before_each_start_and_again_after_its_time_or_a_message() {
+    let journal = Journal::default();
+    let (native, open, asked) = gated(&journal, Some(MINUTE));
+    let crashing = native.clone();
+    let kernel = start(vec![recorder(&journal).at("/log"), sends_to(crashing.at("/a"), &["/log"])]).await;
+    sleep(MINUTE / 2).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    tell(&kernel, "/a", "1").await;
+    sleep(SOON).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "a message came");
+    open.store(true, Ordering::Relaxed);
+    sleep(MINUTE).await;
+    assert_eq!((asked.load(Ordering::Relaxed), journal.count("a:1")), (3, 1), "its time passed");
+    kernel.halt(&addr("/a")).await;
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    sleep(SOON).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 4, "a person started it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_have_a_gate_asked_in_circles() {
+    let journal = Journal::default();
+    let (native, _, asked) = gated(&journal, None);
+    let kernel = start(vec![recorder(&journal).at("/log"), sends_to(native.at("/a"), &["/log"])]).await;
+    let began = Instant::now();
+    while began.elapsed() < SOON {
+        for _ in 0..2 {
+            let _ = kernel.tell(&addr("/a"), b"x", Duration::ZERO).await;
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((5..=8).contains(&asked), "{asked} times in a second; the backoff begins at 10 ms and doubles");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_crashes_is_a_failed_start() {
+    let journal = Journal::default();
+    let fine = Arc::new(AtomicBool::new(false));
+    let is_fine = fine.clone();
+    let gate = recorder(&journal)
+        .gated(move |_| if is_fine.swap(true, Ordering::Relaxed) { Ok(Gate::Start) } else { Err(trap()) });
+    let mut spec = gate.at("/a");
+    spec.start = StartKind::OnMessage;
+    let kernel = start(vec![spec]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.idle().await;
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.restarts, view.incarnation, journal.lines()), (1, 2, vec!["a:x".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_wait_for_a_gate_keep_the_play_from_being_idle_and_end_as_dead_letters() {
+    let journal = Journal::default();
+    let (native, ..) = gated(&journal, None);
+    let kernel = start(vec![recorder(&journal).at("/log"), sends_to(native.at("/a"), &["/log"])]).await;
+    kernel.idle().await;
+    tell(&kernel, "/a", "x").await;
+    assert!(tokio::time::timeout(MINUTE, kernel.idle()).await.is_err());
+    kernel.shut_down();
+    kernel.over().await;
+    assert_eq!(letters(&kernel), ["stopped x x0"]);
+}
+
+fn bounded(most: usize, actors: Vec<ActorSpec>) -> Plan {
+    let max_instances = Some(MaxInstances { most, key: "the test".into() });
+    Plan { max_instances, ..plan(actors) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_actors_than_instances_take_turns_and_handle_every_message() {
+    let journal = Journal::default();
+    let (alive, most_alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let actors = (0..50).map(|n| {
+        let (up, most, down) = (alive.clone(), most_alive.clone(), alive.clone());
+        let native = recorder(&journal)
+            .on_init(move |_| {
+                most.fetch_max(up.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+                Ok(())
+            })
+            .on_shutdown(move |_| {
+                down.fetch_sub(1, Ordering::Relaxed);
+                Ok(())
+            });
+        let mut spec = idle_stop(native.at(&format!("/a{n}")));
+        spec.start = if n % 2 == 0 { StartKind::OnMessage } else { StartKind::Auto };
+        spec
+    });
+    let kernel = start_plan(&bounded(5, actors.collect())).await;
+    let began = Instant::now();
+    for round in 0..3 {
+        for n in 0..50 {
+            tell(&kernel, &format!("/a{n}"), &round.to_string()).await;
+        }
+    }
+    kernel.idle().await;
+    assert_eq!(journal.lines().len(), 150);
+    assert_eq!((0..50).map(|n| journal.count(&format!("a{n}:2"))).sum::<usize>(), 50);
+    assert_eq!(most_alive.load(Ordering::Relaxed), 5);
+    assert!(began.elapsed() < MINUTE, "nobody waited for somebody's time to pass");
+    assert_eq!(kernel.restarts(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_idle_ones_the_one_that_was_so_for_longest_makes_room() {
+    let journal = Journal::default();
+    let mut actors = ["/a", "/b", "/c"].map(|at| idle_stop(noting(&journal).at(at))).to_vec();
+    let mut on_message = noting(&journal).at("/d");
+    on_message.start = StartKind::OnMessage;
+    actors.push(on_message);
+    let kernel = start_plan(&bounded(3, actors)).await;
+    for to in ["/b", "/a", "/c"] {
+        sleep(SOON).await;
+        tell(&kernel, to, "x").await;
+    }
+    sleep(SOON).await;
+    tell(&kernel, "/d", "x").await;
+    sleep(SOON).await;
+    assert_eq!(journal.lines()[3..], ["b stops", "d:x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nobody_to_make_room_a_start_waits_in_line_until_somebody_ends() {
+    let journal = Journal::default();
+    let mut late = recorder(&journal).at("/late");
+    late.start = StartKind::OnMessage;
+    let kernel = start_plan(&bounded(1, vec![recorder(&journal).at("/a"), late])).await;
+    tell(&kernel, "/late", "x").await;
+    sleep(10 * MINUTE).await;
+    assert_eq!((state_of(&kernel, "/late").await, kernel.restarts()), (State::Starting, 0));
+    kernel.halt(&addr("/a")).await;
+    sleep(SOON).await;
+    assert_eq!(journal.lines(), ["late:x"]);
+    kernel.resume(&addr("/a")).await;
+    sleep(SOON).await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Starting);
+    let began = Instant::now();
+    kernel.shut_down();
+    kernel.over().await;
+    assert_eq!(began.elapsed(), Duration::ZERO, "who waits in line and has no messages need not start to stop");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_state_is_told_apart() {
+    let journal = Journal::default();
+    let slow = native(|_| {
+        Box::pin(async {
+            sleep(SOON).await;
+            Ok(Outcome::Done(None))
+        })
+    });
+    let (shut, ..) = gated(&journal, None);
+    let mut on_message = recorder(&journal).at("/passivated");
+    on_message.start = StartKind::OnMessage;
+    let mut manual = recorder(&journal).at("/stopped");
+    manual.start = StartKind::Manual;
+    let mut failing = quick(|_| Err(trap())).at("/backing-off");
+    failing.restart.backoff.initial = MINUTE;
+    let mut ended = quick(|_| Err(trap())).at("/ended");
+    ended.restart.kind = playhouse_kernel::RestartKind::Temporary;
+    let kernel = start(vec![
+        recorder(&journal).at("/log"),
+        slow.clone().at("/running"),
+        recorder(&journal).at("/idle"),
+        sends_to(shut.at("/waiting"), &["/log"]),
+        on_message,
+        manual,
+        failing,
+        ended,
+        slow.at("/draining"),
+    ])
+    .await;
+    for to in ["/running", "/backing-off", "/ended"] {
+        tell(&kernel, to, "x").await;
+    }
+    sleep(Duration::from_millis(1)).await;
+    for name in ["running", "idle", "waiting", "passivated", "stopped", "backing-off", "ended"] {
+        assert_eq!(state_of(&kernel, &format!("/{name}")).await.name(), name);
+    }
+    tell(&kernel, "/draining", "x").await;
+    kernel.shut_down();
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(state_of(&kernel, "/draining").await.name(), "draining");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_persons_stop_of_a_spawned_child_survives_restarts_of_its_parent() {
+    let journal = Journal::default();
+    let boss = scripted(&journal).on_prepare(|hand| {
+        hand.spawn("worker", "worker", playhouse_kernel::Config::new()).expect("granted");
+        Ok(())
+    });
+    let worker: Arc<dyn playhouse_kernel::Template> = Arc::new(Kind(recorder(&journal).named("worker"), |_| {}, false));
+    let plugins = [("worker".to_owned(), worker)].into();
+    let kernel = start_plan(&Plan { plugins, ..plan(vec![spawns(boss.at("/boss"), &["worker"])]) }).await;
+    kernel.halt(&addr("/boss/worker")).await;
+    tell(&kernel, "/boss/worker", "x").await;
+    tell(&kernel, "/boss", "trap").await;
+    while kernel.restarts() == 0 || state_of(&kernel, "/boss").await != State::Idle {
+        sleep(Duration::from_millis(1)).await;
+    }
+    sleep(MINUTE).await;
+    assert_eq!(state_of(&kernel, "/boss/worker").await, State::Stopped);
+    kernel.resume(&addr("/boss/worker")).await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["worker:x"]);
+}

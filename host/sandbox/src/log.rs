@@ -1,0 +1,158 @@
+//! How much an actor may write to its standard error each second. What is more is left out, counted, and said once.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use playhouse_kernel::Address;
+use tokio::time::Instant;
+
+use crate::limits::Limits;
+use crate::output::Output;
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// What an actor wrote to its standard error within a second and that was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many lines, or pieces of long ones.
+    pub lines: u64,
+    /// How many bytes, newlines included.
+    pub bytes: u64,
+    /// `limits.log_lines`.
+    pub most_lines: u64,
+    /// `limits.log_bytes`.
+    pub most_bytes: u64,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lines, bytes, most_lines, most_bytes } = self;
+        write!(
+            f,
+            "left out {lines} lines ({bytes} bytes) of its stderr: limits.log_lines is {most_lines} a second, \
+             limits.log_bytes {most_bytes}"
+        )
+    }
+}
+
+/// Counts what one actor writes, over all its incarnations.
+pub(crate) struct LogMeter {
+    most_lines: u64,
+    most_bytes: u64,
+    period: Mutex<Option<Period>>,
+}
+
+/// A second, from the first line after the one before.
+struct Period {
+    end: Instant,
+    lines: u64,
+    bytes: u64,
+    left_out: (u64, u64),
+}
+
+impl LogMeter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { most_lines: limits.log_lines, most_bytes: limits.log_bytes, period: Mutex::default() }
+    }
+
+    /// Whether a line of so many bytes is let through.
+    pub(crate) fn admit(self: &Arc<Self>, bytes: usize, from: &Address, output: &Arc<dyn Output>) -> bool {
+        let (bytes, now) = (bytes as u64 + 1, Instant::now());
+        if self.lock().as_ref().is_some_and(|period| period.end <= now) {
+            self.say(from, &**output);
+            self.lock().take();
+        }
+        let mut period = self.lock();
+        let period = period.get_or_insert(Period { end: now + PERIOD, lines: 0, bytes: 0, left_out: (0, 0) });
+        // Once one is left out, so is the rest of the second: no hole looks like the whole.
+        let fits = period.lines < self.most_lines && period.bytes.saturating_add(bytes) <= self.most_bytes;
+        if fits && period.left_out.0 == 0 {
+            period.lines += 1;
+            period.bytes += bytes;
+            return true;
+        }
+        if period.left_out.0 == 0 {
+            self.say_at(period.end, from.clone(), Arc::downgrade(output));
+        }
+        period.left_out.0 += 1;
+        period.left_out.1 += bytes;
+        false
+    }
+
+    /// Whoever falls silent after it wrote too much is told of as well.
+    fn say_at(self: &Arc<Self>, end: Instant, from: Address, output: Weak<dyn Output>) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let meter = Arc::downgrade(self);
+        runtime.spawn(async move {
+            tokio::time::sleep_until(end).await;
+            if let Some((meter, output)) = meter.upgrade().zip(output.upgrade()) {
+                meter.say(&from, &*output);
+            }
+        });
+    }
+
+    /// Says what was left out and has not been spoken of yet.
+    pub(crate) fn say(&self, from: &Address, output: &dyn Output) {
+        let said = self.lock().as_mut().map(|period| std::mem::take(&mut period.left_out));
+        if let Some((lines, bytes)) = said.filter(|(lines, _)| *lines > 0) {
+            output.left_out(from, LeftOut { lines, bytes, most_lines: self.most_lines, most_bytes: self.most_bytes });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Period>> {
+        self.period.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Said(Mutex<Vec<LeftOut>>);
+
+    impl Output for Said {
+        fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+        fn stderr(&self, _: &Address, _: &[u8]) {}
+        fn left_out(&self, _: &Address, left_out: LeftOut) {
+            self.0.lock().expect("no test panics here").push(left_out);
+        }
+    }
+
+    impl Said {
+        fn all(&self) -> Vec<(u64, u64)> {
+            self.0.lock().expect("no test panics here").iter().map(|said| (said.lines, said.bytes)).collect()
+        }
+    }
+
+    fn meter(log_lines: u64, log_bytes: u64) -> (Arc<LogMeter>, Arc<Said>, Arc<dyn Output>) {
+        let said = Arc::new(Said::default());
+        let meter = LogMeter::new(&Limits { log_lines, log_bytes, ..Limits::default() });
+        (Arc::new(meter), said.clone(), said)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_more_than_a_second_may_have_is_counted_and_said_once() {
+        let (meter, said, output) = meter(3, 1000);
+        let admit = |bytes| meter.admit(bytes, &Address::root(), &output);
+        for second in 1..=2 {
+            assert_eq!([4; 10].map(admit), [true, true, true, false, false, false, false, false, false, false]);
+            assert_eq!(said.all().len(), second - 1);
+            tokio::time::sleep(PERIOD).await;
+            tokio::task::yield_now().await;
+            assert_eq!(said.all(), vec![(7, 35); second]);
+        }
+        tokio::time::sleep(PERIOD * 10).await;
+        assert_eq!(said.all().len(), 2, "there is nothing more to say");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_count_as_well_and_what_comes_after_the_first_hole_is_left_out_too() {
+        let (meter, said, output) = meter(100, 20);
+        let admit = |bytes| meter.admit(bytes, &Address::root(), &output);
+        assert!(admit(9) && !admit(10) && !admit(1));
+        meter.say(&Address::root(), &*output);
+        assert_eq!(said.all(), [(2, 13)]);
+    }
+}

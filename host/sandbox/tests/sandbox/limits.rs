@@ -1,0 +1,111 @@
+//! Limits that the sandbox keeps, each crossed by an actor that tries to.
+
+use std::sync::Mutex;
+
+use playhouse_kernel::{Address, CrashReason};
+use playhouse_sandbox::{LeftOut, Limits, LoadError, Output, Sandbox, SandboxConfig};
+
+use crate::play::{Play, address, small_sandbox};
+use crate::template::{ECHO, actor};
+
+/// Asks for a handle of stderr, again and again.
+const HOARD: &str = r#"(func (export "handle") (param i32 i32) (result i32)
+    (loop (drop (call $get-stderr)) (br 0)) (unreachable))"#;
+
+#[tokio::test]
+async fn who_keeps_more_resources_open_than_its_limit_crashes() {
+    let limits = Limits { resources: 10, ..Limits::default() };
+    let play = Play::limited(small_sandbox(), &[("/hoard", actor(HOARD))], limits, |_| {});
+    let crash = play.crash("/hoard", "").await;
+    let more_than = "10 open resources at a time (limits.resources)".to_owned();
+    assert_eq!(crash.crash.reason, CrashReason::Limit { more_than });
+}
+
+/// Calls itself a hundred times for each byte of the body.
+const RECURSE: &str = r#"
+    (func $down (param i32) (result i32)
+      (if (result i32) (local.get 0)
+        (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+        (else (i32.const 0))))
+    (func (export "handle") (param i32 i32) (result i32)
+      (drop (call $down (i32.mul (local.get 1) (i32.const 100)))) (call $done))"#;
+
+#[tokio::test]
+async fn the_stack_is_as_deep_as_the_manifest_says() {
+    for (stack_bytes, deep, deeper) in [(64 << 10, 1, 100), (8 << 20, 400, 10_000)] {
+        let sandbox = SandboxConfig { stack_bytes, max_instances: 4, ..SandboxConfig::default() };
+        let play = Play::start_in(Sandbox::new(sandbox).unwrap(), &[("/deep", actor(RECURSE))]);
+        assert!(!matches!(play.ask("/deep", &"x".repeat(deep)).await, Err(playhouse_kernel::AskError::Crashed(_))));
+        let crash = play.crash("/deep", &"x".repeat(deeper)).await;
+        assert_eq!(crash.crash.reason, CrashReason::Stack { limit_bytes: stack_bytes });
+    }
+}
+
+#[test]
+fn a_component_that_is_too_large_is_refused_and_the_error_names_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, wasm) = (folder.path().join("cart.wasm"), actor(ECHO));
+    std::fs::write(&file, &wasm).unwrap();
+    let component_bytes = wasm.len() as u64 - 1;
+    let sandbox = |component_bytes| {
+        Sandbox::new(SandboxConfig { component_bytes, max_instances: 1, ..SandboxConfig::default() }).unwrap()
+    };
+    let error = sandbox(component_bytes).load("cart", &file).err().expect("one byte too many");
+    assert!(matches!(error, LoadError::TooLarge { limit_bytes, .. } if limit_bytes == component_bytes));
+    assert!(error.to_string().contains("play.limits.component"), "{error}");
+    assert!(matches!(sandbox(component_bytes).load_bytes("cart", &wasm), Err(LoadError::TooLarge { .. })));
+    assert!(sandbox(component_bytes + 1).load("cart", &file).is_ok());
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<usize>,
+    left_out: Mutex<Vec<(Address, LeftOut)>>,
+}
+
+impl Output for Log {
+    fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+
+    fn stderr(&self, _: &Address, _: &[u8]) {
+        *self.lines.lock().unwrap() += 1;
+    }
+
+    fn left_out(&self, from: &Address, left_out: LeftOut) {
+        self.left_out.lock().unwrap().push((from.clone(), left_out));
+    }
+}
+
+/// Writes 100 lines of two bytes to stderr, and crashes when its body is not empty.
+const CHATTER: &str = r#"(data (i32.const 100) "x\0a") (func (export "handle") (param i32) (param $len i32) (result i32)
+    (local $n i32) (local $out i32)
+    (local.set $out (call $get-stderr))
+    (loop $more
+      (call $write (local.get $out) (i32.const 100) (i32.const 2) (i32.const 500))
+      (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 100))))
+    (if (local.get $len) (then unreachable))
+    (call $done))"#;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_to_stderr_beyond_the_limit_is_counted_and_said_once_a_second() {
+    let log = std::sync::Arc::new(Log::default());
+    let plugin = small_sandbox().load_bytes("chatter", &actor(CHATTER)).unwrap();
+    let limits = Limits { log_lines: 30, ..Limits::default() };
+    let launcher = plugin.launcher(limits, playhouse_kernel::Config::new(), log.clone());
+    let mut spec = playhouse_kernel::ActorSpec::new(address("/chatter"), launcher);
+    spec.restart.attempts = 1;
+    let plan = playhouse_kernel::Plan { actors: vec![spec], ..Default::default() };
+    let kernel = playhouse_kernel::Kernel::start(&plan).unwrap();
+    kernel.booted().await;
+    // A crash is no new beginning: the second message comes to another run of the same actor.
+    for body in [&b"crash"[..], b""] {
+        kernel.tell(&address("/chatter"), body, crate::play::PATIENCE).await.unwrap();
+        kernel.idle().await;
+    }
+    assert_eq!(*log.lines.lock().unwrap(), 30);
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let left_out = log.left_out.lock().unwrap();
+    assert!(left_out.iter().all(|(from, said)| *from == address("/chatter") && said.most_lines == 30));
+    // Once when the first run ended, once after the second.
+    let counts: Vec<_> = left_out.iter().map(|(_, said)| (said.lines, said.bytes)).collect();
+    assert_eq!(counts, [(70, 140), (100, 200)]);
+}

@@ -1,0 +1,81 @@
+//! A night watch: it does not start while the sun is up, and goes home when nothing happens for a while. Two things in one
+//! actor: its gate, and `idle = "stop"` in its manifest.
+//!
+//! ```toml
+//! [[actor]]
+//! address = "/watch"
+//! plugin = "nightwatch"
+//! start = "on-message"    # no instance before the first call
+//! idle = "stop"           # and none after a quiet minute
+//! config = { sun = "/sun", recheck_ms = 5000 }
+//! ```
+//!
+//! While `/sun` is up, calls wait in the mailbox of `/watch`, and `playhouse tree` shows it as `waiting`. After
+//! `playhouse stop /sun` the next call, or the time `recheck_ms`, opens the gate.
+
+use std::time::Duration;
+
+use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, export_actor};
+
+/// The gate is asked again after this, unless the manifest says otherwise.
+const RECHECK_MS: u64 = 5_000;
+
+#[derive(Default)]
+struct Nightwatch {
+    calls: u64,
+}
+
+impl Actor for Nightwatch {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        self.calls += 1;
+        let (night, call) = (ctx.incarnation(), self.calls);
+        println!("call {call}: {}", msg.text()?);
+        ctx.reply(format!("run {night}, call {call}"));
+        Ok(())
+    }
+
+    /// Also when it is passivated. What must outlive the run is printed, or sent to whoever keeps it.
+    fn shutdown(&mut self, _: &mut Context) -> Result {
+        println!("goes home after {}", self.calls);
+        Ok(())
+    }
+}
+
+impl Gate for Nightwatch {
+    fn decide_to_start(ctx: &mut Context) -> Decision {
+        let sun = ctx.config("sun").unwrap_or_else(|| "/sun".to_owned());
+        if !ctx.state(&sun).is_some_and(State::is_up) {
+            return Decision::Start;
+        }
+        let recheck_ms = ctx.config("recheck_ms").and_then(|ms| ms.parse().ok()).unwrap_or(RECHECK_MS);
+        Decision::wait_for(Duration::from_millis(recheck_ms))
+    }
+}
+
+export_actor!(Nightwatch, gate);
+
+#[cfg(test)]
+mod tests {
+    use playhouse_sdk::testing::Stage;
+
+    use super::*;
+
+    #[test]
+    fn by_day_it_does_not_start_and_at_night_it_does() -> Result {
+        let day = Stage::<Nightwatch>::setup().actor("/sun", State::Idle).config("recheck_ms", "100");
+        let (said, day) = day.start_gated()?.err().expect("the sun is up");
+        assert_eq!(said, Decision::wait_for(Duration::from_millis(100)));
+        let mut night = day.actor("/sun", State::Stopped).start_gated()?.ok().expect("it is night");
+        assert_eq!(night.ask("noise")?, b"run 2, call 1", "each time it is asked is a run");
+        Ok(())
+    }
+
+    #[test]
+    fn after_a_quiet_while_it_goes_home_and_the_next_call_begins_anew() -> Result {
+        let mut stage = Stage::<Nightwatch>::start()?;
+        assert_eq!(stage.ask("noise")?, b"run 1, call 1");
+        let mut next = stage.idle(Duration::from_mins(1)).ok().expect("nothing keeps it").start()?;
+        assert_eq!(next.ask("noise")?, b"run 2, call 1");
+        Ok(())
+    }
+}
