@@ -37,8 +37,9 @@ fn what_is_not_in_spawns_is_not_spawned() {
 fn check_shows_what_may_be_spawned_and_by_whom() {
     let host = Host::start(folder(&team("", "recursive = true\nspawns = [\"worker\"]")), &[]);
     let shown = host.ok(&["check"]);
-    let row: Vec<_> = shown.lines().last().expect("a table").split_whitespace().collect();
-    assert_eq!(row[..2], ["worker", "/team,worker"], "{shown}");
+    let rows = shown.lines().skip_while(|line| !line.starts_with("SPAWNED"));
+    let row: Vec<_> = rows.skip(1).flat_map(str::split_whitespace).take(2).collect();
+    assert_eq!(row, ["worker", "/team,worker"], "{shown}");
     let json: serde_json::Value = serde_json::from_str(&host.ok(&["check", "--json"])).unwrap();
     assert_eq!(json["plugins"][0]["spawned_by"].to_string(), r#"["/team","worker"]"#);
 }

@@ -50,7 +50,7 @@ fn an_unknown_key() {
                · ──┬─
                ·   ╰── did you mean `batch`?
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
+              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
         "#]],
     );
 }
