@@ -210,7 +210,7 @@ pub async fn a_child_told_in_the_turn_that_made_it_gets_the_message(door: Door) 
     let workers: Vec<_> = log.iter().filter(|line| line.starts_with("w: ")).collect();
     assert_eq!(workers, ["w: 1", "w: 2", "w: 3", "w: 4"]);
     let around: Vec<_> = log.iter().filter(|line| line.starts_with('[')).collect();
-    assert_eq!(around, ["[]  Some(Running)", "[\"w\"] /a/w Some(Running)"]);
+    assert_eq!(around, ["[]  Some(Idle)", "[\"w\"] /a/w Some(Idle)"]);
     play.assert_batches();
 }
 
@@ -240,7 +240,7 @@ pub async fn a_spawn_of_a_crashed_batch_happens_once(door: Door) {
     let workers: Vec<_> = play.log().into_iter().filter(|line| line.parse::<u32>().is_err()).collect();
     assert_eq!(workers, ["w: 2"]);
     play.tell(&["around"]).await;
-    assert_eq!(play.log().last().unwrap(), "[\"again\", \"w\"] /a/w Some(Running)");
+    assert_eq!(play.log().last().unwrap(), "[\"again\", \"w\"] /a/w Some(Idle)");
 }
 
 pub async fn what_may_not_be_spawned_or_stopped_is_refused_with_its_reason(door: Door) {
