@@ -109,7 +109,7 @@ enum Provoked {
 impl Guest {
     /// Its limits are such that it crosses the one that it is about, however busy this machine is.
     fn new(plugin: Plugin, config: Config) -> Self {
-        Self { plugin, config, cpu: Duration::from_secs(60), timeout: PATIENCE, start: PATIENCE }
+        Self { plugin, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE }
     }
 
     pub fn cpu_ms(mut self, ms: u64) -> Self {
@@ -131,15 +131,15 @@ impl Guest {
         self.acts(Provoked::NotAtAll, |ending| check(ending.expect("it ended")));
     }
 
-    pub fn is_told(self, messages: usize, check: impl Fn(&Ending)) {
+    pub fn gets(self, messages: usize, check: impl Fn(&Ending)) {
         self.acts(Provoked::Told(messages), |ending| check(ending.expect("it ended")));
     }
 
-    pub fn is_asked(self, check: impl Fn(&Ending)) {
+    pub fn answers(self, check: impl Fn(&Ending)) {
         self.acts(Provoked::Asked, |ending| check(ending.expect("it ended")));
     }
 
-    pub fn is_stopped(self, check: impl Fn(&Ending)) {
+    pub fn stops(self, check: impl Fn(&Ending)) {
         self.acts(Provoked::Stopped, |ending| check(ending.expect("it ended")));
     }
 
@@ -157,7 +157,10 @@ impl Guest {
             house.acts(WARM_UP, provoked, &check).await;
             let mut looks = vec![rss_kb()];
             while looks.len() < 2 || looks[looks.len() - 1] > looks[looks.len() - 2] + MOST_GROWTH_KB {
-                assert!(looks.len() <= LOOKS, "memory grows with each act; looked at after each {ACTS} of them: {looks:?}");
+                assert!(
+                    looks.len() <= LOOKS,
+                    "memory grows with each act; looked at after each {ACTS} of them: {looks:?}"
+                );
                 house.acts(ACTS, provoked, &check).await;
                 looks.push(rss_kb());
             }

@@ -44,14 +44,14 @@ fn meets(guest: Guest, fate: &Fate) {
     };
     match *fate {
         AtStart(words) => guest.starts(|ending| crashes(ending, words)),
-        OnMessage(words) => guest.is_told(1, |ending| crashes(ending, words)),
-        OnBatch(words) => guest.is_told(12, |ending| crashes(ending, words)),
-        OnStop(words) => guest.is_stopped(|ending| crashes(ending, words)),
-        Refused => guest.is_asked(|ending| match ending {
+        OnMessage(words) => guest.gets(1, |ending| crashes(ending, words)),
+        OnBatch(words) => guest.gets(12, |ending| crashes(ending, words)),
+        OnStop(words) => guest.stops(|ending| crashes(ending, words)),
+        Refused => guest.answers(|ending| match ending {
             Ending::Answer(Ok(reply)) => assert_eq!(String::from_utf8_lossy(reply), "refused"),
             other => panic!("{other:?}"),
         }),
-        Fails(words) => guest.is_asked(|ending| match ending {
+        Fails(words) => guest.answers(|ending| match ending {
             Ending::Answer(Err(AskError::Failed(reason))) => {
                 assert!(reason.contains(words) && reason.len() < 5000, "{reason:?}");
             }

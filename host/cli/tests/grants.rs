@@ -79,7 +79,7 @@ fn nothing_is_granted_by_default() {
 #[test]
 fn who_reaches_outside_takes_one_message_at_a_time_unless_the_manifest_says_otherwise() {
     let batch = |lines: &str| granted(lines).actors[0].settings.batch;
-    assert_eq!(batch("env = [\"PATH\"]"), 64);
+    assert_eq!(batch("env = [\"PATH\"]"), 256);
     assert_eq!(batch("dirs = [{ host = \"data\", guest = \"/data\" }]"), 1);
     assert_eq!(batch("hosts = [\"https://a.com\"]"), 1);
     let text = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nbatch = 8\ngrants = { hosts = [\"https://a.com\"] }\n";

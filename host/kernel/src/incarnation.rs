@@ -1,6 +1,7 @@
 //! One run of an actor's code: launch, init, turns, shutdown. Ends by reporting how.
 
 mod callbacks;
+mod intake;
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -20,10 +21,9 @@ use crate::crash::{Crash, CrashReason, CrashReport, log_crash};
 use crate::dead_letter::DeadReason;
 use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
-use crate::kernel::later;
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
-use crate::message::{ActorId, Envelope, Message, ReplyToken};
+use crate::message::{Envelope, Message};
 use crate::slots::Slot;
 use crate::watchdog::{StartTime, within_limits};
 
@@ -31,10 +31,6 @@ use crate::watchdog::{StartTime, within_limits};
 const CALL_TARGET: Duration = Duration::from_millis(2);
 /// Who has had full batches for so long lets others run before the next one.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
-/// Who has nothing to do, but is kept by a timer, a watch or a child, looks so often whether that is still so.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Bytes handed over in one call, after its first message.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// How an incarnation ended.
 #[derive(Debug)]
@@ -206,162 +202,6 @@ impl Incarnation {
                 tokio::task::yield_now().await;
             }
         }
-    }
-
-    /// Fills the hand, or says what the supervisor wants. Messages that came back go first.
-    async fn next_batch(&self, hand: &mut Hand, most: usize) -> Took {
-        let mailbox = &self.actor.mailbox;
-        // Who may not go yet looks again from time to time: a timer that told another, or a child that ended, wakes nobody.
-        let idle_stop = self.actor.spec.idle_stop;
-        let idle_stop = idle_stop.map(|stop| if hand.is_attached() { stop.max(LOOK_AGAIN) } else { stop });
-        hand.batch_mut();
-        let mut timer = None;
-        // When it has had nothing to do for too long.
-        let mut enough = None;
-        let took = poll_fn(|cx| {
-            let (next_due, left, room, signal) = {
-                let mut backlog = self.lane.backlog.lock();
-                if !backlog.questions.is_empty() && mailbox.look(self.lane.index) == Signal::Run {
-                    return Poll::Ready(Took::Question);
-                }
-                let (mut next_due, mut signal) = (None, Signal::Run);
-                if backlog.len() > 0 {
-                    signal = mailbox.look(self.lane.index);
-                    if matches!(signal, Signal::Stop | Signal::Kill) {
-                        return Poll::Ready(Took::Signal(signal));
-                    }
-                    next_due = backlog.wake_due(Instant::now);
-                    let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
-                    backlog.alone = backlog.solo > 0;
-                    backlog.solo = backlog.solo.saturating_sub(take);
-                    for message in backlog.returned.drain(..take) {
-                        hand.batch_in_progress().push(&message);
-                    }
-                    if take > 0 {
-                        return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
-                    }
-                }
-                backlog.alone = false;
-                (next_due, backlog.len(), backlog.room(mailbox.spec()), signal)
-            };
-            let polled = if room == 0 {
-                // Nothing goes on here but with a retry, or at the supervisor's next word.
-                mailbox.pass_on();
-                if mailbox.poll_next_signal(self.lane.index, cx, signal).is_ready() {
-                    cx.waker().wake_by_ref();
-                }
-                Poll::Pending
-            } else {
-                let (lane, batch) = (self.lane.index, hand.batch_in_progress());
-                // Retries are still to come: an orderly stop waits for them.
-                mailbox.poll_take(lane, cx, most.min(room), BATCH_BYTES, left > 0, batch)
-            };
-            match polled {
-                Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.lane.index) => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Ready(took) => return Poll::Ready(took),
-                Poll::Pending => {
-                    if left == 0 {
-                        self.world.idle_hint.notify_waiters();
-                    }
-                }
-            }
-            if let Some(idle_stop) = idle_stop
-                && mailbox.len() > 0
-            {
-                // A policy has messages that it has not given out yet.
-                enough = Some(later(idle_stop.max(LOOK_AGAIN)));
-            } else if left == 0
-                && let Some(idle_stop) = idle_stop
-                && self.may_go(hand, *enough.get_or_insert_with(|| later(idle_stop)), idle_stop)
-            {
-                return Poll::Ready(Took::Nothing);
-            }
-            let Some(due) = next_due.or(enough.filter(|_| left == 0)) else { return Poll::Pending };
-            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-            if timer.deadline() != due {
-                timer.as_mut().reset(due);
-            }
-            if timer.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
-            }
-            Poll::Pending
-        })
-        .await;
-        match took {
-            Took::Messages { shared: false } => {}
-            Took::Messages { shared: true } => requeue().await,
-            // What it may have been woken for is there for another lane.
-            Took::Signal(_) | Took::Question | Took::Nothing => {
-                mailbox.look(self.lane.index);
-                mailbox.pass_on();
-            }
-        }
-        if idle_stop.is_some() {
-            self.no_longer_idle(&took);
-        }
-        let has_notices = self.drop_expired(hand);
-        hand.begin(has_notices);
-        took
-    }
-
-    /// Nothing is there for it to do: whether it ends, since that has been so until the time is up, or since another waits for
-    /// its place. It is told again when either changes.
-    fn may_go(&self, hand: &Hand, time_is_up: Instant, idle_stop: Duration) -> bool {
-        let now = Instant::now();
-        if now >= time_is_up {
-            return true;
-        }
-        let Some(slots) = &self.world.slots else { return false };
-        if hand.is_attached() {
-            return false;
-        }
-        // In this order: who comes into the line after the last look sees that this one is idle.
-        self.lane.leave.idle(slots, time_is_up.checked_sub(idle_stop).unwrap_or(now));
-        self.lane.leave.is_asked() || slots.has_line()
-    }
-
-    fn no_longer_idle(&self, took: &Took) {
-        if let Some(slots) = &self.world.slots
-            && self.lane.leave.busy()
-            && *took != Took::Nothing
-            && slots.has_line()
-        {
-            slots.make_room();
-        }
-    }
-
-    /// Questions that nobody waits for any more are not handled, nor notices for an earlier run. Whether there are notices left.
-    fn drop_expired(&self, hand: &mut Hand) -> bool {
-        let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
-        let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
-        let batch = hand.batch();
-        if !batch.is_special() {
-            return false;
-        }
-        let (mut notices, mut some_expired) = (false, false);
-        for index in 0..batch.len() {
-            notices |= batch.sender(index) == ActorId::NOTICE;
-            some_expired |= expired(batch.reply(index));
-        }
-        if !notices && !some_expired {
-            return false;
-        }
-        let messages: Vec<_> = (0..batch.len()).map(|index| batch.message(index)).collect();
-        let before = messages.len();
-        let mut for_us = |m: &Message| !is_notice(&m.envelope) || hand.hears(&m.body);
-        let messages: Vec<_> = messages.into_iter().filter(&mut for_us).collect();
-        self.actor.finish((before - messages.len()) as u64);
-        let notices = messages.iter().any(|m| is_notice(&m.envelope));
-        let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
-        let batch = hand.batch_mut();
-        for message in &wanted {
-            batch.push(message);
-        }
-        self.world.bury(&self.actor, expired, &DeadReason::Expired, true);
-        notices
     }
 
     async fn hook(

@@ -59,7 +59,7 @@ impl Problem {
 
     /// What the TOML reader found, in this program's words.
     pub fn from_toml(error: &toml::de::Error, text: &str) -> Self {
-        let place = error.span().unwrap_or(0..0);
+        let place = error.span().map_or(0..0, |place| visible(place, text));
         let found = text.get(place.clone()).unwrap_or_default();
         let message = error.message();
         if let Some((name, known)) = unknown(message, "unknown field `") {
@@ -104,6 +104,15 @@ impl Problem {
             _ => "here".into(),
         };
         Self::at(place, plain(message), remark)
+    }
+}
+
+/// The place, made a character wide when it is a point before one: where something is missing, what stands there instead.
+fn visible(place: Range<usize>, text: &str) -> Range<usize> {
+    let next = text.get(place.start..).and_then(|rest| rest.chars().next()).filter(|c| !c.is_whitespace());
+    match next {
+        Some(next) if place.is_empty() => place.start..place.start + next.len_utf8(),
+        _ => place,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
-//! and writes the log. It never touches a message. Of its children, `rest` sees to those without an incarnation until a message comes, `failures` says what is done about them, and `verdicts`
-//! keeps the books.
+//! and writes the log. It never touches a message. Of its children, `look` says where actors stand, `rest` sees to those without an
+//! incarnation until a message comes, `failures` says what is done about them, and `verdicts` keeps the books.
 
 mod failures;
+mod look;
 mod rest;
 mod verdicts;
 mod watches;
@@ -21,7 +22,6 @@ use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
 use crate::incarnation::{End, Incarnation, panic_message};
-use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
@@ -30,6 +30,7 @@ use crate::notice::{Change, Watcher};
 use crate::plan::{ActorSpec, Plan, Strategy};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
 use crate::supervision::tree::Tree;
+pub(crate) use look::Seen;
 use verdicts::Verdicts;
 use watches::Watches;
 
@@ -61,27 +62,6 @@ pub(crate) enum Command {
     Unwatch(Watcher, u64),
     Shutdown,
     Kill,
-}
-
-/// One actor, and how the tree sees each of its lanes.
-pub(crate) struct Seen {
-    pub(crate) actor: Arc<Actor>,
-    pub(crate) state: State,
-    pub(crate) instances: Vec<InstanceView>,
-}
-
-/// The state of an actor whose lanes are in these states.
-fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
-    match states.min().unwrap_or(State::Down) {
-        state if state.is_up() => {
-            if actor.is_busy() {
-                State::Running
-            } else {
-                State::Idle
-            }
-        }
-        state => state,
-    }
 }
 
 /// Where the whole play stands.
@@ -295,13 +275,6 @@ impl Supervision {
         actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
     }
 
-    fn state_at(&self, address: &Address) -> Option<State> {
-        let actor = self.world.registry.occupant(address)?;
-        let (nodes, now) = (self.nodes.get(&actor.id)?, self.began.elapsed());
-        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
-        Some(furthest_up(&actor, states))
-    }
-
     /// Gives each lane of an actor its place in the tree; none when its parent has none.
     fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.lanes.len());
@@ -350,30 +323,6 @@ impl Supervision {
             self.nodes.remove(&role.actor.id);
             self.world.forget(&role.actor);
         }
-    }
-
-    fn look(&self) -> Vec<Seen> {
-        let now = self.began.elapsed();
-        let mut all: Vec<Seen> = Vec::new();
-        let mut known = HashMap::new();
-        for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
-            let Some(view) = self.tree.view(*node, now) else { continue };
-            let index = *known.entry(actor.id).or_insert_with(|| {
-                all.push(Seen { actor: actor.clone(), state: State::Down, instances: Vec::new() });
-                all.len() - 1
-            });
-            let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
-            all[index].instances.push(InstanceView {
-                state: if sleeps { State::Idle } else { view.state },
-                incarnation: lane.incarnation(),
-                restarts: view.restarts,
-                last_crash: lane.last_crash.lock().clone(),
-            });
-        }
-        for seen in &mut all {
-            seen.state = furthest_up(&seen.actor, seen.instances.iter().map(|instance| instance.state));
-        }
-        all
     }
 
     /// Carries out what an event leads to; true when nothing runs any more.

@@ -1,0 +1,64 @@
+//! Where actors stand, for those who ask: one of them, or all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Role, Supervision};
+use crate::actor::Actor;
+use crate::address::Address;
+use crate::kernel::InstanceView;
+use crate::supervision::events::State;
+
+/// One actor, and how the tree sees each of its lanes.
+pub(crate) struct Seen {
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) state: State,
+    pub(crate) instances: Vec<InstanceView>,
+}
+
+/// The state of an actor whose lanes are in these states.
+fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
+    match states.min().unwrap_or(State::Down) {
+        state if state.is_up() => {
+            if actor.is_busy() {
+                State::Running
+            } else {
+                State::Idle
+            }
+        }
+        state => state,
+    }
+}
+
+impl Supervision {
+    pub(super) fn state_at(&self, address: &Address) -> Option<State> {
+        let actor = self.world.registry.occupant(address)?;
+        let (nodes, now) = (self.nodes.get(&actor.id)?, self.began.elapsed());
+        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
+        Some(furthest_up(&actor, states))
+    }
+
+    pub(super) fn look(&self) -> Vec<Seen> {
+        let now = self.began.elapsed();
+        let mut all: Vec<Seen> = Vec::new();
+        let mut known = HashMap::new();
+        for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
+            let Some(view) = self.tree.view(*node, now) else { continue };
+            let index = *known.entry(actor.id).or_insert_with(|| {
+                all.push(Seen { actor: actor.clone(), state: State::Down, instances: Vec::new() });
+                all.len() - 1
+            });
+            let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
+            all[index].instances.push(InstanceView {
+                state: if sleeps { State::Idle } else { view.state },
+                incarnation: lane.incarnation(),
+                restarts: view.restarts,
+                last_crash: lane.last_crash.lock().clone(),
+            });
+        }
+        for seen in &mut all {
+            seen.state = furthest_up(&seen.actor, seen.instances.iter().map(|instance| instance.state));
+        }
+        all
+    }
+}
