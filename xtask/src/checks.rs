@@ -37,7 +37,7 @@ pub(crate) fn run(with_counts: bool) -> Done {
         test(&["--doc"]),
         test(&["--lib", "--bins", "--tests", "--exclude", "playhouse-tests"]),
         // All packages are selected here too, so that features, and with them the build, are the same.
-        test(&["--test", "e2e"]),
+        test(&["--test", "hostile", "--test", "e2e"]),
     ])?;
     let benches = crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
     let soak = crate::run(cargo().args(SOAK).args(["--", "--seconds", "5"]));

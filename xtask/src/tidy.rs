@@ -66,6 +66,22 @@ fn commands_that_documents_name_exist() {
 }
 
 #[test]
+fn tests_that_the_table_of_limits_names_exist() {
+    let table = std::fs::read_to_string(root().join("docs/limits.md")).expect("readable");
+    let rust = files(&root().join("host"), ".rs").into_iter().chain(files(&root().join("tests/hostile"), ".rs"));
+    let all: String = rust.map(|path| std::fs::read_to_string(path).expect("readable")).collect();
+    let exists = |name: &str| {
+        all.contains(&format!("fn {name}("))
+            || all.contains(&format!(" {name} =>"))
+            || all.contains(&format!(" {name}."))
+    };
+    let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let named = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    let missing: Vec<_> = named.flat_map(quoted).filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "docs/limits.md names tests that do not exist: {missing:?}");
+}
+
+#[test]
 fn a_file_is_a_room_of_at_most_five_hundred_lines() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();
     let large: Vec<_> = sources().filter(|path| lines(path) > 500).collect();

@@ -1,0 +1,9 @@
+//! Loops when it is asked about a child that failed.
+
+use crate::act::{Act, QUIET, lose_a_child, spin};
+
+pub(crate) const ACT: Act = Act {
+    handle: |_, ctx| lose_a_child(ctx),
+    child_failed: |_| spin(),
+    ..QUIET
+};

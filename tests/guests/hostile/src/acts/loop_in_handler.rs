@@ -1,0 +1,8 @@
+//! Loops in its handler.
+
+use crate::act::{Act, QUIET, spin};
+
+pub(crate) const ACT: Act = Act {
+    handle: |_, _| spin(),
+    ..QUIET
+};

@@ -1,0 +1,8 @@
+//! Never comes up: loops in `init`.
+
+use crate::act::{Act, QUIET, spin};
+
+pub(crate) const ACT: Act = Act {
+    init: |_| spin(),
+    ..QUIET
+};

@@ -1,0 +1,8 @@
+//! Never goes: loops in `shutdown`.
+
+use crate::act::{Act, QUIET, spin};
+
+pub(crate) const ACT: Act = Act {
+    shutdown: |_| spin(),
+    ..QUIET
+};

@@ -1,0 +1,477 @@
+//! The play in which a hostile guest acts, and what must hold around it.
+//!
+//! `/pen` is a parent in plain Rust: it spawns the guest, is asked about its failure, and lets it go. `/neighbour` is a guest
+//! that answers. Guests act one at a time, since the memory of the process is looked at.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use playhouse_kernel::{
+    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, DeadLetterSpec,
+    Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SupervisionSpec, Template,
+};
+use playhouse_sandbox::{Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
+use tokio::sync::mpsc;
+
+use crate::template;
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How long the neighbour may take for an answer, besides the time in which this process got no CPU.
+const A_SECOND: Duration = Duration::from_secs(1);
+/// Acts before memory is looked at, and between two looks.
+const WARM_UP: usize = 2;
+const ACTS: usize = 6;
+/// How far memory may lie above where it was so many acts before: less than a guest's own, so that none is left behind.
+const MOST_GROWTH_KB: u64 = 8 << 10;
+/// The heap keeps some of what it had, up to a point. What leaks grows between any two looks.
+const LOOKS: usize = 4;
+const MEMORY_BYTES: u64 = 16 << 20;
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn sandbox() -> &'static Sandbox {
+    static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
+        let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile"));
+        Sandbox::new(SandboxConfig { cache_dir, max_instances: 64, ..SandboxConfig::default() }).unwrap()
+    });
+    &SANDBOX
+}
+
+pub fn load(name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
+    sandbox().load_bytes(name, wasm)
+}
+
+/// The component of a file in `wat`: a whole one, or the code for the template.
+pub fn wasm(name: &str) -> Vec<u8> {
+    let code = std::fs::read_to_string(root().join("tests/hostile/wat").join(name).with_extension("wat")).unwrap();
+    if code.contains("\n(component") {
+        return wat::parse_str(code).unwrap();
+    }
+    if code.contains("\"turns\"") { template::actor_with_turns(&code) } else { template::actor(&code) }
+}
+
+fn hostile() -> Plugin {
+    static BUILT: LazyLock<Plugin> = LazyLock::new(|| {
+        let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "hostile"];
+        let status = Command::new(env!("CARGO")).args(build).current_dir(root()).status().unwrap();
+        assert!(status.success(), "cargo {build:?} failed");
+        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+        sandbox().load("hostile", &target.join("wasm32-wasip2/guest/hostile.wasm")).unwrap()
+    });
+    BUILT.clone()
+}
+
+/// A hostile guest with its limits.
+pub struct Guest {
+    plugin: Plugin,
+    config: Config,
+    cpu: Duration,
+    timeout: Duration,
+    start: Duration,
+}
+
+/// The act of this name.
+pub fn rust(act: &str) -> Guest {
+    Guest::new(hostile(), [("act".to_owned(), act.to_owned())].into())
+}
+
+/// The file of this name.
+pub fn wat(name: &str) -> Guest {
+    Guest::new(load(name, &wasm(name)).unwrap(), Config::new())
+}
+
+/// What became of the guest.
+#[derive(Debug)]
+pub enum Ending {
+    Crash(CrashReason),
+    Answer(Answer),
+}
+
+#[derive(Clone, Copy)]
+enum Provoked {
+    NotAtAll,
+    Told(usize),
+    Asked,
+    Stopped,
+    LeftAlone(usize),
+}
+
+impl Guest {
+    /// Its limits are such that it crosses the one that it is about, however busy this machine is.
+    fn new(plugin: Plugin, config: Config) -> Self {
+        Self { plugin, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE }
+    }
+
+    pub fn cpu_ms(mut self, ms: u64) -> Self {
+        self.cpu = Duration::from_millis(ms);
+        self
+    }
+
+    pub fn timeout_ms(mut self, ms: u64) -> Self {
+        self.timeout = Duration::from_millis(ms);
+        self
+    }
+
+    pub fn start_ms(mut self, ms: u64) -> Self {
+        self.start = Duration::from_millis(ms);
+        self
+    }
+
+    pub fn starts(self, check: impl Fn(&Ending)) {
+        self.acts(Provoked::NotAtAll, |ending| check(ending.expect("it ended")));
+    }
+
+    pub fn gets(self, messages: usize, check: impl Fn(&Ending)) {
+        self.acts(Provoked::Told(messages), |ending| check(ending.expect("it ended")));
+    }
+
+    pub fn answers(self, check: impl Fn(&Ending)) {
+        self.acts(Provoked::Asked, |ending| check(ending.expect("it ended")));
+    }
+
+    pub fn stops(self, check: impl Fn(&Ending)) {
+        self.acts(Provoked::Stopped, |ending| check(ending.expect("it ended")));
+    }
+
+    /// It is told something, and does not crash while the neighbour answers a hundred times.
+    pub fn lives(self, messages: usize) {
+        self.acts(Provoked::LeftAlone(messages), |ending| assert!(ending.is_none(), "{ending:?}"));
+    }
+
+    fn acts(self, provoked: Provoked, check: impl Fn(Option<&Ending>)) {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut house = House::open(self).await;
+            house.acts(WARM_UP, provoked, &check).await;
+            let mut looks = vec![rss_kb()];
+            while looks.len() < 2 || looks[looks.len() - 1] > looks[looks.len() - 2] + MOST_GROWTH_KB {
+                assert!(
+                    looks.len() <= LOOKS,
+                    "memory grows with each act; looked at after each {ACTS} of them: {looks:?}"
+                );
+                house.acts(ACTS, provoked, &check).await;
+                looks.push(rss_kb());
+            }
+            house.close().await;
+        });
+    }
+}
+
+struct House {
+    kernel: Kernel,
+    failures: mpsc::UnboundedReceiver<CrashReason>,
+    output: Arc<Counted>,
+    /// The last act.
+    began: Instant,
+}
+
+impl House {
+    async fn open(guest: Guest) -> Self {
+        let output = Arc::new(Counted::default());
+        let (tell, failures) = mpsc::unbounded_channel();
+        let granted = || vec![address("/neighbour"), address("/silent")];
+        let mut pen = ActorSpec::new(address("/pen"), Arc::new(Pen(tell)));
+        (pen.sends_to, pen.spawns) = (granted(), vec!["hostile".to_owned(), "recursive".to_owned()]);
+        (pen.max_depth, pen.timeout, pen.start_timeout) = (5, PATIENCE, PATIENCE);
+        let echo = load("neighbour", &template::actor(template::ECHO)).unwrap();
+        let echo = echo.launcher(Limits { cpu: PATIENCE, ..Limits::default() }, Config::new(), output.clone());
+        let mut neighbour = ActorSpec::new(address("/neighbour"), echo);
+        neighbour.timeout = PATIENCE;
+        let silent = |at: &str| {
+            let mut spec = ActorSpec::new(address(at), Arc::new(Silent));
+            spec.timeout = PATIENCE;
+            spec
+        };
+        let guest = Arc::new(guest);
+        let template = |name: &str| {
+            let acts = Acts { guest: guest.clone(), recursive: name == "recursive", output: output.clone() };
+            (name.to_owned(), Arc::new(acts) as Arc<dyn Template>)
+        };
+        let plan = Plan {
+            actors: vec![neighbour, silent("/silent"), silent("/black-hole"), pen],
+            plugins: ["hostile", "recursive"].map(template).into(),
+            // Who is silent does not stop by itself either.
+            supervision: SupervisionSpec { shutdown: Duration::from_millis(200), ..SupervisionSpec::default() },
+            dead_letters: DeadLetterSpec { capacity: 20, ..DeadLetterSpec::default() },
+            ..Plan::default()
+        };
+        let kernel = Kernel::start(&plan).unwrap();
+        assert!(matches!(kernel.booted().await, Stage::Running));
+        Self { kernel, failures, output, began: Instant::now() }
+    }
+
+    async fn acts(&mut self, times: usize, provoked: Provoked, check: impl Fn(Option<&Ending>)) {
+        for _ in 0..times {
+            check(self.act(provoked).await.as_ref());
+            self.clear().await;
+        }
+    }
+
+    /// The guest acts, and the neighbour goes on answering.
+    async fn act(&mut self, provoked: Provoked) -> Option<Ending> {
+        self.began = Instant::now();
+        let over = Arc::new(AtomicBool::new(false));
+        let answers = tokio::spawn(answers(self.kernel.clone(), over.clone()));
+        let messages = match provoked {
+            Provoked::Told(messages) | Provoked::LeftAlone(messages) => messages,
+            _ => 0,
+        };
+        self.pen(&format!("begin {messages}")).await;
+        let guest = address("/pen/guest");
+        let ending = match provoked {
+            Provoked::NotAtAll | Provoked::Told(_) => Some(Ending::Crash(self.failure().await)),
+            Provoked::Asked => Some(Ending::Answer(self.kernel.ask(&guest, b"go", PATIENCE).await)),
+            Provoked::Stopped => {
+                self.kernel.halt(&guest).await;
+                let mut reason = None;
+                while reason.is_none() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    let actors = self.kernel.actors().await;
+                    let guest = actors.into_iter().find(|actor| actor.address == guest).expect("it is only halted");
+                    reason = guest.last_crash.filter(|_| matches!(guest.state, State::Stopped));
+                }
+                reason.map(|report| Ending::Crash(report.crash.reason.clone()))
+            }
+            Provoked::LeftAlone(_) => {
+                for _ in 0..100 {
+                    let answer = self.kernel.ask(&address("/neighbour"), b"alive", PATIENCE).await;
+                    assert_eq!(answer.as_deref(), Ok(&b"alive"[..]));
+                }
+                self.failures.try_recv().ok().map(Ending::Crash)
+            }
+        };
+        over.store(true, Relaxed);
+        answers.await.expect("the neighbour answered in time");
+        ending
+    }
+
+    async fn failure(&mut self) -> CrashReason {
+        tokio::time::timeout(PATIENCE, self.failures.recv()).await.expect("it ends by itself").expect("the pen lives")
+    }
+
+    async fn pen(&self, order: &str) {
+        let done = self.kernel.ask(&address("/pen"), order.as_bytes(), PATIENCE).await;
+        assert_eq!(done.as_deref(), Ok(&b"done"[..]), "{order}");
+    }
+
+    /// Nothing of the guest is left, and the limits on what it wrote held.
+    async fn clear(&mut self) {
+        self.pen("end").await;
+        eventually("nothing of the guest is left", || async {
+            let actors = self.kernel.actors().await;
+            actors.iter().all(|actor| !actor.dynamic) && sandbox().instances() == 1
+        })
+        .await;
+        while self.failures.try_recv().is_ok() {}
+        let most_lines = (self.began.elapsed().as_secs() + 2) * Limits::default().log_lines;
+        let lines = self.output.lines.swap(0, Relaxed);
+        assert!(lines <= most_lines, "{lines} lines on stderr, and {most_lines} are allowed");
+    }
+
+    async fn close(self) {
+        self.kernel.shut_down();
+        assert!(matches!(self.kernel.over().await, Stage::Stopped));
+        eventually("no instance is left", || async { sandbox().instances() == 0 }).await;
+    }
+}
+
+/// Asks the neighbour again and again. The time in which this process got no CPU is not its fault.
+async fn answers(kernel: Kernel, over: Arc<AtomicBool>) {
+    loop {
+        let (began, late) = (Instant::now(), lateness());
+        let answer = kernel.ask(&address("/neighbour"), b"alive", PATIENCE).await;
+        assert_eq!(answer.as_deref(), Ok(&b"alive"[..]));
+        let took = began.elapsed();
+        if took > A_SECOND {
+            let allowed = A_SECOND + lateness().saturating_sub(late);
+            assert!(took <= allowed, "the neighbour took {took:?}, and {allowed:?} are allowed");
+        }
+        if over.load(Relaxed) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// By how much a thread that only sleeps was late, in all: what this machine takes from everybody.
+fn lateness() -> Duration {
+    const STEP: Duration = Duration::from_millis(5);
+    static LATE_US: LazyLock<Arc<(AtomicU64, AtomicU64)>> = LazyLock::new(|| {
+        let late = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+        let counted = late.clone();
+        std::thread::spawn(move || {
+            loop {
+                let began = Instant::now();
+                std::thread::sleep(STEP);
+                let over = began.elapsed().saturating_sub(STEP);
+                counted.0.fetch_add(over.as_micros() as u64, Relaxed);
+                counted.1.fetch_add(1, Relaxed);
+            }
+        });
+        late
+    });
+    // What is going on now counts once the thread has woken up.
+    let looks = LATE_US.1.load(Relaxed);
+    while LATE_US.1.load(Relaxed) == looks {
+        std::thread::sleep(STEP);
+    }
+    Duration::from_micros(LATE_US.0.load(Relaxed))
+}
+
+async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let until = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < until, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn rss_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// The hostile guest, as it is spawned.
+struct Acts {
+    guest: Arc<Guest>,
+    recursive: bool,
+    output: Arc<Counted>,
+}
+
+impl Template for Acts {
+    fn spec(&self, at: Address, config: Config, within: Bounds) -> ActorSpec {
+        let guest = &self.guest;
+        let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: guest.cpu, resources: 100, ..Limits::default() };
+        let mut whole = guest.config.clone();
+        whole.extend(config);
+        let launcher = guest.plugin.launcher(limits.within(&within), whole, self.output.clone());
+        let mut spec = ActorSpec::new(at.clone(), launcher);
+        spec.restart.attempts = 1;
+        spec.sends_to = vec![address("/neighbour"), address("/silent"), at];
+        spec.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
+        (spec.timeout, spec.start_timeout) = (guest.timeout, guest.start);
+        (spec.max_children, spec.max_timers, spec.max_watches, spec.max_depth) = (8, 8, 8, 4);
+        (spec.max_effects, spec.max_effect_bytes) = (65_536, 4 << 20);
+        spec
+    }
+
+    fn recursive(&self) -> bool {
+        self.recursive
+    }
+}
+
+/// Counts the lines on stderr. Of its stdout nobody reads more than a mebibyte.
+#[derive(Default)]
+struct Counted {
+    lines: AtomicU64,
+    stdout_bytes: AtomicU64,
+}
+
+impl Output for Counted {
+    fn stdout(&self, _: &Address, piece: &[u8], _: bool) {
+        self.stdout_bytes.fetch_add(piece.len() as u64, Relaxed);
+    }
+
+    fn stdout_full(&self) -> bool {
+        self.stdout_bytes.load(Relaxed) > 1 << 20
+    }
+
+    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+        if self.stdout_full() { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(())) }
+    }
+
+    fn stderr(&self, _: &Address, _: &[u8]) {
+        self.lines.fetch_add(1, Relaxed);
+    }
+}
+
+/// Takes messages, and never has an outcome for one.
+struct Silent;
+
+/// Spawns the guest and passes on how it failed.
+struct Pen(mpsc::UnboundedSender<CrashReason>);
+
+enum Run {
+    Silent(Hand),
+    Pen(Hand, mpsc::UnboundedSender<CrashReason>),
+}
+
+impl Launcher for Silent {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async { Ok(Box::new(Run::Silent(hand)) as Box<dyn Behavior>) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "silent"
+    }
+}
+
+impl Launcher for Pen {
+    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async { Ok(Box::new(Run::Pen(hand, self.0.clone())) as Box<dyn Behavior>) })
+    }
+
+    fn plugin(&self) -> &'static str {
+        "pen"
+    }
+
+    fn supervises(&self) -> bool {
+        true
+    }
+}
+
+impl Behavior for Run {
+    fn hand(&mut self) -> &mut Hand {
+        let (Self::Silent(hand) | Self::Pen(hand, _)) = self;
+        hand
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async {
+            let hand = match self {
+                Self::Silent(_) => return std::future::pending().await,
+                Self::Pen(hand, _) => hand,
+            };
+            while hand.current().is_some() {
+                let order = String::from_utf8_lossy(hand.body()).into_owned();
+                if let Some(messages) = order.strip_prefix("begin ") {
+                    hand.spawn("guest", "hostile", Config::new()).unwrap();
+                    (0..messages.parse().unwrap()).for_each(|_| hand.tell("guest", b"go").unwrap());
+                } else {
+                    // It may be gone by itself.
+                    let _ = hand.stop("guest");
+                }
+                hand.finish(Outcome::Done(Some(b"done".to_vec())));
+            }
+            Ok(())
+        })
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        if let Self::Pen(_, tell) = self {
+            let _ = tell.send(failure.report.crash.reason.clone());
+        }
+        Box::pin(async { Ok(Directive::Stop) })
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,18 @@
+;; Says of each message that somebody waits for the reply, under a token of its own choice, and replies.
+(func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))
+(data (i32.const 700) "\06\00\00\00\02\00\00\00\00\00\00\00\00\00\00\00\66\6f\72\67\65\64")
+(func (export "turns") (param $frame i32) (param $len i32) (result i32)
+  (local $count i32) (local $n i32) (local $out i32)
+  (local.set $count (i32.load (i32.sub (i32.add (local.get $frame) (local.get $len)) (i32.const 8))))
+  (local.set $out (i32.const 65536))
+  (loop $more
+    (i64.store (i32.add (local.get $frame) (i32.const 40)) (i64.extend_i32_u (local.get $n)))
+    (memory.copy (local.get $out) (i32.const 700) (i32.const 22))
+    (i32.store (i32.add (local.get $out) (i32.const 12)) (local.get $n))
+    (local.set $out (i32.add (local.get $out) (i32.const 22)))
+    (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (local.get $count))))
+  (i32.store (local.get $out) (local.get $count))
+  (i32.store (i32.add (local.get $out) (i32.const 4)) (i32.const 0x20000))
+  (i32.store (i32.const 0) (i32.const 65536))
+  (i32.store (i32.const 4) (i32.sub (i32.add (local.get $out) (i32.const 8)) (i32.const 65536)))
+  (i32.const 0))

@@ -1,0 +1,7 @@
+;; Sends to a number that it was never given.
+(func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))
+(data (i32.const 700) "\01\00\00\00\01\00\00\00\07\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\78\01\00\00\00\00\00\02\00")
+(func (export "turns") (param i32 i32) (result i32)
+  (i32.store (i32.const 0) (i32.const 700))
+  (i32.store (i32.const 4) (i32.const 73))
+  (i32.const 0))

@@ -1,0 +1,3 @@
+;; Returns a result that lies where no memory is.
+(func (export "handle") (param i32 i32) (result i32)
+  (i32.const 0xfffffff0))
