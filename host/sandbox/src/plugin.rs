@@ -1,7 +1,7 @@
 //! A loaded plugin: compiled, checked, linked to its imports; and the launcher that makes incarnations of it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
@@ -29,6 +29,9 @@ pub(crate) struct Inner {
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// What actors find of the world that are granted nothing of it.
+    nothing: OnceLock<Arc<World>>,
+    no_config: Arc<Config>,
 }
 
 /// What is known about a plugin before it runs.
@@ -82,7 +85,7 @@ impl Plugin {
             keeps_state: facts::keeps_state(wasm),
             compiled,
         };
-        let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info };
+        let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info, nothing: OnceLock::new(), no_config: Arc::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -116,9 +119,15 @@ impl Plugin {
         config: Config,
         output: Arc<dyn Output>,
     ) -> Arc<dyn Launcher> {
-        let world = World::new(grants, &self.inner.sandbox.wire);
+        let wire = &self.inner.sandbox.wire;
+        let world = if grants.is_nothing() {
+            self.inner.nothing.get_or_init(|| Arc::new(World::new(Grants::default(), wire))).clone()
+        } else {
+            Arc::new(World::new(grants, wire))
+        };
+        let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
         let log = Arc::new(LogMeter::new(&limits));
-        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config: Arc::new(config), output, log })
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config, output, log })
     }
 }
 
@@ -153,7 +162,8 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 pub(crate) struct PluginLauncher {
     pub(crate) plugin: Arc<Inner>,
     pub(crate) limits: Limits,
-    pub(crate) world: World,
+    /// Shared by all who are granted nothing.
+    pub(crate) world: Arc<World>,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
     /// What they write to stderr counts together: a crash is no new beginning.
