@@ -21,10 +21,9 @@ use crate::crash::{Crash, CrashReason, CrashReport, log_crash};
 use crate::dead_letter::DeadReason;
 use crate::decision::Decision;
 use crate::hand::{Hand, Hook};
-use crate::kernel::later;
 use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
-use crate::message::{ActorId, Envelope, Message, ReplyToken};
+use crate::message::{Envelope, Message};
 use crate::slots::Slot;
 use crate::watchdog::{StartTime, within_limits};
 

@@ -22,7 +22,6 @@ use crate::address::Address;
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
 use crate::incarnation::{End, Incarnation, panic_message};
-use crate::kernel::InstanceView;
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
