@@ -1,7 +1,7 @@
 //! A loaded plugin: compiled, checked, linked to its imports; and the launcher that makes incarnations of it.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
@@ -32,6 +32,8 @@ pub(crate) struct Inner {
     /// What actors find of the world that are granted nothing of it.
     nothing: OnceLock<Arc<World>>,
     no_config: Arc<Config>,
+    /// Those of the actor before: the next one most often has the same.
+    last_limits: Mutex<Arc<Limits>>,
 }
 
 /// What is known about a plugin before it runs.
@@ -85,7 +87,15 @@ impl Plugin {
             keeps_state: facts::keeps_state(wasm),
             compiled,
         };
-        let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info, nothing: OnceLock::new(), no_config: Arc::default() };
+        let inner = Inner {
+            name: name.to_owned(),
+            checked,
+            sandbox: sandbox.clone(),
+            info,
+            nothing: OnceLock::new(),
+            no_config: Arc::default(),
+            last_limits: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -126,7 +136,14 @@ impl Plugin {
             Arc::new(World::new(grants, wire))
         };
         let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
-        let log = Arc::new(LogMeter::new(&limits));
+        let limits = {
+            let mut last = self.inner.last_limits.lock().unwrap_or_else(PoisonError::into_inner);
+            if **last != limits {
+                *last = Arc::new(limits);
+            }
+            last.clone()
+        };
+        let log = OnceLock::new();
         Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config, output, log })
     }
 }
@@ -161,13 +178,20 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 /// What the incarnations of one actor have in common.
 pub(crate) struct PluginLauncher {
     pub(crate) plugin: Arc<Inner>,
-    pub(crate) limits: Limits,
+    /// Shared with others that have the same.
+    pub(crate) limits: Arc<Limits>,
     /// Shared by all who are granted nothing.
     pub(crate) world: Arc<World>,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
     /// What they write to stderr counts together: a crash is no new beginning.
-    pub(crate) log: Arc<LogMeter>,
+    log: OnceLock<Arc<LogMeter>>,
+}
+
+impl PluginLauncher {
+    pub(crate) fn log(&self) -> Arc<LogMeter> {
+        self.log.get_or_init(|| Arc::new(LogMeter::new(&self.limits))).clone()
+    }
 }
 
 impl Launcher for PluginLauncher {
