@@ -37,7 +37,7 @@ fn main() {
             let policy = policy.clone().map(PolicySpec::new);
             // Nothing is dropped: who finds no room waits, as without a policy.
             (spec.batch, spec.policy) =
-                (batch, policy.map(|policy| PolicySpec { overflow: Some(Overflow::Block), ..policy }));
+                (batch, policy.map(|policy| Box::new(PolicySpec { overflow: Some(Overflow::Block), ..policy })));
             spec
         };
         let mut tells: Vec<_> = (0..ROUNDS).map(|_| run(tell(spec(64)))).collect();

@@ -325,7 +325,7 @@ impl Template for Made {
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,
-            policy: self.policy(&within),
+            policy: self.policy(&within).map(Box::new),
             restart: settings.restart,
             supervision: settings.supervision,
             timeout: settings.timeout,

@@ -71,7 +71,7 @@ impl Actor {
     pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>) -> Self {
         Self {
             id,
-            mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.clone(), spec.instances),
+            mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
             lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),

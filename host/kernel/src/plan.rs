@@ -134,7 +134,7 @@ pub struct ActorSpec {
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
     /// What decides about the order of its mailbox, and about its overflow; none: first in, first out.
-    pub policy: Option<PolicySpec>,
+    pub policy: Option<Box<PolicySpec>>,
     /// How it recovers.
     pub restart: RestartSpec,
     /// How it looks after its children.

@@ -119,6 +119,11 @@ impl std::fmt::Debug for Folder {
 }
 
 impl Grants {
+    /// Whether it grants nothing at all.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.env.is_empty() && self.dirs.is_empty() && self.hosts.is_empty() && self.networks.is_empty()
+    }
+
     /// Whether it may use folders or the network: then what a turn does outside stays, even if the turn is not kept.
     pub fn reach_outside(&self) -> bool {
         !self.dirs.is_empty() || !self.hosts.is_empty()

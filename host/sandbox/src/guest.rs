@@ -70,11 +70,11 @@ struct Doors {
 impl Guest {
     /// Makes the instance. Runs nothing of the actor but what its component does to be instantiated at all.
     pub(crate) async fn launch(launcher: &PluginLauncher, hand: Hand) -> Result<Self, Crash> {
-        let (plugin, limits) = (&launcher.plugin, launcher.limits);
+        let (plugin, limits) = (&launcher.plugin, *launcher.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
-        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log.clone())));
+        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(limits.resources);
         let wasi = launcher

@@ -40,7 +40,7 @@ impl fmt::Display for LeftOut {
 pub(crate) struct LogMeter {
     most_lines: u64,
     most_bytes: u64,
-    period: Mutex<Option<Period>>,
+    period: Mutex<Option<Box<Period>>>,
 }
 
 /// A second, from the first line after the one before.
@@ -64,7 +64,8 @@ impl LogMeter {
             self.lock().take();
         }
         let mut period = self.lock();
-        let period = period.get_or_insert(Period { end: now + PERIOD, lines: 0, bytes: 0, left_out: (0, 0) });
+        let period =
+            period.get_or_insert_with(|| Box::new(Period { end: now + PERIOD, lines: 0, bytes: 0, left_out: (0, 0) }));
         // Once one is left out, so is the rest of the second: no hole looks like the whole.
         let fits = period.lines < self.most_lines && period.bytes.saturating_add(bytes) <= self.most_bytes;
         if fits && period.left_out.0 == 0 {
@@ -100,7 +101,7 @@ impl LogMeter {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Period>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Period>>> {
         self.period.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

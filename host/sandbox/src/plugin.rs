@@ -1,7 +1,7 @@
 //! A loaded plugin: compiled, checked, linked to its imports; and the launcher that makes incarnations of it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
@@ -29,6 +29,11 @@ pub(crate) struct Inner {
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// What actors find of the world that are granted nothing of it.
+    nothing: OnceLock<Arc<World>>,
+    no_config: Arc<Config>,
+    /// Those of the actor before: the next one most often has the same.
+    last_limits: Mutex<Arc<Limits>>,
 }
 
 /// What is known about a plugin before it runs.
@@ -82,7 +87,15 @@ impl Plugin {
             keeps_state: facts::keeps_state(wasm),
             compiled,
         };
-        let inner = Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info };
+        let inner = Inner {
+            name: name.to_owned(),
+            checked,
+            sandbox: sandbox.clone(),
+            info,
+            nothing: OnceLock::new(),
+            no_config: Arc::default(),
+            last_limits: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -116,9 +129,22 @@ impl Plugin {
         config: Config,
         output: Arc<dyn Output>,
     ) -> Arc<dyn Launcher> {
-        let world = World::new(grants, &self.inner.sandbox.wire);
-        let log = Arc::new(LogMeter::new(&limits));
-        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config: Arc::new(config), output, log })
+        let wire = &self.inner.sandbox.wire;
+        let world = if grants.is_nothing() {
+            self.inner.nothing.get_or_init(|| Arc::new(World::new(Grants::default(), wire))).clone()
+        } else {
+            Arc::new(World::new(grants, wire))
+        };
+        let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
+        let limits = {
+            let mut last = self.inner.last_limits.lock().unwrap_or_else(PoisonError::into_inner);
+            if **last != limits {
+                *last = Arc::new(limits);
+            }
+            last.clone()
+        };
+        let log = OnceLock::new();
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config, output, log })
     }
 }
 
@@ -152,12 +178,20 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 /// What the incarnations of one actor have in common.
 pub(crate) struct PluginLauncher {
     pub(crate) plugin: Arc<Inner>,
-    pub(crate) limits: Limits,
-    pub(crate) world: World,
+    /// Shared with others that have the same.
+    pub(crate) limits: Arc<Limits>,
+    /// Shared by all who are granted nothing.
+    pub(crate) world: Arc<World>,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
     /// What they write to stderr counts together: a crash is no new beginning.
-    pub(crate) log: Arc<LogMeter>,
+    log: OnceLock<Arc<LogMeter>>,
+}
+
+impl PluginLauncher {
+    pub(crate) fn log(&self) -> Arc<LogMeter> {
+        self.log.get_or_init(|| Arc::new(LogMeter::new(&self.limits))).clone()
+    }
 }
 
 impl Launcher for PluginLauncher {

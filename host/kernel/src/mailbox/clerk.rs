@@ -25,7 +25,9 @@ const ROUNDS_A_CHECK: u64 = 64;
 /// Gives the mailbox of an actor its clerk, if it has a policy. Once when others find the actor, and again whenever the
 /// mailbox is opened again.
 pub(crate) fn attend(world: &Arc<World>, actor: &Arc<Actor>) {
-    let Some((spec, generation)) = actor.spec.policy.clone().zip(actor.mailbox.begin_order()) else { return };
+    let Some((spec, generation)) = actor.spec.policy.as_deref().cloned().zip(actor.mailbox.begin_order()) else {
+        return;
+    };
     let clerk = Clerk { world: world.clone(), actor: actor.clone(), spec, generation };
     tokio::spawn(async move {
         if let Err(panic) = AssertUnwindSafe(clerk.run()).catch_unwind().await {

@@ -1,6 +1,7 @@
 //! What people see of a mailbox that had no room: counters, and one warning for each episode. All of it is off the path of a
 //! message that finds room.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -15,8 +16,12 @@ use crate::policy::PolicyView;
 /// drains all the time, as a healthy pipeline's does, would warn all the time.
 const QUIET: Duration = Duration::from_secs(10);
 
+/// Made when it is first needed: most mailboxes are never full.
 #[derive(Default)]
-pub(super) struct Pressure {
+pub(super) struct Pressure(OnceLock<Box<Counters>>);
+
+#[derive(Default)]
+struct Counters {
     /// When it was last seen full.
     last_full: Mutex<Option<Instant>>,
     episodes: AtomicU64,
@@ -69,47 +74,52 @@ pub struct MailboxView {
 }
 
 impl Pressure {
+    fn counters(&self) -> &Counters {
+        self.0.get_or_init(Box::default)
+    }
+
     /// It is full. True when this begins an episode.
     pub(super) fn is_full(&self) -> bool {
         let now = Instant::now();
-        let before = self.last_full.lock().replace(now);
+        let before = self.counters().last_full.lock().replace(now);
         let begins = before.is_none_or(|before| now.duration_since(before) >= QUIET);
-        self.episodes.fetch_add(u64::from(begins), Relaxed);
+        self.counters().episodes.fetch_add(u64::from(begins), Relaxed);
         begins
     }
 
     /// A message that found no room became a dead letter, or was refused to who sent it.
     pub(super) fn count(&self, reason: &DeadReason) {
         let counter = match reason {
-            DeadReason::MailboxFull => &self.refused,
-            DeadReason::Overflow => &self.dropped,
-            DeadReason::Abandoned => &self.abandoned,
+            DeadReason::MailboxFull => &self.counters().refused,
+            DeadReason::Overflow => &self.counters().dropped,
+            DeadReason::Abandoned => &self.counters().abandoned,
             _ => return,
         };
         counter.fetch_add(1, Relaxed);
     }
 
     pub(super) fn begins_to_wait(&self) {
-        self.blocked.fetch_add(1, Relaxed);
+        self.counters().blocked.fetch_add(1, Relaxed);
     }
 
     /// A sender waited for room, and does not any more.
     pub(super) fn waited(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.blocked_us.fetch_add(us, Relaxed);
-        self.longest_us.fetch_max(us, Relaxed);
+        self.counters().blocked_us.fetch_add(us, Relaxed);
+        self.counters().longest_us.fetch_max(us, Relaxed);
     }
 
     pub(super) fn view(&self, blocked_now: usize) -> PressureView {
+        let Some(counters) = self.0.get() else { return PressureView { blocked_now, ..PressureView::default() } };
         PressureView {
-            episodes: self.episodes.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            dropped: self.dropped.load(Relaxed),
-            abandoned: self.abandoned.load(Relaxed),
+            episodes: counters.episodes.load(Relaxed),
+            refused: counters.refused.load(Relaxed),
+            dropped: counters.dropped.load(Relaxed),
+            abandoned: counters.abandoned.load(Relaxed),
             blocked_now,
-            blocked: self.blocked.load(Relaxed),
-            blocked_for: Duration::from_micros(self.blocked_us.load(Relaxed)),
-            longest_block: Duration::from_micros(self.longest_us.load(Relaxed)),
+            blocked: counters.blocked.load(Relaxed),
+            blocked_for: Duration::from_micros(counters.blocked_us.load(Relaxed)),
+            longest_block: Duration::from_micros(counters.longest_us.load(Relaxed)),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Sorting {
     }
 
     fn in_front_of(self, mut spec: ActorSpec) -> ActorSpec {
-        spec.policy = Some(PolicySpec::new(Arc::new(self)));
+        spec.policy = Some(Box::new(PolicySpec::new(Arc::new(self))));
         spec
     }
 }
@@ -559,7 +559,7 @@ async fn a_spawned_actor_has_the_policy_of_its_kind() {
     let boss = spawns(scripted(&journal).at("/boss"), &["sorted"]);
     let mut plan = plan(vec![boss]);
     let policed = |spec: &mut ActorSpec| {
-        spec.policy = Some(PolicySpec::new(Arc::new(sorting())));
+        spec.policy = Some(Box::new(PolicySpec::new(Arc::new(sorting()))));
     };
     plan.plugins.insert("sorted".into(), Arc::new(Kind(recorder(&journal).named("sorted"), policed, false)));
     let kernel = start_plan(&plan).await;
@@ -585,7 +585,7 @@ async fn an_actor_that_is_revived_has_its_policy_again() {
     child.restart.kind = playhouse_kernel::RestartKind::Temporary;
     let policy = sorting();
     let runs = policy.runs.clone();
-    child.policy = Some(PolicySpec::new(Arc::new(policy)));
+    child.policy = Some(Box::new(PolicySpec::new(Arc::new(policy))));
     let kernel = start(vec![boss, child]).await;
     tell(&kernel, "/boss/shop", "b").await;
     tell(&kernel, "/boss/shop", "a").await;

@@ -53,7 +53,7 @@ impl Stage {
             instances,
             batch,
             mailbox,
-            policy: self.play.roles[who].mind.map(|mind| mind.spec(self, who)),
+            policy: self.play.roles[who].mind.map(|mind| Box::new(mind.spec(self, who))),
             restart,
             supervision,
             timeout,

@@ -109,7 +109,7 @@ impl Play {
         policy.backoff.max = Duration::from_millis(20);
         policy.timeout = PATIENCE;
         let mut spec = ActorSpec::new(shop_address(), Arc::new(shop.clone()));
-        (spec.start, spec.policy) = (playhouse_kernel::StartKind::Manual, Some(policy));
+        (spec.start, spec.policy) = (playhouse_kernel::StartKind::Manual, Some(Box::new(policy)));
         change(&mut spec);
         let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
         Self { kernel, shop, output }
