@@ -42,6 +42,13 @@ impl Context {
     }
 
     /// The last segment of the address, for example `cart`.
+    ///
+    /// ```
+    /// # use playhouse_sdk::Context;
+    /// fn place(ctx: &Context) -> String {
+    ///     format!("{} is {} below {}", ctx.address(), ctx.name(), ctx.parent())
+    /// }
+    /// ```
     pub fn name(&self) -> &str {
         split_address(self.address()).1
     }
@@ -90,11 +97,28 @@ impl Context {
     }
 
     /// The envelope of the message in hand; none inside hooks. Each call asks the kernel.
+    ///
+    /// ```
+    /// # use playhouse_sdk::Context;
+    /// fn is_last_chance(ctx: &Context) -> bool {
+    ///     ctx.envelope().is_some_and(|envelope| envelope.attempt >= 3)
+    /// }
+    /// ```
     pub fn envelope(&self) -> Option<Envelope> {
         self.kernel.envelope()
     }
 
     /// The actor that sent the message in hand; none when it came from outside, when the sender is gone, and in hooks.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result};
+    /// fn thank(ctx: &Context) -> Result {
+    ///     match ctx.sender() {
+    ///         Some(sender) => Ok(ctx.tell(&sender, "thank you")?), // always granted
+    ///         None => Ok(()),                                      // from outside
+    ///     }
+    /// }
+    /// ```
     pub fn sender(&self) -> Option<String> {
         self.kernel.sender()
     }
@@ -232,6 +256,13 @@ impl Context {
     }
 
     /// Makes a child of this actor, like [`spawn`](Self::spawn), with options of its own.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result, SpawnOptions};
+    /// fn order(ctx: &Context, dish: &str) -> Result {
+    ///     Ok(ctx.spawn_with("cook", "cook", &SpawnOptions::new().config("dish", dish))?)
+    /// }
+    /// ```
     pub fn spawn_with(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
         self.kernel.spawn(name, plugin, options)
     }
@@ -277,6 +308,13 @@ impl Context {
     }
 
     /// Where the actor at an absolute or relative path stands, now; none when there is none.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, State};
+    /// fn is_open(ctx: &Context) -> bool {
+    ///     ctx.state("/shop").is_some_and(State::is_up)
+    /// }
+    /// ```
     pub fn state(&self, path: &str) -> Option<State> {
         self.kernel.state(path)
     }
@@ -322,6 +360,13 @@ impl Context {
     /// the message in hand is done, for the rest of this run. When nobody is there, that is a notice, too.
     ///
     /// A notice comes after all that the other one has sent. Like what a timer tells, it does not wait for room.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Result, WatchId};
+    /// fn begin(ctx: &Context) -> Result<WatchId> {
+    ///     Ok(ctx.watch("/stock")?)
+    /// }
+    /// ```
     pub fn watch(&self, to: &str) -> Result<WatchId, WatchError> {
         self.kernel.watch(to).map(WatchId)
     }
