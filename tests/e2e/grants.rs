@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 use expect_test::expect;
@@ -12,16 +11,15 @@ use tempfile::TempDir;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 
-use crate::stage::{Host, command, folder, root};
+use playhouse_tests::{built, cargo};
+
+use crate::stage::{Host, command, folder};
 
 /// The folder of components, with that of `tests/guests/reach` in it.
 fn guests() -> PathBuf {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "reach"];
-        let status = Command::new(env!("CARGO")).args(build).current_dir(root()).status();
-        assert!(status.is_ok_and(|status| status.success()), "cargo {build:?} failed");
-        let here = std::env::current_exe().unwrap();
-        here.ancestors().nth(3).unwrap().join("wasm32-wasip2/guest")
+        cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "reach"]);
+        built().join("../wasm32-wasip2/guest")
     });
     BUILT.clone()
 }

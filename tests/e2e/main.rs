@@ -4,6 +4,7 @@
 
 mod aplay;
 mod children;
+mod compiling;
 mod control;
 mod crashes;
 mod edges;

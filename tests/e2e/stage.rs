@@ -9,23 +9,13 @@ use std::thread::JoinHandle;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// The workspace's root.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace")
-}
+pub use playhouse_tests::root;
 
 /// The binary under test, built with the guests once for all tests.
 pub fn playhouse() -> &'static Path {
-    static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
-        for arguments in [&["build", "--package", "playhouse"][..], &["xtask", "build-guests"]] {
-            let status = Command::new(env!("CARGO")).args(arguments).current_dir(root()).status();
-            assert!(status.is_ok_and(|status| status.success()), "cargo {arguments:?} failed");
-        }
-        // tests run from target/PROFILE/deps/
-        let here = std::env::current_exe().expect("a running test has a file");
-        here.ancestors().nth(2).expect("two folders up").join("playhouse")
-    });
-    &BUILT
+    static GUESTS: LazyLock<()> = LazyLock::new(|| playhouse_tests::cargo(&["xtask", "build-guests"]));
+    LazyLock::force(&GUESTS);
+    playhouse_tests::playhouse()
 }
 
 /// A command of the binary, with no environment that would change what it prints.

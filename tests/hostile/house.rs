@@ -4,7 +4,6 @@
 //! that answers. Guests act one at a time, since the memory of the process is looked at.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use playhouse_kernel::{
     Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SupervisionSpec, Template,
 };
 use playhouse_sandbox::{Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_tests::{built, cargo, root};
 use tokio::sync::mpsc;
 
 use crate::template;
@@ -30,10 +30,6 @@ const MOST_GROWTH_KB: u64 = 8 << 10;
 /// The heap keeps some of what it had, up to a point. What leaks grows between any two looks.
 const LOOKS: usize = 4;
 const MEMORY_BYTES: u64 = 16 << 20;
-
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -62,11 +58,8 @@ pub fn wasm(name: &str) -> Vec<u8> {
 
 fn hostile() -> Plugin {
     static BUILT: LazyLock<Plugin> = LazyLock::new(|| {
-        let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "hostile"];
-        let status = Command::new(env!("CARGO")).args(build).current_dir(root()).status().unwrap();
-        assert!(status.success(), "cargo {build:?} failed");
-        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-        sandbox().load("hostile", &target.join("wasm32-wasip2/guest/hostile.wasm")).unwrap()
+        cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "hostile"]);
+        sandbox().load("hostile", &built().join("../wasm32-wasip2/guest/hostile.wasm")).unwrap()
     });
     BUILT.clone()
 }
@@ -149,24 +142,41 @@ impl Guest {
     }
 
     fn acts(self, provoked: Provoked, check: impl Fn(Option<&Ending>)) {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut house = House::open(self).await;
-            house.acts(WARM_UP, provoked, &check).await;
-            let mut looks = vec![rss_kb()];
-            while looks.len() < 2 || looks[looks.len() - 1] > looks[looks.len() - 2] + MOST_GROWTH_KB {
-                assert!(
-                    looks.len() <= LOOKS,
-                    "memory grows with each act; looked at after each {ACTS} of them: {looks:?}"
-                );
-                house.acts(ACTS, provoked, &check).await;
-                looks.push(rss_kb());
-            }
-            house.close().await;
-        });
+        in_house(self, async |house, times| house.acts(times, provoked, &check).await);
     }
+}
+
+/// Something happens in this process, again and again, while the neighbour goes on answering.
+pub fn beside_the_neighbour(happens: impl Fn() + Send + Sync + 'static) {
+    let happens = Arc::new(happens);
+    in_house(wat("trap"), async |house, times| {
+        for _ in 0..times {
+            let over = Arc::new(AtomicBool::new(false));
+            let answers = tokio::spawn(answers(house.kernel.clone(), over.clone()));
+            let happens = happens.clone();
+            tokio::task::spawn_blocking(move || happens()).await.expect("it happens as it should");
+            over.store(true, Relaxed);
+            answers.await.expect("the neighbour answered in time");
+        }
+    });
+}
+
+/// So often that it shows in memory what stays behind.
+fn in_house(guest: Guest, act: impl AsyncFn(&mut House, usize)) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut house = House::open(guest).await;
+        act(&mut house, WARM_UP).await;
+        let mut looks = vec![rss_kb()];
+        while looks.len() < 2 || looks[looks.len() - 1] > looks[looks.len() - 2] + MOST_GROWTH_KB {
+            assert!(looks.len() <= LOOKS, "memory grows with each act; looked at after each {ACTS} of them: {looks:?}");
+            act(&mut house, ACTS).await;
+            looks.push(rss_kb());
+        }
+        house.close().await;
+    });
 }
 
 struct House {

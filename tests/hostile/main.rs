@@ -2,10 +2,11 @@
 //!
 //! Each acts several times beside a neighbour that goes on answering, and must end as it says here: in a crash with a typed
 //! reason, or refused with a typed error. After that the host lives, nothing of the guest is left, and memory is back where it
-//! was. `house.rs` holds the play and the judgement.
+//! was. `house.rs` holds the play and the judgement, `bombs.rs` those that never get so far.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod bombs;
 mod house;
 #[allow(dead_code)]
 #[path = "../../host/sandbox/tests/sandbox/template.rs"]
@@ -191,7 +192,7 @@ fn what_is_no_actor_is_refused_before_it_runs() {
 #[test]
 fn each_file_is_a_test_here() {
     let names = |folder: &str| {
-        let files = std::fs::read_dir(house::root().join(folder)).unwrap();
+        let files = std::fs::read_dir(playhouse_tests::root().join(folder)).unwrap();
         let mut names: Vec<_> =
             files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         names.sort();

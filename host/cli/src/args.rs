@@ -42,6 +42,9 @@ pub enum Command {
     /// Messages that will not be handled.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
+    /// What the other commands start to compile a component, within bounds; of no use to a person.
+    #[command(hide = true)]
+    CompileForParent,
 }
 
 /// `playhouse run`.

@@ -54,6 +54,7 @@ pub fn main(cli: Cli) -> ExitCode {
             DeadLetters::Replay(args) => commands::letters::replay(&args, &console),
             DeadLetters::Drop(args) => commands::letters::drop(&args, &console),
         },
+        Command::CompileForParent => return playhouse_sandbox::compile_for_parent(),
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,

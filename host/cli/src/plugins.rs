@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use playhouse_kernel::{ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, Template};
 use playhouse_sandbox::{
-    Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo, Sandbox, SandboxConfig,
-    SandboxError,
+    Compilation, CompilePlace, Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo,
+    Sandbox, SandboxConfig, SandboxError,
 };
 
 use crate::console::Console;
-use crate::manifest::{MailboxPluginSettings, Play, Problem, Problems, Settings};
+use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
 use crate::printable::{self, Printable};
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
@@ -58,8 +58,20 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
     }
-    (config.stack_bytes, config.component_bytes) = (play.limits.stack_bytes, play.limits.component_bytes);
+    let PlayLimits { stack_bytes, component_bytes, compile_time, compile_memory_bytes } = play.limits;
+    (config.stack_bytes, config.component_bytes) = (stack_bytes, component_bytes);
+    config.compilation = compilation();
+    (config.compilation.time, config.compilation.memory_bytes) = (compile_time, compile_memory_bytes);
     Sandbox::new(config)
+}
+
+/// Components are compiled by this very program, in a process of its own.
+pub(crate) fn compilation() -> Compilation {
+    // On Linux this leads to the file that runs, even when another one has its name by now.
+    let itself = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+    let program = itself.unwrap_or_else(|_| "playhouse".into());
+    let place = CompilePlace::Child { program, arguments: vec!["compile-for-parent".to_owned()] };
+    Compilation { place, ..Compilation::default() }
 }
 
 /// Loads all plugins of a play. Blocking; seconds for each that was not compiled before.

@@ -118,9 +118,8 @@ impl Cache {
     }
 
     /// Keeps compiled code. Whoever reads at the same time sees the old entry or the new one, never half of one.
-    pub(crate) fn put(&self, key: &Key, component: &Component) {
-        let written = component.serialize().map_err(io::Error::other).and_then(|code| self.write(key, &code));
-        if let Err(error) = written {
+    pub(crate) fn put(&self, key: &Key, code: &[u8]) {
+        if let Err(error) = self.write(key, code) {
             let shown = self.path.display();
             tracing::warn!(target: "playhouse", "cannot keep compiled code in `{shown}`: {error}");
         }
@@ -196,10 +195,13 @@ impl Key {
     }
 }
 
+/// Maps compiled code: of an entry that was checked, or as this crate's compiler has just made it.
 #[allow(unsafe_code)]
-fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` must be what `Component::serialize` returned. `Cache::put` wrote it, with a digest that
-    // `Cache::get` has compared over the very bytes that are used here. Nobody but the user who runs this
-    // process can write to the folder, which `Cache::open` checked, or to the entry, which `Cache::read` did. Wasmtime itself compares version and settings.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` must be what wasmtime made of a component. Either `Compiler::compile` returned it, from this process or from
+    // a child that it started from this user's own program and whose answer nobody else can write; or `Cache::put` wrote it then, with a
+    // digest that `Cache::get` has compared over the very bytes that are used here. Nobody but the user who runs this
+    // process can write to the folder, which `Cache::open` checked, or to the entry, which `Cache::read` did. Wasmtime
+    // itself compares version and settings.
     unsafe { Component::deserialize(engine, code) }
 }

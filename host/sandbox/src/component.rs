@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, ComponentNamedList, InstancePre, Lift, Linker, Lower};
@@ -101,6 +102,56 @@ pub enum LoadError {
         file: PathBuf,
         /// What is wrong, and where.
         message: String,
+    },
+    /// It takes too long to compile.
+    #[error(
+        "`{}` takes longer to compile than the {limit:?} that play.limits.compile_time allows; build the actor with \
+         `--release`, or raise `compile_time` in the manifest's [play.limits] if you trust it",
+        file.display()
+    )]
+    CompileTime {
+        /// The file.
+        file: PathBuf,
+        /// `play.limits.compile_time`.
+        limit: Duration,
+    },
+    /// It takes too much memory to compile.
+    #[error(
+        "`{}` takes more memory to compile than the {limit_bytes} bytes that play.limits.compile_memory allows; build the \
+         actor with `--release`, or raise `compile_memory` in the manifest's [play.limits] if you trust it",
+        file.display()
+    )]
+    CompileMemory {
+        /// The file.
+        file: PathBuf,
+        /// `play.limits.compile_memory`.
+        limit_bytes: u64,
+    },
+    /// The process that compiled it died of it.
+    #[error(
+        "`{}` brought down the process that compiled it ({message}), and is not loaded; build it again, or use another \
+         one: a sound component does not do that",
+        file.display()
+    )]
+    CompilerDied {
+        /// The file.
+        file: PathBuf,
+        /// How that process ended.
+        message: String,
+    },
+    /// No process that compiles.
+    #[error(
+        "cannot compile `{}`: no process of `{}` could be started or spoken to: {source}; this user must be able to run \
+         that program, and to have one more process",
+        file.display(), program.display()
+    )]
+    NoCompiler {
+        /// The file.
+        file: PathBuf,
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// It is a component of another world.
     #[error(
@@ -224,8 +275,12 @@ fn what_it_looks_like(bytes: &[u8]) -> String {
 
 /// What wasmtime said about an invalid component, on one line.
 pub(crate) fn invalid(file: &Path, error: &wasmtime::Error) -> LoadError {
-    let text = format!("{error:#}");
-    let text = text.strip_prefix("failed to parse WebAssembly module: ").unwrap_or(&text);
+    invalid_as(file, &format!("{error:#}"))
+}
+
+/// As [`invalid`], of what it said.
+pub(crate) fn invalid_as(file: &Path, said: &str) -> LoadError {
+    let text = said.strip_prefix("failed to parse WebAssembly module: ").unwrap_or(said);
     let mut message = text.split_whitespace().collect::<Vec<_>>().join(" ");
     message.truncate(message.floor_char_boundary(400));
     LoadError::Invalid { file: file.to_owned(), message }

@@ -1,4 +1,4 @@
-//! How wasmtime is set up. All that changes the compiled code is in `base`; the rest decides where instances live.
+//! How wasmtime is set up. All that changes the compiled code is in `compiled_for`; the rest decides where instances live.
 
 use std::num::NonZeroUsize;
 
@@ -36,33 +36,60 @@ pub(crate) fn most_instances() -> u32 {
     limit.map_or(u32::MAX, |limit: u32| limit.saturating_sub(MAPPINGS_KEPT) / MAPPINGS_EACH).max(1)
 }
 
+/// What an engine is for, which decides what code fits it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Purpose {
+    /// It runs instances in a pool.
+    Pool { stack_bytes: usize },
+    /// It runs instances that are allocated one by one.
+    OnDemand { stack_bytes: usize },
+    /// It only looks at components, and therefore compiles them fast and badly.
+    Look,
+}
+
 /// An engine that admits `max_instances` components at a time, each with so much stack, and where it keeps them, in words.
-pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Result<(Engine, String)> {
+pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Result<(Engine, Purpose, String)> {
     let mut refused = None;
     // Most components have one memory; a composed one has several.
     for memories_each in [2, 1] {
         let memories = u64::from(max_instances).saturating_mul(memories_each).min(MAX_MEMORIES) as u32;
-        let mut config = base(stack_bytes);
+        let purpose = Purpose::Pool { stack_bytes };
+        let mut config = compiled_for(purpose);
         config.allocation_strategy(pool(max_instances, memories));
         match Engine::new(&config) {
             Ok(engine) => {
-                return Ok((engine, format!("a pool of {max_instances} instances and {memories} memories")));
+                return Ok((engine, purpose, format!("a pool of {max_instances} instances and {memories} memories")));
             }
             Err(error) => refused = Some(error),
         }
     }
-    let mut config = base(stack_bytes);
-    // Without the address space for a pool there is none for slots of 4 GiB either: small memories that move.
-    config.memory_reservation(0).memory_reservation_for_growth(64 << 20).memory_guard_size(64 << 10);
+    let purpose = Purpose::OnDemand { stack_bytes };
     let why = refused.map(|error| error.root_cause().to_string()).unwrap_or_default();
-    Ok((Engine::new(&config)?, format!("on demand, and slower: no address space for a pool ({why})")))
+    let allocation = format!("on demand, and slower: no address space for a pool ({why})");
+    Ok((compiling(purpose)?, purpose, allocation))
 }
 
-/// An engine that only looks at components, and therefore compiles them fast and badly.
-pub(crate) fn looking() -> wasmtime::Result<Engine> {
-    let mut config = base(WASM_STACK_BYTES);
-    config.cranelift_opt_level(wasmtime::OptLevel::None);
-    Engine::new(&config)
+/// An engine that compiles for others; one that is not for a pool can also be used.
+pub(crate) fn compiling(purpose: Purpose) -> wasmtime::Result<Engine> {
+    Engine::new(&compiled_for(purpose))
+}
+
+/// All that the compiled code depends on.
+fn compiled_for(purpose: Purpose) -> Config {
+    match purpose {
+        Purpose::Pool { stack_bytes } => base(stack_bytes),
+        Purpose::OnDemand { stack_bytes } => {
+            let mut config = base(stack_bytes);
+            // Without the address space for a pool there is none for slots of 4 GiB either: small memories that move.
+            config.memory_reservation(0).memory_reservation_for_growth(64 << 20).memory_guard_size(64 << 10);
+            config
+        }
+        Purpose::Look => {
+            let mut config = base(WASM_STACK_BYTES);
+            config.cranelift_opt_level(wasmtime::OptLevel::None);
+            config
+        }
+    }
 }
 
 fn base(stack_bytes: usize) -> Config {

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 
+use crate::cache;
+use crate::compiler::{Compilation, Compiler};
 use crate::component::{self, Interface, LoadError};
+use crate::engine::{self, Purpose};
 use crate::plugin::sha256_hex;
 use crate::sandbox::COMPONENT_BYTES;
-use crate::{engine, facts, file as files, imports, mailbox};
+use crate::{facts, file as files, imports, mailbox};
 
 /// What can be said about a component without running it.
 #[derive(Debug)]
@@ -33,12 +36,13 @@ pub struct Inspection {
 }
 
 /// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
-pub fn inspect(file: &Path) -> Result<Inspection, LoadError> {
+pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, LoadError> {
     let wasm = files::read_any(file, COMPONENT_BYTES)?;
     component::sniff(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
-    let engine = engine::looking().map_err(invalid)?;
-    let component = Component::from_binary(&engine, &wasm).map_err(invalid)?;
+    let engine = engine::compiling(Purpose::Look).map_err(invalid)?;
+    let (code, _) = Compiler::new(compilation).compile((&engine, Purpose::Look), file, &wasm)?;
+    let component = cache::deserialize(&engine, &code).map_err(invalid)?;
     let mut linker = Linker::new(&engine);
     imports::add_to(&mut linker).map_err(invalid)?;
     let Interface { imports, exports, hooks } = Interface::of(&component);

@@ -6,6 +6,7 @@
 //! | `engine` | how wasmtime is set up: features, stacks, the pool of instances |
 //! | `file` | the files of plugins: opened where they lie, read once |
 //! | `component` | what a file is, and whether its component can be an actor |
+//! | `compiler` | compiles, here or in a child process with bounds, whose side is there as well |
 //! | `cache` | compiled code on disk; the only place with unsafe code |
 //! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
 //! | `guest` | one incarnation: a store, an instance, the calls |
@@ -25,6 +26,7 @@
 
 mod autopsy;
 mod cache;
+mod compiler;
 mod component;
 mod contract;
 mod engine;
@@ -45,6 +47,7 @@ mod sandbox;
 mod turns;
 
 pub use cache::default_cache_dir;
+pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
 pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};

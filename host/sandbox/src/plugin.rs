@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use crate::cache::{Cached, Key};
+use crate::cache::{self, Cached, Key};
 use crate::component::{self, Checked, Interface, LoadError};
 use crate::facts;
 use crate::grants::{Grants, World};
@@ -154,20 +154,17 @@ pub(crate) fn compile(
     wasm: &[u8],
     sha256: &str,
 ) -> Result<(Component, Compiled), LoadError> {
-    let began = Instant::now();
-    let fresh = || Component::from_binary(&sandbox.engine, wasm).map_err(|error| component::invalid(file, &error));
-    let Some(cache) = &sandbox.cache else {
-        return Ok((fresh()?, Compiled::Fresh(began.elapsed())));
+    let cached = sandbox.cache.as_ref().map(|cache| (cache, Key::new(&sandbox.engine, sha256)));
+    let damage = match cached.as_ref().map(|(cache, key)| cache.get(&sandbox.engine, key)) {
+        Some(Cached::Found(component)) => return Ok((component, Compiled::FromCache)),
+        Some(Cached::Missing) | None => None,
+        Some(Cached::Damaged(why)) => Some(why),
     };
-    let key = Key::new(&sandbox.engine, sha256);
-    let damage = match cache.get(&sandbox.engine, &key) {
-        Cached::Found(component) => return Ok((component, Compiled::FromCache)),
-        Cached::Missing => None,
-        Cached::Damaged(why) => Some(why),
-    };
-    let component = fresh()?;
-    let took = began.elapsed();
-    cache.put(&key, &component);
+    let (code, took) = sandbox.compiler.compile((&sandbox.engine, sandbox.purpose), file, wasm)?;
+    if let Some((cache, key)) = cached {
+        cache.put(&key, &code);
+    }
+    let component = cache::deserialize(&sandbox.engine, &code).map_err(|error| component::invalid(file, &error))?;
     Ok((component, damage.map_or(Compiled::Fresh(took), |why| Compiled::Rebuilt { why, took })))
 }
 

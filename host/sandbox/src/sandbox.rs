@@ -9,8 +9,9 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::Cache;
+use crate::compiler::{Compilation, Compiler};
 use crate::component::LoadError;
-use crate::engine;
+use crate::engine::{self, Purpose};
 use crate::http::Wire;
 use crate::imports::{self, Room};
 use crate::limits::TICK;
@@ -35,6 +36,8 @@ pub struct SandboxConfig {
     pub stack_bytes: usize,
     /// The largest component that is loaded. Default: 64 MiB.
     pub component_bytes: u64,
+    /// Where components are compiled, and what one may cost. Default: here, where only the size of a component bounds it.
+    pub compilation: Compilation,
 }
 
 impl Default for SandboxConfig {
@@ -45,6 +48,7 @@ impl Default for SandboxConfig {
             turns: true,
             stack_bytes: engine::WASM_STACK_BYTES,
             component_bytes: COMPONENT_BYTES,
+            compilation: Compilation::default(),
         }
     }
 }
@@ -94,6 +98,9 @@ pub(crate) struct Shared {
     /// What mailbox plugins may import.
     pub(crate) mailbox_linker: Linker<Desk>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) compiler: Compiler,
+    /// What code the engine runs.
+    pub(crate) purpose: Purpose,
     /// What the HTTP requests of all actors share.
     pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
@@ -124,7 +131,7 @@ impl Sandbox {
             );
         }
         let max_instances = wanted.min(most);
-        let (engine, allocation) = engine::running(max_instances, config.stack_bytes)?;
+        let (engine, purpose, allocation) = engine::running(max_instances, config.stack_bytes)?;
         let mut linker = Linker::new(&engine);
         imports::add_to(&mut linker)?;
         let mut mailbox_linker = Linker::new(&engine);
@@ -134,6 +141,8 @@ impl Sandbox {
             linker,
             mailbox_linker,
             cache,
+            compiler: Compiler::new(config.compilation),
+            purpose,
             wire: Arc::default(),
             clock: Arc::default(),
             turns: config.turns,
@@ -153,7 +162,7 @@ impl Sandbox {
     }
 
     /// Loads a plugin from a file, which is read once. A link that leads out of the file's folder is refused, and so is what
-    /// is no regular file or larger than 256 MiB. Takes the compiled code from the cache, or compiles;
+    /// is no regular file or larger than [`SandboxConfig::component_bytes`]. Takes the compiled code from the cache, or compiles;
     /// that takes up to seconds, so call it where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
         let wasm = crate::file::read_plugin(file, self.shared.component_bytes)?;
@@ -174,6 +183,7 @@ impl Sandbox {
 
     /// As [`Sandbox::load_bytes`], for a mailbox plugin.
     pub fn load_mailbox_bytes(&self, name: &str, wasm: &[u8]) -> Result<MailboxPlugin, LoadError> {
+        crate::file::check_size(Path::new(name), wasm.len(), self.shared.component_bytes)?;
         MailboxPlugin::load(&self.shared, name, Path::new(name), wasm)
     }
 

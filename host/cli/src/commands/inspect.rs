@@ -11,7 +11,8 @@ use crate::exit::{BAD_INPUT, Exit};
 use crate::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
-    let found = playhouse_sandbox::inspect(&args.file).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+    let found = playhouse_sandbox::inspect(&args.file, crate::plugins::compilation())
+        .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
     if args.json {
         let Inspection { sha256, size_bytes, imports, exports, hooks, keeps_state, obstacle, mailbox_obstacle, .. } =
             &found;

@@ -26,7 +26,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use checks::{PluginFolder, understand};
-pub use play::{MailboxPluginSettings, Play, PlayActor, PlayPlugin, Settings};
+pub use play::{MailboxPluginSettings, Play, PlayActor, PlayLimits, PlayPlugin, Settings};
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// Why there is no play.

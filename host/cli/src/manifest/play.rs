@@ -43,12 +43,16 @@ pub struct Play {
 }
 
 /// `[play.limits]`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct PlayLimits {
     /// Stack of each instance.
     pub stack_bytes: usize,
     /// The largest component that is loaded.
     pub component_bytes: u64,
+    /// How long compiling one may take.
+    pub compile_time: Duration,
+    /// Memory for compiling one.
+    pub compile_memory_bytes: u64,
 }
 
 /// One actor of a [`Play`].

@@ -62,6 +62,11 @@ pub struct Play {
 pub struct PlayLimits {
     /// The largest `.wasm` file that is loaded. Example: `component = "8MiB"`. Default: `"64MiB"`.
     pub component: Option<ByteSize>,
+    /// How long compiling one component may take. It happens before the play starts, in a process of its own, one after the
+    /// other, and only when the cache does not have it. Example: `compile_time = "5m"`. Default: `"1m"`.
+    pub compile_time: Option<Spanned<Time>>,
+    /// Memory for compiling one component, at least `"64MiB"`. Example: `compile_memory = "4GiB"`. Default: `"1GiB"`.
+    pub compile_memory: Option<Spanned<ByteSize>>,
     /// Stack of each instance, `"64KiB"` to `"64MiB"`; the host's own functions have another half mebibyte.
     /// Example: `stack = "2MiB"`. Default: `"512KiB"`.
     pub stack: Option<Spanned<ByteSize>>,

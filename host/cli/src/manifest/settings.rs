@@ -20,6 +20,7 @@ const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
 /// A guest's own stack.
 const LEAST_STACK: ByteSize = ByteSize(64 << 10);
 const MOST_STACK: ByteSize = ByteSize(64 << 20);
+const LEAST_COMPILE_MEMORY: ByteSize = ByteSize(64 << 20);
 /// A body is copied a few times on its way.
 const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
 
@@ -154,14 +155,19 @@ impl Found {
         let default = SandboxConfig::default();
         let why = "each of `max_instances` stacks takes address space";
         self.at_most(written.stack.as_ref(), "play.limits.stack", MOST_STACK, why);
-        if let Some(small) = written.stack.as_ref().filter(|size| *size.get_ref() < LEAST_STACK) {
-            let what = format!("`play.limits.stack` is under {LEAST_STACK}");
-            let problem = Problem::at(small.span(), what, format!("it must be at least \"{LEAST_STACK}\""));
-            self.add(problem.help("a component needs some of it before its actor's own code runs"));
-        }
+        let why = "a component needs some of it before its actor's own code runs";
+        self.at_least(written.stack.as_ref(), "play.limits.stack", LEAST_STACK, why);
+        let why = "the compiler itself needs some of it before it looks at a component";
+        self.at_least(written.compile_memory.as_ref(), "play.limits.compile_memory", LEAST_COMPILE_MEMORY, why);
+        let compilation = &default.compilation;
         PlayLimits {
             stack_bytes: written.stack.as_ref().map_or(default.stack_bytes, |size| in_memory(*size.get_ref())),
             component_bytes: written.component.map_or(default.component_bytes, |size| size.0),
+            compile_time: self.above_zero(written.compile_time.as_ref(), "play.limits.compile_time", compilation.time),
+            compile_memory_bytes: written
+                .compile_memory
+                .as_ref()
+                .map_or(compilation.memory_bytes, |size| size.get_ref().0),
         }
     }
 
@@ -328,6 +334,12 @@ impl Found {
         let Some(written) = written.filter(|size| *size.get_ref() > most) else { return };
         let what = format!("`{key}` is over {most}");
         self.add(Problem::at(written.span(), what, format!("it must be at most \"{most}\"")).help(help));
+    }
+
+    fn at_least(&mut self, written: Option<&Spanned<ByteSize>>, key: &str, least: ByteSize, help: &str) {
+        let Some(written) = written.filter(|size| *size.get_ref() < least) else { return };
+        let what = format!("`{key}` is under {least}");
+        self.add(Problem::at(written.span(), what, format!("it must be at least \"{least}\"")).help(help));
     }
 
     /// `idle_after`, where `idle` wants it.

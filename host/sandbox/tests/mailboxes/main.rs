@@ -12,7 +12,7 @@ use playhouse_kernel::{
     ActorSpec, Address, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Outcome, Plan, PolicySpec, PolicyState,
     PolicyView,
 };
-use playhouse_sandbox::{Limits, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Compilation, Limits, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -274,7 +274,7 @@ async fn who_is_no_mailbox_plugin_is_refused_with_what_it_is() {
     let as_actor = sandbox.load("clerk", Path::new(&clerk)).map(drop).unwrap_err();
     let LoadError::MissingExport { found, .. } = as_actor else { panic!("{as_actor}") };
     assert_eq!(found, ["playhouse:actor/mailbox@0.1.0"]);
-    let looked_at = playhouse_sandbox::inspect(Path::new(&clerk)).unwrap();
+    let looked_at = playhouse_sandbox::inspect(Path::new(&clerk), Compilation::default()).unwrap();
     assert!(looked_at.is_mailbox && looked_at.mailbox_obstacle.is_none() && looked_at.obstacle.is_some());
     assert!(looked_at.imports.iter().all(|import| import.starts_with("wasi:") || import.contains("mailbox-host")));
 }

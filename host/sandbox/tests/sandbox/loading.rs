@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use playhouse_sandbox::{Compiled, LoadError, inspect};
+use playhouse_sandbox::{Compilation, Compiled, LoadError, inspect};
 
 use crate::play::small_sandbox;
 use crate::template::{ECHO, actor, actor_with_hooks, actor_with_import};
@@ -180,11 +180,11 @@ fn any_component_can_be_inspected() {
     let hook = r#"(func (export "HOOK") (result i32) (i32.const 0))"#;
     let code = format!("{ECHO} {} {}", hook.replace("HOOK", "init"), hook.replace("HOOK", "shutdown"));
     std::fs::write(&file, actor_with_hooks(&code)).unwrap();
-    let seen = inspect(&file).unwrap();
+    let seen = inspect(&file, Compilation::default()).unwrap();
     assert_eq!(seen.hooks, ["init", "shutdown"]);
     assert!(seen.obstacle.is_none());
     std::fs::write(&file, wat::parse_str("(component)").unwrap()).unwrap();
-    assert!(matches!(inspect(&file).unwrap().obstacle, Some(LoadError::MissingExport { .. })));
+    assert!(matches!(inspect(&file, Compilation::default()).unwrap().obstacle, Some(LoadError::MissingExport { .. })));
     std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
-    assert!(matches!(inspect(&file), Err(LoadError::CoreModule { .. })));
+    assert!(matches!(inspect(&file, Compilation::default()), Err(LoadError::CoreModule { .. })));
 }

@@ -1,0 +1,179 @@
+//! Compiles components: in a child process whose time and memory are bounded, or in this one where the host names no program
+//! for it. `child` is the other end.
+//!
+//! A component is a program for the compiler as well, and some make it run for hours or take all memory. Nothing within a process
+//! can end that; the end of a process does.
+
+mod child;
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmtime::Engine;
+
+use crate::component::{self, LoadError};
+use crate::engine::Purpose;
+
+pub use child::compile_for_parent;
+use child::{Answer, HEADER_BYTES, Order};
+
+/// A thread of the compiler has a stack and a heap of its own; with less than this for each there are fewer of them.
+const BYTES_PER_THREAD: u64 = 32 << 20;
+/// Of what the child says on stderr: the beginning is about the cause.
+const LAST_WORDS_BYTES: u64 = 400;
+
+/// How components are compiled, and what one of them may cost.
+#[derive(Debug, Clone)]
+pub struct Compilation {
+    /// Where. Default: in this process.
+    pub place: CompilePlace,
+    /// Wall-clock time for one component, in a child process. Default: 1 minute.
+    pub time: Duration,
+    /// Bytes of memory for one component, in a child process: what it allocates, its threads' stacks included, as Linux counts for
+    /// `RLIMIT_DATA`. Default: 1 GiB.
+    pub memory_bytes: u64,
+}
+
+impl Default for Compilation {
+    fn default() -> Self {
+        Self { place: CompilePlace::Here, time: Duration::from_mins(1), memory_bytes: 1 << 30 }
+    }
+}
+
+/// Where components are compiled.
+#[derive(Debug, Clone)]
+pub enum CompilePlace {
+    /// In this process. Nothing bounds the time and the memory of it but the size of the component.
+    Here,
+    /// In a child process, one at a time, which is killed when it takes too long.
+    Child {
+        /// A program of the same build of this crate.
+        program: PathBuf,
+        /// What makes it call [`compile_for_parent`], and do nothing else.
+        arguments: Vec<String>,
+    },
+}
+
+/// Compiles one component after the other.
+pub(crate) struct Compiler {
+    settings: Compilation,
+    /// Each compilation uses all cores, and has the memory of one.
+    turn: Mutex<()>,
+}
+
+impl Compiler {
+    pub(crate) fn new(settings: Compilation) -> Self {
+        Self { settings, turn: Mutex::new(()) }
+    }
+
+    /// The compiled code of a component for `engine`, which was made for `purpose`, and the time it took.
+    pub(crate) fn compile(
+        &self,
+        (engine, purpose): (&Engine, Purpose),
+        file: &Path,
+        wasm: &[u8],
+    ) -> Result<(Vec<u8>, Duration), LoadError> {
+        let CompilePlace::Child { program, arguments } = &self.settings.place else {
+            let began = Instant::now();
+            let code = engine.precompile_component(wasm).map_err(|error| component::invalid(file, &error))?;
+            return Ok((code, began.elapsed()));
+        };
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        let code = self.in_child(Command::new(program).args(arguments), purpose, file, wasm)?;
+        Ok((code, began.elapsed()))
+    }
+
+    fn in_child(
+        &self,
+        command: &mut Command,
+        purpose: Purpose,
+        file: &Path,
+        wasm: &[u8],
+    ) -> Result<Vec<u8>, LoadError> {
+        let Compilation { time, memory_bytes, .. } = self.settings;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let threads = threads.min(memory_bytes / BYTES_PER_THREAD).max(1);
+        // A second bound, for when this process dies before it can kill the child.
+        let cpu_seconds = time.as_secs().saturating_add(1).saturating_mul(threads);
+        let order = Order { purpose, memory_bytes, cpu_seconds, wasm_bytes: wasm.len() as u64 };
+        let failed = |source| {
+            let program = command_name(&self.settings.place);
+            LoadError::NoCompiler { file: file.to_owned(), program, source }
+        };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if std::env::var_os(THREADS).is_none() {
+            command.env(THREADS, threads.to_string());
+        }
+        let mut child = command.spawn().map_err(failed)?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(mut stdin), Some(stdout), Some(mut stderr)) = (stdin, stdout, stderr) else {
+            return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // Who dies before it has read all says on the other end why.
+                let _ = stdin.write_all(&order.to_bytes()).and_then(|()| stdin.write_all(wasm));
+            });
+            let last_words = scope.spawn(move || {
+                let mut text = Vec::new();
+                let _ = stderr.by_ref().take(LAST_WORDS_BYTES).read_to_end(&mut text);
+                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
+                String::from_utf8_lossy(&text).split_whitespace().collect::<Vec<_>>().join(" ")
+            });
+            let (sender, answered) = mpsc::channel();
+            scope.spawn(move || {
+                let mut bytes = Vec::new();
+                let most = memory_bytes.saturating_add(HEADER_BYTES as u64);
+                let read = stdout.take(most).read_to_end(&mut bytes);
+                let _ = sender.send(read.map(|_| bytes));
+            });
+            let bytes = match answered.recv_timeout(time) {
+                Ok(read) => read.map_err(failed),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    Err(LoadError::CompileTime { file: file.to_owned(), limit: time })
+                }
+            };
+            if bytes.as_ref().map_or(true, |bytes| Answer::is_whole(bytes)) {
+                // It has nothing more to say; what it may still do is not waited for.
+                let _ = child.kill();
+            }
+            let status = child.wait().map_err(failed)?;
+            let said = || last_words.join().unwrap_or_default();
+            match Answer::from_bytes(bytes?) {
+                Some(Answer::Code(code)) => Ok(code),
+                Some(Answer::Invalid(message)) => Err(component::invalid_as(file, &message)),
+                Some(Answer::OutOfMemory) => Err(self.out_of_memory(file)),
+                None => Err(self.ended(file, status, &said())),
+            }
+        })
+    }
+
+    fn out_of_memory(&self, file: &Path) -> LoadError {
+        LoadError::CompileMemory { file: file.to_owned(), limit_bytes: self.settings.memory_bytes }
+    }
+
+    /// Why it ended without an answer.
+    fn ended(&self, file: &Path, status: ExitStatus, said: &str) -> LoadError {
+        // What the standard library says before it aborts.
+        if said.starts_with("memory allocation of ") {
+            return self.out_of_memory(file);
+        }
+        let message = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
+        LoadError::CompilerDied { file: file.to_owned(), message }
+    }
+}
+
+/// How many threads the compiler's library starts.
+const THREADS: &str = "RAYON_NUM_THREADS";
+
+fn command_name(place: &CompilePlace) -> PathBuf {
+    match place {
+        CompilePlace::Here => PathBuf::new(),
+        CompilePlace::Child { program, .. } => program.clone(),
+    }
+}

@@ -1,0 +1,205 @@
+//! The child's side: what it is told, how it bounds itself, what it answers.
+//!
+//! Both ends are of the same build. Order: 8 bytes of [`MAGIC`], the purpose, its stack, memory, CPU seconds and the component's length as
+//! `u64` each, little-endian; then the component. Answer: the magic, its kind and its length as `u64`; then code or text.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use wasmtime::{Engine, OutOfMemory};
+
+use crate::engine::{self, Purpose};
+
+const MAGIC: &[u8; 8] = b"playhs\x00c";
+/// Before an answer's code or text.
+pub(super) const HEADER_BYTES: usize = 24;
+
+/// What the child is told before the component.
+#[derive(Debug, PartialEq)]
+pub(super) struct Order {
+    pub(super) purpose: Purpose,
+    pub(super) memory_bytes: u64,
+    pub(super) cpu_seconds: u64,
+    pub(super) wasm_bytes: u64,
+}
+
+impl Order {
+    const BYTES: usize = 48;
+
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let (kind, stack) = match self.purpose {
+            Purpose::Pool { stack_bytes } => (0, stack_bytes),
+            Purpose::OnDemand { stack_bytes } => (1, stack_bytes),
+            Purpose::Look => (2, 0),
+        };
+        let numbers = [kind, stack as u64, self.memory_bytes, self.cpu_seconds, self.wasm_bytes];
+        MAGIC.iter().copied().chain(numbers.into_iter().flat_map(u64::to_le_bytes)).collect()
+    }
+
+    fn read(from: &mut impl Read) -> io::Result<Self> {
+        let mut bytes = [0; Self::BYTES];
+        from.read_exact(&mut bytes)?;
+        let mut numbers = bytes[MAGIC.len()..].chunks_exact(8).map(number);
+        let mut next = || numbers.next().unwrap_or_default();
+        let (kind, stack_bytes) = (next(), next() as usize);
+        let purpose = match kind {
+            0 => Purpose::Pool { stack_bytes },
+            1 => Purpose::OnDemand { stack_bytes },
+            _ => Purpose::Look,
+        };
+        let order = Self { purpose, memory_bytes: next(), cpu_seconds: next(), wasm_bytes: next() };
+        if bytes.starts_with(MAGIC) { Ok(order) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// What comes of it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Answer {
+    Code(Vec<u8>),
+    /// It is no component; why.
+    Invalid(String),
+    /// It would take more memory than it may.
+    OutOfMemory,
+}
+
+impl Answer {
+    /// Whether nothing is missing of it.
+    pub(super) fn is_whole(bytes: &[u8]) -> bool {
+        bytes.len() >= HEADER_BYTES && number(&bytes[16..]) == (bytes.len() - HEADER_BYTES) as u64
+    }
+
+    /// None when it is cut short, or something else.
+    pub(super) fn from_bytes(mut bytes: Vec<u8>) -> Option<Self> {
+        if !bytes.starts_with(MAGIC) || !Self::is_whole(&bytes) {
+            return None;
+        }
+        let kind = number(&bytes[8..]);
+        let rest = bytes.split_off(HEADER_BYTES);
+        match kind {
+            0 => Some(Self::Code(rest)),
+            1 => Some(Self::Invalid(String::from_utf8_lossy(&rest).into_owned())),
+            2 => Some(Self::OutOfMemory),
+            _ => None,
+        }
+    }
+
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let (kind, rest): (u64, &[u8]) = match self {
+            Self::Code(code) => (0, code),
+            Self::Invalid(message) => (1, message.as_bytes()),
+            Self::OutOfMemory => (2, &[]),
+        };
+        to.write_all(MAGIC)?;
+        to.write_all(&kind.to_le_bytes())?;
+        to.write_all(&(rest.len() as u64).to_le_bytes())?;
+        to.write_all(rest)?;
+        to.flush()
+    }
+}
+
+/// Compiles one component for the process that started this one with [`CompilePlace::Child`](crate::CompilePlace), under the
+/// bounds that it sets: reads stdin, answers on stdout, and is to be the only thing that this process does.
+pub fn compile_for_parent() -> ExitCode {
+    match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("no component from the process that started this one: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let order = Order::read(from)?;
+    confine(&order)?;
+    let mut wasm = Vec::with_capacity(order.wasm_bytes as usize);
+    from.take(order.wasm_bytes).read_to_end(&mut wasm)?;
+    if wasm.len() as u64 != order.wasm_bytes {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    compile(&order, &wasm).write(to)
+}
+
+fn compile(order: &Order, wasm: &[u8]) -> Answer {
+    let code = engine::compiling(order.purpose).and_then(|engine: Engine| engine.precompile_component(wasm));
+    match code {
+        Ok(code) => Answer::Code(code),
+        Err(error) if is_out_of_memory(&error) => Answer::OutOfMemory,
+        Err(error) => Answer::Invalid(format!("{error:#}")),
+    }
+}
+
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let says_so = |cause: &io::Error| cause.kind() == io::ErrorKind::OutOfMemory;
+    error.is::<OutOfMemory>() || error.chain().any(|cause| cause.downcast_ref().is_some_and(says_so))
+}
+
+/// From here on this process has no more than it was given.
+fn confine(order: &Order) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let most = |resource, wanted: u64| {
+        // What is tighter already stays.
+        let maximum = getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
+        setrlimit(resource, Rlimit { current: Some(maximum), maximum: Some(maximum) })
+    };
+    most(Resource::Data, order.memory_bytes)?;
+    most(Resource::Cpu, order.cpu_seconds)?;
+    // Over a bound it dies, and leaves nothing.
+    most(Resource::Core, 0)?;
+    most(Resource::Fsize, 0)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_arrives_as_it_was_sent() {
+        for purpose in [Purpose::Pool { stack_bytes: 4096 }, Purpose::OnDemand { stack_bytes: 1 << 20 }, Purpose::Look]
+        {
+            let order = Order { purpose, memory_bytes: 1 << 40, cpu_seconds: 61, wasm_bytes: 12 };
+            let bytes = order.to_bytes();
+            assert_eq!(Order::read(&mut bytes.as_slice()).expect("an order"), order);
+            assert!(Order::read(&mut &bytes[..bytes.len() - 1]).is_err(), "it is cut short");
+        }
+        assert!(Order::read(&mut [0; 48].as_slice()).is_err(), "it is something else");
+    }
+
+    #[test]
+    fn an_answer_arrives_as_it_was_sent_or_not_at_all() {
+        for answer in [Answer::Code(vec![1, 2, 3]), Answer::Invalid("at offset 0x3".into()), Answer::OutOfMemory] {
+            let mut bytes = Vec::new();
+            answer.write(&mut bytes).expect("a vector takes all");
+            assert_eq!(Answer::from_bytes(bytes[..bytes.len() - 1].to_vec()), None);
+            assert_eq!(Answer::from_bytes([&bytes[..], b"x"].concat()), None);
+            assert_eq!(Answer::from_bytes(bytes), Some(answer));
+        }
+        assert_eq!(Answer::from_bytes(b"running 1 test\nokokokokokok".to_vec()), None);
+    }
+
+    #[test]
+    fn what_is_compiled_elsewhere_fits_the_engines_that_run_it() {
+        let wasm = wat::parse_str("(component)").expect("a component");
+        let stack_bytes = engine::WASM_STACK_BYTES;
+        let (pool, _, _) = engine::running(2, stack_bytes).expect("an engine");
+        let on_demand = engine::compiling(Purpose::OnDemand { stack_bytes }).expect("an engine");
+        let look = engine::compiling(Purpose::Look).expect("an engine");
+        let engines = [
+            (pool, Purpose::Pool { stack_bytes }),
+            (on_demand, Purpose::OnDemand { stack_bytes }),
+            (look, Purpose::Look),
+        ];
+        for (engine, purpose) in engines {
+            let order = Order { purpose, memory_bytes: 0, cpu_seconds: 0, wasm_bytes: wasm.len() as u64 };
+            let Answer::Code(code) = compile(&order, &wasm) else { panic!("it is a component") };
+            crate::cache::deserialize(&engine, &code).expect("its own kind of code");
+        }
+    }
+}
