@@ -18,4 +18,5 @@ mod rest;
 mod shutdown;
 mod signals;
 mod stage;
+mod terminal;
 mod word_count;

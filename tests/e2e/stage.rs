@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{LazyLock, Mutex, mpsc};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -41,6 +42,9 @@ pub fn folder(actors: &str) -> TempDir {
     std::fs::write(folder.path().join("playhouse.toml"), manifest).expect("our own folder");
     folder
 }
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// `[[actor]]` tables, one for each address and plugin.
 pub fn actors(list: &[(&str, &str)]) -> String {
@@ -168,11 +172,13 @@ impl Host {
 
     /// Looks at one actor until it is as wanted. Each look is a round trip to the host.
     pub fn actor_when(&self, address: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let until = Instant::now() + PATIENCE;
         loop {
             let actor = self.actor(address);
             if wanted(&actor) {
                 return actor;
             }
+            assert!(Instant::now() < until, "{address} never is as it should be: {actor}");
         }
     }
 }

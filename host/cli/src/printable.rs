@@ -33,6 +33,22 @@ pub(crate) fn is_plain_text(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| text.chars().all(plain))
 }
 
+/// Foreign bytes for a terminal: text with its line breaks and tabs; whatever else a terminal might obey, and what is no text, is
+/// escaped.
+pub(crate) fn for_terminal(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for piece in chunk.valid().split_inclusive(['\n', '\t']) {
+            let text = piece.trim_end_matches(['\n', '\t']);
+            let _ = write!(shown, "{}{}", Printable(text), &piece[text.len()..]);
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(shown, "\\x{byte:02x}");
+        }
+    }
+    shown
+}
+
 /// Sixteen bytes in a line, with their places and what is ASCII of them.
 pub(crate) fn hex_dump(bytes: &[u8]) -> String {
     let mut out = String::new();
@@ -121,6 +137,13 @@ mod tests {
     #[test]
     fn terminal_escapes_and_line_breaks_lose_their_power() {
         assert_eq!(Printable("a\u{1b}[31mb\nc\u{9b}d\u{202e}é").to_string(), "a\\u{1b}[31mb\\nc\\u{9b}d\\u{202e}é");
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_and_nothing_that_it_obeys() {
+        assert_eq!(for_terminal(b"a\tb\n\nc"), "a\tb\n\nc");
+        assert_eq!(for_terminal("é\u{1b}[2J\r\n\u{202e}".as_bytes()), "é\\u{1b}[2J\\r\n\\u{202e}");
+        assert_eq!(for_terminal(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
     let found = playhouse_sandbox::inspect(&args.file, crate::plugins::compilation())
-        .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        .map_err(|error| Exit::with(BAD_INPUT, Printable(&error.to_string()).to_string()))?;
     if args.json {
         let Inspection { sha256, size_bytes, imports, exports, hooks, keeps_state, obstacle, mailbox_obstacle, .. } =
             &found;

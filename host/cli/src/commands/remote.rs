@@ -13,7 +13,7 @@ use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Body, Request, Response};
 use crate::control::views::{ActorLine, MailboxLine, MailboxPluginLine, Tree};
 use crate::exit::Exit;
-use crate::printable::{Printable, counted};
+use crate::printable::{Printable, counted, for_terminal};
 
 /// Longest crash reason in the tree.
 const REASON_CHARS: usize = 80;
@@ -62,9 +62,13 @@ pub(crate) fn ask(args: &args::Ask) -> Result<(), Exit> {
     match client.request(&request)? {
         Response::Answer { body: Body(reply) } => {
             let mut stdout = std::io::stdout().lock();
-            stdout.write_all(&reply)?;
-            if stdout.is_terminal() && reply.last() != Some(&b'\n') {
-                stdout.write_all(b"\n")?;
+            if stdout.is_terminal() {
+                stdout.write_all(for_terminal(&reply).as_bytes())?;
+                if reply.last() != Some(&b'\n') {
+                    stdout.write_all(b"\n")?;
+                }
+            } else {
+                stdout.write_all(&reply)?;
             }
             stdout.flush()?;
             Ok(())

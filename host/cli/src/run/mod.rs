@@ -115,7 +115,7 @@ enum Curtain {
 impl Performance<'_> {
     async fn run(&self, plugins: &Plugins, listener: Option<UnixListener>) -> Result<(), Exit> {
         let mut signals = Signals::new()?;
-        let stdout = Stdout::to(std::io::stdout());
+        let stdout = Stdout::new();
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))

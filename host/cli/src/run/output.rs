@@ -1,13 +1,15 @@
 //! Where guests' output goes: stdout through one writer thread, stderr into the log. What waits for a slow
 //! stdout is bounded; a guest that writes more waits as well.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_kernel::{Address, BoxFuture};
 use playhouse_sandbox::Output;
 use tokio::sync::Notify;
+
+use crate::printable::for_terminal;
 
 /// When so many bytes wait for stdout, guests that write more wait as well.
 const WAITING_BYTES: usize = 1 << 20;
@@ -39,8 +41,14 @@ struct Pipe {
 }
 
 impl Stdout {
+    /// The process's own. On a terminal, what would move its cursor is escaped; a pipe or a file gets what guests write.
+    pub(crate) fn new() -> Arc<Self> {
+        let stdout = std::io::stdout();
+        if stdout.is_terminal() { Self::to(Escaped(stdout)) } else { Self::to(stdout) }
+    }
+
     /// Starts the thread that writes to `to`.
-    pub(crate) fn to(mut to: impl Write + Send + 'static) -> Arc<Self> {
+    fn to(mut to: impl Write + Send + 'static) -> Arc<Self> {
         let stdout = Arc::new(Self {
             pipe: Mutex::default(),
             filled: Condvar::new(),
@@ -131,6 +139,20 @@ impl Stdout {
 
     fn lock(&self) -> MutexGuard<'_, Pipe> {
         self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A terminal that foreign bytes may be written to.
+struct Escaped<W>(W);
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write_all(for_terminal(bytes).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }
 

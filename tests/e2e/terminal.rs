@@ -1,0 +1,100 @@
+//! Nothing that a guest says moves a person's cursor, changes their title or looks like a line of the host's, wherever it is shown.
+
+use std::process::{Command, Output, Stdio};
+
+use playhouse_tests::{built, cargo};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::stage::{Host, cache, folder, playhouse};
+
+/// What the guest tries: `tests/guests/hostile/src/acts/name_itself_with_control_characters.rs`.
+const ESCAPES: [&str; 5] = ["\u{1b}[2J", "\u{1b}]0;owned", "\u{7}", "\u{9b}31m", "\u{202e}"];
+/// A line that looks like one of the log. On stdout, which is data, a guest may write any line.
+const FORGED: &str = "\n2026-01-01T00:00";
+/// The same, as a person sees it.
+const HARMLESS: &str = r"\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r";
+
+/// A play of the guest and an actor that it may send to.
+fn play() -> TempDir {
+    cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "hostile"]);
+    let folder = folder("");
+    let plugins = built().join("../wasm32-wasip2/guest");
+    let manifest = format!(
+        "[play]\nname = \"test\"\nplugins = {plugins:?}\n[[actor]]\naddress = \"/evil\"\nplugin = \"hostile\"\n\
+         config = {{ act = \"name_itself_with_control_characters\" }}\nrestart = {{ attempts = 1 }}\n"
+    );
+    std::fs::write(folder.path().join("playhouse.toml"), manifest).unwrap();
+    folder
+}
+
+fn assert_harmless(what: &str, shown: &[u8]) {
+    let shown = String::from_utf8_lossy(shown);
+    for escape in ESCAPES {
+        assert!(!shown.contains(escape), "{what}: {escape:?} in {shown:?}");
+    }
+    assert!(shown.contains("owned"), "{what} is to show it: {shown:?}");
+}
+
+#[test]
+fn what_a_guest_says_is_harmless_in_every_command_and_in_the_log() {
+    let host = Host::start(play(), &[]);
+    let evil = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r\n2026-01-01T00:00";
+    host.ok(&["tell", "/evil", evil]);
+    host.actor_when("/evil", |evil| evil["last_crash"].is_object() && evil["state"] == "idle");
+    let list = host.ok(&["dead-letters", "list", "--json"]);
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let id = list["letters"][0]["id"].as_str().unwrap();
+    let commands: [&[&str]; 8] = [
+        &["tree"],
+        &["tree", "--json"],
+        &["dead-letters", "list"],
+        &["dead-letters", "list", "--json"],
+        &["dead-letters", "show", id],
+        &["dead-letters", "show", id, "--text"],
+        &["dead-letters", "show", id, "--json"],
+        &["ask", "/evil", "no"],
+    ];
+    for arguments in commands {
+        let Output { stdout, stderr, .. } = host.run(arguments);
+        assert_harmless(&arguments.join(" "), &[&stdout[..], b"\n", &stderr].concat());
+        assert!(!String::from_utf8_lossy(&[stdout, stderr].concat()).contains(FORGED), "{arguments:?}");
+    }
+    let reply = host.run(&["ask", "/evil", "your name?"]);
+    assert!(reply.stdout.starts_with(b"\x1b[2J"), "a pipe gets a reply as it is");
+    host.signal(Signal::TERM);
+    let ended = host.end();
+    assert_harmless("the log and the summary", ended.stderr.as_bytes());
+    assert!(!ended.stderr.contains(FORGED), "{}", ended.stderr);
+    assert!(ended.stdout.starts_with("stdout \u{1b}[2J"), "a pipe gets the data as it is");
+}
+
+/// What a terminal gets of a command that runs on one.
+fn on_a_terminal(folder: &TempDir, arguments: &str) -> Vec<u8> {
+    let line = format!("{} {arguments}", playhouse().display());
+    let done = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(folder.path())
+        .env_remove("RUST_LOG")
+        .env("XDG_CACHE_HOME", cache())
+        .stdin(Stdio::null())
+        .output()
+        .expect("`script` of util-linux runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    done.stdout
+}
+
+#[test]
+fn a_terminal_gets_guests_output_and_replies_without_what_it_obeys() {
+    let folder = play();
+    let shown = on_a_terminal(&folder, "run --no-socket --tell /evil=go --until-idle");
+    assert_harmless("a run", &shown);
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains(&format!("stdout {HARMLESS}")), "{shown}");
+    assert!(shown.contains(&format!("stderr {HARMLESS}")), "{shown}");
+    assert!(shown.contains(&format!("panicked: panic {HARMLESS}")), "{shown}");
+    let host = Host::start(folder, &[]);
+    let shown = on_a_terminal(&host.folder, "ask /evil 'your name?'");
+    assert_harmless("an answer", &shown);
+    assert!(String::from_utf8_lossy(&shown).starts_with(HARMLESS));
+}
