@@ -8,11 +8,13 @@
 //! | `run` | `playhouse run`: input, output, signals, summary |
 //! | `control` | the socket of a running host: protocol, both sides |
 //! | `commands` | the other commands |
+//! | `allocator` | what freed memory is kept, and given back |
 //! | `console`, `printable` | what is said on stderr; foreign text made safe |
 //! | `exit` | exit codes |
 //!
 //! A run's way: `args` -> `manifest` -> `plugins` -> kernel, fed and watched by `run`.
 
+pub mod allocator;
 pub mod args;
 mod commands;
 mod console;

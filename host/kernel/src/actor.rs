@@ -137,8 +137,12 @@ impl Actor {
 
     /// When the first of its lanes starts again, if all of them wait before a restart.
     pub(crate) fn back_at(&self) -> Option<Instant> {
-        let all: Option<Vec<_>> = self.lanes.iter().map(|lane| *lane.back_at.lock()).collect();
-        all?.into_iter().min()
+        let mut first = None;
+        for lane in &self.lanes {
+            let back_at = (*lane.back_at.lock())?;
+            first = Some(first.map_or(back_at, |first: Instant| first.min(back_at)));
+        }
+        first
     }
 
     /// Refuses a question whose time is up before it can be handled.

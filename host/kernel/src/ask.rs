@@ -177,7 +177,7 @@ impl Asks {
         let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
         let (asker, receiver) = oneshot::channel();
         self.shard(token).lock().insert(token, Open { asker, target, deadline });
-        OpenAsk { asks: self, token, receiver }
+        OpenAsk { asks: self, token, receiver, answered: false }
     }
 
     /// Answers all questions to an actor whose time is up before it is back.
@@ -289,6 +289,8 @@ pub(crate) struct OpenAsk<'a> {
     asks: &'a Asks,
     token: u64,
     receiver: oneshot::Receiver<Answer>,
+    /// Who answered took the question out.
+    answered: bool,
 }
 
 impl OpenAsk<'_> {
@@ -306,13 +308,16 @@ impl OpenAsk<'_> {
             },
             answer = &mut self.receiver => answer,
         };
+        self.answered = true;
         answer.unwrap_or(Err(AskError::Stopped))
     }
 }
 
 impl Drop for OpenAsk<'_> {
     fn drop(&mut self) {
-        self.asks.shard(self.token).lock().remove(&self.token);
+        if !self.answered {
+            self.asks.shard(self.token).lock().remove(&self.token);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use playhouse_kernel::Kernel;
 use tokio::time::MissedTickBehavior;
 
-use super::trim;
+use crate::allocator;
 use crate::manifest::units::{ByteSize, MemoryMark};
 use crate::printable::size;
 
@@ -197,7 +197,7 @@ impl Watch {
     /// Looks once.
     fn look(&mut self, kernel: &Kernel) {
         if self.short {
-            trim::give_back();
+            allocator::give_back();
         }
         let Some(usage) = self.sources.most_used(self.mark) else { return };
         let high = match self.mark {

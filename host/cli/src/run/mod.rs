@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
 //! | `output` | guests' stdout and stderr |
-//! | `memory`, `trim` | how much memory is used, and what follows when it is too much |
+//! | `memory` | how much memory is used, and what follows when it is too much |
 //! | `drain` | the orderly shutdown, watched |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
@@ -14,7 +14,6 @@ mod lines;
 mod memory;
 mod output;
 mod summary;
-mod trim;
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
@@ -27,6 +26,7 @@ use playhouse_sandbox::Output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::allocator;
 use crate::args;
 use crate::console::{Console, start_log};
 use crate::control::server::Host;
@@ -42,6 +42,7 @@ use output::{GuestOutput, Stdout};
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
+    allocator::keep_freed();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;

@@ -17,7 +17,7 @@ use crate::message::{ActorId, Envelope, Message, ReplyToken};
 /// Who has nothing to do, but is kept by a timer, a watch or a child, looks so often whether that is still so.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Bytes handed over in one call, after its first message.
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 256 << 10;
 
 impl Incarnation {
     /// Fills the hand, or says what the supervisor wants. Messages that came back go first.

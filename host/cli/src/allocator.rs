@@ -1,0 +1,34 @@
+//! What the allocator keeps for later, and when it is given back to the system. The only unsafe code of this crate.
+
+/// Has glibc keep up to 32 MiB of what is freed at the end of each arena, and no block below that be a mapping of its own.
+///
+/// By default it learns from what is freed how much to keep: the buffers of large messages, which come and go by the mebibyte, then
+/// leave the process and come back as pages that the system must clear each time. See [`give_back`] for when memory is short.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+pub fn keep_freed() {
+    const BYTES: libc::c_int = 32 << 20;
+    // SAFETY: it takes no pointer, and takes the allocator's lock for what it changes: mallopt(3) says MT-Safe but for threads that
+    // start at that moment. What it refuses, it leaves as it was.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, BYTES);
+    }
+}
+
+/// glibc keeps what was freed in the middle of its arenas: after a flood the process would look as if it still had it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+pub(crate) fn give_back() {
+    // SAFETY: it takes no pointer, and any thread may call it at any time: malloc_trim(3) says MT-Safe. Memory in use is not
+    // touched.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other allocators have no such habits, or cannot be told.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn keep_freed() {}
+
+/// Other allocators do it by themselves, or cannot be told to.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn give_back() {}
