@@ -19,7 +19,7 @@ const HARMLESS: &str = r"\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r";
 fn play() -> TempDir {
     cargo(&["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "hostile"]);
     let folder = folder("");
-    let plugins = built().join("../wasm32-wasip2/guest");
+    let plugins = built().join("../wasm32-wasip2/guest").display().to_string();
     let manifest = format!(
         "[play]\nname = \"test\"\nplugins = {plugins:?}\n[[actor]]\naddress = \"/evil\"\nplugin = \"hostile\"\n\
          config = {{ act = \"name_itself_with_control_characters\" }}\nrestart = {{ attempts = 1 }}\n"

@@ -9,9 +9,9 @@ use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::engine::TABLE_ELEMENTS;
-use crate::guest::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::limits::{MemoryLimiter, Refused};
 use crate::output::Lines;
+use crate::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::turns::BadFrame;
 
 /// Functions shown in a report.

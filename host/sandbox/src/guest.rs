@@ -2,17 +2,13 @@
 //! entered again.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
 use playhouse_kernel::{
     Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Hand, Outcome, TaskDone,
 };
-use wasmtime::component::ResourceTable;
-use wasmtime::{Store, StoreContextMut};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime::Store;
 
 use crate::autopsy;
 use crate::contract::{self, Handler, Hook, Task, Turns};
@@ -22,12 +18,9 @@ use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
 use crate::plugin::PluginLauncher;
 use crate::sandbox::Admission;
+use crate::store::{bare_wasi, confined, metered, resources};
 use crate::turns::{self, End};
 
-/// Random bytes in one call.
-pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
-/// The least that a guest may hand over in one call, however small its memory.
-const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
 /// A buffer for bodies that grew beyond this is not kept.
 const KEPT_BODY_BYTES: usize = 1 << 20;
 
@@ -75,11 +68,9 @@ impl Guest {
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
-        let mut resources = ResourceTable::new();
-        resources.set_max_capacity(limits.resources);
         let wasi = launcher
             .world
-            .furnish(&mut wasi(&plugin.name, &stdout, &stderr))
+            .furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr))
             .map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let http = Http::new(hand.address().clone(), launcher.world.outgoing.clone(), hand.timeout());
         let room = Room {
@@ -90,19 +81,9 @@ impl Guest {
             panic: None,
             wasi,
             http,
-            resources,
+            resources: resources(&limits),
         };
-        let mut store = Store::new(&plugin.sandbox.engine, room);
-        store.limiter(|room| &mut room.memory);
-        store.set_max_component_handles(limits.resources);
-        store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
-        let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
-        store.epoch_deadline_callback({
-            let meter = meter.clone();
-            move |_: StoreContextMut<'_, Room>| Ok(meter.ticked())
-        });
-        store.set_epoch_deadline(1);
-        meter.restart(1);
+        let (mut store, meter) = confined(&plugin.sandbox, &limits, room, |room| &mut room.memory);
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;
@@ -301,30 +282,4 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.finish_lines();
     }
-}
-
-/// Runs a future that runs the guest, and counts its time.
-pub(crate) async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
-}
-
-/// What a guest hands over in one call is copied on the host: no more than it may have itself.
-pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
-    memory_bytes.max(MIN_HOSTCALL_BYTES)
-}
-
-/// Clocks, random numbers and two streams to write to; nothing else.
-fn wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtxBuilder {
-    let mut builder = WasiCtx::builder();
-    builder
-        .arg(name)
-        .stdout(stdout.clone())
-        .stderr(stderr.clone())
-        .max_random_size(MAX_RANDOM_BYTES)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .socket_addr_check(|_, _| Box::pin(async { false }));
-    builder
 }

@@ -9,7 +9,8 @@
 //! | `compiler` | compiles, here or in a child process with bounds, whose side is there as well |
 //! | `cache` | compiled code on disk; the only place with unsafe code |
 //! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
-//! | `guest` | one incarnation: a store, an instance, the calls |
+//! | `store` | a store with its limits and an empty world, for a run of any component |
+//! | `guest` | one incarnation: an instance, the calls |
 //! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
 //! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
@@ -44,6 +45,7 @@ mod needs;
 mod output;
 mod plugin;
 mod sandbox;
+mod store;
 mod turns;
 
 pub use cache::default_cache_dir;

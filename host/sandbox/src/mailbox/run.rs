@@ -10,11 +10,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::Launcher;
 use super::contract::{Entry, MAILBOX_HOST, Policy, Put, Settings, Size, Take};
 use crate::autopsy::{self, Remains};
-use crate::guest::{MAX_RANDOM_BYTES, hostcall_bytes, metered};
 use crate::imports::PANIC_BYTES;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
 use crate::sandbox::Admission;
+use crate::store::{bare_wasi, confined, metered, resources};
 
 /// All that belongs to one run: the data of its store.
 pub(crate) struct Desk {
@@ -79,25 +79,13 @@ impl Run {
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let stderr = Lines::new(Kind::Stderr(launcher.log.clone()), about.address.clone(), launcher.output.clone());
-        let mut resources = ResourceTable::new();
-        resources.set_max_capacity(limits.resources);
         let desk = Desk {
             memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
             panic: None,
-            wasi: wasi(&plugin.name, &stderr),
-            resources,
+            wasi: bare_wasi(&plugin.name, &stderr, &stderr).build(),
+            resources: resources(&limits),
         };
-        let mut store = Store::new(&plugin.sandbox.engine, desk);
-        store.limiter(|desk| &mut desk.memory);
-        store.set_max_component_handles(limits.resources);
-        store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
-        let meter = Arc::new(CpuMeter::new(plugin.sandbox.clock.clone(), limits.cpu));
-        store.epoch_deadline_callback({
-            let meter = meter.clone();
-            move |_: StoreContextMut<'_, Desk>| Ok(meter.ticked())
-        });
-        store.set_epoch_deadline(1);
-        meter.restart(1);
+        let (mut store, meter) = confined(&plugin.sandbox, &limits, desk, |desk| &mut desk.memory);
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;
@@ -166,18 +154,4 @@ impl MailboxPolicy for Run {
     fn size(&mut self) -> BoxFuture<'_, Result<u64, Crash>> {
         Box::pin(async move { Ok(self.call(self.doors.size, ()).await?.0) })
     }
-}
-
-/// Clocks, random numbers and one stream to write to; nothing else.
-fn wasi(name: &str, stderr: &Lines) -> WasiCtx {
-    WasiCtx::builder()
-        .arg(name)
-        .stdout(stderr.clone())
-        .stderr(stderr.clone())
-        .max_random_size(MAX_RANDOM_BYTES)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .socket_addr_check(|_, _| Box::pin(async { false }))
-        .build()
 }

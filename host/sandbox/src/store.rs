@@ -1,0 +1,73 @@
+//! What every run of a component has in common, be it an actor's or a mailbox plugin's: a store with its limits, and a world in
+//! which there is nothing.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{Store, StoreContextMut};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+
+use crate::limits::{CpuMeter, Limits, MemoryLimiter};
+use crate::output::Lines;
+use crate::sandbox::Shared;
+
+/// Random bytes that a guest may take in one call.
+pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
+/// The least that a guest may hand over in one call, however small its memory.
+const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
+
+/// A store whose code has no more than `limits` allow, and what counts its CPU time: from here on, for one message.
+pub(crate) fn confined<T: 'static>(
+    sandbox: &Shared,
+    limits: &Limits,
+    data: T,
+    memory: fn(&mut T) -> &mut MemoryLimiter,
+) -> (Store<T>, Arc<CpuMeter>) {
+    let mut store = Store::new(&sandbox.engine, data);
+    store.limiter(move |data| memory(data));
+    store.set_max_component_handles(limits.resources);
+    store.set_hostcall_fuel(usize::try_from(hostcall_bytes(limits.memory_bytes)).unwrap_or(usize::MAX));
+    let meter = Arc::new(CpuMeter::new(sandbox.clock.clone(), limits.cpu));
+    store.epoch_deadline_callback({
+        let meter = meter.clone();
+        move |_: StoreContextMut<'_, T>| Ok(meter.ticked())
+    });
+    store.set_epoch_deadline(1);
+    meter.restart(1);
+    (store, meter)
+}
+
+/// Room for what the guest opens.
+pub(crate) fn resources(limits: &Limits) -> ResourceTable {
+    let mut resources = ResourceTable::new();
+    resources.set_max_capacity(limits.resources);
+    resources
+}
+
+/// Clocks, random numbers and two streams to write to; nothing else.
+pub(crate) fn bare_wasi(name: &str, stdout: &Lines, stderr: &Lines) -> WasiCtxBuilder {
+    let mut builder = WasiCtx::builder();
+    builder
+        .arg(name)
+        .stdout(stdout.clone())
+        .stderr(stderr.clone())
+        .max_random_size(MAX_RANDOM_BYTES)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .socket_addr_check(|_, _| Box::pin(async { false }));
+    builder
+}
+
+/// Counts the CPU time of each poll.
+pub(crate) async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
+}
+
+/// What a guest hands over in one call is copied on the host: no more than it may have itself.
+pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes.max(MIN_HOSTCALL_BYTES)
+}
