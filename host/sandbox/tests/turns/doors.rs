@@ -1,6 +1,6 @@
 //! Every rule at every door.
 
-use crate::puppets::Door;
+use crate::puppet::Door;
 use crate::rules;
 
 macro_rules! at_every_door {

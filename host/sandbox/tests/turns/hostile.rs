@@ -9,7 +9,9 @@ use playhouse_frame::{Encoder, HEADER_BYTES, trailer};
 use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken};
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
-use crate::puppets::{PATIENCE, Silent, address, native};
+use crate::native::native;
+use crate::puppet::Silent;
+use crate::stage::{PATIENCE, address};
 use crate::template::{ECHO, actor_with_turns};
 
 /// What the crash report says of an actor that answers its first batch like that. Everything it was sent is handled all

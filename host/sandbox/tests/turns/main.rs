@@ -5,8 +5,10 @@
 
 mod doors;
 mod hostile;
-mod puppets;
+mod native;
+mod puppet;
 mod rules;
+mod stage;
 #[path = "../sandbox/template.rs"]
 #[allow(dead_code)]
 mod template;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use playhouse_kernel::{AskError, CrashReason};
 
-use crate::puppets::{Door, Play, address};
+use crate::puppet::Door;
+use crate::stage::{PATIENCE, Play, address};
 
 fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("tell /log {n}")).collect()
@@ -104,7 +105,7 @@ pub async fn each_asker_gets_the_reply_to_its_own_message(door: Door) {
                 _ => String::new(),
             },
         );
-        tokio::spawn(async move { kernel.ask(&address("/a"), body.as_bytes(), crate::puppets::PATIENCE).await })
+        tokio::spawn(async move { kernel.ask(&address("/a"), body.as_bytes(), PATIENCE).await })
     });
     let asks: Vec<_> = asks.collect();
     for (n, ask) in asks.into_iter().enumerate() {

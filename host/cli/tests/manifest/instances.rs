@@ -1,0 +1,156 @@
+//! How many instances: of one actor, and of all that start by themselves.
+
+use expect_test::expect;
+
+use crate::message::{check, check_actor};
+
+#[test]
+fn more_instances_than_share_a_mailbox() {
+    check_actor(
+        "instances = 65",
+        expect![[r#"
+        stderr:
+          × `instances` is over 64
+           ╭─[playhouse.toml:4:13]
+         3 │ plugin = "count"
+         4 │ instances = 65
+           ·             ─┬
+           ·              ╰── it must be at most 64
+           ╰────
+          help: that many share one mailbox; for more, put another actor beside it
+
+    "#]],
+    );
+}
+
+#[test]
+fn several_that_spawn() {
+    check_actor(
+        "instances = 2\nspawns = [\"split\"]\n[[plugin]]\nname = \"split\"",
+        expect![[r#"
+        stderr:
+          × an actor with several instances has no children, and so none to spawn
+           ╭─[playhouse.toml:5:11]
+         3 │ plugin = "count"
+         4 │ instances = 2
+           ·             ┬
+           ·             ╰── these are several
+         5 │ spawns = ["split"]
+           ·           ───┬───
+           ·              ╰── here
+         6 │ [[plugin]]
+           ╰────
+          help: give it one instance, or leave `spawns` out
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_child_of_several() {
+    let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
+    check_actor(
+        &format!("instances = 2\n{child}"),
+        expect![[r#"
+            stderr:
+              × `/a/b` is below an actor with several instances
+               ╭─[playhouse.toml:6:11]
+             3 │ plugin = "count"
+             4 │ instances = 2
+               ·             ┬
+               ·             ╰── its parent is several
+             5 │ [[actor]]
+             6 │ address = "/a/b"
+               ·           ───┬──
+               ·              ╰── this is the child
+             7 │ plugin = "split"
+               ╰────
+              help: give the parent one instance, or put the child elsewhere
+
+        "#]],
+    );
+}
+
+#[test]
+fn more_actors_than_instances() {
+    let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[actor]]\naddress = \"/b\"\nplugin = \"split\"\n";
+    let child = "start = \"manual\"\n[[actor]]\naddress = \"/b/c\"\nplugin = \"split\"\n";
+    check(
+        &format!("[play]\nmax_instances = 1\n{actors}"),
+        expect![[r#"
+            stderr:
+              × 2 instances start by themselves, and `play.max_instances` is 1
+               ╭─[playhouse.toml:2:17]
+             1 │ [play]
+             2 │ max_instances = 1
+               ·                 ┬
+               ·                 ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+
+        "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 1\n{actors}{child}"),
+        expect![[r#"
+        fine
+    "#]],
+    );
+}
+
+#[test]
+fn instances_are_counted_against_those_of_the_play() {
+    let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\ninstances = 3\n";
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}"),
+        expect![[r#"
+            stderr:
+              × 3 instances start by themselves, and `play.max_instances` is 2
+               ╭─[playhouse.toml:2:17]
+             1 │ [play]
+             2 │ max_instances = 2
+               ·                 ┬
+               ·                 ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+
+        "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}start = \"manual\"\n"),
+        expect![[r#"
+        fine
+    "#]],
+    );
+}
+
+#[test]
+fn actors_that_make_room_need_one_instance_together() {
+    let actor = |name: &str, keys: &str| format!("[[actor]]\naddress = \"/{name}\"\nplugin = \"count\"\n{keys}\n");
+    let idle = "idle = \"stop\"";
+    let actors = [actor("a", ""), actor("b", idle), actor("c", idle), actor("d", "start = \"on-message\"")].concat();
+    check(
+        &format!("[play]\nmax_instances = 2\n{actors}"),
+        expect![[r#"
+        fine
+    "#]],
+    );
+    check(
+        &format!("[play]\nmax_instances = 1\n{actors}"),
+        expect![[r#"
+        stderr:
+          × 2 instances start by themselves, and `play.max_instances` is 1
+           ╭─[playhouse.toml:2:17]
+         1 │ [play]
+         2 │ max_instances = 1
+           ·                 ┬
+           ·                 ╰── here
+         3 │ [[actor]]
+           ╰────
+          help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+
+    "#]],
+    );
+}

@@ -1,0 +1,147 @@
+//! What may be spawned: `spawns`, and the sections `[[plugin]]` that it names.
+
+use expect_test::expect;
+
+use crate::message::check_actor;
+
+#[test]
+fn what_may_be_spawned_has_a_section_of_its_own() {
+    check_actor(
+        "spawns = [\"splt\"]\n[[plugin]]\nname = \"split\"",
+        expect![[r#"
+        stderr:
+          × there is no [[plugin]] `splt`
+           ╭─[playhouse.toml:4:11]
+         3 │ plugin = "count"
+         4 │ spawns = ["splt"]
+           ·           ───┬──
+           ·              ╰── did you mean "split"?
+         5 │ [[plugin]]
+           ╰────
+          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+
+    "#]],
+    );
+    check_actor(
+        "spawns = [\"split\"]",
+        expect![[r#"
+        stderr:
+          × there is no [[plugin]] `split`
+           ╭─[playhouse.toml:4:11]
+         3 │ plugin = "count"
+         4 │ spawns = ["split"]
+           ·           ───┬───
+           ·              ╰── here
+           ╰────
+          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_plugin_has_one_section_and_is_there() {
+    let twice = "[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"slit\"";
+    check_actor(
+        twice,
+        expect![[r#"
+        stderr:
+          × two [[plugin]] have the name `split`
+           ╭─[playhouse.toml:7:8]
+         4 │ [[plugin]]
+         5 │ name = "split"
+           ·        ───┬───
+           ·           ╰── first here
+         6 │ [[plugin]]
+         7 │ name = "split"
+           ·        ───┬───
+           ·           ╰── again here
+         8 │ [[plugin]]
+           ╰────
+          help: leave one of them out
+
+          × there is no plugin `slit`: no file `plugins/slit.wasm`
+           ╭─[playhouse.toml:9:8]
+         8 │ [[plugin]]
+         9 │ name = "slit"
+           ·        ───┬──
+           ·           ╰── did you mean "split"?
+           ╰────
+          help: the folder `plugins` has `count`, `report`, `split`
+
+        2 problems in playhouse.toml
+    "#]],
+    );
+}
+
+#[test]
+fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
+    let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\", children = 0 }";
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
+        stderr:
+          × `0` is too small: it must be at least 1
+           ╭─[playhouse.toml:8:41]
+         7 │ spawns = ["x"]
+         8 │ limits = { memory = "64KiB", children = 0 }
+           ·                                         ┬
+           ·                                         ╰── here
+           ╰────
+
+    "#]],
+    );
+    let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }\naddress = \"/x\"";
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
+        stderr:
+          × unknown key `address`
+           ╭─[playhouse.toml:9:1]
+         8 │ limits = { memory = "64KiB" }
+         9 │ address = "/x"
+           · ───┬───
+           ·    ╰── here
+           ╰────
+          help: the keys here are `name`, `sends_to`, `spawns`, `recursive`, `sha256`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
+
+        "#]],
+    );
+    let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\" }";
+    check_actor(
+        &format!("[[plugin]]\nname = \"split\"\n{keys}"),
+        expect![[r#"
+        stderr:
+          × no actor has the address `/b`
+           ╭─[playhouse.toml:6:13]
+         5 │ name = "split"
+         6 │ sends_to = ["/b"]
+           ·             ──┬─
+           ·               ╰── no such actor
+         7 │ spawns = ["x"]
+           ╰────
+          help: `sends_to` names actors of this manifest
+
+          × there is no [[plugin]] `x`
+           ╭─[playhouse.toml:7:11]
+         6 │ sends_to = ["/b"]
+         7 │ spawns = ["x"]
+           ·           ─┬─
+           ·            ╰── here
+         8 │ limits = { memory = "64KiB" }
+           ╰────
+          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+
+          × `limits.message` (1MiB) is more than `limits.memory` (64KiB)
+           ╭─[playhouse.toml:8:21]
+         7 │ spawns = ["x"]
+         8 │ limits = { memory = "64KiB" }
+           ·                     ───┬───
+           ·                        ╰── here
+           ╰────
+          help: a message must fit into the actor's memory: raise `memory`, or lower `message`
+
+        3 problems in playhouse.toml
+    "#]],
+    );
+}

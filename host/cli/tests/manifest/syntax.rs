@@ -1,0 +1,212 @@
+//! No TOML, keys that there are not or that are missing, values of another type, words that are not possible.
+
+use expect_test::expect;
+
+use crate::message::{check, check_actor};
+
+#[test]
+fn no_toml() {
+    check(
+        "[[actor]\naddress = \"/a\"\n",
+        expect![[r#"
+            stderr:
+              × unclosed array table, expected `]`
+               ╭─[playhouse.toml:1:9]
+             1 │ [[actor]
+               ·         ▲
+               ·         ╰── here
+             2 │ address = "/a"
+               ╰────
+
+        "#]],
+    );
+}
+
+#[test]
+fn an_unknown_key() {
+    check_actor(
+        "[actor.mailbox]\ncapasity = 10",
+        expect![[r#"
+            stderr:
+              × unknown key `capasity`
+               ╭─[playhouse.toml:5:1]
+             4 │ [actor.mailbox]
+             5 │ capasity = 10
+               · ────┬───
+               ·     ╰── did you mean `capacity`?
+               ╰────
+              help: the keys here are `kind`, `plugin`, `sha256`, `config`, `overtakes`, `limits`, `restart`, `capacity`, `bytes`, `overflow`, `timeout`
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_missing_key() {
+    check(
+        "[[actor]]\naddress = \"/a\"\n",
+        expect![[r#"
+            stderr:
+              × `plugin` is missing
+               ╭─[playhouse.toml:1:1]
+             1 │ [[actor]]
+               · ────┬────
+               ·     ╰── this one needs a `plugin`
+             2 │ address = "/a"
+               ╰────
+
+        "#]],
+    );
+}
+
+#[test]
+fn one_table_instead_of_a_list() {
+    check(
+        "[actor]\naddress = \"/a\"\nplugin = \"count\"\n",
+        expect![[r#"
+        stderr:
+          × `[actor]` is one table, and actors are a list
+           ╭─[playhouse.toml:1:1]
+         1 │ [actor]
+           · ───┬───
+           ·    ╰── did you mean [[actor]]?
+         2 │ address = "/a"
+           ╰────
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_wrong_type() {
+    check_actor(
+        "sends_to = \"/b\"",
+        expect![[r#"
+            stderr:
+              × wrong type: string "/b", expected a list
+               ╭─[playhouse.toml:4:12]
+             3 │ plugin = "count"
+             4 │ sends_to = "/b"
+               ·            ──┬─
+               ·              ╰── did you mean ["/b"]?
+               ╰────
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_strategy_that_there_is_not() {
+    check_actor(
+        "[actor.supervision]\nstrategy = \"one-for-two\"",
+        expect![[r#"
+            stderr:
+              × `one-for-two` is not possible here
+               ╭─[playhouse.toml:5:12]
+             4 │ [actor.supervision]
+             5 │ strategy = "one-for-two"
+               ·            ──────┬──────
+               ·                  ╰── did you mean `one-for-one`?
+               ╰────
+              help: possible are `one-for-one`, `one-for-all`, `rest-for-one`
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_word_that_is_not_possible() {
+    check_actor(
+        "mailbox = { overflow = \"blok\" }",
+        expect![[r#"
+            stderr:
+              × `blok` is not possible here
+               ╭─[playhouse.toml:4:24]
+             3 │ plugin = "count"
+             4 │ mailbox = { overflow = "blok" }
+               ·                        ───┬──
+               ·                           ╰── did you mean `block`?
+               ╰────
+              help: possible are `block`, `reject`, `drop-newest`, `drop-oldest`
+
+        "#]],
+    );
+}
+
+#[test]
+fn texts_in_single_quotes_are_understood_as_well() {
+    check_actor(
+        "limits = { timeout = '5 sec' }",
+        expect![[r#"
+        stderr:
+          × `5 sec` is no time
+           ╭─[playhouse.toml:4:22]
+         3 │ plugin = "count"
+         4 │ limits = { timeout = '5 sec' }
+           ·                      ───┬───
+           ·                         ╰── did you mean "5s"?
+           ╰────
+          help: a time is a whole number and a unit, one of us, ms, s, m, h, as in "100ms"
+
+    "#]],
+    );
+    check_actor(
+        "sends_to = '/a'",
+        expect![[r#"
+        stderr:
+          × wrong type: string "/a", expected a list
+           ╭─[playhouse.toml:4:12]
+         3 │ plugin = "count"
+         4 │ sends_to = '/a'
+           ·            ──┬─
+           ·              ╰── did you mean ['/a']?
+           ╰────
+
+    "#]],
+    );
+}
+
+#[test]
+fn independent_problems_are_all_told() {
+    check(
+        r#"
+[[actor]]
+address = "/a b"
+plugin = "nothing-like-it"
+sends_to = ["/gone"]
+"#,
+        expect![[r#"
+            stderr:
+              × `/a b` is no address: ` ` is not allowed; use letters, digits, `_` and `-`
+               ╭─[playhouse.toml:2:11]
+             1 │ [[actor]]
+             2 │ address = "/a b"
+               ·           ───┬──
+               ·              ╰── here
+             3 │ plugin = "nothing-like-it"
+               ╰────
+              help: an address is "/" and the name, below another actor "/parent/name"
+
+              × there is no plugin `nothing-like-it`: no file `plugins/nothing-like-it.wasm`
+               ╭─[playhouse.toml:3:10]
+             2 │ address = "/a b"
+             3 │ plugin = "nothing-like-it"
+               ·          ────────┬────────
+               ·                  ╰── no such file
+             4 │ sends_to = ["/gone"]
+               ╰────
+              help: the folder `plugins` has `count`, `report`, `split`
+
+              × no actor has the address `/gone`
+               ╭─[playhouse.toml:4:13]
+             3 │ plugin = "nothing-like-it"
+             4 │ sends_to = ["/gone"]
+               ·             ───┬───
+               ·                ╰── no such actor
+               ╰────
+              help: `sends_to` names actors of this manifest
+
+            3 problems in playhouse.toml
+        "#]],
+    );
+}
