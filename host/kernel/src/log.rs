@@ -39,9 +39,7 @@ impl Log {
     pub(crate) fn append(&mut self, envelope: &Envelope, body: &[u8]) {
         let size = HEADER_BYTES + body.len();
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + size > SEGMENT_BYTES) {
-            let mut bytes = std::mem::take(&mut self.spare);
-            bytes.reserve(size);
-            self.segments.push_back(Segment { bytes, head: 0 });
+            self.begin_segment(size);
         }
         let segment = &mut self.segments.back_mut().expect("a segment was just made sure of").bytes;
         segment.extend_from_slice(&envelope.encode(body.len()));
@@ -53,13 +51,18 @@ impl Log {
     /// Appends records as they lie there, `messages` of them.
     pub(crate) fn append_run(&mut self, records: &[u8], messages: usize) {
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + records.len() > SEGMENT_BYTES) {
-            let mut bytes = std::mem::take(&mut self.spare);
-            bytes.reserve(records.len());
-            self.segments.push_back(Segment { bytes, head: 0 });
+            self.begin_segment(records.len());
         }
         self.segments.back_mut().expect("a segment was just made sure of").bytes.extend_from_slice(records);
         self.messages += messages;
         self.bytes += records.len();
+    }
+
+    /// A segment with room for so many bytes; for all that it may hold when others are full already, so that it need not grow.
+    fn begin_segment(&mut self, size: usize) {
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.reserve(if self.segments.is_empty() { size } else { size.max(SEGMENT_BYTES) });
+        self.segments.push_back(Segment { bytes, head: 0 });
     }
 
     /// As [`Log::append_run`] of all that lies in `bytes` from `head` on, without a copy.
