@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use playhouse_frame::{Encoder, HEADER_BYTES, trailer};
-use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken};
+use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken, StartKind, SupervisionSpec};
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
 use crate::native::native;
@@ -214,4 +214,49 @@ async fn a_timer_that_is_cut_short() {
     cut[0] = 8;
     let text = crash(&answers(RESOLVE, &cut)).await;
     assert_eq!(text, "the operation at byte 0 cannot have 8 bytes after its header");
+}
+
+/// It answers batches of up to 64 as it should, and never comes back from a larger one.
+#[tokio::test]
+async fn an_endless_loop_in_a_large_batch_has_the_cpu_time_of_sixty_four_messages() {
+    const SIZES: [usize; 6] = [2, 4, 8, 16, 32, 64];
+    let answers = SIZES.map(|size| {
+        let done = frame(|out| (0..size).for_each(|_| out.done(None)));
+        let escaped = done.iter().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
+        let (at, length) = (60_000 + 32 * size, done.len());
+        let batch = size * (HEADER_BYTES + 1) + trailer(0).len();
+        let answer = format!(
+            "(if (i32.eq (local.get 1) (i32.const {batch})) (then
+               (i32.store (i32.const 0) (i32.const {at})) (i32.store (i32.const 4) (i32.const {length}))
+               (return (i32.const 0))))"
+        );
+        (format!("(data (i32.const {at}) \"{escaped}\")"), answer)
+    });
+    let (data, answers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+    let (data, answers) = (data.concat(), answers.concat());
+    let code = format!(
+        "{ECHO} {data} (func (export \"turns\") (param i32 i32) (result i32) {answers} (loop (br 0)) (unreachable))"
+    );
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
+    let plugin = sandbox.load_bytes("hostile", &actor_with_turns(&code)).unwrap();
+    let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_millis(5), ..Limits::default() };
+    let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
+    (spec.batch, spec.timeout, spec.mailbox.capacity) = (256, PATIENCE, 2048);
+    (spec.start, spec.restart.backoff.initial) = (StartKind::Manual, Duration::ZERO);
+    // What comes after the first crash is of no interest here.
+    let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
+    let kernel = Kernel::start(&Plan { actors: vec![spec], supervision, ..Plan::default() }).unwrap();
+    kernel.booted().await;
+    for _ in 0..1536 {
+        kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
+    }
+    kernel.resume(&address("/a")).await;
+    let crash = loop {
+        let actor = kernel.actors().await.remove(0);
+        match actor.last_crash {
+            Some(crash) => break crash,
+            None => tokio::task::yield_now().await,
+        }
+    };
+    assert_eq!(crash.crash.reason, CrashReason::Cpu { budget: Duration::from_millis(5 * 64) });
 }
