@@ -125,13 +125,13 @@ fn run_apart(workload: &Workload, subject: Subject, quick: bool) -> Result<Figur
 
 /// One run in this process: prints its figures as one line.
 fn run_here(workload: &str, subject: &str, quick: bool) -> Result<()> {
+    // As the host does, for all alike.
+    ::playhouse::allocator::keep_freed();
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
         eprintln!("it does not end: something was lost on the way");
         std::process::exit(1);
     });
-    // As the host does, for all alike.
-    ::playhouse::allocator::keep_freed();
     let workload = WORKLOADS.iter().find(|w| w.name == workload).context("no such workload")?;
     println!("{}", workload.run(subject.parse()?, quick)?.to_json());
     Ok(())

@@ -103,7 +103,7 @@ fn compiling_with_too_few_bytes_for_the_compiler_is_refused() {
 }
 
 #[test]
-fn all_guests_of_this_project_compile_with_little() {
+fn an_ordinary_component_compiles_with_little() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = root().join("plugins");
     std::fs::write(

@@ -3,16 +3,21 @@
 /// Has glibc keep up to 32 MiB of what is freed at the end of each arena, and no block below that be a mapping of its own.
 ///
 /// By default it learns from what is freed how much to keep: the buffers of large messages, which come and go by the mebibyte, then
-/// leave the process and come back as pages that the system must clear each time. See [`give_back`] for when memory is short.
+/// leave the process and come back as pages that the system must clear each time. `give_back` is for when memory is short.
+///
+/// Does nothing once there is a second thread, which might be reading what is set here.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 pub fn keep_freed() {
     const BYTES: libc::c_int = 32 << 20;
-    // SAFETY: it takes no pointer, and takes the allocator's lock for what it changes: mallopt(3) says MT-Safe but for threads that
-    // start at that moment. What it refuses, it leaves as it was.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, BYTES);
+    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
+    if alone {
+        // SAFETY: it takes no pointer. mallopt(3) says MT-Unsafe, and no other thread is there to call the allocator, or to start one.
+        // What it refuses, it leaves as it was.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, BYTES);
+        }
     }
 }
 

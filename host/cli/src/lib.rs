@@ -38,6 +38,9 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Does what the command line says.
 pub fn main(cli: Cli) -> ExitCode {
+    if matches!(cli.command, Command::Run(_)) {
+        allocator::keep_freed();
+    }
     let console = Console::stderr();
     // A run must end when it is told to; what another command says may wait for a person at a pager.
     let patience = if matches!(cli.command, Command::Run(_)) { LAST_LINES } else { Duration::MAX };

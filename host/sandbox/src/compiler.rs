@@ -23,6 +23,8 @@ use child::{Answer, HEADER_BYTES, Order};
 
 /// A thread of the compiler has a stack and a heap of its own; with less than this for each there are fewer of them.
 const BYTES_PER_THREAD: u64 = 32 << 20;
+/// How many threads the compiler's library starts, unless whoever started the host has said so.
+const THREADS: &str = "RAYON_NUM_THREADS";
 /// Of what the child says on stderr: the beginning is about the cause.
 const LAST_WORDS_BYTES: u64 = 400;
 
@@ -84,13 +86,13 @@ impl Compiler {
         };
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
-        let code = self.in_child(Command::new(program).args(arguments), purpose, file, wasm)?;
+        let code = self.in_child((program, arguments), purpose, file, wasm)?;
         Ok((code, began.elapsed()))
     }
 
     fn in_child(
         &self,
-        command: &mut Command,
+        (program, arguments): (&Path, &[String]),
         purpose: Purpose,
         file: &Path,
         wasm: &[u8],
@@ -101,11 +103,9 @@ impl Compiler {
         // A second bound, for when this process dies before it can kill the child.
         let cpu_seconds = time.as_secs().saturating_add(1).saturating_mul(threads);
         let order = Order { purpose, memory_bytes, cpu_seconds, wasm_bytes: wasm.len() as u64 };
-        let failed = |source| {
-            let program = command_name(&self.settings.place);
-            LoadError::NoCompiler { file: file.to_owned(), program, source }
-        };
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed = |source| LoadError::NoCompiler { file: file.to_owned(), program: program.to_owned(), source };
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if std::env::var_os(THREADS).is_none() {
             command.env(THREADS, threads.to_string());
         }
@@ -165,15 +165,5 @@ impl Compiler {
         }
         let message = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         LoadError::CompilerDied { file: file.to_owned(), message }
-    }
-}
-
-/// How many threads the compiler's library starts.
-const THREADS: &str = "RAYON_NUM_THREADS";
-
-fn command_name(place: &CompilePlace) -> PathBuf {
-    match place {
-        CompilePlace::Here => PathBuf::new(),
-        CompilePlace::Child { program, .. } => program.clone(),
     }
 }

@@ -26,7 +26,6 @@ use playhouse_sandbox::Output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::allocator;
 use crate::args;
 use crate::console::{Console, start_log};
 use crate::control::server::Host;
@@ -42,7 +41,6 @@ use output::{GuestOutput, Stdout};
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
-    allocator::keep_freed();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
