@@ -71,7 +71,7 @@ fn what_a_guest_says_is_harmless_in_every_command_and_in_the_log() {
 
 /// What a terminal gets of a command that runs on one.
 fn on_a_terminal(folder: &TempDir, arguments: &str) -> Vec<u8> {
-    let line = format!("{} {arguments}", playhouse().display());
+    let line = format!("'{}' {arguments}", playhouse().display());
     let done = Command::new("script")
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
         .current_dir(folder.path())

@@ -67,9 +67,10 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
 
 /// Components are compiled by this very program, in a process of its own.
 pub(crate) fn compilation() -> Compilation {
-    // On Linux this leads to the file that runs, even when another one has its name by now.
+    // On Linux this leads to the file that runs, even when another one has its name by now. Whoever cannot say which file that is
+    // gets no name, which no program has: an error when something is to be compiled.
     let itself = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
-    let program = itself.unwrap_or_else(|_| "playhouse".into());
+    let program = itself.unwrap_or_default();
     let place = CompilePlace::Child { program, arguments: vec!["compile-for-parent".to_owned()] };
     Compilation { place, ..Compilation::default() }
 }

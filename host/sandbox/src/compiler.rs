@@ -6,23 +6,27 @@
 
 mod child;
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use wasmtime::Engine;
 
 use crate::component::{self, LoadError};
 use crate::engine::Purpose;
 
 pub use child::compile_for_parent;
-use child::{Answer, HEADER_BYTES, Order};
+use child::{Answer, Order, is_about_memory};
 
 /// A thread of the compiler has a stack and a heap of its own; with less than this for each there are fewer of them.
 const BYTES_PER_THREAD: u64 = 32 << 20;
+/// The code may be so much of the memory that compiling it may take: the host holds it for a moment, and maps a copy.
+const CODE_SHARE: u64 = 4;
 /// How many threads the compiler's library starts, unless whoever started the host has said so.
 const THREADS: &str = "RAYON_NUM_THREADS";
 /// Of what the child says on stderr: the beginning is about the cause.
@@ -36,7 +40,7 @@ pub struct Compilation {
     /// Wall-clock time for one component, in a child process. Default: 1 minute.
     pub time: Duration,
     /// Bytes of memory for one component, in a child process: what it allocates, its threads' stacks included, as Linux counts for
-    /// `RLIMIT_DATA`. Default: 1 GiB.
+    /// `RLIMIT_DATA`; its code may be a quarter of that. Other systems may not enforce it. Default: 1 GiB.
     pub memory_bytes: u64,
 }
 
@@ -98,59 +102,53 @@ impl Compiler {
         wasm: &[u8],
     ) -> Result<Vec<u8>, LoadError> {
         let Compilation { time, memory_bytes, .. } = self.settings;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-        let threads = threads.min(memory_bytes / BYTES_PER_THREAD).max(1);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let threads = said_threads().unwrap_or_else(|| cores.min(memory_bytes / BYTES_PER_THREAD)).max(1);
         // A second bound, for when this process dies before it can kill the child.
         let cpu_seconds = time.as_secs().saturating_add(1).saturating_mul(threads);
-        let order = Order { purpose, memory_bytes, cpu_seconds, wasm_bytes: wasm.len() as u64 };
+        let parent = u64::from(std::process::id());
+        let order = Order { purpose, memory_bytes, cpu_seconds, parent, wasm_bytes: wasm.len() as u64 };
         let failed = |source| LoadError::NoCompiler { file: file.to_owned(), program: program.to_owned(), source };
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if std::env::var_os(THREADS).is_none() {
-            command.env(THREADS, threads.to_string());
-        }
+        command.args(arguments).env(THREADS, threads.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut stdin), Some(stdout), Some(mut stderr)) = (stdin, stdout, stderr) else {
-            return Err(failed(std::io::ErrorKind::BrokenPipe.into()));
+        let (Some(mut stdin), Some(mut stdout), Some(mut stderr)) = (stdin, stdout, stderr) else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
         };
         std::thread::scope(|scope| {
-            scope.spawn(move || {
-                // Who dies before it has read all says on the other end why.
-                let _ = stdin.write_all(&order.to_bytes()).and_then(|()| stdin.write_all(wasm));
-            });
-            let last_words = scope.spawn(move || {
-                let mut text = Vec::new();
-                let _ = stderr.by_ref().take(LAST_WORDS_BYTES).read_to_end(&mut text);
-                let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-                String::from_utf8_lossy(&text).split_whitespace().collect::<Vec<_>>().join(" ")
-            });
+            let thread = std::thread::Builder::new;
+            // Who dies before it has read all says on the other end why.
+            let asks = move || drop(stdin.write_all(&order.to_bytes()).and_then(|()| stdin.write_all(wasm)));
             let (sender, answered) = mpsc::channel();
-            scope.spawn(move || {
-                let mut bytes = Vec::new();
-                let most = memory_bytes.saturating_add(HEADER_BYTES as u64);
-                let read = stdout.take(most).read_to_end(&mut bytes);
-                let _ = sender.send(read.map(|_| bytes));
-            });
-            let bytes = match answered.recv_timeout(time) {
-                Ok(read) => read.map_err(failed),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    Err(LoadError::CompileTime { file: file.to_owned(), limit: time })
-                }
+            let reads = move || drop(sender.send(Answer::read(&mut stdout, memory_bytes / CODE_SHARE)));
+            let started = thread()
+                .spawn_scoped(scope, asks)
+                .and_then(|_| thread().spawn_scoped(scope, reads))
+                .and_then(|_| thread().spawn_scoped(scope, move || last_words(&mut stderr)));
+            let answer = match &started {
+                Ok(_) => answered.recv_timeout(time),
+                Err(_) => Err(RecvTimeoutError::Disconnected),
             };
-            if bytes.as_ref().map_or(true, |bytes| Answer::is_whole(bytes)) {
-                // It has nothing more to say; what it may still do is not waited for.
-                let _ = child.kill();
-            }
-            let status = child.wait().map_err(failed)?;
-            let said = || last_words.join().unwrap_or_default();
-            match Answer::from_bytes(bytes?) {
-                Some(Answer::Code(code)) => Ok(code),
-                Some(Answer::Invalid(message)) => Err(component::invalid_as(file, &message)),
-                Some(Answer::OutOfMemory) => Err(self.out_of_memory(file)),
-                None => Err(self.ended(file, status, &said())),
+            // It has nothing more to say, or no more time to. One that ends by itself just now has its status already.
+            let _ = child.kill();
+            let status = child.wait();
+            let said = started.map_err(failed)?.join().unwrap_or_default();
+            match answer {
+                Ok(Ok(Answer::Code(code))) => Ok(code),
+                Ok(Ok(Answer::Invalid(message))) => Err(component::invalid_as(file, &message)),
+                Ok(Ok(Answer::OutOfMemory)) => Err(self.out_of_memory(file)),
+                Err(RecvTimeoutError::Timeout) => Err(self.out_of_time(file)),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
+                    Err(self.ended(file, status.map_err(failed)?, &said))
+                }
             }
         })
+    }
+
+    fn out_of_time(&self, file: &Path) -> LoadError {
+        LoadError::CompileTime { file: file.to_owned(), limit: self.settings.time }
     }
 
     fn out_of_memory(&self, file: &Path) -> LoadError {
@@ -159,11 +157,43 @@ impl Compiler {
 
     /// Why it ended without an answer.
     fn ended(&self, file: &Path, status: ExitStatus, said: &str) -> LoadError {
-        // What the standard library says before it aborts.
-        if said.starts_with("memory allocation of ") {
+        if status.signal() == Some(Signal::XCPU.as_raw()) {
+            return self.out_of_time(file);
+        }
+        if is_about_memory(said) {
             return self.out_of_memory(file);
         }
         let message = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         LoadError::CompilerDied { file: file.to_owned(), message }
+    }
+}
+
+/// The beginning of what the child says on stderr.
+fn last_words(stderr: &mut impl Read) -> String {
+    let mut text = Vec::new();
+    let _ = stderr.by_ref().take(LAST_WORDS_BYTES).read_to_end(&mut text);
+    let _ = io::copy(stderr, &mut io::sink());
+    String::from_utf8_lossy(&text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The number that whoever started the host wants.
+fn said_threads() -> Option<u64> {
+    std::env::var(THREADS).ok()?.parse().ok().filter(|threads| *threads > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_compiler_ended_is_told_by_its_status_and_its_last_words() {
+        let compiler = Compiler::new(Compilation::default());
+        let ended = |raw, said| compiler.ended(Path::new("a.wasm"), ExitStatus::from_raw(raw), said);
+        let abort = Signal::ABORT.as_raw();
+        assert!(matches!(ended(abort, "memory allocation of 64 bytes failed"), LoadError::CompileMemory { .. }));
+        assert!(matches!(ended(1 << 8, "unhandled out-of-memory error"), LoadError::CompileMemory { .. }));
+        assert!(matches!(ended(Signal::XCPU.as_raw(), ""), LoadError::CompileTime { .. }));
+        let LoadError::CompilerDied { message, .. } = ended(abort, "index out of bounds") else { panic!("it died") };
+        assert!(message.ends_with("(SIGABRT): index out of bounds"), "{message}");
     }
 }

@@ -161,10 +161,10 @@ pub(crate) fn compile(
         Some(Cached::Damaged(why)) => Some(why),
     };
     let (code, took) = sandbox.compiler.compile((&sandbox.engine, sandbox.purpose), file, wasm)?;
+    let component = cache::deserialize(&sandbox.engine, &code).map_err(|error| component::invalid(file, &error))?;
     if let Some((cache, key)) = cached {
         cache.put(&key, &code);
     }
-    let component = cache::deserialize(&sandbox.engine, &code).map_err(|error| component::invalid(file, &error))?;
     Ok((component, damage.map_or(Compiled::Fresh(took), |why| Compiled::Rebuilt { why, took })))
 }
 

@@ -12,7 +12,7 @@ use crate::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
     let found = playhouse_sandbox::inspect(&args.file, crate::plugins::compilation())
-        .map_err(|error| Exit::with(BAD_INPUT, Printable(&error.to_string()).to_string()))?;
+        .map_err(|error| Exit::with(BAD_INPUT, Printable(&with_a_way_out(&error)).to_string()))?;
     if args.json {
         let Inspection { sha256, size_bytes, imports, exports, hooks, keeps_state, obstacle, mailbox_obstacle, .. } =
             &found;
@@ -26,6 +26,16 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
         }));
     }
     print(&shown(&args.file.display().to_string(), &found))
+}
+
+/// No manifest says here what compiling may cost.
+fn with_a_way_out(error: &LoadError) -> String {
+    match error {
+        LoadError::CompileTime { .. } | LoadError::CompileMemory { .. } => {
+            format!("{error}; `inspect` has the defaults, `playhouse check` what the manifest says")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn shown(file: &str, found: &Inspection) -> String {

@@ -44,7 +44,7 @@ impl Stdout {
     /// The process's own. On a terminal, what would move its cursor is escaped; a pipe or a file gets what guests write.
     pub(crate) fn new() -> Arc<Self> {
         let stdout = std::io::stdout();
-        if stdout.is_terminal() { Self::to(Escaped(stdout)) } else { Self::to(stdout) }
+        if stdout.is_terminal() { Self::to(Escaped { to: stdout, cut: Vec::new() }) } else { Self::to(stdout) }
     }
 
     /// Starts the thread that writes to `to`.
@@ -142,17 +142,27 @@ impl Stdout {
     }
 }
 
-/// A terminal that foreign bytes may be written to.
-struct Escaped<W>(W);
+/// A terminal that foreign bytes may be written to. A character that is cut waits for its other half.
+struct Escaped<W> {
+    to: W,
+    cut: Vec<u8>,
+}
 
 impl<W: Write> Write for Escaped<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.write_all(for_terminal(bytes).as_bytes())?;
+        let mut whole = std::mem::take(&mut self.cut);
+        whole.extend_from_slice(bytes);
+        let last = whole.utf8_chunks().last().map(|chunk| chunk.invalid().to_vec()).unwrap_or_default();
+        if str::from_utf8(&last).is_err_and(|error| error.error_len().is_none()) {
+            whole.truncate(whole.len() - last.len());
+            self.cut = last;
+        }
+        self.to.write_all(for_terminal(&whole).as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.0.flush()
+        self.to.flush()
     }
 }
 
@@ -200,6 +210,15 @@ mod tests {
         assert!(stdout.finish());
         let expected = (0..100).map(|n| n.to_string() + "\n").collect::<Vec<_>>().concat();
         assert_eq!(String::from_utf8_lossy(&reader.join().expect("no panic")), expected);
+    }
+
+    #[test]
+    fn a_character_that_is_cut_waits_for_its_other_half() {
+        let mut escaped = Escaped { to: Vec::new(), cut: Vec::new() };
+        for piece in [&b"a\xe2\x82"[..], b"\xacb\n\x1b[2J\xe2", b"\n"] {
+            escaped.write_all(piece).expect("a vector takes all");
+        }
+        assert_eq!(String::from_utf8_lossy(&escaped.to), "a\u{20ac}b\n\\u{1b}[2J\\xe2\n");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The child's side: what it is told, how it bounds itself, what it answers.
 //!
-//! Both ends are of the same build. Order: 8 bytes of [`MAGIC`], the purpose, its stack, memory, CPU seconds and the component's length as
-//! `u64` each, little-endian; then the component. Answer: the magic, its kind and its length as `u64`; then code or text.
+//! Both ends are of the same build. Order: 8 bytes of [`MAGIC`], the purpose, its stack, memory, CPU seconds, who waits and the component's
+//! length as `u64` each, little-endian; then the component. Answer: the magic, its kind and its length as `u64`; then code or text.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::engine::{self, Purpose};
 
 const MAGIC: &[u8; 8] = b"playhs\x00c";
 /// Before an answer's code or text.
-pub(super) const HEADER_BYTES: usize = 24;
+const HEADER_BYTES: usize = 24;
 
 /// What the child is told before the component.
 #[derive(Debug, PartialEq)]
@@ -21,11 +21,13 @@ pub(super) struct Order {
     pub(super) purpose: Purpose,
     pub(super) memory_bytes: u64,
     pub(super) cpu_seconds: u64,
+    /// Who waits for the answer.
+    pub(super) parent: u64,
     pub(super) wasm_bytes: u64,
 }
 
 impl Order {
-    const BYTES: usize = 48;
+    const BYTES: usize = 56;
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let (kind, stack) = match self.purpose {
@@ -33,7 +35,7 @@ impl Order {
             Purpose::OnDemand { stack_bytes } => (1, stack_bytes),
             Purpose::Look => (2, 0),
         };
-        let numbers = [kind, stack as u64, self.memory_bytes, self.cpu_seconds, self.wasm_bytes];
+        let numbers = [kind, stack as u64, self.memory_bytes, self.cpu_seconds, self.parent, self.wasm_bytes];
         MAGIC.iter().copied().chain(numbers.into_iter().flat_map(u64::to_le_bytes)).collect()
     }
 
@@ -48,7 +50,8 @@ impl Order {
             1 => Purpose::OnDemand { stack_bytes },
             _ => Purpose::Look,
         };
-        let order = Self { purpose, memory_bytes: next(), cpu_seconds: next(), wasm_bytes: next() };
+        let (memory_bytes, cpu_seconds, parent, wasm_bytes) = (next(), next(), next(), next());
+        let order = Self { purpose, memory_bytes, cpu_seconds, parent, wasm_bytes };
         if bytes.starts_with(MAGIC) { Ok(order) } else { Err(io::ErrorKind::InvalidData.into()) }
     }
 }
@@ -68,24 +71,23 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// Whether nothing is missing of it.
-    pub(super) fn is_whole(bytes: &[u8]) -> bool {
-        bytes.len() >= HEADER_BYTES && number(&bytes[16..]) == (bytes.len() - HEADER_BYTES) as u64
-    }
-
-    /// None when it is cut short, or something else.
-    pub(super) fn from_bytes(mut bytes: Vec<u8>) -> Option<Self> {
-        if !bytes.starts_with(MAGIC) || !Self::is_whole(&bytes) {
-            return None;
+    /// Reads one whole; code of no more than `most` bytes.
+    pub(super) fn read(from: &mut impl Read, most: u64) -> io::Result<Self> {
+        let mut header = [0; HEADER_BYTES];
+        from.read_exact(&mut header)?;
+        let (kind, length) = (number(&header[8..]), number(&header[16..]));
+        if !header.starts_with(MAGIC) || kind > 2 {
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        let kind = number(&bytes[8..]);
-        let rest = bytes.split_off(HEADER_BYTES);
-        match kind {
-            0 => Some(Self::Code(rest)),
-            1 => Some(Self::Invalid(String::from_utf8_lossy(&rest).into_owned())),
-            2 => Some(Self::OutOfMemory),
-            _ => None,
+        if kind == 2 || length > most {
+            return Ok(Self::OutOfMemory);
         }
+        let mut rest = Vec::with_capacity(length as usize);
+        from.take(length).read_to_end(&mut rest)?;
+        if rest.len() as u64 != length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(if kind == 0 { Self::Code(rest) } else { Self::Invalid(String::from_utf8_lossy(&rest).into_owned()) })
     }
 
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
@@ -105,6 +107,8 @@ impl Answer {
 /// Compiles one component for the process that started this one with [`CompilePlace::Child`](crate::CompilePlace), under the
 /// bounds that it sets: reads stdin, answers on stdout, and is to be the only thing that this process does.
 pub fn compile_for_parent() -> ExitCode {
+    // A panic is an answer, too; where it was is nothing to the person who reads it.
+    std::panic::set_hook(Box::new(|panic| eprintln!("{}", panic.payload_as_str().unwrap_or("it panicked"))));
     match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -126,8 +130,7 @@ fn serve(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
 }
 
 fn compile(order: &Order, wasm: &[u8]) -> Answer {
-    let code = engine::compiling(order.purpose).and_then(|engine: Engine| engine.precompile_component(wasm));
-    match code {
+    match engine::compiling(order.purpose).and_then(|engine: Engine| engine.precompile_component(wasm)) {
         Ok(code) => Answer::Code(code),
         Err(error) if is_out_of_memory(&error) => Answer::OutOfMemory,
         Err(error) => Answer::Invalid(format!("{error:#}")),
@@ -139,14 +142,29 @@ fn is_out_of_memory(error: &wasmtime::Error) -> bool {
     error.is::<OutOfMemory>() || error.chain().any(|cause| cause.downcast_ref().is_some_and(says_so))
 }
 
+/// Whether the last words of a process are that it wanted more memory: those of the standard library before it aborts, of wasmtime
+/// and of bumpalo when they panic, and of rayon when no thread has room for its stack.
+pub(super) fn is_about_memory(said: &str) -> bool {
+    ["memory allocation of ", "out-of-memory", "out of memory", "ThreadPoolBuildError"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
 /// From here on this process has no more than it was given.
 fn confine(order: &Order) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // It may have died just before.
+    if rustix::process::getppid()
+        .is_none_or(|parent| u64::from(parent.as_raw_nonzero().get().cast_unsigned()) != order.parent)
+    {
+        return Err(io::Error::other("who wanted it is gone"));
+    }
     let most = |resource, wanted: u64| {
         // What is tighter already stays.
-        let maximum = getrlimit(resource).maximum.map_or(wanted, |most| most.min(wanted));
-        setrlimit(resource, Rlimit { current: Some(maximum), maximum: Some(maximum) })
+        let Rlimit { current, maximum } = getrlimit(resource);
+        let most = wanted.min(current.unwrap_or(u64::MAX)).min(maximum.unwrap_or(u64::MAX));
+        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     };
     most(Resource::Data, order.memory_bytes)?;
     most(Resource::Cpu, order.cpu_seconds)?;
@@ -164,12 +182,12 @@ mod tests {
     fn an_order_arrives_as_it_was_sent() {
         for purpose in [Purpose::Pool { stack_bytes: 4096 }, Purpose::OnDemand { stack_bytes: 1 << 20 }, Purpose::Look]
         {
-            let order = Order { purpose, memory_bytes: 1 << 40, cpu_seconds: 61, wasm_bytes: 12 };
+            let order = Order { purpose, memory_bytes: 1 << 40, cpu_seconds: 61, parent: 7, wasm_bytes: 12 };
             let bytes = order.to_bytes();
             assert_eq!(Order::read(&mut bytes.as_slice()).expect("an order"), order);
             assert!(Order::read(&mut &bytes[..bytes.len() - 1]).is_err(), "it is cut short");
         }
-        assert!(Order::read(&mut [0; 48].as_slice()).is_err(), "it is something else");
+        assert!(Order::read(&mut [0; 56].as_slice()).is_err(), "it is something else");
     }
 
     #[test]
@@ -177,11 +195,13 @@ mod tests {
         for answer in [Answer::Code(vec![1, 2, 3]), Answer::Invalid("at offset 0x3".into()), Answer::OutOfMemory] {
             let mut bytes = Vec::new();
             answer.write(&mut bytes).expect("a vector takes all");
-            assert_eq!(Answer::from_bytes(bytes[..bytes.len() - 1].to_vec()), None);
-            assert_eq!(Answer::from_bytes([&bytes[..], b"x"].concat()), None);
-            assert_eq!(Answer::from_bytes(bytes), Some(answer));
+            assert!(Answer::read(&mut &bytes[..bytes.len() - 1], 100).is_err(), "it is cut short");
+            assert_eq!(Answer::read(&mut bytes.as_slice(), 100).expect("an answer"), answer);
         }
-        assert_eq!(Answer::from_bytes(b"running 1 test\nokokokokokok".to_vec()), None);
+        assert!(Answer::read(&mut b"running 1 test\nokokokokokok".as_slice(), 100).is_err(), "it is something else");
+        let mut large = Vec::new();
+        Answer::Code(vec![1; 101]).write(&mut large).expect("a vector takes all");
+        assert_eq!(Answer::read(&mut large.as_slice(), 100).expect("an answer"), Answer::OutOfMemory);
     }
 
     #[test]
@@ -197,7 +217,7 @@ mod tests {
             (look, Purpose::Look),
         ];
         for (engine, purpose) in engines {
-            let order = Order { purpose, memory_bytes: 0, cpu_seconds: 0, wasm_bytes: wasm.len() as u64 };
+            let order = Order { purpose, memory_bytes: 0, cpu_seconds: 0, parent: 0, wasm_bytes: wasm.len() as u64 };
             let Answer::Code(code) = compile(&order, &wasm) else { panic!("it is a component") };
             crate::cache::deserialize(&engine, &code).expect("its own kind of code");
         }

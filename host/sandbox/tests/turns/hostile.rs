@@ -251,12 +251,14 @@ async fn an_endless_loop_in_a_large_batch_has_the_cpu_time_of_sixty_four_message
         kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
     }
     kernel.resume(&address("/a")).await;
-    let crash = loop {
-        let actor = kernel.actors().await.remove(0);
-        match actor.last_crash {
-            Some(crash) => break crash,
-            None => tokio::task::yield_now().await,
+    let crashed = async {
+        loop {
+            match kernel.actors().await.remove(0).last_crash {
+                Some(crash) => return crash,
+                None => tokio::task::yield_now().await,
+            }
         }
     };
+    let crash = tokio::time::timeout(PATIENCE, crashed).await.expect("it ends");
     assert_eq!(crash.crash.reason, CrashReason::Cpu { budget: Duration::from_millis(5 * 64) });
 }
