@@ -54,6 +54,7 @@ fn a_component_that_compiles_into_all_memory_ends_a_run_with_an_error_that_names
     let (code, said) = fails(folder.path(), &["inspect", "plugins/bomb.wasm"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("the 1073741824 bytes that play.limits.compile_memory allows"), "{said}");
+    assert!(said.contains("`inspect` has the defaults, `playhouse check` what the manifest says"), "{said}");
 }
 
 #[test]
