@@ -46,7 +46,8 @@ pub struct Play {
     pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
     /// Above this, memory is short: the host warns, and takes no new messages from outside until it is a tenth below. A
     /// share is of the memory of the machine, or of the control group that the host is in, whoever uses it; a size is of what
-    /// the host itself has resident. `"100%"` switches it off. Example: `memory_high = "2GiB"`. Default: `"90%"`.
+    /// the host itself has resident and shares with nobody (`RssAnon` of `/proc/self/status`). `"100%"` switches it off.
+    /// Example: `memory_high = "2GiB"`. Default: `"90%"`.
     pub memory_high: Option<MemoryMark>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
