@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, DeadLetterSpec,
-    Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SupervisionSpec, Template,
+    Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SubtreeSpec, SupervisionSpec, Template,
 };
-use playhouse_sandbox::{Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Grants, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
 use playhouse_tests::{built, cargo, root};
 use tokio::sync::mpsc;
 
+use crate::meters::{lateness, rss_kb};
 use crate::template;
 
 /// Far longer than anything here takes.
@@ -30,6 +31,9 @@ const MOST_GROWTH_KB: u64 = 8 << 10;
 /// The heap keeps some of what it had, up to a point. What leaks grows between any two looks.
 const LOOKS: usize = 4;
 const MEMORY_BYTES: u64 = 16 << 20;
+const SUBTREE: SubtreeSpec = SubtreeSpec { actors: Some(12), instances: Some(6) };
+/// How far memory may lie above that of the guests together: what the host has for their instances, and what its heap keeps.
+const HOSTS_OWN_KB: u64 = 24 << 10;
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -71,6 +75,8 @@ pub struct Guest {
     cpu: Duration,
     timeout: Duration,
     start: Duration,
+    /// The limit on the memory of the guest and all below it together, which then has limits on instances and actors as well.
+    subtree_bytes: Option<u64>,
 }
 
 /// The act of this name.
@@ -102,7 +108,7 @@ enum Provoked {
 impl Guest {
     /// Its limits are such that it crosses the one that it is about, however busy this machine is.
     fn new(plugin: Plugin, config: Config) -> Self {
-        Self { plugin, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE }
+        Self { plugin, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE, subtree_bytes: None }
     }
 
     pub fn cpu_ms(mut self, ms: u64) -> Self {
@@ -117,6 +123,12 @@ impl Guest {
 
     pub fn start_ms(mut self, ms: u64) -> Self {
         self.start = Duration::from_millis(ms);
+        self
+    }
+
+    /// It and all below it have limits together, and the memory of this process stays within them.
+    pub fn subtree_mib(mut self, mib: u64) -> Self {
+        self.subtree_bytes = Some(mib << 20);
         self
     }
 
@@ -152,7 +164,7 @@ pub fn beside_the_neighbour(happens: impl Fn() + Send + Sync + 'static) {
     in_house(wat("trap"), async |house, times| {
         for _ in 0..times {
             let over = Arc::new(AtomicBool::new(false));
-            let answers = tokio::spawn(answers(house.kernel.clone(), over.clone()));
+            let answers = tokio::spawn(answers(house.kernel.clone(), over.clone(), house.most_kb.clone()));
             let happens = happens.clone();
             tokio::task::spawn_blocking(move || happens()).await.expect("it happens as it should");
             over.store(true, Relaxed);
@@ -167,13 +179,19 @@ fn in_house(guest: Guest, act: impl AsyncFn(&mut House, usize)) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
+        let subtree_bytes = guest.subtree_bytes;
         let mut house = House::open(guest).await;
+        let before = rss_kb();
         act(&mut house, WARM_UP).await;
         let mut looks = vec![rss_kb()];
         while looks.len() < 2 || looks[looks.len() - 1] > looks[looks.len() - 2] + MOST_GROWTH_KB {
             assert!(looks.len() <= LOOKS, "memory grows with each act; looked at after each {ACTS} of them: {looks:?}");
             act(&mut house, ACTS).await;
             looks.push(rss_kb());
+        }
+        if let Some(bytes) = subtree_bytes {
+            let (most, allowed) = (house.most_kb.load(Relaxed), before + (bytes >> 10) + HOSTS_OWN_KB);
+            assert!(most <= allowed, "{most} KiB of memory, and {allowed} are allowed");
         }
         house.close().await;
     });
@@ -185,6 +203,8 @@ struct House {
     output: Arc<Counted>,
     /// The last act.
     began: Instant,
+    /// The most memory of this process while a guest acted.
+    most_kb: Arc<AtomicU64>,
 }
 
 impl House {
@@ -219,7 +239,7 @@ impl House {
         };
         let kernel = Kernel::start(&plan).unwrap();
         assert!(matches!(kernel.booted().await, Stage::Running));
-        Self { kernel, failures, output, began: Instant::now() }
+        Self { kernel, failures, output, began: Instant::now(), most_kb: Arc::default() }
     }
 
     async fn acts(&mut self, times: usize, provoked: Provoked, check: impl Fn(Option<&Ending>)) {
@@ -233,7 +253,7 @@ impl House {
     async fn act(&mut self, provoked: Provoked) -> Option<Ending> {
         self.began = Instant::now();
         let over = Arc::new(AtomicBool::new(false));
-        let answers = tokio::spawn(answers(self.kernel.clone(), over.clone()));
+        let answers = tokio::spawn(answers(self.kernel.clone(), over.clone(), self.most_kb.clone()));
         let messages = match provoked {
             Provoked::Told(messages) | Provoked::LeftAlone(messages) => messages,
             _ => 0,
@@ -298,7 +318,7 @@ impl House {
 }
 
 /// Asks the neighbour again and again. The time in which this process got no CPU is not its fault.
-async fn answers(kernel: Kernel, over: Arc<AtomicBool>) {
+async fn answers(kernel: Kernel, over: Arc<AtomicBool>, most_kb: Arc<AtomicU64>) {
     loop {
         let (began, late) = (Instant::now(), lateness());
         let answer = kernel.ask(&address("/neighbour"), b"alive", PATIENCE).await;
@@ -308,36 +328,12 @@ async fn answers(kernel: Kernel, over: Arc<AtomicBool>) {
             let allowed = A_SECOND + lateness().saturating_sub(late);
             assert!(took <= allowed, "the neighbour took {took:?}, and {allowed:?} are allowed");
         }
+        most_kb.fetch_max(rss_kb(), Relaxed);
         if over.load(Relaxed) {
             return;
         }
         tokio::task::yield_now().await;
     }
-}
-
-/// By how much a thread that only sleeps was late, in all: what this machine takes from everybody.
-fn lateness() -> Duration {
-    const STEP: Duration = Duration::from_millis(5);
-    static LATE_US: LazyLock<Arc<(AtomicU64, AtomicU64)>> = LazyLock::new(|| {
-        let late = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
-        let counted = late.clone();
-        std::thread::spawn(move || {
-            loop {
-                let began = Instant::now();
-                std::thread::sleep(STEP);
-                let over = began.elapsed().saturating_sub(STEP);
-                counted.0.fetch_add(over.as_micros() as u64, Relaxed);
-                counted.1.fetch_add(1, Relaxed);
-            }
-        });
-        late
-    });
-    // What is going on now counts once the thread has woken up.
-    let looks = LATE_US.1.load(Relaxed);
-    while LATE_US.1.load(Relaxed) == looks {
-        std::thread::sleep(STEP);
-    }
-    Duration::from_micros(LATE_US.0.load(Relaxed))
 }
 
 async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
@@ -346,12 +342,6 @@ async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut(
         assert!(Instant::now() < until, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-}
-
-fn rss_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// The hostile guest, as it is spawned.
@@ -367,9 +357,13 @@ impl Template for Acts {
         let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: guest.cpu, resources: 100, ..Limits::default() };
         let mut whole = guest.config.clone();
         whole.extend(config);
-        let launcher = guest.plugin.launcher(limits.within(&within), whole, self.output.clone());
+        let subtree_bytes = guest.subtree_bytes.filter(|_| at == address("/pen/guest"));
+        let accounts = guest.plugin.accounts(&within, &at, subtree_bytes);
+        let (limits, output) = (limits.within(&within), self.output.clone());
+        let launcher = guest.plugin.launcher_in(accounts, Grants::default(), limits, whole, output);
         let mut spec = ActorSpec::new(at.clone(), launcher);
         spec.restart.attempts = 1;
+        spec.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
         spec.sends_to = vec![address("/neighbour"), address("/silent"), at];
         spec.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
         (spec.timeout, spec.start_timeout) = (guest.timeout, guest.start);

@@ -23,8 +23,9 @@ use crate::plan::{ActorSpec, Plan, RestartKind};
 use crate::pressure::Door;
 use crate::random;
 use crate::registry::Registry;
-use crate::slots::Slots;
+use crate::slots::PlaySlots;
 use crate::spawn::Template;
+use crate::subtree::Membership;
 use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands};
 
@@ -60,6 +61,8 @@ pub(crate) struct Actor {
     finished: AtomicU64,
     presence: AtomicU8,
     pub(crate) spawned: Option<Spawned>,
+    /// In the subtrees that have limits.
+    pub(crate) membership: Membership,
     /// By name.
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
     /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
@@ -68,7 +71,7 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// An actor that nobody finds yet.
-    pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>) -> Self {
+    pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>, membership: Membership) -> Self {
         Self {
             id,
             mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
@@ -77,6 +80,7 @@ impl Actor {
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned,
+            membership,
             children: Mutex::default(),
             launcher: Mutex::new(spec.launcher.clone()),
             spec,
@@ -206,7 +210,9 @@ pub(crate) struct World {
     /// no more.
     pending: (AtomicU64, AtomicU64),
     /// The bound on incarnations that live, if there is one.
-    pub(crate) slots: Option<Arc<Slots>>,
+    pub(crate) slots: Option<PlaySlots>,
+    /// When the kernel began.
+    pub(crate) began: Instant,
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
@@ -226,7 +232,8 @@ impl World {
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
-            slots: plan.max_instances.clone().map(|bound| Arc::new(Slots::new(bound))),
+            slots: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, &plan.actors)),
+            began: Instant::now(),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
@@ -344,6 +351,7 @@ impl World {
         for lane in &actor.lanes {
             self.retire(actor, lane);
         }
+        actor.membership.count_out();
         self.registry.remove(actor);
         self.first_start_over(actor);
     }

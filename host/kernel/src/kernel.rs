@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::actor::World;
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
+use crate::behavior::Usage;
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::mailbox::MailboxView;
@@ -54,6 +55,8 @@ pub struct ActorView {
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
+    /// What it and all below it use of the limits on its subtree; empty when it has none.
+    pub subtree: Vec<Usage>,
 }
 
 /// What people see of one instance of an actor.
@@ -184,6 +187,7 @@ impl Kernel {
             mailbox: actor.mailbox.view(),
             handled: actor.finished(),
             last_crash: actor.last_crash(),
+            subtree: actor.subtree_usage(),
             instances,
         });
         views.collect()

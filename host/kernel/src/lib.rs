@@ -20,7 +20,8 @@
 //! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `watchdog` | the wall-clock limit of a call |
-//! | `slots` | a bound on the incarnations that live at a time |
+//! | `slots` | bounds on the incarnations that live at a time |
+//! | `subtree` | what an actor and all below it have together |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
 //!
@@ -52,13 +53,14 @@ mod registry;
 mod replay;
 mod slots;
 mod spawn;
+mod subtree;
 pub mod supervision;
 mod timers;
 mod watchdog;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
-pub use behavior::{Behavior, Bounds, Gate, Launcher};
+pub use behavior::{Behavior, Bounds, Gate, Launcher, Usage};
 pub use callback::{TaskDone, TaskOutcome};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
@@ -74,7 +76,7 @@ pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
-    SupervisionSpec,
+    SubtreeSpec, SupervisionSpec,
 };
 pub use policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,

@@ -102,8 +102,13 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     if let Some(message) = remains.panic() {
         return CrashReason::Panic { message: message.clone() };
     }
-    match remains.memory().refused {
-        Some(Refused::Memory) => return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes() },
+    match &remains.memory().refused {
+        Some(Refused::Memory) => {
+            return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes(), key: "limits.memory".into() };
+        }
+        Some(Refused::Account(account)) => {
+            return CrashReason::Memory { limit_bytes: account.most_bytes, key: account.key.clone().into() };
+        }
         Some(Refused::Table) => {
             return CrashReason::Limit { more_than: format!("{TABLE_ELEMENTS} elements in a table") };
         }

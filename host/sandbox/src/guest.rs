@@ -10,6 +10,7 @@ use playhouse_kernel::{
 };
 use wasmtime::Store;
 
+use crate::accounts::Held;
 use crate::autopsy;
 use crate::contract::{self, Handler, Hook, Task, Turns};
 use crate::http::Http;
@@ -24,7 +25,7 @@ use crate::turns::{self, End};
 /// A buffer for bodies that grew beyond this is not kept.
 const KEPT_BODY_BYTES: usize = 1 << 20;
 
-/// One incarnation of a plugin. Its store goes first when it is dropped, then its right to live.
+/// One incarnation of a plugin. Its store goes first when it is dropped, then the count of its memory and its right to live.
 pub(crate) struct Guest {
     store: Store<Room>,
     doors: Doors,
@@ -36,6 +37,7 @@ pub(crate) struct Guest {
     sends_much: bool,
     stdout: Lines,
     stderr: Lines,
+    _held: Arc<Held>,
     _admission: Admission,
 }
 
@@ -66,6 +68,7 @@ impl Guest {
         let (plugin, limits) = (&launcher.plugin, *launcher.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let held = Held::new(launcher.accounts.memory());
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
         let wasi = launcher
@@ -77,7 +80,7 @@ impl Guest {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
-            memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
+            memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
             panic: None,
             wasi,
             http,
@@ -109,7 +112,17 @@ impl Guest {
             stderr.finish();
             autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
         })?;
-        Ok(Self { store, doors, body: Arc::default(), meter, sends_much: false, stdout, stderr, _admission: admission })
+        Ok(Self {
+            store,
+            doors,
+            body: Arc::default(),
+            meter,
+            sends_much: false,
+            stdout,
+            stderr,
+            _held: held,
+            _admission: admission,
+        })
     }
 
     /// Before each call: the whole budget, and no blame for what an earlier message did.

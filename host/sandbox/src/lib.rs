@@ -18,6 +18,7 @@
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
 //! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
+//! | `accounts` | what several incarnations use together: memory |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `inspect` | a look at a file without running it |
@@ -25,6 +26,7 @@
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
 //! Absent on purpose: the manifest.
 
+mod accounts;
 mod autopsy;
 mod cache;
 mod compiler;
@@ -48,6 +50,7 @@ mod sandbox;
 mod store;
 mod turns;
 
+pub use accounts::Accounts;
 pub use cache::default_cache_dir;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;

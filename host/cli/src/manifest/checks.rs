@@ -3,6 +3,7 @@
 
 mod instances;
 mod pipeline;
+mod subtrees;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -63,6 +64,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
+    found.subtrees(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
     let limits = found.play_limits(&manifest.play.limits);
     let letters = DeadLetterSpec::default();

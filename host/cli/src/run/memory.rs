@@ -107,6 +107,11 @@ impl Sources {
         Some(Usage { whose: "the control group", used_bytes: number(used)?.saturating_sub(files), of_bytes })
     }
 
+    /// The memory of the machine, or the tightest bound of a control group; none where nothing can be read.
+    fn least(&self) -> Option<u64> {
+        self.groups().into_iter().chain(self.machine()).map(|usage| usage.of_bytes).min()
+    }
+
     /// Of what counts for this mark, what is used most; none where nothing can be read.
     fn most_used(&self, mark: MemoryMark) -> Option<Usage> {
         match mark {
@@ -149,6 +154,12 @@ fn mount(line: &str) -> Option<Mount<'_>> {
 /// The rest of the line that begins with this name.
 fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '\t'])))
+}
+
+/// The memory of all guests together, by default: half of what there is, so that the host and what it holds for them have the
+/// other half; no bound where the system does not say.
+pub(crate) fn guest_memory() -> u64 {
+    Sources { root: "/".into() }.least().map_or(u64::MAX, |bytes| bytes / 2)
 }
 
 /// Looks at the memory, and tells the kernel.

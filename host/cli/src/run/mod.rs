@@ -15,6 +15,8 @@ mod memory;
 mod output;
 mod summary;
 
+pub(crate) use memory::guest_memory;
+
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::net::UnixListener;
@@ -125,7 +127,7 @@ impl Performance<'_> {
         let server = match listener {
             Some(listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                Some(tokio::spawn(Host::new(kernel.clone(), self.play).serve(listener)))
+                Some(tokio::spawn(Host::new(kernel.clone(), self.play, plugins.sandbox()).serve(listener)))
             }
             None => None,
         };

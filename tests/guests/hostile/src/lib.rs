@@ -36,6 +36,7 @@ acts! {
     fill_stderr
     fill_stdout_that_nobody_reads
     flood_a_neighbour
+    grow_and_spawn_in_width_and_depth
     grow_memory
     loop_in_child_failed
     loop_in_handler

@@ -1,0 +1,35 @@
+//! Takes memory until there is none, and spawns children that do the same, next to each other and below each other.
+
+use crate::act::{Act, QUIET, spawn};
+
+/// What it asks for at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+pub(crate) const ACT: Act = Act {
+    prepare_children: |ctx| {
+        // What it has is used, so that it takes room in the host, and is kept.
+        let mut hoard: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let mut piece = Vec::new();
+            if piece.try_reserve_exact(PIECE_BYTES).is_err() {
+                break;
+            }
+            piece.resize(PIECE_BYTES, 1);
+            hoard.push(piece);
+        }
+        std::mem::forget(hoard);
+        let mut n = 0;
+        while spawn(ctx, &format!("child-{n}"), "grow_and_spawn_in_width_and_depth").is_ok() {
+            n += 1;
+        }
+        Ok(())
+    },
+    handle: |_, _| {
+        let mut hoard = Vec::new();
+        loop {
+            hoard.push(vec![1_u8; PIECE_BYTES]);
+            std::hint::black_box(&hoard);
+        }
+    },
+    ..QUIET
+};
