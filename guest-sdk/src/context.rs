@@ -1,4 +1,4 @@
-//! What an actor can ask of its kernel. The kernel itself is behind `kernel.rs`.
+//! An actor's calls to its kernel. The kernel itself is behind `kernel.rs`.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Display;
@@ -410,7 +410,7 @@ pub struct Flow {
     pub hops: u32,
 }
 
-/// What the envelope of a message says.
+/// The envelope of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// 32 hexadecimal digits; the same when the message is delivered again.

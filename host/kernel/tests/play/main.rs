@@ -8,6 +8,7 @@ mod callbacks;
 mod children;
 mod crashes;
 mod directives;
+mod host_waits;
 mod instances;
 mod letters;
 mod limits;
