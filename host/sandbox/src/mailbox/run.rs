@@ -62,6 +62,7 @@ pub(super) struct Run {
     doors: Doors,
     settings: Option<Settings>,
     meter: Arc<CpuMeter>,
+    plugin: Arc<super::Inner>,
     stderr: Lines,
     _held: Arc<Held>,
     _admission: Admission,
@@ -102,7 +103,7 @@ impl Run {
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
             stderr.finish();
-            autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
+            autopsy::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
         })?;
         let settings = Settings {
             address: about.address.to_string(),
@@ -110,7 +111,8 @@ impl Run {
             capacity_bytes: about.mailbox.capacity_bytes as u64,
             config: launcher.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         };
-        Ok(Self { store, doors, settings: Some(settings), meter, stderr, _held: held, _admission: admission })
+        let plugin = launcher.plugin.clone();
+        Ok(Self { store, doors, settings: Some(settings), meter, plugin, stderr, _held: held, _admission: admission })
     }
 
     /// One call, with the whole budget, and no blame for what an earlier one did. After an error nothing is called any more.
@@ -125,7 +127,7 @@ impl Run {
         let called = metered(self.meter.clone(), door.call_async(&mut self.store, params)).await;
         called.map_err(|error| {
             self.stderr.finish();
-            autopsy::crash(&error, self.store.data(), self.meter.budget(), &self.stderr)
+            autopsy::crash(&error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
         })
     }
 }
