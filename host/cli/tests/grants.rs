@@ -161,6 +161,13 @@ fn a_folder_that_is_not_there() {
 }
 
 #[test]
+fn growth_of_a_folder_to_read_is_an_error() {
+    check_grants(r#"dirs = [{ host = "data", guest = "/data", growth = "1GiB" }]"#, expect![[r#""#]]);
+    let text = r#"dirs = [{ host = "data", guest = "/data", mode = "write", growth = "1KiB" }]"#;
+    assert_eq!(granted(text).actors[0].settings.grants.dirs.len(), 1);
+}
+
+#[test]
 fn a_mode_that_is_none() {
     check_grants(
         r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#,
