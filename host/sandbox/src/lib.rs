@@ -45,6 +45,7 @@ mod inspect;
 mod limits;
 mod log;
 mod mailbox;
+mod names;
 mod needs;
 mod output;
 mod plugin;
