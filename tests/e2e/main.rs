@@ -18,5 +18,6 @@ mod rest;
 mod shutdown;
 mod signals;
 mod stage;
+mod subtrees;
 mod terminal;
 mod word_count;

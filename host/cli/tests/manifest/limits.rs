@@ -185,3 +185,19 @@ fn a_depth_that_no_address_has() {
         "#]],
     );
 }
+
+#[test]
+fn subtree_has_room_for_the_actors_of_the_manifest() {
+    let children = "[[actor]]\naddress = \"/a/b\"\nplugin = \"count\"\ninstances = 2\n[[actor]]\naddress = \"/c\"\nplugin = \"count\"\n";
+    let play = |limits| {
+        format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = {{ subtree = {{ {limits} }} }}\n{children}")
+    };
+    check(&play("actors = 1, instances = 2"), expect![[r#""#]]);
+    check(
+        &play("actors = 2, instances = 3"),
+        expect![[r#"
+            fine
+        "#]],
+    );
+    check(&play("descriptors = 3"), expect![[r#""#]]);
+}
