@@ -4,7 +4,7 @@
 //! that answers. Guests act one at a time, since the memory of the process is looked at.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, DeadLetterSpec,
     Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SubtreeSpec, SupervisionSpec, Template,
 };
-use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig};
 use playhouse_tests::{built, cargo, root};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -372,7 +372,9 @@ struct Acts {
 impl Template for Acts {
     fn spec(&self, at: Address, config: Config, within: Bounds) -> ActorSpec {
         let guest = &self.guest;
-        let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: guest.cpu, resources: 100, ..Limits::default() };
+        // With a limit for all below it as well, its own is far away.
+        let memory_bytes = guest.subtree_bytes.map_or(MEMORY_BYTES, |_| 1 << 30);
+        let limits = Limits { memory_bytes, cpu: guest.cpu, resources: 100, ..Limits::default() };
         let mut whole = guest.config.clone();
         whole.extend(config);
         let subtree_bytes = guest.subtree_bytes.filter(|_| at == address("/pen/guest"));

@@ -1,23 +1,22 @@
-//! Takes memory until there is none, and spawns children that do the same, next to each other and below each other.
+//! Takes memory, and spawns children that do the same, next to each other and below each other; then takes what is left.
 
 use crate::act::{Act, QUIET, spawn};
 
 /// What it asks for at once.
 const PIECE_BYTES: usize = 1 << 20;
+/// How often, before it is told anything.
+const PIECES: usize = 4;
 
 pub(crate) const ACT: Act = Act {
     prepare_children: |ctx| {
-        // What it has is used, so that it takes room in the host, and is kept.
-        let mut hoard: Vec<Vec<u8>> = Vec::new();
-        loop {
+        for _ in 0..PIECES {
             let mut piece = Vec::new();
-            if piece.try_reserve_exact(PIECE_BYTES).is_err() {
-                break;
+            if piece.try_reserve_exact(PIECE_BYTES).is_ok() {
+                // What it has is used, so that it takes room in the host, and is kept.
+                piece.resize(PIECE_BYTES, 1_u8);
+                std::mem::forget(piece);
             }
-            piece.resize(PIECE_BYTES, 1);
-            hoard.push(piece);
         }
-        std::mem::forget(hoard);
         let mut n = 0;
         while spawn(ctx, &format!("child-{n}"), "grow_and_spawn_in_width_and_depth").is_ok() {
             n += 1;
