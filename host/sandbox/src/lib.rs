@@ -27,6 +27,7 @@
 
 mod autopsy;
 mod cache;
+mod clock;
 mod compiler;
 mod component;
 mod contract;
@@ -50,6 +51,7 @@ mod store;
 mod turns;
 
 pub use cache::default_cache_dir;
+pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
 pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
