@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use playhouse_kernel::{
-    ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
+    ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
 };
 use playhouse_sandbox::{
     Accounts, Compilation, CompilePlace, Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin,
@@ -35,6 +35,11 @@ impl Plugins {
     /// Where they run.
     pub(crate) fn sandbox(&self) -> Option<&Sandbox> {
         self.sandbox.as_ref()
+    }
+
+    /// Which time is the host's, from now on; for a kernel on the current runtime.
+    pub(crate) fn clock(&self) -> Clock {
+        self.actors.values().next().map(|plugin| plugin.clock().into()).unwrap_or_default()
     }
 
     /// What is known of a mailbox plugin.
@@ -317,6 +322,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         supervision: play.supervision,
         dead_letters: play.dead_letters,
         max_instances: plugins.actors.values().next().map(|plugin| room_for_actors(play, plugin)),
+        clock: Clock::default(),
         seed,
     }
 }

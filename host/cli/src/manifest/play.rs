@@ -112,9 +112,9 @@ pub struct Settings {
     pub limits: Limits,
     /// Limits on it and all below it together; none of them for none.
     pub subtree: SubtreeSettings,
-    /// Wall-clock time for one message.
+    /// Time in which one message runs or waits.
     pub timeout: Duration,
-    /// Wall-clock time for a whole start.
+    /// The same for a whole start.
     pub start_timeout: Duration,
     /// Largest body it accepts.
     pub message_bytes: usize,
@@ -175,7 +175,7 @@ pub struct MailboxPluginSettings {
     pub memory_bytes: u64,
     /// CPU time for one call.
     pub cpu: Duration,
-    /// Wall-clock time for one call.
+    /// Time in which one call runs or waits.
     pub timeout: Duration,
     /// The pause before it starts again.
     pub backoff: Backoff,

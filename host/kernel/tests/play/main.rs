@@ -5,6 +5,7 @@
 mod asks;
 mod bounds;
 mod broadcasts;
+mod budgets;
 mod callbacks;
 mod children;
 mod crashes;
