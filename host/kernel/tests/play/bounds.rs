@@ -77,7 +77,7 @@ async fn passivated_spawned_actors_take_turns_in_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_left_to_spawned_actors_is_never_what_planned_ones_need() {
+async fn spawned_actors_never_get_what_planned_ones_need() {
     for (most, stay, take_turns, left) in
         [(10, 3, 0, 7), (3, 3, 0, 0), (3, 2, 1, 0), (10, 2, 100, 1), (3, 2, 5, 0), (2, 0, 5, 1), (1, 0, 5, 0)]
     {

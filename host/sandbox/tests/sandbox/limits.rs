@@ -64,7 +64,7 @@ async fn memory_of_all_guests_together_is_bounded_and_named() {
 }
 
 #[tokio::test]
-async fn start_beyond_the_memory_of_all_guests_fails_and_names_the_key() {
+async fn start_beyond_all_guests_memory_fails_and_names_the_key() {
     let sandbox = SandboxConfig { max_instances: 8, memory_bytes: 1 << 10, ..SandboxConfig::default() };
     let play = Play::start_in(Sandbox::new(sandbox).unwrap(), &[("/a", actor(ECHO))]);
     play.kernel.booted().await;
