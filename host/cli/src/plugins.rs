@@ -280,7 +280,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     };
     let actors = play.actors.iter().map(|actor| {
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { instances: actor.instances, ..spec }
+        ActorSpec { instances: actor.instances, required: actor.required, ..spec }
     });
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -340,6 +340,7 @@ impl Template for Made {
             mailbox: settings.mailbox,
             policy: self.policy(&within).map(Box::new),
             restart: settings.restart,
+            required: false,
             supervision: settings.supervision,
             timeout: settings.timeout,
             start_timeout: settings.start_timeout,

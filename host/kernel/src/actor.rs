@@ -1,6 +1,6 @@
 //! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use crate::behavior::Launcher;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
 use crate::dead_letter::store::DeadLetters;
+use crate::failed::FailedActor;
 use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
@@ -62,6 +63,10 @@ pub(crate) struct Actor {
     pub(crate) spawned: Option<Spawned>,
     /// By name.
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
+    /// Why it is failed, while it is.
+    pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
+    /// Messages that ended in its mailbox or by its crashes, without having been handled.
+    lost: AtomicU64,
     /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
     pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
@@ -78,6 +83,8 @@ impl Actor {
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned,
             children: Mutex::default(),
+            failed: Mutex::default(),
+            lost: AtomicU64::new(0),
             launcher: Mutex::new(spec.launcher.clone()),
             spec,
         }
@@ -111,6 +118,12 @@ impl Actor {
 
     pub(crate) fn finished(&self) -> u64 {
         self.finished.load(Ordering::Acquire)
+    }
+
+    /// Messages that its code handled, done or not.
+    pub(crate) fn handled(&self) -> u64 {
+        let lost = self.lost.load(Ordering::Acquire);
+        self.finished().saturating_sub(lost)
     }
 
     /// Whether it has messages waiting, in hand, or to be handled again.
@@ -153,8 +166,11 @@ impl Actor {
         }
     }
 
-    /// What who cannot wait for a restart is told.
+    /// The error for a caller whose deadline comes before the restart, or who asks an actor that failed.
     pub(crate) fn not_back_in_time(&self) -> AskError {
+        if let Some(failed) = &*self.failed.lock() {
+            return AskError::ActorFailed(failed.told());
+        }
         let why = self.last_crash().map(|report| format!(": it {}", report.crash.reason)).unwrap_or_default();
         AskError::Restarting(format!("it will not be back in time{why}"))
     }
@@ -204,7 +220,9 @@ pub(crate) struct World {
     pub(crate) commands: Commands,
     /// One-shot timers, spawned children and failures that keep the play from being idle: how many there were, and are
     /// no more.
-    pending: (AtomicU64, AtomicU64),
+    pub(crate) pending: (AtomicU64, AtomicU64),
+    /// Actors that failed and are not tried again by themselves: the play does not wait for what waits there.
+    pub(crate) failed_for_good: Mutex<HashSet<ActorId>>,
     /// The bound on incarnations that live, if there is one.
     pub(crate) slots: Option<Arc<Slots>>,
     /// Told whenever an actor may have become idle, while somebody waits for that.
@@ -226,6 +244,7 @@ impl World {
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
+            failed_for_good: Mutex::default(),
             slots: plan.max_instances.clone().map(|bound| Arc::new(Slots::new(bound))),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
@@ -303,6 +322,7 @@ impl World {
             self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
+            actor.lost.fetch_add(ended, Ordering::Release);
             actor.finish(ended);
         }
     }
@@ -344,6 +364,7 @@ impl World {
         for lane in &actor.lanes {
             self.retire(actor, lane);
         }
+        self.unmark_failed(actor);
         self.registry.remove(actor);
         self.first_start_over(actor);
     }
@@ -372,15 +393,5 @@ impl World {
     pub(crate) fn end_pending(&self, count: u64) {
         self.pending.1.fetch_add(count, Ordering::Release);
         self.idle_hint.notify_waiters();
-    }
-
-    /// Whether no actor has a message waiting or in hand, and none will come by itself. Sound without stopping anybody:
-    /// what ended is counted before what began, both only grow, and nothing ends before what it caused began.
-    pub(crate) fn is_idle(&self) -> bool {
-        let ended = self.pending.1.load(Ordering::Acquire);
-        let finished = self.registry.total(Actor::finished);
-        let accepted = self.registry.total(|actor| actor.mailbox.accepted());
-        let begun = self.pending.0.load(Ordering::Acquire);
-        finished == accepted && begun == ended
     }
 }

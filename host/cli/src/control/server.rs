@@ -145,6 +145,10 @@ impl Host {
                         let way_out = format!("`playhouse start {to}` starts it, and what waits there is handled");
                         Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by a person: {way_out}")))
                     }
+                    Err(error @ AskError::ActorFailed(_)) => {
+                        let way_out = format!("`playhouse start {}` makes a trial start at once", to.top());
+                        Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}; {way_out}")))
+                    }
                     Err(error) => Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}"))),
                 }
             }
@@ -156,6 +160,11 @@ impl Host {
                 let before = self.kernel.resume(&address).await;
                 if before == Some(State::Ended) {
                     return Err(self.ended(&address).await);
+                }
+                if before == Some(State::Failed) && address != address.top() {
+                    let (top, what) =
+                        (address.top(), format!("`{address}` is below `{}`, which failed", address.top()));
+                    return Err(Refusal::new("refused", format!("{what}: `playhouse start {top}` starts both")));
                 }
                 let goes = |state| matches!(state, State::Starting | State::Stopping | State::Draining);
                 self.settle(&address, before, |state| !goes(state)).await

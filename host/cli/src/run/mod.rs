@@ -117,8 +117,12 @@ impl Performance<'_> {
         let stdout = Stdout::new();
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))
-            .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        let mut plan = plugins::plan(self.play, plugins, &output, seed);
+        if self.args.until_idle {
+            // The run ends with what can be done: it waits for no trial start of an actor that failed.
+            plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
+        }
+        let kernel = Kernel::start(&plan).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
         // Before anything comes in.
         let watch = Watch::begin(self.play.memory_high, &kernel);
         let watching = tokio::spawn(watch.run(kernel.clone()));
@@ -151,6 +155,7 @@ impl Performance<'_> {
         let actors = crate::printable::counted(self.play.actors.len() as u64, "actor");
         tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
         let mut input = Input::new(kernel, self.console, &self.cut_a_word);
+        input.gives_up(self.args.until_idle);
         let fed = async {
             for (to, body) in &self.args.tells {
                 input.tell(to, body.as_bytes()).await?;
@@ -187,6 +192,7 @@ impl Performance<'_> {
             Curtain::Done | Curtain::Signal | Curtain::Over => {}
         }
         let asked = matches!(curtain, Curtain::Signal);
+        let failed = summary::failed(&kernel.actors().await);
         tokio::select! {
             () = drain::drain(kernel, self.console, asked) => {}
             () = signals.second(self.console) => return Err(self.cut_off(kernel, stdout, signals).await),
@@ -201,9 +207,14 @@ impl Performance<'_> {
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }
+        for line in &failed {
+            self.console.say(line);
+        }
         match (kernel.stage(), curtain) {
             (Stage::GaveUp(failures), _) => Err(Exit::with(GAVE_UP, summary::gave_up(&failures))),
             (_, Curtain::BadInput(_)) => Err(Exit::quiet(FAILED)),
+            // Said already.
+            (_, Curtain::Done) if !failed.is_empty() => Err(Exit::quiet(FAILED)),
             _ if !written => Err(not_written(stdout)),
             // Said already.
             _ if self.cut_a_word.get() || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),

@@ -1,7 +1,8 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
 //! and writes the log. It never touches a message. Of its children, `look` says where actors stand, `rest` sees to those without an
-//! incarnation until a message comes, `failures` says what is done about them, and `verdicts` keeps the books.
+//! incarnation until a message comes, `circuit` to those that failed too often, `failures` says what is done about them, and `verdicts` keeps the books.
 
+mod circuit;
 mod failures;
 mod look;
 mod rest;
@@ -101,6 +102,10 @@ pub(crate) struct Supervision {
     gave_up: Vec<Arc<CrashReport>>,
     /// Nodes that were to sleep, and have messages.
     wanted: Vec<Node>,
+    /// Actors that have not come up yet and failed: the play is not idle before they are up or given up.
+    coming_up: HashMap<Node, Pending>,
+    /// Messages that each actor had handled when it was last accounted for.
+    accounted: HashMap<ActorId, u64>,
     /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
     pending: Option<Pending>,
 }
@@ -115,6 +120,10 @@ struct Role {
     runs: bool,
     /// It was told to handle what waits and to stop.
     drains: bool,
+    /// It has been up.
+    was_up: bool,
+    /// Messages that its actor had handled when its incarnation began.
+    handled_before: u64,
     /// It was up, and has been passivated since: its next start is no news.
     passivated: bool,
     /// Its gate did not let it start, and messages that came before there were so many are no reason to ask it again.
@@ -144,6 +153,8 @@ impl Supervision {
             watches: Watches::default(),
             gave_up: Vec::new(),
             wanted: Vec::new(),
+            coming_up: HashMap::new(),
+            accounted: HashMap::new(),
             pending: None,
         };
         for spec in &plan.actors {
@@ -188,6 +199,7 @@ impl Supervision {
                 let role = self.role_mut(node);
                 let news = role.is_none_or(|role| {
                     role.refused_at = None;
+                    role.was_up = true;
                     !std::mem::take(&mut role.passivated)
                 });
                 if news {
@@ -201,13 +213,19 @@ impl Supervision {
                     self.note_refusal(node, seen);
                     return vec![Event::Ended(node, incarnation, Ended::Refused(recheck))];
                 }
+                let account = self.account(node, &end);
                 if let Some(role) = self.role_mut(node) {
                     role.passivated = matches!(end, End::Idle);
                 }
                 let (report, how) = match end {
-                    End::Stopped | End::Refused { .. } => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
-                    End::Idle => return vec![Event::Ended(node, incarnation, Ended::Idle)],
-                    End::FailedStart(report) => (report, Ended::FailedStart),
+                    End::Stopped | End::Refused { .. } => {
+                        return vec![account, Event::Ended(node, incarnation, Ended::Stopped)];
+                    }
+                    End::Idle => return vec![account, Event::Ended(node, incarnation, Ended::Idle)],
+                    End::FailedStart(report) => {
+                        self.note_failed_start(node);
+                        (report, Ended::FailedStart)
+                    }
                     End::Crashed(report, pending) => {
                         self.pending = Some(pending);
                         let in_peace = report.crash.reason == (CrashReason::Exit { status: 0 });
@@ -218,7 +236,7 @@ impl Supervision {
                     self.notice_crash(node, &report.crash.reason);
                 }
                 self.verdicts.failed(node, report);
-                vec![Event::Ended(node, incarnation, how)]
+                vec![account, Event::Ended(node, incarnation, how)]
             }
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
@@ -279,9 +297,23 @@ impl Supervision {
     fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.lanes.len());
         for lane in &actor.lanes {
-            let node = self.tree.add(parent, node_spec(&actor.spec, dynamic))?;
+            let spec = node_spec(&actor.spec, dynamic);
+            let node = match nodes.first() {
+                None => self.tree.add(parent, spec)?,
+                Some(&first) => self.tree.add_instance(first, spec)?,
+            };
             let (actor, lane) = (actor.clone(), lane.clone());
-            let role = Role { node, actor, lane, runs: false, drains: false, passivated: false, refused_at: None };
+            let role = Role {
+                node,
+                actor,
+                lane,
+                runs: false,
+                drains: false,
+                was_up: false,
+                handled_before: 0,
+                passivated: false,
+                refused_at: None,
+            };
             if self.roles.len() <= node.index() {
                 self.roles.resize(node.index() + 1, None);
             }
@@ -321,6 +353,7 @@ impl Supervision {
         nodes.retain(|&other| other != node);
         if nodes.is_empty() {
             self.nodes.remove(&role.actor.id);
+            self.accounted.remove(&role.actor.id);
             self.world.forget(&role.actor);
         }
     }
@@ -340,6 +373,11 @@ impl Supervision {
         self.verdicts.hear(event);
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
+        }
+        if !self.coming_up.is_empty() {
+            let now = self.began.elapsed();
+            let comes_up = |node: Node| self.tree.view(node, now).is_some_and(|view| view.state.is_on_its_way());
+            self.coming_up.retain(|&node, _| comes_up(node));
         }
         match event {
             Event::Ended(node, _, Ended::Stopped | Ended::Exited) => self.notice_stop(node),
@@ -402,6 +440,8 @@ impl Supervision {
                 self.verdicts.decided(node, decision);
             }
             Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
+            Action::Failed { node, why, trial_in } => self.failed(node, why, trial_in),
+            Action::Reset(node) => self.reset(node),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -437,6 +477,7 @@ impl Supervision {
         self.verdicts.decided(node, if drains { Decision::Drains } else { Decision::Stopped });
         let Some(role) = self.role_mut(node) else { return };
         (role.runs, role.drains) = (true, false);
+        role.handled_before = role.actor.handled();
         role.actor.mailbox.begin(role.lane.index);
         *role.lane.back_at.lock() = None;
         let number = role.actor.begin(&role.lane);
@@ -474,6 +515,8 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         dynamic,
         consulted: spec.launcher.supervises(),
         consult_timeout: spec.timeout,
+        cooldown: spec.restart.cooldown,
+        required: spec.required,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod any_order;
 mod children;
+mod circuit;
 mod directives;
 mod house;
 mod rest;

@@ -49,6 +49,10 @@ pub struct Known {
     pub drains_after_all: bool,
     /// How often its gate did not let it start, in a row.
     refusals: u32,
+    /// Directly under the kernel, it failed too often.
+    pub failed: bool,
+    /// When restarts of this child of the kernel were announced.
+    own_restarts: Vec<Duration>,
 }
 
 #[allow(clippy::struct_excessive_bools)] // as above
@@ -61,7 +65,8 @@ pub struct Watcher {
     pub asked: Vec<(Node, u64)>,
     pub over: Option<bool>,
     booted: bool,
-    kernel_restarts: Vec<Duration>,
+    /// Some failures may count for nothing.
+    pub accounts: bool,
     pub shutting_down: bool,
     kernel_gave_up: bool,
     killed: bool,
@@ -78,7 +83,7 @@ impl Watcher {
             asked: Vec::new(),
             over: None,
             booted: false,
-            kernel_restarts: Vec::new(),
+            accounts: false,
             shutting_down: false,
             kernel_gave_up: false,
             killed: false,
@@ -114,6 +119,8 @@ impl Watcher {
             wanted: false,
             drains_after_all: false,
             refusals: 0,
+            failed: false,
+            own_restarts: Vec::new(),
         };
         assert!(self.nodes.insert(node, known).is_none(), "two actors are one node");
     }
@@ -151,7 +158,7 @@ impl Watcher {
             | Event::Resume(node)
             | Event::Wanted(node) => !self.nodes.contains_key(&node),
             Event::Directive { child, incarnation, .. } => !self.asked.contains(&(child, incarnation)),
-            Event::Boot | Event::Shutdown | Event::Kill | Event::Timer => false,
+            Event::Boot | Event::Shutdown | Event::Kill | Event::Timer | Event::Account { .. } => false,
         } || self.over.is_some();
         if self.expected_silence {
             return;
@@ -214,6 +221,7 @@ impl Watcher {
             Event::Wanted(node) => self.known(node).wanted = true,
             Event::Shutdown => self.shutting_down = true,
             Event::Kill => self.killed = true,
+            Event::Account { .. } => self.accounts = true,
             _ => {}
         }
     }
@@ -266,6 +274,20 @@ impl Watcher {
             }
             Action::RestartIn { node, window, pause } => self.announces(now, node, window, pause),
             Action::GaveUp { node, child, why } => self.gives_up(now, node, child, why),
+            Action::Failed { node, trial_in, .. } => {
+                assert!(self.nodes[&node].parent == ROOT && !self.nodes[&node].alive, "failed while it runs");
+                assert!(self.children(node).all(|child| !child.alive), "failed while it runs below");
+                let known = self.known(node);
+                assert!(!known.failed && !known.halted && !known.retired, "failed twice, or while it is down");
+                known.failed = true;
+                known.own_restarts.clear();
+                known.not_before = Some(trial_in.map_or(Duration::MAX, |pause| now + pause));
+            }
+            Action::Reset(node) => {
+                let known = self.known(node);
+                assert!(std::mem::take(&mut known.failed), "it did not fail");
+                known.licence = true;
+            }
             Action::Consult { parent, parent_incarnation, child, incarnation } => {
                 assert!(self.may_have_children(parent), "it is asked while it is not up");
                 let asked = &self.nodes[&parent];
@@ -294,6 +316,7 @@ impl Watcher {
         assert!(!known.halted, "started although a person stopped it");
         assert!(!known.retired, "started with a closed mailbox");
         assert!(!known.orphan, "an orphan was started");
+        assert!(!known.failed, "started though it failed");
         let drains_after_all = known.told && known.end == Some(Ended::Idle);
         assert!(!known.dismissed || drains_after_all, "started although it was dismissed");
         assert!(!known.passivated || known.wanted, "started although no message came");
@@ -371,9 +394,11 @@ impl Watcher {
         };
         assert!(allowed || known.licence, "its kind does not restart: {:?}", known.end);
         let parent = known.parent;
-        let recent = self.recent(parent, now) + 1;
-        assert!(recent <= window.intensity, "more restarts than the window allows");
-        if self.shutting_down {
+        let recent = self.recent(node, now) + 1;
+        assert!(window.restarts <= window.intensity, "more restarts than the window allows");
+        if self.accounts {
+            assert!(window.restarts <= recent, "more than there were");
+        } else if self.shutting_down {
             assert!(window.restarts >= recent, "restarts that were not counted");
         } else {
             assert_eq!(window.restarts, recent, "restarts that were not counted once");
@@ -386,13 +411,14 @@ impl Watcher {
             }
         }
         self.known(node).not_before = Some(now + pause);
-        if parent == ROOT { self.kernel_restarts.push(now) } else { self.known(parent).restarts.push(now) }
+        if parent == ROOT { self.known(node).own_restarts.push(now) } else { self.known(parent).restarts.push(now) }
     }
 
-    fn recent(&self, supervisor: Node, now: Duration) -> u32 {
-        let (spec, restarts) = match self.nodes.get(&supervisor) {
+    fn recent(&self, child: Node, now: Duration) -> u32 {
+        let child = &self.nodes[&child];
+        let (spec, restarts) = match self.nodes.get(&child.parent) {
             Some(known) => (known.spec.supervision, &known.restarts),
-            None => (self.kernel, &self.kernel_restarts),
+            None => (self.kernel, &child.own_restarts),
         };
         restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
     }
@@ -402,11 +428,17 @@ impl Watcher {
         assert!(self.nodes[&child].parent == node && !self.nodes[&child].alive);
         if let WhyGaveUp::TooOften(window) = why {
             assert!(window.restarts > window.intensity, "gave up before the window was full");
-            if !self.shutting_down {
-                assert_eq!(window.restarts, self.recent(node, now) + 1);
+            if !self.shutting_down && !self.accounts {
+                assert_eq!(window.restarts, self.recent(child, now) + 1);
             }
         }
         if node == ROOT {
+            let failed = |known: &Known| known.failed || known.retired;
+            let all_failed = self.children(ROOT).all(failed) && self.children(ROOT).any(|known| known.failed);
+            assert!(
+                self.nodes[&child].spec.required || all_failed,
+                "the play ends, and nothing required or all failed"
+            );
             self.kernel_gave_up = true;
         } else {
             let known = self.known(node);
@@ -449,12 +481,17 @@ impl Watcher {
                     let refused = matches!(known.end, Some(Ended::Refused(_)));
                     assert!(!known.alive && !known.halted && parent_up && refused);
                 }
+                State::Failed => assert!(!known.alive && self.is_failed(known)),
                 State::Idle | State::Starting | State::Draining | State::Stopping | State::BackingOff => {
                     panic!("{node:?} is {:?} for ever", view.state)
                 }
             }
             assert!(!known.halted || !known.alive, "a halted actor runs");
         }
+    }
+
+    fn is_failed(&self, known: &Known) -> bool {
+        known.failed || self.nodes.get(&known.parent).is_some_and(|above| self.is_failed(above))
     }
 
     /// The longest that an orderly shutdown may take.
