@@ -16,7 +16,7 @@ use crate::http::Http;
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
-use crate::plugin::PluginLauncher;
+use crate::plugin::{self, PluginLauncher};
 use crate::sandbox::Admission;
 use crate::store::{bare_wasi, confined, metered, resources};
 use crate::turns::{self, End};
@@ -31,6 +31,7 @@ pub(crate) struct Guest {
     /// The body of the message in hand, used again for the next.
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
+    plugin: Arc<plugin::Inner>,
     /// The last lone message sent so much that a frame would have been cheaper than an import for each: the next one
     /// takes the door of batches.
     sends_much: bool,
@@ -107,9 +108,10 @@ impl Guest {
         let doors = made.map_err(|error| {
             stdout.finish();
             stderr.finish();
-            autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
+            autopsy::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
         })?;
-        Ok(Self { store, doors, body: Arc::default(), meter, sends_much: false, stdout, stderr, _admission: admission })
+        let (plugin, body) = (launcher.plugin.clone(), Arc::default());
+        Ok(Self { store, doors, body, meter, plugin, sends_much: false, stdout, stderr, _admission: admission })
     }
 
     /// Before each call: the whole budget, and no blame for what an earlier message did.
@@ -204,7 +206,7 @@ impl Guest {
 
     fn autopsy(&self, error: &wasmtime::Error) -> Crash {
         self.finish_lines();
-        autopsy::crash(error, self.store.data(), self.meter.budget(), &self.stderr)
+        autopsy::crash(error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
     }
 
     fn finish_lines(&self) {

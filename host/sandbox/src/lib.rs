@@ -41,6 +41,7 @@ mod inspect;
 mod limits;
 mod log;
 mod mailbox;
+mod names;
 mod needs;
 mod output;
 mod plugin;

@@ -233,6 +233,10 @@ impl CpuMeter {
 }
 
 /// CPU time of this thread so far.
+pub(crate) fn thread_time() -> Duration {
+    Duration::from_nanos(thread_ns())
+}
+
 fn thread_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()

@@ -280,7 +280,8 @@ pub struct MailboxLimits {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailboxRestart {
-    /// More crashes than this within `period`, and it is given up. Example: `intensity = 3`. Default: 10.
+    /// More crashes than this within `period`, or more than messages came out meanwhile, and it is given up. A call that hangs
+    /// takes no time of the period. Example: `intensity = 3`. Default: 10.
     pub intensity: Option<u32>,
     /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
     pub period: Option<Spanned<Time>>,
