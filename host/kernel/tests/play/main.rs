@@ -6,6 +6,7 @@ mod asks;
 mod broadcasts;
 mod callbacks;
 mod children;
+mod circuit;
 mod crashes;
 mod directives;
 mod host_waits;
