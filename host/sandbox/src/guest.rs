@@ -69,11 +69,9 @@ impl Guest {
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
-        let wasi = launcher
-            .world
-            .furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr))
-            .map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let http = Http::new(hand.address().clone(), launcher.world.outgoing.clone(), hand.timeout());
+        let world = &launcher.world;
+        let wasi = world.furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr));
+        let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout());
         let room = Room {
             hand: RefCell::new(hand),
             in_turns: false,
@@ -81,10 +79,14 @@ impl Guest {
             memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
             panic: None,
             wasi,
+            files: world.no_files(),
             http,
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, room, |room| &mut room.memory);
+        if let Some(files) = world.files(&meter) {
+            store.data_mut().files = files;
+        }
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;
