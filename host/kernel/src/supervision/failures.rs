@@ -133,8 +133,12 @@ impl Tree {
         entry.fault = fault;
         // Of a long life only the part within the period counts, at its average.
         let life = entry.up_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
-        let recent =
-            if life > period { (handled as f64 * (period.as_secs_f64() / life.as_secs_f64())) as u64 } else { handled };
+        let recent = if life > period {
+            let share = u128::from(handled) * period.as_nanos() / life.as_nanos();
+            u64::try_from(share).unwrap_or(u64::MAX)
+        } else {
+            handled
+        };
         match self.nodes[parent].window.get_mut(&first) {
             Some(tally) => tally.handle(now, recent),
             None => self.nodes[first].handled_last = recent,
@@ -176,12 +180,12 @@ impl Tree {
         let succeeded = entry.was_stable(now, period)
             || entry.handled > 0 && (entry.handled >= enough || handled_in_window >= enough);
         let handled = entry.handled;
-        if !is_new {
-            entry.again = entry.again.saturating_add(1);
-        } else {
+        if is_new {
             entry.again = 0;
             entry.in_a_row = if succeeded { 1 } else { entry.in_a_row.saturating_add(1) };
             entry.handled = 0;
+        } else {
+            entry.again = entry.again.saturating_add(1);
         }
         let in_a_row = entry.in_a_row;
         Failure { window, fault, in_a_row, stable: entry.was_stable(now, period), handled }

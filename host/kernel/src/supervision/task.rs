@@ -5,6 +5,7 @@
 mod circuit;
 mod failures;
 mod look;
+mod places;
 mod rest;
 mod verdicts;
 mod watches;
@@ -28,8 +29,8 @@ use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
 use crate::message::ActorId;
 use crate::notice::{Change, Watcher};
-use crate::plan::{ActorSpec, Plan, Strategy};
-use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::plan::{Plan, Strategy};
+use crate::supervision::events::{Action, Directive, Ended, Event, Node, ROOT, State};
 use crate::supervision::tree::Tree;
 pub(crate) use look::Seen;
 use verdicts::Verdicts;
@@ -112,6 +113,7 @@ pub(crate) struct Supervision {
 
 /// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 struct Role {
     node: Node,
     actor: Arc<Actor>,
@@ -288,76 +290,6 @@ impl Supervision {
         self.nodes_at(address).iter().copied().map(event).collect()
     }
 
-    fn nodes_at(&self, address: &Address) -> &[Node] {
-        let actor = self.world.registry.occupant(address);
-        actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
-    }
-
-    /// Gives each lane of an actor its place in the tree; none when its parent has none.
-    fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
-        let mut nodes = Vec::with_capacity(actor.lanes.len());
-        for lane in &actor.lanes {
-            let spec = node_spec(&actor.spec, dynamic);
-            let node = match nodes.first() {
-                None => self.tree.add(parent, spec)?,
-                Some(&first) => self.tree.add_instance(first, spec)?,
-            };
-            let (actor, lane) = (actor.clone(), lane.clone());
-            let role = Role {
-                node,
-                actor,
-                lane,
-                runs: false,
-                drains: false,
-                was_up: false,
-                handled_before: 0,
-                passivated: false,
-                refused_at: None,
-            };
-            if self.roles.len() <= node.index() {
-                self.roles.resize(node.index() + 1, None);
-            }
-            self.roles[node.index()] = Some(role);
-            nodes.push(node);
-        }
-        self.nodes.insert(actor.id, nodes.clone());
-        Some(nodes)
-    }
-
-    /// A child was spawned; without a place in the tree it is gone at once.
-    fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
-        let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
-        let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.world.forget(child);
-            return Vec::new();
-        };
-        nodes.into_iter().map(Event::Spawned).collect()
-    }
-
-    fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
-        self.nodes.get(&actor).into_iter().flatten().copied().map(event).collect()
-    }
-
-    fn first_start_over(&self, node: Node) {
-        if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
-            self.world.first_start_over(&role.actor);
-        }
-    }
-
-    /// A node is gone for good, and with its last one an actor.
-    fn forget(&mut self, node: Node) {
-        self.retire(node);
-        self.notice(node, || Change::Gone);
-        let Some(role) = self.roles[node.index()].take() else { return };
-        let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
-        nodes.retain(|&other| other != node);
-        if nodes.is_empty() {
-            self.nodes.remove(&role.actor.id);
-            self.accounted.remove(&role.actor.id);
-            self.world.forget(&role.actor);
-        }
-    }
-
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
@@ -503,20 +435,6 @@ impl Supervision {
     /// None for one that is gone meanwhile.
     fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
         self.roles[node.index()].as_mut().filter(|role| role.node == node)
-    }
-}
-
-fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
-    NodeSpec {
-        kind: spec.restart.kind,
-        backoff: spec.restart.backoff,
-        supervision: spec.supervision,
-        start: spec.start,
-        dynamic,
-        consulted: spec.launcher.supervises(),
-        consult_timeout: spec.timeout,
-        cooldown: spec.restart.cooldown,
-        required: spec.required,
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Known {
     /// To stop or to end.
     pub told: bool,
     pub killed: bool,
-    retired: bool,
+    pub retired: bool,
     pub halted: bool,
     pub orphan: bool,
     /// It stops for a reason of its own, not in its turn among its siblings.
@@ -30,11 +30,11 @@ pub struct Known {
     /// It may start although its kind says that it ended.
     licence: bool,
     /// How the last incarnation ended.
-    end: Option<Ended>,
+    pub end: Option<Ended>,
     pub gave_up: bool,
-    dismissed: bool,
+    pub dismissed: bool,
     /// A directive was to end it, and may have come too late.
-    may_have_ended: bool,
+    pub may_have_ended: bool,
     /// When its children's restarts were announced, since its own start.
     restarts: Vec<Duration>,
     /// The pause before its restart is not over.
@@ -42,7 +42,7 @@ pub struct Known {
     /// Was started by the present incarnation of its parent, or passivated.
     had_its_turn: bool,
     /// It has no incarnation until a message comes.
-    passivated: bool,
+    pub passivated: bool,
     /// A message came, or a person wants it.
     wanted: bool,
     /// It ended just before it was told to drain, and was started once more for that.
@@ -57,7 +57,7 @@ pub struct Known {
 
 #[allow(clippy::struct_excessive_bools)] // as above
 pub struct Watcher {
-    kernel: SupervisionSpec,
+    pub kernel: SupervisionSpec,
     pub nodes: BTreeMap<Node, Known>,
     pub forgotten: Vec<Node>,
     next_place: u64,
@@ -458,49 +458,6 @@ impl Watcher {
         assert_eq!(tree.len(), self.nodes.len(), "nodes are kept that were forgotten, or lost");
         let unknown = self.forgotten.iter().rev().take(3).find(|node| tree.view(**node, Duration::ZERO).is_some());
         assert_eq!(unknown, None, "a forgotten node is known");
-    }
-
-    /// All answers were given and all timers fired: nothing is pending.
-    pub fn at_rest(&self, tree: &Tree, now: Duration) {
-        assert_eq!(tree.next_timer(), None);
-        for (&node, known) in &self.nodes {
-            let view = tree.view(node, now).expect("it is there");
-            let parent_up = self.may_have_children(known.parent);
-            match view.state {
-                State::Running => assert!(known.alive && known.up && parent_up),
-                State::Stopped => assert!(known.halted && !known.alive),
-                State::Down => assert!(!known.alive && !parent_up, "nobody starts it: {node:?}"),
-                State::Ended => {
-                    let may_end = known.spec.kind != RestartKind::Permanent;
-                    let may_end = may_end || known.dismissed || known.may_have_ended || self.over.is_some();
-                    assert!(!known.alive && !known.spec.dynamic && may_end);
-                    assert!(known.retired);
-                }
-                State::Passivated => assert!(!known.alive && !known.halted && parent_up && known.passivated),
-                State::Waiting => {
-                    let refused = matches!(known.end, Some(Ended::Refused(_)));
-                    assert!(!known.alive && !known.halted && parent_up && refused);
-                }
-                State::Failed => assert!(!known.alive && self.is_failed(known)),
-                State::Idle | State::Starting | State::Draining | State::Stopping | State::BackingOff => {
-                    panic!("{node:?} is {:?} for ever", view.state)
-                }
-            }
-            assert!(!known.halted || !known.alive, "a halted actor runs");
-        }
-    }
-
-    fn is_failed(&self, known: &Known) -> bool {
-        known.failed || self.nodes.get(&known.parent).is_some_and(|above| self.is_failed(above))
-    }
-
-    /// The longest that an orderly shutdown may take.
-    pub fn longest_shutdown(&self) -> Duration {
-        let time = |known: &Known| match self.nodes.get(&known.parent) {
-            Some(parent) => parent.spec.supervision.shutdown,
-            None => self.kernel.shutdown,
-        };
-        self.nodes.values().map(time).sum()
     }
 
     fn known(&mut self, node: Node) -> &mut Known {
