@@ -234,7 +234,7 @@ impl Ledger {
                 }
                 Vec::new()
             }
-            Err(AskError::Timeout | AskError::Deadlock(_)) => Vec::new(),
+            Err(AskError::Timeout | AskError::StoppedByPerson(_) | AskError::Deadlock(_)) => Vec::new(),
             _ => std::mem::take(&mut call.unsure),
         };
         self.call(seat).settled += unsure.len();
@@ -267,7 +267,7 @@ impl Ledger {
         let accepted = match answer {
             Err(AskError::NotSent(SendError::MailboxFull(_))) => Self::drops(play, entry.to),
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
-            Err(AskError::Timeout) => Certain::Maybe,
+            Err(AskError::Timeout | AskError::StoppedByPerson(_)) => Certain::Maybe,
             // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.
             Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,
             Err(AskError::ActorFailed(_)) => Certain::Maybe,
