@@ -21,7 +21,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Kernel, Stage};
+use playhouse_kernel::{Address, Kernel, Plan, Stage};
 use playhouse_sandbox::Output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -128,7 +128,7 @@ impl Performance<'_> {
         let stdout = Stdout::new();
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let mut plan = plugins::plan(self.play, plugins, &output, seed);
+        let mut plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
         if self.args.until_idle {
             // The run ends with what can be done: it waits for no trial start of an actor that failed.
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use playhouse_kernel::supervision::events::{
-    Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, WhyGaveUp, Window,
+    Action, Directive, Ended, Event, Node, NodeSpec, ROOT, WhyGaveUp, Window,
 };
 use playhouse_kernel::supervision::tree::Tree;
 use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
