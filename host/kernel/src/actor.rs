@@ -66,8 +66,6 @@ pub(crate) struct Actor {
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
     /// Why it is failed, while it is.
     pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
-    /// Messages that ended in its mailbox or by its crashes, without having been handled.
-    lost: AtomicU64,
     /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
     pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
@@ -85,7 +83,6 @@ impl Actor {
             spawned,
             children: Mutex::default(),
             failed: Mutex::default(),
-            lost: AtomicU64::new(0),
             launcher: Mutex::new(spec.launcher.clone()),
             spec,
         }
@@ -121,10 +118,11 @@ impl Actor {
         self.finished.load(Ordering::Acquire)
     }
 
-    /// Messages that its code handled, done or not.
+    /// Messages that were handled.
     pub(crate) fn handled(&self) -> u64 {
-        let lost = self.lost.load(Ordering::Acquire);
-        self.finished().saturating_sub(lost)
+        // Read first: a message counts as unhandled before it counts as ended.
+        let finished = self.finished();
+        finished.saturating_sub(self.mailbox.unhandled())
     }
 
     /// Whether it has messages waiting, in hand, or to be handled again.
@@ -230,8 +228,10 @@ pub(crate) struct World {
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
-    /// Shutdown hooks that failed, or were killed.
+    /// Shutdown hooks that failed, and runs that were killed as they did not stop in time.
     pub(crate) failed_shutdowns: AtomicU64,
+    /// Messages that were let into a mailbox and ended without being handled, of all actors that there are and were.
+    pub(crate) unhandled: AtomicU64,
     /// Tells which time is the host's.
     pub(crate) clock: Clock,
     random: AtomicU64,
@@ -252,6 +252,7 @@ impl World {
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
+            unhandled: AtomicU64::new(0),
             clock: plan.clock.clone(),
             random: AtomicU64::new(plan.seed),
         }
@@ -312,7 +313,7 @@ impl World {
                 DeadReason::Expired => AskError::Timeout,
             };
             self.asks.answer(message.envelope.reply, Err(answer));
-            actor.mailbox.count_loss(reason);
+            actor.mailbox.count_letter(reason);
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
             tracing::warn!(
                 target: "playhouse",
@@ -326,7 +327,8 @@ impl World {
             self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
-            actor.lost.fetch_add(ended, Ordering::Release);
+            actor.mailbox.count_unhandled(ended);
+            self.unhandled.fetch_add(ended, Ordering::Relaxed);
             actor.finish(ended);
         }
     }
