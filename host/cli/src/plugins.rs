@@ -86,7 +86,7 @@ pub(crate) fn compilation() -> Compilation {
     // gets no name, which no program has: an error when something is to be compiled.
     let itself = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
     let program = itself.unwrap_or_default();
-    let place = CompilePlace::Child { program, arguments: vec!["compile-for-parent".to_owned()] };
+    let place = CompilePlace::Child { program, arguments: vec![crate::COMPILE_FOR_PARENT.to_owned()] };
     Compilation { place, ..Compilation::default() }
 }
 
@@ -310,7 +310,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         let within = Bounds { accounts: above, ..Bounds::NONE };
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
         accounts.extend(spec.launcher.bounds().accounts.map(|own| (actor.address.clone(), own)));
-        actors.push(ActorSpec { instances: actor.instances, ..spec });
+        actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -372,6 +372,7 @@ impl Template for Made {
             mailbox: settings.mailbox,
             policy: self.policy(accounts, &within).map(Box::new),
             restart: settings.restart,
+            required: false,
             supervision: settings.supervision,
             timeout: settings.timeout,
             start_timeout: settings.start_timeout,
