@@ -77,7 +77,7 @@ fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
     let mut subtrees: BTreeMap<&Address, (usize, bool)> = BTreeMap::new();
     let limited = || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.subtree.counts.instances?)));
     subtrees.extend(limited().map(|(top, _)| (top, (0, false))));
-    for PlayActor { address, instances, settings } in &play.actors {
+    for PlayActor { address, instances, settings, .. } in &play.actors {
         let stays = settings.idle_stop.is_none() && settings.start == StartKind::Auto;
         let kept = if stays { *instances } else { 0 } + usize::from(settings.mailbox_plugin.is_some());
         for top in iter::successors(Some(address.clone()), Address::parent) {
