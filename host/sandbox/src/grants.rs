@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::Bounds;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
@@ -67,10 +69,13 @@ impl Folder {
     /// Opens the folder at `host`, which the guest will see at `guest`. An error is the system's.
     pub fn open(host: &Path, guest: &str, writable: bool) -> io::Result<Self> {
         let host = host.canonicalize()?;
-        let opened = File::open(&host)?;
-        if !opened.metadata()?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
+        // Opening anything else, such as a pipe, may wait without an end.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = match rustix::fs::open(&host, flags, Mode::empty()) {
+            Ok(opened) => File::from(opened),
+            Err(Errno::NOTDIR) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) => return Err(error.into()),
+        };
         Ok(Self { host, guest: guest.to_owned(), writable, opened: Arc::new(opened) })
     }
 

@@ -20,6 +20,7 @@
 //! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
+//! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
@@ -33,6 +34,7 @@ mod contract;
 mod engine;
 mod facts;
 mod file;
+mod footprint;
 mod grants;
 mod guest;
 mod http;
