@@ -54,7 +54,8 @@ pub(crate) enum PluginsError {
 
 /// A sandbox as the manifest wants it.
 pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
-    let mut config = SandboxConfig { cache_dir: playhouse_sandbox::default_cache_dir(), ..SandboxConfig::default() };
+    let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
+    let mut config = SandboxConfig { cache_dir, key_dir, ..SandboxConfig::default() };
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
     }

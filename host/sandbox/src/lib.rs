@@ -50,7 +50,7 @@ mod sandbox;
 mod store;
 mod turns;
 
-pub use cache::default_cache_dir;
+pub use cache::{default_cache_dir, default_key_dir};
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
 pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};

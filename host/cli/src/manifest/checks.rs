@@ -2,6 +2,7 @@
 //! all independent problems at once.
 
 mod instances;
+mod kept_apart;
 mod pipeline;
 
 use std::collections::{HashMap, HashSet};
@@ -17,6 +18,7 @@ use super::problem::{Problem, Problems, Source, nearest};
 use super::schema::{self, Manifest, Start};
 use super::settings::Written;
 use super::units::{ByteSize, MemoryMark, Time};
+use kept_apart::KeptApart;
 
 /// What lies in the plugins folder.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
         folder: look(&plugins),
         plugins: plugins.clone(),
         beside: beside.to_owned(),
-        file: Path::new(&source.name).file_name().map(|name| beside.join(name)),
+        kept_apart: KeptApart::of_play(beside, &plugins, Path::new(&source.name).file_name()),
     };
 
     let addresses = found.addresses(&manifest.actor);
@@ -113,8 +115,8 @@ pub(super) struct Found {
     pub(super) plugins: PathBuf,
     /// The manifest's folder.
     pub(super) beside: PathBuf,
-    /// The manifest itself.
-    pub(super) file: Option<PathBuf>,
+    /// What no actor may write to.
+    pub(super) kept_apart: KeptApart,
 }
 
 /// The good addresses in the order of the file, with their places; by actor, and by address.

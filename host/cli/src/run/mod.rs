@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
 //! | `output` | guests' stdout and stderr |
+//! | `descriptors` | how many open files the process may have |
 //! | `memory` | how much memory is used, and what follows when it is too much |
 //! | `drain` | the orderly shutdown, watched |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
+mod descriptors;
 mod drain;
 mod feed;
 mod lines;
@@ -41,6 +43,7 @@ use output::{GuestOutput, Stdout};
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
+    descriptors::raise();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
