@@ -175,6 +175,6 @@ fn manifest_and_folders_that_are_pipes_are_refused() {
         let said = playhouse(folder.path(), &[command, "/dev/zero"]);
         assert!(said.contains("`/dev/zero` cannot be read: it is a device"), "{said}");
         let said = playhouse(folder.path(), &[command]);
-        assert!(said.contains("cannot open the folder `pipe`: not a directory"), "{said}");
+        assert!(said.contains("cannot open the folder `pipe`: Not a directory"), "{said}");
     }
 }

@@ -66,7 +66,7 @@ impl Incarnation {
         let Ok(_slot) = self.admission().await else { return End::Stopped };
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
         let launcher = self.actor.launcher.lock().clone();
-        let mut time = StartTime::of(&self.actor);
+        let mut time = StartTime::of(&self.world, &self.actor, &self.lane);
         let launch = time.within(self.guarded(launcher.launch(hand))).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
@@ -121,7 +121,7 @@ impl Incarnation {
         .await
     }
 
-    async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
+    async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime<'_>) -> Result<Gate, Broken> {
         behavior.hand().begin_hook(Hook::Gate);
         let answer = time.within(self.guarded(behavior.decide_to_start())).await;
         let answer = answer.and_then(|gate| within_limits_of(behavior).map(|()| gate));
@@ -129,7 +129,7 @@ impl Incarnation {
         answer
     }
 
-    async fn come_up(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<(), Broken> {
+    async fn come_up(&self, behavior: &mut dyn Behavior, time: &mut StartTime<'_>) -> Result<(), Broken> {
         self.hook(behavior, Hook::Init, Some(time), |behavior| behavior.init()).await?;
         self.hook(behavior, Hook::PrepareChildren, Some(time), |behavior| behavior.prepare_children()).await
     }
@@ -208,7 +208,7 @@ impl Incarnation {
         &self,
         behavior: &mut dyn Behavior,
         hook: Hook,
-        time: Option<&mut StartTime>,
+        time: Option<&mut StartTime<'_>>,
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
@@ -289,7 +289,7 @@ impl Incarnation {
     /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within_limits(&self.lane, caught)).await {
+        match self.unless_killed(within_limits(&self.world, &self.actor, &self.lane, caught)).await {
             Err(killed) => Err(killed),
             Ok(Err(limit)) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
             Ok(Ok(Ok(Ok(value)))) => Ok(value),

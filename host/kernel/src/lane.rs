@@ -15,6 +15,7 @@ use crate::actor::{Pending, World};
 use crate::callback::{Reports, TaskDone};
 use crate::consult::Question;
 use crate::crash::CrashReport;
+use crate::host_wait::HostWaits;
 use crate::mailbox::MailboxSpec;
 use crate::message::{Message, MessageId};
 use crate::slots::Leave;
@@ -38,6 +39,8 @@ pub(crate) struct Lane {
     in_call: AtomicU32,
     /// Whether it could make room for another.
     pub(crate) leave: Leave,
+    /// Times that are the host's.
+    pub(crate) host_waits: HostWaits,
 }
 
 impl Lane {
@@ -52,6 +55,7 @@ impl Lane {
             progress: AtomicU64::new(0),
             in_call: AtomicU32::new(1),
             leave: Leave::default(),
+            host_waits: HostWaits::default(),
         }
     }
 

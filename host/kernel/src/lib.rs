@@ -19,6 +19,7 @@
 //! | `consult` | a parent is asked about a child that failed |
 //! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
+//! | `host_wait` | time in which that code waits for the host itself, which is not billed |
 //! | `watchdog` | the wall-clock limit of a call |
 //! | `slots` | a bound on the incarnations that live at a time |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
@@ -37,6 +38,7 @@ mod dead_letter;
 mod decision;
 mod delivery;
 mod hand;
+mod host_wait;
 mod incarnation;
 mod kernel;
 mod lane;
@@ -68,6 +70,7 @@ pub use dead_letter::{
 pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
+pub use host_wait::HostWait;
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};

@@ -40,6 +40,7 @@ pub struct Inspection {
 pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, LoadError> {
     let wasm = files::read_any(file, COMPONENT_BYTES)?;
     component::sniff(file, &wasm)?;
+    component::check_names(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
     let engine = engine::looking().map_err(invalid)?;
     let footprint = Footprint::of(&wasm);

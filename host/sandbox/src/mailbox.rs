@@ -14,6 +14,7 @@ use crate::component::{self, Interface, LoadError, function};
 use crate::footprint::Footprint;
 use crate::limits::Limits;
 use crate::log::LogMeter;
+use crate::names::Names;
 use crate::output::Output;
 use crate::plugin::{PluginInfo, compile, sha256_hex};
 use crate::sandbox::Shared;
@@ -33,6 +34,8 @@ struct Inner {
     checked: Checked,
     sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// Of its functions, for crash reports.
+    pub(crate) names: Names,
 }
 
 impl MailboxPlugin {
@@ -41,6 +44,7 @@ impl MailboxPlugin {
         let footprint = Footprint::of(wasm);
         footprint.map_or(Ok(()), |footprint| footprint.check(file))?;
         let initial_bytes = footprint.map(|footprint| footprint.bytes);
+        component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = check(file, &sandbox.mailbox_linker, &component)?;
@@ -48,7 +52,15 @@ impl MailboxPlugin {
         let size_bytes = wasm.len() as u64;
         let info =
             PluginInfo { sha256, size_bytes, imports, exports, hooks, keeps_state: None, initial_bytes, compiled };
-        Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                name: name.to_owned(),
+                checked,
+                sandbox: sandbox.clone(),
+                info,
+                names: Names::default(),
+            }),
+        })
     }
 
     /// The name it was loaded under.

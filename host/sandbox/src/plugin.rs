@@ -16,6 +16,7 @@ use crate::grants::{Grants, World};
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::LogMeter;
+use crate::names::Names;
 use crate::output::Output;
 use crate::sandbox::Shared;
 
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// Of its functions, for crash reports.
+    pub(crate) names: Names,
     /// What actors find of the world that are granted nothing of it.
     nothing: OnceLock<Arc<World>>,
     no_config: Arc<Config>,
@@ -81,6 +84,7 @@ impl Plugin {
         let footprint = Footprint::of(wasm);
         footprint.map_or(Ok(()), |footprint| footprint.check(file))?;
         let initial_bytes = footprint.map(|footprint| footprint.bytes);
+        component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = component::check(file, &sandbox.linker, &component)?;
@@ -100,6 +104,7 @@ impl Plugin {
             checked,
             sandbox: sandbox.clone(),
             info,
+            names: Names::default(),
             nothing: OnceLock::new(),
             no_config: Arc::default(),
             last_limits: Mutex::default(),

@@ -51,6 +51,7 @@ impl Supervision {
             let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
             all[index].instances.push(InstanceView {
                 state: if sleeps { State::Idle } else { view.state },
+                waiting_for: lane.host_waits.waiting_for(),
                 incarnation: lane.incarnation(),
                 restarts: view.restarts,
                 last_crash: lane.last_crash.lock().clone(),
