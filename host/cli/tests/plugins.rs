@@ -153,7 +153,7 @@ const ACTOR_OF_TWO_PAGES: &str = r#"(component
     (export "failure" (type (eq $failure)))))
   (alias export $types "failure" (type $failure))
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
-    (canon lift (core func $i "handle") (memory $i "memory") (realloc (func $i "realloc"))))
+    (canon lift (core func $i "handle") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
   (instance $handler (export "msg-handler" (func $handle)))
   (export "playhouse:actor/handler@0.1.0" (instance $handler)))"#;
 

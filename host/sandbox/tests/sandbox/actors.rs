@@ -363,14 +363,14 @@ const JOINED: &str = r#"
         (i32.const 8)))
     (core instance $i (instantiate $m))
     (func (export "same") (param "text" string) (result string)
-      (canon lift (core func $i "same") (memory $i "memory") (realloc (func $i "realloc")))))
+      (canon lift (core func $i "same") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
   (component $second
     (import "same" (func $same (param "text" string) (result string)))
     (core module $libc
       (memory (export "memory") 1)
       (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048)))
     (core instance $libc (instantiate $libc))
-    (core func $low (canon lower (func $same) (memory $libc "memory") (realloc (func $libc "realloc"))))
+    (core func $low (canon lower (func $same) (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
     (core module $main
       (import "libc" "memory" (memory 1))
       (import "first" "same" (func $same (param i32 i32 i32)))
