@@ -31,6 +31,7 @@
 mod autopsy;
 mod blocking;
 mod cache;
+mod clock;
 mod compiler;
 mod component;
 mod contract;
@@ -57,6 +58,8 @@ mod turns;
 
 pub use blocking::Blocking;
 pub use cache::{default_cache_dir, default_key_dir};
+pub use cache::default_cache_dir;
+pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
 pub use filesystem::Folder;
