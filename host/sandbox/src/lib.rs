@@ -58,7 +58,6 @@ mod turns;
 
 pub use blocking::Blocking;
 pub use cache::{default_cache_dir, default_key_dir};
-pub use cache::default_cache_dir;
 pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
