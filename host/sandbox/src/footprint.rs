@@ -378,7 +378,7 @@ mod tests {
     fn memories_and_tables_of_all_instances_count_together() {
         let text = r#"(component
             (core module $a (memory 2) (table 100 funcref))
-            (core module $b (memory 1) (memory 3) (import "x" "m" (memory 1)))
+            (core module $b (import "x" "m" (memory 1)) (memory 1) (memory 3))
             (core instance $one (instantiate $a))
             (core instance (instantiate $a))
             (core module $main (memory (export "m") 1))
