@@ -4,12 +4,15 @@
 
 mod aplay;
 mod children;
+mod circuit;
 mod compiling;
 mod control;
 mod crashes;
 mod edges;
+mod ends;
 mod errors;
 mod grants;
+mod input;
 mod instances;
 mod letters;
 mod mailboxes;
@@ -18,5 +21,6 @@ mod rest;
 mod shutdown;
 mod signals;
 mod stage;
+mod stuck;
 mod terminal;
 mod word_count;

@@ -77,7 +77,7 @@ pub(crate) fn compilation() -> Compilation {
     // gets no name, which no program has: an error when something is to be compiled.
     let itself = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
     let program = itself.unwrap_or_default();
-    let place = CompilePlace::Child { program, arguments: vec!["compile-for-parent".to_owned()] };
+    let place = CompilePlace::Child { program, arguments: vec![crate::COMPILE_FOR_PARENT.to_owned()] };
     Compilation { place, ..Compilation::default() }
 }
 
@@ -339,7 +339,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     };
     let actors = play.actors.iter().map(|actor| {
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { instances: actor.instances, ..spec }
+        ActorSpec { instances: actor.instances, required: actor.required, ..spec }
     });
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -400,6 +400,7 @@ impl Template for Made {
             mailbox: settings.mailbox,
             policy: self.policy(&within).map(Box::new),
             restart: settings.restart,
+            required: false,
             supervision: settings.supervision,
             timeout: settings.timeout,
             start_timeout: settings.start_timeout,

@@ -1,6 +1,6 @@
 //! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
 use crate::dead_letter::store::DeadLetters;
+use crate::failed::FailedActor;
 use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
@@ -63,6 +64,8 @@ pub(crate) struct Actor {
     pub(crate) spawned: Option<Spawned>,
     /// By name.
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
+    /// Why it is failed, while it is.
+    pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
     /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
     pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
@@ -79,6 +82,7 @@ impl Actor {
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned,
             children: Mutex::default(),
+            failed: Mutex::default(),
             launcher: Mutex::new(spec.launcher.clone()),
             spec,
         }
@@ -112,6 +116,13 @@ impl Actor {
 
     pub(crate) fn finished(&self) -> u64 {
         self.finished.load(Ordering::Acquire)
+    }
+
+    /// Messages that were handled.
+    pub(crate) fn handled(&self) -> u64 {
+        // Read first: a message counts as unhandled before it counts as ended.
+        let finished = self.finished();
+        finished.saturating_sub(self.mailbox.unhandled())
     }
 
     /// Whether it has messages waiting, in hand, or to be handled again.
@@ -154,8 +165,11 @@ impl Actor {
         }
     }
 
-    /// What who cannot wait for a restart is told.
+    /// The error for a caller whose deadline comes before the restart, or who asks an actor that failed.
     pub(crate) fn not_back_in_time(&self) -> AskError {
+        if let Some(failed) = &*self.failed.lock() {
+            return AskError::ActorFailed(failed.told());
+        }
         let why = self.last_crash().map(|report| format!(": it {}", report.crash.reason)).unwrap_or_default();
         AskError::Restarting(format!("it will not be back in time{why}"))
     }
@@ -205,15 +219,19 @@ pub(crate) struct World {
     pub(crate) commands: Commands,
     /// One-shot timers, spawned children and failures that keep the play from being idle: how many there were, and are
     /// no more.
-    pending: (AtomicU64, AtomicU64),
+    pub(crate) pending: (AtomicU64, AtomicU64),
+    /// Actors that failed and are not tried again by themselves: the play does not wait for what waits there.
+    pub(crate) failed_for_good: Mutex<HashSet<ActorId>>,
     /// The bound on incarnations that live, if there is one.
     pub(crate) slots: Option<Arc<Slots>>,
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
-    /// Shutdown hooks that failed, or were killed.
+    /// Shutdown hooks that failed, and runs that were killed as they did not stop in time.
     pub(crate) failed_shutdowns: AtomicU64,
+    /// Messages that were let into a mailbox and ended without being handled, of all actors that there are and were.
+    pub(crate) unhandled: AtomicU64,
     /// Tells which time is the host's.
     pub(crate) clock: Clock,
     random: AtomicU64,
@@ -229,10 +247,12 @@ impl World {
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
+            failed_for_good: Mutex::default(),
             slots: plan.max_instances.clone().map(|bound| Arc::new(Slots::new(bound))),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
+            unhandled: AtomicU64::new(0),
             clock: plan.clock.clone(),
             random: AtomicU64::new(plan.seed),
         }
@@ -293,7 +313,7 @@ impl World {
                 DeadReason::Expired => AskError::Timeout,
             };
             self.asks.answer(message.envelope.reply, Err(answer));
-            actor.mailbox.count_loss(reason);
+            actor.mailbox.count_letter(reason);
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
             tracing::warn!(
                 target: "playhouse",
@@ -307,6 +327,8 @@ impl World {
             self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
+            actor.mailbox.count_unhandled(ended);
+            self.unhandled.fetch_add(ended, Ordering::Relaxed);
             actor.finish(ended);
         }
     }
@@ -348,6 +370,7 @@ impl World {
         for lane in &actor.lanes {
             self.retire(actor, lane);
         }
+        self.unmark_failed(actor);
         self.registry.remove(actor);
         self.first_start_over(actor);
     }
@@ -376,15 +399,5 @@ impl World {
     pub(crate) fn end_pending(&self, count: u64) {
         self.pending.1.fetch_add(count, Ordering::Release);
         self.idle_hint.notify_waiters();
-    }
-
-    /// Whether no actor has a message waiting or in hand, and none will come by itself. Sound without stopping anybody:
-    /// what ended is counted before what began, both only grow, and nothing ends before what it caused began.
-    pub(crate) fn is_idle(&self) -> bool {
-        let ended = self.pending.1.load(Ordering::Acquire);
-        let finished = self.registry.total(Actor::finished);
-        let accepted = self.registry.total(|actor| actor.mailbox.accepted());
-        let begun = self.pending.0.load(Ordering::Acquire);
-        finished == accepted && begun == ended
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::address::{Address, AddressError};
 use crate::hand::Overrun;
-use crate::message::{ActorId, ReplyToken};
+use crate::message::{ActorId, MessageId, ReplyToken};
 
 /// Why a message was not sent. Nothing was recorded; nothing will be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,14 @@ pub enum SendError {
     /// The receiver's mailbox stayed full. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("the mailbox of `{0}` is full")]
     MailboxFull(Address),
+    /// The receiver's mailbox is full, and its rule dropped the message: it is a dead letter. Only the outside is told so.
+    #[error("the mailbox of `{to}` is full, and its rule `drop-newest` dropped the message: it is dead letter {id}")]
+    Dropped {
+        /// Where to.
+        to: Address,
+        /// The message's id.
+        id: MessageId,
+    },
     /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
@@ -67,6 +75,7 @@ impl SendError {
             Self::NotGranted { .. } => "not-granted",
             Self::TooLarge { .. } => "message-too-large",
             Self::MailboxFull(_) => "mailbox-full",
+            Self::Dropped { .. } => "dropped",
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
             Self::Overrun(_) => "limit",
@@ -103,6 +112,9 @@ pub enum AskError {
     /// The receiver stopped for good before it handled the question.
     #[error("the receiver is stopped")]
     Stopped,
+    /// The receiver, or the actor under `/` that it is below, failed too often and waits for a trial start.
+    #[error("the receiver is failed: {0}")]
+    ActorFailed(String),
     /// No reply came in time, since a person stopped the receiver, or has not started it yet.
     #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
     StoppedByPerson(Address),
@@ -119,6 +131,7 @@ impl AskError {
             Self::Failed(_) => "failed",
             Self::Crashed(_) => "crashed",
             Self::Restarting(_) => "restarting",
+            Self::ActorFailed(_) => "actor-failed",
             Self::Stopped => "stopped",
             Self::StoppedByPerson(_) => "stopped-by-person",
         }

@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
+use crate::failed::FailedActor;
 use crate::mailbox::MailboxView;
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
@@ -52,10 +53,12 @@ pub struct ActorView {
     pub waiting: usize,
     /// Its mailbox.
     pub mailbox: MailboxView,
-    /// Messages that ended, as done or as dead letters.
+    /// Messages that it handled. Dead letters are in `mailbox`, by reason.
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
+    /// Why it is failed, if it, or the actor under `/` that it is below, is.
+    pub failed: Option<Arc<FailedActor>>,
 }
 
 /// What people see of one instance of an actor.
@@ -171,6 +174,21 @@ impl Kernel {
         }
     }
 
+    /// Waits until an actor is failed and not tried again by itself; then, why. Pending for ever when the play is over, or
+    /// nobody has the address.
+    pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
+        loop {
+            let hint = self.world.idle_hint.notified();
+            tokio::pin!(hint);
+            hint.as_mut().enable();
+            let failed = self.world.registry.get(address).and_then(|actor| actor.failed.lock().clone());
+            if let Some(failed) = failed.filter(|failed| failed.trial_at.is_none()) {
+                return failed;
+            }
+            hint.await;
+        }
+    }
+
     /// All actors, those of the plan first, in start order. Empty when the play is over.
     pub async fn actors(&self) -> Vec<ActorView> {
         let (answer, look) = oneshot::channel();
@@ -186,8 +204,9 @@ impl Kernel {
             restarts: instances.iter().map(|instance| instance.restarts).sum(),
             waiting: actor.waiting(),
             mailbox: actor.mailbox.view(),
-            handled: actor.finished(),
+            handled: actor.handled(),
             last_crash: actor.last_crash(),
+            failed: actor.failed.lock().clone(),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
         });
@@ -248,12 +267,19 @@ impl Kernel {
         self.world.dead_letters.counts()
     }
 
+    /// Messages that actors handled so far, those that are gone included; also known when the play is over.
+    pub fn handled(&self) -> u64 {
+        let finished = self.world.registry.total(crate::actor::Actor::finished);
+        finished.saturating_sub(self.world.unhandled.load(Ordering::Relaxed))
+    }
+
     /// Restarts of all actors so far; also known when the play is over.
     pub fn restarts(&self) -> u64 {
         self.world.restarts.load(Ordering::Relaxed)
     }
 
-    /// Shutdown hooks that failed or were killed so far: what they would have sent is lost, and a person should know.
+    /// Shutdowns that failed so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in
+    /// a handler. What their hooks would have sent is lost, and an operator should know.
     pub fn failed_shutdowns(&self) -> u64 {
         self.world.failed_shutdowns.load(Ordering::Relaxed)
     }

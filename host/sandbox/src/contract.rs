@@ -104,6 +104,7 @@ impl SendError {
             // An actor's tell is not told the last two: they become dead letters. An ask says them otherwise.
             kernel::SendError::UnknownAddress(to)
             | kernel::SendError::MailboxFull(to)
+            | kernel::SendError::Dropped { to, .. }
             | kernel::SendError::Stopped(to) => Self::UnknownAddress(to.to_string()),
             // What may be added means the same: nobody there to take it.
             other => Self::UnknownAddress(other.to_string()),
@@ -140,12 +141,16 @@ pub(crate) enum AskError {
     Stopped(String),
     #[component(name = "stopped-by-person")]
     StoppedByPerson(String),
+    #[component(name = "actor-failed")]
+    ActorFailed(String),
 }
 
 impl From<kernel::AskError> for AskError {
     fn from(error: kernel::AskError) -> Self {
         match error {
-            kernel::AskError::NotSent(kernel::SendError::MailboxFull(to)) => Self::MailboxFull(to.to_string()),
+            kernel::AskError::NotSent(kernel::SendError::MailboxFull(to) | kernel::SendError::Dropped { to, .. }) => {
+                Self::MailboxFull(to.to_string())
+            }
             kernel::AskError::NotSent(error @ kernel::SendError::Stopped(_)) => Self::Stopped(error.to_string()),
             kernel::AskError::NotSent(error) => Self::NotSent(SendError::new(&error)),
             kernel::AskError::Timeout => Self::Timeout,
@@ -155,6 +160,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
             kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
+            kernel::AskError::ActorFailed(text) => Self::ActorFailed(text),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -275,6 +281,8 @@ pub(crate) enum ActorState {
     Waiting,
     #[component(name = "passivated")]
     Passivated,
+    #[component(name = "failed")]
+    Failed,
     #[component(name = "down")]
     Down,
     #[component(name = "stopped")]
@@ -294,6 +302,7 @@ impl From<kernel::State> for ActorState {
             kernel::State::Stopping => Self::Stopping,
             kernel::State::Waiting => Self::Waiting,
             kernel::State::Passivated => Self::Passivated,
+            kernel::State::Failed => Self::Failed,
             kernel::State::BackingOff => Self::BackingOff,
             kernel::State::Stopped => Self::Stopped,
             kernel::State::Ended => Self::Ended,

@@ -85,11 +85,16 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
                 actor.settings.idle_stop.map_or_else(|| "stay".to_owned(), |after| format!("stop after {after:?}"));
             let instances = actor.instances.to_string();
             let digest = info.sha256[..12].to_owned();
-            vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, digest, hooks]
+            let required = if actor.required { "yes" } else { "-" }.to_owned();
+            vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, required, digest, hooks]
         })
         .collect();
     let mut out = format!("{}: fine\n\n", play.name);
-    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "SHA256", "HOOKS"], &rows, &[4]));
+    out.push_str(&table(
+        &["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "REQUIRED", "SHA256", "HOOKS"],
+        &rows,
+        &[4],
+    ));
     if !play.spawnable.is_empty() {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
@@ -163,7 +168,7 @@ fn as_json(play: &Play, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[S
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
                 "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
-                "instances": actor.instances, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
+                "instances": actor.instances, "required": actor.required, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),

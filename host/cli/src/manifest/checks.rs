@@ -1,6 +1,7 @@
 //! From the manifest as written to a [`Play`]. Each check adds what it finds to one list, so that a person sees
 //! all independent problems at once.
 
+mod circuit;
 mod instances;
 mod kept_apart;
 mod pipeline;
@@ -67,6 +68,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
+    found.circuits(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
     let limits = found.play_limits(&manifest.play.limits);
     let letters = DeadLetterSpec::default();
@@ -232,7 +234,8 @@ impl Found {
             let actor = actor.get_ref();
             let settings = self.settings(&Written::actor(actor), manifest, addresses);
             let instances = instances::of(actor);
-            Some(PlayActor { address: address.clone()?, instances, settings })
+            let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
+            Some(PlayActor { address: address.clone()?, instances, required, settings })
         });
         sound.collect()
     }

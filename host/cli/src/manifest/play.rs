@@ -62,6 +62,8 @@ pub struct PlayActor {
     pub address: Address,
     /// How many of it run side by side.
     pub instances: usize,
+    /// The play ends when it is given up.
+    pub required: bool,
     /// The rest.
     pub settings: Settings,
 }

@@ -368,6 +368,7 @@ impl Found {
             },
             attempts: written.attempts.map_or(default.attempts, |n| n.0),
             backoff,
+            cooldown: written.cooldown.as_ref().map_or(default.cooldown, |cooldown| cooldown.get_ref().0),
         }
     }
 }

@@ -8,9 +8,10 @@ impl Tree {
     pub(super) fn halt(&mut self, node: Node) {
         self.nodes[node].halted = true;
         match self.nodes[node].phase {
-            Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
+            Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting | Phase::Failed => {
                 self.clear_timer(node);
                 self.nodes[node].phase = Phase::Down;
+                self.reset(node);
                 self.turn_over(self.parent(node), node);
             }
             Phase::Down | Phase::StoppingChildren(_) | Phase::Stopping(_) => {}
@@ -27,6 +28,8 @@ impl Tree {
             if matches!(self.nodes[node].phase, Phase::Passivated | Phase::Waiting) {
                 self.clear_timer(node);
                 self.start_wanted(node);
+            } else if self.nodes[node].phase == Phase::Failed {
+                self.try_again(node);
             }
             return;
         }

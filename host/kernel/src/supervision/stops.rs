@@ -53,7 +53,8 @@ impl Tree {
             | Phase::BackingOff
             | Phase::Consulting(_)
             | Phase::Passivated
-            | Phase::Waiting => {}
+            | Phase::Waiting
+            | Phase::Failed => {}
         }
     }
 
@@ -74,7 +75,7 @@ impl Tree {
             match after {
                 After::Stay => {}
                 After::Restart => return self.start_alone(node),
-                _ if comes_up => return self.fail_to_come_up(parent, node),
+                _ if comes_up && parent != ROOT => return self.fail_to_come_up(parent, node),
                 _ => return self.failed(node, after),
             }
         }
@@ -97,7 +98,7 @@ impl Tree {
         } else if wanted {
             self.nodes[node].phase = Phase::BackingOff;
             if after.is_failure() {
-                self.restart_meanwhile(node);
+                self.restart_meanwhile(node, after);
             }
         }
         self.turn_over(parent, node);

@@ -5,7 +5,9 @@
 #![allow(clippy::unchecked_time_subtraction)] // a test that is wrong about time may panic
 
 mod any_order;
+mod at_rest;
 mod children;
+mod circuit;
 mod directives;
 mod house;
 mod rest;
