@@ -23,6 +23,7 @@
 //! | `accounts` | what several incarnations use together: memory |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
+//! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
@@ -40,6 +41,7 @@ mod engine;
 mod facts;
 mod file;
 mod filesystem;
+mod footprint;
 mod grants;
 mod guest;
 mod http;
@@ -58,7 +60,7 @@ mod turns;
 
 pub use accounts::Accounts;
 pub use blocking::Blocking;
-pub use cache::default_cache_dir;
+pub use cache::{default_cache_dir, default_key_dir};
 pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;

@@ -13,7 +13,7 @@ use crate::args;
 use crate::console::Console;
 use crate::control::views::overflow_name;
 use crate::exit::Exit;
-use crate::manifest::flow::{Flow, arrows};
+use crate::manifest::flow::{Flow, Place, arrows};
 use crate::manifest::{self, Play, PlayActor, Settings};
 use crate::plugins::{self, Plugins};
 
@@ -21,29 +21,41 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
     let plugins = plugins::load(&play, console)?;
     let flow = Flow::of(&play);
-    let warnings = [warnings(&play, &plugins, &flow), grants::warnings(&play, &plugins)].concat();
+    let cycles = flow.cycles();
+    let mut warnings = warnings(&play, &plugins, &flow, &cycles);
+    warnings.push(grants::warnings(&play, &plugins));
     if args.json {
-        return print_json(&as_json(&play, &plugins, &flow, &warnings));
+        return print_json(&as_json(&play, &plugins, &cycles, &warnings.concat()));
     }
     print(&shown(&play, &plugins, &flow))?;
-    for warning in warnings {
-        console.say(&format!("warning: {warning}"));
+    for kind in warnings {
+        for warning in kind.iter().take(MOST_PRINTED) {
+            console.say(&format!("warning: {warning}"));
+        }
+        if kind.len() > MOST_PRINTED {
+            let more = kind.len() - MOST_PRINTED;
+            console.say(&format!("warning: {more} more like the one before; `playhouse check --json` has them all"));
+        }
     }
     Ok(())
 }
 
-fn warnings(play: &Play, plugins: &Plugins, flow: &Flow) -> Vec<String> {
-    let cycles = flow.cycles().into_iter().map(|cycle| {
+/// The number of warnings of one kind that are printed. JSON has all.
+const MOST_PRINTED: usize = 100;
+
+/// The warnings about the flow and about instances, by kind.
+fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
+    let cycles = cycles.iter().map(|cycle| {
+        format!("messages can go in a circle: {}; when its mailboxes are full, they wait for each other", arrows(cycle))
+    });
+    let left_out = (flow.left_out() > 0).then(|| {
         format!(
-            "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
-            arrows(&cycle)
+            "the subtrees that {} of the senders may send to are too large together: circles and the order of stopping are not \
+             checked for them",
+            flow.left_out()
         )
     });
-    let early = flow.stops_too_early().into_iter().filter(|(from, to)| {
-        // In a circle somebody must be first.
-        !flow.cycles().iter().any(|cycle| cycle.contains(from) && cycle.contains(to))
-    });
-    let early = early.map(|(from, to)| {
+    let early = flow.stops_too_early().into_iter().map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
     // One that keeps nothing is what several instances are for.
@@ -58,7 +70,7 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow) -> Vec<String> {
             actor.address, actor.instances, actor.settings.plugin
         ))
     });
-    cycles.chain(early).chain(several).chain(no_room(play, plugins)).collect()
+    vec![cycles.collect(), early.collect(), left_out.into_iter().collect(), several.collect(), no_room(play, plugins)]
 }
 
 /// The actors that may spawn, and for whose children there is no instance left.
@@ -148,11 +160,11 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
 }
 
 fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let parents = play.parents_by_plugin();
     let rows = play.spawnable.iter().map(|plugin| {
         let name = &plugin.settings.plugin;
         let info = plugins[name].info();
-        let by = spawned_by(play, name);
-        let by = if by.is_empty() { "nobody".to_owned() } else { by.join(",") };
+        let by = parents.get(name.as_str()).map_or_else(|| "nobody".to_owned(), |by| by.join(","));
         let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
         vec![name.clone(), by, info.sha256[..12].to_owned(), hooks]
     });
@@ -185,15 +197,7 @@ fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
     json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
 }
 
-/// The actors, by address, and the spawned ones, by plugin, that may spawn this.
-fn spawned_by(play: &Play, plugin: &str) -> Vec<String> {
-    let spawns = |settings: &Settings| settings.spawns.iter().any(|granted| granted == plugin);
-    let actors = play.actors.iter().filter(|actor| spawns(&actor.settings)).map(|actor| actor.address.to_string());
-    let others = play.spawnable.iter().filter(|other| spawns(&other.settings));
-    actors.chain(others.map(|other| other.settings.plugin.clone())).collect()
-}
-
-fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> serde_json::Value {
+fn as_json(play: &Play, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[String]) -> serde_json::Value {
     let actors: Vec<_> = play
         .actors
         .iter()
@@ -209,8 +213,8 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             })
         })
         .collect();
-    let cycles: Vec<Vec<_>> =
-        flow.cycles().iter().map(|cycle| cycle.iter().map(ToString::to_string).collect()).collect();
+    let cycles: Vec<Vec<_>> = cycles.iter().map(|cycle| cycle.iter().map(ToString::to_string).collect()).collect();
+    let parents = play.parents_by_plugin();
     let spawnable: Vec<_> = play
         .spawnable
         .iter()
@@ -218,7 +222,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let settings = &plugin.settings;
             let info = plugins[&settings.plugin].info();
             json!({
-                "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
+                "name": settings.plugin, "spawned_by": parents.get(settings.plugin.as_str()).map_or(&[][..], Vec::as_slice), "spawns": settings.spawns,
                 "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
                 "sends_to": settings.sends_to_written(),
                 "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,

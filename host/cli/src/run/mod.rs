@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
+//! | `descriptors` | how many open files the process may have |
 //! | `memory` | how much memory is used, and what follows when it is too much |
 //! | `signals` | what asks for the end |
 //! | `drain` | the orderly shutdown, watched |
 //! | `left` | messages that a run left unhandled |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
+mod descriptors;
 mod drain;
 pub(crate) mod feed;
 mod left;
@@ -47,6 +49,7 @@ use signals::Signals;
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
+    descriptors::raise();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
