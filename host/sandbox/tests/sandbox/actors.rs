@@ -350,7 +350,10 @@ async fn memories_of_one_instance_share_its_limit() {
         (loop (br_if 0 (i32.ne (memory.grow $second (i32.const 1)) (i32.const -1))))
         (unreachable))"#;
     let play = Play::start(&[("/greedy", actor(code))]);
-    assert_eq!(play.crash("/greedy", "").await.crash.reason, CrashReason::Memory { limit_bytes: 1 << 20 });
+    assert_eq!(
+        play.crash("/greedy", "").await.crash.reason,
+        CrashReason::Memory { limit_bytes: 1 << 20, key: "limits.memory".into() }
+    );
 }
 
 /// Two components with a memory each. While the second one is instantiated it calls the first one with a text, and traps unless
