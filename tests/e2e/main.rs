@@ -13,6 +13,7 @@ mod grants;
 mod instances;
 mod letters;
 mod mailboxes;
+mod output;
 mod pressure;
 mod rest;
 mod shutdown;

@@ -9,6 +9,7 @@
 //! | `control` | the socket of a running host: protocol, both sides |
 //! | `commands` | the other commands |
 //! | `allocator` | what freed memory is kept, and given back |
+//! | `log_budget` | how much of the log one actor may fill |
 //! | `console`, `printable` | what is said on stderr; foreign text made safe |
 //! | `exit` | exit codes |
 //!
@@ -20,6 +21,7 @@ mod commands;
 mod console;
 pub mod control;
 mod exit;
+mod log_budget;
 pub mod manifest;
 mod plugins;
 mod printable;
