@@ -338,7 +338,8 @@ impl Context {
     }
 
     /// Tells `to` again and again, each time after one period (at least a millisecond), until it is cancelled or this run of
-    /// the actor ends. A period that was missed is not made up for.
+    /// the actor ends. A period that was missed is not made up for: while one message of the timer waits in the mailbox of `to`, there
+    /// is no other.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result};

@@ -145,9 +145,10 @@ pub struct PolicySpec {
     pub timeout: Duration,
     /// The pause before it starts again after a crash.
     pub backoff: Backoff,
-    /// More crashes than this ...
+    /// More crashes than this within [`PolicySpec::period`], or with fewer messages given out or dropped between them, and the
+    /// mailbox goes on without the policy, first in, first out.
     pub intensity: u32,
-    /// ... within this time, and the mailbox goes on without it, first in, first out.
+    /// The time of [`PolicySpec::intensity`]. A call that did not return in time adds nothing to it.
     pub period: Duration,
 }
 

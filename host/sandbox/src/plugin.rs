@@ -15,6 +15,7 @@ use crate::grants::{Grants, World};
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::LogMeter;
+use crate::names::Names;
 use crate::output::Output;
 use crate::sandbox::Shared;
 
@@ -29,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// Of its functions, for crash reports.
+    pub(crate) names: Names,
     /// What actors find of the world that are granted nothing of it.
     nothing: OnceLock<Arc<World>>,
     no_config: Arc<Config>,
@@ -74,6 +77,7 @@ pub enum Compiled {
 impl Plugin {
     pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
         component::sniff(file, wasm)?;
+        component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = component::check(file, &sandbox.linker, &component)?;
@@ -92,6 +96,7 @@ impl Plugin {
             checked,
             sandbox: sandbox.clone(),
             info,
+            names: Names::default(),
             nothing: OnceLock::new(),
             no_config: Arc::default(),
             last_limits: Mutex::default(),

@@ -20,6 +20,7 @@ mod restarts;
 mod stage;
 mod stops;
 mod subtrees;
+mod ticks;
 mod timers;
 mod troubles;
 mod turns;
