@@ -137,6 +137,7 @@ fn limit(text: &str, remains: &impl Remains) -> Option<String> {
         ("resource table has no free keys", resources()),
         ("store handle limit exceeded", resources()),
         ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call (limits.memory)")),
+        ("of more than check-write permitted", unpermitted()),
         ("write exceeded budget", unpermitted()),
         ("write not permitted", unpermitted()),
         ("cannot write more zeroes than", unpermitted()),
