@@ -169,7 +169,7 @@ impl Hand {
         self.incarnation
     }
 
-    /// Wall-clock time for one message.
+    /// Time in which one message runs or waits.
     pub fn timeout(&self) -> Duration {
         self.actor.spec.timeout
     }

@@ -31,7 +31,7 @@ pub(crate) struct Lane {
     pub(crate) back_at: Mutex<Option<Instant>>,
     /// The number of its latest incarnation; 0 before the first.
     incarnation: AtomicU64,
-    /// The wall-clock time of one message.
+    /// The time in which one message runs or waits.
     pub(crate) timeout: Duration,
     /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
     progress: AtomicU64,
@@ -77,7 +77,7 @@ impl Lane {
         self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// The wall-clock time of the call that runs.
+    /// The same of the call that runs.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
     }

@@ -20,7 +20,8 @@
 //! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `host_wait` | time in which that code waits for the host itself, which is not billed |
-//! | `watchdog` | the wall-clock limit of a call |
+//! | `watchdog` | the limit of a call in time in which it runs or waits |
+//! | `clock` | which time is the host's and not the actors' |
 //! | `slots` | a bound on the incarnations that live at a time |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
@@ -32,6 +33,7 @@ mod address;
 mod ask;
 mod behavior;
 mod callback;
+mod clock;
 mod consult;
 mod crash;
 mod dead_letter;
@@ -62,6 +64,7 @@ pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Gate, Launcher};
 pub use callback::{TaskDone, TaskOutcome};
+pub use clock::{Clock, HostClock, yield_to_others};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{

@@ -141,7 +141,7 @@ pub struct PolicySpec {
     pub overflow: Option<Overflow>,
     /// When so many more messages than the mailbox holds were handed out since a message came, it is overdue.
     pub overtakes: u64,
-    /// Wall-clock time of one call.
+    /// Time in which one call runs or waits.
     pub timeout: Duration,
     /// The pause before it starts again after a crash.
     pub backoff: Backoff,

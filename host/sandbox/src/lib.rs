@@ -30,6 +30,7 @@
 mod autopsy;
 mod blocking;
 mod cache;
+mod clock;
 mod compiler;
 mod component;
 mod contract;
@@ -55,6 +56,7 @@ mod turns;
 
 pub use blocking::Blocking;
 pub use cache::default_cache_dir;
+pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
 pub use filesystem::Folder;

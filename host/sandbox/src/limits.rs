@@ -219,8 +219,8 @@ impl CpuMeter {
             // The tick was one that passed while it waited.
             UpdateDeadline::Continue(1)
         } else {
-            // Tokio's own yield lets timers and sockets have their turn as well.
-            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            // Timers and sockets have their turn as well, and the time is not the guest's.
+            UpdateDeadline::YieldCustom(1, Box::pin(playhouse_kernel::yield_to_others()))
         }
     }
 

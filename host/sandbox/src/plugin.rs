@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::cache::{self, Cached, Key};
+use crate::clock::RunClock;
 use crate::component::{self, Checked, Interface, LoadError};
 use crate::facts;
 use crate::grants::{Grants, World};
@@ -118,6 +119,11 @@ impl Plugin {
     /// know of the bound has those fail to start that are too many.
     pub fn max_instances(&self) -> MaxInstances {
         self.inner.sandbox.bound()
+    }
+
+    /// For [`playhouse_kernel::Plan::clock`] of a kernel on the current Tokio runtime: which time is the host's and not the guests'.
+    pub fn clock(&self) -> Arc<RunClock> {
+        RunClock::begin(self.inner.sandbox.beat.clone())
     }
 
     /// Makes incarnations of this plugin for one actor, which finds nothing of the world outside.

@@ -268,7 +268,7 @@ pub struct MailboxLimits {
     pub memory: Option<Spanned<ByteSize>>,
     /// CPU time for one call, which may be about 256 messages. Example: `cpu = "20ms"`. Default: `"100ms"`.
     pub cpu: Option<Spanned<Time>>,
-    /// Wall-clock time for one call. Example: `timeout = "5s"`. Default: `"1s"`.
+    /// Time in which one call runs or waits for what it asked for. Example: `timeout = "5s"`. Default: `"1s"`.
     pub timeout: Option<Spanned<Time>>,
 }
 
@@ -382,9 +382,10 @@ pub struct Limits {
     pub memory: Option<Spanned<ByteSize>>,
     /// CPU time for one message. Example: `cpu = "1s"`. Default: `"100ms"`.
     pub cpu: Option<Spanned<Time>>,
-    /// Wall-clock time for one message. Example: `timeout = "1m"`. Default: `"5s"`.
+    /// Time in which one message runs or waits for what it asked for. While it is ready and waits for a core, or the host is
+    /// suspended, the time stands still. Example: `timeout = "1m"`. Default: `"5s"`.
     pub timeout: Option<Spanned<Time>>,
-    /// Wall-clock time for a whole start: making the instance, `init` and `prepare-children`, each of which has no more than
+    /// Time, measured in the same way, for a whole start: making the instance, `init` and `prepare-children`, each of which has no more than
     /// `timeout` either. Example: `start = "1m"`. Default: `"10s"`.
     pub start: Option<Spanned<Time>>,
     /// Largest body it accepts, and largest reply it may give; at most `memory`, and at most `"1GiB"`.

@@ -21,7 +21,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Kernel, Stage};
+use playhouse_kernel::{Address, Kernel, Plan, Stage};
 use playhouse_sandbox::Output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -133,8 +133,8 @@ impl Performance<'_> {
         let output: Arc<dyn Output> =
             Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: self.console.log_budgets().clone() });
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))
-            .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        let plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
+        let kernel = Kernel::start(&plan).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
         // Before anything comes in.
         let watch = Watch::begin(self.play.memory_high, &kernel);
         let watching = tokio::spawn(watch.run(kernel.clone()));

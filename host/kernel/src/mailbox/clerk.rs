@@ -20,6 +20,7 @@ use crate::crash::{Crash, CrashReason};
 use crate::dead_letter::DeadReason;
 use crate::incarnation::panic_message;
 use crate::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
+use crate::watchdog::{Limit, within_limits};
 
 /// Rounds between two looks at the policy's own count of its messages.
 const ROUNDS_A_CHECK: u64 = 64;
@@ -166,9 +167,8 @@ impl Clerk {
 
     /// A call of the policy's code under its timeout and a net for panics; it ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
-        let limit = self.spec.timeout;
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
-        let mut timed = pin!(tokio::time::timeout(limit, caught));
+        let mut timed = pin!(within_limits(&self.world, Limit::Only(self.spec.timeout), None, caught));
         let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),
@@ -177,7 +177,7 @@ impl Clerk {
             Ok(Ok(Ok(value))) => return Ok(value),
             Ok(Ok(Err(crash))) => return Err(End::Crashed(crash)),
             Ok(Err(panic)) => CrashReason::Panic { message: panic_message(&*panic) },
-            Err(_) => CrashReason::Timeout { limit },
+            Err(limit) => limit,
         };
         Err(End::Crashed(Crash::new(reason)))
     }

@@ -4,6 +4,7 @@
 
 mod asks;
 mod broadcasts;
+mod budgets;
 mod callbacks;
 mod children;
 mod crashes;
