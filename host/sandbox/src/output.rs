@@ -24,6 +24,10 @@ pub trait Output: Send + Sync + 'static {
     fn stdout_full(&self) -> bool {
         false
     }
+    /// Whether standard output takes nothing any more: the stream of an actor is closed then.
+    fn stdout_closed(&self) -> bool {
+        false
+    }
     /// Resolves when [`Output::stdout_full`] may have become false. Waiting for it is not CPU time.
     fn stdout_room(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
@@ -185,6 +189,10 @@ impl State {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        matches!(self.kind, Kind::Stdout(_)) && self.output.stdout_closed()
+    }
+
     /// Hands over what has been kept, and these bytes.
     fn hand_over(&mut self, bytes: &[u8], ends_line: bool) {
         if self.partial.is_empty() {
@@ -270,13 +278,19 @@ impl Pollable for Lines {
 
 impl OutputStream for Lines {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        if bytes.len() > self.permit {
+        let closed = self.state().is_closed();
+        if !closed && bytes.len() > self.permit {
             let stream = if matches!(self.state().kind, Kind::Stdout(_)) { "stdout" } else { "stderr" };
             return Err(StreamError::Trap(Unpermitted { bytes: bytes.len(), stream, permit: self.permit }.into()));
         }
-        self.permit -= bytes.len();
-        self.state().permitted -= bytes.len();
+        let used = self.permit.min(bytes.len());
+        self.permit -= used;
+        self.state().permitted -= used;
+        // What a closed stream gets is counted as lost.
         self.put(&bytes);
+        if self.state().is_closed() {
+            return Err(StreamError::Closed);
+        }
         Ok(())
     }
 
@@ -287,6 +301,9 @@ impl OutputStream for Lines {
     fn check_write(&mut self) -> StreamResult<usize> {
         let full = {
             let state = self.state();
+            if state.is_closed() {
+                return Err(StreamError::Closed);
+            }
             matches!(state.kind, Kind::Stdout(_)) && state.output.stdout_full()
         };
         if !full {
@@ -299,6 +316,9 @@ impl OutputStream for Lines {
 impl AsyncWrite for Lines {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.put(bytes);
+        if self.state().is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -335,6 +355,24 @@ mod tests {
         }
         drop(lines);
         std::mem::take(&mut *kept.0.lock().expect("no test panics here"))
+    }
+
+    #[test]
+    fn stream_of_closed_stdout_is_closed() {
+        struct Closed;
+        impl Output for Closed {
+            fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+            fn stdout_closed(&self) -> bool {
+                true
+            }
+            fn stderr(&self, _: &Address, _: &[u8]) {}
+        }
+        let mut stdout = Lines::new(Kind::Stdout(None), Address::root(), Arc::new(Closed));
+        assert!(matches!(stdout.check_write(), Err(StreamError::Closed)));
+        assert!(matches!(OutputStream::write(&mut stdout, Bytes::from_static(b"x")), Err(StreamError::Closed)));
+        let meter = Arc::new(LogMeter::new(&crate::Limits::default()));
+        let mut stderr = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Closed));
+        assert!(stderr.check_write().is_ok());
     }
 
     #[test]

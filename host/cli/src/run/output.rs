@@ -46,6 +46,8 @@ struct Pipe {
     ending: bool,
     /// What was held back is written.
     ended: bool,
+    /// Bytes that were not written, as nothing can be any more. Some of a write that failed may have been.
+    lost: u64,
 }
 
 impl Stdout {
@@ -96,7 +98,7 @@ impl Stdout {
                 pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| error.to_string());
                 pipe.closed = true;
                 pipe.writing = false;
-                pipe.waiting = Vec::new();
+                pipe.lost += (chunk.len() + std::mem::take(&mut pipe.waiting).len()) as u64;
                 self.emptied.notify_all();
                 self.room.notify_waiters();
                 self.closed.notify_one();
@@ -109,6 +111,7 @@ impl Stdout {
     pub(crate) fn piece(&self, from: &Address, piece: &[u8], ends_line: bool) {
         let mut pipe = self.lock();
         if pipe.closed {
+            pipe.lost += (piece.len() + usize::from(ends_line)) as u64;
             return;
         }
         let goes_on = pipe.open.as_ref().is_some_and(|open| open == from);
@@ -141,6 +144,16 @@ impl Stdout {
     /// Why nothing can be written any more; none while all is well, and when the reader just went away.
     pub(crate) fn error(&self) -> Option<String> {
         self.lock().error.clone()
+    }
+
+    /// Bytes of output that were not written.
+    pub(crate) fn lost_bytes(&self) -> u64 {
+        self.lock().lost
+    }
+
+    /// Whether nothing can be written any more.
+    fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Whether so much waits that nobody should add to it.
@@ -216,6 +229,10 @@ impl Output for GuestOutput {
 
     fn stdout_full(&self) -> bool {
         self.stdout.is_full()
+    }
+
+    fn stdout_closed(&self) -> bool {
+        self.stdout.is_closed()
     }
 
     fn stdout_room(&self) -> BoxFuture<'_, ()> {
@@ -313,7 +330,8 @@ mod tests {
         let stdout = Stdout::to(Slow(sender), |_| Ok(()));
         stdout.piece(&Address::root(), b"nobody reads this", true);
         assert!(!stdout.finish());
-        assert_eq!(stdout.error(), None);
+        assert_eq!((stdout.error(), stdout.is_closed()), (None, true));
         stdout.piece(&Address::root(), b"nor this", true);
+        assert_eq!(stdout.lost_bytes(), "nobody reads this\nnor this\n".len() as u64);
     }
 }
