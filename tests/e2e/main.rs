@@ -16,6 +16,7 @@ mod input;
 mod instances;
 mod letters;
 mod mailboxes;
+mod output;
 mod pressure;
 mod rest;
 mod shutdown;

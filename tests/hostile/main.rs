@@ -139,7 +139,9 @@ guests! {
     wat take_random_bytes_without_end => OnMessage("random bytes");
     rust flood_a_neighbour => Lives;
     rust fill_stderr => Refused;
-    rust fill_stdout_that_nobody_reads.timeout_ms(200) => OnMessage("limits.timeout");
+    rust fill_stdout_that_nobody_reads.timeout_ms(200) => Lives;
+    wat write_without_a_permit => OnMessage("limit: asked for more than the 0 bytes that `check-write` permitted");
+    wat write_zeroes_without_a_permit => OnMessage("limit: asked for more than `check-write` permitted");
 
     rust sleep_for_ever.timeout_ms(200) => OnMessage("limits.timeout");
     rust ask_who_never_answers.timeout_ms(200) => OnMessage("limits.timeout");

@@ -331,13 +331,28 @@ impl World {
                 hops = message.envelope.hops,
                 "dead letter: {reason}"
             );
-            self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
+            self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
             actor.finish(ended);
         }
+    }
+
+    /// The actor of the plan that a spawned one is below: what is kept about all its descendants counts for it.
+    fn accountable(&self, actor: &Actor) -> ActorId {
+        if actor.spawned.is_none() {
+            return actor.id;
+        }
+        let mut above = actor.address().parent();
+        while let Some(address) = above {
+            match self.registry.occupant(&address) {
+                Some(planned) if planned.spawned.is_none() => return planned.id,
+                _ => above = address.parent(),
+            }
+        }
+        actor.id
     }
 
     /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all

@@ -71,7 +71,8 @@ impl Guest {
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let held = Held::new(launcher.accounts.memory());
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
-        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
+        let (stdout, stderr) =
+            (lines(Kind::Stdout(Some(hand.host_wait("stdout")))), lines(Kind::Stderr(launcher.log())));
         let world = &launcher.world;
         let wasi = world.furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr));
         let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout());
@@ -154,6 +155,7 @@ impl Guest {
             Some(turns) if self.sends_much || anew || self.hand().len() > 1 => self.handle_batch(turns, anew).await?,
             _ => self.handle_one_by_one().await?,
         }
+        self.leave_open_line();
         let hand = self.hand();
         self.sends_much = hand.len() == 1 && hand.sends() >= MANY_SENDS;
         Ok(())
@@ -209,8 +211,19 @@ impl Guest {
         let Some(hook) = hook else { return Ok(Ok(())) };
         self.refresh(1);
         match hook.call_async(&mut self.store, ()).await {
-            Ok((answer,)) => Ok(answer),
+            Ok((answer,)) => {
+                self.leave_open_line();
+                Ok(answer)
+            }
             Err(error) => Err(self.autopsy(&error)),
+        }
+    }
+
+    /// A line on stdout that has no end yet is held back until there is nothing else to do: the next call may end it.
+    fn leave_open_line(&mut self) {
+        if self.stdout.is_open() {
+            let stdout = self.stdout.clone();
+            self.hand().when_idle(move || stdout.finish());
         }
     }
 
@@ -273,6 +286,7 @@ impl Behavior for Guest {
             let Some(hook) = self.doors.child_failed else { return Ok(Directive::Default) };
             self.refresh(1);
             let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+            self.leave_open_line();
             called.map(|(directive,)| directive.into()).map_err(|error| self.autopsy(&error))
         }))
     }
@@ -283,7 +297,9 @@ impl Behavior for Guest {
             let Some(hook) = self.doors.task_done else { return Ok(()) };
             self.refresh(done.len());
             let tasks = done.iter().map(Task::from).collect();
-            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.autopsy(&error))
+            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.autopsy(&error))?;
+            self.leave_open_line();
+            Ok(())
         }))
     }
 

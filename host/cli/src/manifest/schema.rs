@@ -77,7 +77,8 @@ pub struct PlayLimits {
     pub stack: Option<Spanned<ByteSize>>,
 }
 
-/// `[play.dead_letters]`. When it is full the oldest letter goes; it stays counted.
+/// `[play.dead_letters]`. When it is full, the oldest letter of the actor with the most letters, or the most bytes, goes; it stays
+/// counted. Letters to a spawned actor count for the actor of the manifest that it is below.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetters {
@@ -422,7 +423,8 @@ pub struct Limits {
     /// Most open resources of the host's: streams, files, pollables. One more is a crash with the reason `limit`.
     /// Example: `resources = 64`. Default: 1024.
     pub resources: Option<AtLeastOne>,
-    /// Most lines on its standard error each second. The rest of the second is left out, counted, and said once.
+    /// Most lines in the log each second: those on its standard error, those of the host about it (dead letters, crashes,
+    /// refused requests), and both of all actors that it spawns. The rest of the second is left out, counted, and said once.
     /// Example: `log_lines = 50`. Default: 1000.
     pub log_lines: Option<AtLeastOne>,
     /// Most bytes of those each second. Example: `log_bytes = "64KiB"`. Default: `"1MiB"`.

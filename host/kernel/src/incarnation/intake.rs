@@ -76,6 +76,7 @@ impl Incarnation {
                 Poll::Ready(took) => return Poll::Ready(took),
                 Poll::Pending => {
                     if left == 0 {
+                        hand.run_when_idle();
                         self.world.idle_hint.notify_waiters();
                     }
                 }
