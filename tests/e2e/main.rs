@@ -24,5 +24,6 @@ mod signals;
 mod stage;
 mod stuck;
 mod subtrees;
+mod system_limits;
 mod terminal;
 mod word_count;

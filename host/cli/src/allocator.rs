@@ -1,4 +1,4 @@
-//! What the allocator keeps for later, and when it is given back to the system. The only unsafe code of this crate.
+//! What the allocator keeps for later, and when it is given back to the system. With the signal in `system_limits`, the unsafe code of this crate.
 
 /// Has glibc keep up to 32 MiB of what is freed at the end of each arena, and no block below that be a mapping of its own.
 ///
@@ -21,6 +21,17 @@ pub fn keep_freed() {
     }
 }
 
+/// Has glibc make no more than two arenas: each takes 64 MiB of address space, which is too much where a limit bounds that.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+pub(crate) fn save_address_space() {
+    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
+    if alone {
+        // SAFETY: as in `keep_freed`.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+    }
+}
+
 /// glibc keeps what was freed in the middle of its arenas: after a flood the process would look as if it still had it.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
@@ -33,6 +44,10 @@ pub(crate) fn give_back() {
 /// Other allocators have no such habits, or cannot be told.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_freed() {}
+
+/// Other allocators take address space as they need it.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn save_address_space() {}
 
 /// Other allocators do it by themselves, or cannot be told to.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use crate::console::Console;
+use playhouse_sandbox::SandboxError;
+
 use crate::control::client::ClientError;
 use crate::control::socket::SocketError;
 use crate::manifest::ManifestError;
 use crate::plugins::PluginsError;
 use crate::printable::Printable;
 
-/// It failed while it ran; input that found no room or was too long; messages that were left unhandled; a
+/// It failed while it ran; a limit of the system that leaves too little to start; input that found no room or was too long; messages that were left unhandled; a
 /// shutdown that failed; an ask without a reply; a tell that was refused or dropped; a host that does not answer; a
 /// stdout that cannot be written.
 pub(crate) const FAILED: u8 = 1;
@@ -75,7 +77,11 @@ impl From<ManifestError> for Exit {
 impl From<PluginsError> for Exit {
     fn from(error: PluginsError) -> Self {
         match error {
+            PluginsError::Sandbox(error @ SandboxError::Clock(_)) => {
+                Self::with(FAILED, format!("{:#}", anyhow::Error::from(error)))
+            }
             PluginsError::Sandbox(error) => Self::with(BAD_INPUT, format!("{:#}", anyhow::Error::from(error))),
+            PluginsError::System(error) => Self::with(FAILED, Printable(&error).to_string()),
             PluginsError::Wrong(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
         }
     }

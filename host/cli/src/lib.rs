@@ -9,6 +9,7 @@
 //! | `control` | the socket of a running host: protocol, both sides |
 //! | `commands` | the other commands |
 //! | `allocator` | what freed memory is kept, and given back |
+//! | `system_limits` | what the host needs of the system, checked at the start |
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `log_budget` | how much of the log one actor may fill |
 //! | `console`, `printable` | what is said on stderr; foreign text made safe |
@@ -30,6 +31,7 @@ mod printable;
 mod run;
 #[cfg(test)]
 mod slow;
+mod system_limits;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +55,9 @@ pub fn is_compiler(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> b
 pub fn main(cli: Cli) -> ExitCode {
     if matches!(cli.command, Command::Run(_)) {
         allocator::keep_freed();
+    }
+    if !system_limits::are_enough(&cli.command) {
+        return ExitCode::from(exit::FAILED);
     }
     let console = Console::stderr();
     // A run must end when it is told to; what another command says may wait for a person at a pager.

@@ -19,6 +19,7 @@ use crate::console::Console;
 use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
 use crate::printable::{self, Printable};
 use crate::run::guest_memory;
+use crate::system_limits;
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
 const AN_INSTANT: Duration = Duration::from_millis(200);
@@ -62,6 +63,8 @@ impl Index<&String> for Plugins {
 pub(crate) enum PluginsError {
     /// There is no sandbox.
     Sandbox(SandboxError),
+    /// A limit of the system keeps the host from loading them.
+    System(String),
     /// Some of them are not what the manifest says.
     Wrong(Problems),
 }
@@ -75,6 +78,22 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     }
     let PlayLimits { stack_bytes, component_bytes, compile_time, compile_memory_bytes, memory_bytes } = play.limits;
     config.memory_bytes = memory_bytes.unwrap_or_else(guest_memory);
+    if let Some(room) = system_limits::room() {
+        let advice = room.limit.advice();
+        if room.memory_bytes < config.memory_bytes {
+            config.memory_bytes = room.memory_bytes;
+            config.memory_key = format!("what is left to guests of a limit of the system: {advice}; it");
+        }
+        if room.instances < config.max_instances {
+            config.max_instances = room.instances;
+            config.instances_key = format!("what is left to guests of a limit of the system ({advice})");
+        }
+        tracing::warn!(
+            target: "playhouse",
+            "guests may have {} of memory together and {} instances: {advice}", printable::size(config.memory_bytes),
+            config.max_instances
+        );
+    }
     (config.stack_bytes, config.component_bytes) = (stack_bytes, component_bytes);
     config.compilation = compilation();
     (config.compilation.time, config.compilation.memory_bytes) = (compile_time, compile_memory_bytes);
@@ -98,6 +117,11 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
     let actors = play.plugin_names().into_iter().map(|name| job(name, Role::Actor));
     let mailboxes = play.mailbox_plugin_names().into_iter().map(|name| job(name, Role::Mailbox));
     let results = load_side_by_side(&sandbox, actors.chain(mailboxes).collect(), console);
+    if let Some(error) =
+        results.values().find_map(|result| result.as_ref().err().filter(|error| error.is_of_the_system()))
+    {
+        return Err(PluginsError::System(error.to_string()));
+    }
     let mut problems = Vec::new();
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));

@@ -14,6 +14,7 @@ use crate::limits::{MemoryLimiter, Refused};
 use crate::names::Names;
 use crate::output::{Lines, Unpermitted};
 use crate::store::{MAX_RANDOM_BYTES, hostcall_bytes};
+use crate::system_limits::SystemLimit;
 use crate::turns::BadFrame;
 
 /// Functions shown in a report.
@@ -81,11 +82,20 @@ pub(crate) fn failed_launch(
     } else if error.downcast_ref::<Errno>() == Some(&Errno::NOMEM)
         || error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(Errno::NOMEM.raw_os_error())
     {
-        "the system has no memory, or no memory mappings, for another instance; lower `max_instances` in the \
-         manifest's [play], or raise the sysctl `vm.max_map_count`"
-            .to_owned()
+        let limit =
+            SystemLimit::of_memory_below(u64::MAX).map_or_else(String::new, |limit| format!("; {}", limit.advice()));
+        format!(
+            "the system has no memory, or no memory mappings, for another instance; lower `max_instances` in the \
+             manifest's [play], or raise the sysctl `vm.max_map_count`{limit}"
+        )
     } else {
-        format!("cannot make an instance: {}", cause(error))
+        let system = error.chain().find_map(|cause| {
+            let known = cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+            let code = known.or_else(|| cause.downcast_ref::<Errno>().map(|code| code.raw_os_error()))?;
+            SystemLimit::behind(&io::Error::from_raw_os_error(code), false)
+        });
+        let limit = system.map_or_else(String::new, |limit| format!("; {}", limit.advice()));
+        format!("cannot make an instance: {}{limit}", cause(error))
     };
     Crash { stderr: stderr.tail(), ..Crash::new(CrashReason::Start { message }) }
 }

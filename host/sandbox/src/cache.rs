@@ -18,6 +18,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::sandbox::SandboxError;
+use crate::system_limits::SystemLimit;
 use secret::Secret;
 
 /// The beginning of every entry: what it is, and the version of this layout. The seal follows, then the code.
@@ -142,6 +143,7 @@ impl Cache {
     pub(crate) fn put(&self, key: &Key, code: &[u8]) {
         if let Err(error) = self.write(key, code) {
             let shown = self.path.display();
+            let error = SystemLimit::explained(&error);
             tracing::warn!(target: "playhouse", "cannot keep compiled code in `{shown}`: {error}");
         }
         if let Err(error) = self.prune() {

@@ -19,9 +19,10 @@ use wasmtime::Engine;
 
 use crate::component::{self, LoadError};
 use crate::engine::Purpose;
+use crate::system_limits::SystemLimit;
 
 pub use child::compile_for_parent;
-use child::{Answer, Order, PANICKED, is_about_memory};
+use child::{Answer, Order, PANICKED, is_about_memory, is_about_threads};
 
 /// A thread of the compiler has a stack and a heap of its own; with less than this for each there are fewer of them.
 const BYTES_PER_THREAD: u64 = 32 << 20;
@@ -108,7 +109,10 @@ impl Compiler {
         let cpu_seconds = time.as_secs().saturating_add(1).saturating_mul(threads);
         let parent = u64::from(std::process::id());
         let order = Order { purpose, memory_bytes, cpu_seconds, parent, wasm_bytes: wasm.len() as u64 };
-        let failed = |source| LoadError::NoCompiler { file: file.to_owned(), program: program.to_owned(), source };
+        let failed = |source: io::Error| match SystemLimit::behind(&source, true) {
+            Some(limit) => limited(file, format!("no process or thread for it could be started: {source}"), limit),
+            None => LoadError::NoCompiler { file: file.to_owned(), program: program.to_owned(), source },
+        };
         let mut command = Command::new(program);
         command.args(arguments).env(THREADS, threads.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -141,7 +145,7 @@ impl Compiler {
                 Ok(Ok(Answer::OutOfMemory)) => Err(self.out_of_memory(file)),
                 Err(RecvTimeoutError::Timeout) => Err(self.out_of_time(file)),
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => {
-                    Err(self.ended(file, status.map_err(failed)?, &said))
+                    Err(self.ended(file, status.map_err(failed)?, &said, threads))
                 }
             }
         })
@@ -151,14 +155,27 @@ impl Compiler {
         LoadError::CompileTime { file: file.to_owned(), limit: self.settings.time }
     }
 
+    /// A limit of the system that is tighter than that of the manifest is the one that was met.
     fn out_of_memory(&self, file: &Path) -> LoadError {
+        if let Some(limit) = SystemLimit::of_memory_below(self.settings.memory_bytes) {
+            return limited(file, "the compiler ran out of memory".to_owned(), limit);
+        }
         LoadError::CompileMemory { file: file.to_owned(), limit_bytes: self.settings.memory_bytes }
     }
 
     /// Why it ended without an answer.
-    fn ended(&self, file: &Path, status: ExitStatus, said: &str) -> LoadError {
+    fn ended(&self, file: &Path, status: ExitStatus, said: &str, threads: u64) -> LoadError {
         if status.signal() == Some(Signal::XCPU.as_raw()) {
             return self.out_of_time(file);
+        }
+        if is_about_threads(said) && self.settings.memory_bytes / threads.max(1) >= BYTES_PER_THREAD {
+            // The memory of the manifest is enough for the stacks of all its threads.
+            let limit = SystemLimit::of_memory_below(self.settings.memory_bytes.min(BYTES_PER_THREAD * threads));
+            return limited(
+                file,
+                "the compiler could not start its threads".to_owned(),
+                limit.unwrap_or(SystemLimit::Threads),
+            );
         }
         if is_about_memory(said) {
             return self.out_of_memory(file);
@@ -184,6 +201,11 @@ fn said_threads() -> Option<u64> {
     std::env::var(THREADS).ok()?.parse().ok().filter(|threads| *threads > 0)
 }
 
+/// The error for a compilation that a limit of the system ended.
+fn limited(file: &Path, what: String, limit: SystemLimit) -> LoadError {
+    LoadError::SystemLimit { file: file.to_owned(), what, advice: limit.advice() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +213,7 @@ mod tests {
     #[test]
     fn why_a_compiler_ended_is_told_by_its_status_and_its_last_words() {
         let compiler = Compiler::new(Compilation::default());
-        let ended = |raw, said| compiler.ended(Path::new("a.wasm"), ExitStatus::from_raw(raw), said);
+        let ended = |raw, said| compiler.ended(Path::new("a.wasm"), ExitStatus::from_raw(raw), said, 2);
         let abort = Signal::ABORT.as_raw();
         assert!(matches!(ended(abort, "memory allocation of 64 bytes failed"), LoadError::CompileMemory { .. }));
         assert!(matches!(ended(1 << 8, "unhandled out-of-memory error"), LoadError::CompileMemory { .. }));

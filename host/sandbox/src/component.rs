@@ -168,6 +168,16 @@ pub enum LoadError {
         /// How that process ended.
         message: String,
     },
+    /// A limit of the system keeps the host from compiling it.
+    #[error("cannot compile `{}`: {what}; {advice}", file.display())]
+    SystemLimit {
+        /// The file.
+        file: PathBuf,
+        /// What failed.
+        what: String,
+        /// The limit, its value and the way out.
+        advice: String,
+    },
     /// No process that compiles.
     #[error(
         "cannot compile `{}`: no process of `{}` could be started or spoken to: {source}; this user must be able to run \
@@ -251,6 +261,13 @@ pub enum LoadError {
         /// How it differs from what is there.
         message: String,
     },
+}
+
+impl LoadError {
+    /// Whether a limit of the system is the cause, and not the file or the manifest.
+    pub fn is_of_the_system(&self) -> bool {
+        matches!(self, Self::SystemLimit { .. })
+    }
 }
 
 fn listed(names: &[String]) -> String {

@@ -88,7 +88,7 @@ fn compiled_for(purpose: Purpose) -> Config {
         Purpose::OnDemand { stack_bytes } => {
             let mut config = base(stack_bytes);
             // Without the address space for a pool there is none for slots of 4 GiB either: small memories that move.
-            config.memory_reservation(0).memory_reservation_for_growth(64 << 20).memory_guard_size(64 << 10);
+            config.memory_reservation(0).memory_reservation_for_growth(4 << 20).memory_guard_size(64 << 10);
             config
         }
         Purpose::Look => {

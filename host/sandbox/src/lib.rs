@@ -24,6 +24,7 @@
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
+//! | `system_limits` | limits of the system (`ulimit`), named in errors |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
@@ -56,6 +57,7 @@ mod output;
 mod plugin;
 mod sandbox;
 mod store;
+mod system_limits;
 mod turns;
 
 pub use accounts::Accounts;
@@ -74,3 +76,4 @@ pub use needs::{Access, Missing, Part};
 pub use output::Output;
 pub use plugin::{Compiled, Plugin, PluginInfo};
 pub use sandbox::{Sandbox, SandboxConfig, SandboxError};
+pub use system_limits::SystemLimit;

@@ -44,6 +44,10 @@ pub struct SandboxConfig {
     pub component_bytes: u64,
     /// Bytes of the memories and tables of all incarnations together; a growth beyond them is refused. Default: no bound.
     pub memory_bytes: u64,
+    /// The bound of [`SandboxConfig::memory_bytes`], for errors. Default: `play.limits.memory`.
+    pub memory_key: String,
+    /// The bound of [`SandboxConfig::max_instances`], for errors. Default: `play.max_instances`, in backticks.
+    pub instances_key: String,
     /// Where components are compiled, and what one may cost. Default: here, where only the size of a component bounds it.
     pub compilation: Compilation,
 }
@@ -58,6 +62,8 @@ impl Default for SandboxConfig {
             stack_bytes: engine::WASM_STACK_BYTES,
             component_bytes: COMPONENT_BYTES,
             memory_bytes: u64::MAX,
+            memory_key: "play.limits.memory".to_owned(),
+            instances_key: "`play.max_instances`".to_owned(),
             compilation: Compilation::default(),
         }
     }
@@ -137,6 +143,7 @@ pub(crate) struct Shared {
     max_instances: u32,
     /// Fewer than the manifest would admit, for want of memory mappings.
     capped: bool,
+    instances_key: String,
     instances: AtomicU32,
 }
 
@@ -174,10 +181,11 @@ impl Sandbox {
             turns: config.turns,
             stack_bytes: config.stack_bytes,
             component_bytes: config.component_bytes,
-            memory: Arc::new(MemoryAccount::new("play.limits.memory".to_owned(), config.memory_bytes, None)),
+            memory: Arc::new(MemoryAccount::new(config.memory_key, config.memory_bytes, None)),
             allocation,
             max_instances,
             capped: wanted > most,
+            instances_key: config.instances_key,
             instances: AtomicU32::new(0),
         });
         let weak = Arc::downgrade(&shared);
@@ -249,7 +257,7 @@ fn tick(sandbox: &Weak<Shared>) {
 impl Shared {
     /// How many incarnations may live at a time, and who says so.
     pub(crate) fn bound(&self) -> MaxInstances {
-        let key = if self.capped { "the sysctl `vm.max_map_count`" } else { "`play.max_instances`" };
+        let key = if self.capped { "the sysctl `vm.max_map_count`" } else { &self.instances_key };
         MaxInstances { most: self.max_instances as usize, key: key.to_owned() }
     }
 }

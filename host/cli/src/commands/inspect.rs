@@ -7,12 +7,14 @@ use serde_json::json;
 
 use super::{print, print_json};
 use crate::args;
-use crate::exit::{BAD_INPUT, Exit};
+use crate::exit::{BAD_INPUT, Exit, FAILED};
 use crate::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
-    let found = playhouse_sandbox::inspect(&args.file, crate::plugins::compilation())
-        .map_err(|error| Exit::with(BAD_INPUT, Printable(&with_a_way_out(&error)).to_string()))?;
+    let found = playhouse_sandbox::inspect(&args.file, crate::plugins::compilation()).map_err(|error| {
+        let code = if error.is_of_the_system() { FAILED } else { BAD_INPUT };
+        Exit::with(code, Printable(&with_a_way_out(&error)).to_string())
+    })?;
     if args.json {
         let Inspection { sha256, size_bytes, imports, exports, hooks, keeps_state, obstacle, mailbox_obstacle, .. } =
             &found;

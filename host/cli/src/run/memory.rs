@@ -107,6 +107,20 @@ impl Sources {
         Some(Usage { whose: "the control group", used_bytes: number(used)?.saturating_sub(files), of_bytes })
     }
 
+    /// What is used of the system's limits of this process, `RLIMIT_AS` and `RLIMIT_DATA`.
+    fn limits(&self) -> Vec<Usage> {
+        let (Some(limits), Some(status)) = (self.text("proc/self/limits"), self.text("proc/self/status")) else {
+            return Vec::new();
+        };
+        let usage = |whose, limit, used| {
+            let of_bytes = field(&limits, limit)?.split_whitespace().next()?.parse().ok()?;
+            let used_bytes = field(&status, used)?.split_whitespace().next()?.parse::<u64>().ok()? << 10;
+            Some(Usage { whose, used_bytes, of_bytes })
+        };
+        let address_space = usage("the address space (RLIMIT_AS)", "Max address space", "VmSize:");
+        address_space.into_iter().chain(usage("the data (RLIMIT_DATA)", "Max data size", "VmData:")).collect()
+    }
+
     /// The memory of the machine, or the tightest bound of a control group; none where nothing can be read.
     fn least(&self) -> Option<u64> {
         self.groups().into_iter().chain(self.machine()).map(|usage| usage.of_bytes).min()
@@ -115,7 +129,10 @@ impl Sources {
     /// Of what counts for this mark, what is used most; none where nothing can be read.
     fn most_used(&self, mark: MemoryMark) -> Option<Usage> {
         match mark {
-            MemoryMark::Share(_) => self.groups().into_iter().chain(self.machine()).max_by_key(Usage::thousandths),
+            MemoryMark::Share(_) => {
+                let bounds = self.groups().into_iter().chain(self.limits());
+                bounds.chain(self.machine()).max_by_key(Usage::thousandths)
+            }
             MemoryMark::Size(ByteSize(of_bytes)) => {
                 Some(Usage { whose: "this process", used_bytes: self.process()?, of_bytes })
             }

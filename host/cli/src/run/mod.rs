@@ -20,6 +20,7 @@ mod output;
 mod signals;
 mod summary;
 
+pub(crate) use descriptors::raise as raise_descriptors;
 pub(crate) use memory::guest_memory;
 
 use std::cell::Cell;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, Kernel, Plan, Stage};
-use playhouse_sandbox::Output;
+use playhouse_sandbox::{Output, SystemLimit};
 use tokio::runtime::Runtime;
 
 use crate::args;
@@ -40,6 +41,7 @@ use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
 use crate::plugins::{self, Plugins};
 use crate::printable::{Printable, counted};
+use crate::system_limits;
 use feed::Input;
 use left::Left;
 use memory::Watch;
@@ -49,7 +51,7 @@ use signals::Signals;
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
-    descriptors::raise();
+    descriptors::say();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
@@ -67,7 +69,8 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
             );
         }
     }
-    let runtime = runtime(args.threads, blocking_threads(&play))?;
+    let (blocking, few) = bounded_threads(blocking_threads(&play));
+    let runtime = runtime(args.threads, blocking, few)?;
     // Before there is a socket that a signal could leave behind.
     let signals = runtime.block_on(async { Signals::new() })?;
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
@@ -92,13 +95,44 @@ fn blocking_threads(play: &Play) -> usize {
     of_actors.fold(OWN_BLOCKING_THREADS, usize::saturating_add)
 }
 
+/// Beside `blocking_threads`, what a limit of the system leaves of them, and why.
+fn bounded_threads(wanted: usize) -> (usize, bool) {
+    let few = system_limits::are_few_threads(wanted);
+    let room = system_limits::room();
+    let most = room.as_ref().map_or(wanted, |room| wanted.min(room.blocking_threads));
+    if few {
+        let limit = room.map_or(SystemLimit::Threads, |room| room.limit);
+        tracing::warn!(
+            target: "playhouse",
+            "this play may want up to {wanted} threads for calls that block, and a limit of the system may leave fewer: calls wait for \
+             each other then; {}", limit.advice()
+        );
+    }
+    (most, few)
+}
+
 /// What all actors run on: one runtime, over all cores unless told otherwise.
-fn runtime(threads: Option<u16>, blocking_threads: usize) -> std::io::Result<Runtime> {
+///
+/// Where threads are `few`, some for blocking calls are started here and stay: a call never waits for a thread that cannot be started.
+fn runtime(threads: Option<u16>, blocking_threads: usize, few: bool) -> std::io::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = threads {
         builder.worker_threads(usize::from(threads));
     }
-    builder.max_blocking_threads(blocking_threads).enable_all().build()
+    if few {
+        builder.thread_keep_alive(Duration::MAX);
+    }
+    let runtime = builder.max_blocking_threads(blocking_threads).enable_all().build()?;
+    if few {
+        let gate = Arc::new(std::sync::RwLock::new(()));
+        let closed = gate.write();
+        for _ in 0..system_limits::KEPT_BLOCKING_THREADS {
+            let gate = gate.clone();
+            drop(runtime.spawn_blocking(move || drop(gate.read())));
+        }
+        drop(closed);
+    }
+    Ok(runtime)
 }
 
 /// Input is for actors of the manifest.
@@ -290,7 +324,7 @@ mod tests {
 
     #[test]
     fn actors_run_on_as_many_threads_as_a_person_says_or_as_there_are_cores() {
-        let workers = |threads| runtime(threads, 512).expect("built").metrics().num_workers();
+        let workers = |threads| runtime(threads, 512, true).expect("built").metrics().num_workers();
         assert_eq!([Some(1), Some(3)].map(workers), [1, 3]);
         assert_eq!(workers(None), std::thread::available_parallelism().expect("known").get());
     }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_kernel::{Address, BoxFuture};
-use playhouse_sandbox::{LeftOut, Output};
+use playhouse_sandbox::{LeftOut, Output, SystemLimit};
 use tokio::sync::Notify;
 
 use crate::console::GUEST_TARGET;
@@ -95,7 +95,7 @@ impl Stdout {
             let written = to.write_all(&chunk).and_then(|()| if ending { end(to) } else { Ok(()) });
             if let Err(error) = written.and_then(|()| to.flush()) {
                 let mut pipe = self.lock();
-                pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| error.to_string());
+                pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| SystemLimit::explained(&error));
                 pipe.closed = true;
                 pipe.writing = false;
                 pipe.lost += (chunk.len() + std::mem::take(&mut pipe.waiting).len()) as u64;

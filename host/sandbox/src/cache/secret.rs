@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::not_ours;
 use crate::sandbox::SandboxError;
+use crate::system_limits::SystemLimit;
 
 const BYTES: usize = 32;
 const FILE: &str = "cache-key";
@@ -32,7 +33,7 @@ impl Secret {
             Ok(None)
         };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {
-            return without(&error);
+            return without(&SystemLimit::explained(&error));
         }
         let refuse = |what: &Path, problem: String| {
             let place = what.display().to_string();
@@ -54,7 +55,7 @@ impl Secret {
         let read = match read(&opened) {
             Err(Problem::Missing) => match make(&opened) {
                 Ok(()) => read(&opened),
-                Err(error) => return without(&error),
+                Err(error) => return without(&SystemLimit::explained(&error)),
             },
             read => read,
         };

@@ -155,6 +155,11 @@ pub(super) fn is_about_memory(said: &str) -> bool {
         .any(|words| said.contains(words))
 }
 
+/// Whether the last words of a process are that it could start no thread.
+pub(super) fn is_about_threads(said: &str) -> bool {
+    said.contains("ThreadPoolBuildError")
+}
+
 /// From here on this process has no more than it was given.
 fn confine(order: &Order) -> io::Result<()> {
     #[cfg(target_os = "linux")]

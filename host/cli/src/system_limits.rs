@@ -1,0 +1,223 @@
+//! What the host needs of the system: checked before anything is started, so that a limit that is too low (`ulimit`) is one error that
+//! names it, and neither a panic nor an abort in the middle. Above these needs, limits of memory bound what guests may have.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+
+use playhouse_sandbox::SystemLimit;
+
+use crate::allocator;
+use crate::args::Command;
+use crate::exit::FAILED;
+
+/// Address space and data beside the threads' stacks: of a command that loads plugins, and of one that talks to a host. Nothing can be
+/// done when memory runs out within the host, so these are wide.
+const LOADING: Needs = Needs { address_space: 896 << 20, data: 96 << 20, files: 64, file_bytes: 0, threads: 0 };
+const TALKING: Needs = Needs { address_space: 192 << 20, data: 8 << 20, files: 4, file_bytes: 0, threads: 4 };
+/// A thread's stack.
+const STACK_BYTES: u64 = 2 << 20;
+/// Threads of a run that blocking calls find in any case, when the user may not have many.
+pub(crate) const KEPT_BLOCKING_THREADS: usize = 8;
+/// Console, clock, stdin and stdout; and those that wait for the child that compiles.
+const OWN_THREADS: u64 = 8;
+/// Address space of one instance beside its memory's bytes: its stack, guards, and room to grow.
+const INSTANCE_BYTES: u64 = 6 << 20;
+
+struct Needs {
+    address_space: u64,
+    data: u64,
+    files: u64,
+    /// Size of one file: copies of plugins' initial data are files in memory.
+    file_bytes: u64,
+    threads: u64,
+}
+
+impl Needs {
+    fn of(command: &Command) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
+        // Plugins are loaded by a thread for each core, and the child that compiles has as many; then actors run.
+        let threads = OWN_THREADS + 2 * cores;
+        match command {
+            Command::Run(args) => {
+                let workers = args.threads.map_or(cores, u64::from);
+                Self { threads: threads + workers + KEPT_BLOCKING_THREADS as u64, file_bytes: 1 << 20, ..LOADING }
+            }
+            Command::Check(_) | Command::Inspect(_) => Self { threads, ..LOADING },
+            _ => TALKING,
+        }
+        .with_stacks()
+    }
+
+    fn with_stacks(mut self) -> Self {
+        self.address_space += self.threads * STACK_BYTES;
+        self.data += self.threads * STACK_BYTES;
+        self
+    }
+
+    /// What is missing, and the way out.
+    fn missing(&self) -> Option<String> {
+        let bounds = [
+            (SystemLimit::AddressSpace, self.address_space, "bytes of address space"),
+            (SystemLimit::Data, self.data, "bytes of memory"),
+            (SystemLimit::FileSize, self.file_bytes, "bytes in one file"),
+            (SystemLimit::Files, self.files, "open files, sockets and folders"),
+        ];
+        for (limit, needed, what) in bounds {
+            if limit.get().is_some_and(|most| most < needed) {
+                return Some(format!("the host needs {needed} {what} to start, and {}", limit.advice()));
+            }
+        }
+        let started = start_threads(self.threads);
+        (started < self.threads).then(|| {
+            format!(
+                "the host needs {} threads to start, and the system lets this user have only {started} more: {}",
+                self.threads,
+                SystemLimit::Threads.advice()
+            )
+        })
+    }
+}
+
+/// How many threads of so many can live at a time. Only the system knows: other processes of the user count, and so do control groups.
+fn start_threads(wanted: u64) -> u64 {
+    let waiting: Vec<_> = (0..wanted)
+        .map_while(|_| {
+            let (go, told) = mpsc::channel::<()>();
+            let thread = thread::Builder::new().stack_size(64 << 10).spawn(move || told.recv().is_ok()).ok()?;
+            Some((thread, go))
+        })
+        .collect();
+    let started = waiting.len() as u64;
+    for (thread, go) in waiting {
+        drop(go);
+        let _ = thread.join();
+    }
+    started
+}
+
+/// Whether the process has what this command needs of the system; says what is missing. Before there is a second thread.
+pub(crate) fn are_enough(command: &Command) -> bool {
+    ignore_file_size_signal();
+    end_without_threads();
+    if SystemLimit::AddressSpace.get().is_some() {
+        allocator::save_address_space();
+    }
+    // A host raises its own soft limit of files later.
+    if matches!(command, Command::Run(_) | Command::Check(_) | Command::Inspect(_)) {
+        crate::run::raise_descriptors();
+    }
+    let missing = Needs::of(command).missing();
+    if let Some(missing) = &missing {
+        // There is no console yet, and nobody to tell that stderr is closed.
+        let _ = writeln!(std::io::stderr(), "playhouse: {missing}");
+    }
+    missing.is_none()
+}
+
+/// Writes beyond `RLIMIT_FSIZE` fail then, as those on a full disk do, instead of ending the process.
+#[allow(unsafe_code)]
+fn ignore_file_size_signal() {
+    // SAFETY: the second argument is a constant of the system, no handler that would be called.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// A thread that cannot be started later, as other processes of the user took the rest, ends the process with an error that names
+/// the limit. The libraries that start threads know no way out but a panic.
+fn end_without_threads() {
+    let other = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if !is_about_threads(said) {
+            return other(panic);
+        }
+        let limit = SystemLimit::of_memory_below(LOADING.address_space * 2).unwrap_or(SystemLimit::Threads);
+        let _ = writeln!(std::io::stderr(), "playhouse: the system lets no more threads start: {}", limit.advice());
+        std::process::exit(i32::from(FAILED));
+    }));
+}
+
+/// Whether these are the words of the standard library or of Tokio for a thread that the system refuses.
+fn is_about_threads(said: &str) -> bool {
+    said.starts_with("failed to spawn thread") || said.starts_with("OS can't spawn")
+}
+
+/// Whether a limit of the system may keep a run from having so many threads for blocking calls.
+pub(crate) fn are_few_threads(wanted: usize) -> bool {
+    let enforced = SystemLimit::Threads.get().is_some_and(|most| most < wanted as u64 + PLENTY_OF_THREADS);
+    enforced || room().is_some()
+}
+
+/// Threads that other processes of the user may have.
+const PLENTY_OF_THREADS: u64 = 1024;
+
+/// What the tightest limit of memory leaves to guests.
+pub(crate) struct Room {
+    /// That limit, for errors.
+    pub(crate) limit: SystemLimit,
+    /// Memories and tables of all guests together.
+    pub(crate) memory_bytes: u64,
+    /// Live instances.
+    pub(crate) instances: u32,
+    /// Threads for blocking calls.
+    pub(crate) blocking_threads: usize,
+}
+
+/// The room of guests under a limit of address space or data; none without such a limit.
+pub(crate) fn room() -> Option<Room> {
+    let left = |limit: SystemLimit, own: u64| Some((limit.get()?.saturating_sub(own), limit));
+    let limits = [left(SystemLimit::AddressSpace, LOADING.address_space), left(SystemLimit::Data, LOADING.data)];
+    let (left, limit) = limits.into_iter().flatten().min_by_key(|(left, _)| *left)?;
+    Some(Room::of(left, limit))
+}
+
+impl Room {
+    /// A third is for memories, which move when they grow; a quarter each for what comes with instances, and for the host.
+    fn of(left: u64, limit: SystemLimit) -> Self {
+        let at_most = |count: u64, most: u64| count.clamp(1, most);
+        Self {
+            limit,
+            memory_bytes: left / 3,
+            instances: at_most(left / 4 / INSTANCE_BYTES, u64::from(u32::MAX)) as u32,
+            blocking_threads: KEPT_BLOCKING_THREADS + (left / 16 / STACK_BYTES) as usize,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_have_a_part_of_what_a_limit_of_memory_leaves() {
+        let none = Room::of(0, SystemLimit::Data);
+        assert_eq!((none.memory_bytes, none.instances, none.blocking_threads), (0, 1, 8));
+        let some = Room::of(12 << 30, SystemLimit::Data);
+        assert_eq!((some.memory_bytes, some.instances, some.blocking_threads), (4 << 30, 512, 8 + 384));
+    }
+
+    #[test]
+    fn threads_are_started_together_and_counted() {
+        assert_eq!(start_threads(5), 5);
+    }
+
+    #[test]
+    fn panic_for_want_of_a_thread_is_told_from_others() {
+        assert!(is_about_threads("OS can't spawn worker thread: Resource temporarily unavailable (os error 11)"));
+        let panic = std::panic::catch_unwind(|| {
+            std::thread::Builder::new().stack_size(1 << 60).spawn(|| ()).expect("failed to spawn thread")
+        });
+        let said = *panic.expect_err("nobody has such a stack").downcast::<String>().expect("a text");
+        assert!(is_about_threads(&said), "{said}");
+        assert!(!is_about_threads("index out of bounds"));
+    }
+
+    #[test]
+    fn need_beyond_a_limit_names_the_way_out() {
+        let needs = Needs { files: u64::MAX, ..TALKING };
+        if SystemLimit::Files.get().is_some() {
+            let said = needs.missing().expect("nobody has as many");
+            assert!(said.contains("RLIMIT_NOFILE is ") && said.contains("`ulimit -n`"), "{said}");
+        }
+    }
+}
