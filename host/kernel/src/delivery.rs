@@ -102,7 +102,7 @@ impl World {
                 break;
             }
             let reason = match target.mailbox.overflow() {
-                _ if closed => DeadReason::Stopped,
+                _ if closed => target.closed_because(),
                 // It waited for its whole time and did not get in.
                 Overflow::Block if patience == Patience::No || place.is_some() && *delivered == before => {
                     DeadReason::MailboxFull

@@ -152,7 +152,7 @@ impl Incarnation {
                 },
                 Took::Nothing if behavior.hand().is_attached() => continue,
                 Took::Nothing => return self.passivate(behavior).await,
-                Took::Signal(Signal::Kill) => return End::Stopped,
+                Took::Signal(Signal::Kill) => return self.killed(),
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
             let count = behavior.hand().len();
@@ -176,7 +176,7 @@ impl Incarnation {
                     let rest = behavior.hand().abandon();
                     self.put_back(rest, 0);
                     if killed {
-                        return End::Stopped;
+                        return self.killed();
                     }
                 }
                 Err(broken) => {
@@ -188,8 +188,8 @@ impl Incarnation {
                     return match broken {
                         Broken::Crash(crash) => self.crashed(crash, rest),
                         Broken::Killed => {
-                            self.put_back(rest, 0);
-                            End::Stopped
+                            self.put_back_killed(rest);
+                            self.killed()
                         }
                     };
                 }
@@ -255,7 +255,7 @@ impl Incarnation {
         });
         match asked.await {
             Ok(()) => Ok(()),
-            Err(Broken::Killed) => Err(End::Stopped),
+            Err(Broken::Killed) => Err(self.killed()),
             Err(Broken::Crash(crash)) => {
                 behavior.hand().end_timers();
                 Err(self.crashed(crash, Vec::new()))
@@ -347,6 +347,20 @@ impl Incarnation {
         if !messages.is_empty() {
             self.lane.backlog.lock().put_back(messages.into_iter(), solo);
         }
+    }
+
+    /// Returns messages that were in hand when this was killed. That is no attempt in which they failed, but the letter of
+    /// one that is not handled after all says that there was one.
+    fn put_back_killed(&self, messages: Vec<Message>) {
+        let mut backlog = self.lane.backlog.lock();
+        backlog.cut_off = messages.len();
+        backlog.put_back(messages.into_iter(), 0);
+    }
+
+    /// It was up and was killed: its `shutdown` hook never ran, which is as if it had failed.
+    fn killed(&self) -> End {
+        self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
+        End::Stopped
     }
 
     fn failed_start(&self, broken: Broken) -> End {

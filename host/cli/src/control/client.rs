@@ -13,8 +13,10 @@ use super::protocol::{Refusal, Request, Response, decode_response, encode};
 
 /// How long a host may take to accept a connection, and to say what it knows already.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a host may take to stop or start an actor: it answers after ten seconds at the latest.
+/// How long a host may take to stop an actor: it answers after ten seconds at the latest.
 const SETTLING: Duration = Duration::from_secs(20);
+/// How long `start` waits: the host waits a minute for the outcome.
+const STARTING: Duration = Duration::from_secs(70);
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +100,8 @@ impl Client {
             | Request::DeadLetter { .. }
             | Request::DropLetter { .. }
             | Request::DropLetters { .. } => Some(PATIENCE),
-            Request::Stop { .. } | Request::Start { .. } => Some(SETTLING),
+            Request::Stop { .. } => Some(SETTLING),
+            Request::Start { .. } => Some(STARTING),
             // The host waits for an actor, as long as the manifest or the request says.
             Request::Tell { .. }
             | Request::Ask { .. }

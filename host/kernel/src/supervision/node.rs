@@ -132,6 +132,10 @@ pub(super) struct Entry {
     /// Failures without a stable spell between them.
     pub(super) in_a_row: u32,
     pub(super) restarts: u64,
+    /// An operator ordered the start that is under way; the phase that it began in.
+    pub(super) ordered: Option<Phase>,
+    /// The first instance of the same actor, for every other one.
+    pub(super) first: Option<Node>,
     /// When its children restarted, within the last period.
     pub(super) window: VecDeque<Duration>,
     /// The time that the phase waits for.
@@ -162,6 +166,8 @@ impl Entry {
             up_since: None,
             in_a_row: 0,
             restarts: 0,
+            ordered: None,
+            first: None,
             window: VecDeque::new(),
             timer: None,
         }

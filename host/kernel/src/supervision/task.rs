@@ -5,6 +5,7 @@
 mod failures;
 mod look;
 mod rest;
+mod starts;
 mod verdicts;
 mod watches;
 
@@ -27,10 +28,12 @@ use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
 use crate::message::ActorId;
 use crate::notice::{Change, Watcher};
-use crate::plan::{ActorSpec, Plan, Strategy};
+use crate::plan::{ActorSpec, Plan};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
 use crate::supervision::tree::Tree;
 pub(crate) use look::Seen;
+use starts::OrderedStart;
+pub use starts::{StartError, StartedActor};
 use verdicts::Verdicts;
 use watches::Watches;
 
@@ -40,6 +43,8 @@ pub(crate) enum Command {
     Ended(Node, u64, End),
     Halt(Address, oneshot::Sender<Option<State>>),
     Resume(Address, oneshot::Sender<Option<State>>),
+    /// An operator starts an actor, and waits for the outcome.
+    Start(Address, oneshot::Sender<Result<StartedActor, StartError>>),
     Look(oneshot::Sender<Vec<Seen>>),
     /// An actor looks where another stands.
     State(Address, oneshot::Sender<Option<State>>),
@@ -93,14 +98,14 @@ pub(crate) struct Supervision {
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
-    /// How the kernel looks after the top actors.
-    strategy: Strategy,
     verdicts: Verdicts,
     watches: Watches,
     /// What made the kernel give up, if it did.
     gave_up: Vec<Arc<CrashReport>>,
     /// Nodes that were to sleep, and have messages.
     wanted: Vec<Node>,
+    /// Starts that operators wait for.
+    ordered: Vec<OrderedStart>,
     /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
     pending: Option<Pending>,
 }
@@ -139,11 +144,11 @@ impl Supervision {
             began: Instant::now(),
             commands,
             stage,
-            strategy: plan.supervision.strategy,
             verdicts: Verdicts::default(),
             watches: Watches::default(),
             gave_up: Vec::new(),
             wanted: Vec::new(),
+            ordered: Vec::new(),
             pending: None,
         };
         for spec in &plan.actors {
@@ -217,11 +222,15 @@ impl Supervision {
                 if how != Ended::Exited {
                     self.notice_crash(node, &report.crash.reason);
                 }
+                if how == Ended::FailedStart {
+                    self.fail_ordered_start(node, &report);
+                }
                 self.verdicts.failed(node, report);
                 vec![Event::Ended(node, incarnation, how)]
             }
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
+            Command::Start(address, answer) => self.order_start(address, answer),
             Command::Look(answer) => {
                 let _ = answer.send(self.look());
                 Vec::new()
@@ -279,7 +288,11 @@ impl Supervision {
     fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.lanes.len());
         for lane in &actor.lanes {
-            let node = self.tree.add(parent, node_spec(&actor.spec, dynamic))?;
+            let spec = node_spec(&actor.spec, dynamic);
+            let node = match nodes.first() {
+                None => self.tree.add(parent, spec)?,
+                Some(&first) => self.tree.add_instance(first, spec)?,
+            };
             let (actor, lane) = (actor.clone(), lane.clone());
             let role = Role { node, actor, lane, runs: false, drains: false, passivated: false, refused_at: None };
             if self.roles.len() <= node.index() {
@@ -341,6 +354,7 @@ impl Supervision {
         for action in self.tree.step(self.began.elapsed(), event) {
             over |= self.carry_out(action);
         }
+        self.answer_ordered_starts(over);
         match event {
             Event::Ended(node, _, Ended::Stopped | Ended::Exited) => self.notice_stop(node),
             Event::Halt(node) if self.role_mut(node).is_some_and(|role| std::mem::take(&mut role.passivated)) => {
@@ -388,11 +402,10 @@ impl Supervision {
             Action::Passivated(node) => self.passivated(node),
             Action::Waiting(node) => self.waiting(node),
             Action::Consult { parent, child, incarnation, .. } => self.consult(parent, child, incarnation),
-            Action::RestartIn { node, pause, window } => {
+            Action::RestartIn { node, pause, window, strategy } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
-                let decision =
-                    Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
+                let decision = Decision::Restarts { pause, window, strategy };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
                 let Role { actor, lane, .. } = role;
                 *lane.back_at.lock() = Some(Instant::now() + pause);
@@ -401,6 +414,7 @@ impl Supervision {
                 }
                 self.verdicts.decided(node, decision);
             }
+            Action::StartFailed(node) => self.start_failed(node),
             Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {

@@ -87,6 +87,14 @@ impl Tree {
         Some(node)
     }
 
+    /// Adds one more instance of an actor, right after those that it has.
+    pub fn add_instance(&mut self, first: Node, spec: NodeSpec) -> Option<Node> {
+        let parent = self.nodes.get(first)?.parent?;
+        let node = self.add(parent, spec)?;
+        self.nodes[node].first = Some(first);
+        Some(node)
+    }
+
     /// Replaces what is known of an actor, when its parent asked for it again with other settings: before
     /// [`Event::Adopted`]. A person's word on it stays. False when it is gone.
     pub fn respec(&mut self, node: Node, spec: NodeSpec) -> bool {

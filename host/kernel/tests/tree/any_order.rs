@@ -186,7 +186,7 @@ impl House {
                 }
             }
             Move::Resume(who) => {
-                if let Some(node) = pick(&self.nodes_where(|known| known.halted), who) {
+                if let Some(node) = pick(&self.nodes_where(|known| known.halted || who % 8 == 0), who / 8) {
                     self.step(Event::Resume(node));
                 }
             }

@@ -102,6 +102,14 @@ impl House {
         node
     }
 
+    /// Adds one more instance of an actor.
+    pub fn add_instance(&mut self, name: &str, first: &str, spec: NodeSpec) {
+        let node = self.tree.add_instance(self.node(first), spec).expect("the parent is there");
+        let parent = self.watcher.nodes[&self.node(first)].parent;
+        self.watcher.added(node, parent, spec);
+        self.names.insert(name.to_owned(), node);
+    }
+
     /// Adds a dynamic child and says so.
     pub fn spawn(&mut self, name: &str, spec: NodeSpec) -> Node {
         let node = self.add(name, NodeSpec { dynamic: true, ..spec });
@@ -250,6 +258,7 @@ impl House {
             Action::RestartIn { node, window, .. } => {
                 format!("{}: restart {} of {}", self.name(node), window.restarts, window.intensity)
             }
+            Action::StartFailed(node) => format!("{} did not start", self.name(node)),
             Action::GaveUp { node, child, why } => {
                 let why = match why {
                     WhyGaveUp::TooOften(_) => "too often",

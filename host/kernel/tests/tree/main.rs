@@ -5,9 +5,11 @@
 #![allow(clippy::unchecked_time_subtraction)] // a test that is wrong about time may panic
 
 mod any_order;
+mod boots;
 mod children;
 mod directives;
 mod house;
+mod instances;
 mod rest;
 mod rules;
 mod stops;

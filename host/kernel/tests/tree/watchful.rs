@@ -33,6 +33,8 @@ pub struct Known {
     end: Option<Ended>,
     pub gave_up: bool,
     dismissed: bool,
+    /// A start that an operator ordered failed, or the first one after it was spawned.
+    start_failed: bool,
     /// A directive was to end it, and may have come too late.
     may_have_ended: bool,
     /// When its children's restarts were announced, since its own start.
@@ -106,6 +108,7 @@ impl Watcher {
             end: None,
             gave_up: false,
             dismissed: false,
+            start_failed: false,
             may_have_ended: false,
             restarts: Vec::new(),
             not_before: None,
@@ -234,9 +237,12 @@ impl Watcher {
             }
             Action::Passivated(node) => {
                 let known = self.known(node);
+                known.halted &= !known.start_failed;
                 assert!(!known.alive && !known.halted && !known.retired, "passivated while it runs, or may not");
+                // As before the start that an operator ordered in vain.
+                let start_failed = std::mem::take(&mut known.start_failed);
                 let is_first = known.spec.start == StartKind::OnMessage;
-                assert!(is_first || known.end == Some(Ended::Idle), "passivated after {:?}", known.end);
+                assert!(start_failed || is_first || known.end == Some(Ended::Idle), "passivated after {:?}", known.end);
                 (known.passivated, known.wanted, known.had_its_turn) = (true, false, true);
             }
             Action::Waiting(node) => {
@@ -264,7 +270,12 @@ impl Watcher {
                 self.asked.retain(|(asked, _)| *asked != node);
                 self.forgotten.push(node);
             }
-            Action::RestartIn { node, window, pause } => self.announces(now, node, window, pause),
+            Action::StartFailed(node) => {
+                let known = self.known(node);
+                assert!(!known.alive && (known.gave_up || !known.up), "no start of it failed: {:?}", known.end);
+                (known.start_failed, known.halted, known.licence) = (true, true, true);
+            }
+            Action::RestartIn { node, window, pause, .. } => self.announces(now, node, window, pause),
             Action::GaveUp { node, child, why } => self.gives_up(now, node, child, why),
             Action::Consult { parent, parent_incarnation, child, incarnation } => {
                 assert!(self.may_have_children(parent), "it is asked while it is not up");

@@ -9,7 +9,6 @@ use crate::consult::{ChildFailed, Question};
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
 use crate::kernel::later;
-use crate::plan::Strategy;
 use crate::supervision::events::{Node, WhyGaveUp};
 
 impl Supervision {
@@ -50,11 +49,5 @@ impl Supervision {
     pub(super) fn end_of(&self, node: Node) -> Decision {
         let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
         if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
-    }
-
-    /// The rule of an actor's parent.
-    pub(super) fn strategy_above(&self, address: &Address) -> Strategy {
-        let parent = address.parent().and_then(|parent| self.world.registry.get(&parent));
-        parent.map_or(self.strategy, |parent| parent.spec.supervision.strategy)
     }
 }
