@@ -1,4 +1,4 @@
-//! What several of the tests here need: the workspace, what cargo builds of it, and components that are bad for compilers.
+//! The parts that several tests need: the workspace, its built files, and components that are bad for compilers.
 
 #![allow(clippy::expect_used)]
 

@@ -14,7 +14,7 @@ use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
 
 const ADDRESSES: usize = 1_000_000;
 const WOKEN: usize = 10_000;
-/// What a million addresses are to fit in.
+/// The memory that a million addresses may take.
 const GOAL_BYTES: usize = 2 << 30;
 
 fn main() -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! What is counted of the frames, compiled for the host: 64 messages of 64 bytes, many times over.
+//! The counted work of the frames, compiled for the host: 64 messages of 64 bytes, many times over.
 
 // The macros name the counted functions for the linker, which counts as unsafe code.
 #![allow(missing_docs, unsafe_code)]

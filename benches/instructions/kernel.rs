@@ -1,4 +1,4 @@
-//! What is counted of the kernel. `per_N`: the counted work is done N times, and the table has the count of one.
+//! The counted work of the kernel. `per_N`: the counted work is done N times, and the table has the count of one.
 
 // The macros name the counted functions for the linker, which counts as unsafe code.
 #![allow(missing_docs, unsafe_code)]
@@ -41,7 +41,7 @@ fn push(scene: Scene) -> Scene {
     scene.push(1024)
 }
 
-// What waits, by an actor that starts; its start is a small part of it.
+// The messages that wait for an actor that starts; its start is a small part of the count.
 #[library_benchmark]
 #[bench::per_1024(Scene::stopped_sink().push(1024))]
 fn take(scene: Scene) -> Scene {

@@ -1,4 +1,4 @@
-//! What a mailbox is made of: the kernel's log of bytes beside a queue of envelopes with a vector for each body. Both take
+//! Two storages of a mailbox: the kernel's log of bytes beside a queue of envelopes with a vector for each body. Both take
 //! messages as a commit has them, a slice each, and give them out as a component gets them, flat.
 //!
 //! `cargo run --profile bench --package playhouse-benches --example mailbox`

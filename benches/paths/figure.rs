@@ -1,4 +1,4 @@
-//! What one run of one workload measured: wall and CPU time, times of single requests, memory.
+//! The figures of one run of one workload: wall and CPU time, times of single requests, memory.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::body;
 
-/// What is measured. Of all of them less is better, but of `Units`.
+/// The measured quantities. Less is better for all of them but `Units`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Metric {
     /// Wall-clock nanoseconds for each unit of work.
@@ -90,7 +90,7 @@ impl Clock {
         Self { wall: Instant::now(), cpu: cpu_time() }
     }
 
-    /// What each of `units` took since.
+    /// The figures for each of `units` since the start.
     pub(crate) fn figures(&self, units: u64) -> Figures {
         let (wall, cpu) = (self.wall.elapsed(), cpu_time().saturating_sub(self.cpu));
         let each = |time: Duration| time.as_nanos() as f64 / units.max(1) as f64;
@@ -112,7 +112,7 @@ pub(crate) fn rss_bytes() -> Result<f64> {
     Ok(pages.context("/proc/self/statm has no second number")? * rustix::param::page_size() as f64)
 }
 
-/// What came of data bodies, `count` of each sender, as the actor that counted them says it.
+/// The result of data bodies, `count` of each sender, as the counting actor reports it.
 pub(crate) fn check_sum(answer: &[u8], senders: u64, count: u64, bytes: usize) -> Result<()> {
     // The numbers from 0 to `count - 1`, each one byte up, and as often what all bodies share.
     let numbers = (u128::from(count) * u128::from(count.saturating_sub(1)) / 2) << 8;

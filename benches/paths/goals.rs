@@ -1,4 +1,4 @@
-//! What is to be reached, as ratios within one run. Printed, never a reason to fail: a busy machine is no bug.
+//! The goals, as ratios within one run. Printed, never a reason to fail: a busy machine is no bug.
 
 use crate::figure::Metric;
 use crate::report::{Report, amount};

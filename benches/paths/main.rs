@@ -1,7 +1,7 @@
 //! Times the hot paths: Playhouse beside native actor libraries and raw wasmtime, interleaved, five rounds.
 //!
 //! Each run of one workload by one subject is a process of its own, so that nobody finds another's heap, threads or page
-//! tables. What is timed is checked: counts and sums of what arrived. An error ends the whole run.
+//! tables. Results are checked: counts and sums of what arrived. An error ends the whole run.
 //!
 //! | file | what lives there |
 //! |---|---|

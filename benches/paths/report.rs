@@ -67,7 +67,7 @@ impl Report {
         medians.min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
-    /// What another takes by what Playhouse takes: above one, Playhouse is better.
+    /// The other's figure divided by Playhouse's: above one, Playhouse is better.
     fn ratio(&self, workload: &str, metric: Metric, theirs: f64) -> Option<f64> {
         Some(theirs / self.median(workload, Subject::Playhouse, metric)?)
     }

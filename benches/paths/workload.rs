@@ -10,7 +10,7 @@ use crate::native::kameo::Kameo;
 use crate::native::ractor::Ractor;
 use crate::{native, playhouse, raw};
 
-/// Who is timed.
+/// The libraries that are timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     /// Sandboxed guests; plain defaults.
@@ -64,7 +64,7 @@ impl FromStr for Subject {
     }
 }
 
-/// What is timed. `acked`: at most 256 bodies in flight, the receiver acknowledges half of them at a time.
+/// The workloads. `acked`: at most 256 bodies in flight, the receiver acknowledges half of them at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Work {
     /// One actor sends to one.
@@ -99,7 +99,7 @@ pub(crate) struct Workload {
     pub(crate) units: u64,
     /// Units of work in a quick run, for correctness only.
     pub(crate) quick: u64,
-    /// What a unit is.
+    /// The unit of work.
     pub(crate) unit: &'static str,
 }
 
@@ -149,7 +149,7 @@ pub(crate) static WORKLOADS: &[Workload] = &[
 ];
 
 impl Workload {
-    /// Who can be timed at this.
+    /// The libraries that can run this workload.
     pub(crate) fn subjects(&self) -> &'static [Subject] {
         use Subject::{Actix, ActixTwo, Kameo, Playhouse, PlayhouseUnbatched, Ractor, RawWasmtime};
         match self.work {

@@ -1,4 +1,4 @@
-//! What a mailbox's policy costs: the same messages to the same native actor, through a mailbox without a policy, with one in
+//! The cost of a mailbox's policy: the same messages to the same native actor, through a mailbox without a policy, with one in
 //! plain Rust, and with the component `plugins/priority`. The bodies have 64 bytes and ten priorities.
 //!
 //! `cargo xtask build-guests`, then `cargo run --profile bench --package playhouse-benches --example policies`

@@ -64,7 +64,7 @@ fn load(wasm: &[u8]) {
 fn made_up(bytes: &[u8]) -> arbitrary::Result<Vec<u8>> {
     let mut bytes = Unstructured::new(bytes);
     let mut config = wasm_smith::Config::arbitrary(&mut bytes)?;
-    // What takes long to compile is no rule of ours: a few functions of each kind are enough.
+    // Compile time is not tested here: a few functions of each kind are enough.
     config.max_funcs = 10;
     config.max_components = 3;
     config.max_modules = 3;

@@ -13,7 +13,7 @@ pub fn frames(bytes: &[u8]) {
         assert!(words * OP_BYTES <= bytes.len());
         let outcomes = ops.iter().map(|op| u64::from(op.outcomes())).sum::<u64>();
         assert_eq!(Outbound::open(bytes).map(|frame| u64::from(frame.outcomes())), Ok(outcomes));
-        // What is true, and too much to say again, is not said again.
+        // Facts that other rules check already are not checked again.
         if outcomes <= 1 << 20 {
             say_again(bytes, &ops);
         }

@@ -1,4 +1,4 @@
-//! What must hold for any bytes that come from outside, as one function for each door. A function panics when its rule
+//! Rules for any bytes that come from outside, one function for each input. A function panics when its rule
 //! is broken. `cargo xtask fuzz` feeds them what a fuzzer makes up; `tests/corpus.rs` what is kept in `corpus`.
 //!
 //! | function | the door |

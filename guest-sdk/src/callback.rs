@@ -1,4 +1,4 @@
-//! What came of each message: the trait to implement, and what it is told.
+//! Outcomes of messages: the trait to implement, and the reports that it gets.
 
 use crate::{Actor, Context, Failure, Result};
 
@@ -61,7 +61,7 @@ pub struct TaskDone {
     pub id: String,
     /// Which attempt at it this was, from 1.
     pub attempt: u32,
-    /// What came of it.
+    /// The message's outcome.
     pub ended: Ended,
     /// It is a dead letter now. Otherwise, when it failed, it is handled again.
     pub dead_letter: bool,
@@ -74,7 +74,7 @@ impl TaskDone {
     }
 }
 
-/// What came of an attempt at a message.
+/// The outcome of an attempt at a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     /// It was handled, without a reply, or with one that nobody waited for.

@@ -1,6 +1,6 @@
-//! What an actor says and hears about others while it runs: the options of a spawn, and where an actor stands.
+//! Other actors as an actor sees them while it runs: the options of a spawn, and an actor's state.
 
-/// What a spawned child gets beside the defaults that the manifest's `[[plugin]]` has for it.
+/// The options of a spawned child, beside the defaults in the manifest's `[[plugin]]`.
 ///
 /// ```
 /// # use playhouse_sdk::{Context, Result, SpawnOptions};

@@ -16,7 +16,7 @@ pub trait Exported: Actor {
     fn slot() -> &'static LocalKey<Slot<Self>>;
 }
 
-/// What an actor of this type says about itself in its component's custom section `playhouse-actor`: whether it keeps something
+/// The facts about an actor type in its component's custom section `playhouse-actor`: whether it keeps something
 /// between messages. `playhouse check` warns when one that does runs in several instances.
 pub const fn facts<A>() -> [u8; 10] {
     if size_of::<A>() == 0 { *b"state=none" } else { *b"state=some" }
@@ -318,7 +318,7 @@ mod wasm {
         kernel::panicked(&report);
     }
 
-    /// What an actor's context talks to.
+    /// The kernel that an actor's context talks to.
     pub(crate) struct Door;
 
     impl Kernel for Door {

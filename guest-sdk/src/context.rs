@@ -1,4 +1,4 @@
-//! What an actor can ask of its kernel. The kernel itself is behind `kernel.rs`.
+//! An actor's calls to its kernel. The kernel itself is behind `kernel.rs`.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Display;
@@ -338,7 +338,8 @@ impl Context {
     }
 
     /// Tells `to` again and again, each time after one period (at least a millisecond), until it is cancelled or this run of
-    /// the actor ends. A period that was missed is not made up for.
+    /// the actor ends. A period that was missed is not made up for: while one message of the timer waits in the mailbox of `to`, there
+    /// is no other.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result};
@@ -409,7 +410,7 @@ pub struct Flow {
     pub hops: u32,
 }
 
-/// What the envelope of a message says.
+/// The envelope of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// 32 hexadecimal digits; the same when the message is delivered again.

@@ -57,7 +57,7 @@ pub trait Gate: Actor {
     fn decide_to_start(ctx: &mut Context) -> Decision;
 }
 
-/// What a gate says.
+/// The gate's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// The actor starts: the same instance goes on with `init`.

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::{AskError, Envelope, Flow, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
 
-/// What a context talks to. A component has one kernel, which the compiler knows: what its actor never asks for is not
+/// The kernel that a context talks to. A component has one kernel, which the compiler knows: what its actor never asks for is not
 /// even imported, and each import makes every start of an instance dearer.
 #[cfg(target_family = "wasm")]
 pub(crate) type Handle = crate::component::Door;
-/// What a context talks to.
+/// The kernel that a context talks to.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) type Handle = Box<dyn Kernel>;
 
-/// What the WIT interface `kernel` offers, in Rust's types. Methods take `&self`: a context hands out borrowed text
+/// The WIT interface `kernel` in Rust's types. Methods take `&self`: a context hands out borrowed text
 /// (its address) that an author passes straight to the next call.
 pub(crate) trait Kernel {
     fn address(&self) -> String;

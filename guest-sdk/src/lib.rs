@@ -1,4 +1,4 @@
-//! What the author of a Playhouse actor writes against: a struct, one handler, one line to export it.
+//! The library for authors of Playhouse actors: a struct, one handler, one line to export it.
 //!
 //! ```
 //! use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
@@ -81,7 +81,7 @@ pub use message::Message;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 pub use watcher::{Change, Notice, WatchId, Watcher};
 
-/// What handlers and hooks return: any error will do, so `?` just works.
+/// The result of handlers and hooks: any error will do, so `?` works.
 ///
 /// ```
 /// fn quantity(text: &str) -> playhouse_sdk::Result<u32> {

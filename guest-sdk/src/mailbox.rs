@@ -85,7 +85,7 @@ pub trait Mailbox: Default + 'static {
     fn size(&self) -> usize;
 }
 
-/// What a run is made for.
+/// The mailbox that a run is made for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
@@ -113,7 +113,7 @@ impl Settings {
     }
 }
 
-/// What happens to a message that finds the mailbox full, unless the manifest's `overflow` says.
+/// The rule for a message that finds the mailbox full; the manifest's `overflow` goes before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
     /// The sender waits, up to the mailbox's `timeout`.
@@ -127,7 +127,7 @@ pub enum WhenFull {
     Choose,
 }
 
-/// What a mailbox plugin wants to see and to decide.
+/// The parts of a message that a mailbox plugin sees, and the decisions that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rules {
     /// See there.
@@ -208,7 +208,7 @@ impl Arrival<'_> {
         self.sender == u64::MAX
     }
 
-    /// What it takes of the mailbox's room: what [`Excess::goes`] is told.
+    /// The room that the message takes in the mailbox, as counted by [`Excess::goes`].
     pub fn size(&self) -> u64 {
         u64::from(self.bytes) + 64
     }

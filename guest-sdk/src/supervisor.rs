@@ -41,7 +41,7 @@ pub trait Supervisor: Actor {
     fn child_failed(&mut self, failure: ChildFailed, ctx: &mut Context) -> Directive;
 }
 
-/// What is to be done about a child that failed.
+/// The parent's decision about a child that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Directive {
     /// It starts again, whatever its restart kind. This counts as a restart, and the strategy applies.
@@ -50,7 +50,7 @@ pub enum Directive {
     Stop,
     /// This actor fails because of it, as if it had given up: its own parent decides.
     Escalate,
-    /// What happens without a word: what the manifest says.
+    /// The rule of the manifest applies.
     #[default]
     Default,
 }

@@ -54,7 +54,7 @@ pub struct Stage<A> {
 }
 
 impl<A: Actor> Stage<A> {
-    /// What to arrange before the start. The actor's address is `/actor` unless told otherwise.
+    /// The settings before the start. The actor's address is `/actor` unless told otherwise.
     pub fn setup() -> Setup<A> {
         Setup { kernel: FakeKernel::new(), callback: None, attempts: 3 }
     }
@@ -297,7 +297,7 @@ impl<A: Actor> Stage<A> {
     }
 }
 
-/// What to arrange before the start of an actor.
+/// The settings before the start of an actor.
 ///
 /// ```
 /// # use playhouse_sdk::{Actor, AskError, Context, Message, Result, SendError, testing::Stage};
@@ -345,7 +345,7 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// Who answers when the actor asks this absolute address. An ask to any other finds nobody.
+    /// The function that answers when the actor asks this absolute address. An ask to another address finds no actor.
     pub fn answer(mut self, to: &str, answer: impl FnMut(&[u8]) -> Result<Vec<u8>, AskError> + 'static) -> Self {
         self.kernel.answers.get_mut().insert(to.to_owned(), Box::new(answer));
         self
@@ -401,7 +401,7 @@ impl<A: Actor> Setup<A> {
     }
 
     /// Starts the actor if its gate says so; otherwise returns what the gate says, with the setup, for the next time it is asked.
-    /// What the gate sends is in [`Stage::sent`], before what `init` sends.
+    /// The gate's messages are in [`Stage::sent`], before those of `init`.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, testing::Stage};

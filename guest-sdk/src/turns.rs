@@ -17,7 +17,7 @@ use crate::{
 /// A frame that has grown to this is returned, even if messages are left: the host has them and gives them again.
 const FULL_BYTES: usize = 1 << 20;
 
-/// What the host offers beside [`Kernel`] while a batch is in hand. `message` is an index in the batch.
+/// The host's calls beside [`Kernel`] during a batch. `message` is an index in the batch.
 pub(crate) trait Host: Kernel {
     fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError>;
     /// The route to the actor itself, for timers.
@@ -45,7 +45,7 @@ pub(crate) struct Route {
 pub(crate) struct Turns<H> {
     host: H,
     in_hand: RefCell<Option<InHand>>,
-    /// What came of the batch so far.
+    /// The outcomes of the batch so far.
     out: RefCell<Encoder>,
     routes: RefCell<Routes>,
     /// Bytes that were handed over and that the host has not committed, since `handle` was called.
@@ -59,7 +59,7 @@ pub(crate) struct Turns<H> {
     timers: Timers,
 }
 
-/// What is known of this run's timers: enough to number them, and to know that there is room without asking.
+/// The numbers of this run's timers, and the room for more, so that a timer needs no call to the host.
 struct Timers {
     last: Cell<u64>,
     /// At least so many more may be set.

@@ -58,11 +58,11 @@ pub struct Notice {
     pub address: String,
     /// The latest run of it; 0 when there was none.
     pub incarnation: u64,
-    /// What became of it.
+    /// The end of the watched actor.
     pub change: Change,
 }
 
-/// What became of an actor; of each of its instances, if it has several.
+/// The end of a watched actor; an actor with several instances has one for each instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// It is up: for the first time, after a failure, or after a stop.

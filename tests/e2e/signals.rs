@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 
 use crate::stage::{Host, actors, folder};
@@ -47,4 +49,19 @@ fn a_second_ctrl_c_stops_at_once() {
     let ended = host.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
     assert!(ended.stderr.contains("1 dead letter"), "what was in hand is not lost silently: {}", ended.stderr);
+}
+
+#[test]
+fn host_that_was_stopped_crashes_no_actor() {
+    let limit = Duration::from_secs(5);
+    let manifest = actors(&[("/flaky", "flaky")]) + "[actor.limits]\ntimeout = \"5s\"\n";
+    let mut host = Host::start(folder(&manifest), &["--tell", "/flaky=!sleep"]);
+    host.actor_when("/flaky", |flaky| flaky["state"] == "running");
+    host.signal(Signal::STOP);
+    // What passes meanwhile is more than the actor has.
+    std::thread::sleep(limit);
+    let continued = Instant::now();
+    host.signal(Signal::CONT);
+    host.wait_for("did not finish within 5s");
+    assert!(continued.elapsed() > limit / 5, "it had the rest of its time: {:?}", continued.elapsed());
 }

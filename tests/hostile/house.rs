@@ -12,8 +12,9 @@ use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, DeadLetterSpec,
     Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SupervisionSpec, Template,
 };
-use playhouse_sandbox::{Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
 use playhouse_tests::{built, cargo, root};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::template;
@@ -29,7 +30,11 @@ const ACTS: usize = 6;
 const MOST_GROWTH_KB: u64 = 8 << 10;
 /// The heap keeps some of what it had, up to a point. What leaks grows between any two looks.
 const LOOKS: usize = 4;
+/// How far memory may lie above where it was before the acts, at any time.
+const MOST_ABOVE_IDLE_KB: u64 = 64 << 10;
 const MEMORY_BYTES: u64 = 16 << 20;
+/// Names in the large folder.
+const LARGE: u32 = 10_000;
 
 fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
@@ -64,9 +69,26 @@ fn hostile() -> Plugin {
     BUILT.clone()
 }
 
+/// Folders for guests that misuse them: `/shared` with a FIFO and a folder with many names, and `/mine`, which may grow by a
+/// mebibyte.
+fn folders(top: &Path) -> Grants {
+    let (shared, mine) = (top.join("shared"), top.join("mine"));
+    std::fs::create_dir_all(shared.join("large")).unwrap();
+    std::fs::create_dir_all(&mine).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(shared.join("fifo")).status().unwrap().success());
+    for n in 0..LARGE {
+        std::fs::write(shared.join(format!("large/{n:0200}")), "").unwrap();
+    }
+    let mine = Folder::open(&mine, "/mine", true).unwrap().growing_by(1 << 20);
+    Grants { dirs: vec![Folder::open(&shared, "/shared", true).unwrap(), mine], ..Grants::default() }
+}
+
 /// A hostile guest with its limits.
 pub struct Guest {
     plugin: Plugin,
+    grants: Grants,
+    /// Where its folders are.
+    top: Option<TempDir>,
     config: Config,
     cpu: Duration,
     timeout: Duration,
@@ -102,7 +124,17 @@ enum Provoked {
 impl Guest {
     /// Its limits are such that it crosses the one that it is about, however busy this machine is.
     fn new(plugin: Plugin, config: Config) -> Self {
-        Self { plugin, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE }
+        let grants = Grants::default();
+        Self { plugin, grants, top: None, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE }
+    }
+
+    pub fn with_folders(mut self, granted: bool) -> Self {
+        if granted {
+            let top = tempfile::tempdir().unwrap();
+            self.grants = folders(top.path());
+            self.top = Some(top);
+        }
+        self
     }
 
     pub fn cpu_ms(mut self, ms: u64) -> Self {
@@ -232,6 +264,7 @@ impl House {
     /// The guest acts, and the neighbour goes on answering.
     async fn act(&mut self, provoked: Provoked) -> Option<Ending> {
         self.began = Instant::now();
+        let idle_kb = rss_kb();
         let over = Arc::new(AtomicBool::new(false));
         let answers = tokio::spawn(answers(self.kernel.clone(), over.clone()));
         let messages = match provoked {
@@ -263,7 +296,8 @@ impl House {
             }
         };
         over.store(true, Relaxed);
-        answers.await.expect("the neighbour answered in time");
+        let most_kb = answers.await.expect("the neighbour answered in time");
+        assert!(most_kb <= idle_kb + MOST_ABOVE_IDLE_KB, "{most_kb} KiB of memory, and {idle_kb} KiB before");
         ending
     }
 
@@ -298,8 +332,12 @@ impl House {
 }
 
 /// Asks the neighbour again and again. The time in which this process got no CPU is not its fault.
-async fn answers(kernel: Kernel, over: Arc<AtomicBool>) {
+///
+/// Returns how much memory the process had at most meanwhile.
+async fn answers(kernel: Kernel, over: Arc<AtomicBool>) -> u64 {
+    let mut most_kb = 0;
     loop {
+        most_kb = most_kb.max(rss_kb());
         let (began, late) = (Instant::now(), lateness());
         let answer = kernel.ask(&address("/neighbour"), b"alive", PATIENCE).await;
         assert_eq!(answer.as_deref(), Ok(&b"alive"[..]));
@@ -309,7 +347,7 @@ async fn answers(kernel: Kernel, over: Arc<AtomicBool>) {
             assert!(took <= allowed, "the neighbour took {took:?}, and {allowed:?} are allowed");
         }
         if over.load(Relaxed) {
-            return;
+            return most_kb;
         }
         tokio::task::yield_now().await;
     }
@@ -367,7 +405,8 @@ impl Template for Acts {
         let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: guest.cpu, resources: 100, ..Limits::default() };
         let mut whole = guest.config.clone();
         whole.extend(config);
-        let launcher = guest.plugin.launcher(limits.within(&within), whole, self.output.clone());
+        let launcher =
+            guest.plugin.launcher_with(guest.grants.clone(), limits.within(&within), whole, self.output.clone());
         let mut spec = ActorSpec::new(at.clone(), launcher);
         spec.restart.attempts = 1;
         spec.sends_to = vec![address("/neighbour"), address("/silent"), at];

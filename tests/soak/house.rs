@@ -42,7 +42,7 @@ impl House {
         Ok(Self { flaky: load("flaky")?, team: load("team")?, worker: load("worker")?, sandbox })
     }
 
-    /// Who crashes at once: as many as this machine admits.
+    /// The number of actors that crash at once, as many as this machine admits.
     pub(crate) fn crowd(&self) -> Vec<Address> {
         let parents = PARENTS.min(self.sandbox.max_instances() as usize / (BELOW + 1));
         (0..parents * BELOW).map(|n| address(&format!("/p{}/c{}", n / BELOW, n % BELOW))).collect()
@@ -84,7 +84,7 @@ impl House {
 }
 
 fn actor(at: &Address, plugin: &Plugin) -> ActorSpec {
-    // What is to crash for want of memory does so at once.
+    // An actor that is to run out of memory does so at once.
     let limits = Limits { memory_bytes: 4 << 20, ..Limits::default() };
     ActorSpec::new(at.clone(), plugin.launcher(limits, Config::new(), Arc::new(Silent)))
 }
@@ -162,7 +162,7 @@ impl Template for Workers {
     }
 }
 
-/// What the guests print is not looked at.
+/// The output of guests is not looked at.
 struct Silent;
 
 impl Output for Silent {

@@ -1,5 +1,5 @@
 //! `cargo xtask counts`: how many instructions the hot paths take, counted by callgrind, beside the table that is
-//! checked in. What is counted lives in `benches/instructions`.
+//! checked in. The counted code lives in `benches/instructions`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -87,7 +87,7 @@ fn runner_version() -> Result<String, String> {
 /// Runs everything that is counted.
 fn count() -> Result<Counts, String> {
     let home = target_dir().join("counts").join("callgrind");
-    // What an earlier run left there would be counted again.
+    // Files of an earlier run would be counted again.
     if home.exists() {
         std::fs::remove_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
     }
@@ -119,7 +119,7 @@ fn count_sandboxed(home: &Path) -> Done {
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut counted = Command::new(target_dir().join("debug").join("counted-sandbox"));
         counted.arg("count").arg(folder.join("callgrind.out")).args([work, times]);
-        // What is compiled under valgrind fits its processor, which is another than the real one.
+        // Code compiled under valgrind fits valgrind's processor, which differs from the real one.
         counted.arg(root().join("plugins")).arg(target_dir().join("counts").join("compiled"));
         run(counted.env_remove("RUST_BACKTRACE"))?;
     }

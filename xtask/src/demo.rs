@@ -89,7 +89,7 @@ fn text_without_marked(input: &str) -> String {
     input.lines().filter(|line| !line.contains(MARK)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// What the play must print: `count<TAB>word`, most frequent first, ties by word.
+/// The play's expected output: `count<TAB>word`, most frequent first, ties by word.
 fn count(text: &str) -> String {
     let mut counts = BTreeMap::new();
     for word in text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()) {

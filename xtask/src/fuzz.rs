@@ -24,7 +24,7 @@ pub(crate) fn run_targets(arguments: &[&str]) -> Done {
         // The stable compiler has no sanitizers. They look for what only unsafe code does, and ours is denied; what a rule
         // finds needs none.
         fuzz.args(["--sanitizer", "none", "--target-dir"]).arg(target_dir().join("fuzz")).arg(target);
-        // What it finds goes to the first folder; the second one, which is checked in, is only read.
+        // New inputs go to the first folder; the second one, which is checked in, is only read.
         fuzz.arg(&found).arg(root().join("fuzz").join("corpus").join(target));
         fuzz.args(["--".to_owned(), format!("-max_total_time={seconds}"), format!("-timeout={TIMEOUT_SECONDS}")]);
         fuzz.args([format!("-rss_limit_mb={MEMORY_MIB}"), "-print_final_stats=1".to_owned()]);

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a step says when it cannot go on.
+/// The result of a step; the error is what it prints.
 type Done = Result<(), String>;
 
 /// A quick run is built as the tests are, and with them: it is for correctness only.

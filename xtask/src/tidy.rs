@@ -40,7 +40,7 @@ fn paths_that_documents_name_exist() {
     for (file, document) in documents() {
         for text in quoted(&document) {
             let is_path = tops.iter().any(|top| text.starts_with(top)) && !text.contains(['*', ' ', '<', '{']);
-            // What a build drops there is not there in a fresh clone.
+            // Files that a build drops there are absent in a fresh clone.
             if is_path && Path::new(text).extension().is_none_or(|e| e != "wasm") && !root().join(text).exists() {
                 missing.push(format!("{}: `{text}`", file.display()));
             }

@@ -1,4 +1,4 @@
-//! What bodies hold and how they are summed. One file for guests and native actors, so that all do the same work.
+//! The content of bodies and their sum. One file for guests and native actors, so that all do the same work.
 //!
 //! A data body is whole words of eight bytes. The first is its number, shifted up by a byte of zeros, which tells it
 //! from an order; the others are the same in all bodies of one length.

@@ -39,7 +39,7 @@ enum Role {
 struct Driver {
     role: Role,
     to: Vec<String>,
-    /// Who is next in `to`.
+    /// The next receiver in `to`.
     next: usize,
     ack: Option<String>,
     bell: Option<String>,
@@ -50,7 +50,7 @@ struct Driver {
     branch: Branch,
 }
 
-/// What is left of an order to send.
+/// The rest of an order to send.
 #[derive(Default)]
 struct Source {
     body: Vec<u8>,

@@ -7,7 +7,7 @@ const CHILDREN: u64 = 10;
 /// Who has more leaves below it than its own children, and at most so many, has one child after the other, so that not all
 /// are alive at a time: a host admits only so many instances.
 const MOST_IN_SEQUENCE: u64 = 1000;
-/// What children are made from.
+/// The plugin of the children.
 const PLUGIN: &str = "bench-driver";
 
 /// One actor of the tree.

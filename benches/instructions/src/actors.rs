@@ -119,7 +119,7 @@ pub(crate) fn relay(at: &str, to: &str) -> ActorSpec {
     })
 }
 
-/// What a guest returns for a batch of which it sends each message to its first route.
+/// The frame of a guest that sends each message of its batch to its first route.
 pub fn frame_of_tells(messages: usize) -> Vec<u8> {
     let mut encoder = Encoder::new();
     for _ in 0..messages {

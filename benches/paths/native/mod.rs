@@ -1,4 +1,4 @@
-//! The workloads in native libraries, written once. What a library must offer for that is [`Peer`].
+//! The workloads in native libraries, written once. A library implements [`Peer`].
 //!
 //! All of them run the same [`Worker`], with mailboxes that never make a sender wait, which is the fastest that each of
 //! them has: the sender's handler needs no await, and `acked` workloads bound what is in flight by themselves.

@@ -63,7 +63,7 @@ impl Peer for Ractor {
 
     #[inline]
     fn tell(&self, msg: Msg<Self>) {
-        // Who is gone is not told; sums at the end say whether anybody missed it.
+        // An actor that is gone gets no message; sums at the end show whether a message was lost.
         let _ = self.0.send_message(Mail::Told(msg));
     }
 

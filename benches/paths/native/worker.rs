@@ -1,4 +1,4 @@
-//! What a bench actor does in every native library; the twin of the guest in `benches/driver`.
+//! A bench actor for every native library; the twin of the guest in `benches/driver`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::body::{self, WINDOW, per_turn};
 /// Children of each actor of a skynet.
 const CHILDREN: u64 = 10;
 
-/// What actors tell each other. What is rare is boxed: the size of all of them is that of a body.
+/// The messages of the actors. Rare ones are boxed: each has the size of a body.
 pub(crate) enum Msg<P> {
     /// Data, owned: allocated by who makes it, moved to who sums it.
     Body(Vec<u8>),
@@ -22,7 +22,7 @@ pub(crate) enum Msg<P> {
     Ack,
     /// Forgets what came, and rings when so many have.
     Want(u64, Arc<Notify>),
-    /// Whom to send to, and whom to acknowledge to.
+    /// The receivers of bodies, and the receiver of acknowledgements.
     Link(Box<(Vec<P>, Option<P>)>),
     /// Has children.
     Grow(Box<Branch<P>>),
@@ -39,7 +39,7 @@ pub(crate) struct Branch<P> {
     pub(crate) parent: Option<P>,
 }
 
-/// What a body is to an actor.
+/// The use of a body to an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Counted and summed.
@@ -67,7 +67,7 @@ pub(crate) struct Worker<P> {
     want: u64,
     count: u64,
     sum: u64,
-    /// What is left of an order to send.
+    /// The rest of an order to send.
     template: Vec<u8>,
     number: u64,
     left: u64,

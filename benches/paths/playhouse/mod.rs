@@ -125,7 +125,7 @@ fn address(text: &str) -> Address {
     Address::parse(text).expect("benches use good addresses")
 }
 
-/// What guests spawn: themselves, and who is spawned may send to its parent.
+/// The spawned actors: the guest's own plugin, which may send to its parent.
 struct Child(Plugin);
 
 impl Template for Child {
@@ -142,7 +142,7 @@ impl Template for Child {
     }
 }
 
-/// What the guests print is not what is measured.
+/// The output of guests is not measured.
 struct Silent;
 
 impl Output for Silent {

@@ -69,7 +69,7 @@ pub enum FrameError {
         /// The message that it states.
         message: u32,
     },
-    /// What follows a header is not as long as its kind needs.
+    /// The bytes after a header are fewer or more than its kind needs.
     Length {
         /// Where the header begins.
         at: usize,
@@ -85,7 +85,7 @@ pub enum FrameError {
     Count {
         /// The trailer's.
         stated: u32,
-        /// What precedes it, up to where counting stopped.
+        /// The bytes before it, up to where counting stopped.
         found: u32,
     },
 }

@@ -134,7 +134,7 @@ impl Encoder {
     pub fn tell(&mut self, route: u32, body: &[u8]) {
         let header = self.header(TELL, route, body.len());
         self.bytes.reserve(HEADER_BYTES + body.len());
-        // What follows it, up to the body, does not matter. To fill it with zeros would be a call out of a guest.
+        // The bytes between it and the body do not matter. Filling them with zeros would be a call out of the guest.
         self.bytes.extend_from_slice([header; HEADER_BYTES / OP_BYTES].as_flattened());
         extend_short(&mut self.bytes, body);
     }
@@ -368,7 +368,7 @@ fn outcome(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result
     }
 }
 
-/// What is no outcome, and is not told now. `body` lies at `from`.
+/// A record that is neither an outcome nor a tell of now. `body` lies at `from`.
 #[cold]
 fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op, FrameError> {
     let number = |index: usize| u64_at(body, 8 * index).ok_or(FrameError::Length { at, found: body.len() });

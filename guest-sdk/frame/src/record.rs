@@ -1,10 +1,10 @@
-//! What stands before each message's body, in a mailbox and in an inbound frame alike: that they are the same bytes
+//! The header before each message's body, in a mailbox and in an inbound frame alike: that they are the same bytes
 //! is what makes a batch a frame without any work per message.
 
 /// Bytes of a header: one cache line.
 pub const HEADER_BYTES: usize = 64;
 
-/// What travels with a message's body.
+/// The envelope's fields that travel with a message's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Header {
     /// Bytes of the body, which follows.

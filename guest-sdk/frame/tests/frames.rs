@@ -1,4 +1,4 @@
-//! What is written is read back; what nobody here wrote is refused, whatever it is.
+//! Frames that the encoder wrote are read back; any other bytes are refused.
 
 #![allow(clippy::unwrap_used)]
 
@@ -148,7 +148,7 @@ fn a_frame_of_messages_is_what_lies_in_a_mailbox_with_a_trailer() {
     assert_eq!(ops(&trailer_without_routes(0)), Err(FrameError::Flags { found: 1 }));
 }
 
-/// What holds for any bytes at all.
+/// The rules that hold for any bytes.
 fn holds_for_any(bytes: &[u8]) {
     if let Ok(ops) = ops(bytes) {
         let outcomes = ops.iter().map(Op::outcomes).sum::<u32>();

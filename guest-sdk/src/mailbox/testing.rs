@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Arrivals, Entry, Excess, Key, Mailbox, Rules, Settings, Taking, WhenFull};
 use crate::Result;
 
-/// One mailbox with its plugin. What the contract forbids is a panic that says what.
+/// One mailbox with its plugin. A breach of the contract is a panic that names the breach.
 #[derive(Debug)]
 pub struct Desk<M> {
     mailbox: M,
@@ -21,7 +21,7 @@ impl<M: Mailbox> Desk<M> {
     /// Starts the plugin in front of an actor `/actor`, with room for so many messages, and 16 MiB.
     ///
     /// # Errors
-    /// What `policy` returns.
+    /// The settings that `policy` returns.
     pub fn start<const N: usize>(capacity: usize, config: [(&str, &str); N]) -> Result<Self> {
         let settings = Settings {
             address: "/actor".into(),
@@ -34,7 +34,7 @@ impl<M: Mailbox> Desk<M> {
         Ok(Self { mailbox, rules, settings, waiting: BTreeMap::new(), next: 1, dropped: Vec::new() })
     }
 
-    /// What `policy` said.
+    /// The settings that `policy` returned.
     pub fn rules(&self) -> Rules {
         self.rules
     }

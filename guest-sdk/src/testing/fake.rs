@@ -28,7 +28,7 @@ pub(super) struct FakeKernel {
     pub(super) most_timers: u32,
     /// Of the message in hand.
     pub(super) envelope: RefCell<Option<Envelope>>,
-    /// What the turn in hand did, in order: comes true, or is dropped.
+    /// The effects of the current turn, in order: committed, or dropped.
     done: RefCell<Vec<Effect>>,
     pub(super) sent: RefCell<Vec<Sent>>,
     pub(super) asked: RefCell<Vec<Sent>>,

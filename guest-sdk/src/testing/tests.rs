@@ -1,4 +1,4 @@
-//! What a stage promises.
+//! The promises of a stage.
 
 use super::*;
 use crate::{Context, SpawnOptions, StopError, TimerError, reject};

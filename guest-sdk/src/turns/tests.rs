@@ -1,4 +1,4 @@
-//! What crosses the boundary, and what does not.
+//! The bytes that cross the boundary, and those that do not.
 
 use std::rc::Rc;
 

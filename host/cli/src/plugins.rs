@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use playhouse_kernel::{ActorSpec, Address, Bounds, Config, MaxInstances, Plan, PolicySpec, Template};
+use playhouse_kernel::{ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, Template};
 use playhouse_sandbox::{
     Compilation, CompilePlace, Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo,
     Sandbox, SandboxConfig, SandboxError,
@@ -28,6 +28,11 @@ pub(crate) struct Plugins {
 }
 
 impl Plugins {
+    /// Which time is the host's, from now on; for a kernel on the current runtime.
+    pub(crate) fn clock(&self) -> Clock {
+        self.actors.values().next().map(|plugin| plugin.clock().into()).unwrap_or_default()
+    }
+
     /// What is known of a mailbox plugin.
     pub(crate) fn mailbox(&self, settings: &MailboxPluginSettings) -> &PluginInfo {
         self.mailboxes[&settings.plugin].info()
@@ -292,6 +297,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         supervision: play.supervision,
         dead_letters: play.dead_letters,
         max_instances: plugins.actors.values().next().map(|plugin| room_for_actors(play, plugin)),
+        clock: Clock::default(),
         seed,
     }
 }

@@ -136,28 +136,49 @@ fn a_folder_that_is_not_there() {
     check_grants(
         r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#,
         expect![[r#"
+            stderr:
+              × cannot open the folder `FOLDER/dta`: No such file or directory (os error 2)
+               ╭─[playhouse.toml:5:18]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
+               ·                  ──┬──
+               ·                    ╰── here
+               ╰────
+              help: a folder is relative to the manifest, and must be there before the host starts
+
+              × cannot open the folder `FOLDER/file`: Not a directory (os error 20)
+               ╭─[playhouse.toml:5:53]
+             4 │ [actor.grants]
+             5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
+               ·                                                     ───┬──
+               ·                                                        ╰── here
+               ╰────
+              help: a folder is relative to the manifest, and must be there before the host starts
+
+            2 problems in playhouse.toml
+        "#]],
+    );
+}
+
+#[test]
+fn growth_of_a_folder_to_read_is_an_error() {
+    check_grants(
+        r#"dirs = [{ host = "data", guest = "/data", growth = "1GiB" }]"#,
+        expect![[r#"
         stderr:
-          × cannot open the folder `FOLDER/dta`: No such file or directory (os error 2)
-           ╭─[playhouse.toml:5:18]
+          × `growth` of a folder that the actor may not write to
+           ╭─[playhouse.toml:5:52]
          4 │ [actor.grants]
-         5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
-           ·                  ──┬──
-           ·                    ╰── here
+         5 │ dirs = [{ host = "data", guest = "/data", growth = "1GiB" }]
+           ·                                                    ───┬──
+           ·                                                       ╰── here
            ╰────
-          help: a folder is relative to the manifest, and must be there before the host starts
+          help: leave it out, or say `mode = "write"`
 
-          × cannot open the folder `FOLDER/file`: not a directory
-           ╭─[playhouse.toml:5:53]
-         4 │ [actor.grants]
-         5 │ dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]
-           ·                                                     ───┬──
-           ·                                                        ╰── here
-           ╰────
-          help: a folder is relative to the manifest, and must be there before the host starts
-
-        2 problems in playhouse.toml
     "#]],
     );
+    let text = r#"dirs = [{ host = "data", guest = "/data", mode = "write", growth = "1KiB" }]"#;
+    assert_eq!(granted(text).actors[0].settings.grants.dirs.len(), 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::address::Address;
 use crate::ask::{Answer, AskError, Asks, Party};
 use crate::behavior::Launcher;
+use crate::clock::Clock;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
 use crate::dead_letter::store::DeadLetters;
@@ -221,6 +222,8 @@ pub(crate) struct World {
     pub(crate) restarts: AtomicU64,
     /// Shutdown hooks that failed, or were killed.
     pub(crate) failed_shutdowns: AtomicU64,
+    /// Tells which time is the host's.
+    pub(crate) clock: Clock,
     random: AtomicU64,
 }
 
@@ -238,6 +241,7 @@ impl World {
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
+            clock: plan.clock.clone(),
             random: AtomicU64::new(plan.seed),
         }
     }

@@ -222,6 +222,11 @@ impl Asks {
         Ok(Waiting { asks: self, seat })
     }
 
+    /// The actor for whose answer a lane waits.
+    pub(crate) fn asked_by(&self, asker: ActorId, lane: usize) -> Option<ActorId> {
+        self.waits_for.lock().get(&(asker, lane)).map(|wait| wait.id)
+    }
+
     /// Refuses what [`Asks::wait_for`] would refuse even after the lane has given the answers that it has.
     pub(crate) fn check(
         &self,

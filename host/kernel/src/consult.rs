@@ -27,7 +27,7 @@ pub(crate) struct Question {
     pub(crate) child: Node,
     /// As the tree counts the child's.
     pub(crate) incarnation: u64,
-    /// From then on the tree has decided without an answer.
+    /// From then on, on [`crate::Clock::running_time`], the tree has decided without an answer.
     pub(crate) until: Instant,
     /// The play is not idle: what the answer brings about is still to come.
     pub(crate) pending: Pending,
@@ -35,8 +35,8 @@ pub(crate) struct Question {
 
 impl Question {
     /// Whether an answer still counts.
-    pub(crate) fn is_open(&self) -> bool {
-        Instant::now() < self.until
+    pub(crate) fn is_open(&self, world: &World) -> bool {
+        world.clock.running_time() < self.until
     }
 
     /// The parent's word to the supervision.

@@ -1,12 +1,15 @@
 //! Into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender is told
 //! what became of them. Whoever delivers does it in place and waits here when there is no room.
 
+use std::time::Duration;
+
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
 use crate::actor::{Actor, World};
 use crate::ask::SendError;
 use crate::dead_letter::DeadReason;
+use crate::lane::Lane;
 use crate::log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Room};
 use crate::message::{Envelope, Message};
@@ -69,9 +72,11 @@ impl World {
         bytes: &mut Vec<u8>,
         delivered: &mut usize,
         patience: Patience,
+        sender: &Lane,
     ) {
         let whole = run.is_most_of(bytes);
-        let mut place = None;
+        let block_timeout = target.mailbox.spec().block_timeout;
+        let (mut place, mut waited) = (None, Duration::ZERO);
         while run.messages > 0 {
             let before = *delivered;
             let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
@@ -86,7 +91,7 @@ impl World {
             };
             let pushed = match &place {
                 None => target.mailbox.push(fill),
-                Some((place, deadline)) => {
+                Some((place, deadline, _)) => {
                     let place: &Place<'_> = place;
                     place.push(next, *deadline, fill).await
                 }
@@ -103,13 +108,21 @@ impl World {
             }
             let reason = match target.mailbox.overflow() {
                 _ if closed => target.closed_because(),
+                // The receiver waits for the host, and so does the sender.
+                Overflow::Block
+                    if place.is_some() && *delivered == before && self.waited_for_host(target, &mut waited) =>
+                {
+                    place = place.map(|(place, _, blocked)| (place, Instant::now() + block_timeout, blocked));
+                    continue;
+                }
                 // It waited for its whole time and did not get in.
                 Overflow::Block if patience == Patience::No || place.is_some() && *delivered == before => {
                     DeadReason::MailboxFull
                 }
                 Overflow::Block => {
-                    let deadline = Instant::now() + target.mailbox.spec().block_timeout;
-                    place = Some((target.mailbox.queue_up(), deadline));
+                    waited = target.host_waited();
+                    let blocked = sender.host_waits.blocked_on(target);
+                    place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
                     continue;
                 }
                 Overflow::Reject => DeadReason::MailboxFull,

@@ -22,6 +22,7 @@ use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::cut;
 use crate::delivery::{Run, check_size};
+use crate::host_wait::{HostWait, passed_on};
 use crate::lane::Lane;
 use crate::log::Batch;
 use crate::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
@@ -165,7 +166,7 @@ impl Hand {
         self.incarnation
     }
 
-    /// Wall-clock time for one message.
+    /// Time in which one message runs or waits.
     pub fn timeout(&self) -> Duration {
         self.actor.spec.timeout
     }
@@ -235,7 +236,7 @@ impl Hand {
             // What it waits for would come after what waits for it.
             return Err(SendError::UnknownAddress(target.address().clone()).into());
         }
-        let world = self.world.clone();
+        let (world, lane) = (self.world.clone(), self.lane.clone());
         // The commit may have to wait for room: what will end in a circle whatever it does is refused before.
         let finished = self.committed..self.committed + self.outcomes.len();
         let has_answer = |token| finished.clone().any(|index| self.batch.reply(index) == token);
@@ -249,10 +250,16 @@ impl Hand {
             // After the commit: whom it answered waits no more.
             let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
             let envelope = self.caused_envelope(ask.token());
-            ask.answer_to(world.deliver_one(&target, &envelope, body, deadline)).await
+            passed_on(&lane, &target, ask.answer_to(world.deliver_one(&target, &envelope, body, deadline))).await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
         world.explained(target.address(), answer).await
+    }
+
+    /// Marks the times in which this incarnation's code waits for the host itself: they are not billed to its limits.
+    /// `what` names what it waits for to operators.
+    pub fn host_wait(&self, what: &'static str) -> HostWait {
+        HostWait { lane: self.lane.clone(), what }
     }
 
     /// Sends recorded and not yet committed.

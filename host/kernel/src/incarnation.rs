@@ -25,7 +25,7 @@ use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
 use crate::message::{Envelope, Message};
 use crate::slots::Slot;
-use crate::watchdog::{StartTime, within_limits};
+use crate::watchdog::{Limit, StartTime, within_limits};
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
@@ -67,7 +67,7 @@ impl Incarnation {
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
         let launcher = self.actor.launcher.lock().clone();
         let mut time = StartTime::of(&self.actor);
-        let launch = time.within(self.guarded(launcher.launch(hand))).await;
+        let launch = self.guarded_as(Some(&mut time), launcher.launch(hand)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
@@ -123,7 +123,7 @@ impl Incarnation {
 
     async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
         behavior.hand().begin_hook(Hook::Gate);
-        let answer = time.within(self.guarded(behavior.decide_to_start())).await;
+        let answer = self.guarded_as(Some(time), behavior.decide_to_start()).await;
         let answer = answer.and_then(|gate| within_limits_of(behavior).map(|()| gate));
         self.end_hook(behavior, matches!(answer, Ok(Gate::Start))).await?;
         answer
@@ -212,11 +212,7 @@ impl Incarnation {
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
         behavior.hand().begin_hook(hook);
-        let called = self.guarded(call(behavior));
-        let result = match time {
-            Some(time) => time.within(called).await,
-            None => called.await,
-        };
+        let result = self.guarded_as(time, call(behavior)).await;
         let result = result.and_then(|()| within_limits_of(behavior));
         if hook == Hook::Shutdown && result.is_err() {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
@@ -242,7 +238,7 @@ impl Incarnation {
     /// Asks the code about a child that failed, unless it is too late for an answer. `Err`: that was its end.
     async fn consult(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         let Some(question) = self.lane.backlog.lock().questions.pop_front() else { return Ok(()) };
-        if !question.is_open() {
+        if !question.is_open(&self.world) {
             return Ok(());
         }
         let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
@@ -286,12 +282,22 @@ impl Incarnation {
         }
     }
 
-    /// Polls a call of the actor's code under its timeout, the supervisor's kill, and a net for panics.
     async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
+        self.guarded_as(None, call).await
+    }
+
+    /// Polls a call of the actor's code, perhaps a part of its start, under its limits of time, the supervisor's kill, and a net
+    /// for panics.
+    async fn guarded_as<T>(
+        &self,
+        start: Option<&mut StartTime>,
+        call: impl Future<Output = Result<T, Crash>>,
+    ) -> Result<T, Broken> {
         let caught = AssertUnwindSafe(call).catch_unwind();
-        match self.unless_killed(within_limits(&self.lane, caught)).await {
+        let limit = Limit::Of(&self.actor, &self.lane);
+        match self.unless_killed(within_limits(&self.world, limit, start, caught)).await {
             Err(killed) => Err(killed),
-            Ok(Err(limit)) => Err(Broken::Crash(Crash::new(CrashReason::Timeout { limit }))),
+            Ok(Err(limit)) => Err(Broken::Crash(Crash::new(limit))),
             Ok(Ok(Ok(Ok(value)))) => Ok(value),
             Ok(Ok(Ok(Err(crash)))) => Err(Broken::Crash(crash)),
             Ok(Ok(Err(panic))) => {

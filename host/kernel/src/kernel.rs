@@ -40,6 +40,8 @@ pub struct ActorView {
     pub dynamic: bool,
     /// Where it stands: that of its instances which is furthest up.
     pub state: State,
+    /// What of the host's one of its instances waits for, such as `stdout`. That time is not billed to its limits.
+    pub waiting_for: Option<&'static str>,
     /// Each of its instances; more than one with `instances = N`.
     pub instances: Vec<InstanceView>,
     /// Its latest run, from 1; 0 before the first.
@@ -61,6 +63,8 @@ pub struct ActorView {
 pub struct InstanceView {
     /// Where it stands.
     pub state: State,
+    /// What of the host's it waits for.
+    pub waiting_for: Option<&'static str>,
     /// Its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
     /// How often it was started again after a failure.
@@ -184,6 +188,7 @@ impl Kernel {
             mailbox: actor.mailbox.view(),
             handled: actor.finished(),
             last_crash: actor.last_crash(),
+            waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
         });
         views.collect()

@@ -15,6 +15,7 @@ use crate::actor::{Pending, World};
 use crate::callback::{Reports, TaskDone};
 use crate::consult::Question;
 use crate::crash::CrashReport;
+use crate::host_wait::HostWaits;
 use crate::mailbox::MailboxSpec;
 use crate::message::{Message, MessageId};
 use crate::slots::Leave;
@@ -30,7 +31,7 @@ pub(crate) struct Lane {
     pub(crate) back_at: Mutex<Option<Instant>>,
     /// The number of its latest incarnation; 0 before the first.
     incarnation: AtomicU64,
-    /// The wall-clock time of one message.
+    /// The time in which one message runs or waits.
     pub(crate) timeout: Duration,
     /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
     progress: AtomicU64,
@@ -38,6 +39,8 @@ pub(crate) struct Lane {
     in_call: AtomicU32,
     /// Whether it could make room for another.
     pub(crate) leave: Leave,
+    /// Times that are the host's.
+    pub(crate) host_waits: HostWaits,
 }
 
 impl Lane {
@@ -52,6 +55,7 @@ impl Lane {
             progress: AtomicU64::new(0),
             in_call: AtomicU32::new(1),
             leave: Leave::default(),
+            host_waits: HostWaits::default(),
         }
     }
 
@@ -74,7 +78,7 @@ impl Lane {
         self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// The wall-clock time of the call that runs.
+    /// The same of the call that runs.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
     }

@@ -19,7 +19,9 @@
 //! | `consult` | a parent is asked about a child that failed |
 //! | `callback` | what an actor is told about its messages once they are over |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
-//! | `watchdog` | the wall-clock limit of a call |
+//! | `host_wait` | time in which that code waits for the host itself, which is not billed |
+//! | `watchdog` | the limit of a call in time in which it runs or waits |
+//! | `clock` | which time is the host's and not the actors' |
 //! | `slots` | a bound on the incarnations that live at a time |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
@@ -31,12 +33,14 @@ mod address;
 mod ask;
 mod behavior;
 mod callback;
+mod clock;
 mod consult;
 mod crash;
 mod dead_letter;
 mod decision;
 mod delivery;
 mod hand;
+mod host_wait;
 mod incarnation;
 mod kernel;
 mod lane;
@@ -60,6 +64,7 @@ pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
 pub use behavior::{Behavior, Bounds, Gate, Launcher};
 pub use callback::{TaskDone, TaskOutcome};
+pub use clock::{Clock, HostClock, yield_to_others};
 pub use consult::ChildFailed;
 pub use crash::{Crash, CrashReason, CrashReport};
 pub use dead_letter::{
@@ -68,6 +73,7 @@ pub use dead_letter::{
 pub use decision::Decision;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
+pub use host_wait::HostWait;
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};

@@ -31,7 +31,7 @@ pub(crate) use line::Place;
 use order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use pressure::Pressure;
 pub use pressure::{MailboxView, PressureView};
-pub(crate) use room::Room;
+pub(crate) use room::{MessagePlace, Room};
 
 /// What happens to a message that finds the mailbox full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

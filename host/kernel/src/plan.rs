@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::address::{Address, MAX_SEGMENTS};
 use crate::behavior::{Bounds, Launcher};
+use crate::clock::Clock;
 use crate::dead_letter::DeadLetterSpec;
 use crate::mailbox::{MOST_LANES, MailboxSpec, Overflow};
 use crate::policy::PolicySpec;
@@ -139,9 +140,9 @@ pub struct ActorSpec {
     pub restart: RestartSpec,
     /// How it looks after its children.
     pub supervision: SupervisionSpec,
-    /// Wall-clock time for one message, or for one hook.
+    /// Time in which one message, or one hook, runs or waits for what it asked for.
     pub timeout: Duration,
-    /// Wall-clock time for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
+    /// The same for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
     pub start_timeout: Duration,
     /// Largest body it accepts, and largest reply it may give.
     pub message_bytes: usize,
@@ -255,6 +256,8 @@ pub struct Plan {
     pub dead_letters: DeadLetterSpec,
     /// How many incarnations may live at a time. Default: any number.
     pub max_instances: Option<MaxInstances>,
+    /// Tells which time is the host's and not the actors'. Default: none is.
+    pub clock: Clock,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }

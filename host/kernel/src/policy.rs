@@ -141,13 +141,14 @@ pub struct PolicySpec {
     pub overflow: Option<Overflow>,
     /// When so many more messages than the mailbox holds were handed out since a message came, it is overdue.
     pub overtakes: u64,
-    /// Wall-clock time of one call.
+    /// Time in which one call runs or waits.
     pub timeout: Duration,
     /// The pause before it starts again after a crash.
     pub backoff: Backoff,
-    /// More crashes than this ...
+    /// More crashes than this within [`PolicySpec::period`], or with fewer messages given out or dropped between them, and the
+    /// mailbox goes on without the policy, first in, first out.
     pub intensity: u32,
-    /// ... within this time, and the mailbox goes on without it, first in, first out.
+    /// The time of [`PolicySpec::intensity`]. A call that did not return in time adds nothing to it.
     pub period: Duration,
 }
 

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::actor::{Actor, World};
 use crate::dead_letter::DeadReason;
 use crate::kernel::later;
-use crate::mailbox::{Overflow, Refused};
-use crate::message::{Envelope, Message};
+use crate::mailbox::{MessagePlace, Overflow, Refused, Room};
+use crate::message::{ActorId, Envelope, Message};
 
 /// One timer.
 pub(crate) struct Timer {
@@ -23,6 +23,8 @@ pub(crate) struct Timer {
     pub(crate) body: Vec<u8>,
     /// It tells again after this.
     pub(crate) period: Option<Duration>,
+    /// Where the latest message of a periodic timer was put, and in whose mailbox.
+    pub(crate) latest: Option<(ActorId, MessagePlace)>,
 }
 
 /// All of them. They end when this is dropped.
@@ -143,8 +145,8 @@ async fn run(shared: Arc<Shared>) {
 impl Shared {
     fn fire_due(&self, inner: &mut Inner, now: Instant) {
         while let Some(first) = inner.queue.first_entry().filter(|first| first.key().0 <= now) {
-            let ((due, _), (id, timer)) = first.remove_entry();
-            self.tell(&timer);
+            let ((due, _), (id, mut timer)) = first.remove_entry();
+            self.tell(&mut timer);
             let Some(period) = timer.period else {
                 inner.places.remove(&id);
                 inner.bytes -= timer.body.len();
@@ -162,13 +164,23 @@ impl Shared {
         }
     }
 
-    /// Delivers without waiting for room. Whoever took a gone receiver's address gets it.
-    fn tell(&self, timer: &Timer) {
+    /// Delivers without waiting for room. Whoever took a gone receiver's address gets it. A periodic timer misses this period
+    /// while its latest message still waits.
+    fn tell(&self, timer: &mut Timer) {
         let renewed = timer.target.is_gone().then(|| self.world.registry.get(timer.target.address())).flatten();
         let target = renewed.filter(|new| new.spec.message_bytes >= timer.body.len());
         let target = target.as_ref().unwrap_or(&timer.target);
-        let mut inside = false;
-        let reason = match target.mailbox.push(|room| inside = room.put(&timer.envelope, &timer.body)) {
+        if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
+            return;
+        }
+        let (mut inside, mut place) = (false, None);
+        let put = |room: &mut Room<'_>| {
+            inside = room.put(&timer.envelope, &timer.body);
+            place = inside.then(|| room.place());
+        };
+        let pushed = target.mailbox.push(put);
+        timer.latest = place.map(|place| (target.id, place));
+        let reason = match pushed {
             Ok(displaced) => {
                 self.world.bury(target, displaced, &DeadReason::Overflow, true);
                 DeadReason::MailboxFull

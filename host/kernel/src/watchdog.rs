@@ -1,61 +1,61 @@
-//! The wall-clock limits of a call, and of a whole start. They cost nothing while a call returns at once: the timer is
-//! made when the call first has to wait.
+//! The limits of a call, and of a whole start, in time in which the code runs or waits for something that it asked for. Time
+//! in which it is ready and waits for a thread is the host's, and so is the time in which the host did not run. The limits cost
+//! nothing while a call returns at once: all that measures is made when the call first has to wait.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
 
-use crate::actor::Actor;
-use crate::crash::{Crash, CrashReason};
-use crate::incarnation::Broken;
+use crate::actor::{Actor, World};
+use crate::clock::take_yielded;
+use crate::crash::CrashReason;
 use crate::kernel::later;
 use crate::lane::Lane;
 
-/// Polls a call of an actor's code. `Err` is the limit that it exceeded: it waited for `limits.timeout` in one stretch,
-/// or it took that long, times the messages of the call, since a message last got its outcome.
-pub(crate) async fn within_limits<T>(lane: &Lane, call: impl Future<Output = T>) -> Result<T, Duration> {
-    let mut call = pin!(call);
-    let mut watch: Option<Watch> = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(value) = call.as_mut().poll(cx) {
-            return Poll::Ready(Ok(value));
-        }
-        let Some(watch) = &mut watch else {
-            let begun = watch.insert(Watch::begin(lane));
-            return begun.timer.as_mut().poll(cx).map(|()| Err(lane.timeout));
-        };
-        let rang = watch.timer.as_mut().poll(cx).is_ready();
-        if watch.seen != lane.progress() {
-            watch.seen = lane.progress();
-            watch.end = later(lane.call_timeout());
-        } else if rang {
-            let whole = Instant::now() >= watch.end;
-            return Poll::Ready(Err(if whole { lane.call_timeout() } else { lane.timeout }));
-        }
-        // It ran a little, and now waits for something else: that may take as long again.
-        watch.timer.as_mut().reset(later(lane.timeout).min(watch.end));
-        watch.timer.as_mut().poll(cx).map(|()| Err(lane.call_timeout()))
-    })
-    .await
+/// What a call may take.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit<'a> {
+    /// `limits.timeout` in one stretch, and all in all that much, times the messages of the call, since a message last got its
+    /// outcome.
+    Of(&'a Actor, &'a Lane),
+    /// So much all in all.
+    Only(Duration),
 }
 
-struct Watch {
-    /// When it has waited for too long in one stretch, or all in all.
-    timer: Pin<Box<Sleep>>,
-    /// When it has taken too long all in all.
-    end: Instant,
-    /// The lane's progress when `end` was set.
-    seen: u64,
-}
+impl Limit<'_> {
+    fn stretch(self) -> Duration {
+        match self {
+            Self::Of(_, lane) => lane.timeout,
+            Self::Only(limit) => limit,
+        }
+    }
 
-impl Watch {
-    fn begin(lane: &Lane) -> Self {
-        let end = later(lane.call_timeout());
-        let timer = Box::pin(tokio::time::sleep_until(later(lane.timeout).min(end)));
-        Self { timer, end, seen: lane.progress() }
+    fn whole(self) -> Duration {
+        match self {
+            Self::Of(_, lane) => lane.call_timeout(),
+            Self::Only(limit) => limit,
+        }
+    }
+
+    fn progress(self) -> u64 {
+        if let Self::Of(_, lane) = self { lane.progress() } else { 0 }
+    }
+
+    /// Time that was the host's so far: the machine's, and that in which the code waited for the host itself.
+    fn hosts(self, world: &World, now: Instant) -> Duration {
+        let waited = if let Self::Of(_, lane) = self { lane.host_waits.total() } else { Duration::ZERO };
+        world.clock.delayed(now) + waited
+    }
+
+    /// Whether the code waits for another actor that waits for the host.
+    fn is_the_hosts(self, world: &World) -> bool {
+        if let Self::Of(actor, lane) = self { world.lane_waits_for_host(actor, lane) } else { false }
     }
 }
 
@@ -70,22 +70,220 @@ impl StartTime {
         let limit = actor.spec.start_timeout;
         Self { limit, left: limit }
     }
+}
 
-    /// Polls a part of the start.
-    pub(crate) async fn within<T>(&mut self, part: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
-        let began = Instant::now();
-        let mut part = pin!(part);
-        let mut timer = None;
-        let done = poll_fn(|cx| {
-            if let Poll::Ready(done) = part.as_mut().poll(cx) {
-                return Poll::Ready(done);
+/// Polls a call of an actor's code, or of a mailbox's policy; with `start`, as a part of that. `Err` is the limit that it
+/// exceeded.
+pub(crate) async fn within_limits<T>(
+    world: &World,
+    limit: Limit<'_>,
+    mut start: Option<&mut StartTime>,
+    call: impl Future<Output = T>,
+) -> Result<T, CrashReason> {
+    let mut call = pin!(call);
+    let mut watch: Option<Watch<'_>> = None;
+    poll_fn(|cx| {
+        let Some(watch) = &mut watch else {
+            if let Poll::Ready(value) = call.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
             }
-            let end = || Box::pin(tokio::time::sleep_until(later(self.left)));
-            let late = || Err(Broken::Crash(Crash::new(CrashReason::StartTimeout { limit: self.limit })));
-            timer.get_or_insert_with(end).as_mut().poll(cx).map(|()| late())
-        });
-        let done = done.await;
-        self.left = self.left.saturating_sub(began.elapsed());
-        done
+            let left = start.as_ref().map_or(Duration::MAX, |start| start.left);
+            return watch.insert(Watch::begin(world, limit, left)).poll_timer(cx, left);
+        };
+        let turn = watch.begin_turn(cx);
+        let polled = match &watch.alarm {
+            Some((_, waker)) => call.as_mut().poll(&mut Context::from_waker(waker)),
+            None => call.as_mut().poll(cx),
+        };
+        if polled.is_ready() && start.is_none() {
+            return polled.map(Ok);
+        }
+        let took = watch.end_turn(turn.as_ref());
+        let mut left = Duration::MAX;
+        if let Some(start) = &mut start {
+            start.left = start.left.saturating_sub(took);
+            left = start.left;
+        }
+        if let Poll::Ready(value) = polled {
+            return Poll::Ready(Ok(value));
+        }
+        let exceeded = match (watch.exceeded(), &start) {
+            (Some(limit), _) => CrashReason::Timeout { limit },
+            (None, Some(start)) if left.is_zero() => CrashReason::StartTimeout { limit: start.limit },
+            _ => return watch.poll_timer(cx, left),
+        };
+        if !limit.is_the_hosts(world) {
+            return Poll::Ready(Err(exceeded));
+        }
+        watch.excuse(took);
+        if let Some(start) = &mut start {
+            start.left = start.limit;
+            left = start.left;
+        }
+        watch.poll_timer(cx, left)
+    })
+    .await
+}
+
+/// Measures one call that had to wait.
+struct Watch<'a> {
+    world: &'a World,
+    limit: Limit<'a>,
+    /// Rings no later than a limit may be exceeded.
+    timer: Pin<Box<Sleep>>,
+    /// What the call is polled with from its third poll on, to know when each of its waits was over. Most calls that wait at all
+    /// wait once, and are spared it.
+    alarm: Option<(Arc<Alarm>, Waker)>,
+    /// The call was polled with the alarm last.
+    tells: bool,
+    /// When the call last returned without a result, and the time that was the host's until then.
+    since: Instant,
+    host: Duration,
+    /// By then the call could go on already.
+    ready: bool,
+    /// Its time so far: of this wait, and since the lane's progress was `seen`.
+    stretch: Duration,
+    whole: Duration,
+    seen: u64,
+}
+
+/// What is known when a call that had to wait is polled again.
+struct TurnStart {
+    at: Instant,
+    /// When the wait was over.
+    woken: Option<Instant>,
+    thread_time: Option<Duration>,
+}
+
+impl<'a> Watch<'a> {
+    fn begin(world: &'a World, limit: Limit<'a>, left: Duration) -> Self {
+        let since = Instant::now();
+        let first = limit.stretch().min(limit.whole()).min(left);
+        let end = since.checked_add(first).unwrap_or_else(|| later(first));
+        Self {
+            world,
+            limit,
+            timer: Box::pin(tokio::time::sleep_until(end)),
+            alarm: None,
+            tells: false,
+            since,
+            host: limit.hosts(world, since),
+            ready: take_yielded(),
+            stretch: Duration::ZERO,
+            whole: Duration::ZERO,
+            seen: limit.progress(),
+        }
+    }
+
+    fn begin_turn(&self, cx: &Context<'_>) -> Option<TurnStart> {
+        let (alarm, _) = self.alarm.as_ref()?;
+        let woken = alarm.woken();
+        alarm.set_task(cx.waker());
+        Some(TurnStart { at: Instant::now(), woken, thread_time: self.world.clock.thread_time() })
+    }
+
+    /// The call did not return in this poll. Bills the wait before the poll, and the poll itself.
+    fn end_turn(&mut self, turn: Option<&TurnStart>) -> Duration {
+        let now = Instant::now();
+        let host = self.limit.hosts(self.world, now);
+        let the_hosts = host.saturating_sub(self.host);
+        let (took, another) = match turn {
+            // When it could go on is not known. If at once, the poll alone was its own, and short.
+            None if self.ready => (Duration::ZERO, true),
+            None => ((now - self.since).saturating_sub(the_hosts), !self.timer.is_elapsed()),
+            Some(turn) => {
+                // Not woken, it still waits.
+                let over = turn.woken.map_or(turn.at, |woken| woken.min(turn.at));
+                let waited = if self.ready { Duration::ZERO } else { over.saturating_duration_since(self.since) };
+                let took = match (turn.thread_time, self.world.clock.thread_time()) {
+                    (Some(before), Some(after)) => waited.saturating_sub(the_hosts) + after.saturating_sub(before),
+                    _ => (waited + (now - turn.at)).saturating_sub(the_hosts),
+                };
+                let woken = if self.tells { turn.woken.is_some() } else { !self.timer.is_elapsed() };
+                (took, woken || self.ready)
+            }
+        };
+        // It ran a little, and now waits for something else: that may take as long again.
+        self.stretch = if another { Duration::ZERO } else { self.stretch + took };
+        let seen = self.limit.progress();
+        self.whole = if seen == self.seen { self.whole + took } else { Duration::ZERO };
+        (self.seen, self.since, self.host) = (seen, now, host);
+        self.tells = turn.is_some();
+        let (alarm, _) = self.alarm.get_or_insert_with(|| Alarm::new(now));
+        self.ready = take_yielded() || alarm.is_woken();
+        took
+    }
+
+    fn exceeded(&self) -> Option<Duration> {
+        let (stretch, whole) = (self.limit.stretch(), self.limit.whole());
+        match () {
+            () if self.whole >= whole => Some(whole),
+            () if self.stretch >= stretch => Some(stretch),
+            () => None,
+        }
+    }
+
+    /// The wait that took this long was the host's. There is time for another one.
+    fn excuse(&mut self, took: Duration) {
+        self.stretch = Duration::ZERO;
+        let left_for_another = self.limit.whole().saturating_sub(self.limit.stretch());
+        self.whole = self.whole.saturating_sub(took).min(left_for_another);
+    }
+
+    /// Has the task woken when a limit may be exceeded. An earlier ring than needed is set anew when it rings.
+    fn poll_timer<T>(&mut self, cx: &mut Context<'_>, left: Duration) -> Poll<Result<T, CrashReason>> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let stretch = self.limit.stretch().saturating_sub(self.stretch);
+            let whole = self.limit.whole().saturating_sub(self.whole);
+            self.timer.as_mut().reset(later(stretch.min(whole).min(left).max(SHORTEST)));
+        }
+        Poll::Pending
+    }
+}
+
+/// Timers ring no sooner.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Notes when the call was woken, and wakes its task.
+struct Alarm {
+    began: Instant,
+    /// Since `began`; 0 while it was not woken.
+    woken_ns: AtomicU64,
+    task: Mutex<Waker>,
+}
+
+impl Alarm {
+    fn new(began: Instant) -> (Arc<Self>, Waker) {
+        let alarm = Arc::new(Self { began, woken_ns: AtomicU64::new(0), task: Mutex::new(Waker::noop().clone()) });
+        (alarm.clone(), alarm.into())
+    }
+
+    fn set_task(&self, waker: &Waker) {
+        self.task.lock().clone_from(waker);
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken_ns.load(Ordering::Relaxed) != 0
+    }
+
+    /// When it was woken since it was last asked.
+    fn woken(&self) -> Option<Instant> {
+        match self.woken_ns.swap(0, Ordering::Relaxed) {
+            0 => None,
+            ns => Some(self.began + Duration::from_nanos(ns)),
+        }
+    }
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
+        let _ = self.woken_ns.compare_exchange(0, ns, Ordering::Relaxed, Ordering::Relaxed);
+        let task = self.task.lock().clone();
+        task.wake();
     }
 }

@@ -1,23 +1,23 @@
 //! From what wasmtime says to a crash report: the typed reason, the guest's functions, its last words.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Crash, CrashReason, Overrun};
 use rustix::io::Errno;
-use wasmtime::{FrameInfo, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::engine::TABLE_ELEMENTS;
 use crate::limits::{MemoryLimiter, Refused};
+use crate::names::Names;
 use crate::output::Lines;
 use crate::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::turns::BadFrame;
 
 /// Functions shown in a report.
 const SHOWN_FRAMES: usize = 32;
-/// Of a function's name, this much.
-const NAME_BYTES: usize = 512;
 /// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
 const MACHINERY: [&str; 16] = [
     "abort",
@@ -54,15 +54,27 @@ pub(crate) trait Remains {
 }
 
 /// What a call's error means.
-pub(crate) fn crash(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration, stderr: &Lines) -> Crash {
-    Crash { reason: reason(error, remains, cpu), backtrace: backtrace(error), stderr: stderr.tail() }
+pub(crate) fn crash(
+    error: &wasmtime::Error,
+    remains: &impl Remains,
+    names: &Names,
+    cpu: Duration,
+    stderr: &Lines,
+) -> Crash {
+    Crash { reason: reason(error, remains, cpu), backtrace: backtrace(error, names), stderr: stderr.tail() }
 }
 
 /// What it means that there is no instance.
-pub(crate) fn failed_launch(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration, stderr: &Lines) -> Crash {
+pub(crate) fn failed_launch(
+    error: &wasmtime::Error,
+    remains: &impl Remains,
+    names: &Names,
+    cpu: Duration,
+    stderr: &Lines,
+) -> Crash {
     let ran_code = error.is::<Trap>() || error.is::<I32Exit>();
     if ran_code || remains.memory().refused.is_some() {
-        return crash(error, remains, cpu, stderr);
+        return crash(error, remains, names, cpu, stderr);
     }
     let message = if error.is::<PoolConcurrencyLimitError>() {
         format!("no room for another instance: {}; raise `max_instances` in the manifest's [play]", cause(error))
@@ -131,21 +143,20 @@ fn cause(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
 }
 
-fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+fn backtrace(error: &wasmtime::Error, names: &Names) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let mut names: Vec<_> = backtrace.frames().iter().map(name).collect();
-    let machinery = |name: &String| MACHINERY.iter().any(|start| name.trim_start_matches('<').starts_with(start));
-    let is_hook = |name: &String| name.starts_with(PANIC_HOOK) || name.starts_with(MAILBOX_PANIC_HOOK);
+    let mut report = names.report();
+    let names: Vec<_> = backtrace
+        .frames()
+        .iter()
+        .map(|frame| match frame.func_name() {
+            Some(mangled) => report.shown(mangled),
+            None => format!("function {}", frame.func_index()).into(),
+        })
+        .collect();
+    let machinery = |name: &Arc<str>| MACHINERY.iter().any(|start| name.trim_start_matches('<').starts_with(start));
+    let is_hook = |name: &Arc<str>| name.starts_with(PANIC_HOOK) || name.starts_with(MAILBOX_PANIC_HOOK);
     let hook = names.iter().take(PASSED_ON).position(is_hook).unwrap_or(0);
     let first = names[hook..].iter().position(|name| !machinery(name)).unwrap_or(0);
-    names.drain(..hook + first);
-    names.truncate(SHOWN_FRAMES);
-    names
-}
-
-fn name(frame: &FrameInfo) -> String {
-    let Some(mangled) = frame.func_name() else { return format!("function {}", frame.func_index()) };
-    let mut name = format!("{:#}", rustc_demangle::demangle(mangled));
-    name.truncate(name.floor_char_boundary(NAME_BYTES));
-    name
+    names[hook + first..].iter().take(SHOWN_FRAMES).map(ToString::to_string).collect()
 }

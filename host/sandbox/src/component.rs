@@ -15,6 +15,7 @@ use crate::contract::{
 };
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
+use crate::names;
 
 /// Why a file is not a plugin. `file` is the path as it was given.
 #[derive(Debug, thiserror::Error)]
@@ -249,6 +250,14 @@ pub(crate) fn sniff(file: &Path, bytes: &[u8]) -> Result<(), LoadError> {
         return Err(LoadError::Precompiled { file });
     }
     Err(LoadError::NotWasm { file, found: what_it_looks_like(bytes) })
+}
+
+/// Refuses function names that would make each crash report dear.
+pub(crate) fn check_names(file: &Path, wasm: &[u8]) -> Result<(), LoadError> {
+    match names::problem(wasm) {
+        None => Ok(()),
+        Some(message) => Err(LoadError::Invalid { file: file.to_owned(), message }),
+    }
 }
 
 fn what_it_looks_like(bytes: &[u8]) -> String {

@@ -6,20 +6,19 @@
 mod addresses;
 mod hosts;
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::Bounds;
-use wasmtime_wasi::filesystem::WasiFilesystemCtx;
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 pub use addresses::{Network, NetworkError};
 pub(crate) use hosts::Target;
 pub use hosts::{Host, HostError};
 
+use crate::blocking::Blocking;
+use crate::filesystem::{Files, Folder, Shelf};
 use crate::http::{Outgoing, Wire};
+use crate::limits::CpuMeter;
 
 /// What one actor may use of the world outside. Default: nothing.
 #[derive(Debug, Clone)]
@@ -34,11 +33,14 @@ pub struct Grants {
     pub networks: Vec<Network>,
     /// HTTP requests at a time, of all instances of the actor, each until its response is dropped. Default: 16.
     pub requests: usize,
+    /// Blocking calls at a time, of all instances of the actor: of files, and looking up names of hosts. Default: 4.
+    pub blocking: Blocking,
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { env: Vec::new(), dirs: Vec::new(), hosts: Vec::new(), networks: Vec::new(), requests: 16 }
+        let blocking = Blocking::default();
+        Self { env: Vec::new(), dirs: Vec::new(), hosts: Vec::new(), networks: Vec::new(), requests: 16, blocking }
     }
 }
 
@@ -51,71 +53,6 @@ pub struct Variable {
     pub value: String,
     /// The value is the host's own, not one that the manifest gives.
     pub from_host: bool,
-}
-
-/// A folder, open: what is put in its place later is not what was granted.
-#[derive(Clone)]
-pub struct Folder {
-    /// Where it is, without symbolic links.
-    host: PathBuf,
-    guest: String,
-    writable: bool,
-    opened: Arc<File>,
-}
-
-impl Folder {
-    /// Opens the folder at `host`, which the guest will see at `guest`. An error is the system's.
-    pub fn open(host: &Path, guest: &str, writable: bool) -> io::Result<Self> {
-        let host = host.canonicalize()?;
-        let opened = File::open(&host)?;
-        if !opened.metadata()?.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
-        }
-        Ok(Self { host, guest: guest.to_owned(), writable, opened: Arc::new(opened) })
-    }
-
-    /// Where it is on this machine, without symbolic links.
-    pub fn host(&self) -> &Path {
-        &self.host
-    }
-
-    /// Where the guest sees it.
-    pub fn guest(&self) -> &str {
-        &self.guest
-    }
-
-    /// Whether the guest may change what is in it.
-    pub fn is_writable(&self) -> bool {
-        self.writable
-    }
-
-    /// A path to the very folder that was opened, whatever has its name now.
-    fn door(&self) -> PathBuf {
-        #[cfg(target_os = "linux")]
-        {
-            use std::os::fd::AsRawFd;
-            PathBuf::from(format!("/proc/self/fd/{}", self.opened.as_raw_fd()))
-        }
-        #[cfg(not(target_os = "linux"))]
-        {
-            self.host.clone()
-        }
-    }
-
-    /// This folder, as much of it as `parent` has; none of it if that one has another.
-    fn within(&self, parent: &[Self]) -> Option<Self> {
-        let mut above = parent.iter().filter(|above| self.host.starts_with(&above.host)).peekable();
-        above.peek()?;
-        let writable = self.writable && above.any(|above| above.writable);
-        Some(Self { writable, ..self.clone() })
-    }
-}
-
-impl std::fmt::Debug for Folder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { host, guest, writable, .. } = self;
-        f.debug_struct("Folder").field("host", host).field("guest", guest).field("writable", writable).finish()
-    }
 }
 
 impl Grants {
@@ -139,6 +76,7 @@ impl Grants {
             hosts: common(&self.hosts, &parent.hosts, Host::covers),
             networks: common(&self.networks, &parent.networks, Network::covers),
             requests: self.requests.min(parent.requests),
+            blocking: self.blocking.below(&parent.blocking),
         }
     }
 
@@ -151,47 +89,43 @@ impl Grants {
             Some(above) => above.downcast_ref().map_or_else(Self::default, |above| self.within(above)),
         }
     }
-
-    /// The folders as WASI hands them to a guest.
-    fn filesystem(&self) -> io::Result<WasiFilesystemCtx> {
-        let mut wasi = WasiCtx::builder();
-        for folder in &self.dirs {
-            let perms = if folder.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            wasi.preopened_dir(folder.door(), &folder.guest, perms).map_err(|error| {
-                io::Error::other(format!("cannot open the folder `{}`: {error:#}", folder.host.display()))
-            })?;
-        }
-        Ok(wasi.build().filesystem().clone())
-    }
 }
 
 /// The world outside as the incarnations of one actor find it, made once for all of them.
 pub(crate) struct World {
     pub(crate) grants: Arc<Grants>,
-    /// An error says which folder could not be opened.
-    filesystem: Result<WasiFilesystemCtx, String>,
+    shelf: Shelf,
+    /// The files of those that have no folder.
+    no_files: Arc<Files>,
     pub(crate) outgoing: Option<Arc<Outgoing>>,
 }
 
 impl World {
     pub(crate) fn new(grants: Grants, wire: &Arc<Wire>) -> Self {
         let grants = Arc::new(grants);
-        let filesystem = grants.filesystem().map_err(|error| error.to_string());
+        let shelf = Shelf::new(&grants.dirs, grants.blocking.clone());
+        let no_files = Shelf::new(&[], grants.blocking.clone()).files(None);
         let some = !grants.hosts.is_empty();
         let outgoing = some.then(|| Arc::new(Outgoing::new(grants.clone(), wire.clone())));
-        Self { grants, filesystem, outgoing }
+        Self { grants, shelf, no_files, outgoing }
     }
 
-    /// Puts variables and folders where a guest finds them.
-    pub(crate) fn furnish(&self, builder: &mut WasiCtxBuilder) -> Result<WasiCtx, String> {
+    /// Puts variables where a guest finds them.
+    pub(crate) fn furnish(&self, builder: &mut WasiCtxBuilder) -> WasiCtx {
         for Variable { name, value, .. } in &self.grants.env {
             builder.env(name, value);
         }
-        let mut wasi = builder.build();
-        if !self.grants.dirs.is_empty() {
-            *wasi.filesystem() = self.filesystem.clone()?;
-        }
-        Ok(wasi)
+        builder.build()
+    }
+
+    /// The files of an incarnation with this meter, if it has folders.
+    pub(crate) fn files(&self, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
+        (!self.grants.dirs.is_empty()).then(|| self.shelf.files(Some(meter.clone())))
+    }
+
+    /// No files.
+    pub(crate) fn no_files(&self) -> Arc<Files> {
+        self.no_files.clone()
     }
 }
 
@@ -243,7 +177,7 @@ mod tests {
             .within(&parent)
             .dirs
             .iter()
-            .map(|f| (f.host.file_name().map(ToOwned::to_owned), f.writable))
+            .map(|f| (f.host().file_name().map(ToOwned::to_owned), f.is_writable()))
             .collect();
         let kept: Vec<_> =
             kept.iter().map(|(name, writable)| (name.as_deref().and_then(|n| n.to_str()), *writable)).collect();
@@ -263,19 +197,5 @@ mod tests {
         assert_eq!(within(&["https://x.a.com", "https://a.com"], &["https://*.a.com"]), ["https://x.a.com"]);
         assert_eq!(within(&["https://a.com:8443"], &["https://a.com"]), [""; 0]);
         assert_eq!(within(&["http://10.0.0.1"], &["http://*"]), [""; 0]);
-    }
-
-    #[test]
-    fn what_takes_the_place_of_a_granted_folder_is_not_granted() {
-        let top = tempfile::tempdir().expect("a folder");
-        let path = top.path().join("granted");
-        std::fs::create_dir(&path).expect("ours");
-        std::fs::write(path.join("mine"), "").expect("ours");
-        let folder = Folder::open(&path, "/x", true).expect("it is there");
-        std::fs::rename(&path, top.path().join("moved")).expect("ours");
-        std::os::unix::fs::symlink("/etc", &path).expect("ours");
-        if cfg!(target_os = "linux") {
-            assert!(folder.door().join("mine").exists());
-        }
     }
 }

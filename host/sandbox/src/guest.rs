@@ -16,7 +16,7 @@ use crate::http::Http;
 use crate::imports::Room;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
-use crate::plugin::PluginLauncher;
+use crate::plugin::{self, PluginLauncher};
 use crate::sandbox::Admission;
 use crate::store::{bare_wasi, confined, metered, resources};
 use crate::turns::{self, End};
@@ -31,6 +31,7 @@ pub(crate) struct Guest {
     /// The body of the message in hand, used again for the next.
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
+    plugin: Arc<plugin::Inner>,
     /// The last lone message sent so much that a frame would have been cheaper than an import for each: the next one
     /// takes the door of batches.
     sends_much: bool,
@@ -68,11 +69,9 @@ impl Guest {
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
-        let wasi = launcher
-            .world
-            .furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr))
-            .map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let http = Http::new(hand.address().clone(), launcher.world.outgoing.clone(), hand.timeout());
+        let world = &launcher.world;
+        let wasi = world.furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr));
+        let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout());
         let room = Room {
             hand: RefCell::new(hand),
             in_turns: false,
@@ -80,10 +79,14 @@ impl Guest {
             memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
             panic: None,
             wasi,
+            files: world.no_files(),
             http,
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, room, |room| &mut room.memory);
+        if let Some(files) = world.files(&meter) {
+            store.data_mut().files = files;
+        }
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;
@@ -107,9 +110,10 @@ impl Guest {
         let doors = made.map_err(|error| {
             stdout.finish();
             stderr.finish();
-            autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
+            autopsy::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
         })?;
-        Ok(Self { store, doors, body: Arc::default(), meter, sends_much: false, stdout, stderr, _admission: admission })
+        let (plugin, body) = (launcher.plugin.clone(), Arc::default());
+        Ok(Self { store, doors, body, meter, plugin, sends_much: false, stdout, stderr, _admission: admission })
     }
 
     /// Before each call: the whole budget, and no blame for what an earlier message did.
@@ -204,7 +208,7 @@ impl Guest {
 
     fn autopsy(&self, error: &wasmtime::Error) -> Crash {
         self.finish_lines();
-        autopsy::crash(error, self.store.data(), self.meter.budget(), &self.stderr)
+        autopsy::crash(error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
     }
 
     fn finish_lines(&self) {

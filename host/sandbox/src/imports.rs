@@ -16,6 +16,7 @@ use crate::contract::{
     ActorState, AskError, BATCH, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, WatchError, count,
 };
+use crate::filesystem::{self, Files, View};
 use crate::http::Http;
 use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
@@ -36,6 +37,7 @@ pub(crate) struct Room {
     /// What the guest said about the trap that follows.
     pub(crate) panic: Option<String>,
     pub(crate) wasi: WasiCtx,
+    pub(crate) files: Arc<Files>,
     pub(crate) http: Http,
     pub(crate) resources: ResourceTable,
 }
@@ -65,6 +67,7 @@ impl Remains for Room {
 /// Adds everything that an actor may import, granted or not: a component pays for what it imports alone.
 pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    filesystem::add_to(linker, |room: &mut Room| View::new(&room.files, &mut room.resources))?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     let mut kernel = linker.instance(KERNEL)?;
     kernel.func_wrap("address", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().address().to_string(),)))?;

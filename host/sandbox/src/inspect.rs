@@ -39,6 +39,7 @@ pub struct Inspection {
 pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, LoadError> {
     let wasm = files::read_any(file, COMPONENT_BYTES)?;
     component::sniff(file, &wasm)?;
+    component::check_names(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
     let engine = engine::compiling(Purpose::Look).map_err(invalid)?;
     let (code, _) = Compiler::new(compilation).compile((&engine, Purpose::Look), file, &wasm)?;

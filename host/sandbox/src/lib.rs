@@ -14,6 +14,8 @@
 //! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
 //! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
 //! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
+//! | `filesystem` | files in granted folders |
+//! | `blocking` | calls to the system that block a thread: how many at a time, for each actor |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
@@ -26,13 +28,16 @@
 //! Absent on purpose: the manifest.
 
 mod autopsy;
+mod blocking;
 mod cache;
+mod clock;
 mod compiler;
 mod component;
 mod contract;
 mod engine;
 mod facts;
 mod file;
+mod filesystem;
 mod grants;
 mod guest;
 mod http;
@@ -41,6 +46,7 @@ mod inspect;
 mod limits;
 mod log;
 mod mailbox;
+mod names;
 mod needs;
 mod output;
 mod plugin;
@@ -48,10 +54,13 @@ mod sandbox;
 mod store;
 mod turns;
 
+pub use blocking::Blocking;
 pub use cache::default_cache_dir;
+pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
-pub use grants::{Folder, Grants, Host, HostError, Network, NetworkError, Variable};
+pub use filesystem::Folder;
+pub use grants::{Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};
 pub use limits::Limits;
 pub use log::LeftOut;

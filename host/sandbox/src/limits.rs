@@ -157,6 +157,8 @@ pub(crate) struct CpuMeter {
     running_since: AtomicU64,
     /// The thread's CPU clock at that time; 0 when it was not read.
     thread_ns: AtomicU64,
+    /// What host calls of this message used on other threads.
+    host_ns: AtomicU64,
 }
 
 impl CpuMeter {
@@ -169,6 +171,7 @@ impl CpuMeter {
             used_ns: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
             thread_ns: AtomicU64::new(0),
+            host_ns: AtomicU64::new(0),
         }
     }
 
@@ -176,6 +179,7 @@ impl CpuMeter {
     pub(crate) fn restart(&self, messages: u32) {
         self.budget_ns.store(self.each_ns.saturating_mul(u64::from(messages)), Relaxed);
         self.used_ns.store(0, Relaxed);
+        self.host_ns.store(0, Relaxed);
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
     }
 
@@ -192,6 +196,14 @@ impl CpuMeter {
         polled
     }
 
+    /// Runs a host call on this thread, which is not the guest's, and counts its CPU time as the guest's.
+    pub(crate) fn bill<T>(&self, call: impl FnOnce() -> T) -> T {
+        let before_ns = thread_ns();
+        let done = call();
+        self.host_ns.fetch_add(thread_ns().saturating_sub(before_ns), Relaxed);
+        done
+    }
+
     /// What the call that runs may use.
     pub(crate) fn budget(&self) -> Duration {
         Duration::from_nanos(self.budget_ns.load(Relaxed))
@@ -200,14 +212,15 @@ impl CpuMeter {
     /// What becomes of the guest that a tick interrupted: it yields to the others, or is over its budget.
     pub(crate) fn ticked(&self) -> UpdateDeadline {
         let (ticks, used_ns) = self.count();
+        let used_ns = used_ns.saturating_add(self.host_ns.load(Relaxed));
         if used_ns >= self.budget_ns.load(Relaxed).saturating_add(TICK_NS) {
             UpdateDeadline::Interrupt
         } else if ticks == 0 {
             // The tick was one that passed while it waited.
             UpdateDeadline::Continue(1)
         } else {
-            // Tokio's own yield lets timers and sockets have their turn as well.
-            UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            // Timers and sockets have their turn as well, and the time is not the guest's.
+            UpdateDeadline::YieldCustom(1, Box::pin(playhouse_kernel::yield_to_others()))
         }
     }
 
@@ -233,6 +246,10 @@ impl CpuMeter {
 }
 
 /// CPU time of this thread so far.
+pub(crate) fn thread_time() -> Duration {
+    Duration::from_nanos(thread_ns())
+}
+
 fn thread_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
@@ -315,5 +332,20 @@ mod tests {
         });
         meter.restart(64);
         assert_eq!(meter.budget(), Duration::from_millis(64));
+    }
+
+    #[test]
+    fn meter_counts_host_calls_on_other_threads() {
+        let clock = Arc::new(AtomicU64::new(7));
+        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
+        meter.restart(1);
+        let call = || {
+            let began = thread_ns();
+            while thread_ns() - began < 12_000_000 {}
+        };
+        std::thread::scope(|threads| drop(threads.spawn(|| meter.bill(call)).join()));
+        poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt)));
+        meter.restart(1);
+        poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1)), "they were the last message's"));
     }
 }

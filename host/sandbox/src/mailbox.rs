@@ -13,6 +13,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use crate::component::{self, Interface, LoadError, function};
 use crate::limits::Limits;
 use crate::log::LogMeter;
+use crate::names::Names;
 use crate::output::Output;
 use crate::plugin::{PluginInfo, compile, sha256_hex};
 use crate::sandbox::Shared;
@@ -32,18 +33,29 @@ struct Inner {
     checked: Checked,
     sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// Of its functions, for crash reports.
+    pub(crate) names: Names,
 }
 
 impl MailboxPlugin {
     pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
         component::sniff(file, wasm)?;
+        component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = check(file, &sandbox.mailbox_linker, &component)?;
         let Interface { imports, exports, hooks } = Interface::of(&component);
         let info =
             PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, keeps_state: None, compiled };
-        Ok(Self { inner: Arc::new(Inner { name: name.to_owned(), checked, sandbox: sandbox.clone(), info }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                name: name.to_owned(),
+                checked,
+                sandbox: sandbox.clone(),
+                info,
+                names: Names::default(),
+            }),
+        })
     }
 
     /// The name it was loaded under.

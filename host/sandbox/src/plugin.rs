@@ -9,12 +9,14 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::cache::{self, Cached, Key};
+use crate::clock::RunClock;
 use crate::component::{self, Checked, Interface, LoadError};
 use crate::facts;
 use crate::grants::{Grants, World};
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::log::LogMeter;
+use crate::names::Names;
 use crate::output::Output;
 use crate::sandbox::Shared;
 
@@ -29,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     info: PluginInfo,
+    /// Of its functions, for crash reports.
+    pub(crate) names: Names,
     /// What actors find of the world that are granted nothing of it.
     nothing: OnceLock<Arc<World>>,
     no_config: Arc<Config>,
@@ -74,6 +78,7 @@ pub enum Compiled {
 impl Plugin {
     pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
         component::sniff(file, wasm)?;
+        component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = component::check(file, &sandbox.linker, &component)?;
@@ -92,6 +97,7 @@ impl Plugin {
             checked,
             sandbox: sandbox.clone(),
             info,
+            names: Names::default(),
             nothing: OnceLock::new(),
             no_config: Arc::default(),
             last_limits: Mutex::default(),
@@ -113,6 +119,11 @@ impl Plugin {
     /// know of the bound has those fail to start that are too many.
     pub fn max_instances(&self) -> MaxInstances {
         self.inner.sandbox.bound()
+    }
+
+    /// For [`playhouse_kernel::Plan::clock`] of a kernel on the current Tokio runtime: which time is the host's and not the guests'.
+    pub fn clock(&self) -> Arc<RunClock> {
+        RunClock::begin(self.inner.sandbox.beat.clone())
     }
 
     /// Makes incarnations of this plugin for one actor, which finds nothing of the world outside.

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use playhouse_kernel::MaxInstances;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::cache::Cache;
+use crate::clock::Beat;
 use crate::compiler::{Compilation, Compiler};
 use crate::component::LoadError;
 use crate::engine::{self, Purpose};
@@ -105,6 +107,8 @@ pub(crate) struct Shared {
     pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
+    /// How late the ticks came.
+    pub(crate) beat: Arc<Beat>,
     pub(crate) turns: bool,
     pub(crate) stack_bytes: usize,
     component_bytes: u64,
@@ -145,6 +149,7 @@ impl Sandbox {
             purpose,
             wire: Arc::default(),
             clock: Arc::default(),
+            beat: Arc::new(Beat::of_the_process()),
             turns: config.turns,
             stack_bytes: config.stack_bytes,
             component_bytes: config.component_bytes,
@@ -208,6 +213,7 @@ fn tick(sandbox: &Weak<Shared>) {
     loop {
         std::thread::sleep(TICK);
         let Some(shared) = sandbox.upgrade() else { return };
+        shared.beat.beat(Instant::now());
         shared.clock.fetch_add(1, Relaxed);
         shared.engine.increment_epoch();
     }

@@ -190,7 +190,7 @@ impl Arena {
     }
 }
 
-/// What comes first in the ranking is the greatest.
+/// The first of the ranking is the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank<'a> {
     count: u64,

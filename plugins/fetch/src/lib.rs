@@ -5,7 +5,7 @@
 //! hosts = ["https://api.example.com"]
 //! ```
 //!
-//! - Messages: a URL, as text. The reply is the body. What the grant does not have, a redirect (which is not followed) and an
+//! - Messages: a URL, as text. The reply is the body. A URL outside of the grant, a redirect (which is not followed) and an
 //!   error of the server fail the message for good; a server that cannot be reached is tried again.
 
 mod get;

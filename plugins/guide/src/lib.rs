@@ -1,4 +1,4 @@
-//! Shows what an actor knows of its surroundings and what it may do there, one word at a time. Whoever asks it gets the answer; a refusal is
+//! Shows what an actor knows of its surroundings and what it may do there, one word at a time. An asker gets the answer; a refusal is
 //! answered with one word for its kind, and a text.
 //!
 //! - Config: `children`, names of children that it spawns when it starts, separated by spaces; `plugin`, of what plugin (`guide`).

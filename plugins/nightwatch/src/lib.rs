@@ -34,7 +34,7 @@ impl Actor for Nightwatch {
         Ok(())
     }
 
-    /// Also when it is passivated. What must outlive the run is printed, or sent to whoever keeps it.
+    /// Also when it is passivated. State that must outlive the run is printed, or sent to the actor that keeps it.
     fn shutdown(&mut self, _: &mut Context) -> Result {
         println!("goes home after {}", self.calls);
         Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-/// The whole number that `field` holds, itself or as text. What comes after the field need not be there.
+/// The whole number that `field` holds, itself or as text. The bytes after the field need not be there.
 pub(crate) fn number(json: &[u8], field: &str) -> Option<i64> {
     let mut found = None;
     // An error after the field was found is the cut: what was found is found.

@@ -118,7 +118,7 @@ fn shown_tree(tree: &Tree) -> String {
         vec![
             format!("{}{}{spawned}", "  ".repeat(depth), actor.address),
             actor.plugin.clone(),
-            actor.state.clone(),
+            actor.detail.as_ref().unwrap_or(&actor.state).clone(),
             format!("{}/{}", actor.up(), actor.instances.len()),
             actor.incarnation.to_string(),
             actor.restarts.to_string(),

@@ -54,6 +54,9 @@ pub struct ActorLine {
     pub spawned: bool,
     /// See [`State::name`]; that of the instance which is furthest up.
     pub state: String,
+    /// What it waits for, if that is the host itself: `waiting for stdout`.
+    #[serde(default)]
+    pub detail: Option<String>,
     /// Those that run side by side on its mailbox.
     pub instances: Vec<InstanceLine>,
     /// Its latest run, from 1; 0 before the first.
@@ -121,6 +124,9 @@ pub struct MailboxPluginLine {
 pub struct InstanceLine {
     /// See [`State::name`].
     pub state: String,
+    /// As [`ActorLine::detail`].
+    #[serde(default)]
+    pub detail: Option<String>,
     /// Its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
     /// How often it was started again after a failure.
@@ -253,6 +259,7 @@ impl From<&ActorView> for ActorLine {
             plugin: actor.plugin.clone(),
             spawned: actor.dynamic,
             state: actor.state.name().to_owned(),
+            detail: actor.waiting_for.map(waiting_for),
             instances: actor.instances.iter().map(InstanceLine::from).collect(),
             incarnation: actor.incarnation,
             restarts: actor.restarts,
@@ -298,6 +305,10 @@ impl From<&MailboxView> for MailboxLine {
     }
 }
 
+fn waiting_for(what: &str) -> String {
+    format!("waiting for {what}")
+}
+
 /// What the manifest calls a rule.
 pub fn overflow_name(overflow: Overflow) -> &'static str {
     match overflow {
@@ -312,6 +323,7 @@ impl From<&InstanceView> for InstanceLine {
     fn from(instance: &InstanceView) -> Self {
         Self {
             state: instance.state.name().to_owned(),
+            detail: instance.waiting_for.map(waiting_for),
             incarnation: instance.incarnation,
             restarts: instance.restarts,
             last_crash: instance.last_crash.as_deref().map(CrashView::from),

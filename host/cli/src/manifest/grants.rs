@@ -5,23 +5,23 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use playhouse_sandbox::{Folder, Grants, Host, Network, Variable};
+use playhouse_sandbox::{Blocking, Folder, Grants, Host, Network, Variable};
 use toml::Spanned;
 
 use super::checks::Found;
 use super::problem::Problem;
 use super::schema::{self, Mode};
-use super::units::AtLeastOne;
 
 impl Found {
-    pub(super) fn grants(&mut self, written: &schema::Grants, requests: Option<AtLeastOne>) -> Grants {
+    pub(super) fn grants(&mut self, written: &schema::Grants, limits: &schema::Limits) -> Grants {
         let default = Grants::default();
         Grants {
             env: self.env(&written.env),
             dirs: self.dirs(&written.dirs),
             hosts: written.hosts.iter().filter_map(|host| self.host(host)).collect(),
             networks: self.networks(written),
-            requests: requests.map_or(default.requests, |n| n.0 as usize),
+            requests: limits.requests.map_or(default.requests, |n| n.0 as usize),
+            blocking: limits.blocking.map_or(default.blocking, |n| Blocking::new(n.0 as usize)),
         }
     }
 
@@ -104,8 +104,15 @@ impl Found {
     fn folder(&mut self, dir: &schema::Dir) -> Option<Folder> {
         let (place, writable) = (dir.host.span(), dir.mode == Mode::Write);
         let path = self.beside.join(dir.host.get_ref());
+        if let (Some(growth), false) = (&dir.growth, writable) {
+            let problem = Problem::at(growth.span(), "`growth` of a folder that the actor may not write to", "here");
+            self.add(problem.help("leave it out, or say `mode = \"write\"`"));
+        }
         let folder = match Folder::open(&path, dir.guest.get_ref(), writable) {
-            Ok(folder) => folder,
+            Ok(folder) => match &dir.growth {
+                Some(growth) => folder.growing_by(growth.get_ref().0),
+                None => folder,
+            },
             Err(error) => {
                 let what = format!("cannot open the folder `{}`: {error}", path.display());
                 let help = "a folder is relative to the manifest, and must be there before the host starts";

@@ -108,9 +108,9 @@ pub struct Settings {
     pub supervision: SupervisionSpec,
     /// What the sandbox measures of each instance.
     pub limits: Limits,
-    /// Wall-clock time for one message.
+    /// Time in which one message runs or waits.
     pub timeout: Duration,
-    /// Wall-clock time for a whole start.
+    /// The same for a whole start.
     pub start_timeout: Duration,
     /// Largest body it accepts.
     pub message_bytes: usize,
@@ -162,7 +162,7 @@ pub struct MailboxPluginSettings {
     pub memory_bytes: u64,
     /// CPU time for one call.
     pub cpu: Duration,
-    /// Wall-clock time for one call.
+    /// Time in which one call runs or waits.
     pub timeout: Duration,
     /// The pause before it starts again.
     pub backoff: Backoff,

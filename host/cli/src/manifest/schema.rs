@@ -267,7 +267,7 @@ pub struct MailboxLimits {
     pub memory: Option<Spanned<ByteSize>>,
     /// CPU time for one call, which may be about 256 messages. Example: `cpu = "20ms"`. Default: `"100ms"`.
     pub cpu: Option<Spanned<Time>>,
-    /// Wall-clock time for one call. Example: `timeout = "5s"`. Default: `"1s"`.
+    /// Time in which one call runs or waits for what it asked for. Example: `timeout = "5s"`. Default: `"1s"`.
     pub timeout: Option<Spanned<Time>>,
 }
 
@@ -276,7 +276,8 @@ pub struct MailboxLimits {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailboxRestart {
-    /// More crashes than this within `period`, and it is given up. Example: `intensity = 3`. Default: 10.
+    /// More crashes than this within `period`, or more than messages came out meanwhile, and it is given up. A call that hangs
+    /// takes no time of the period. Example: `intensity = 3`. Default: 10.
     pub intensity: Option<u32>,
     /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
     pub period: Option<Spanned<Time>>,
@@ -380,9 +381,10 @@ pub struct Limits {
     pub memory: Option<Spanned<ByteSize>>,
     /// CPU time for one message. Example: `cpu = "1s"`. Default: `"100ms"`.
     pub cpu: Option<Spanned<Time>>,
-    /// Wall-clock time for one message. Example: `timeout = "1m"`. Default: `"5s"`.
+    /// Time in which one message runs or waits for what it asked for. While it is ready and waits for a core, or the host is
+    /// suspended, the time stands still. Example: `timeout = "1m"`. Default: `"5s"`.
     pub timeout: Option<Spanned<Time>>,
-    /// Wall-clock time for a whole start: making the instance, `init` and `prepare-children`, each of which has no more than
+    /// Time, measured in the same way, for a whole start: making the instance, `init` and `prepare-children`, each of which has no more than
     /// `timeout` either. Example: `start = "1m"`. Default: `"10s"`.
     pub start: Option<Spanned<Time>>,
     /// Largest body it accepts, and largest reply it may give; at most `memory`, and at most `"1GiB"`.
@@ -412,6 +414,10 @@ pub struct Limits {
     pub log_bytes: Option<ByteSize>,
     /// Most HTTP requests at a time, each until its response is dropped. Example: `requests = 4`. Default: 16.
     pub requests: Option<AtLeastOne>,
+    /// Most calls of the host's at a time that block a thread for it: of files, and looking up the names of hosts. One more waits
+    /// until another one ends, and its wait is the message's. Those of spawned actors count for their parents as well.
+    /// Example: `blocking = 1`. Default: 4.
+    pub blocking: Option<AtLeastOne>,
 }
 
 /// `[actor.grants]`: what it may use of the world outside. Without it an actor sees no environment variable, no folder and no network: its code runs, and finds nothing there. No grant opens sockets.
@@ -422,7 +428,8 @@ pub struct Grants {
     /// `"NAME=value"` is that value. Example: `env = ["LANG", "MODE=test"]`. Default: `[]`.
     #[serde(default)]
     pub env: Vec<Spanned<String>>,
-    /// Folders, each with `host`, `guest` and `mode`. Links in a folder that lead out of it lead nowhere.
+    /// Folders, each with `host`, `guest`, `mode` and `growth`. Links in a folder that lead out of it lead nowhere, and an actor
+    /// makes no symbolic link that is absolute or has a `..` in it. Only files and folders are opened: no FIFO, device or socket.
     /// Example: `dirs = [{ host = "data", guest = "/data", mode = "read" }]`. Default: `[]`.
     #[serde(default)]
     pub dirs: Vec<Dir>,
@@ -446,9 +453,13 @@ pub struct Dir {
     pub host: Spanned<String>,
     /// Where the actor sees it: an absolute path. Example: `guest = "/data"`. Required.
     pub guest: Spanned<String>,
-    /// `"read"`, or `"write"`: both. How much is written is not bounded. Example: `mode = "write"`. Default: `"read"`.
+    /// `"read"`, or `"write"`: both. Example: `mode = "write"`. Default: `"read"`.
     #[serde(default)]
     pub mode: Mode,
+    /// With `mode = "write"`: by how much the folder may grow since the host started. All actors with a grant of the same folder
+    /// are counted together, spawned ones as well, and beyond it each of them finds the disk full. Bytes count as they are written,
+    /// each name as 4 KiB, and what is removed is given back. Example: `growth = "10MiB"`. Default: `"1GiB"`.
+    pub growth: Option<Spanned<ByteSize>>,
 }
 
 /// What an actor may do in a folder.

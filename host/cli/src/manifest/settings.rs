@@ -92,7 +92,7 @@ impl Found {
         let supervision = self.supervision(written.supervision);
         let restart = self.restart(written.restart);
         let limits = written.limits;
-        let grants = self.grants(written.grants, limits.requests);
+        let grants = self.grants(written.grants, limits);
         let at_most = |written: Option<AtLeastOne>| written.map_or(1024, |n| n.0 as usize);
         Settings {
             plugin: written.plugin.get_ref().clone(),

@@ -21,7 +21,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Kernel, Stage};
+use playhouse_kernel::{Address, Kernel, Plan, Stage};
 use playhouse_sandbox::Output;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let runtime = runtime(args.threads)?;
+    let runtime = runtime(args.threads, blocking_threads(&play))?;
     let performance = Performance { play: &play, args, console, cut_a_word: Cell::new(false) };
     let end = runtime.block_on(performance.run(&plugins, listener));
     drop(socket);
@@ -66,13 +66,24 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     end
 }
 
+/// Threads for what blocks in the host itself. They come on top of those that blocking calls of actors may hold for ever.
+const OWN_BLOCKING_THREADS: usize = 512;
+
+/// The threads that the host may have for blocking calls: as many as all actors may hold for ever, and its own.
+fn blocking_threads(play: &Play) -> usize {
+    // Calls of a spawned actor count for its parent. One more thread closes files.
+    let of_actor = |actor: &manifest::PlayActor| actor.settings.grants.blocking.at_most().saturating_add(1);
+    let of_actors = play.actors.iter().filter(|actor| actor.settings.grants.reach_outside()).map(of_actor);
+    of_actors.fold(OWN_BLOCKING_THREADS, usize::saturating_add)
+}
+
 /// What all actors run on: one runtime, over all cores unless told otherwise.
-fn runtime(threads: Option<u16>) -> std::io::Result<Runtime> {
+fn runtime(threads: Option<u16>, blocking_threads: usize) -> std::io::Result<Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = threads {
         builder.worker_threads(usize::from(threads));
     }
-    builder.enable_all().build()
+    builder.max_blocking_threads(blocking_threads).enable_all().build()
 }
 
 /// Input is for actors of the manifest.
@@ -117,8 +128,8 @@ impl Performance<'_> {
         let stdout = Stdout::new();
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let kernel = Kernel::start(&plugins::plan(self.play, plugins, &output, seed))
-            .map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
+        let plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
+        let kernel = Kernel::start(&plan).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
         // Before anything comes in.
         let watch = Watch::begin(self.play.memory_high, &kernel);
         let watching = tokio::spawn(watch.run(kernel.clone()));
@@ -276,7 +287,7 @@ mod tests {
 
     #[test]
     fn actors_run_on_as_many_threads_as_a_person_says_or_as_there_are_cores() {
-        let workers = |threads| runtime(threads).expect("built").metrics().num_workers();
+        let workers = |threads| runtime(threads, 512).expect("built").metrics().num_workers();
         assert_eq!([Some(1), Some(3)].map(workers), [1, 3]);
         assert_eq!(workers(None), std::thread::available_parallelism().expect("known").get());
     }

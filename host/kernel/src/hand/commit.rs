@@ -35,7 +35,7 @@ impl Hand {
             let target = self.routes[route].target.clone();
             let before = self.bytes.len();
             let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
-            self.world.deliver_run(&target, run, bytes, delivered, patience).await;
+            self.world.deliver_run(&target, run, bytes, delivered, patience, &self.lane).await;
             self.runs_delivered += 1;
             let gone = before - self.bytes.len();
             if gone > 0 {

@@ -404,6 +404,7 @@ impl Hand {
                     envelope,
                     body: self.bytes[from..to].to_vec(),
                     period: again.then_some(wait),
+                    latest: None,
                 };
                 let (world, actor) = (&self.world, &self.actor);
                 let set = self.effects.set.get_or_insert_with(|| Timers::new(world.clone(), actor.clone()));

@@ -1,23 +1,26 @@
 //! The clerk of one mailbox with a policy: a task that tells the policy of what came, hands the lanes what the policy gives
 //! out, and starts it again after a crash. Nobody else waits for the policy, and no lock is held while it is called.
 
-use std::collections::VecDeque;
+mod failures;
+
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
 
+use self::failures::Failures;
 use super::ordered::Refusal;
 use crate::actor::{Actor, World};
 use crate::crash::{Crash, CrashReason};
 use crate::dead_letter::DeadReason;
 use crate::incarnation::panic_message;
 use crate::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
+use crate::watchdog::{Limit, within_limits};
 
 /// Rounds between two looks at the policy's own count of its messages.
 const ROUNDS_A_CHECK: u64 = 64;
@@ -65,19 +68,14 @@ impl From<Refusal> for End {
 impl Clerk {
     /// One run after another, until the mailbox is closed or the policy crashed too often.
     async fn run(&self) {
-        let mut crashes = VecDeque::new();
-        let (mut run, mut in_a_row) = (0, 0);
+        let mut failures = Failures::new();
+        let mut run = 0;
         loop {
             run += 1;
-            let began = Instant::now();
-            let End::Crashed(crash) = self.serve(run).await else { return };
-            let now = Instant::now();
-            in_a_row = if now - began >= self.spec.backoff.max { 1 } else { in_a_row + 1 };
-            crashes.push_back(now);
-            while crashes.front().is_some_and(|&at| now - at >= self.spec.period) {
-                crashes.pop_front();
-            }
-            let too_often = crashes.len() > self.spec.intensity as usize;
+            let End::Crashed(crash) = self.serve(run, &mut failures).await else { return };
+            // What a call took that did not return in time is its limit.
+            let hung = if let CrashReason::Timeout { limit } = crash.reason { limit } else { Duration::ZERO };
+            let too_often = failures.note(hung, &self.spec);
             self.log(run, &crash, too_often);
             if self.actor.mailbox.order_crashed(self.generation, crash.reason.to_string()).is_err() {
                 return;
@@ -86,7 +84,7 @@ impl Clerk {
                 self.actor.mailbox.order_gives_up(self.generation);
                 return;
             }
-            let pause = self.world.jitter(self.spec.backoff.ceiling(in_a_row));
+            let pause = self.world.jitter(self.spec.backoff.ceiling(failures.in_a_row()));
             let closed = poll_fn(|cx| self.actor.mailbox.poll_closed(self.generation, cx));
             if tokio::time::timeout(pause, closed).await.is_ok() {
                 return;
@@ -99,7 +97,8 @@ impl Clerk {
         let next = if too_often {
             let (intensity, period) = (self.spec.intensity, self.spec.period);
             format!(
-                "; more than {intensity} crashes within {period:?}: the mailbox goes on without it, first in, first out"
+                "; more than {intensity} crashes, within {period:?} or more than it gave out messages: the mailbox goes on \
+                 without it, first in, first out"
             )
         } else {
             String::new()
@@ -112,13 +111,13 @@ impl Clerk {
     }
 
     /// One run of the policy, to its end.
-    async fn serve(&self, run: u64) -> End {
+    async fn serve(&self, run: u64, failures: &mut Failures) -> End {
         let about = About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
         let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
             Ok(policy) => policy,
             Err(end) => return end,
         };
-        let Err(end) = self.rounds(&mut *policy).await;
+        let Err(end) = self.rounds(&mut *policy, failures).await;
         // Its own mistakes there are not the kernel's.
         if std::panic::catch_unwind(AssertUnwindSafe(|| drop(policy))).is_err() {
             tracing::error!(target: "playhouse", address = %self.actor.address(), "its mailbox plugin panicked while it was dropped");
@@ -126,7 +125,11 @@ impl Clerk {
         end
     }
 
-    async fn rounds(&self, policy: &mut dyn MailboxPolicy) -> Result<std::convert::Infallible, End> {
+    async fn rounds(
+        &self,
+        policy: &mut dyn MailboxPolicy,
+        failures: &mut Failures,
+    ) -> Result<std::convert::Infallible, End> {
         let (mailbox, generation) = (&self.actor.mailbox, self.generation);
         let rules = self.call(|| policy.rules()).await?;
         mailbox.order_is_up(generation, rules)?;
@@ -142,6 +145,7 @@ impl Clerk {
                 let keys = self.call(|| policy.put(&arrivals)).await?;
                 let dropped = mailbox.drop_chosen(generation, &keys, &arrivals)?;
                 if !dropped.is_empty() {
+                    failures.handled(dropped.len());
                     let chosen = arrivals.excess == Excess::NONE;
                     let reason = if chosen { DeadReason::Abandoned } else { DeadReason::Overflow };
                     self.world.bury(&self.actor, dropped, &reason, true);
@@ -151,6 +155,7 @@ impl Clerk {
             if let Some((most, overdue)) = mailbox.asked_for(generation)? {
                 let keys = self.call(|| policy.take(most, overdue)).await?;
                 mailbox.give(generation, &keys, (most, overdue))?;
+                failures.handled(keys.len());
             }
             if rounds % ROUNDS_A_CHECK == 0 {
                 mailbox.check_size(generation, self.call(|| policy.size()).await?)?;
@@ -162,9 +167,8 @@ impl Clerk {
 
     /// A call of the policy's code under its timeout and a net for panics; it ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
-        let limit = self.spec.timeout;
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
-        let mut timed = pin!(tokio::time::timeout(limit, caught));
+        let mut timed = pin!(within_limits(&self.world, Limit::Only(self.spec.timeout), None, caught));
         let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),
@@ -173,7 +177,7 @@ impl Clerk {
             Ok(Ok(Ok(value))) => return Ok(value),
             Ok(Ok(Err(crash))) => return Err(End::Crashed(crash)),
             Ok(Err(panic)) => CrashReason::Panic { message: panic_message(&*panic) },
-            Err(_) => CrashReason::Timeout { limit },
+            Err(limit) => limit,
         };
         Err(End::Crashed(Crash::new(reason)))
     }

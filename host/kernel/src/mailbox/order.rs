@@ -45,6 +45,8 @@ pub(super) struct Order {
     pub(super) clerk: Option<Waker>,
     pub(super) crashes: u64,
     pub(super) last_crash: Option<String>,
+    /// How many messages had ever been let in when the policy was given up.
+    pub(super) given_up_after: u64,
 }
 
 struct Held {
@@ -79,6 +81,7 @@ impl Order {
             clerk: None,
             crashes: 0,
             last_crash: None,
+            given_up_after: 0,
         }
     }
 
@@ -93,6 +96,11 @@ impl Order {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether the policy still decides about this message.
+    pub(super) fn holds(&self, key: Key) -> bool {
+        self.held.contains_key(&key)
     }
 
     /// Messages that the policy was not told of yet.

@@ -101,7 +101,7 @@ impl Mailbox {
     pub(super) fn order_gives_up(&self, generation: u64) {
         let wakers = self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
-            order.state = PolicyState::GaveUp;
+            (order.state, order.given_up_after) = (PolicyState::GaveUp, inner.accepted);
             for Message { envelope, body } in order.drain() {
                 inner.log.append(&envelope, &body);
             }

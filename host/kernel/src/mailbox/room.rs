@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use playhouse_frame::HEADER_BYTES;
 
-use super::{Inner, MailboxSpec, Overflow};
+use super::{Inner, Mailbox, MailboxSpec, Overflow};
 use crate::log::{first_record, message_of};
 use crate::message::{Envelope, Message};
+use crate::policy::Key;
 
 /// Lets messages in while the mailbox is locked once for all of them.
 pub(crate) struct Room<'a> {
@@ -16,6 +17,30 @@ pub(crate) struct Room<'a> {
     pub(crate) displaced: Vec<Message>,
     /// A message found no room of its own.
     pub(super) full: bool,
+}
+
+/// Where a message was put.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MessagePlace {
+    /// Into the log, as this one of all messages ever let in.
+    Log(u64),
+    /// Under this key, until the policy gives it out or drops it.
+    Held(Key),
+}
+
+impl Mailbox {
+    /// Whether the message that was put there still waits. After the policy was given up, all that it held waits until the
+    /// last of it is taken.
+    pub(crate) fn still_waits(&self, place: MessagePlace) -> bool {
+        let inner = self.inner.lock();
+        // Without a policy messages leave in the order in which they came.
+        let gone = inner.accepted - inner.waiting() as u64;
+        match (place, &inner.order) {
+            (MessagePlace::Held(key), Some(order)) if order.decides() => order.holds(key),
+            (MessagePlace::Held(_), order) => order.as_ref().is_some_and(|order| gone < order.given_up_after),
+            (MessagePlace::Log(number), _) => gone < number,
+        }
+    }
 }
 
 impl<'a> Room<'a> {
@@ -52,6 +77,14 @@ impl<'a> Room<'a> {
         }
         self.inner.accepted += 1;
         true
+    }
+
+    /// Where the message is that was just put.
+    pub(crate) fn place(&self) -> MessagePlace {
+        match &self.inner.order {
+            Some(order) if order.decides() => MessagePlace::Held(order.next_key() - 1),
+            _ => MessagePlace::Log(self.inner.accepted),
+        }
     }
 
     /// Appends the first of `messages` records, as many as have room: how many these are, and their bytes.

@@ -168,7 +168,7 @@ impl Supervision {
         let mut over = self.step(Event::Boot);
         while !over {
             let timer = self.tree.next_timer();
-            let due = self.began + timer.unwrap_or_default();
+            let due = self.began + self.suspended() + timer.unwrap_or_default();
             let events = tokio::select! {
                 // In this order, so that one seed gives one play, and that crashes without a pause starve no timer.
                 biased;
@@ -351,7 +351,7 @@ impl Supervision {
             role.lane.backlog.lock().questions.clear();
         }
         self.verdicts.hear(event);
-        for action in self.tree.step(self.began.elapsed(), event) {
+        for action in self.tree.step(self.now(), event) {
             over |= self.carry_out(action);
         }
         self.answer_ordered_starts(over);

@@ -151,7 +151,7 @@ impl Tree {
     /// Takes an event, returns what is to be done, in order. What is said of a node that is gone, or of an
     /// incarnation that is over, changes nothing.
     pub fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
-        self.now = now;
+        self.now = self.now.max(now);
         match self.ending {
             Ending::No | Ending::InOrder => self.take(event),
             Ending::Now => self.take_the_end(event),

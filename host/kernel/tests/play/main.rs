@@ -4,10 +4,12 @@
 
 mod asks;
 mod broadcasts;
+mod budgets;
 mod callbacks;
 mod children;
 mod crashes;
 mod directives;
+mod host_waits;
 mod instances;
 mod letters;
 mod limits;
@@ -20,6 +22,7 @@ mod stage;
 mod starts;
 mod stops;
 mod subtrees;
+mod ticks;
 mod timers;
 mod troubles;
 mod turns;

@@ -210,7 +210,7 @@ impl Template for Kind {
 /// Does what a message says, one step after another, separated by `;`, and notes what is refused.
 ///
 /// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
-/// `ask TO BODY`, `tell-all GROUP BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+/// `ask TO BODY`, `tell-all GROUP BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `host MS` (waits for the host), `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
@@ -257,6 +257,10 @@ async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>)
         }
         ("wait", [ms]) => {
             tokio::time::sleep(wait(ms)).await;
+            Ok(())
+        }
+        ("host", [ms]) => {
+            hand.host_wait("stdout").wait(tokio::time::sleep(wait(ms))).await;
             Ok(())
         }
         ("cancel", _) => {

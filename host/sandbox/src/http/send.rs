@@ -16,7 +16,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -26,24 +26,16 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::{Patience, Sent};
+use crate::blocking::Blocking;
 use crate::grants::{Grants, Target};
 
 /// What is read of a response before its body begins, and at a time after that.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Names looked up at a time, over all actors: each takes a thread of the runtime until the system answers.
-const MOST_LOOKUPS: usize = 32;
-
 /// What requests of all actors share.
+#[derive(Default)]
 pub(crate) struct Wire {
-    lookups: Arc<Semaphore>,
     /// Whom this machine trusts, read when it is first needed.
     tls: OnceCell<Arc<ClientConfig>>,
-}
-
-impl Default for Wire {
-    fn default() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(MOST_LOOKUPS)), tls: OnceCell::new() }
-    }
 }
 
 impl Wire {
@@ -57,7 +49,7 @@ impl Wire {
         permit: OwnedSemaphorePermit,
     ) -> Sent {
         let connect = async {
-            let (addresses, permit) = self.resolve(target, permit).await?;
+            let (addresses, permit) = resolve(&grants.blocking, target, permit).await?;
             let stream = connect(grants, target, &addresses).await?;
             let stream: Box<dyn Stream> =
                 if target.tls { self.secure(target, stream).await? } else { Box::new(stream) };
@@ -92,36 +84,33 @@ impl Wire {
         Ok((response, Box::new(rest)))
     }
 
-    /// The addresses of a target. The permit stays with the look-up if nobody waits for it any more: the system cannot be told
-    /// to stop.
-    async fn resolve(
-        &self,
-        target: &Target,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<(Vec<SocketAddr>, OwnedSemaphorePermit), Error> {
-        let (name, port) = (target.name.clone(), target.port);
-        if let Ok(address) = name.parse() {
-            return Ok((vec![SocketAddr::new(address, port)], permit));
-        }
-        let turn = self.lookups.clone().acquire_owned().await.map_err(|_| Error::DnsTimeout)?;
-        let lookup = tokio::task::spawn_blocking(move || {
-            let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-            drop(turn);
-            (found, permit)
-        });
-        let (found, permit) = lookup.await.map_err(|error| Error::InternalError(Some(error.to_string())))?;
-        match found {
-            Ok(addresses) if !addresses.is_empty() => Ok((addresses, permit)),
-            // What the system says is for people, in the language of its own.
-            _ => Err(Error::DnsError { rcode: None, info_code: None }),
-        }
-    }
-
     async fn secure(&self, target: &Target, stream: TcpStream) -> Result<Box<dyn Stream>, Error> {
         let config = self.tls.get_or_try_init(trust).await?;
         let name = ServerName::try_from(target.name.clone()).map_err(|_| Error::HttpRequestUriInvalid)?;
         let secured = TlsConnector::from(config.clone()).connect(name, stream).await;
         Ok(Box::new(secured.map_err(|error| tls_error(&error))?))
+    }
+}
+
+/// The addresses of a target. Looking up a name is one of the actor's blocking calls. The permit stays with a look-up that nobody
+/// waits for any more: the system cannot be told to stop.
+async fn resolve(
+    blocking: &Blocking,
+    target: &Target,
+    permit: OwnedSemaphorePermit,
+) -> Result<(Vec<SocketAddr>, OwnedSemaphorePermit), Error> {
+    let (name, port) = (target.name.clone(), target.port);
+    if let Ok(address) = name.parse() {
+        return Ok((vec![SocketAddr::new(address, port)], permit));
+    }
+    let look_up = move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
+        (found, permit)
+    };
+    match blocking.run(look_up).await {
+        (Ok(addresses), permit) if !addresses.is_empty() => Ok((addresses, permit)),
+        // The system's text is for an operator, in the operator's language.
+        _ => Err(Error::DnsError { rcode: None, info_code: None }),
     }
 }
 
@@ -219,5 +208,26 @@ impl Body for Received {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn name_is_looked_up_as_a_blocking_call() {
+        let blocking = Blocking::new(1);
+        let requests = Arc::new(tokio::sync::Semaphore::new(2));
+        let target = |uri: &str| Target::of(&uri.parse().unwrap()).unwrap();
+        let (named, numbered) = (target("http://localhost"), target("http://127.0.0.1"));
+        let held = blocking.acquire().await;
+        let permit = || requests.clone().try_acquire_owned().unwrap();
+        let mut waiting = Box::pin(resolve(&blocking, &named, permit()));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        assert!(resolve(&blocking, &numbered, permit()).await.is_ok(), "an address needs no look-up");
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(held);
+        assert!(waiting.await.is_ok());
     }
 }

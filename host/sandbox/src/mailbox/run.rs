@@ -61,6 +61,7 @@ pub(super) struct Run {
     doors: Doors,
     settings: Option<Settings>,
     meter: Arc<CpuMeter>,
+    plugin: Arc<super::Inner>,
     stderr: Lines,
     _admission: Admission,
 }
@@ -99,7 +100,7 @@ impl Run {
         let made: wasmtime::Result<Doors> = made.await;
         let doors = made.map_err(|error| {
             stderr.finish();
-            autopsy::failed_launch(&error, store.data(), limits.cpu, &stderr)
+            autopsy::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
         })?;
         let settings = Settings {
             address: about.address.to_string(),
@@ -107,7 +108,8 @@ impl Run {
             capacity_bytes: about.mailbox.capacity_bytes as u64,
             config: launcher.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         };
-        Ok(Self { store, doors, settings: Some(settings), meter, stderr, _admission: admission })
+        let plugin = launcher.plugin.clone();
+        Ok(Self { store, doors, settings: Some(settings), meter, plugin, stderr, _admission: admission })
     }
 
     /// One call, with the whole budget, and no blame for what an earlier one did. After an error nothing is called any more.
@@ -122,7 +124,7 @@ impl Run {
         let called = metered(self.meter.clone(), door.call_async(&mut self.store, params)).await;
         called.map_err(|error| {
             self.stderr.finish();
-            autopsy::crash(&error, self.store.data(), self.meter.budget(), &self.stderr)
+            autopsy::crash(&error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
         })
     }
 }

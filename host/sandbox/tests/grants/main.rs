@@ -4,8 +4,11 @@
 
 mod children;
 mod folders;
+mod growth;
+mod links;
 mod nothing;
 mod requests;
 mod server;
+mod special;
 mod stage;
 mod timeouts;

@@ -188,3 +188,13 @@ fn any_component_can_be_inspected() {
     std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
     assert!(matches!(inspect(&file, Compilation::default()), Err(LoadError::CoreModule { .. })));
 }
+
+#[test]
+fn function_with_a_huge_name_is_refused() {
+    let with_name = |bytes| actor(&format!("(func ${}) {ECHO}", "x".repeat(bytes)));
+    let sandbox = small_sandbox();
+    assert!(sandbox.load_bytes("named", &with_name(1000)).is_ok());
+    let error = sandbox.load_bytes("cart.wasm", &with_name(100_000)).err().expect("it must be refused").to_string();
+    expect!["`cart.wasm` is not a valid component: the name of one of its functions has 100000 bytes, and a name may have 65536; strip it; build it again"]
+        .assert_eq(&error);
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::needless_raw_string_hashes, missing_docs, unreachable_pub)]
 
 mod actors;
+mod budgets;
 mod caching;
 mod limits;
 mod loading;

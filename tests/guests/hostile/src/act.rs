@@ -1,4 +1,4 @@
-//! What an act is made of, and what several of them do alike.
+//! The parts of an act, and the steps that several acts share.
 
 use playhouse_sdk::{Context, Directive, Message, Result, SpawnError, SpawnOptions};
 

@@ -35,8 +35,11 @@ acts! {
     exit_the_process
     fill_stderr
     fill_stdout_that_nobody_reads
+    fill_the_disk
     flood_a_neighbour
     grow_memory
+    list_a_large_folder_for_ever
+    list_a_large_folder_without_end
     loop_in_child_failed
     loop_in_handler
     loop_in_init
@@ -46,6 +49,7 @@ acts! {
     name_itself_with_control_characters
     nothing
     open_files_outside
+    open_pipes_without_end
     panic_in_child_failed
     panic_in_handler
     panic_in_init

@@ -6,7 +6,11 @@
 //! | `env` | its variables, sorted: `NAME=value` |
 //! | `read P`, `list P` | the file, the sorted names in the folder |
 //! | `write P TEXT`, `truncate P`, `make P`, `remove P`, `rename P Q`, `link P Q` | through `std::fs`; `link` is a hard link |
+//! | `append P TEXT`, `resize P N`, `remove-folder P` | the same |
+//! | `make-many P` | empty files in the folder until no more can be made, and how many there are |
+//! | `keep P`, `close` | P stays open; closes all that are |
 //! | `symlink TARGET P` | P becomes a symbolic link; P is below the first folder |
+//! | `stream P TEXT` | is appended to P below the first folder, through WASI |
 //! | `get URL`, `follow URL` | status and body; `follow` goes on at each `location` |
 //! | `drain URL` | how many bytes its body has |
 //! | `send METHOD URL [BODY]`, `raw SCHEME AUTHORITY PATH` | the same, said otherwise |
@@ -24,6 +28,7 @@ use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 #[derive(Default)]
 struct Reach {
     held: web::Held,
+    kept: files::Kept,
 }
 
 export_actor!(Reach);
@@ -37,7 +42,7 @@ impl Actor for Reach {
             "connect" | "listen" | "lookup" => net(verb, rest),
             "get" | "drain" | "follow" | "send" | "raw" | "hold" | "let-go" => self.held.act(verb, rest),
             "spawn" => ctx.spawn(rest, "reach").map(|()| "done".to_owned()).map_err(|error| error.to_string()),
-            _ => files::act(verb, rest),
+            _ => files::act(&mut self.kept, verb, rest),
         };
         ctx.reply(done.unwrap_or_else(|error| format!("error {error}")));
         Ok(())

@@ -8,20 +8,18 @@ use crate::address::Address;
 use crate::consult::{ChildFailed, Question};
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
-use crate::kernel::later;
 use crate::supervision::events::{Node, WhyGaveUp};
 
 impl Supervision {
     /// Puts the question to the parent that runs: the tree asks nobody else.
     pub(super) fn consult(&self, parent: Node, child: Node, incarnation: u64) {
-        let (Some(report), Some(view)) = (self.verdicts.open(child), self.tree.view(child, self.began.elapsed()))
-        else {
+        let (Some(report), Some(view)) = (self.verdicts.open(child), self.tree.view(child, self.now())) else {
             return;
         };
         let plugin = self.role(child).actor.spec.launcher.plugin().to_owned();
         let failure = ChildFailed { report, plugin, window: view.window };
         let Role { actor, lane, .. } = self.role(parent);
-        let (until, pending) = (later(actor.spec.timeout), self.world.pending());
+        let (until, pending) = (self.world.clock.running_later(actor.spec.timeout), self.world.pending());
         lane.backlog.lock().questions.push_back(Question { failure, child, incarnation, until, pending });
         actor.mailbox.nudge(lane.index);
     }

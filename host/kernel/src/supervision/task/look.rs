@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Role, Supervision};
 use crate::actor::Actor;
@@ -31,15 +34,24 @@ fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
 }
 
 impl Supervision {
+    /// The time by which the tree measures. It stands still while the host is suspended.
+    pub(super) fn now(&self) -> Duration {
+        self.began.elapsed().saturating_sub(self.suspended())
+    }
+
+    pub(super) fn suspended(&self) -> Duration {
+        self.world.clock.suspended(Instant::now())
+    }
+
     pub(super) fn state_at(&self, address: &Address) -> Option<State> {
         let actor = self.world.registry.occupant(address)?;
-        let (nodes, now) = (self.nodes.get(&actor.id)?, self.began.elapsed());
+        let (nodes, now) = (self.nodes.get(&actor.id)?, self.now());
         let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
         Some(furthest_up(&actor, states))
     }
 
     pub(super) fn look(&self) -> Vec<Seen> {
-        let now = self.began.elapsed();
+        let now = self.now();
         let mut all: Vec<Seen> = Vec::new();
         let mut known = HashMap::new();
         for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
@@ -51,6 +63,7 @@ impl Supervision {
             let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
             all[index].instances.push(InstanceView {
                 state: if sleeps { State::Idle } else { view.state },
+                waiting_for: lane.host_waits.waiting_for(),
                 incarnation: lane.incarnation(),
                 restarts: view.restarts,
                 last_crash: lane.last_crash.lock().clone(),

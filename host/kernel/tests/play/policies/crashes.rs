@@ -137,3 +137,39 @@ async fn crashes_that_are_far_apart_do_not_add_up() {
         tokio::time::sleep(Duration::from_secs(11)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn policy_that_hangs_in_each_call_is_given_up() {
+    for hangs_in in ["put", "take", "size"] {
+        let journal = Journal::default();
+        let policy = sorting().fault(move |_, call, _| Ok(call == hangs_in));
+        let kernel = start(vec![policy.in_front_of(recorder(&journal).at("/shop"))]).await;
+        for n in 0..600 {
+            tell(&kernel, "/shop", &format!("m{n}")).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(policy_state(&kernel).await, (PolicyState::GaveUp, 11), "{hangs_in}");
+        tell_all(&kernel, &["b", "a"]).await;
+        kernel.idle().await;
+        let lines = journal.lines();
+        assert_eq!((lines.len(), &lines[600..]), (602, &["shop:b".to_owned(), "shop:a".to_owned()][..]), "{hangs_in}");
+        assert!(letters(&kernel).is_empty(), "{hangs_in}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn policy_that_hangs_once_in_many_messages_is_kept() {
+    let journal = Journal::default();
+    let taken = AtomicU64::new(0);
+    let policy = sorting()
+        .fault(move |_, call, _| Ok(call == "take" && taken.fetch_add(1, Ordering::Relaxed).is_multiple_of(20)));
+    let kernel = start(vec![policy.in_front_of(recorder(&journal).at("/shop"))]).await;
+    for n in 0..400 {
+        tell(&kernel, "/shop", &format!("m{n}")).await;
+        kernel.idle().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let (state, crashes) = policy_state(&kernel).await;
+    assert_eq!((state, journal.lines().len()), (PolicyState::Running, 400));
+    assert!(crashes >= 20, "{crashes}");
+}

@@ -4,4 +4,4 @@ mod actors;
 mod crashes;
 mod order;
 mod overflow;
-mod sorting;
+pub mod sorting;

@@ -1,0 +1,90 @@
+//! What the machine takes from a process, as far as the clock on the wall does not tell: the budgets of actors measure the
+//! actor's code, not the machine.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::kernel::later;
+
+/// Tells which time is the host's. All of them only grow.
+pub trait HostClock: Send + Sync + 'static {
+    /// CPU time that the calling thread used.
+    fn thread_time(&self) -> Duration;
+
+    /// Time by which timers and tasks came late until `now`, since their threads were busy or the process did not run.
+    fn delayed(&self, now: Instant) -> Duration;
+
+    /// Time until `now` in which the process did not run at all although it had something to do: it was suspended.
+    fn suspended(&self, now: Instant) -> Duration;
+}
+
+/// The clock of a plan. Default: none, and all time that passes is the actors'.
+#[derive(Clone, Default)]
+pub struct Clock(Option<Arc<dyn HostClock>>);
+
+impl<C: HostClock> From<Arc<C>> for Clock {
+    fn from(clock: Arc<C>) -> Self {
+        Self(Some(clock))
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Clock {
+    pub(crate) fn thread_time(&self) -> Option<Duration> {
+        self.0.as_ref().map(|clock| clock.thread_time())
+    }
+
+    pub(crate) fn delayed(&self, now: Instant) -> Duration {
+        self.0.as_ref().map(|clock| clock.delayed(now)).unwrap_or_default()
+    }
+
+    /// Now, on a clock that stands still while the process is suspended.
+    pub(crate) fn running_time(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_sub(self.suspended(now)).unwrap_or(now)
+    }
+
+    /// As [`later`], on that clock.
+    pub(crate) fn running_later(&self, wait: Duration) -> Instant {
+        self.running_time().checked_add(wait).unwrap_or_else(|| later(wait))
+    }
+
+    pub(crate) fn suspended(&self, now: Instant) -> Duration {
+        self.0.as_ref().map(|clock| clock.suspended(now)).unwrap_or_default()
+    }
+}
+
+thread_local! {
+    /// The call that this thread polls returned although it could go on.
+    static YIELDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets other tasks, timers and sockets have their turn in the midst of a call of an actor's code. The time until the code goes
+/// on is the host's: unlike other waits, it is not billed to the code.
+pub async fn yield_to_others() {
+    let mut others = pin!(tokio::task::yield_now());
+    poll_fn(|cx| {
+        let polled = others.as_mut().poll(cx);
+        if polled.is_pending() {
+            YIELDED.set(true);
+        }
+        polled
+    })
+    .await;
+}
+
+/// Whether the call that was polled last on this thread only let others run.
+pub(crate) fn take_yielded() -> bool {
+    YIELDED.replace(false)
+}

@@ -1,0 +1,231 @@
+//! Calls to the system that block a thread: files, folders, names of hosts. Each actor has a bounded number of them at a time, so
+//! that a network file system that hangs, or a name server that never answers, keeps the threads of one actor busy and nobody
+//! else's.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+/// How many blocking calls one actor may have at a time. A call that nobody waits for any more counts until the system lets its
+/// thread go, since a thread cannot be taken out of a system call.
+#[derive(Debug, Clone)]
+pub struct Blocking {
+    at_most: usize,
+    permits: Arc<Semaphore>,
+    /// A spawned actor's calls count for its parent as well.
+    parent: Option<Arc<Self>>,
+}
+
+impl Default for Blocking {
+    fn default() -> Self {
+        Self::new(4)
+    }
+}
+
+impl Blocking {
+    /// A bound of its own: at most `at_most` calls at a time, and at least one.
+    pub fn new(at_most: usize) -> Self {
+        let at_most = at_most.clamp(1, Semaphore::MAX_PERMITS);
+        Self { at_most, permits: Arc::new(Semaphore::new(at_most)), parent: None }
+    }
+
+    /// The number of calls at a time.
+    pub fn at_most(&self) -> usize {
+        self.at_most
+    }
+
+    /// A bound of the same size for an actor that `parent` spawned. Its calls count for the parent as well.
+    pub(crate) fn below(&self, parent: &Self) -> Self {
+        Self { parent: Some(Arc::new(parent.clone())), ..Self::new(self.at_most) }
+    }
+
+    /// Waits until the actor and all above it may make one more call.
+    pub(crate) async fn acquire(&self) -> Permits {
+        let mut held = Vec::with_capacity(1);
+        let mut next = Some(self);
+        // Always from the child to its parent: the holder of a parent's permit waits only for those above.
+        while let Some(bound) = next {
+            let permit = bound.permits.clone().acquire_owned().await;
+            held.push(permit.expect("the semaphore is never closed"));
+            next = bound.parent.as_deref();
+        }
+        Permits(held)
+    }
+
+    /// Runs a call on a thread that may block.
+    pub(crate) async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
+        let permits = self.acquire().await;
+        Running::start(permits, call).finish().await
+    }
+}
+
+/// The right to one blocking call. It goes with the call to its thread.
+pub(crate) struct Permits(#[expect(dead_code, reason = "they are held")] Vec<OwnedSemaphorePermit>);
+
+/// A blocking call under way. One that has not begun when this is dropped never begins.
+pub(crate) struct Running<T>(JoinHandle<T>);
+
+impl<T: Send + 'static> Running<T> {
+    pub(crate) fn start(permits: Permits, call: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(tokio::task::spawn_blocking(move || {
+            let done = call();
+            drop(permits);
+            done
+        }))
+    }
+
+    pub(crate) async fn finish(mut self) -> T {
+        poll_fn(|cx| match Pin::new(&mut self.0).poll(cx) {
+            Poll::Ready(Ok(done)) => Poll::Ready(done),
+            Poll::Ready(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime ends, and takes the caller along.
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Closes what an actor had open, one after another on one thread: on some file systems a close waits for a server, and it may
+/// happen on a thread that must not block.
+pub(crate) struct Closing<T> {
+    waiting: Mutex<Waiting<T>>,
+}
+
+struct Waiting<T> {
+    list: Vec<T>,
+    under_way: bool,
+}
+
+impl<T> Default for Closing<T> {
+    fn default() -> Self {
+        Self { waiting: Mutex::new(Waiting { list: Vec::new(), under_way: false }) }
+    }
+}
+
+impl<T: Send + 'static> Closing<T> {
+    /// Drops `what` on a thread that may block.
+    pub(crate) fn close(self: &Arc<Self>, what: T) {
+        let Ok(runtime) = Handle::try_current() else { return drop(what) };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.list.push(what);
+        if !std::mem::replace(&mut waiting.under_way, true) {
+            let closing = self.clone();
+            drop(runtime.spawn_blocking(move || closing.close_all()));
+        }
+    }
+
+    /// How many are still to be closed.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).list.len()
+    }
+
+    fn close_all(&self) {
+        loop {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(next) = waiting.list.pop() else {
+                waiting.under_way = false;
+                return;
+            };
+            drop(waiting);
+            drop(next);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Calls that block until the sender is dropped.
+    fn block(bound: &Blocking, calls: usize) -> (mpsc::Sender<()>, Vec<tokio::task::JoinHandle<()>>) {
+        let (release, blocked) = mpsc::channel::<()>();
+        let blocked = Arc::new(Mutex::new(blocked));
+        let calls = (0..calls).map(|_| {
+            let (bound, blocked) = (bound.clone(), blocked.clone());
+            tokio::spawn(async move {
+                let wait = move || {
+                    let _ = blocked.lock().unwrap().recv();
+                };
+                bound.run(wait).await;
+            })
+        });
+        (release, calls.collect())
+    }
+
+    async fn until_taken(bound: &Blocking) {
+        while bound.permits.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn abandoned_call_keeps_its_permit() {
+        let bound = Blocking::new(2);
+        let (release, calls) = block(&bound, 2);
+        until_taken(&bound).await;
+        let mut third = Box::pin(bound.run(|| 3));
+        assert!(futures::poll!(&mut third).is_pending());
+        for call in &calls {
+            call.abort();
+        }
+        for call in calls {
+            let _ = call.await;
+        }
+        assert_eq!(bound.permits.available_permits(), 0);
+        drop(release);
+        assert_eq!(third.await, 3);
+    }
+
+    #[tokio::test]
+    async fn childs_calls_count_for_its_parent() {
+        let parent = Blocking::new(2);
+        let children = [Blocking::new(9).below(&parent), Blocking::new(1).below(&parent)];
+        let (release, calls) = block(&children[0], 2);
+        until_taken(&parent).await;
+        let mut other = Box::pin(children[1].run(|| ()));
+        assert!(futures::poll!(&mut other).is_pending());
+        drop(release);
+        other.await;
+        for call in calls {
+            call.await.unwrap();
+        }
+        let _one = children[1].acquire().await;
+        assert!(futures::poll!(Box::pin(children[1].acquire())).is_pending(), "its own bound holds as well");
+    }
+
+    #[tokio::test]
+    async fn close_that_blocks_delays_only_later_closes() {
+        struct Slow(mpsc::Receiver<()>, tokio::sync::mpsc::UnboundedSender<()>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                let _ = self.0.recv();
+                let _ = self.1.send(());
+            }
+        }
+        let closing = Arc::new(Closing::default());
+        let (done, mut closed) = tokio::sync::mpsc::unbounded_channel();
+        let (release, blocked) = mpsc::channel();
+        closing.close(Slow(blocked, done.clone()));
+        let (free, ready) = mpsc::channel();
+        drop(free);
+        closing.close(Slow(ready, done));
+        assert!(closed.try_recv().is_err());
+        drop(release);
+        closed.recv().await.unwrap();
+        closed.recv().await.unwrap();
+        assert_eq!(closing.len(), 0);
+    }
+}

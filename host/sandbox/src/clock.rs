@@ -1,0 +1,120 @@
+//! How late the runtime's tasks and the process's threads come, which is time of the host and not of the actors.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use playhouse_kernel::HostClock;
+
+use crate::limits::{TICK, thread_time};
+
+/// The time between two beats of the runtime.
+const PULSE: Duration = Duration::from_millis(20);
+/// A beat of the runtime that is late by less is in time.
+const PULSE_SLACK: Duration = Duration::from_millis(5);
+/// A beat of the process that is late by less is in time: all its threads have to wait for a core sometimes.
+const PROCESS_SLACK: Duration = Duration::from_millis(100);
+
+/// A beat that is expected, and how late all those before came.
+pub(crate) struct Beat {
+    period: Duration,
+    slack: Duration,
+    state: Mutex<State>,
+}
+
+struct State {
+    due: Instant,
+    late: Duration,
+}
+
+impl Beat {
+    /// Of the thread that ticks for the sandbox.
+    pub(crate) fn of_the_process() -> Self {
+        Self::new(TICK, PROCESS_SLACK, Instant::now())
+    }
+
+    fn new(period: Duration, slack: Duration, now: Instant) -> Self {
+        Self { period, slack, state: Mutex::new(State { due: now + period, late: Duration::ZERO }) }
+    }
+
+    /// It beats. The next beat is due in one period.
+    pub(crate) fn beat(&self, now: Instant) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let overdue = self.overdue(&state, now);
+        state.late += overdue;
+        state.due = now + self.period;
+    }
+
+    /// How late its beats came until now, the one that is due included.
+    fn late(&self, now: Instant) -> Duration {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.late + self.overdue(&state, now)
+    }
+
+    fn overdue(&self, state: &State, now: Instant) -> Duration {
+        now.saturating_duration_since(state.due).saturating_sub(self.slack)
+    }
+}
+
+/// The clock of a host: of its process, and of one runtime.
+pub struct RunClock {
+    process: Arc<Beat>,
+    runtime: Arc<Beat>,
+}
+
+impl RunClock {
+    /// Begins to measure the current Tokio runtime, until the result is dropped.
+    pub(crate) fn begin(process: Arc<Beat>) -> Arc<Self> {
+        let runtime = Arc::new(Beat::new(PULSE, PULSE_SLACK, Instant::now()));
+        let beat = Arc::downgrade(&runtime);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PULSE).await;
+                let Some(beat) = beat.upgrade() else { return };
+                beat.beat(Instant::now());
+            }
+        });
+        Arc::new(Self { process, runtime })
+    }
+}
+
+impl HostClock for RunClock {
+    fn thread_time(&self) -> Duration {
+        thread_time()
+    }
+
+    fn delayed(&self, now: tokio::time::Instant) -> Duration {
+        self.runtime.late(now.into_std())
+    }
+
+    fn suspended(&self, now: tokio::time::Instant) -> Duration {
+        self.process.late(now.into_std())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    #[test]
+    fn beats_in_time_add_nothing_and_late_ones_their_delay() {
+        let began = Instant::now();
+        let beat = Beat::new(MS(20), MS(5), began);
+        beat.beat(began + MS(24));
+        assert_eq!(beat.late(began + MS(40)), Duration::ZERO);
+        assert_eq!(beat.late(began + MS(149)), MS(100), "it is due since 44 ms");
+        beat.beat(began + MS(149));
+        assert_eq!(beat.late(began + MS(150)), MS(100));
+        assert_eq!(beat.late(began + MS(1174)), MS(1100));
+    }
+
+    #[tokio::test]
+    async fn clock_tells_how_long_the_runtime_was_kept_busy() {
+        let clock = RunClock::begin(Arc::new(Beat::of_the_process()));
+        let before = clock.delayed(tokio::time::Instant::now());
+        std::thread::sleep(MS(100));
+        let busy = clock.delayed(tokio::time::Instant::now()) - before;
+        assert!(busy >= MS(70), "{busy:?}");
+    }
+}

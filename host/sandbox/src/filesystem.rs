@@ -1,0 +1,129 @@
+//! `wasi:filesystem` for granted folders. It stands in for wasmtime's own, which opens whatever it is told to, reads whole listings,
+//! and bounds neither the threads that wait for a file system nor the disk.
+//!
+//! | file | what lives there |
+//! |---|---|
+//! | `folder` | a folder as it is granted |
+//! | `descriptor` | the interface's functions |
+//! | `open` | open files and folders; what is not opened |
+//! | `streams`, `listing` | bytes and names, a piece at a time |
+//! | `names` | names made, removed and moved; symbolic links |
+//! | `growth`, `node` | by how much a folder may grow; sizes of open files |
+//! | `stat` | what is said of a file |
+
+mod descriptor;
+mod folder;
+mod growth;
+mod listing;
+mod names;
+mod node;
+mod open;
+mod stat;
+mod streams;
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+
+pub use folder::Folder;
+
+use crate::blocking::{Blocking, Closing};
+use crate::limits::CpuMeter;
+use open::{Dir, Mode, Opened};
+
+/// The files of one incarnation.
+pub(crate) struct Files {
+    folders: Arc<[Arc<Folder>]>,
+    blocking: Blocking,
+    /// Counts the CPU time of the calls.
+    meter: Option<Arc<CpuMeter>>,
+    closing: Arc<Closing<File>>,
+}
+
+/// What the incarnations of one actor share of [`Files`].
+pub(crate) struct Shelf {
+    folders: Arc<[Arc<Folder>]>,
+    blocking: Blocking,
+    closing: Arc<Closing<File>>,
+}
+
+impl Shelf {
+    pub(crate) fn new(folders: &[Folder], blocking: Blocking) -> Self {
+        Self { folders: folders.iter().cloned().map(Arc::new).collect(), blocking, closing: Arc::default() }
+    }
+
+    /// The files of an incarnation with this meter.
+    pub(crate) fn files(&self, meter: Option<Arc<CpuMeter>>) -> Arc<Files> {
+        let Self { folders, blocking, closing } = self;
+        Arc::new(Files { folders: folders.clone(), blocking: blocking.clone(), meter, closing: closing.clone() })
+    }
+}
+
+impl Files {
+    /// Runs a call that may block. Its time is the guest's: it waits for it, and its CPU time is billed.
+    async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
+        let meter = self.meter.clone();
+        let billed = move || match meter {
+            Some(meter) => meter.bill(call),
+            None => call(),
+        };
+        self.blocking.run(billed).await
+    }
+}
+
+/// What the interface's functions work on.
+pub(crate) struct View<'a> {
+    files: &'a Arc<Files>,
+    table: &'a mut ResourceTable,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn new(files: &'a Arc<Files>, table: &'a mut ResourceTable) -> Self {
+        Self { files, table }
+    }
+}
+
+struct Access;
+
+impl HasData for Access {
+    type Data<'a> = View<'a>;
+}
+
+/// Puts the interface in the place of wasmtime's own.
+pub(crate) fn add_to<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> View<'_>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    types::add_to_linker::<T, Access>(linker, view)?;
+    preopens::add_to_linker::<T, Access>(linker, view)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+impl preopens::Host for View<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<types::Descriptor>, String)>> {
+        let mut directories = Vec::with_capacity(self.files.folders.len());
+        for folder in self.files.folders.iter() {
+            let mode = Mode { read: true, write: folder.is_writable() };
+            let dir = Dir { file: folder.opened().clone(), folder: folder.clone(), mode };
+            let descriptor = descriptor::push(self.table, Opened::Dir(dir))?;
+            directories.push((descriptor, folder.guest().to_owned()));
+        }
+        Ok(directories)
+    }
+}
+
+impl types::Host for View<'_> {
+    fn convert_error_code(&mut self, error: wasmtime_wasi::p2::FsError) -> wasmtime::Result<types::ErrorCode> {
+        error.downcast()
+    }
+
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<types::ErrorCode>> {
+        let error = self.table.get(&error)?;
+        Ok(error.downcast_ref::<io::Error>().map(types::ErrorCode::from))
+    }
+}

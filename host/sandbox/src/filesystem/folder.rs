@@ -1,0 +1,126 @@
+//! A folder as it is granted: where it is, where a guest sees it, whether the guest may change it, and by how much it may grow.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::growth::{Growth, Quota};
+
+/// By how much a folder may grow where nothing is said.
+const GROWTH_BYTES: u64 = 1 << 30;
+
+/// A folder, open: what is put in its place later is not what was granted.
+#[derive(Clone)]
+pub struct Folder {
+    /// Where it is, without symbolic links.
+    host: PathBuf,
+    guest: String,
+    writable: bool,
+    opened: Arc<File>,
+    quota: Quota,
+    /// That names were left out of its listings was logged.
+    said: Arc<AtomicBool>,
+}
+
+impl Folder {
+    /// Opens the folder at `host`, which the guest will see at `guest`. If it is writable it may grow by 1 GiB. An error is the
+    /// system's.
+    pub fn open(host: &Path, guest: &str, writable: bool) -> io::Result<Self> {
+        let host = host.canonicalize()?;
+        // What is no folder is not opened at all: nobody waits for a FIFO.
+        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = File::from(rustix::fs::open(&host, folder, Mode::empty())?);
+        let quota = Quota::new(Growth::of(&opened.metadata()?), GROWTH_BYTES);
+        Ok(Self { host, guest: guest.to_owned(), writable, opened: Arc::new(opened), quota, said: Arc::default() })
+    }
+
+    /// May grow by this many bytes, counted with all others in this process that are granted the same folder.
+    #[must_use]
+    pub fn growing_by(self, bytes: u64) -> Self {
+        let quota = self.quota.limited_to(bytes);
+        Self { quota, ..self }
+    }
+
+    /// Where it is on this machine, without symbolic links.
+    pub fn host(&self) -> &Path {
+        &self.host
+    }
+
+    /// Where the guest sees it.
+    pub fn guest(&self) -> &str {
+        &self.guest
+    }
+
+    /// Whether the guest may change what is in it.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// The very folder that was opened, whatever has its name now.
+    pub(crate) fn opened(&self) -> &Arc<File> {
+        &self.opened
+    }
+
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// This folder for a child, as much of it as the parent's `folders` have; none of it if they have another.
+    pub(crate) fn within(&self, folders: &[Self]) -> Option<Self> {
+        let above = || folders.iter().filter(|above| self.host.starts_with(&above.host));
+        above().next()?;
+        let nearest = above().filter(|above| above.writable).max_by_key(|above| above.host.as_os_str().len());
+        let writable = self.writable && nearest.is_some();
+        let quota = nearest.map_or_else(|| self.quota.clone(), |above| self.quota.clone().within(&above.quota));
+        Some(Self { writable, quota, ..self.clone() })
+    }
+
+    /// Says once that names were left out of a listing.
+    pub(crate) fn leave_out(&self, names: u64) {
+        if names > 0 && !self.said.swap(true, Relaxed) {
+            tracing::warn!(
+                target: "playhouse",
+                "names that are not UTF-8 are left out where actors list folders in `{}`: {names} in one listing; this is said once",
+                self.host.display()
+            );
+        }
+    }
+}
+
+impl std::fmt::Debug for Folder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, guest, writable, .. } = self;
+        f.debug_struct("Folder").field("host", host).field("guest", guest).field("writable", writable).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_stays_the_one_that_was_opened() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("granted");
+        std::fs::create_dir(&path).unwrap();
+        let folder = Folder::open(&path, "/x", true).unwrap();
+        let ino = |metadata: std::fs::Metadata| std::os::unix::fs::MetadataExt::ino(&metadata);
+        let granted = ino(path.metadata().unwrap());
+        std::fs::rename(&path, top.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink("/etc", &path).unwrap();
+        assert_eq!(ino(folder.opened().metadata().unwrap()), granted);
+    }
+
+    #[test]
+    fn fifo_is_no_folder_and_nobody_waits_for_it() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("fifo");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = Folder::open(&path, "/x", false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    }
+}

@@ -1,0 +1,239 @@
+//! Files and folders that a guest has open. Only regular files and folders are opened: a FIFO, a device or a socket would block a
+//! thread, or do something just by being opened.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use cap_primitives::fs::{FollowSymlinks, Metadata, MetadataExt, OpenOptions, OpenOptionsExt, open, stat};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::folder::Folder;
+use super::growth::{ENTRY_BYTES, Quota};
+use super::names;
+use super::node::Node;
+use crate::blocking::Closing;
+
+/// How often an open is tried anew because its file came or went meanwhile.
+const TRIES: usize = 4;
+
+/// What a guest has open.
+#[derive(Clone)]
+pub(crate) enum Opened {
+    File(Arc<OpenFile>),
+    Dir(Dir),
+}
+
+/// An open folder. A close of one waits for nothing.
+#[derive(Clone)]
+pub(crate) struct Dir {
+    pub(crate) file: Arc<File>,
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) mode: Mode,
+}
+
+/// What a descriptor was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mode {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+/// An open file. Its close may wait for a server.
+pub(crate) struct OpenFile {
+    /// Taken by the drop alone.
+    file: Option<File>,
+    node: Arc<Node>,
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) mode: Mode,
+    closing: Arc<Closing<File>>,
+}
+
+/// How to open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) mode: Mode,
+    pub(crate) follow: FollowSymlinks,
+    pub(crate) create: Create,
+    pub(crate) truncate: bool,
+    pub(crate) directory: bool,
+}
+
+/// Whether a file is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Create {
+    /// It must be there.
+    Never,
+    /// If it is not there.
+    Missing,
+    /// It must not be there.
+    Always,
+}
+
+impl Dir {
+    /// Opens what `path` leads to within this folder. Blocks, but never for what it finds there.
+    pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<Closing<File>>) -> io::Result<Opened> {
+        let file = how.find(&self.file, path, self.folder.quota())?;
+        let metadata = Metadata::from_file(&file)?;
+        let folder = self.folder.clone();
+        if metadata.is_dir() {
+            return Ok(Opened::Dir(Dir { file: Arc::new(file), folder, mode: how.mode }));
+        }
+        if how.directory {
+            return Err(Errno::NOTDIR.into());
+        }
+        // It may have been exchanged since the look at it.
+        regular(&metadata)?;
+        let node = Node::open(&metadata);
+        // From here on the removal of its last name waits for the close; one before this was the last of it.
+        if Metadata::from_file(&file)?.nlink() == 0 {
+            return Err(Errno::NOENT.into());
+        }
+        let opened = OpenFile { file: Some(file), node, folder, mode: how.mode, closing: closing.clone() };
+        if how.truncate {
+            opened.set_size(0)?;
+        }
+        Ok(Opened::File(Arc::new(opened)))
+    }
+}
+
+impl How {
+    fn options(self) -> OpenOptions {
+        let mut options = OpenOptions::new();
+        let wait_for_nobody = OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.read(self.mode.read).write(self.mode.write).custom_flags(wait_for_nobody.bits().cast_signed());
+        options._cap_fs_ext_follow(self.follow);
+        options
+    }
+
+    fn find(self, within: &File, path: &str, quota: &Quota) -> io::Result<File> {
+        let options = self.options();
+        if self.create == Create::Always {
+            return names::make_file(within, path, &options, quota);
+        }
+        for _ in 0..TRIES {
+            match self.find_there(within, path, &options) {
+                Err(error) if self.create == Create::Missing && error.kind() == io::ErrorKind::NotFound => {}
+                found => return found,
+            }
+            match names::make_file(within, path, &options, quota) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made,
+            }
+        }
+        // A symbolic link to what is not there: the file is made at its end.
+        quota.take(ENTRY_BYTES)?;
+        let mut options = options;
+        open(within, Path::new(path), options.create(true)).inspect_err(|_| quota.give_back(ENTRY_BYTES))
+    }
+
+    fn find_there(self, within: &File, path: &str, options: &OpenOptions) -> io::Result<File> {
+        let path = Path::new(path);
+        let there = stat(within, path, self.follow)?;
+        if !there.is_dir() {
+            regular(&there)?;
+        }
+        open(within, path, options)
+    }
+}
+
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_symlink() {
+        Err(Errno::LOOP.into())
+    } else if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(Errno::NOTSUP.into())
+    }
+}
+
+impl OpenFile {
+    pub(crate) fn file(&self) -> &File {
+        self.file.as_ref().expect("it is taken when this is dropped")
+    }
+
+    pub(crate) fn read_at(&self, most: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; most];
+        let read = loop {
+            match self.file().read_at(&mut bytes, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Writes at `offset`, or at the end of the file. Returns how much was written.
+    pub(crate) fn write(&self, bytes: &[u8], offset: Option<u64>) -> io::Result<usize> {
+        self.resize(
+            |size| offset.unwrap_or(size).saturating_add(bytes.len() as u64).max(size),
+            |file, size| match offset {
+                Some(offset) => file.write_at(bytes, offset),
+                None => append(file, bytes, size),
+            },
+        )
+    }
+
+    /// As [`OpenFile::write`], until everything is written.
+    pub(crate) fn write_all(&self, mut bytes: &[u8], mut offset: Option<u64>) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = self.write(bytes, offset)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[written..];
+            offset = offset.map(|offset| offset + written as u64);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_size(&self, bytes: u64) -> io::Result<()> {
+        self.resize(|_| bytes, |file, _| file.set_len(bytes))
+    }
+
+    /// Does what makes the file this large, which counts for its folder's growth beforehand.
+    fn resize<T>(
+        &self,
+        expected: impl FnOnce(u64) -> u64,
+        change: impl FnOnce(&File, u64) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let (file, quota) = (self.file(), self.folder.quota());
+        let mut size = self.node.lock();
+        let before = file.metadata()?.len();
+        let expected = expected(before);
+        if expected > before {
+            quota.take(expected - before)?;
+        }
+        let changed = change(file, before);
+        // A write may be a short one, and others may have changed the file meanwhile. What cannot be found out is as expected.
+        let after = file.metadata().map_or(expected, |metadata| metadata.len());
+        quota.changed(before.max(expected), after);
+        size.is_now(after);
+        changed
+    }
+}
+
+/// Writes at the end, wherever that is by then.
+fn append(file: &File, bytes: &[u8], end: u64) -> io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::{ReadWriteFlags, pwritev2};
+        match pwritev2(file, &[io::IoSlice::new(bytes)], 0, ReadWriteFlags::APPEND) {
+            Err(Errno::NOSYS | Errno::NOTSUP) => {}
+            written => return Ok(written?),
+        }
+    }
+    file.write_at(bytes, end)
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            self.closing.close(file);
+        }
+    }
+}
