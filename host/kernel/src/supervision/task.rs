@@ -20,9 +20,9 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, Pending, Presence, World};
 use crate::address::Address;
-use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::crash::{CrashReason, CrashReport};
 use crate::decision::Decision;
-use crate::incarnation::{End, Incarnation, panic_message};
+use crate::incarnation::{End, Incarnation};
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
@@ -31,6 +31,7 @@ use crate::notice::{Change, Watcher};
 use crate::plan::{ActorSpec, Plan};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
 use crate::supervision::tree::Tree;
+use failures::report_bug;
 pub(crate) use look::Seen;
 use starts::OrderedStart;
 pub use starts::{StartError, StartedActor};
@@ -489,14 +490,4 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         consulted: spec.launcher.supervises(),
         consult_timeout: spec.timeout,
     }
-}
-
-/// The kernel itself panicked while it ran an incarnation. That must not leave an actor that nobody restarts.
-fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
-    let message = format!("a bug in the kernel: {}", panic_message(panic));
-    tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
-    let crash = Crash::new(CrashReason::Panic { message });
-    let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
-    *role.lane.last_crash.lock() = Some(report.clone());
-    report
 }
