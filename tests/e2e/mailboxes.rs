@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::stage::{Host, actors, command, folder, root};
 
 /// A folder with the example's manifest, which names the built plugins.
@@ -72,12 +74,18 @@ fn a_full_mailbox_is_told_once_and_counted_whatever_its_rule() {
         let mut host = Host::start(folder(&(actors(&[("/echo", "echo")]) + &slow)), &[]);
         for n in 0..5 {
             let told = host.run(&["tell", "/echo", &n.to_string()]);
-            assert_eq!(told.status.success(), n < 2 || overflow != "reject");
+            assert_eq!(told.status.code(), Some(i32::from(n >= 2 && overflow != "drop-oldest")), "{overflow}");
+            let said = String::from_utf8_lossy(&told.stderr);
+            assert_eq!(said.contains("dropped the message: it is dead letter"), n >= 2 && overflow == "drop-newest");
         }
         let warning = host.wait_for("the mailbox is full");
         assert!(warning.contains("/echo") && warning.contains("waiting=2"), "{warning}");
         let mailbox = host.actor("/echo")["mailbox"].clone();
         assert_eq!((&mailbox[counter], &mailbox["full"], &mailbox["most"]), (&3.into(), &1.into(), &2.into()));
+        host.ok(&["start", "/echo"]);
+        // What was dropped is no handled message.
+        let echo = host.actor_when("/echo", |echo| echo["waiting"] == 0 && echo["handled"] == 2);
+        assert_eq!(echo["dead_letters"]["overflow"], if overflow == "reject" { Value::Null } else { 3.into() });
     }
     let slow = "start = \"manual\"\nmailbox = { capacity = 1, timeout = \"1h\" }\n";
     let host = Host::start(folder(&(actors(&[("/echo", "echo")]) + slow)), &[]);

@@ -10,8 +10,9 @@ use crate::manifest::units::Time;
 
 /// Hosts actors that are WebAssembly components.
 ///
-/// Exit codes: 0 fine; 1 it failed while running, an ask had no reply, a tell was refused; 2 bad arguments,
-/// manifest or plugin; 3 no host is running; 4 the kernel gave up; 130 a second Ctrl-C.
+/// Exit codes: 0 fine; 1 it failed while running, messages were left unhandled, an ask had no reply, a tell was
+/// refused or dropped, a host did not answer; 2 bad arguments, manifest or plugin; 3 no host is running for this
+/// user; 4 the kernel gave up; 130 a second Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "playhouse", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -42,9 +43,6 @@ pub enum Command {
     /// Messages that will not be handled.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
-    /// What the other commands start to compile a component, within bounds; of no use to a person.
-    #[command(hide = true)]
-    CompileForParent,
 }
 
 /// `playhouse run`.
@@ -57,7 +55,7 @@ pub struct Run {
     #[arg(long = "tell", value_name = "ADDR=BODY", value_parser = parse_tell)]
     pub tells: Vec<(Address, String)>,
     /// Send each line of stdin to this actor, without its newline. A line longer than the actor's
-    /// `limits.message` goes in several messages, cut between words.
+    /// `limits.message` is reported and not sent; the others are, and the run ends with exit code 1.
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub stdin: Option<Address>,
     /// Stop in order once the input is at its end and no message is left.
@@ -125,8 +123,8 @@ pub struct Tell {
     /// To whom.
     #[arg(value_name = "ADDR", value_parser = parse_address)]
     pub to: Address,
-    /// The message. Default: all of stdin.
-    #[arg(conflicts_with = "lines")]
+    /// The message; one that looks like an option comes after `--`. Default: all of stdin.
+    #[arg(conflicts_with = "lines", allow_hyphen_values = true)]
     pub body: Option<String>,
     /// Each line of stdin is a message, without its newline.
     #[arg(long)]
@@ -142,7 +140,8 @@ pub struct Ask {
     /// To whom.
     #[arg(value_name = "ADDR", value_parser = parse_address)]
     pub to: Address,
-    /// The message. Default: all of stdin.
+    /// The message; one that looks like an option comes after `--`. Default: all of stdin.
+    #[arg(allow_hyphen_values = true)]
     pub body: Option<String>,
     /// How long to wait for the reply, as in 500ms, 5s, 1m.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
@@ -270,6 +269,47 @@ mod tests {
             For more information, try '--help'.
         "#]]
         .assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn body_may_begin_with_a_dash() {
+        let body = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["playhouse"], arguments].concat()).expect("it is a command line");
+            match cli.command {
+                Command::Tell(Tell { body, lines, host, .. }) => (body, lines, host.socket),
+                Command::Ask(Ask { body, host, .. }) => (body, false, host.socket),
+                other => panic!("{other:?}"),
+            }
+        };
+        let default: PathBuf = ".playhouse/control.sock".into();
+        for command in ["tell", "ask"] {
+            for given in ["-1", "-x", "--nothing", "- a list", "-"] {
+                assert_eq!(body(&[command, "/a", given]), (Some(given.into()), false, default.clone()));
+            }
+            for given in ["--lines", "--socket", "--help", "-h", "--"] {
+                assert_eq!(body(&[command, "/a", "--", given]), (Some(given.into()), false, default.clone()));
+            }
+            assert_eq!(body(&[command, "/a", "-1", "--socket", "s"]), (Some("-1".into()), false, "s".into()));
+            assert_eq!(body(&[command, "/a", "--socket", "s"]), (None, false, "s".into()));
+        }
+        assert_eq!(body(&["tell", "/a", "--lines"]), (None, true, default));
+        assert_eq!(parse_tell("/a=-x").map(|(_, body)| body), Ok("-x".into()));
+    }
+
+    #[test]
+    fn compiler_child_is_never_suggested() {
+        for arguments in
+            [&["compile"][..], &["compile-for-paren"], &["compile-for-parent", "x"], &["help", "compile-for-parent"]]
+        {
+            let error = Cli::try_parse_from([&["playhouse"], arguments].concat()).expect_err("no command");
+            // The error quotes what was given.
+            let said = arguments.iter().fold(error.to_string(), |said, given| said.replace(&format!("'{given}'"), ""));
+            assert!(!said.contains("for-parent"), "{error}");
+        }
+        assert!(!Cli::command().render_long_help().to_string().contains("for-parent"));
+        let is_compiler = |arguments: &[&str]| crate::is_compiler(arguments.iter().map(Into::into));
+        assert!(is_compiler(&["playhouse", "compile-for-parent"]));
+        assert!(!is_compiler(&["playhouse", "compile-for-parent", "x"]) && !is_compiler(&["playhouse", "tree"]));
     }
 
     #[test]

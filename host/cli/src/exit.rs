@@ -9,8 +9,9 @@ use crate::manifest::ManifestError;
 use crate::plugins::PluginsError;
 use crate::printable::Printable;
 
-/// It failed while it ran; input that found no room or was cut inside a word; a shutdown hook that failed; an ask
-/// without a reply; a tell that was refused; a stdout that cannot be written.
+/// It failed while it ran; input that found no room or was too long; messages that were left unhandled; a
+/// shutdown that failed; an ask without a reply; a tell that was refused or dropped; a host that does not answer; a
+/// stdout that cannot be written.
 pub(crate) const FAILED: u8 = 1;
 /// Bad arguments, manifest or plugin. Also what clap ends with.
 pub(crate) const BAD_INPUT: u8 = 2;
@@ -39,6 +40,12 @@ impl Exit {
     /// Ends with this code, without another word.
     pub(crate) fn quiet(code: u8) -> Self {
         Self { code, text: None, problems: None }
+    }
+
+    /// The same end, with these words before its own.
+    pub(crate) fn after(mut self, words: &str) -> Self {
+        self.text = self.text.map(|text| format!("{words}: {text}"));
+        self
     }
 
     /// Says what is to be said; the process's exit code.
@@ -82,10 +89,7 @@ impl From<SocketError> for Exit {
 
 impl From<ClientError> for Exit {
     fn from(error: ClientError) -> Self {
-        let code = match error {
-            ClientError::NoHost(_) | ClientError::Unreachable { .. } | ClientError::Foreign { .. } => NO_HOST,
-            ClientError::Gone | ClientError::Silent(_) | ClientError::Nonsense(_) | ClientError::Refused(_) => FAILED,
-        };
+        let code = if error.is_no_host() { NO_HOST } else { FAILED };
         // What a host says may quote its guests.
         Self::with(code, Printable(&error.to_string()).to_string())
     }

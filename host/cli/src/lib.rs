@@ -9,6 +9,7 @@
 //! | `control` | the socket of a running host: protocol, both sides |
 //! | `commands` | the other commands |
 //! | `allocator` | what freed memory is kept, and given back |
+//! | `lines` | a stream of bytes, cut into messages |
 //! | `console`, `printable` | what is said on stderr; foreign text made safe |
 //! | `exit` | exit codes |
 //!
@@ -20,6 +21,7 @@ mod commands;
 mod console;
 pub mod control;
 mod exit;
+mod lines;
 pub mod manifest;
 mod plugins;
 mod printable;
@@ -36,6 +38,15 @@ use console::Console;
 /// How long the end of a run waits for somebody to read on from stderr.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
+/// The only argument of the child process in which the host compiles a component. It is no command: help, suggestions and
+/// usage do not know it.
+pub(crate) const COMPILE_FOR_PARENT: &str = "compile-for-parent";
+
+/// Whether this process is that child: then it compiles, and does nothing else.
+pub fn is_compiler(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    arguments.nth(1).is_some_and(|argument| argument == COMPILE_FOR_PARENT) && arguments.next().is_none()
+}
+
 /// Does what the command line says.
 pub fn main(cli: Cli) -> ExitCode {
     if matches!(cli.command, Command::Run(_)) {
@@ -49,7 +60,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Check(args) => commands::check::check(&args, &console),
         Command::Inspect(args) => commands::inspect::inspect(&args),
         Command::Tree(args) => commands::remote::tree(&args),
-        Command::Tell(args) => commands::remote::tell(&args),
+        Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),
         Command::Stop(args) => commands::remote::stop(&args),
         Command::Start(args) => commands::remote::start(&args),
@@ -59,7 +70,6 @@ pub fn main(cli: Cli) -> ExitCode {
             DeadLetters::Replay(args) => commands::letters::replay(&args, &console),
             DeadLetters::Drop(args) => commands::letters::drop(&args, &console),
         },
-        Command::CompileForParent => return playhouse_sandbox::compile_for_parent(),
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,

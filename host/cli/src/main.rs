@@ -3,5 +3,8 @@
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
+    if playhouse::is_compiler(std::env::args_os()) {
+        return playhouse_sandbox::compile_for_parent();
+    }
     playhouse::main(playhouse::args::Cli::parse())
 }

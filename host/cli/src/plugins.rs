@@ -76,7 +76,7 @@ pub(crate) fn compilation() -> Compilation {
     // gets no name, which no program has: an error when something is to be compiled.
     let itself = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
     let program = itself.unwrap_or_default();
-    let place = CompilePlace::Child { program, arguments: vec!["compile-for-parent".to_owned()] };
+    let place = CompilePlace::Child { program, arguments: vec![crate::COMPILE_FOR_PARENT.to_owned()] };
     Compilation { place, ..Compilation::default() }
 }
 

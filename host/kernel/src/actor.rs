@@ -116,6 +116,13 @@ impl Actor {
         self.finished.load(Ordering::Acquire)
     }
 
+    /// Messages that were handled.
+    pub(crate) fn handled(&self) -> u64 {
+        // Read first: a message counts as unhandled before it counts as ended.
+        let finished = self.finished();
+        finished.saturating_sub(self.mailbox.unhandled())
+    }
+
     /// Whether it has messages waiting, in hand, or to be handled again.
     pub(crate) fn is_busy(&self) -> bool {
         self.finished() != self.mailbox.accepted()
@@ -220,8 +227,10 @@ pub(crate) struct World {
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
-    /// Shutdown hooks that failed, or were killed.
+    /// Shutdown hooks that failed, and runs that were killed as they did not stop in time.
     pub(crate) failed_shutdowns: AtomicU64,
+    /// Messages that were let into a mailbox and ended without being handled, of all actors that there are and were.
+    pub(crate) unhandled: AtomicU64,
     /// Tells which time is the host's.
     pub(crate) clock: Clock,
     random: AtomicU64,
@@ -241,6 +250,7 @@ impl World {
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
+            unhandled: AtomicU64::new(0),
             clock: plan.clock.clone(),
             random: AtomicU64::new(plan.seed),
         }
@@ -303,7 +313,7 @@ impl World {
                 DeadReason::Expired => AskError::Timeout,
             };
             self.asks.answer(message.envelope.reply, Err(answer));
-            actor.mailbox.count_loss(reason);
+            actor.mailbox.count_letter(reason);
             let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
             tracing::warn!(
                 target: "playhouse",
@@ -317,6 +327,8 @@ impl World {
             self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
+            actor.mailbox.count_unhandled(ended);
+            self.unhandled.fetch_add(ended, Ordering::Relaxed);
             actor.finish(ended);
         }
     }

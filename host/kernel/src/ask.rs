@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::address::{Address, AddressError};
 use crate::hand::Overrun;
-use crate::message::{ActorId, ReplyToken};
+use crate::message::{ActorId, MessageId, ReplyToken};
 
 /// Why a message was not sent. Nothing was recorded; nothing will be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,14 @@ pub enum SendError {
     /// The receiver's mailbox stayed full. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("the mailbox of `{0}` is full")]
     MailboxFull(Address),
+    /// The receiver's mailbox is full, and its rule dropped the message: it is a dead letter. Only the outside is told so.
+    #[error("the mailbox of `{to}` is full, and its rule `drop-newest` dropped the message: it is dead letter {id}")]
+    Dropped {
+        /// Where to.
+        to: Address,
+        /// The message's id.
+        id: MessageId,
+    },
     /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
@@ -67,6 +75,7 @@ impl SendError {
             Self::NotGranted { .. } => "not-granted",
             Self::TooLarge { .. } => "message-too-large",
             Self::MailboxFull(_) => "mailbox-full",
+            Self::Dropped { .. } => "dropped",
             Self::Stopped(_) => "stopped",
             Self::MemoryPressure(_) => "memory-pressure",
             Self::Overrun(_) => "limit",

@@ -148,7 +148,7 @@ impl World {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
                 let message = Message { envelope: *envelope, body: body.to_vec() };
                 self.bury(target, [message], &DeadReason::Overflow, false);
-                Ok(())
+                Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
             }
             offered => offered,
         }

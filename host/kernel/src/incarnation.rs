@@ -214,7 +214,8 @@ impl Incarnation {
         behavior.hand().begin_hook(hook);
         let result = self.guarded_as(time, call(behavior)).await;
         let result = result.and_then(|()| within_limits_of(behavior));
-        if hook == Hook::Shutdown && result.is_err() {
+        // A kill is counted where the supervisor decides on it.
+        if hook == Hook::Shutdown && matches!(result, Err(Broken::Crash(_))) {
             self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
         }
         self.end_hook(behavior, result.is_ok()).await?;

@@ -52,7 +52,7 @@ pub struct ActorView {
     pub waiting: usize,
     /// Its mailbox.
     pub mailbox: MailboxView,
-    /// Messages that ended, as done or as dead letters.
+    /// Messages that it handled. Dead letters are in `mailbox`, by reason.
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
@@ -186,7 +186,7 @@ impl Kernel {
             restarts: instances.iter().map(|instance| instance.restarts).sum(),
             waiting: actor.waiting(),
             mailbox: actor.mailbox.view(),
-            handled: actor.finished(),
+            handled: actor.handled(),
             last_crash: actor.last_crash(),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
@@ -256,12 +256,19 @@ impl Kernel {
         self.world.dead_letters.counts()
     }
 
+    /// Messages that actors handled so far, those that are gone included; also known when the play is over.
+    pub fn handled(&self) -> u64 {
+        let finished = self.world.registry.total(crate::actor::Actor::finished);
+        finished.saturating_sub(self.world.unhandled.load(Ordering::Relaxed))
+    }
+
     /// Restarts of all actors so far; also known when the play is over.
     pub fn restarts(&self) -> u64 {
         self.world.restarts.load(Ordering::Relaxed)
     }
 
-    /// Shutdown hooks that failed or were killed so far: what they would have sent is lost, and a person should know.
+    /// Shutdowns that failed so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in
+    /// a handler. What their hooks would have sent is lost, and an operator should know.
     pub fn failed_shutdowns(&self) -> u64 {
         self.world.failed_shutdowns.load(Ordering::Relaxed)
     }

@@ -13,7 +13,6 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 
 use crate::address::Address;
-use crate::dead_letter::DeadReason;
 use crate::log::{Batch, Log};
 use crate::message::Message;
 use crate::policy::PolicySpec;
@@ -276,11 +275,6 @@ impl Mailbox {
         order.map_or(self.spec.overflow, |order| order.spec.overflow.unwrap_or_else(|| order.rules.when_full.into()))
     }
 
-    /// Counts a message that found no room, for whatever reason it went.
-    pub(crate) fn count_loss(&self, reason: &DeadReason) {
-        self.pressure.count(reason);
-    }
-
     pub(crate) fn view(&self) -> MailboxView {
         let overflow = self.overflow();
         let inner = self.inner.lock();
@@ -291,6 +285,7 @@ impl Mailbox {
             capacity: self.spec.capacity,
             overflow,
             pressure: self.pressure.view(inner.blocked.len()),
+            letters: self.pressure.letters(),
             policy: inner.order.as_ref().map(|order| order.view()),
         }
     }

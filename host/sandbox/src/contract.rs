@@ -104,6 +104,7 @@ impl SendError {
             // An actor's tell is not told the last two: they become dead letters. An ask says them otherwise.
             kernel::SendError::UnknownAddress(to)
             | kernel::SendError::MailboxFull(to)
+            | kernel::SendError::Dropped { to, .. }
             | kernel::SendError::Stopped(to) => Self::UnknownAddress(to.to_string()),
             // What may be added means the same: nobody there to take it.
             other => Self::UnknownAddress(other.to_string()),
@@ -145,7 +146,9 @@ pub(crate) enum AskError {
 impl From<kernel::AskError> for AskError {
     fn from(error: kernel::AskError) -> Self {
         match error {
-            kernel::AskError::NotSent(kernel::SendError::MailboxFull(to)) => Self::MailboxFull(to.to_string()),
+            kernel::AskError::NotSent(kernel::SendError::MailboxFull(to) | kernel::SendError::Dropped { to, .. }) => {
+                Self::MailboxFull(to.to_string())
+            }
             kernel::AskError::NotSent(error @ kernel::SendError::Stopped(_)) => Self::Stopped(error.to_string()),
             kernel::AskError::NotSent(error) => Self::NotSent(SendError::new(&error)),
             kernel::AskError::Timeout => Self::Timeout,

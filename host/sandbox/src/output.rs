@@ -10,7 +10,7 @@ use bytes::Bytes;
 use playhouse_kernel::{Address, BoxFuture};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::log::{LeftOut, LogMeter};
 
@@ -21,6 +21,10 @@ pub trait Output: Send + Sync + 'static {
     fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool);
     /// Whether an actor that writes to its standard output should wait. A write that has begun is still taken.
     fn stdout_full(&self) -> bool {
+        false
+    }
+    /// Whether standard output takes nothing any more: the stream of an actor is closed then.
+    fn stdout_closed(&self) -> bool {
         false
     }
     /// Resolves when [`Output::stdout_full`] may have become false. Waiting for it is not CPU time.
@@ -105,6 +109,10 @@ impl State {
         }
     }
 
+    fn is_closed(&self) -> bool {
+        matches!(self.kind, Kind::Stdout) && self.output.stdout_closed()
+    }
+
     /// Hands over what has been kept, and these bytes.
     fn hand_over(&mut self, bytes: &[u8], ends_line: bool) {
         if self.partial.is_empty() {
@@ -180,7 +188,12 @@ impl Pollable for Lines {
 
 impl OutputStream for Lines {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.state().write(&bytes);
+        let mut state = self.state();
+        // Counted as lost there.
+        state.write(&bytes);
+        if state.is_closed() {
+            return Err(StreamError::Closed);
+        }
         Ok(())
     }
 
@@ -190,6 +203,9 @@ impl OutputStream for Lines {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let state = self.state();
+        if state.is_closed() {
+            return Err(StreamError::Closed);
+        }
         let full = matches!(state.kind, Kind::Stdout) && state.output.stdout_full();
         Ok(if full { 0 } else { LINE_BYTES })
     }
@@ -197,7 +213,11 @@ impl OutputStream for Lines {
 
 impl AsyncWrite for Lines {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.state().write(bytes);
+        let mut state = self.state();
+        state.write(bytes);
+        if state.is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -234,6 +254,24 @@ mod tests {
         }
         drop(lines);
         std::mem::take(&mut *kept.0.lock().expect("no test panics here"))
+    }
+
+    #[test]
+    fn stream_of_closed_stdout_is_closed() {
+        struct Closed;
+        impl Output for Closed {
+            fn stdout(&self, _: &Address, _: &[u8], _: bool) {}
+            fn stdout_closed(&self) -> bool {
+                true
+            }
+            fn stderr(&self, _: &Address, _: &[u8]) {}
+        }
+        let mut stdout = Lines::new(Kind::Stdout, Address::root(), Arc::new(Closed));
+        assert!(matches!(stdout.check_write(), Err(StreamError::Closed)));
+        assert!(matches!(OutputStream::write(&mut stdout, Bytes::from_static(b"x")), Err(StreamError::Closed)));
+        let meter = Arc::new(LogMeter::new(&crate::Limits::default()));
+        let mut stderr = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Closed));
+        assert!(stderr.check_write().is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The commands that talk to a running host about its actors.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::time::Duration;
 
 use playhouse_kernel::Address;
@@ -9,10 +9,12 @@ use playhouse_kernel::Address;
 use super::table::{as_tree, table};
 use super::{print, print_json};
 use crate::args;
+use crate::console::Console;
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Body, Request, Response};
 use crate::control::views::{ActorLine, MailboxLine, MailboxPluginLine, Tree};
-use crate::exit::Exit;
+use crate::exit::{Exit, FAILED};
+use crate::lines::{Line, Lines};
 use crate::printable::{Printable, counted, for_terminal};
 
 /// Longest crash reason in the tree.
@@ -29,37 +31,82 @@ pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
     }
 }
 
-pub(crate) fn tell(args: &args::Tell) -> Result<(), Exit> {
+pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     let mut client = connect(&args.host)?;
-    if !args.lines {
-        let body = body(args.body.as_deref())?;
-        return tell_one(&mut client, &args.to, body);
+    if args.lines {
+        return tell_lines(&mut client, &args.to, console);
     }
-    let mut stdin = std::io::stdin().lock();
-    loop {
-        let mut line = Vec::new();
-        if stdin.read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        tell_one(&mut client, &args.to, line)?;
-    }
+    let body = body(&mut client, &args.to, args.body.as_deref())?;
+    tell_one(&mut client, &args.to, body).map_err(Exit::from)
 }
 
-fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>) -> Result<(), Exit> {
-    match client.request(&Request::Tell { to: to.clone(), body: Body(body) })? {
-        Response::Told { .. } => Ok(()),
+/// Tells each line of stdin. Waits for stdin as long as it takes; a line that is too long, or that the mailbox drops, is
+/// reported, and the others go on.
+fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<(), Exit> {
+    let limit = limit(client, to)?;
+    let mut lines = Lines::new(limit);
+    let (mut stdin, mut chunk) = (std::io::stdin().lock(), vec![0; 64 << 10]);
+    let (mut too_long, mut dropped) = (0_u64, 0_u64);
+    loop {
+        let read = match stdin.read(&mut chunk) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        match read {
+            0 => lines.end(),
+            read => lines.fill(&chunk[..read]),
+        }
+        loop {
+            let number = lines.number();
+            match lines.next_line() {
+                None => break,
+                Some(Line::Whole(body)) => match tell_one(client, to, body.to_vec()) {
+                    Err(ClientError::Refused(refusal)) if refusal.kind == "dropped" => dropped += 1,
+                    Err(error) => {
+                        let words = format!("line {number} of stdin was not sent, nor was what follows");
+                        return Err(Exit::from(error).after(&words));
+                    }
+                    Ok(()) => {}
+                },
+                Some(Line::TooLong { number, bytes }) => {
+                    too_long += 1;
+                    console.say(&format!("playhouse: {}", crate::run::feed::too_long(number, bytes, limit, to)));
+                }
+            }
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    if dropped > 0 {
+        let lines = counted(dropped, "line");
+        return Err(Exit::with(FAILED, format!("{lines} dropped: the mailbox of `{to}` was full (drop-newest)")));
+    }
+    if too_long > 0 { Err(Exit::quiet(FAILED)) } else { Ok(()) }
+}
+
+/// The largest message that an actor takes.
+fn limit(client: &mut Client, to: &Address) -> Result<usize, Exit> {
+    match client.request(&Request::Limit { to: to.clone() })? {
+        Response::Limit { message_bytes } => Ok(usize::try_from(message_bytes).unwrap_or(usize::MAX)),
         other => Err(unexpected(&other)),
     }
 }
 
+fn tell_one(client: &mut Client, to: &Address, body: Vec<u8>) -> Result<(), ClientError> {
+    match client.request(&Request::Tell { to: to.clone(), body: Body(body) })? {
+        Response::Told { .. } => Ok(()),
+        other => Err(nonsense(&other)),
+    }
+}
+
 pub(crate) fn ask(args: &args::Ask) -> Result<(), Exit> {
-    let mut client = connect(&args.host)?;
     let timeout_ms = u64::try_from(args.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
-    let request = Request::Ask { to: args.to.clone(), body: Body(body(args.body.as_deref())?), timeout_ms };
-    match client.request(&request)? {
+    let ask = |body| Request::Ask { to: args.to.clone(), body: Body(body), timeout_ms };
+    let mut client = Client::connect_for(&args.host.socket, &ask(Vec::new()))?;
+    let body = body(&mut client, &args.to, args.body.as_deref())?;
+    match client.request(&ask(body))? {
         Response::Answer { body: Body(reply) } => {
             let mut stdout = std::io::stdout().lock();
             if stdout.is_terminal() {
@@ -97,16 +144,28 @@ pub(super) fn connect(host: &args::Host) -> Result<Client, ClientError> {
 }
 
 pub(super) fn unexpected(response: &Response) -> Exit {
-    ClientError::Nonsense(format!("{response:?}").chars().take(80).collect()).into()
+    nonsense(response).into()
 }
 
-/// The body on the command line, or all of stdin.
-fn body(given: Option<&str>) -> std::io::Result<Vec<u8>> {
+fn nonsense(response: &Response) -> ClientError {
+    ClientError::Nonsense(format!("{response:?}").chars().take(80).collect())
+}
+
+/// The body on the command line, or all of stdin, unless that is more than the actor takes.
+fn body(client: &mut Client, to: &Address, given: Option<&str>) -> Result<Vec<u8>, Exit> {
     if let Some(text) = given {
         return Ok(text.as_bytes().to_vec());
     }
+    let limit = limit(client, to)?;
     let mut body = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut body)?;
+    std::io::stdin().lock().take((limit as u64).saturating_add(1)).read_to_end(&mut body)?;
+    if body.len() > limit {
+        let text = format!(
+            "stdin has more than {limit} bytes, the `limits.message` of `{to}`, and was not sent: raise the limit, send \
+             less, or send lines (`playhouse tell --lines`)"
+        );
+        return Err(Exit::with(FAILED, text));
+    }
     Ok(body)
 }
 
@@ -124,14 +183,26 @@ fn shown_tree(tree: &Tree) -> String {
             actor.restarts.to_string(),
             actor.waiting.to_string(),
             actor.handled.to_string(),
+            actor.dead_letters.values().sum::<u64>().to_string(),
             last,
         ]
     };
-    let headline = ["ADDRESS", "PLUGIN", "STATE", "UP", "INCARNATION", "RESTARTS", "WAITING", "HANDLED", "LAST CRASH"];
+    let headline = [
+        "ADDRESS",
+        "PLUGIN",
+        "STATE",
+        "UP",
+        "INCARNATION",
+        "RESTARTS",
+        "WAITING",
+        "HANDLED",
+        "DEAD LETTERS",
+        "LAST CRASH",
+    ];
     let rows: Vec<_> = tree.actors.iter().map(row).collect();
     let short = tree.memory_pressure.as_ref().map(|why| format!("memory is short: {}\n", Printable(why)));
     let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
-    let mut out = format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7]));
+    let mut out = format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7, 8]));
     let lines: Vec<_> = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox)).collect();
     if !lines.is_empty() {
         out.push('\n');

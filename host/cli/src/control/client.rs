@@ -1,22 +1,25 @@
-//! The side of the control socket that asks. Plain blocking reads and writes.
+//! The side of the control socket that asks. Plain blocking reads and writes, each with the client's own deadline: a
+//! host that is stopped or stuck never makes a command hang.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 
-use super::protocol::{Refusal, Request, Response, decode_response, encode};
+use super::protocol::{CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode_response, encode};
 
-/// How long a host may take to accept a connection, and to say what it knows already.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a host may take to stop an actor: it answers after ten seconds at the latest.
-const SETTLING: Duration = Duration::from_secs(20);
-/// How long `start` waits: the host waits a minute for the outcome.
-const STARTING: Duration = Duration::from_secs(70);
+/// How long a host may stay silent: before it accepts a connection, while it does not read, and before it answers or
+/// says that it still works on the request, which it does every two seconds.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How much later than the host, which says more, the client gives up on an ask.
+const GRACE: Duration = Duration::from_secs(1);
+/// How often a request is sent again as the host closed the connection for being idle: it was not done then.
+const RECONNECTS: u32 = 20;
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +49,33 @@ pub enum ClientError {
         /// Who asks.
         me: u32,
     },
-    /// The host went away, or refused this user.
+    /// The socket is another user's, and closed to this one.
+    #[error(
+        "the socket `{path}` belongs to user {owner}, and you are user {me}: run this as user {owner}, or name a socket of your own with --socket"
+    )]
+    OtherUser {
+        /// Which.
+        path: PathBuf,
+        /// Whose it, or the folder that it is in, is.
+        owner: u32,
+        /// Who asks.
+        me: u32,
+    },
+    /// The host went away.
     #[error("the host closed the connection before it answered; it may have ended")]
     Gone,
     /// It is there, and stays silent.
-    #[error("the host did not answer within {0:?}; it may be stopped (Ctrl-Z), or have too much to do")]
-    Silent(Duration),
+    #[error(
+        "the host that listens on `{path}`{} did not answer within {waited:?}: it may be stopped (then `kill -CONT` its process), or have too much to do", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )]
+    Silent {
+        /// Its socket.
+        path: PathBuf,
+        /// Its process, as far as that is known.
+        pid: Option<i32>,
+        /// How long it had.
+        waited: Duration,
+    },
     /// Not a host of this version.
     #[error("the host's answer makes no sense ({0}): use the same `playhouse` for both")]
     Nonsense(String),
@@ -63,68 +87,180 @@ pub enum ClientError {
 /// A connection to a running host.
 #[derive(Debug)]
 pub struct Client {
-    stream: BufReader<UnixStream>,
+    path: PathBuf,
+    /// The host's process.
+    pid: i32,
+    stream: UnixStream,
+    /// Bytes after the last response.
+    read: Vec<u8>,
+}
+
+/// The time that a request has.
+#[derive(Clone, Copy)]
+struct Time {
+    /// In which something must come from the host.
+    silence: Duration,
+    /// For all of it.
+    total: Option<Duration>,
+    began: Instant,
+}
+
+impl Time {
+    fn new(request: &Request) -> Self {
+        let total = match request {
+            Request::Ask { timeout_ms, .. } => Some(Duration::from_millis(*timeout_ms).saturating_add(GRACE)),
+            // What the host knows already.
+            Request::Tree {}
+            | Request::Limit { .. }
+            | Request::DeadLetters { .. }
+            | Request::DeadLetter { .. }
+            | Request::DropLetter { .. }
+            | Request::DropLetters { .. } => Some(SILENCE),
+            // The host waits for an actor, as long as the manifest says.
+            Request::Stop { .. }
+            | Request::Start { .. }
+            | Request::Tell { .. }
+            | Request::ReplayLetter { .. }
+            | Request::ReplayLetters { .. } => None,
+        };
+        Self { silence: SILENCE, total, began: Instant::now() }
+    }
+
+    /// How long the next step may take; none when the time is over.
+    fn left(&self) -> Option<Duration> {
+        let Some(total) = self.total else { return Some(self.silence) };
+        let left = total.checked_sub(self.began.elapsed()).filter(|left| !left.is_zero())?;
+        Some(left.min(self.silence))
+    }
+
+    /// The bound that a host broke which did not answer.
+    fn bound(&self) -> Duration {
+        self.total.map_or(self.silence, |total| total.min(self.silence))
+    }
 }
 
 impl Client {
     /// Connects to the host that listens on `path`.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
-        use ErrorKind::{ConnectionRefused, NotADirectory, NotFound};
+        Self::connect_within(path, SILENCE)
+    }
+
+    /// As [`Client::connect`], for a request that has this much time.
+    pub fn connect_for(path: &Path, request: &Request) -> Result<Self, ClientError> {
+        Self::connect_within(path, Time::new(request).bound())
+    }
+
+    fn connect_within(path: &Path, time: Duration) -> Result<Self, ClientError> {
+        use ErrorKind::{ConnectionRefused, NotADirectory, NotFound, PermissionDenied};
         let (sender, connected) = mpsc::channel();
         let wanted = path.to_owned();
         // A host that accepts nobody lets a connect wait for ever; the thread ends with this process.
         std::thread::spawn(move || sender.send(UnixStream::connect(wanted)));
-        match connected.recv_timeout(PATIENCE).map_err(|_| ClientError::Silent(PATIENCE))? {
+        let silent = |_| ClientError::Silent { path: path.to_owned(), pid: None, waited: time };
+        match connected.recv_timeout(time).map_err(silent)? {
             Ok(stream) => {
                 let unreachable =
                     |error: Errno| ClientError::Unreachable { path: path.to_owned(), error: error.into() };
-                let owner = socket_peercred(&stream).map_err(unreachable)?.uid.as_raw();
-                let me = rustix::process::geteuid().as_raw();
+                let peer = socket_peercred(&stream).map_err(unreachable)?;
+                let (owner, me) = (peer.uid.as_raw(), rustix::process::geteuid().as_raw());
                 if !is_ours(owner, me) {
                     return Err(ClientError::Foreign { path: path.to_owned(), owner, me });
                 }
-                Ok(Self { stream: BufReader::new(stream) })
+                Ok(Self { path: path.to_owned(), pid: peer.pid.as_raw_nonzero().get(), stream, read: Vec::new() })
             }
             Err(error) if matches!(error.kind(), NotFound | ConnectionRefused | NotADirectory) => {
                 Err(ClientError::NoHost(path.to_owned()))
             }
-            Err(error) => Err(ClientError::Unreachable { path: path.to_owned(), error }),
+            Err(error) => {
+                let me = rustix::process::geteuid().as_raw();
+                match owner_of(path).filter(|owner| error.kind() == PermissionDenied && *owner != me) {
+                    Some(owner) => Err(ClientError::OtherUser { path: path.to_owned(), owner, me }),
+                    None => Err(ClientError::Unreachable { path: path.to_owned(), error }),
+                }
+            }
         }
     }
 
-    /// Sends a request and waits for the response.
+    /// Sends a request and waits for the response, as long as the request has time. When the host closes the connection
+    /// for being idle, it is made again.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
-        let patience = match request {
-            Request::Tree {}
-            | Request::DeadLetters { .. }
-            | Request::DeadLetter { .. }
-            | Request::DropLetter { .. }
-            | Request::DropLetters { .. } => Some(PATIENCE),
-            Request::Stop { .. } => Some(SETTLING),
-            Request::Start { .. } => Some(STARTING),
-            // The host waits for an actor, as long as the manifest or the request says.
-            Request::Tell { .. }
-            | Request::Ask { .. }
-            | Request::ReplayLetter { .. }
-            | Request::ReplayLetters { .. } => None,
-        };
-        self.stream.get_ref().set_read_timeout(patience).map_err(|_| ClientError::Gone)?;
+        let time = Time::new(request);
+        let line = encode(request);
+        let mut reconnects = 0;
+        loop {
+            match self.exchange(&line, &time) {
+                Err(ClientError::Refused(refusal)) if refusal.kind == CLOSED_IDLE && reconnects < RECONNECTS => {
+                    reconnects += 1;
+                    let left = time.left().ok_or_else(|| self.silent(&time))?;
+                    *self = Self::connect_within(&self.path, left)?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn exchange(&mut self, line: &[u8], time: &Time) -> Result<Response, ClientError> {
         // A host that refuses closes its side; what it said first is still there to read.
-        let sent = self.stream.get_mut().write_all(&encode(request));
-        let mut line = Vec::new();
-        let read = self.stream.read_until(b'\n', &mut line);
-        if let (Err(error), Some(patience)) = (&read, patience)
-            && matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-        {
-            return Err(ClientError::Silent(patience));
+        let sent = match self.send(line, time) {
+            Err(ClientError::Silent { .. }) => return Err(self.silent(time)),
+            sent => sent,
+        };
+        loop {
+            let line = match self.receive(time) {
+                Err(ClientError::Gone) => return Err(sent.err().unwrap_or(ClientError::Gone)),
+                line => line?,
+            };
+            match decode_response(&line).map_err(|error| ClientError::Nonsense(error.to_string()))? {
+                Response::Working {} => {}
+                Response::Error(refusal) => return Err(refusal.into()),
+                response => return Ok(response),
+            }
         }
-        if read.is_err() || sent.is_err() && line.is_empty() || line.last() != Some(&b'\n') {
-            return Err(ClientError::Gone);
+    }
+
+    fn send(&mut self, mut bytes: &[u8], time: &Time) -> Result<(), ClientError> {
+        while !bytes.is_empty() {
+            let left = time.left().ok_or_else(|| self.silent(time))?;
+            self.stream.set_write_timeout(Some(left)).map_err(|_| ClientError::Gone)?;
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(ClientError::Gone),
+                Ok(written) => bytes = &bytes[written..],
+                Err(error) => self.passes(&error, time)?,
+            }
         }
-        match decode_response(&line).map_err(|error| ClientError::Nonsense(error.to_string()))? {
-            Response::Error(refusal) => Err(refusal.into()),
-            response => Ok(response),
+        Ok(())
+    }
+
+    /// The next line.
+    fn receive(&mut self, time: &Time) -> Result<Vec<u8>, ClientError> {
+        let (mut searched, mut chunk) = (0, [0; 64 << 10]);
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &self.read[searched..]) {
+                let rest = self.read.split_off(searched + at + 1);
+                return Ok(std::mem::replace(&mut self.read, rest));
+            }
+            searched = self.read.len();
+            let left = time.left().ok_or_else(|| self.silent(time))?;
+            self.stream.set_read_timeout(Some(left)).map_err(|_| ClientError::Gone)?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(ClientError::Gone),
+                Ok(read) => self.read.extend_from_slice(&chunk[..read]),
+                Err(error) => self.passes(&error, time)?,
+            }
         }
+    }
+
+    /// Whether to try again after this error.
+    fn passes(&self, error: &std::io::Error, time: &Time) -> Result<(), ClientError> {
+        match error.kind() {
+            ErrorKind::Interrupted => Ok(()),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Err(self.silent(time)),
+            _ => Err(ClientError::Gone),
+        }
+    }
+
+    fn silent(&self, time: &Time) -> ClientError {
+        ClientError::Silent { path: self.path.clone(), pid: Some(self.pid), waited: time.bound() }
     }
 }
 
@@ -133,13 +269,86 @@ fn is_ours(owner: u32, me: u32) -> bool {
     owner == me || owner == 0 || me == 0
 }
 
+/// Whose a path is, or the nearest folder above it that can be looked at.
+fn owner_of(path: &Path) -> Option<u32> {
+    path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok()).map(|found| found.uid())
+}
+
+impl ClientError {
+    /// Whether there is no host for this user.
+    pub(crate) fn is_no_host(&self) -> bool {
+        match self {
+            Self::NoHost(_) | Self::Unreachable { .. } | Self::Foreign { .. } | Self::OtherUser { .. } => true,
+            Self::Refused(refusal) => refusal.kind == FOREIGN_USER,
+            Self::Gone | Self::Silent { .. } | Self::Nonsense(_) => false,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use playhouse_kernel::Address;
+    use std::os::unix::net::UnixListener;
 
     #[test]
     fn a_host_of_another_user_is_told_nothing() {
         assert!(is_ours(5, 5) && is_ours(0, 5) && is_ours(5, 0));
         assert!(!is_ours(6, 5));
+    }
+
+    fn ask(bytes: usize) -> Request {
+        let to = Address::parse("/a").expect("good");
+        Request::Ask { to, body: super::super::protocol::Body(vec![b'x'; bytes]), timeout_ms: 1 }
+    }
+
+    #[test]
+    fn client_gives_up_on_host_that_neither_reads_nor_answers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let _listener = UnixListener::bind(&path).expect("bound");
+        // The second body does not fit into the socket's buffer.
+        for bytes in [0, 8 << 20] {
+            let request = ask(bytes);
+            let began = Instant::now();
+            let said = Client::connect_for(&path, &request).expect("its backlog takes it").request(&request);
+            let error = said.expect_err("nobody answers");
+            assert!(matches!(&error, ClientError::Silent { pid: Some(_), .. }), "{error}");
+            assert!(error.to_string().contains(path.to_str().expect("text")), "{error}");
+            assert!(began.elapsed() >= GRACE);
+        }
+    }
+
+    #[test]
+    fn connection_closed_as_idle_is_made_again_and_request_sent_once_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let host = std::thread::spawn(move || {
+            let (mut first, _) = listener.accept().expect("a client");
+            let idle = Response::Error(Refusal::new(CLOSED_IDLE, "others wait"));
+            first.write_all(&encode(&idle)).expect("it is there");
+            drop(first);
+            let (mut second, _) = listener.accept().expect("it comes again");
+            let mut request = [0; 1024];
+            let read = second.read(&mut request).expect("a request");
+            let told = [Response::Working {}, Response::Told { id: "1".into() }];
+            second.write_all(&told.map(|response| encode(&response)).concat()).expect("it is there");
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        let mut client = Client::connect(&path).expect("it listens");
+        let to = Address::parse("/a").expect("good");
+        let said = client.request(&Request::Tell { to, body: Default::default() });
+        assert!(matches!(said, Ok(Response::Told { .. })), "{said:?}");
+        assert!(host.join().expect("no panic").contains("\"request\":\"tell\""));
+    }
+
+    #[test]
+    fn owner_is_found_where_the_socket_itself_cannot_be_seen() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let me = rustix::process::geteuid().as_raw();
+        assert_eq!(owner_of(&folder.path().join("no/such/socket")), Some(me));
+        let error = ClientError::OtherUser { path: "s".into(), owner: 5, me: 6 };
+        assert!(error.is_no_host() && error.to_string().contains("belongs to user 5, and you are user 6"));
     }
 }

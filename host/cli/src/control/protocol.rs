@@ -5,6 +5,7 @@
 //! {"v":1,"request":"ask","to":"/count","body":"","timeout_ms":5000} -> {"v":1,"answer":{"body":"NDI="}}
 //! {"v":1,"request":"tree"}                                   ->  {"v":1,"tree":{…}}
 //! {"v":1,"request":"stop","address":"/count"}                ->  {"v":1,"moved":{"before":"idle","now":"stopped"}}
+//! {"v":1,"request":"limit","to":"/count"}                    ->  {"v":1,"limit":{"message_bytes":1048576}}
 //! {"v":1,"request":"dead-letters","which":{},"bodies":true}  ->  {"v":1,"dead-letters":{…}}
 //! {"v":1,"request":"dead-letter","id":"5d1f"}                ->  {"v":1,"dead-letter":{…}}
 //! {"v":1,"request":"replay-letter","id":"5d1f"}              ->  {"v":1,"replayed":{"letter":"5d1f…","to":"/count","id":"77aa…"}}
@@ -13,7 +14,9 @@
 //! {"v":1,"request":"drop-letters","which":{"reason":"failed"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
-//! Bodies are base64. A connection may carry any number of requests, one after another.
+//! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer,
+//! the host says `{"v":1,"working":{}}` every two seconds. A host that has too many connections closes the one that has
+//! been idle longest, with an error of the kind `closed-idle`: requests that have no answer by then were not done.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -24,6 +27,11 @@ use super::views::{KeptLetter, Letter, Letters, Tree};
 
 /// The version that this host speaks.
 pub const VERSION: u64 = 1;
+
+/// The kind of the refusal with which an idle connection is closed.
+pub const CLOSED_IDLE: &str = "closed-idle";
+/// The kind of the refusal of another user's connection.
+pub const FOREIGN_USER: &str = "foreign-user";
 
 /// What is asked of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +56,12 @@ pub enum Request {
         body: Body,
         /// For how long, at most.
         timeout_ms: u64,
+    },
+    /// The largest message that an actor takes.
+    Limit {
+        /// Which actor.
+        #[serde(with = "as_text")]
+        to: Address,
     },
     /// Stop an actor until a person starts it.
     Stop {
@@ -123,6 +137,13 @@ pub enum Response {
         /// The reply.
         body: Body,
     },
+    /// To [`Request::Limit`].
+    Limit {
+        /// Longest body in bytes.
+        message_bytes: u64,
+    },
+    /// Before any response that takes longer: the host is alive, and works on the request.
+    Working {},
     /// To [`Request::Stop`] and [`Request::Start`].
     Moved {
         /// The actor's state before.
@@ -166,7 +187,8 @@ pub enum Response {
 #[error("{message}")]
 pub struct Refusal {
     /// One word for machines: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
-    /// `busy`; why a message was not sent: `unknown-address`, `message-too-large`, `mailbox-full`, `stopped`, `memory-pressure`; or
+    /// `busy`,
+    /// `closed-idle`, `foreign-user`; why a message was not sent: `unknown-address`, `message-too-large`, `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or
     /// why a question has no reply: `timeout`, `no-reply`, `failed`, `crashed`, `restarting`, `stopped`, `stopped-by-person`.
     pub kind: String,
     /// For people.
@@ -277,6 +299,7 @@ mod tests {
             Request::Tree {},
             Request::Tell { to: to(), body: Body(vec![0, 255, b'\n']) },
             Request::Ask { to: to(), body: Body::default(), timeout_ms: 5 },
+            Request::Limit { to: to() },
             Request::Stop { address: to() },
             Request::Start { address: to() },
             Request::DeadLetters { which: Which::default(), bodies: true },
@@ -317,7 +340,7 @@ mod tests {
         check(
             r#"{"v":1,"request":"dance"}"#,
             expect![[
-                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`"
+                "malformed: this is no request: unknown variant `dance`, expected one of `tree`, `tell`, `ask`, `limit`, `stop`, `start`, `dead-letters`, `dead-letter`, `replay-letter`, `replay-letters`, `drop-letter`, `drop-letters`"
             ]],
         );
         check(

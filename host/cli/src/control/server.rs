@@ -2,6 +2,7 @@
 //! done one after another.
 
 mod complaints;
+mod connections;
 mod letters;
 mod line;
 
@@ -13,11 +14,11 @@ use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError, Started
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 
 use self::complaints::Complaints;
+use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
-use super::protocol::{Body, Refusal, Request, Response, decode, encode};
+use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
 use super::views::{ActorLine, Tree, fates};
 use crate::manifest::{Play, nearest};
 
@@ -31,6 +32,8 @@ const SETTLING: Duration = Duration::from_secs(10);
 const STARTING: Duration = Duration::from_mins(1);
 /// How often it is seen whether who asked is still there.
 const LOOK: Duration = Duration::from_secs(1);
+/// After how many of these looks the client hears that its request is still worked on.
+const LOOKS_UNTIL_WORKING: u32 = 2;
 /// Room in a request for all but the body.
 const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
@@ -45,6 +48,8 @@ pub struct Host {
     longest_request: usize,
     /// What is said about requests and connections that are no good.
     complaints: Arc<Complaints>,
+    /// Whether a process of the first user may give orders to a host of the second.
+    may_connect: fn(u32, u32) -> bool,
 }
 
 impl Host {
@@ -60,25 +65,24 @@ impl Host {
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             complaints: Arc::default(),
+            may_connect,
         }
     }
 
     /// Serves until it is dropped.
     pub async fn serve(self, listener: UnixListener) {
-        let free = Arc::new(Semaphore::new(CONNECTIONS));
+        let connections = Connections::new(CONNECTIONS);
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let Ok(permit) = free.clone().try_acquire_owned() else {
-                        self.complaints.say(format_args!("refused a connection: there are {CONNECTIONS}"));
+                    let Some(connection) = connections.open() else {
+                        self.complaints
+                            .say(format_args!("refused a connection: {CONNECTIONS} others wait for an answer"));
                         refuse(&stream);
                         continue;
                     };
                     let host = self.clone();
-                    tokio::spawn(async move {
-                        host.converse(stream).await;
-                        drop(permit);
-                    });
+                    tokio::spawn(async move { host.converse(stream, &connection).await });
                 }
                 Err(error) => {
                     self.complaints.say(format_args!("the control socket accepts nobody for now: {error}"));
@@ -88,37 +92,67 @@ impl Host {
         }
     }
 
-    async fn converse(&self, mut stream: UnixStream) {
+    async fn converse(&self, mut stream: UnixStream, connection: &Connection) {
         let me = rustix::process::geteuid().as_raw();
         match stream.peer_cred() {
-            Ok(peer) if may_connect(peer.uid(), me) => {}
-            Ok(peer) => return self.complaints.say(format_args!("refused a connection of user {}", peer.uid())),
+            Ok(peer) if (self.may_connect)(peer.uid(), me) => {}
+            Ok(peer) => {
+                self.complaints.say(format_args!("refused a connection of user {}", peer.uid()));
+                let you = peer.uid();
+                let message = format!("this host belongs to user {me}, and you are user {you}: run this as user {me}");
+                return say(&stream, FOREIGN_USER, message);
+            }
             Err(error) => return self.complaints.say(format_args!("refused a connection: {error}")),
         }
         let mut buffer = Vec::new();
         loop {
-            let (request, goes_on) = match read_line(&mut stream, &mut buffer, self.longest_request, PATIENCE).await {
-                Line::Whole(length) => {
+            let line = tokio::select! {
+                line = read_line(&mut stream, &mut buffer, self.longest_request, PATIENCE) => Some(line),
+                () = connection.evicted() => None,
+            };
+            let (request, goes_on) = match line {
+                Some(Line::Whole(length)) if connection.begin() => {
                     let request = decode(&buffer[..length]);
                     buffer.drain(..=length);
                     (request, true)
                 }
-                Line::Broken(refusal) => (Err(refusal), false),
-                Line::None => return,
+                Some(Line::Broken(refusal)) => (Err(refusal), false),
+                Some(Line::None) => return,
+                Some(Line::Whole(_)) | None => {
+                    let message = format!("the host has {CONNECTIONS} connections, and this one was idle longest");
+                    return say(&stream, CLOSED_IDLE, message);
+                }
             };
             let response = match request {
-                Ok(request) => tokio::select! {
-                    response = self.answer(request) => response.unwrap_or_else(Response::Error),
-                    () = gone(&stream) => return,
+                Ok(request) => match self.answer_while_there(request, &mut stream).await {
+                    Some(response) => response,
+                    None => return,
                 },
                 Err(refusal) => {
                     self.complaints.say(format_args!("a request was not understood: {refusal}"));
                     Response::Error(refusal)
                 }
             };
-            let written = tokio::time::timeout(PATIENCE, stream.write_all(&encode(&response))).await;
-            if !goes_on || !matches!(written, Ok(Ok(()))) {
+            if !write(&mut stream, &response).await || !goes_on {
                 return;
+            }
+            connection.end();
+        }
+    }
+
+    /// The answer; none when the client has gone meanwhile. Tells the client now and then that there will be one.
+    async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
+        let mut answer = std::pin::pin!(self.answer(request));
+        let mut looks = 0_u32;
+        loop {
+            tokio::select! {
+                response = &mut answer => return Some(response.unwrap_or_else(Response::Error)),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            looks += 1;
+            let says_so = looks.is_multiple_of(LOOKS_UNTIL_WORKING);
+            if is_gone(stream) || says_so && !write(stream, &Response::Working {}).await {
+                return None;
             }
         }
     }
@@ -134,6 +168,10 @@ impl Host {
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
                 Err(error) => Err(self.refusal(error).await),
+            },
+            Request::Limit { to } => match self.kernel.message_limit(&to) {
+                Some(bytes) => Ok(Response::Limit { message_bytes: bytes as u64 }),
+                None => Err(self.refusal(SendError::UnknownAddress(to)).await),
             },
             Request::Ask { to, body, timeout_ms } => {
                 match self.kernel.ask(&to, &body.0, Duration::from_millis(timeout_ms)).await {
@@ -227,51 +265,84 @@ fn may_connect(user: u32, me: u32) -> bool {
     user == me || user == 0
 }
 
-/// Waits until the other side has closed its connection altogether: nobody waits for the answer any more, and its place is
-/// somebody else's. Who only says that no more requests will come still reads.
-async fn gone(stream: &UnixStream) {
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let mut look = [PollFd::new(stream, PollFlags::empty())];
-        let looked = poll(&mut look, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-        if looked.is_err() || look[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) {
-            return;
-        }
-    }
+/// Whether the client has closed its connection altogether: nobody waits for the answer any more, and its place is
+/// somebody else's. A client that only half-closed its connection may still read.
+fn is_gone(stream: &UnixStream) -> bool {
+    let mut look = [PollFd::new(stream, PollFlags::empty())];
+    let looked = poll(&mut look, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    looked.is_err() || look[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
-/// Says that there are enough connections. It fits into the socket's empty buffer, so nobody waits for it.
+/// Writes a response; false when the client does not take it in time.
+async fn write(stream: &mut UnixStream, response: &Response) -> bool {
+    matches!(tokio::time::timeout(PATIENCE, stream.write_all(&encode(response))).await, Ok(Ok(())))
+}
+
+/// Says why a connection is closed, without waiting.
+fn say(stream: &UnixStream, kind: &str, message: String) {
+    let _ = stream.try_write(&encode(&Response::Error(Refusal::new(kind, message))));
+}
+
+/// Says that each connection is in use. It fits into the socket's empty buffer, so nobody waits for it.
 fn refuse(stream: &UnixStream) {
-    let message = format!("the host has {CONNECTIONS} connections, and takes no more: try again later");
-    let _ = stream.try_write(&encode(&Response::Error(Refusal::new("busy", message))));
+    say(stream, "busy", format!("{CONNECTIONS} others wait for answers of this host: try again later"));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::client::{Client, ClientError};
+    use crate::control::client::Client;
     use crate::control::protocol::decode_response;
 
     /// A host without actors that serves on a socket of its own.
     fn host() -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
+        host_for(may_connect)
+    }
+
+    fn host_for(
+        may_connect: fn(u32, u32) -> bool,
+    ) -> (tempfile::TempDir, std::path::PathBuf, tokio::task::JoinHandle<()>) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).expect("bound");
         let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
         let complaints = Arc::default();
-        let host = Host { kernel, play: "test".into(), patience: Arc::default(), longest_request: 1 << 10, complaints };
+        let host = Host {
+            kernel,
+            play: "test".into(),
+            patience: Arc::default(),
+            longest_request: 1 << 10,
+            complaints,
+            may_connect,
+        };
         (folder, path, tokio::spawn(host.serve(listener)))
     }
 
     #[tokio::test]
-    async fn one_connection_too_many_is_told_at_once() {
+    async fn idle_connections_lock_nobody_out_and_go_on_later() {
         let (_folder, path, serving) = host();
         let said = tokio::task::spawn_blocking(move || {
-            let _others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
-            Client::connect(&path).expect("it listens").request(&Request::Tree {})
+            let mut others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
+            // Half a request is none.
+            let mut half = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
+            std::io::Write::write_all(&mut half, b"{").expect("it is there");
+            let one_more = Client::connect(&path).expect("it listens").request(&Request::Tree {});
+            let first = others[0].request(&Request::Tree {});
+            [one_more, first]
         });
         let said = said.await.expect("no panic");
-        assert!(matches!(&said, Err(ClientError::Refused(refusal)) if refusal.kind == "busy"), "{said:?}");
+        assert!(said.iter().all(|said| matches!(said, Ok(Response::Tree(_)))), "{said:?}");
+        serving.abort();
+    }
+
+    #[tokio::test]
+    async fn other_user_hears_whose_host_it_is() {
+        let (_folder, path, serving) = host_for(|_, _| false);
+        let said =
+            tokio::task::spawn_blocking(move || Client::connect(&path).expect("it listens").request(&Request::Tree {}));
+        let error = said.await.expect("no panic").expect_err("it is refused");
+        let me = rustix::process::geteuid().as_raw();
+        assert!(error.is_no_host() && error.to_string().contains(&format!("belongs to user {me}")), "{error}");
         serving.abort();
     }
 
@@ -348,13 +419,15 @@ mod tests {
         serving.abort();
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_goes_away_is_not_waited_for() {
+    #[tokio::test]
+    async fn client_that_went_away_is_seen_and_half_closed_one_is_not_gone() {
         let (here, there) = UnixStream::pair().expect("a pair");
-        let half = tokio::time::timeout(10 * LOOK, gone(&here)).await;
-        assert!(half.is_err(), "it is still there");
+        assert!(!is_gone(&here));
+        let there = there.into_std().expect("ours");
+        there.shutdown(std::net::Shutdown::Write).expect("open");
+        assert!(!is_gone(&here));
         drop(there);
-        gone(&here).await;
+        assert!(is_gone(&here));
     }
 
     #[test]

@@ -67,8 +67,11 @@ pub struct ActorLine {
     pub waiting: u64,
     /// Its mailbox.
     pub mailbox: MailboxLine,
-    /// Messages that ended, as done or as dead letters.
+    /// Messages that it handled.
     pub handled: u64,
+    /// Dead letters among the messages for it, by reason: `overflow` are those that a drop rule dropped.
+    #[serde(default)]
+    pub dead_letters: BTreeMap<String, u64>,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
 }
@@ -266,6 +269,7 @@ impl From<&ActorView> for ActorLine {
             waiting: actor.waiting as u64,
             mailbox: MailboxLine::from(&actor.mailbox),
             handled: actor.handled,
+            dead_letters: actor.mailbox.letters.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
         }
     }

@@ -458,7 +458,8 @@ pub struct Dir {
     pub mode: Mode,
     /// With `mode = "write"`: by how much the folder may grow since the host started. All actors with a grant of the same folder
     /// are counted together, spawned ones as well, and beyond it each of them finds the disk full. Bytes count as they are written,
-    /// each name as 4 KiB, and what is removed is given back. Example: `growth = "10MiB"`. Default: `"1GiB"`.
+    /// each name as 4 KiB, and what actors remove is given back; what other programs remove is not seen.
+    /// Example: `growth = "10MiB"`. Default: `"1GiB"`.
     pub growth: Option<Spanned<ByteSize>>,
 }
 

@@ -1,4 +1,4 @@
-//! Input: messages from the command line and from stdin into mailboxes. Who feeds waits for room, so that
+//! Input: messages from the command line and from stdin into mailboxes. The feeder waits for room, so that
 //! memory stays bounded however long the input is.
 
 use std::cell::Cell;
@@ -8,16 +8,16 @@ use std::time::Duration;
 use playhouse_kernel::{Address, Kernel, SendError};
 use tokio::sync::mpsc;
 
-use super::lines::Lines;
 use crate::console::Console;
+use crate::lines::{Line, Lines};
 use crate::printable::counted;
 
 /// Bytes read from stdin at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks that are read ahead.
 const CHUNKS_AHEAD: usize = 4;
-/// Lines cut inside a word that are named.
-const NAMED_CUTS: u64 = 10;
+/// Lines that are too long and reported one by one; the others are counted.
+const NAMED_LINES: u64 = 10;
 
 /// Feeds a kernel.
 pub(super) struct Input<'a> {
@@ -27,19 +27,19 @@ pub(super) struct Input<'a> {
     refused: u64,
     /// Messages that were not taken while memory was short, and the last reason.
     short: (u64, String),
-    /// Lines cut inside a word.
-    cuts: u64,
-    /// Set when a line was cut inside a word: what is made of it may be wrong, and the run ends so.
-    cut_a_word: &'a Cell<bool>,
+    /// Messages that the receiver's `drop-newest` dropped.
+    dropped: u64,
+    /// Lines that were not sent as they are too long: the run ends with exit code 1 then.
+    refused_lines: &'a Cell<u64>,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(kernel: &'a Kernel, console: &'a Console, cut_a_word: &'a Cell<bool>) -> Self {
-        Self { kernel, console, refused: 0, short: Default::default(), cuts: 0, cut_a_word }
+    pub(super) fn new(kernel: &'a Kernel, console: &'a Console, refused_lines: &'a Cell<u64>) -> Self {
+        Self { kernel, console, refused: 0, short: Default::default(), dropped: 0, refused_lines }
     }
 
-    /// Sends one message. Waits for room without a limit; a mailbox that refuses instead is counted, and so is a message
-    /// that finds memory short.
+    /// Sends one message. Waits for room without a limit; a mailbox that refuses or drops instead is counted, and so is a
+    /// message that finds memory short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         match self.kernel.tell(to, body, Duration::MAX).await {
             Ok(_) => Ok(()),
@@ -49,6 +49,10 @@ impl<'a> Input<'a> {
             }
             Err(SendError::MailboxFull(_)) => {
                 self.refused += 1;
+                Ok(())
+            }
+            Err(SendError::Dropped { .. }) => {
+                self.dropped += 1;
                 Ok(())
             }
             Err(error) => Err(format!("the input was not sent: {error}")),
@@ -71,18 +75,16 @@ impl<'a> Input<'a> {
     }
 
     async fn send_lines(&mut self, to: &Address, limit: usize, lines: &mut Lines) -> Result<(), String> {
-        while let Some(piece) = lines.next_piece() {
-            if let Some(line) = piece.cut_a_word {
-                self.cuts += 1;
-                self.cut_a_word.set(true);
-                if self.cuts <= NAMED_CUTS {
-                    self.console.say(&format!(
-                        "playhouse: line {line} of stdin was cut inside a word, which is longer than {limit} bytes, the \
-                         limits.message of `{to}`: raise it"
-                    ));
+        while let Some(line) = lines.next_line() {
+            match line {
+                Line::Whole(body) => self.tell_line(to, body).await?,
+                Line::TooLong { number, bytes } => {
+                    self.refused_lines.update(|count| count + 1);
+                    if self.refused_lines.get() <= NAMED_LINES {
+                        self.console.say(&format!("playhouse: {}", too_long(number, bytes, limit, to)));
+                    }
                 }
             }
-            self.tell_line(to, piece.body).await?;
         }
         Ok(())
     }
@@ -102,8 +104,12 @@ impl<'a> Input<'a> {
 
     /// Says what could not be done.
     pub(super) fn finish(&self) -> Result<(), String> {
-        if self.cuts > NAMED_CUTS {
-            self.console.say(&format!("playhouse: {} more were cut", counted(self.cuts - NAMED_CUTS, "line")));
+        if let more @ 1.. = self.refused_lines.get().saturating_sub(NAMED_LINES) {
+            self.console.say(&format!("playhouse: {} of stdin too long, and not sent", counted(more, "more line")));
+        }
+        if self.dropped > 0 {
+            let dropped = counted(self.dropped, "message");
+            self.console.say(&format!("playhouse: {dropped} of the input dropped: the mailbox was full (drop-newest)"));
         }
         if let (short @ 1.., why) = &self.short {
             return Err(format!("{} of the input refused: {why}", counted(*short, "message")));
@@ -113,6 +119,14 @@ impl<'a> Input<'a> {
         }
         Ok(())
     }
+}
+
+/// Why a line was not sent.
+pub(crate) fn too_long(number: u64, bytes: u64, limit: usize, to: &Address) -> String {
+    format!(
+        "line {number} of stdin was not sent: it has {bytes} bytes, and `limits.message` of `{to}` is {limit} bytes: \
+         raise it, or send shorter lines"
+    )
 }
 
 /// Stdin in chunks, read by a thread that ends with stdin or with the receiver.

@@ -2,17 +2,20 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `feed`, `lines` | input: `--tell`, `--stdin`; bytes cut into messages |
+//! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
 //! | `memory` | how much memory is used, and what follows when it is too much |
+//! | `signals` | what asks for the end |
 //! | `drain` | the orderly shutdown, watched |
+//! | `left` | messages that a run left unhandled |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
 mod drain;
-mod feed;
-mod lines;
+pub(crate) mod feed;
+mod left;
 mod memory;
 mod output;
+mod signals;
 mod summary;
 
 use std::cell::Cell;
@@ -24,7 +27,6 @@ use std::time::Duration;
 use playhouse_kernel::{Address, Kernel, Plan, Stage};
 use playhouse_sandbox::Output;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args;
 use crate::console::{Console, start_log};
@@ -33,10 +35,12 @@ use crate::control::socket;
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
 use crate::plugins::{self, Plugins};
-use crate::printable::Printable;
+use crate::printable::{Printable, counted};
 use feed::Input;
+use left::Left;
 use memory::Watch;
 use output::{GuestOutput, Stdout};
+use signals::Signals;
 
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
@@ -54,12 +58,14 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
             );
         }
     }
+    let runtime = runtime(args.threads, blocking_threads(&play))?;
+    // Before there is a socket that a signal could leave behind.
+    let signals = runtime.block_on(async { Signals::new() })?;
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let runtime = runtime(args.threads, blocking_threads(&play))?;
-    let performance = Performance { play: &play, args, console, cut_a_word: Cell::new(false) };
-    let end = runtime.block_on(performance.run(&plugins, listener));
+    let performance = Performance { play: &play, args, console, refused_lines: Cell::new(0) };
+    let end = runtime.block_on(performance.run(&plugins, listener, signals));
     drop(socket);
     // Not waited for: a read of stdin, or a guest that an impatient person cut off.
     runtime.shutdown_background();
@@ -104,8 +110,8 @@ struct Performance<'a> {
     play: &'a Play,
     args: &'a args::Run,
     console: &'a Console,
-    /// A line of the input had to be cut inside a word.
-    cut_a_word: Cell<bool>,
+    /// Lines of the input that were too long, and not sent.
+    refused_lines: Cell<u64>,
 }
 
 /// Why a run comes to its end.
@@ -123,8 +129,7 @@ enum Curtain {
 }
 
 impl Performance<'_> {
-    async fn run(&self, plugins: &Plugins, listener: Option<UnixListener>) -> Result<(), Exit> {
-        let mut signals = Signals::new()?;
+    async fn run(&self, plugins: &Plugins, listener: Option<UnixListener>, mut signals: Signals) -> Result<(), Exit> {
         let stdout = Stdout::new();
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
         let seed = std::hash::RandomState::new().build_hasher().finish();
@@ -159,9 +164,9 @@ impl Performance<'_> {
         if let Stage::Stopped | Stage::GaveUp(_) = kernel.booted().await {
             return Curtain::Over;
         }
-        let actors = crate::printable::counted(self.play.actors.len() as u64, "actor");
+        let actors = counted(self.play.actors.len() as u64, "actor");
         tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
-        let mut input = Input::new(kernel, self.console, &self.cut_a_word);
+        let mut input = Input::new(kernel, self.console, &self.refused_lines);
         let fed = async {
             for (to, body) in &self.args.tells {
                 input.tell(to, body.as_bytes()).await?;
@@ -191,12 +196,13 @@ impl Performance<'_> {
     ) -> Result<(), Exit> {
         match &curtain {
             Curtain::NobodyReads => {
-                kernel.kill();
-                return Err(not_written(stdout));
+                let why = stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
+                self.console.say(&format!("playhouse: stdout takes no more output ({why}): stopping in order"));
             }
             Curtain::BadInput(text) => self.console.say(&format!("playhouse: {text}")),
             Curtain::Done | Curtain::Signal | Curtain::Over => {}
         }
+        let before = Left::of(kernel);
         let asked = matches!(curtain, Curtain::Signal);
         tokio::select! {
             () = drain::drain(kernel, self.console, asked) => {}
@@ -212,12 +218,19 @@ impl Performance<'_> {
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }
+        let left = match curtain {
+            // A play that a signal ends is judged by what its end left behind, not by all that it went through.
+            Curtain::Signal => Left::of(kernel).since(before),
+            _ => Left::of(kernel),
+        };
         match (kernel.stage(), curtain) {
+            (_, Curtain::NobodyReads) => Err(not_written(stdout, left)),
             (Stage::GaveUp(failures), _) => Err(Exit::with(GAVE_UP, summary::gave_up(&failures))),
             (_, Curtain::BadInput(_)) => Err(Exit::quiet(FAILED)),
-            _ if !written => Err(not_written(stdout)),
+            _ if !written => Err(not_written(stdout, left)),
+            _ if left.messages > 0 => Err(Exit::with(FAILED, left.to_string())),
             // Said already.
-            _ if self.cut_a_word.get() || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
+            _ if self.refused_lines.get() > 0 || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
             _ => Ok(()),
         }
     }
@@ -241,44 +254,11 @@ impl Performance<'_> {
     }
 }
 
-/// Output that stdout did not take. A reader that went away knows.
-fn not_written(stdout: &Stdout) -> Exit {
-    match stdout.error() {
-        Some(error) => Exit::with(FAILED, format!("stdout cannot be written: {error}")),
-        None => Exit::quiet(FAILED),
-    }
-}
-
-/// Ctrl-C and SIGTERM mean the same.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    /// How many there were.
-    heard: u32,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, heard: 0 })
-    }
-
-    /// A person's second word. A first one that comes meanwhile, as the end began without it, is answered.
-    async fn second(&mut self, console: &Console) {
-        while self.heard < 2 {
-            self.next().await;
-            if self.heard == 1 {
-                drain::announce(console);
-            }
-        }
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        self.heard += 1;
-    }
+/// The error for output that stdout did not take.
+fn not_written(stdout: &Stdout, left: Left) -> Exit {
+    let why = stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
+    let lost = counted(stdout.lost_bytes(), "byte");
+    Exit::with(FAILED, format!("stdout cannot be written: {why}; {lost} of output lost; {left}"))
 }
 
 #[cfg(test)]

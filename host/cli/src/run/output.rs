@@ -38,6 +38,8 @@ struct Pipe {
     closed: bool,
     /// Why, unless the reader just went away.
     error: Option<String>,
+    /// Bytes that were not written, as nothing can be any more. Some of a write that failed may have been.
+    lost: u64,
 }
 
 impl Stdout {
@@ -81,7 +83,7 @@ impl Stdout {
                 pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| error.to_string());
                 pipe.closed = true;
                 pipe.writing = false;
-                pipe.waiting = Vec::new();
+                pipe.lost += (chunk.len() + std::mem::take(&mut pipe.waiting).len()) as u64;
                 self.emptied.notify_all();
                 self.room.notify_waiters();
                 self.closed.notify_one();
@@ -93,7 +95,9 @@ impl Stdout {
     /// Adds a line, or a piece of one; drops it when nobody reads any more. Who writes looks first whether it is full.
     pub(crate) fn piece(&self, piece: &[u8], ends_line: bool) {
         let mut pipe = self.lock();
-        if !pipe.closed {
+        if pipe.closed {
+            pipe.lost += (piece.len() + usize::from(ends_line)) as u64;
+        } else {
             pipe.waiting.extend_from_slice(piece);
             if ends_line {
                 pipe.waiting.push(b'\n');
@@ -112,6 +116,16 @@ impl Stdout {
     /// Why nothing can be written any more; none while all is well, and when the reader just went away.
     pub(crate) fn error(&self) -> Option<String> {
         self.lock().error.clone()
+    }
+
+    /// Bytes of output that were not written.
+    pub(crate) fn lost_bytes(&self) -> u64 {
+        self.lock().lost
+    }
+
+    /// Whether nothing can be written any more.
+    fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Whether so much waits that nobody should add to it.
@@ -176,6 +190,10 @@ impl Output for GuestOutput {
 
     fn stdout_full(&self) -> bool {
         self.0.is_full()
+    }
+
+    fn stdout_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     fn stdout_room(&self) -> BoxFuture<'_, ()> {
@@ -243,7 +261,8 @@ mod tests {
         let stdout = Stdout::to(Slow(sender));
         stdout.piece(b"nobody reads this", true);
         assert!(!stdout.finish());
-        assert_eq!(stdout.error(), None);
+        assert_eq!((stdout.error(), stdout.is_closed()), (None, true));
         stdout.piece(b"nor this", true);
+        assert_eq!(stdout.lost_bytes(), "nobody reads this\nnor this\n".len() as u64);
     }
 }

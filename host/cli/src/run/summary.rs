@@ -22,13 +22,15 @@ pub(super) fn summary(kernel: &Kernel) -> Option<String> {
     if counts.total() == 0 && restarts == 0 && failed == 0 {
         return None;
     }
-    Some(shown(&counts, &kernel.dead_letters(), restarts, failed))
+    let mut out = format!("playhouse: {} handled; ", counted(kernel.handled(), "message"));
+    out.push_str(&shown(&counts, &kernel.dead_letters(), restarts, failed));
+    Some(out)
 }
 
 fn shown(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], restarts: u64, failed_shutdowns: u64) -> String {
     let reasons: Vec<_> = counts.by_reason.iter().map(|(kind, fates)| format!("{kind} {}", fates.all)).collect();
     let sum = counts.sum();
-    let mut out = format!("playhouse: {}", counted(sum.all, "dead letter"));
+    let mut out = counted(sum.all, "dead letter");
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));
     }
@@ -153,7 +155,7 @@ mod tests {
         let rejected = Fates { all: 7, forgotten: 3, replayed: 2, dropped: 1 };
         let counts = DeadLetterCounts { by_reason: [("crashed", crashed), ("rejected", rejected)].into() };
         expect![[r#"
-            playhouse: 8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by a person; 14 restarts; 1 failed shutdown
+            8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by a person; 14 restarts; 1 failed shutdown
               0123456789ab to /flaky from /split, 3 attempts: the actor panicked: boom at src/lib.rs:3:5
                   body: a line with\tBOOM
                   backtrace: flaky::frame0

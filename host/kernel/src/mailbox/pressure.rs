@@ -1,6 +1,7 @@
-//! What people see of a mailbox that had no room: counters, and one warning for each episode. All of it is off the path of a
-//! message that finds room.
+//! Counters of a mailbox's messages that found no room or became dead letters, and one warning for each episode. All of it
+//! is off the path of a message that finds room and is handled.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::Overflow;
+use super::{Mailbox, Overflow};
 use crate::dead_letter::DeadReason;
 use crate::policy::PolicyView;
 
@@ -28,6 +29,10 @@ struct Counters {
     refused: AtomicU64,
     dropped: AtomicU64,
     abandoned: AtomicU64,
+    /// Dead letters, by their place in [`DeadReason::KINDS`].
+    letters: [AtomicU64; DeadReason::KINDS.len()],
+    /// Messages that had been let in and ended without being handled.
+    unhandled: AtomicU64,
     blocked: AtomicU64,
     blocked_us: AtomicU64,
     longest_us: AtomicU64,
@@ -69,8 +74,37 @@ pub struct MailboxView {
     pub overflow: Overflow,
     /// What became of messages that found no room.
     pub pressure: PressureView,
+    /// Dead letters among the messages for it, by [`DeadReason::kind`].
+    pub letters: BTreeMap<&'static str, u64>,
     /// Its policy, if it has one.
     pub policy: Option<PolicyView>,
+}
+
+impl Mailbox {
+    /// Counts a message that found no room, for whatever reason it went.
+    pub(crate) fn count_loss(&self, reason: &DeadReason) {
+        self.pressure.count(reason);
+    }
+
+    /// Counts a message that became a dead letter.
+    pub(crate) fn count_letter(&self, reason: &DeadReason) {
+        self.pressure.count(reason);
+        if let Some(place) = DeadReason::KINDS.iter().position(|kind| *kind == reason.kind()) {
+            self.pressure.counters().letters[place].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts messages that had been let in and ended without being handled.
+    pub(crate) fn count_unhandled(&self, messages: u64) {
+        if messages > 0 {
+            self.pressure.counters().unhandled.fetch_add(messages, Relaxed);
+        }
+    }
+
+    /// Messages that had been let in and ended without being handled.
+    pub(crate) fn unhandled(&self) -> u64 {
+        self.pressure.0.get().map_or(0, |counters| counters.unhandled.load(Relaxed))
+    }
 }
 
 impl Pressure {
@@ -96,6 +130,12 @@ impl Pressure {
             _ => return,
         };
         counter.fetch_add(1, Relaxed);
+    }
+
+    /// Dead letters so far, by reason.
+    pub(super) fn letters(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.0.get().into_iter().flat_map(|counters| DeadReason::KINDS.into_iter().zip(&counters.letters));
+        counts.map(|(kind, count)| (kind, count.load(Relaxed))).filter(|(_, count)| *count > 0).collect()
     }
 
     pub(super) fn begins_to_wait(&self) {

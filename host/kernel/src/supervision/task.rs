@@ -383,6 +383,7 @@ impl Supervision {
             }
             Action::Kill { node, late } => {
                 if late {
+                    self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(target: "playhouse", address = %self.role(node).actor.address(), "did not stop in time: killed");
                 }
                 self.role(node).signal(Signal::Kill);

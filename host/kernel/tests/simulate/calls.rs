@@ -264,7 +264,9 @@ impl Ledger {
         });
         let entry = &self.entries[serial];
         let accepted = match answer {
-            Err(AskError::NotSent(SendError::MailboxFull(_))) => Self::drops(play, entry.to),
+            Err(AskError::NotSent(SendError::MailboxFull(_) | SendError::Dropped { .. })) => {
+                Self::drops(play, entry.to)
+            }
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
             Err(AskError::Timeout) => Certain::Maybe,
             // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.

@@ -193,9 +193,14 @@ async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
                 ledger.must(!(gave_up && blocks) || took >= patience, || {
                     format!("#{serial} was refused after {took:?}, and its sender would wait {patience:?}")
                 });
+                // A message that `drop-newest` dropped is a dead letter.
+                let id = match told {
+                    Ok(id) | Err(SendError::Dropped { id, .. }) => Some(id),
+                    Err(_) => None,
+                };
                 let entry = &mut ledger.entries[serial];
-                entry.accepted = if told.is_ok() { Certain::Yes } else { Certain::No };
-                entry.id = told.ok();
+                entry.accepted = if id.is_some() { Certain::Yes } else { Certain::No };
+                entry.id = id;
                 ledger.must(took < patience + TIMER_STEP * 2, || format!("#{serial} took {took:?}, not {patience:?}"));
             }
             Deed::Ask { timeout, .. } => {

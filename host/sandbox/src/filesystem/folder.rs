@@ -79,15 +79,17 @@ impl Folder {
         Some(Self { writable, quota, ..self.clone() })
     }
 
-    /// Says once that names were left out of a listing.
-    pub(crate) fn leave_out(&self, names: u64) {
-        if names > 0 && !self.said.swap(true, Relaxed) {
+    /// Says that names were left out of a listing, the first time. Returns whether it did.
+    pub(crate) fn leave_out(&self, names: u64) -> bool {
+        let says = names > 0 && !self.said.swap(true, Relaxed);
+        if says {
             tracing::warn!(
                 target: "playhouse",
                 "names that are not UTF-8 are left out where actors list folders in `{}`: {names} in one listing; this is said once",
                 self.host.display()
             );
         }
+        says
     }
 }
 
@@ -113,6 +115,16 @@ mod tests {
         std::fs::rename(&path, top.path().join("moved")).unwrap();
         std::os::unix::fs::symlink("/etc", &path).unwrap();
         assert_eq!(ino(folder.opened().metadata().unwrap()), granted);
+    }
+
+    #[test]
+    fn names_left_out_are_said_once() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = Folder::open(top.path(), "/x", false).unwrap();
+        let of_child = folder.within(std::slice::from_ref(&folder)).unwrap();
+        assert!(!folder.leave_out(0));
+        assert!(of_child.leave_out(3));
+        assert!(!folder.leave_out(2));
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Listing {
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        self.folder.leave_out(self.left_out);
+        let _ = self.folder.leave_out(self.left_out);
     }
 }
 

@@ -1,0 +1,116 @@
+//! The bound on open connections. When all are in use by clients that wait for nothing, the one that has been idle
+//! longest makes room for the next: a crowd of idle clients locks nobody out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// The connections that are open.
+pub(super) struct Connections {
+    most: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// Counts connections and requests: their order in time.
+    clock: u64,
+    /// By the time at which they came.
+    slots: BTreeMap<u64, Slot>,
+}
+
+struct Slot {
+    /// Since when no whole request is here; none while one is worked on.
+    idle_since: Option<u64>,
+    evicted: Arc<Notify>,
+}
+
+/// One open connection, idle at first. Dropping it makes room.
+pub(super) struct Connection {
+    connections: Arc<Connections>,
+    id: u64,
+    evicted: Arc<Notify>,
+}
+
+impl Connections {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, open: Mutex::default() })
+    }
+
+    /// Opens one more, if need be in place of an idle one. None when a request of each is worked on.
+    pub(super) fn open(self: &Arc<Self>) -> Option<Connection> {
+        let mut open = self.lock();
+        if open.slots.len() >= self.most {
+            let idle = open.slots.iter().filter_map(|(id, slot)| Some((slot.idle_since?, *id))).min();
+            let slot = open.slots.remove(&idle?.1)?;
+            slot.evicted.notify_one();
+        }
+        open.clock += 1;
+        let (id, evicted) = (open.clock, Arc::<Notify>::default());
+        open.slots.insert(id, Slot { idle_since: Some(id), evicted: evicted.clone() });
+        drop(open);
+        Some(Connection { connections: self.clone(), id, evicted })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// A whole request is here. False when the connection has lost its place: then the request must not be done.
+    pub(super) fn begin(&self) -> bool {
+        let mut open = self.connections.lock();
+        open.slots.get_mut(&self.id).map(|slot| slot.idle_since = None).is_some()
+    }
+
+    /// The request was answered.
+    pub(super) fn end(&self) {
+        let mut open = self.connections.lock();
+        open.clock += 1;
+        let now = open.clock;
+        if let Some(slot) = open.slots.get_mut(&self.id) {
+            slot.idle_since = Some(now);
+        }
+    }
+
+    /// Resolves when the connection has lost its place.
+    pub(super) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.connections.lock().slots.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longest_idle_connection_makes_room_and_busy_ones_stay() {
+        let connections = Connections::new(3);
+        let [first, second, third] = std::array::from_fn(|_| connections.open().expect("room"));
+        assert!(first.begin());
+        assert!(second.begin());
+        second.end();
+        // Idle are the second, since its request, and the third, since it came.
+        let fourth = connections.open().expect("the third makes room");
+        assert!(!third.begin() && second.begin() && fourth.begin());
+        assert!(connections.open().is_none(), "all are busy");
+        drop(first);
+        assert!(connections.open().is_some());
+    }
+
+    #[tokio::test]
+    async fn evicted_connection_is_told() {
+        let connections = Connections::new(1);
+        let first = connections.open().expect("room");
+        let _second = connections.open().expect("the first makes room");
+        first.evicted().await;
+    }
+}

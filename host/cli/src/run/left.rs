@@ -1,0 +1,66 @@
+//! Messages that a run left unhandled: the dead letters that make it end with exit code 1.
+
+use std::fmt;
+
+use playhouse_kernel::{DeadLetterCounts, Kernel};
+
+use crate::printable::counted;
+
+/// The reason of messages that a configured `drop-newest` or `drop-oldest` dropped: no failure of the run.
+const BY_RULE: &str = "overflow";
+/// The reason of messages whose actor stopped before it handled them.
+const STOPPED: &str = "stopped";
+
+/// Messages that were left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Dead letters that are not by a drop rule, and that nobody replayed or removed.
+    pub(super) messages: u64,
+    /// Those of them whose actor stopped first.
+    stopped: u64,
+}
+
+impl Left {
+    /// What is left so far.
+    pub(super) fn of(kernel: &Kernel) -> Self {
+        Self::in_counts(&kernel.dead_letter_counts())
+    }
+
+    fn in_counts(counts: &DeadLetterCounts) -> Self {
+        let count = |wanted: &dyn Fn(&str) -> bool| -> u64 {
+            let fates = counts.by_reason.iter().filter(|(kind, _)| wanted(kind)).map(|(_, fates)| fates);
+            fates.map(|fates| fates.all.saturating_sub(fates.replayed + fates.dropped)).sum()
+        };
+        Self { messages: count(&|kind| kind != BY_RULE), stopped: count(&|kind| kind == STOPPED) }
+    }
+
+    /// What a shutdown left: messages whose actor stopped before it handled them, and that were not left `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        let stopped = self.stopped.saturating_sub(before.stopped);
+        Self { messages: stopped, stopped }
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} not handled", counted(self.messages, "message"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use playhouse_kernel::{DeadReason, Fates};
+
+    #[test]
+    fn letters_of_drop_rules_and_settled_ones_are_not_left() {
+        assert!([BY_RULE, STOPPED].iter().all(|kind| DeadReason::KINDS.contains(kind)));
+        let all = |all| Fates { all, ..Fates::default() };
+        let crashed = Fates { all: 5, replayed: 2, dropped: 1, forgotten: 1 };
+        let by_reason = [("overflow", all(7)), ("crashed", crashed), ("stopped", all(4))].into();
+        let left = Left::in_counts(&DeadLetterCounts { by_reason });
+        assert_eq!(left, Left { messages: 6, stopped: 4 });
+        assert_eq!(left.since(Left { messages: 5, stopped: 3 }).messages, 1);
+        assert_eq!(left.to_string(), "6 messages not handled");
+    }
+}
