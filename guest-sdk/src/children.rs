@@ -54,6 +54,8 @@ pub enum State {
     Waiting,
     /// It has no instance: the next message makes one.
     Passivated,
+    /// It, or the actor under `/` that it is below, failed too often: its messages wait for a trial start.
+    Failed,
     /// Not started yet, or its parent is down.
     Down,
     /// A person stopped it, or it waits for a person's first start.

@@ -76,6 +76,10 @@ pub enum AskError {
     /// No reply came in time, since a person stopped the receiver, or has not started it yet; its address in full.
     #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
     StoppedByPerson(String),
+    /// The receiver, or the actor under `/` that it is below, failed too often and waits for a trial start; why, and when that
+    /// is due.
+    #[error("the receiver is failed: {0}")]
+    ActorFailed(String),
 }
 
 /// Why a child was not spawned. Nothing was recorded.

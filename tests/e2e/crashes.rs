@@ -102,17 +102,17 @@ fn masked(line: &str) -> String {
 }
 
 #[test]
-fn a_kernel_that_gives_up_says_what_led_there_and_exits_with_4() {
+fn required_actor_that_is_given_up_says_why_and_exits_with_4() {
     let supervision = "[play.supervision]\nintensity = 1\n";
-    let parent = "supervision = { intensity = 0 }\n";
+    let parent = "required = true\nsupervision = { intensity = 0 }\n";
     let restart = "restart = { backoff = { initial = \"1ms\", max = \"1ms\" } }\n";
     let manifest = [supervision, &actors(&[("/p", "echo")]), parent, restart, &actors(&[("/p/f", "flaky")])].concat();
     let ended = Host::start(folder(&manifest), &["--tell", "/p/f=!panic"]).end();
     assert_eq!(ended.status.code(), Some(4), "{}", ended.stderr);
-    let told = ended.stderr.find("playhouse: the kernel").map(|at| &ended.stderr[at..]).expect("it gives up");
+    let told = ended.stderr.find("playhouse: the play ends").map(|at| &ended.stderr[at..]).expect("it gives up");
     let told: Vec<_> = told.lines().map(masked).collect();
     expect![[r#"
-        playhouse: the kernel gave up: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
+        playhouse: the play ends with the required actor /p: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
           /p (incarnation 2) gave up on its children: 1 failure within 10s, and no restart is allowed
           because /p/f (incarnation 2) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27); message ID, attempt 2 of 3
               stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27)

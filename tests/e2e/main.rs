@@ -4,6 +4,7 @@
 
 mod aplay;
 mod children;
+mod circuit;
 mod compiling;
 mod control;
 mod crashes;

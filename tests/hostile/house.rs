@@ -43,7 +43,13 @@ fn address(text: &str) -> Address {
 fn sandbox() -> &'static Sandbox {
     static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
         let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile"));
-        Sandbox::new(SandboxConfig { cache_dir, max_instances: 64, ..SandboxConfig::default() }).unwrap()
+        Sandbox::new(SandboxConfig {
+            key_dir: cache_dir.clone(),
+            cache_dir,
+            max_instances: 64,
+            ..SandboxConfig::default()
+        })
+        .unwrap()
     });
     &SANDBOX
 }

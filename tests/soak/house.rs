@@ -34,7 +34,12 @@ impl House {
     pub(crate) fn open() -> Result<Self> {
         let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
         let max_instances = (PARENTS * (BELOW + 1)) as u32;
-        let sandbox = Sandbox::new(SandboxConfig { cache_dir, max_instances, ..SandboxConfig::default() })?;
+        let sandbox = Sandbox::new(SandboxConfig {
+            key_dir: cache_dir.clone(),
+            cache_dir,
+            max_instances,
+            ..SandboxConfig::default()
+        })?;
         let load = |name: &str| {
             let file = plugin_file(name);
             sandbox.load(name, &file).with_context(|| format!("{}: run `cargo xtask soak`", file.display()))

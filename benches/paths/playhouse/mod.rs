@@ -78,7 +78,7 @@ impl House {
 
     fn build(config: SandboxConfig) -> Result<Self> {
         let cache_dir = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"));
-        let sandbox = Sandbox::new(SandboxConfig { cache_dir, ..config })?;
+        let sandbox = Sandbox::new(SandboxConfig { key_dir: cache_dir.clone(), cache_dir, ..config })?;
         let file = plugin_file("bench-driver");
         let driver = sandbox
             .load("bench-driver", &file)

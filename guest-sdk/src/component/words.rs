@@ -73,6 +73,7 @@ impl From<types::ActorState> for State {
             types::ActorState::Stopping => Self::Stopping,
             types::ActorState::Waiting => Self::Waiting,
             types::ActorState::Passivated => Self::Passivated,
+            types::ActorState::Failed => Self::Failed,
             types::ActorState::BackingOff => Self::BackingOff,
             types::ActorState::Stopped => Self::Stopped,
             types::ActorState::Ended => Self::Ended,
@@ -104,6 +105,7 @@ impl From<types::AskError> for AskError {
             types::AskError::MailboxFull(address) => Self::MailboxFull(address),
             types::AskError::Stopped(reason) => Self::Stopped(reason),
             types::AskError::StoppedByPerson(address) => Self::StoppedByPerson(address),
+            types::AskError::ActorFailed(reason) => Self::ActorFailed(reason),
         }
     }
 }

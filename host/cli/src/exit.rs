@@ -17,7 +17,7 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const BAD_INPUT: u8 = 2;
 /// No host is running.
 pub(crate) const NO_HOST: u8 = 3;
-/// The kernel gave up.
+/// A required actor was given up, or every actor failed.
 pub(crate) const GAVE_UP: u8 = 4;
 /// A second Ctrl-C or SIGTERM: as a shell reports a program that SIGINT ended.
 pub(crate) const KILLED: u8 = 130;

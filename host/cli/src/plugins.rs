@@ -1,6 +1,6 @@
 //! The plugins of a play: loaded side by side, with progress; and the kernel's plan that they complete.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Index, Range};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -59,7 +59,8 @@ pub(crate) enum PluginsError {
 
 /// A sandbox as the manifest wants it.
 pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
-    let mut config = SandboxConfig { cache_dir: playhouse_sandbox::default_cache_dir(), ..SandboxConfig::default() };
+    let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
+    let mut config = SandboxConfig { cache_dir, key_dir, ..SandboxConfig::default() };
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
     }
@@ -100,6 +101,9 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
                 problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
+                let limit = (settings.limits.memory_bytes, "limits.memory");
+                let place = settings.memory_place.as_ref().unwrap_or(&settings.plugin_place);
+                problems.extend(memory_problem(&whose, plugin.info(), limit, place));
             }
         }
         let Some(mailbox) = &settings.mailbox_plugin else { continue };
@@ -111,9 +115,13 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
             Ok(plugin) => {
                 let pin = (mailbox.plugin.as_str(), mailbox.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("the mailbox of `{whose}`"), pin, &plugin.info().sha256));
+                let limit = (mailbox.memory_bytes, "mailbox.limits.memory");
+                let whose = format!("the mailbox of {whose}");
+                problems.extend(memory_problem(&whose, plugin.info(), limit, &mailbox.plugin_place));
             }
         }
     }
+    problems.extend(child_memory_problems(play, &results));
     if !problems.is_empty() {
         return Err(PluginsError::Wrong(Problems::new(play.source.clone(), problems)));
     }
@@ -149,6 +157,52 @@ fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option
          plugin without that import"
     );
     Some(Problem::at(place, what, "this plugin").help(help))
+}
+
+/// A component that cannot even begin with the memory that it may have.
+fn memory_problem(whose: &str, info: &PluginInfo, (limit, key): (u64, &str), place: &Range<usize>) -> Option<Problem> {
+    let initial = info.initial_bytes.filter(|initial| *initial > limit)?;
+    let what = format!(
+        "`{whose}` cannot start: its plugin begins with {initial} bytes of memories and tables, and `{key}` is {limit} bytes"
+    );
+    let help = format!("raise `{key}` to {initial} bytes or more, or build the plugin with a smaller initial memory");
+    Some(Problem::at(place.clone(), what, "here").help(help))
+}
+
+/// Children have no more memory than their parents, and these no more than theirs.
+fn child_memory_problems(play: &Play, results: &Loads) -> Vec<Problem> {
+    let plugins: HashMap<&str, &Settings> =
+        play.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings)).collect();
+    // By plugin: the least that one of its actors has, and the parent that leaves it that.
+    let mut least: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    let mut waiting: Vec<(&str, &Settings, u64)> =
+        play.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings, u64::MAX)).collect();
+    while let Some((parent, settings, above)) = waiting.pop() {
+        let memory = settings.limits.memory_bytes.min(above);
+        for name in &settings.spawns {
+            let Some((name, child)) = plugins.get_key_value(name.as_str()) else { continue };
+            if least.get(name).is_none_or(|(known, _)| memory < *known) {
+                least.insert(name, (memory, parent));
+                waiting.push((name, child, memory));
+            }
+        }
+    }
+    let problem = |(name, (memory, parent)): (&str, (u64, &str))| {
+        let settings = plugins[name];
+        let loaded = results.get(&(Role::Actor, name.to_owned()))?.as_ref().ok()?;
+        // A plugin whose own limit is too low has been reported.
+        let enough = |initial: &u64| *initial <= settings.limits.memory_bytes && *initial > memory;
+        let initial = loaded.info().initial_bytes.filter(enough)?;
+        let what = format!(
+            "`{parent}` cannot spawn `{name}`: that plugin begins with {initial} bytes of memories and tables, and the parent's \
+             `limits.memory` of {memory} bytes holds for its children, too"
+        );
+        let help = format!(
+            "raise `limits.memory` of `{parent}` to {initial} bytes or more, or leave `{name}` out of its `spawns`"
+        );
+        Some(Problem::at(settings.plugin_place.clone(), what, "this plugin").help(help))
+    };
+    least.into_iter().filter_map(problem).collect()
 }
 
 /// A digest, and where the manifest names it.
@@ -285,7 +339,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     };
     let actors = play.actors.iter().map(|actor| {
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { instances: actor.instances, ..spec }
+        ActorSpec { instances: actor.instances, required: actor.required, ..spec }
     });
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
@@ -346,6 +400,7 @@ impl Template for Made {
             mailbox: settings.mailbox,
             policy: self.policy(&within).map(Box::new),
             restart: settings.restart,
+            required: false,
             supervision: settings.supervision,
             timeout: settings.timeout,
             start_timeout: settings.start_timeout,

@@ -115,3 +115,66 @@ fn a_plugins_folder_that_is_not_there() {
     "#]]
     .assert_eq(&playhouse(folder.path(), &["check"]));
 }
+
+#[test]
+fn memory_limit_below_the_declared_minimum_is_refused() {
+    // Two memories of a page and a table count together.
+    let wasm = wat::parse_str(ACTOR_OF_TWO_PAGES).expect("a component");
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
+    std::fs::create_dir(folder.path().join("plugins")).expect("made");
+    write("plugins/count.wasm", &wasm);
+    let own = "[actor.limits]\nmemory = \"100KiB\"\nmessage = \"1KiB\"\n";
+    write("playhouse.toml", format!("{MANIFEST}{own}").as_bytes());
+    for command in ["check", "run"] {
+        let said = playhouse(folder.path(), &[command]);
+        let words = said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        assert!(words.contains("`/count` cannot start: its plugin begins with 131152 bytes of memories and tables, and `limits.memory` is 102400 bytes"), "{said}");
+        assert!(said.contains("[playhouse.toml:5:10]"), "{said}");
+    }
+    let spawned = format!(
+        "[[plugin]]\nname = \"count\"\n{MANIFEST}spawns = [\"count\"]\n[actor.limits]\nmemory = \"100KiB\"\nmessage = \"1KiB\"\n"
+    );
+    write("playhouse.toml", spawned.as_bytes());
+    let said = playhouse(folder.path(), &["check"]);
+    let words = said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+    assert!(words.contains("`/count` cannot spawn `count`: that plugin begins with 131152 bytes"), "{said}");
+}
+
+const ACTOR_OF_TWO_PAGES: &str = r#"(component
+  (core module $m
+    (memory (export "memory") 1) (memory 1) (table 10 funcref)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+    (func (export "handle") (param i32 i32) (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (type $failure' (variant (case "reject" string) (case "retry" string)))
+  (import "playhouse:actor/types@0.1.0" (instance $types
+    (type $failure (variant (case "reject" string) (case "retry" string)))
+    (export "failure" (type (eq $failure)))))
+  (alias export $types "failure" (type $failure))
+  (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
+    (canon lift (core func $i "handle") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+  (instance $handler (export "msg-handler" (func $handle)))
+  (export "playhouse:actor/handler@0.1.0" (instance $handler)))"#;
+
+#[test]
+fn manifest_and_folders_that_are_pipes_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = |name: &str| {
+        let made = Command::new("mkfifo").arg(folder.path().join(name)).status().expect("mkfifo runs");
+        assert!(made.success());
+    };
+    pipe("pipe.toml");
+    pipe("pipe");
+    std::fs::create_dir(folder.path().join("plugins")).expect("made");
+    let grant = "[actor.grants]\ndirs = [{ host = \"pipe\", guest = \"/data\" }]\n";
+    std::fs::write(folder.path().join("playhouse.toml"), format!("{MANIFEST}{grant}")).expect("written");
+    for command in ["check", "run"] {
+        let said = playhouse(folder.path(), &[command, "pipe.toml"]);
+        assert!(said.contains("`pipe.toml` cannot be read: it is a pipe, and a manifest is a regular file"), "{said}");
+        let said = playhouse(folder.path(), &[command, "/dev/zero"]);
+        assert!(said.contains("`/dev/zero` cannot be read: it is a device"), "{said}");
+        let said = playhouse(folder.path(), &[command]);
+        assert!(said.contains("cannot open the folder `pipe`: Not a directory"), "{said}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::crash::CrashReport;
 use crate::dead_letter::DeadReason;
 use crate::dead_letter::store::DeadLetters;
+use crate::failed::FailedActor;
 use crate::lane::{Backlog, Lane};
 use crate::mailbox::Mailbox;
 use crate::message::{ActorId, Message};
@@ -65,6 +66,8 @@ pub(crate) struct Actor {
     pub(crate) spawned: Option<Spawned>,
     /// By name.
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
+    /// Why it is failed, while it is.
+    pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
     /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
     pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
@@ -81,6 +84,7 @@ impl Actor {
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned,
             children: Mutex::default(),
+            failed: Mutex::default(),
             launcher: Mutex::new(spec.launcher.clone()),
             spec,
         }
@@ -169,8 +173,11 @@ impl Actor {
         }
     }
 
-    /// What who cannot wait for a restart is told.
+    /// The error for a caller whose deadline comes before the restart, or who asks an actor that failed.
     pub(crate) fn not_back_in_time(&self) -> AskError {
+        if let Some(failed) = &*self.failed.lock() {
+            return AskError::ActorFailed(failed.told());
+        }
         let why = self.last_crash().map(|report| format!(": it {}", report.crash.reason)).unwrap_or_default();
         AskError::Restarting(format!("it will not be back in time{why}"))
     }
@@ -220,7 +227,9 @@ pub(crate) struct World {
     pub(crate) commands: Commands,
     /// One-shot timers, spawned children and failures that keep the play from being idle: how many there were, and are
     /// no more.
-    pending: (AtomicU64, AtomicU64),
+    pub(crate) pending: (AtomicU64, AtomicU64),
+    /// Actors that failed and are not tried again by themselves: the play does not wait for what waits there.
+    pub(crate) failed_for_good: Mutex<HashSet<ActorId>>,
     /// The bound on incarnations that live, if there is one.
     pub(crate) slots: Option<Arc<Slots>>,
     /// Told whenever an actor may have become idle, while somebody waits for that.
@@ -246,6 +255,7 @@ impl World {
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
+            failed_for_good: Mutex::default(),
             slots: plan.max_instances.clone().map(|bound| Arc::new(Slots::new(bound))),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
@@ -370,6 +380,7 @@ impl World {
         for lane in &actor.lanes {
             self.retire(actor, lane);
         }
+        self.unmark_failed(actor);
         self.registry.remove(actor);
         self.first_start_over(actor);
     }
@@ -398,15 +409,5 @@ impl World {
     pub(crate) fn end_pending(&self, count: u64) {
         self.pending.1.fetch_add(count, Ordering::Release);
         self.idle_hint.notify_waiters();
-    }
-
-    /// Whether no actor has a message waiting or in hand, and none will come by itself. Sound without stopping anybody:
-    /// what ended is counted before what began, both only grow, and nothing ends before what it caused began.
-    pub(crate) fn is_idle(&self) -> bool {
-        let ended = self.pending.1.load(Ordering::Acquire);
-        let finished = self.registry.total(Actor::finished);
-        let accepted = self.registry.total(|actor| actor.mailbox.accepted());
-        let begun = self.pending.0.load(Ordering::Acquire);
-        finished == accepted && begun == ended
     }
 }

@@ -118,6 +118,14 @@ impl Address {
         }
     }
 
+    /// The actor directly under `/` that this is, or is below; `/` of `/`.
+    pub fn top(&self) -> Self {
+        match self.0[1..].find('/') {
+            Some(slash) => Self(Arc::from(&self.0[..=slash])),
+            None => self.clone(),
+        }
+    }
+
     /// Whether this lies strictly below `other`.
     pub fn is_below(&self, other: &Self) -> bool {
         other.is_root() && !self.is_root()
@@ -222,5 +230,6 @@ mod tests {
         assert!(a("/a").is_below(&Address::root()));
         assert!(!a("/ab").is_below(&a("/a")));
         assert!(!a("/a").is_below(&a("/a")));
+        assert_eq!([a("/a/b/c"), a("/ab"), Address::root()].map(|at| at.top().to_string()), ["/a", "/ab", "/"]);
     }
 }

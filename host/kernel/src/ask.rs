@@ -112,6 +112,9 @@ pub enum AskError {
     /// The receiver stopped for good before it handled the question.
     #[error("the receiver is stopped")]
     Stopped,
+    /// The receiver, or the actor under `/` that it is below, failed too often and waits for a trial start.
+    #[error("the receiver is failed: {0}")]
+    ActorFailed(String),
     /// No reply came in time, since a person stopped the receiver, or has not started it yet.
     #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
     StoppedByPerson(Address),
@@ -128,6 +131,7 @@ impl AskError {
             Self::Failed(_) => "failed",
             Self::Crashed(_) => "crashed",
             Self::Restarting(_) => "restarting",
+            Self::ActorFailed(_) => "actor-failed",
             Self::Stopped => "stopped",
             Self::StoppedByPerson(_) => "stopped-by-person",
         }

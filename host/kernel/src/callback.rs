@@ -76,12 +76,15 @@ impl Reports {
     }
 
     /// What is told in one call. [`Pending`] is to be kept until that is over.
-    pub(crate) fn take(&mut self) -> Option<(Vec<TaskDone>, Pending)> {
+    pub(crate) fn take(&mut self, world: &Arc<World>) -> Option<(Vec<TaskDone>, Pending)> {
         let count = if self.solo > 0 { 1 } else { self.queue.len() };
         self.solo = self.solo.saturating_sub(count);
         let taken: Vec<_> = self.queue.drain(..count).collect();
         let pending = if self.queue.is_empty() { self.pending.take() } else { self.pending.clone() };
-        Some(taken).filter(|taken| !taken.is_empty()).zip(pending)
+        if taken.is_empty() {
+            return None;
+        }
+        Some((taken, pending.unwrap_or_else(|| world.pending())))
     }
 
     /// The call crashed. Told alone, it was told; of several nobody knows which one it was, and nothing of the call happened: the next
@@ -100,6 +103,11 @@ impl Reports {
             self.queue.push_front(report);
         }
         self.add(world, []);
+    }
+
+    /// The play does not wait until they are told: nobody knows when the next run comes.
+    pub(crate) fn wait_for_trial(&mut self) {
+        self.pending = None;
     }
 
     /// Takes over what another lane will not be told any more.

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::address::Address;
 use crate::decision::Decision;
 use crate::message::MessageId;
+use crate::supervision::events::Fault;
 
 /// The typed reason of a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +193,8 @@ pub struct CrashReport {
     pub attempts: u32,
     /// Messages that will be handled again, one at a time.
     pub replayed: usize,
+    /// It had messages in hand.
+    pub in_hand: bool,
     /// The crash itself.
     pub crash: Crash,
     /// The failure of a child that led to it.
@@ -211,9 +214,19 @@ impl CrashReport {
             flow: None,
             attempts: 0,
             replayed: 0,
+            in_hand: false,
             crash,
             cause: None,
             decision: OnceLock::new(),
+        }
+    }
+
+    /// What it is blamed on.
+    pub(crate) fn fault(&self) -> Fault {
+        match self.blamed {
+            Some((id, _)) => Fault::Message(id),
+            None if self.in_hand => Fault::Batch,
+            None => Fault::Actor,
         }
     }
 

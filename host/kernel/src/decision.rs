@@ -27,6 +27,13 @@ pub enum Decision {
         /// Why.
         why: WhyGaveUp,
     },
+    /// Directly under `/`, it failed too often: its messages wait for a trial start.
+    Failed {
+        /// Why.
+        why: WhyGaveUp,
+        /// The pause before the trial start; none: only an operator starts it.
+        trial_in: Option<Duration>,
+    },
     /// It is not started again: by its restart kind, or a permanent one because its parent stopped it for good.
     Ended(RestartKind),
     /// Its parent was asked, and said so.
@@ -50,6 +57,7 @@ impl Decision {
         match self {
             Self::Restarts { .. } => "restarts",
             Self::GaveUp { .. } => "gave-up",
+            Self::Failed { .. } => "failed",
             Self::Ended(_) => "ended",
             Self::Drains => "drains",
             Self::Stopped => "stopped",
@@ -61,7 +69,9 @@ impl Decision {
     /// The supervisor's restarts, where they counted.
     pub fn window(&self) -> Option<Window> {
         match self {
-            Self::Restarts { window, .. } | Self::GaveUp { why: WhyGaveUp::TooOften(window), .. } => Some(*window),
+            Self::Restarts { window, .. }
+            | Self::GaveUp { why: WhyGaveUp::TooOften(window), .. }
+            | Self::Failed { why: WhyGaveUp::TooOften(window), .. } => Some(*window),
             Self::Directed { outcome, .. } => outcome.window(),
             _ => None,
         }
@@ -84,8 +94,10 @@ impl fmt::Display for Decision {
                     Strategy::RestForOne => f.write_str(", later siblings with it (rest-for-one)"),
                 }
             }
-            Self::GaveUp { supervisor, why } if supervisor.is_root() => write!(f, "the kernel gave up: {why}"),
+            Self::GaveUp { supervisor, why } if supervisor.is_root() => write!(f, "ends the play: {why}"),
             Self::GaveUp { supervisor, why } => write!(f, "{supervisor} gave up: {why}"),
+            Self::Failed { why, trial_in: Some(pause) } => write!(f, "failed: {why}; a trial start in {pause:?}"),
+            Self::Failed { why, trial_in: None } => write!(f, "failed: {why}; only an operator starts it"),
             Self::Ended(RestartKind::Permanent) => f.write_str("stays ended, by its parent's word"),
             Self::Ended(kind) => write!(f, "stays ended: its restart.kind is {kind}"),
             Self::Directed { directive, outcome } => match &**outcome {
@@ -108,6 +120,13 @@ impl fmt::Display for WhyGaveUp {
             }
             Self::FailedStart => f.write_str("a child did not come up with it"),
             Self::Escalated => f.write_str("it passed the failure of a child on"),
+            Self::NothingHandled(failures) => {
+                write!(f, "{failures} failures in a row, and no message was handled between them")
+            }
+            Self::NotUp(waited) => write!(f, "it did not come up within {waited:?}"),
+            Self::TrialFailed => f.write_str("its trial start failed before it handled a message"),
+            Self::Ended => f.write_str("it is not restarted after a failure, and the play requires it"),
+            Self::AllFailed => f.write_str("every actor failed"),
         }
     }
 }
@@ -152,6 +171,7 @@ mod tests {
         let restarts =
             |strategy| Decision::Restarts { pause: Duration::from_millis(12), window: window(2, 10), strategy };
         let gave_up = |at, why| Decision::GaveUp { supervisor: Address::parse(at).expect("good"), why };
+        let failed = |why, secs: Option<u64>| Decision::Failed { why, trial_in: secs.map(Duration::from_secs) };
         let directed = |directive, outcome| Decision::Directed { directive, outcome: Box::new(outcome) };
         let told: String = [
             restarts(Strategy::OneForOne),
@@ -161,6 +181,12 @@ mod tests {
             gave_up("/p", WhyGaveUp::TooOften(window(1, 0))),
             Decision::GaveUp { supervisor: Address::root(), why: WhyGaveUp::FailedStart },
             gave_up("/p", WhyGaveUp::Escalated),
+            gave_up("/", WhyGaveUp::Ended),
+            gave_up("/", WhyGaveUp::AllFailed),
+            failed(WhyGaveUp::TooOften(window(11, 10)), Some(60)),
+            failed(WhyGaveUp::NothingHandled(11), None),
+            failed(WhyGaveUp::NotUp(Duration::from_secs(10)), Some(60)),
+            failed(WhyGaveUp::TrialFailed, Some(60)),
             Decision::Ended(RestartKind::Temporary),
             Decision::Ended(RestartKind::Permanent),
             directed(Directive::Restart, restarts(Strategy::OneForOne)),
@@ -179,8 +205,14 @@ mod tests {
             restarts in 12ms, restart 2 of 10 within 10s, later siblings with it (rest-for-one)
             /p gave up: 3 failures within 10s, and 2 restarts are allowed
             /p gave up: 1 failure within 10s, and no restart is allowed
-            the kernel gave up: a child did not come up with it
+            ends the play: a child did not come up with it
             /p gave up: it passed the failure of a child on
+            ends the play: it is not restarted after a failure, and the play requires it
+            ends the play: every actor failed
+            failed: 11 failures within 10s, and 10 restarts are allowed; a trial start in 60s
+            failed: 11 failures in a row, and no message was handled between them; only an operator starts it
+            failed: it did not come up within 10s; a trial start in 60s
+            failed: its trial start failed before it handled a message; a trial start in 60s
             stays ended: its restart.kind is temporary
             stays ended, by its parent's word
             restarts in 12ms, restart 2 of 10 within 10s; its parent said `restart`

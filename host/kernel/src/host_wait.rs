@@ -150,7 +150,7 @@ pub(crate) async fn passed_on<T>(lane: &Lane, target: &Actor, future: impl Futur
         let polled = future.as_mut().poll(cx);
         let now = target.host_waited();
         if now > seen {
-            lane.host_waits.add(now - seen);
+            lane.host_waits.add(now.saturating_sub(seen));
             seen = now;
         }
         polled

@@ -266,7 +266,7 @@ impl Incarnation {
         if let Err(Broken::Crash(crash)) =
             self.hook(behavior, Hook::Shutdown, None, |behavior| behavior.shutdown()).await
         {
-            self.report(crash, None, 0).decide(Decision::Stopped);
+            self.report(crash, None, 0, false).decide(Decision::Stopped);
         }
         End::Stopped
     }
@@ -323,10 +323,11 @@ impl Incarnation {
     /// Decides who is to blame, and what is handled again.
     fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
         let pending = self.world.pending();
+        let in_hand = !rest.is_empty();
         if rest.len() == 1 {
             let mut message = rest.remove(0);
             message.envelope.attempt += 1;
-            let report = self.report(crash, Some(&message.envelope), 0);
+            let report = self.report(crash, Some(&message.envelope), 0, in_hand);
             let (asked, last) =
                 (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
             self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
@@ -341,7 +342,7 @@ impl Incarnation {
         }
         // Askers are told at once and may ask again; the others' messages are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
-        let report = self.report(crash, None, tells.len());
+        let report = self.report(crash, None, tells.len(), in_hand);
         self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
         self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
@@ -373,16 +374,16 @@ impl Incarnation {
     fn failed_start(&self, broken: Broken) -> End {
         match broken {
             Broken::Killed => End::Stopped,
-            Broken::Crash(crash) => End::FailedStart(self.report(crash, None, 0)),
+            Broken::Crash(crash) => End::FailedStart(self.report(crash, None, 0, false)),
         }
     }
 
-    fn report(&self, crash: Crash, blamed: Option<&Envelope>, replayed: usize) -> Arc<CrashReport> {
+    fn report(&self, crash: Crash, blamed: Option<&Envelope>, replayed: usize, in_hand: bool) -> Arc<CrashReport> {
         let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
         let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
         let attempts = self.actor.spec.restart.attempts;
         let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
-        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, ..report });
+        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_hand, ..report });
         let before = self.lane.last_crash.lock().replace(report.clone());
         log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
         report

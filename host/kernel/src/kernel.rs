@@ -12,6 +12,7 @@ use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
+use crate::failed::FailedActor;
 use crate::mailbox::MailboxView;
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
@@ -56,6 +57,8 @@ pub struct ActorView {
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
+    /// Why it is failed, if it, or the actor under `/` that it is below, is.
+    pub failed: Option<Arc<FailedActor>>,
 }
 
 /// What people see of one instance of an actor.
@@ -171,6 +174,21 @@ impl Kernel {
         }
     }
 
+    /// Waits until an actor is failed and not tried again by itself; then, why. Pending for ever when the play is over, or
+    /// nobody has the address.
+    pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
+        loop {
+            let hint = self.world.idle_hint.notified();
+            tokio::pin!(hint);
+            hint.as_mut().enable();
+            let failed = self.world.registry.get(address).and_then(|actor| actor.failed.lock().clone());
+            if let Some(failed) = failed.filter(|failed| failed.trial_at.is_none()) {
+                return failed;
+            }
+            hint.await;
+        }
+    }
+
     /// All actors, those of the plan first, in start order. Empty when the play is over.
     pub async fn actors(&self) -> Vec<ActorView> {
         let (answer, look) = oneshot::channel();
@@ -188,6 +206,7 @@ impl Kernel {
             mailbox: actor.mailbox.view(),
             handled: actor.handled(),
             last_crash: actor.last_crash(),
+            failed: actor.failed.lock().clone(),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,
         });

@@ -146,8 +146,8 @@ impl Backlog {
     }
 
     /// What is to be told now, in one call.
-    pub(crate) fn take_reports(&mut self) -> Option<(Vec<TaskDone>, Pending)> {
-        self.reports.as_mut()?.take()
+    pub(crate) fn take_reports(&mut self, world: &Arc<World>) -> Option<(Vec<TaskDone>, Pending)> {
+        self.reports.as_mut()?.take(world)
     }
 
     /// The call that told it crashed.
@@ -158,6 +158,13 @@ impl Backlog {
     /// The call that told it was cut off from outside, and nothing of it happened.
     pub(crate) fn reports_not_told(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
         self.reports.get_or_insert_default().put_back(world, told);
+    }
+
+    /// Its actor failed: nobody waits for what the next run is told.
+    pub(crate) fn wait_for_trial(&mut self) {
+        if let Some(reports) = &mut self.reports {
+            reports.wait_for_trial();
+        }
     }
 
     /// Takes over what another lane will not handle any more.

@@ -9,6 +9,7 @@
 //! | `spawn` | children at run time: templates, and whether a child may be |
 //! | `timers` | the timers of one incarnation |
 //! | `notice` | what a watcher is told about another actor |
+//! | `failed` | actors that failed too often: what askers are told, what the play does not wait for |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
 //! | `ask` | replies that somebody waits for |
 //! | `replay` | dead letters, sent again or dropped |
@@ -39,6 +40,7 @@ mod crash;
 mod dead_letter;
 mod decision;
 mod delivery;
+mod failed;
 mod hand;
 mod host_wait;
 mod incarnation;
@@ -71,6 +73,7 @@ pub use dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
 };
 pub use decision::Decision;
+pub use failed::FailedActor;
 pub use futures_util::future::BoxFuture;
 pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
 pub use host_wait::HostWait;

@@ -37,8 +37,8 @@ pub enum StartKind {
 }
 
 /// The pause before a restart or a retry: random between nothing and a ceiling ("full jitter") that begins at
-/// `initial`, doubles each time in a row, and never exceeds `max`. An incarnation that ran for `max` without
-/// a crash brings it back to `initial`.
+/// `initial`, doubles each time in a row, and never exceeds `max`. A success brings it back to `initial`: a whole
+/// [`SupervisionSpec::period`] without a failure, or ten handled messages for each failure within the period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// The first ceiling.
@@ -64,6 +64,9 @@ pub struct RestartSpec {
     pub attempts: u32,
     /// The pause before.
     pub backoff: Backoff,
+    /// The pause before the trial start of an actor directly under `/` that failed too often; none: only an operator starts
+    /// it.
+    pub cooldown: Option<Duration>,
 }
 
 impl Default for RestartSpec {
@@ -72,6 +75,7 @@ impl Default for RestartSpec {
             kind: RestartKind::Permanent,
             attempts: 3,
             backoff: Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(10) },
+            cooldown: Some(Duration::from_mins(1)),
         }
     }
 }
@@ -93,9 +97,11 @@ pub enum Strategy {
 pub struct SupervisionSpec {
     /// Which children restart when one fails.
     pub strategy: Strategy,
-    /// More restarts than this ...
+    /// More failures than this ...
     pub intensity: u32,
-    /// ... within this time, and the supervisor gives up.
+    /// ... within this time, and the supervisor gives up. All attempts at one message are one failure, and such failures count
+    /// only while they outnumber the messages that the actor handled within the time. Of the kernel it is each actor that is
+    /// given up, with failures of its own alone.
     pub period: Duration,
     /// How long each child may take to stop in order before it is killed.
     pub shutdown: Duration,
@@ -138,6 +144,8 @@ pub struct ActorSpec {
     pub policy: Option<Box<PolicySpec>>,
     /// How it recovers.
     pub restart: RestartSpec,
+    /// The play ends when this actor is given up. Only for one directly under `/`.
+    pub required: bool,
     /// How it looks after its children.
     pub supervision: SupervisionSpec,
     /// Time in which one message, or one hook, runs or waits for what it asked for.
@@ -179,6 +187,7 @@ impl ActorSpec {
             mailbox: MailboxSpec::default(),
             policy: None,
             restart: RestartSpec::default(),
+            required: false,
             supervision: SupervisionSpec::default(),
             timeout: Duration::from_secs(5),
             start_timeout: Duration::from_secs(10),
@@ -283,6 +292,11 @@ pub enum PlanError {
     /// Only the policy knows which message to drop.
     #[error("`{0}` has a mailbox policy, which alone may drop a message that waits: `drop-oldest` is not for it")]
     DropOldest(Address),
+    /// Only the kernel gives up an actor for good.
+    #[error(
+        "`{0}` is required, and is below another actor: its failures are its parent's; let `{1}` be required instead"
+    )]
+    RequiredBelow(Address, Address),
     /// Children belong to one instance.
     #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
     SeveralSpawn(Address),
@@ -313,6 +327,9 @@ impl Plan {
         for actor in &self.actors {
             let address = &actor.address;
             let parent = address.parent().ok_or(PlanError::Root)?;
+            if actor.required && !parent.is_root() {
+                return Err(PlanError::RequiredBelow(address.clone(), address.top()));
+            }
             match seen.get(&parent) {
                 None => return Err(PlanError::Orphan(address.clone(), parent)),
                 Some((_, StartKind::OnMessage)) => {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::engine::TABLE_ELEMENTS;
+use crate::footprint::MOST_TABLE_ELEMENTS;
 use crate::limits::{MemoryLimiter, Refused};
 use crate::names::Names;
 use crate::output::Lines;
@@ -117,7 +117,7 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     match remains.memory().refused {
         Some(Refused::Memory) => return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes() },
         Some(Refused::Table) => {
-            return CrashReason::Limit { more_than: format!("{TABLE_ELEMENTS} elements in a table") };
+            return CrashReason::Limit { more_than: format!("{MOST_TABLE_ELEMENTS} elements in a table") };
         }
         None => {}
     }

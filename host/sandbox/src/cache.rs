@@ -1,24 +1,27 @@
 //! Compiled code on disk, in a folder that only its owner can write, each entry checked before it is used.
-//! What is damaged is compiled again. This is the only place of the crate with unsafe code of its own.
+//! What is damaged, or not sealed with this user's key, is compiled again. This is the only place of the crate with unsafe code
+//! of its own. `secret` is the key.
+
+mod secret;
 
 use std::fs::{DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::sandbox::SandboxError;
+use secret::Secret;
 
-/// The beginning of every entry: what it is, and the version of this layout. The digest follows, then the code.
-const MAGIC: &[u8; 8] = b"playhs\x00\x01";
+/// The beginning of every entry: what it is, and the version of this layout. The seal follows, then the code.
+const MAGIC: &[u8; 8] = b"playhs\x00\x02";
 const HEADER_BYTES: usize = MAGIC.len() + 32;
 /// More entries than this, and the oldest go.
 const MAX_ENTRIES: usize = 256;
@@ -27,10 +30,17 @@ const UNFINISHED: &str = "unfinished";
 
 /// The usual folder for compiled code: `$XDG_CACHE_HOME/playhouse`, or `~/.cache/playhouse`.
 pub fn default_cache_dir() -> Option<PathBuf> {
+    folder_of_user("XDG_CACHE_HOME", ".cache")
+}
+
+/// The usual folder for the key of the cache: `$XDG_STATE_HOME/playhouse`, or `~/.local/state/playhouse`.
+pub fn default_key_dir() -> Option<PathBuf> {
+    folder_of_user("XDG_STATE_HOME", ".local/state")
+}
+
+fn folder_of_user(variable: &str, in_home: &str) -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|caches| caches.join("playhouse"))
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(in_home))).map(|all| all.join("playhouse"))
 }
 
 /// What the cache has for a component.
@@ -46,11 +56,19 @@ pub(crate) struct Cache {
     folder: OwnedFd,
     /// For messages only.
     path: PathBuf,
+    secret: Secret,
 }
 
 impl Cache {
-    /// Opens the folder, or makes it. `None` when it cannot be made: a cache is a help, not a need.
-    pub(crate) fn open(folder: PathBuf) -> Result<Option<Self>, SandboxError> {
+    /// Opens the folder and that of its key, or makes them. `None` when one cannot be made: a cache is a help, not a need.
+    pub(crate) fn open(folder: PathBuf, key_folder: Option<&Path>) -> Result<Option<Self>, SandboxError> {
+        let Some(key_folder) = key_folder else {
+            tracing::warn!(
+                target: "playhouse",
+                "no cache of compiled code: no place for its key; set XDG_STATE_HOME or HOME to an absolute path"
+            );
+            return Ok(None);
+        };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&folder) {
             let shown = folder.display();
             tracing::warn!(target: "playhouse", "no cache of compiled code: cannot make the folder `{shown}`: {error}");
@@ -67,7 +85,10 @@ impl Cache {
             Err(error) => refuse(format!("cannot be looked at ({error})")),
             Ok((opened, found)) => match not_ours(found.st_uid, found.st_mode) {
                 Some(problem) => refuse(problem),
-                None => Ok(Some(Self { folder: opened, path: folder })),
+                None => {
+                    let secret = Secret::open(key_folder)?;
+                    Ok(secret.map(|secret| Self { folder: opened, path: folder, secret }))
+                }
             },
         }
     }
@@ -82,11 +103,11 @@ impl Cache {
         let Some((header, code)) = entry.split_at_checked(HEADER_BYTES) else {
             return Cached::Damaged("it is cut short".to_owned());
         };
-        let Some(digest) = header.strip_prefix(MAGIC) else {
+        let Some(seal) = header.strip_prefix(MAGIC) else {
             return Cached::Damaged("it is not an entry of this cache".to_owned());
         };
-        if digest != key.seal(code) {
-            return Cached::Damaged("its digest does not match".to_owned());
+        if !self.secret.has_sealed(&key.0, code, seal) {
+            return Cached::Damaged("it is damaged, or was not written with this user's key".to_owned());
         }
         match deserialize(engine, code) {
             Ok(component) => Cached::Found(component),
@@ -136,7 +157,7 @@ impl Cache {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let mut file = File::from(openat(&self.folder, &new, flags, Mode::from_raw_mode(0o600))?);
             file.write_all(MAGIC)?;
-            file.write_all(&key.seal(code))?;
+            file.write_all(self.secret.seal(&key.0, code).as_ref())?;
             file.write_all(code)?;
             Ok(renameat(&self.folder, &new, &self.folder, key.file_name())?)
         };
@@ -188,11 +209,6 @@ impl Key {
     fn file_name(&self) -> String {
         format!("{}.{EXTENSION}", self.0)
     }
-
-    /// The digest that an entry carries: of the code, and of the key, so that no entry passes for another.
-    fn seal(&self, code: &[u8]) -> [u8; 32] {
-        Sha256::new().chain_update(&self.0).chain_update(code).finalize().into()
-    }
 }
 
 /// Maps compiled code: of an entry that was checked, or as this crate's compiler has just made it.
@@ -200,8 +216,7 @@ impl Key {
 pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `code` must be what wasmtime made of a component. Either `Compiler::compile` returned it, from this process or from
     // a child that it started from this user's own program and whose answer nobody else can write; or `Cache::put` wrote it then, with a
-    // digest that `Cache::get` has compared over the very bytes that are used here. Nobody but the user who runs this
-    // process can write to the folder, which `Cache::open` checked, or to the entry, which `Cache::read` did. Wasmtime
-    // itself compares version and settings.
+    // seal that `Cache::get` has verified over the very bytes that are used here, and that nobody can make without the key, which
+    // only the user who runs this process can read. Wasmtime itself compares version and settings.
     unsafe { Component::deserialize(engine, code) }
 }

@@ -21,7 +21,7 @@ use crate::component::{self, LoadError};
 use crate::engine::Purpose;
 
 pub use child::compile_for_parent;
-use child::{Answer, Order, is_about_memory};
+use child::{Answer, Order, PANICKED, is_about_memory};
 
 /// A thread of the compiler has a stack and a heap of its own; with less than this for each there are fewer of them.
 const BYTES_PER_THREAD: u64 = 32 << 20;
@@ -163,6 +163,9 @@ impl Compiler {
         if is_about_memory(said) {
             return self.out_of_memory(file);
         }
+        if let Some(message) = said.strip_prefix(PANICKED) {
+            return LoadError::CompilerPanicked { file: file.to_owned(), message: message.trim().to_owned() };
+        }
         let message = if said.is_empty() { status.to_string() } else { format!("{status}: {said}") };
         LoadError::CompilerDied { file: file.to_owned(), message }
     }
@@ -195,5 +198,12 @@ mod tests {
         assert!(matches!(ended(Signal::XCPU.as_raw(), ""), LoadError::CompileTime { .. }));
         let LoadError::CompilerDied { message, .. } = ended(abort, "index out of bounds") else { panic!("it died") };
         assert!(message.ends_with("(SIGABRT): index out of bounds"), "{message}");
+        let panicked = ended(101 << 8, "the compiler panicked: no entry at src/a.rs:7:9");
+        let said = panicked.to_string();
+        assert!(matches!(panicked, LoadError::CompilerPanicked { .. }), "{said}");
+        assert!(
+            said.starts_with("the compiler panicked at `a.wasm`: no entry at src/a.rs:7:9. That is a fault"),
+            "{said}"
+        );
     }
 }

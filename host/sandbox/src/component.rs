@@ -128,10 +128,38 @@ pub enum LoadError {
         /// `play.limits.compile_memory`.
         limit_bytes: u64,
     },
-    /// The process that compiled it died of it.
+    /// The compiler gave up with a panic.
     #[error(
-        "`{}` brought down the process that compiled it ({message}), and is not loaded; build it again, or use another \
-         one: a sound component does not do that",
+        "the compiler panicked at `{}`: {message}. That is a fault of the compiler, wasmtime, and no limit of this host; \
+         build the plugin again with other options, or report it with the file",
+        file.display()
+    )]
+    CompilerPanicked {
+        /// The file.
+        file: PathBuf,
+        /// The panic's message, and where it was.
+        message: String,
+    },
+    /// It has more of something than an instance may have.
+    #[error(
+        "`{}` has {found} {what}, those of the components in it included, and this host has room for {most}; build it of \
+         fewer parts",
+        file.display()
+    )]
+    TooMany {
+        /// The file.
+        file: PathBuf,
+        /// What it has.
+        what: &'static str,
+        /// The number.
+        found: u64,
+        /// The most that an instance may have.
+        most: u64,
+    },
+    /// The process that compiled it ended without an answer.
+    #[error(
+        "the process that compiled `{}` ended without an answer ({message}), so that it is not loaded; try again, and \
+         build it again if that does not help",
         file.display()
     )]
     CompilerDied {

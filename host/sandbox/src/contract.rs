@@ -141,6 +141,8 @@ pub(crate) enum AskError {
     Stopped(String),
     #[component(name = "stopped-by-person")]
     StoppedByPerson(String),
+    #[component(name = "actor-failed")]
+    ActorFailed(String),
 }
 
 impl From<kernel::AskError> for AskError {
@@ -158,6 +160,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
             kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
+            kernel::AskError::ActorFailed(text) => Self::ActorFailed(text),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -278,6 +281,8 @@ pub(crate) enum ActorState {
     Waiting,
     #[component(name = "passivated")]
     Passivated,
+    #[component(name = "failed")]
+    Failed,
     #[component(name = "down")]
     Down,
     #[component(name = "stopped")]
@@ -297,6 +302,7 @@ impl From<kernel::State> for ActorState {
             kernel::State::Stopping => Self::Stopping,
             kernel::State::Waiting => Self::Waiting,
             kernel::State::Passivated => Self::Passivated,
+            kernel::State::Failed => Self::Failed,
             kernel::State::BackingOff => Self::BackingOff,
             kernel::State::Stopped => Self::Stopped,
             kernel::State::Ended => Self::Ended,

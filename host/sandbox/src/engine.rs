@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
 
+use crate::footprint::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
+
 /// Stack for a guest's own calls, by default.
 pub(crate) const WASM_STACK_BYTES: usize = 512 << 10;
 /// Beside it, for the host functions that a guest calls.
@@ -16,8 +18,6 @@ pub(crate) const MAX_FRAMES: usize = 64;
 const MEMORY_SLOT_BYTES: u64 = (4 << 30) + (32 << 20);
 /// Of the 2^47 bytes of address space that a process has, the pool takes no more than three quarters.
 const MAX_MEMORIES: u64 = (1 << 47) / 4 * 3 / MEMORY_SLOT_BYTES;
-/// What Rust's table of functions needs a hundred times over; interpreters fit as well.
-pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 
 /// A stack takes two of the memory mappings that Linux gives a process, a live instance of a std component four more.
 const MAPPINGS_EACH: u32 = 6;
@@ -69,6 +69,13 @@ pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Resul
     Ok((compiling(purpose)?, purpose, allocation))
 }
 
+/// An engine for a look at components, which refuses what a pool refuses. Without the address space for a pool it refuses less.
+pub(crate) fn looking() -> wasmtime::Result<Engine> {
+    let mut config = compiled_for(Purpose::Look);
+    config.allocation_strategy(pool(1, 1));
+    Engine::new(&config).or_else(|_| compiling(Purpose::Look))
+}
+
 /// An engine that compiles for others; one that is not for a pool can also be used.
 pub(crate) fn compiling(purpose: Purpose) -> wasmtime::Result<Engine> {
     Engine::new(&compiled_for(purpose))
@@ -106,7 +113,8 @@ fn base(stack_bytes: usize) -> Config {
         // What compilers for actors use stays on: SIMD, bulk memory, multi-value, reference types, tail calls.
         .shared_memory(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Adapters between the parts of a composed component copy from one memory to another.
+        .wasm_multi_memory(true)
         .wasm_relaxed_simd(false);
     config
 }
@@ -115,14 +123,16 @@ fn pool(max_instances: u32, memories: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(max_instances)
         // A std component is four or five core instances: the program, and shims that tie it to its imports.
-        .total_core_instances(max_instances.saturating_mul(16))
-        .max_core_instances_per_component(64)
-        .total_memories(memories)
-        .max_memories_per_component(16)
-        .total_tables(max_instances.saturating_mul(4))
-        .max_tables_per_component(64)
-        .max_tables_per_module(16)
-        .table_elements(TABLE_ELEMENTS)
+        .total_core_instances(max_instances.saturating_mul(16).max(MOST_CORE_INSTANCES))
+        .max_core_instances_per_component(MOST_CORE_INSTANCES)
+        // One component that is within its bounds always has room, also in the smallest pool.
+        .total_memories(memories.max(MOST_MEMORIES))
+        .max_memories_per_component(MOST_MEMORIES)
+        .max_memories_per_module(MOST_MEMORIES)
+        .total_tables(max_instances.saturating_mul(4).max(MOST_TABLES))
+        .max_tables_per_component(MOST_TABLES)
+        .max_tables_per_module(MOST_TABLES)
+        .table_elements(MOST_TABLE_ELEMENTS)
         .total_stacks(max_instances)
         .async_stack_keep_resident(KEPT_STACK_BYTES)
         .max_memory_size(4 << 30)

@@ -8,6 +8,7 @@ use crate::cache;
 use crate::compiler::{Compilation, Compiler};
 use crate::component::{self, Interface, LoadError};
 use crate::engine::{self, Purpose};
+use crate::footprint::Footprint;
 use crate::plugin::sha256_hex;
 use crate::sandbox::COMPONENT_BYTES;
 use crate::{facts, file as files, imports, mailbox};
@@ -41,16 +42,29 @@ pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, Load
     component::sniff(file, &wasm)?;
     component::check_names(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
-    let engine = engine::compiling(Purpose::Look).map_err(invalid)?;
+    let engine = engine::looking().map_err(invalid)?;
+    let footprint = Footprint::of(&wasm);
     let (code, _) = Compiler::new(compilation).compile((&engine, Purpose::Look), file, &wasm)?;
-    let component = cache::deserialize(&engine, &code).map_err(invalid)?;
+    // A component that no instance has room for can be looked at all the same.
+    let (component, refused) = match cache::deserialize(&engine, &code) {
+        Ok(component) => (component, None),
+        Err(error) => {
+            let engine = engine::compiling(Purpose::Look).map_err(invalid)?;
+            (cache::deserialize(&engine, &code).map_err(invalid)?, Some(error))
+        }
+    };
+    let crowded = || {
+        let counted = footprint.and_then(|footprint| footprint.check(file).err());
+        counted.or_else(|| refused.as_ref().map(|error| component::invalid(file, error)))
+    };
+    let engine = component.engine().clone();
     let mut linker = Linker::new(&engine);
     imports::add_to(&mut linker).map_err(invalid)?;
     let Interface { imports, exports, hooks } = Interface::of(&component);
-    let obstacle = component::check(file, &linker, &component).err();
+    let obstacle = component::check(file, &linker, &component).err().or_else(crowded);
     let mut mailbox_linker = Linker::new(&engine);
     mailbox::add_to(&mut mailbox_linker).map_err(invalid)?;
-    let mailbox_obstacle = mailbox::check(file, &mailbox_linker, &component).err();
+    let mailbox_obstacle = mailbox::check(file, &mailbox_linker, &component).err().or_else(crowded);
     let is_mailbox = !matches!(mailbox_obstacle, Some(LoadError::NoMailbox { .. }));
     let (sha256, keeps_state) = (sha256_hex(&wasm), facts::keeps_state(&wasm));
     Ok(Inspection {

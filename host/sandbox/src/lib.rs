@@ -22,6 +22,7 @@
 //! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
+//! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
 //! | `inspect` | a look at a file without running it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
@@ -38,6 +39,7 @@ mod engine;
 mod facts;
 mod file;
 mod filesystem;
+mod footprint;
 mod grants;
 mod guest;
 mod http;
@@ -55,7 +57,7 @@ mod store;
 mod turns;
 
 pub use blocking::Blocking;
-pub use cache::default_cache_dir;
+pub use cache::{default_cache_dir, default_key_dir};
 pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;

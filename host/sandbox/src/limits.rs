@@ -8,7 +8,7 @@ use std::time::Duration;
 use playhouse_kernel::Bounds;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::engine::TABLE_ELEMENTS;
+use crate::footprint::{ELEMENT_BYTES, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
 /// What one incarnation may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,6 @@ impl Limits {
 /// The time between two ticks of the sandbox's clock.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 const TICK_NS: u64 = 10_000_000;
-/// Bytes of one table element, as wasmtime stores it.
-const ELEMENT_BYTES: u64 = 8;
 
 /// Memories and tables of one store, against its limit.
 pub(crate) struct MemoryLimiter {
@@ -119,23 +117,22 @@ impl ResourceLimiter for MemoryLimiter {
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         // Beyond a smaller maximum, it is the guest's own bound.
-        if desired > TABLE_ELEMENTS && maximum == Some(TABLE_ELEMENTS) {
+        if desired > MOST_TABLE_ELEMENTS && maximum == Some(MOST_TABLE_ELEMENTS) {
             self.refused = Some(Refused::Table);
         }
         Ok(self.grow(current, desired, maximum, ELEMENT_BYTES))
     }
 
-    // A component is a handful of core modules; these bounds are far above that.
     fn instances(&self) -> usize {
-        64
+        MOST_CORE_INSTANCES as usize
     }
 
     fn memories(&self) -> usize {
-        16
+        MOST_MEMORIES as usize
     }
 
     fn tables(&self) -> usize {
-        64
+        MOST_TABLES as usize
     }
 }
 

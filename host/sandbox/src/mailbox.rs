@@ -11,6 +11,7 @@ use playhouse_kernel::{About, BoxFuture, Config, Crash, MailboxPolicy, PolicyLau
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use crate::component::{self, Interface, LoadError, function};
+use crate::footprint::Footprint;
 use crate::limits::Limits;
 use crate::log::LogMeter;
 use crate::names::Names;
@@ -40,13 +41,17 @@ struct Inner {
 impl MailboxPlugin {
     pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
         component::sniff(file, wasm)?;
+        let footprint = Footprint::of(wasm);
+        footprint.map_or(Ok(()), |footprint| footprint.check(file))?;
+        let initial_bytes = footprint.map(|footprint| footprint.bytes);
         component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
         let checked = check(file, &sandbox.mailbox_linker, &component)?;
         let Interface { imports, exports, hooks } = Interface::of(&component);
+        let size_bytes = wasm.len() as u64;
         let info =
-            PluginInfo { sha256, size_bytes: wasm.len() as u64, imports, exports, hooks, keeps_state: None, compiled };
+            PluginInfo { sha256, size_bytes, imports, exports, hooks, keeps_state: None, initial_bytes, compiled };
         Ok(Self {
             inner: Arc::new(Inner {
                 name: name.to_owned(),

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(format!("{:#}", rustc_demangle::demangle(&bomb)).len(), 1_000_000 + "{size limit reached}".len());
         let began = thread_time();
         let name = demangled(&bomb);
-        let took = thread_time() - began;
+        let took = thread_time().saturating_sub(began);
         assert!(name.starts_with("a::b::<(u8, u8"), "{name}");
         assert_eq!(name.len(), SHOWN_BYTES);
         assert!(took < Duration::from_millis(5), "{took:?}");

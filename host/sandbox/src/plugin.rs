@@ -12,6 +12,7 @@ use crate::cache::{self, Cached, Key};
 use crate::clock::RunClock;
 use crate::component::{self, Checked, Interface, LoadError};
 use crate::facts;
+use crate::footprint::Footprint;
 use crate::grants::{Grants, World};
 use crate::guest::Guest;
 use crate::limits::Limits;
@@ -55,6 +56,9 @@ pub struct PluginInfo {
     pub hooks: Vec<&'static str>,
     /// Whether its actor keeps something between messages, a static aside; none when it does not say.
     pub keeps_state: Option<bool>,
+    /// Bytes of all its memories and tables when it is instantiated, as [`Limits::memory_bytes`] counts them; none when that cannot
+    /// be read from the file.
+    pub initial_bytes: Option<u64>,
     /// Where its machine code came from.
     pub compiled: Compiled,
 }
@@ -78,6 +82,9 @@ pub enum Compiled {
 impl Plugin {
     pub(crate) fn load(sandbox: &Arc<Shared>, name: &str, file: &Path, wasm: &[u8]) -> Result<Self, LoadError> {
         component::sniff(file, wasm)?;
+        let footprint = Footprint::of(wasm);
+        footprint.map_or(Ok(()), |footprint| footprint.check(file))?;
+        let initial_bytes = footprint.map(|footprint| footprint.bytes);
         component::check_names(file, wasm)?;
         let sha256 = sha256_hex(wasm);
         let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
@@ -90,6 +97,7 @@ impl Plugin {
             exports,
             hooks,
             keeps_state: facts::keeps_state(wasm),
+            initial_bytes,
             compiled,
         };
         let inner = Inner {

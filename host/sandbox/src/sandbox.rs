@@ -28,6 +28,9 @@ pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
 pub struct SandboxConfig {
     /// The folder for compiled code; `None` compiles afresh each time. See [`crate::default_cache_dir`].
     pub cache_dir: Option<PathBuf>,
+    /// The folder for the key that compiled code is sealed with; without one there is no cache. Nobody who may write to the cache
+    /// should be able to read it. See [`crate::default_key_dir`].
+    pub key_dir: Option<PathBuf>,
     /// How many incarnations may live at a time; one more fails to start. Default: 1000.
     pub max_instances: u32,
     /// Hands over batches as frames to plugins that can take them. Off, each message is a call of its own: slower,
@@ -46,6 +49,7 @@ impl Default for SandboxConfig {
     fn default() -> Self {
         Self {
             cache_dir: None,
+            key_dir: None,
             max_instances: 1000,
             turns: true,
             stack_bytes: engine::WASM_STACK_BYTES,
@@ -67,6 +71,17 @@ pub enum SandboxError {
     CacheFolder {
         /// The folder, as given.
         folder: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Whoever can read or replace it can make compiled code that passes for the host's.
+    #[error(
+        "the key of the cache of compiled code, `{place}`, {problem}: it could be anybody's. Remove it as its owner: the host makes \
+         a new one, and compiles again"
+    )]
+    CacheKey {
+        /// The file, or its folder.
+        place: String,
         /// What is wrong with it.
         problem: String,
     },
@@ -123,7 +138,7 @@ impl Sandbox {
     /// Sets up a sandbox, and the thread that ticks for it.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
         let cache = match config.cache_dir {
-            Some(folder) => Cache::open(folder)?,
+            Some(folder) => Cache::open(folder, config.key_dir.as_deref())?,
             None => None,
         };
         let (wanted, most) = (config.max_instances.max(1), engine::most_instances());

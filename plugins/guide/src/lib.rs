@@ -101,6 +101,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             AskError::MailboxFull(_) => "mailbox-full",
             AskError::Stopped(_) => "stopped",
             AskError::StoppedByPerson(_) => "stopped-by-person",
+            AskError::ActorFailed(_) => "actor-failed",
         });
     }
     if let Some(error) = error.downcast_ref() {

@@ -115,7 +115,12 @@ struct Scene {
 
 impl Scene {
     fn open(plugins: &Path, cache: &Path) -> Self {
-        let config = SandboxConfig { cache_dir: Some(cache.to_owned()), max_instances: 2, ..SandboxConfig::default() };
+        let config = SandboxConfig {
+            cache_dir: Some(cache.to_owned()),
+            key_dir: Some(cache.to_owned()),
+            max_instances: 2,
+            ..SandboxConfig::default()
+        };
         let sandbox = Sandbox::new(config).expect("a sandbox");
         let plugin = sandbox.load("echo", &plugins.join("echo.wasm")).expect("`cargo xtask build-guests` makes it");
         let limits = Limits { cpu: CPU, ..Limits::default() };

@@ -10,7 +10,7 @@ use crate::args;
 use crate::console::Console;
 use crate::control::views::overflow_name;
 use crate::exit::Exit;
-use crate::manifest::flow::{Flow, arrows};
+use crate::manifest::flow::{Flow, Place, arrows};
 use crate::manifest::{self, Play, Settings};
 use crate::plugins::{self, Plugins};
 
@@ -18,29 +18,41 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
     let plugins = plugins::load(&play, console)?;
     let flow = Flow::of(&play);
-    let warnings = [warnings(&play, &plugins, &flow), grants::warnings(&play, &plugins)].concat();
+    let cycles = flow.cycles();
+    let mut warnings = warnings(&play, &plugins, &flow, &cycles);
+    warnings.push(grants::warnings(&play, &plugins));
     if args.json {
-        return print_json(&as_json(&play, &plugins, &flow, &warnings));
+        return print_json(&as_json(&play, &plugins, &cycles, &warnings.concat()));
     }
     print(&shown(&play, &plugins, &flow))?;
-    for warning in warnings {
-        console.say(&format!("warning: {warning}"));
+    for kind in warnings {
+        for warning in kind.iter().take(MOST_PRINTED) {
+            console.say(&format!("warning: {warning}"));
+        }
+        if kind.len() > MOST_PRINTED {
+            let more = kind.len() - MOST_PRINTED;
+            console.say(&format!("warning: {more} more like the one before; `playhouse check --json` has them all"));
+        }
     }
     Ok(())
 }
 
-fn warnings(play: &Play, plugins: &Plugins, flow: &Flow) -> Vec<String> {
-    let cycles = flow.cycles().into_iter().map(|cycle| {
+/// The number of warnings of one kind that are printed. JSON has all.
+const MOST_PRINTED: usize = 100;
+
+/// The warnings about the flow and about instances, by kind.
+fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
+    let cycles = cycles.iter().map(|cycle| {
+        format!("messages can go in a circle: {}; when its mailboxes are full, they wait for each other", arrows(cycle))
+    });
+    let left_out = (flow.left_out() > 0).then(|| {
         format!(
-            "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
-            arrows(&cycle)
+            "the subtrees that {} of the senders may send to are too large together: circles and the order of stopping are not \
+             checked for them",
+            flow.left_out()
         )
     });
-    let early = flow.stops_too_early().into_iter().filter(|(from, to)| {
-        // In a circle somebody must be first.
-        !flow.cycles().iter().any(|cycle| cycle.contains(from) && cycle.contains(to))
-    });
-    let early = early.map(|(from, to)| {
+    let early = flow.stops_too_early().into_iter().map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
     // One that keeps nothing is what several instances are for.
@@ -55,7 +67,7 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow) -> Vec<String> {
             actor.address, actor.instances, actor.settings.plugin
         ))
     });
-    cycles.chain(early).chain(several).collect()
+    vec![cycles.collect(), early.collect(), left_out.into_iter().collect(), several.collect()]
 }
 
 fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
@@ -73,11 +85,16 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
                 actor.settings.idle_stop.map_or_else(|| "stay".to_owned(), |after| format!("stop after {after:?}"));
             let instances = actor.instances.to_string();
             let digest = info.sha256[..12].to_owned();
-            vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, digest, hooks]
+            let required = if actor.required { "yes" } else { "-" }.to_owned();
+            vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, required, digest, hooks]
         })
         .collect();
     let mut out = format!("{}: fine\n\n", play.name);
-    out.push_str(&table(&["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "SHA256", "HOOKS"], &rows, &[4]));
+    out.push_str(&table(
+        &["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "REQUIRED", "SHA256", "HOOKS"],
+        &rows,
+        &[4],
+    ));
     if !play.spawnable.is_empty() {
         out.push('\n');
         out.push_str(&table(&["SPAWNED", "BY", "SHA256", "HOOKS"], &spawned_rows(play, plugins), &[]));
@@ -105,11 +122,11 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
 }
 
 fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+    let parents = play.parents_by_plugin();
     let rows = play.spawnable.iter().map(|plugin| {
         let name = &plugin.settings.plugin;
         let info = plugins[name].info();
-        let by = spawned_by(play, name);
-        let by = if by.is_empty() { "nobody".to_owned() } else { by.join(",") };
+        let by = parents.get(name.as_str()).map_or_else(|| "nobody".to_owned(), |by| by.join(","));
         let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
         vec![name.clone(), by, info.sha256[..12].to_owned(), hooks]
     });
@@ -142,15 +159,7 @@ fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
     json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
 }
 
-/// The actors, by address, and the spawned ones, by plugin, that may spawn this.
-fn spawned_by(play: &Play, plugin: &str) -> Vec<String> {
-    let spawns = |settings: &Settings| settings.spawns.iter().any(|granted| granted == plugin);
-    let actors = play.actors.iter().filter(|actor| spawns(&actor.settings)).map(|actor| actor.address.to_string());
-    let others = play.spawnable.iter().filter(|other| spawns(&other.settings));
-    actors.chain(others.map(|other| other.settings.plugin.clone())).collect()
-}
-
-fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> serde_json::Value {
+fn as_json(play: &Play, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[String]) -> serde_json::Value {
     let actors: Vec<_> = play
         .actors
         .iter()
@@ -159,15 +168,15 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             json!({
                 "address": actor.address.to_string(), "plugin": actor.settings.plugin, "start": actor.settings.start_name(),
                 "idle_stop_ms": actor.settings.idle_stop.map(|after| after.as_millis() as u64),
-                "instances": actor.instances, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
+                "instances": actor.instances, "required": actor.required, "keeps_state": info.keeps_state, "mailbox": mailbox_json(&actor.settings, plugins),
                 "sends_to": actor.settings.sends_to_written(), "spawns": actor.settings.spawns, "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,
                 "imports": info.imports, "exports": info.exports,
                 "parts": grants::parts_as_json(&info.imports, &actor.settings.grants), "grants": grants::as_json(&actor.settings.grants),
             })
         })
         .collect();
-    let cycles: Vec<Vec<_>> =
-        flow.cycles().iter().map(|cycle| cycle.iter().map(ToString::to_string).collect()).collect();
+    let cycles: Vec<Vec<_>> = cycles.iter().map(|cycle| cycle.iter().map(ToString::to_string).collect()).collect();
+    let parents = play.parents_by_plugin();
     let spawnable: Vec<_> = play
         .spawnable
         .iter()
@@ -175,7 +184,7 @@ fn as_json(play: &Play, plugins: &Plugins, flow: &Flow, warnings: &[String]) -> 
             let settings = &plugin.settings;
             let info = plugins[&settings.plugin].info();
             json!({
-                "name": settings.plugin, "spawned_by": spawned_by(play, &settings.plugin), "spawns": settings.spawns,
+                "name": settings.plugin, "spawned_by": parents.get(settings.plugin.as_str()).map_or(&[][..], Vec::as_slice), "spawns": settings.spawns,
                 "start": settings.start_name(), "idle_stop_ms": settings.idle_stop.map(|after| after.as_millis() as u64),
                 "sends_to": settings.sends_to_written(),
                 "recursive": plugin.recursive, "mailbox": mailbox_json(settings, plugins), "sha256": info.sha256, "size_bytes": info.size_bytes, "hooks": info.hooks,

@@ -1,5 +1,7 @@
 //! What the actors of a play import and are granted, for `check`: a table, JSON, and what a person should know about it.
 
+use std::collections::HashMap;
+
 use playhouse_sandbox::{Access, Grants, Part};
 use serde_json::{Value, json};
 
@@ -96,17 +98,20 @@ pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
                 .push(format!("{who} is granted the variable {}, which this host does not have", name.escape_debug()));
         }
     }
-    for plugin in &play.spawnable {
-        warnings.extend(left_out(play, plugin));
+    let by_name: HashMap<String, &Settings> = everybody(play).collect();
+    let parents = play.parents_by_plugin();
+    for plugin in play.spawnable.iter().filter(|plugin| !granted(&plugin.settings.grants).is_empty()) {
+        let parents = parents.get(plugin.settings.plugin.as_str()).into_iter().flatten();
+        warnings.extend(left_out(parents.filter_map(|name| Some((*name, *by_name.get(*name)?))), plugin));
     }
     warnings
 }
 
 /// What of a `[[plugin]]`'s grants a child does not get, since its parent has not been granted it.
-fn left_out(play: &Play, plugin: &PlayPlugin) -> Vec<String> {
+fn left_out<'a>(parents: impl Iterator<Item = (&'a str, &'a Settings)>, plugin: &PlayPlugin) -> Vec<String> {
     let (name, own) = (&plugin.settings.plugin, &plugin.settings.grants);
     let mut warnings = Vec::new();
-    for (parent, settings) in everybody(play).filter(|(_, settings)| settings.spawns.contains(name)) {
+    for (parent, settings) in parents {
         let kept = granted(&own.within(&settings.grants));
         let left: Vec<_> = granted(own).into_iter().filter(|grant| !kept.contains(grant)).collect();
         if !left.is_empty() {

@@ -12,7 +12,7 @@ use crate::args;
 use crate::console::Console;
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Body, Request, Response};
-use crate::control::views::{ActorLine, MailboxLine, MailboxPluginLine, Tree};
+use crate::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree};
 use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
 use crate::printable::{Printable, counted, for_terminal};
@@ -203,7 +203,8 @@ fn shown_tree(tree: &Tree) -> String {
     let short = tree.memory_pressure.as_ref().map(|why| format!("memory is short: {}\n", Printable(why)));
     let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
     let mut out = format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7, 8]));
-    let lines: Vec<_> = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox)).collect();
+    let mailboxes = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox));
+    let lines: Vec<_> = tree.actors.iter().filter_map(failed_line).chain(mailboxes).collect();
     if !lines.is_empty() {
         out.push('\n');
         for line in lines {
@@ -211,6 +212,17 @@ fn shown_tree(tree: &Tree) -> String {
         }
     }
     out
+}
+
+/// Why an actor failed itself, since when, and what follows.
+fn failed_line(actor: &ActorLine) -> Option<String> {
+    let failed = actor.failed.as_ref().filter(|failed| failed.actor == actor.address)?;
+    let FailedLine { actor, since, why, .. } = failed;
+    let last = failed.next_trial_in_ms.map_or_else(
+        || format!("only `playhouse start {actor}` starts it"),
+        |ms| format!("the next trial start is in {}s, or `playhouse start {actor}`", ms.div_ceil(1000)),
+    );
+    Some(format!("{actor} is failed since {since}: {}; {last}", Printable(why)))
 }
 
 /// What there is to say of a mailbox that was full, and of its plugin.

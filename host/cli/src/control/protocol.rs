@@ -189,7 +189,7 @@ pub struct Refusal {
     /// One word for machines: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
     /// `busy`,
     /// `closed-idle`, `foreign-user`; why a message was not sent: `unknown-address`, `message-too-large`, `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or
-    /// why a question has no reply: `timeout`, `no-reply`, `failed`, `crashed`, `restarting`, `stopped`, `stopped-by-person`.
+    /// why a question has no reply: `timeout`, `no-reply`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-person`.
     pub kind: String,
     /// For people.
     pub message: String,

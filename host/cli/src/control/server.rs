@@ -185,6 +185,10 @@ impl Host {
                         let way_out = format!("`playhouse start {to}` starts it, and what waits there is handled");
                         Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by a person: {way_out}")))
                     }
+                    Err(error @ AskError::ActorFailed(_)) => {
+                        let way_out = format!("`playhouse start {}` makes a trial start at once", to.top());
+                        Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}; {way_out}")))
+                    }
                     Err(error) => Err(Refusal::new(error.kind(), format!("no reply from `{to}`: {error}"))),
                 }
             }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
-    ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Fates, InstanceView, MailboxView, MessageId,
-    Overflow, PolicyState, State,
+    ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, FailedActor, Fates, InstanceView, MailboxView,
+    MessageId, Overflow, PolicyState, State,
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,26 @@ pub struct ActorLine {
     pub dead_letters: BTreeMap<String, u64>,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
+    /// Why it is failed, while it is.
+    #[serde(default)]
+    pub failed: Option<FailedLine>,
+}
+
+/// Why an actor is failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedLine {
+    /// The actor directly under `/` that failed: this one, or the one that it is below.
+    pub actor: String,
+    /// Since when, in UTC.
+    pub since: String,
+    /// How long ago that was.
+    pub for_ms: u64,
+    /// For operators.
+    pub why: String,
+    /// When its trial start is due, in UTC; none: only an operator starts it.
+    pub next_trial: Option<String>,
+    /// How long until then.
+    pub next_trial_in_ms: Option<u64>,
 }
 
 /// A mailbox, and what became of messages that found no room in it.
@@ -185,7 +205,7 @@ pub struct BlamedView {
 /// What was decided about a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
-    /// `restarts`, `gave-up` (its supervisor), `ended`, `drains`, `stopped` or `not-started`.
+    /// `restarts`, `gave-up` (its supervisor), `failed`, `ended`, `drains`, `stopped` or `not-started`.
     pub kind: String,
     /// For people.
     pub text: String,
@@ -271,6 +291,21 @@ impl From<&ActorView> for ActorLine {
             handled: actor.handled,
             dead_letters: actor.mailbox.letters.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
+            failed: actor.failed.as_deref().map(FailedLine::from),
+        }
+    }
+}
+
+impl From<&FailedActor> for FailedLine {
+    fn from(failed: &FailedActor) -> Self {
+        let (now, ms) = (SystemTime::now(), |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        Self {
+            actor: failed.actor.to_string(),
+            since: timestamp(failed.since),
+            for_ms: ms(now.duration_since(failed.since).unwrap_or_default()),
+            why: failed.why.to_string(),
+            next_trial: failed.trial_at.map(timestamp),
+            next_trial_in_ms: failed.trial_at.map(|at| ms(at.duration_since(now).unwrap_or_default())),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! From the manifest as written to a [`Play`]. Each check adds what it finds to one list, so that a person sees
 //! all independent problems at once.
 
+mod circuit;
 mod instances;
+mod kept_apart;
 mod pipeline;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +19,7 @@ use super::problem::{Problem, Problems, Source, nearest};
 use super::schema::{self, Manifest, Start};
 use super::settings::Written;
 use super::units::{ByteSize, MemoryMark, Time};
+use kept_apart::KeptApart;
 
 /// What lies in the plugins folder.
 #[derive(Debug)]
@@ -52,10 +55,12 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let plugins = beside.join(folder);
     let mut found = Found {
         problems: Vec::new(),
+        suggestions: MOST_SUGGESTIONS,
+        spawnable: manifest.plugin.iter().map(|plugin| plugin.get_ref().name.get_ref().clone()).collect(),
         folder: look(&plugins),
         plugins: plugins.clone(),
         beside: beside.to_owned(),
-        file: Path::new(&source.name).file_name().map(|name| beside.join(name)),
+        kept_apart: KeptApart::of_play(beside, &plugins, Path::new(&source.name).file_name()),
     };
 
     let addresses = found.addresses(&manifest.actor);
@@ -63,6 +68,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
+    found.circuits(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
     let limits = found.play_limits(&manifest.play.limits);
     let letters = DeadLetterSpec::default();
@@ -97,21 +103,44 @@ pub(super) fn in_memory(size: ByteSize) -> usize {
     usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
+/// Each suggestion compares a name with all that are known: after this many, problems have none.
+const MOST_SUGGESTIONS: usize = 100;
+
 /// The problems found so far, and what is needed to find more.
 pub(super) struct Found {
     problems: Vec<Problem>,
+    /// How many more are made.
+    suggestions: usize,
+    /// The names of all `[[plugin]]`.
+    pub(super) spawnable: HashSet<String>,
     pub(super) folder: PluginFolder,
     pub(super) plugins: PathBuf,
     /// The manifest's folder.
     pub(super) beside: PathBuf,
-    /// The manifest itself.
-    pub(super) file: Option<PathBuf>,
+    /// What no actor may write to.
+    pub(super) kept_apart: KeptApart,
 }
 
 /// The good addresses in the order of the file, with their places; by actor, and by address.
 pub(super) struct Addresses {
     of_actor: Vec<Option<Address>>,
     pub(super) first: HashMap<Address, (usize, Range<usize>)>,
+    /// Addresses below which some actor is.
+    pub(super) parents: HashSet<Address>,
+    /// Actors that may spawn others.
+    pub(super) spawning: HashSet<Address>,
+}
+
+impl Addresses {
+    /// Whether some actor of the manifest is below `top`, or one may be spawned there.
+    pub(super) fn is_populated(&self, top: &Address) -> bool {
+        self.parents.contains(top) || with_ancestors(top).any(|above| self.spawning.contains(&above))
+    }
+}
+
+/// This address and all above it.
+pub(super) fn with_ancestors(address: &Address) -> impl Iterator<Item = Address> {
+    std::iter::successors(Some(address.clone()), Address::parent)
 }
 
 impl Found {
@@ -121,7 +150,12 @@ impl Found {
 
     /// Parses all addresses: good ones, each only once, each with its parent before it.
     fn addresses(&mut self, actors: &[Spanned<schema::Actor>]) -> Addresses {
-        let mut all = Addresses { of_actor: Vec::new(), first: HashMap::new() };
+        let mut all = Addresses {
+            of_actor: Vec::new(),
+            first: HashMap::new(),
+            parents: HashSet::new(),
+            spawning: HashSet::new(),
+        };
         for (n, actor) in actors.iter().enumerate() {
             let written = &actor.get_ref().address;
             let address = match Address::parse(written.get_ref()) {
@@ -144,6 +178,14 @@ impl Found {
                     self.add(problem.and_at(first.clone(), "first here").help("give one of them another name"));
                 } else {
                     all.first.insert(address.clone(), (n, written.span()));
+                }
+                for above in with_ancestors(address).skip(1) {
+                    if !all.parents.insert(above) {
+                        break;
+                    }
+                }
+                if !actor.get_ref().spawns.is_empty() {
+                    all.spawning.insert(address.clone());
                 }
             }
             all.of_actor.push(address);
@@ -174,7 +216,7 @@ impl Found {
 
     fn orphan(&mut self, address: &Address, parent: &Address, place: Range<usize>, all: &Addresses) {
         let known = all.first.keys().filter(|known| *known != address && !known.is_below(address));
-        let remark = match near_address(parent.as_str(), known) {
+        let remark = match self.near_address(parent.as_str(), known) {
             Some(near) => format!("did you mean \"{near}/{}\"?", address.name()),
             None => format!("no actor has the address `{parent}`"),
         };
@@ -192,7 +234,8 @@ impl Found {
             let actor = actor.get_ref();
             let settings = self.settings(&Written::actor(actor), manifest, addresses);
             let instances = instances::of(actor);
-            Some(PlayActor { address: address.clone()?, instances, settings })
+            let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
+            Some(PlayActor { address: address.clone()?, instances, required, settings })
         });
         sound.collect()
     }
@@ -237,6 +280,23 @@ impl Found {
         }
     }
 
+    /// The known name that is most like `wanted`.
+    pub(super) fn near<'a>(&mut self, wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        self.suggestions = self.suggestions.checked_sub(1)?;
+        // Sorted, since equally near ones must always give the same suggestion.
+        let mut known: Vec<_> = known.collect();
+        known.sort_unstable();
+        nearest(wanted, known)
+    }
+
+    pub(super) fn near_address<'a>(
+        &mut self,
+        wanted: &str,
+        known: impl Iterator<Item = &'a Address>,
+    ) -> Option<&'a str> {
+        self.near(wanted, known.map(Address::as_str))
+    }
+
     pub(super) fn above_zero(&mut self, written: Option<&Spanned<Time>>, key: &str, default: Duration) -> Duration {
         let Some(written) = written else { return default };
         let time = written.get_ref().0;
@@ -245,13 +305,6 @@ impl Found {
         }
         time
     }
-}
-
-pub(super) fn near_address<'a>(wanted: &str, known: impl Iterator<Item = &'a Address>) -> Option<&'a str> {
-    // Sorted, since equally near ones must always give the same suggestion.
-    let mut known: Vec<_> = known.map(Address::as_str).collect();
-    known.sort_unstable();
-    nearest(wanted, known)
 }
 
 /// What is wrong with an address. Never suggests one that is wrong as well.

@@ -1,12 +1,17 @@
 //! Who sends to whom, as the manifest says: lines to print, circles, and actors that stop before those who send
-//! to them. All that an actor may spawn is one place, `/boss/**`. Pure; places are numbers.
+//! to them. All that an actor may spawn is one place, `/boss/**`. Pure; places are numbers, and each question takes time in
+//! proportion to the places and the edges.
 
-use std::collections::VecDeque;
+mod grants;
+mod knots;
+
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use playhouse_kernel::Address;
 
-use super::play::{Play, Settings};
+use super::play::Play;
+use grants::Grants;
 
 /// An actor of the manifest, or all that it may spawn, and these in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,46 +35,14 @@ pub struct Flow {
     places: Vec<Place>,
     /// By sender, in the manifest's order.
     targets: Vec<Vec<usize>>,
-}
-
-/// What one place is granted: addresses, and those below which everybody is meant.
-struct Sends<'a> {
-    to: Vec<&'a Address>,
-    below: Vec<&'a Address>,
-}
-
-impl<'a> Sends<'a> {
-    fn of(settings: &'a Settings) -> Self {
-        Self { to: settings.sends_to.iter().collect(), below: settings.sends_below.iter().collect() }
-    }
-
-    /// Of whatever the actor spawns, and what these spawn in turn.
-    fn of_spawned(play: &'a Play, by: &'a Settings) -> Self {
-        let mut plugins: Vec<&str> = by.spawns.iter().map(String::as_str).collect();
-        let mut all = Self { to: Vec::new(), below: Vec::new() };
-        let mut next = 0;
-        while let Some(&name) = plugins.get(next) {
-            next += 1;
-            let Some(plugin) = play.spawnable.iter().find(|plugin| plugin.settings.plugin == name) else { continue };
-            let sends = Self::of(&plugin.settings);
-            all.to.extend(sends.to);
-            all.below.extend(sends.below);
-            let more = plugin.settings.spawns.iter().map(String::as_str);
-            let more: Vec<_> = more.filter(|more| !plugins.contains(more)).collect();
-            plugins.extend(more);
-        }
-        all
-    }
-
-    /// Whether it may send to somebody there.
-    fn reach(&self, place: &Place) -> bool {
-        let at = &place.address;
-        if place.spawned {
-            let inside = |top: &&Address| at == *top || at.is_below(top) || top.is_below(at);
-            return self.below.iter().any(inside);
-        }
-        self.to.contains(&at) || self.below.iter().any(|top| at.is_below(top))
-    }
+    /// The actors by address.
+    actors: HashMap<String, usize>,
+    /// By place: places with the same number reach each other.
+    knots: Vec<usize>,
+    /// By place: it reaches itself.
+    circular: Vec<bool>,
+    /// Places whose subtrees are left out, since all edges together are too many.
+    left_out: usize,
 }
 
 impl Flow {
@@ -77,38 +50,35 @@ impl Flow {
     pub fn of(play: &Play) -> Self {
         let actors = play.actors.iter().map(|actor| Place { address: actor.address.clone(), spawned: false });
         let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
-        let spawned = spawning.clone().map(|actor| Place { address: actor.address.clone(), spawned: true });
+        let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true });
         let places: Vec<_> = actors.chain(spawned).collect();
-        let numbers = |wanted: &dyn Fn(&Place) -> bool| (0..places.len()).filter(|n| wanted(&places[*n])).collect();
-        let mut targets: Vec<Vec<usize>> = Vec::new();
-        for actor in &play.actors {
-            let sends = Sends::of(&actor.settings);
-            // As they are written, then those of the subtrees.
-            let mut to: Vec<usize> = Vec::new();
-            let written = sends.to.iter().filter_map(|to| places.iter().position(|place| place.address == **to));
-            let rest: Vec<usize> = numbers(&|place| sends.reach(place));
-            for n in written.chain(rest) {
-                if !to.contains(&n) {
-                    to.push(n);
-                }
-            }
-            targets.push(to);
-        }
-        for parent in spawning {
-            let (sends, above) = (Sends::of_spawned(play, &parent.settings), Sends::of(&parent.settings));
-            let near = |place: &Place| {
-                place.address == parent.address || place.address.is_below(&parent.address) || above.reach(place)
-            };
-            targets.push(numbers(&|place| sends.reach(place) && near(place)));
-        }
-        Self { places, targets }
+        let mut grants = Grants::of(play, &places);
+        let targets = grants.targets();
+        let left_out = grants.left_out();
+        Self::new(places, targets, left_out)
+    }
+
+    fn new(places: Vec<Place>, targets: Vec<Vec<usize>>, left_out: usize) -> Self {
+        let knots = knots::of(&targets);
+        let mut members = vec![0_usize; places.len()];
+        knots.iter().for_each(|knot| members[*knot] += 1);
+        let circular = (0..places.len()).map(|n| members[knots[n]] > 1 || targets[n].contains(&n)).collect();
+        let actors = places.iter().enumerate().filter(|(_, place)| !place.spawned);
+        let actors = actors.map(|(n, place)| (place.address.to_string(), n)).collect();
+        Self { places, targets, actors, knots, circular, left_out }
+    }
+
+    /// How many places send to subtrees that are too many actors together to be followed.
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// Chains that together show each edge once, from the sources on: `/split -> /count -> /report`.
     pub fn lines(&self) -> Vec<Vec<&Place>> {
         let mut left: Vec<VecDeque<usize>> = self.targets.iter().map(|t| t.iter().copied().collect()).collect();
-        let is_target = |n: usize| self.targets.iter().any(|targets| targets.contains(&n));
-        let (sources, others): (Vec<_>, Vec<_>) = (0..self.places.len()).partition(|n| !is_target(*n));
+        let mut is_target = vec![false; self.places.len()];
+        self.targets.iter().flatten().for_each(|to| is_target[*to] = true);
+        let (sources, others): (Vec<_>, Vec<_>) = (0..self.places.len()).partition(|n| !is_target[*n]);
         let mut lines = Vec::new();
         for start in sources.into_iter().chain(others) {
             while !left[start].is_empty() {
@@ -127,26 +97,27 @@ impl Flow {
     /// A shortest circle through each knot of actors that reach each other; the first actor comes first and last.
     pub fn cycles(&self) -> Vec<Vec<&Place>> {
         let mut cycles = Vec::new();
-        let mut in_a_known_knot = vec![false; self.places.len()];
-        for start in 0..self.places.len() {
-            if in_a_known_knot[start] {
-                continue;
+        let mut known = vec![false; self.places.len()];
+        // No knot touches another, so that one list of where each place was reached from serves all searches.
+        let mut came_from = vec![None; self.places.len()];
+        for start in (0..self.places.len()).filter(|n| self.circular[*n]) {
+            if !std::mem::replace(&mut known[self.knots[start]], true)
+                && let Some(cycle) = self.shortest_cycle(start, &mut came_from)
+            {
+                cycles.push(self.named(&cycle));
             }
-            let Some(cycle) = self.shortest_cycle(start) else { continue };
-            let from_here = self.reachable(start);
-            for n in from_here {
-                in_a_known_knot[n] |= self.reachable(n).contains(&start);
-            }
-            cycles.push(self.named(&cycle));
         }
         cycles
     }
 
-    /// Edges whose receiver stops before their sender: the sender's last messages become dead letters.
+    /// Edges whose receiver stops before their sender: the sender's last messages become dead letters. In a circle somebody
+    /// must be first, so its edges are none of these.
     pub fn stops_too_early(&self) -> Vec<(&Place, &Place)> {
         let mut edges = Vec::new();
         for (from, targets) in self.targets.iter().enumerate() {
-            edges.extend(targets.iter().filter(|to| self.stops_before(**to, from)).map(|to| self.edge(from, *to)));
+            let straight = targets.iter().filter(|to| self.knots[**to] != self.knots[from]);
+            let early = straight.filter(|to| self.stops_before(**to, from));
+            edges.extend(early.map(|to| (&self.places[from], &self.places[*to])));
         }
         edges
     }
@@ -158,21 +129,21 @@ impl Flow {
         if a == b || a.is_below(b) || b.is_below(a) {
             return false;
         }
-        let place = |address: &Address, other: &Address| {
-            let mut top = address.clone();
-            while let Some(parent) = top.parent().filter(|parent| *parent != *other && !other.is_below(parent)) {
-                top = parent;
-            }
-            self.places.iter().position(|known| known.address == top)
+        let common = a.as_str().bytes().zip(b.as_str().bytes()).take_while(|(a, b)| a == b).count();
+        let common = a.as_str()[..common].rfind('/').unwrap_or_default();
+        // The ancestor, or the actor itself, that is a child of their last common ancestor.
+        let place = |address: &Address| {
+            let text = address.as_str();
+            let end = text[common + 1..].find('/').map_or(text.len(), |slash| common + 1 + slash);
+            self.actors.get(&text[..end])
         };
-        place(a, b) > place(b, a)
+        place(a) > place(b)
     }
 
-    fn shortest_cycle(&self, start: usize) -> Option<Vec<usize>> {
-        let mut came_from = vec![None; self.places.len()];
+    fn shortest_cycle(&self, start: usize, came_from: &mut [Option<usize>]) -> Option<Vec<usize>> {
         let mut queue = VecDeque::from([start]);
         while let Some(at) = queue.pop_front() {
-            for &next in &self.targets[at] {
+            for &next in self.targets[at].iter().filter(|next| self.knots[**next] == self.knots[start]) {
                 if next == start {
                     let mut cycle = vec![start];
                     let mut back = at;
@@ -193,26 +164,6 @@ impl Flow {
         None
     }
 
-    fn reachable(&self, start: usize) -> Vec<usize> {
-        let mut seen = vec![false; self.places.len()];
-        let mut found = vec![start];
-        seen[start] = true;
-        let mut next = 0;
-        while next < found.len() {
-            for &to in &self.targets[found[next]] {
-                if !std::mem::replace(&mut seen[to], true) {
-                    found.push(to);
-                }
-            }
-            next += 1;
-        }
-        found
-    }
-
-    fn edge(&self, from: usize, to: usize) -> (&Place, &Place) {
-        (&self.places[from], &self.places[to])
-    }
-
     fn named(&self, numbers: &[usize]) -> Vec<&Place> {
         numbers.iter().map(|n| &self.places[*n]).collect()
     }
@@ -230,10 +181,8 @@ mod tests {
     fn flow(actors: &[(&str, &[&str])]) -> Flow {
         let place = |text: &str| Place { address: Address::parse(text).expect("good"), spawned: false };
         let number = |to: &&str| actors.iter().position(|(from, _)| from == to).expect("an actor");
-        Flow {
-            places: actors.iter().map(|(from, _)| place(from)).collect(),
-            targets: actors.iter().map(|(_, to)| to.iter().map(number).collect()).collect(),
-        }
+        let targets = actors.iter().map(|(_, to)| to.iter().map(number).collect()).collect();
+        Flow::new(actors.iter().map(|(from, _)| place(from)).collect(), targets, 0)
     }
 
     fn shown(chains: &[Vec<&Place>]) -> Vec<String> {
@@ -256,8 +205,38 @@ mod tests {
 
     #[test]
     fn a_consumer_listed_after_its_producer_stops_too_early() {
-        let flow = flow(&[("/a", &["/b"]), ("/a/x", &["/b/y", "/a"]), ("/b", &["/a"]), ("/b/y", &["/b"])]);
-        let early: Vec<_> = flow.stops_too_early().iter().map(|(a, b)| arrows(&[a, b])).collect();
-        assert_eq!(early, ["/a -> /b", "/a/x -> /b/y"]);
+        let flow = flow(&[("/a", &["/b"]), ("/a/x", &["/b/y", "/a"]), ("/b", &[]), ("/b/y", &["/b"])]);
+        assert_eq!(early(&flow), ["/a -> /b", "/a/x -> /b/y"]);
+    }
+
+    fn early(flow: &Flow) -> Vec<String> {
+        flow.stops_too_early().iter().map(|(a, b)| arrows(&[a, b])).collect()
+    }
+
+    #[test]
+    fn edges_of_a_knot_never_stop_too_early() {
+        // The shortest circle is `/a -> /b -> /a`, and `/c` is in the same knot.
+        let flow = flow(&[("/a", &["/b", "/c", "/d"]), ("/b", &["/a"]), ("/c", &["/a"]), ("/d", &[])]);
+        assert_eq!(early(&flow), ["/a -> /d"]);
+    }
+
+    #[test]
+    fn names_that_share_letters_are_siblings() {
+        let flow = flow(&[("/ab", &["/ac/x"]), ("/ac", &[]), ("/ac/x", &[]), ("/a", &["/ab"])]);
+        assert_eq!(early(&flow), ["/ab -> /ac/x"]);
+    }
+
+    #[test]
+    fn many_circles_are_each_found_once() {
+        let places: Vec<_> = (0..60_000)
+            .map(|n| Place { address: Address::parse(&format!("/a{n}")).expect("good"), spawned: false })
+            .collect();
+        // Pairs that send to each other, and a ring of the rest.
+        let pairs = (0..30_000_usize).map(|n| vec![n ^ 1]);
+        let ring = (30_000..60_000_usize).map(|n| vec![if n == 59_999 { 30_000 } else { n + 1 }]);
+        let flow = Flow::new(places, pairs.chain(ring).collect(), 0);
+        let cycles = flow.cycles();
+        assert_eq!((cycles.len(), cycles[0].len(), cycles[15_000].len()), (15_001, 3, 30_001));
+        assert_eq!(flow.stops_too_early().len(), 0);
     }
 }

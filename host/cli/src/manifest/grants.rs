@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
 
 use playhouse_sandbox::{Blocking, Folder, Grants, Host, Network, Variable};
 use toml::Spanned;
@@ -120,13 +119,9 @@ impl Found {
                 return None;
             }
         };
-        // Whoever can change these runs what it likes the next time.
-        let kept = [("the plugins", Some(self.plugins.clone())), ("the manifest", self.file.clone())];
-        for (what, kept) in kept {
-            let Some(kept) = kept.and_then(|path| path.canonicalize().ok()).filter(|_| writable) else { continue };
-            let inside = |outer: &Path, inner: &Path| inner.starts_with(outer);
-            if inside(folder.host(), &kept) || inside(&kept, folder.host()) {
-                let message = format!("an actor that may write to `{}` can change {what} of this play", path.display());
+        if writable {
+            for what in self.kept_apart.within(folder.host()) {
+                let message = format!("an actor that may write to `{}` can change {what}", path.display());
                 let problem = Problem::at(place.clone(), message, "here");
                 self.add(problem.help("give it a folder of its own, or `mode = \"read\"`"));
             }

@@ -25,6 +25,8 @@ pub mod units;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FileType, Mode, OFlags};
+
 pub use checks::{PluginFolder, understand};
 pub use play::{MailboxPluginSettings, Play, PlayActor, PlayLimits, PlayPlugin, Settings};
 pub use problem::{Problem, Problems, Source, nearest};
@@ -50,13 +52,27 @@ const LONGEST_BYTES: u64 = 16 << 20;
 pub fn read(file: &Path) -> Result<Play, ManifestError> {
     let unreadable = |error| ManifestError::Unreadable { file: file.to_owned(), error };
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let opened = open_regular(file).map_err(unreadable)?;
     opened.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST_BYTES {
         let text = format!("it has over {} MiB", LONGEST_BYTES >> 20);
         return Err(unreadable(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text)));
     }
     parse(file, bytes, PluginFolder::read).map_err(ManifestError::Wrong)
+}
+
+/// Opens a regular file. Opening and reading a pipe or a device may wait without an end.
+fn open_regular(file: &Path) -> std::io::Result<std::fs::File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = rustix::fs::open(file, flags, Mode::empty())?;
+    let found = match FileType::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode) {
+        FileType::RegularFile => return Ok(opened.into()),
+        FileType::Directory => "a folder",
+        FileType::Fifo => "a pipe",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
+    };
+    Err(std::io::Error::other(format!("it is {found}, and a manifest is a regular file: save it as one")))
 }
 
 /// Reads a manifest's bytes; `file` is what it is called, and where its folder is. `look` looks into the plugins folder.

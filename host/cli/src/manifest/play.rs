@@ -1,6 +1,6 @@
 //! A sound play: what the manifest says, with the defaults filled in. It lacks only the plugins' code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub struct PlayActor {
     pub address: Address,
     /// How many of it run side by side.
     pub instances: usize,
+    /// The play ends when it is given up.
+    pub required: bool,
     /// The rest.
     pub settings: Settings,
 }
@@ -82,6 +84,8 @@ pub struct Settings {
     pub plugin: String,
     /// Where the manifest names the plugin: the place of problems with its code.
     pub plugin_place: Range<usize>,
+    /// Where the manifest has `limits.memory`.
+    pub memory_place: Option<Range<usize>>,
     /// The digest its plugin must have, in lower case, and where the manifest says so.
     pub sha256: Option<(String, Range<usize>)>,
     /// To whom it may send.
@@ -180,24 +184,26 @@ impl Play {
 
     /// The names of all plugins that are used, each once, in the order of their first use.
     pub fn plugin_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for settings in self.settings() {
-            if !names.contains(&settings.plugin.as_str()) {
-                names.push(&settings.plugin);
-            }
-        }
-        names
+        each_once(self.settings().map(|settings| settings.plugin.as_str()))
     }
 
     /// The names of all mailbox plugins that are used, each once, in the order of their first use.
     pub fn mailbox_plugin_names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for mailbox in self.settings().filter_map(|settings| settings.mailbox_plugin.as_ref()) {
-            if !names.contains(&mailbox.plugin.as_str()) {
-                names.push(&mailbox.plugin);
+        let mailboxes = self.settings().filter_map(|settings| settings.mailbox_plugin.as_ref());
+        each_once(mailboxes.map(|mailbox| mailbox.plugin.as_str()))
+    }
+
+    /// By plugin: the actors, by address, and the spawned ones, by plugin, that may spawn it.
+    pub fn parents_by_plugin(&self) -> HashMap<&str, Vec<&str>> {
+        let actors = self.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings));
+        let spawnable = self.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings));
+        let mut parents: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (parent, settings) in actors.chain(spawnable) {
+            for plugin in each_once(settings.spawns.iter().map(String::as_str)) {
+                parents.entry(plugin).or_default().push(parent);
             }
         }
-        names
+        parents
     }
 
     /// Of all actors, and of all that may be spawned.
@@ -205,6 +211,11 @@ impl Play {
         let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
         self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
     }
+}
+
+fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
 }
 
 impl Settings {

@@ -148,6 +148,9 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     (best.0 > 0.75).then_some(best.1)
 }
 
+/// The number of problems in a report: the source is searched for the line of each.
+const MOST_SHOWN: usize = 50;
+
 /// All that is wrong with one manifest.
 #[derive(Debug, Clone)]
 pub struct Problems {
@@ -174,15 +177,18 @@ impl Problems {
             .with_break_words(false);
         let mut out = String::new();
         let text: Arc<str> = self.source.text.chars().map(harmless).collect::<String>().into();
-        for problem in &self.problems {
+        for problem in self.problems.iter().take(MOST_SHOWN) {
             let shown =
                 Shown { problem: &printable(problem), source: NamedSource::new(&self.source.name, text.clone()) };
             // Writing to a string cannot fail, and a place outside of the text is shown without its line.
             let _ = handler.render_report(&mut out, &shown);
             out.push('\n');
         }
-        if self.problems.len() > 1 {
-            let _ = writeln!(out, "{} problems in {}", self.problems.len(), self.source.name);
+        let (all, name) = (self.problems.len(), &self.source.name);
+        if all > MOST_SHOWN {
+            let _ = writeln!(out, "{all} problems in {name}; these are the first {MOST_SHOWN}");
+        } else if all > 1 {
+            let _ = writeln!(out, "{all} problems in {name}");
         }
         out
     }

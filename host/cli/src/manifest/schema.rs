@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::units::{AtLeastOne, ByteSize, MemoryMark, Text, Time};
+use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
 
 /// `playhouse.toml`.
 #[derive(Debug, Deserialize)]
@@ -124,6 +124,10 @@ pub struct Actor {
     /// Example: `config = { top = "10" }`. Default: `{}`.
     #[serde(default)]
     pub config: BTreeMap<String, Text>,
+    /// The play ends, with exit code 4, when this actor is given up: when it fails (see `restart.cooldown`), or is not restarted
+    /// after a failure by its `restart.kind`. Only for an actor directly under `/`. Example: `required = true`.
+    /// Default: `false`.
+    pub required: Option<Spanned<bool>>,
     /// The queue in front of it.
     #[serde(default)]
     pub mailbox: Mailbox,
@@ -312,10 +316,15 @@ pub struct Restart {
     /// How often one message may fail or crash the actor before it is a dead letter. Example: `attempts = 1`.
     /// Default: 3.
     pub attempts: Option<AtLeastOne>,
-    /// The pause before a restart or a retry. Example: `backoff = { initial = "10ms", max = "10s" }`.
+    /// The pause before a restart or a retry. It begins again after a success: a `period` of its supervisor without a failure, or
+    /// ten handled messages for each failure within the period. Example: `backoff = { initial = "10ms", max = "10s" }`.
     /// Default: as in the example.
     #[serde(default)]
     pub backoff: Backoff,
+    /// Of an actor directly under `/`: once it failed more often than `play.supervision` allows, or did not come up within its
+    /// period, it is `failed` with all below it. Its messages wait, and after this pause one trial start is made; `"never"`: only
+    /// `playhouse start` makes one. With `--until-idle` none is made. Example: `cooldown = "10m"`. Default: `"1m"`.
+    pub cooldown: Option<Spanned<Cooldown>>,
 }
 
 /// When an actor is started again.
@@ -350,8 +359,9 @@ pub struct Supervision {
     /// one restart. Example: `strategy = "rest-for-one"`. Default: `"one-for-one"`.
     #[serde(default)]
     pub strategy: Strategy,
-    /// More restarts than this within `period`, and the supervisor gives up. Example: `intensity = 3`.
-    /// Default: 10.
+    /// More failures than this within `period`, and the supervisor gives up: an actor fails itself. The kernel gives up the one
+    /// actor, whose failures alone count there. All attempts at one message are one failure, and failures over messages count only
+    /// while they outnumber the messages that the actor handled within the period. Example: `intensity = 3`. Default: 10.
     pub intensity: Option<u32>,
     /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
     pub period: Option<Spanned<Time>>,

@@ -8,10 +8,10 @@ use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartK
 use playhouse_sandbox::{Limits, SandboxConfig};
 use toml::Spanned;
 
-use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory, near_address};
+use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory};
 use super::mailbox;
 use super::play::{PlayLimits, Settings};
-use super::problem::{Problem, nearest};
+use super::problem::Problem;
 use super::schema::{self, Idle, Manifest, RestartKind, Start};
 use super::units::{AtLeastOne, ByteSize, Text, Time};
 
@@ -86,7 +86,7 @@ impl Found {
     pub(super) fn settings(&mut self, written: &Written<'_>, manifest: &Manifest, addresses: &Addresses) -> Settings {
         self.plugin(written.plugin);
         let sha256 = written.sha256.and_then(|digest| self.digest(digest));
-        let (sends_to, sends_below) = self.targets(written.sends_to, manifest, addresses);
+        let (sends_to, sends_below) = self.targets(written.sends_to, addresses);
         let spawns = written.spawns.iter().filter_map(|plugin| self.spawn(plugin, manifest)).collect();
         let (memory_bytes, message_bytes) = self.sizes(written);
         let supervision = self.supervision(written.supervision);
@@ -97,6 +97,7 @@ impl Found {
         Settings {
             plugin: written.plugin.get_ref().clone(),
             plugin_place: written.plugin.span(),
+            memory_place: limits.memory.as_ref().map(Spanned::span),
             sha256,
             sends_to,
             sends_below,
@@ -174,12 +175,11 @@ impl Found {
     /// What is spawned needs its defaults.
     fn spawn(&mut self, written: &Spanned<String>, manifest: &Manifest) -> Option<String> {
         let name = written.get_ref();
-        let known: Vec<_> = manifest.plugin.iter().map(|plugin| plugin.get_ref().name.get_ref().as_str()).collect();
-        if known.contains(&name.as_str()) {
+        if self.spawnable.contains(name) {
             return Some(name.clone());
         }
-        let remark = nearest(name, known.iter().copied())
-            .map_or_else(|| "here".into(), |near| format!("did you mean \"{near}\"?"));
+        let known = manifest.plugin.iter().map(|plugin| plugin.get_ref().name.get_ref().as_str());
+        let remark = self.near(name, known).map_or_else(|| "here".into(), |near| format!("did you mean \"{near}\"?"));
         let problem = Problem::at(written.span(), format!("there is no [[plugin]] `{}`", name.escape_debug()), remark);
         let help = "what may be spawned has a section of its own, with its limits: [[plugin]] with name = \"…\"";
         self.add(problem.help(help));
@@ -202,16 +202,17 @@ impl Found {
         }
         let file = self.plugins.join(format!("{name}.wasm"));
         let help = match &self.folder.names {
-            Ok(names) if names.iter().any(|known| known == name) => return,
+            Ok(names) if names.binary_search(name).is_ok() => return,
             Ok(names) if names.is_empty() => format!("the folder `{}` has no .wasm file", self.plugins.display()),
             Ok(names) => format!("the folder `{}` has {}", self.plugins.display(), enumerated(names)),
             Err(error) => {
                 format!("the plugins folder `{}` cannot be read: {error}", self.plugins.display())
             }
         };
-        let names = self.folder.names.as_deref().unwrap_or_default();
-        let remark = nearest(name, names.iter().map(String::as_str))
-            .map_or_else(|| "no such file".into(), |near| format!("did you mean \"{near}\"?"));
+        let names = std::mem::replace(&mut self.folder.names, Ok(Vec::new()));
+        let near = self.near(name, names.iter().flatten().map(String::as_str));
+        let remark = near.map_or_else(|| "no such file".into(), |near| format!("did you mean \"{near}\"?"));
+        self.folder.names = names;
         let problem = Problem::at(place, format!("there is no plugin `{name}`: no file `{}`", file.display()), remark);
         self.add(problem.help(help));
     }
@@ -228,16 +229,11 @@ impl Found {
     }
 
     /// The addresses, and those below which everybody is meant.
-    fn targets(
-        &mut self,
-        written: &[Spanned<String>],
-        manifest: &Manifest,
-        addresses: &Addresses,
-    ) -> (Vec<Address>, Vec<Address>) {
+    fn targets(&mut self, written: &[Spanned<String>], addresses: &Addresses) -> (Vec<Address>, Vec<Address>) {
         let (mut to, mut below) = (Vec::new(), Vec::new());
         for target in written {
             match target.get_ref().strip_suffix("/**") {
-                Some(top) => below.extend(self.subtree(target, top, manifest, addresses)),
+                Some(top) => below.extend(self.subtree(target, top, addresses)),
                 None => to.extend(self.target(target, addresses)),
             }
         }
@@ -245,13 +241,7 @@ impl Found {
     }
 
     /// A subtree in which somebody is, or may be one day.
-    fn subtree(
-        &mut self,
-        written: &Spanned<String>,
-        top: &str,
-        manifest: &Manifest,
-        addresses: &Addresses,
-    ) -> Option<Address> {
+    fn subtree(&mut self, written: &Spanned<String>, top: &str, addresses: &Addresses) -> Option<Address> {
         let top = match Address::parse(if top.is_empty() { "/" } else { top }) {
             Ok(top) => top,
             Err(error) => {
@@ -260,14 +250,10 @@ impl Found {
                 return None;
             }
         };
-        let spawning = |(address, (n, _)): (&Address, &(usize, Range<usize>))| {
-            let spawns = manifest.actor.get(*n).is_some_and(|actor| !actor.get_ref().spawns.is_empty());
-            spawns && (top == *address || top.is_below(address))
-        };
-        if addresses.first.keys().any(|address| address.is_below(&top)) || addresses.first.iter().any(spawning) {
+        if addresses.is_populated(&top) {
             return Some(top);
         }
-        let remark = match near_address(top.as_str(), addresses.first.keys()) {
+        let remark = match self.near_address(top.as_str(), addresses.first.keys()) {
             Some(near) if near != top.as_str() => format!("did you mean \"{near}/**\"?"),
             _ => "here".into(),
         };
@@ -281,7 +267,8 @@ impl Found {
         match Address::parse(written.get_ref()) {
             Ok(to) if addresses.first.contains_key(&to) => return Some(to),
             Ok(to) => {
-                let remark = near_address(to.as_str(), addresses.first.keys())
+                let remark = self
+                    .near_address(to.as_str(), addresses.first.keys())
                     .map_or_else(|| "no such actor".into(), |near| format!("did you mean \"{near}\"?"));
                 let problem = Problem::at(written.span(), format!("no actor has the address `{to}`"), remark);
                 self.add(problem.help("`sends_to` names actors of this manifest"));
@@ -381,6 +368,7 @@ impl Found {
             },
             attempts: written.attempts.map_or(default.attempts, |n| n.0),
             backoff,
+            cooldown: written.cooldown.as_ref().map_or(default.cooldown, |cooldown| cooldown.get_ref().0),
         }
     }
 }

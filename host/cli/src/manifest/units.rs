@@ -27,6 +27,10 @@ pub struct ByteSize(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Time(pub Duration);
 
+/// A time, or `never`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cooldown(pub Option<Duration>);
+
 /// How much memory is too much: a share (`80%`) or a size (`2GiB`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MemoryMark {
@@ -93,6 +97,14 @@ impl FromStr for Time {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let micros = split(text, &TIME_UNITS_MICROS).unwrap_or_else(|| Err(UnitError::Time(text.to_owned())))?;
         Ok(Self(Duration::from_micros(micros)))
+    }
+}
+
+impl FromStr for Cooldown {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text == "never" { Ok(Self(None)) } else { text.parse::<Time>().map(|time| Self(Some(time.0))) }
     }
 }
 
@@ -194,6 +206,12 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Cooldown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromText("a time with its unit, or \"never\"", std::marker::PhantomData))
+    }
+}
+
 impl<'de> Deserialize<'de> for AtLeastOne {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Whole;
@@ -290,6 +308,13 @@ mod tests {
         for bad in ["", "5", "s", "5 sec", "1.5s", "-1s"] {
             assert_eq!(time(bad), Err(UnitError::Time(bad.into())), "{bad}");
         }
+    }
+
+    #[test]
+    fn cooldown_is_a_time_or_never() {
+        let cooldown = |text: &str| text.parse::<Cooldown>().map(|cooldown| cooldown.0);
+        assert_eq!([cooldown("never"), cooldown("2m")], [Ok(None), Ok(Some(Duration::from_mins(2)))]);
+        assert_eq!(cooldown("Never"), Err(UnitError::Time("Never".into())));
     }
 
     #[test]

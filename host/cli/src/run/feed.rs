@@ -27,6 +27,8 @@ pub(super) struct Input<'a> {
     refused: u64,
     /// Messages that were not taken while memory was short, and the last reason.
     short: (u64, String),
+    /// Nobody waits for room at an actor that failed and is not tried again.
+    gives_up: bool,
     /// Messages that the receiver's `drop-newest` dropped.
     dropped: u64,
     /// Lines that were not sent as they are too long: the run ends with exit code 1 then.
@@ -35,13 +37,24 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     pub(super) fn new(kernel: &'a Kernel, console: &'a Console, refused_lines: &'a Cell<u64>) -> Self {
-        Self { kernel, console, refused: 0, short: Default::default(), dropped: 0, refused_lines }
+        Self { kernel, console, refused: 0, short: Default::default(), dropped: 0, refused_lines, gives_up: false }
+    }
+
+    /// Whether what waits for room at an actor that failed for good is refused.
+    pub(super) fn gives_up(&mut self, gives_up: bool) {
+        self.gives_up = gives_up;
     }
 
     /// Sends one message. Waits for room without a limit; a mailbox that refuses or drops instead is counted, and so is a
     /// message that finds memory short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
-        match self.kernel.tell(to, body, Duration::MAX).await {
+        let told = tokio::select! {
+            biased;
+            told = self.kernel.tell(to, body, Duration::MAX) => told,
+            // There will never be room: the run ends with what can be done.
+            _ = self.kernel.failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone())),
+        };
+        match told {
             Ok(_) => Ok(()),
             Err(error @ SendError::MemoryPressure(_)) => {
                 self.short = (self.short.0 + 1, error.to_string());

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
+//! | `descriptors` | how many open files the process may have |
 //! | `memory` | how much memory is used, and what follows when it is too much |
 //! | `signals` | what asks for the end |
 //! | `drain` | the orderly shutdown, watched |
 //! | `left` | messages that a run left unhandled |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
+mod descriptors;
 mod drain;
 pub(crate) mod feed;
 mod left;
@@ -45,6 +47,7 @@ use signals::Signals;
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
+    descriptors::raise();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
@@ -133,7 +136,11 @@ impl Performance<'_> {
         let stdout = Stdout::new();
         let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
+        let mut plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
+        if self.args.until_idle {
+            // The run ends with what can be done: it waits for no trial start of an actor that failed.
+            plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
+        }
         let kernel = Kernel::start(&plan).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
         // Before anything comes in.
         let watch = Watch::begin(self.play.memory_high, &kernel);
@@ -167,6 +174,7 @@ impl Performance<'_> {
         let actors = counted(self.play.actors.len() as u64, "actor");
         tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
         let mut input = Input::new(kernel, self.console, &self.refused_lines);
+        input.gives_up(self.args.until_idle);
         let fed = async {
             for (to, body) in &self.args.tells {
                 input.tell(to, body.as_bytes()).await?;
@@ -204,6 +212,7 @@ impl Performance<'_> {
         }
         let before = Left::of(kernel);
         let asked = matches!(curtain, Curtain::Signal);
+        let failed = summary::failed(&kernel.actors().await);
         tokio::select! {
             () = drain::drain(kernel, self.console, asked) => {}
             () = signals.second(self.console) => return Err(self.cut_off(kernel, stdout, signals).await),
@@ -218,6 +227,9 @@ impl Performance<'_> {
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }
+        for line in &failed {
+            self.console.say(line);
+        }
         let left = match curtain {
             // A play that a signal ends is judged by what its end left behind, not by all that it went through.
             Curtain::Signal => Left::of(kernel).since(before),
@@ -229,6 +241,8 @@ impl Performance<'_> {
             (_, Curtain::BadInput(_)) => Err(Exit::quiet(FAILED)),
             _ if !written => Err(not_written(stdout, left)),
             _ if left.messages > 0 => Err(Exit::with(FAILED, left.to_string())),
+            // Said already.
+            (_, Curtain::Done) if !failed.is_empty() => Err(Exit::quiet(FAILED)),
             // Said already.
             _ if self.refused_lines.get() > 0 || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
             _ => Ok(()),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use playhouse_kernel::{CrashReport, DeadLetter, DeadLetterCounts, Decision, Kernel, WhyGaveUp};
+use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Kernel, WhyGaveUp};
 
 use crate::printable::{Printable, counted, preview};
 
@@ -73,14 +73,37 @@ fn write_backtrace(out: &mut String, report: &CrashReport) {
     }
 }
 
-/// Why the kernel gave up: the failures that counted, the latest first, each with the failures below it.
+/// The actors that failed, and why: how many, and a line for each of the first.
+pub(super) fn failed(actors: &[ActorView]) -> Vec<String> {
+    let failed: Vec<_> = actors
+        .iter()
+        .filter_map(|actor| actor.failed.as_ref().filter(|failed| failed.actor == actor.address))
+        .collect();
+    if failed.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("playhouse: {} failed:", counted(failed.len() as u64, "actor"))];
+    for failed in failed.iter().take(SHOWN) {
+        let last = failed.last.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
+        lines.push(format!("  {}: {}{}", failed.actor, failed.why, Printable(&last)));
+    }
+    if failed.len() > SHOWN {
+        lines.push(format!("  … and {} more", failed.len() - SHOWN));
+    }
+    lines
+}
+
+/// Why the play ended: the failures that counted, the latest first, each with the failures below it.
 pub(super) fn gave_up(failures: &[Arc<CrashReport>]) -> String {
-    let mut out = String::from("the kernel gave up");
-    if let Some(Decision::GaveUp { why, .. }) = failures.first().and_then(|report| report.decision()) {
-        let _ = write!(out, ": {why}");
-        if matches!(why, WhyGaveUp::TooOften(_)) {
-            out.push_str(" ([play.supervision])");
+    let mut out = String::from("the play ends");
+    match failures.first().map(|report| (report, report.decision())) {
+        Some((report, Some(Decision::GaveUp { why, .. }))) => {
+            let _ = write!(out, " with the required actor {}: {why}", report.address);
+            if matches!(why, WhyGaveUp::TooOften(_)) {
+                out.push_str(" ([play.supervision])");
+            }
         }
+        _ => out.push_str(": every actor failed"),
     }
     out.push_str("; the latest failure first:\n");
     let end = failures.first().map(|report| report.at);

@@ -1,6 +1,7 @@
 //! Who may send to whom: `sends_to` and `pipeline`.
 
 use expect_test::expect;
+use playhouse::manifest::flow::Flow;
 
 use crate::message::{check, understood};
 
@@ -108,4 +109,57 @@ fn a_pipeline_that_names_nobody_or_goes_back() {
 
         "#]],
     );
+}
+
+#[test]
+fn large_play_is_checked_in_linear_time() {
+    // Anything that takes the square of this, of the actors or of the edges, takes minutes.
+    const ACTORS: usize = 50_000;
+    let mut text = String::from("[play]\nmax_instances = 60000\n[[plugin]]\nname = \"report\"\n");
+    for n in 0..ACTORS {
+        let start = ["manual", "on-message"][n % 2];
+        let to: Vec<_> = (1..=4).map(|step| format!("\"/a{}\"", (n + step * 7) % ACTORS)).collect();
+        let to = to.join(",");
+        text.push_str(&format!(
+            "[[actor]]\naddress=\"/a{n}\"\nplugin=\"count\"\nspawns=[\"report\"]\nstart=\"{start}\"\nsends_to=[{to},\"/a{n}/**\"]\n"
+        ));
+    }
+    let play = understood(&text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let flow = Flow::of(&play);
+    let cycles = flow.cycles();
+    assert_eq!((cycles.len(), flow.left_out()), (1, 0));
+    assert!(cycles[0].len() > ACTORS / 28);
+    assert!(flow.stops_too_early().is_empty(), "all of them are in one circle");
+    let edges: usize = flow.lines().iter().map(|line| line.len() - 1).sum();
+    // Four each, and each to what it spawns. What is spawned is granted nothing.
+    assert_eq!(edges, 5 * ACTORS);
+}
+
+#[test]
+fn subtrees_of_everybody_are_followed_up_to_a_bound() {
+    let mut text = String::from("[play]\nmax_instances = 3000\n");
+    for n in 0..2_000 {
+        text.push_str(&format!("[[actor]]\naddress=\"/a{n}\"\nplugin=\"count\"\nsends_to=[\"/**\"]\n"));
+    }
+    let play = understood(&text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let flow = Flow::of(&play);
+    assert_eq!(flow.left_out(), 2_000 - (1 << 20) / 2_001);
+}
+
+#[test]
+fn many_wrong_names_are_reported_in_linear_time() {
+    let mut text = String::from("[play]\nmax_instances = 60000\n");
+    for n in 0..20_000 {
+        text.push_str(&format!(
+            "[[actor]]\naddress=\"/a{n}\"\nplugin=\"cuont\"\nsends_to=[\"/b{n}\"]\nspawns=[\"x\"]\n"
+        ));
+    }
+    let problems = understood(&text).expect_err("all of it is wrong");
+    let report = problems.render(false);
+    assert!(
+        report.ends_with("60000 problems in playhouse.toml; these are the first 50\n"),
+        "{}",
+        &report[report.len() - 200..]
+    );
+    assert!(report.contains("did you mean \"count\"?"));
 }

@@ -14,7 +14,7 @@ impl Incarnation {
     /// Tells the code what came of its messages. `Err`: that was its end.
     pub(super) async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         loop {
-            let Some((done, _pending)) = self.lane.backlog.lock().take_reports() else { return Ok(()) };
+            let Some((done, _pending)) = self.lane.backlog.lock().take_reports(&self.world) else { return Ok(()) };
             let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
             let told = self.hook(behavior, Hook::TaskDone, None, |behavior| {
                 behavior.hand().set_in_call(done.len());

@@ -37,7 +37,12 @@ impl Tree {
     pub(super) fn dismiss(&mut self, node: Node) {
         let parent = self.parent(node);
         match self.nodes[node].phase {
-            Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
+            Phase::Down
+            | Phase::BackingOff
+            | Phase::Consulting(_)
+            | Phase::Passivated
+            | Phase::Waiting
+            | Phase::Failed => {
                 self.finish(node, Over::ForGood);
                 self.turn_over(parent, node);
             }
@@ -61,6 +66,7 @@ impl Tree {
         }
         let entry = &mut self.nodes[node];
         entry.phase = Phase::Down;
+        entry.failed = None;
         entry.over = over;
         entry.dismissed = false;
         self.retire(node);
@@ -104,6 +110,7 @@ impl Tree {
         debug_assert!(!entry.alive && entry.timer.is_none(), "forgotten while it runs or waits");
         let (parent, place) = (self.parent(node), entry.place);
         self.nodes[parent].children.remove(&place);
+        self.forget_uncounted(parent, node);
         self.nodes.remove(node);
         self.actions.push(Action::Forget(node));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::message::MessageId;
 use crate::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
 
 /// An actor's place in the tree. A place that was freed is used again, but never under the same name: what is
@@ -45,6 +46,22 @@ pub struct NodeSpec {
     pub consulted: bool,
     /// How long the answer may take.
     pub consult_timeout: Duration,
+    /// The pause before the trial start of an actor directly under `/` that failed; none: only an operator starts it.
+    pub cooldown: Option<Duration>,
+    /// The play ends when this actor fails; only for one directly under `/`.
+    pub required: bool,
+}
+
+/// What a crash is blamed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    /// No message was in hand.
+    #[default]
+    Actor,
+    /// Several messages were in hand: they are handled again one at a time, so that the one to blame is found.
+    Batch,
+    /// This message alone was in hand.
+    Message(MessageId),
 }
 
 /// How an incarnation ended.
@@ -86,6 +103,15 @@ pub enum Event {
     Started(Node, u64),
     /// An incarnation ended.
     Ended(Node, u64, Ended),
+    /// What an incarnation leaves behind that is about to end: said right before [`Event::Ended`].
+    Account {
+        /// Which.
+        node: Node,
+        /// Messages that its actor handled since the last account.
+        handled: u64,
+        /// What its crash, if it is one, is blamed on.
+        fault: Fault,
+    },
     /// The parent spawned a child that [`Tree::add`](super::tree::Tree::add) has just added.
     Spawned(Node),
     /// A parent that starts again spawned a child that it had before.
@@ -118,7 +144,7 @@ pub enum Event {
 /// How often a supervisor's children failed lately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Restarts within the last period.
+    /// Failures that count within the last period: of a child of `/` alone, else of all children together.
     pub restarts: u32,
     /// More than this, and the supervisor gives up.
     pub intensity: u32,
@@ -135,6 +161,16 @@ pub enum WhyGaveUp {
     FailedStart,
     /// It said so itself, asked for a directive.
     Escalated,
+    /// So many messages failed one after another, and none was handled.
+    NothingHandled(u32),
+    /// It did not come up for this long since the boot.
+    NotUp(Duration),
+    /// Its trial start ended in another failure before it handled a message.
+    TrialFailed,
+    /// It is not restarted by its kind, and the play requires it.
+    Ended,
+    /// Every actor under `/` failed or ended.
+    AllFailed,
 }
 
 /// What is to be done.
@@ -192,6 +228,17 @@ pub enum Action {
         /// Why.
         why: WhyGaveUp,
     },
+    /// This actor, directly under `/`, failed with all below it: its messages wait.
+    Failed {
+        /// Which.
+        node: Node,
+        /// Why.
+        why: WhyGaveUp,
+        /// The pause before its trial start; none: only an operator starts it.
+        trial_in: Option<Duration>,
+    },
+    /// It is failed no more: a trial start follows, or an operator stopped it.
+    Reset(Node),
     /// Ask this parent what to do about a child that failed.
     Consult {
         /// Whom.
@@ -228,6 +275,8 @@ pub enum State {
     Waiting,
     /// It has no instance: the next message makes one.
     Passivated,
+    /// It, or the actor under `/` that it is below, failed too often: its messages wait for a trial start.
+    Failed,
     /// Not started yet, or its parent is down.
     Down,
     /// A person stopped it, or it waits for a person's first start.
@@ -238,7 +287,7 @@ pub enum State {
 
 impl State {
     /// All there are, in their order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Running,
         Self::Idle,
         Self::Starting,
@@ -247,6 +296,7 @@ impl State {
         Self::BackingOff,
         Self::Waiting,
         Self::Passivated,
+        Self::Failed,
         Self::Down,
         Self::Stopped,
         Self::Ended,
@@ -263,6 +313,7 @@ impl State {
             Self::BackingOff => "backing-off",
             Self::Waiting => "waiting",
             Self::Passivated => "passivated",
+            Self::Failed => "failed",
             Self::Down => "down",
             Self::Stopped => "stopped",
             Self::Ended => "ended",
@@ -280,6 +331,17 @@ impl State {
     }
 }
 
+/// An actor that failed, as operators see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// Since when.
+    pub since: Duration,
+    /// Why.
+    pub why: WhyGaveUp,
+    /// When its trial start is due; none: only an operator starts it.
+    pub trial_at: Option<Duration>,
+}
+
 /// An actor as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
@@ -289,6 +351,8 @@ pub struct View {
     pub incarnation: u64,
     /// How often it was started again because it failed.
     pub restarts: u64,
-    /// Its supervisor's restarts.
+    /// The failures that its supervisor counts.
     pub window: Window,
+    /// It failed itself: not only an actor above it.
+    pub failed: Option<Failed>,
 }

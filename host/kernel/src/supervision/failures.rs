@@ -3,9 +3,26 @@
 use std::time::Duration;
 
 use crate::plan::{RestartKind, Strategy, SupervisionSpec};
-use crate::supervision::events::{Action, Directive, Node, ROOT, WhyGaveUp, Window};
+use crate::supervision::events::{Action, Directive, Fault, Node, ROOT, WhyGaveUp, Window};
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
+use crate::supervision::window::Tally;
+
+/// So many handled messages for each failure in the window are a success: the backoff begins again.
+const HANDLED_FOR_A_FAILURE: u64 = 10;
+
+/// A failure of a child that was counted.
+#[derive(Clone, Copy)]
+pub(super) struct Failure {
+    pub(super) window: Window,
+    pub(super) fault: Fault,
+    /// This one, and those before it without a success between them.
+    pub(super) in_a_row: u32,
+    /// It was up for a whole period before.
+    pub(super) stable: bool,
+    /// Messages that it and those below it handled since the failure before.
+    pub(super) handled: u64,
+}
 
 impl Tree {
     /// A child ended by itself. A parent that wants to be asked is asked about failures.
@@ -51,8 +68,12 @@ impl Tree {
             self.restart(child, after);
         } else {
             let in_peace = after == After::Exited && self.nodes[child].spec.kind == RestartKind::Transient;
+            if parent == ROOT && after.is_failure() && self.nodes[child].spec.required {
+                return self.give_up(ROOT, child, WhyGaveUp::Ended);
+            }
             self.finish(child, if in_peace { Over::InPeace } else { Over::ForGood });
             self.turn_over(parent, child);
+            self.end_if_all_failed();
         }
     }
 
@@ -66,16 +87,20 @@ impl Tree {
 
     fn restart(&mut self, child: Node, after: After) {
         let parent = self.parent(child);
-        let window = self.count(parent);
-        if window.restarts > window.intensity {
-            return self.give_up(parent, child, WhyGaveUp::TooOften(window));
+        let failure = self.count(child, after);
+        if parent == ROOT {
+            if let Some(why) = self.opens_circuit(child, after, failure) {
+                return self.fail(child, why);
+            }
+        } else if failure.window.restarts > failure.window.intensity {
+            return self.give_up(parent, child, WhyGaveUp::TooOften(failure.window));
         }
         let (_, in_turn) = self.turn_of(child);
-        // Siblings that run while it comes up by itself never depended on it.
-        let alone = after == After::FailedStart && !in_turn;
+        // Siblings that run while it comes up by itself never depended on it; at the boot they do not wait for it.
+        let alone = parent == ROOT && !self.nodes[child].was_up || after == After::FailedStart && !in_turn;
         let strategy = self.nodes[parent].spec.supervision.strategy;
         let strategy = if alone || self.has_live_instance_beside(child) { Strategy::OneForOne } else { strategy };
-        let pause = self.announce_restart(child, window, strategy);
+        let pause = self.announce_restart(child, failure.window, strategy);
         let entry = &mut self.nodes[child];
         entry.phase = Phase::BackingOff;
         // A crash after its start: its next start belongs to its parent's no more.
@@ -84,6 +109,9 @@ impl Tree {
             Strategy::OneForAll => self.restart_group(parent, 0, pause),
             Strategy::RestForOne => self.restart_group(parent, self.first_place(child), pause),
             Strategy::OneForOne => self.start_after(child, pause),
+        }
+        if alone {
+            self.turn_over(parent, child);
         }
     }
 
@@ -123,8 +151,8 @@ impl Tree {
 
     /// It crashed before its turn in the shutdown, and who stops before it may still send to it. Nobody gives
     /// up any more: one that crashes too often waits for its turn.
-    pub(super) fn restart_meanwhile(&mut self, child: Node) {
-        let window = self.count(self.parent(child));
+    pub(super) fn restart_meanwhile(&mut self, child: Node, after: After) {
+        let Failure { window, .. } = self.count(child, after);
         if window.restarts <= window.intensity {
             let pause = self.announce_restart(child, window, Strategy::OneForOne);
             self.start_after(child, pause);
@@ -136,33 +164,112 @@ impl Tree {
         if pause.is_zero() { self.start_alone(child) } else { self.set_timer(child, pause) }
     }
 
-    /// One more restart of a child.
-    fn count(&mut self, supervisor: Node) -> Window {
-        let now = self.now;
-        let entry = &mut self.nodes[supervisor];
-        let SupervisionSpec { intensity, period, .. } = entry.spec.supervision;
-        while entry.window.front().is_some_and(|&at| at.saturating_add(period) <= now) {
-            entry.window.pop_front();
+    /// An incarnation is about to end: what its actor handled, and what its crash is blamed on.
+    pub(super) fn account(&mut self, node: Node, handled: u64, fault: Fault) {
+        let (now, parent, first) = (self.now, self.parent(node), self.first_of(node));
+        let period = self.period_above(node);
+        let entry = &mut self.nodes[node];
+        entry.fault = fault;
+        // Of a long life only the part within the period counts, at its average.
+        let life = entry.up_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let recent = if life > period {
+            let share = u128::from(handled) * period.as_nanos() / life.as_nanos();
+            u64::try_from(share).unwrap_or(u64::MAX)
+        } else {
+            handled
+        };
+        match self.nodes[parent].window.get_mut(&first) {
+            Some(tally) => tally.handle(now, recent),
+            None => self.nodes[first].handled_last = recent,
         }
-        entry.window.push_back(now);
-        let restarts = u32::try_from(entry.window.len()).unwrap_or(u32::MAX);
+        let mut at = Some(node);
+        while let Some(above) = at {
+            let entry = &mut self.nodes[above];
+            entry.handled = entry.handled.saturating_add(handled);
+            at = entry.parent;
+        }
+    }
+
+    /// Counts a failure of a child, and whether there was a success before it.
+    fn count(&mut self, child: Node, after: After) -> Failure {
+        let (now, parent, first) = (self.now, self.parent(child), self.first_of(child));
+        let fault = std::mem::take(&mut self.nodes[child].fault);
+        let fault = if matches!(after, After::Crashed | After::Exited) { fault } else { Fault::Actor };
+        let handled_last = std::mem::take(&mut self.nodes[first].handled_last);
+        let above = &mut self.nodes[parent];
+        let SupervisionSpec { period, .. } = above.spec.supervision;
+        let tally = above.window.entry(first).or_insert_with(|| {
+            let mut tally = Tally::default();
+            tally.handle(now, handled_last);
+            tally
+        });
+        tally.expire(now, period);
+        let (before, handled_in_window) = (u64::from(tally.failures()), tally.handled());
+        let is_new = tally.fail(now, child, fault);
+        if parent != ROOT {
+            above.window.retain(|_, tally| {
+                tally.expire(now, period);
+                !tally.is_empty()
+            });
+        }
+        let window = self.window_of(child, now);
+        let entry = &mut self.nodes[child];
+        // Success: a stable spell, or ten handled messages for each failure.
+        let enough = before.saturating_mul(HANDLED_FOR_A_FAILURE);
+        let succeeded = entry.was_stable(now, period)
+            || entry.handled > 0 && (entry.handled >= enough || handled_in_window >= enough);
+        let handled = entry.handled;
+        if is_new {
+            entry.again = 0;
+            entry.in_a_row = if succeeded { 1 } else { entry.in_a_row.saturating_add(1) };
+            entry.handled = 0;
+        } else {
+            entry.again = entry.again.saturating_add(1);
+        }
+        let in_a_row = entry.in_a_row;
+        Failure { window, fault, in_a_row, stable: entry.was_stable(now, period), handled }
+    }
+
+    /// The failures that count for a node: its own under the kernel, else those of all its siblings together.
+    pub(super) fn window_of(&self, node: Node, now: Duration) -> Window {
+        let parent = self.nodes[node].parent.unwrap_or(ROOT);
+        let above = &self.nodes[parent];
+        let SupervisionSpec { intensity, period, .. } = above.spec.supervision;
+        let counting = |tally: &Tally| tally.counting_at(now, period);
+        let restarts = if parent == ROOT {
+            above.window.get(&self.first_of(node)).map_or(0, counting)
+        } else {
+            above.window.values().map(counting).fold(0, u32::saturating_add)
+        };
         Window { restarts, intensity, period }
     }
 
+    /// A child is gone. What counts of its failures stays until the period is over; the rest would be kept for nothing.
+    pub(super) fn forget_uncounted(&mut self, parent: Node, child: Node) {
+        let window = &mut self.nodes[parent].window;
+        if window.get(&child).is_some_and(|tally| tally.counting() == 0) {
+            window.remove(&child);
+        }
+    }
+
+    pub(super) fn period_above(&self, node: Node) -> Duration {
+        self.nodes[self.parent(node)].spec.supervision.period
+    }
+
+    /// The pause grows with each failure in a row; before another attempt at one message it grows with the attempts, as
+    /// before a retry.
     fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy) -> Duration {
-        let now = self.now;
         let entry = &mut self.nodes[child];
-        let backoff = entry.spec.backoff;
-        entry.in_a_row = if entry.was_stable(now) { 1 } else { entry.in_a_row.saturating_add(1) };
         entry.restarts += 1;
-        let ceiling = backoff.ceiling(entry.in_a_row);
+        let doublings = if entry.again > 0 { entry.again + 1 } else { entry.in_a_row };
+        let ceiling = entry.spec.backoff.ceiling(doublings);
         let pause = self.jitter(ceiling);
         self.actions.push(Action::RestartIn { node: child, pause, window, strategy });
         pause
     }
 
     /// A supervisor cannot go on because of a child: it stops its children and fails.
-    fn give_up(&mut self, supervisor: Node, child: Node, why: WhyGaveUp) {
+    pub(super) fn give_up(&mut self, supervisor: Node, child: Node, why: WhyGaveUp) {
         self.actions.push(Action::GaveUp { node: supervisor, child, why });
         self.gave_up |= supervisor == ROOT;
         self.bring_down(supervisor, After::GaveUp);
@@ -171,7 +278,6 @@ impl Tree {
     /// A supervisor is up only when its children are.
     pub(super) fn fail_to_come_up(&mut self, supervisor: Node, child: Node) {
         self.actions.push(Action::GaveUp { node: supervisor, child, why: WhyGaveUp::FailedStart });
-        self.gave_up |= supervisor == ROOT;
         self.bring_down(supervisor, After::FailedStart);
     }
 }

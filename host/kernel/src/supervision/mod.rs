@@ -1,8 +1,9 @@
 //! Supervision: who runs, who restarts, who gives up. `tree` decides, and is pure, with its rules in the rooms
-//! `turns`, `starts`, `stops`, `failures`, `children`, `rest` and `people`; `task` carries out; `events` holds the words
+//! `turns`, `starts`, `stops`, `failures`, `children`, `rest`, `people` and `circuit`, counts failures in `window`; `task` carries out; `events` holds the words
 //! between them, `node` what the tree remembers of each actor, `slots` where.
 
 mod children;
+mod circuit;
 pub mod events;
 mod failures;
 mod node;
@@ -14,3 +15,4 @@ mod stops;
 pub(crate) mod task;
 pub mod tree;
 mod turns;
+mod window;

@@ -1,10 +1,11 @@
 //! What the tree remembers of one actor.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::StartKind;
-use crate::supervision::events::{Node, NodeSpec};
+use crate::supervision::events::{Failed, Fault, Node, NodeSpec};
+use crate::supervision::window::Tally;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -25,6 +26,8 @@ pub(super) enum Phase {
     Passivated,
     /// Its gate did not let it start: until its timer, or a message.
     Waiting,
+    /// Directly under the kernel, it failed too often: until its timer, or an operator's start.
+    Failed,
 }
 
 /// What follows once a node and all below it are down.
@@ -129,15 +132,28 @@ pub(super) struct Entry {
     pub(super) asked_again: Duration,
     /// Since when this incarnation and its children are up.
     pub(super) up_since: Option<Duration>,
-    /// Failures without a stable spell between them.
+    /// Failures without a success between them.
     pub(super) in_a_row: u32,
+    /// Further attempts at the message that failed last.
+    pub(super) again: u32,
+    /// Messages that it and those below it handled since its last failure.
+    pub(super) handled: u64,
+    /// Messages of its last account, when nothing is counted yet.
+    pub(super) handled_last: u64,
+    /// What its crash is blamed on, until it is decided about.
+    pub(super) fault: Fault,
     pub(super) restarts: u64,
+    /// When it was started first.
+    pub(super) first_start: Duration,
+    /// It is a trial: the next failure without a success before it is one too many.
+    pub(super) trial: bool,
+    pub(super) failed: Option<Box<Failed>>,
     /// An operator ordered the start that is under way; the phase that it began in.
     pub(super) ordered: Option<Phase>,
     /// The first instance of the same actor, for every other one.
     pub(super) first: Option<Node>,
-    /// When its children restarted, within the last period.
-    pub(super) window: VecDeque<Duration>,
+    /// What its children did within the last period, by the first instance of each that failed.
+    pub(super) window: BTreeMap<Node, Tally>,
     /// The time that the phase waits for.
     pub(super) timer: Option<Duration>,
 }
@@ -165,10 +181,17 @@ impl Entry {
             asked_again: Duration::ZERO,
             up_since: None,
             in_a_row: 0,
+            again: 0,
+            handled: 0,
+            handled_last: 0,
+            fault: Fault::Actor,
             restarts: 0,
+            first_start: Duration::ZERO,
+            trial: false,
+            failed: None,
             ordered: None,
             first: None,
-            window: VecDeque::new(),
+            window: BTreeMap::new(),
             timer: None,
         }
     }
@@ -185,8 +208,8 @@ impl Entry {
     }
 
     /// Whether it has been up for so long that what failed before does not count any more.
-    pub(super) fn was_stable(&self, now: Duration) -> bool {
-        self.up_since.is_some_and(|since| now.saturating_sub(since) >= self.spec.backoff.max)
+    pub(super) fn was_stable(&self, now: Duration, period: Duration) -> bool {
+        self.up_since.is_some_and(|since| now.saturating_sub(since) >= period)
     }
 
     /// Whether it has no incarnation and nothing to start one for yet.

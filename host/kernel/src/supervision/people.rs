@@ -10,9 +10,10 @@ impl Tree {
     pub(super) fn halt(&mut self, node: Node) {
         self.nodes[node].halted = true;
         match self.nodes[node].phase {
-            Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
+            Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting | Phase::Failed => {
                 self.clear_timer(node);
                 self.nodes[node].phase = Phase::Down;
+                self.reset(node);
                 self.turn_over(self.parent(node), node);
             }
             Phase::Down | Phase::StoppingChildren(_) | Phase::Stopping(_) => {}
@@ -35,6 +36,8 @@ impl Tree {
             if matches!(phase, Phase::Passivated | Phase::Waiting) {
                 self.clear_timer(node);
                 self.start_wanted(node);
+            } else if self.nodes[node].phase == Phase::Failed {
+                self.try_again(node);
             }
             // An operator does not wait for the pause before a restart.
             if phase == Phase::BackingOff && self.nodes[node].timer.is_some() {
@@ -81,7 +84,7 @@ impl Tree {
             | Phase::Consulting(_) => true,
             Phase::Down => entry.wants_start(),
             Phase::Passivated | Phase::Waiting => entry.wanted,
-            Phase::Up => false,
+            Phase::Up | Phase::Failed => false,
         };
         if under_way { None } else { self.view(node, now).map(|view| view.state) }
     }

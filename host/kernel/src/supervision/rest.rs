@@ -10,9 +10,9 @@ use crate::supervision::tree::Tree;
 impl Tree {
     /// Its incarnation ended, in order and by itself: no failure, and nothing below it.
     pub(super) fn passivate(&mut self, node: Node) {
-        let now = self.now;
+        let (now, period) = (self.now, self.period_above(node));
         let entry = &mut self.nodes[node];
-        if entry.was_stable(now) {
+        if entry.was_stable(now, period) {
             entry.in_a_row = 0;
         }
         entry.up_since = None;

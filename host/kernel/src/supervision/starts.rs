@@ -22,6 +22,9 @@ impl Tree {
     pub(super) fn launch(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
         debug_assert!(!entry.alive, "two incarnations of one actor");
+        if entry.incarnation == 0 {
+            entry.first_start = self.now;
+        }
         entry.alive = true;
         entry.crashed = false;
         entry.incarnation += 1;

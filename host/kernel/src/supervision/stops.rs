@@ -54,7 +54,8 @@ impl Tree {
             | Phase::BackingOff
             | Phase::Consulting(_)
             | Phase::Passivated
-            | Phase::Waiting => {}
+            | Phase::Waiting
+            | Phase::Failed => {}
         }
     }
 
@@ -83,7 +84,7 @@ impl Tree {
                     self.actions.push(Action::StartFailed(node));
                     self.finish(node, Over::ForGood);
                 }
-                _ if comes_up => return self.fail_to_come_up(parent, node),
+                _ if comes_up && parent != ROOT => return self.fail_to_come_up(parent, node),
                 _ => return self.failed(node, after),
             }
         }
@@ -106,7 +107,7 @@ impl Tree {
         } else if wanted {
             self.nodes[node].phase = Phase::BackingOff;
             if after.is_failure() {
-                self.restart_meanwhile(node);
+                self.restart_meanwhile(node, after);
             }
         }
         self.turn_over(parent, node);

@@ -1,9 +1,11 @@
 //! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
 //! and writes the log. It never touches a message. Of its children, `look` says where actors stand, `rest` sees to those without an
-//! incarnation until a message comes, `failures` says what is done about them, and `verdicts` keeps the books.
+//! incarnation until a message comes, `circuit` to those that failed too often, `failures` says what is done about them, and `verdicts` keeps the books.
 
+mod circuit;
 mod failures;
 mod look;
+mod places;
 mod rest;
 mod starts;
 mod verdicts;
@@ -28,8 +30,8 @@ use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
 use crate::message::ActorId;
 use crate::notice::{Change, Watcher};
-use crate::plan::{ActorSpec, Plan};
-use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State};
+use crate::plan::Plan;
+use crate::supervision::events::{Action, Directive, Ended, Event, Node, ROOT, State};
 use crate::supervision::tree::Tree;
 use failures::report_bug;
 pub(crate) use look::Seen;
@@ -107,12 +109,17 @@ pub(crate) struct Supervision {
     wanted: Vec<Node>,
     /// Starts that operators wait for.
     ordered: Vec<OrderedStart>,
+    /// Actors that have not come up yet and failed: the play is not idle before they are up or given up.
+    coming_up: HashMap<Node, Pending>,
+    /// Messages that each actor had handled when it was last accounted for.
+    accounted: HashMap<ActorId, u64>,
     /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
     pending: Option<Pending>,
 }
 
 /// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
 #[derive(Clone)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 struct Role {
     node: Node,
     actor: Arc<Actor>,
@@ -121,6 +128,10 @@ struct Role {
     runs: bool,
     /// It was told to handle what waits and to stop.
     drains: bool,
+    /// It has been up.
+    was_up: bool,
+    /// Messages that its actor had handled when its incarnation began.
+    handled_before: u64,
     /// It was up, and has been passivated since: its next start is no news.
     passivated: bool,
     /// Its gate did not let it start, and messages that came before there were so many are no reason to ask it again.
@@ -150,6 +161,8 @@ impl Supervision {
             gave_up: Vec::new(),
             wanted: Vec::new(),
             ordered: Vec::new(),
+            coming_up: HashMap::new(),
+            accounted: HashMap::new(),
             pending: None,
         };
         for spec in &plan.actors {
@@ -194,6 +207,7 @@ impl Supervision {
                 let role = self.role_mut(node);
                 let news = role.is_none_or(|role| {
                     role.refused_at = None;
+                    role.was_up = true;
                     !std::mem::take(&mut role.passivated)
                 });
                 if news {
@@ -207,13 +221,19 @@ impl Supervision {
                     self.note_refusal(node, seen);
                     return vec![Event::Ended(node, incarnation, Ended::Refused(recheck))];
                 }
+                let account = self.account(node, &end);
                 if let Some(role) = self.role_mut(node) {
                     role.passivated = matches!(end, End::Idle);
                 }
                 let (report, how) = match end {
-                    End::Stopped | End::Refused { .. } => return vec![Event::Ended(node, incarnation, Ended::Stopped)],
-                    End::Idle => return vec![Event::Ended(node, incarnation, Ended::Idle)],
-                    End::FailedStart(report) => (report, Ended::FailedStart),
+                    End::Stopped | End::Refused { .. } => {
+                        return vec![account, Event::Ended(node, incarnation, Ended::Stopped)];
+                    }
+                    End::Idle => return vec![account, Event::Ended(node, incarnation, Ended::Idle)],
+                    End::FailedStart(report) => {
+                        self.note_failed_start(node);
+                        (report, Ended::FailedStart)
+                    }
                     End::Crashed(report, pending) => {
                         self.pending = Some(pending);
                         let in_peace = report.crash.reason == (CrashReason::Exit { status: 0 });
@@ -227,7 +247,7 @@ impl Supervision {
                     self.fail_ordered_start(node, &report);
                 }
                 self.verdicts.failed(node, report);
-                vec![Event::Ended(node, incarnation, how)]
+                vec![account, Event::Ended(node, incarnation, how)]
             }
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
@@ -280,65 +300,6 @@ impl Supervision {
         self.nodes_at(address).iter().copied().map(event).collect()
     }
 
-    fn nodes_at(&self, address: &Address) -> &[Node] {
-        let actor = self.world.registry.occupant(address);
-        actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
-    }
-
-    /// Gives each lane of an actor its place in the tree; none when its parent has none.
-    fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
-        let mut nodes = Vec::with_capacity(actor.lanes.len());
-        for lane in &actor.lanes {
-            let spec = node_spec(&actor.spec, dynamic);
-            let node = match nodes.first() {
-                None => self.tree.add(parent, spec)?,
-                Some(&first) => self.tree.add_instance(first, spec)?,
-            };
-            let (actor, lane) = (actor.clone(), lane.clone());
-            let role = Role { node, actor, lane, runs: false, drains: false, passivated: false, refused_at: None };
-            if self.roles.len() <= node.index() {
-                self.roles.resize(node.index() + 1, None);
-            }
-            self.roles[node.index()] = Some(role);
-            nodes.push(node);
-        }
-        self.nodes.insert(actor.id, nodes.clone());
-        Some(nodes)
-    }
-
-    /// A child was spawned; without a place in the tree it is gone at once.
-    fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
-        let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
-        let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.world.forget(child);
-            return Vec::new();
-        };
-        nodes.into_iter().map(Event::Spawned).collect()
-    }
-
-    fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
-        self.nodes.get(&actor).into_iter().flatten().copied().map(event).collect()
-    }
-
-    fn first_start_over(&self, node: Node) {
-        if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
-            self.world.first_start_over(&role.actor);
-        }
-    }
-
-    /// A node is gone for good, and with its last one an actor.
-    fn forget(&mut self, node: Node) {
-        self.retire(node);
-        self.notice(node, || Change::Gone);
-        let Some(role) = self.roles[node.index()].take() else { return };
-        let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
-        nodes.retain(|&other| other != node);
-        if nodes.is_empty() {
-            self.nodes.remove(&role.actor.id);
-            self.world.forget(&role.actor);
-        }
-    }
-
     /// Carries out what an event leads to; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
@@ -356,6 +317,11 @@ impl Supervision {
             over |= self.carry_out(action);
         }
         self.answer_ordered_starts(over);
+        if !self.coming_up.is_empty() {
+            let now = self.began.elapsed();
+            let comes_up = |node: Node| self.tree.view(node, now).is_some_and(|view| view.state.is_on_its_way());
+            self.coming_up.retain(|&node, _| comes_up(node));
+        }
         match event {
             Event::Ended(node, _, Ended::Stopped | Ended::Exited) => self.notice_stop(node),
             Event::Halt(node) if self.role_mut(node).is_some_and(|role| std::mem::take(&mut role.passivated)) => {
@@ -418,6 +384,8 @@ impl Supervision {
             }
             Action::StartFailed(node) => self.start_failed(node),
             Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
+            Action::Failed { node, why, trial_in } => self.failed(node, why, trial_in),
+            Action::Reset(node) => self.reset(node),
             Action::Booted => {
                 self.stage.send_if_modified(|stage| {
                     let starting = matches!(stage, Stage::Starting);
@@ -453,6 +421,7 @@ impl Supervision {
         self.verdicts.decided(node, if drains { Decision::Drains } else { Decision::Stopped });
         let Some(role) = self.role_mut(node) else { return };
         (role.runs, role.drains) = (true, false);
+        role.handled_before = role.actor.handled();
         role.actor.mailbox.begin(role.lane.index);
         *role.lane.back_at.lock() = None;
         let number = role.actor.begin(&role.lane);
@@ -478,17 +447,5 @@ impl Supervision {
     /// None for one that is gone meanwhile.
     fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
         self.roles[node.index()].as_mut().filter(|role| role.node == node)
-    }
-}
-
-fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
-    NodeSpec {
-        kind: spec.restart.kind,
-        backoff: spec.restart.backoff,
-        supervision: spec.supervision,
-        start: spec.start,
-        dynamic,
-        consulted: spec.launcher.supervises(),
-        consult_timeout: spec.timeout,
     }
 }

@@ -1,7 +1,7 @@
 //! The supervision tree as a pure state machine: [`Tree::step`] takes an event and the time and returns
 //! actions. No clock, no task, no lock. Times are durations since the kernel's start. The rules live in the
 //! rooms beside: `turns` (one after another), `starts`, `stops`, `failures`, `children` (those that come and
-//! go at run time), `rest` (those without an incarnation until a message comes), `people`.
+//! go at run time), `rest` (those without an incarnation until a message comes), `people`, `circuit` (actors that failed for good, and their trials).
 //!
 //! Every node is in one phase, and every phase but down, up, passivated and waiting ends: by the end of an incarnation that was told
 //! to, by a timer, or by the phase of a child. An orderly shutdown takes at most the sum of the
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
 use crate::random;
-use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View, Window};
+use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View};
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
 use crate::supervision::slots::Slots;
 
@@ -58,6 +58,8 @@ impl Tree {
             dynamic: false,
             consulted: false,
             consult_timeout: Duration::ZERO,
+            cooldown: None,
+            required: false,
         };
         let mut nodes = Slots::default();
         nodes.insert(Entry::new(root, None, 0));
@@ -87,7 +89,7 @@ impl Tree {
         Some(node)
     }
 
-    /// Adds one more instance of an actor, right after those that it has.
+    /// Adds one more instance of an actor: its failures count with those of the `first`.
     pub fn add_instance(&mut self, first: Node, spec: NodeSpec) -> Option<Node> {
         let parent = self.nodes.get(first)?.parent?;
         let node = self.add(parent, spec)?;
@@ -127,6 +129,7 @@ impl Tree {
         let state = match entry.phase {
             Phase::Down if entry.over != Over::No => State::Ended,
             Phase::Down if entry.halted => State::Stopped,
+            Phase::Down if self.is_below_failed(node) => State::Failed,
             Phase::Down => State::Down,
             Phase::Starting => State::Starting,
             Phase::StartingChildren | Phase::Up => State::Running,
@@ -135,16 +138,14 @@ impl Tree {
             Phase::BackingOff | Phase::Consulting(_) => State::BackingOff,
             Phase::Passivated => State::Passivated,
             Phase::Waiting => State::Waiting,
+            Phase::Failed => State::Failed,
         };
-        let supervisor = &self.nodes[entry.parent.unwrap_or(ROOT)];
-        let SupervisionSpec { intensity, period, .. } = supervisor.spec.supervision;
-        let over = supervisor.window.partition_point(|&at| at.saturating_add(period) <= now);
-        let restarts = u32::try_from(supervisor.window.len() - over).unwrap_or(u32::MAX);
         Some(View {
             state,
             incarnation: entry.incarnation,
             restarts: entry.restarts,
-            window: Window { restarts, intensity, period },
+            window: self.window_of(node, now),
+            failed: entry.failed.as_deref().copied(),
         })
     }
 
@@ -178,6 +179,11 @@ impl Tree {
             Event::Ended(node, incarnation, how) => {
                 if self.note_end(node, incarnation) {
                     self.ended(node, how);
+                }
+            }
+            Event::Account { node, handled, fault } => {
+                if self.nodes.get(node).is_some_and(|entry| entry.alive) {
+                    self.account(node, handled, fault);
                 }
             }
             Event::Shutdown => self.shut_down(),
@@ -237,7 +243,15 @@ impl Tree {
             (Phase::Stopping(after), _) => self.down(node, after),
             // Its children are still going down; the rest follows when they are.
             (Phase::StoppingChildren(_), _) => self.nodes[node].crashed = how == Ended::Crashed,
-            (Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting, _) => {}
+            (
+                Phase::Down
+                | Phase::BackingOff
+                | Phase::Consulting(_)
+                | Phase::Passivated
+                | Phase::Waiting
+                | Phase::Failed,
+                _,
+            ) => {}
         }
     }
 
@@ -250,6 +264,7 @@ impl Tree {
                 Phase::Consulting(after) => self.decide(node, after, Directive::Default),
                 Phase::Up | Phase::StartingChildren => self.start_group(node),
                 Phase::Waiting => self.start_wanted(node),
+                Phase::Failed => self.try_again(node),
                 Phase::Down | Phase::Starting | Phase::StoppingChildren(_) | Phase::Passivated => {}
             }
         }

@@ -104,7 +104,12 @@ impl Tree {
             Phase::Passivated | Phase::Waiting if self.nodes[child].wanted && self.may_drain_first(child) => {
                 self.drain_first(child);
             }
-            Phase::Down | Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting => {
+            Phase::Down
+            | Phase::BackingOff
+            | Phase::Consulting(_)
+            | Phase::Passivated
+            | Phase::Waiting
+            | Phase::Failed => {
                 let failed = matches!(self.nodes[child].phase, Phase::Consulting(_));
                 self.pass(child, failed);
                 return false;
@@ -116,7 +121,7 @@ impl Tree {
     /// A child is down as it should be, in its turn or before. `ran`: until just now.
     pub(super) fn pass(&mut self, child: Node, ran: bool) {
         let stays = !self.goes_down_with_parent(child);
-        if stays && self.nodes[child].rests() {
+        if stays && (self.nodes[child].rests() || self.nodes[child].phase == Phase::Failed) {
             // A restart of its siblings is none of its business.
             return;
         }
@@ -125,6 +130,7 @@ impl Tree {
             return self.wait_for_group(child, ran);
         }
         self.nodes[child].phase = Phase::Down;
+        self.nodes[child].failed = None;
         if self.ends_with_play(child) {
             self.finish(child, Over::ForGood);
         }

@@ -115,7 +115,10 @@ async fn a_hook_is_a_turn_as_well() {
         while hand.tell("/log", b"x").is_ok() {}
         Ok(())
     });
-    plan.actors.push(sends_to(greedy.at("/greedy"), &["/log"]));
+    let mut greedy = sends_to(greedy.at("/greedy"), &["/log"]);
+    greedy.required = true;
+    plan.actors.push(greedy);
+    plan.supervision.intensity = 0;
     let kernel = Kernel::start(&plan).expect("a good plan");
     let Stage::GaveUp(why) = kernel.over().await else { panic!("it must give up") };
     assert!(format!("{why:?}").contains("65536 sends and other effects in one turn"), "{why:?}");

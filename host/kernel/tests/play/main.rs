@@ -7,6 +7,7 @@ mod broadcasts;
 mod budgets;
 mod callbacks;
 mod children;
+mod circuit;
 mod crashes;
 mod directives;
 mod host_waits;

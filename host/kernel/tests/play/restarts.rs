@@ -110,9 +110,11 @@ async fn rest_for_one_restarts_those_that_start_after_the_one_that_crashed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_restarts_than_the_intensity_make_the_kernel_give_up() {
+async fn required_actor_with_more_failures_than_its_intensity_ends_the_play() {
     let supervision = SupervisionSpec { intensity: 2, ..SupervisionSpec::default() };
-    let plan = Plan { supervision, ..plan(vec![quick(|_| Err(trap())).at("/a")]) };
+    let mut actor = quick(|_| Err(trap())).at("/a");
+    (actor.required, actor.restart.attempts, actor.batch) = (true, 1, 1);
+    let plan = Plan { supervision, ..plan(vec![actor, quick(|_| Ok(Outcome::Done(None))).at("/b")]) };
     let kernel = start_plan(&plan).await;
     for _ in 0..3 {
         tell(&kernel, "/a", "x").await;
@@ -151,7 +153,7 @@ async fn restarts_outside_the_period_do_not_count() {
 async fn a_supervisor_that_gives_up_fails_and_its_parent_decides() {
     let journal = Journal::default();
     let mut parent = fragile(&journal).at("/p");
-    parent.supervision.intensity = 1;
+    parent.supervision.intensity = 0;
     let kernel = start(vec![parent, fragile(&journal).at("/p/c"), fragile(&journal).at("/q")]).await;
     tell(&kernel, "/p/c", "crash").await;
     kernel.idle().await;
@@ -163,15 +165,18 @@ async fn a_supervisor_that_gives_up_fails_and_its_parent_decides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_start_at_boot_stops_those_already_started_and_ends_the_play() {
+async fn required_actor_that_does_not_come_up_at_boot_ends_the_play() {
     let journal = Journal::default();
     let refuses =
         quick(|_| Ok(Outcome::Done(None))).on_init(|_| Err(Crash::new(CrashReason::Start { message: "no".into() })));
-    let kernel = Kernel::start(&plan(vec![fragile(&journal).at("/a"), fragile(&journal).at("/b"), refuses.at("/c")]))
+    let mut refuses = refuses.at("/c");
+    refuses.required = true;
+    let kernel = Kernel::start(&plan(vec![fragile(&journal).at("/a"), fragile(&journal).at("/b"), refuses]))
         .expect("a good plan");
     let Stage::GaveUp(failures) = kernel.over().await else { panic!("it runs") };
     assert_eq!(journal.lines(), ["+a#1", "+b#1", "-b", "-a"]);
-    assert_eq!(failures[0].to_string(), "/c (incarnation 1) failed to start: no");
+    assert_eq!(failures[0].to_string(), "/c (incarnation 11) failed to start: no");
+    assert_eq!(failures.len(), 10, "the latest first, and no more than are shown");
 }
 
 #[tokio::test(start_paused = true)]

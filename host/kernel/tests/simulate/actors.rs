@@ -55,6 +55,8 @@ impl Stage {
             mailbox,
             policy: self.play.roles[who].mind.map(|mind| Box::new(mind.spec(self, who))),
             restart,
+            // The first is directly under the kernel.
+            required: who == 0 && self.play.seed.is_multiple_of(5),
             supervision,
             timeout,
             sends_to: self.play.roles[who].targets.iter().map(|&t| self.play.roles[t].address.clone()).collect(),

@@ -234,7 +234,7 @@ impl Ledger {
                 }
                 Vec::new()
             }
-            Err(AskError::Timeout | AskError::Deadlock(_)) => Vec::new(),
+            Err(AskError::Timeout | AskError::StoppedByPerson(_) | AskError::Deadlock(_)) => Vec::new(),
             _ => std::mem::take(&mut call.unsure),
         };
         self.call(seat).settled += unsure.len();
@@ -257,6 +257,7 @@ impl Ledger {
             Err(AskError::Failed(_)) => "answer: failed",
             Err(AskError::Crashed(_)) => "answer: crashed",
             Err(AskError::Restarting(_)) => "answer: restarting",
+            Err(AskError::ActorFailed(_)) => "answer: actor failed",
             Err(AskError::Stopped) => "answer: stopped",
             Err(AskError::Timeout) => "answer: too late",
             Err(AskError::Deadlock(_)) => "answer: a circle",
@@ -268,9 +269,10 @@ impl Ledger {
                 Self::drops(play, entry.to)
             }
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
-            Err(AskError::Timeout) => Certain::Maybe,
+            Err(AskError::Timeout | AskError::StoppedByPerson(_)) => Certain::Maybe,
             // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.
             Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,
+            Err(AskError::ActorFailed(_)) => Certain::Maybe,
             _ => Certain::Yes,
         };
         let (lost_at, now, again) = (entry.lost_at, self.now, entry.answered_at.is_some());

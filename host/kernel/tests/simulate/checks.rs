@@ -25,7 +25,7 @@ enum End {
 
 /// All is done: whatever was accepted has ended.
 pub fn when_idle(ledger: &mut Ledger, counts: &DeadLetterCounts) {
-    let mut letters = (0, 0);
+    let mut letters = (0_u64, 0);
     for serial in 0..ledger.entries.len() {
         match end_of(ledger, serial) {
             End::Letter => letters = (letters.0 + 1, letters.1 + 1),

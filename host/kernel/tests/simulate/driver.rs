@@ -116,7 +116,11 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
         return;
     }
     if timeout(Duration::ZERO, kernel.over()).await.is_err() {
-        checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts());
+        let views = kernel.actors().await;
+        // What waits for an actor that failed is neither done nor a dead letter; the end counts it.
+        if views.iter().all(|view| view.failed.is_none()) {
+            checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts());
+        }
     }
 }
 
@@ -256,6 +260,12 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
             ledger.seen.insert("a start waited for room");
         }
         for (who, (view, role)) in views.iter().zip(&play.roles).enumerate() {
+            if view.state == State::Failed {
+                ledger.seen.insert("an actor failed");
+                ledger.failed[who] = view.incarnation;
+            } else if ledger.failed[who] > 0 && view.incarnation > ledger.failed[who] {
+                ledger.seen.insert("a trial start");
+            }
             if view.state == State::Passivated {
                 ledger.passivated[who] = view.handled;
             }

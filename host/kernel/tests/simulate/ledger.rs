@@ -131,6 +131,8 @@ pub struct Ledger {
     pub alive: Vec<usize>,
     /// By actor: how many messages had ended when it was last seen passivated.
     pub passivated: Vec<u64>,
+    /// By actor: its last run when it was last seen failed.
+    pub failed: Vec<u64>,
     /// How many incarnations may live at a time.
     pub most_instances: usize,
     /// When the timers of each incarnation ended.
@@ -166,6 +168,7 @@ impl Ledger {
             returned: BTreeMap::new(),
             alive: vec![0; actors],
             passivated: vec![0; actors],
+            failed: vec![0; actors],
             most_instances,
             timers_ended: BTreeMap::new(),
             halted: vec![false; actors],

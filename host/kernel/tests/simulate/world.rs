@@ -244,6 +244,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
             ]),
             attempts: dice.between(1, 4) as u32,
             backoff: Backoff { initial: dice.millis(0, 10), max: dice.millis(0, 60) },
+            cooldown: dice.percent(60).then(|| dice.millis(0, 100)),
         },
         supervision: supervision(dice),
         timeout: dice.millis(10, 60),

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::supervision::events::{Directive, Ended, Event, Node, NodeSpec, ROOT};
-use playhouse_kernel::{Backoff, RestartKind, StartKind, Strategy as Restarts, SupervisionSpec};
+use playhouse_kernel::supervision::events::{Directive, Ended, Event, Fault, Node, NodeSpec, ROOT};
+use playhouse_kernel::{Backoff, MessageId, RestartKind, StartKind, Strategy as Restarts, SupervisionSpec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 
@@ -19,6 +19,7 @@ const STARTS: [StartKind; 8] = {
     starts
 };
 const DIRECTIVES: [Directive; 4] = [Directive::Restart, Directive::Stop, Directive::Escalate, Directive::Default];
+const COOLDOWNS: [Option<Duration>; 3] = [None, Some(Duration::ZERO), Some(Duration::from_secs(30))];
 const DEEPEST: usize = 4;
 const MOST_ACTORS: usize = 40;
 /// How long an incarnation takes for an answer while the play ends.
@@ -39,8 +40,9 @@ fn spec() -> impl Strategy<Value = NodeSpec> {
         supervision(),
         proptest::sample::select(&STARTS),
         prop::bool::weighted(0.3),
+        proptest::sample::select(&COOLDOWNS),
     )
-        .prop_map(|(kind, (initial, max), supervision, start, consulted)| NodeSpec {
+        .prop_map(|(kind, (initial, max), supervision, start, consulted, trials)| NodeSpec {
             kind,
             backoff: Backoff { initial: Duration::from_millis(initial), max: Duration::from_millis(max) },
             supervision,
@@ -48,6 +50,8 @@ fn spec() -> impl Strategy<Value = NodeSpec> {
             dynamic: false,
             consulted,
             consult_timeout: Duration::from_secs(2),
+            cooldown: trials,
+            required: false,
         })
 }
 
@@ -65,6 +69,8 @@ enum Move {
     /// Whoever is told to stop, or comes up, ends by itself.
     EndsInstead(usize, Ended),
     AllCrash,
+    /// Its run tells what its actor handled, and what its end is to be blamed on.
+    Accounts(usize, u64, Fault),
     Halt(usize),
     Resume(usize),
     Pass(Duration),
@@ -100,6 +106,7 @@ fn moves() -> impl Strategy<Value = Move> {
         16 => (one(), ended()).prop_map(|(who, how)| Move::Ends(who, how)),
         8 => (one(), ended()).prop_map(|(who, how)| Move::EndsInstead(who, how)),
         1 => Just(Move::AllCrash),
+        6 => (one(), 0..30u64, fault()).prop_map(|(who, handled, fault)| Move::Accounts(who, handled, fault)),
         12 => one().prop_map(Move::Wanted),
         8 => (one(), recheck()).prop_map(|(who, recheck)| Move::Refused(who, recheck)),
         4 => one().prop_map(Move::Halt),
@@ -114,6 +121,11 @@ fn moves() -> impl Strategy<Value = Move> {
         4 => (one(), any::<u8>()).prop_map(|(who, what)| Move::Late(who, what)),
         1 => prop_oneof![6 => Just(Move::AnswerAll), 2 => Just(Move::Shutdown), 1 => Just(Move::Kill)],
     ]
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let message = (0..4u64).prop_map(|n| Fault::Message(MessageId::seeded("any", n)));
+    prop_oneof![Just(Fault::Actor), Just(Fault::Batch), message]
 }
 
 /// How actors behave when the play is to end.
@@ -180,13 +192,20 @@ impl House {
                     self.ends(Some(node), Ended::Crashed);
                 }
             }
+            Move::Accounts(who, handled, fault) => {
+                if let Some(node) = pick(&self.nodes_where(|known| known.alive || who % 8 == 0), who / 8) {
+                    self.step(Event::Account { node, handled, fault });
+                }
+            }
             Move::Halt(who) => {
                 if let Some(node) = pick(&self.nodes_where(|_| true), who) {
                     self.step(Event::Halt(node));
                 }
             }
             Move::Resume(who) => {
-                if let Some(node) = pick(&self.nodes_where(|known| known.halted || who % 8 == 0), who / 8) {
+                if let Some(node) =
+                    pick(&self.nodes_where(|known| known.halted || known.failed || who % 8 == 0), who / 8)
+                {
                     self.step(Event::Resume(node));
                 }
             }
@@ -327,14 +346,16 @@ proptest! {
         events in proptest::collection::vec(moves(), 0..120),
         boots in prop::bool::weighted(0.8),
         rest_first in any::<bool>(),
+        required in 0..20usize,
         manners in proptest::sample::select(&[Manners::Polite, Manners::Deaf, Manners::Crashing, Manners::Restless, Manners::Drowsy]),
     ) {
         let mut house = House::new(kernel);
         let mut nodes = vec![ROOT];
-        for (parent, spec) in actors {
+        for (n, (parent, spec)) in actors.into_iter().enumerate() {
             let parents: Vec<_> = nodes.iter().copied().filter(|&node| house.depth(node) < DEEPEST).collect();
             let parent = pick(&parents, parent).expect("the kernel");
-            nodes.push(house.add_below(parent, spec));
+            let required = parent == ROOT && n == required;
+            nodes.push(house.add_below(parent, NodeSpec { required, ..spec }));
         }
         house.step(Event::Boot);
         if boots {

@@ -10,23 +10,25 @@ const MANUAL: NodeSpec = NodeSpec { start: StartKind::Manual, ..PLAIN };
 /// A parent whose second child is still coming up at the boot.
 fn coming_up(parent: NodeSpec) -> House {
     let mut house = House::new(SUPERVISOR);
-    house.add("p", parent);
-    for name in ["p/a", "p/b", "z"] {
+    house.add("g", PLAIN);
+    house.add("g/p", parent);
+    for name in ["g/p/a", "g/p/b", "g/z"] {
         house.add(name, PLAIN);
     }
     house.step(Event::Boot);
-    house.up("p");
-    house.up("p/a");
-    assert_eq!(house.lines(), ["+p#1", "+p/a#1", "+p/b#1"]);
+    house.up("g");
+    house.up("g/p");
+    house.up("g/p/a");
+    assert_eq!(house.lines(), ["+g#1", "+g/p#1", "+g/p/a#1", "+g/p/b#1"]);
     house
 }
 
 #[test]
 fn parent_that_crashes_at_boot_restarts_with_its_children() {
     let mut house = coming_up(PLAIN);
-    house.crash("p");
+    house.crash("g/p");
     house.settle();
-    let again = ["-p/b", "-p/a", "p: restart 1 of 10", "+p#2", "+p/a#2", "+p/b#2", "+z#1", "booted"];
+    let again = ["-g/p/b", "-g/p/a", "g/p: restart 1 of 10", "+g/p#2", "+g/p/a#2", "+g/p/b#2", "+g/z#1", "booted"];
     assert_eq!(house.lines(), again);
 }
 
@@ -34,19 +36,19 @@ fn parent_that_crashes_at_boot_restarts_with_its_children() {
 fn parent_that_gives_up_at_boot_restarts_with_its_children() {
     let strict = NodeSpec { supervision: SupervisionSpec { intensity: 0, ..SUPERVISOR }, ..PLAIN };
     let mut house = coming_up(strict);
-    house.crash("p/a");
+    house.crash("g/p/a");
     house.settle();
-    let gave_up = ["p gave up on p/a: too often", "-p/b", "-p"];
-    let again = ["p: restart 1 of 10", "+p#2", "+p/a#2", "+p/b#2", "+z#1", "booted"];
+    let gave_up = ["g/p gave up on g/p/a: too often", "-g/p/b", "-g/p"];
+    let again = ["g/p: restart 1 of 10", "+g/p#2", "+g/p/a#2", "+g/p/b#2", "+g/z#1", "booted"];
     assert_eq!(house.lines(), [&gave_up[..], &again[..]].concat());
 }
 
 #[test]
 fn parent_that_exits_at_boot_ends_by_its_kind() {
     let mut house = coming_up(kind(RestartKind::Transient));
-    house.end("p", Ended::Exited);
+    house.end("g/p", Ended::Exited);
     house.settle();
-    assert_eq!(house.lines(), ["-p/b", "-p/a", "retire p/b", "retire p/a", "retire p", "+z#1", "booted"]);
+    assert_eq!(house.lines(), ["-g/p/b", "-g/p/a", "retire g/p/b", "retire g/p/a", "retire g/p", "+g/z#1", "booted"]);
 }
 
 #[test]
@@ -67,9 +69,9 @@ fn nested_parent_that_crashes_at_boot_leaves_its_own_parent_up() {
 #[test]
 fn failed_restart_at_boot_counts_and_is_tried_again() {
     let mut house = coming_up(PLAIN);
-    house.crash("p/a");
-    house.end("p/a", Ended::FailedStart);
-    assert_eq!(house.lines(), ["p/a: restart 1 of 10", "+p/a#2", "p/a: restart 2 of 10", "+p/a#3"]);
+    house.crash("g/p/a");
+    house.end("g/p/a", Ended::FailedStart);
+    assert_eq!(house.lines(), ["g/p/a: restart 1 of 10", "+g/p/a#2", "g/p/a: restart 2 of 10", "+g/p/a#3"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use playhouse_kernel::supervision::events::{
-    Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View, WhyGaveUp,
+    Action, Directive, Ended, Event, Fault, Node, NodeSpec, ROOT, State, View, WhyGaveUp,
 };
 use playhouse_kernel::supervision::tree::Tree;
 use playhouse_kernel::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
@@ -24,6 +24,8 @@ pub const PLAIN: NodeSpec = NodeSpec {
     dynamic: false,
     consulted: false,
     consult_timeout: SECOND,
+    cooldown: None,
+    required: false,
 };
 
 /// One-for-one, ten restarts in ten seconds, five seconds to stop.
@@ -102,11 +104,13 @@ impl House {
         node
     }
 
-    /// Adds one more instance of an actor.
-    pub fn add_instance(&mut self, name: &str, first: &str, spec: NodeSpec) {
-        let node = self.tree.add_instance(self.node(first), spec).expect("the parent is there");
-        let parent = self.watcher.nodes[&self.node(first)].parent;
+    /// One more instance of an actor.
+    pub fn add_instance(&mut self, name: &str, first: Node, spec: NodeSpec) {
+        let node = self.tree.add_instance(first, spec).expect("its parent is there");
+        let parent = self.watcher.nodes[&first].parent;
         self.watcher.added(node, parent, spec);
+        // Its failures count with those of another.
+        self.watcher.accounts = true;
         self.names.insert(name.to_owned(), node);
     }
 
@@ -146,6 +150,12 @@ impl House {
     pub fn end(&mut self, name: &str, how: Ended) {
         let node = self.node(name);
         self.step(Event::Ended(node, self.watcher.incarnation(node), how));
+    }
+
+    /// Ends a run after its actor handled so many messages since the account before.
+    pub fn crash_over(&mut self, name: &str, handled: u64, fault: Fault) {
+        self.step(Event::Account { node: self.node(name), handled, fault });
+        self.crash(name);
     }
 
     pub fn crash(&mut self, name: &str) {
@@ -264,9 +274,15 @@ impl House {
                     WhyGaveUp::TooOften(_) => "too often",
                     WhyGaveUp::FailedStart => "failed start",
                     WhyGaveUp::Escalated => "escalated",
+                    why => return format!("{} gave up on {}: {why}", self.name(node), self.name(child)),
                 };
                 format!("{} gave up on {}: {why}", self.name(node), self.name(child))
             }
+            Action::Failed { node, why: WhyGaveUp::TooOften(_), .. } => {
+                format!("{} failed: too often", self.name(node))
+            }
+            Action::Failed { node, why, .. } => format!("{} failed: {why}", self.name(node)),
+            Action::Reset(node) => format!("{} is failed no more", self.name(node)),
             Action::Consult { parent, child, .. } => {
                 format!("{} is asked about {}", self.name(parent), self.name(child))
             }

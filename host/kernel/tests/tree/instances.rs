@@ -11,9 +11,9 @@ fn house(strategy: Strategy) -> House {
     let mut house = House::new(SupervisionSpec { strategy, ..SUPERVISOR });
     house.add("a", PLAIN);
     let pausing = pausing(SECOND);
-    house.add("n1", pausing);
-    house.add_instance("n2", "n1", pausing);
-    house.add_instance("n3", "n1", pausing);
+    let n1 = house.add("n1", pausing);
+    house.add_instance("n2", n1, pausing);
+    house.add_instance("n3", n1, pausing);
     house.add("z", PLAIN);
     house.step(Event::Boot);
     house.settle();
@@ -56,8 +56,8 @@ fn actor_without_a_live_instance_takes_its_siblings_along() {
 fn instance_that_crashes_at_boot_restarts_alone() {
     let mut house = House::new(SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR });
     house.add("a", PLAIN);
-    house.add("n1", PLAIN);
-    house.add_instance("n2", "n1", PLAIN);
+    let n1 = house.add("n1", PLAIN);
+    house.add_instance("n2", n1, PLAIN);
     house.step(Event::Boot);
     house.up("a");
     house.up("n1");
@@ -74,7 +74,7 @@ fn siblings_that_restart_take_all_instances_along() {
     house.crash("a");
     house.settle();
     let lines = house.lines();
-    assert_eq!(lines[1..5], ["a: restart 2 of 10", "-z", "-n3", "-n1"]);
+    assert_eq!(lines[1..5], ["a: restart 1 of 10", "-z", "-n3", "-n1"]);
     assert_eq!(lines[5..], ["+a#2", "+n1#2", "+n2#2", "+n3#2", "+z#2"]);
 }
 

@@ -5,8 +5,10 @@
 #![allow(clippy::unchecked_time_subtraction)] // a test that is wrong about time may panic
 
 mod any_order;
+mod at_rest;
 mod boots;
 mod children;
+mod circuit;
 mod directives;
 mod house;
 mod instances;

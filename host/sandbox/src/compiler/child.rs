@@ -12,6 +12,8 @@ use wasmtime::{Engine, OutOfMemory};
 use crate::engine::{self, Purpose};
 
 const MAGIC: &[u8; 8] = b"playhs\x00c";
+/// The beginning of what a panic says on stderr.
+pub(super) const PANICKED: &str = "the compiler panicked:";
 /// Before an answer's code or text.
 const HEADER_BYTES: usize = 24;
 
@@ -107,8 +109,11 @@ impl Answer {
 /// Compiles one component for the process that started this one with [`CompilePlace::Child`](crate::CompilePlace), under the
 /// bounds that it sets: reads stdin, answers on stdout, and is to be the only thing that this process does.
 pub fn compile_for_parent() -> ExitCode {
-    // A panic is an answer, too; where it was is nothing to the person who reads it.
-    std::panic::set_hook(Box::new(|panic| eprintln!("{}", panic.payload_as_str().unwrap_or("it panicked"))));
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+        eprintln!("{PANICKED} {message}{place}");
+    }));
     match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -6,7 +6,7 @@ use playhouse_kernel::{AskError, CrashReason, Stage};
 use playhouse_sandbox::SandboxConfig;
 
 use crate::play::{PATIENCE, Play, address, small_sandbox};
-use crate::template::{ECHO, actor, actor_with_hooks};
+use crate::template::{ECHO, actor, actor_with_hooks, actor_with_import};
 
 const LOOP: &str = r#"(func (export "handle") (param i32 i32) (result i32) (loop (br 0)) (unreachable))"#;
 
@@ -327,4 +327,67 @@ async fn a_call_that_is_killed_half_way_leaves_nothing_behind() {
     play.kernel.kill();
     play.kernel.over().await;
     assert_eq!(play.sandbox.instances(), 0);
+}
+
+#[tokio::test]
+async fn component_with_two_memories_in_a_module_runs() {
+    let code = r#"(memory $second 1)
+      (func (export "handle") (param i32 i32) (result i32)
+        (i32.store $second (i32.const 8) (i32.const 7))
+        (if (i32.ne (i32.load $second (i32.const 8)) (i32.const 7)) (then (unreachable)))
+        (call $reply (local.get 0) (local.get 1)))"#;
+    let play = Play::start(&[("/two", actor(code))]);
+    assert_eq!(play.ask("/two", "hello").await, Ok("hello".into()));
+}
+
+#[tokio::test]
+async fn memories_of_one_instance_share_its_limit() {
+    let code = r#"(memory $second 1)
+      (func (export "handle") (param i32 i32) (result i32)
+        (loop (br_if 0 (i32.ne (memory.grow $second (i32.const 1)) (i32.const -1))))
+        (unreachable))"#;
+    let play = Play::start(&[("/greedy", actor(code))]);
+    assert_eq!(play.crash("/greedy", "").await.crash.reason, CrashReason::Memory { limit_bytes: 1 << 20 });
+}
+
+/// Two components with a memory each. While the second one is instantiated it calls the first one with a text, and traps unless
+/// that text comes back: the adapter between them copies from memory to memory.
+const JOINED: &str = r#"
+  (component $first
+    (core module $m
+      (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+      (func (export "same") (param i32 i32) (result i32)
+        (i32.store (i32.const 8) (local.get 0))
+        (i32.store (i32.const 12) (local.get 1))
+        (i32.const 8)))
+    (core instance $i (instantiate $m))
+    (func (export "same") (param "text" string) (result string)
+      (canon lift (core func $i "same") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+  (component $second
+    (import "same" (func $same (param "text" string) (result string)))
+    (core module $libc
+      (memory (export "memory") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 2048)))
+    (core instance $libc (instantiate $libc))
+    (core func $low (canon lower (func $same) (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+    (core module $main
+      (import "libc" "memory" (memory 1))
+      (import "first" "same" (func $same (param i32 i32 i32)))
+      (data (i32.const 16) "hi")
+      (func $start
+        (call $same (i32.const 16) (i32.const 2) (i32.const 32))
+        (if (i32.ne (i32.load (i32.const 32)) (i32.const 2048)) (then (unreachable)))
+        (if (i32.ne (i32.load (i32.const 36)) (i32.const 2)) (then (unreachable)))
+        (if (i32.ne (i32.load16_u (i32.const 2048)) (i32.load16_u (i32.const 16))) (then (unreachable))))
+      (start $start))
+    (core instance $given (export "same" (func $low)))
+    (core instance (instantiate $main (with "libc" (instance $libc)) (with "first" (instance $given)))))
+  (instance $joined-first (instantiate $first))
+  (instance (instantiate $second (with "same" (func $joined-first "same"))))"#;
+
+#[tokio::test]
+async fn component_whose_adapter_joins_two_memories_runs() {
+    let play = Play::start(&[("/joined", actor_with_import(JOINED))]);
+    assert_eq!(play.ask("/joined", "hello").await, Ok("hello".into()));
 }

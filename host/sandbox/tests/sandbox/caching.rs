@@ -11,7 +11,19 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use crate::template::{ECHO, actor};
 
 fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
-    Sandbox::new(SandboxConfig { cache_dir: Some(cache.to_owned()), max_instances: 2, ..SandboxConfig::default() })
+    sandbox_with(cache, &key_folder(cache))
+}
+
+/// Beside the cache.
+fn key_folder(cache: &Path) -> PathBuf {
+    let mut name = cache.as_os_str().to_owned();
+    name.push("-key");
+    name.into()
+}
+
+fn sandbox_with(cache: &Path, key: &Path) -> Result<Sandbox, SandboxError> {
+    let (cache_dir, key_dir) = (Some(cache.to_owned()), Some(key.to_owned()));
+    Sandbox::new(SandboxConfig { cache_dir, key_dir, max_instances: 2, ..SandboxConfig::default() })
 }
 
 /// Loads the same plugin, always in a new sandbox.
@@ -19,6 +31,9 @@ fn load(cache: &Path) -> Compiled {
     let plugin = sandbox(cache).unwrap().load_bytes("echo", &actor(ECHO)).unwrap();
     plugin.info().compiled.clone()
 }
+
+/// Why an entry with a wrong seal is not used.
+const SEAL: &str = "it is damaged, or was not written with this user's key";
 
 fn only_entry(cache: &Path) -> PathBuf {
     let entries: Vec<_> = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -46,8 +61,8 @@ fn a_damaged_entry_is_never_trusted_and_rebuilt() {
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
     for (damaged, reason) in [
-        (flipped, "its digest does not match"),
-        (good[..good.len() / 2].to_vec(), "its digest does not match"),
+        (flipped, SEAL),
+        (good[..good.len() / 2].to_vec(), SEAL),
         (Vec::new(), "it is cut short"),
         (vec![0; 100], "it is not an entry of this cache"),
     ] {
@@ -71,7 +86,7 @@ fn an_entry_does_not_pass_for_another() {
     first.load_bytes("other", &other).unwrap();
     fs::write(only_entry(&cache), kept).unwrap();
     let plugin = first.load_bytes("other", &other).unwrap();
-    assert!(matches!(&plugin.info().compiled, Compiled::Rebuilt { why, .. } if why == "its digest does not match"));
+    assert!(matches!(&plugin.info().compiled, Compiled::Rebuilt { why, .. } if why == SEAL));
 }
 
 #[test]
@@ -137,4 +152,68 @@ fn a_folder_that_cannot_be_made_is_done_without() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     assert!(matches!(load(&folder.path().join("file/cache")), Compiled::Fresh(_)));
+}
+
+#[test]
+fn entry_sealed_with_another_key_is_compiled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    assert!(matches!(load(&cache), Compiled::Fresh(_)));
+    fs::remove_dir_all(key_folder(&cache)).unwrap();
+    let Compiled::Rebuilt { why, .. } = load(&cache) else { panic!("it must be rebuilt") };
+    assert_eq!(why, SEAL);
+    assert_eq!(load(&cache), Compiled::FromCache);
+}
+
+#[test]
+fn key_is_made_once_and_for_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, key) = (folder.path().join("cache"), folder.path().join("made/here"));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| sandbox_with(&cache, &key).unwrap());
+        }
+    });
+    let file = only_entry(&key);
+    assert_eq!(fs::read(&file).unwrap().len(), 32);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn key_that_others_may_know_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    load(&cache);
+    let file = only_entry(&key_folder(&cache));
+    let refused = |problem: &str| {
+        let said = sandbox(&cache).err().expect("it must be refused").to_string();
+        assert!(said.contains(problem), "{said}");
+    };
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    refused("can be read by others than its owner (its mode is 0640)");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&file, "short").unwrap();
+    refused("has not 32 bytes");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
+    refused("is a link");
+    fs::remove_file(&file).unwrap();
+    fs::set_permissions(key_folder(&cache), fs::Permissions::from_mode(0o770)).unwrap();
+    refused("can be written by others than its owner (its mode is 0770)");
+}
+
+#[test]
+fn without_a_place_for_a_key_nothing_is_cached() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let cache = folder.path().join("cache");
+    let key_dirs = [None, Some(folder.path().join("file/key"))];
+    for key_dir in key_dirs {
+        let config =
+            SandboxConfig { cache_dir: Some(cache.clone()), key_dir, max_instances: 2, ..SandboxConfig::default() };
+        let plugin = Sandbox::new(config).unwrap().load_bytes("echo", &actor(ECHO)).unwrap();
+        assert!(matches!(plugin.info().compiled, Compiled::Fresh(_)));
+    }
+    assert_eq!(fs::read_dir(&cache).map_or(0, Iterator::count), 0);
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use playhouse_sandbox::{Compilation, Compiled, LoadError, inspect};
+use playhouse_sandbox::{Compilation, CompilePlace, Compiled, LoadError, Sandbox, SandboxConfig, inspect};
 
 use crate::play::small_sandbox;
 use crate::template::{ECHO, actor, actor_with_hooks, actor_with_import};
@@ -187,6 +187,61 @@ fn any_component_can_be_inspected() {
     assert!(matches!(inspect(&file, Compilation::default()).unwrap().obstacle, Some(LoadError::MissingExport { .. })));
     std::fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
     assert!(matches!(inspect(&file, Compilation::default()), Err(LoadError::CoreModule { .. })));
+}
+
+/// An actor with `more` beside the one memory of its template.
+fn with_memories(more: usize) -> Vec<u8> {
+    actor(&format!("{} {ECHO}", "(memory 1)".repeat(more)))
+}
+
+#[test]
+fn inspect_refuses_what_load_refuses() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cart.wasm");
+    let instances = "(core module $none) ".to_owned() + &"(core instance (instantiate $none))".repeat(70);
+    let tables = format!("{} {ECHO}", "(table 1 funcref)".repeat(65));
+    let cases = [
+        (with_memories(15), None),
+        (with_memories(16), Some("has 17 memories")),
+        (
+            actor_with_import(&instances),
+            Some("core instances, those of the components in it included, and this host has room for 64"),
+        ),
+        (actor(&tables), Some("has 65 tables")),
+        (actor(&format!("(table 65537 funcref) {ECHO}")), Some("has 65537 elements in one table")),
+    ];
+    for (wasm, expected) in cases {
+        std::fs::write(&file, &wasm).unwrap();
+        let loaded = small_sandbox().load("cart", &file).err().map(|error| error.to_string());
+        let seen = inspect(&file, Compilation::default()).unwrap().obstacle.map(|error| error.to_string());
+        assert_eq!(loaded, seen);
+        assert_eq!(loaded.is_some(), expected.is_some(), "{loaded:?}");
+        let said = loaded.unwrap_or_default();
+        assert!(said.contains(expected.unwrap_or_default()), "{said}");
+    }
+}
+
+#[test]
+fn plugin_info_counts_all_initial_memories_and_tables() {
+    let info = |wasm: &[u8]| small_sandbox().load_bytes("cart", wasm).unwrap().info().initial_bytes.unwrap();
+    let one = info(&actor(ECHO));
+    assert_eq!(info(&with_memories(3)), one + 3 * 65_536);
+    assert_eq!(info(&actor(&format!("(table 10 funcref) {ECHO}"))), one + 10 * 8);
+}
+
+#[test]
+fn compiler_panic_is_reported_with_its_message() {
+    let shell = |script: &str| CompilePlace::Child {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".to_owned(), script.to_owned()],
+    };
+    let place = shell("echo 'the compiler panicked: no entry at src/a.rs:7:9' >&2; exit 101");
+    let compilation = Compilation { place, ..Compilation::default() };
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 1, compilation, ..SandboxConfig::default() }).unwrap();
+    let error = sandbox.load_bytes("plugins/cart.wasm", &actor(ECHO)).err().unwrap();
+    assert!(matches!(error, LoadError::CompilerPanicked { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("the compiler panicked at `plugins/cart.wasm`: no entry at src/a.rs:7:9"), "{text}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! How many instances the actors have: within what a mailbox serves and a host admits, and none with children.
 
+use std::collections::HashSet;
+
 use playhouse_kernel::{Address, MOST_INSTANCES};
 use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
 
-use super::{Addresses, Found};
+use super::{Addresses, Found, with_ancestors};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start};
 
@@ -85,18 +87,14 @@ impl Found {
             idle || starts_as(actor, Start::OnMessage)
         };
         let mut one_for_all = 1;
-        let waiting: Vec<_> =
-            manifest.actor.iter().zip(&addresses.of_actor).filter(|(actor, _)| manual(actor)).collect();
-        let starts = |address: &Address| {
-            let above = |(_, other): &(_, &Option<Address>)| {
-                other.as_ref().is_some_and(|other| address == other || address.is_below(other))
-            };
-            !waiting.iter().any(above)
-        };
+        let actors = || manifest.actor.iter().zip(&addresses.of_actor);
+        let waiting: HashSet<_> =
+            actors().filter(|(actor, _)| manual(actor)).filter_map(|(_, address)| address.as_ref()).collect();
+        let starts = |address: &Address| !with_ancestors(address).any(|above| waiting.contains(&above));
         let written = manifest.play.max_instances.as_ref();
         let most = written.map_or(SandboxConfig::default().max_instances, |n| n.get_ref().0);
         let (mut needed, mut one_too_many) = (0, None);
-        for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
+        for (actor, address) in actors() {
             if address.as_ref().is_some_and(starts) {
                 needed +=
                     if makes_room(actor.get_ref()) { std::mem::take(&mut one_for_all) } else { of(actor.get_ref()) };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use playhouse_kernel::Address;
 use toml::Spanned;
 
-use super::{Addresses, Found, address_fault, address_meant, near_address};
+use super::{Addresses, Found, address_fault, address_meant};
 use crate::manifest::play::PlayActor;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::Manifest;
@@ -37,8 +37,10 @@ impl Found {
             let problem = Problem::at(written.span(), "a pipeline has at least two actors", "here");
             self.add(problem.help(HELP));
         }
+        let mut by_address: HashMap<_, _> =
+            actors.iter().enumerate().rev().map(|(n, a)| (a.address.clone(), n)).collect();
         for (from, to) in line.iter().zip(line.iter().skip(1)) {
-            if let Some(actor) = actors.iter_mut().find(|actor| actor.address == *from)
+            if let Some(actor) = by_address.remove(from).and_then(|n| actors.get_mut(n))
                 && !actor.settings.sends_to.contains(to)
             {
                 actor.settings.sends_to.push(to.clone());
@@ -51,7 +53,7 @@ impl Found {
         let (what, remark) = match Address::parse(written.get_ref()) {
             Ok(address) if addresses.first.contains_key(&address) => return Some(address),
             Ok(address) => {
-                let near = near_address(address.as_str(), addresses.first.keys());
+                let near = self.near_address(address.as_str(), addresses.first.keys());
                 let remark = near.map_or_else(|| "no such actor".into(), |near| format!("did you mean \"{near}\"?"));
                 (format!("no actor has the address `{address}`"), remark)
             }

@@ -51,7 +51,7 @@ impl Failures {
             self.latest.pop_front();
         }
         let Some(first) = self.latest.front().filter(|_| self.latest.len() > intensity) else { return false };
-        at - first.at < spec.period || self.handled - first.handled < intensity as u64
+        at.saturating_sub(first.at) < spec.period || self.handled - first.handled < intensity as u64
     }
 
     pub(super) fn in_a_row(&self) -> u32 {

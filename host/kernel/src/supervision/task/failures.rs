@@ -8,8 +8,8 @@ use crate::address::Address;
 use crate::consult::{ChildFailed, Question};
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
-use crate::incarnation::panic_message;
-use crate::supervision::events::{Node, WhyGaveUp};
+use crate::incarnation::{End, panic_message};
+use crate::supervision::events::{Event, Fault, Node, WhyGaveUp};
 
 impl Supervision {
     /// Puts the question to the parent that runs: the tree asks nobody else.
@@ -31,10 +31,18 @@ impl Supervision {
         let role = self.roles[node.index()].clone();
         let address = role.as_ref().map_or_else(Address::root, |role| role.actor.address().clone());
         let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
-        tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
+        if address.is_root() {
+            let child = self.role(child).actor.address();
+            tracing::error!(target: "playhouse", address = %child, "ends the play: {why}{last}");
+        } else {
+            tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
+        }
         self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
         let Some(Role { lane, .. }) = role else {
-            self.gave_up = self.verdicts.of_the_kernel(why);
+            self.gave_up = match why {
+                WhyGaveUp::AllFailed => self.last_failures(),
+                _ => self.verdicts.of_the_kernel(self.role(child).actor.address(), why),
+            };
             return;
         };
         let crash = Crash::new(CrashReason::Children { message: why.to_string() });
@@ -42,6 +50,32 @@ impl Supervision {
         *lane.last_crash.lock() = Some(report.clone());
         self.notice_crash(node, &report.crash.reason);
         self.verdicts.failed(node, report);
+    }
+
+    /// What a run leaves behind: the messages that its actor handled, and what its crash is blamed on.
+    pub(super) fn account(&mut self, node: Node, end: &End) -> Event {
+        let fault = match end {
+            End::Crashed(report, _) => report.fault(),
+            _ => Fault::Actor,
+        };
+        let Some(role) = self.role_mut(node) else { return Event::Account { node, handled: 0, fault } };
+        let (id, all, began) = (role.actor.id, role.actor.handled(), role.handled_before);
+        // Other instances may have told some of it.
+        let told = match end {
+            End::Crashed(..) => self.accounted.insert(id, all),
+            _ => self.accounted.get_mut(&id).map(|told| std::mem::replace(told, all)),
+        };
+        Event::Account { node, handled: all.saturating_sub(told.unwrap_or_default().max(began)), fault }
+    }
+
+    /// Directly under `/` and not up yet, it is tried again: until then there is something to do.
+    pub(super) fn note_failed_start(&mut self, node: Node) {
+        let Some(role) = self.role_mut(node) else { return };
+        let is_top = role.actor.address().parent().is_some_and(|parent| parent.is_root());
+        if is_top && !role.was_up {
+            let pending = self.world.pending();
+            self.coming_up.insert(node, pending);
+        }
     }
 
     /// Why somebody that failed does not come back.

@@ -121,7 +121,7 @@ impl Supervision {
         let mut above = address.parent();
         while let Some(at) = above.filter(|at| !at.is_root()) {
             match self.state_at(&at) {
-                Some(state @ (State::Ended | State::Stopped | State::Waiting | State::Passivated)) => {
+                Some(state @ (State::Ended | State::Failed | State::Stopped | State::Waiting | State::Passivated)) => {
                     highest = Some((at.clone(), state));
                 }
                 _ => {}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::address::Address;
 use crate::crash::CrashReport;
 use crate::decision::Decision;
 use crate::supervision::events::{Directive, Event, Node, WhyGaveUp};
@@ -60,14 +61,14 @@ impl Verdicts {
         self.open.get(&node).cloned()
     }
 
-    /// The failures of the kernel's children that made it give up, the last one first.
-    pub(super) fn of_the_kernel(&self, why: WhyGaveUp) -> Vec<Arc<CrashReport>> {
+    /// The failures of the required actor that the play ends with, the last one first.
+    pub(super) fn of_the_kernel(&self, required: &Address, why: WhyGaveUp) -> Vec<Arc<CrashReport>> {
         let counts = |at: Instant| match why {
             WhyGaveUp::TooOften(window) => at.elapsed() < window.period,
-            WhyGaveUp::FailedStart | WhyGaveUp::Escalated => false,
+            WhyGaveUp::NotUp(_) | WhyGaveUp::NothingHandled(_) => true,
+            _ => false,
         };
-        let last = self.top.len().saturating_sub(1);
-        let shown = self.top.iter().enumerate().filter(|(n, (at, _))| *n == last || counts(*at));
-        shown.rev().map(|(_, (_, report))| report.clone()).collect()
+        let of_it = self.top.iter().rev().filter(|(_, report)| report.address == *required);
+        of_it.enumerate().filter(|(n, (at, _))| *n == 0 || counts(*at)).map(|(_, (_, report))| report.clone()).collect()
     }
 }

@@ -1,0 +1,200 @@
+//! The edges of the flow, from what the manifest grants: addresses, and subtrees in which everybody is meant.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+use playhouse_kernel::Address;
+
+use super::Place;
+use crate::manifest::play::{Play, Settings};
+
+/// Most places that all subtrees together are followed to: of a large play in which everybody may send to everybody, the edges are
+/// the square of the actors.
+const MOST_IN_SUBTREES: usize = 1 << 20;
+
+/// What one place is granted: addresses, and those below which everybody is meant.
+#[derive(Default, Clone)]
+struct Sends<'a> {
+    to: Vec<&'a Address>,
+    below: Vec<&'a Address>,
+}
+
+impl<'a> Sends<'a> {
+    fn of(settings: &'a Settings) -> Self {
+        Self { to: settings.sends_to.iter().collect(), below: settings.sends_below.iter().collect() }
+    }
+}
+
+/// Answers whether a place is granted, for many places.
+struct Reach<'a> {
+    to: HashSet<&'a str>,
+    below: HashSet<&'a str>,
+    /// Those of `below`, in the order of the tree.
+    sorted: Vec<&'a Address>,
+}
+
+impl<'a> Reach<'a> {
+    fn of(sends: &Sends<'a>) -> Self {
+        let mut sorted = sends.below.clone();
+        sorted.sort_by(|a, b| in_tree(a, b));
+        let texts = |all: &[&'a Address]| all.iter().map(|address| address.as_str()).collect();
+        Self { to: texts(&sends.to), below: texts(&sends.below), sorted }
+    }
+
+    fn has(&self, place: &Place) -> bool {
+        let at = &place.address;
+        let inside = || above(at.as_str()).any(|top| self.below.contains(top));
+        if !place.spawned {
+            return self.to.contains(at.as_str()) || inside();
+        }
+        // All in a subtree that begins here or above; or a subtree that begins below.
+        let next = self.sorted.partition_point(|top| in_tree(top, at) != Ordering::Greater);
+        self.below.contains(at.as_str()) || inside() || self.sorted.get(next).is_some_and(|top| top.is_below(at))
+    }
+}
+
+/// A play's grants, and its places by their addresses.
+pub(super) struct Grants<'a> {
+    play: &'a Play,
+    places: &'a [Place],
+    actors: HashMap<&'a str, usize>,
+    spawned: HashMap<&'a str, usize>,
+    /// The places in the order of the tree: those of a subtree are neighbours.
+    in_order: Vec<usize>,
+    plugins: HashMap<&'a str, &'a Settings>,
+    /// What is granted to whatever may be spawned, by the plugins of the first generation.
+    of_spawned: HashMap<&'a [String], Sends<'a>>,
+    /// Of [`MOST_IN_SUBTREES`].
+    room: usize,
+    left_out: usize,
+    /// By place: the last sender that it was found for, so that none is found twice.
+    found_for: Vec<usize>,
+}
+
+impl<'a> Grants<'a> {
+    pub(super) fn of(play: &'a Play, places: &'a [Place]) -> Self {
+        let numbered = |spawned| {
+            let some = places.iter().enumerate().filter(move |(_, place)| place.spawned == spawned);
+            some.map(|(n, place)| (place.address.as_str(), n)).collect()
+        };
+        let mut in_order: Vec<usize> = (0..places.len()).collect();
+        in_order.sort_by(|a, b| in_tree(&places[*a].address, &places[*b].address));
+        let plugins = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings));
+        Self {
+            play,
+            places,
+            actors: numbered(false),
+            spawned: numbered(true),
+            in_order,
+            plugins: plugins.collect(),
+            of_spawned: HashMap::new(),
+            room: MOST_IN_SUBTREES,
+            left_out: 0,
+            found_for: vec![usize::MAX; places.len()],
+        }
+    }
+
+    /// How many places' subtrees were left out.
+    pub(super) fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// To whom each place may send.
+    pub(super) fn targets(&mut self) -> Vec<Vec<usize>> {
+        let play = self.play;
+        let mut targets = Vec::with_capacity(self.places.len());
+        for actor in &play.actors {
+            let sends = Sends::of(&actor.settings);
+            targets.push(self.reached(targets.len(), &sends));
+        }
+        for parent in play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty()) {
+            let sends = self.of_spawned(&parent.settings.spawns);
+            let above = Reach::of(&Sends::of(&parent.settings));
+            let mut to = self.reached(targets.len(), &sends);
+            to.retain(|n| {
+                let place = &self.places[*n];
+                place.address == parent.address || place.address.is_below(&parent.address) || above.has(place)
+            });
+            to.sort_unstable();
+            targets.push(to);
+        }
+        targets
+    }
+
+    /// The places that are granted, as they are written, then those of the subtrees.
+    fn reached(&mut self, from: usize, sends: &Sends<'a>) -> Vec<usize> {
+        let mut reached = Vec::new();
+        let found = |found_for: &mut [usize], reached: &mut Vec<usize>, n: usize| {
+            if std::mem::replace(&mut found_for[n], from) != from {
+                reached.push(n);
+            }
+        };
+        for to in &sends.to {
+            if let Some(n) = self.actors.get(to.as_str()) {
+                found(&mut self.found_for, &mut reached, *n);
+            }
+        }
+        let written = reached.len();
+        let ranges: Vec<_> = sends.below.iter().map(|top| self.subtree(top)).collect();
+        let wanted = ranges.iter().map(|range| range.len() + 1).sum();
+        let Some(room) = self.room.checked_sub(wanted) else {
+            self.left_out += 1;
+            return reached;
+        };
+        self.room = room;
+        for (top, range) in sends.below.iter().zip(ranges) {
+            for &n in &self.in_order[range] {
+                if self.places[n].spawned || self.places[n].address != **top {
+                    found(&mut self.found_for, &mut reached, n);
+                }
+            }
+            // What an actor above spawns may be in there.
+            for n in above(top.as_str()).filter_map(|above| self.spawned.get(above)) {
+                found(&mut self.found_for, &mut reached, *n);
+            }
+        }
+        reached[written..].sort_unstable();
+        reached
+    }
+
+    /// Where in `in_order` the top of a subtree and all below it are.
+    fn subtree(&self, top: &Address) -> std::ops::Range<usize> {
+        let address = |n: &usize| &self.places[*n].address;
+        let start = self.in_order.partition_point(|n| in_tree(address(n), top) == Ordering::Less);
+        let inside = self.in_order[start..].partition_point(|n| address(n) == top || address(n).is_below(top));
+        start..start + inside
+    }
+
+    /// What is granted to those that are spawned from these plugins, and to those that these spawn in turn.
+    fn of_spawned(&mut self, spawns: &'a [String]) -> Sends<'a> {
+        if let Some(known) = self.of_spawned.get(spawns) {
+            return known.clone();
+        }
+        let mut all = Sends::default();
+        let mut seen: HashSet<&str> = spawns.iter().map(String::as_str).collect();
+        let mut waiting: Vec<&str> = spawns.iter().map(String::as_str).collect();
+        while let Some(settings) = waiting.pop().map(|name| self.plugins.get(name)) {
+            let Some(settings) = settings else { continue };
+            let sends = Sends::of(settings);
+            all.to.extend(sends.to);
+            all.below.extend(sends.below);
+            waiting.extend(settings.spawns.iter().map(String::as_str).filter(|more| seen.insert(more)));
+        }
+        self.of_spawned.insert(spawns, all.clone());
+        all
+    }
+}
+
+/// The order in which an actor is directly before all below it.
+fn in_tree(a: &Address, b: &Address) -> Ordering {
+    fn names(address: &Address) -> impl Iterator<Item = &str> {
+        address.as_str().split('/').filter(|name| !name.is_empty())
+    }
+    names(a).cmp(names(b))
+}
+
+/// The addresses above this one.
+fn above(address: &str) -> impl Iterator<Item = &str> {
+    let ends = address.match_indices('/').map(|(slash, _)| slash.max(1));
+    ends.filter(move |_| address != "/").map(move |end| &address[..end])
+}

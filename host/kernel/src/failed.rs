@@ -1,0 +1,86 @@
+//! Actors that failed too often: what others are told of one, and what the play does not wait for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use crate::actor::{Actor, World};
+use crate::address::Address;
+use crate::crash::CrashReport;
+use crate::kernel::later;
+use crate::supervision::events::WhyGaveUp;
+
+/// Why an actor is in the state `failed`.
+#[derive(Debug, Clone)]
+pub struct FailedActor {
+    /// The actor directly under `/` that failed: this one, or the one that it is below.
+    pub actor: Address,
+    /// Since when.
+    pub since: SystemTime,
+    /// Why.
+    pub why: WhyGaveUp,
+    /// When its trial start is due; none: only an operator starts it.
+    pub trial_at: Option<SystemTime>,
+    /// Its last failure.
+    pub last: Option<Arc<CrashReport>>,
+}
+
+impl FailedActor {
+    /// For an asker: who failed, why, and what happens next.
+    pub(crate) fn told(&self) -> String {
+        let Self { actor, why, .. } = self;
+        let last =
+            self.last.as_ref().map(|report| format!(", the last: it {}", report.crash.reason)).unwrap_or_default();
+        let trial = self.trial_at.map_or_else(
+            || "only an operator starts it".to_owned(),
+            |at| {
+                let left = at.duration_since(SystemTime::now()).unwrap_or_default();
+                format!("a trial start is due in {}s", left.as_secs_f64().ceil())
+            },
+        );
+        format!("`{actor}` failed ({why}{last}); {trial}")
+    }
+}
+
+impl World {
+    /// This actor is failed. Whoever waits for an answer of it is told; nobody waits for its messages unless it is tried again.
+    pub(crate) fn mark_failed(&self, actor: &Actor, failed: &Arc<FailedActor>) {
+        *actor.failed.lock() = Some(failed.clone());
+        // Later than any question waits: each is refused at once, at no cost to those that are not.
+        let never = later(Duration::MAX) + Duration::from_hours(24 * 365);
+        for lane in &actor.lanes {
+            *lane.back_at.lock() = Some(never);
+            lane.backlog.lock().wait_for_trial();
+        }
+        self.asks.answer_those_before(actor.id, never, &actor.not_back_in_time());
+        if failed.trial_at.is_none() {
+            self.failed_for_good.lock().insert(actor.id);
+        }
+        self.first_start_over(actor);
+        self.idle_hint.notify_waiters();
+    }
+
+    /// It is tried again, stopped, or started.
+    pub(crate) fn unmark_failed(&self, actor: &Actor) {
+        if actor.failed.lock().take().is_none() {
+            return;
+        }
+        for lane in &actor.lanes {
+            *lane.back_at.lock() = None;
+        }
+        self.failed_for_good.lock().remove(&actor.id);
+    }
+
+    /// Whether no actor has a message waiting or in hand, and none will come by itself; what waits for an actor that is not
+    /// tried again is not waited for. Sound without stopping anybody: what ended is counted before what began, both only grow,
+    /// and nothing ends before what it caused began. No actor starts to be tried meanwhile, since that takes the lock.
+    pub(crate) fn is_idle(&self) -> bool {
+        let aside = self.failed_for_good.lock();
+        let counts = |actor: &Actor| aside.is_empty() || !aside.contains(&actor.id);
+        let ended = self.pending.1.load(Ordering::Acquire);
+        let finished = self.registry.total(|actor| if counts(actor) { actor.finished() } else { 0 });
+        let accepted = self.registry.total(|actor| if counts(actor) { actor.mailbox.accepted() } else { 0 });
+        let begun = self.pending.0.load(Ordering::Acquire);
+        finished == accepted && begun == ended
+    }
+}

@@ -1,0 +1,107 @@
+//! The circuit breaker under the kernel: an actor that exceeds its window, or does not come up at the boot, is failed with
+//! its subtree, and the rest of the play goes on. Its messages wait; after a cooldown, or when an operator says so, one trial
+//! start is made. A success in it closes the circuit, a failure before that opens it again. The play ends with an actor that
+//! it requires, and when every actor is failed.
+
+use crate::supervision::events::{Action, Failed, Fault, Node, ROOT, WhyGaveUp};
+use crate::supervision::failures::Failure;
+use crate::supervision::node::{After, Over, Phase};
+use crate::supervision::tree::Tree;
+
+impl Tree {
+    /// Why a child of the kernel is not restarted any more after this failure; none: it is.
+    pub(super) fn opens_circuit(&mut self, child: Node, after: After, failure: Failure) -> Option<WhyGaveUp> {
+        let Failure { window, .. } = failure;
+        let now = self.now;
+        let entry = &mut self.nodes[child];
+        if std::mem::take(&mut entry.trial) && failure.handled == 0 && !failure.stable {
+            return Some(WhyGaveUp::TrialFailed);
+        }
+        if window.restarts > window.intensity {
+            return Some(WhyGaveUp::TooOften(window));
+        }
+        // The pauses grow beyond the period: that must not keep alive an actor that fails at everything.
+        if failure.fault != Fault::Actor && failure.in_a_row > window.intensity {
+            return Some(WhyGaveUp::NothingHandled(failure.in_a_row));
+        }
+        let waited = now.saturating_sub(entry.first_start);
+        (!entry.was_up && after == After::FailedStart && waited >= window.period).then_some(WhyGaveUp::NotUp(waited))
+    }
+
+    /// A child of the kernel, and all below it, are down and stay so for now.
+    pub(super) fn fail(&mut self, child: Node, why: WhyGaveUp) {
+        if self.other_instances_failed(child) {
+            if self.nodes[child].spec.required {
+                return self.give_up(ROOT, child, why);
+            }
+            let first = self.first_of(child);
+            self.nodes[ROOT].window.remove(&first);
+        }
+        let entry = &mut self.nodes[child];
+        entry.phase = Phase::Failed;
+        let cooldown = entry.spec.cooldown;
+        if let Some(cooldown) = cooldown {
+            self.set_timer(child, cooldown);
+        }
+        let entry = &mut self.nodes[child];
+        entry.failed = Some(Box::new(Failed { since: self.now, why, trial_at: entry.timer }));
+        self.actions.push(Action::Failed { node: child, why, trial_in: cooldown });
+        self.turn_over(ROOT, child);
+        self.end_if_all_failed();
+    }
+
+    /// Whether all other instances of the same actor failed; true for an actor that has one.
+    fn other_instances_failed(&self, node: Node) -> bool {
+        let first = self.first_of(node);
+        let siblings = self.nodes[self.parent(node)].children.range(self.nodes[first].place..);
+        let mut others = siblings.map(|(_, &other)| other).take_while(|&other| self.first_of(other) == first);
+        others.all(|other| other == node || self.nodes[other].phase == Phase::Failed)
+    }
+
+    /// Nothing is left that runs or will by itself, because of failures: the play ends.
+    pub(super) fn end_if_all_failed(&mut self) {
+        if self.nodes[ROOT].phase != Phase::Up && self.nodes[ROOT].phase != Phase::StartingChildren {
+            return;
+        }
+        let mut failed = None;
+        let all = self.nodes[ROOT].children.values().all(|&child| {
+            let entry = &self.nodes[child];
+            if entry.phase == Phase::Failed {
+                failed = Some(child);
+            }
+            entry.phase == Phase::Failed || entry.over != Over::No
+        });
+        if let Some(failed) = failed.filter(|_| all) {
+            self.give_up(ROOT, failed, WhyGaveUp::AllFailed);
+        }
+    }
+
+    /// The cooldown is over, or an operator does not wait for that: one trial start.
+    pub(super) fn try_again(&mut self, node: Node) {
+        self.clear_timer(node);
+        self.reset(node);
+        let entry = &mut self.nodes[node];
+        entry.phase = Phase::BackingOff;
+        (entry.trial, entry.handled, entry.in_a_row) = (true, 0, 0);
+        self.start_alone(node);
+    }
+
+    /// It is failed no more.
+    pub(super) fn reset(&mut self, node: Node) {
+        if self.nodes[node].failed.take().is_some() {
+            self.actions.push(Action::Reset(node));
+        }
+    }
+
+    /// Whether an actor above it failed.
+    pub(super) fn is_below_failed(&self, node: Node) -> bool {
+        let mut above = self.nodes[node].parent;
+        while let Some(at) = above {
+            if self.nodes[at].phase == Phase::Failed {
+                return true;
+            }
+            above = self.nodes[at].parent;
+        }
+        false
+    }
+}

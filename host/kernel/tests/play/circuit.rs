@@ -1,0 +1,228 @@
+//! Actors that fail too often under the kernel: the rest of the play goes on, and their messages wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use playhouse_kernel::{
+    ActorSpec, AskError, Crash, CrashReason, Kernel, Outcome, Overflow, Plan, Stage, State, SupervisionSpec, WhyGaveUp,
+};
+
+use crate::stage::*;
+
+/// One failure is allowed.
+const STRICT: SupervisionSpec = SupervisionSpec { intensity: 1, ..supervision() };
+
+const fn supervision() -> SupervisionSpec {
+    SupervisionSpec {
+        strategy: playhouse_kernel::Strategy::OneForOne,
+        intensity: 10,
+        period: Duration::from_secs(10),
+        shutdown: Duration::from_secs(5),
+    }
+}
+
+/// Crashes on `bad`, notes everything else; a message has one attempt, and a batch one message.
+fn fragile(journal: &Journal, at: &str) -> ActorSpec {
+    let log = journal.clone();
+    let mut spec = quick(move |hand| {
+        if text(hand) == "bad" {
+            return Err(trap());
+        }
+        log.note(format!("{}:{}", hand.address().name(), text(hand)));
+        Ok(Outcome::Done(Some(b"fine".to_vec())))
+    })
+    .at(at);
+    (spec.restart.attempts, spec.batch) = (1, 1);
+    spec
+}
+
+async fn strict(actors: Vec<ActorSpec>) -> Kernel {
+    start_plan(&Plan { supervision: STRICT, ..plan(actors) }).await
+}
+
+async fn become_failed(kernel: &Kernel, at: &str) {
+    for _ in 0..2 {
+        tell(kernel, at, "bad").await;
+    }
+    while state_of(kernel, at).await != State::Failed {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_actor_keeps_its_messages_for_a_trial_and_its_neighbour_goes_on() {
+    let journal = Journal::default();
+    let kernel = strict(vec![fragile(&journal, "/a"), fragile(&journal, "/b")]).await;
+    become_failed(&kernel, "/a").await;
+    tell(&kernel, "/a", "waits").await;
+    assert_eq!(ask(&kernel, "/b", "x").await, Ok("fine".into()));
+    let failed = kernel.actors().await.remove(0).failed.expect("it failed");
+    assert!(matches!(failed.why, WhyGaveUp::TooOften(window) if window.restarts == 2), "{failed:?}");
+    assert!(failed.trial_at.is_some() && failed.last.is_some());
+    assert_eq!(journal.count("a:waits"), 0);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    kernel.idle().await;
+    assert_eq!((journal.count("a:waits"), state_of(&kernel, "/a").await), (1, State::Idle));
+    assert!(kernel.actors().await.remove(0).failed.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn asks_to_a_failed_actor_and_below_are_answered_at_once() {
+    let journal = Journal::default();
+    let actors = vec![fragile(&journal, "/a"), fragile(&journal, "/a/x"), fragile(&journal, "/b")];
+    let kernel = strict(actors).await;
+    kernel.halt(&addr("/a/x")).await;
+    let waits = tokio::spawn({
+        let kernel = kernel.clone();
+        async move { kernel.ask(&addr("/a/x"), b"?", Duration::from_hours(1)).await }
+    });
+    while kernel.actors().await[1].waiting == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    become_failed(&kernel, "/a").await;
+    let told = waits.await.expect("no panic");
+    assert!(matches!(&told, Err(AskError::ActorFailed(why)) if why.contains("`/a` failed (2 failures")), "{told:?}");
+    for at in ["/a", "/a/x"] {
+        let began = tokio::time::Instant::now();
+        let told = kernel.ask(&addr(at), b"?", Duration::MAX).await;
+        assert!(matches!(told, Err(AskError::ActorFailed(_))), "{told:?}");
+        assert!(began.elapsed().is_zero());
+    }
+    kernel.resume(&addr("/a")).await;
+    assert_eq!(ask(&kernel, "/a", "x").await, Ok("fine".into()), "in its trial it is asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn play_without_trials_is_idle_though_messages_wait_at_a_failed_actor() {
+    let journal = Journal::default();
+    let mut actors = vec![fragile(&journal, "/a"), fragile(&journal, "/a/x"), fragile(&journal, "/b")];
+    actors[0].restart.cooldown = None;
+    let kernel = strict(actors).await;
+    become_failed(&kernel, "/a").await;
+    for at in ["/a", "/a/x", "/b"] {
+        tell(&kernel, at, "waits").await;
+    }
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["b:waits"]);
+    kernel.failed_for_good(&addr("/a")).await;
+    kernel.shut_down();
+    kernel.over().await;
+    assert_eq!(letters(&kernel)[2..], ["stopped waits x0", "stopped waits x0"], "what waited is said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_actor_has_its_mailboxs_bound_and_rule() {
+    let journal = Journal::default();
+    let mut actor = fragile(&journal, "/a");
+    (actor.mailbox.capacity, actor.mailbox.overflow) = (1, Overflow::DropOldest);
+    actor.restart.cooldown = None;
+    let kernel = strict(vec![actor, fragile(&journal, "/b")]).await;
+    for _ in 0..2 {
+        tell(&kernel, "/a", "bad").await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(state_of(&kernel, "/a").await, State::Failed);
+    for body in ["1", "2"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    assert_eq!((journal.count("a:1"), journal.count("a:2")), (0, 1));
+    assert_eq!(letters(&kernel)[2], "overflow 1 x0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn poison_among_many_messages_never_fails_an_actor() {
+    let journal = Journal::default();
+    let mut actor = fragile(&journal, "/a");
+    (actor.restart, actor.batch) = (Default::default(), 256);
+    let kernel = start(vec![actor]).await;
+    for n in 0..1000 {
+        tell(&kernel, "/a", if n % 20 == 5 { "bad" } else { "good" }).await;
+    }
+    kernel.idle().await;
+    let handled = kernel.actors().await.remove(0).handled;
+    assert_eq!((handled, letters(&kernel)), (1000, vec!["crashed bad x3".to_owned(); 50]));
+    assert!(matches!(kernel.stage(), Stage::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rare_crashes_never_lengthen_the_pause() {
+    let journal = Journal::default();
+    let kernel = start(vec![fragile(&journal, "/a")]).await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..100 {
+        for _ in 0..200 {
+            tell(&kernel, "/a", "good").await;
+        }
+        kernel.idle().await;
+        let began = tokio::time::Instant::now();
+        tell(&kernel, "/a", "bad").await;
+        tell(&kernel, "/a", "good").await;
+        kernel.idle().await;
+        longest = longest.max(began.elapsed());
+    }
+    assert!(longest <= Duration::from_millis(12), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn boot_goes_on_without_an_actor_that_does_not_come_up() {
+    let journal = Journal::default();
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = well.clone();
+    let refuses = recorder(&journal).on_init(move |_| {
+        let no = || Crash::new(CrashReason::Start { message: "no".into() });
+        if is_well.load(Ordering::Relaxed) { Ok(()) } else { Err(no()) }
+    });
+    let kernel = start(vec![refuses.at("/a"), fragile(&journal, "/b")]).await;
+    assert_eq!(ask(&kernel, "/b", "x").await, Ok("fine".into()));
+    kernel.idle().await;
+    assert_eq!(state_of(&kernel, "/a").await, State::Failed, "a play that tries an actor again is not idle");
+    tell(&kernel, "/a", "waits").await;
+    well.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    kernel.idle().await;
+    assert_eq!(journal.count("a:waits"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn play_ends_when_every_actor_failed_and_names_a_failure_of_each() {
+    let journal = Journal::default();
+    let kernel = strict(vec![fragile(&journal, "/a"), fragile(&journal, "/b")]).await;
+    become_failed(&kernel, "/a").await;
+    for _ in 0..2 {
+        tell(&kernel, "/b", "bad").await;
+    }
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it goes on") };
+    let mut named: Vec<_> = failures.iter().map(|report| report.address.to_string()).collect();
+    named.sort();
+    assert_eq!(named, ["/a", "/b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_that_fails_hands_its_messages_to_another() {
+    let journal = Journal::default();
+    let (log, crashed) = (journal.clone(), AtomicBool::new(false));
+    let once = quick(move |hand| {
+        if text(hand) == "2" && !crashed.swap(true, Ordering::Relaxed) {
+            return Err(trap());
+        }
+        log.note(format!("a:{}", text(hand)));
+        Ok(Outcome::Done(None))
+    });
+    let mut actor = once.at("/a");
+    (actor.instances, actor.restart.cooldown) = (2, None);
+    let kernel =
+        start_plan(&Plan { supervision: SupervisionSpec { intensity: 0, ..STRICT }, ..plan(vec![actor]) }).await;
+    kernel.halt(&addr("/a")).await;
+    for n in 0..12 {
+        tell(&kernel, "/a", &n.to_string()).await;
+    }
+    kernel.resume(&addr("/a")).await;
+    kernel.idle().await;
+    assert!((0..12).all(|n| journal.count(&format!("a:{n}")) > 0), "{:?}", journal.lines());
+    assert!(letters(&kernel).is_empty());
+    let states: Vec<_> = kernel.actors().await.remove(0).instances.iter().map(|instance| instance.state).collect();
+    assert!(states.contains(&State::Failed), "{states:?}");
+}
