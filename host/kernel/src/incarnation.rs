@@ -152,7 +152,7 @@ impl Incarnation {
                 },
                 Took::Nothing if behavior.hand().is_attached() => continue,
                 Took::Nothing => return self.passivate(behavior).await,
-                Took::Signal(Signal::Kill) => return self.killed(),
+                Took::Signal(Signal::Kill) => return End::Stopped,
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
             let count = behavior.hand().len();
@@ -176,7 +176,7 @@ impl Incarnation {
                     let rest = behavior.hand().abandon();
                     self.put_back(rest, 0);
                     if killed {
-                        return self.killed();
+                        return End::Stopped;
                     }
                 }
                 Err(broken) => {
@@ -189,7 +189,7 @@ impl Incarnation {
                         Broken::Crash(crash) => self.crashed(crash, rest),
                         Broken::Killed => {
                             self.put_back_killed(rest);
-                            self.killed()
+                            End::Stopped
                         }
                     };
                 }
@@ -252,7 +252,7 @@ impl Incarnation {
         });
         match asked.await {
             Ok(()) => Ok(()),
-            Err(Broken::Killed) => Err(self.killed()),
+            Err(Broken::Killed) => Err(End::Stopped),
             Err(Broken::Crash(crash)) => {
                 behavior.hand().end_timers();
                 Err(self.crashed(crash, Vec::new()))
@@ -363,12 +363,6 @@ impl Incarnation {
         let mut backlog = self.lane.backlog.lock();
         backlog.cut_off = messages.len();
         backlog.put_back(messages.into_iter(), 0);
-    }
-
-    /// It was up and was killed: its `shutdown` hook never ran, which is as if it had failed.
-    fn killed(&self) -> End {
-        self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
-        End::Stopped
     }
 
     fn failed_start(&self, broken: Broken) -> End {

@@ -31,7 +31,7 @@ impl Incarnation {
                     if !heard.load(Ordering::Relaxed) {
                         self.lane.backlog.lock().reports_not_told(&self.world, Arc::unwrap_or_clone(done));
                     }
-                    return Err(self.killed());
+                    return Err(End::Stopped);
                 }
                 Err(Broken::Crash(crash)) => {
                     self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));

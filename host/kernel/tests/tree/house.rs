@@ -109,8 +109,7 @@ impl House {
         let node = self.tree.add_instance(first, spec).expect("its parent is there");
         let parent = self.watcher.nodes[&first].parent;
         self.watcher.added(node, parent, spec);
-        // Its failures count with those of another.
-        self.watcher.accounts = true;
+        self.watcher.nodes.get_mut(&node).expect("it was just added").first = Some(first);
         self.names.insert(name.to_owned(), node);
     }
 

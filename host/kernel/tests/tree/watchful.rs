@@ -11,6 +11,8 @@ use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
 #[allow(clippy::struct_excessive_bools)] // facts that combine freely
 pub struct Known {
     pub parent: Node,
+    /// The first instance of the same actor, for every other one.
+    pub first: Option<Node>,
     pub spec: NodeSpec,
     /// Grows with the order of adding, or of adoption.
     pub place: u64,
@@ -96,6 +98,7 @@ impl Watcher {
         self.next_place += 1;
         let known = Known {
             parent,
+            first: None,
             spec,
             place: self.next_place,
             incarnation: 0,
@@ -424,12 +427,19 @@ impl Watcher {
     }
 
     fn recent(&self, child: Node, now: Duration) -> u32 {
-        let child = &self.nodes[&child];
-        let (spec, restarts) = match self.nodes.get(&child.parent) {
-            Some(known) => (known.spec.supervision, &known.restarts),
-            None => (self.kernel, &child.own_restarts),
+        let known = &self.nodes[&child];
+        let count = |restarts: &[Duration], spec: SupervisionSpec| {
+            restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
         };
-        restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
+        match self.nodes.get(&known.parent) {
+            Some(above) => count(&above.restarts, above.spec.supervision),
+            None => {
+                // All instances of an actor count together.
+                let first = known.first.unwrap_or(child);
+                let same = self.nodes.iter().filter(|(node, other)| other.first.unwrap_or(**node) == first);
+                same.map(|(_, other)| count(&other.own_restarts, self.kernel)).sum()
+            }
+        }
     }
 
     fn gives_up(&mut self, now: Duration, node: Node, child: Node, why: WhyGaveUp) {
