@@ -114,6 +114,10 @@ pub enum SpawnError {
         /// The limit.
         most: u32,
     },
+    /// An actor with `limits.subtree.actors`, this one or one above it, and all below that have as many actors as it allows; the
+    /// text names the key and the actor.
+    #[error("{0}")]
+    SubtreeFull(String),
     /// The address would have more than 16 segments, or more levels below an actor than its `limits.depth` allows.
     #[error("the child would be deeper than limits.depth allows, or than an address may be")]
     TooDeep,

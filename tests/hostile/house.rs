@@ -4,23 +4,24 @@
 //! that answers. Guests act one at a time, since the memory of the process is looked at.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
     ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, DeadLetterSpec,
-    Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SupervisionSpec, Template,
+    Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SubtreeSpec, SupervisionSpec, Template,
 };
-use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig};
 use playhouse_tests::{built, cargo, root};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
+use crate::meters::{Counted, eventually, lateness, rss_kb};
 use crate::template;
 
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 /// How long the neighbour may take for an answer, besides the time in which this process got no CPU.
 const A_SECOND: Duration = Duration::from_secs(1);
 /// Acts before memory is looked at, and between two looks.
@@ -33,6 +34,7 @@ const LOOKS: usize = 4;
 /// How far memory may lie above where it was before the acts, at any time.
 const MOST_ABOVE_IDLE_KB: u64 = 64 << 10;
 const MEMORY_BYTES: u64 = 16 << 20;
+const SUBTREE: SubtreeSpec = SubtreeSpec { actors: Some(12), instances: Some(6) };
 /// Names in the large folder.
 const LARGE: u32 = 10_000;
 
@@ -99,6 +101,7 @@ pub struct Guest {
     cpu: Duration,
     timeout: Duration,
     start: Duration,
+    subtree_bytes: Option<u64>,
 }
 
 /// The act of this name.
@@ -130,8 +133,14 @@ enum Provoked {
 impl Guest {
     /// Its limits are such that it crosses the one that it is about, however busy this machine is.
     fn new(plugin: Plugin, config: Config) -> Self {
-        let grants = Grants::default();
-        Self { plugin, grants, top: None, config, cpu: Duration::from_mins(1), timeout: PATIENCE, start: PATIENCE }
+        let (grants, cpu) = (Grants::default(), Duration::from_mins(1));
+        Self { plugin, grants, top: None, config, cpu, timeout: PATIENCE, start: PATIENCE, subtree_bytes: None }
+    }
+
+    /// It and all below it have this much memory together, and so many instances and actors.
+    pub fn subtree_mib(mut self, mib: u64) -> Self {
+        self.subtree_bytes = Some(mib << 20);
+        self
     }
 
     pub fn with_folders(mut self, granted: bool) -> Self {
@@ -359,45 +368,6 @@ async fn answers(kernel: Kernel, over: Arc<AtomicBool>) -> u64 {
     }
 }
 
-/// By how much a thread that only sleeps was late, in all: what this machine takes from everybody.
-fn lateness() -> Duration {
-    const STEP: Duration = Duration::from_millis(5);
-    static LATE_US: LazyLock<Arc<(AtomicU64, AtomicU64)>> = LazyLock::new(|| {
-        let late = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
-        let counted = late.clone();
-        std::thread::spawn(move || {
-            loop {
-                let began = Instant::now();
-                std::thread::sleep(STEP);
-                let over = began.elapsed().saturating_sub(STEP);
-                counted.0.fetch_add(over.as_micros() as u64, Relaxed);
-                counted.1.fetch_add(1, Relaxed);
-            }
-        });
-        late
-    });
-    // What is going on now counts once the thread has woken up.
-    let looks = LATE_US.1.load(Relaxed);
-    while LATE_US.1.load(Relaxed) == looks {
-        std::thread::sleep(STEP);
-    }
-    Duration::from_micros(LATE_US.0.load(Relaxed))
-}
-
-async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
-    let until = Instant::now() + PATIENCE;
-    while !holds().await {
-        assert!(Instant::now() < until, "in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn rss_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 /// The hostile guest, as it is spawned.
 struct Acts {
     guest: Arc<Guest>,
@@ -408,13 +378,23 @@ struct Acts {
 impl Template for Acts {
     fn spec(&self, at: Address, config: Config, within: Bounds) -> ActorSpec {
         let guest = &self.guest;
-        let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: guest.cpu, resources: 100, ..Limits::default() };
+        // With a limit for all below it as well, its own is far away.
+        let memory_bytes = guest.subtree_bytes.map_or(MEMORY_BYTES, |_| 1 << 30);
+        let limits = Limits { memory_bytes, cpu: guest.cpu, resources: 100, ..Limits::default() };
         let mut whole = guest.config.clone();
         whole.extend(config);
-        let launcher =
-            guest.plugin.launcher_with(guest.grants.clone(), limits.within(&within), whole, self.output.clone());
+        let subtree_bytes = guest.subtree_bytes.filter(|_| at == address("/pen/guest"));
+        let accounts = guest.plugin.accounts(&within, &at, subtree_bytes);
+        let launcher = guest.plugin.launcher_in(
+            accounts,
+            guest.grants.clone(),
+            limits.within(&within),
+            whole,
+            self.output.clone(),
+        );
         let mut spec = ActorSpec::new(at.clone(), launcher);
         spec.restart.attempts = 1;
+        spec.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
         spec.sends_to = vec![address("/neighbour"), address("/silent"), at];
         spec.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
         (spec.timeout, spec.start_timeout) = (guest.timeout, guest.start);
@@ -425,31 +405,6 @@ impl Template for Acts {
 
     fn recursive(&self) -> bool {
         self.recursive
-    }
-}
-
-/// Counts the lines on stderr. Of its stdout nobody reads more than a mebibyte.
-#[derive(Default)]
-struct Counted {
-    lines: AtomicU64,
-    stdout_bytes: AtomicU64,
-}
-
-impl Output for Counted {
-    fn stdout(&self, _: &Address, piece: &[u8], _: bool) {
-        self.stdout_bytes.fetch_add(piece.len() as u64, Relaxed);
-    }
-
-    fn stdout_full(&self) -> bool {
-        self.stdout_bytes.load(Relaxed) > 1 << 20
-    }
-
-    fn stdout_room(&self) -> BoxFuture<'_, ()> {
-        if self.stdout_full() { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(())) }
-    }
-
-    fn stderr(&self, _: &Address, _: &[u8]) {
-        self.lines.fetch_add(1, Relaxed);
     }
 }
 

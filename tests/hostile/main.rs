@@ -2,12 +2,13 @@
 //!
 //! Each acts several times beside a neighbour that goes on answering, and must end as it says here: in a crash with a typed
 //! reason, or refused with a typed error. After that the host lives, nothing of the guest is left, and memory is back where it
-//! was. `house.rs` holds the play and the judgement, `bombs.rs` those that never get so far.
+//! was. `house.rs` holds the play and the judgement, `meters.rs` what is measured for it, `bombs.rs` those that never get so far.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod bombs;
 mod house;
+mod meters;
 #[allow(dead_code)]
 #[path = "../../host/sandbox/tests/sandbox/template.rs"]
 mod template;
@@ -124,6 +125,7 @@ guests! {
     rust exit_the_process => OnMessage("exit");
 
     rust grow_memory => OnMessage("limits.memory");
+    rust grow_and_spawn_in_width_and_depth.subtree_mib(40) => OnMessage("limits.subtree.memory");
     wat grow_memory_page_by_page => OnMessage("limits.memory");
     wat declare_huge_memory => AtStart("limits.memory");
     wat grow_tables => OnMessage("limit");
@@ -137,7 +139,9 @@ guests! {
     wat take_random_bytes_without_end => OnMessage("random bytes");
     rust flood_a_neighbour => Lives;
     rust fill_stderr => Refused;
-    rust fill_stdout_that_nobody_reads.timeout_ms(200) => OnMessage("limits.timeout");
+    rust fill_stdout_that_nobody_reads.timeout_ms(200) => Lives;
+    wat write_without_a_permit => OnMessage("limit: asked for more than the 0 bytes that `check-write` permitted");
+    wat write_zeroes_without_a_permit => OnMessage("limit: asked for more than `check-write` permitted");
 
     rust sleep_for_ever.timeout_ms(200) => OnMessage("limits.timeout");
     rust ask_who_never_answers.timeout_ms(200) => OnMessage("limits.timeout");

@@ -25,6 +25,7 @@ impl From<types::SpawnError> for SpawnError {
             types::SpawnError::NotGranted(plugin) => Self::NotGranted(plugin),
             types::SpawnError::Duplicate(address) => Self::Duplicate(address),
             types::SpawnError::TooManyChildren(most) => Self::TooManyChildren { most },
+            types::SpawnError::SubtreeFull(text) => Self::SubtreeFull(text),
             types::SpawnError::TooDeep => Self::TooDeep,
             types::SpawnError::Circular(chain) => Self::Circular(chain),
             types::SpawnError::Stopping => Self::Stopping,

@@ -12,12 +12,15 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
+use crate::log_budget::{LogBudgets, Voice};
 use crate::printable::{Printable, counted, timestamp};
 
 /// When so many bytes wait, log lines are dropped, and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;
 /// When so many bytes wait, so is what is said to a person.
 const WAITING_BYTES: usize = 4 << 20;
+/// The target of the lines that guests write.
+pub(crate) const GUEST_TARGET: &str = "playhouse::guest";
 /// Longest text of one log line.
 const LOG_TEXT_BYTES: usize = 8 << 10;
 
@@ -27,6 +30,8 @@ pub(crate) struct Console {
     /// None when stderr is no terminal.
     bars: Option<MultiProgress>,
     lines: Arc<Lines>,
+    /// How much of the log is about which actor.
+    budgets: Arc<LogBudgets>,
 }
 
 /// Text on its way to stderr.
@@ -137,7 +142,19 @@ impl Console {
                 None => write(text),
             });
         });
-        Self { bars, lines }
+        let (budgets, log) = (Arc::new(LogBudgets::default()), Arc::downgrade(&lines));
+        budgets.on_excess(move |address, excess| {
+            let line = format!("{} WARN {} {excess}", timestamp(SystemTime::now()), Printable(address));
+            if let Some(log) = log.upgrade() {
+                log.add(&line, WAITING_LOG_BYTES, true);
+            }
+        });
+        Self { bars, lines, budgets }
+    }
+
+    /// How much of the log is about which actor.
+    pub(crate) fn log_budgets(&self) -> &Arc<LogBudgets> {
+        &self.budgets
     }
 
     /// Whether a person watches.
@@ -178,7 +195,7 @@ impl Console {
 }
 
 /// Writes log events: `2026-11-22T16:46:00.123Z WARN /address text key=value`. The functions of a backtrace follow, each
-/// on a line of its own.
+/// on a line of its own. Lines about an actor count for its budget.
 pub(crate) struct LogLines(pub Console);
 
 impl<S: Subscriber> Layer<S> for LogLines {
@@ -197,7 +214,10 @@ impl<S: Subscriber> Layer<S> for LogLines {
         for function in shortened(parts.backtrace).lines() {
             let _ = write!(line, "\n    at {}", Printable(function));
         }
-        self.0.lines.add(&line, WAITING_LOG_BYTES, true);
+        let voice = if event.metadata().target() == GUEST_TARGET { Voice::Guest } else { Voice::Host };
+        if parts.address.is_empty() || self.0.budgets.admit(&parts.address, voice, line.len() as u64 + 1) {
+            self.0.lines.add(&line, WAITING_LOG_BYTES, true);
+        }
     }
 }
 

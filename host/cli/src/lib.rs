@@ -10,6 +10,7 @@
 //! | `commands` | the other commands |
 //! | `allocator` | what freed memory is kept, and given back |
 //! | `lines` | a stream of bytes, cut into messages |
+//! | `log_budget` | how much of the log one actor may fill |
 //! | `console`, `printable` | what is said on stderr; foreign text made safe |
 //! | `exit` | exit codes |
 //!
@@ -22,6 +23,7 @@ mod console;
 pub mod control;
 mod exit;
 mod lines;
+mod log_budget;
 pub mod manifest;
 mod plugins;
 mod printable;

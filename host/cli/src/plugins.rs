@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use playhouse_kernel::{ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, Template};
+use playhouse_kernel::{
+    ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
+};
 use playhouse_sandbox::{
-    Compilation, CompilePlace, Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin, PluginInfo,
-    Sandbox, SandboxConfig, SandboxError,
+    Accounts, Compilation, CompilePlace, Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin,
+    PluginInfo, Sandbox, SandboxConfig, SandboxError,
 };
 
 use crate::console::Console;
 use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
 use crate::printable::{self, Printable};
+use crate::run::guest_memory;
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.
 const AN_INSTANT: Duration = Duration::from_millis(200);
@@ -23,11 +26,17 @@ const AN_INSTANT: Duration = Duration::from_millis(200);
 /// The plugins of a play.
 #[derive(Default)]
 pub(crate) struct Plugins {
+    sandbox: Option<Sandbox>,
     actors: BTreeMap<String, Plugin>,
     mailboxes: BTreeMap<String, MailboxPlugin>,
 }
 
 impl Plugins {
+    /// Where they run.
+    pub(crate) fn sandbox(&self) -> Option<&Sandbox> {
+        self.sandbox.as_ref()
+    }
+
     /// Which time is the host's, from now on; for a kernel on the current runtime.
     pub(crate) fn clock(&self) -> Clock {
         self.actors.values().next().map(|plugin| plugin.clock().into()).unwrap_or_default()
@@ -64,7 +73,8 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;
     }
-    let PlayLimits { stack_bytes, component_bytes, compile_time, compile_memory_bytes } = play.limits;
+    let PlayLimits { stack_bytes, component_bytes, compile_time, compile_memory_bytes, memory_bytes } = play.limits;
+    config.memory_bytes = memory_bytes.unwrap_or_else(guest_memory);
     (config.stack_bytes, config.component_bytes) = (stack_bytes, component_bytes);
     config.compilation = compilation();
     (config.compilation.time, config.compilation.memory_bytes) = (compile_time, compile_memory_bytes);
@@ -125,7 +135,7 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
     if !problems.is_empty() {
         return Err(PluginsError::Wrong(Problems::new(play.source.clone(), problems)));
     }
-    let mut plugins = Plugins::default();
+    let mut plugins = Plugins { sandbox: Some(sandbox), ..Plugins::default() };
     for ((_, name), plugin) in results {
         match plugin {
             Ok(Loaded::Actor(plugin)) => drop(plugins.actors.insert(name, plugin)),
@@ -328,6 +338,16 @@ fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
     MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
 }
 
+/// How many instances spawned actors may have at once, and of how many; none without plugins.
+pub(crate) fn room_for_spawned(play: &Play, plugins: &Plugins) -> Option<(usize, usize)> {
+    let bound = room_for_actors(play, plugins.actors.values().next()?);
+    let kinds = play.actors.iter().map(|actor| {
+        let Settings { idle_stop, start, .. } = actor.settings;
+        (actor.instances, idle_stop.is_none() && start == StartKind::Auto)
+    });
+    Some((bound.left_to_spawned(kinds), bound.most))
+}
+
 /// What the kernel runs.
 pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
@@ -337,16 +357,21 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         recursive,
         output: output.clone(),
     };
-    let actors = play.actors.iter().map(|actor| {
-        let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), Bounds::NONE);
-        ActorSpec { instances: actor.instances, required: actor.required, ..spec }
-    });
+    let mut actors: Vec<ActorSpec> = Vec::with_capacity(play.actors.len());
+    let mut accounts = HashMap::new();
+    for actor in &play.actors {
+        let above = actor.address.parent().and_then(|parent| accounts.get(&parent).cloned());
+        let within = Bounds { accounts: above, ..Bounds::NONE };
+        let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
+        accounts.extend(spec.launcher.bounds().accounts.map(|own| (actor.address.clone(), own)));
+        actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
+    }
     let spawnable = play.spawnable.iter().map(|plugin| {
         let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
         (plugin.settings.plugin.clone(), template)
     });
     Plan {
-        actors: actors.collect(),
+        actors,
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
@@ -367,12 +392,12 @@ struct Made {
 
 impl Made {
     /// What decides about the mailbox, with bounds that are no wider than `within`.
-    fn policy(&self, within: &Bounds) -> Option<PolicySpec> {
+    fn policy(&self, accounts: Accounts, within: &Bounds) -> Option<PolicySpec> {
         let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
         let limits =
             Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu, ..Limits::default() }.within(within);
         Some(PolicySpec {
-            launcher: plugin.launcher(limits, settings.config.clone(), self.output.clone()),
+            launcher: plugin.launcher_in(accounts, limits, settings.config.clone(), self.output.clone()),
             overflow: settings.overflow,
             overtakes: settings.overtakes,
             timeout: settings.timeout,
@@ -388,17 +413,18 @@ impl Template for Made {
         let settings = &self.settings;
         let limits = settings.limits.within(&within);
         let grants = settings.grants.clone().bounded(&within);
+        let accounts = self.plugin.accounts(&within, &address, settings.subtree.memory_bytes);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
             address,
-            launcher: self.plugin.launcher_with(grants, limits, whole, self.output.clone()),
+            launcher: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,
             batch: settings.batch,
             mailbox: settings.mailbox,
-            policy: self.policy(&within).map(Box::new),
+            policy: self.policy(accounts, &within).map(Box::new),
             restart: settings.restart,
             required: false,
             supervision: settings.supervision,
@@ -414,6 +440,7 @@ impl Template for Made {
             max_depth: settings.max_depth,
             max_effects: settings.max_effects,
             max_effect_bytes: settings.max_effect_bytes,
+            subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
         }
     }
 

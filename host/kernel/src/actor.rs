@@ -25,8 +25,9 @@ use crate::plan::{ActorSpec, Plan, RestartKind};
 use crate::pressure::Door;
 use crate::random;
 use crate::registry::Registry;
-use crate::slots::Slots;
+use crate::slots::PlaySlots;
 use crate::spawn::Template;
+use crate::subtree::Membership;
 use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands};
 
@@ -64,6 +65,8 @@ pub(crate) struct Actor {
     finished: AtomicU64,
     presence: AtomicU8,
     pub(crate) spawned: Option<Spawned>,
+    /// In the subtrees that have limits.
+    pub(crate) membership: Membership,
     /// By name.
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
     /// Why it is failed, while it is.
@@ -74,7 +77,7 @@ pub(crate) struct Actor {
 
 impl Actor {
     /// An actor that nobody finds yet.
-    pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>) -> Self {
+    pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>, membership: Membership) -> Self {
         Self {
             id,
             mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
@@ -83,6 +86,7 @@ impl Actor {
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),
             spawned,
+            membership,
             children: Mutex::default(),
             failed: Mutex::default(),
             launcher: Mutex::new(spec.launcher.clone()),
@@ -231,7 +235,9 @@ pub(crate) struct World {
     /// Actors that failed and are not tried again by themselves: the play does not wait for what waits there.
     pub(crate) failed_for_good: Mutex<HashSet<ActorId>>,
     /// The bound on incarnations that live, if there is one.
-    pub(crate) slots: Option<Arc<Slots>>,
+    pub(crate) slots: Option<PlaySlots>,
+    /// When the kernel began.
+    pub(crate) began: Instant,
     /// Told whenever an actor may have become idle, while somebody waits for that.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
@@ -256,7 +262,8 @@ impl World {
             commands,
             pending: Default::default(),
             failed_for_good: Mutex::default(),
-            slots: plan.max_instances.clone().map(|bound| Arc::new(Slots::new(bound))),
+            slots: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, &plan.actors)),
+            began: Instant::now(),
             idle_hint: Notify::new(),
             restarts: AtomicU64::new(0),
             failed_shutdowns: AtomicU64::new(0),
@@ -334,13 +341,28 @@ impl World {
                 hops = message.envelope.hops,
                 "dead letter: {reason}"
             );
-            self.dead_letters.add(message, actor.address().clone(), sender, reason.clone());
+            self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
         if counted {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
             actor.finish(ended);
         }
+    }
+
+    /// The actor of the plan that a spawned one is below: what is kept about all its descendants counts for it.
+    fn accountable(&self, actor: &Actor) -> ActorId {
+        if actor.spawned.is_none() {
+            return actor.id;
+        }
+        let mut above = actor.address().parent();
+        while let Some(address) = above {
+            match self.registry.occupant(&address) {
+                Some(planned) if planned.spawned.is_none() => return planned.id,
+                _ => above = address.parent(),
+            }
+        }
+        actor.id
     }
 
     /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all
@@ -380,6 +402,7 @@ impl World {
         for lane in &actor.lanes {
             self.retire(actor, lane);
         }
+        actor.membership.count_out();
         self.unmark_failed(actor);
         self.registry.remove(actor);
         self.first_start_over(actor);

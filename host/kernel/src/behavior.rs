@@ -29,6 +29,8 @@ pub struct Bounds {
     /// What it may use of the world outside, none for no bound. The kernel hands this on from a parent to what it spawns, and
     /// knows nothing of what is in it.
     pub grants: Option<Arc<dyn Any + Send + Sync>>,
+    /// What is counted for an actor and all below it together, none where nothing is. Handed on as the grants are.
+    pub accounts: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Bounds {
@@ -40,7 +42,19 @@ impl Bounds {
         log_lines: u64::MAX,
         log_bytes: u64::MAX,
         grants: None,
+        accounts: None,
     };
+}
+
+/// How much of a limit on a subtree is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// The limit's key below `limits.subtree`.
+    pub key: &'static str,
+    /// How much is used.
+    pub used: u64,
+    /// How much there is.
+    pub most: u64,
 }
 
 /// What an actor's code says to its start.
@@ -64,6 +78,11 @@ pub trait Launcher: Send + Sync + 'static {
     /// What each incarnation may use; its spawned children get no more.
     fn bounds(&self) -> Bounds {
         Bounds::NONE
+    }
+
+    /// What the actor and all below it use together of the limits on its subtree that the kernel does not count.
+    fn subtree_usage(&self) -> Vec<Usage> {
+        Vec::new()
     }
 
     /// Whether [`Behavior::child_failed`] is asked when a child fails. Otherwise the restart kinds and the window decide at once.

@@ -1,5 +1,6 @@
 //! Why an incarnation ended badly, as data: the reason, where, and the last words on stderr.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -25,8 +26,10 @@ pub enum CrashReason {
     },
     /// It asked for more memory than its limit and gave up over it.
     Memory {
-        /// `limits.memory`.
+        /// The limit.
         limit_bytes: u64,
+        /// Its key, for people: `limits.memory`, or that of a limit which several share.
+        key: Cow<'static, str>,
     },
     /// It asked for more of something else than a limit allows.
     Limit {
@@ -111,7 +114,7 @@ impl fmt::Display for CrashReason {
         match self {
             Self::Panic { message } => write!(f, "panicked: {message}"),
             Self::Trap { kind } => write!(f, "trapped: {kind}"),
-            Self::Memory { limit_bytes } => write!(f, "ran out of memory (limits.memory is {limit_bytes} bytes)"),
+            Self::Memory { limit_bytes, key } => write!(f, "ran out of memory ({key} is {limit_bytes} bytes)"),
             Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
             Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),

@@ -1,5 +1,6 @@
 //! Dead letters, the words: a message that will not be handled, why, and how to name it. `store` keeps them.
 
+mod shares;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;
@@ -237,9 +238,10 @@ impl DeadLetter {
 /// The bounds of the store.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetterSpec {
-    /// Most letters kept; the oldest goes first.
+    /// Most letters kept. When there are more, the oldest of the actor that has the most of them goes. Letters to a spawned actor
+    /// count for the actor of the plan that it is below.
     pub capacity: usize,
-    /// Most bytes of bodies and reasons kept; the oldest goes first.
+    /// Most bytes of bodies and reasons kept. When there are more, the oldest of the actor that has the most of them goes.
     pub capacity_bytes: usize,
 }
 

@@ -109,6 +109,8 @@ pub struct Hand {
     routes_by_id: HashMap<ActorId, usize, FxBuildHasher>,
     /// With so many routes, it is time to see how many of them lead to nobody.
     enough_routes: usize,
+    /// What the code left to be done when there is nothing else to do.
+    when_idle: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 /// Fewer routes are never given up.
@@ -153,6 +155,7 @@ impl Hand {
             routes: Vec::new(),
             routes_by_id: HashMap::default(),
             enough_routes: FEW_ROUTES,
+            when_idle: None,
         }
     }
 
@@ -260,6 +263,19 @@ impl Hand {
     /// `what` names what it waits for to operators.
     pub fn host_wait(&self, what: &'static str) -> HostWait {
         HostWait { lane: self.lane.clone(), what }
+    }
+
+    /// Runs this once, when the incarnation has nothing to do: no message waits, and none is to be handled again. It must not
+    /// block. A later one takes its place.
+    pub fn when_idle(&mut self, then: impl FnOnce() + Send + Sync + 'static) {
+        self.when_idle = Some(Box::new(then));
+    }
+
+    /// There is nothing to do.
+    pub(crate) fn run_when_idle(&mut self) {
+        if let Some(then) = self.when_idle.take() {
+            then();
+        }
     }
 
     /// Sends recorded and not yet committed.

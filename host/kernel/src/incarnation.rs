@@ -63,7 +63,10 @@ pub(crate) struct Incarnation {
 impl Incarnation {
     /// Runs to the end. `started` is called once the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
-        let Ok(_slot) = self.admission().await else { return End::Stopped };
+        let _slot = match self.admission().await {
+            Ok(slot) => slot,
+            Err(broken) => return self.failed_start(broken),
+        };
         let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
         let launcher = self.actor.launcher.lock().clone();
         let mut time = StartTime::of(&self.actor);
@@ -98,12 +101,16 @@ impl Incarnation {
 
     /// Waits until it may live. Who is told to stop before it has begun need not begin, unless messages are to be drained.
     async fn admission(&self) -> Result<Option<Slot>, Broken> {
-        let Some(slots) = &self.world.slots else { return Ok(None) };
+        let bounds: Vec<_> = self.world.bounds_of(&self.actor).cloned().collect();
+        if bounds.is_empty() {
+            return Ok(None);
+        }
         let (mailbox, lane) = (&self.actor.mailbox, self.lane.index);
-        let mut slot = pin!(slots.take(&self.actor, &self.lane));
+        let mut slot = pin!(Slot::take(bounds, &self.actor, &self.lane));
         poll_fn(|cx| {
             if let Poll::Ready(slot) = slot.as_mut().poll(cx) {
-                return Poll::Ready(Ok(Some(slot)));
+                let refused = |message| Broken::Crash(Crash::new(CrashReason::Start { message }));
+                return Poll::Ready(slot.map(Some).map_err(refused));
             }
             let (needed, next) = match mailbox.signal(lane) {
                 Signal::Run => (true, Signal::Stop),

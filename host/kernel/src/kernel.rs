@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::actor::World;
 use crate::address::Address;
 use crate::ask::{Answer, AskError, SendError};
+use crate::behavior::Usage;
 use crate::crash::CrashReport;
 use crate::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::failed::FailedActor;
@@ -57,6 +58,8 @@ pub struct ActorView {
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
+    /// What it and all below it use of the limits on its subtree; empty when it has none.
+    pub subtree: Vec<Usage>,
     /// Why it is failed, if it, or the actor under `/` that it is below, is.
     pub failed: Option<Arc<FailedActor>>,
 }
@@ -206,6 +209,7 @@ impl Kernel {
             mailbox: actor.mailbox.view(),
             handled: actor.handled(),
             last_crash: actor.last_crash(),
+            subtree: actor.subtree_usage(),
             failed: actor.failed.lock().clone(),
             waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
             instances,

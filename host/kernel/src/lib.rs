@@ -23,7 +23,8 @@
 //! | `host_wait` | time in which that code waits for the host itself, which is not billed |
 //! | `watchdog` | the limit of a call in time in which it runs or waits |
 //! | `clock` | which time is the host's and not the actors' |
-//! | `slots` | a bound on the incarnations that live at a time |
+//! | `slots` | bounds on the incarnations that live at a time |
+//! | `subtree` | what an actor and all below it have together |
 //! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
 //! | `kernel` | the front door |
 //!
@@ -58,13 +59,14 @@ mod registry;
 mod replay;
 mod slots;
 mod spawn;
+mod subtree;
 pub mod supervision;
 mod timers;
 mod watchdog;
 
 pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use ask::{Answer, AskError, SendError};
-pub use behavior::{Behavior, Bounds, Gate, Launcher};
+pub use behavior::{Behavior, Bounds, Gate, Launcher, Usage};
 pub use callback::{TaskDone, TaskOutcome};
 pub use clock::{Clock, HostClock, yield_to_others};
 pub use consult::ChildFailed;
@@ -83,7 +85,7 @@ pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use notice::{Change, Notice, WatchError};
 pub use plan::{
     ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
-    SupervisionSpec,
+    SubtreeSpec, SupervisionSpec,
 };
 pub use policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,

@@ -172,6 +172,17 @@ pub struct ActorSpec {
     pub max_effects: usize,
     /// Most bytes of messages in one turn, and in its timers at a time.
     pub max_effect_bytes: usize,
+    /// Limits on it and all below it together.
+    pub subtree: Option<Box<SubtreeSpec>>,
+}
+
+/// Limits on an actor and all below it together; none for no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SubtreeSpec {
+    /// Most actors at a time.
+    pub actors: Option<usize>,
+    /// Most incarnations that live at a time, and mailbox policies that run.
+    pub instances: Option<usize>,
 }
 
 impl ActorSpec {
@@ -201,6 +212,7 @@ impl ActorSpec {
             max_depth: MAX_SEGMENTS,
             max_effects: 65_536,
             max_effect_bytes: 16 << 20,
+            subtree: None,
         }
     }
 }
@@ -242,14 +254,30 @@ impl fmt::Debug for ActorSpec {
     }
 }
 
-/// A bound on the incarnations that live at a time. One more waits in line until another ends; who may be passivated and has
-/// nothing to do ends for it.
+/// A bound on the incarnations that live at a time. One more waits in line until another ends; one that may be passivated and has
+/// nothing to do ends for it. When for [`ActorSpec::start_timeout`] none did, and none of them may, the start fails. Each actor of
+/// the plan keeps its instances, which spawned actors cannot have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaxInstances {
     /// How many.
     pub most: usize,
-    /// What sets it, for people who want more: a key, as in "`max_instances` in the manifest's \[play\]".
+    /// What sets it, for people who want more: a key, as in "`play.max_instances`".
     pub key: String,
+}
+
+impl MaxInstances {
+    /// How many of them spawned actors may have beside the actors of the plan, of which each has a number of instances, and starts by
+    /// itself and stays, or does not: what is left when each of those keeps its
+    /// instances. When the plan has more than there are, so that those that are passivated take turns, one is left, unless that is
+    /// all in which they can.
+    pub fn left_to_spawned(&self, actors: impl IntoIterator<Item = (usize, bool)>) -> usize {
+        let (mut stay, mut take_turns) = (0_usize, 0_usize);
+        for (instances, stays) in actors {
+            *(if stays { &mut stay } else { &mut take_turns }) += instances;
+        }
+        let wanted = stay.saturating_add(take_turns);
+        self.most.checked_sub(wanted).unwrap_or_else(|| usize::from(stay + 1 < self.most))
+    }
 }
 
 /// All that a kernel runs.

@@ -1,17 +1,17 @@
-//! A bound on the incarnations that live at a time. Who comes when all slots are taken waits in line, and the one that has
-//! been idle for longest, of those that may be passivated, ends for it.
+//! Bounds on the incarnations that live at a time: of the whole play, of all spawned actors, of a subtree. An incarnation that finds
+//! all slots taken waits in line, and of those that may be passivated the one that has been idle for longest ends for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 
 use crate::actor::Actor;
 use crate::lane::Lane;
-use crate::plan::MaxInstances;
+use crate::plan::{ActorSpec, MaxInstances, StartKind};
 
 /// What a lane says about itself, so that somebody else can have its slot.
 #[derive(Default)]
@@ -23,9 +23,9 @@ pub(crate) struct Leave {
 }
 
 impl Leave {
-    /// It has nothing to do, and could go.
-    pub(crate) fn idle(&self, slots: &Slots, now: Instant) {
-        let since = now.saturating_duration_since(slots.began).as_micros();
+    /// It has had nothing to do for so long since the kernel began, and could go.
+    pub(crate) fn idle(&self, since: Duration) {
+        let since = since.as_micros();
         self.idle_since.store(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1), Ordering::SeqCst);
     }
 
@@ -40,69 +40,159 @@ impl Leave {
     }
 }
 
-/// Who has a slot.
+/// An incarnation that has a slot.
 type Seated = (Arc<Actor>, Arc<Lane>);
 
-/// The slots, and the line in front of them.
+/// The slots under one bound, and the line in front of them.
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
-    bound: MaxInstances,
-    began: Instant,
-    /// Who waits in line.
+    most: usize,
+    /// What bounds them, as in "which is all that `play.max_instances` admits".
+    rule: String,
+    /// Incarnations that wait in line.
     waiting: AtomicUsize,
+    /// Slots that were taken so far: an incarnation in line sees whether the line moves.
+    taken: AtomicU64,
+    /// Incarnations that have a slot here, and wait for one under a wider bound.
+    halfway: AtomicUsize,
     /// Those that live and may be passivated, in the order of their starts.
     live: Mutex<BTreeMap<u64, Seated>>,
     last: AtomicU64,
 }
 
-/// The right of one incarnation to live.
-pub(crate) struct Slot {
+/// The right of one incarnation to live: a slot under each of its bounds.
+pub(crate) struct Slot(Vec<Taken>);
+
+/// A slot under one bound.
+struct Taken {
     slots: Arc<Slots>,
-    number: u64,
+    /// Its place in [`Slots::live`].
+    number: Option<u64>,
     _permit: OwnedSemaphorePermit,
 }
 
+impl Slot {
+    /// Waits for a slot under each bound, first come first served; the narrowest bound comes first, so that no two incarnations
+    /// wait for each other. Dropping the future leaves the line. `Err` says why there will be none.
+    pub(crate) async fn take(bounds: Vec<Arc<Slots>>, actor: &Arc<Actor>, lane: &Arc<Lane>) -> Result<Self, String> {
+        let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
+        for slots in bounds {
+            let permit = match slots.free.clone().try_acquire_owned() {
+                Ok(permit) => permit,
+                Err(_) => slots.wait_in_line(actor).await?,
+            };
+            halfway.push(slots, permit);
+        }
+        let mut slot = halfway.arrive();
+        if actor.spec.idle_stop.is_some() {
+            for taken in &mut slot.0 {
+                let number = taken.slots.last.fetch_add(1, Ordering::Relaxed);
+                taken.slots.live.lock().insert(number, (actor.clone(), lane.clone()));
+                taken.number = Some(number);
+            }
+        }
+        Ok(slot)
+    }
+
+    /// A slot under each bound at once, for what an actor has beside its incarnations. `Err` says which bound has none left.
+    pub(crate) fn take_now(bounds: Vec<Arc<Slots>>) -> Result<Self, String> {
+        let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
+        for slots in bounds {
+            let Ok(permit) = slots.free.clone().try_acquire_owned() else { return Err(slots.full()) };
+            halfway.push(slots, permit);
+        }
+        Ok(halfway.arrive())
+    }
+}
+
+/// Slots under the narrower bounds, while one under a wider bound is still to come.
+struct Halfway(Vec<Taken>);
+
+impl Halfway {
+    fn push(&mut self, slots: Arc<Slots>, permit: OwnedSemaphorePermit) {
+        slots.taken.fetch_add(1, Ordering::Relaxed);
+        slots.halfway.fetch_add(1, Ordering::Relaxed);
+        self.0.push(Taken { slots, number: None, _permit: permit });
+    }
+
+    fn arrive(mut self) -> Slot {
+        self.leave();
+        Slot(std::mem::take(&mut self.0))
+    }
+
+    fn leave(&self) {
+        for taken in &self.0 {
+            taken.slots.halfway.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Halfway {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
 impl Slots {
-    pub(crate) fn new(bound: MaxInstances) -> Self {
+    pub(crate) fn new(most: usize, rule: String) -> Self {
         Self {
-            free: Arc::new(Semaphore::new(bound.most.min(Semaphore::MAX_PERMITS))),
-            bound,
-            began: Instant::now(),
+            free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            most,
+            rule,
             waiting: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
+            halfway: AtomicUsize::new(0),
             live: Mutex::default(),
             last: AtomicU64::new(0),
         }
     }
 
-    /// Waits for a slot, first come first served. Dropping the future leaves the line.
-    pub(crate) async fn take(self: &Arc<Self>, actor: &Arc<Actor>, lane: &Arc<Lane>) -> Slot {
-        let permit = match self.free.clone().try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.wait_in_line(actor).await,
-        };
-        let number = self.last.fetch_add(1, Ordering::Relaxed);
-        if actor.spec.idle_stop.is_some() {
-            self.live.lock().insert(number, (actor.clone(), lane.clone()));
-        }
-        Slot { slots: self.clone(), number, _permit: permit }
+    /// How many are taken now, and how many there are.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        (self.most.saturating_sub(self.free.available_permits()), self.most)
     }
 
-    async fn wait_in_line(&self, actor: &Actor) -> OwnedSemaphorePermit {
+    async fn wait_in_line(&self, actor: &Actor) -> Result<OwnedSemaphorePermit, String> {
+        if self.most == 0 {
+            return Err(self.full());
+        }
         // Before the look at who is idle; who becomes idle says so before it looks for a line. So one of them sees the other.
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _in_line = InLine(&self.waiting);
         if !self.make_room() {
-            let MaxInstances { most, key } = &self.bound;
             tracing::warn!(
                 target: "playhouse", address = %actor.address(),
-                "waits for room to start: {most} instances run, which is all that {key} admits, and none of them has \
-                 nothing to do and `idle = \"stop\"`"
+                "waits for room to start: {} instances run, which is {}, and none of them has nothing to do and `idle = \"stop\"`",
+                self.most, self.rule
             );
         }
-        self.free.clone().acquire_owned().await.expect("it is never closed")
+        let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
+        loop {
+            let taken = self.taken.load(Ordering::Relaxed);
+            if let Ok(permit) = tokio::time::timeout(actor.spec.start_timeout, permit.as_mut()).await {
+                return Ok(permit.expect("it is never closed"));
+            }
+            if self.taken.load(Ordering::Relaxed) == taken && self.all_stay() {
+                return Err(self.full());
+            }
+        }
     }
 
-    /// Somebody waits for a slot: who is idle and may go, goes at once.
+    /// Whether none of the incarnations that have a slot can make room by itself: those that may be passivated sleep without being
+    /// idle, since a timer, a watch or a child keeps them.
+    fn all_stay(&self) -> bool {
+        let stays = |(actor, lane): &Seated| {
+            let may_leave = lane.leave.is_asked() || lane.leave.idle_since.load(Ordering::SeqCst) > 0;
+            !may_leave && actor.mailbox.sleeps(lane.index)
+        };
+        self.halfway.load(Ordering::Relaxed) == 0 && self.live.lock().values().all(stays)
+    }
+
+    fn full(&self) -> String {
+        format!("there is no room for another instance: {} run at most, which is {}", self.most, self.rule)
+    }
+
+    /// Somebody waits for a slot: an incarnation that is idle and may go, goes at once.
     pub(crate) fn has_line(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
@@ -127,9 +217,9 @@ impl Slots {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some((_, lane)) = self.slots.live.lock().remove(&self.number) {
+        if let Some((_, lane)) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
             lane.leave.busy();
         }
     }
@@ -141,5 +231,24 @@ struct InLine<'a>(&'a AtomicUsize);
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The slots of a whole play.
+pub(crate) struct PlaySlots {
+    pub(crate) all: Arc<Slots>,
+    /// Those that spawned actors may take. The others are kept for the actors of the plan, also while those are passivated.
+    pub(crate) spawned: Arc<Slots>,
+}
+
+impl PlaySlots {
+    pub(crate) fn new(bound: &MaxInstances, actors: &[ActorSpec]) -> Self {
+        let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
+        let (MaxInstances { most, key }, left) = (bound, bound.left_to_spawned(actors.iter().map(instances)));
+        let rule = format!("all that {key}, which is {most}, leaves to spawned actors beside those of the manifest");
+        Self {
+            all: Arc::new(Slots::new(*most, format!("all that {key} admits"))),
+            spawned: Arc::new(Slots::new(left, rule)),
+        }
     }
 }

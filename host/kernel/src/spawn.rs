@@ -11,6 +11,7 @@ use crate::hand::Overrun;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
 use crate::plan::{ActorSpec, StartKind};
+use crate::subtree::{Membership, Subtree};
 use crate::supervision::task::Command;
 
 /// What an actor's code may ask for by name.
@@ -60,6 +61,14 @@ pub enum SpawnError {
     TooManyChildren {
         /// Whose.
         parent: Address,
+        /// How many.
+        most: usize,
+    },
+    /// As many actors as there may be together.
+    #[error("`{top}` and all below it are the {most} actors that its `limits.subtree.actors` allows")]
+    SubtreeFull {
+        /// The actor that has the limit: the parent, or one above it.
+        top: Address,
         /// How many.
         most: usize,
     },
@@ -143,6 +152,7 @@ impl World {
         };
         let spec = narrowed(template.spec(address, config, parent.spec.launcher.bounds()), &parent.spec);
         if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.launcher.plugin() == plugin) {
+            orphan.membership.count_in()?;
             return Ok(Draft::Orphan(orphan, spec.launcher));
         }
         let most = parent.spec.max_children;
@@ -151,7 +161,9 @@ impl World {
         }
         let by = AtomicU64::new(incarnation);
         let spawned = Spawned { parent: parent.id, by, first_start: AtomicU8::new(0), failed_start: OnceLock::new() };
-        Ok(Draft::New(Arc::new(Actor::new(self.registry.new_id(), spec, Some(spawned)))))
+        let subtree = Subtree::of(&spec.address, spec.subtree.as_deref(), parent.membership.subtree().cloned());
+        let membership = Membership::spawned(subtree)?;
+        Ok(Draft::New(Arc::new(Actor::new(self.registry.new_id(), spec, Some(spawned), membership))))
     }
 
     /// The chain of parents, from the one that is of the plugin down to the child, if there is one.

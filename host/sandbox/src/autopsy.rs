@@ -12,7 +12,7 @@ use wasmtime_wasi::I32Exit;
 use crate::footprint::MOST_TABLE_ELEMENTS;
 use crate::limits::{MemoryLimiter, Refused};
 use crate::names::Names;
-use crate::output::Lines;
+use crate::output::{Lines, Unpermitted};
 use crate::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::turns::BadFrame;
 
@@ -107,6 +107,9 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     if let Some(&I32Exit(status)) = error.downcast_ref::<I32Exit>() {
         return CrashReason::Exit { status };
     }
+    if let Some(unpermitted) = error.downcast_ref::<Unpermitted>() {
+        return CrashReason::Limit { more_than: unpermitted.limit() };
+    }
     let text = cause(error);
     if let Some(more_than) = limit(&text, remains) {
         return CrashReason::Limit { more_than };
@@ -114,8 +117,13 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     if let Some(message) = remains.panic() {
         return CrashReason::Panic { message: message.clone() };
     }
-    match remains.memory().refused {
-        Some(Refused::Memory) => return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes() },
+    match &remains.memory().refused {
+        Some(Refused::Memory) => {
+            return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes(), key: "limits.memory".into() };
+        }
+        Some(Refused::Account(account)) => {
+            return CrashReason::Memory { limit_bytes: account.most_bytes, key: account.key.clone().into() };
+        }
         Some(Refused::Table) => {
             return CrashReason::Limit { more_than: format!("{MOST_TABLE_ELEMENTS} elements in a table") };
         }
@@ -129,10 +137,16 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
 fn limit(text: &str, remains: &impl Remains) -> Option<String> {
     let handed_over = hostcall_bytes(remains.memory().limit_bytes());
     let resources = || format!("{} open resources at a time (limits.resources)", remains.memory().most_resources);
+    let unpermitted = || "`check-write` permitted to write to a stream".to_owned();
     let limits = [
         ("resource table has no free keys", resources()),
         ("store handle limit exceeded", resources()),
         ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call (limits.memory)")),
+        ("of more than check-write permitted", unpermitted()),
+        ("write exceeded budget", unpermitted()),
+        ("write not permitted", unpermitted()),
+        ("cannot write more zeroes than", unpermitted()),
+        ("Buffer too large for blocking-write", "4096 bytes in one blocking write".to_owned()),
         ("requested len ", format!("{MAX_RANDOM_BYTES} random bytes in one call")),
     ];
     limits.into_iter().find(|(words, _)| text.contains(words)).map(|(_, more_than)| more_than)

@@ -191,6 +191,8 @@ pub(crate) enum SpawnError {
     Duplicate(String),
     #[component(name = "too-many-children")]
     TooManyChildren(u32),
+    #[component(name = "subtree-full")]
+    SubtreeFull(String),
     #[component(name = "too-deep")]
     TooDeep,
     #[component(name = "circular")]
@@ -207,6 +209,7 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
             kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
             kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
+            kernel::SpawnError::SubtreeFull { .. } => Self::SubtreeFull(error.to_string()),
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
             // What may be added means the same: not here, not now.

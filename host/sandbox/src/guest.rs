@@ -10,6 +10,7 @@ use playhouse_kernel::{
 };
 use wasmtime::Store;
 
+use crate::accounts::Held;
 use crate::autopsy;
 use crate::contract::{self, Handler, Hook, Task, Turns};
 use crate::http::Http;
@@ -24,7 +25,7 @@ use crate::turns::{self, End};
 /// A buffer for bodies that grew beyond this is not kept.
 const KEPT_BODY_BYTES: usize = 1 << 20;
 
-/// One incarnation of a plugin. Its store goes first when it is dropped, then its right to live.
+/// One incarnation of a plugin. Its store goes first when it is dropped, then the count of its memory and its right to live.
 pub(crate) struct Guest {
     store: Store<Room>,
     doors: Doors,
@@ -37,6 +38,7 @@ pub(crate) struct Guest {
     sends_much: bool,
     stdout: Lines,
     stderr: Lines,
+    _held: Arc<Held>,
     _admission: Admission,
 }
 
@@ -67,8 +69,10 @@ impl Guest {
         let (plugin, limits) = (&launcher.plugin, *launcher.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let held = Held::new(launcher.accounts.memory());
         let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
-        let (stdout, stderr) = (lines(Kind::Stdout), lines(Kind::Stderr(launcher.log())));
+        let (stdout, stderr) =
+            (lines(Kind::Stdout(Some(hand.host_wait("stdout")))), lines(Kind::Stderr(launcher.log())));
         let world = &launcher.world;
         let wasi = world.furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr));
         let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout());
@@ -76,7 +80,7 @@ impl Guest {
             hand: RefCell::new(hand),
             in_turns: false,
             config: launcher.config.clone(),
-            memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
+            memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
             panic: None,
             wasi,
             files: world.no_files(),
@@ -113,7 +117,18 @@ impl Guest {
             autopsy::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
         })?;
         let (plugin, body) = (launcher.plugin.clone(), Arc::default());
-        Ok(Self { store, doors, body, meter, plugin, sends_much: false, stdout, stderr, _admission: admission })
+        Ok(Self {
+            store,
+            doors,
+            body,
+            meter,
+            plugin,
+            sends_much: false,
+            stdout,
+            stderr,
+            _held: held,
+            _admission: admission,
+        })
     }
 
     /// Before each call: the whole budget, and no blame for what an earlier message did.
@@ -140,6 +155,7 @@ impl Guest {
             Some(turns) if self.sends_much || anew || self.hand().len() > 1 => self.handle_batch(turns, anew).await?,
             _ => self.handle_one_by_one().await?,
         }
+        self.leave_open_line();
         let hand = self.hand();
         self.sends_much = hand.len() == 1 && hand.sends() >= MANY_SENDS;
         Ok(())
@@ -195,8 +211,19 @@ impl Guest {
         let Some(hook) = hook else { return Ok(Ok(())) };
         self.refresh(1);
         match hook.call_async(&mut self.store, ()).await {
-            Ok((answer,)) => Ok(answer),
+            Ok((answer,)) => {
+                self.leave_open_line();
+                Ok(answer)
+            }
             Err(error) => Err(self.autopsy(&error)),
+        }
+    }
+
+    /// A line on stdout that has no end yet is held back until there is nothing else to do: the next call may end it.
+    fn leave_open_line(&mut self) {
+        if self.stdout.is_open() {
+            let stdout = self.stdout.clone();
+            self.hand().when_idle(move || stdout.finish());
         }
     }
 
@@ -259,6 +286,7 @@ impl Behavior for Guest {
             let Some(hook) = self.doors.child_failed else { return Ok(Directive::Default) };
             self.refresh(1);
             let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+            self.leave_open_line();
             called.map(|(directive,)| directive.into()).map_err(|error| self.autopsy(&error))
         }))
     }
@@ -269,7 +297,9 @@ impl Behavior for Guest {
             let Some(hook) = self.doors.task_done else { return Ok(()) };
             self.refresh(done.len());
             let tasks = done.iter().map(Task::from).collect();
-            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.autopsy(&error))
+            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.autopsy(&error))?;
+            self.leave_open_line();
+            Ok(())
         }))
     }
 

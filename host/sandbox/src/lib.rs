@@ -20,6 +20,7 @@
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
 //! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
+//! | `accounts` | what several incarnations use together: memory |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
 //! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
@@ -28,6 +29,7 @@
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
 //! Absent on purpose: the manifest.
 
+mod accounts;
 mod autopsy;
 mod blocking;
 mod cache;
@@ -56,6 +58,7 @@ mod sandbox;
 mod store;
 mod turns;
 
+pub use accounts::Accounts;
 pub use blocking::Blocking;
 pub use cache::{default_cache_dir, default_key_dir};
 pub use clock::RunClock;

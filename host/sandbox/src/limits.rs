@@ -8,6 +8,7 @@ use std::time::Duration;
 use playhouse_kernel::Bounds;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
+use crate::accounts::{Held, MemoryAccount};
 use crate::footprint::{ELEMENT_BYTES, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
 /// What one incarnation may use.
@@ -54,7 +55,7 @@ impl Limits {
     /// As what those that it spawns may use at most.
     pub(crate) fn bounds(self) -> Bounds {
         let Self { memory_bytes, cpu, resources, log_lines, log_bytes } = self;
-        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, grants: None }
+        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, ..Bounds::NONE }
     }
 }
 
@@ -65,7 +66,9 @@ const TICK_NS: u64 = 10_000_000;
 /// Memories and tables of one store, against its limit.
 pub(crate) struct MemoryLimiter {
     limit_bytes: u64,
-    used_bytes: u64,
+    held: Arc<Held>,
+    /// Of these, what was counted for the growth that is under way.
+    growing_bytes: u64,
     /// Growth was refused while the present message was in hand: the trap that follows is most likely due to it.
     pub(crate) refused: Option<Refused>,
     /// `limits.resources`, and `play.limits.stack`, which others keep: for reports.
@@ -74,18 +77,20 @@ pub(crate) struct MemoryLimiter {
 }
 
 /// What did not grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Refused {
     /// All memories and tables together would be larger than the limit.
     Memory,
+    /// So would those that an account counts together.
+    Account(Arc<MemoryAccount>),
     /// One table would be larger than the pool has room for.
     Table,
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limits: &Limits, stack_bytes: usize) -> Self {
+    pub(crate) fn new(limits: &Limits, held: Arc<Held>, stack_bytes: usize) -> Self {
         let (limit_bytes, most_resources) = (limits.memory_bytes, limits.resources);
-        Self { limit_bytes, used_bytes: 0, refused: None, most_resources, stack_bytes }
+        Self { limit_bytes, held, growing_bytes: 0, refused: None, most_resources, stack_bytes }
     }
 
     pub(crate) fn limit_bytes(&self) -> u64 {
@@ -96,23 +101,40 @@ impl MemoryLimiter {
     /// counted.
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, each_bytes: u64) -> bool {
         if maximum.is_some_and(|maximum| desired > maximum) {
+            self.growing_bytes = 0;
             return true;
         }
         let more_bytes = (desired.saturating_sub(current) as u64).saturating_mul(each_bytes);
-        let wanted = self.used_bytes.saturating_add(more_bytes);
-        let fits = wanted <= self.limit_bytes;
-        if fits {
-            self.used_bytes = wanted;
-        } else {
+        self.growing_bytes = 0;
+        if self.held.bytes().saturating_add(more_bytes) > self.limit_bytes {
             self.refused = Some(Refused::Memory);
+        } else if let Err(account) = self.held.grow(more_bytes) {
+            self.refused = Some(Refused::Account(account));
+        } else {
+            self.growing_bytes = more_bytes;
+            return true;
         }
-        fits
+        false
+    }
+
+    /// The system had no memory for what was granted.
+    fn grow_failed(&mut self) -> wasmtime::Result<()> {
+        self.held.shrink(std::mem::take(&mut self.growing_bytes));
+        Ok(())
     }
 }
 
 impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.grow(current, desired, maximum, 1))
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.grow_failed()
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.grow_failed()
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -260,31 +282,57 @@ mod tests {
     fn limits_within_bounds_are_the_narrower_of_both() {
         let ms = Duration::from_millis;
         let limits = Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8 };
-        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9, grants: None };
+        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9, ..Bounds::NONE };
         let both = Limits { memory_bytes: 5, cpu: ms(10), resources: 5, log_lines: 1, log_bytes: 8 };
         assert_eq!(limits.within(&bounds), both);
         assert_eq!(limits.within(&Bounds::NONE), limits);
         assert_eq!(Limits::default().within(&both.bounds()), both);
     }
 
+    fn limiter(memory_bytes: u64, account_bytes: u64) -> MemoryLimiter {
+        let account = Arc::new(MemoryAccount::new("the test".to_owned(), account_bytes, None));
+        MemoryLimiter::new(&Limits { memory_bytes, ..Limits::default() }, Held::new(&account), 0)
+    }
+
+    #[test]
+    fn account_refuses_a_growth_within_the_own_limit() {
+        let mut limiter = limiter(100, 50);
+        assert!(!limiter.memory_growing(0, 60, None).expect("it never fails"));
+        assert!(matches!(&limiter.refused, Some(Refused::Account(account)) if account.key == "the test"));
+        assert!(limiter.memory_growing(0, 50, None).expect("it never fails"));
+    }
+
+    #[test]
+    fn growth_that_the_system_refuses_is_not_counted() {
+        let mut limiter = limiter(100, 100);
+        for _ in 0..3 {
+            assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));
+            limiter.memory_grow_failed(wasmtime::Error::msg("no memory")).expect("it never fails");
+        }
+        assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));
+        assert!(limiter.memory_growing(60, 110, Some(100)).expect("it never fails"), "wasmtime refuses it");
+        limiter.memory_grow_failed(wasmtime::Error::msg("over its maximum")).expect("it never fails");
+        assert_eq!(limiter.held.bytes(), 60);
+    }
+
     #[test]
     fn memories_and_tables_count_together() {
-        let mut limiter = MemoryLimiter::new(&Limits { memory_bytes: 100, ..Limits::default() }, 0);
+        let mut limiter = limiter(100, u64::MAX);
         assert!(limiter.memory_growing(0, 60, None).expect("it never fails"));
         assert!(limiter.table_growing(0, 5, None).expect("it never fails"));
-        assert_eq!(limiter.refused, None);
+        assert!(limiter.refused.is_none());
         assert!(!limiter.memory_growing(60, 61, None).expect("it never fails"));
-        assert_eq!(limiter.refused, Some(Refused::Memory));
+        assert!(matches!(limiter.refused, Some(Refused::Memory)));
     }
 
     #[test]
     fn a_growth_that_cannot_happen_is_not_counted() {
-        let mut limiter = MemoryLimiter::new(&Limits { memory_bytes: 100, ..Limits::default() }, 0);
+        let mut limiter = limiter(100, u64::MAX);
         for _ in 0..10 {
             assert!(limiter.memory_growing(10, 60, Some(50)).expect("it never fails"));
         }
         assert!(limiter.memory_growing(0, 100, None).expect("it never fails"));
-        assert_eq!(limiter.refused, None);
+        assert!(limiter.refused.is_none());
     }
 
     fn poll(meter: &CpuMeter, ran: impl FnOnce()) {

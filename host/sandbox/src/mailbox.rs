@@ -10,6 +10,7 @@ use std::sync::Arc;
 use playhouse_kernel::{About, BoxFuture, Config, Crash, MailboxPolicy, PolicyLauncher};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
+use crate::accounts::Accounts;
 use crate::component::{self, Interface, LoadError, function};
 use crate::footprint::Footprint;
 use crate::limits::Limits;
@@ -76,14 +77,27 @@ impl MailboxPlugin {
     /// Makes runs of this plugin for the mailbox of one actor. `limits` are those of one run; the CPU time is that of one
     /// call. What it writes, to either stream, goes to `output` as lines of the actor's standard error.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn PolicyLauncher> {
+        let accounts = Accounts::of_sandbox(self.inner.sandbox.memory.clone());
+        self.launcher_in(accounts, limits, config, output)
+    }
+
+    /// As [`MailboxPlugin::launcher`], with the accounts of the actor, where the memory of the runs is counted as well.
+    pub fn launcher_in(
+        &self,
+        accounts: Accounts,
+        limits: Limits,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn PolicyLauncher> {
         let log = Arc::new(LogMeter::new(&limits));
-        Arc::new(Launcher { plugin: self.inner.clone(), limits, config, output, log })
+        Arc::new(Launcher { plugin: self.inner.clone(), accounts, limits, config, output, log })
     }
 }
 
 /// What the runs for one mailbox have in common.
 struct Launcher {
     plugin: Arc<Inner>,
+    accounts: Accounts,
     limits: Limits,
     config: Config,
     output: Arc<dyn Output>,

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use playhouse_kernel::{Address, BoxFuture};
+use playhouse_kernel::{Address, BoxFuture, HostWait};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
@@ -16,8 +17,8 @@ use crate::log::{LeftOut, LogMeter};
 
 /// Where the lines go that actors write. Called on the runtime's workers: it must not block.
 pub trait Output: Send + Sync + 'static {
-    /// A line of an actor's standard output without the newline, or a piece of a long one: the last piece of a line
-    /// is the one that `ends_line`.
+    /// A line of an actor's standard output without the newline, or a piece of a line: of a long one, or of one that has no end
+    /// when its actor becomes idle or ends. The last piece of a line is the one that `ends_line`.
     fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool);
     /// Whether an actor that writes to its standard output should wait. A write that has begun is still taken.
     fn stdout_full(&self) -> bool {
@@ -41,6 +42,8 @@ pub trait Output: Send + Sync + 'static {
 
 /// A longer line is handed over in pieces.
 const LINE_BYTES: usize = 64 << 10;
+/// What the guest may write to all handles of a stream together before it has to look again whether there is room.
+const MOST_PERMITTED_BYTES: usize = 1 << 20;
 /// How many of the last lines on stderr a crash report shows.
 const TAIL_LINES: usize = 20;
 /// How much of each of them.
@@ -48,14 +51,24 @@ const TAIL_LINE_BYTES: usize = 1 << 10;
 
 #[derive(Clone)]
 pub(crate) enum Kind {
-    Stdout,
+    /// What marks the time in which the host waits for the reader, for an actor.
+    Stdout(Option<HostWait>),
     /// Whose lines count together.
     Stderr(Arc<LogMeter>),
 }
 
-/// One of the two streams of one incarnation. Clones write to the same one.
-#[derive(Clone)]
-pub(crate) struct Lines(Arc<Mutex<State>>);
+/// One handle of one of the two streams of an incarnation. Clones write to the same stream.
+pub(crate) struct Lines {
+    stream: Arc<Stream>,
+    /// How much the guest may write to this handle, as `check-write` said, less what it wrote since.
+    permit: usize,
+}
+
+struct Stream {
+    state: Mutex<State>,
+    /// Whether a line has no end yet.
+    open: AtomicBool,
+}
 
 struct State {
     kind: Kind,
@@ -64,16 +77,45 @@ struct State {
     /// The line that has no end yet.
     partial: Vec<u8>,
     tail: VecDeque<String>,
+    /// The permits of all handles together.
+    permitted: usize,
+}
+
+/// A guest wrote more than `check-write` permitted.
+#[derive(Debug, thiserror::Error)]
+#[error("{bytes} bytes written to {stream}, and `check-write` permitted {permit}")]
+pub(crate) struct Unpermitted {
+    bytes: usize,
+    stream: &'static str,
+    pub(crate) permit: usize,
+}
+
+impl Unpermitted {
+    /// What the guest took more than.
+    pub(crate) fn limit(&self) -> String {
+        format!(
+            "the {} bytes that `check-write` permitted to write to {} ({} bytes)",
+            self.permit, self.stream, self.bytes
+        )
+    }
 }
 
 impl Lines {
     pub(crate) fn new(kind: Kind, from: Address, output: Arc<dyn Output>) -> Self {
-        Self(Arc::new(Mutex::new(State { kind, from, output, partial: Vec::new(), tail: VecDeque::new() })))
+        let (partial, tail) = (Vec::new(), VecDeque::new());
+        let state = Mutex::new(State { kind, from, output, partial, tail, permitted: 0 });
+        Self { stream: Arc::new(Stream { state, open: AtomicBool::new(false) }), permit: 0 }
     }
 
-    /// Hands over the line that has no end yet.
+    /// Hands over the line that has no end yet, as far as it goes.
     pub(crate) fn finish(&self) {
         self.state().finish();
+        self.stream.open.store(false, Relaxed);
+    }
+
+    /// Whether a line has no end yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stream.open.load(Relaxed)
     }
 
     /// The last lines written, oldest first. Kept for stderr only.
@@ -82,7 +124,45 @@ impl Lines {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stream.lock()
+    }
+
+    /// Permits to write as much as fits into a line, unless other handles of the stream keep too much.
+    fn grant(&mut self) {
+        let more = {
+            let mut state = self.stream.lock();
+            let more = (LINE_BYTES - self.permit).min(MOST_PERMITTED_BYTES - state.permitted);
+            state.permitted += more;
+            more
+        };
+        self.permit += more;
+    }
+
+    fn put(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        state.write(bytes);
+        self.stream.open.store(!state.partial.is_empty(), Relaxed);
+    }
+}
+
+impl Stream {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Lines {
+    /// Another handle, with no permit.
+    fn clone(&self) -> Self {
+        Self { stream: self.stream.clone(), permit: 0 }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if self.permit > 0 {
+            self.state().permitted -= self.permit;
+        }
     }
 }
 
@@ -110,7 +190,7 @@ impl State {
     }
 
     fn is_closed(&self) -> bool {
-        matches!(self.kind, Kind::Stdout) && self.output.stdout_closed()
+        matches!(self.kind, Kind::Stdout(_)) && self.output.stdout_closed()
     }
 
     /// Hands over what has been kept, and these bytes.
@@ -127,13 +207,13 @@ impl State {
 
     fn finish(&mut self) {
         if !self.partial.is_empty() {
-            self.hand_over(&[], true);
+            self.hand_over(&[], false);
         }
     }
 
     fn piece(&mut self, piece: &[u8], ends_line: bool) {
         match &self.kind {
-            Kind::Stdout => self.output.stdout(&self.from, piece, ends_line),
+            Kind::Stdout(_) => self.output.stdout(&self.from, piece, ends_line),
             Kind::Stderr(meter) => {
                 if self.tail.len() == TAIL_LINES {
                     self.tail.pop_front();
@@ -176,22 +256,39 @@ impl StdoutStream for Lines {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Lines {
     async fn ready(&mut self) {
-        let output = {
-            let state = self.state();
-            matches!(state.kind, Kind::Stdout).then(|| state.output.clone())
-        };
-        if let Some(output) = output {
-            output.stdout_room().await;
+        if self.permit > 0 {
+            return;
         }
+        let waiting = {
+            let state = self.state();
+            match &state.kind {
+                Kind::Stdout(wait) if state.output.stdout_full() => Some((state.output.clone(), wait.clone())),
+                _ => None,
+            }
+        };
+        match waiting {
+            Some((output, Some(wait))) => wait.wait(output.stdout_room()).await,
+            Some((output, None)) => output.stdout_room().await,
+            None => {}
+        }
+        // At once: another actor may take the room before the guest looks.
+        self.grant();
     }
 }
 
 impl OutputStream for Lines {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut state = self.state();
-        // Counted as lost there.
-        state.write(&bytes);
-        if state.is_closed() {
+        let closed = self.state().is_closed();
+        if !closed && bytes.len() > self.permit {
+            let stream = if matches!(self.state().kind, Kind::Stdout(_)) { "stdout" } else { "stderr" };
+            return Err(StreamError::Trap(Unpermitted { bytes: bytes.len(), stream, permit: self.permit }.into()));
+        }
+        let used = self.permit.min(bytes.len());
+        self.permit -= used;
+        self.state().permitted -= used;
+        // What a closed stream gets is counted as lost.
+        self.put(&bytes);
+        if self.state().is_closed() {
             return Err(StreamError::Closed);
         }
         Ok(())
@@ -202,20 +299,24 @@ impl OutputStream for Lines {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let state = self.state();
-        if state.is_closed() {
-            return Err(StreamError::Closed);
+        let full = {
+            let state = self.state();
+            if state.is_closed() {
+                return Err(StreamError::Closed);
+            }
+            matches!(state.kind, Kind::Stdout(_)) && state.output.stdout_full()
+        };
+        if !full {
+            self.grant();
         }
-        let full = matches!(state.kind, Kind::Stdout) && state.output.stdout_full();
-        Ok(if full { 0 } else { LINE_BYTES })
+        Ok(self.permit)
     }
 }
 
 impl AsyncWrite for Lines {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut state = self.state();
-        state.write(bytes);
-        if state.is_closed() {
+        self.put(bytes);
+        if self.state().is_closed() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         Poll::Ready(Ok(bytes.len()))
@@ -248,9 +349,9 @@ mod tests {
     /// The pieces, and whether each ends its line.
     fn pieces(writes: &[&[u8]]) -> Vec<(Vec<u8>, bool)> {
         let kept = Arc::new(Kept::default());
-        let lines = Lines::new(Kind::Stdout, Address::root(), kept.clone());
+        let lines = Lines::new(Kind::Stdout(None), Address::root(), kept.clone());
         for bytes in writes {
-            lines.state().write(bytes);
+            lines.put(bytes);
         }
         drop(lines);
         std::mem::take(&mut *kept.0.lock().expect("no test panics here"))
@@ -266,7 +367,7 @@ mod tests {
             }
             fn stderr(&self, _: &Address, _: &[u8]) {}
         }
-        let mut stdout = Lines::new(Kind::Stdout, Address::root(), Arc::new(Closed));
+        let mut stdout = Lines::new(Kind::Stdout(None), Address::root(), Arc::new(Closed));
         assert!(matches!(stdout.check_write(), Err(StreamError::Closed)));
         assert!(matches!(OutputStream::write(&mut stdout, Bytes::from_static(b"x")), Err(StreamError::Closed)));
         let meter = Arc::new(LogMeter::new(&crate::Limits::default()));
@@ -276,8 +377,10 @@ mod tests {
 
     #[test]
     fn lines_are_cut_at_newlines_wherever_the_writes_end() {
-        let lines = ["a", "", "bc", "d"].map(|line| (line.into(), true));
-        assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d"]), lines);
+        let pieces_of =
+            |last| [("a", true), ("", true), ("bc", true), ("d", last)].map(|(line, ends)| (line.into(), ends));
+        assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d\n"]), pieces_of(true));
+        assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d"]), pieces_of(false), "nothing is added to what has no end");
         assert!(pieces(&[b""]).is_empty());
     }
 
@@ -287,7 +390,34 @@ mod tests {
         let first = (full.clone(), false);
         assert_eq!(pieces(&[&full, b"\n"]), [(full.clone(), true)]);
         assert_eq!(pieces(&[&full, b"y\n"]), [first.clone(), (b"y".into(), true)]);
-        assert_eq!(pieces(&[&[&full[..], b"yy"].concat(), b"z"]), [first, (b"yyz".into(), true)]);
+        assert_eq!(pieces(&[&[&full[..], b"yy"].concat(), b"z"]), [first, (b"yyz".into(), false)]);
+    }
+
+    #[tokio::test]
+    async fn write_beyond_the_permit_is_a_trap() {
+        for kind in [Kind::Stdout(None), Kind::Stderr(Arc::new(LogMeter::new(&crate::Limits::default())))] {
+            let stream = Lines::new(kind, Address::root(), Arc::new(Kept::default()));
+            let written = |handle: &mut Lines, bytes: usize| handle.write(vec![b'x'; bytes].into());
+            let mut handle = stream.clone();
+            assert!(matches!(written(&mut handle, 1), Err(StreamError::Trap(_))), "nothing was permitted");
+            assert_eq!(handle.check_write().unwrap(), LINE_BYTES);
+            assert!(written(&mut handle, LINE_BYTES).is_ok() && written(&mut handle, 1).is_err());
+            handle.ready().await;
+            assert!(written(&mut handle, LINE_BYTES).is_ok());
+            assert!(handle.write_zeroes(LINE_BYTES + 1).is_err());
+            handle.blocking_write_and_flush(vec![b'x'; 3 * LINE_BYTES].into()).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn handles_of_a_stream_share_what_is_permitted() {
+        let stream = Lines::new(Kind::Stdout(None), Address::root(), Arc::new(Kept::default()));
+        let mut handles = vec![stream; 100];
+        let permitted: usize = handles.iter_mut().map(|handle| handle.check_write().unwrap()).sum();
+        assert_eq!(permitted, MOST_PERMITTED_BYTES);
+        handles.truncate(1);
+        let mut other = handles[0].clone();
+        assert_eq!(other.check_write().unwrap(), LINE_BYTES, "a dropped handle gives back its permit");
     }
 
     #[test]
@@ -295,7 +425,7 @@ mod tests {
         let meter = Arc::new(LogMeter::new(&crate::Limits { log_lines: 5, ..crate::Limits::default() }));
         let lines = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Kept::default()));
         for number in 0..30 {
-            lines.state().write(format!("{number} {}\n", "x".repeat(2000)).as_bytes());
+            lines.put(format!("{number} {}\n", "x".repeat(2000)).as_bytes());
         }
         let tail = lines.tail();
         assert_eq!((tail.len(), tail[0].len()), (TAIL_LINES, TAIL_LINE_BYTES));

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use playhouse_kernel::{Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances};
+use playhouse_kernel::{Address, Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances, Usage};
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use crate::accounts::Accounts;
 use crate::cache::{self, Cached, Key};
 use crate::clock::RunClock;
 use crate::component::{self, Checked, Interface, LoadError};
@@ -148,6 +149,25 @@ impl Plugin {
         config: Config,
         output: Arc<dyn Output>,
     ) -> Arc<dyn Launcher> {
+        let accounts = Accounts::of_sandbox(self.inner.sandbox.memory.clone());
+        self.launcher_in(accounts, grants, limits, config, output)
+    }
+
+    /// The accounts of an actor at `address` whose parent has these bounds. `subtree_memory`: its limit, in bytes, on the memory of
+    /// itself and all below it.
+    pub fn accounts(&self, within: &Bounds, address: &Address, subtree_memory: Option<u64>) -> Accounts {
+        Accounts::of_sandbox(self.inner.sandbox.memory.clone()).below(within, address, subtree_memory)
+    }
+
+    /// As [`Plugin::launcher_with`], with the accounts where the use of its incarnations is counted.
+    pub fn launcher_in(
+        &self,
+        accounts: Accounts,
+        grants: Grants,
+        limits: Limits,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
         let wire = &self.inner.sandbox.wire;
         let world = if grants.is_nothing() {
             self.inner.nothing.get_or_init(|| Arc::new(World::new(Grants::default(), wire))).clone()
@@ -163,7 +183,7 @@ impl Plugin {
             last.clone()
         };
         let log = OnceLock::new();
-        Arc::new(PluginLauncher { plugin: self.inner.clone(), limits, world, config, output, log })
+        Arc::new(PluginLauncher { plugin: self.inner.clone(), accounts, limits, world, config, output, log })
     }
 }
 
@@ -194,6 +214,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 /// What the incarnations of one actor have in common.
 pub(crate) struct PluginLauncher {
     pub(crate) plugin: Arc<Inner>,
+    pub(crate) accounts: Accounts,
     /// Shared with others that have the same.
     pub(crate) limits: Arc<Limits>,
     /// Shared by all who are granted nothing.
@@ -220,8 +241,12 @@ impl Launcher for PluginLauncher {
     }
 
     fn bounds(&self) -> Bounds {
-        let grants = self.world.grants.clone();
-        Bounds { grants: Some(grants), ..self.limits.bounds() }
+        let (grants, accounts) = (self.world.grants.clone(), self.accounts.handed_on());
+        Bounds { grants: Some(grants), accounts: Some(accounts), ..self.limits.bounds() }
+    }
+
+    fn subtree_usage(&self) -> Vec<Usage> {
+        self.accounts.usage()
     }
 
     fn calls_back(&self) -> bool {

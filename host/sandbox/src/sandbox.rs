@@ -9,6 +9,7 @@ use playhouse_kernel::MaxInstances;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::accounts::MemoryAccount;
 use crate::cache::Cache;
 use crate::clock::Beat;
 use crate::compiler::{Compilation, Compiler};
@@ -41,6 +42,8 @@ pub struct SandboxConfig {
     pub stack_bytes: usize,
     /// The largest component that is loaded. Default: 64 MiB.
     pub component_bytes: u64,
+    /// Bytes of the memories and tables of all incarnations together; a growth beyond them is refused. Default: no bound.
+    pub memory_bytes: u64,
     /// Where components are compiled, and what one may cost. Default: here, where only the size of a component bounds it.
     pub compilation: Compilation,
 }
@@ -54,6 +57,7 @@ impl Default for SandboxConfig {
             turns: true,
             stack_bytes: engine::WASM_STACK_BYTES,
             component_bytes: COMPONENT_BYTES,
+            memory_bytes: u64::MAX,
             compilation: Compilation::default(),
         }
     }
@@ -127,6 +131,8 @@ pub(crate) struct Shared {
     pub(crate) turns: bool,
     pub(crate) stack_bytes: usize,
     component_bytes: u64,
+    /// Counts the memory of all incarnations.
+    pub(crate) memory: Arc<MemoryAccount>,
     allocation: String,
     max_instances: u32,
     /// Fewer than the manifest would admit, for want of memory mappings.
@@ -168,6 +174,7 @@ impl Sandbox {
             turns: config.turns,
             stack_bytes: config.stack_bytes,
             component_bytes: config.component_bytes,
+            memory: Arc::new(MemoryAccount::new("play.limits.memory".to_owned(), config.memory_bytes, None)),
             allocation,
             max_instances,
             capped: wanted > most,
@@ -217,6 +224,11 @@ impl Sandbox {
         self.shared.max_instances
     }
 
+    /// Bytes of the memories and tables of all incarnations that live now, and how many there may be.
+    pub fn memory(&self) -> (u64, u64) {
+        (self.shared.memory.used_bytes(), self.shared.memory.most_bytes)
+    }
+
     /// How many incarnations live now.
     pub fn instances(&self) -> u32 {
         self.shared.instances.load(Relaxed)
@@ -237,8 +249,7 @@ fn tick(sandbox: &Weak<Shared>) {
 impl Shared {
     /// How many incarnations may live at a time, and who says so.
     pub(crate) fn bound(&self) -> MaxInstances {
-        let key =
-            if self.capped { "the sysctl `vm.max_map_count`" } else { "`max_instances` in the manifest's [play]" };
+        let key = if self.capped { "the sysctl `vm.max_map_count`" } else { "`play.max_instances`" };
         MaxInstances { most: self.max_instances as usize, key: key.to_owned() }
     }
 }

@@ -111,6 +111,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             SpawnError::NotGranted(_) => "not-granted",
             SpawnError::Duplicate(_) => "duplicate",
             SpawnError::TooManyChildren { .. } => "too-many-children",
+            SpawnError::SubtreeFull(_) => "subtree-full",
             SpawnError::TooDeep => "too-deep",
             SpawnError::Circular(_) => "circular",
             SpawnError::Stopping => "stopping",

@@ -1,7 +1,10 @@
 //! `playhouse check`: is the manifest right, are its plugins actors; and what would run.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::iter;
 
+use playhouse_kernel::{Address, StartKind};
 use serde_json::json;
 
 use super::table::{as_tree, table};
@@ -11,7 +14,7 @@ use crate::console::Console;
 use crate::control::views::overflow_name;
 use crate::exit::Exit;
 use crate::manifest::flow::{Flow, Place, arrows};
-use crate::manifest::{self, Play, Settings};
+use crate::manifest::{self, Play, PlayActor, Settings};
 use crate::plugins::{self, Plugins};
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
@@ -67,7 +70,42 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>])
             actor.address, actor.instances, actor.settings.plugin
         ))
     });
-    vec![cycles.collect(), early.collect(), left_out.into_iter().collect(), several.collect()]
+    vec![cycles.collect(), early.collect(), left_out.into_iter().collect(), several.collect(), no_room(play, plugins)]
+}
+
+/// The actors that may spawn, and for whose children there is no instance left.
+fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
+    let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
+    let mut found = Vec::new();
+    if let Some((0, most)) = spawning().next().and_then(|_| plugins::room_for_spawned(play, plugins)) {
+        let spawning: Vec<_> = spawning().map(|actor| actor.address.to_string()).collect();
+        found.push(format!(
+            "the actors of the manifest keep all {most} instances that `play.max_instances` leaves beside mailbox plugins, so that \
+             nothing starts that {} spawn: raise `max_instances` under [play]",
+            spawning.join(", ")
+        ));
+    }
+    // Of each subtree with a limit: the instances that are there all the time, and whether anybody there spawns.
+    let mut subtrees: BTreeMap<&Address, (usize, bool)> = BTreeMap::new();
+    let limited = || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.subtree.counts.instances?)));
+    subtrees.extend(limited().map(|(top, _)| (top, (0, false))));
+    for PlayActor { address, instances, settings, .. } in &play.actors {
+        let stays = settings.idle_stop.is_none() && settings.start == StartKind::Auto;
+        let kept = if stays { *instances } else { 0 } + usize::from(settings.mailbox_plugin.is_some());
+        for top in iter::successors(Some(address.clone()), Address::parent) {
+            if let Some((all_kept, spawns)) = subtrees.get_mut(&top) {
+                *all_kept += kept;
+                *spawns |= !settings.spawns.is_empty();
+            }
+        }
+    }
+    for (top, most) in limited().filter(|(top, most)| subtrees[top].1 && subtrees[top].0 >= *most) {
+        found.push(format!(
+            "the actors of the manifest at and below {top} take all {most} instances of its `limits.subtree.instances`, so that nothing \
+             starts that is spawned there: raise it"
+        ));
+    }
+    found
 }
 
 fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {

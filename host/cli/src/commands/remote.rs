@@ -12,10 +12,10 @@ use crate::args;
 use crate::console::Console;
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Body, Request, Response};
-use crate::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree};
+use crate::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree, UsageView};
 use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
-use crate::printable::{Printable, counted, for_terminal};
+use crate::printable::{Printable, counted, for_terminal, size};
 
 /// Longest crash reason in the tree.
 const REASON_CHARS: usize = 80;
@@ -204,7 +204,13 @@ fn shown_tree(tree: &Tree) -> String {
     let head = format!("{}\n{}", Printable(&tree.play), short.unwrap_or_default());
     let mut out = format!("{head}{}", table(&headline, &rows, &[3, 4, 5, 6, 7, 8]));
     let mailboxes = tree.actors.iter().flat_map(|actor| mailbox_lines(&actor.address, &actor.mailbox));
-    let lines: Vec<_> = tree.actors.iter().filter_map(failed_line).chain(mailboxes).collect();
+    let lines: Vec<_> = tree
+        .actors
+        .iter()
+        .filter_map(failed_line)
+        .chain(tree.actors.iter().filter_map(subtree_line))
+        .chain(mailboxes)
+        .collect();
     if !lines.is_empty() {
         out.push('\n');
         for line in lines {
@@ -212,6 +218,16 @@ fn shown_tree(tree: &Tree) -> String {
         }
     }
     out
+}
+
+/// What an actor with `limits.subtree` and all below it use of them.
+fn subtree_line(actor: &ActorLine) -> Option<String> {
+    let part = |(key, usage): (&String, &UsageView)| match key.as_str() {
+        "memory" => format!("{} of {} {key}", size(usage.used), size(usage.most)),
+        _ => format!("{} of {} {key}", usage.used, usage.most),
+    };
+    let parts: Vec<_> = actor.subtree.as_ref()?.iter().map(part).collect();
+    Some(format!("{} and all below it use {}", actor.address, parts.join(", ")))
 }
 
 /// Why an actor failed itself, since when, and what follows.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError, StartedActor, State};
+use playhouse_sandbox::Sandbox;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
@@ -19,7 +20,7 @@ use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
-use super::views::{ActorLine, Tree, fates};
+use super::views::{ActorLine, Tree, UsageView, fates};
 use crate::manifest::{Play, nearest};
 
 /// Most connections at once.
@@ -42,6 +43,7 @@ const REQUEST_FRAME_BYTES: usize = 64 << 10;
 pub struct Host {
     kernel: Kernel,
     play: String,
+    sandbox: Option<Sandbox>,
     /// How long a tell waits for room, by address.
     patience: Arc<HashMap<Address, Duration>>,
     /// Longest request in bytes.
@@ -54,13 +56,14 @@ pub struct Host {
 
 impl Host {
     /// A host that runs `play` in `kernel`.
-    pub fn new(kernel: Kernel, play: &Play) -> Self {
+    pub fn new(kernel: Kernel, play: &Play, sandbox: Option<&Sandbox>) -> Self {
         let patience =
             play.actors.iter().map(|actor| (actor.address.clone(), actor.settings.mailbox.block_timeout)).collect();
         let largest_body = play.settings().map(|settings| settings.message_bytes).max().unwrap_or_default();
         Self {
             kernel,
             play: play.name.clone(),
+            sandbox: sandbox.cloned(),
             patience: Arc::new(patience),
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
@@ -163,7 +166,12 @@ impl Host {
                 let actors = self.kernel.actors().await.iter().map(ActorLine::from).collect();
                 let dead_letters = fates(&self.kernel.dead_letter_counts());
                 let memory_pressure = self.kernel.memory_pressure().map(|why| why.to_string());
-                Ok(Response::Tree(Tree { play: self.play.clone(), actors, dead_letters, memory_pressure }))
+                let guest_memory = self.sandbox.as_ref().map(|sandbox| {
+                    let (used, most) = sandbox.memory();
+                    UsageView { used, most }
+                });
+                let play = self.play.clone();
+                Ok(Response::Tree(Tree { play, actors, dead_letters, memory_pressure, guest_memory }))
             }
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
@@ -314,6 +322,7 @@ mod tests {
         let host = Host {
             kernel,
             play: "test".into(),
+            sandbox: None,
             patience: Arc::default(),
             longest_request: 1 << 10,
             complaints,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
     ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, FailedActor, Fates, InstanceView, MailboxView,
-    MessageId, Overflow, PolicyState, State,
+    MessageId, Overflow, PolicyState, State, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,18 @@ pub struct Tree {
     /// Why memory is short, and no messages from outside are taken; none when it is not.
     #[serde(default)]
     pub memory_pressure: Option<String>,
+    /// Bytes of memory of all instances together: `play.limits.memory`.
+    #[serde(default)]
+    pub guest_memory: Option<UsageView>,
+}
+
+/// How much of a limit is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageView {
+    /// How much is used.
+    pub used: u64,
+    /// How much there is.
+    pub most: u64,
 }
 
 /// What became of dead letters.
@@ -74,6 +86,9 @@ pub struct ActorLine {
     pub dead_letters: BTreeMap<String, u64>,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
+    /// What it and all below it use together, by the keys of its `limits.subtree`; none without.
+    #[serde(default)]
+    pub subtree: Option<BTreeMap<String, UsageView>>,
     /// Why it is failed, while it is.
     #[serde(default)]
     pub failed: Option<FailedLine>,
@@ -291,6 +306,10 @@ impl From<&ActorView> for ActorLine {
             handled: actor.handled,
             dead_letters: actor.mailbox.letters.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
             last_crash: actor.last_crash.as_deref().map(CrashView::from),
+            subtree: (!actor.subtree.is_empty()).then(|| {
+                let usage = |usage: &Usage| (usage.key.to_owned(), UsageView { used: usage.used, most: usage.most });
+                actor.subtree.iter().map(usage).collect()
+            }),
             failed: actor.failed.as_deref().map(FailedLine::from),
         }
     }

@@ -5,6 +5,7 @@ mod circuit;
 mod instances;
 mod kept_apart;
 mod pipeline;
+mod subtrees;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -68,6 +69,7 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
     found.instances(&manifest, &addresses);
+    found.subtrees(&manifest, &addresses);
     found.circuits(&manifest, &addresses);
     let supervision = found.supervision(&manifest.play.supervision);
     let limits = found.play_limits(&manifest.play.limits);

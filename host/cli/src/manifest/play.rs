@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
+    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
 };
 use playhouse_sandbox::Limits;
 
@@ -53,6 +53,8 @@ pub struct PlayLimits {
     pub compile_time: Duration,
     /// Memory for compiling one.
     pub compile_memory_bytes: u64,
+    /// Memory of all instances together; none for a share of the machine's.
+    pub memory_bytes: Option<u64>,
 }
 
 /// One actor of a [`Play`].
@@ -112,6 +114,8 @@ pub struct Settings {
     pub supervision: SupervisionSpec,
     /// What the sandbox measures of each instance.
     pub limits: Limits,
+    /// Limits on it and all below it together; none of them for none.
+    pub subtree: SubtreeSettings,
     /// Time in which one message runs or waits.
     pub timeout: Duration,
     /// The same for a whole start.
@@ -134,6 +138,15 @@ pub struct Settings {
     pub grants: Grants,
     /// Variables that it is granted and that the host does not have.
     pub absent_env: Vec<String>,
+}
+
+/// `[actor.limits.subtree]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SubtreeSettings {
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// What the kernel counts.
+    pub counts: SubtreeSpec,
 }
 
 impl Settings {

@@ -35,7 +35,8 @@ pub struct Play {
     /// Default: `"plugins"`.
     pub plugins: Option<Spanned<String>>,
     /// Most instances that live at once, over all actors. One more waits in line until another ends; of those with `idle = "stop"`
-    /// the one that has had nothing to do for longest ends for it at once. At least all `instances` of the actors that start by
+    /// the one that has had nothing to do for longest ends for it at once. When none can end, the start fails after `limits.start`.
+    /// Spawned actors have what is left when each actor of the manifest keeps its own. At least all `instances` of the actors that start by
     /// themselves and stay, and one more if there are others. Example: `max_instances = 200`. Default: 1000.
     pub max_instances: Option<Spanned<AtLeastOne>>,
     /// Bounds on plugins, and on what all actors have in common.
@@ -46,7 +47,8 @@ pub struct Play {
     pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
     /// Above this, memory is short: the host warns, and takes no new messages from outside until it is a tenth below. A
     /// share is of the memory of the machine, or of the control group that the host is in, whoever uses it; a size is of what
-    /// the host itself has resident. `"100%"` switches it off. Example: `memory_high = "2GiB"`. Default: `"90%"`.
+    /// the host itself has resident and shares with nobody (`RssAnon` of `/proc/self/status`). `"100%"` switches it off.
+    /// Example: `memory_high = "2GiB"`. Default: `"90%"`.
     pub memory_high: Option<MemoryMark>,
     /// How the kernel looks after the top actors.
     #[serde(default)]
@@ -67,12 +69,16 @@ pub struct PlayLimits {
     pub compile_time: Option<Spanned<Time>>,
     /// Memory for compiling one component, at least `"64MiB"`. Example: `compile_memory = "4GiB"`. Default: `"1GiB"`.
     pub compile_memory: Option<Spanned<ByteSize>>,
+    /// Memory of all instances together, as large as they were made or grew. A growth beyond it is refused, a start beyond it
+    /// fails. Example: `memory = "2GiB"`. Default: half of the memory of the machine, or of the control group that the host is in.
+    pub memory: Option<Spanned<ByteSize>>,
     /// Stack of each instance, `"64KiB"` to `"64MiB"`; the host's own functions have another half mebibyte.
     /// Example: `stack = "2MiB"`. Default: `"512KiB"`.
     pub stack: Option<Spanned<ByteSize>>,
 }
 
-/// `[play.dead_letters]`. When it is full the oldest letter goes; it stays counted.
+/// `[play.dead_letters]`. When it is full, the oldest letter of the actor with the most letters, or the most bytes, goes; it stays
+/// counted. Letters to a spawned actor count for the actor of the manifest that it is below.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetters {
@@ -417,7 +423,8 @@ pub struct Limits {
     /// Most open resources of the host's: streams, files, pollables. One more is a crash with the reason `limit`.
     /// Example: `resources = 64`. Default: 1024.
     pub resources: Option<AtLeastOne>,
-    /// Most lines on its standard error each second. The rest of the second is left out, counted, and said once.
+    /// Most lines in the log each second: those on its standard error, those of the host about it (dead letters, crashes,
+    /// refused requests), and both of all actors that it spawns. The rest of the second is left out, counted, and said once.
     /// Example: `log_lines = 50`. Default: 1000.
     pub log_lines: Option<AtLeastOne>,
     /// Most bytes of those each second. Example: `log_bytes = "64KiB"`. Default: `"1MiB"`.
@@ -428,6 +435,23 @@ pub struct Limits {
     /// until another one ends, and its wait is the message's. Those of spawned actors count for their parents as well.
     /// Example: `blocking = 1`. Default: 4.
     pub blocking: Option<AtLeastOne>,
+    /// What it and all below it may use together.
+    pub subtree: Option<Subtree>,
+}
+
+/// `[actor.limits.subtree]`: limits on an actor and all below it together, spawned or not. Without this table, and below no actor that has one, nothing is counted: whoever may spawn has its own limits once more with each child. All tables above an actor count, and `playhouse tree --json` shows how much is used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subtree {
+    /// Memory of their instances, and of those of their mailbox plugins, as large as they were made or grew. A growth beyond it is
+    /// refused, a start beyond it fails. Example: `memory = "512MiB"`. Default: no limit.
+    pub memory: Option<ByteSize>,
+    /// Most of them that live at a time, with their mailbox plugins. One more waits for another to end, as with `max_instances` of the
+    /// play; when none can, its start fails after `limits.start`. Example: `instances = 20`. Default: no limit.
+    pub instances: Option<Spanned<AtLeastOne>>,
+    /// Most actors, this one included. One more is refused with the spawn error `subtree-full`. Example: `actors = 100`.
+    /// Default: no limit.
+    pub actors: Option<Spanned<AtLeastOne>>,
 }
 
 /// `[actor.grants]`: what it may use of the world outside. Without it an actor sees no environment variable, no folder and no network: its code runs, and finds nothing there. No grant opens sockets.

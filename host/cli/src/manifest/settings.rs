@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind};
+use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec};
 use playhouse_sandbox::{Limits, SandboxConfig};
 use toml::Spanned;
 
 use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory};
 use super::mailbox;
-use super::play::{PlayLimits, Settings};
+use super::play::{PlayLimits, Settings, SubtreeSettings};
 use super::problem::Problem;
 use super::schema::{self, Idle, Manifest, RestartKind, Start};
 use super::units::{AtLeastOne, ByteSize, Text, Time};
@@ -115,6 +115,7 @@ impl Found {
             restart,
             supervision,
             limits: self.measured(limits, memory_bytes),
+            subtree: limits.subtree.as_ref().map_or_else(SubtreeSettings::default, subtree),
             start_timeout: self.above_zero(limits.start.as_ref(), "limits.start", Duration::from_secs(10)),
             timeout: self.above_zero(limits.timeout.as_ref(), "limits.timeout", Duration::from_secs(5)),
             message_bytes,
@@ -169,6 +170,7 @@ impl Found {
                 .compile_memory
                 .as_ref()
                 .map_or(compilation.memory_bytes, |size| size.get_ref().0),
+            memory_bytes: written.memory.as_ref().map(|size| size.get_ref().0),
         }
     }
 
@@ -370,6 +372,14 @@ impl Found {
             backoff,
             cooldown: written.cooldown.as_ref().map_or(default.cooldown, |cooldown| cooldown.get_ref().0),
         }
+    }
+}
+
+fn subtree(written: &schema::Subtree) -> SubtreeSettings {
+    let count = |written: &Option<Spanned<AtLeastOne>>| written.as_ref().map(|n| n.get_ref().0 as usize);
+    SubtreeSettings {
+        memory_bytes: written.memory.map(|size| size.0),
+        counts: SubtreeSpec { actors: count(&written.actors), instances: count(&written.instances) },
     }
 }
 

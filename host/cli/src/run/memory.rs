@@ -52,10 +52,12 @@ impl Sources {
         self.text(path)?.trim().parse().ok()
     }
 
-    /// What is resident of this process.
+    /// What is resident of this process, and of it alone. Pages that mappings share are left out: those of files, and those of a
+    /// plugin's initial data that its instances only read, which all resident memory together counts once for each instance.
+    /// Their proportional share (`smaps_rollup`) would take a walk through all mappings, of which each instance has six.
     fn process(&self) -> Option<u64> {
-        let resident = self.text("proc/self/statm")?.split(' ').nth(1)?.parse::<u64>().ok()?;
-        Some(resident * rustix::param::page_size() as u64)
+        let status = self.text("proc/self/status")?;
+        Some(field(&status, "RssAnon:")?.split_whitespace().next()?.parse::<u64>().ok()? << 10)
     }
 
     /// Pages that can be had back at once, such as those of files, do not count as used.
@@ -105,6 +107,11 @@ impl Sources {
         Some(Usage { whose: "the control group", used_bytes: number(used)?.saturating_sub(files), of_bytes })
     }
 
+    /// The memory of the machine, or the tightest bound of a control group; none where nothing can be read.
+    fn least(&self) -> Option<u64> {
+        self.groups().into_iter().chain(self.machine()).map(|usage| usage.of_bytes).min()
+    }
+
     /// Of what counts for this mark, what is used most; none where nothing can be read.
     fn most_used(&self, mark: MemoryMark) -> Option<Usage> {
         match mark {
@@ -147,6 +154,12 @@ fn mount(line: &str) -> Option<Mount<'_>> {
 /// The rest of the line that begins with this name.
 fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '\t'])))
+}
+
+/// The memory of all guests together, by default: half of what there is, so that the host and what it holds for them have the
+/// other half; no bound where the system does not say.
+pub(crate) fn guest_memory() -> u64 {
+    Sources { root: "/".into() }.least().map_or(u64::MAX, |bytes| bytes / 2)
 }
 
 /// Looks at the memory, and tells the kernel.
@@ -311,11 +324,23 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(most_used(&root), None);
         for garbage in ["", "\n", "0::", "MemTotal: x kB\nMemAvailable:\n", "1 2 3 - cgroup\n - - -"] {
-            for file in ["proc/meminfo", "proc/self/cgroup", "proc/self/mountinfo", "proc/self/statm"] {
+            for file in ["proc/meminfo", "proc/self/cgroup", "proc/self/mountinfo", "proc/self/status"] {
                 write(&root, file, garbage);
             }
             assert_eq!(most_used(&root), None);
+            let size = MemoryMark::Size(ByteSize(MIB));
+            assert_eq!(Sources { root: root.path().into() }.most_used(size), None);
         }
+    }
+
+    #[test]
+    fn size_counts_no_pages_that_instances_share() {
+        let root = tempfile::tempdir().unwrap();
+        let status = "VmRSS:\t  338944 kB\nRssAnon:\t  102400 kB\nRssFile:\t  4096 kB\nRssShmem:\t  232448 kB\n";
+        write(&root, "proc/self/status", status);
+        write(&root, "proc/self/statm", "200000 84736 1024 2000 0 90000 0\n");
+        let usage = Sources { root: root.path().into() }.most_used(MemoryMark::Size(ByteSize(200 * MIB))).unwrap();
+        assert_eq!(usage, Usage { whose: "this process", used_bytes: 100 * MIB, of_bytes: 200 * MIB });
     }
 
     /// Uses this much of a machine of a gigabyte.

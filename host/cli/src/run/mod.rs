@@ -20,6 +20,8 @@ mod output;
 mod signals;
 mod summary;
 
+pub(crate) use memory::guest_memory;
+
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::net::UnixListener;
@@ -52,6 +54,10 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
     }
+    console.log_budgets().set(play.actors.iter().map(|actor| {
+        let limits = &actor.settings.limits;
+        (actor.address.to_string(), limits.log_lines, limits.log_bytes)
+    }));
     let plugins = plugins::load(&play, console)?;
     for actor in &play.actors {
         for name in &actor.settings.absent_env {
@@ -134,7 +140,8 @@ enum Curtain {
 impl Performance<'_> {
     async fn run(&self, plugins: &Plugins, listener: Option<UnixListener>, mut signals: Signals) -> Result<(), Exit> {
         let stdout = Stdout::new();
-        let output: Arc<dyn Output> = Arc::new(GuestOutput(stdout.clone()));
+        let output: Arc<dyn Output> =
+            Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: self.console.log_budgets().clone() });
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let mut plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
         if self.args.until_idle {
@@ -148,7 +155,7 @@ impl Performance<'_> {
         let server = match listener {
             Some(listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                Some(tokio::spawn(Host::new(kernel.clone(), self.play).serve(listener)))
+                Some(tokio::spawn(Host::new(kernel.clone(), self.play, plugins.sandbox()).serve(listener)))
             }
             None => None,
         };
@@ -224,6 +231,7 @@ impl Performance<'_> {
                 return Err(Exit::with(KILLED, "ended at once; not all output was written"));
             }
         };
+        self.console.log_budgets().say_all();
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }
@@ -261,6 +269,7 @@ impl Performance<'_> {
             _ = tokio::time::timeout(LAST_WORDS, last_words) => {}
             () = signals.next() => {}
         }
+        self.console.log_budgets().say_all();
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }

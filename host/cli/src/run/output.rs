@@ -6,16 +6,18 @@ use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_kernel::{Address, BoxFuture};
-use playhouse_sandbox::Output;
+use playhouse_sandbox::{LeftOut, Output};
 use tokio::sync::Notify;
 
+use crate::console::GUEST_TARGET;
+use crate::log_budget::LogBudgets;
 use crate::printable::for_terminal;
 
 /// When so many bytes wait for stdout, guests that write more wait as well.
 const WAITING_BYTES: usize = 1 << 20;
 
-/// Guests' stdout, on its way. Lines of one actor keep their order; a line that is
-/// longer than the sandbox's pieces may be interrupted by another actor's. The thread writes whatever has come while
+/// Guests' stdout, on its way. Lines of one actor keep their order. A line that comes in pieces, since it is long or its actor was
+/// idle before its end, may be interrupted by another actor's output, which then begins on a line of its own. The thread writes whatever has come while
 /// it wrote the last time: much output makes large writes, little output is written at once.
 pub(crate) struct Stdout {
     pipe: Mutex<Pipe>,
@@ -38,6 +40,12 @@ struct Pipe {
     closed: bool,
     /// Why, unless the reader just went away.
     error: Option<String>,
+    /// The actor whose line has no end yet.
+    open: Option<Address>,
+    /// All output is there: nothing is held back any more.
+    ending: bool,
+    /// What was held back is written.
+    ended: bool,
     /// Bytes that were not written, as nothing can be any more. Some of a write that failed may have been.
     lost: u64,
 }
@@ -46,11 +54,15 @@ impl Stdout {
     /// The process's own. On a terminal, what would move its cursor is escaped; a pipe or a file gets what guests write.
     pub(crate) fn new() -> Arc<Self> {
         let stdout = std::io::stdout();
-        if stdout.is_terminal() { Self::to(Escaped { to: stdout, cut: Vec::new() }) } else { Self::to(stdout) }
+        if stdout.is_terminal() {
+            Self::to(Escaped { to: stdout, cut: Vec::new() }, Escaped::end)
+        } else {
+            Self::to(stdout, |_| Ok(()))
+        }
     }
 
-    /// Starts the thread that writes to `to`.
-    fn to(mut to: impl Write + Send + 'static) -> Arc<Self> {
+    /// Starts the thread that writes to `to`; `end` writes what that held back.
+    fn to<W: Write + Send + 'static>(mut to: W, end: fn(&mut W) -> std::io::Result<()>) -> Arc<Self> {
         let stdout = Arc::new(Self {
             pipe: Mutex::default(),
             filled: Condvar::new(),
@@ -59,26 +71,29 @@ impl Stdout {
             closed: Notify::new(),
         });
         let shared = stdout.clone();
-        std::thread::spawn(move || shared.write_to(&mut to));
+        std::thread::spawn(move || shared.write_to(&mut to, end));
         stdout
     }
 
-    fn write_to(&self, to: &mut impl Write) {
+    fn write_to<W: Write>(&self, to: &mut W, end: fn(&mut W) -> std::io::Result<()>) {
         let mut chunk = Vec::new();
         loop {
-            {
+            let ending = {
                 let mut pipe = self.lock();
                 pipe.writing = false;
                 self.emptied.notify_all();
-                while pipe.waiting.is_empty() {
+                while pipe.waiting.is_empty() && pipe.ending == pipe.ended {
                     pipe = self.filled.wait(pipe).unwrap_or_else(PoisonError::into_inner);
                 }
                 chunk.clear();
                 std::mem::swap(&mut chunk, &mut pipe.waiting);
                 pipe.writing = true;
-            }
+                pipe.ended = pipe.ending;
+                pipe.ended
+            };
             self.room.notify_waiters();
-            if let Err(error) = to.write_all(&chunk).and_then(|()| to.flush()) {
+            let written = to.write_all(&chunk).and_then(|()| if ending { end(to) } else { Ok(()) });
+            if let Err(error) = written.and_then(|()| to.flush()) {
                 let mut pipe = self.lock();
                 pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| error.to_string());
                 pipe.closed = true;
@@ -93,22 +108,35 @@ impl Stdout {
     }
 
     /// Adds a line, or a piece of one; drops it when nobody reads any more. Who writes looks first whether it is full.
-    pub(crate) fn piece(&self, piece: &[u8], ends_line: bool) {
+    pub(crate) fn piece(&self, from: &Address, piece: &[u8], ends_line: bool) {
         let mut pipe = self.lock();
         if pipe.closed {
             pipe.lost += (piece.len() + usize::from(ends_line)) as u64;
-        } else {
-            pipe.waiting.extend_from_slice(piece);
-            if ends_line {
-                pipe.waiting.push(b'\n');
-            }
-            self.filled.notify_one();
+            return;
         }
+        let goes_on = pipe.open.as_ref().is_some_and(|open| open == from);
+        if pipe.open.is_some() && !goes_on {
+            pipe.waiting.push(b'\n');
+            pipe.open = None;
+        }
+        pipe.waiting.extend_from_slice(piece);
+        if ends_line {
+            pipe.waiting.push(b'\n');
+            pipe.open = None;
+        } else if !goes_on {
+            pipe.open = Some(from.clone());
+        }
+        self.filled.notify_one();
     }
 
     /// Waits until all is written, or nobody reads any more. False in the second case.
     pub(crate) fn finish(&self) -> bool {
-        let busy = |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty());
+        {
+            let mut pipe = self.lock();
+            pipe.ending = true;
+            self.filled.notify_one();
+        }
+        let busy = |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty() || !pipe.ended);
         let pipe = self.emptied.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         !pipe.closed
     }
@@ -162,6 +190,14 @@ struct Escaped<W> {
     cut: Vec<u8>,
 }
 
+impl<W: Write> Escaped<W> {
+    /// Writes the character whose other half never came.
+    fn end(&mut self) -> std::io::Result<()> {
+        let cut = std::mem::take(&mut self.cut);
+        self.to.write_all(for_terminal(&cut).as_bytes())
+    }
+}
+
 impl<W: Write> Write for Escaped<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut whole = std::mem::take(&mut self.cut);
@@ -181,27 +217,34 @@ impl<W: Write> Write for Escaped<W> {
 }
 
 /// The [`Output`] of all actors.
-pub(crate) struct GuestOutput(pub Arc<Stdout>);
+pub(crate) struct GuestOutput {
+    pub(crate) stdout: Arc<Stdout>,
+    pub(crate) log_budgets: Arc<LogBudgets>,
+}
 
 impl Output for GuestOutput {
-    fn stdout(&self, _from: &Address, piece: &[u8], ends_line: bool) {
-        self.0.piece(piece, ends_line);
+    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool) {
+        self.stdout.piece(from, piece, ends_line);
     }
 
     fn stdout_full(&self) -> bool {
-        self.0.is_full()
+        self.stdout.is_full()
     }
 
     fn stdout_closed(&self) -> bool {
-        self.0.is_closed()
+        self.stdout.is_closed()
     }
 
     fn stdout_room(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.room())
+        Box::pin(self.stdout.room())
     }
 
     fn stderr(&self, from: &Address, line: &[u8]) {
-        tracing::info!(target: "playhouse::guest", address = %from, "{}", String::from_utf8_lossy(line));
+        tracing::info!(target: GUEST_TARGET, address = %from, "{}", String::from_utf8_lossy(line));
+    }
+
+    fn left_out(&self, from: &Address, left_out: LeftOut) {
+        self.log_budgets.add_left_out(from.as_str(), left_out);
     }
 }
 
@@ -214,9 +257,9 @@ mod tests {
     #[test]
     fn lines_keep_their_order_and_all_are_written() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let stdout = Stdout::to(Slow(sender));
+        let stdout = Stdout::to(Slow(sender), |_| Ok(()));
         for n in 0..100 {
-            stdout.piece(n.to_string().as_bytes(), true);
+            stdout.piece(&Address::root(), n.to_string().as_bytes(), true);
         }
         let reader = std::thread::spawn(move || {
             let mut all = Vec::new();
@@ -236,15 +279,41 @@ mod tests {
         for piece in [&b"a\xe2\x82"[..], b"\xacb\n\x1b[2J\xe2", b"\n"] {
             escaped.write_all(piece).expect("a vector takes all");
         }
-        assert_eq!(String::from_utf8_lossy(&escaped.to), "a\u{20ac}b\n\\u{1b}[2J\\xe2\n");
+        escaped.write_all(b"\xe2").expect("a vector takes all");
+        escaped.end().expect("a vector takes all");
+        assert_eq!(String::from_utf8_lossy(&escaped.to), "a\u{20ac}b\n\\u{1b}[2J\\xe2\n\\xe2");
+    }
+
+    /// What is written of these pieces: who writes, what, and whether it ends the line.
+    fn written(pieces: &[(&str, &str, bool)]) -> String {
+        let (sender, receiver) = mpsc::sync_channel(100);
+        let stdout = Stdout::to(Slow(sender), |_| Ok(()));
+        for (from, piece, ends_line) in pieces {
+            stdout.piece(&Address::parse(from).expect("an address"), piece.as_bytes(), *ends_line);
+        }
+        assert!(stdout.finish());
+        String::from_utf8(receiver.try_iter().flatten().collect()).expect("text")
+    }
+
+    #[test]
+    fn other_actor_begins_on_a_line_of_its_own() {
+        let pieces =
+            [("/a", "a1", false), ("/a", "a2", false), ("/b", "b", true), ("/a", "a3", true), ("/b", "", true)];
+        assert_eq!(written(&pieces), "a1a2\nb\na3\n\n");
+        assert_eq!(written(&[("/a", "a", false), ("/b", "b", false), ("/a", "c", false)]), "a\nb\nc");
+    }
+
+    #[test]
+    fn end_of_the_output_adds_no_newline() {
+        assert_eq!(written(&[("/a", "hello", false)]), "hello");
     }
 
     #[tokio::test]
     async fn who_finds_it_full_waits_until_it_is_not() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let stdout = Stdout::to(Slow(sender));
+        let stdout = Stdout::to(Slow(sender), |_| Ok(()));
         while !stdout.is_full() {
-            stdout.piece(&[b'x'; 1000], true);
+            stdout.piece(&Address::root(), &[b'x'; 1000], true);
         }
         let reader = std::thread::spawn(move || while receiver.recv().is_ok_and(|some| some.last() != Some(&b'!')) {});
         stdout.room().await;
@@ -258,11 +327,11 @@ mod tests {
     fn a_reader_that_is_gone_is_no_panic() {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
-        let stdout = Stdout::to(Slow(sender));
-        stdout.piece(b"nobody reads this", true);
+        let stdout = Stdout::to(Slow(sender), |_| Ok(()));
+        stdout.piece(&Address::root(), b"nobody reads this", true);
         assert!(!stdout.finish());
         assert_eq!((stdout.error(), stdout.is_closed()), (None, true));
-        stdout.piece(b"nor this", true);
+        stdout.piece(&Address::root(), b"nor this", true);
         assert_eq!(stdout.lost_bytes(), "nobody reads this\nnor this\n".len() as u64);
     }
 }

@@ -185,3 +185,65 @@ fn a_depth_that_no_address_has() {
         "#]],
     );
 }
+
+#[test]
+fn subtree_has_room_for_the_actors_of_the_manifest() {
+    let children = "[[actor]]\naddress = \"/a/b\"\nplugin = \"count\"\ninstances = 2\n[[actor]]\naddress = \"/c\"\nplugin = \"count\"\n";
+    let play = |limits| {
+        format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = {{ subtree = {{ {limits} }} }}\n{children}")
+    };
+    check(
+        &play("actors = 1, instances = 3"),
+        expect![[r#"
+            stderr:
+              × `/a` and all below it have 2 actors of the manifest, and `limits.subtree.actors` is 1
+               ╭─[playhouse.toml:4:33]
+             3 │ plugin = "count"
+             4 │ limits = { subtree = { actors = 1, instances = 3 } }
+               ·                                 ┬
+               ·                                 ╰── it must be at least 2
+             5 │ [[actor]]
+               ╰────
+              help: raise it, or put some of these actors elsewhere
+
+        "#]],
+    );
+    check(
+        &play("actors = 2, instances = 2"),
+        expect![[r#"
+            stderr:
+              × `/a` and all below it have 3 instances that start by themselves, and `limits.subtree.instances` is 2
+               ╭─[playhouse.toml:4:48]
+             3 │ plugin = "count"
+             4 │ limits = { subtree = { actors = 2, instances = 2 } }
+               ·                                                ┬
+               ·                                                ╰── it must be at least 3
+             5 │ [[actor]]
+               ╰────
+              help: raise it, or put some of these actors elsewhere
+
+        "#]],
+    );
+    check(
+        &play("descriptors = 3"),
+        expect![[r#"
+            stderr:
+              × unknown key `descriptors`
+               ╭─[playhouse.toml:4:24]
+             3 │ plugin = "count"
+             4 │ limits = { subtree = { descriptors = 3 } }
+               ·                        ─────┬─────
+               ·                             ╰── here
+             5 │ [[actor]]
+               ╰────
+              help: the keys here are `memory`, `instances`, `actors`
+
+        "#]],
+    );
+    check(
+        &play("actors = 2, instances = 3"),
+        expect![[r#"
+            fine
+        "#]],
+    );
+}

@@ -17,7 +17,7 @@ pipeline = ["/a", "/a/b"]
 memory_high = "2GiB"
 supervision = { strategy = "one-for-one", intensity = 0, period = "1m", shutdown = "0s" }
 dead_letters = { capacity = 5, bytes = "1KiB" }
-limits = { component = "1MiB", stack = "64KiB" }
+limits = { component = "1MiB", stack = "64KiB", memory = "1GiB" }
 [[actor]]
 address = "/a"
 plugin = "count"
@@ -29,7 +29,7 @@ config = { text = "t", number = 5, decimal = 1.5, yes = true }
 mailbox = { kind = "memory", capacity = 1, bytes = "2MiB", overflow = "drop-oldest", timeout = "1s" }
 restart = { kind = "transient", attempts = 1, backoff = { initial = "0ms", max = "1h" } }
 supervision = { strategy = "rest-for-one", intensity = 3, period = "10s", shutdown = "5s" }
-limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB", children = 5, timers = 3 }
+limits = { memory = "3GiB", cpu = "250us", timeout = "1h", message = "2MiB", children = 5, timers = 3, subtree = { memory = "4GiB", instances = 5, actors = 9 } }
 spawns = ["split"]
 [[actor]]
 address = "/a/b"
@@ -52,7 +52,7 @@ config = { text = "t" }
 mailbox = { capacity = 1 }
 restart = { kind = "temporary" }
 supervision = { intensity = 3 }
-limits = { memory = "1MiB", message = "64KiB", children = 1, depth = 1, timers = 1, watches = 1, effects = 1, effect_bytes = "1B", resources = 1, log_lines = 1, log_bytes = "1B", start = "1s", requests = 1, blocking = 1 }
+limits = { memory = "1MiB", message = "64KiB", children = 1, depth = 1, timers = 1, watches = 1, effects = 1, effect_bytes = "1B", resources = 1, log_lines = 1, log_bytes = "1B", start = "1s", requests = 1, blocking = 1, subtree = { actors = 2 } }
 grants = { env = ["A=b"], dirs = [], hosts = ["https://a.com"], networks = ["10.0.0.0/8"] }
 "#,
         expect![[r#"
@@ -78,6 +78,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!((actor.limits.resources, actor.limits.log_lines, actor.limits.log_bytes), (1024, 1000, 1 << 20));
     assert_eq!((actor.start_timeout.as_secs(), actor.grants.requests, actor.grants.blocking.at_most()), (10, 16, 4));
     assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
+    assert_eq!((play.limits.memory_bytes, actor.subtree), (None, Default::default()));
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
     assert_eq!(play.memory_high.to_string(), "90%");

@@ -1,4 +1,5 @@
-//! The store of dead letters. It is bounded; what it had to let go of is counted, as is what people took out.
+//! The store of dead letters. It is bounded, and what it had to let go of is counted, as is what operators took out. When it is
+//! full, the actor with the most letters, or the most bytes, loses its oldest: a flood evicts its own letters first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +7,10 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use super::shares::Shares;
 use super::{DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterId, LetterPrefix};
 use crate::address::Address;
-use crate::message::Message;
+use crate::message::{ActorId, Message};
 
 /// Ids named when a prefix fits more than one.
 const NAMED_IDS: usize = 5;
@@ -25,11 +27,14 @@ struct Inner {
     by_id: BTreeMap<LetterId, u64>,
     last_number: u64,
     bytes: usize,
+    shares: Shares,
     counts: DeadLetterCounts,
 }
 
 struct Kept {
     letter: Arc<DeadLetter>,
+    /// The actor for which it counts.
+    owner: ActorId,
     /// A replay is under way: nobody else may touch it.
     in_replay: bool,
 }
@@ -39,7 +44,15 @@ impl DeadLetters {
         Self { spec, inner: Mutex::default() }
     }
 
-    pub(crate) fn add(&self, message: Message, to: Address, sender: Option<Address>, reason: DeadReason) {
+    /// Keeps a letter, which counts for `owner`.
+    pub(crate) fn add(
+        &self,
+        owner: ActorId,
+        message: Message,
+        to: Address,
+        sender: Option<Address>,
+        reason: DeadReason,
+    ) {
         let mut inner = self.inner.lock();
         let id = inner.next_id(&message);
         let letter = DeadLetter { id, message, to, sender, reason, at: SystemTime::now() };
@@ -48,7 +61,8 @@ impl DeadLetters {
         inner.last_number += 1;
         let number = inner.last_number;
         inner.by_id.insert(id, number);
-        inner.kept.insert(number, Kept { letter: Arc::new(letter), in_replay: false });
+        inner.shares.add(owner, number, letter.bytes());
+        inner.kept.insert(number, Kept { letter: Arc::new(letter), owner, in_replay: false });
         inner.trim(self.spec);
     }
 
@@ -87,7 +101,9 @@ impl DeadLetters {
         let number = inner.free(id)?;
         let kept = inner.kept.get_mut(&number).expect("both maps have the same letters");
         kept.in_replay = true;
-        Ok(Replay { store: self, number, letter: kept.letter.clone(), accepted: false })
+        let (letter, owner) = (kept.letter.clone(), kept.owner);
+        inner.shares.hold(owner, number);
+        Ok(Replay { store: self, number, letter, accepted: false })
     }
 
     /// Removes a letter by a person's word.
@@ -118,19 +134,25 @@ impl Inner {
     }
 
     fn take(&mut self, number: u64) -> Arc<DeadLetter> {
-        let letter = self.kept.remove(&number).expect("it was found there under this lock").letter;
+        let Kept { letter, owner, .. } = self.kept.remove(&number).expect("it was found there under this lock");
+        self.shares.remove(owner, number, letter.bytes());
         self.by_id.remove(&letter.id);
         self.bytes -= letter.bytes();
         letter
     }
 
-    /// Lets the oldest go until the rest fits.
+    /// Lets letters go until the rest fits: the oldest of the actor that has the most of what is short.
     fn trim(&mut self, spec: DeadLetterSpec) {
-        while self.kept.len() > spec.capacity || self.bytes > spec.capacity_bytes {
-            let Some(oldest) = self.kept.iter().find(|(_, kept)| !kept.in_replay).map(|(number, _)| *number) else {
+        loop {
+            let largest = if self.kept.len() > spec.capacity {
+                self.shares.oldest_of_most_letters()
+            } else if self.bytes > spec.capacity_bytes {
+                self.shares.oldest_of_most_bytes()
+            } else {
                 return;
             };
-            let letter = self.take(oldest);
+            let Some(number) = largest else { return };
+            let letter = self.take(number);
             self.fates(&letter).forgotten += 1;
         }
     }
@@ -159,7 +181,10 @@ impl Drop for Replay<'_> {
             inner.take(self.number);
             inner.fates(&self.letter).replayed += 1;
         } else {
-            inner.kept.get_mut(&self.number).expect("nobody takes a letter in a replay").in_replay = false;
+            let kept = inner.kept.get_mut(&self.number).expect("nobody takes a letter in a replay");
+            kept.in_replay = false;
+            let owner = kept.owner;
+            inner.shares.release(owner, self.number);
             inner.trim(self.store.spec);
         }
     }
@@ -175,6 +200,10 @@ mod tests {
     }
 
     fn add(store: &DeadLetters, id: u128, body_bytes: usize) {
+        add_for(store, 1, id, body_bytes);
+    }
+
+    fn add_for(store: &DeadLetters, owner: u64, id: u128, body_bytes: usize) {
         let envelope = Envelope {
             id: MessageId(id),
             sender: ActorId::OUTSIDE,
@@ -184,7 +213,7 @@ mod tests {
             reply: ReplyToken::NONE,
         };
         let message = Message { envelope, body: vec![0; body_bytes] };
-        store.add(message, Address::root(), None, DeadReason::Stopped);
+        store.add(ActorId(owner), message, Address::root(), None, DeadReason::Stopped);
     }
 
     fn ids(store: &DeadLetters) -> Vec<u128> {
@@ -201,6 +230,45 @@ mod tests {
         assert_eq!(ids(&store), [4, 5]);
         let counts = store.counts().sum();
         assert_eq!((counts.all, counts.forgotten, counts.kept()), (6, 4, 2));
+    }
+
+    #[test]
+    fn flood_evicts_the_letters_of_its_own_actor_first() {
+        let store = store(6, 1000);
+        add_for(&store, 1, 1, 10);
+        add_for(&store, 2, 2, 10);
+        for id in 10..100 {
+            add_for(&store, 3, id, 10);
+        }
+        assert_eq!(ids(&store), [1, 2, 96, 97, 98, 99]);
+        for id in 100..200 {
+            add_for(&store, 4, id, 10);
+        }
+        assert_eq!(ids(&store), [1, 2, 98, 99, 198, 199], "two that flood have the same share");
+        let counts = store.counts().sum();
+        assert_eq!((counts.all, counts.forgotten), (192, 186));
+    }
+
+    #[test]
+    fn large_letters_evict_those_of_their_own_actor_first() {
+        let store = store(100, 1000);
+        for id in 0..50 {
+            add_for(&store, 1, id, 1);
+        }
+        for id in 100..110 {
+            add_for(&store, 2, id, 400);
+        }
+        assert_eq!(ids(&store).len(), 52, "many small ones stay");
+        assert_eq!(ids(&store)[50..], [108, 109]);
+    }
+
+    #[test]
+    fn oldest_letter_goes_when_all_have_as_many() {
+        let store = store(3, 1000);
+        for id in 1..=5 {
+            add_for(&store, id, u128::from(id), 0);
+        }
+        assert_eq!(ids(&store), [3, 4, 5]);
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Incarnation {
                 Poll::Ready(took) => return Poll::Ready(took),
                 Poll::Pending => {
                     if left == 0 {
+                        hand.run_when_idle();
                         self.world.idle_hint.notify_waiters();
                     }
                 }
@@ -126,22 +127,21 @@ impl Incarnation {
         if now >= time_is_up {
             return true;
         }
-        let Some(slots) = &self.world.slots else { return false };
-        if hand.is_attached() {
+        let mut bounds = self.world.bounds_of(&self.actor).peekable();
+        if bounds.peek().is_none() || hand.is_attached() {
             return false;
         }
         // In this order: who comes into the line after the last look sees that this one is idle.
-        self.lane.leave.idle(slots, time_is_up.checked_sub(idle_stop).unwrap_or(now));
-        self.lane.leave.is_asked() || slots.has_line()
+        let since = time_is_up.checked_sub(idle_stop).unwrap_or(now);
+        self.lane.leave.idle(since.saturating_duration_since(self.world.began));
+        self.lane.leave.is_asked() || bounds.any(|slots| slots.has_line())
     }
 
     fn no_longer_idle(&self, took: &Took) {
-        if let Some(slots) = &self.world.slots
-            && self.lane.leave.busy()
-            && *took != Took::Nothing
-            && slots.has_line()
-        {
-            slots.make_room();
+        if self.lane.leave.busy() && *took != Took::Nothing {
+            for slots in self.world.bounds_of(&self.actor).filter(|slots| slots.has_line()) {
+                slots.make_room();
+            }
         }
     }
 

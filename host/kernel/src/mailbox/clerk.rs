@@ -20,6 +20,7 @@ use crate::crash::{Crash, CrashReason};
 use crate::dead_letter::DeadReason;
 use crate::incarnation::panic_message;
 use crate::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
+use crate::slots::Slot;
 use crate::watchdog::{Limit, within_limits};
 
 /// Rounds between two looks at the policy's own count of its messages.
@@ -113,6 +114,11 @@ impl Clerk {
     /// One run of the policy, to its end.
     async fn serve(&self, run: u64, failures: &mut Failures) -> End {
         let about = About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
+        let slot = Slot::take_now(self.world.bounds_of_policy(&self.actor));
+        let _slot = match slot {
+            Ok(slot) => slot,
+            Err(message) => return End::Crashed(Crash::new(CrashReason::Start { message })),
+        };
         let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
             Ok(policy) => policy,
             Err(end) => return end,

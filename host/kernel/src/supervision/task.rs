@@ -31,6 +31,7 @@ use crate::mailbox::clerk::attend;
 use crate::message::ActorId;
 use crate::notice::{Change, Watcher};
 use crate::plan::Plan;
+use crate::subtree::{Membership, Subtree};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, ROOT, State};
 use crate::supervision::tree::Tree;
 use failures::report_bug;
@@ -168,7 +169,10 @@ impl Supervision {
         for spec in &plan.actors {
             let parent = spec.address.parent().and_then(|p| by_address.get(&p).copied());
             let parent = parent.expect("the plan was checked: parents come before children");
-            let actor = Arc::new(Actor::new(this.world.registry.new_id(), spec.clone(), None));
+            let above = spec.address.parent().and_then(|parent| this.world.registry.occupant(&parent));
+            let above = above.and_then(|above| above.membership.subtree().cloned());
+            let membership = Membership::planned(Subtree::of(&spec.address, spec.subtree.as_deref(), above));
+            let actor = Arc::new(Actor::new(this.world.registry.new_id(), spec.clone(), None, membership));
             actor.set_presence(Presence::There);
             this.world.registry.add(&actor);
             attend(&this.world, &actor);
@@ -425,6 +429,9 @@ impl Supervision {
         role.actor.mailbox.begin(role.lane.index);
         *role.lane.back_at.lock() = None;
         let number = role.actor.begin(&role.lane);
+        if number > 1 {
+            role.actor.count_orphans_out();
+        }
         let role = role.clone();
         let (actor, lane) = (role.actor.clone(), role.lane.clone());
         let incarnation = Incarnation { world: self.world.clone(), actor, lane, number };

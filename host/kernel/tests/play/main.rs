@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod asks;
+mod bounds;
 mod broadcasts;
 mod budgets;
 mod callbacks;

@@ -331,16 +331,22 @@ async fn of_the_idle_ones_the_one_that_was_so_for_longest_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nobody_to_make_room_a_start_waits_in_line_until_somebody_ends() {
+async fn start_that_nobody_makes_room_for_fails_and_is_tried_again() {
     let journal = Journal::default();
     let mut late = recorder(&journal).at("/late");
     late.start = StartKind::OnMessage;
     let kernel = start_plan(&bounded(1, vec![recorder(&journal).at("/a"), late])).await;
     tell(&kernel, "/late", "x").await;
-    sleep(10 * MINUTE).await;
+    sleep(Duration::from_secs(9)).await;
     assert_eq!((state_of(&kernel, "/late").await, kernel.restarts()), (State::Starting, 0));
+    sleep(Duration::from_secs(2)).await;
+    let late = kernel.actors().await.into_iter().find(|actor| actor.address == addr("/late")).expect("known");
+    assert_eq!(
+        late.last_crash.expect("it failed").crash.reason.to_string(),
+        "failed to start: there is no room for another instance: 1 run at most, which is all that the test admits"
+    );
     kernel.halt(&addr("/a")).await;
-    sleep(SOON).await;
+    sleep(MINUTE).await;
     assert_eq!(journal.lines(), ["late:x"]);
     kernel.resume(&addr("/a")).await;
     sleep(SOON).await;

@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::Launcher;
 use super::contract::{Entry, MAILBOX_HOST, Policy, Put, Settings, Size, Take};
+use crate::accounts::Held;
 use crate::autopsy::{self, Remains};
 use crate::imports::PANIC_BYTES;
 use crate::limits::{CpuMeter, MemoryLimiter};
@@ -55,7 +56,7 @@ pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
     )
 }
 
-/// Its store goes first when it is dropped, then its right to live.
+/// Its store goes first when it is dropped, then the count of its memory and its right to live.
 pub(super) struct Run {
     store: Store<Desk>,
     doors: Doors,
@@ -63,6 +64,7 @@ pub(super) struct Run {
     meter: Arc<CpuMeter>,
     plugin: Arc<super::Inner>,
     stderr: Lines,
+    _held: Arc<Held>,
     _admission: Admission,
 }
 
@@ -79,9 +81,10 @@ impl Run {
         let (plugin, limits) = (&launcher.plugin, launcher.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let held = Held::new(launcher.accounts.memory());
         let stderr = Lines::new(Kind::Stderr(launcher.log.clone()), about.address.clone(), launcher.output.clone());
         let desk = Desk {
-            memory: MemoryLimiter::new(&limits, plugin.sandbox.stack_bytes),
+            memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
             panic: None,
             wasi: bare_wasi(&plugin.name, &stderr, &stderr).build(),
             resources: resources(&limits),
@@ -109,7 +112,7 @@ impl Run {
             config: launcher.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         };
         let plugin = launcher.plugin.clone();
-        Ok(Self { store, doors, settings: Some(settings), meter, plugin, stderr, _admission: admission })
+        Ok(Self { store, doors, settings: Some(settings), meter, plugin, stderr, _held: held, _admission: admission })
     }
 
     /// One call, with the whole budget, and no blame for what an earlier one did. After an error nothing is called any more.

@@ -50,7 +50,10 @@ async fn memory_beyond_the_limit_is_refused_and_named() {
       (loop (br_if 0 (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
       (unreachable))"#;
     let play = Play::start(&[("/greedy", actor(code))]);
-    assert_eq!(play.crash("/greedy", "").await.crash.reason, CrashReason::Memory { limit_bytes: 1 << 20 });
+    assert_eq!(
+        play.crash("/greedy", "").await.crash.reason,
+        CrashReason::Memory { limit_bytes: 1 << 20, key: "limits.memory".into() }
+    );
 }
 
 #[tokio::test]
@@ -314,7 +317,7 @@ async fn one_instance_too_many_is_a_failed_start_that_names_the_key() {
         playhouse_sandbox::Sandbox::new(SandboxConfig { max_instances: 1, ..SandboxConfig::default() }).unwrap();
     let play = Play::with(sandbox, &[("/a", actor(ECHO)), ("/b", actor(ECHO))], |_| {});
     let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
-    assert!(format!("{report:?}").contains("`max_instances`"), "{report:?}");
+    assert!(format!("{report:?}").contains("`play.max_instances`"), "{report:?}");
 }
 
 #[tokio::test]
@@ -347,7 +350,10 @@ async fn memories_of_one_instance_share_its_limit() {
         (loop (br_if 0 (i32.ne (memory.grow $second (i32.const 1)) (i32.const -1))))
         (unreachable))"#;
     let play = Play::start(&[("/greedy", actor(code))]);
-    assert_eq!(play.crash("/greedy", "").await.crash.reason, CrashReason::Memory { limit_bytes: 1 << 20 });
+    assert_eq!(
+        play.crash("/greedy", "").await.crash.reason,
+        CrashReason::Memory { limit_bytes: 1 << 20, key: "limits.memory".into() }
+    );
 }
 
 /// Two components with a memory each. While the second one is instantiated it calls the first one with a text, and traps unless

@@ -21,6 +21,59 @@ async fn who_keeps_more_resources_open_than_its_limit_crashes() {
     assert_eq!(crash.crash.reason, CrashReason::Limit { more_than });
 }
 
+/// Grows by as many pages of 64 KiB as the body has bytes, and traps when it may not.
+const GROW: &str = r#"(func (export "handle") (param i32 i32) (result i32)
+    (if (i32.eq (memory.grow (local.get 1)) (i32.const -1)) (then (unreachable)))
+    (call $done))"#;
+
+const GROWS: [&str; 2] = ["/a", "/b"];
+
+fn growing() -> [(&'static str, Vec<u8>); 2] {
+    GROWS.map(|at| (at, actor(GROW)))
+}
+
+#[tokio::test]
+async fn memory_of_all_guests_together_is_bounded_and_named() {
+    let memory_bytes = 2 << 20;
+    let sandbox = Sandbox::new(SandboxConfig { max_instances: 8, memory_bytes, ..SandboxConfig::default() }).unwrap();
+    let play = Play::limited(sandbox, &growing(), Limits::default(), |plan| {
+        plan.supervision.intensity = u32::MAX;
+        for actor in &mut plan.actors {
+            actor.restart.backoff.max = actor.restart.backoff.initial;
+        }
+    });
+    let idle = || async {
+        for at in GROWS {
+            let _ = play.ask(at, "").await;
+        }
+        play.sandbox.memory().0
+    };
+    let before = idle().await;
+    for _ in 0..5 {
+        let _ = play.ask("/a", &"x".repeat(20)).await;
+        assert_eq!(play.sandbox.memory(), (before + (20 << 16), memory_bytes));
+        let crash = play.crash("/b", &"x".repeat(13)).await;
+        let key = "play.limits.memory".into();
+        assert_eq!(crash.crash.reason, CrashReason::Memory { limit_bytes: memory_bytes, key });
+        assert!(play.ask("/b", "x").await.is_err_and(|error| error == playhouse_kernel::AskError::NoReply), "in time");
+        play.crash("/a", &"x".repeat(1 << 16)).await;
+        assert_eq!(idle().await, before + (1 << 16), "what /a had is given back");
+        play.crash("/b", &"x".repeat(1 << 16)).await;
+        assert_eq!(idle().await, before);
+    }
+}
+
+#[tokio::test]
+async fn start_beyond_all_guests_memory_fails_and_names_the_key() {
+    let sandbox = SandboxConfig { max_instances: 8, memory_bytes: 1 << 10, ..SandboxConfig::default() };
+    let play = Play::start_in(Sandbox::new(sandbox).unwrap(), &[("/a", actor(ECHO))]);
+    play.kernel.booted().await;
+    let playhouse_kernel::Stage::GaveUp(failures) = play.kernel.over().await else { panic!("it cannot start") };
+    let text = failures.iter().map(|failure| failure.crash.reason.to_string()).collect::<Vec<_>>().join("; ");
+    assert!(text.contains("play.limits.memory"), "{text}");
+    assert_eq!(play.sandbox.memory().0, 0);
+}
+
 /// Calls itself a hundred times for each byte of the body.
 const RECURSE: &str = r#"
     (func $down (param i32) (result i32)

@@ -89,7 +89,11 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (type $stream-error (variant (case "last-operation-failed" (own $error')) (case "closed")))
     (export "stream-error" (type $stream-error' (eq $stream-error)))
     (export "[method]output-stream.blocking-write-and-flush" (func (param "self" (borrow $output-stream))
-      (param "contents" (list u8)) (result (result (error $stream-error')))))))
+      (param "contents" (list u8)) (result (result (error $stream-error')))))
+    (export "[method]output-stream.write" (func (param "self" (borrow $output-stream))
+      (param "contents" (list u8)) (result (result (error $stream-error')))))
+    (export "[method]output-stream.write-zeroes" (func (param "self" (borrow $output-stream))
+      (param "len" u64) (result (result (error $stream-error')))))))
   (alias export $streams "output-stream" (type $output-stream))
   (import "wasi:cli/stderr@0.2.0" (instance $stderr
     (export "output-stream" (type $o (eq $output-stream)))
@@ -134,6 +138,9 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
   (core func $get-stderr (canon lower (func $stderr "get-stderr")))
   (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory $memory)
     (realloc $realloc)))
+  (core func $write-now (canon lower (func $streams "[method]output-stream.write") (memory $memory) (realloc $realloc)))
+  (core func $write-zeroes (canon lower (func $streams "[method]output-stream.write-zeroes") (memory $memory)
+    (realloc $realloc)))
 
   (core module $main
     (import "libc" "memory" (memory 2))
@@ -153,6 +160,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (import "host" "get-stdout" (func $get-stdout (result i32)))
     (import "host" "get-stderr" (func $get-stderr (result i32)))
     (import "host" "write" (func $write (param i32 i32 i32 i32)))
+    (import "host" "write-now" (func $write-now (param i32 i32 i32 i32)))
+    (import "host" "write-zeroes" (func $write-zeroes (param i32 i64 i32)))
     (func $result (param $failed i32) (param $case i32) (param $text i32) (param $len i32) (result i32)
       (i32.store8 (i32.const 0) (local.get $failed))
       (i32.store8 (i32.const 4) (local.get $case))
@@ -174,7 +183,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
       (export "resolve" (func $resolve)) (export "hand-over" (func $hand-over))
       (export "get-environment" (func $get-environment)) (export "get-directories" (func $get-directories))
       (export "get-random-bytes" (func $get-random-bytes)) (export "exit" (func $exit)) (export "get-stdout" (func $get-stdout))
-      (export "get-stderr" (func $get-stderr)) (export "write" (func $write))))))
+      (export "get-stderr" (func $get-stderr)) (export "write" (func $write))
+      (export "write-now" (func $write-now)) (export "write-zeroes" (func $write-zeroes))))))
 
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $main "handle") (memory $memory) (realloc $realloc) (post-return (core func $libc "reset"))))

@@ -37,6 +37,7 @@ acts! {
     fill_stdout_that_nobody_reads
     fill_the_disk
     flood_a_neighbour
+    grow_and_spawn_in_width_and_depth
     grow_memory
     list_a_large_folder_for_ever
     list_a_large_folder_without_end

@@ -1,0 +1,265 @@
+//! How much of the log one actor of the manifest may fill each second: with what it writes to stderr, with the lines of the host
+//! about it, and with those of all that it spawns. What is more is left out, counted, and said once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use playhouse_sandbox::LeftOut;
+
+use crate::printable::counted;
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Whose words a line has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// The guest's own.
+    Guest,
+    /// The host's, about the actor.
+    Host,
+}
+
+/// The budgets of all actors of the manifest. Lines about others, and about the play, are not counted.
+#[derive(Default)]
+pub(crate) struct LogBudgets {
+    of: OnceLock<HashMap<String, Mutex<Budget>>>,
+    /// Writes what was left out to the log.
+    say: OnceLock<Say>,
+}
+
+type Say = Box<dyn Fn(&str, &Excess) + Send + Sync>;
+
+struct Budget {
+    most_lines: u64,
+    most_bytes: u64,
+    /// A second, from the first line after the one before.
+    period: Option<Period>,
+    excess: Excess,
+}
+
+struct Period {
+    end: Instant,
+    lines: u64,
+    bytes: u64,
+    /// Once a line is left out, so is the rest of the second: no hole looks like the whole.
+    over: bool,
+}
+
+/// What was left out and not said yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Excess {
+    guest_lines: u64,
+    host_lines: u64,
+    bytes: u64,
+    most_lines: u64,
+    most_bytes: u64,
+}
+
+impl Excess {
+    fn add(&mut self, voice: Voice, lines: u64, bytes: u64) {
+        let count = match voice {
+            Voice::Guest => &mut self.guest_lines,
+            Voice::Host => &mut self.host_lines,
+        };
+        *count += lines;
+        self.bytes += bytes;
+    }
+
+    fn is_none(&self) -> bool {
+        self.guest_lines == 0 && self.host_lines == 0
+    }
+}
+
+impl fmt::Display for Excess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { guest_lines, host_lines, bytes, most_lines, most_bytes } = self;
+        let parts = [(*guest_lines, "of its stderr"), (*host_lines, "of the host about it")];
+        let parts = parts.iter().filter(|(lines, _)| *lines > 0);
+        let parts: Vec<_> = parts.map(|(lines, whose)| format!("{} {whose}", counted(*lines, "line"))).collect();
+        write!(
+            f,
+            "left out {} ({bytes} bytes): limits.log_lines is {most_lines} a second, limits.log_bytes {most_bytes}",
+            parts.join(" and ")
+        )
+    }
+}
+
+impl LogBudgets {
+    /// Sets the actors of the manifest: address, lines a second, bytes a second. Only the first call counts.
+    pub(crate) fn set(&self, actors: impl IntoIterator<Item = (String, u64, u64)>) {
+        let budget = |(address, most_lines, most_bytes)| {
+            (address, Mutex::new(Budget { most_lines, most_bytes, period: None, excess: Excess::default() }))
+        };
+        let _ = self.of.set(actors.into_iter().map(budget).collect());
+    }
+
+    /// Sets what writes a note about what was left out. Only the first call counts.
+    pub(crate) fn on_excess(&self, say: impl Fn(&str, &Excess) + Send + Sync + 'static) {
+        let _ = self.say.set(Box::new(say));
+    }
+
+    /// Whether a line about the actor at this address is let through.
+    pub(crate) fn admit(self: &Arc<Self>, address: &str, voice: Voice, bytes: u64) -> bool {
+        self.admit_at(Instant::now(), address, voice, bytes)
+    }
+
+    fn admit_at(self: &Arc<Self>, now: Instant, address: &str, voice: Voice, bytes: u64) -> bool {
+        let Some((planned, budget)) = self.find(address) else { return true };
+        let mut budget = lock(budget);
+        let before = if budget.period.as_ref().is_some_and(|period| period.end <= now) {
+            budget.period = None;
+            budget.take_excess()
+        } else {
+            Excess::default()
+        };
+        let (most_lines, most_bytes) = (budget.most_lines, budget.most_bytes);
+        let period = budget.period.get_or_insert_with(|| Period { end: now + PERIOD, lines: 0, bytes: 0, over: false });
+        let fits = period.lines < most_lines && period.bytes.saturating_add(bytes) <= most_bytes;
+        let admitted = fits && !period.over;
+        if admitted {
+            period.lines += 1;
+            period.bytes += bytes;
+        } else {
+            let first = !std::mem::replace(&mut period.over, true);
+            budget.excess.add(voice, 1, bytes);
+            if first {
+                self.say_later(planned);
+            }
+        }
+        drop(budget);
+        self.say(planned, &before);
+        admitted
+    }
+
+    /// The sandbox left out lines of an actor's stderr, by the same limits.
+    pub(crate) fn add_left_out(self: &Arc<Self>, address: &str, left_out: LeftOut) {
+        let Some((planned, budget)) = self.find(address) else { return };
+        let first = {
+            let mut budget = lock(budget);
+            let first = budget.excess.is_none();
+            budget.excess.add(Voice::Guest, left_out.lines, left_out.bytes);
+            first
+        };
+        if first {
+            self.say_later(planned);
+        }
+    }
+
+    /// Says all that was left out and was not said yet.
+    pub(crate) fn say_all(&self) {
+        let Some(all) = self.of.get() else { return };
+        let mut all: Vec<_> = all.iter().collect();
+        all.sort_by_key(|(address, _)| *address);
+        for (address, budget) in all {
+            let excess = lock(budget).take_excess();
+            self.say(address, &excess);
+        }
+    }
+
+    /// An actor that falls silent after it wrote too much is told of as well.
+    fn say_later(self: &Arc<Self>, planned: &str) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (budgets, planned) = (Arc::downgrade(self), planned.to_owned());
+        runtime.spawn(async move {
+            tokio::time::sleep(PERIOD).await;
+            let Some(budgets) = budgets.upgrade() else { return };
+            if let Some((planned, budget)) = budgets.find(&planned) {
+                let excess = lock(budget).take_excess();
+                budgets.say(planned, &excess);
+            }
+        });
+    }
+
+    fn say(&self, address: &str, excess: &Excess) {
+        if let Some(say) = self.say.get().filter(|_| !excess.is_none()) {
+            say(address, excess);
+        }
+    }
+
+    /// The actor of the manifest at this address, or the nearest above it.
+    fn find(&self, address: &str) -> Option<(&str, &Mutex<Budget>)> {
+        let all = self.of.get()?;
+        let mut address = address;
+        loop {
+            if let Some((planned, budget)) = all.get_key_value(address) {
+                return Some((planned, budget));
+            }
+            address = &address[..address.rfind('/')?];
+        }
+    }
+}
+
+impl Budget {
+    fn take_excess(&mut self) -> Excess {
+        let (most_lines, most_bytes) = (self.most_lines, self.most_bytes);
+        Excess { most_lines, most_bytes, ..std::mem::take(&mut self.excess) }
+    }
+}
+
+fn lock(budget: &Mutex<Budget>) -> MutexGuard<'_, Budget> {
+    budget.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budgets(lines: u64, bytes: u64) -> (Arc<LogBudgets>, Arc<Mutex<Vec<String>>>) {
+        let (budgets, said) = (Arc::new(LogBudgets::default()), Arc::new(Mutex::new(Vec::new())));
+        budgets.set(["/a", "/b"].map(|address| (address.to_owned(), lines, bytes)));
+        let notes = said.clone();
+        budgets.on_excess(move |address, excess| {
+            notes.lock().expect("no test panics here").push(format!("{address} {excess}"));
+        });
+        (budgets, said)
+    }
+
+    fn admitted(budgets: &Arc<LogBudgets>, now: Instant, address: &str, voice: Voice, lines: usize) -> usize {
+        (0..lines).filter(|_| budgets.admit_at(now, address, voice, 10)).count()
+    }
+
+    #[test]
+    fn budget_holds_for_guest_host_and_descendants_together() {
+        let (budgets, said) = budgets(5, 1000);
+        let now = Instant::now();
+        assert_eq!(admitted(&budgets, now, "/a", Voice::Guest, 2), 2);
+        assert_eq!(admitted(&budgets, now, "/a/child", Voice::Host, 2), 2);
+        assert_eq!(admitted(&budgets, now, "/a/child/of", Voice::Guest, 3), 1);
+        assert_eq!(admitted(&budgets, now, "/a", Voice::Host, 7), 0);
+        assert_eq!(admitted(&budgets, now, "/b", Voice::Host, 1), 1, "another actor has its own");
+        assert_eq!(admitted(&budgets, now, "/ab", Voice::Host, 9), 9, "nobody's");
+        assert_eq!(admitted(&budgets, now + PERIOD, "/a", Voice::Host, 7), 5);
+        let text = "left out 2 lines of its stderr and 7 lines of the host about it (90 bytes): \
+                    limits.log_lines is 5 a second, limits.log_bytes 1000";
+        assert_eq!(*said.lock().unwrap(), [format!("/a {text}")]);
+        budgets.say_all();
+        budgets.say_all();
+        assert_eq!(said.lock().unwrap().len(), 2, "each line is counted once");
+    }
+
+    #[test]
+    fn bytes_count_as_well() {
+        let (budgets, said) = budgets(1000, 35);
+        assert_eq!(admitted(&budgets, Instant::now(), "/a", Voice::Host, 9), 3);
+        budgets.say_all();
+        assert!(said.lock().unwrap()[0].starts_with("/a left out 6 lines of the host about it (60 bytes)"));
+    }
+
+    #[test]
+    fn lines_that_the_sandbox_left_out_are_said_too() {
+        let (budgets, said) = budgets(5, 1000);
+        budgets.add_left_out("/a/child", LeftOut { lines: 3, bytes: 30, most_lines: 5, most_bytes: 1000 });
+        budgets.say_all();
+        assert!(said.lock().unwrap()[0].starts_with("/a left out 3 lines of its stderr (30 bytes)"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_actor_is_told_of_after_the_second() {
+        let (budgets, said) = budgets(1, 1000);
+        assert_eq!(admitted(&budgets, Instant::now(), "/a", Voice::Host, 4), 1);
+        tokio::time::sleep(PERIOD * 2).await;
+        assert_eq!(said.lock().unwrap().len(), 1);
+    }
+}

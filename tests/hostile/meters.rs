@@ -1,0 +1,76 @@
+//! What is seen of this process, of the machine and of what a guest writes while it acts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use playhouse_kernel::{Address, BoxFuture};
+use playhouse_sandbox::Output;
+
+use crate::house::PATIENCE;
+
+/// By how much a thread that only sleeps was late, in all: what this machine takes from everybody.
+pub fn lateness() -> Duration {
+    const STEP: Duration = Duration::from_millis(5);
+    static LATE_US: LazyLock<Arc<(AtomicU64, AtomicU64)>> = LazyLock::new(|| {
+        let late = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+        let counted = late.clone();
+        std::thread::spawn(move || {
+            loop {
+                let began = Instant::now();
+                std::thread::sleep(STEP);
+                let over = began.elapsed().saturating_sub(STEP);
+                counted.0.fetch_add(over.as_micros() as u64, Relaxed);
+                counted.1.fetch_add(1, Relaxed);
+            }
+        });
+        late
+    });
+    // What is going on now counts once the thread has woken up.
+    let looks = LATE_US.1.load(Relaxed);
+    while LATE_US.1.load(Relaxed) == looks {
+        std::thread::sleep(STEP);
+    }
+    Duration::from_micros(LATE_US.0.load(Relaxed))
+}
+
+/// What is resident of this process.
+pub fn rss_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Waits until something holds.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let until = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < until, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Counts the lines on stderr. Of its stdout nobody reads more than a mebibyte.
+#[derive(Default)]
+pub struct Counted {
+    pub lines: AtomicU64,
+    stdout_bytes: AtomicU64,
+}
+
+impl Output for Counted {
+    fn stdout(&self, _: &Address, piece: &[u8], _: bool) {
+        self.stdout_bytes.fetch_add(piece.len() as u64, Relaxed);
+    }
+
+    fn stdout_full(&self) -> bool {
+        self.stdout_bytes.load(Relaxed) > 1 << 20
+    }
+
+    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+        if self.stdout_full() { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(())) }
+    }
+
+    fn stderr(&self, _: &Address, _: &[u8]) {
+        self.lines.fetch_add(1, Relaxed);
+    }
+}
