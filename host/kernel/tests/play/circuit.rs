@@ -143,7 +143,7 @@ async fn poison_among_many_messages_never_fails_an_actor() {
     }
     kernel.idle().await;
     let handled = kernel.actors().await.remove(0).handled;
-    assert_eq!((handled, letters(&kernel)), (1000, vec!["crashed bad x3".to_owned(); 50]));
+    assert_eq!((handled, letters(&kernel)), (950, vec!["crashed bad x3".to_owned(); 50]));
     assert!(matches!(kernel.stage(), Stage::Running));
 }
 
