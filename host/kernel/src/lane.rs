@@ -83,6 +83,11 @@ impl Lane {
         self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
     }
 
+    /// Messages in the call that runs.
+    pub(crate) fn in_call(&self) -> usize {
+        self.in_call.load(Ordering::Relaxed) as usize
+    }
+
     /// A call takes so many messages at once, and has the time of all of them.
     pub(crate) fn set_in_call(&self, messages: usize) {
         self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);

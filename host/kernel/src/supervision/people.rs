@@ -27,8 +27,8 @@ impl Tree {
         }
         let runs_above = matches!(self.nodes[self.parent(node)].phase, Phase::Up | Phase::StartingChildren);
         let halted = std::mem::replace(&mut self.nodes[node].halted, false);
-        let phase = self.nodes[node].phase;
-        if runs_above && matches!(phase, Phase::Down | Phase::Passivated | Phase::Waiting) {
+        let (phase, over) = (self.nodes[node].phase, self.nodes[node].over);
+        if runs_above && over == Over::No && matches!(phase, Phase::Down | Phase::Passivated | Phase::Waiting) {
             self.nodes[node].ordered = Some(phase);
         }
         if !halted {

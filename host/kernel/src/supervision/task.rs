@@ -199,6 +199,7 @@ impl Supervision {
             while let Some(node) = self.wanted.pop().filter(|_| !over) {
                 over |= self.step(Event::Wanted(node));
             }
+            self.answer_ordered_starts(over);
             self.pending = None;
         }
     }
@@ -320,7 +321,6 @@ impl Supervision {
         for action in self.tree.step(self.now(), event) {
             over |= self.carry_out(action);
         }
-        self.answer_ordered_starts(over);
         if !self.coming_up.is_empty() {
             let now = self.began.elapsed();
             let comes_up = |node: Node| self.tree.view(node, now).is_some_and(|view| view.state.is_on_its_way());

@@ -171,3 +171,13 @@ async fn parent_that_a_message_crashes_at_boot_lives() {
     assert!(matches!(kernel.booted().await, Stage::Running));
     assert!(letters(&kernel).contains(&"crashed poison x3".to_owned()), "{:?}", letters(&kernel));
 }
+
+#[tokio::test(start_paused = true)]
+async fn ordered_start_waits_for_every_instance() {
+    let mut manual = broken(0).on_init(|_| Ok(())).at("/n");
+    (manual.start, manual.instances) = (StartKind::Manual, 3);
+    let kernel = start(vec![manual]).await;
+    assert_eq!(start_actor(&kernel, "/n").await, Ok((State::Stopped, State::Idle)));
+    let views = kernel.actors().await;
+    assert!(views[0].instances.iter().all(|instance| instance.state == State::Idle), "{views:?}");
+}

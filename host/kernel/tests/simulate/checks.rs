@@ -160,8 +160,8 @@ fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadL
     let attempt = letter.message.envelope.attempt;
     let never = last.is_none();
     let unsure = entry.runs.last().is_some_and(|&run| ledger.runs[run].kept == Kept::Maybe);
-    // Perhaps a kill cut it off in its last run.
-    let cut_off = u32::from(letter.reason.kind() == "stopped" && !never);
+    // Perhaps a kill cut off the call that had it in hand, in its last run or before that began.
+    let cut_off = u32::from(letter.reason.kind() == "stopped");
     let why_fits = match letter.reason.kind() {
         "rejected" => last == Some(How::Rejected),
         "failed" => last == Some(How::Retried) && attempt == limit,

@@ -187,3 +187,17 @@ fn spawned_child_of_the_kernel_whose_first_start_fails_is_gone() {
     house.step(Event::Ended(node, 1, Ended::FailedStart));
     assert_eq!(house.tree.len(), 1);
 }
+
+#[test]
+fn order_is_over_when_the_gate_does_not_open() {
+    let mut house = House::of(&[("a", PLAIN)]);
+    house.halt("a");
+    house.settle();
+    house.resume("a");
+    house.end("a", Ended::Refused(Some(SECOND)));
+    assert_eq!(house.state("a"), State::Waiting);
+    house.wait(SECOND);
+    house.lines();
+    house.end("a", Ended::FailedStart);
+    assert_eq!(house.lines(), ["a: restart 1 of 10", "+a#4"], "by itself it counts");
+}
