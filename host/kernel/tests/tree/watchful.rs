@@ -431,15 +431,13 @@ impl Watcher {
         let count = |restarts: &[Duration], spec: SupervisionSpec| {
             restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
         };
-        match self.nodes.get(&known.parent) {
-            Some(above) => count(&above.restarts, above.spec.supervision),
-            None => {
-                // All instances of an actor count together.
-                let first = known.first.unwrap_or(child);
-                let same = self.nodes.iter().filter(|(node, other)| other.first.unwrap_or(**node) == first);
-                same.map(|(_, other)| count(&other.own_restarts, self.kernel)).sum()
-            }
+        if let Some(above) = self.nodes.get(&known.parent) {
+            return count(&above.restarts, above.spec.supervision);
         }
+        // All instances of an actor count together.
+        let first = known.first.unwrap_or(child);
+        let same = self.nodes.iter().filter(|(node, other)| other.first.unwrap_or(**node) == first);
+        same.map(|(_, other)| count(&other.own_restarts, self.kernel)).sum()
     }
 
     fn gives_up(&mut self, now: Duration, node: Node, child: Node, why: WhyGaveUp) {

@@ -116,15 +116,13 @@ impl Supervision {
         if !matches!(*self.stage.borrow(), super::Stage::Starting | super::Stage::Running) {
             return Some(StartError::Stopping);
         }
+        let comes_up = |state: State| state.is_up() || state.is_on_its_way() || state == State::Down;
         // The highest one: those below it come up with it.
         let mut highest = None;
         let mut above = address.parent();
         while let Some(at) = above.filter(|at| !at.is_root()) {
-            match self.state_at(&at) {
-                Some(state @ (State::Ended | State::Failed | State::Stopped | State::Waiting | State::Passivated)) => {
-                    highest = Some((at.clone(), state));
-                }
-                _ => {}
+            if let Some(state) = self.state_at(&at).filter(|state| !comes_up(*state)) {
+                highest = Some((at.clone(), state));
             }
             above = at.parent();
         }
