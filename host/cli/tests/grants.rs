@@ -272,15 +272,6 @@ fn a_writer_reaches_no_code() {
                ╰────
               help: give it a folder of its own, or `mode = "read"`
 
-              × an actor that may write to `FOLDER/.` can change the folder `.playhouse` of this play
-               ╭─[playhouse.toml:5:18]
-             4 │ [actor.grants]
-             5 │ dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]
-               ·                  ─┬─
-               ·                   ╰── here
-               ╰────
-              help: give it a folder of its own, or `mode = "read"`
-
               × an actor that may write to `FOLDER/plugins` can change the plugins of this play
                ╭─[playhouse.toml:5:66]
              4 │ [actor.grants]
@@ -290,7 +281,7 @@ fn a_writer_reaches_no_code() {
                ╰────
               help: give it a folder of its own, or `mode = "read"`
 
-            5 problems in playhouse.toml
+            4 problems in playhouse.toml
         "#]],
     );
 }

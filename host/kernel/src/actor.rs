@@ -333,9 +333,12 @@ impl World {
             );
             self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
-        if counted {
+        // A commit ends the messages that it rejects itself.
+        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_)) {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
+        }
+        if counted {
             actor.finish(ended);
         }
     }

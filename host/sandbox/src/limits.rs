@@ -123,9 +123,8 @@ impl MemoryLimiter {
     }
 
     /// The system had no memory for what was granted.
-    fn grow_failed(&mut self) -> wasmtime::Result<()> {
+    fn grow_failed(&mut self) {
         self.held.shrink(std::mem::take(&mut self.growing_bytes));
-        Ok(())
     }
 }
 
@@ -135,11 +134,13 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.grow_failed()
+        self.grow_failed();
+        Ok(())
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.grow_failed()
+        self.grow_failed();
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {

@@ -40,7 +40,7 @@ async fn a_parent_is_told_who_failed_and_why_and_what_it_sends_is_committed() {
     let kernel = start(play(&journal, boss(&journal, Directive::Default))).await;
     tell(&kernel, "/boss/worker", "trap").await;
     kernel.idle().await;
-    let told = |n| format!("/boss/worker#{n} trap x{n} {}/10", if n == 1 { 0 } else { 1 });
+    let told = |n| format!("/boss/worker#{n} trap x{n} {}/10", i32::from(n != 1));
     for n in 1..=3 {
         assert_eq!(journal.count(&told(n)), 1, "{:?}", journal.lines());
     }

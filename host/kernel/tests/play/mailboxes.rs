@@ -82,13 +82,16 @@ async fn the_outside_is_told_that_a_mailbox_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_drop_rule_drops_is_a_dead_letter_wherever_it_came_from() {
+async fn dropped_message_is_a_dead_letter_and_its_sender_is_told() {
     for (overflow, dropped) in [(Overflow::DropNewest, "3"), (Overflow::DropOldest, "0")] {
         let journal = Journal::default();
         let kernel = start(vec![closed_shop(&journal, overflow)]).await;
-        for n in 0..4 {
+        for n in 0..3 {
             tell(&kernel, "/shop", &n.to_string()).await;
         }
+        let last = kernel.tell(&addr("/shop"), b"3", SOON).await;
+        let was_dropped = matches!(last, Err(SendError::Dropped { .. }));
+        assert_eq!(was_dropped, overflow == Overflow::DropNewest, "{last:?}");
         assert_eq!(letters(&kernel), [format!("overflow {dropped} x0")]);
     }
 }

@@ -188,9 +188,11 @@ async fn a_gate_that_does_not_open_is_no_failure_and_messages_wait_within_their_
     spec.mailbox.overflow = playhouse_kernel::Overflow::DropNewest;
     let kernel = start(vec![recorder(&journal).at("/log"), spec, recorder(&journal).at("/b")]).await;
     assert_eq!(state_of(&kernel, "/a").await, State::Waiting, "and the play is up without it");
-    for body in ["1", "2", "3"] {
+    for body in ["1", "2"] {
         tell(&kernel, "/a", body).await;
     }
+    let third = kernel.tell(&addr("/a"), b"3", SOON).await;
+    assert!(matches!(third, Err(playhouse_kernel::SendError::Dropped { .. })), "{third:?}");
     sleep(MINUTE).await;
     let view = &kernel.actors().await[1];
     assert_eq!((view.state, view.waiting, view.restarts, kernel.restarts()), (State::Waiting, 2, 0, 0));

@@ -109,7 +109,7 @@ impl House {
         let node = self.tree.add_instance(first, spec).expect("its parent is there");
         self.watcher.added(node, ROOT, spec);
         // Its failures count with those of another.
-        self.watcher.accounts = true;
+        (self.watcher.accounts, self.watcher.shares) = (true, true);
         self.names.insert(name.to_owned(), node);
     }
 
