@@ -177,8 +177,7 @@ fn add_requests_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> 
 fn add_bodies_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
     types.func_wrap("[method]outgoing-request.body", |mut store: Caller<'_, T>, (request,): (Request,)| {
         let number = request.rep();
-        let (http, table) = store.data_mut().requests();
-        http.heads.another_body(table)?;
+        Heads::another_body(store.data_mut().requests().1)?;
         let body = types::HostOutgoingRequest::body(&mut store.data_mut().http(), request)?;
         if let Ok(body) = &body {
             let (http, table) = store.data_mut().requests();
@@ -198,8 +197,7 @@ fn add_bodies_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
     types.func_wrap(
         "[method]outgoing-response.body",
         |mut store: Caller<'_, T>, (response,): (Resource<HostOutgoingResponse>,)| {
-            let (http, table) = store.data_mut().requests();
-            http.heads.another_body(table)?;
+            Heads::another_body(store.data_mut().requests().1)?;
             Ok((types::HostOutgoingResponse::body(&mut store.data_mut().http(), response)?,))
         },
     )?;

@@ -135,7 +135,7 @@ impl Heads {
     }
 
     /// Another body is to be taken.
-    pub(super) fn another_body(&self, table: &mut ResourceTable) -> Result<(), Excess> {
+    pub(super) fn another_body(table: &mut ResourceTable) -> Result<(), Excess> {
         let has_body = |entry: &mut (dyn std::any::Any + Send)| {
             entry.downcast_ref::<HostOutgoingRequest>().is_some_and(|request| request.body.is_some())
                 || entry.downcast_ref::<HostOutgoingResponse>().is_some_and(|response| response.body.is_some())

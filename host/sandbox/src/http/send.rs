@@ -71,7 +71,7 @@ impl Wire {
             () = &mut connection => (response.await, None),
         };
         let mut response = response.map_err(|_| Error::ConnectionReadTimeout)??;
-        // As they are read, they keep all that was read with them.
+        // A value as hyper reads it keeps the whole buffer that it was read into.
         for value in response.headers_mut().values_mut() {
             *value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Error::HttpProtocolError)?;
         }
