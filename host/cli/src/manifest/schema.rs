@@ -435,6 +435,10 @@ pub struct Limits {
     pub log_bytes: Option<ByteSize>,
     /// Most HTTP requests at a time, each until its response is dropped. Example: `requests = 4`. Default: 16.
     pub requests: Option<AtLeastOne>,
+    /// Most bytes that the host keeps of one HTTP request without its body: method, scheme, authority, path with query, fields and
+    /// trailers, and 72 more for each name and each value of those. More is a crash with the reason `limit`, and so are more than 64 times as many bytes of
+    /// all requests and fields that are there at a time. Example: `request_head = "16KiB"`. Default: `"64KiB"`.
+    pub request_head: Option<ByteSize>,
     /// Most calls of the host's at a time that block a thread for it: of files, and looking up the names of hosts. One more waits
     /// until another one ends, and its wait is the message's. Those of spawned actors count for their parents as well.
     /// Example: `blocking = 1`. Default: 4.
