@@ -101,6 +101,7 @@ pub struct Guest {
     cpu: Duration,
     timeout: Duration,
     start: Duration,
+    resources: usize,
     subtree_bytes: Option<u64>,
 }
 
@@ -133,8 +134,9 @@ enum Provoked {
 impl Guest {
     /// Its limits are such that it crosses the one that it is about, however busy this machine is.
     fn new(plugin: Plugin, config: Config) -> Self {
-        let (grants, cpu) = (Grants::default(), Duration::from_mins(1));
-        Self { plugin, grants, top: None, config, cpu, timeout: PATIENCE, start: PATIENCE, subtree_bytes: None }
+        let (grants, cpu, resources) = (Grants::default(), Duration::from_mins(1), 100);
+        let (timeout, start) = (PATIENCE, PATIENCE);
+        Self { plugin, grants, top: None, config, cpu, timeout, start, resources, subtree_bytes: None }
     }
 
     /// It and all below it have this much memory together, and so many instances and actors.
@@ -149,6 +151,11 @@ impl Guest {
             self.grants = folders(top.path());
             self.top = Some(top);
         }
+        self
+    }
+
+    pub fn resources(mut self, resources: usize) -> Self {
+        self.resources = resources;
         self
     }
 
@@ -380,7 +387,7 @@ impl Template for Acts {
         let guest = &self.guest;
         // With a limit for all below it as well, its own is far away.
         let memory_bytes = guest.subtree_bytes.map_or(MEMORY_BYTES, |_| 1 << 30);
-        let limits = Limits { memory_bytes, cpu: guest.cpu, resources: 100, ..Limits::default() };
+        let limits = Limits { memory_bytes, cpu: guest.cpu, resources: guest.resources, ..Limits::default() };
         let mut whole = guest.config.clone();
         whole.extend(config);
         let subtree_bytes = guest.subtree_bytes.filter(|_| at == address("/pen/guest"));

@@ -136,6 +136,8 @@ guests! {
     rust spawn_with_a_library => OnMessage("bytes of config");
     wat hand_over_without_end => OnBatch("limits.effect_bytes");
     wat leak_resources => OnMessage("limits.resources");
+    rust name_a_method_for_megabytes => OnMessage("limit: asked for more than 65536 bytes");
+    rust keep_requests_without_end.resources(1024) => OnMessage("64 times limits.request_head");
     wat take_random_bytes_without_end => OnMessage("random bytes");
     rust flood_a_neighbour => Lives;
     rust fill_stderr => Refused;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::{Done, root};
 
-const SOURCE: &str = "host/cli/src/manifest/schema.rs";
+/// In the order of the page.
+const SOURCES: [&str; 2] = ["host/cli/src/manifest/schema.rs", "host/cli/src/manifest/schema/grants.rs"];
 const PAGE: &str = "docs/manifest.md";
 
 /// Writes the page anew.
@@ -14,7 +15,7 @@ pub(crate) fn write() -> Done {
 
 /// The page as it should be.
 pub(crate) fn page() -> Result<String, String> {
-    let source = std::fs::read_to_string(root().join(SOURCE)).map_err(|error| format!("{SOURCE}: {error}"))?;
+    let source = source()?;
     let mut out = String::from(
         "# The manifest\n\nEvery key of `playhouse.toml`. This page is printed from the types that read it \
          (`cargo xtask docs`). Unknown keys\nand wrong values are errors that show the place; `playhouse check` finds \
@@ -36,6 +37,11 @@ pub(crate) fn page() -> Result<String, String> {
         }
     }
     Ok(out)
+}
+
+fn source() -> Result<String, String> {
+    let read = |path| std::fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"));
+    SOURCES.into_iter().map(read).collect()
 }
 
 struct Table {
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_meaning_and_every_value_an_example_and_a_default() {
-        let source = std::fs::read_to_string(root().join(SOURCE)).expect("readable");
+        let source = source().expect("readable");
         for table in tables(&source) {
             for key in &table.keys {
                 let whole = !key.meaning.is_empty() && key.example.is_empty() == key.default.is_empty();

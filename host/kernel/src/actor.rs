@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -48,6 +48,8 @@ pub(crate) struct Spawned {
     pub(crate) by: AtomicU64,
     /// Its first start is not through.
     pub(crate) first_start: AtomicU8,
+    /// How that failed, if it did.
+    pub(crate) failed_start: OnceLock<Arc<CrashReport>>,
 }
 
 /// An actor, from its registration to the end of the kernel, or until it is gone.
@@ -132,6 +134,12 @@ impl Actor {
     /// Whether it has messages waiting, in hand, or to be handled again.
     pub(crate) fn is_busy(&self) -> bool {
         self.finished() != self.mailbox.accepted()
+    }
+
+    /// Why what comes to its closed mailbox is not handled.
+    pub(crate) fn closed_because(&self) -> DeadReason {
+        let failed = self.spawned.as_ref().and_then(|spawned| spawned.failed_start.get());
+        failed.map_or(DeadReason::Stopped, |report| DeadReason::FailedStart(report.clone()))
     }
 
     /// The number of the incarnation that begins in a lane now: no other of this actor has it.
@@ -299,7 +307,9 @@ impl World {
         let mut ended = 0;
         for message in messages {
             ended += 1;
-            if message.envelope.sender == ActorId::NOTICE && matches!(reason, DeadReason::Stopped) {
+            if message.envelope.sender == ActorId::NOTICE
+                && matches!(reason, DeadReason::Stopped | DeadReason::FailedStart(_))
+            {
                 // It would be void for the next run anyway.
                 continue;
             }
@@ -310,7 +320,7 @@ impl World {
                 {
                     AskError::Restarting(format!("with others in hand, it {}", report.crash.reason))
                 }
-                DeadReason::Crashed(report) | DeadReason::AskCrashed(report) => {
+                DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
                     AskError::Crashed(report.crash.reason.to_string())
                 }
                 DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
@@ -363,7 +373,7 @@ impl World {
     pub(crate) fn retire(&self, actor: &Actor, lane: &Lane) {
         if !self.hand_on(actor, lane) {
             let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
-            self.bury(actor, left, &DeadReason::Stopped, true);
+            self.bury(actor, left, &actor.closed_because(), true);
         }
         self.idle_hint.notify_waiters();
     }

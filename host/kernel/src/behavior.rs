@@ -26,6 +26,8 @@ pub struct Bounds {
     pub log_lines: u64,
     /// Bytes of those.
     pub log_bytes: u64,
+    /// Bytes of an outgoing request without its body.
+    pub request_head_bytes: u64,
     /// What it may use of the world outside, none for no bound. The kernel hands this on from a parent to what it spawns, and
     /// knows nothing of what is in it.
     pub grants: Option<Arc<dyn Any + Send + Sync>>,
@@ -41,6 +43,7 @@ impl Bounds {
         resources: usize::MAX,
         log_lines: u64::MAX,
         log_bytes: u64::MAX,
+        request_head_bytes: u64::MAX,
         grants: None,
         accounts: None,
     };

@@ -37,12 +37,24 @@ pub enum DeadReason {
     Stopped,
     /// The asker stopped waiting before the message was handled.
     Expired,
+    /// The receiver was spawned, and its first start failed.
+    FailedStart(Arc<CrashReport>),
 }
 
 impl DeadReason {
     /// All that [`DeadReason::kind`] can say.
-    pub const KINDS: [&'static str; 9] =
-        ["rejected", "failed", "crashed", "ask-crashed", "mailbox-full", "overflow", "abandoned", "stopped", "expired"];
+    pub const KINDS: [&'static str; 10] = [
+        "rejected",
+        "failed",
+        "crashed",
+        "ask-crashed",
+        "mailbox-full",
+        "overflow",
+        "abandoned",
+        "stopped",
+        "expired",
+        "failed-start",
+    ];
 
     /// One word for counters and for machines.
     pub fn kind(&self) -> &'static str {
@@ -56,6 +68,7 @@ impl DeadReason {
             Self::Abandoned => "abandoned",
             Self::Stopped => "stopped",
             Self::Expired => "expired",
+            Self::FailedStart(_) => "failed-start",
         }
     }
 
@@ -63,7 +76,7 @@ impl DeadReason {
     fn bytes(&self) -> usize {
         match self {
             Self::Rejected(text) | Self::Failed(text) => text.len(),
-            Self::Crashed(report) | Self::AskCrashed(report) => report.text_bytes(),
+            Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => report.text_bytes(),
             _ => 0,
         }
     }
@@ -71,7 +84,7 @@ impl DeadReason {
     /// The crash behind it, if one is.
     pub fn crash(&self) -> Option<&CrashReport> {
         match self {
-            Self::Crashed(report) | Self::AskCrashed(report) => Some(report),
+            Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => Some(report),
             _ => None,
         }
     }
@@ -88,6 +101,7 @@ impl fmt::Display for DeadReason {
             Self::Overflow => f.write_str("dropped by the mailbox's overflow rule"),
             Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
             Self::Stopped => f.write_str("the actor is stopped"),
+            Self::FailedStart(report) => write!(f, "the actor did not start: it {}", report.crash.reason),
             Self::Expired => f.write_str("the asker stopped waiting before it was handled"),
         }
     }

@@ -47,6 +47,8 @@ pub enum Decision {
     Drains,
     /// It was stopping anyway.
     Stopped,
+    /// Its first start after it was spawned failed, or one that an operator ordered: it is not tried again.
+    NotStarted,
 }
 
 impl Decision {
@@ -59,6 +61,7 @@ impl Decision {
             Self::Ended(_) => "ended",
             Self::Drains => "drains",
             Self::Stopped => "stopped",
+            Self::NotStarted => "not-started",
             Self::Directed { outcome, .. } => outcome.kind(),
         }
     }
@@ -103,6 +106,7 @@ impl fmt::Display for Decision {
             },
             Self::Drains => f.write_str("starts again to handle what waits, and then stops"),
             Self::Stopped => f.write_str("stays down: it was stopping"),
+            Self::NotStarted => f.write_str("is not tried again: its start failed"),
         }
     }
 }
@@ -190,6 +194,7 @@ mod tests {
             directed(Directive::Escalate, gave_up("/p", WhyGaveUp::Escalated)),
             Decision::Drains,
             Decision::Stopped,
+            Decision::NotStarted,
         ]
         .iter()
         .map(|decision| format!("{decision}\n"))
@@ -215,6 +220,7 @@ mod tests {
             /p gave up: it passed the failure of a child on; its parent said `escalate`
             starts again to handle what waits, and then stops
             stays down: it was stopping
+            is not tried again: its start failed
         "#]]
         .assert_eq(&told);
     }

@@ -107,7 +107,7 @@ impl World {
                 break;
             }
             let reason = match target.mailbox.overflow() {
-                _ if closed => DeadReason::Stopped,
+                _ if closed => target.closed_because(),
                 // The receiver waits for the host, and so does the sender.
                 Overflow::Block
                     if place.is_some() && *delivered == before && self.waited_for_host(target, &mut waited) =>

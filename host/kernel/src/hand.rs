@@ -426,6 +426,11 @@ impl Hand {
         (self.committed..self.batch.len()).map(|index| self.batch.message(index)).collect()
     }
 
+    /// Messages without a final outcome that the code has had in hand: all of those that it takes in one call.
+    pub(crate) fn tried(&self) -> usize {
+        self.outcomes.len() + self.lane.in_call()
+    }
+
     /// Whether a commit was dropped half-way.
     pub(crate) fn commit_under_way(&self) -> bool {
         self.delivered > 0

@@ -191,11 +191,12 @@ impl Incarnation {
                     if behavior.hand().commit_under_way() {
                         behavior.hand().commit_now().await;
                     }
+                    let tried = behavior.hand().tried();
                     let rest = behavior.hand().abandon();
                     return match broken {
                         Broken::Crash(crash) => self.crashed(crash, rest),
                         Broken::Killed => {
-                            self.put_back(rest, 0);
+                            self.put_back_killed(rest, tried);
                             End::Stopped
                         }
                     };
@@ -362,6 +363,14 @@ impl Incarnation {
         if !messages.is_empty() {
             self.lane.backlog.lock().put_back(messages.into_iter(), solo);
         }
+    }
+
+    /// Returns messages of the call that a kill cut off, the first `tried` of which the code had in hand. That is no attempt in which they failed, but the letter of
+    /// one that is not handled after all says that there was one.
+    fn put_back_killed(&self, messages: Vec<Message>, tried: usize) {
+        let mut backlog = self.lane.backlog.lock();
+        backlog.cut_off = tried.min(messages.len());
+        backlog.put_back(messages.into_iter(), 0);
     }
 
     fn failed_start(&self, broken: Broken) -> End {

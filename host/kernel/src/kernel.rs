@@ -19,7 +19,7 @@ use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::plan::{Plan, PlanError};
 use crate::replay::LettersMoved;
 use crate::supervision::events::State;
-use crate::supervision::task::{Command, Commands, Seen, Stage, Supervision};
+use crate::supervision::task::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervision};
 
 /// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
 #[derive(Clone)]
@@ -226,6 +226,14 @@ impl Kernel {
     /// Starts an actor by a person's word. Returns where it stood before; none when there is no such actor.
     pub async fn resume(&self, address: &Address) -> Option<State> {
         self.about(|answer| Command::Resume(address.clone(), answer)).await
+    }
+
+    /// Starts an actor by an operator's order and waits for the outcome. A start that fails counts as no crash: the actor
+    /// is as it was before.
+    pub async fn start_actor(&self, address: &Address) -> Result<StartedActor, StartError> {
+        let (answer, outcome) = oneshot::channel();
+        let _ = self.commands.send(Command::Start(address.clone(), answer));
+        outcome.await.unwrap_or(Err(StartError::Stopping))
     }
 
     async fn about(&self, command: impl FnOnce(oneshot::Sender<Option<State>>) -> Command) -> Option<State> {

@@ -66,6 +66,7 @@ impl Lane {
     /// An incarnation with this number begins.
     pub(crate) fn begin(&self, incarnation: u64) {
         self.incarnation.store(incarnation, Ordering::Relaxed);
+        self.backlog.lock().cut_off = 0;
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -82,6 +83,11 @@ impl Lane {
         self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
     }
 
+    /// Messages in the call that runs.
+    pub(crate) fn in_call(&self) -> usize {
+        self.in_call.load(Ordering::Relaxed) as usize
+    }
+
     /// A call takes so many messages at once, and has the time of all of them.
     pub(crate) fn set_in_call(&self, messages: usize) {
         self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
@@ -95,7 +101,9 @@ pub(crate) struct Backlog {
     pub(crate) returned: VecDeque<Message>,
     /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
     pub(crate) solo: usize,
-    /// What is in hand was one of those.
+    /// How many of `returned`, from the front, were in hand when the last incarnation was killed.
+    pub(crate) cut_off: usize,
+    /// What is in hand was one of those that are handled alone.
     pub(crate) alone: bool,
     /// To be handled again at a time.
     pub(crate) delayed: Vec<(Instant, Message)>,
@@ -196,13 +204,17 @@ impl Backlog {
         let wanted = |message: &Message| (message.envelope.id, message.envelope.attempt) == (id, failures);
         if let Some(at) = self.returned.iter().position(wanted) {
             self.solo -= usize::from(at < self.solo);
+            self.cut_off -= usize::from(at < self.cut_off);
             return self.returned.remove(at);
         }
         let at = self.delayed.iter().position(|(_, message)| wanted(message))?;
         Some(self.delayed.remove(at).1)
     }
 
-    pub(crate) fn into_messages(self) -> impl Iterator<Item = Message> {
+    pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {
+        for message in self.returned.iter_mut().take(self.cut_off) {
+            message.envelope.attempt += 1;
+        }
         self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))
     }
 }

@@ -1,8 +1,8 @@
 //! Children at run time: what they are made from, whether they may be made, and why not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::actor::{Actor, Presence, Spawned, World};
 use crate::address::{Address, AddressError};
@@ -160,7 +160,7 @@ impl World {
             return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
         }
         let by = AtomicU64::new(incarnation);
-        let spawned = Spawned { parent: parent.id, by, first_start: AtomicU8::new(0) };
+        let spawned = Spawned { parent: parent.id, by, first_start: AtomicU8::new(0), failed_start: OnceLock::new() };
         let subtree = Subtree::of(&spec.address, spec.subtree.as_deref(), parent.membership.subtree().cloned());
         let membership = Membership::spawned(subtree)?;
         Ok(Draft::New(Arc::new(Actor::new(self.registry.new_id(), spec, Some(spawned), membership))))

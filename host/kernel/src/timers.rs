@@ -188,7 +188,7 @@ impl Shared {
             Err(Refused::Full) => DeadReason::MailboxFull,
             // The actor itself is at its end, and its timers with it.
             Err(Refused::Closed) if target.id == self.actor.id => return,
-            Err(Refused::Closed) => DeadReason::Stopped,
+            Err(Refused::Closed) => target.closed_because(),
         };
         if inside {
             return;

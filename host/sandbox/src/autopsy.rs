@@ -10,6 +10,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::footprint::MOST_TABLE_ELEMENTS;
+use crate::http::Excess;
 use crate::limits::{MemoryLimiter, Refused};
 use crate::names::Names;
 use crate::output::{Lines, Unpermitted};
@@ -119,6 +120,9 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     }
     if let Some(unpermitted) = error.downcast_ref::<Unpermitted>() {
         return CrashReason::Limit { more_than: unpermitted.limit() };
+    }
+    if let Some(excess) = error.downcast_ref::<Excess>() {
+        return CrashReason::Limit { more_than: excess.more_than() };
     }
     let text = cause(error);
     if let Some(more_than) = limit(&text, remains) {

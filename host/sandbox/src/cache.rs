@@ -84,13 +84,13 @@ impl Cache {
             openat(CWD, &folder, flags, Mode::empty()).and_then(|opened| fstat(&opened).map(|found| (opened, found)));
         match opened {
             Err(error) => refuse(format!("cannot be looked at ({error})")),
-            Ok((opened, found)) => match not_ours(found.st_uid, found.st_mode) {
-                Some(problem) => refuse(problem),
-                None => {
-                    let secret = Secret::open(key_folder)?;
-                    Ok(secret.map(|secret| Self { folder: opened, path: folder, secret }))
+            Ok((opened, found)) => {
+                if let Some(problem) = not_ours(found.st_uid, found.st_mode) {
+                    return refuse(problem);
                 }
-            },
+                let secret = Secret::open(key_folder)?;
+                Ok(secret.map(|secret| Self { folder: opened, path: folder, secret }))
+            }
         }
     }
 

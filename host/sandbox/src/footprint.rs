@@ -414,9 +414,9 @@ mod tests {
         for n in 1..60 {
             // Each has the one before it twice.
             let before = n - 1;
-            text.push_str(&format!(
-                "(component $c{n} (alias outer 1 $c{before} (component $c)) (instance (instantiate $c)) (instance (instantiate $c)))"
-            ));
+            let (name, before) = (format!("$c{n}"), format!("$c{before}"));
+            text += &["(component ", &name, " (alias outer 1 ", &before, " (component $c))"].concat();
+            text += " (instance (instantiate $c)) (instance (instantiate $c)))";
         }
         text.push_str("(instance (instantiate $c59)))");
         assert_eq!(of(&text), None);

@@ -75,7 +75,7 @@ impl Guest {
             (lines(Kind::Stdout(Some(hand.host_wait("stdout")))), lines(Kind::Stderr(launcher.log())));
         let world = &launcher.world;
         let wasi = world.furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr));
-        let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout());
+        let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout(), limits.request_head_bytes);
         let room = Room {
             hand: RefCell::new(hand),
             in_turns: false,

@@ -1,8 +1,11 @@
 //! Outgoing HTTP of one actor: each request is checked against its grants before anything leaves this machine. What follows a
 //! redirect is the guest: its next request is checked like any other.
 //!
-//! `send` resolves, checks the addresses, connects, and speaks HTTP.
+//! `send` resolves, checks the addresses, connects, and speaks HTTP. `bounded` is where a guest makes the host keep parts of a
+//! request, `heads` how much that may be.
 
+mod bounded;
+mod heads;
 mod send;
 
 use std::collections::BTreeSet;
@@ -17,10 +20,11 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
 use crate::grants::{Grants, Target};
+pub(crate) use bounded::{Requests, add_to};
+pub(crate) use heads::Excess;
+use heads::Heads;
 pub(crate) use send::Wire;
 
-/// Header fields of one request or response, in memory; more is a trap.
-const FIELDS_BYTES: usize = 32 << 10;
 /// What a guest writes to the body of a request in one piece.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Refusals that are logged, for each actor.
@@ -57,6 +61,7 @@ impl Outgoing {
 pub(crate) struct Http {
     pub(crate) context: WasiHttpCtx,
     pub(crate) hooks: Hooks,
+    heads: Heads,
 }
 
 pub(crate) struct Hooks {
@@ -68,10 +73,13 @@ pub(crate) struct Hooks {
 }
 
 impl Http {
-    pub(crate) fn new(actor: Address, outgoing: Option<Arc<Outgoing>>, patience: Duration) -> Self {
+    /// A request may have a head of `head_bytes`.
+    pub(crate) fn new(actor: Address, outgoing: Option<Arc<Outgoing>>, patience: Duration, head_bytes: u64) -> Self {
+        let heads = Heads::new(head_bytes);
         let mut context = WasiHttpCtx::new();
-        context.set_field_size_limit(FIELDS_BYTES);
-        Self { context, hooks: Hooks { actor, outgoing, patience } }
+        // Counts less for each field than `heads`, which is asked first.
+        context.set_field_size_limit(heads.most());
+        Self { context, hooks: Hooks { actor, outgoing, patience }, heads }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::contract::{
     TimerError, WatchError, count,
 };
 use crate::filesystem::{self, Files, View};
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::limits::MemoryLimiter;
 use crate::turns::{self, BadFrame, End};
 
@@ -54,6 +54,12 @@ impl WasiHttpView for Room {
     }
 }
 
+impl http::Requests for Room {
+    fn requests(&mut self) -> (&mut Http, &mut ResourceTable) {
+        (&mut self.http, &mut self.resources)
+    }
+}
+
 impl Remains for Room {
     fn memory(&self) -> &MemoryLimiter {
         &self.memory
@@ -69,6 +75,7 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     filesystem::add_to(linker, |room: &mut Room| View::new(&room.files, &mut room.resources))?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    http::add_to(linker)?;
     let mut kernel = linker.instance(KERNEL)?;
     kernel.func_wrap("address", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().address().to_string(),)))?;
     kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| Ok((store.data().hand.borrow().incarnation(),)))?;

@@ -25,6 +25,9 @@ pub struct Limits {
     pub log_lines: u64,
     /// Bytes of those. Default: 1 MiB.
     pub log_bytes: u64,
+    /// Bytes that the host keeps of an HTTP request without its body: method, scheme, authority, path with query, fields and
+    /// trailers. All that are there at a time may have 64 times as much. Default: 64 KiB.
+    pub request_head_bytes: u64,
 }
 
 impl Default for Limits {
@@ -35,6 +38,7 @@ impl Default for Limits {
             resources: 1024,
             log_lines: 1000,
             log_bytes: 1 << 20,
+            request_head_bytes: 64 << 10,
         }
     }
 }
@@ -49,13 +53,14 @@ impl Limits {
             resources: self.resources.min(bounds.resources),
             log_lines: self.log_lines.min(bounds.log_lines),
             log_bytes: self.log_bytes.min(bounds.log_bytes),
+            request_head_bytes: self.request_head_bytes.min(bounds.request_head_bytes),
         }
     }
 
     /// As what those that it spawns may use at most.
     pub(crate) fn bounds(self) -> Bounds {
-        let Self { memory_bytes, cpu, resources, log_lines, log_bytes } = self;
-        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, ..Bounds::NONE }
+        let Self { memory_bytes, cpu, resources, log_lines, log_bytes, request_head_bytes } = self;
+        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, request_head_bytes, ..Bounds::NONE }
     }
 }
 
@@ -118,9 +123,8 @@ impl MemoryLimiter {
     }
 
     /// The system had no memory for what was granted.
-    fn grow_failed(&mut self) -> wasmtime::Result<()> {
+    fn grow_failed(&mut self) {
         self.held.shrink(std::mem::take(&mut self.growing_bytes));
-        Ok(())
     }
 }
 
@@ -130,11 +134,13 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.grow_failed()
+        self.grow_failed();
+        Ok(())
     }
 
     fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.grow_failed()
+        self.grow_failed();
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -281,9 +287,18 @@ mod tests {
     #[test]
     fn limits_within_bounds_are_the_narrower_of_both() {
         let ms = Duration::from_millis;
-        let limits = Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8 };
-        let bounds = Bounds { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9, ..Bounds::NONE };
-        let both = Limits { memory_bytes: 5, cpu: ms(10), resources: 5, log_lines: 1, log_bytes: 8 };
+        let limits =
+            Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8, request_head_bytes: 4 };
+        let bounds = Bounds {
+            memory_bytes: 5,
+            cpu: ms(20),
+            resources: 6,
+            log_lines: 1,
+            log_bytes: 9,
+            request_head_bytes: 3,
+            ..Bounds::NONE
+        };
+        let both = Limits { memory_bytes: 5, log_lines: 1, request_head_bytes: 3, ..limits };
         assert_eq!(limits.within(&bounds), both);
         assert_eq!(limits.within(&Bounds::NONE), limits);
         assert_eq!(Limits::default().within(&both.bounds()), both);

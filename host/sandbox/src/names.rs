@@ -134,7 +134,7 @@ mod tests {
         for _ in 0..levels {
             let this = symbol.len();
             let back = base62(last);
-            symbol.push_str(&format!("TB{back}B{back}E"));
+            symbol += &["TB", &back, "B", &back, "E"].concat();
             last = this;
         }
         format!("_R{symbol}E")

@@ -233,7 +233,7 @@ impl Client {
 
     /// The next line.
     fn receive(&mut self, time: &Time) -> Result<Vec<u8>, ClientError> {
-        let (mut searched, mut chunk) = (0, [0; 64 << 10]);
+        let (mut searched, mut chunk) = (0, vec![0; 64 << 10]);
         loop {
             if let Some(at) = memchr::memchr(b'\n', &self.read[searched..]) {
                 let rest = self.read.split_off(searched + at + 1);
@@ -288,6 +288,7 @@ impl ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::protocol::Body;
     use playhouse_kernel::Address;
     use std::os::unix::net::UnixListener;
 
@@ -338,7 +339,7 @@ mod tests {
         });
         let mut client = Client::connect(&path).expect("it listens");
         let to = Address::parse("/a").expect("good");
-        let said = client.request(&Request::Tell { to, body: Default::default() });
+        let said = client.request(&Request::Tell { to, body: Body::default() });
         assert!(matches!(said, Ok(Response::Told { .. })), "{said:?}");
         assert!(host.join().expect("no panic").contains("\"request\":\"tell\""));
     }

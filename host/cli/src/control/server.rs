@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, AskError, Kernel, SendError, State};
+use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError, StartedActor, State};
 use playhouse_sandbox::Sandbox;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWriteExt;
@@ -27,8 +27,10 @@ use crate::manifest::{Play, nearest};
 const CONNECTIONS: usize = 256;
 /// How long a request may take to come in from its first byte on, and how long a response may wait to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long `stop` and `start` wait for the actor.
+/// How long `stop` waits for the actor.
 const SETTLING: Duration = Duration::from_secs(10);
+/// How long `start` waits for the outcome: the actor, and those below it, have their own time to start.
+const STARTING: Duration = Duration::from_mins(1);
 /// How often it is seen whether who asked is still there.
 const LOOK: Duration = Duration::from_secs(1);
 /// After how many of these looks the client hears that its request is still worked on.
@@ -203,17 +205,20 @@ impl Host {
                 self.settle(&address, before, |state| !state.is_up() && !state.is_on_its_way()).await
             }
             Request::Start { address } => {
-                let before = self.kernel.resume(&address).await;
-                if before == Some(State::Ended) {
-                    return Err(self.ended(&address).await);
+                let started = tokio::time::timeout(STARTING, self.kernel.start_actor(&address)).await;
+                match started {
+                    Ok(Ok(StartedActor { before, now })) => {
+                        Ok(Response::Moved { before: before.name().to_owned(), now: now.name().to_owned() })
+                    }
+                    Ok(Err(StartError::UnknownAddress(address))) => {
+                        Err(self.refusal(SendError::UnknownAddress(address)).await)
+                    }
+                    Ok(Err(error)) => Err(Refusal::new("refused", error.to_string())),
+                    Err(_) => {
+                        let goes_on = "`playhouse tree` shows where it stands";
+                        Err(Refusal::new("refused", format!("`{address}` is not up after {STARTING:?}: {goes_on}")))
+                    }
                 }
-                if before == Some(State::Failed) && address != address.top() {
-                    let (top, what) =
-                        (address.top(), format!("`{address}` is below `{}`, which failed", address.top()));
-                    return Err(Refusal::new("refused", format!("{what}: `playhouse start {top}` starts both")));
-                }
-                let goes = |state| matches!(state, State::Starting | State::Stopping | State::Draining);
-                self.settle(&address, before, |state| !goes(state)).await
             }
             Request::DeadLetters { which, bodies } => Ok(self.letters(which, bodies)),
             Request::DeadLetter { id } => self.letter(&id),
@@ -250,15 +255,6 @@ impl Host {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    }
-
-    /// Why nobody can start this actor.
-    async fn ended(&self, address: &Address) -> Refusal {
-        let actors = self.kernel.actors().await;
-        let crash = actors.iter().find(|actor| actor.address == *address).and_then(|actor| actor.last_crash.as_ref());
-        let how = crash.map(|report| format!(", after it {}", report.crash.reason)).unwrap_or_default();
-        let why = "by its `restart.kind` it is not started again; the play can be";
-        Refusal::new("refused", format!("`{address}` has ended for good{how}: {why}"))
     }
 
     /// Why a message was not sent, with the address that may have been meant.

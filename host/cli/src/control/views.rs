@@ -220,7 +220,7 @@ pub struct BlamedView {
 /// What was decided about a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
-    /// `restarts`, `gave-up` (its supervisor), `failed`, `ended`, `drains` or `stopped`.
+    /// `restarts`, `gave-up` (its supervisor), `failed`, `ended`, `drains`, `stopped` or `not-started`.
     pub kind: String,
     /// For people.
     pub text: String,

@@ -61,7 +61,9 @@ impl Flow {
     fn new(places: Vec<Place>, targets: Vec<Vec<usize>>, left_out: usize) -> Self {
         let knots = knots::of(&targets);
         let mut members = vec![0_usize; places.len()];
-        knots.iter().for_each(|knot| members[*knot] += 1);
+        for &knot in &knots {
+            members[knot] += 1;
+        }
         let circular = (0..places.len()).map(|n| members[knots[n]] > 1 || targets[n].contains(&n)).collect();
         let actors = places.iter().enumerate().filter(|(_, place)| !place.spawned);
         let actors = actors.map(|(n, place)| (place.address.to_string(), n)).collect();

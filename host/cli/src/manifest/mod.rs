@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::{PluginFolder, understand};
-pub use play::{MailboxPluginSettings, Play, PlayActor, PlayLimits, PlayPlugin, Settings};
+pub use play::{MailboxPluginSettings, Play, PlayActor, PlayLimits, PlayPlugin, Settings, SubtreeSettings};
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// Why there is no play.

@@ -139,6 +139,7 @@ impl Found {
             resources: written.resources.map_or(default.resources, |n| n.0 as usize),
             log_lines: written.log_lines.map_or(default.log_lines, |n| n.0.into()),
             log_bytes: written.log_bytes.map_or(default.log_bytes, |size| size.0),
+            request_head_bytes: written.request_head.map_or(default.request_head_bytes, |size| size.0),
         }
     }
 

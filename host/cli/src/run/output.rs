@@ -42,12 +42,20 @@ struct Pipe {
     error: Option<String>,
     /// The actor whose line has no end yet.
     open: Option<Address>,
-    /// All output is there: nothing is held back any more.
-    ending: bool,
-    /// What was held back is written.
-    ended: bool,
+    end: End,
     /// Bytes that were not written, as nothing can be any more. Some of a write that failed may have been.
     lost: u64,
+}
+
+/// The end of all output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum End {
+    #[default]
+    NotYet,
+    /// All output is there: nothing is held back any more.
+    Due,
+    /// The held back bytes are written.
+    Over,
 }
 
 impl Stdout {
@@ -82,14 +90,16 @@ impl Stdout {
                 let mut pipe = self.lock();
                 pipe.writing = false;
                 self.emptied.notify_all();
-                while pipe.waiting.is_empty() && pipe.ending == pipe.ended {
+                while pipe.waiting.is_empty() && pipe.end != End::Due {
                     pipe = self.filled.wait(pipe).unwrap_or_else(PoisonError::into_inner);
                 }
                 chunk.clear();
                 std::mem::swap(&mut chunk, &mut pipe.waiting);
                 pipe.writing = true;
-                pipe.ended = pipe.ending;
-                pipe.ended
+                if pipe.end == End::Due {
+                    pipe.end = End::Over;
+                }
+                pipe.end == End::Over
             };
             self.room.notify_waiters();
             let written = to.write_all(&chunk).and_then(|()| if ending { end(to) } else { Ok(()) });
@@ -133,10 +143,13 @@ impl Stdout {
     pub(crate) fn finish(&self) -> bool {
         {
             let mut pipe = self.lock();
-            pipe.ending = true;
+            if pipe.end == End::NotYet {
+                pipe.end = End::Due;
+            }
             self.filled.notify_one();
         }
-        let busy = |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty() || !pipe.ended);
+        let busy =
+            |pipe: &mut Pipe| !pipe.closed && (pipe.writing || !pipe.waiting.is_empty() || pipe.end != End::Over);
         let pipe = self.emptied.wait_while(self.lock(), busy).unwrap_or_else(PoisonError::into_inner);
         !pipe.closed
     }

@@ -209,7 +209,7 @@ mod tests {
         parent.at += Duration::from_millis(40);
         parent.decide(Decision::GaveUp { supervisor: Address::root(), why });
         expect![[r#"
-            the kernel gave up: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
+            the play ends with the required actor /p: 2 failures within 10s, and 1 restart is allowed ([play.supervision]); the latest failure first:
               /p (incarnation 2) gave up on its children: 2 failures within 10s, and 1 restart is allowed
               because /p/c (incarnation 3) trapped: \u{1b}]0;unreachable
                   stderr: about to \u{1b}[31mfail

@@ -2,6 +2,7 @@
 
 use expect_test::expect;
 use playhouse::manifest::flow::Flow;
+use std::fmt::Write as _;
 
 use crate::message::{check, understood};
 
@@ -120,9 +121,10 @@ fn large_play_is_checked_in_linear_time() {
         let start = ["manual", "on-message"][n % 2];
         let to: Vec<_> = (1..=4).map(|step| format!("\"/a{}\"", (n + step * 7) % ACTORS)).collect();
         let to = to.join(",");
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "[[actor]]\naddress=\"/a{n}\"\nplugin=\"count\"\nspawns=[\"report\"]\nstart=\"{start}\"\nsends_to=[{to},\"/a{n}/**\"]\n"
-        ));
+        );
     }
     let play = understood(&text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     let flow = Flow::of(&play);
@@ -139,7 +141,7 @@ fn large_play_is_checked_in_linear_time() {
 fn subtrees_of_everybody_are_followed_up_to_a_bound() {
     let mut text = String::from("[play]\nmax_instances = 3000\n");
     for n in 0..2_000 {
-        text.push_str(&format!("[[actor]]\naddress=\"/a{n}\"\nplugin=\"count\"\nsends_to=[\"/**\"]\n"));
+        let _ = write!(text, "[[actor]]\naddress=\"/a{n}\"\nplugin=\"count\"\nsends_to=[\"/**\"]\n");
     }
     let play = understood(&text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     let flow = Flow::of(&play);
@@ -150,9 +152,7 @@ fn subtrees_of_everybody_are_followed_up_to_a_bound() {
 fn many_wrong_names_are_reported_in_linear_time() {
     let mut text = String::from("[play]\nmax_instances = 60000\n");
     for n in 0..20_000 {
-        text.push_str(&format!(
-            "[[actor]]\naddress=\"/a{n}\"\nplugin=\"cuont\"\nsends_to=[\"/b{n}\"]\nspawns=[\"x\"]\n"
-        ));
+        let _ = write!(text, "[[actor]]\naddress=\"/a{n}\"\nplugin=\"cuont\"\nsends_to=[\"/b{n}\"]\nspawns=[\"x\"]\n");
     }
     let problems = understood(&text).expect_err("all of it is wrong");
     let report = problems.render(false);

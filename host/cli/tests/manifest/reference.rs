@@ -52,7 +52,7 @@ config = { text = "t" }
 mailbox = { capacity = 1 }
 restart = { kind = "temporary" }
 supervision = { intensity = 3 }
-limits = { memory = "1MiB", message = "64KiB", children = 1, depth = 1, timers = 1, watches = 1, effects = 1, effect_bytes = "1B", resources = 1, log_lines = 1, log_bytes = "1B", start = "1s", requests = 1, blocking = 1, subtree = { actors = 2 } }
+limits = { memory = "1MiB", message = "64KiB", children = 1, depth = 1, timers = 1, watches = 1, effects = 1, effect_bytes = "1B", resources = 1, log_lines = 1, log_bytes = "1B", start = "1s", requests = 1, request_head = "1KiB", blocking = 1, subtree = { actors = 2 } }
 grants = { env = ["A=b"], dirs = [], hosts = ["https://a.com"], networks = ["10.0.0.0/8"] }
 "#,
         expect![[r#"
@@ -76,9 +76,10 @@ fn defaults_are_those_of_the_reference() {
     );
     assert_eq!((actor.max_depth, actor.max_effects, actor.max_effect_bytes), (16, 65_536, 16 << 20));
     assert_eq!((actor.limits.resources, actor.limits.log_lines, actor.limits.log_bytes), (1024, 1000, 1 << 20));
+    assert_eq!(actor.limits.request_head_bytes, 64 << 10);
     assert_eq!((actor.start_timeout.as_secs(), actor.grants.requests, actor.grants.blocking.at_most()), (10, 16, 4));
     assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
-    assert_eq!((play.limits.memory_bytes, actor.subtree), (None, Default::default()));
+    assert!(play.limits.memory_bytes.is_none() && actor.subtree == playhouse::manifest::SubtreeSettings::default());
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
     assert_eq!(play.memory_high.to_string(), "90%");

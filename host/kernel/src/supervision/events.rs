@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::message::MessageId;
-use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
+use crate::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
 
 /// An actor's place in the tree. A place that was freed is used again, but never under the same name: what is
 /// said of a node that is gone reaches nobody else.
@@ -213,7 +213,12 @@ pub enum Action {
         pause: Duration,
         /// Its supervisor's restarts, this one included.
         window: Window,
+        /// The siblings that restart with it: with one-for-one none, as when another instance of its actor runs.
+        strategy: Strategy,
     },
+    /// The first start of a spawned actor failed, or one that an operator ordered: it counts for nothing, and nothing
+    /// starts it again by itself.
+    StartFailed(Node),
     /// This supervisor fails because of its child.
     GaveUp {
         /// Which.

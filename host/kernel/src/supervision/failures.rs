@@ -95,19 +95,58 @@ impl Tree {
         } else if failure.window.restarts > failure.window.intensity {
             return self.give_up(parent, child, WhyGaveUp::TooOften(failure.window));
         }
-        let pause = self.announce_restart(child, failure.window);
         let (_, in_turn) = self.turn_of(child);
         // Siblings that run while it comes up by itself never depended on it; at the boot they do not wait for it.
         let alone = parent == ROOT && !self.nodes[child].was_up || after == After::FailedStart && !in_turn;
-        self.nodes[child].phase = Phase::BackingOff;
-        match self.nodes[parent].spec.supervision.strategy {
-            Strategy::OneForAll if !alone => self.restart_group(parent, 0, pause),
-            Strategy::RestForOne if !alone => self.restart_group(parent, self.nodes[child].place, pause),
-            Strategy::OneForOne | Strategy::OneForAll | Strategy::RestForOne => self.start_after(child, pause),
+        let strategy = self.nodes[parent].spec.supervision.strategy;
+        let strategy = if alone || self.has_live_instance_beside(child) { Strategy::OneForOne } else { strategy };
+        let pause = self.announce_restart(child, failure.window, strategy);
+        let entry = &mut self.nodes[child];
+        entry.phase = Phase::BackingOff;
+        // A crash after its start: its next start belongs to its parent's no more.
+        entry.was_up |= after != After::FailedStart;
+        match strategy {
+            Strategy::OneForAll => self.restart_group(parent, 0, pause),
+            Strategy::RestForOne => self.restart_group(parent, self.first_place(child), pause),
+            Strategy::OneForOne => self.start_after(child, pause),
         }
         if alone {
             self.turn_over(parent, child);
         }
+    }
+
+    /// Whether another instance of the same actor runs, comes up, or starts with the next message: the actor itself has
+    /// not failed.
+    fn has_live_instance_beside(&self, node: Node) -> bool {
+        self.instances_beside(node).any(|other| {
+            let entry = &self.nodes[other];
+            match entry.phase {
+                Phase::Starting | Phase::StartingChildren | Phase::Up | Phase::Passivated | Phase::Waiting => true,
+                // It waits for its first turn.
+                Phase::Down => !entry.was_up && entry.wants_start(),
+                _ => false,
+            }
+        })
+    }
+
+    /// The place of the first instance of its actor.
+    fn first_place(&self, node: Node) -> u64 {
+        self.instances_beside(node).chain([node]).map(|node| self.nodes[node].place).min().unwrap_or_default()
+    }
+
+    /// The other instances of its actor: they have the places around it.
+    fn instances_beside(&self, node: Node) -> impl Iterator<Item = Node> {
+        let (first, place) = (self.first_of(node), self.nodes[node].place);
+        let children = &self.nodes[self.parent(node)].children;
+        let same = move |&(_, &other): &(&u64, &Node)| self.first_of(other) == first;
+        let before = children.range(..place).rev().take_while(same);
+        let after = children.range(place + 1..).take_while(same);
+        before.chain(after).map(|(_, &other)| other)
+    }
+
+    /// Names the actor of a node: its first instance, which may be gone.
+    pub(super) fn first_of(&self, node: Node) -> Node {
+        self.nodes[node].first.unwrap_or(node)
     }
 
     /// It crashed before its turn in the shutdown, and who stops before it may still send to it. Nobody gives
@@ -115,7 +154,7 @@ impl Tree {
     pub(super) fn restart_meanwhile(&mut self, child: Node, after: After) {
         let Failure { window, .. } = self.count(child, after);
         if window.restarts <= window.intensity {
-            let pause = self.announce_restart(child, window);
+            let pause = self.announce_restart(child, window, Strategy::OneForOne);
             self.start_after(child, pause);
         }
     }
@@ -213,23 +252,19 @@ impl Tree {
         }
     }
 
-    pub(super) fn first_of(&self, node: Node) -> Node {
-        self.nodes[node].first.unwrap_or(node)
-    }
-
     pub(super) fn period_above(&self, node: Node) -> Duration {
         self.nodes[self.parent(node)].spec.supervision.period
     }
 
     /// The pause grows with each failure in a row; before another attempt at one message it grows with the attempts, as
     /// before a retry.
-    fn announce_restart(&mut self, child: Node, window: Window) -> Duration {
+    fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy) -> Duration {
         let entry = &mut self.nodes[child];
         entry.restarts += 1;
         let doublings = if entry.again > 0 { entry.again + 1 } else { entry.in_a_row };
         let ceiling = entry.spec.backoff.ceiling(doublings);
         let pause = self.jitter(ceiling);
-        self.actions.push(Action::RestartIn { node: child, pause, window });
+        self.actions.push(Action::RestartIn { node: child, pause, window, strategy });
         pause
     }
 

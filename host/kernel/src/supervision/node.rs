@@ -148,6 +148,8 @@ pub(super) struct Entry {
     /// It is a trial: the next failure without a success before it is one too many.
     pub(super) trial: bool,
     pub(super) failed: Option<Box<Failed>>,
+    /// An operator ordered the start that is under way; the phase that it began in.
+    pub(super) ordered: Option<Phase>,
     /// The first instance of the same actor, for every other one.
     pub(super) first: Option<Node>,
     /// What its children did within the last period, by the first instance of each that failed.
@@ -187,6 +189,7 @@ impl Entry {
             first_start: Duration::ZERO,
             trial: false,
             failed: None,
+            ordered: None,
             first: None,
             window: BTreeMap::new(),
             timer: None,

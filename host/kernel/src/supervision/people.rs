@@ -1,6 +1,8 @@
 //! What a person says: stop, and start. Nothing but a person's start lifts a person's stop.
 
-use crate::supervision::events::Node;
+use std::time::Duration;
+
+use crate::supervision::events::{Action, Node, State};
 use crate::supervision::node::{After, Course, Over, Phase};
 use crate::supervision::tree::{Ending, Tree};
 
@@ -23,13 +25,24 @@ impl Tree {
         if self.ending != Ending::No {
             return;
         }
-        if !std::mem::replace(&mut self.nodes[node].halted, false) {
-            // Nobody keeps it from running but itself: it starts, or its gate is asked, without a message.
-            if matches!(self.nodes[node].phase, Phase::Passivated | Phase::Waiting) {
+        let runs_above = matches!(self.nodes[self.parent(node)].phase, Phase::Up | Phase::StartingChildren);
+        let halted = std::mem::replace(&mut self.nodes[node].halted, false);
+        let (phase, over) = (self.nodes[node].phase, self.nodes[node].over);
+        if runs_above && over == Over::No && matches!(phase, Phase::Down | Phase::Passivated | Phase::Waiting) {
+            self.nodes[node].ordered = Some(phase);
+        }
+        if !halted {
+            // Only the actor itself keeps it from running: it starts, or its gate is asked, without a message.
+            if matches!(phase, Phase::Passivated | Phase::Waiting) {
                 self.clear_timer(node);
                 self.start_wanted(node);
             } else if self.nodes[node].phase == Phase::Failed {
                 self.try_again(node);
+            }
+            // An operator does not wait for the pause before a restart.
+            if phase == Phase::BackingOff && self.nodes[node].timer.is_some() {
+                self.clear_timer(node);
+                self.start_alone(node);
             }
             return;
         }
@@ -48,5 +61,31 @@ impl Tree {
             }
             _ => {}
         }
+    }
+
+    /// As after OTP's `restart_child`: the failure counts for nothing, and the actor is as it was before the order.
+    pub(super) fn ordered_start_failed(&mut self, node: Node, before: Option<Phase>) {
+        self.actions.push(Action::StartFailed(node));
+        match before {
+            Some(Phase::Passivated | Phase::Waiting) => self.lie_down(node),
+            _ => self.nodes[node].halted = true,
+        }
+    }
+
+    /// Where an actor stands once a start of it came to an outcome; none while it is under way.
+    pub fn outcome_of_start(&self, node: Node, now: Duration) -> Option<State> {
+        let entry = self.nodes.get(node)?;
+        let under_way = match entry.phase {
+            Phase::Starting
+            | Phase::StartingChildren
+            | Phase::StoppingChildren(_)
+            | Phase::Stopping(_)
+            | Phase::BackingOff
+            | Phase::Consulting(_) => true,
+            Phase::Down => entry.wants_start(),
+            Phase::Passivated | Phase::Waiting => entry.wanted,
+            Phase::Up | Phase::Failed => false,
+        };
+        if under_way { None } else { self.view(node, now).map(|view| view.state) }
     }
 }

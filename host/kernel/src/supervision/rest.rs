@@ -26,6 +26,7 @@ impl Tree {
         let entry = &mut self.nodes[node];
         entry.phase = Phase::Passivated;
         entry.wanted = false;
+        entry.ordered = None;
         self.actions.push(Action::Passivated(node));
     }
 
@@ -40,6 +41,7 @@ impl Tree {
         entry.asked_again = now.saturating_add(pause);
         entry.phase = Phase::Waiting;
         entry.wanted = false;
+        entry.ordered = None;
         if let Some(recheck) = recheck {
             self.set_timer(node, recheck.max(pause));
         }

@@ -42,9 +42,10 @@ impl Tree {
         self.clear_timer(node);
         self.nodes[node].phase = Phase::Down;
         self.nodes[node].turns = None;
+        let ordered = self.nodes[node].ordered.take().filter(|_| after == After::FailedStart);
         self.leave_children(node, after == After::GaveUp || self.ends_with_play(node));
         match self.nodes[self.parent(node)].phase {
-            Phase::Up | Phase::StartingChildren => self.down_below_up(node, after),
+            Phase::Up | Phase::StartingChildren => self.down_below_up(node, after, ordered),
             Phase::StoppingChildren(_) => self.down_below_stopping(node, after),
             // Nothing below a node that is down runs.
             Phase::Down
@@ -59,12 +60,14 @@ impl Tree {
     }
 
     /// Its parent is up: what follows is the restart rules' business.
-    fn down_below_up(&mut self, node: Node, after: After) {
+    fn down_below_up(&mut self, node: Node, after: After, ordered: Option<Phase>) {
         let parent = self.parent(node);
         let (_, in_turn) = self.turn_of(node);
         let entry = &self.nodes[node];
-        // Its first start belongs to its parent's start.
-        let comes_up = in_turn && !entry.was_up && self.nodes[parent].phase == Phase::StartingChildren;
+        // Its first start belongs to its parent's start. A crash after that start is one of an actor that runs.
+        let first_start = after == After::FailedStart && !entry.was_up;
+        let comes_up = first_start && in_turn && self.nodes[parent].phase == Phase::StartingChildren;
+        let spawned = first_start && entry.spec.dynamic;
         if entry.dismissed {
             self.finish(node, Over::ForGood);
         } else if entry.halted {
@@ -75,6 +78,12 @@ impl Tree {
             match after {
                 After::Stay => {}
                 After::Restart => return self.start_alone(node),
+                _ if ordered.is_some() => self.ordered_start_failed(node, ordered),
+                // Its parent learns of it, and nothing else depends on it.
+                _ if spawned => {
+                    self.actions.push(Action::StartFailed(node));
+                    self.finish(node, Over::ForGood);
+                }
                 _ if comes_up && parent != ROOT => return self.fail_to_come_up(parent, node),
                 _ => return self.failed(node, after),
             }

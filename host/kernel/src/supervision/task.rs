@@ -7,6 +7,7 @@ mod failures;
 mod look;
 mod places;
 mod rest;
+mod starts;
 mod verdicts;
 mod watches;
 
@@ -21,19 +22,22 @@ use tokio::time::Instant;
 
 use crate::actor::{Actor, Pending, Presence, World};
 use crate::address::Address;
-use crate::crash::{Crash, CrashReason, CrashReport};
+use crate::crash::{CrashReason, CrashReport};
 use crate::decision::Decision;
-use crate::incarnation::{End, Incarnation, panic_message};
+use crate::incarnation::{End, Incarnation};
 use crate::lane::Lane;
 use crate::mailbox::Signal;
 use crate::mailbox::clerk::attend;
 use crate::message::ActorId;
 use crate::notice::{Change, Watcher};
-use crate::plan::{Plan, Strategy};
+use crate::plan::Plan;
 use crate::subtree::{Membership, Subtree};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, ROOT, State};
 use crate::supervision::tree::Tree;
+use failures::report_bug;
 pub(crate) use look::Seen;
+use starts::OrderedStart;
+pub use starts::{StartError, StartedActor};
 use verdicts::Verdicts;
 use watches::Watches;
 
@@ -43,6 +47,8 @@ pub(crate) enum Command {
     Ended(Node, u64, End),
     Halt(Address, oneshot::Sender<Option<State>>),
     Resume(Address, oneshot::Sender<Option<State>>),
+    /// An operator starts an actor, and waits for the outcome.
+    Start(Address, oneshot::Sender<Result<StartedActor, StartError>>),
     Look(oneshot::Sender<Vec<Seen>>),
     /// An actor looks where another stands.
     State(Address, oneshot::Sender<Option<State>>),
@@ -96,14 +102,14 @@ pub(crate) struct Supervision {
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
-    /// How the kernel looks after the top actors.
-    strategy: Strategy,
     verdicts: Verdicts,
     watches: Watches,
     /// What made the kernel give up, if it did.
     gave_up: Vec<Arc<CrashReport>>,
     /// Nodes that were to sleep, and have messages.
     wanted: Vec<Node>,
+    /// Starts that operators wait for.
+    ordered: Vec<OrderedStart>,
     /// Actors that have not come up yet and failed: the play is not idle before they are up or given up.
     coming_up: HashMap<Node, Pending>,
     /// Messages that each actor had handled when it was last accounted for.
@@ -151,11 +157,11 @@ impl Supervision {
             began: Instant::now(),
             commands,
             stage,
-            strategy: plan.supervision.strategy,
             verdicts: Verdicts::default(),
             watches: Watches::default(),
             gave_up: Vec::new(),
             wanted: Vec::new(),
+            ordered: Vec::new(),
             coming_up: HashMap::new(),
             accounted: HashMap::new(),
             pending: None,
@@ -193,6 +199,7 @@ impl Supervision {
             while let Some(node) = self.wanted.pop().filter(|_| !over) {
                 over |= self.step(Event::Wanted(node));
             }
+            self.answer_ordered_starts(over);
             self.pending = None;
         }
     }
@@ -241,11 +248,15 @@ impl Supervision {
                 if how != Ended::Exited {
                     self.notice_crash(node, &report.crash.reason);
                 }
+                if how == Ended::FailedStart {
+                    self.fail_ordered_start(node, &report);
+                }
                 self.verdicts.failed(node, report);
                 vec![account, Event::Ended(node, incarnation, how)]
             }
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
+            Command::Start(address, answer) => self.order_start(address, answer),
             Command::Look(answer) => {
                 let _ = answer.send(self.look());
                 Vec::new()
@@ -363,11 +374,10 @@ impl Supervision {
             Action::Passivated(node) => self.passivated(node),
             Action::Waiting(node) => self.waiting(node),
             Action::Consult { parent, child, incarnation, .. } => self.consult(parent, child, incarnation),
-            Action::RestartIn { node, pause, window } => {
+            Action::RestartIn { node, pause, window, strategy } => {
                 self.world.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
-                let decision =
-                    Decision::Restarts { pause, window, strategy: self.strategy_above(role.actor.address()) };
+                let decision = Decision::Restarts { pause, window, strategy };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
                 let Role { actor, lane, .. } = role;
                 *lane.back_at.lock() = Some(Instant::now() + pause);
@@ -376,6 +386,7 @@ impl Supervision {
                 }
                 self.verdicts.decided(node, decision);
             }
+            Action::StartFailed(node) => self.start_failed(node),
             Action::GaveUp { node, child, why } => self.gave_up(node, child, why),
             Action::Failed { node, why, trial_in } => self.failed(node, why, trial_in),
             Action::Reset(node) => self.reset(node),
@@ -444,14 +455,4 @@ impl Supervision {
     fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
         self.roles[node.index()].as_mut().filter(|role| role.node == node)
     }
-}
-
-/// The kernel itself panicked while it ran an incarnation. That must not leave an actor that nobody restarts.
-fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
-    let message = format!("a bug in the kernel: {}", panic_message(panic));
-    tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
-    let crash = Crash::new(CrashReason::Panic { message });
-    let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
-    *role.lane.last_crash.lock() = Some(report.clone());
-    report
 }

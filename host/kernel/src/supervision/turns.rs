@@ -69,6 +69,7 @@ impl Tree {
         entry.phase = Phase::Up;
         entry.up_since = Some(now);
         entry.was_up = true;
+        entry.ordered = None;
         if parent != ROOT {
             self.turn_over(self.parent(parent), parent);
         } else if !self.booted {

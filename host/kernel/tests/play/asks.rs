@@ -244,7 +244,7 @@ async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_fir
     }
     kernel.kill();
     kernel.over().await;
-    assert_eq!(letters(&kernel), ["ask-crashed ? x1", "stopped ? x0", "stopped go x1"]);
+    assert_eq!(letters(&kernel), ["ask-crashed ? x1", "stopped ? x0", "stopped go x2"]);
 }
 
 #[tokio::test(start_paused = true)]

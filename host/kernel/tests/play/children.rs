@@ -203,7 +203,7 @@ async fn what_a_stopped_child_has_no_time_for_is_a_dead_letter() {
     tell(&kernel, "/boss", "spawn w worker;tell w 1;tell w 2").await;
     tell(&kernel, "/boss", "stop w").await;
     kernel.idle().await;
-    assert_eq!(letters(&kernel), ["stopped 1 x0", "stopped 2 x0"]);
+    assert_eq!(letters(&kernel), ["stopped 1 x1", "stopped 2 x0"]);
     assert_eq!(actors(&kernel).await, ["/log", "/boss"]);
 }
 

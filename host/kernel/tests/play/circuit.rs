@@ -136,7 +136,7 @@ async fn failed_actor_has_its_mailboxs_bound_and_rule() {
 async fn poison_among_many_messages_never_fails_an_actor() {
     let journal = Journal::default();
     let mut actor = fragile(&journal, "/a");
-    (actor.restart, actor.batch) = (Default::default(), 256);
+    (actor.restart, actor.batch) = (playhouse_kernel::RestartSpec::default(), 256);
     let kernel = start(vec![actor]).await;
     for n in 0..1000 {
         tell(&kernel, "/a", if n % 20 == 5 { "bad" } else { "good" }).await;

@@ -21,6 +21,7 @@ mod pressure;
 mod rest;
 mod restarts;
 mod stage;
+mod starts;
 mod stops;
 mod subtrees;
 mod ticks;

@@ -79,7 +79,8 @@ async fn who_does_not_stop_in_time_is_killed_and_what_waited_is_a_dead_letter() 
     kernel.shut_down();
     kernel.over().await;
     assert_eq!(began.elapsed().as_secs(), 5);
-    assert_eq!(letters(&kernel), ["stopped 1 x0", "stopped 2 x0"]);
+    assert_eq!(letters(&kernel), ["stopped 1 x1", "stopped 2 x0"], "the first one was in hand");
+    assert_eq!(kernel.failed_shutdowns(), 1, "its hook never ran");
 }
 
 #[tokio::test(start_paused = true)]

@@ -269,10 +269,9 @@ impl Ledger {
                 Self::drops(play, entry.to)
             }
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
-            Err(AskError::Timeout | AskError::StoppedByPerson(_)) => Certain::Maybe,
+            Err(AskError::Timeout | AskError::StoppedByPerson(_) | AskError::ActorFailed(_)) => Certain::Maybe,
             // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.
             Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,
-            Err(AskError::ActorFailed(_)) => Certain::Maybe,
             _ => Certain::Yes,
         };
         let (lost_at, now, again) = (entry.lost_at, self.now, entry.answered_at.is_some());

@@ -160,6 +160,8 @@ fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadL
     let attempt = letter.message.envelope.attempt;
     let never = last.is_none();
     let unsure = entry.runs.last().is_some_and(|&run| ledger.runs[run].kept == Kept::Maybe);
+    // Perhaps a kill cut off the call that had it in hand, in its last run or before that began.
+    let cut_off = u32::from(letter.reason.kind() == "stopped");
     let why_fits = match letter.reason.kind() {
         "rejected" => last == Some(How::Rejected),
         "failed" => last == Some(How::Retried) && attempt == limit,
@@ -176,7 +178,7 @@ fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadL
         Sender::Actor(who) => Some(&play.roles[who].address),
     };
     let who_fits = letter.to == play.roles[entry.to].address && letter.sender.as_ref() == sender;
-    let fits = why_fits && who_fits && (entry.blames.0..=entry.blames.1).contains(&attempt);
+    let fits = why_fits && who_fits && (entry.blames.0..=entry.blames.1 + cut_off).contains(&attempt);
     let (blames, reason) = (entry.blames, &letter.reason);
     ledger.must(fits, || {
         format!("#{serial} ended as {last:?} after {blames:?} failures; its letter: {reason}, attempt {attempt}")

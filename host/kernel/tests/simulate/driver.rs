@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError, State};
+use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError, StartError, State};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::actors::Stage;
@@ -18,6 +18,8 @@ use crate::world::{Deed, Ending, Play, Whim};
 /// Everything that may happen in a play takes less.
 const LONG: Duration = Duration::from_mins(10);
 
+/// How long an operator waits for a start.
+const START: Duration = Duration::from_secs(10);
 /// By so much longer is each pause between two looks than the one before: much happens early.
 const LOOKS_APART: Duration = Duration::from_millis(1);
 
@@ -106,6 +108,11 @@ async fn finish(who: &str, stage: &Stage, task: tokio::task::JoinHandle<()>) {
 async fn become_idle(stage: &Stage, kernel: &Kernel) {
     for who in 0..stage.play.roles.len() {
         resume(stage, kernel, who).await;
+        // A start that fails leaves the actor stopped: it is ordered again.
+        let address = &stage.play.roles[who].address;
+        while let Ok(Err(StartError::Failed { .. })) = timeout(START, kernel.start_actor(address)).await {
+            stage.ledger().seen.insert("an ordered start failed");
+        }
     }
     stage.ledger().note(What::Driver("waits until all is done"));
     if timeout(LONG, kernel.idle()).await.is_err() {

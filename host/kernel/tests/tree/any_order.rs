@@ -203,7 +203,9 @@ impl House {
                 }
             }
             Move::Resume(who) => {
-                if let Some(node) = pick(&self.nodes_where(|known| known.halted || known.failed), who) {
+                if let Some(node) =
+                    pick(&self.nodes_where(|known| known.halted || known.failed || who % 8 == 0), who / 8)
+                {
                     self.step(Event::Resume(node));
                 }
             }

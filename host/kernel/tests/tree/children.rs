@@ -24,7 +24,7 @@ fn a_spawned_child_starts_at_once_while_its_siblings_come_up_and_does_not_fail_i
     house.spawn("p/d", PLAIN);
     assert_eq!(house.lines(), ["+p#1", "+p/a#1", "+p/d#1"]);
     house.end("p/d", Ended::FailedStart);
-    assert_eq!(house.lines(), ["p/d: restart 1 of 10", "+p/d#2"]);
+    assert_eq!(house.lines(), ["p/d did not start", "forget p/d"]);
 }
 
 #[test]

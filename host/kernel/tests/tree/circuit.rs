@@ -9,7 +9,7 @@ use crate::house::*;
 
 /// Two failures in ten seconds are allowed.
 const STRICT: SupervisionSpec = SupervisionSpec { intensity: 2, ..SUPERVISOR };
-const TRIED_AGAIN: NodeSpec = NodeSpec { cooldown: Some(Duration::from_secs(60)), ..PLAIN };
+const TRIED_AGAIN: NodeSpec = NodeSpec { cooldown: Some(Duration::from_mins(1)), ..PLAIN };
 const NEVER: NodeSpec = NodeSpec { cooldown: None, ..PLAIN };
 
 fn message(n: u64) -> Fault {

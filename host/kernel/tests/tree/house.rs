@@ -107,9 +107,9 @@ impl House {
     /// One more instance of an actor.
     pub fn add_instance(&mut self, name: &str, first: Node, spec: NodeSpec) {
         let node = self.tree.add_instance(first, spec).expect("its parent is there");
-        self.watcher.added(node, ROOT, spec);
-        // Its failures count with those of another.
-        (self.watcher.accounts, self.watcher.shares) = (true, true);
+        let parent = self.watcher.nodes[&first].parent;
+        self.watcher.added(node, parent, spec);
+        self.watcher.nodes.get_mut(&node).expect("it was just added").first = Some(first);
         self.names.insert(name.to_owned(), node);
     }
 
@@ -267,6 +267,7 @@ impl House {
             Action::RestartIn { node, window, .. } => {
                 format!("{}: restart {} of {}", self.name(node), window.restarts, window.intensity)
             }
+            Action::StartFailed(node) => format!("{} did not start", self.name(node)),
             Action::GaveUp { node, child, why } => {
                 let why = match why {
                     WhyGaveUp::TooOften(_) => "too often",

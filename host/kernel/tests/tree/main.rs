@@ -6,10 +6,12 @@
 
 mod any_order;
 mod at_rest;
+mod boots;
 mod children;
 mod circuit;
 mod directives;
 mod house;
+mod instances;
 mod rest;
 mod rules;
 mod stops;

@@ -11,6 +11,8 @@ use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
 #[allow(clippy::struct_excessive_bools)] // facts that combine freely
 pub struct Known {
     pub parent: Node,
+    /// The first instance of the same actor, for every other one.
+    pub first: Option<Node>,
     pub spec: NodeSpec,
     /// Grows with the order of adding, or of adoption.
     pub place: u64,
@@ -31,6 +33,8 @@ pub struct Known {
     pub end: Option<Ended>,
     pub gave_up: bool,
     pub dismissed: bool,
+    /// A start that an operator ordered failed, or the first one after it was spawned.
+    start_failed: bool,
     /// A directive was to end it, and may have come too late.
     pub may_have_ended: bool,
     /// When its children's restarts were announced, since its own start.
@@ -65,8 +69,6 @@ pub struct Watcher {
     booted: bool,
     /// Some failures may count for nothing.
     pub accounts: bool,
-    /// Some actors have several instances, whose failures count together: nobody here knows which.
-    pub shares: bool,
     pub shutting_down: bool,
     kernel_gave_up: bool,
     killed: bool,
@@ -84,7 +86,6 @@ impl Watcher {
             over: None,
             booted: false,
             accounts: false,
-            shares: false,
             shutting_down: false,
             kernel_gave_up: false,
             killed: false,
@@ -97,6 +98,7 @@ impl Watcher {
         self.next_place += 1;
         let known = Known {
             parent,
+            first: None,
             spec,
             place: self.next_place,
             incarnation: 0,
@@ -112,6 +114,7 @@ impl Watcher {
             end: None,
             gave_up: false,
             dismissed: false,
+            start_failed: false,
             may_have_ended: false,
             restarts: Vec::new(),
             not_before: None,
@@ -243,9 +246,12 @@ impl Watcher {
             }
             Action::Passivated(node) => {
                 let known = self.known(node);
+                known.halted &= !known.start_failed;
                 assert!(!known.alive && !known.halted && !known.retired, "passivated while it runs, or may not");
+                // As before the start that an operator ordered in vain.
+                let start_failed = std::mem::take(&mut known.start_failed);
                 let is_first = known.spec.start == StartKind::OnMessage;
-                assert!(is_first || known.end == Some(Ended::Idle), "passivated after {:?}", known.end);
+                assert!(start_failed || is_first || known.end == Some(Ended::Idle), "passivated after {:?}", known.end);
                 (known.passivated, known.wanted, known.had_its_turn) = (true, false, true);
             }
             Action::Waiting(node) => {
@@ -273,7 +279,12 @@ impl Watcher {
                 self.asked.retain(|(asked, _)| *asked != node);
                 self.forgotten.push(node);
             }
-            Action::RestartIn { node, window, pause } => self.announces(now, node, window, pause),
+            Action::StartFailed(node) => {
+                let known = self.known(node);
+                assert!(!known.alive && (known.gave_up || !known.up), "no start of it failed: {:?}", known.end);
+                (known.start_failed, known.halted, known.licence) = (true, true, true);
+            }
+            Action::RestartIn { node, window, pause, .. } => self.announces(now, node, window, pause),
             Action::GaveUp { node, child, why } => self.gives_up(now, node, child, why),
             Action::Failed { node, trial_in, .. } => {
                 assert!(self.nodes[&node].parent == ROOT && !self.nodes[&node].alive, "failed while it runs");
@@ -398,7 +409,7 @@ impl Watcher {
         let recent = self.recent(node, now) + 1;
         assert!(window.restarts <= window.intensity, "more restarts than the window allows");
         if self.accounts {
-            assert!(self.shares || window.restarts <= recent, "more than there were");
+            assert!(window.restarts <= recent, "more than there were");
         } else if self.shutting_down {
             assert!(window.restarts >= recent, "restarts that were not counted");
         } else {
@@ -416,12 +427,17 @@ impl Watcher {
     }
 
     fn recent(&self, child: Node, now: Duration) -> u32 {
-        let child = &self.nodes[&child];
-        let (spec, restarts) = match self.nodes.get(&child.parent) {
-            Some(known) => (known.spec.supervision, &known.restarts),
-            None => (self.kernel, &child.own_restarts),
+        let known = &self.nodes[&child];
+        let count = |restarts: &[Duration], spec: SupervisionSpec| {
+            restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
         };
-        restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
+        if let Some(above) = self.nodes.get(&known.parent) {
+            return count(&above.restarts, above.spec.supervision);
+        }
+        // All instances of an actor count together.
+        let first = known.first.unwrap_or(child);
+        let same = self.nodes.iter().filter(|(node, other)| other.first.unwrap_or(**node) == first);
+        same.map(|(_, other)| count(&other.own_restarts, self.kernel)).sum()
     }
 
     fn gives_up(&mut self, now: Duration, node: Node, child: Node, why: WhyGaveUp) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Uri};
+use http::{HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
@@ -70,7 +70,11 @@ impl Wire {
             // A server that closes after its answer: the answer is there.
             () = &mut connection => (response.await, None),
         };
-        let response = response.map_err(|_| Error::ConnectionReadTimeout)??;
+        let mut response = response.map_err(|_| Error::ConnectionReadTimeout)??;
+        // A value as hyper reads it keeps the whole buffer that it was read into.
+        for value in response.headers_mut().values_mut() {
+            *value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Error::HttpProtocolError)?;
+        }
         let response = response.map(|incoming| {
             let pause = patience.between_bytes;
             Received { incoming, pause, silence: None, _permit: permit }.boxed_unsync()

@@ -5,6 +5,7 @@
 mod children;
 mod folders;
 mod growth;
+mod heads;
 mod links;
 mod nothing;
 mod requests;

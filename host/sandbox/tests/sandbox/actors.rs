@@ -89,7 +89,7 @@ async fn a_component_that_begins_with_more_memory_than_allowed_does_not_start() 
     let code = format!("(table 60000 funcref) (table 60000 funcref) {ECHO}");
     let play = Play::start(&[("/greedy", actor(&code))]);
     let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
-    assert!(format!("{report:?}").contains("Memory { limit_bytes: 1048576 }"), "{report:?}");
+    assert!(format!("{report:?}").contains(r#"Memory { limit_bytes: 1048576, key: "limits.memory" }"#), "{report:?}");
 }
 
 #[tokio::test]
@@ -271,7 +271,8 @@ async fn an_init_that_fails_is_a_failed_start_with_its_text() {
         (i32.store8 (i32.const 0) (i32.const 1))
         (i32.store (i32.const 4) (i32.const 100)) (i32.store (i32.const 8) (i32.const 11)) (i32.const 0))"#
     );
-    let play = Play::start(&[("/log", actor(ECHO)), ("/starts", actor_with_hooks(&code))]);
+    let actors = [("/log", actor(ECHO)), ("/starts", actor_with_hooks(&code))];
+    let play = Play::with(small_sandbox(), &actors, |plan| plan.actors[1].required = true);
     let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
     assert!(format!("{report:?}").contains("no database"), "{report:?}");
 }
@@ -315,7 +316,9 @@ async fn what_shutdown_sends_reaches_those_who_stop_later() {
 async fn one_instance_too_many_is_a_failed_start_that_names_the_key() {
     let sandbox =
         playhouse_sandbox::Sandbox::new(SandboxConfig { max_instances: 1, ..SandboxConfig::default() }).unwrap();
-    let play = Play::with(sandbox, &[("/a", actor(ECHO)), ("/b", actor(ECHO))], |_| {});
+    let play = Play::with(sandbox, &[("/a", actor(ECHO)), ("/b", actor(ECHO))], |plan| {
+        plan.actors.iter_mut().for_each(|actor| actor.required = true);
+    });
     let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
     assert!(format!("{report:?}").contains("`play.max_instances`"), "{report:?}");
 }

@@ -39,6 +39,7 @@ acts! {
     flood_a_neighbour
     grow_and_spawn_in_width_and_depth
     grow_memory
+    keep_requests_without_end
     list_a_large_folder_for_ever
     list_a_large_folder_without_end
     loop_in_child_failed
@@ -47,6 +48,7 @@ acts! {
     loop_in_noticed
     loop_in_prepare_children
     loop_in_shutdown
+    name_a_method_for_megabytes
     name_itself_with_control_characters
     nothing
     open_files_outside

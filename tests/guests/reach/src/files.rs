@@ -29,7 +29,7 @@ pub(crate) fn act(kept: &mut Kept, verb: &str, rest: &str) -> Result<String, Str
             Ok("done".to_owned())
         }
         "make" => done(fs::create_dir(path)),
-        "make-many" => make_many(path),
+        "make-many" => Ok(make_many(path)),
         "remove" => done(fs::remove_file(path)),
         "remove-folder" => done(fs::remove_dir(path)),
         "rename" => done(fs::rename(path, more)),
@@ -46,13 +46,9 @@ pub(crate) fn act(kept: &mut Kept, verb: &str, rest: &str) -> Result<String, Str
 }
 
 /// Makes empty files until that fails, and says how many there are.
-fn make_many(path: &str) -> io::Result<String> {
-    for n in 0_u64.. {
-        if fs::write(format!("{path}/{n}"), "").is_err() {
-            return Ok(n.to_string());
-        }
-    }
-    unreachable!("some disk is full first")
+fn make_many(path: &str) -> String {
+    let made = (0..u64::MAX).find(|n| fs::write(format!("{path}/{n}"), "").is_err());
+    made.expect("some disk is full first").to_string()
 }
 
 fn list(path: &str) -> io::Result<String> {

@@ -14,13 +14,15 @@
 //! | `get URL`, `follow URL` | status and body; `follow` goes on at each `location` |
 //! | `drain URL` | how many bytes its body has |
 //! | `send METHOD URL [BODY]`, `raw SCHEME AUTHORITY PATH` | the same, said otherwise |
-//! | `hold URL`, `let-go` | a request that nobody waits for, how many are held; drops all of them |
+//! | `hold URL`, `let-go` | a request that nobody waits for, how many are held; drops all of them, and those that follow |
+//! | `unsent PARTS BYTES COUNT` | makes requests whose parts, such as `path+trailers`, have so many bytes each |
 //! | `connect ADDR`, `listen ADDR`, `lookup NAME` | through `std::net` |
 //! | `spawn NAME` | a child of the same plugin |
 
 #![allow(missing_docs)]
 
 mod files;
+mod unsent;
 mod web;
 
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
@@ -28,6 +30,7 @@ use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 #[derive(Default)]
 struct Reach {
     held: web::Held,
+    unsent: unsent::Unsent,
     kept: files::Kept,
 }
 
@@ -40,7 +43,12 @@ impl Actor for Reach {
         let done = match verb {
             "env" => Ok(env()),
             "connect" | "listen" | "lookup" => net(verb, rest),
-            "get" | "drain" | "follow" | "send" | "raw" | "hold" | "let-go" => self.held.act(verb, rest),
+            "unsent" => self.unsent.act(rest),
+            "let-go" => {
+                self.unsent.let_go();
+                self.held.act(verb, rest)
+            }
+            "get" | "drain" | "follow" | "send" | "raw" | "hold" => self.held.act(verb, rest),
             "spawn" => ctx.spawn(rest, "reach").map(|()| "done".to_owned()).map_err(|error| error.to_string()),
             _ => files::act(&mut self.kept, verb, rest),
         };

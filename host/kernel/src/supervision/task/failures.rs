@@ -8,8 +8,7 @@ use crate::address::Address;
 use crate::consult::{ChildFailed, Question};
 use crate::crash::{Crash, CrashReason, CrashReport};
 use crate::decision::Decision;
-use crate::incarnation::End;
-use crate::plan::Strategy;
+use crate::incarnation::{End, panic_message};
 use crate::supervision::events::{Event, Fault, Node, WhyGaveUp};
 
 impl Supervision {
@@ -84,10 +83,14 @@ impl Supervision {
         let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
         if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
     }
+}
 
-    /// The rule of an actor's parent.
-    pub(super) fn strategy_above(&self, address: &Address) -> Strategy {
-        let parent = address.parent().and_then(|parent| self.world.registry.get(&parent));
-        parent.map_or(self.strategy, |parent| parent.spec.supervision.strategy)
-    }
+/// The kernel itself panicked while it ran an incarnation. That must not leave an actor that nobody restarts.
+pub(super) fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
+    let message = format!("a bug in the kernel: {}", panic_message(panic));
+    tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
+    let crash = Crash::new(CrashReason::Panic { message });
+    let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
+    *role.lane.last_crash.lock() = Some(report.clone());
+    report
 }

@@ -16,7 +16,7 @@ pub(crate) const ACT: Act = Act {
         empty();
         let hole = sparse_is_refused();
         empty();
-        let many = (0_u64..).find(|n| File::create(format!("/mine/many-{n}")).is_err()).expect("it ends");
+        let many = (0..u64::MAX).find(|n| File::create(format!("/mine/many-{n}")).is_err()).expect("it ends");
         let few = many <= GRANTED_BYTES / 4096;
         empty();
         // Open files stay on the disk without a name.

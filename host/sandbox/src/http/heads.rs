@@ -1,0 +1,195 @@
+//! What the host keeps of requests that a guest makes: their heads, and how many have a body.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+
+use http::HeaderMap;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::FieldMap;
+use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
+use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
+
+/// What each name and each value of a field costs beyond its text.
+pub(super) const FIELD_BYTES: usize = 72;
+/// Heads of the largest size that one incarnation may keep.
+const MOST_HEADS: usize = 64;
+/// Messages whose body was taken and that were not sent. The host keeps up to 128 KiB of each body.
+const MOST_BODIES: usize = 64;
+
+/// A guest wanted the host to keep more.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{}", self.more_than())]
+pub(crate) enum Excess {
+    /// Of one request.
+    Head {
+        most: usize,
+    },
+    /// Of all together.
+    Heads {
+        most: usize,
+        each: usize,
+    },
+    Bodies,
+}
+
+impl Excess {
+    /// What the guest took more than.
+    pub(crate) fn more_than(&self) -> String {
+        match self {
+            Self::Head { most } => {
+                format!("{most} bytes for the method, address, fields and trailers of a request (limits.request_head)")
+            }
+            Self::Heads { most, each } => format!(
+                "{most} bytes for all requests and fields at a time: {MOST_HEADS} times limits.request_head ({each} bytes)"
+            ),
+            Self::Bodies => format!("{MOST_BODIES} requests at a time that have a body and were not sent"),
+        }
+    }
+}
+
+/// The heads of one incarnation.
+pub(crate) struct Heads {
+    /// `limits.request_head`.
+    most: usize,
+    /// At least what all heads hold: what was added since they were counted last, and what they held then.
+    charged: usize,
+    /// Requests whose body was taken, by their numbers, and by those of the bodies. A number that is used again gets a new entry.
+    requests: HashMap<u32, Weak<Request>>,
+    bodies: HashMap<u32, Weak<Request>>,
+    /// Bytes of trailers, which stay with the body.
+    trailers: Arc<AtomicUsize>,
+}
+
+/// A request whose body was taken, until both are gone.
+pub(super) struct Request {
+    /// Without trailers.
+    head: AtomicUsize,
+    trailers: AtomicUsize,
+    all_trailers: Arc<AtomicUsize>,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.all_trailers.fetch_sub(*self.trailers.get_mut(), Relaxed);
+    }
+}
+
+impl Heads {
+    pub(super) fn new(most_bytes: u64) -> Self {
+        Self {
+            most: usize::try_from(most_bytes).unwrap_or(usize::MAX),
+            charged: 0,
+            requests: HashMap::new(),
+            bodies: HashMap::new(),
+            trailers: Arc::default(),
+        }
+    }
+
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// One request, or the fields for one, will hold so much.
+    pub(super) fn check(&self, bytes: usize) -> Result<(), Excess> {
+        if bytes > self.most { Err(Excess::Head { most: self.most }) } else { Ok(()) }
+    }
+
+    /// So much more will be held.
+    pub(super) fn charge(&mut self, table: &mut ResourceTable, bytes: usize) -> Result<(), Excess> {
+        let most = self.most.saturating_mul(MOST_HEADS);
+        self.charged = self.charged.saturating_add(bytes);
+        if self.charged > most {
+            self.charged = self.held(table).saturating_add(bytes);
+        }
+        if self.charged > most { Err(Excess::Heads { most, each: self.most }) } else { Ok(()) }
+    }
+
+    fn held(&self, table: &mut ResourceTable) -> usize {
+        let each = table.iter_mut().map(|entry| {
+            if let Some(fields) = entry.downcast_ref::<FieldMap>() {
+                fields_bytes(fields)
+            } else if let Some(request) = entry.downcast_ref::<HostOutgoingRequest>() {
+                request_bytes(request)
+            } else if let Some(response) = entry.downcast_ref::<HostOutgoingResponse>() {
+                fields_bytes(&response.headers)
+            } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
+                fields_bytes(&response.headers)
+            } else {
+                0
+            }
+        });
+        each.sum::<usize>().saturating_add(self.trailers.load(Relaxed))
+    }
+
+    /// A request is to be changed: it holds `bytes` without its trailers from then on.
+    pub(super) fn resize(&self, number: u32, request: &HostOutgoingRequest, bytes: usize) -> Result<(), Excess> {
+        // Without a body, it has no trailers, and the number may have been another request's.
+        let known = request.body.as_ref().and_then(|_| self.requests.get(&number)?.upgrade());
+        let trailers = known.as_ref().map_or(0, |known| known.trailers.load(Relaxed));
+        self.check(bytes.saturating_add(trailers))?;
+        if let Some(known) = known {
+            known.head.store(bytes, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Another body is to be taken.
+    pub(super) fn another_body(table: &mut ResourceTable) -> Result<(), Excess> {
+        let has_body = |entry: &mut (dyn std::any::Any + Send)| {
+            entry.downcast_ref::<HostOutgoingRequest>().is_some_and(|request| request.body.is_some())
+                || entry.downcast_ref::<HostOutgoingResponse>().is_some_and(|response| response.body.is_some())
+        };
+        let bodies = table.iter_mut().filter_map(|entry| has_body(entry).then_some(())).count();
+        if bodies >= MOST_BODIES { Err(Excess::Bodies) } else { Ok(()) }
+    }
+
+    /// A request's body was taken. What is returned has to live as long as what is sent of it.
+    pub(super) fn take_body(&mut self, request: u32, body: u32, head: usize) -> Arc<Request> {
+        let all_trailers = self.trailers.clone();
+        let known = Arc::new(Request { head: head.into(), trailers: 0.into(), all_trailers });
+        self.requests.insert(request, Arc::downgrade(&known));
+        self.bodies.insert(body, Arc::downgrade(&known));
+        known
+    }
+
+    /// A body is to end with trailers.
+    pub(super) fn end_body(&mut self, body: u32, bytes: usize) -> Result<(), Excess> {
+        let known = self.bodies.remove(&body).and_then(|known| known.upgrade());
+        let head = known.as_ref().map_or(0, |known| known.head.load(Relaxed));
+        self.check(head.saturating_add(bytes))?;
+        if let Some(known) = known {
+            known.trailers.store(bytes, Relaxed);
+            self.trailers.fetch_add(bytes, Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// What a name or a value of a field costs.
+pub(super) fn field_bytes(text: usize) -> usize {
+    text.saturating_add(FIELD_BYTES)
+}
+
+pub(super) fn fields_bytes(fields: &HeaderMap) -> usize {
+    let names = fields.keys().map(|name| field_bytes(name.as_str().len()));
+    let values = fields.values().map(|value| field_bytes(value.len()));
+    names.chain(values).sum()
+}
+
+pub(super) fn request_bytes(request: &HostOutgoingRequest) -> usize {
+    let text = |text: Option<&String>| text.map_or(0, String::len);
+    method_bytes(&request.method)
+        + scheme_bytes(request.scheme.as_ref())
+        + text(request.authority.as_ref())
+        + text(request.path_with_query.as_ref())
+        + fields_bytes(&request.headers)
+}
+
+pub(super) fn method_bytes(method: &Method) -> usize {
+    if let Method::Other(name) = method { name.len() } else { 0 }
+}
+
+pub(super) fn scheme_bytes(scheme: Option<&Scheme>) -> usize {
+    if let Some(Scheme::Other(name)) = scheme { name.len() } else { 0 }
+}
