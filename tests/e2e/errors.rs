@@ -50,7 +50,7 @@ fn an_unknown_key() {
                · ──┬─
                ·   ╰── did you mean `batch`?
                ╰────
-              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
+              help: the keys here are `address`, `plugin`, `sends_to`, `spawns`, `sha256`, `instances`, `batch`, `start`, `idle`, `idle_after`, `config`, `required`, `mailbox`, `restart`, `supervision`, `limits`, `grants`
         "#]],
     );
 }
@@ -317,7 +317,7 @@ fn a_corrupt_cache_entry_is_rebuilt_not_trusted() {
     let line = said.lines().find(|line| line.contains("again")).unwrap_or(&said);
     let (what, rest) = line.split_once(" in ").expect("it says how long it took");
     let (_, why) = rest.split_once(": ").expect("it says why");
-    expect!["compiled echo again in TIME: its compiled code in the cache was damaged (its digest does not match)"]
+    expect!["compiled echo again in TIME: its compiled code in the cache was damaged (it is damaged, or was not written with this user's key)"]
         .assert_eq(&format!("{what} in TIME: {why}"));
     assert!(!run().contains("compil"), "the entry is whole again");
 }

@@ -41,7 +41,7 @@ fn slow_reader_of_stdout_crashes_no_actor() {
 
 #[test]
 fn end_of_a_run_adds_no_newline_to_stdout() {
-    let host = Host::spawn(folder(&actors(&[("/report", "report")])), &["--until-idle", "--tell", "/report", "hello"]);
+    let host = Host::spawn(folder(&actors(&[("/report", "report")])), &["--until-idle", "--tell", "/report=hello"]);
     assert_eq!(host.end().stdout, "hello");
 }
 
@@ -51,7 +51,7 @@ fn partial_line_goes_out_when_its_actor_is_idle() {
     let path = folder.path().to_owned();
     let mut run = command(&path);
     let mut run =
-        run.args(["run", "--tell", "/a", "name? "]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        run.args(["run", "--tell", "/a=name? "]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdout = run.stdout.take().unwrap();
     let mut read = |wanted: &str| {
         let mut bytes = vec![0; wanted.len()];

@@ -27,8 +27,8 @@ fn a_shutdown_ends_within_the_sum_of_its_times_although_guests_sleep_and_loop_in
 }
 
 #[test]
-fn a_kernel_that_gives_up_ends_in_time_with_4_although_guests_sleep_and_loop_on_their_way_down() {
-    let flaky = actors(&[("/flaky", "flaky")]) + "restart = { attempts = 1 }\n";
+fn required_actor_that_fails_ends_a_stubborn_play_with_4() {
+    let flaky = actors(&[("/flaky", "flaky")]) + "required = true\nrestart = { attempts = 1 }\n";
     let manifest = stubborn(&["sleep", "loop"]).replace("200ms\"", "200ms\"\nintensity = 0") + &flaky;
     let folder = folder(&manifest);
     let began = Instant::now();

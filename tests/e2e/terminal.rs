@@ -22,7 +22,8 @@ fn play() -> TempDir {
     let plugins = built().join("../wasm32-wasip2/guest").display().to_string();
     let manifest = format!(
         "[play]\nname = \"test\"\nplugins = {plugins:?}\n[[actor]]\naddress = \"/evil\"\nplugin = \"hostile\"\n\
-         config = {{ act = \"name_itself_with_control_characters\" }}\nrestart = {{ attempts = 1 }}\n"
+         config = {{ act = \"name_itself_with_control_characters\" }}\nrestart = {{ attempts = 1 }}\n\
+         grants = {{ hosts = [\"http://localhost:1\"] }}\n"
     );
     std::fs::write(folder.path().join("playhouse.toml"), manifest).unwrap();
     folder
