@@ -9,14 +9,14 @@ use crate::stage::{Host, actors, command, folder};
 
 #[test]
 fn clients_of_a_stopped_host_end_with_1_and_name_its_socket() {
-    let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
+    let host = Host::start(folder(&actors(&[("/echo", "echo"), ("/other", "echo")])), &[]);
     host.signal(Signal::STOP);
     let commands: [&[&str]; 6] = [
         &["ask", "/echo", "x", "--timeout", "100ms"],
         &["tell", "/echo", "x"],
         &["tree"],
-        &["stop", "/echo"],
-        &["start", "/echo"],
+        &["stop", "/other"],
+        &["start", "/other"],
         &["dead-letters", "list"],
     ];
     // All at once: each has its own deadline.

@@ -70,8 +70,8 @@ fn what_a_guest_says_is_harmless_in_every_command_and_in_the_log() {
     assert!(ended.stdout.starts_with("stdout \u{1b}[2J"), "a pipe gets the data as it is");
 }
 
-/// What a terminal gets of a command that runs on one.
-fn on_a_terminal(folder: &TempDir, arguments: &str) -> Vec<u8> {
+/// The output of a command on a terminal, which ends with this exit code.
+fn on_a_terminal(folder: &TempDir, arguments: &str, code: i32) -> Vec<u8> {
     let line = format!("'{}' {arguments}", playhouse().display());
     let done = Command::new("script")
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
@@ -81,21 +81,21 @@ fn on_a_terminal(folder: &TempDir, arguments: &str) -> Vec<u8> {
         .stdin(Stdio::null())
         .output()
         .expect("`script` of util-linux runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    assert_eq!(done.status.code(), Some(code), "{}", String::from_utf8_lossy(&done.stdout));
     done.stdout
 }
 
 #[test]
 fn a_terminal_gets_guests_output_and_replies_without_what_it_obeys() {
     let folder = play();
-    let shown = on_a_terminal(&folder, "run --no-socket --tell /evil=go --until-idle");
+    let shown = on_a_terminal(&folder, "run --no-socket --tell /evil=go --until-idle", 1);
     assert_harmless("a run", &shown);
     let shown = String::from_utf8_lossy(&shown);
     assert!(shown.contains(&format!("stdout {HARMLESS}")), "{shown}");
     assert!(shown.contains(&format!("stderr {HARMLESS}")), "{shown}");
     assert!(shown.contains(&format!("panicked: panic {HARMLESS}")), "{shown}");
     let host = Host::start(folder, &[]);
-    let shown = on_a_terminal(&host.folder, "ask /evil 'your name?'");
+    let shown = on_a_terminal(&host.folder, "ask /evil 'your name?'", 0);
     assert_harmless("an answer", &shown);
     assert!(String::from_utf8_lossy(&shown).starts_with(HARMLESS));
 }
