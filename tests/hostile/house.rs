@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
-    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, DeadLetterSpec,
-    Directive, Hand, Kernel, Launcher, Outcome, Plan, Stage, State, SubtreeSpec, SupervisionSpec, Template,
+    ActorSpec, Address, Answer, Bounds, Config, CrashReason, DeadLetterSpec, DeadReason, Kernel, LetterFilter, Plan,
+    Stage, State, SubtreeSpec, SupervisionSpec, Template,
 };
 use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig};
 use playhouse_tests::{built, cargo, root};
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::meters::{Counted, eventually, lateness, rss_kb};
+use crate::pen::{Pen, Silent};
 use crate::template;
 
 /// Far longer than anything here takes.
@@ -291,12 +292,14 @@ impl House {
         let answers = tokio::spawn(answers(self.kernel.clone(), over.clone()));
         let messages = match provoked {
             Provoked::Told(messages) | Provoked::LeftAlone(messages) => messages,
+            Provoked::NotAtAll => 1,
             _ => 0,
         };
         self.pen(&format!("begin {messages}")).await;
         let guest = address("/pen/guest");
         let ending = match provoked {
-            Provoked::NotAtAll | Provoked::Told(_) => Some(Ending::Crash(self.failure().await)),
+            Provoked::NotAtAll => Some(Ending::Crash(self.failed_start().await)),
+            Provoked::Told(_) => Some(Ending::Crash(self.failure().await)),
             Provoked::Asked => Some(Ending::Answer(self.kernel.ask(&guest, b"go", PATIENCE).await)),
             Provoked::Stopped => {
                 self.kernel.halt(&guest).await;
@@ -325,6 +328,21 @@ impl House {
 
     async fn failure(&mut self) -> CrashReason {
         tokio::time::timeout(PATIENCE, self.failures.recv()).await.expect("it ends by itself").expect("the pen lives")
+    }
+
+    /// A child whose first start fails is gone: the letters of its messages say why.
+    async fn failed_start(&self) -> CrashReason {
+        let mut reason = None;
+        eventually("the start fails", || {
+            reason = self.kernel.dead_letters().iter().find_map(|letter| match &letter.reason {
+                DeadReason::FailedStart(report) => Some(report.crash.reason.clone()),
+                _ => None,
+            });
+            std::future::ready(reason.is_some())
+        })
+        .await;
+        self.kernel.drop_letters(&LetterFilter::default());
+        reason.expect("it was found")
     }
 
     async fn pen(&self, order: &str) {
@@ -412,83 +430,5 @@ impl Template for Acts {
 
     fn recursive(&self) -> bool {
         self.recursive
-    }
-}
-
-/// Takes messages, and never has an outcome for one.
-struct Silent;
-
-/// Spawns the guest and passes on how it failed.
-struct Pen(mpsc::UnboundedSender<CrashReason>);
-
-enum Run {
-    Silent(Hand),
-    Pen(Hand, mpsc::UnboundedSender<CrashReason>),
-}
-
-impl Launcher for Silent {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async { Ok(Box::new(Run::Silent(hand)) as Box<dyn Behavior>) })
-    }
-
-    fn plugin(&self) -> &'static str {
-        "silent"
-    }
-}
-
-impl Launcher for Pen {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async { Ok(Box::new(Run::Pen(hand, self.0.clone())) as Box<dyn Behavior>) })
-    }
-
-    fn plugin(&self) -> &'static str {
-        "pen"
-    }
-
-    fn supervises(&self) -> bool {
-        true
-    }
-}
-
-impl Behavior for Run {
-    fn hand(&mut self) -> &mut Hand {
-        let (Self::Silent(hand) | Self::Pen(hand, _)) = self;
-        hand
-    }
-
-    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        Box::pin(async {
-            let hand = match self {
-                Self::Silent(_) => return std::future::pending().await,
-                Self::Pen(hand, _) => hand,
-            };
-            while hand.current().is_some() {
-                let order = String::from_utf8_lossy(hand.body()).into_owned();
-                if let Some(messages) = order.strip_prefix("begin ") {
-                    hand.spawn("guest", "hostile", Config::new()).unwrap();
-                    (0..messages.parse().unwrap()).for_each(|_| hand.tell("guest", b"go").unwrap());
-                } else {
-                    // It may be gone by itself.
-                    let _ = hand.stop("guest");
-                }
-                hand.finish(Outcome::Done(Some(b"done".to_vec())));
-            }
-            Ok(())
-        })
-    }
-
-    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
-        if let Self::Pen(_, tell) = self {
-            let _ = tell.send(failure.report.crash.reason.clone());
-        }
-        Box::pin(async { Ok(Directive::Stop) })
-    }
-
-    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        Box::pin(async { Ok(()) })
     }
 }

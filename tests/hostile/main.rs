@@ -9,6 +9,7 @@
 mod bombs;
 mod house;
 mod meters;
+mod pen;
 #[allow(dead_code)]
 #[path = "../../host/sandbox/tests/sandbox/template.rs"]
 mod template;
