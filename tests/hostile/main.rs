@@ -189,7 +189,7 @@ guests! {
 const REFUSED: [(&str, &str); 3] = [
     ("export_a_hook_of_another_type", "is not as wit/actor.wit has it"),
     ("import_the_unknown", "which this host does not provide"),
-    ("declare_a_huge_table", "is not a valid component"),
+    ("declare_a_huge_table", "has room for 65536"),
 ];
 
 #[test]
