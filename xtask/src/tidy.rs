@@ -75,7 +75,8 @@ fn tests_that_the_table_of_limits_names_exist() {
             || all.contains(&format!(" {name} =>"))
             || all.contains(&format!(" {name}."))
     };
-    let rows = table.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    // Tables of the page with another number of columns name no tests.
+    let rows = table.lines().filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 4);
     let named = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
     let missing: Vec<_> = named.flat_map(quoted).filter(|name| !exists(name)).collect();
     assert!(missing.is_empty(), "docs/limits.md names tests that do not exist: {missing:?}");
