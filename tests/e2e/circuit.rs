@@ -47,7 +47,7 @@ fn a_run_until_idle_ends_with_1_and_names_its_failed_actors() {
 }
 
 #[test]
-fn input_to_an_actor_that_failed_for_good_does_not_wait_for_room() {
+fn input_to_a_failed_actor_does_not_wait_for_room() {
     let mut host = Host::start(folder(&two("mailbox = { capacity = 2 }\n")), &["--stdin", "/flaky", "--until-idle"]);
     host.feed("!panic\n".repeat(50).as_bytes());
     let ended = host.end();

@@ -83,7 +83,7 @@ fn a_full_mailbox_is_told_once_and_counted_whatever_its_rule() {
         let mailbox = host.actor("/echo")["mailbox"].clone();
         assert_eq!((&mailbox[counter], &mailbox["full"], &mailbox["most"]), (&3.into(), &1.into(), &2.into()));
         host.ok(&["start", "/echo"]);
-        // What was dropped is no handled message.
+        // A dropped message is no handled message.
         let echo = host.actor_when("/echo", |echo| echo["waiting"] == 0 && echo["handled"] == 2);
         assert_eq!(echo["dead_letters"]["overflow"], if overflow == "reject" { Value::Null } else { 3.into() });
     }

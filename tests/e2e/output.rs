@@ -1,4 +1,4 @@
-//! What guests write to stdout and to the log.
+//! Output of guests to stdout and to the log.
 
 use std::io::{Read, Write};
 use std::process::Stdio;

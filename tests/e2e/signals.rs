@@ -58,7 +58,7 @@ fn host_that_was_stopped_crashes_no_actor() {
     let mut host = Host::start(folder(&manifest), &["--tell", "/flaky=!sleep"]);
     host.actor_when("/flaky", |flaky| flaky["state"] == "running");
     host.signal(Signal::STOP);
-    // What passes meanwhile is more than the actor has.
+    // The time that passes meanwhile is more than the actor has.
     std::thread::sleep(limit);
     let continued = Instant::now();
     host.signal(Signal::CONT);

@@ -1,4 +1,4 @@
-//! What is seen of this process, of the machine and of what a guest writes while it acts.
+//! Measurements of this process, of the machine and of a guest's output while it acts.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -26,7 +26,7 @@ pub fn lateness() -> Duration {
         });
         late
     });
-    // What is going on now counts once the thread has woken up.
+    // The present delay counts once the thread has woken up.
     let looks = LATE_US.1.load(Relaxed);
     while LATE_US.1.load(Relaxed) == looks {
         std::thread::sleep(STEP);
@@ -34,7 +34,7 @@ pub fn lateness() -> Duration {
     Duration::from_micros(LATE_US.0.load(Relaxed))
 }
 
-/// What is resident of this process.
+/// The resident memory of this process.
 pub fn rss_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

@@ -1,4 +1,4 @@
-//! What the allocator keeps for later, and when it is given back to the system. With the signal in `system_limits`, the unsafe code of this crate.
+//! The memory that the allocator keeps for later, and when it goes back to the system. With the signal in `system_limits`, the unsafe code of this crate.
 
 /// Has glibc keep up to 32 MiB of what is freed at the end of each arena, and no block below that be a mapping of its own.
 ///

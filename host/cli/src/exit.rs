@@ -1,4 +1,4 @@
-//! How the process ends: the exit codes, and what is said before.
+//! The end of the process: its exit code, and the text before it.
 
 use std::process::ExitCode;
 
@@ -11,18 +11,7 @@ use crate::manifest::ManifestError;
 use crate::plugins::PluginsError;
 use crate::printable::Printable;
 
-/// It failed while it ran; a limit of the system that leaves too little to start; input that found no room or was too long; messages that were left unhandled; a
-/// shutdown that failed; an ask without a reply; a tell that was refused or dropped; a host that does not answer; a
-/// stdout that cannot be written.
-pub(crate) const FAILED: u8 = 1;
-/// Bad arguments, manifest or plugin. Also what clap ends with.
-pub(crate) const BAD_INPUT: u8 = 2;
-/// No host is running.
-pub(crate) const NO_HOST: u8 = 3;
-/// A required actor was given up, or every actor failed.
-pub(crate) const GAVE_UP: u8 = 4;
-/// A second Ctrl-C or SIGTERM: as a shell reports a program that SIGINT ended.
-pub(crate) const KILLED: u8 = 130;
+pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
 
 /// A bad end: its exit code, and what to say about it, if anything.
 #[derive(Debug)]

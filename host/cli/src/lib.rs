@@ -13,7 +13,9 @@
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `log_budget` | how much of the log one actor may fill |
 //! | `console`, `printable` | what is said on stderr; foreign text made safe |
-//! | `exit` | exit codes |
+//! | `descriptors` | the number of files that the process may have open |
+//! | `memory` | the memory that is used, and the gate for input while it is short |
+//! | `exit`, `exit_codes` | the end of the process and its codes |
 //!
 //! A run's way: `args` -> `manifest` -> `plugins` -> kernel, fed and watched by `run`.
 
@@ -22,10 +24,13 @@ pub mod args;
 mod commands;
 mod console;
 pub mod control;
+mod descriptors;
 mod exit;
+mod exit_codes;
 mod lines;
 mod log_budget;
 pub mod manifest;
+mod memory;
 mod plugins;
 mod printable;
 mod run;

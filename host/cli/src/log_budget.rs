@@ -1,5 +1,5 @@
 //! How much of the log one actor of the manifest may fill each second: with what it writes to stderr, with the lines of the host
-//! about it, and with those of all that it spawns. What is more is left out, counted, and said once.
+//! about it, and with those of all that it spawns. Further lines are left out, counted, and said once.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -47,7 +47,7 @@ struct Period {
     over: bool,
 }
 
-/// What was left out and not said yet.
+/// The lines that were left out and not said yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Excess {
     guest_lines: u64,

@@ -17,8 +17,8 @@ use playhouse_sandbox::{
 
 use crate::console::Console;
 use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
+use crate::memory::guest_memory;
 use crate::printable::{self, Printable};
-use crate::run::guest_memory;
 use crate::system_limits;
 
 /// Code that comes from the cache is there before this; only what takes longer is announced.

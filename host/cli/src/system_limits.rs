@@ -1,4 +1,4 @@
-//! What the host needs of the system: checked before anything is started, so that a limit that is too low (`ulimit`) is one error that
+//! The host's needs of the system: checked before anything is started, so that a limit that is too low (`ulimit`) is one error that
 //! names it, and neither a panic nor an abort in the middle. Above these needs, limits of memory bound what guests may have.
 
 use std::io::Write;
@@ -9,7 +9,7 @@ use playhouse_sandbox::SystemLimit;
 
 use crate::allocator;
 use crate::args::Command;
-use crate::exit::FAILED;
+use crate::exit_codes::FAILED;
 
 /// Address space and data beside the threads' stacks: of a command that loads plugins, and of one that talks to a host. Nothing can be
 /// done when memory runs out within the host, so these are wide.
@@ -55,7 +55,7 @@ impl Needs {
         self
     }
 
-    /// What is missing, and the way out.
+    /// The missing need, and the way out.
     fn missing(&self) -> Option<String> {
         let bounds = [
             (SystemLimit::AddressSpace, self.address_space, "bytes of address space"),
@@ -105,7 +105,7 @@ pub(crate) fn are_enough(command: &Command) -> bool {
     }
     // A host raises its own soft limit of files later.
     if matches!(command, Command::Run(_) | Command::Check(_) | Command::Inspect(_)) {
-        crate::run::raise_descriptors();
+        crate::descriptors::raise();
     }
     let missing = Needs::of(command).missing();
     if let Some(missing) = &missing {
@@ -151,7 +151,7 @@ pub(crate) fn are_few_threads(wanted: usize) -> bool {
 /// Threads that other processes of the user may have.
 const PLENTY_OF_THREADS: u64 = 1024;
 
-/// What the tightest limit of memory leaves to guests.
+/// The room that the tightest limit of memory leaves to guests.
 pub(crate) struct Room {
     /// That limit, for errors.
     pub(crate) limit: SystemLimit,

@@ -31,7 +31,7 @@ pub struct Bounds {
     /// What it may use of the world outside, none for no bound. The kernel hands this on from a parent to what it spawns, and
     /// knows nothing of what is in it.
     pub grants: Option<Arc<dyn Any + Send + Sync>>,
-    /// What is counted for an actor and all below it together, none where nothing is. Handed on as the grants are.
+    /// The accounts of an actor and all below it together; none where nothing is counted. Handed on as the grants are.
     pub accounts: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -83,7 +83,7 @@ pub trait Launcher: Send + Sync + 'static {
         Bounds::NONE
     }
 
-    /// What the actor and all below it use together of the limits on its subtree that the kernel does not count.
+    /// The use, by the actor and all below it, of those limits on its subtree that the kernel does not count.
     fn subtree_usage(&self) -> Vec<Usage> {
         Vec::new()
     }

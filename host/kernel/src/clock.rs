@@ -1,5 +1,4 @@
-//! What the machine takes from a process, as far as the clock on the wall does not tell: the budgets of actors measure the
-//! actor's code, not the machine.
+//! Time that the machine takes from the process: the budgets of actors measure the actor's code, not the machine.
 
 use std::cell::Cell;
 use std::fmt;

@@ -224,7 +224,7 @@ impl CrashReport {
         }
     }
 
-    /// What it is blamed on.
+    /// The fault that the crash is blamed on.
     pub(crate) fn fault(&self) -> Fault {
         match self.blamed {
             Some((id, _)) => Fault::Message(id),

@@ -43,7 +43,7 @@ impl FailedActor {
 }
 
 impl World {
-    /// This actor is failed. Whoever waits for an answer of it is told; nobody waits for its messages unless it is tried again.
+    /// This actor is failed. Its askers get an error; its messages keep the play from being idle only if a trial start is due.
     pub(crate) fn mark_failed(&self, actor: &Actor, failed: &Arc<FailedActor>) {
         *actor.failed.lock() = Some(failed.clone());
         // Later than any question waits: each is refused at once, at no cost to those that are not.

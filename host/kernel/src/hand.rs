@@ -109,7 +109,7 @@ pub struct Hand {
     routes_by_id: HashMap<ActorId, usize, FxBuildHasher>,
     /// With so many routes, it is time to see how many of them lead to nobody.
     enough_routes: usize,
-    /// What the code left to be done when there is nothing else to do.
+    /// A function of the code that runs when there is nothing else to do.
     when_idle: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 

@@ -20,7 +20,7 @@ use crate::message::ActorId;
 #[derive(Clone)]
 pub struct HostWait {
     pub(crate) lane: Arc<Lane>,
-    /// What the code waits for, as shown to operators.
+    /// The part of the host that the code waits for, as shown to operators.
     pub(crate) what: &'static str,
 }
 
@@ -92,7 +92,7 @@ impl HostWaits {
         self.0.get_or_init(Box::default)
     }
 
-    /// What of the host's the code waits for now.
+    /// The part of the host that the code waits for now.
     pub(crate) fn waiting_for(&self) -> Option<&'static str> {
         self.0.get()?.time.lock().since.map(|(_, what)| what)
     }

@@ -42,7 +42,7 @@ pub struct ActorView {
     pub dynamic: bool,
     /// Where it stands: that of its instances which is furthest up.
     pub state: State,
-    /// What of the host's one of its instances waits for, such as `stdout`. That time is not billed to its limits.
+    /// The part of the host that one of its instances waits for, such as `stdout`. That time is not billed to its limits.
     pub waiting_for: Option<&'static str>,
     /// Each of its instances; more than one with `instances = N`.
     pub instances: Vec<InstanceView>,
@@ -58,7 +58,7 @@ pub struct ActorView {
     pub handled: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
-    /// What it and all below it use of the limits on its subtree; empty when it has none.
+    /// The use of the limits on its subtree; empty when it has none.
     pub subtree: Vec<Usage>,
     /// Why it is failed, if it, or the actor under `/` that it is below, is.
     pub failed: Option<Arc<FailedActor>>,
@@ -69,7 +69,7 @@ pub struct ActorView {
 pub struct InstanceView {
     /// Where it stands.
     pub state: State,
-    /// What of the host's it waits for.
+    /// The part of the host that it waits for.
     pub waiting_for: Option<&'static str>,
     /// Its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
@@ -291,7 +291,7 @@ impl Kernel {
     }
 
     /// Shutdowns that failed so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in
-    /// a handler. What their hooks would have sent is lost, and an operator should know.
+    /// a handler. Messages that their hooks would have sent are lost, and an operator should know.
     pub fn failed_shutdowns(&self) -> u64 {
         self.world.failed_shutdowns.load(Ordering::Relaxed)
     }

@@ -103,7 +103,7 @@ pub(crate) struct Backlog {
     pub(crate) solo: usize,
     /// How many of `returned`, from the front, were in hand when the last incarnation was killed.
     pub(crate) cut_off: usize,
-    /// What is in hand was one of those that are handled alone.
+    /// The message in hand is one of those that are handled alone.
     pub(crate) alone: bool,
     /// To be handled again at a time.
     pub(crate) delayed: Vec<(Instant, Message)>,

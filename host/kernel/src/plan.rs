@@ -261,7 +261,7 @@ impl fmt::Debug for ActorSpec {
 pub struct MaxInstances {
     /// How many.
     pub most: usize,
-    /// What sets it, for people who want more: a key, as in "`play.max_instances`".
+    /// The key that sets it, for errors, as in "`play.max_instances`".
     pub key: String,
 }
 

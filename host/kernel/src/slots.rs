@@ -47,7 +47,7 @@ type Seated = (Arc<Actor>, Arc<Lane>);
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     most: usize,
-    /// What bounds them, as in "which is all that `play.max_instances` admits".
+    /// The bound's name in errors, as in "which is all that `play.max_instances` admits".
     rule: String,
     /// Incarnations that wait in line.
     waiting: AtomicUsize,

@@ -1,4 +1,4 @@
-//! What an actor with `limits.subtree` and all below it have together: how many actors there are, how many instances live. Actors
+//! The common counts of an actor with `limits.subtree` and all below it: actors, and live instances. Actors
 //! that neither have such limits nor are below one that has are not counted.
 
 use std::iter;
@@ -111,7 +111,7 @@ impl Drop for Membership {
 }
 
 impl Actor {
-    /// What it and all below it use of its `limits.subtree`; empty without.
+    /// The use of its `limits.subtree` by the actor and all below it; empty without.
     pub(crate) fn subtree_usage(&self) -> Vec<Usage> {
         let mut usage = Vec::new();
         let own = self.membership.subtree().filter(|subtree| subtree.top == *self.address());

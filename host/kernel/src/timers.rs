@@ -164,7 +164,7 @@ impl Shared {
         }
     }
 
-    /// Delivers without waiting for room. Whoever took a gone receiver's address gets it. A periodic timer misses this period
+    /// Delivers without waiting for room. An actor that took a gone receiver's address gets it. A periodic timer misses this period
     /// while its latest message still waits.
     fn tell(&self, timer: &mut Timer) {
         let renewed = timer.target.is_gone().then(|| self.world.registry.get(timer.target.address())).flatten();

@@ -18,7 +18,7 @@ use crate::crash::CrashReason;
 use crate::kernel::later;
 use crate::lane::Lane;
 
-/// What a call may take.
+/// The limit of a call.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit<'a> {
     /// `limits.timeout` in one stretch, and all in all that much, times the messages of the call, since a message last got its
@@ -59,7 +59,7 @@ impl Limit<'_> {
     }
 }
 
-/// What is left of the time for a start. The time in which what a hook sent waits for room does not count.
+/// The rest of the time for a start. Time in which a hook's messages wait for room does not count.
 pub(crate) struct StartTime {
     limit: Duration,
     left: Duration,
@@ -131,7 +131,7 @@ struct Watch<'a> {
     limit: Limit<'a>,
     /// Rings no later than a limit may be exceeded.
     timer: Pin<Box<Sleep>>,
-    /// What the call is polled with from its third poll on, to know when each of its waits was over. Most calls that wait at all
+    /// The waker of the call from its third poll on, to know when each of its waits was over. Most calls that wait at all
     /// wait once, and are spared it.
     alarm: Option<(Arc<Alarm>, Waker)>,
     /// The call was polled with the alarm last.
@@ -147,7 +147,7 @@ struct Watch<'a> {
     seen: u64,
 }
 
-/// What is known when a call that had to wait is polled again.
+/// The state of a call that had to wait, when it is polled again.
 struct TurnStart {
     at: Instant,
     /// When the wait was over.

@@ -1,4 +1,4 @@
-//! What is counted for several incarnations together: the memory of an actor and all below it, and that of all guests. A growth is
+//! Counts of several incarnations together: the memory of an actor and all below it, and that of all guests. A growth is
 //! counted by each account from the actor's own up to that of the sandbox, or refused by one of them and counted by none.
 
 use std::any::Any;

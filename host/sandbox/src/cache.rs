@@ -1,5 +1,5 @@
 //! Compiled code on disk, in a folder that only its owner can write, each entry checked before it is used.
-//! What is damaged, or not sealed with this user's key, is compiled again. This is the only place of the crate with unsafe code
+//! An entry that is damaged, or not sealed with this user's key, is compiled again. This is the only place of the crate with unsafe code
 //! of its own. `secret` is the key.
 
 mod secret;

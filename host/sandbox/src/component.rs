@@ -149,7 +149,7 @@ pub enum LoadError {
     TooMany {
         /// The file.
         file: PathBuf,
-        /// What it has.
+        /// The parts that it has.
         what: &'static str,
         /// The number.
         found: u64,
@@ -173,7 +173,7 @@ pub enum LoadError {
     SystemLimit {
         /// The file.
         file: PathBuf,
-        /// What failed.
+        /// The failed step.
         what: String,
         /// The limit, its value and the way out.
         advice: String,

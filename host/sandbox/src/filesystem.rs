@@ -43,7 +43,7 @@ pub(crate) struct Files {
     closing: Arc<Closing<File>>,
 }
 
-/// What the incarnations of one actor share of [`Files`].
+/// The part of [`Files`] that the incarnations of one actor share.
 pub(crate) struct Shelf {
     folders: Arc<[Arc<Folder>]>,
     blocking: Blocking,
@@ -74,7 +74,7 @@ impl Files {
     }
 }
 
-/// What the interface's functions work on.
+/// The state that the interface's functions work on.
 pub(crate) struct View<'a> {
     files: &'a Arc<Files>,
     table: &'a mut ResourceTable,

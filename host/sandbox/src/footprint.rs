@@ -1,4 +1,4 @@
-//! What a component takes when it is instantiated, read from its binary form before it is compiled: core instances, memories,
+//! The core instances, memories and tables that a component takes when it is instantiated, read from its binary form before it is compiled: core instances, memories,
 //! tables and the bytes that its memories and tables begin with. The host's bounds on these are here as well: one check for
 //! everything that loads or inspects a component.
 
@@ -19,7 +19,7 @@ pub(crate) const MOST_CORE_INSTANCES: u32 = 64;
 pub(crate) const MOST_MEMORIES: u32 = 16;
 /// Tables of all core instances of one component.
 pub(crate) const MOST_TABLES: u32 = 64;
-/// Elements of one table. What Rust's table of functions needs a hundred times over; interpreters fit as well.
+/// Elements of one table. Rust's table of functions needs a hundredth of it; interpreters fit as well.
 pub(crate) const MOST_TABLE_ELEMENTS: usize = 65_536;
 /// Bytes of one table element, as wasmtime stores it.
 pub(crate) const ELEMENT_BYTES: u64 = 8;
@@ -30,7 +30,7 @@ const MOST_LEVELS: usize = 100;
 /// countless.
 const MOST_STEPS: u32 = 1 << 20;
 
-/// What the core instances of one component begin with.
+/// The initial resources of the core instances of one component.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Footprint {
     pub(crate) core_instances: u32,
@@ -81,7 +81,7 @@ struct Body<'a> {
 
 /// A definition that adds to an index space, or instantiates something.
 enum Step<'a> {
-    /// What one instance of the module begins with.
+    /// The initial resources of one instance of the module.
     Module(Footprint),
     Component(Rc<Body<'a>>),
     Import(&'a str, Kind),

@@ -182,7 +182,7 @@ pub(crate) struct CpuMeter {
     running_since: AtomicU64,
     /// The thread's CPU clock at that time; 0 when it was not read.
     thread_ns: AtomicU64,
-    /// What host calls of this message used on other threads.
+    /// CPU time of this message's host calls on other threads.
     host_ns: AtomicU64,
 }
 

@@ -95,7 +95,7 @@ impl Write for Start {
     }
 }
 
-/// What is wrong with the names of a component's functions, if anything.
+/// The fault in the names of a component's functions, if there is one.
 pub(crate) fn problem(wasm: &[u8]) -> Option<String> {
     let longest = Parser::new(0).parse_all(wasm).map_while(Result::ok).filter_map(longest_name).max()?;
     (longest > COMPONENT_BYTES).then(|| {

@@ -42,7 +42,7 @@ pub trait Output: Send + Sync + 'static {
 
 /// A longer line is handed over in pieces.
 const LINE_BYTES: usize = 64 << 10;
-/// What the guest may write to all handles of a stream together before it has to look again whether there is room.
+/// The permit of all handles of a stream together: the bytes that the guest may write before it calls `check-write` again.
 const MOST_PERMITTED_BYTES: usize = 1 << 20;
 /// How many of the last lines on stderr a crash report shows.
 const TAIL_LINES: usize = 20;
@@ -51,7 +51,7 @@ const TAIL_LINE_BYTES: usize = 1 << 10;
 
 #[derive(Clone)]
 pub(crate) enum Kind {
-    /// What marks the time in which the host waits for the reader, for an actor.
+    /// The mark of the time in which the host waits for the reader, for an actor.
     Stdout(Option<HostWait>),
     /// Whose lines count together.
     Stderr(Arc<LogMeter>),
@@ -91,7 +91,7 @@ pub(crate) struct Unpermitted {
 }
 
 impl Unpermitted {
-    /// What the guest took more than.
+    /// The limit that the guest exceeded.
     pub(crate) fn limit(&self) -> String {
         format!(
             "the {} bytes that `check-write` permitted to write to {} ({} bytes)",
@@ -286,7 +286,7 @@ impl OutputStream for Lines {
         let used = self.permit.min(bytes.len());
         self.permit -= used;
         self.state().permitted -= used;
-        // What a closed stream gets is counted as lost.
+        // Bytes for a closed stream are counted as lost.
         self.put(&bytes);
         if self.state().is_closed() {
             return Err(StreamError::Closed);

@@ -81,10 +81,10 @@ pub enum SandboxError {
     CacheFolder {
         /// The folder, as given.
         folder: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
-    /// Whoever can read or replace it can make compiled code that passes for the host's.
+    /// A user that can read or replace it can make compiled code that passes for the host's.
     #[error(
         "the key of the cache of compiled code, `{place}`, {problem}: it could be anybody's. Remove it as its owner: the host makes \
          a new one, and compiles again"
@@ -92,7 +92,7 @@ pub enum SandboxError {
     CacheKey {
         /// The file, or its folder.
         place: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
     /// Wasmtime does not run here.

@@ -220,7 +220,7 @@ fn shown_tree(tree: &Tree) -> String {
     out
 }
 
-/// What an actor with `limits.subtree` and all below it use of them.
+/// The use of `limits.subtree` by an actor that has it and all below it.
 fn subtree_line(actor: &ActorLine) -> Option<String> {
     let part = |(key, usage): (&String, &UsageView)| match key.as_str() {
         "memory" => format!("{} of {} {key}", size(usage.used), size(usage.most)),

@@ -46,7 +46,7 @@ pub enum ClientError {
         path: PathBuf,
         /// Whose it is.
         owner: u32,
-        /// Who asks.
+        /// The client's user.
         me: u32,
     },
     /// The socket is another user's, and closed to this one.
@@ -58,7 +58,7 @@ pub enum ClientError {
         path: PathBuf,
         /// Whose it, or the folder that it is in, is.
         owner: u32,
-        /// Who asks.
+        /// The client's user.
         me: u32,
     },
     /// The host went away.
@@ -109,7 +109,7 @@ impl Time {
     fn new(request: &Request) -> Self {
         let total = match request {
             Request::Ask { timeout_ms, .. } => Some(Duration::from_millis(*timeout_ms).saturating_add(GRACE)),
-            // What the host knows already.
+            // Requests that the host answers from what it knows already.
             Request::Tree {}
             | Request::Limit { .. }
             | Request::DeadLetters { .. }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_closed_as_idle_is_made_again_and_request_sent_once_more() {
+    fn request_is_sent_again_after_connection_is_closed_as_idle() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).expect("bound");

@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn client_that_went_away_is_seen_and_half_closed_one_is_not_gone() {
+    async fn half_closed_client_is_not_taken_for_gone() {
         let (here, there) = UnixStream::pair().expect("a pair");
         assert!(!is_gone(&here));
         let there = there.into_std().expect("ours");

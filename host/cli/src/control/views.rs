@@ -66,7 +66,7 @@ pub struct ActorLine {
     pub spawned: bool,
     /// See [`State::name`]; that of the instance which is furthest up.
     pub state: String,
-    /// What it waits for, if that is the host itself: `waiting for stdout`.
+    /// The part of the host that the actor waits for, as in `waiting for stdout`.
     #[serde(default)]
     pub detail: Option<String>,
     /// Those that run side by side on its mailbox.
@@ -86,7 +86,7 @@ pub struct ActorLine {
     pub dead_letters: BTreeMap<String, u64>,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
-    /// What it and all below it use together, by the keys of its `limits.subtree`; none without.
+    /// The use by the actor and all below it, by the keys of its `limits.subtree`; none without.
     #[serde(default)]
     pub subtree: Option<BTreeMap<String, UsageView>>,
     /// Why it is failed, while it is.

@@ -119,7 +119,7 @@ pub(super) struct Found {
     pub(super) plugins: PathBuf,
     /// The manifest's folder.
     pub(super) beside: PathBuf,
-    /// What no actor may write to.
+    /// The files and folders that no actor may write to.
     pub(super) kept_apart: KeptApart,
 }
 

@@ -145,7 +145,7 @@ pub struct Settings {
 pub struct SubtreeSettings {
     /// Bytes of memory.
     pub memory_bytes: Option<u64>,
-    /// What the kernel counts.
+    /// The limits that the kernel counts.
     pub counts: SubtreeSpec,
 }
 

@@ -443,7 +443,7 @@ pub struct Limits {
     /// until another one ends, and its wait is the message's. Those of spawned actors count for their parents as well.
     /// Example: `blocking = 1`. Default: 4.
     pub blocking: Option<AtLeastOne>,
-    /// What it and all below it may use together.
+    /// Limits of the actor and all below it together.
     pub subtree: Option<Subtree>,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// What is left so far.
+    /// The messages that are left so far.
     pub(super) fn of(kernel: &Kernel) -> Self {
         Self::in_counts(&kernel.dead_letter_counts())
     }
@@ -34,7 +34,7 @@ impl Left {
         Self { messages: count(&|kind| kind != BY_RULE), stopped: count(&|kind| kind == STOPPED) }
     }
 
-    /// What a shutdown left: messages whose actor stopped before it handled them, and that were not left `before`.
+    /// The messages that a shutdown left: their actor stopped before it handled them, and they were not left `before`.
     pub(super) fn since(self, before: Self) -> Self {
         let stopped = self.stopped.saturating_sub(before.stopped);
         Self { messages: stopped, stopped }

@@ -4,24 +4,17 @@
 //! |---|---|
 //! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
-//! | `descriptors` | how many open files the process may have |
-//! | `memory` | how much memory is used, and what follows when it is too much |
 //! | `signals` | what asks for the end |
 //! | `drain` | the orderly shutdown, watched |
 //! | `left` | messages that a run left unhandled |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
-mod descriptors;
 mod drain;
 pub(crate) mod feed;
 mod left;
-mod memory;
 mod output;
 mod signals;
 mod summary;
-
-pub(crate) use descriptors::raise as raise_descriptors;
-pub(crate) use memory::guest_memory;
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
@@ -39,19 +32,19 @@ use crate::control::server::Host;
 use crate::control::socket;
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
+use crate::memory::Watch;
 use crate::plugins::{self, Plugins};
 use crate::printable::{Printable, counted};
 use crate::system_limits;
 use feed::Input;
 use left::Left;
-use memory::Watch;
 use output::{GuestOutput, Stdout};
 use signals::Signals;
 
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
-    descriptors::say();
+    crate::descriptors::say();
     let play = manifest::read(&args.manifest)?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;

@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&escaped.to), "a\u{20ac}b\n\\u{1b}[2J\\xe2\n\\xe2");
     }
 
-    /// What is written of these pieces: who writes, what, and whether it ends the line.
+    /// The bytes written of these pieces: the writer, the text, and whether it ends the line.
     fn written(pieces: &[(&str, &str, bool)]) -> String {
         let (sender, receiver) = mpsc::sync_channel(100);
         let stdout = Stdout::to(Slow(sender), |_| Ok(()));

@@ -133,7 +133,7 @@ fn large_play_is_checked_in_linear_time() {
     assert!(cycles[0].len() > ACTORS / 28);
     assert!(flow.stops_too_early().is_empty(), "all of them are in one circle");
     let edges: usize = flow.lines().iter().map(|line| line.len() - 1).sum();
-    // Four each, and each to what it spawns. What is spawned is granted nothing.
+    // Four each, and each to what it spawns. Spawned actors are granted nothing.
     assert_eq!(edges, 5 * ACTORS);
 }
 

@@ -74,7 +74,7 @@ impl Clerk {
         loop {
             run += 1;
             let End::Crashed(crash) = self.serve(run, &mut failures).await else { return };
-            // What a call took that did not return in time is its limit.
+            // A call that did not return in time took its limit.
             let hung = if let CrashReason::Timeout { limit } = crash.reason { limit } else { Duration::ZERO };
             let too_often = failures.note(hung, &self.spec);
             self.log(run, &crash, too_often);

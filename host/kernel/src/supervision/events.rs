@@ -52,7 +52,7 @@ pub struct NodeSpec {
     pub required: bool,
 }
 
-/// What a crash is blamed on.
+/// The fault that a crash is blamed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
     /// No message was in hand.
@@ -103,13 +103,13 @@ pub enum Event {
     Started(Node, u64),
     /// An incarnation ended.
     Ended(Node, u64, Ended),
-    /// What an incarnation leaves behind that is about to end: said right before [`Event::Ended`].
+    /// The account of an incarnation that is about to end: it comes right before [`Event::Ended`].
     Account {
         /// Which.
         node: Node,
         /// Messages that its actor handled since the last account.
         handled: u64,
-        /// What its crash, if it is one, is blamed on.
+        /// The fault that its crash, if it is one, is blamed on.
         fault: Fault,
     },
     /// The parent spawned a child that [`Tree::add`](super::tree::Tree::add) has just added.

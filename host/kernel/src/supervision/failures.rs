@@ -244,7 +244,7 @@ impl Tree {
         Window { restarts, intensity, period }
     }
 
-    /// A child is gone. What counts of its failures stays until the period is over; the rest would be kept for nothing.
+    /// A child is gone. Its failures that count stay until the period is over; others go.
     pub(super) fn forget_uncounted(&mut self, parent: Node, child: Node) {
         let window = &mut self.nodes[parent].window;
         if window.get(&child).is_some_and(|tally| tally.counting() == 0) {

@@ -140,7 +140,7 @@ pub(super) struct Entry {
     pub(super) handled: u64,
     /// Messages of its last account, when nothing is counted yet.
     pub(super) handled_last: u64,
-    /// What its crash is blamed on, until it is decided about.
+    /// The fault of its crash, until the crash is decided about.
     pub(super) fault: Fault,
     pub(super) restarts: u64,
     /// When it was started first.
@@ -152,7 +152,7 @@ pub(super) struct Entry {
     pub(super) ordered: Option<Phase>,
     /// The first instance of the same actor, for every other one.
     pub(super) first: Option<Node>,
-    /// What its children did within the last period, by the first instance of each that failed.
+    /// Failures and handled messages of its children within the last period, by the first instance of each that failed.
     pub(super) window: BTreeMap<Node, Tally>,
     /// The time that the phase waits for.
     pub(super) timer: Option<Duration>,

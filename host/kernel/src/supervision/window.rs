@@ -12,7 +12,7 @@ use crate::supervision::events::{Fault, Node};
 /// Entries of one actor that are kept apart; beyond that, neighbours are joined.
 const MOST_SPELLS: usize = 512;
 
-/// What one actor, all its instances together, did within the period.
+/// Failures and handled messages of one actor, all its instances together, within the period.
 #[derive(Default)]
 pub(super) struct Tally {
     /// The oldest first.
@@ -24,7 +24,7 @@ pub(super) struct Tally {
     handled: u64,
 }
 
-/// What happened at a time.
+/// The events at a time.
 struct Spell {
     at: Duration,
     faults: u32,

@@ -31,7 +31,7 @@ fn bounded(most: usize, plan: Plan) -> Plan {
     Plan { max_instances: Some(MaxInstances { most, key: "`play.max_instances`".into() }), ..plan }
 }
 
-/// What the actor at an address uses of its limits, as `key used/most`.
+/// The use of its limits by the actor at an address, as `key used/most`.
 async fn usage(kernel: &Kernel, address: &str) -> Vec<String> {
     let actor = kernel.actors().await.into_iter().find(|actor| actor.address.as_str() == address).expect("known");
     actor.subtree.iter().map(|usage| format!("{} {}/{}", usage.key, usage.used, usage.most)).collect()

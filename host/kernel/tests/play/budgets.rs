@@ -168,7 +168,7 @@ async fn wait_for_a_thread_is_not_billed() {
     tell(&kernel, "/listener", "x").await;
     sleep(MS(10)).await;
     for _ in 0..5 {
-        // What the listener waits for comes at once, and five others are in front of it.
+        // The listener's event comes at once, and five others are in front of it.
         for n in 0..5 {
             tell(&kernel, &format!("/hog{n}"), "x").await;
         }

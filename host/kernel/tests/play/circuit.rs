@@ -51,7 +51,7 @@ async fn become_failed(kernel: &Kernel, at: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_actor_keeps_its_messages_for_a_trial_and_its_neighbour_goes_on() {
+async fn failed_actor_keeps_its_messages_for_a_trial() {
     let journal = Journal::default();
     let kernel = strict(vec![fragile(&journal, "/a"), fragile(&journal, "/b")]).await;
     become_failed(&kernel, "/a").await;
@@ -94,7 +94,7 @@ async fn asks_to_a_failed_actor_and_below_are_answered_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn play_without_trials_is_idle_though_messages_wait_at_a_failed_actor() {
+async fn play_without_trials_is_idle_beside_a_failed_actor() {
     let journal = Journal::default();
     let mut actors = vec![fragile(&journal, "/a"), fragile(&journal, "/a/x"), fragile(&journal, "/b")];
     actors[0].restart.cooldown = None;
@@ -187,7 +187,7 @@ async fn boot_goes_on_without_an_actor_that_does_not_come_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn play_ends_when_every_actor_failed_and_names_a_failure_of_each() {
+async fn play_ends_when_every_actor_failed() {
     let journal = Journal::default();
     let kernel = strict(vec![fragile(&journal, "/a"), fragile(&journal, "/b")]).await;
     become_failed(&kernel, "/a").await;

@@ -110,7 +110,7 @@ async fn rest_for_one_restarts_those_that_start_after_the_one_that_crashed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn required_actor_with_more_failures_than_its_intensity_ends_the_play() {
+async fn required_actor_that_exceeds_its_window_ends_the_play() {
     let supervision = SupervisionSpec { intensity: 2, ..SupervisionSpec::default() };
     let mut actor = quick(|_| Err(trap())).at("/a");
     (actor.required, actor.restart.attempts, actor.batch) = (true, 1, 1);

@@ -124,7 +124,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
     }
     if timeout(Duration::ZERO, kernel.over()).await.is_err() {
         let views = kernel.actors().await;
-        // What waits for an actor that failed is neither done nor a dead letter; the end counts it.
+        // Messages that wait for a failed actor are neither done nor dead letters; the end counts them.
         if views.iter().all(|view| view.failed.is_none()) {
             checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts());
         }

@@ -1,4 +1,4 @@
-//! What must hold when nothing is pending, and how long the end may take.
+//! The rules that hold when nothing is pending, and how long the end may take.
 
 use std::time::Duration;
 

@@ -118,7 +118,7 @@ fn ordered_start_has_an_outcome_once_all_below_are_up() {
 }
 
 #[test]
-fn ordered_start_of_a_passivated_actor_that_fails_leaves_it_passivated() {
+fn failed_ordered_start_leaves_an_actor_passivated() {
     let mut house = House::of(&[("a", ON_MESSAGE)]);
     house.resume("a");
     house.end("a", Ended::FailedStart);

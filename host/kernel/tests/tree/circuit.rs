@@ -120,7 +120,7 @@ fn failures_in_a_row_fail_an_actor_however_long_its_pauses() {
 }
 
 #[test]
-fn failure_to_come_up_at_boot_is_tried_again_and_holds_up_nobody() {
+fn failed_start_at_boot_holds_up_no_sibling() {
     let mut house = House::new(STRICT);
     for (name, spec) in [("a", TRIED_AGAIN), ("b", PLAIN)] {
         house.add(name, spec);
@@ -151,7 +151,7 @@ fn actor_that_is_not_up_a_period_after_the_boot_fails() {
 }
 
 #[test]
-fn trial_start_comes_after_the_cooldown_and_a_success_closes_the_circuit() {
+fn success_of_a_trial_after_the_cooldown_closes_the_circuit() {
     let mut house = failed(TRIED_AGAIN);
     house.wait(60 * SECOND - MS);
     assert!(house.lines().is_empty());
@@ -218,7 +218,7 @@ fn failed_actor_without_a_cooldown_waits_for_an_operator() {
 }
 
 #[test]
-fn failed_actor_that_an_operator_stops_has_no_trial_and_starts_afresh() {
+fn failed_actor_that_an_operator_stops_has_no_trial() {
     let mut house = failed(TRIED_AGAIN);
     house.halt("a");
     assert_eq!((house.state("a"), house.tree.next_timer()), (State::Stopped, None));
@@ -230,7 +230,7 @@ fn failed_actor_that_an_operator_stops_has_no_trial_and_starts_afresh() {
 }
 
 #[test]
-fn siblings_go_on_and_restart_without_a_failed_actor_whatever_the_strategy() {
+fn siblings_restart_without_a_failed_actor() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         let kernel = SupervisionSpec { strategy, intensity: 0, ..SUPERVISOR };
         let mut house = House::of_kernel(kernel, &[("a", TRIED_AGAIN), ("b", PLAIN)]);
@@ -272,7 +272,7 @@ fn required_actor_that_fails_ends_the_play() {
 }
 
 #[test]
-fn required_temporary_actor_that_crashes_ends_the_play_and_one_that_exits_does_not() {
+fn required_temporary_actor_ends_the_play_by_a_crash_alone() {
     let required = NodeSpec { required: true, kind: RestartKind::Temporary, ..PLAIN };
     let mut house = House::of(&[("a", required), ("b", required), ("z", PLAIN)]);
     house.end("a", Ended::Exited);
@@ -344,7 +344,7 @@ fn longest_pause(after: impl Fn(&mut House)) -> Duration {
 }
 
 #[test]
-fn backoff_begins_again_after_ten_handled_messages_for_each_failure() {
+fn ten_handled_messages_for_each_failure_reset_the_backoff() {
     let failures = |house: &mut House| {
         for n in 0..4 {
             house.crash_over("a", 0, message(n));

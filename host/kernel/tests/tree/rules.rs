@@ -211,7 +211,7 @@ fn a_new_incarnation_of_a_supervisor_has_an_empty_window() {
 }
 
 #[test]
-fn pauses_grow_with_each_failure_and_begin_again_after_a_stable_period() {
+fn stable_period_resets_the_backoff() {
     let spec = NodeSpec { backoff: Backoff { initial: 100 * MS, max: 800 * MS }, ..PLAIN };
     let mut house = House::of_kernel(SupervisionSpec { intensity: 1000, ..SUPERVISOR }, &[("a", spec)]);
     let longest_of = |house: &mut House, failures: usize| {

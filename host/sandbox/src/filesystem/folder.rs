@@ -31,7 +31,7 @@ impl Folder {
     /// system's.
     pub fn open(host: &Path, guest: &str, writable: bool) -> io::Result<Self> {
         let host = host.canonicalize()?;
-        // What is no folder is not opened at all: nobody waits for a FIFO.
+        // Anything but a folder is not opened at all, so that no call waits for a FIFO.
         let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = File::from(rustix::fs::open(&host, folder, Mode::empty())?);
         let quota = Quota::new(Growth::of(&opened.metadata()?), GROWTH_BYTES);

@@ -1,6 +1,6 @@
 //! By how much granted folders may grow. Each folder that is granted for writing has one counter in this process, however many
 //! actors have a grant of it; each grant has its own limit on that counter. A file, folder or link counts as [`ENTRY_BYTES`], and
-//! the size of a file, and of a folder as the system reports it, on top. What is removed is given back.
+//! the size of a file, and of a folder as the system reports it, on top. Removals are given back.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use rustix::io::Errno;
 
-/// What a name in a folder counts as: about a block of the disk, so that empty files are bounded as well.
+/// The bytes that a name in a folder counts as: about a block of the disk, so that empty files are bounded as well.
 pub(crate) const ENTRY_BYTES: u64 = 4 << 10;
 
 type Growths = HashMap<(u64, u64), Weak<Growth>>;

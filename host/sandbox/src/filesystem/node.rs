@@ -24,7 +24,7 @@ pub(crate) struct Node {
     size: Mutex<Size>,
 }
 
-/// What the holder of the lock may change: the file's size on disk, and this.
+/// The state that the holder of the lock may change, with the file's size on disk.
 #[derive(Default)]
 pub(crate) struct Size {
     /// The file has no name any more: it is given back here when it is closed.

@@ -20,7 +20,7 @@ use crate::blocking::Closing;
 /// How often an open is tried anew because its file came or went meanwhile.
 const TRIES: usize = 4;
 
-/// What a guest has open.
+/// An open file or folder of a guest.
 #[derive(Clone)]
 pub(crate) enum Opened {
     File(Arc<OpenFile>),
@@ -35,7 +35,7 @@ pub(crate) struct Dir {
     pub(crate) mode: Mode,
 }
 
-/// What a descriptor was opened for.
+/// The access that a descriptor was opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mode {
     pub(crate) read: bool,
@@ -209,7 +209,7 @@ impl OpenFile {
             quota.take(expected - before)?;
         }
         let changed = change(file, before);
-        // A write may be a short one, and others may have changed the file meanwhile. What cannot be found out is as expected.
+        // A write may be a short one, and others may have changed the file meanwhile. If the size cannot be read, it is taken as expected.
         let after = file.metadata().map_or(expected, |metadata| metadata.len());
         quota.changed(before.max(expected), after);
         size.is_now(after);

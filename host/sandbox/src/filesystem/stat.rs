@@ -1,4 +1,4 @@
-//! What is said of a file or a folder.
+//! The metadata of a file or a folder, in WASI's types.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,5 @@
-//! A file's bytes as streams: read from a place on, written from a place on, or appended. What is under way for a guest that does
-//! not wait for it is one piece for each stream.
+//! A file's bytes as streams: read from a place on, written from a place on, or appended. For a guest that does
+//! not wait, one piece is under way for each stream.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::open::OpenFile;
 pub(crate) const READ_BYTES: usize = 64 << 10;
 /// Most that is read ahead, or taken to be written, for a guest that does not.
 const PIECE_BYTES: usize = 16 << 10;
-/// What is read for a guest that waits for anything at all.
+/// Bytes that are read for a guest that polls without naming a size.
 const FIRST_BYTES: usize = 4 << 10;
 
 /// Reads a file.
@@ -185,7 +185,7 @@ impl OutputStream for Output {
         Ok(if matches!(self.state, Writing::Idle) { PIECE_BYTES } else { 0 })
     }
 
-    /// What was taken is written, unless it takes longer than the guest may.
+    /// The accepted bytes are written, unless that takes longer than the guest may.
     async fn cancel(&mut self) {
         self.ready().await;
     }

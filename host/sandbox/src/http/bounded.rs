@@ -212,7 +212,7 @@ fn add_bodies_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
             Ok((ended.map_or_else(|error| error.downcast().map(Err), |()| Ok(Ok(())))?,))
         },
     )?;
-    // What comes with a response is kept as well.
+    // The head of a response is kept as well.
     types.func_wrap(
         "[method]future-incoming-response.get",
         |mut store: Caller<'_, T>, (response,): (Resource<HostFutureIncomingResponse>,)| {
@@ -278,7 +278,7 @@ fn kept<T: Requests>(
     text.map(|text| Ok(text.to_str(&*store)?.into_owned())).transpose()
 }
 
-/// What a field of this name costs that is replaced.
+/// The cost of a field of this name that is replaced.
 fn replaced_bytes(fields: &FieldMap, name: &str) -> usize {
     let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return 0 };
     if !fields.contains_key(&name) {

@@ -1,4 +1,4 @@
-//! What the host keeps of requests that a guest makes: their heads, and how many have a body.
+//! The parts of a guest's requests that the host keeps: their heads, and how many have a body.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
 
-/// What each name and each value of a field costs beyond its text.
+/// The cost of each name and each value of a field beyond its text.
 pub(super) const FIELD_BYTES: usize = 72;
 /// Heads of the largest size that one incarnation may keep.
 const MOST_HEADS: usize = 64;
@@ -34,7 +34,7 @@ pub(crate) enum Excess {
 }
 
 impl Excess {
-    /// What the guest took more than.
+    /// The limit that the guest exceeded.
     pub(crate) fn more_than(&self) -> String {
         match self {
             Self::Head { most } => {
@@ -144,7 +144,7 @@ impl Heads {
         if bodies >= MOST_BODIES { Err(Excess::Bodies) } else { Ok(()) }
     }
 
-    /// A request's body was taken. What is returned has to live as long as what is sent of it.
+    /// A request's body was taken. The returned permit has to live as long as the body is sent.
     pub(super) fn take_body(&mut self, request: u32, body: u32, head: usize) -> Arc<Request> {
         let all_trailers = self.trailers.clone();
         let known = Arc::new(Request { head: head.into(), trailers: 0.into(), all_trailers });
@@ -166,7 +166,7 @@ impl Heads {
     }
 }
 
-/// What a name or a value of a field costs.
+/// The cost of a name or a value of a field.
 pub(super) fn field_bytes(text: usize) -> usize {
     text.saturating_add(FIELD_BYTES)
 }

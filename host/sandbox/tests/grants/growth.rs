@@ -12,7 +12,7 @@ use crate::folders::scene;
 use crate::stage::{PATIENCE, Play, Silent, Spawned, address, folders, limits, reach};
 
 const FULL: &str = "error no storage space";
-/// What the guest's library makes of it when it writes.
+/// The guest's library's error for a refused write.
 const NOT_WRITTEN: &str = "error input or output";
 const KIB: u64 = 1 << 10;
 
@@ -72,7 +72,7 @@ async fn what_is_removed_is_given_back() {
         assert_eq!(play.ask("truncate /data/a").await, "done");
         assert_eq!(play.ask("resize /data/a 80000").await, "done");
         assert_eq!(play.ask("write /data/small x").await, "done");
-        // What is replaced is gone as well.
+        // A replaced file is gone as well.
         assert_eq!(play.ask("rename /data/small /data/a").await, "done");
         assert_eq!(play.ask(&format!("write /data/b {}", text(80))).await, "done", "{round}");
         assert_eq!(play.ask("remove /data/b").await, "done");

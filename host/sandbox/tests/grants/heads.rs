@@ -1,4 +1,4 @@
-//! What the host keeps of requests that are made: no more than `limits.request_head` of each, and of all together.
+//! The host's memory for requests that are made: no more than `limits.request_head` of each, and of all together.
 
 use playhouse_kernel::{AskError, CrashReason};
 use playhouse_sandbox::Grants;
@@ -54,7 +54,7 @@ async fn part_that_is_replaced_counts_once() {
 async fn heads_of_an_incarnation_are_bounded_together() {
     let play = Play::start_with(Grants::default(), |spec| spec.restart.attempts = 1).await;
     for part in ["method", "append", "clones"] {
-        // What is dropped counts no more.
+        // A dropped request counts no more.
         for _ in 0..4 {
             assert_eq!(play.ask(&format!("unsent {part} 60000 60")).await, "done", "{part}");
             assert_eq!(play.ask("let-go").await, "done");

@@ -1,4 +1,4 @@
-//! What is neither a file nor a folder, and names that are no text.
+//! FIFOs and sockets, which are neither files nor folders, and names that are no text.
 
 use std::ffi::OsStr;
 use std::fs;

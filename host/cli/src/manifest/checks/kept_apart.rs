@@ -17,7 +17,7 @@ pub(in crate::manifest) struct KeptApart {
 }
 
 impl KeptApart {
-    /// What belongs to the play in the folder `beside`, and what all plays of this user have in common.
+    /// The folders of the play beside its manifest, and those that all plays of this user have in common.
     pub(in crate::manifest) fn of_play(beside: &Path, plugins: &Path, manifest: Option<&OsStr>) -> Self {
         let mut named = vec![("the plugins of this play", plugins.to_owned())];
         named.extend(manifest.map(|name| ("the manifest of this play", beside.join(name))));
@@ -27,7 +27,7 @@ impl KeptApart {
         Self { named, followed: OnceCell::new() }
     }
 
-    /// What an actor can change that may write to the folder at `granted`, a path without links.
+    /// The kept folders that an actor with a grant to write to `granted`, a path without links, could change.
     pub(in crate::manifest) fn within(&self, granted: &Path) -> Vec<&'static str> {
         let follow = || self.named.iter().filter_map(|(what, path)| Some((*what, Way::of(path)?))).collect();
         let followed = self.followed.get_or_init(follow);

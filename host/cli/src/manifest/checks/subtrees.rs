@@ -9,7 +9,7 @@ use super::{Addresses, Found, instances};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start, Subtree};
 
-/// What the manifest has in one subtree.
+/// The manifest's actors in one subtree.
 #[derive(Default)]
 struct Own {
     actors: usize,

@@ -12,7 +12,7 @@ use crate::manifest::play::{Play, Settings};
 /// the square of the actors.
 const MOST_IN_SUBTREES: usize = 1 << 20;
 
-/// What one place is granted: addresses, and those below which everybody is meant.
+/// The grants of one place: addresses, and addresses whose whole subtree is meant.
 #[derive(Default, Clone)]
 struct Sends<'a> {
     to: Vec<&'a Address>,
@@ -62,7 +62,7 @@ pub(super) struct Grants<'a> {
     /// The places in the order of the tree: those of a subtree are neighbours.
     in_order: Vec<usize>,
     plugins: HashMap<&'a str, &'a Settings>,
-    /// What is granted to whatever may be spawned, by the plugins of the first generation.
+    /// The grants of all that may be spawned, by the plugins of the first generation.
     of_spawned: HashMap<&'a [String], Sends<'a>>,
     /// Of [`MOST_IN_SUBTREES`].
     room: usize,
@@ -148,7 +148,7 @@ impl<'a> Grants<'a> {
                     found(&mut self.found_for, &mut reached, n);
                 }
             }
-            // What an actor above spawns may be in there.
+            // Actors that an actor above spawns may be in there.
             for n in above(top.as_str()).filter_map(|above| self.spawned.get(above)) {
                 found(&mut self.found_for, &mut reached, *n);
             }
@@ -165,7 +165,7 @@ impl<'a> Grants<'a> {
         start..start + inside
     }
 
-    /// What is granted to those that are spawned from these plugins, and to those that these spawn in turn.
+    /// The grants of actors spawned from these plugins, and of those that these spawn in turn.
     fn of_spawned(&mut self, spawns: &'a [String]) -> Sends<'a> {
         if let Some(known) = self.of_spawned.get(spawns) {
             return known.clone();

@@ -48,7 +48,7 @@ pub struct Dir {
     pub growth: Option<Spanned<ByteSize>>,
 }
 
-/// What an actor may do in a folder.
+/// The access of an actor to a folder.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {

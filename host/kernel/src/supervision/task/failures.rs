@@ -52,7 +52,7 @@ impl Supervision {
         self.verdicts.failed(node, report);
     }
 
-    /// What a run leaves behind: the messages that its actor handled, and what its crash is blamed on.
+    /// The account of a run: the messages that its actor handled, and the fault of its crash.
     pub(super) fn account(&mut self, node: Node, end: &End) -> Event {
         let fault = match end {
             End::Crashed(report, _) => report.fault(),

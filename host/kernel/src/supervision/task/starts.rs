@@ -10,7 +10,7 @@ use crate::crash::CrashReport;
 use crate::decision::Decision;
 use crate::supervision::events::{Directive, Event, Node, State};
 
-/// What came of a start that an operator ordered.
+/// The outcome of a start that an operator ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartedActor {
     /// Where the actor stood before.
@@ -41,7 +41,7 @@ pub enum StartError {
         address: Address,
         /// How it ended.
         how: String,
-        /// What decided that it ended.
+        /// The rule by which it ended.
         why: String,
     },
     /// An actor above it does not run, and will not by itself.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::act::{Act, QUIET, verdict};
 
-/// What the grant lets the folder grow by.
+/// The grant's `growth`.
 const GRANTED_BYTES: u64 = 1 << 20;
 /// `ENOSPC` of WASI.
 const NO_SPACE: i32 = 51;

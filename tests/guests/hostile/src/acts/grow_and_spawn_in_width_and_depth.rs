@@ -2,7 +2,7 @@
 
 use crate::act::{Act, QUIET, spawn};
 
-/// What it asks for at once.
+/// The bytes of one allocation.
 const PIECE_BYTES: usize = 1 << 20;
 /// How often, before it is told anything.
 const PIECES: usize = 4;
@@ -12,7 +12,7 @@ pub(crate) const ACT: Act = Act {
         for _ in 0..PIECES {
             let mut piece = Vec::new();
             if piece.try_reserve_exact(PIECE_BYTES).is_ok() {
-                // What it has is used, so that it takes room in the host, and is kept.
+                // The memory is written, so that it takes room in the host, and is kept.
                 piece.resize(PIECE_BYTES, 1_u8);
                 std::mem::forget(piece);
             }

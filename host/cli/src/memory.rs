@@ -52,7 +52,7 @@ impl Sources {
         self.text(path)?.trim().parse().ok()
     }
 
-    /// What is resident of this process, and of it alone. Pages that mappings share are left out: those of files, and those of a
+    /// The resident memory of this process alone. Pages that mappings share are left out: those of files, and those of a
     /// plugin's initial data that its instances only read, which all resident memory together counts once for each instance.
     /// Their proportional share (`smaps_rollup`) would take a walk through all mappings, of which each instance has six.
     fn process(&self) -> Option<u64> {
@@ -107,7 +107,7 @@ impl Sources {
         Some(Usage { whose: "the control group", used_bytes: number(used)?.saturating_sub(files), of_bytes })
     }
 
-    /// What is used of the system's limits of this process, `RLIMIT_AS` and `RLIMIT_DATA`.
+    /// The use of the system's limits of this process, `RLIMIT_AS` and `RLIMIT_DATA`.
     fn limits(&self) -> Vec<Usage> {
         let (Some(limits), Some(status)) = (self.text("proc/self/limits"), self.text("proc/self/status")) else {
             return Vec::new();
@@ -180,7 +180,7 @@ pub(crate) fn guest_memory() -> u64 {
 }
 
 /// Looks at the memory, and tells the kernel.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     mark: MemoryMark,
     sources: Sources,
     short: bool,
@@ -188,7 +188,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// A first look, before anything comes in.
-    pub(super) fn begin(mark: MemoryMark, kernel: &Kernel) -> Self {
+    pub(crate) fn begin(mark: MemoryMark, kernel: &Kernel) -> Self {
         Self::at("/".into(), mark, kernel)
     }
 
@@ -205,7 +205,7 @@ impl Watch {
     }
 
     /// Looks again and again. Without an end, unless it is switched off.
-    pub(super) async fn run(mut self, kernel: Kernel) {
+    pub(crate) async fn run(mut self, kernel: Kernel) {
         if self.mark == MemoryMark::Share(100) {
             return;
         }

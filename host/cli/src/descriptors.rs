@@ -12,7 +12,7 @@ pub(crate) fn raise() {
 }
 
 /// Says in the log how many there may be.
-pub(super) fn say() {
+pub(crate) fn say() {
     let most = getrlimit(Resource::Nofile).current;
     let shown = |limit: Option<u64>| limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
     tracing::debug!(
