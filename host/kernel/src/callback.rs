@@ -68,6 +68,10 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(crate) fn add(&mut self, world: &Arc<World>, reports: impl IntoIterator<Item = TaskDone>) {
         self.queue.extend(reports);
         if self.pending.is_none() && !self.queue.is_empty() {

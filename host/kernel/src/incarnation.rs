@@ -63,6 +63,9 @@ pub(crate) struct Incarnation {
 impl Incarnation {
     /// Runs to the end. `started` is called once the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
+        if !self.is_needed(self.actor.mailbox.signal(self.lane.index)) {
+            return End::Stopped;
+        }
         let _slot = match self.admission().await {
             Ok(slot) => slot,
             Err(broken) => return self.failed_start(broken),
@@ -99,7 +102,16 @@ impl Incarnation {
         end
     }
 
-    /// Waits until it may live. Who is told to stop before it has begun need not begin, unless messages are to be drained.
+    /// Whether it begins although it has this signal: one that is told to stop does not, unless messages are to be drained.
+    fn is_needed(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::Run => true,
+            Signal::Drain => self.lane.backlog.lock().has_work() || !self.actor.mailbox.is_drained(self.lane.index),
+            Signal::Stop | Signal::Kill => false,
+        }
+    }
+
+    /// Waits until it may live.
     async fn admission(&self) -> Result<Option<Slot>, Broken> {
         let bounds: Vec<_> = self.world.bounds_of(&self.actor).cloned().collect();
         if bounds.is_empty() {
@@ -112,14 +124,11 @@ impl Incarnation {
                 let refused = |message| Broken::Crash(Crash::new(CrashReason::Start { message }));
                 return Poll::Ready(slot.map(Some).map_err(refused));
             }
-            let (needed, next) = match mailbox.signal(lane) {
-                Signal::Run => (true, Signal::Stop),
-                Signal::Drain => (self.lane.backlog.lock().len() > 0 || !mailbox.is_drained(lane), Signal::Kill),
-                Signal::Stop | Signal::Kill => (false, Signal::Kill),
-            };
-            if !needed {
+            let signal = mailbox.signal(lane);
+            if !self.is_needed(signal) {
                 return Poll::Ready(Err(Broken::Killed));
             }
+            let next = if signal == Signal::Run { Signal::Stop } else { Signal::Kill };
             if mailbox.poll_signal(lane, cx, next).is_ready() {
                 cx.waker().wake_by_ref();
             }

@@ -150,6 +150,11 @@ impl Backlog {
         self.reports.get_or_insert_default().add(world, reports);
     }
 
+    /// Whether messages are to be handled, or outcomes to be told.
+    pub(crate) fn has_work(&self) -> bool {
+        self.len() > 0 || self.reports.as_ref().is_some_and(|reports| !reports.is_empty())
+    }
+
     /// What is to be told now, in one call.
     pub(crate) fn take_reports(&mut self, world: &Arc<World>) -> Option<(Vec<TaskDone>, Pending)> {
         self.reports.as_mut()?.take(world)

@@ -33,9 +33,21 @@ impl Tree {
         children.insert(place, node);
     }
 
-    /// The parent stops a child for good.
+    /// The parent stops a child for good. A child that waits for its restart handles its messages first.
     pub(super) fn dismiss(&mut self, node: Node) {
         let parent = self.parent(node);
+        let restarts = match self.nodes[node].phase {
+            Phase::BackingOff => true,
+            Phase::Consulting(after) => self.restarts_after(node, after),
+            Phase::Passivated | Phase::Waiting => self.nodes[node].wanted,
+            _ => false,
+        };
+        if restarts {
+            self.nodes[node].dismissed = true;
+            if self.may_drain_first(node) {
+                return self.drain_first(node);
+            }
+        }
         match self.nodes[node].phase {
             Phase::Down
             | Phase::BackingOff

@@ -53,9 +53,7 @@ impl Tree {
                 Course::Stopping | Course::Pausing => place < turns.from,
             },
             // The play ends, and who stops before this one may still send to it.
-            (Phase::StoppingChildren(_), Some(turns)) => {
-                place < turns.cursor && self.runs(parent) && self.ends_with_play(parent)
-            }
+            (Phase::StoppingChildren(_), Some(turns)) => place < turns.cursor && self.may_serve_the_end(node),
             _ => false,
         };
         if ready && self.nodes[node].wants_start() {

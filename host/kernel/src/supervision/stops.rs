@@ -141,8 +141,7 @@ impl Tree {
         }
     }
 
-    /// When everything stops, a crash must not cost the messages behind it: within its time to stop, the actor
-    /// goes on.
+    /// When an actor stops for good, a crash must not cost the messages behind it: within its time to stop, it goes on.
     pub(super) fn may_drain_on(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
         entry.timer.is_some() && entry.spec.kind != RestartKind::Temporary && self.may_drain_first(node)
@@ -155,15 +154,21 @@ impl Tree {
         idle && self.drains(node) && self.runs(self.parent(node))
     }
 
+    /// Whether it may still run before its turn in the shutdown, for those that stop before it.
+    pub(super) fn may_serve_the_end(&self, node: Node) -> bool {
+        let parent = self.parent(node);
+        self.runs(parent) && self.ends_with_play(parent)
+    }
+
     pub(super) fn drain_on(&mut self, node: Node) {
         self.launch(node);
         self.actions.push(Action::Stop { node, drain: true });
     }
 
-    /// Whether it may run once more for the messages that wait, as its turn to stop has come.
+    /// Whether it may run once more for the messages that wait, as it stops for good: with the play, or by its parent's word.
     pub(super) fn may_drain_first(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
-        !entry.halted && !entry.dismissed && self.ends_with_play(node) && self.runs(self.parent(node))
+        !entry.halted && self.drains(node) && self.runs(self.parent(node))
     }
 
     /// Its turn to stop came while it was down after a crash: it handles what waits first.

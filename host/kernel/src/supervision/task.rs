@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -114,6 +115,8 @@ pub(crate) struct Supervision {
     coming_up: HashMap<Node, Pending>,
     /// Messages that each actor had handled when it was last accounted for.
     accounted: HashMap<ActorId, u64>,
+    /// Incarnations that begin once all actions of the step are carried out, so that they find a signal that came with them.
+    beginning: Vec<BoxFuture<'static, ()>>,
     /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
     pending: Option<Pending>,
 }
@@ -164,6 +167,7 @@ impl Supervision {
             ordered: Vec::new(),
             coming_up: HashMap::new(),
             accounted: HashMap::new(),
+            beginning: Vec::new(),
             pending: None,
         };
         for spec in &plan.actors {
@@ -321,6 +325,9 @@ impl Supervision {
         for action in self.tree.step(self.now(), event) {
             over |= self.carry_out(action);
         }
+        for incarnation in self.beginning.drain(..) {
+            tokio::spawn(incarnation);
+        }
         if !self.coming_up.is_empty() {
             let now = self.began.elapsed();
             let comes_up = |node: Node| self.tree.view(node, now).is_some_and(|view| view.state.is_on_its_way());
@@ -436,7 +443,7 @@ impl Supervision {
         let (actor, lane) = (role.actor.clone(), role.lane.clone());
         let incarnation = Incarnation { world: self.world.clone(), actor, lane, number };
         let commands = self.commands.clone();
-        tokio::spawn(async move {
+        self.beginning.push(Box::pin(async move {
             let started = || drop(commands.send(Command::Started(node, run)));
             let world = incarnation.world.clone();
             let end = AssertUnwindSafe(incarnation.run(started)).catch_unwind().await;
@@ -444,7 +451,7 @@ impl Supervision {
             // What it had may have ended with it.
             world.idle_hint.notify_waiters();
             let _ = commands.send(Command::Ended(node, run, end));
-        });
+        }));
     }
 
     fn role(&self, node: Node) -> &Role {

@@ -259,6 +259,10 @@ impl Tree {
         while let Some((_, node)) = self.timers.first().copied().filter(|&(at, _)| at <= self.now) {
             self.clear_timer(node);
             match self.nodes[node].phase {
+                // The play ends: from now on it starts for messages alone.
+                Phase::BackingOff if self.goes_down_with_parent(node) && self.may_serve_the_end(node) => {
+                    self.lie_down(node)
+                }
                 Phase::BackingOff => self.start_alone(node),
                 Phase::Stopping(_) => self.actions.push(Action::Kill { node, late: true }),
                 Phase::Consulting(after) => self.decide(node, after, Directive::Default),

@@ -11,6 +11,7 @@ mod children;
 mod circuit;
 mod crashes;
 mod directives;
+mod drains;
 mod host_waits;
 mod instances;
 mod letters;

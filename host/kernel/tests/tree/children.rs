@@ -80,13 +80,28 @@ fn a_dismissed_child_stops_in_order_with_all_below_it_handles_what_waits_and_is_
 }
 
 #[test]
-fn a_dismissed_child_that_crashes_on_its_way_down_is_gone_and_counts_as_no_restart() {
+fn dismissed_child_that_crashes_drains_on_and_counts_as_no_restart() {
     let mut house = House::of(&[("p", PLAIN)]);
     house.spawn("p/d", PLAIN);
     house.settle();
     house.dismiss("p/d");
     house.crash("p/d");
-    assert_eq!(house.lines(), ["+p/d#1", "-p/d drained", "forget p/d"]);
+    assert_eq!(house.lines(), ["+p/d#1", "-p/d drained", "+p/d#2", "-p/d drained"]);
+    house.end("p/d", Ended::Stopped);
+    assert_eq!(house.lines(), ["forget p/d"]);
+}
+
+#[test]
+fn child_dismissed_in_backoff_drains_before_it_is_gone() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    house.spawn("p/d", pausing(SECOND));
+    house.settle();
+    house.crash("p/d");
+    house.lines();
+    house.dismiss("p/d");
+    assert_eq!(house.lines(), ["+p/d#2", "-p/d drained"]);
+    house.end("p/d", Ended::Stopped);
+    assert_eq!(house.lines(), ["forget p/d"]);
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub struct Watcher {
     kernel_gave_up: bool,
     killed: bool,
     expected_silence: bool,
+    /// Started although it was dismissed: its drain must follow at once.
+    must_drain: Option<Node>,
 }
 
 impl Watcher {
@@ -90,6 +92,7 @@ impl Watcher {
             kernel_gave_up: false,
             killed: false,
             expected_silence: false,
+            must_drain: None,
         }
     }
 
@@ -141,6 +144,12 @@ impl Watcher {
 
     fn children(&self, node: Node) -> impl Iterator<Item = &Known> {
         self.nodes.values().filter(move |known| known.parent == node)
+    }
+
+    /// Whether its parent, or that of an actor above it, stops it for good.
+    fn stops_for_good(&self, node: Node) -> bool {
+        let mut path = std::iter::successors(self.nodes.get(&node), |known| self.nodes.get(&known.parent));
+        path.any(|known| known.dismissed)
     }
 
     /// Up, and not told to stop.
@@ -233,6 +242,10 @@ impl Watcher {
     pub fn saw(&mut self, now: Duration, action: Action) {
         assert!(!self.expected_silence, "{action:?} because of a late event");
         assert_eq!(self.over, None, "{action:?} after the end");
+        if let Some(dismissed) = self.must_drain.take() {
+            let drains = matches!(action, Action::Stop { node, drain: true } if node == dismissed);
+            assert!(drains, "started although it was dismissed, and then {action:?}");
+        }
         match action {
             Action::Start(node, incarnation) => self.starts(now, node, incarnation),
             Action::Stop { node, drain } => self.stops(node, drain),
@@ -245,13 +258,15 @@ impl Watcher {
                 assert!(late || self.killed, "nobody killed the play");
             }
             Action::Passivated(node) => {
+                let ends = self.shutting_down;
                 let known = self.known(node);
                 known.halted &= !known.start_failed;
                 assert!(!known.alive && !known.halted && !known.retired, "passivated while it runs, or may not");
                 // As before the start that an operator ordered in vain.
                 let start_failed = std::mem::take(&mut known.start_failed);
                 let is_first = known.spec.start == StartKind::OnMessage;
-                assert!(start_failed || is_first || known.end == Some(Ended::Idle), "passivated after {:?}", known.end);
+                let idle = known.end == Some(Ended::Idle);
+                assert!(start_failed || is_first || idle || ends, "passivated after {:?}", known.end);
                 (known.passivated, known.wanted, known.had_its_turn) = (true, false, true);
             }
             Action::Waiting(node) => {
@@ -330,19 +345,20 @@ impl Watcher {
         assert!(!known.orphan, "an orphan was started");
         assert!(!known.failed, "started though it failed");
         let drains_after_all = known.told && known.end == Some(Ended::Idle);
-        assert!(!known.dismissed || drains_after_all, "started although it was dismissed");
+        let to_drain = self.stops_for_good(node) && !drains_after_all;
         assert!(!known.passivated || known.wanted, "started although no message came");
         assert!(!self.killed, "started after the kill");
         assert!(self.may_have_children(known.parent), "started while its parent is not up");
         assert!(self.children(node).all(|child| !child.alive), "started before the teardown below it ended");
         let ended = self.children(node).any(|child| child.retired);
-        assert!(!ended || self.shutting_down, "its children's mailboxes are closed while it starts");
+        assert!(!ended || self.shutting_down || to_drain, "its children's mailboxes are closed while it starts");
         let temporary = known.spec.kind == RestartKind::Temporary;
         assert!(!temporary || known.incarnation == 0 || known.licence, "a temporary actor restarted");
-        if !self.shutting_down {
+        if !self.shutting_down && !to_drain {
             assert!(known.not_before.is_none_or(|time| time <= now), "started before its pause was over");
             self.starts_in_order(known);
         }
+        self.must_drain = (to_drain && known.dismissed).then_some(node);
         self.asked.retain(|(asked, _)| *asked != node);
         for child in self.nodes.values_mut().filter(|child| child.parent == node) {
             child.orphan = child.spec.dynamic;
@@ -357,7 +373,7 @@ impl Watcher {
         known.up = false;
         known.told = false;
         known.killed = false;
-        known.alone &= drains_after_all;
+        known.alone = to_drain || known.alone && drains_after_all;
         known.licence = false;
         known.gave_up = false;
         known.restarts.clear();
