@@ -261,7 +261,7 @@ impl Tree {
             match self.nodes[node].phase {
                 // The play ends: from now on it starts for messages alone.
                 Phase::BackingOff if self.goes_down_with_parent(node) && self.may_serve_the_end(node) => {
-                    self.lie_down(node)
+                    self.lie_down(node);
                 }
                 Phase::BackingOff => self.start_alone(node),
                 Phase::Stopping(_) => self.actions.push(Action::Kill { node, late: true }),
