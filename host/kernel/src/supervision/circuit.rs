@@ -21,8 +21,8 @@ impl Tree {
             return Some(WhyGaveUp::TooOften(window));
         }
         // The pauses grow beyond the period: that must not keep alive an actor that fails at everything.
-        if failure.fault != Fault::Actor && failure.in_a_row > window.intensity {
-            return Some(WhyGaveUp::NothingHandled(failure.in_a_row));
+        if failure.fault != Fault::Actor && failure.fruitless > window.intensity {
+            return Some(WhyGaveUp::NothingHandled(failure.fruitless));
         }
         let waited = now.saturating_sub(entry.first_start);
         (!entry.was_up && after == After::FailedStart && waited >= window.period).then_some(WhyGaveUp::NotUp(waited))
@@ -82,7 +82,7 @@ impl Tree {
         self.reset(node);
         let entry = &mut self.nodes[node];
         entry.phase = Phase::BackingOff;
-        (entry.trial, entry.handled, entry.in_a_row) = (true, 0, 0);
+        (entry.trial, entry.handled, entry.in_a_row, entry.fruitless) = (true, 0, 0, 0);
         self.start_alone(node);
     }
 

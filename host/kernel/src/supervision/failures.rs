@@ -16,8 +16,8 @@ const HANDLED_FOR_A_FAILURE: u64 = 10;
 pub(super) struct Failure {
     pub(super) window: Window,
     pub(super) fault: Fault,
-    /// This one, and those before it without a success between them.
-    pub(super) in_a_row: u32,
+    /// This one, and those before it without a handled message or a stable spell between them.
+    pub(super) fruitless: u32,
     /// It was up for a whole period before.
     pub(super) stable: bool,
     /// Messages that it and those below it handled since the failure before.
@@ -222,12 +222,13 @@ impl Tree {
         if is_new {
             entry.again = 0;
             entry.in_a_row = if succeeded { 1 } else { entry.in_a_row.saturating_add(1) };
+            let fruitful = handled > 0 || entry.was_stable(now, period);
+            entry.fruitless = if fruitful { 1 } else { entry.fruitless.saturating_add(1) };
             entry.handled = 0;
         } else {
             entry.again = entry.again.saturating_add(1);
         }
-        let in_a_row = entry.in_a_row;
-        Failure { window, fault, in_a_row, stable: entry.was_stable(now, period), handled }
+        Failure { window, fault, fruitless: entry.fruitless, stable: entry.was_stable(now, period), handled }
     }
 
     /// The failures that count for a node: its own under the kernel, else those of all its siblings together.

@@ -134,6 +134,8 @@ pub(super) struct Entry {
     pub(super) up_since: Option<Duration>,
     /// Failures without a success between them.
     pub(super) in_a_row: u32,
+    /// Failures without a handled message or a stable spell between them.
+    pub(super) fruitless: u32,
     /// Further attempts at the message that failed last.
     pub(super) again: u32,
     /// Messages that it and those below it handled since its last failure.
@@ -181,6 +183,7 @@ impl Entry {
             asked_again: Duration::ZERO,
             up_since: None,
             in_a_row: 0,
+            fruitless: 0,
             again: 0,
             handled: 0,
             handled_last: 0,

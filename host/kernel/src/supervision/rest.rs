@@ -13,7 +13,7 @@ impl Tree {
         let (now, period) = (self.now, self.period_above(node));
         let entry = &mut self.nodes[node];
         if entry.was_stable(now, period) {
-            entry.in_a_row = 0;
+            (entry.in_a_row, entry.fruitless) = (0, 0);
         }
         entry.up_since = None;
         entry.turns = None;

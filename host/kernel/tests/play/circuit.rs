@@ -226,3 +226,19 @@ async fn instance_that_fails_hands_its_messages_to_another() {
     let states: Vec<_> = kernel.actors().await.remove(0).instances.iter().map(|instance| instance.state).collect();
     assert!(states.contains(&State::Failed), "{states:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_handled_message_between_failures_keeps_an_actor() {
+    for batch in [1, 256] {
+        let journal = Journal::default();
+        let mut actor = fragile(&journal, "/a");
+        (actor.restart, actor.batch) = (playhouse_kernel::RestartSpec::default(), batch);
+        let kernel = start(vec![actor]).await;
+        for n in 0..90 {
+            tell(&kernel, "/a", if n % 3 == 2 { "bad" } else { "good" }).await;
+        }
+        kernel.idle().await;
+        let view = &kernel.actors().await[0];
+        assert_eq!((view.handled, view.failed.is_none()), (60, true), "batches of {batch}");
+    }
+}
