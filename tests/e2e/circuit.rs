@@ -98,3 +98,13 @@ fn check_names_required_actors_and_refuses_what_is_below() {
         "{said}"
     );
 }
+
+#[test]
+fn decision_to_fail_an_actor_is_logged_whatever_it_wrote() {
+    let flaky = actors(&[("/flaky", "flaky")])
+        + "restart = { attempts = 1, backoff = { initial = \"1ms\", max = \"1ms\" } }\nlimits = { log_lines = 1 }\n";
+    let mut host = Host::spawn(folder(&flaky), &["--stdin", "/flaky", "--until-idle"]);
+    host.feed("!panic\n".repeat(20).as_bytes());
+    let ended = host.end();
+    assert!(ended.stderr.contains("ERROR /flaky failed: "), "{}", ended.stderr);
+}

@@ -96,7 +96,7 @@ grants = { hosts = ["https://a.example.com", "http://else.org"], dirs = [{ host 
                                                                               hosts https://*.example.com
                                                                               networks 10.1.0.0/16
                                                                               config top
-        reach  kernel stdio clocks (environment) filesystem (sockets) http    dirs /d = FOLDER/data (write)
+        reach  kernel stdio clocks (environment) filesystem (sockets) http    dirs /d = FOLDER/data (write, grows by at most 1024.0 MiB)
                                                                               hosts https://a.example.com
                                                                               hosts http://else.org
         (…) is imported and not granted: it is there, and empty. No grant opens sockets.
@@ -106,7 +106,7 @@ grants = { hosts = ["https://a.example.com", "http://else.org"], dirs = [{ host 
 
         stderr:
         warning: /a is granted the variable NO_SUCH_VARIABLE_HERE, which this host does not have
-        warning: reach spawned by /a has less than its [[plugin]] says, since /a has not: dirs /d = FOLDER/data (write), hosts http://else.org"#]].assert_eq(&format!(
+        warning: reach spawned by /a has less than its [[plugin]] says, since /a has not: dirs /d = FOLDER/data (write, grows by at most 1024.0 MiB), hosts http://else.org"#]].assert_eq(&format!(
         "stdout:\n{}\nstderr:\n{}",
         &stdout[stdout.find("WHO").unwrap()..],
         warnings.join("\n")

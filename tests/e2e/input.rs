@@ -69,3 +69,16 @@ fn run_refuses_long_lines_and_sends_the_others() {
     assert!(ended.stderr.contains(refused), "{}", ended.stderr);
     assert_eq!(ended.stderr.matches("was not sent").count(), 1, "{}", ended.stderr);
 }
+
+#[test]
+fn refused_input_is_said_when_a_signal_ends_the_run() {
+    let manual = "start = \"manual\"\nmailbox = { capacity = 1, overflow = \"reject\" }\n";
+    let mut host = Host::start(folder(&(actors(&[("/echo", "echo")]) + manual)), &["--stdin", "/echo"]);
+    host.feed(b"1\n2\n3\n");
+    host.actor_when("/echo", |echo| echo["mailbox"]["refused"] == 2);
+    host.signal(rustix::process::Signal::TERM);
+    host.wait_for("Ctrl-C again");
+    let ended = host.end();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 messages of the input found no room in the mailbox"), "{}", ended.stderr);
+}

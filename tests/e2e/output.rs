@@ -83,5 +83,10 @@ fn dead_letters_of_a_flood_count_for_log_lines() {
         .iter()
         .filter_map(|line| line.split_once("left out ")?.1.split_once(" line")?.0.parse::<usize>().ok())
         .sum();
-    assert!(written < 1000 && written + left_out == 5000, "{written} written, {left_out} left out: {:?}", said.last());
+    // A full mailbox may be said as well.
+    assert!(
+        written < 1000 && (5000..5010).contains(&(written + left_out)),
+        "{written} written, {left_out} left out: {:?}",
+        said.last()
+    );
 }

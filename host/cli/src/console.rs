@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use playhouse_kernel::DECISION_TARGET;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -215,7 +216,8 @@ impl<S: Subscriber> Layer<S> for LogLines {
             let _ = write!(line, "\n    at {}", Printable(function));
         }
         let voice = if event.metadata().target() == GUEST_TARGET { Voice::Guest } else { Voice::Host };
-        if parts.address.is_empty() || self.0.budgets.admit(&parts.address, voice, line.len() as u64 + 1) {
+        let is_counted = !parts.address.is_empty() && event.metadata().target() != DECISION_TARGET;
+        if !is_counted || self.0.budgets.admit(&parts.address, voice, line.len() as u64 + 1) {
             self.0.lines.add(&line, WAITING_LOG_BYTES, true);
         }
     }

@@ -94,4 +94,4 @@ pub use policy::{
 pub use replay::LettersMoved;
 pub use spawn::{Config, SpawnError, StopError, Template};
 pub use supervision::events::{Directive, State, WhyGaveUp, Window};
-pub use supervision::task::{Stage, StartError, StartedActor};
+pub use supervision::task::{DECISION_TARGET, Stage, StartError, StartedActor};

@@ -46,7 +46,10 @@ const MOST_PRINTED: usize = 100;
 /// The warnings about the flow and about instances, by kind.
 fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
     let cycles = cycles.iter().map(|cycle| {
-        format!("messages can go in a circle: {}; when its mailboxes are full, they wait for each other", arrows(cycle))
+        format!(
+            "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
+            short_arrows(cycle)
+        )
     });
     let left_out = (flow.left_out() > 0).then(|| {
         format!(
@@ -78,11 +81,11 @@ fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
     let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
     let mut found = Vec::new();
     if let Some((0, most)) = spawning().next().and_then(|_| plugins::room_for_spawned(play, plugins)) {
-        let spawning: Vec<_> = spawning().map(|actor| actor.address.to_string()).collect();
+        let spawning: Vec<_> = spawning().map(|actor| actor.address.as_str()).collect();
+        let spawning = few(&spawning);
         found.push(format!(
             "the actors of the manifest keep all {most} instances that `play.max_instances` leaves beside mailbox plugins, so that \
-             nothing starts that {} spawn: raise `max_instances` under [play]",
-            spawning.join(", ")
+             nothing starts that {spawning} spawn: raise `max_instances` under [play]"
         ));
     }
     // Of each subtree with a limit: the instances that are there all the time, and whether anybody there spawns.
@@ -159,12 +162,28 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
     out
 }
 
+/// A circle as arrows, cut after the first few.
+fn short_arrows(cycle: &[&Place]) -> String {
+    const SHOWN: usize = 12;
+    match cycle.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{} -> … and {more} more", arrows(&cycle[..SHOWN])),
+        _ => arrows(cycle),
+    }
+}
+
+/// The first few names, and the number of the others. JSON has all.
+fn few(names: &[&str]) -> String {
+    const SHOWN: usize = 12;
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", names[..names.len().min(SHOWN)].join(","))
+}
+
 fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     let parents = play.parents_by_plugin();
     let rows = play.spawnable.iter().map(|plugin| {
         let name = &plugin.settings.plugin;
         let info = plugins[name].info();
-        let by = parents.get(name.as_str()).map_or_else(|| "nobody".to_owned(), |by| by.join(","));
+        let by = parents.get(name.as_str()).map_or_else(|| "nobody".to_owned(), |by| few(by));
         let hooks = if info.hooks.is_empty() { "-".to_owned() } else { info.hooks.join(",") };
         vec![name.clone(), by, info.sha256[..12].to_owned(), hooks]
     });

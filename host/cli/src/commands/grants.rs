@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::manifest::{Play, PlayPlugin, Settings};
 use crate::plugins::Plugins;
+use crate::printable::size;
 
 /// Under a table of [`rows`].
 pub(super) const LEGEND: &str = "(…) is imported and not granted: it is there, and empty. No grant opens sockets.";
@@ -50,7 +51,9 @@ fn opens(part: Part, grants: &Grants) -> bool {
 fn granted(grants: &Grants) -> Vec<String> {
     let env = grants.env.iter().map(|variable| format!("env {}", variable.name.escape_debug()));
     let dirs = grants.dirs.iter().map(|folder| {
-        let mode = if folder.is_writable() { "write" } else { "read" };
+        let mode = folder
+            .growth_bytes()
+            .map_or_else(|| "read".to_owned(), |bytes| format!("write, grows by at most {}", size(bytes)));
         format!(
             "dirs {} = {} ({mode})",
             folder.guest().escape_debug(),
@@ -66,7 +69,8 @@ fn granted(grants: &Grants) -> Vec<String> {
 pub(super) fn as_json(grants: &Grants) -> Value {
     let dirs = grants.dirs.iter().map(|folder| {
         let mode = if folder.is_writable() { "write" } else { "read" };
-        json!({ "host": folder.host().display().to_string(), "guest": folder.guest(), "mode": mode })
+        let growth = folder.growth_bytes();
+        json!({ "host": folder.host().display().to_string(), "guest": folder.guest(), "mode": mode, "growth_bytes": growth })
     });
     json!({
         "env": grants.env.iter().map(|variable| &variable.name).collect::<Vec<_>>(),

@@ -36,14 +36,15 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     if args.lines {
         return tell_lines(&mut client, &args.to, console);
     }
-    let body = body(&mut client, &args.to, args.body.as_deref())?;
+    let within = Request::Limit { to: args.to.clone() };
+    let body = body(&mut client, &args.to, args.body.as_deref(), &within)?;
     tell_one(&mut client, &args.to, body).map_err(Exit::from)
 }
 
 /// Tells each line of stdin. Waits for stdin as long as it takes; a line that is too long, or that the mailbox drops, is
 /// reported, and the others go on.
 fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<(), Exit> {
-    let limit = limit(client, to)?;
+    let limit = limit(client, to, &Request::Limit { to: to.clone() })?;
     let mut lines = Lines::new(limit);
     let (mut stdin, mut chunk) = (std::io::stdin().lock(), vec![0; 64 << 10]);
     let (mut too_long, mut dropped) = (0_u64, 0_u64);
@@ -51,7 +52,7 @@ fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<()
         let read = match stdin.read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(unreadable(&error)),
         };
         match read {
             0 => lines.end(),
@@ -64,7 +65,10 @@ fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<()
                 Some(Line::Whole(body)) => match tell_one(client, to, body.to_vec()) {
                     Err(ClientError::Refused(refusal)) if refusal.kind == "dropped" => dropped += 1,
                     Err(error) => {
-                        let words = format!("line {number} of stdin was not sent, nor was what follows");
+                        if dropped > 0 {
+                            console.say(&format!("playhouse: {}", drops(dropped, to)));
+                        }
+                        let words = format!("line {number} of stdin was not sent, nor were the lines after it");
                         return Err(Exit::from(error).after(&words));
                     }
                     Ok(()) => {}
@@ -80,15 +84,23 @@ fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<()
         }
     }
     if dropped > 0 {
-        let lines = counted(dropped, "line");
-        return Err(Exit::with(FAILED, format!("{lines} dropped: the mailbox of `{to}` was full (drop-newest)")));
+        return Err(Exit::with(FAILED, drops(dropped, to)));
     }
     if too_long > 0 { Err(Exit::quiet(FAILED)) } else { Ok(()) }
 }
 
-/// The largest message that an actor takes.
-fn limit(client: &mut Client, to: &Address) -> Result<usize, Exit> {
-    match client.request(&Request::Limit { to: to.clone() })? {
+/// The report of lines that the receiver's mailbox dropped.
+fn drops(lines: u64, to: &Address) -> String {
+    format!("{} dropped: the mailbox of `{to}` was full (drop-newest)", counted(lines, "line"))
+}
+
+fn unreadable(error: &std::io::Error) -> Exit {
+    Exit::with(FAILED, format!("stdin cannot be read: {error}"))
+}
+
+/// The largest message that an actor takes, asked `within` the time of the request that follows.
+fn limit(client: &mut Client, to: &Address, within: &Request) -> Result<usize, Exit> {
+    match client.request_within(&Request::Limit { to: to.clone() }, within)? {
         Response::Limit { message_bytes } => Ok(usize::try_from(message_bytes).unwrap_or(usize::MAX)),
         other => Err(unexpected(&other)),
     }
@@ -105,7 +117,7 @@ pub(crate) fn ask(args: &args::Ask) -> Result<(), Exit> {
     let timeout_ms = u64::try_from(args.timeout.as_millis()).unwrap_or(u64::MAX).max(1);
     let ask = |body| Request::Ask { to: args.to.clone(), body: Body(body), timeout_ms };
     let mut client = Client::connect_for(&args.host.socket, &ask(Vec::new()))?;
-    let body = body(&mut client, &args.to, args.body.as_deref())?;
+    let body = body(&mut client, &args.to, args.body.as_deref(), &ask(Vec::new()))?;
     match client.request(&ask(body))? {
         Response::Answer { body: Body(reply) } => {
             let mut stdout = std::io::stdout().lock();
@@ -152,13 +164,14 @@ fn nonsense(response: &Response) -> ClientError {
 }
 
 /// The body on the command line, or all of stdin, unless that is more than the actor takes.
-fn body(client: &mut Client, to: &Address, given: Option<&str>) -> Result<Vec<u8>, Exit> {
+fn body(client: &mut Client, to: &Address, given: Option<&str>, within: &Request) -> Result<Vec<u8>, Exit> {
     if let Some(text) = given {
         return Ok(text.as_bytes().to_vec());
     }
-    let limit = limit(client, to)?;
+    let limit = limit(client, to, within)?;
     let mut body = Vec::new();
-    std::io::stdin().lock().take((limit as u64).saturating_add(1)).read_to_end(&mut body)?;
+    let mut stdin = std::io::stdin().lock().take((limit as u64).saturating_add(1));
+    stdin.read_to_end(&mut body).map_err(|error| unreadable(&error))?;
     if body.len() > limit {
         let text = format!(
             "stdin has more than {limit} bytes, the `limits.message` of `{to}`, and was not sent: raise the limit, send \

@@ -184,7 +184,12 @@ impl Client {
     /// Sends a request and waits for the response, as long as the request has time. When the host closes the connection
     /// for being idle, it is made again.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
-        let time = Time::new(request);
+        self.request_within(request, request)
+    }
+
+    /// As [`Client::request`], with the time that `other` has: a request that prepares it.
+    pub fn request_within(&mut self, request: &Request, other: &Request) -> Result<Response, ClientError> {
+        let time = Time::new(other);
         let line = encode(request);
         let mut reconnects = 0;
         loop {

@@ -1,7 +1,7 @@
 //! Input: messages from the command line and from stdin into mailboxes. The feeder waits for room, so that
 //! memory stays bounded however long the input is.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::Read;
 use std::time::Duration;
 
@@ -19,25 +19,61 @@ const CHUNKS_AHEAD: usize = 4;
 /// Lines that are too long and reported one by one; the others are counted.
 const NAMED_LINES: u64 = 10;
 
+/// Input that was not sent, by reason. Known also when a signal ends the run before its input does.
+#[derive(Default)]
+pub(super) struct Unsent {
+    /// Lines that are too long.
+    too_long: Cell<u64>,
+    /// Messages that a mailbox did not take.
+    refused: Cell<u64>,
+    /// Messages that were not taken while memory was short, and the last reason.
+    short: RefCell<(u64, String)>,
+    /// Messages that the receiver's `drop-newest` dropped.
+    dropped: Cell<u64>,
+}
+
+impl Unsent {
+    /// Whether the run failed by it. What the manifest says is to be dropped is no failure.
+    pub(super) fn fails(&self) -> bool {
+        self.too_long.get() > 0 || self.is_refused()
+    }
+
+    /// Whether messages were refused that could be sent again.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.get() > 0 || self.short.borrow().0 > 0
+    }
+
+    /// Says what was not sent. The first lines that were too long are said already.
+    pub(super) fn say(&self, console: &Console) {
+        if let more @ 1.. = self.too_long.get().saturating_sub(NAMED_LINES) {
+            console.say(&format!("playhouse: {} of stdin too long, and not sent", counted(more, "more line")));
+        }
+        if let dropped @ 1.. = self.dropped.get() {
+            let dropped = counted(dropped, "message");
+            console.say(&format!("playhouse: {dropped} of the input dropped: the mailbox was full (drop-newest)"));
+        }
+        if let (short @ 1.., why) = &*self.short.borrow() {
+            console.say(&format!("playhouse: {} of the input refused: {why}", counted(*short, "message")));
+        }
+        if let refused @ 1.. = self.refused.get() {
+            let refused = counted(refused, "message");
+            console.say(&format!("playhouse: {refused} of the input found no room in the mailbox"));
+        }
+    }
+}
+
 /// Feeds a kernel.
 pub(super) struct Input<'a> {
     kernel: &'a Kernel,
     console: &'a Console,
-    /// Messages that a mailbox did not take.
-    refused: u64,
-    /// Messages that were not taken while memory was short, and the last reason.
-    short: (u64, String),
+    unsent: &'a Unsent,
     /// Nobody waits for room at an actor that failed and is not tried again.
     gives_up: bool,
-    /// Messages that the receiver's `drop-newest` dropped.
-    dropped: u64,
-    /// Lines that were not sent as they are too long: the run ends with exit code 1 then.
-    refused_lines: &'a Cell<u64>,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(kernel: &'a Kernel, console: &'a Console, refused_lines: &'a Cell<u64>) -> Self {
-        Self { kernel, console, refused: 0, short: Default::default(), dropped: 0, refused_lines, gives_up: false }
+    pub(super) fn new(kernel: &'a Kernel, console: &'a Console, unsent: &'a Unsent) -> Self {
+        Self { kernel, console, unsent, gives_up: false }
     }
 
     /// Whether what waits for room at an actor that failed for good is refused.
@@ -57,15 +93,15 @@ impl<'a> Input<'a> {
         match told {
             Ok(_) => Ok(()),
             Err(error @ SendError::MemoryPressure(_)) => {
-                self.short = (self.short.0 + 1, error.to_string());
+                self.unsent.short.replace_with(|short| (short.0 + 1, error.to_string()));
                 Ok(())
             }
             Err(SendError::MailboxFull(_)) => {
-                self.refused += 1;
+                self.unsent.refused.update(|count| count + 1);
                 Ok(())
             }
             Err(SendError::Dropped { .. }) => {
-                self.dropped += 1;
+                self.unsent.dropped.update(|count| count + 1);
                 Ok(())
             }
             Err(error) => Err(format!("the input was not sent: {error}")),
@@ -92,8 +128,8 @@ impl<'a> Input<'a> {
             match line {
                 Line::Whole(body) => self.tell_line(to, body).await?,
                 Line::TooLong { number, bytes } => {
-                    self.refused_lines.update(|count| count + 1);
-                    if self.refused_lines.get() <= NAMED_LINES {
+                    self.unsent.too_long.update(|count| count + 1);
+                    if self.unsent.too_long.get() <= NAMED_LINES {
                         self.console.say(&format!("playhouse: {}", too_long(number, bytes, limit, to)));
                     }
                 }
@@ -102,39 +138,21 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// As [`Input::tell`], but what was read is not lost: while memory is short it waits, and whoever writes to stdin does.
+    /// As [`Input::tell`], but a line that was read is not lost: while memory is short it waits, and so does the writer of stdin.
     async fn tell_line(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         loop {
-            let before = self.short.0;
+            let before = self.unsent.short.borrow().0;
             self.tell(to, body).await?;
-            if self.short.0 == before {
+            if self.unsent.short.borrow().0 == before {
                 return Ok(());
             }
-            self.short.0 = before;
+            self.unsent.short.borrow_mut().0 = before;
             self.kernel.memory_relieved().await;
         }
     }
-
-    /// Says what could not be done.
-    pub(super) fn finish(&self) -> Result<(), String> {
-        if let more @ 1.. = self.refused_lines.get().saturating_sub(NAMED_LINES) {
-            self.console.say(&format!("playhouse: {} of stdin too long, and not sent", counted(more, "more line")));
-        }
-        if self.dropped > 0 {
-            let dropped = counted(self.dropped, "message");
-            self.console.say(&format!("playhouse: {dropped} of the input dropped: the mailbox was full (drop-newest)"));
-        }
-        if let (short @ 1.., why) = &self.short {
-            return Err(format!("{} of the input refused: {why}", counted(*short, "message")));
-        }
-        if self.refused > 0 {
-            return Err(format!("{} of the input found no room in the mailbox", counted(self.refused, "message")));
-        }
-        Ok(())
-    }
 }
 
-/// Why a line was not sent.
+/// The error for a line that is too long.
 pub(crate) fn too_long(number: u64, bytes: u64, limit: usize, to: &Address) -> String {
     format!(
         "line {number} of stdin was not sent: it has {bytes} bytes, and `limits.message` of `{to}` is {limit} bytes: \

@@ -16,7 +16,6 @@ mod output;
 mod signals;
 mod summary;
 
-use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ use crate::memory::Watch;
 use crate::plugins::{self, Plugins};
 use crate::printable::{Printable, counted};
 use crate::system_limits;
-use feed::Input;
+use feed::{Input, Unsent};
 use left::Left;
 use output::{GuestOutput, Stdout};
 use signals::Signals;
@@ -69,7 +68,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let performance = Performance { play: &play, args, console, refused_lines: Cell::new(0) };
+    let performance = Performance { play: &play, args, console, unsent: Unsent::default() };
     let end = runtime.block_on(performance.run(&plugins, listener, signals));
     drop(socket);
     // Not waited for: a read of stdin, or a guest that an impatient person cut off.
@@ -146,16 +145,16 @@ struct Performance<'a> {
     play: &'a Play,
     args: &'a args::Run,
     console: &'a Console,
-    /// Lines of the input that were too long, and not sent.
-    refused_lines: Cell<u64>,
+    /// Input that was not sent.
+    unsent: Unsent,
 }
 
 /// Why a run comes to its end.
 enum Curtain {
     /// All input is in, and all work is done.
     Done,
-    /// Input could not go on.
-    BadInput(String),
+    /// Input could not go on, or some of it was refused: that is counted.
+    BadInput(Option<String>),
     /// A person said so.
     Signal,
     /// Nothing runs any more.
@@ -207,7 +206,7 @@ impl Performance<'_> {
         }
         let actors = counted(self.play.actors.len() as u64, "actor");
         tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
-        let mut input = Input::new(kernel, self.console, &self.refused_lines);
+        let mut input = Input::new(kernel, self.console, &self.unsent);
         input.gives_up(self.args.until_idle);
         let fed = async {
             for (to, body) in &self.args.tells {
@@ -218,8 +217,11 @@ impl Performance<'_> {
             }
             Ok(())
         };
-        if let Err(text) = fed.await.and_then(|()| input.finish()) {
-            return Curtain::BadInput(text);
+        if let Err(text) = fed.await {
+            return Curtain::BadInput(Some(text));
+        }
+        if self.unsent.is_refused() {
+            return Curtain::BadInput(None);
         }
         if !self.args.until_idle {
             return std::future::pending().await;
@@ -241,9 +243,10 @@ impl Performance<'_> {
                 let why = stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
                 self.console.say(&format!("playhouse: stdout takes no more output ({why}): stopping in order"));
             }
-            Curtain::BadInput(text) => self.console.say(&format!("playhouse: {text}")),
-            Curtain::Done | Curtain::Signal | Curtain::Over => {}
+            Curtain::BadInput(Some(text)) => self.console.say(&format!("playhouse: {text}")),
+            Curtain::BadInput(None) | Curtain::Done | Curtain::Signal | Curtain::Over => {}
         }
+        self.unsent.say(self.console);
         let before = Left::of(kernel);
         let asked = matches!(curtain, Curtain::Signal);
         let failed = summary::failed(&kernel.actors().await);
@@ -279,7 +282,7 @@ impl Performance<'_> {
             // Said already.
             (_, Curtain::Done) if !failed.is_empty() => Err(Exit::quiet(FAILED)),
             // Said already.
-            _ if self.refused_lines.get() > 0 || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
+            _ if self.unsent.fails() || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
             _ => Ok(()),
         }
     }

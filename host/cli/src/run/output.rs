@@ -257,7 +257,10 @@ impl Output for GuestOutput {
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {
-        self.log_budgets.add_left_out(from.as_str(), left_out);
+        // A level that shows no lines of guests has no place for a note about them either.
+        if tracing::enabled!(target: GUEST_TARGET, tracing::Level::INFO) {
+            self.log_budgets.add_left_out(from.as_str(), left_out);
+        }
     }
 }
 

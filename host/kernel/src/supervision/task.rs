@@ -93,6 +93,10 @@ pub enum Stage {
 /// two commands in its life, a node without one sends one, two go for each child that it may have and one for each that failed, whoever asks waits for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
+/// The log target of decisions that end an actor directly under `/`, or the play: there are few of them, and no limit on an actor's
+/// log lines leaves them out.
+pub const DECISION_TARGET: &str = "playhouse::decision";
+
 pub(crate) struct Supervision {
     world: Arc<World>,
     tree: Tree,

@@ -27,6 +27,11 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// Bytes by which actors with this grant may make the folder grow; none if it is not writable.
+    pub fn growth_bytes(&self) -> Option<u64> {
+        self.writable.then(|| self.quota.limit_bytes())
+    }
+
     /// Opens the folder at `host`, which the guest will see at `guest`. If it is writable it may grow by 1 GiB. An error is the
     /// system's.
     pub fn open(host: &Path, guest: &str, writable: bool) -> io::Result<Self> {

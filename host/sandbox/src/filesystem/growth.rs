@@ -71,6 +71,11 @@ impl Quota {
         self
     }
 
+    /// The limit on the folder's own counter.
+    pub(crate) fn limit_bytes(&self) -> u64 {
+        self.0[0].1.unsigned_abs()
+    }
+
     /// Adds the counters and limits of another one. Of two limits on one counter the smaller one holds.
     pub(crate) fn within(mut self, above: &Self) -> Self {
         for (growth, limit) in &above.0 {

@@ -10,6 +10,7 @@ use crate::crash::CrashReport;
 use crate::decision::Decision;
 use crate::failed::FailedActor;
 use crate::supervision::events::{Node, State, WhyGaveUp};
+use crate::supervision::task::DECISION_TARGET;
 
 /// Failures shown when every actor failed.
 const SHOWN_FAILURES: usize = 10;
@@ -22,7 +23,7 @@ impl Supervision {
         let cause = self.verdicts.open(node);
         let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
         let address = actor.address();
-        tracing::error!(target: "playhouse", %address, "{decision} (`playhouse start {address}` tries at once){last}");
+        tracing::error!(target: DECISION_TARGET, %address, "{decision} (`playhouse start {address}` tries at once){last}");
         self.verdicts.decided(node, decision);
         if let Some(goes_on) = self.instance_that_goes_on(&actor) {
             let left = std::mem::take(&mut *lane.backlog.lock());

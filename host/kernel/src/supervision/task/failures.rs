@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Role, Stage, Supervision};
+use super::{DECISION_TARGET, Role, Stage, Supervision};
 use crate::address::Address;
 use crate::consult::{ChildFailed, Question};
 use crate::crash::{Crash, CrashReason, CrashReport};
@@ -33,7 +33,7 @@ impl Supervision {
         let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
         if address.is_root() {
             let child = self.role(child).actor.address();
-            tracing::error!(target: "playhouse", address = %child, "ends the play: {why}{last}");
+            tracing::error!(target: DECISION_TARGET, address = %child, "ends the play: {why}{last}");
         } else {
             tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
         }
