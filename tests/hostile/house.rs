@@ -302,6 +302,12 @@ impl House {
             Provoked::Told(_) => Some(Ending::Crash(self.failure().await)),
             Provoked::Asked => Some(Ending::Answer(self.kernel.ask(&guest, b"go", PATIENCE).await)),
             Provoked::Stopped => {
+                // One that is stopped before it began does not begin.
+                eventually("it is up", || async {
+                    let actors = self.kernel.actors().await;
+                    actors.iter().any(|actor| actor.address == guest && actor.state == State::Idle)
+                })
+                .await;
                 self.kernel.halt(&guest).await;
                 let mut reason = None;
                 while reason.is_none() {
