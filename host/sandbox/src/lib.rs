@@ -16,6 +16,7 @@
 //! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
 //! | `filesystem` | files in granted folders |
 //! | `blocking` | calls to the system that block a thread: how many at a time, for each actor |
+//! | `polling` | waiting for several things at a time |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
@@ -56,6 +57,7 @@ mod names;
 mod needs;
 mod output;
 mod plugin;
+mod polling;
 mod sandbox;
 mod sections;
 mod store;
