@@ -195,10 +195,10 @@ mod tests {
         let children = ["/a/b", "/a/c"].map(|at| all.below(&within, &address(at), SubtreeLimits::default()));
         let take = |accounts: &Accounts| Descriptors::new(9).take(accounts.descriptors());
         let held = [take(&children[0]), take(&children[1]), take(&top)];
-        assert!(held.iter().all(Option::is_some));
-        assert!([&children[0], &children[1], &top].into_iter().all(|accounts| take(accounts).is_none()));
+        assert!(held.iter().all(Result::is_ok));
+        assert!([&children[0], &children[1], &top].into_iter().all(|accounts| take(accounts).is_err()));
         assert_eq!(top.usage(), [Usage { key: "descriptors", used: 3, most: 3 }]);
-        assert!(children[0].usage().is_empty() && take(&all).is_some());
+        assert!(children[0].usage().is_empty() && take(&all).is_ok());
         drop(held);
         assert_eq!(top.usage(), [Usage { key: "descriptors", used: 0, most: 3 }]);
     }

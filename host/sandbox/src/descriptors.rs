@@ -1,13 +1,20 @@
-//! Files, folders and connections that guests have open: each actor may have a number of them, and all actors together as many as
-//! the host does not need itself.
+//! Files, folders and connections that guests have open: each actor has a limit of its own, and all actors together have the limit
+//! of the process, less the host's reserve.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use playhouse_kernel::Address;
 
 use crate::accounts::Account;
 
-/// How many files, folders and connections one actor may have open at a time.
+/// The limit on files, folders and connections that one actor has open at a time.
 #[derive(Debug, Clone)]
-pub struct Descriptors(Arc<Account>);
+pub struct Descriptors {
+    own: Arc<Account>,
+    /// A refusal was logged.
+    said: Arc<AtomicBool>,
+}
 
 impl Default for Descriptors {
     fn default() -> Self {
@@ -22,22 +29,41 @@ impl Descriptors {
     }
 
     fn with(at_most: u64, above: Option<Arc<Account>>) -> Self {
-        Self(Arc::new(Account::new("limits.descriptors".to_owned(), at_most, above)))
+        let key = "its `limits.descriptors`, or that of an actor above it".to_owned();
+        Self { own: Arc::new(Account::new(key, at_most, above)), said: Arc::default() }
+    }
+
+    /// The limit.
+    pub fn at_most(&self) -> u64 {
+        self.own.most
     }
 
     /// A bound of the same size for an actor that `parent` spawned. What it has open counts for the parent as well.
     pub(crate) fn below(&self, parent: &Self) -> Self {
-        Self::with(self.0.most, Some(parent.0.clone()))
+        Self::with(self.own.most, Some(parent.own.clone()))
     }
 
-    /// The right to have one more open; none when the actor, one of those above it, or all actors together have as many as they may.
-    pub(crate) fn take(&self, shared: &Arc<Account>) -> Option<Descriptor> {
-        self.0.take(1).ok()?;
-        if shared.take(1).is_err() {
-            self.0.give_back(1);
-            return None;
+    /// The right to have one more open. `Err` is the account that has no room: of the actor, of one above it, or of all together.
+    pub(crate) fn take(&self, shared: &Arc<Account>) -> Result<Descriptor, Arc<Account>> {
+        self.own.take(1)?;
+        shared.take(1).inspect_err(|_| self.own.give_back(1))?;
+        Ok(Descriptor { own: self.own.clone(), shared: shared.clone() })
+    }
+
+    /// As [`Descriptors::take`]. The first refusal goes to the log, as one of `actor`.
+    pub(crate) fn take_for(&self, actor: &Address, shared: &Arc<Account>) -> Option<Descriptor> {
+        let refused_by = match self.take(shared) {
+            Ok(taken) => return Some(taken),
+            Err(account) => account,
+        };
+        if !self.said.swap(true, Relaxed) {
+            tracing::warn!(
+                target: "playhouse", address = %actor,
+                "no more files, folders and connections are opened for it: {} is the most at a time ({}); this is said once",
+                refused_by.most, refused_by.key
+            );
         }
-        Some(Descriptor { own: self.0.clone(), shared: shared.clone() })
+        None
     }
 }
 
@@ -59,6 +85,10 @@ impl Drop for Descriptor {
 mod tests {
     use super::*;
 
+    fn used(descriptors: &Descriptors) -> u64 {
+        descriptors.own.used()
+    }
+
     fn shared(most: u64) -> Arc<Account> {
         Arc::new(Account::new("all".to_owned(), most, None))
     }
@@ -67,9 +97,9 @@ mod tests {
     fn descriptor_counts_until_it_is_dropped() {
         let (own, all) = (Descriptors::new(2), shared(u64::MAX));
         let (first, second) = (own.take(&all), own.take(&all));
-        assert!(first.is_some() && second.is_some() && own.take(&all).is_none());
+        assert!(first.is_ok() && second.is_ok() && own.take(&all).is_err());
         drop(first);
-        assert!(own.take(&all).is_some());
+        assert!(own.take(&all).is_ok());
     }
 
     #[test]
@@ -77,20 +107,20 @@ mod tests {
         let (parent, all) = (Descriptors::new(3), shared(u64::MAX));
         let child = Descriptors::new(2).below(&parent);
         let held = [child.take(&all), child.take(&all), parent.take(&all)];
-        assert!(held.iter().all(Option::is_some));
-        assert!(parent.take(&all).is_none() && child.take(&all).is_none());
+        assert!(held.iter().all(Result::is_ok));
+        assert!(parent.take(&all).is_err() && child.take(&all).is_err());
         drop(held);
-        assert_eq!((parent.0.used(), child.0.used(), all.used()), (0, 0, 0));
+        assert_eq!((used(&parent), used(&child), all.used()), (0, 0, 0));
     }
 
     #[test]
     fn descriptors_of_all_actors_are_bounded_together() {
         let (one, other, all) = (Descriptors::new(9), Descriptors::new(9), shared(2));
         let held = [one.take(&all), other.take(&all)];
-        assert!(held.iter().all(Option::is_some));
-        assert!(one.take(&all).is_none() && other.take(&all).is_none());
-        assert_eq!((one.0.used(), other.0.used()), (1, 1));
+        assert!(held.iter().all(Result::is_ok));
+        assert!([&one, &other].into_iter().all(|own| own.take(&all).is_err_and(|account| account.key == "all")));
+        assert_eq!((used(&one), used(&other)), (1, 1));
         drop(held);
-        assert!(other.take(&all).is_some());
+        assert!(other.take(&all).is_ok());
     }
 }

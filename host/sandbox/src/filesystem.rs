@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use playhouse_kernel::Address;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
@@ -41,6 +42,8 @@ use open::{Dir, Mode, Opened};
 /// The files of one incarnation.
 pub(crate) struct Files {
     shelf: Shelf,
+    /// None where there are no folders.
+    actor: Option<Address>,
     /// Counts the CPU time of the calls.
     meter: Option<Arc<CpuMeter>>,
 }
@@ -66,9 +69,14 @@ impl Shelf {
         Self { folders, blocking, descriptors, shared: shared.clone(), closing: Arc::default() }
     }
 
-    /// The files of an incarnation with this meter.
-    pub(crate) fn files(&self, meter: Option<Arc<CpuMeter>>) -> Arc<Files> {
-        Arc::new(Files { shelf: self.clone(), meter })
+    /// The files of an incarnation of `actor`.
+    pub(crate) fn files(&self, actor: &Address, meter: Arc<CpuMeter>) -> Arc<Files> {
+        Arc::new(Files { shelf: self.clone(), actor: Some(actor.clone()), meter: Some(meter) })
+    }
+
+    /// The files of any incarnation that has no folders.
+    pub(crate) fn no_files(&self) -> Arc<Files> {
+        Arc::new(Files { shelf: self.clone(), actor: None, meter: None })
     }
 }
 
@@ -85,7 +93,8 @@ impl Files {
 
     /// The right to open one more file, folder or listing. WASI has no error of its own for too many.
     fn descriptor(&self) -> FsResult<Descriptor> {
-        let taken = self.shelf.descriptors.take(&self.shelf.shared);
+        let Shelf { descriptors, shared, .. } = &self.shelf;
+        let taken = self.actor.as_ref().and_then(|actor| descriptors.take_for(actor, shared));
         Ok(taken.ok_or(types::ErrorCode::InsufficientMemory)?)
     }
 }

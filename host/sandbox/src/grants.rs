@@ -8,7 +8,7 @@ mod hosts;
 
 use std::sync::Arc;
 
-use playhouse_kernel::Bounds;
+use playhouse_kernel::{Address, Bounds};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 pub use addresses::{Network, NetworkError};
@@ -117,7 +117,7 @@ impl World {
     pub(crate) fn new(grants: Grants, wire: &Arc<Wire>, descriptors: &Arc<Account>) -> Self {
         let grants = Arc::new(grants);
         let shelf = Shelf::new(&grants, &grants.dirs, descriptors);
-        let no_files = Shelf::new(&grants, &[], descriptors).files(None);
+        let no_files = Shelf::new(&grants, &[], descriptors).no_files();
         let some = !grants.hosts.is_empty();
         let outgoing = some.then(|| Arc::new(Outgoing::new(grants.clone(), wire.clone(), descriptors.clone())));
         Self { grants, shelf, no_files, outgoing }
@@ -131,9 +131,9 @@ impl World {
         builder.build()
     }
 
-    /// The files of an incarnation with this meter, if it has folders.
-    pub(crate) fn files(&self, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
-        (!self.grants.dirs.is_empty()).then(|| self.shelf.files(Some(meter.clone())))
+    /// The files of an incarnation of `actor` with this meter, if it has folders.
+    pub(crate) fn files(&self, actor: &Address, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
+        (!self.grants.dirs.is_empty()).then(|| self.shelf.files(actor, meter.clone()))
     }
 
     /// No files.

@@ -137,7 +137,7 @@ impl WasiHttpHooks for Hooks {
         let Ok(permit) = outgoing.requests.clone().try_acquire_owned() else {
             return Box::new(async { Err(Error::ConnectionLimitReached) });
         };
-        let Some(descriptor) = outgoing.grants.descriptors.take(&outgoing.descriptors) else {
+        let Some(descriptor) = outgoing.grants.descriptors.take_for(&self.actor, &outgoing.descriptors) else {
             return Box::new(async { Err(Error::ConnectionLimitReached) });
         };
         let held = Held { permit, descriptor };
