@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::footprint::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
@@ -110,6 +110,8 @@ fn base(stack_bytes: usize) -> Config {
         .async_stack_size(stack_bytes + HOST_STACK_BYTES)
         .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES))
+        // Else an environment variable has the host read a guest's debug information for each crash.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true)
         // What compilers for actors use stays on: SIMD, bulk memory, multi-value, reference types, tail calls.
         .shared_memory(false)

@@ -4,8 +4,9 @@ use std::fs::{File, FileTimes};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use cap_primitives::fs::{FollowSymlinks, Metadata, MetadataExt, read_link, set_times, set_times_nofollow, stat};
+use cap_primitives::fs::{FollowSymlinks, Metadata, MetadataExt, read_link, set_times_nofollow, stat};
 use rustix::io::Errno;
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -25,6 +26,8 @@ use super::streams::{Input, Output, READ_BYTES};
 
 /// Closes of one actor that may wait for a server before it opens no more.
 const MOST_CLOSING: usize = 64;
+/// A path is shorter, as Linux has it.
+const PATH_BYTES: usize = 4096;
 
 /// The bindings' type stands for [`Opened`]: what is in the table is told by its number.
 pub(super) fn push(table: &mut ResourceTable, opened: Opened) -> Result<Resource<Descriptor>, ResourceTableError> {
@@ -87,7 +90,7 @@ impl View<'_> {
         path: String,
         say: fn(&Metadata) -> T,
     ) -> FsResult<T> {
-        let dir = self.dir(fd)?;
+        let (dir, path) = (self.dir(fd)?, short(path)?);
         let follow = follow(flags);
         self.run(move || Ok(say(&stat(&dir.file, Path::new(&path), follow)?))).await
     }
@@ -98,7 +101,7 @@ impl View<'_> {
         path: String,
         change: fn(&File, &str, &Quota) -> io::Result<()>,
     ) -> FsResult<()> {
-        let dir = self.dir_to_change(fd)?;
+        let (dir, path) = (self.dir_to_change(fd)?, short(path)?);
         self.run(move || change(&dir.file, &path, dir.folder.quota())).await
     }
 }
@@ -177,13 +180,7 @@ impl HostDescriptor for View<'_> {
         if !writable {
             return Err(ErrorCode::NotPermitted.into());
         }
-        let mut times = FileTimes::new();
-        if let Some(accessed) = new_time(accessed)? {
-            times = times.set_accessed(accessed);
-        }
-        if let Some(modified) = new_time(modified)? {
-            times = times.set_modified(modified);
-        }
+        let times = times(new_time(accessed)?, new_time(modified)?);
         self.look(&fd, move |file| file.set_times(times)).await
     }
 
@@ -197,6 +194,7 @@ impl HostDescriptor for View<'_> {
 
     async fn write(&mut self, fd: Resource<Descriptor>, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
         let file = self.file_to_write(&fd)?;
+        let bytes = first_piece(bytes);
         self.run(move || Ok(file.write(&bytes, Some(offset))? as u64)).await
     }
 
@@ -226,10 +224,13 @@ impl HostDescriptor for View<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        let dir = self.dir_to_change(&fd)?;
-        let (accessed, modified) = (time_spec(new_time(accessed)?), time_spec(new_time(modified)?));
-        let set = if follows(flags) { set_times } else { set_times_nofollow };
-        self.run(move || set(&dir.file, Path::new(&path), accessed, modified)).await
+        let (dir, path) = (self.dir_to_change(&fd)?, short(path)?);
+        let (accessed, modified) = (new_time(accessed)?, new_time(modified)?);
+        if follows(flags) {
+            return self.run(move || dir.open_to_touch(&path)?.set_times(times(accessed, modified))).await;
+        }
+        let (accessed, modified) = (time_spec(accessed), time_spec(modified));
+        self.run(move || set_times_nofollow(&dir.file, Path::new(&path), accessed, modified)).await
     }
 
     async fn link_at(
@@ -241,6 +242,7 @@ impl HostDescriptor for View<'_> {
         to_path: String,
     ) -> FsResult<()> {
         let (dir, to) = self.dirs_to_change(&fd, &to)?;
+        let (path, to_path) = (short(path)?, short(to_path)?);
         if follows(flags) {
             return Err(ErrorCode::Invalid.into());
         }
@@ -255,7 +257,7 @@ impl HostDescriptor for View<'_> {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Resource<Descriptor>> {
-        let dir = self.dir(&fd)?;
+        let (dir, path) = (self.dir(&fd)?, short(path)?);
         let how = how(path_flags, open_flags, flags)?;
         if how.mode.write && !dir.folder.is_writable() {
             return Err(ErrorCode::NotPermitted.into());
@@ -274,7 +276,7 @@ impl HostDescriptor for View<'_> {
     }
 
     async fn readlink_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<String> {
-        let dir = self.dir(&fd)?;
+        let (dir, path) = (self.dir(&fd)?, short(path)?);
         let target = self.run(move || read_link(&dir.file, Path::new(&path))).await?;
         target.into_os_string().into_string().map_err(|_| ErrorCode::IllegalByteSequence.into())
     }
@@ -291,11 +293,13 @@ impl HostDescriptor for View<'_> {
         to_path: String,
     ) -> FsResult<()> {
         let (dir, to) = self.dirs_to_change(&fd, &to)?;
+        let (path, to_path) = (short(path)?, short(to_path)?);
         self.run(move || names::move_to((&dir.file, &path), (&to.file, &to_path), dir.folder.quota())).await
     }
 
     async fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
         let dir = self.dir_to_change(&fd)?;
+        let (target, path) = (short(target)?, short(path)?);
         self.run(move || names::make_link(&target, &dir.file, &path, dir.folder.quota())).await
     }
 
@@ -361,6 +365,23 @@ impl HostDirectoryEntryStream for View<'_> {
         self.table.delete(Resource::<Listing>::new_own(stream.rep()))?;
         Ok(())
     }
+}
+
+/// Refuses a path that the system would refuse, before it waits for a thread, and before its parts are followed one by one.
+fn short(path: String) -> Result<String, ErrorCode> {
+    if path.len() < PATH_BYTES { Ok(path) } else { Err(ErrorCode::NameTooLong) }
+}
+
+/// The bytes that one call writes. The rest is dropped at once, and not held while the call waits for a thread.
+fn first_piece(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(READ_BYTES);
+    bytes.shrink_to_fit();
+    bytes
+}
+
+fn times(accessed: Option<SystemTime>, modified: Option<SystemTime>) -> FileTimes {
+    let times = accessed.map_or_else(FileTimes::new, |accessed| FileTimes::new().set_accessed(accessed));
+    modified.map_or(times, |modified| times.set_modified(modified))
 }
 
 /// How to open what the interface describes.

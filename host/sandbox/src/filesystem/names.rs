@@ -125,6 +125,13 @@ pub(super) fn make_link(target: &str, within: &File, path: &str, quota: &Quota) 
     Place::change(&[&place], quota, || count(quota, || symlink(Path::new(target), place.folder(), place.name)))
 }
 
+/// The path to the target of a symbolic link at `path`; none if it is no text.
+pub(super) fn beside(path: &str, target: &Path) -> Option<String> {
+    let target = target.to_str()?;
+    let folder = path.trim_end_matches('/').rfind('/').map_or("", |slash| &path[..=slash]);
+    Some(if target.starts_with('/') { target.to_owned() } else { format!("{folder}{target}") })
+}
+
 /// Whether a symbolic link with this target leads to something in its own folder or below, wherever the link is moved.
 fn leads_down(target: &Path) -> bool {
     target.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
@@ -146,6 +153,19 @@ fn check_link(place: &Place<'_>) -> io::Result<(u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn target_of_a_link_is_beside_it() {
+        for (path, target, found) in [
+            ("a", "b/c", "b/c"),
+            ("x/a", "b", "x/b"),
+            ("x/y/a/", "../b", "x/y/../b"),
+            ("./a", "b", "./b"),
+            ("x/a", "/b", "/b"),
+        ] {
+            assert_eq!(beside(path, Path::new(target)).as_deref(), Some(found), "{path}");
+        }
+    }
 
     #[test]
     fn link_that_leads_up_is_told_from_one_that_leads_down() {

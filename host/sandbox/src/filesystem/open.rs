@@ -1,24 +1,28 @@
 //! Files and folders that a guest has open. Only regular files and folders are opened: a FIFO, a device or a socket would block a
 //! thread, or do something just by being opened.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use cap_primitives::fs::{FollowSymlinks, Metadata, MetadataExt, OpenOptions, OpenOptionsExt, open, stat};
+use cap_primitives::fs::{
+    FollowSymlinks, Metadata, MetadataExt, OpenOptions, OpenOptionsExt, open, read_link_contents, stat,
+};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::folder::Folder;
-use super::growth::{ENTRY_BYTES, Quota};
+use super::growth::Quota;
 use super::names;
 use super::node::Node;
 use crate::blocking::Closing;
 
-/// How often an open is tried anew because its file came or went meanwhile.
-const TRIES: usize = 4;
+/// How often an open is tried anew because its file came or went meanwhile, or is at the end of a symbolic link: as many links as
+/// Linux follows.
+const TRIES: usize = 40;
 
 /// An open file or folder of a guest.
 #[derive(Clone)]
@@ -100,6 +104,28 @@ impl Dir {
     }
 }
 
+impl Dir {
+    /// Opens what `path` leads to, links followed, to change its times. Any access is enough for that.
+    pub(crate) fn open_to_touch(&self, path: &str) -> io::Result<File> {
+        let access = |read| Mode { read, write: !read };
+        let open = |mode| {
+            let how =
+                How { mode, follow: FollowSymlinks::Yes, create: Create::Never, truncate: false, directory: false };
+            how.find_there(&self.file, path, &how.options())
+        };
+        let file = match open(access(true)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(access(false))?,
+            opened => opened?,
+        };
+        // It may have been exchanged since the look at it.
+        let metadata = Metadata::from_file(&file)?;
+        if !metadata.is_dir() {
+            regular(&metadata)?;
+        }
+        Ok(file)
+    }
+}
+
 impl How {
     fn options(self) -> OpenOptions {
         let mut options = OpenOptions::new();
@@ -114,20 +140,22 @@ impl How {
         if self.create == Create::Always {
             return names::make_file(within, path, &options, quota);
         }
+        let mut path = Cow::Borrowed(path);
         for _ in 0..TRIES {
-            match self.find_there(within, path, &options) {
+            match self.find_there(within, &path, &options) {
                 Err(error) if self.create == Create::Missing && error.kind() == io::ErrorKind::NotFound => {}
                 found => return found,
             }
-            match names::make_file(within, path, &options, quota) {
+            match names::make_file(within, &path, &options, quota) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => return made,
             }
+            // It has come meanwhile, or it is a symbolic link to what is not there: the file is made at its end.
+            if let Ok(target) = read_link_contents(within, Path::new(&*path)) {
+                path = names::beside(&path, &target).ok_or(Errno::ILSEQ)?.into();
+            }
         }
-        // A symbolic link to what is not there: the file is made at its end.
-        quota.take(ENTRY_BYTES)?;
-        let mut options = options;
-        open(within, Path::new(path), options.create(true)).inspect_err(|_| quota.give_back(ENTRY_BYTES))
+        Err(Errno::LOOP.into())
     }
 
     fn find_there(self, within: &File, path: &str, options: &OpenOptions) -> io::Result<File> {

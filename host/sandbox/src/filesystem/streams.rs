@@ -12,7 +12,7 @@ use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 use super::Files;
 use super::open::OpenFile;
 
-/// Most that is read for a guest that waits for it.
+/// Most that is read, or written, for a guest that waits for it.
 pub(crate) const READ_BYTES: usize = 64 << 10;
 /// Most that is read ahead, or taken to be written, for a guest that does not.
 const PIECE_BYTES: usize = 16 << 10;
@@ -131,9 +131,11 @@ impl Output {
     }
 
     fn is_written(&mut self, written: io::Result<()>, bytes: usize) {
-        self.position = self.position.map(|position| position + bytes as u64);
         self.state = match written {
-            Ok(()) => Writing::Idle,
+            Ok(()) => {
+                self.position = self.position.map(|position| position.saturating_add(bytes as u64));
+                Writing::Idle
+            }
             Err(error) => Writing::Failed(error),
         };
     }

@@ -122,6 +122,25 @@ async fn empty_files_count_as_well() {
     }
 }
 
+/// A file that is made at the end of a link counts where it is made, and once.
+#[tokio::test(flavor = "multi_thread")]
+async fn file_at_the_end_of_a_link_counts_like_any_other() {
+    let top = scene();
+    let play = play(&top, 100).await;
+    assert_eq!(play.ask("symlink sub/new to-new").await, "done");
+    assert_eq!(play.ask("symlink to-new twice").await, "done");
+    for round in 0..40 {
+        assert_eq!(play.ask("write /data/twice text").await, "done", "{round}");
+        assert_eq!(play.ask("read /data/sub/new").await, "text");
+        // It is there already.
+        assert_eq!(play.ask("write /data/twice text").await, "done", "{round}");
+        assert_eq!(play.ask("remove /data/sub/new").await, "done", "{round}");
+    }
+    // Two links and one file are there.
+    assert_eq!(play.ask(&format!("write /data/twice {}", text(88))).await, "done");
+    assert_eq!(play.ask(&format!("append /data/sub/new {}", text(8))).await, NOT_WRITTEN);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn actors_with_the_same_folder_are_counted_together() {
     let top = scene();

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use crate::folders::{open, scene};
 use crate::stage::{Play, folders};
@@ -31,6 +32,53 @@ async fn fifo_or_socket_is_refused_at_once() {
     assert_eq!(play.ask("link /data/file /data/again").await, "done");
     assert_eq!(play.ask("keep /data/again").await, "error unsupported");
     assert_eq!(play.ask("list /data").await, "again file socket sub to-fifo");
+}
+
+/// A FIFO that is opened for writing waits for a reader; a device may do something just by being opened.
+#[tokio::test(flavor = "multi_thread")]
+async fn fifo_is_not_opened_to_set_its_times() {
+    let top = scene();
+    let granted = top.path().join("granted");
+    assert!(Command::new("mkfifo").arg(granted.join("fifo")).status().unwrap().success());
+    symlink("fifo", granted.join("to-fifo")).unwrap();
+    symlink("file", granted.join("to-file")).unwrap();
+    let play = Play::start(folders(vec![open(&top, "granted", "/data", true)])).await;
+    for name in ["fifo", "to-fifo"] {
+        assert_eq!(play.ask(&format!("touch {name}")).await, "error unsupported", "{name}");
+    }
+    for name in ["file", "to-file", "sub"] {
+        let path = granted.join(name);
+        fs::File::open(&path).unwrap().set_modified(UNIX_EPOCH).unwrap();
+        assert_eq!(play.ask(&format!("touch {name}")).await, "done", "{name}");
+        assert_ne!(path.metadata().unwrap().modified().unwrap(), UNIX_EPOCH, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn path_of_a_million_parts_is_refused_unread() {
+    let top = scene();
+    let play = Play::start(folders(vec![open(&top, "granted", "/data", true)])).await;
+    for part in ["./", "sub/../", "x"] {
+        assert_eq!(play.ask(&format!("long {part}")).await, "name-too-long", "{part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_writes_no_more_than_a_piece() {
+    let top = scene();
+    let play = Play::start(folders(vec![open(&top, "granted", "/data", true)])).await;
+    assert_eq!(play.ask("write-at-once new 10000000").await, "65536");
+    assert_eq!(play.ask("write-at-once new 5").await, "5");
+}
+
+/// A position moves only when something was written there.
+#[tokio::test(flavor = "multi_thread")]
+async fn stream_beyond_all_offsets_fails_and_nothing_else() {
+    let top = scene();
+    let play = Play::start(folders(vec![open(&top, "granted", "/data", true)])).await;
+    assert_eq!(play.ask(&format!("stream-at new {}", u64::MAX)).await, "error insufficient-space");
+    assert_eq!(play.ask("stream-at new 2").await, "done");
+    assert_eq!(play.ask("read /data/new").await, "\0\0text");
 }
 
 #[tokio::test(flavor = "multi_thread")]

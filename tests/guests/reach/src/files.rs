@@ -35,6 +35,10 @@ pub(crate) fn act(kept: &mut Kept, verb: &str, rest: &str) -> Result<String, Str
         "rename" => done(fs::rename(path, more)),
         "link" => done(fs::hard_link(path, more)),
         "symlink" => return symlink(path, more),
+        "touch" => return touch(path),
+        "write-at-once" => return write_at_once(path, more),
+        "long" => return long(path),
+        "stream-at" => return stream_at(path, more),
         "stream" => return stream(path, more),
         _ => return Err(format!("unknown verb {verb}")),
     };
@@ -66,15 +70,77 @@ fn symlink(target: &str, path: &str) -> Result<String, String> {
     folder.symlink_at(target, path).map(|()| "done".to_owned()).map_err(|error| error.name().to_owned())
 }
 
+/// Sets the times of what the path leads to.
+fn touch(path: &str) -> Result<String, String> {
+    use wasip2::filesystem::types::{NewTimestamp, PathFlags};
+    let folders = wasip2::filesystem::preopens::get_directories();
+    let (folder, _) = folders.first().ok_or("no folder")?;
+    let times = |flags| folder.set_times_at(flags, path, NewTimestamp::Now, NewTimestamp::Now);
+    times(PathFlags::empty()).map_err(|error| format!("{} of the name itself", error.name()))?;
+    times(PathFlags::SYMLINK_FOLLOW).map(|()| "done".to_owned()).map_err(|error| error.name().to_owned())
+}
+
+/// Writes a number of bytes in one call, and says how many were taken.
+fn write_at_once(path: &str, bytes: &str) -> Result<String, String> {
+    use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+    let folders = wasip2::filesystem::preopens::get_directories();
+    let (folder, _) = folders.first().ok_or("no folder")?;
+    let file = folder.open_at(PathFlags::empty(), path, OpenFlags::CREATE, DescriptorFlags::WRITE);
+    let bytes = vec![b'x'; bytes.parse().unwrap_or_default()];
+    let written = file.and_then(|file| file.write(&bytes, 0));
+    written.map(|written| written.to_string()).map_err(|error| error.name().to_owned())
+}
+
+/// Gives each call that takes a path one with a huge number of parts, and says how each fails.
+fn long(part: &str) -> Result<String, String> {
+    use wasip2::filesystem::types::{DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags};
+    let folders = wasip2::filesystem::preopens::get_directories();
+    let (folder, _) = folders.first().ok_or("no folder")?;
+    let long = part.repeat(1 << 20);
+    let (here, now) = (PathFlags::empty(), NewTimestamp::Now);
+    let done: [Result<(), ErrorCode>; 13] = [
+        folder.stat_at(here, &long).map(drop),
+        folder.metadata_hash_at(here, &long).map(drop),
+        folder.open_at(here, &long, OpenFlags::empty(), DescriptorFlags::READ).map(drop),
+        folder.set_times_at(here, &long, now, now),
+        folder.readlink_at(&long).map(drop),
+        folder.create_directory_at(&long),
+        folder.remove_directory_at(&long),
+        folder.unlink_file_at(&long),
+        folder.rename_at(&long, folder, "x"),
+        folder.rename_at("file", folder, &long),
+        folder.link_at(here, &long, folder, "x"),
+        folder.symlink_at(&long, "x"),
+        folder.symlink_at("file", &long),
+    ];
+    let said = done.map(|done| done.err().map_or("done", |error| error.name()).to_owned());
+    let mut said = said.to_vec();
+    said.dedup();
+    Ok(said.join(" "))
+}
+
 /// Writes through WASI, which says why it fails.
 fn stream(path: &str, text: &str) -> Result<String, String> {
+    write_pieces(path, None, text)
+}
+
+/// Writes a few bytes from an offset on.
+fn stream_at(path: &str, offset: &str) -> Result<String, String> {
+    write_pieces(path, Some(offset.parse().map_err(|_| "no offset")?), "text")
+}
+
+fn write_pieces(path: &str, offset: Option<u64>, text: &str) -> Result<String, String> {
     use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags, filesystem_error_code};
     use wasip2::io::streams::StreamError;
     let folders = wasip2::filesystem::preopens::get_directories();
     let (folder, _) = folders.first().ok_or("no folder")?;
     let file = folder.open_at(PathFlags::empty(), path, OpenFlags::CREATE, DescriptorFlags::WRITE);
     let file = file.map_err(|error| error.name().to_owned())?;
-    let stream = file.append_via_stream().map_err(|error| error.name().to_owned())?;
+    let stream = match offset {
+        None => file.append_via_stream(),
+        Some(offset) => file.write_via_stream(offset),
+    };
+    let stream = stream.map_err(|error| error.name().to_owned())?;
     for piece in text.as_bytes().chunks(4096) {
         match stream.blocking_write_and_flush(piece) {
             Ok(()) => {}

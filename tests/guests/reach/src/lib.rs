@@ -10,6 +10,10 @@
 //! | `make-many P` | empty files in the folder until no more can be made, and how many there are |
 //! | `keep P`, `close` | P stays open; closes all that are |
 //! | `symlink TARGET P` | P becomes a symbolic link; P is below the first folder |
+//! | `touch P` | sets the times of P, below the first folder, as a name and as what it leads to |
+//! | `write-at-once P N` | how many of N bytes one call writes to P below the first folder |
+//! | `long PART` | how each call fails that gets a path of a million such parts |
+//! | `stream-at P N` | a few bytes are written to P below the first folder, from an offset on |
 //! | `stream P TEXT` | is appended to P below the first folder, through WASI |
 //! | `get URL`, `follow URL` | status and body; `follow` goes on at each `location` |
 //! | `drain URL` | how many bytes its body has |
