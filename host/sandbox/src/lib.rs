@@ -24,6 +24,7 @@
 //! | `accounts` | what several incarnations use together: memory, descriptors |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
+//! | `sections` | the sections of a component's binary form, read before it is compiled |
 //! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
 //! | `system_limits` | limits of the system (`ulimit`), named in errors |
 //! | `inspect` | a look at a file without running it |
@@ -58,6 +59,7 @@ mod needs;
 mod output;
 mod plugin;
 mod sandbox;
+mod sections;
 mod store;
 mod system_limits;
 mod turns;

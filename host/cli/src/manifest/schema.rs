@@ -461,7 +461,7 @@ pub struct Subtree {
     /// Most of them that live at a time, with their mailbox plugins. One more waits for another to end, as with `max_instances` of the
     /// play; when none can, its start fails after `limits.start`. Example: `instances = 20`. Default: no limit.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most actors, this one included. One more is refused with the spawn error `subtree-full`. Example: `actors = 100`.
+    /// Most actors, this one included. One more is refused with the spawn error `too-many-children`. Example: `actors = 100`.
     /// Default: no limit.
     pub actors: Option<Spanned<AtLeastOne>>,
     /// Most files, folders and HTTP connections that they have open at a time. One more is the same error as beyond

@@ -132,6 +132,7 @@ impl Tree {
         for child in self.children_last_first(node) {
             let entry = &mut self.nodes[child];
             entry.was_up = false;
+            entry.ordered = None;
             entry.orphan = entry.spec.dynamic;
             if forget && entry.orphan {
                 self.forget(child);

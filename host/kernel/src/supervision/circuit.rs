@@ -30,7 +30,7 @@ impl Tree {
 
     /// A child of the kernel, and all below it, are down and stay so for now.
     pub(super) fn fail(&mut self, child: Node, why: WhyGaveUp) {
-        if self.other_instances_failed(child) {
+        if !self.has_instance_beside_that_goes_on(child) {
             if self.nodes[child].spec.required {
                 return self.give_up(ROOT, child, why);
             }
@@ -50,12 +50,34 @@ impl Tree {
         self.end_if_all_failed();
     }
 
-    /// Whether all other instances of the same actor failed; true for an actor that has one.
-    fn other_instances_failed(&self, node: Node) -> bool {
+    /// Whether another instance of the same actor runs, or will without an operator or a trial; false for an actor that has one.
+    pub(super) fn has_instance_beside_that_goes_on(&self, node: Node) -> bool {
+        self.instances_beside(node).any(|other| {
+            let entry = &self.nodes[other];
+            let stays_down = entry.phase == Phase::Down && (entry.halted || entry.over != Over::No);
+            !stays_down && entry.phase != Phase::Failed
+        })
+    }
+
+    /// Another instance that failed, when this one, which will not run again by itself, was the last that went on: the
+    /// actor is failed as a whole.
+    pub(super) fn failed_beside_last(&self, node: Node) -> Option<Node> {
+        if self.nodes[node].parent != Some(ROOT) || self.has_instance_beside_that_goes_on(node) {
+            return None;
+        }
+        self.instances_beside(node).find(|&other| self.nodes[other].phase == Phase::Failed)
+    }
+
+    /// The actor of this instance, which failed before, is failed as a whole.
+    pub(super) fn fail_as_a_whole(&mut self, node: Node) {
+        let Some(Failed { why, trial_at, .. }) = self.nodes[node].failed.as_deref().copied() else { return };
+        if self.nodes[node].spec.required {
+            return self.give_up(ROOT, node, why);
+        }
         let first = self.first_of(node);
-        let siblings = self.nodes[self.parent(node)].children.range(self.nodes[first].place..);
-        let mut others = siblings.map(|(_, &other)| other).take_while(|&other| self.first_of(other) == first);
-        others.all(|other| other == node || self.nodes[other].phase == Phase::Failed)
+        self.nodes[ROOT].window.remove(&first);
+        let trial_in = trial_at.map(|at| at.saturating_sub(self.now));
+        self.actions.push(Action::Failed { node, why, trial_in });
     }
 
     /// Nothing is left that runs or will by itself, because of failures: the play ends.
@@ -84,6 +106,15 @@ impl Tree {
         entry.phase = Phase::BackingOff;
         (entry.trial, entry.handled, entry.in_a_row, entry.fruitless) = (true, 0, 0, 0);
         self.start_alone(node);
+    }
+
+    /// A run ended without a failure: a stable spell in it was a success.
+    pub(super) fn note_stable_spell(&mut self, node: Node) {
+        let (now, period) = (self.now, self.period_above(node));
+        let entry = &mut self.nodes[node];
+        if entry.was_stable(now, period) {
+            (entry.trial, entry.in_a_row, entry.fruitless) = (false, 0, 0);
+        }
     }
 
     /// It is failed no more.

@@ -68,10 +68,15 @@ impl Tree {
             self.restart(child, after);
         } else {
             let in_peace = after == After::Exited && self.nodes[child].spec.kind == RestartKind::Transient;
-            if parent == ROOT && after.is_failure() && self.nodes[child].spec.required {
+            let required = self.nodes[child].spec.required && !self.has_instance_beside_that_goes_on(child);
+            if parent == ROOT && after.is_failure() && required {
                 return self.give_up(ROOT, child, WhyGaveUp::Ended);
             }
+            let failed = self.failed_beside_last(child);
             self.finish(child, if in_peace { Over::InPeace } else { Over::ForGood });
+            if let Some(failed) = failed {
+                self.fail_as_a_whole(failed);
+            }
             self.turn_over(parent, child);
             self.end_if_all_failed();
         }
@@ -135,7 +140,7 @@ impl Tree {
     }
 
     /// The other instances of its actor: they have the places around it.
-    fn instances_beside(&self, node: Node) -> impl Iterator<Item = Node> {
+    pub(super) fn instances_beside(&self, node: Node) -> impl Iterator<Item = Node> {
         let (first, place) = (self.first_of(node), self.nodes[node].place);
         let children = &self.nodes[self.parent(node)].children;
         let same = move |&(_, &other): &(&u64, &Node)| self.first_of(other) == first;
@@ -147,6 +152,12 @@ impl Tree {
     /// Names the actor of a node: its first instance, which may be gone.
     pub(super) fn first_of(&self, node: Node) -> Node {
         self.nodes[node].first.unwrap_or(node)
+    }
+
+    /// The instance that keeps what is noted once for all of them: the first one, or each for itself when that is gone.
+    fn keeper_of(&self, node: Node) -> Node {
+        let first = self.first_of(node);
+        if self.nodes.contains(first) { first } else { node }
     }
 
     /// It crashed before its turn in the shutdown, and who stops before it may still send to it. Nobody gives
@@ -167,7 +178,7 @@ impl Tree {
     /// An incarnation is about to end: what its actor handled, and what its crash is blamed on.
     pub(super) fn account(&mut self, node: Node, handled: u64, fault: Fault) {
         let (now, parent, first) = (self.now, self.parent(node), self.first_of(node));
-        let period = self.period_above(node);
+        let (period, keeper) = (self.period_above(node), self.keeper_of(node));
         let entry = &mut self.nodes[node];
         entry.fault = fault;
         // Of a long life only the part within the period counts, at its average.
@@ -180,7 +191,7 @@ impl Tree {
         };
         match self.nodes[parent].window.get_mut(&first) {
             Some(tally) => tally.handle(now, recent),
-            None => self.nodes[first].handled_last = recent,
+            None => self.nodes[keeper].handled_last = recent,
         }
         let mut at = Some(node);
         while let Some(above) = at {
@@ -195,7 +206,8 @@ impl Tree {
         let (now, parent, first) = (self.now, self.parent(child), self.first_of(child));
         let fault = std::mem::take(&mut self.nodes[child].fault);
         let fault = if matches!(after, After::Crashed | After::Exited) { fault } else { Fault::Actor };
-        let handled_last = std::mem::take(&mut self.nodes[first].handled_last);
+        let keeper = self.keeper_of(child);
+        let handled_last = std::mem::take(&mut self.nodes[keeper].handled_last);
         let above = &mut self.nodes[parent];
         let SupervisionSpec { period, .. } = above.spec.supervision;
         let tally = above.window.entry(first).or_insert_with(|| {

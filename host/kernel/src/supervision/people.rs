@@ -8,7 +8,9 @@ use crate::supervision::tree::{Ending, Tree};
 
 impl Tree {
     pub(super) fn halt(&mut self, node: Node) {
-        self.nodes[node].halted = true;
+        let entry = &mut self.nodes[node];
+        // The next start is an ordinary one.
+        (entry.halted, entry.trial) = (true, false);
         match self.nodes[node].phase {
             Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting | Phase::Failed => {
                 self.clear_timer(node);
@@ -28,7 +30,9 @@ impl Tree {
         let runs_above = matches!(self.nodes[self.parent(node)].phase, Phase::Up | Phase::StartingChildren);
         let halted = std::mem::replace(&mut self.nodes[node].halted, false);
         let (phase, over) = (self.nodes[node].phase, self.nodes[node].over);
-        if runs_above && over == Over::No && matches!(phase, Phase::Down | Phase::Passivated | Phase::Waiting) {
+        // A start that comes by itself, as at the boot, is no order.
+        let ordered = halted && phase == Phase::Down || matches!(phase, Phase::Passivated | Phase::Waiting);
+        if runs_above && over == Over::No && ordered {
             self.nodes[node].ordered = Some(phase);
         }
         if !halted {
@@ -36,7 +40,7 @@ impl Tree {
             if matches!(phase, Phase::Passivated | Phase::Waiting) {
                 self.clear_timer(node);
                 self.start_wanted(node);
-            } else if self.nodes[node].phase == Phase::Failed {
+            } else if phase == Phase::Failed && !self.goes_down_with_parent(node) {
                 self.try_again(node);
             }
             // An operator does not wait for the pause before a restart.
@@ -66,9 +70,12 @@ impl Tree {
     /// As after OTP's `restart_child`: the failure counts for nothing, and the actor is as it was before the order.
     pub(super) fn ordered_start_failed(&mut self, node: Node, before: Option<Phase>) {
         self.actions.push(Action::StartFailed(node));
-        match before {
-            Some(Phase::Passivated | Phase::Waiting) => self.lie_down(node),
-            _ => self.nodes[node].halted = true,
+        if let Some(Phase::Passivated | Phase::Waiting) = before {
+            return self.lie_down(node);
+        }
+        self.nodes[node].halted = true;
+        if let Some(failed) = self.failed_beside_last(node) {
+            self.fail_as_a_whole(failed);
         }
     }
 

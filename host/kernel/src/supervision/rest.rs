@@ -10,11 +10,8 @@ use crate::supervision::tree::Tree;
 impl Tree {
     /// Its incarnation ended, in order and by itself: no failure, and nothing below it.
     pub(super) fn passivate(&mut self, node: Node) {
-        let (now, period) = (self.now, self.period_above(node));
+        self.note_stable_spell(node);
         let entry = &mut self.nodes[node];
-        if entry.was_stable(now, period) {
-            (entry.in_a_row, entry.fruitless) = (0, 0);
-        }
         entry.up_since = None;
         entry.turns = None;
         entry.was_up = true;

@@ -40,6 +40,9 @@ impl Tree {
     /// A node and all below it are down.
     pub(super) fn down(&mut self, node: Node, after: After) {
         self.clear_timer(node);
+        if matches!(after, After::Stay | After::Restart) {
+            self.note_stable_spell(node);
+        }
         self.nodes[node].phase = Phase::Down;
         self.nodes[node].turns = None;
         let ordered = self.nodes[node].ordered.take().filter(|_| after == After::FailedStart);
@@ -77,7 +80,10 @@ impl Tree {
         } else {
             match after {
                 After::Stay => {}
-                After::Restart => return self.start_alone(node),
+                After::Restart => {
+                    self.nodes[node].ordered = Some(Phase::Down);
+                    return self.start_alone(node);
+                }
                 _ if ordered.is_some() => self.ordered_start_failed(node, ordered),
                 // Its parent learns of it, and nothing else depends on it.
                 _ if spawned => {

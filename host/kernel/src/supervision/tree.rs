@@ -268,8 +268,8 @@ impl Tree {
                 Phase::Consulting(after) => self.decide(node, after, Directive::Default),
                 Phase::Up | Phase::StartingChildren => self.start_group(node),
                 Phase::Waiting => self.start_wanted(node),
-                Phase::Failed => self.try_again(node),
-                Phase::Down | Phase::Starting | Phase::StoppingChildren(_) | Phase::Passivated => {}
+                Phase::Failed if !self.goes_down_with_parent(node) => self.try_again(node),
+                Phase::Down | Phase::Starting | Phase::StoppingChildren(_) | Phase::Passivated | Phase::Failed => {}
             }
         }
     }

@@ -76,7 +76,8 @@ enum Move {
     Pass(Duration),
     /// The timer fires when it is due, or late.
     Fire(Duration),
-    Spawn(usize, NodeSpec),
+    /// With so many instances.
+    Spawn(usize, NodeSpec, usize),
     Dismiss(usize),
     Adopt(usize),
     Direct(usize, Directive),
@@ -114,7 +115,7 @@ fn moves() -> impl Strategy<Value = Move> {
         6 => (0..50u64).prop_map(|ms| Move::Pass(Duration::from_millis(ms))),
         2 => (1..15u64).prop_map(|s| Move::Pass(Duration::from_secs(s))),
         6 => proptest::sample::select(&[0, 0, 1, 3000]).prop_map(|ms| Move::Fire(Duration::from_millis(ms))),
-        10 => (one(), spec()).prop_map(|(who, spec)| Move::Spawn(who, spec)),
+        10 => (one(), spec(), instances()).prop_map(|(who, spec, instances)| Move::Spawn(who, spec, instances)),
         4 => one().prop_map(Move::Dismiss),
         8 => one().prop_map(Move::Adopt),
         6 => (one(), proptest::sample::select(&DIRECTIVES)).prop_map(|(who, what)| Move::Direct(who, what)),
@@ -216,17 +217,23 @@ impl House {
                     self.step(Event::Timer);
                 }
             }
-            Move::Spawn(who, spec) => {
+            Move::Spawn(who, spec, instances) => {
                 let mut parents = self.nodes_where(|_| true);
-                parents.retain(|&node| self.depth(node) < DEEPEST);
+                parents.retain(|&node| self.depth(node) < DEEPEST && !self.watcher.is_several(node));
                 parents.push(ROOT);
                 // Mostly by those that can, sometimes by one that has just ended.
                 let able: Vec<_> = parents.iter().copied().filter(|&n| self.watcher.may_have_children(n)).collect();
                 let parents = if able.is_empty() || who % 5 == 0 { parents } else { able };
                 let parent = pick(&parents, who / 5).expect("the kernel");
                 if self.watcher.over.is_none() && self.watcher.nodes.len() < MOST_ACTORS {
-                    let node = self.add_below(parent, NodeSpec { dynamic: true, ..spec });
-                    self.step(Event::Spawned(node));
+                    let spec = NodeSpec { dynamic: true, ..spec };
+                    let first = self.add_below(parent, spec);
+                    // The kernel itself spawns nothing, and counts no failures of instances that are gone.
+                    let more = if parent == ROOT { 1 } else { instances };
+                    let others: Vec<_> = (1..more).map(|_| self.add_instance_of(first, spec)).collect();
+                    for node in [first].into_iter().chain(others) {
+                        self.step(Event::Spawned(node));
+                    }
                 }
             }
             Move::Dismiss(who) => {
@@ -323,12 +330,16 @@ impl House {
     }
 }
 
-/// Where a node hangs, as a number among those before it, and what it is.
-fn tree() -> impl Strategy<Value = (SupervisionSpec, Vec<(usize, NodeSpec)>)> {
+fn instances() -> impl Strategy<Value = usize> {
+    proptest::sample::select(&[1, 1, 1, 2, 3])
+}
+
+/// Where an actor hangs, as a number among those before it, what it is, and how many instances it has.
+fn tree() -> impl Strategy<Value = (SupervisionSpec, Vec<(usize, NodeSpec, usize)>)> {
     // A kernel that gives up soon ends most plays before they become interesting.
     let kernel = (supervision(), prop::bool::weighted(0.8))
         .prop_map(|(spec, patient)| SupervisionSpec { intensity: if patient { 1000 } else { spec.intensity }, ..spec });
-    (kernel, proptest::collection::vec((any::<usize>(), spec()), 1..12))
+    (kernel, proptest::collection::vec((any::<usize>(), spec(), instances()), 1..12))
 }
 
 fn cases(cases: u32) -> Config {
@@ -351,11 +362,18 @@ proptest! {
     ) {
         let mut house = House::new(kernel);
         let mut nodes = vec![ROOT];
-        for (n, (parent, spec)) in actors.into_iter().enumerate() {
+        for (n, (parent, spec, instances)) in actors.into_iter().enumerate() {
             let parents: Vec<_> = nodes.iter().copied().filter(|&node| house.depth(node) < DEEPEST).collect();
             let parent = pick(&parents, parent).expect("the kernel");
             let required = parent == ROOT && n == required;
-            nodes.push(house.add_below(parent, NodeSpec { required, ..spec }));
+            let spec = NodeSpec { required, ..spec };
+            let node = house.add_below(parent, spec);
+            for _ in 1..instances {
+                house.add_instance_of(node, spec);
+            }
+            if instances == 1 {
+                nodes.push(node);
+            }
         }
         house.step(Event::Boot);
         if boots {

@@ -1,10 +1,10 @@
-//! The rules that hold when nothing is pending, and how long the end may take.
+//! The rules that hold when nothing is pending, how long the end may take, and what the instances of an actor share.
 
 use std::time::Duration;
 
-use playhouse_kernel::RestartKind;
-use playhouse_kernel::supervision::events::{Ended, State};
+use playhouse_kernel::supervision::events::{Ended, Node, State};
 use playhouse_kernel::supervision::tree::Tree;
+use playhouse_kernel::{RestartKind, SupervisionSpec};
 
 use crate::watchful::{Known, Watcher};
 
@@ -50,5 +50,33 @@ impl Watcher {
             None => self.kernel.shutdown,
         };
         self.nodes.values().map(time).sum()
+    }
+
+    pub fn instances_of(&self, node: Node) -> Vec<Node> {
+        let first = self.nodes[&node].first.unwrap_or(node);
+        let same = self.nodes.iter().filter(|(node, other)| other.first.unwrap_or(**node) == first);
+        same.map(|(&node, _)| node).collect()
+    }
+
+    pub fn instances_beside(&self, node: Node) -> impl Iterator<Item = &Known> {
+        self.instances_of(node).into_iter().filter(move |&other| other != node).map(|other| &self.nodes[&other])
+    }
+
+    /// Whether it is one of several instances: those have no children.
+    pub fn is_several(&self, node: Node) -> bool {
+        self.nodes.contains_key(&node) && self.instances_of(node).len() > 1
+    }
+
+    /// Restarts that a child's supervisor counts now.
+    pub fn recent(&self, child: Node, now: Duration) -> u32 {
+        let known = &self.nodes[&child];
+        let count = |restarts: &[Duration], spec: SupervisionSpec| {
+            restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
+        };
+        if let Some(above) = self.nodes.get(&known.parent) {
+            return count(&above.restarts, above.spec.supervision);
+        }
+        // All instances of an actor count together.
+        self.instances_of(child).iter().map(|node| count(&self.nodes[node].own_restarts, self.kernel)).sum()
     }
 }

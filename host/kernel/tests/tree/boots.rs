@@ -118,6 +118,46 @@ fn ordered_start_has_an_outcome_once_all_below_are_up() {
 }
 
 #[test]
+fn start_that_comes_by_itself_is_no_order() {
+    let mut house = House::new(SUPERVISOR);
+    for name in ["p", "p/a", "p/b"] {
+        house.add(name, PLAIN);
+    }
+    house.step(Event::Boot);
+    house.up("p");
+    house.resume("p/b");
+    house.up("p/a");
+    house.lines();
+    house.end("p/b", Ended::FailedStart);
+    assert_eq!(house.lines()[0], "p gave up on p/b: failed start");
+}
+
+#[test]
+fn start_ordered_while_an_actor_stops_counts_for_nothing() {
+    let mut house = House::of(&[("a", PLAIN)]);
+    house.halt("a");
+    house.resume("a");
+    house.end("a", Ended::Stopped);
+    house.end("a", Ended::FailedStart);
+    assert_eq!(house.lines(), ["-a", "+a#2", "a did not start"]);
+    assert_eq!(house.state("a"), State::Stopped);
+}
+
+#[test]
+fn order_ends_with_the_run_of_its_parent() {
+    let parent = NodeSpec { supervision: SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR }, ..PLAIN };
+    let mut house = House::of(&[("p", parent), ("p/a", pausing(SECOND)), ("p/m", MANUAL)]);
+    house.crash("p/a");
+    house.resume("p/m");
+    house.crash("p");
+    house.answer_times(2);
+    assert_eq!(house.state("p/m"), State::Starting);
+    house.lines();
+    house.end("p/m", Ended::FailedStart);
+    assert_eq!(house.lines()[0], "p gave up on p/m: failed start", "it starts as part of its parent's start");
+}
+
+#[test]
 fn failed_ordered_start_leaves_an_actor_passivated() {
     let mut house = House::of(&[("a", ON_MESSAGE)]);
     house.resume("a");

@@ -230,6 +230,66 @@ fn failed_actor_that_an_operator_stops_has_no_trial() {
 }
 
 #[test]
+fn stop_of_a_trial_makes_the_next_start_an_ordinary_one() {
+    let mut house = failed(TRIED_AGAIN);
+    house.wait(60 * SECOND);
+    house.answer();
+    house.halt("a");
+    house.answer();
+    house.resume("a");
+    house.answer();
+    house.crash("a");
+    house.answer();
+    assert_eq!(house.state("a"), State::Running);
+}
+
+#[test]
+fn stable_trial_closes_the_circuit_however_its_run_ends() {
+    for is_idle in [true, false] {
+        let kernel = SupervisionSpec { strategy: Strategy::OneForAll, ..STRICT };
+        let mut house = House::of_kernel(kernel, &[("a", TRIED_AGAIN), ("z", PLAIN)]);
+        fail(&mut house, "a");
+        house.wait(60 * SECOND);
+        house.answer();
+        house.wait(10 * SECOND);
+        if is_idle {
+            house.end("a", Ended::Idle);
+            house.wanted("a");
+        } else {
+            house.crash("z");
+        }
+        house.answer();
+        assert_eq!((house.state("a"), house.view("a").incarnation), (State::Running, 5));
+        house.crash("a");
+        house.answer();
+        assert_eq!(house.state("a"), State::Running, "idle: {is_idle}");
+    }
+}
+
+#[test]
+fn cooldown_that_ends_while_the_play_ends_starts_nobody() {
+    for required in [true, false] {
+        let last = NodeSpec { required, kind: RestartKind::Temporary, ..PLAIN };
+        let mut house = House::of_kernel(STRICT, &[("a", TRIED_AGAIN), ("z", PLAIN), ("r", last)]);
+        fail(&mut house, "a");
+        house.wait(59 * SECOND);
+        house.lines();
+        if required {
+            house.crash("r");
+        } else {
+            drop(house.step(Event::Shutdown));
+        }
+        house.wait(2 * SECOND);
+        if required {
+            house.resume("a");
+        }
+        house.answer();
+        let lines = house.lines();
+        assert!(!lines.iter().any(|line| line.starts_with("+a") || line.starts_with("a is")), "{lines:?}");
+    }
+}
+
+#[test]
 fn siblings_restart_without_a_failed_actor() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         let kernel = SupervisionSpec { strategy, intensity: 0, ..SUPERVISOR };

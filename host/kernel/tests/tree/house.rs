@@ -106,11 +106,16 @@ impl House {
 
     /// One more instance of an actor.
     pub fn add_instance(&mut self, name: &str, first: Node, spec: NodeSpec) {
+        let node = self.add_instance_of(first, spec);
+        self.names.insert(name.to_owned(), node);
+    }
+
+    pub fn add_instance_of(&mut self, first: Node, spec: NodeSpec) -> Node {
         let node = self.tree.add_instance(first, spec).expect("its parent is there");
         let parent = self.watcher.nodes[&first].parent;
         self.watcher.added(node, parent, spec);
         self.watcher.nodes.get_mut(&node).expect("it was just added").first = Some(first);
-        self.names.insert(name.to_owned(), node);
+        node
     }
 
     /// Adds a dynamic child and says so.

@@ -1,8 +1,8 @@
 //! Actors with several instances: an instance restarts alone, and siblings restart only when the actor itself fails, which
 //! it does when none of its instances is left.
 
-use playhouse_kernel::supervision::events::{Ended, Event, State};
-use playhouse_kernel::{Strategy, SupervisionSpec};
+use playhouse_kernel::supervision::events::{Ended, Event, Fault, NodeSpec, State};
+use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
 
 use crate::house::*;
 
@@ -87,4 +87,95 @@ fn instance_whose_restart_fails_is_tried_again_alone() {
     house.settle();
     assert_eq!(house.lines(), ["n1: restart 1 of 10", "+n1#2", "n1: restart 2 of 10", "+n1#3"]);
     assert_eq!(house.state("z"), State::Running);
+}
+
+/// `a` with two instances, and `z`: the first failure of `a` is one too many.
+fn two(spec: NodeSpec) -> House {
+    let mut house = House::new(SupervisionSpec { intensity: 0, ..SUPERVISOR });
+    let first = house.add("a", spec);
+    house.add_instance("a'", first, spec);
+    house.add("z", PLAIN);
+    house.step(Event::Boot);
+    house.answer();
+    house.lines();
+    house
+}
+
+const TRANSIENT: NodeSpec =
+    NodeSpec { kind: RestartKind::Transient, cooldown: Some(SECOND.saturating_mul(60)), ..PLAIN };
+
+#[test]
+fn last_instance_that_ends_fails_an_actor_with_a_failed_one() {
+    let mut house = two(TRANSIENT);
+    house.crash("a");
+    assert_eq!(house.lines(), ["a failed: too often"]);
+    house.wait(SECOND);
+    house.end("a'", Ended::Exited);
+    assert_eq!(house.lines(), ["retire a'", "a failed: too often"], "now as a whole");
+    assert_eq!(house.view("a").failed.and_then(|failed| failed.trial_at), Some(60 * SECOND), "its trial stays due");
+    house.wait(60 * SECOND);
+    assert_eq!(house.lines(), ["a is failed no more", "+a#2"]);
+}
+
+#[test]
+fn required_actor_fails_with_its_last_instance() {
+    for failed_first in [true, false] {
+        let mut house = two(NodeSpec { required: true, ..TRANSIENT });
+        if failed_first {
+            house.crash("a");
+            house.end("a'", Ended::Exited);
+        } else {
+            house.end("a'", Ended::Exited);
+            house.crash("a");
+        }
+        house.answer();
+        assert_eq!(house.watcher.over, Some(true), "failed first: {failed_first}");
+    }
+}
+
+#[test]
+fn required_temporary_actor_lives_with_its_last_instance() {
+    let mut house = two(NodeSpec { required: true, kind: RestartKind::Temporary, ..PLAIN });
+    house.crash("a");
+    house.answer();
+    assert_eq!((house.watcher.over, house.state("a'")), (None, State::Running));
+    house.crash("a'");
+    house.answer();
+    assert_eq!(house.watcher.over, Some(true));
+}
+
+#[test]
+fn failed_order_of_the_last_instance_fails_its_actor() {
+    let mut house = two(NodeSpec { kind: RestartKind::Permanent, ..TRANSIENT });
+    for name in ["a", "a'"] {
+        house.halt(name);
+    }
+    house.answer();
+    for name in ["a", "a'"] {
+        house.resume(name);
+    }
+    house.up("a");
+    house.crash("a");
+    house.lines();
+    house.end("a'", Ended::FailedStart);
+    assert_eq!(house.lines(), ["a' did not start", "a failed: too often"]);
+}
+
+#[test]
+fn instances_outlive_their_first_one() {
+    let mut house = House::of(&[("p", PLAIN)]);
+    let first = house.add("p/a", DYNAMIC);
+    house.add_instance("p/a'", first, DYNAMIC);
+    for name in ["p/a", "p/a'"] {
+        house.step(Event::Spawned(house.node(name)));
+    }
+    house.end("p/a", Ended::FailedStart);
+    assert!(house.is_gone("p/a"));
+    house.answer();
+    house.lines();
+    house.crash_over("p/a'", 3, Fault::Batch);
+    house.answer();
+    assert_eq!(house.lines(), ["p/a': restart 0 of 10", "+p/a'#2"], "three messages outweigh the failure");
+    house.crash("p/a'");
+    assert_eq!(house.lines(), ["p/a': restart 1 of 10", "+p/a'#3"]);
 }

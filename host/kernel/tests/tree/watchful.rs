@@ -38,7 +38,7 @@ pub struct Known {
     /// A directive was to end it, and may have come too late.
     pub may_have_ended: bool,
     /// When its children's restarts were announced, since its own start.
-    restarts: Vec<Duration>,
+    pub restarts: Vec<Duration>,
     /// The pause before its restart is not over.
     not_before: Option<Duration>,
     /// Was started by the present incarnation of its parent, or passivated.
@@ -54,7 +54,7 @@ pub struct Known {
     /// Directly under the kernel, it failed too often.
     pub failed: bool,
     /// When restarts of this child of the kernel were announced.
-    own_restarts: Vec<Duration>,
+    pub own_restarts: Vec<Duration>,
 }
 
 #[allow(clippy::struct_excessive_bools)] // as above
@@ -210,6 +210,8 @@ impl Watcher {
             Event::Dismiss(node) => {
                 let known = self.known(node);
                 known.alone |= known.alive && !known.told;
+                // A stop that is over has nothing to do with the start for what waits.
+                known.told &= known.alive;
                 known.dismissed = true;
             }
             Event::Halt(node) => {
@@ -304,10 +306,21 @@ impl Watcher {
             Action::Failed { node, trial_in, .. } => {
                 assert!(self.nodes[&node].parent == ROOT && !self.nodes[&node].alive, "failed while it runs");
                 assert!(self.children(node).all(|child| !child.alive), "failed while it runs below");
+                let goes_on = |known: &Known| !(known.failed || known.retired || known.halted && !known.alive);
+                let whole = !self.instances_beside(node).any(goes_on);
+                assert!(!whole || !self.nodes[&node].spec.required, "a required actor failed, and the play goes on");
+                let several = self.instances_beside(node).next().is_some();
+                for node in if whole { self.instances_of(node) } else { Vec::new() } {
+                    self.known(node).own_restarts.clear();
+                }
                 let known = self.known(node);
-                assert!(!known.failed && !known.halted && !known.retired, "failed twice, or while it is down");
+                assert!(!known.halted && !known.retired, "failed while it is down");
+                // Once more when an instance beside it was the last that went on, and ended.
+                assert!(!known.failed || several && whole, "failed twice");
+                if !whole {
+                    known.own_restarts.push(now);
+                }
                 known.failed = true;
-                known.own_restarts.clear();
                 known.not_before = Some(trial_in.map_or(Duration::MAX, |pause| now + pause));
             }
             Action::Reset(node) => {
@@ -442,26 +455,13 @@ impl Watcher {
         if parent == ROOT { self.known(node).own_restarts.push(now) } else { self.known(parent).restarts.push(now) }
     }
 
-    fn recent(&self, child: Node, now: Duration) -> u32 {
-        let known = &self.nodes[&child];
-        let count = |restarts: &[Duration], spec: SupervisionSpec| {
-            restarts.iter().filter(|&&at| at + spec.period > now).count() as u32
-        };
-        if let Some(above) = self.nodes.get(&known.parent) {
-            return count(&above.restarts, above.spec.supervision);
-        }
-        // All instances of an actor count together.
-        let first = known.first.unwrap_or(child);
-        let same = self.nodes.iter().filter(|(node, other)| other.first.unwrap_or(**node) == first);
-        same.map(|(_, other)| count(&other.own_restarts, self.kernel)).sum()
-    }
-
     fn gives_up(&mut self, now: Duration, node: Node, child: Node, why: WhyGaveUp) {
         assert!(self.may_have_children(node), "gave up while it is not up");
         assert!(self.nodes[&child].parent == node && !self.nodes[&child].alive);
         if let WhyGaveUp::TooOften(window) = why {
             assert!(window.restarts > window.intensity, "gave up before the window was full");
-            if !self.shutting_down && !self.accounts {
+            // One that failed before the last of its instances ended was counted then.
+            if !self.shutting_down && !self.accounts && !self.nodes[&child].failed {
                 assert_eq!(window.restarts, self.recent(child, now) + 1);
             }
         }
