@@ -165,6 +165,7 @@ guests! {
     rust set_timers_without_end => Refused;
     rust watch_without_end => Refused;
     rust open_files_outside => Refused;
+    rust open_files_without_end.with_folders(true).descriptors(50) => Refused;
     rust open_pipes_without_end.with_folders(true) => Refused;
     rust list_a_large_folder_without_end.with_folders(true) => OnMessage("limits.resources");
     rust list_a_large_folder_for_ever.with_folders(true).cpu_ms(50) => OnMessage("limits.cpu");

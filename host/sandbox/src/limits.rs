@@ -8,7 +8,7 @@ use std::time::Duration;
 use playhouse_kernel::Bounds;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
-use crate::accounts::{Held, MemoryAccount};
+use crate::accounts::{Account, Held};
 use crate::footprint::{ELEMENT_BYTES, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
 /// What one incarnation may use.
@@ -87,7 +87,7 @@ pub(crate) enum Refused {
     /// All memories and tables together would be larger than the limit.
     Memory,
     /// So would those that an account counts together.
-    Account(Arc<MemoryAccount>),
+    Account(Arc<Account>),
     /// One table would be larger than the pool has room for.
     Table,
 }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     fn limiter(memory_bytes: u64, account_bytes: u64) -> MemoryLimiter {
-        let account = Arc::new(MemoryAccount::new("the test".to_owned(), account_bytes, None));
+        let account = Arc::new(Account::new("the test".to_owned(), account_bytes, None));
         MemoryLimiter::new(&Limits { memory_bytes, ..Limits::default() }, Held::new(&account), 0)
     }
 

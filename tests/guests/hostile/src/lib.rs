@@ -54,6 +54,7 @@ acts! {
     name_itself_with_control_characters
     nothing
     open_files_outside
+    open_files_without_end
     open_pipes_without_end
     panic_in_child_failed
     panic_in_handler
