@@ -48,14 +48,13 @@ pub enum State {
     Draining,
     /// Going down.
     Stopping,
-    /// Waits before a restart: for the pause to pass, for others to stop, or for its parent's directive.
+    /// Waits before a restart: for the pause to pass, for others to stop, or for its parent's directive; or for a trial
+    /// start, since it, or the actor under `/` that it is below, failed too often.
     BackingOff,
     /// Its [`Gate`](crate::Gate) did not let it start.
     Waiting,
     /// It has no instance: the next message makes one.
     Passivated,
-    /// It, or the actor under `/` that it is below, failed too often: its messages wait for a trial start.
-    Failed,
     /// Not started yet, or its parent is down.
     Down,
     /// A person stopped it, or it waits for a person's first start.

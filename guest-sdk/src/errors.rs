@@ -64,7 +64,8 @@ pub enum AskError {
     #[error("the receiver crashed: {0}")]
     Crashed(String),
     /// The receiver crashed and starts again: it had the message in hand with others, and nobody knows whose fault it
-    /// was; or it will not be back before the time is up. The text says which.
+    /// was; or it will not be back before the time is up; or it, or the actor under `/` that it is below, failed too often
+    /// and waits for a trial start. The text says which.
     #[error("the receiver is restarting: {0}")]
     Restarting(String),
     /// The receiver's mailbox has no room for the question, and had none in time; the receiver's address in full.
@@ -76,10 +77,6 @@ pub enum AskError {
     /// No reply came in time, since a person stopped the receiver, or has not started it yet; its address in full.
     #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
     StoppedByPerson(String),
-    /// The receiver, or the actor under `/` that it is below, failed too often and waits for a trial start; why, and when that
-    /// is due.
-    #[error("the receiver is failed: {0}")]
-    ActorFailed(String),
 }
 
 /// Why a child was not spawned. Nothing was recorded.
@@ -108,16 +105,13 @@ pub enum SpawnError {
     /// Another child has the name, or has not gone yet.
     #[error("`{0}` is there already, or has not gone yet")]
     Duplicate(String),
-    /// This actor has as many children as `limits.children` allows.
-    #[error("this actor has all {most} children that limits.children allows")]
+    /// This actor has as many children as `limits.children` allows, or a subtree that it is in has as many actors as its
+    /// `limits.subtree.actors` allows.
+    #[error("this actor has all {most} children that limits.children, or a limits.subtree.actors above it, allows")]
     TooManyChildren {
         /// The limit.
         most: u32,
     },
-    /// An actor with `limits.subtree.actors`, this one or one above it, and all below that have as many actors as it allows; the
-    /// text names the key and the actor.
-    #[error("{0}")]
-    SubtreeFull(String),
     /// The address would have more than 16 segments, or more levels below an actor than its `limits.depth` allows.
     #[error("the child would be deeper than limits.depth allows, or than an address may be")]
     TooDeep,

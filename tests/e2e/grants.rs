@@ -25,7 +25,7 @@ fn guests() -> PathBuf {
 }
 
 /// A folder with `data/file`, and a manifest whose only plugin is `reach`.
-fn reaching(actors: &str) -> TempDir {
+pub fn reaching(actors: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let plugins = folder.path().join("plugins");
     std::fs::create_dir(&plugins).unwrap();

@@ -88,11 +88,24 @@ impl Host {
         Self::spawn_with(folder, arguments, &[])
     }
 
+    /// As [`Host::start`], under limits that `prlimit` sets.
+    pub fn start_under(limit: &str, folder: TempDir, arguments: &[&str]) -> Self {
+        let mut command = Command::new("prlimit");
+        command.arg(limit).arg(playhouse()).current_dir(folder.path()).env_remove("RUST_LOG");
+        command.env("XDG_CACHE_HOME", cache()).arg("run").args(arguments);
+        let mut host = Self::run_by(command, folder);
+        host.wait_for(" is up: ");
+        host
+    }
+
     fn spawn_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(folder.path())
-            .envs(environment.iter().copied())
-            .arg("run")
-            .args(arguments)
+        let mut command = command(folder.path());
+        command.envs(environment.iter().copied()).arg("run").args(arguments);
+        Self::run_by(command, folder)
+    }
+
+    fn run_by(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -134,6 +147,16 @@ impl Host {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid")).expect("not zero");
         kill_process(pid, signal).expect("our child");
+    }
+
+    /// The descriptors that its process has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("our child").count()
+    }
+
+    /// Lines that it said so far.
+    pub fn said(&self) -> &[String] {
+        &self.seen
     }
 
     /// Dies at once, without a chance to tidy up. It is gone when this returns.

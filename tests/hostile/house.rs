@@ -12,7 +12,9 @@ use playhouse_kernel::{
     ActorSpec, Address, Answer, Bounds, Config, CrashReason, DeadLetterSpec, DeadReason, Kernel, LetterFilter, Plan,
     Stage, State, SubtreeSpec, SupervisionSpec, Template,
 };
-use playhouse_sandbox::{Folder, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{
+    Descriptors, Folder, Grants, Limits, LoadError, Plugin, Sandbox, SandboxConfig, SubtreeLimits,
+};
 use playhouse_tests::{built, cargo, root};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -157,6 +159,12 @@ impl Guest {
 
     pub fn resources(mut self, resources: usize) -> Self {
         self.resources = resources;
+        self
+    }
+
+    /// After the folders.
+    pub fn descriptors(mut self, most: u64) -> Self {
+        self.grants.descriptors = Descriptors::new(most);
         self
     }
 
@@ -415,7 +423,8 @@ impl Template for Acts {
         let mut whole = guest.config.clone();
         whole.extend(config);
         let subtree_bytes = guest.subtree_bytes.filter(|_| at == address("/pen/guest"));
-        let accounts = guest.plugin.accounts(&within, &at, subtree_bytes);
+        let accounts =
+            guest.plugin.accounts(&within, &at, SubtreeLimits { memory_bytes: subtree_bytes, descriptors: None });
         let launcher = guest.plugin.launcher_in(
             accounts,
             guest.grants.clone(),

@@ -25,7 +25,6 @@ impl From<types::SpawnError> for SpawnError {
             types::SpawnError::NotGranted(plugin) => Self::NotGranted(plugin),
             types::SpawnError::Duplicate(address) => Self::Duplicate(address),
             types::SpawnError::TooManyChildren(most) => Self::TooManyChildren { most },
-            types::SpawnError::SubtreeFull(text) => Self::SubtreeFull(text),
             types::SpawnError::TooDeep => Self::TooDeep,
             types::SpawnError::Circular(chain) => Self::Circular(chain),
             types::SpawnError::Stopping => Self::Stopping,
@@ -74,7 +73,6 @@ impl From<types::ActorState> for State {
             types::ActorState::Stopping => Self::Stopping,
             types::ActorState::Waiting => Self::Waiting,
             types::ActorState::Passivated => Self::Passivated,
-            types::ActorState::Failed => Self::Failed,
             types::ActorState::BackingOff => Self::BackingOff,
             types::ActorState::Stopped => Self::Stopped,
             types::ActorState::Ended => Self::Ended,
@@ -106,7 +104,6 @@ impl From<types::AskError> for AskError {
             types::AskError::MailboxFull(address) => Self::MailboxFull(address),
             types::AskError::Stopped(reason) => Self::Stopped(reason),
             types::AskError::StoppedByPerson(address) => Self::StoppedByPerson(address),
-            types::AskError::ActorFailed(reason) => Self::ActorFailed(reason),
         }
     }
 }

@@ -1,29 +1,112 @@
-//! How many files, sockets and folders this process may have open: as many as the system lets it have.
+//! Descriptors: the files, sockets and folders that this process may have open (`RLIMIT_NOFILE`). The host keeps a reserve for
+//! itself, and its actors share the rest, so that an operator reaches the host whatever guests have open.
 
+use playhouse_sandbox::SystemLimit;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// With fewer than this the host's own files, sockets and connections may find no room beside those of its actors.
+use crate::manifest::Play;
+
+/// With fewer than this, a run says their number at its default log level.
 const ENOUGH: u64 = 4096;
+/// Connections of clients at a time, where the reserve has room for them.
+const CONNECTIONS: u64 = 256;
+/// The host's own: standard streams, log, control socket, event loop, cache, certificates.
+const OWN: u64 = 128;
+/// Open files that hold the initial memory of one plugin, or its code.
+const OF_A_PLUGIN: u64 = 2;
+/// The host and its actors together need this many beside what they have open all the time.
+const LEAST: u64 = 32;
+
+/// The descriptors of a run, divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// All that the system allows; none for no limit.
+    pub(crate) all: Option<u64>,
+    /// Those that all actors together may have open.
+    pub(crate) of_actors: u64,
+    /// Connections of clients at a time.
+    pub(crate) connections: usize,
+}
 
 /// Raises the soft limit (`RLIMIT_NOFILE`) to the hard one.
 pub(crate) fn raise() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where that is refused, the limit stays as it is.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// Says in the log how many there may be.
-pub(crate) fn say() {
-    let most = getrlimit(Resource::Nofile).current;
-    let shown = |limit: Option<u64>| limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
-    tracing::debug!(
-        target: "playhouse",
-        "open files, sockets and folders at most: {}", shown(most)
-    );
-    if let Some(most) = most.filter(|most| *most < ENOUGH) {
-        tracing::warn!(
-            target: "playhouse",
-            "this process may have only {most} files, sockets and folders open (RLIMIT_NOFILE): actors that open many may use them \
-             up; raise the hard limit with `ulimit -Hn`, or `LimitNOFILE=` of systemd"
-        );
+/// The shares of a play under the limit of now. `Err` is for an operator: there are too few.
+pub(crate) fn shares(play: &Play) -> Result<Shares, String> {
+    let folders: usize = play.settings().map(|settings| settings.grants.dirs.len()).sum();
+    let plugins = play.plugin_names().len() + play.mailbox_plugin_names().len();
+    let held = (folders as u64).saturating_add(OF_A_PLUGIN * plugins as u64);
+    // Calls of spawned actors count for their parents.
+    let reaching = play.actors.iter().filter(|actor| actor.settings.grants.reach_outside());
+    let calls = reaching.map(|actor| actor.settings.grants.blocking.at_most() as u64).fold(0, u64::saturating_add);
+    Shares::of(SystemLimit::Files.get(), held, calls).ok_or_else(|| {
+        format!(
+            "{folders} granted folders and {plugins} plugins leave fewer than {LEAST} open files, sockets and folders to the host and \
+             its actors: {}",
+            SystemLimit::Files.advice()
+        )
+    })
+}
+
+impl Shares {
+    /// `held` of them are open all the time: granted folders and plugins. Each of the `calls` that may block needs one more while it
+    /// lasts. None if there are too few.
+    fn of(all: Option<u64>, held: u64, calls: u64) -> Option<Self> {
+        let connections = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
+        let Some(most) = all else {
+            return Some(Self { all, of_actors: u64::MAX, connections: connections(CONNECTIONS) });
+        };
+        let free = most.checked_sub(held).filter(|free| *free >= LEAST)?;
+        let reserve = calls.saturating_add(CONNECTIONS + OWN).min(free.div_ceil(2));
+        let of_clients = reserve.saturating_sub(calls.saturating_add(OWN)).max(reserve / 4);
+        Some(Self { all, of_actors: free - reserve, connections: connections(of_clients.min(CONNECTIONS)) })
+    }
+
+    /// Says in the log how many there are, and how many of them actors may have.
+    pub(crate) fn say(&self) {
+        let Self { all, of_actors, connections } = self;
+        let Some(all) = *all else {
+            return tracing::debug!(target: "playhouse", "open files, sockets and folders: no limit");
+        };
+        if all < ENOUGH {
+            tracing::info!(
+                target: "playhouse",
+                "open files, sockets and folders: at most {all}, of which all actors together may have {of_actors}, and clients \
+                 {connections}; {}", SystemLimit::Files.advice()
+            );
+        } else {
+            tracing::debug!(
+                target: "playhouse",
+                "open files, sockets and folders: at most {all}, of which all actors together may have {of_actors}, and clients \
+                 {connections}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_keeps_descriptors_for_itself() {
+        let of =
+            |all, held, calls| Shares::of(Some(all), held, calls).map(|shares| (shares.of_actors, shares.connections));
+        assert_eq!(of(1 << 20, 100, 40), Some(((1 << 20) - 100 - 40 - 384, 256)));
+        assert_eq!(of(4096, 10, 1000), Some((4086 - 1384, 256)));
+        assert_eq!(of(1024, 24, 1000), Some((500, 125)));
+        assert_eq!(of(64, 3, 4), Some((30, 7)));
+        assert_eq!(of(64, 33, 4), None);
+        assert_eq!(of(64, 65, 4), None);
+    }
+
+    #[test]
+    fn no_limit_of_the_system_bounds_no_actor() {
+        let shares = Shares::of(None, 1000, 1000).expect("enough");
+        assert_eq!((shares.of_actors, shares.connections), (u64::MAX, 256));
     }
 }

@@ -16,6 +16,7 @@ use playhouse_sandbox::{
 };
 
 use crate::console::Console;
+use crate::descriptors::{self, Shares};
 use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
 use crate::memory::guest_memory;
 use crate::printable::{self, Printable};
@@ -70,7 +71,7 @@ pub(crate) enum PluginsError {
 }
 
 /// A sandbox as the manifest wants it.
-pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
+fn sandbox(play: &Play, shares: Shares) -> Result<Sandbox, SandboxError> {
     let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
     let mut config = SandboxConfig { cache_dir, key_dir, ..SandboxConfig::default() };
     if let Some(max_instances) = play.max_instances {
@@ -78,6 +79,7 @@ pub(crate) fn sandbox(play: &Play) -> Result<Sandbox, SandboxError> {
     }
     let PlayLimits { stack_bytes, component_bytes, compile_time, compile_memory_bytes, memory_bytes } = play.limits;
     config.memory_bytes = memory_bytes.unwrap_or_else(guest_memory);
+    config.descriptors = shares.of_actors;
     if let Some(room) = system_limits::room() {
         let advice = room.limit.advice();
         if room.memory_bytes < config.memory_bytes {
@@ -112,7 +114,8 @@ pub(crate) fn compilation() -> Compilation {
 
 /// Loads all plugins of a play. Blocking; seconds for each that was not compiled before.
 pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsError> {
-    let sandbox = sandbox(play).map_err(PluginsError::Sandbox)?;
+    let shares = descriptors::shares(play).map_err(PluginsError::System)?;
+    let sandbox = sandbox(play, shares).map_err(PluginsError::Sandbox)?;
     let job = |name: &str, role| Job { name: name.to_owned(), role, file: play.plugin_file(name) };
     let actors = play.plugin_names().into_iter().map(|name| job(name, Role::Actor));
     let mailboxes = play.mailbox_plugin_names().into_iter().map(|name| job(name, Role::Mailbox));
@@ -437,7 +440,7 @@ impl Template for Made {
         let settings = &self.settings;
         let limits = settings.limits.within(&within);
         let grants = settings.grants.clone().bounded(&within);
-        let accounts = self.plugin.accounts(&within, &address, settings.subtree.memory_bytes);
+        let accounts = self.plugin.accounts(&within, &address, settings.subtree.together);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {

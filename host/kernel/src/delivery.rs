@@ -45,6 +45,17 @@ impl Run {
         size >= MOVED_BYTES && size >= bytes.capacity() / 4 * 3
     }
 
+    /// Puts as many messages of the run as have room; `whole`: all of `bytes`, if they fit.
+    fn fill(&mut self, room: &mut Room<'_>, bytes: &mut Vec<u8>, delivered: &mut usize, whole: bool) {
+        let (messages, size) = if whole && room.put_whole(bytes, self.from..self.to, self.messages) {
+            (self.messages, self.to - self.from)
+        } else {
+            room.put_run(&bytes[self.from..self.to], self.messages)
+        };
+        self.advance(size, messages);
+        *delivered += messages;
+    }
+
     /// The first `messages` of them, which end `bytes` after the first begins, are delivered.
     fn advance(&mut self, bytes: usize, messages: usize) {
         self.from += bytes;
@@ -62,77 +73,77 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
 }
 
 impl World {
-    /// Delivers a run of sends to one target. May wait for room in its mailbox; `run` and `delivered` go on with each message,
-    /// so that a dropped delivery can go on. If the run is most of `bytes`, they may go into the mailbox as they are: then
-    /// those up to the run's end are gone from `bytes`.
-    pub(crate) async fn deliver_run(
+    /// Delivers as much of a run of sends to one target as there is room for. `run` and `delivered` go on with each message.
+    /// If the run is most of `bytes`, they may go into the mailbox as they are: then those up to the run's end are gone from
+    /// `bytes`.
+    pub(crate) fn deliver_run(
         &self,
         target: &Actor,
         run: &mut Run,
         bytes: &mut Vec<u8>,
         delivered: &mut usize,
-        patience: Patience,
-        sender: &Lane,
+    ) -> Result<(), Refused> {
+        let whole = run.is_most_of(bytes);
+        let pushed = target.mailbox.push(|room| run.fill(room, bytes, delivered, whole));
+        pushed.map(|displaced| self.bury(target, displaced, &DeadReason::Overflow, true))
+    }
+
+    /// Delivers the rest of a run that found no room, or was refused. May wait for room in the mailbox. A delivery that was
+    /// dropped can go on.
+    pub(crate) async fn deliver_rest(
+        &self,
+        target: &Actor,
+        run: &mut Run,
+        bytes: &mut Vec<u8>,
+        delivered: &mut usize,
+        mut pushed: Result<(), Refused>,
+        (patience, sender): (Patience, &Lane),
     ) {
         let whole = run.is_most_of(bytes);
         let block_timeout = target.mailbox.spec().block_timeout;
         let (mut place, mut waited) = (None, Duration::ZERO);
+        // The sender waited for its whole time and nothing got in.
+        let mut in_vain = false;
         while run.messages > 0 {
+            let reason = match target.mailbox.overflow() {
+                _ if pushed == Err(Refused::Closed) => Some(target.closed_because()),
+                // The receiver waits for the host, and so does the sender.
+                Overflow::Block if in_vain && self.waited_for_host(target, &mut waited) => {
+                    place = place.map(|(place, _, blocked)| (place, Instant::now() + block_timeout, blocked));
+                    None
+                }
+                Overflow::Block if patience == Patience::No || in_vain => Some(DeadReason::MailboxFull),
+                Overflow::Block => {
+                    waited = target.host_waited();
+                    let blocked = sender.host_waits.blocked_on(target);
+                    place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
+                    None
+                }
+                Overflow::Reject => Some(DeadReason::MailboxFull),
+                Overflow::DropNewest | Overflow::DropOldest => Some(DeadReason::Overflow),
+            };
+            if let Some(reason) = reason {
+                let record = first_record(&bytes[run.from..run.to]);
+                let letter = message_of(record);
+                run.advance(record.len(), 1);
+                *delivered += 1;
+                self.bury(target, [letter], &reason, false);
+                if run.messages == 0 {
+                    break;
+                }
+            }
             let before = *delivered;
             let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
-            let fill = |room: &mut Room<'_>| {
-                let (messages, size) = if whole && room.put_whole(bytes, run.from..run.to, run.messages) {
-                    (run.messages, run.to - run.from)
-                } else {
-                    room.put_run(&bytes[run.from..run.to], run.messages)
-                };
-                run.advance(size, messages);
-                *delivered += messages;
-            };
-            let pushed = match &place {
+            let fill = |room: &mut Room<'_>| run.fill(room, bytes, delivered, whole);
+            let again = match &place {
                 None => target.mailbox.push(fill),
                 Some((place, deadline, _)) => {
                     let place: &Place<'_> = place;
                     place.push(next, *deadline, fill).await
                 }
             };
-            let closed = match pushed {
-                Ok(displaced) => {
-                    self.bury(target, displaced, &DeadReason::Overflow, true);
-                    false
-                }
-                Err(refused) => refused == Refused::Closed,
-            };
-            if run.messages == 0 {
-                break;
-            }
-            let reason = match target.mailbox.overflow() {
-                _ if closed => target.closed_because(),
-                // The receiver waits for the host, and so does the sender.
-                Overflow::Block
-                    if place.is_some() && *delivered == before && self.waited_for_host(target, &mut waited) =>
-                {
-                    place = place.map(|(place, _, blocked)| (place, Instant::now() + block_timeout, blocked));
-                    continue;
-                }
-                // It waited for its whole time and did not get in.
-                Overflow::Block if patience == Patience::No || place.is_some() && *delivered == before => {
-                    DeadReason::MailboxFull
-                }
-                Overflow::Block => {
-                    waited = target.host_waited();
-                    let blocked = sender.host_waits.blocked_on(target);
-                    place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
-                    continue;
-                }
-                Overflow::Reject => DeadReason::MailboxFull,
-                Overflow::DropNewest | Overflow::DropOldest => DeadReason::Overflow,
-            };
-            let record = first_record(&bytes[run.from..run.to]);
-            let letter = message_of(record);
-            run.advance(record.len(), 1);
-            *delivered += 1;
-            self.bury(target, [letter], &reason, false);
+            pushed = again.map(|displaced| self.bury(target, displaced, &DeadReason::Overflow, true));
+            in_vain = place.is_some() && *delivered == before;
         }
     }
 

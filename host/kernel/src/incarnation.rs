@@ -5,7 +5,7 @@ mod intake;
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -25,7 +25,7 @@ use crate::lane::Lane;
 use crate::mailbox::{Signal, Took};
 use crate::message::{Envelope, Message};
 use crate::slots::Slot;
-use crate::watchdog::{Limit, StartTime, within_limits};
+use crate::watchdog::{Limit, StartTime, poll_once, watch};
 
 /// A call should last about this long; a handler that is slower gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
@@ -185,7 +185,7 @@ impl Incarnation {
             }
             match handled {
                 Ok(()) => {
-                    let killed = self.unless_killed(behavior.hand().commit()).await.is_err();
+                    let killed = self.unless_killed(pin!(behavior.hand().commit())).await.is_err();
                     if killed && behavior.hand().commit_under_way() {
                         behavior.hand().commit_now().await;
                     }
@@ -245,7 +245,7 @@ impl Incarnation {
         if !keep {
             return Ok(());
         }
-        let committed = self.unless_killed(behavior.hand().commit()).await;
+        let committed = self.unless_killed(pin!(behavior.hand().commit())).await;
         if committed.is_err() {
             // No message brings back what a hook sent: what finds no room now is a dead letter, not lost.
             behavior.hand().commit_now().await;
@@ -311,14 +311,22 @@ impl Incarnation {
         start: Option<&mut StartTime>,
         call: impl Future<Output = Result<T, Crash>>,
     ) -> Result<T, Broken> {
-        let caught = AssertUnwindSafe(call).catch_unwind();
-        let limit = Limit::Of(&self.actor, &self.lane);
-        match self.unless_killed(within_limits(&self.world, limit, start, caught)).await {
-            Err(killed) => Err(killed),
-            Ok(Err(limit)) => Err(Broken::Crash(Crash::new(limit))),
-            Ok(Ok(Ok(Ok(value)))) => Ok(value),
-            Ok(Ok(Ok(Err(crash)))) => Err(Broken::Crash(crash)),
-            Ok(Ok(Err(panic))) => {
+        let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+        // A call that returns at once costs nothing more.
+        let returned = match poll_once(call.as_mut()).await {
+            Poll::Ready(returned) => returned,
+            Poll::Pending => {
+                let watched = watch(&self.world, Limit::Of(&self.actor, &self.lane), start, call);
+                match self.unless_killed(pin!(watched)).await? {
+                    Ok(returned) => returned,
+                    Err(limit) => return Err(Broken::Crash(Crash::new(limit))),
+                }
+            }
+        };
+        match returned {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(crash)) => Err(Broken::Crash(crash)),
+            Err(panic) => {
                 let message = panic_message(&*panic);
                 Err(Broken::Crash(Crash::new(CrashReason::Panic { message })))
             }
@@ -326,15 +334,16 @@ impl Incarnation {
     }
 
     /// Polls until done or killed. A future that is ready at once costs nothing more.
-    async fn unless_killed<T>(&self, future: impl Future<Output = T>) -> Result<T, Broken> {
-        let mut future = pin!(future);
-        poll_fn(|cx| match future.as_mut().poll(cx) {
+    fn unless_killed<T>(
+        &self,
+        mut future: Pin<&mut impl Future<Output = T>>,
+    ) -> impl Future<Output = Result<T, Broken>> {
+        poll_fn(move |cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
             Poll::Pending => {
                 self.actor.mailbox.poll_signal(self.lane.index, cx, Signal::Kill).map(|_| Err(Broken::Killed))
             }
         })
-        .await
     }
 
     /// Decides who is to blame, and what is handled again.

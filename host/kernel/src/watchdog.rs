@@ -72,23 +72,37 @@ impl StartTime {
     }
 }
 
-/// Polls a call of an actor's code, or of a mailbox's policy; with `start`, as a part of that. `Err` is the limit that it
-/// exceeded.
+/// Polls a call of a mailbox's policy. `Err` is the limit that it exceeded.
 pub(crate) async fn within_limits<T>(
     world: &World,
     limit: Limit<'_>,
-    mut start: Option<&mut StartTime>,
     call: impl Future<Output = T>,
 ) -> Result<T, CrashReason> {
     let mut call = pin!(call);
-    let mut watch: Option<Watch<'_>> = None;
-    poll_fn(|cx| {
+    match poll_once(call.as_mut()).await {
+        Poll::Ready(value) => Ok(value),
+        Poll::Pending => watch(world, limit, None, call).await,
+    }
+}
+
+/// Polls a future once, and says what came of it.
+pub(crate) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Poll<F::Output>> {
+    poll_fn(move |cx| Poll::Ready(future.as_mut().poll(cx)))
+}
+
+/// Polls on a call of an actor's code, or of a mailbox's policy, that was polled once and has to wait; with `start`, as a part
+/// of that. `Err` is the limit that the call exceeded.
+pub(crate) fn watch<'a, T>(
+    world: &'a World,
+    limit: Limit<'a>,
+    mut start: Option<&'a mut StartTime>,
+    mut call: Pin<&'a mut impl Future<Output = T>>,
+) -> impl Future<Output = Result<T, CrashReason>> {
+    let mut watch: Option<Box<Watch<'_>>> = None;
+    poll_fn(move |cx| {
         let Some(watch) = &mut watch else {
-            if let Poll::Ready(value) = call.as_mut().poll(cx) {
-                return Poll::Ready(Ok(value));
-            }
             let left = start.as_ref().map_or(Duration::MAX, |start| start.left);
-            return watch.insert(Watch::begin(world, limit, left)).poll_timer(cx, left);
+            return watch.insert(Box::new(Watch::begin(world, limit, left))).poll_timer(cx, left);
         };
         let turn = watch.begin_turn(cx);
         let polled = match &watch.alarm {
@@ -122,7 +136,6 @@ pub(crate) async fn within_limits<T>(
         }
         watch.poll_timer(cx, left)
     })
-    .await
 }
 
 /// Measures one call that had to wait.

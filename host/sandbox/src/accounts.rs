@@ -1,5 +1,6 @@
-//! Counts of several incarnations together: the memory of an actor and all below it, and that of all guests. A growth is
-//! counted by each account from the actor's own up to that of the sandbox, or refused by one of them and counted by none.
+//! Counts of several incarnations together: the memory and the descriptors of an actor and all below it, and those of all guests.
+//! An amount is counted by each account from the actor's own up to that of the sandbox, or refused by one of them and counted by
+//! none.
 
 use std::any::Any;
 use std::iter;
@@ -8,62 +9,86 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use playhouse_kernel::{Address, Bounds, Usage};
 
+/// Limits on what an actor and all below it use together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SubtreeLimits {
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// Files, folders and connections that are open at a time.
+    pub descriptors: Option<u64>,
+}
+
 /// Where the use of one actor's incarnations is counted, and that of what it spawns.
 #[derive(Debug, Clone)]
 pub struct Accounts {
-    memory: Arc<MemoryAccount>,
-    /// The account is of this actor and all below it.
-    own: bool,
+    memory: Arc<Account>,
+    descriptors: Arc<Account>,
+    /// Which accounts are of this actor and all below it.
+    own: SubtreeLimits,
 }
 
 impl Accounts {
-    pub(crate) fn of_sandbox(memory: Arc<MemoryAccount>) -> Self {
-        Self { memory, own: false }
+    pub(crate) fn of_sandbox(memory: Arc<Account>, descriptors: Arc<Account>) -> Self {
+        Self { memory, descriptors, own: SubtreeLimits::default() }
     }
 
-    /// The accounts of what is below an actor with these bounds, and of an actor there: its own if it has a limit, in bytes of
-    /// memory, for itself and all below it.
-    pub(crate) fn below(&self, within: &Bounds, address: &Address, subtree_memory: Option<u64>) -> Self {
-        let above = within.accounts.clone().and_then(|above| above.downcast::<MemoryAccount>().ok());
-        let above = above.unwrap_or_else(|| self.memory.clone());
-        let Some(most_bytes) = subtree_memory else { return Self { memory: above, own: false } };
-        let key = format!("`limits.subtree.memory` of `{address}`");
-        Self { memory: Arc::new(MemoryAccount::new(key, most_bytes, Some(above))), own: true }
+    /// The accounts of what is below an actor with these bounds, and of an actor there: its own where it has a limit for itself and
+    /// all below it.
+    pub(crate) fn below(&self, within: &Bounds, address: &Address, own: SubtreeLimits) -> Self {
+        let above = within.accounts.as_ref().and_then(|above| above.downcast_ref::<Self>()).unwrap_or(self);
+        let account = |above: &Arc<Account>, key: &str, most: Option<u64>| match most {
+            None => above.clone(),
+            Some(most) => {
+                let key = format!("`limits.subtree.{key}` of `{address}`");
+                Arc::new(Account::new(key, most, Some(above.clone())))
+            }
+        };
+        Self {
+            memory: account(&above.memory, "memory", own.memory_bytes),
+            descriptors: account(&above.descriptors, "descriptors", own.descriptors),
+            own,
+        }
     }
 
-    pub(crate) fn memory(&self) -> &Arc<MemoryAccount> {
+    pub(crate) fn memory(&self) -> &Arc<Account> {
         &self.memory
+    }
+
+    pub(crate) fn descriptors(&self) -> &Arc<Account> {
+        &self.descriptors
     }
 
     /// As the kernel hands them on to what the actor spawns.
     pub(crate) fn handed_on(&self) -> Arc<dyn Any + Send + Sync> {
-        self.memory.clone()
+        Arc::new(self.clone())
     }
 
     pub(crate) fn usage(&self) -> Vec<Usage> {
-        let MemoryAccount { used_bytes, most_bytes, .. } = &*self.memory;
-        let memory = Usage { key: "memory", used: used_bytes.load(Relaxed), most: *most_bytes };
-        self.own.then_some(memory).into_iter().collect()
+        let usage =
+            |key, account: &Account, own: Option<u64>| own.map(|most| Usage { key, used: account.used(), most });
+        let memory = usage("memory", &self.memory, self.own.memory_bytes);
+        memory.into_iter().chain(usage("descriptors", &self.descriptors, self.own.descriptors)).collect()
     }
 }
 
-/// Bytes of memories and tables, as large as they were made or grew, whether their pages were used or not.
+/// Bytes of memories and tables, as large as they were made or grew, whether their pages were used or not; or a number of
+/// descriptors.
 #[derive(Debug)]
-pub(crate) struct MemoryAccount {
+pub(crate) struct Account {
     /// For people.
     pub(crate) key: String,
-    pub(crate) most_bytes: u64,
-    used_bytes: AtomicU64,
+    pub(crate) most: u64,
+    used: AtomicU64,
     above: Option<Arc<Self>>,
 }
 
-impl MemoryAccount {
-    pub(crate) fn new(key: String, most_bytes: u64, above: Option<Arc<Self>>) -> Self {
-        Self { key, most_bytes, used_bytes: AtomicU64::new(0), above }
+impl Account {
+    pub(crate) fn new(key: String, most: u64, above: Option<Arc<Self>>) -> Self {
+        Self { key, most, used: AtomicU64::new(0), above }
     }
 
-    pub(crate) fn used_bytes(&self) -> u64 {
-        self.used_bytes.load(Relaxed)
+    pub(crate) fn used(&self) -> u64 {
+        self.used.load(Relaxed)
     }
 
     fn chain(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
@@ -71,12 +96,12 @@ impl MemoryAccount {
     }
 
     /// `Err` is the account that has no room.
-    fn take(self: &Arc<Self>, more_bytes: u64) -> Result<(), Arc<Self>> {
+    pub(crate) fn take(self: &Arc<Self>, more: u64) -> Result<(), Arc<Self>> {
         for (taken, account) in self.chain().enumerate() {
-            let fits = |used: u64| used.checked_add(more_bytes).filter(|wanted| *wanted <= account.most_bytes);
-            if account.used_bytes.try_update(Relaxed, Relaxed, fits).is_err() {
+            let fits = |used: u64| used.checked_add(more).filter(|wanted| *wanted <= account.most);
+            if account.used.try_update(Relaxed, Relaxed, fits).is_err() {
                 for account in self.chain().take(taken) {
-                    account.used_bytes.fetch_sub(more_bytes, Relaxed);
+                    account.used.fetch_sub(more, Relaxed);
                 }
                 return Err(account.clone());
             }
@@ -84,9 +109,9 @@ impl MemoryAccount {
         Ok(())
     }
 
-    fn give_back(self: &Arc<Self>, bytes: u64) {
+    pub(crate) fn give_back(self: &Arc<Self>, less: u64) {
         for account in self.chain() {
-            account.used_bytes.fetch_sub(bytes, Relaxed);
+            account.used.fetch_sub(less, Relaxed);
         }
     }
 }
@@ -94,12 +119,12 @@ impl MemoryAccount {
 /// The memory of one incarnation, given back when the last of those that hold it is dropped: after the store, whose pages it counts.
 #[derive(Debug)]
 pub(crate) struct Held {
-    account: Arc<MemoryAccount>,
+    account: Arc<Account>,
     bytes: AtomicU64,
 }
 
 impl Held {
-    pub(crate) fn new(account: &Arc<MemoryAccount>) -> Arc<Self> {
+    pub(crate) fn new(account: &Arc<Account>) -> Arc<Self> {
         Arc::new(Self { account: account.clone(), bytes: AtomicU64::new(0) })
     }
 
@@ -107,9 +132,9 @@ impl Held {
         self.bytes.load(Relaxed)
     }
 
-    pub(crate) fn grow(&self, more_bytes: u64) -> Result<(), Arc<MemoryAccount>> {
-        self.account.take(more_bytes)?;
-        self.bytes.fetch_add(more_bytes, Relaxed);
+    pub(crate) fn grow(&self, more: u64) -> Result<(), Arc<Account>> {
+        self.account.take(more)?;
+        self.bytes.fetch_add(more, Relaxed);
         Ok(())
     }
 
@@ -129,18 +154,21 @@ impl Drop for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descriptors::Descriptors;
 
     fn accounts() -> (Accounts, Accounts, Accounts) {
-        let all = Accounts::of_sandbox(Arc::new(MemoryAccount::new("all".to_owned(), 100, None)));
+        let account = || Arc::new(Account::new("all".to_owned(), 100, None));
+        let all = Accounts::of_sandbox(account(), account());
+        let limits = |n| SubtreeLimits { memory_bytes: Some(n), descriptors: Some(n) };
         let address = |at| Address::parse(at).expect("good");
-        let top = all.below(&Bounds::NONE, &address("/a"), Some(50));
+        let top = all.below(&Bounds::NONE, &address("/a"), limits(50));
         let within = Bounds { accounts: Some(top.handed_on()), ..Bounds::NONE };
-        let below = all.below(&within, &address("/a/b"), Some(40));
+        let below = all.below(&within, &address("/a/b"), limits(40));
         (all, top, below)
     }
 
     fn used(accounts: &[&Accounts]) -> Vec<u64> {
-        accounts.iter().map(|accounts| accounts.memory.used_bytes()).collect()
+        accounts.iter().map(|accounts| accounts.memory.used()).collect()
     }
 
     #[test]
@@ -154,6 +182,25 @@ mod tests {
         assert!(third.grow(53).is_ok());
         assert_eq!(second.grow(3).expect_err("too much").key, "all");
         assert_eq!(used(&[&all, &top, &below]), [98, 45, 30]);
+    }
+
+    #[test]
+    fn descriptors_of_a_subtree_are_bounded_together() {
+        let account = |most| Arc::new(Account::new("all".to_owned(), most, None));
+        let all = Accounts::of_sandbox(account(100), account(100));
+        let address = |at| Address::parse(at).expect("good");
+        let limit = SubtreeLimits { descriptors: Some(3), ..SubtreeLimits::default() };
+        let top = all.below(&Bounds::NONE, &address("/a"), limit);
+        let within = Bounds { accounts: Some(top.handed_on()), ..Bounds::NONE };
+        let children = ["/a/b", "/a/c"].map(|at| all.below(&within, &address(at), SubtreeLimits::default()));
+        let take = |accounts: &Accounts| Descriptors::new(9).take(accounts.descriptors());
+        let held = [take(&children[0]), take(&children[1]), take(&top)];
+        assert!(held.iter().all(Result::is_ok));
+        assert!([&children[0], &children[1], &top].into_iter().all(|accounts| take(accounts).is_err()));
+        assert_eq!(top.usage(), [Usage { key: "descriptors", used: 3, most: 3 }]);
+        assert!(children[0].usage().is_empty() && take(&all).is_ok());
+        drop(held);
+        assert_eq!(top.usage(), [Usage { key: "descriptors", used: 0, most: 3 }]);
     }
 
     #[test]

@@ -17,6 +17,11 @@ use crate::imports::Room;
 use crate::mailbox::MAILBOX;
 use crate::names;
 
+/// Bytes of a text from a component that an error shows: its author chose it.
+const SHOWN_BYTES: usize = 400;
+/// Names of a component that an error lists.
+const SHOWN_NAMES: usize = 20;
+
 /// Why a file is not a plugin. `file` is the path as it was given.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -274,7 +279,15 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "nothing".to_owned();
     }
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let shown: Vec<_> = names.iter().take(SHOWN_NAMES).map(|name| format!("`{}`", cut(name))).collect();
+    match names.len().saturating_sub(SHOWN_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(SHOWN_BYTES)]
 }
 
 /// Refuses what is no component by its first bytes, with what it is instead.
@@ -336,7 +349,7 @@ pub(crate) fn invalid(file: &Path, error: &wasmtime::Error) -> LoadError {
 pub(crate) fn invalid_as(file: &Path, said: &str) -> LoadError {
     let text = said.strip_prefix("failed to parse WebAssembly module: ").unwrap_or(said);
     let mut message = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    message.truncate(message.floor_char_boundary(400));
+    message.truncate(message.floor_char_boundary(SHOWN_BYTES));
     LoadError::Invalid { file: file.to_owned(), message }
 }
 
@@ -439,7 +452,7 @@ pub(crate) fn missing_import(component: &Component, error: &wasmtime::Error) -> 
     let imports = Interface::of(component).imports;
     let import = imports.into_iter().find(|name| summary.contains(&format!("`{name}`"))).unwrap_or(summary);
     let chain: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
-    (import, plainly(&chain.join(": ")))
+    (cut(&import).to_owned(), cut(&plainly(&chain.join(": "))).to_owned())
 }
 
 /// Wasmtime's words for an import that does not fit, without its own terms.

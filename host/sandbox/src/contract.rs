@@ -141,8 +141,6 @@ pub(crate) enum AskError {
     Stopped(String),
     #[component(name = "stopped-by-person")]
     StoppedByPerson(String),
-    #[component(name = "actor-failed")]
-    ActorFailed(String),
 }
 
 impl From<kernel::AskError> for AskError {
@@ -159,8 +157,8 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
+            error @ kernel::AskError::ActorFailed(_) => Self::Restarting(error.to_string()),
             kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
-            kernel::AskError::ActorFailed(text) => Self::ActorFailed(text),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -191,8 +189,6 @@ pub(crate) enum SpawnError {
     Duplicate(String),
     #[component(name = "too-many-children")]
     TooManyChildren(u32),
-    #[component(name = "subtree-full")]
-    SubtreeFull(String),
     #[component(name = "too-deep")]
     TooDeep,
     #[component(name = "circular")]
@@ -208,8 +204,9 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::UnknownPlugin(plugin) => Self::UnknownPlugin(plugin),
             kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
             kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
-            kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
-            kernel::SpawnError::SubtreeFull { .. } => Self::SubtreeFull(error.to_string()),
+            kernel::SpawnError::TooManyChildren { most, .. } | kernel::SpawnError::SubtreeFull { most, .. } => {
+                Self::TooManyChildren(count(most))
+            }
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
             // What may be added means the same: not here, not now.
@@ -284,8 +281,6 @@ pub(crate) enum ActorState {
     Waiting,
     #[component(name = "passivated")]
     Passivated,
-    #[component(name = "failed")]
-    Failed,
     #[component(name = "down")]
     Down,
     #[component(name = "stopped")]
@@ -305,8 +300,7 @@ impl From<kernel::State> for ActorState {
             kernel::State::Stopping => Self::Stopping,
             kernel::State::Waiting => Self::Waiting,
             kernel::State::Passivated => Self::Passivated,
-            kernel::State::Failed => Self::Failed,
-            kernel::State::BackingOff => Self::BackingOff,
+            kernel::State::BackingOff | kernel::State::Failed => Self::BackingOff,
             kernel::State::Stopped => Self::Stopped,
             kernel::State::Ended => Self::Ended,
         }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::footprint::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
@@ -50,9 +50,10 @@ pub(crate) enum Purpose {
 /// An engine that admits `max_instances` components at a time, each with so much stack, and where it keeps them, in words.
 pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Result<(Engine, Purpose, String)> {
     let mut refused = None;
-    // Most components have one memory; a composed one has several.
-    for memories_each in [2, 1] {
-        let memories = u64::from(max_instances).saturating_mul(memories_each).min(MAX_MEMORIES) as u32;
+    // Most components have one memory; a composed one has several. Where address space is short, the smallest pool has no room
+    // for the component with the most memories.
+    let each = |memories: u64| u64::from(max_instances).saturating_mul(memories).min(MAX_MEMORIES) as u32;
+    for memories in [each(2).max(MOST_MEMORIES), each(2), each(1)] {
         let purpose = Purpose::Pool { stack_bytes };
         let mut config = compiled_for(purpose);
         config.allocation_strategy(pool(max_instances, memories));
@@ -72,7 +73,7 @@ pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Resul
 /// An engine for a look at components, which refuses what a pool refuses. Without the address space for a pool it refuses less.
 pub(crate) fn looking() -> wasmtime::Result<Engine> {
     let mut config = compiled_for(Purpose::Look);
-    config.allocation_strategy(pool(1, 1));
+    config.allocation_strategy(pool(1, MOST_MEMORIES));
     Engine::new(&config).or_else(|_| compiling(Purpose::Look))
 }
 
@@ -109,6 +110,8 @@ fn base(stack_bytes: usize) -> Config {
         .async_stack_size(stack_bytes + HOST_STACK_BYTES)
         .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES))
+        // Else an environment variable has the host read a guest's debug information for each crash.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .memory_init_cow(true)
         // What compilers for actors use stays on: SIMD, bulk memory, multi-value, reference types, tail calls.
         .shared_memory(false)
@@ -125,8 +128,7 @@ fn pool(max_instances: u32, memories: u32) -> PoolingAllocationConfig {
         // A std component is four or five core instances: the program, and shims that tie it to its imports.
         .total_core_instances(max_instances.saturating_mul(16).max(MOST_CORE_INSTANCES))
         .max_core_instances_per_component(MOST_CORE_INSTANCES)
-        // One component that is within its bounds always has room, also in the smallest pool.
-        .total_memories(memories.max(MOST_MEMORIES))
+        .total_memories(memories)
         .max_memories_per_component(MOST_MEMORIES)
         .max_memories_per_module(MOST_MEMORIES)
         .total_tables(max_instances.saturating_mul(4).max(MOST_TABLES))

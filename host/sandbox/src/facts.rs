@@ -1,7 +1,9 @@
 //! What a component says about its actor beside its interface: a custom section of its core module, written when the actor was
 //! compiled. The host believes it for advice only, and never acts on it.
 
-use wasmparser::{Parser, Payload};
+use wasmparser::Payload;
+
+use crate::sections::sections;
 
 /// Where `export_actor!` of the SDK writes it.
 const SECTION: &str = "playhouse-actor";
@@ -9,8 +11,7 @@ const SECTION: &str = "playhouse-actor";
 /// Whether the actor keeps something between messages; none when the component does not say, as one that was not made with the
 /// SDK. What an actor keeps in a static is not seen.
 pub(crate) fn keeps_state(wasm: &[u8]) -> Option<bool> {
-    let sections = Parser::new(0).parse_all(wasm).map_while(Result::ok);
-    let said = sections.filter_map(|payload| match payload {
+    let said = sections(wasm).map_while(Result::ok).filter_map(|payload| match payload {
         Payload::CustomSection(section) if section.name() == SECTION => match section.data() {
             b"state=none" => Some(false),
             b"state=some" => Some(true),

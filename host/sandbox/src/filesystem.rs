@@ -25,52 +25,77 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use playhouse_kernel::Address;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 
 pub use folder::Folder;
 
+use crate::accounts::Account;
 use crate::blocking::{Blocking, Closing};
+use crate::descriptors::{Descriptor, Descriptors};
+use crate::grants::Grants;
 use crate::limits::CpuMeter;
 use open::{Dir, Mode, Opened};
 
 /// The files of one incarnation.
 pub(crate) struct Files {
-    folders: Arc<[Arc<Folder>]>,
-    blocking: Blocking,
+    shelf: Shelf,
+    /// None where there are no folders.
+    actor: Option<Address>,
     /// Counts the CPU time of the calls.
     meter: Option<Arc<CpuMeter>>,
-    closing: Arc<Closing<File>>,
 }
 
 /// The part of [`Files`] that the incarnations of one actor share.
+#[derive(Clone)]
 pub(crate) struct Shelf {
     folders: Arc<[Arc<Folder>]>,
     blocking: Blocking,
-    closing: Arc<Closing<File>>,
+    descriptors: Descriptors,
+    /// Where descriptors count besides the actor's own bound.
+    shared: Arc<Account>,
+    closing: Arc<ToClose>,
 }
 
+/// Files to close, each with its right to be open.
+type ToClose = Closing<(File, Descriptor)>;
+
 impl Shelf {
-    pub(crate) fn new(folders: &[Folder], blocking: Blocking) -> Self {
-        Self { folders: folders.iter().cloned().map(Arc::new).collect(), blocking, closing: Arc::default() }
+    pub(crate) fn new(grants: &Grants, folders: &[Folder], shared: &Arc<Account>) -> Self {
+        let folders = folders.iter().cloned().map(Arc::new).collect();
+        let (blocking, descriptors) = (grants.blocking.clone(), grants.descriptors.clone());
+        Self { folders, blocking, descriptors, shared: shared.clone(), closing: Arc::default() }
     }
 
-    /// The files of an incarnation with this meter.
-    pub(crate) fn files(&self, meter: Option<Arc<CpuMeter>>) -> Arc<Files> {
-        let Self { folders, blocking, closing } = self;
-        Arc::new(Files { folders: folders.clone(), blocking: blocking.clone(), meter, closing: closing.clone() })
+    /// The files of an incarnation of `actor`.
+    pub(crate) fn files(&self, actor: &Address, meter: Arc<CpuMeter>) -> Arc<Files> {
+        Arc::new(Files { shelf: self.clone(), actor: Some(actor.clone()), meter: Some(meter) })
+    }
+
+    /// The files of any incarnation that has no folders.
+    pub(crate) fn no_files(&self) -> Arc<Files> {
+        Arc::new(Files { shelf: self.clone(), actor: None, meter: None })
     }
 }
 
 impl Files {
     /// Runs a call that may block. Its time is the guest's: it waits for it, and its CPU time is billed.
     async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
-        let meter = self.meter.clone();
+        let meter = self.meter.as_ref().map(|meter| (meter.open_bill(), meter.clone()));
         let billed = move || match meter {
-            Some(meter) => meter.bill(call),
+            Some((bill, meter)) => meter.bill(bill, call),
             None => call(),
         };
-        self.blocking.run(billed).await
+        self.shelf.blocking.run(billed).await
+    }
+
+    /// The right to open one more file, folder or listing. WASI has no error of its own for too many.
+    fn descriptor(&self) -> FsResult<Descriptor> {
+        let Shelf { descriptors, shared, .. } = &self.shelf;
+        let taken = self.actor.as_ref().and_then(|actor| descriptors.take_for(actor, shared));
+        Ok(taken.ok_or(types::ErrorCode::InsufficientMemory)?)
     }
 }
 
@@ -103,10 +128,10 @@ pub(crate) fn add_to<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T)
 
 impl preopens::Host for View<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<types::Descriptor>, String)>> {
-        let mut directories = Vec::with_capacity(self.files.folders.len());
-        for folder in self.files.folders.iter() {
+        let mut directories = Vec::with_capacity(self.files.shelf.folders.len());
+        for folder in self.files.shelf.folders.iter() {
             let mode = Mode { read: true, write: folder.is_writable() };
-            let dir = Dir { file: folder.opened().clone(), folder: folder.clone(), mode };
+            let dir = Dir { file: folder.opened().clone(), folder: folder.clone(), mode, counted: None };
             let descriptor = descriptor::push(self.table, Opened::Dir(dir))?;
             directories.push((descriptor, folder.guest().to_owned()));
         }

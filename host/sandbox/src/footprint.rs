@@ -2,16 +2,15 @@
 //! tables and the bytes that its memories and tables begin with. The host's bounds on these are here as well: one check for
 //! everything that loads or inspects a component.
 
+mod definitions;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use wasmparser::{
-    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef, Instance,
-    Parser, Payload,
-};
-
 use crate::component::LoadError;
+use crate::sections::MOST_LEVELS;
+use definitions::{Body, Kind, Step, read};
 
 /// Core instances of one component, those of the components in it included. A std component has four or five.
 pub(crate) const MOST_CORE_INSTANCES: u32 = 64;
@@ -24,11 +23,9 @@ pub(crate) const MOST_TABLE_ELEMENTS: usize = 65_536;
 /// Bytes of one table element, as wasmtime stores it.
 pub(crate) const ELEMENT_BYTES: u64 = 8;
 
-/// Components within components, as they are written and as they are instantiated: deeper ones are not looked into.
-const MOST_LEVELS: usize = 100;
-/// Definitions that are followed: a component of which each part instantiates the next one twice is small, and its instances are
-/// countless.
-const MOST_STEPS: u32 = 1 << 20;
+/// Definitions that are kept of one component, each with its arguments, and as many that are followed: a component of which each
+/// part instantiates the next one twice is small, and its instances are countless.
+const MOST_STEPS: u32 = 1 << 18;
 
 /// The initial resources of the core instances of one component.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +43,7 @@ impl Footprint {
     /// None for a binary that is no component, and for one that cannot be followed without instantiating it.
     pub(crate) fn of(wasm: &[u8]) -> Option<Self> {
         let body = Rc::new(read(wasm)?);
-        let mut count = Count { total: Self::default(), steps: MOST_STEPS };
+        let mut count = Count { total: Self::default(), steps: Steps(MOST_STEPS) };
         count.instantiate(&body, &HashMap::new(), None, MOST_LEVELS)?;
         Some(count.total)
     }
@@ -71,44 +68,6 @@ impl Footprint {
         self.tables = self.tables.saturating_add(other.tables);
         self.table_elements = self.table_elements.max(other.table_elements);
         self.bytes = self.bytes.saturating_add(other.bytes);
-    }
-}
-
-/// A component as it is written.
-struct Body<'a> {
-    steps: Vec<Step<'a>>,
-}
-
-/// A definition that adds to an index space, or instantiates something.
-enum Step<'a> {
-    /// The initial resources of one instance of the module.
-    Module(Footprint),
-    Component(Rc<Body<'a>>),
-    Import(&'a str, Kind),
-    CoreInstance(u32),
-    Instance(u32, Vec<(&'a str, Kind, u32)>),
-    Bundle(Vec<(&'a str, Kind, u32)>),
-    Member(Kind, u32, &'a str),
-    Outer(Kind, u32, u32),
-    Export(&'a str, Kind, u32),
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Module,
-    Component,
-    Instance,
-}
-
-impl Kind {
-    /// None for what holds no memory.
-    fn of(kind: ComponentExternalKind) -> Option<Self> {
-        match kind {
-            ComponentExternalKind::Module => Some(Self::Module),
-            ComponentExternalKind::Component => Some(Self::Component),
-            ComponentExternalKind::Instance => Some(Self::Instance),
-            ComponentExternalKind::Func | ComponentExternalKind::Value | ComponentExternalKind::Type => None,
-        }
     }
 }
 
@@ -155,9 +114,20 @@ impl<'a> Spaces<'a> {
     }
 }
 
+/// How many more steps there may be.
+struct Steps(u32);
+
+impl Steps {
+    /// None if these are too many.
+    fn take(&mut self, steps: usize) -> Option<()> {
+        self.0 = self.0.checked_sub(u32::try_from(steps).ok()?)?;
+        Some(())
+    }
+}
+
 struct Count {
     total: Footprint,
-    steps: u32,
+    steps: Steps,
 }
 
 impl Count {
@@ -173,13 +143,13 @@ impl Count {
         let mut spaces = Spaces { outer, ..Spaces::default() };
         let mut exports = HashMap::new();
         for step in &body.steps {
-            self.steps = self.steps.checked_sub(1)?;
+            self.steps.take(step.cost())?;
             match step {
                 Step::Module(footprint) => spaces.modules.push(Item::Module(*footprint)),
                 Step::Component(body) => {
                     // A copy of what is there by now: nothing later can be meant in it.
                     let items = spaces.modules.len() + spaces.components.len() + spaces.instances.len();
-                    self.steps = self.steps.checked_sub(u32::try_from(items).ok()?)?;
+                    self.steps.take(items)?;
                     let written_in = Rc::new(spaces.clone());
                     spaces.components.push(Item::Component(body.clone(), written_in));
                 }
@@ -232,138 +202,6 @@ impl Count {
         }
         Some(exports)
     }
-}
-
-/// Reads a component's definitions; those of functions and types take nothing.
-fn read(wasm: &[u8]) -> Option<Body<'_>> {
-    let mut open: Vec<Open<'_>> = Vec::new();
-    let mut is_component = false;
-    for payload in Parser::new(0).parse_all(wasm) {
-        match payload.ok()? {
-            Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
-                is_component = true;
-                if open.len() > MOST_LEVELS {
-                    return None;
-                }
-                open.push(Open::Component(Vec::new()));
-            }
-            Payload::Version { encoding: wasmparser::Encoding::Module, .. } if is_component => {
-                open.push(Open::Module(Footprint { core_instances: 1, ..Footprint::default() }));
-            }
-            Payload::End(_) => {
-                let step = match open.pop()? {
-                    Open::Module(footprint) => Step::Module(footprint),
-                    Open::Component(steps) if open.is_empty() => return Some(Body { steps }),
-                    Open::Component(steps) => Step::Component(Rc::new(Body { steps })),
-                };
-                match open.last_mut()? {
-                    Open::Component(steps) => steps.push(step),
-                    Open::Module(_) => return None,
-                }
-            }
-            payload => match open.last_mut()? {
-                Open::Module(footprint) => add_section(footprint, payload)?,
-                Open::Component(steps) => add_steps(steps, payload)?,
-            },
-        }
-    }
-    None
-}
-
-enum Open<'a> {
-    Module(Footprint),
-    Component(Vec<Step<'a>>),
-}
-
-/// Memories and tables that the module defines; those that it imports are another's.
-fn add_section(footprint: &mut Footprint, payload: Payload<'_>) -> Option<()> {
-    match payload {
-        Payload::MemorySection(memories) => {
-            for memory in memories {
-                let memory = memory.ok()?;
-                let page_bytes = 1_u64.checked_shl(memory.page_size_log2.unwrap_or(16))?;
-                footprint.memories += 1;
-                footprint.bytes = footprint.bytes.saturating_add(memory.initial.saturating_mul(page_bytes));
-            }
-        }
-        Payload::TableSection(tables) => {
-            for table in tables {
-                let elements = table.ok()?.ty.initial;
-                footprint.tables += 1;
-                footprint.table_elements = footprint.table_elements.max(elements);
-                footprint.bytes = footprint.bytes.saturating_add(elements.saturating_mul(ELEMENT_BYTES));
-            }
-        }
-        _ => {}
-    }
-    Some(())
-}
-
-fn add_steps<'a>(steps: &mut Vec<Step<'a>>, payload: Payload<'a>) -> Option<()> {
-    match payload {
-        Payload::InstanceSection(instances) => {
-            for instance in instances {
-                // An instance of items that are there already is only a name for them.
-                if let Instance::Instantiate { module_index, .. } = instance.ok()? {
-                    steps.push(Step::CoreInstance(module_index));
-                }
-            }
-        }
-        Payload::ComponentInstanceSection(instances) => {
-            for instance in instances {
-                steps.push(match instance.ok()? {
-                    ComponentInstance::Instantiate { component_index, args } => {
-                        let parts = args.iter().filter_map(|part| Some((part.name, Kind::of(part.kind)?, part.index)));
-                        Step::Instance(component_index, parts.collect())
-                    }
-                    ComponentInstance::FromExports(exports) => {
-                        let parts = exports.iter();
-                        let parts = parts.filter_map(|part| Some((part.name.name, Kind::of(part.kind)?, part.index)));
-                        Step::Bundle(parts.collect())
-                    }
-                });
-            }
-        }
-        Payload::ComponentAliasSection(aliases) => {
-            for alias in aliases {
-                match alias.ok()? {
-                    ComponentAlias::InstanceExport { kind, instance_index, name } => {
-                        steps.extend(Kind::of(kind).map(|kind| Step::Member(kind, instance_index, name)));
-                    }
-                    ComponentAlias::Outer { kind, count, index } => {
-                        let kind = match kind {
-                            ComponentOuterAliasKind::CoreModule => Some(Kind::Module),
-                            ComponentOuterAliasKind::Component => Some(Kind::Component),
-                            ComponentOuterAliasKind::CoreType | ComponentOuterAliasKind::Type => None,
-                        };
-                        steps.extend(kind.map(|kind| Step::Outer(kind, count, index)));
-                    }
-                    ComponentAlias::CoreInstanceExport { .. } => {}
-                }
-            }
-        }
-        Payload::ComponentImportSection(imports) => {
-            for import in imports {
-                let import = import.ok()?;
-                let kind = match import.ty {
-                    ComponentTypeRef::Module(_) => Some(Kind::Module),
-                    ComponentTypeRef::Component(_) => Some(Kind::Component),
-                    ComponentTypeRef::Instance(_) => Some(Kind::Instance),
-                    ComponentTypeRef::Func(_) | ComponentTypeRef::Value(_) | ComponentTypeRef::Type(_) => None,
-                };
-                steps.extend(kind.map(|kind| Step::Import(import.name.name, kind)));
-            }
-        }
-        Payload::ComponentExportSection(exports) => {
-            for export in exports {
-                let export = export.ok()?;
-                let kind = Kind::of(export.kind);
-                steps.extend(kind.map(|kind| Step::Export(export.name.name, kind, export.index)));
-            }
-        }
-        _ => {}
-    }
-    Some(())
 }
 
 #[cfg(test)]
@@ -420,6 +258,27 @@ mod tests {
         }
         text.push_str("(instance (instantiate $c59)))");
         assert_eq!(of(&text), None);
+    }
+
+    /// `count` times an instance of `parts` names, of which nothing is made.
+    fn bundles(count: usize, parts: usize) -> String {
+        let names: String = (0..parts).map(|n| format!("(export \"a{n}\" (instance $e))")).collect();
+        let bundles = format!("(instance {names})").repeat(count);
+        format!("(component (component $c) (instance $e (instantiate $c)) {bundles})")
+    }
+
+    #[test]
+    fn parts_of_a_definition_count_like_definitions() {
+        assert_eq!(of(&bundles(10, 1000)), Some(Footprint::default()));
+        assert_eq!(of(&bundles(300, 1000)), None);
+    }
+
+    #[test]
+    fn definition_that_is_followed_costs_its_parts_each_time() {
+        let instances = "(instance (instantiate $many))".repeat(300);
+        let many = bundles(1, 1000).replacen("(component", "(component $many", 1);
+        assert_eq!(of(&format!("(component {many} {instances})")), None);
+        assert!(of(&format!("(component {many} (instance (instantiate $many)))")).is_some());
     }
 
     #[test]

@@ -8,14 +8,16 @@ mod hosts;
 
 use std::sync::Arc;
 
-use playhouse_kernel::Bounds;
+use playhouse_kernel::{Address, Bounds};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 
 pub use addresses::{Network, NetworkError};
 pub(crate) use hosts::Target;
 pub use hosts::{Host, HostError};
 
+use crate::accounts::Account;
 use crate::blocking::Blocking;
+use crate::descriptors::Descriptors;
 use crate::filesystem::{Files, Folder, Shelf};
 use crate::http::{Outgoing, Wire};
 use crate::limits::CpuMeter;
@@ -35,12 +37,21 @@ pub struct Grants {
     pub requests: usize,
     /// Blocking calls at a time, of all instances of the actor: of files, and looking up names of hosts. Default: 4.
     pub blocking: Blocking,
+    /// Files, folders and connections that all instances of the actor have open at a time. Default: 256.
+    pub descriptors: Descriptors,
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        let blocking = Blocking::default();
-        Self { env: Vec::new(), dirs: Vec::new(), hosts: Vec::new(), networks: Vec::new(), requests: 16, blocking }
+        Self {
+            env: Vec::new(),
+            dirs: Vec::new(),
+            hosts: Vec::new(),
+            networks: Vec::new(),
+            requests: 16,
+            blocking: Blocking::default(),
+            descriptors: Descriptors::default(),
+        }
     }
 }
 
@@ -77,6 +88,7 @@ impl Grants {
             networks: common(&self.networks, &parent.networks, Network::covers),
             requests: self.requests.min(parent.requests),
             blocking: self.blocking.below(&parent.blocking),
+            descriptors: self.descriptors.below(&parent.descriptors),
         }
     }
 
@@ -101,12 +113,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(grants: Grants, wire: &Arc<Wire>) -> Self {
+    /// `descriptors`: where what its actor has open counts besides its own bound.
+    pub(crate) fn new(grants: Grants, wire: &Arc<Wire>, descriptors: &Arc<Account>) -> Self {
         let grants = Arc::new(grants);
-        let shelf = Shelf::new(&grants.dirs, grants.blocking.clone());
-        let no_files = Shelf::new(&[], grants.blocking.clone()).files(None);
+        let shelf = Shelf::new(&grants, &grants.dirs, descriptors);
+        let no_files = Shelf::new(&grants, &[], descriptors).no_files();
         let some = !grants.hosts.is_empty();
-        let outgoing = some.then(|| Arc::new(Outgoing::new(grants.clone(), wire.clone())));
+        let outgoing = some.then(|| Arc::new(Outgoing::new(grants.clone(), wire.clone(), descriptors.clone())));
         Self { grants, shelf, no_files, outgoing }
     }
 
@@ -118,9 +131,9 @@ impl World {
         builder.build()
     }
 
-    /// The files of an incarnation with this meter, if it has folders.
-    pub(crate) fn files(&self, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
-        (!self.grants.dirs.is_empty()).then(|| self.shelf.files(Some(meter.clone())))
+    /// The files of an incarnation of `actor` with this meter, if it has folders.
+    pub(crate) fn files(&self, actor: &Address, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
+        (!self.grants.dirs.is_empty()).then(|| self.shelf.files(actor, meter.clone()))
     }
 
     /// No files.

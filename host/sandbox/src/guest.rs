@@ -88,7 +88,8 @@ impl Guest {
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, room, |room| &mut room.memory);
-        if let Some(files) = world.files(&meter) {
+        let files = world.files(store.data().hand.borrow().address(), &meter);
+        if let Some(files) = files {
             store.data_mut().files = files;
         }
         let checked = &plugin.checked;

@@ -15,10 +15,12 @@ use std::time::Duration;
 
 use http::{Method, Request, Response};
 use playhouse_kernel::Address;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks};
 
+use crate::accounts::Account;
+use crate::descriptors::Descriptor;
 use crate::grants::{Grants, Target};
 pub(crate) use bounded::{Requests, add_to};
 pub(crate) use heads::Excess;
@@ -36,14 +38,16 @@ pub(crate) struct Outgoing {
     wire: Arc<Wire>,
     /// Requests at a time, each until its response is dropped.
     requests: Arc<Semaphore>,
+    /// Where connections count besides the actor's own bound.
+    descriptors: Arc<Account>,
     /// Whom it was refused, as far as that was logged.
     refused: Mutex<BTreeSet<String>>,
 }
 
 impl Outgoing {
-    pub(crate) fn new(grants: Arc<Grants>, wire: Arc<Wire>) -> Self {
+    pub(crate) fn new(grants: Arc<Grants>, wire: Arc<Wire>, descriptors: Arc<Account>) -> Self {
         let requests = Arc::new(Semaphore::new(grants.requests.min(Semaphore::MAX_PERMITS)));
-        Self { grants, wire, requests, refused: Mutex::default() }
+        Self { grants, wire, requests, descriptors, refused: Mutex::default() }
     }
 
     /// Says once for each target that it was refused, as long as these are few.
@@ -81,6 +85,14 @@ impl Http {
         context.set_field_size_limit(heads.most());
         Self { context, hooks: Hooks { actor, outgoing, patience }, heads }
     }
+}
+
+/// What a request takes up.
+struct Held {
+    /// Until its response is dropped.
+    permit: OwnedSemaphorePermit,
+    /// Until its connection is closed.
+    descriptor: Descriptor,
 }
 
 /// How long each step of a request may take: as the guest wants it, and no longer than a message.
@@ -125,6 +137,10 @@ impl WasiHttpHooks for Hooks {
         let Ok(permit) = outgoing.requests.clone().try_acquire_owned() else {
             return Box::new(async { Err(Error::ConnectionLimitReached) });
         };
+        let Some(descriptor) = outgoing.grants.descriptors.take_for(&self.actor, &outgoing.descriptors) else {
+            return Box::new(async { Err(Error::ConnectionLimitReached) });
+        };
+        let held = Held { permit, descriptor };
         let options = options.unwrap_or_default();
         let no_longer = |wanted: Option<Duration>| wanted.map_or(self.patience, |wanted| wanted.min(self.patience));
         let patience = Patience {
@@ -134,7 +150,7 @@ impl WasiHttpHooks for Hooks {
         };
         let actor = self.actor.clone();
         Box::new(async move {
-            let sent = outgoing.wire.send(&outgoing.grants, &target, request, patience, permit).await;
+            let sent = outgoing.wire.send(&outgoing.grants, &target, request, patience, held).await;
             if matches!(sent, Err(Error::DestinationIpProhibited)) {
                 let why = "it leads to a private or local address that no grant names";
                 outgoing.log_refusal(&actor, &target.to_string(), why);

@@ -16,13 +16,16 @@
 //! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
 //! | `filesystem` | files in granted folders |
 //! | `blocking` | calls to the system that block a thread: how many at a time, for each actor |
+//! | `descriptors` | what actors have open: how much, each of them and all together |
+//! | `polling` | waiting for several things at a time |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
 //! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
-//! | `accounts` | what several incarnations use together: memory |
+//! | `accounts` | what several incarnations use together: memory, descriptors |
 //! | `autopsy` | from a wasmtime error to a crash report |
 //! | `facts` | what a component says about its actor: whether it keeps state |
+//! | `sections` | the sections of a component's binary form, read before it is compiled |
 //! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
 //! | `system_limits` | limits of the system (`ulimit`), named in errors |
 //! | `inspect` | a look at a file without running it |
@@ -38,6 +41,7 @@ mod clock;
 mod compiler;
 mod component;
 mod contract;
+mod descriptors;
 mod engine;
 mod facts;
 mod file;
@@ -55,17 +59,20 @@ mod names;
 mod needs;
 mod output;
 mod plugin;
+mod polling;
 mod sandbox;
+mod sections;
 mod store;
 mod system_limits;
 mod turns;
 
-pub use accounts::Accounts;
+pub use accounts::{Accounts, SubtreeLimits};
 pub use blocking::Blocking;
 pub use cache::{default_cache_dir, default_key_dir};
 pub use clock::RunClock;
 pub use compiler::{Compilation, CompilePlace, compile_for_parent};
 pub use component::LoadError;
+pub use descriptors::Descriptors;
 pub use filesystem::Folder;
 pub use grants::{Grants, Host, HostError, Network, NetworkError, Variable};
 pub use inspect::{Inspection, inspect};

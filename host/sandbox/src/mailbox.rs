@@ -77,7 +77,7 @@ impl MailboxPlugin {
     /// Makes runs of this plugin for the mailbox of one actor. `limits` are those of one run; the CPU time is that of one
     /// call. What it writes, to either stream, goes to `output` as lines of the actor's standard error.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn PolicyLauncher> {
-        let accounts = Accounts::of_sandbox(self.inner.sandbox.memory.clone());
+        let accounts = self.inner.sandbox.accounts();
         self.launcher_in(accounts, limits, config, output)
     }
 

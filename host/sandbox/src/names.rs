@@ -6,9 +6,10 @@ use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use wasmparser::{KnownCustom, Name, Parser, Payload};
+use wasmparser::{KnownCustom, Name, Payload};
 
 use crate::limits::thread_time;
+use crate::sections::{MOST_LEVELS, MOST_SECTIONS, Unreadable, sections};
 
 /// Bytes of a name in a report.
 const SHOWN_BYTES: usize = 512;
@@ -95,9 +96,20 @@ impl Write for Start {
     }
 }
 
-/// The fault in the names of a component's functions, if there is one.
+/// The fault in the names of a component's functions, or in what must be read to find them, if there is one.
 pub(crate) fn problem(wasm: &[u8]) -> Option<String> {
-    let longest = Parser::new(0).parse_all(wasm).map_while(Result::ok).filter_map(longest_name).max()?;
+    let mut longest = 0;
+    for section in sections(wasm) {
+        match section {
+            Ok(section) => longest = longest.max(longest_name(section).unwrap_or(0)),
+            Err(Unreadable::Deep) => {
+                return Some(format!("it has components within components on more than {MOST_LEVELS} levels"));
+            }
+            Err(Unreadable::Many) => return Some(format!("it has more than {MOST_SECTIONS} sections and functions")),
+            // The compiler says what is wrong with it.
+            Err(Unreadable::Invalid) => break,
+        }
+    }
     (longest > COMPONENT_BYTES).then(|| {
         format!("the name of one of its functions has {longest} bytes, and a name may have {COMPONENT_BYTES}; strip it")
     })
@@ -117,6 +129,7 @@ fn longest_name(section: Payload<'_>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sections::nested;
 
     /// A name that stands for `2^levels` times the text `((), (), ...)`, by references to what came before.
     fn doubling(levels: usize) -> String {
@@ -187,6 +200,13 @@ mod tests {
         let mangled = "_ZN6orders4take17h0123456789abcdefE";
         assert_eq!(&*report.shown(mangled), mangled);
         assert_eq!(&*names.report().shown(mangled), "orders::take", "the next report goes on");
+    }
+
+    #[test]
+    fn component_of_too_many_levels_is_a_problem() {
+        assert_eq!(problem(&nested(MOST_LEVELS)), None);
+        let problem = problem(&nested(MOST_LEVELS + 1)).expect("it is too deep");
+        assert!(problem.contains("more than 100 levels"), "{problem}");
     }
 
     #[test]

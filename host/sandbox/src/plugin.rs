@@ -8,7 +8,7 @@ use playhouse_kernel::{Address, Behavior, Bounds, BoxFuture, Config, Crash, Hand
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, SubtreeLimits};
 use crate::cache::{self, Cached, Key};
 use crate::clock::RunClock;
 use crate::component::{self, Checked, Interface, LoadError};
@@ -149,14 +149,13 @@ impl Plugin {
         config: Config,
         output: Arc<dyn Output>,
     ) -> Arc<dyn Launcher> {
-        let accounts = Accounts::of_sandbox(self.inner.sandbox.memory.clone());
+        let accounts = self.inner.sandbox.accounts();
         self.launcher_in(accounts, grants, limits, config, output)
     }
 
-    /// The accounts of an actor at `address` whose parent has these bounds. `subtree_memory`: its limit, in bytes, on the memory of
-    /// itself and all below it.
-    pub fn accounts(&self, within: &Bounds, address: &Address, subtree_memory: Option<u64>) -> Accounts {
-        Accounts::of_sandbox(self.inner.sandbox.memory.clone()).below(within, address, subtree_memory)
+    /// The accounts of an actor at `address` whose parent has these bounds. `subtree`: its limits on itself and all below it.
+    pub fn accounts(&self, within: &Bounds, address: &Address, subtree: SubtreeLimits) -> Accounts {
+        self.inner.sandbox.accounts().below(within, address, subtree)
     }
 
     /// As [`Plugin::launcher_with`], with the accounts where the use of its incarnations is counted.
@@ -170,9 +169,12 @@ impl Plugin {
     ) -> Arc<dyn Launcher> {
         let wire = &self.inner.sandbox.wire;
         let world = if grants.is_nothing() {
-            self.inner.nothing.get_or_init(|| Arc::new(World::new(Grants::default(), wire))).clone()
+            self.inner
+                .nothing
+                .get_or_init(|| Arc::new(World::new(Grants::default(), wire, accounts.descriptors())))
+                .clone()
         } else {
-            Arc::new(World::new(grants, wire))
+            Arc::new(World::new(grants, wire, accounts.descriptors()))
         };
         let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
         let limits = {

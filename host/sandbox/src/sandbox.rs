@@ -9,7 +9,7 @@ use playhouse_kernel::MaxInstances;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::accounts::MemoryAccount;
+use crate::accounts::{Account, Accounts};
 use crate::cache::Cache;
 use crate::clock::Beat;
 use crate::compiler::{Compilation, Compiler};
@@ -48,6 +48,8 @@ pub struct SandboxConfig {
     pub memory_key: String,
     /// The bound of [`SandboxConfig::max_instances`], for errors. Default: `play.max_instances`, in backticks.
     pub instances_key: String,
+    /// Files, folders and connections that all incarnations together have open at a time; one more is refused. Default: no bound.
+    pub descriptors: u64,
     /// Where components are compiled, and what one may cost. Default: here, where only the size of a component bounds it.
     pub compilation: Compilation,
 }
@@ -64,6 +66,7 @@ impl Default for SandboxConfig {
             memory_bytes: u64::MAX,
             memory_key: "play.limits.memory".to_owned(),
             instances_key: "`play.max_instances`".to_owned(),
+            descriptors: u64::MAX,
             compilation: Compilation::default(),
         }
     }
@@ -138,7 +141,9 @@ pub(crate) struct Shared {
     pub(crate) stack_bytes: usize,
     component_bytes: u64,
     /// Counts the memory of all incarnations.
-    pub(crate) memory: Arc<MemoryAccount>,
+    memory: Arc<Account>,
+    /// Counts what all incarnations have open.
+    descriptors: Arc<Account>,
     allocation: String,
     max_instances: u32,
     /// Fewer than the manifest would admit, for want of memory mappings.
@@ -181,7 +186,12 @@ impl Sandbox {
             turns: config.turns,
             stack_bytes: config.stack_bytes,
             component_bytes: config.component_bytes,
-            memory: Arc::new(MemoryAccount::new(config.memory_key, config.memory_bytes, None)),
+            memory: Arc::new(Account::new(config.memory_key, config.memory_bytes, None)),
+            descriptors: Arc::new(Account::new(
+                "all actors together, by RLIMIT_NOFILE".to_owned(),
+                config.descriptors,
+                None,
+            )),
             allocation,
             max_instances,
             capped: wanted > most,
@@ -234,7 +244,12 @@ impl Sandbox {
 
     /// Bytes of the memories and tables of all incarnations that live now, and how many there may be.
     pub fn memory(&self) -> (u64, u64) {
-        (self.shared.memory.used_bytes(), self.shared.memory.most_bytes)
+        (self.shared.memory.used(), self.shared.memory.most)
+    }
+
+    /// Files, folders and connections that all incarnations have open now, and the most that they may.
+    pub fn descriptors(&self) -> (u64, u64) {
+        (self.shared.descriptors.used(), self.shared.descriptors.most)
     }
 
     /// How many incarnations live now.
@@ -255,6 +270,11 @@ fn tick(sandbox: &Weak<Shared>) {
 }
 
 impl Shared {
+    /// Where everything is counted that no limit on a subtree is about.
+    pub(crate) fn accounts(&self) -> Accounts {
+        Accounts::of_sandbox(self.memory.clone(), self.descriptors.clone())
+    }
+
     /// How many incarnations may live at a time, and who says so.
     pub(crate) fn bound(&self) -> MaxInstances {
         let key = if self.capped { "the sysctl `vm.max_map_count`" } else { &self.instances_key };

@@ -101,7 +101,6 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             AskError::MailboxFull(_) => "mailbox-full",
             AskError::Stopped(_) => "stopped",
             AskError::StoppedByPerson(_) => "stopped-by-person",
-            AskError::ActorFailed(_) => "actor-failed",
         });
     }
     if let Some(error) = error.downcast_ref() {
@@ -111,7 +110,6 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             SpawnError::NotGranted(_) => "not-granted",
             SpawnError::Duplicate(_) => "duplicate",
             SpawnError::TooManyChildren { .. } => "too-many-children",
-            SpawnError::SubtreeFull(_) => "subtree-full",
             SpawnError::TooDeep => "too-deep",
             SpawnError::Circular(_) => "circular",
             SpawnError::Stopping => "stopping",

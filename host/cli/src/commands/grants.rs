@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use playhouse_sandbox::{Access, Grants, Part};
+use playhouse_sandbox::{Access, Descriptors, Grants, Part, SystemLimit};
 use serde_json::{Value, json};
 
+use crate::descriptors;
 use crate::manifest::{Play, PlayPlugin, Settings};
 use crate::plugins::Plugins;
 use crate::printable::size;
@@ -89,7 +90,9 @@ pub(super) fn parts_as_json(imports: &[String], grants: &Grants) -> Value {
 /// Grants that do not do what they seem to.
 pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
     let mut warnings = Vec::new();
+    let of_actors = descriptors::shares(play).map_or(u64::MAX, |shares| shares.of_actors);
     for (who, settings) in everybody(play) {
+        warnings.extend(out_of_reach(&who, settings, of_actors));
         let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
         for (part, grant) in [(Part::Environment, "env"), (Part::Filesystem, "dirs"), (Part::Http, "hosts")] {
             if settings.grants.has(grant) && !parts.contains(&part) {
@@ -107,6 +110,36 @@ pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
     for plugin in play.spawnable.iter().filter(|plugin| !granted(&plugin.settings.grants).is_empty()) {
         let parents = parents.get(plugin.settings.plugin.as_str()).into_iter().flatten();
         warnings.extend(left_out(parents.filter_map(|name| Some((*name, *by_name.get(*name)?))), plugin));
+    }
+    warnings
+}
+
+/// Limits that another limit on descriptors makes out of reach.
+fn out_of_reach(who: &str, settings: &Settings, of_actors: u64) -> Vec<String> {
+    let grants = &settings.grants;
+    let (own, subtree) = (grants.descriptors.at_most(), settings.subtree.together.descriptors);
+    let mut warnings = Vec::new();
+    if !grants.reach_outside() {
+        return warnings;
+    }
+    let (key, most) = match subtree.filter(|most| *most < own) {
+        Some(most) => ("limits.subtree.descriptors", most),
+        None => ("limits.descriptors", own),
+    };
+    if grants.has("hosts") && grants.requests as u64 > most {
+        warnings.push(format!(
+            "{who} may have {} HTTP requests at a time (`limits.requests`), and only {most} connections (`{key}`): raise the one or \
+             lower the other",
+            grants.requests
+        ));
+    }
+    // The default is meant for any system.
+    if own > of_actors.max(Descriptors::default().at_most()) {
+        warnings.push(format!(
+            "{who} may have {own} files, folders and connections open (`limits.descriptors`), and on this system all actors together \
+             may have {of_actors}: {}",
+            SystemLimit::Files.advice()
+        ));
     }
     warnings
 }

@@ -23,7 +23,7 @@ use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Respons
 use super::views::{ActorLine, Tree, UsageView, fates};
 use crate::manifest::{Play, nearest};
 
-/// Most connections at once.
+/// Most connections at once, where nothing else is said.
 const CONNECTIONS: usize = 256;
 /// How long a request may take to come in from its first byte on, and how long a response may wait to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,6 +50,8 @@ pub struct Host {
     longest_request: usize,
     /// What is said about requests and connections that are no good.
     complaints: Arc<Complaints>,
+    /// Most connections at once.
+    connections: usize,
     /// Whether a process of the first user may give orders to a host of the second.
     may_connect: fn(u32, u32) -> bool,
 }
@@ -68,20 +70,27 @@ impl Host {
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             complaints: Arc::default(),
+            connections: CONNECTIONS,
             may_connect,
         }
     }
 
+    /// The host with this number of connections at most.
+    #[must_use]
+    pub fn with_connections(self, most: usize) -> Self {
+        Self { connections: most, ..self }
+    }
+
     /// Serves until it is dropped.
     pub async fn serve(self, listener: UnixListener) {
-        let connections = Connections::new(CONNECTIONS);
+        let connections = Connections::new(self.connections);
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let Some(connection) = connections.open() else {
-                        self.complaints
-                            .say(format_args!("refused a connection: {CONNECTIONS} others wait for an answer"));
-                        refuse(&stream);
+                        let most = self.connections;
+                        self.complaints.say(format_args!("refused a connection: {most} others wait for an answer"));
+                        refuse(&stream, most);
                         continue;
                     };
                     let host = self.clone();
@@ -122,7 +131,8 @@ impl Host {
                 Some(Line::Broken(refusal)) => (Err(refusal), false),
                 Some(Line::None) => return,
                 Some(Line::Whole(_)) | None => {
-                    let message = format!("the host has {CONNECTIONS} connections, and this one was idle longest");
+                    let message =
+                        format!("the host has {} connections, and this one was idle longest", self.connections);
                     return say(&stream, CLOSED_IDLE, message);
                 }
             };
@@ -170,8 +180,19 @@ impl Host {
                     let (used, most) = sandbox.memory();
                     UsageView { used, most }
                 });
+                let guest_descriptors = self.sandbox.as_ref().map(|sandbox| {
+                    let (used, most) = sandbox.descriptors();
+                    UsageView { used, most }
+                });
                 let play = self.play.clone();
-                Ok(Response::Tree(Tree { play, actors, dead_letters, memory_pressure, guest_memory }))
+                Ok(Response::Tree(Tree {
+                    play,
+                    actors,
+                    dead_letters,
+                    memory_pressure,
+                    guest_memory,
+                    guest_descriptors,
+                }))
             }
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
@@ -296,8 +317,8 @@ fn say(stream: &UnixStream, kind: &str, message: String) {
 }
 
 /// Says that each connection is in use. It fits into the socket's empty buffer, so nobody waits for it.
-fn refuse(stream: &UnixStream) {
-    say(stream, "busy", format!("{CONNECTIONS} others wait for answers of this host: try again later"));
+fn refuse(stream: &UnixStream, most: usize) {
+    say(stream, "busy", format!("{most} others wait for answers of this host: try again later"));
 }
 
 #[cfg(test)]
@@ -326,6 +347,7 @@ mod tests {
             patience: Arc::default(),
             longest_request: 1 << 10,
             complaints,
+            connections: CONNECTIONS,
             may_connect,
         };
         (folder, path, tokio::spawn(host.serve(listener)))

@@ -29,6 +29,9 @@ pub struct Tree {
     /// Bytes of memory of all instances together: `play.limits.memory`.
     #[serde(default)]
     pub guest_memory: Option<UsageView>,
+    /// Files, folders and connections that all instances together have open: what the system allows, less the host's reserve.
+    #[serde(default)]
+    pub guest_descriptors: Option<UsageView>,
 }
 
 /// How much of a limit is used.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use playhouse_sandbox::{Blocking, Folder, Grants, Host, Network, Variable};
+use playhouse_sandbox::{Blocking, Descriptors, Folder, Grants, Host, Network, SystemLimit, Variable};
 use toml::Spanned;
 
 use super::checks::Found;
@@ -21,6 +21,7 @@ impl Found {
             networks: self.networks(written),
             requests: limits.requests.map_or(default.requests, |n| n.0 as usize),
             blocking: limits.blocking.map_or(default.blocking, |n| Blocking::new(n.0 as usize)),
+            descriptors: limits.descriptors.map_or(default.descriptors, |n| Descriptors::new(n.0.into())),
         }
     }
 
@@ -114,7 +115,9 @@ impl Found {
             },
             Err(error) => {
                 let what = format!("cannot open the folder `{}`: {error}", path.display());
-                let help = "a folder is relative to the manifest, and must be there before the host starts";
+                let there =
+                    || "a folder is relative to the manifest, and must be there before the host starts".to_owned();
+                let help = SystemLimit::behind(&error, false).map_or_else(there, SystemLimit::advice);
                 self.add(Problem::at(place, what, "here").help(help));
                 return None;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use playhouse_kernel::{
     Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
 };
-use playhouse_sandbox::Limits;
+use playhouse_sandbox::{Limits, SubtreeLimits};
 
 use playhouse_sandbox::Grants;
 
@@ -143,8 +143,8 @@ pub struct Settings {
 /// `[actor.limits.subtree]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SubtreeSettings {
-    /// Bytes of memory.
-    pub memory_bytes: Option<u64>,
+    /// The limits that the sandbox counts.
+    pub together: SubtreeLimits,
     /// The limits that the kernel counts.
     pub counts: SubtreeSpec,
 }

@@ -443,6 +443,10 @@ pub struct Limits {
     /// until another one ends, and its wait is the message's. Those of spawned actors count for their parents as well.
     /// Example: `blocking = 1`. Default: 4.
     pub blocking: Option<AtLeastOne>,
+    /// Most files, folders and HTTP connections that it has open at a time, all its instances together. One more is an error for its
+    /// code: `insufficient-memory`, or `connection-limit-reached`. Those of spawned actors count for their parents as well.
+    /// Example: `descriptors = 32`. Default: 256.
+    pub descriptors: Option<AtLeastOne>,
     /// Limits of the actor and all below it together.
     pub subtree: Option<Subtree>,
 }
@@ -457,7 +461,10 @@ pub struct Subtree {
     /// Most of them that live at a time, with their mailbox plugins. One more waits for another to end, as with `max_instances` of the
     /// play; when none can, its start fails after `limits.start`. Example: `instances = 20`. Default: no limit.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Most actors, this one included. One more is refused with the spawn error `subtree-full`. Example: `actors = 100`.
+    /// Most actors, this one included. One more is refused with the spawn error `too-many-children`. Example: `actors = 100`.
     /// Default: no limit.
     pub actors: Option<Spanned<AtLeastOne>>,
+    /// Most files, folders and HTTP connections that they have open at a time. One more is the same error as beyond
+    /// `limits.descriptors`. Example: `descriptors = 100`. Default: no limit.
+    pub descriptors: Option<AtLeastOne>,
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec};
-use playhouse_sandbox::{Limits, SandboxConfig};
+use playhouse_sandbox::{Limits, SandboxConfig, SubtreeLimits};
 use toml::Spanned;
 
 use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory};
@@ -379,7 +379,10 @@ impl Found {
 fn subtree(written: &schema::Subtree) -> SubtreeSettings {
     let count = |written: &Option<Spanned<AtLeastOne>>| written.as_ref().map(|n| n.get_ref().0 as usize);
     SubtreeSettings {
-        memory_bytes: written.memory.map(|size| size.0),
+        together: SubtreeLimits {
+            memory_bytes: written.memory.map(|size| size.0),
+            descriptors: written.descriptors.map(|n| n.0.into()),
+        },
         counts: SubtreeSpec { actors: count(&written.actors), instances: count(&written.instances) },
     }
 }

@@ -29,6 +29,7 @@ use crate::args;
 use crate::console::{Console, start_log};
 use crate::control::server::Host;
 use crate::control::socket;
+use crate::descriptors::{self, Shares};
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
 use crate::manifest::{self, Play, nearest};
 use crate::memory::Watch;
@@ -43,8 +44,9 @@ use signals::Signals;
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
-    crate::descriptors::say();
     let play = manifest::read(&args.manifest)?;
+    let shares = descriptors::shares(&play).map_err(|text| Exit::with(FAILED, text))?;
+    shares.say();
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(&play, to)?;
     }
@@ -68,7 +70,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let performance = Performance { play: &play, args, console, unsent: Unsent::default() };
+    let performance = Performance { play: &play, args, console, shares, unsent: Unsent::default() };
     let end = runtime.block_on(performance.run(&plugins, listener, signals));
     drop(socket);
     // Not waited for: a read of stdin, or a guest that an impatient person cut off.
@@ -145,6 +147,7 @@ struct Performance<'a> {
     play: &'a Play,
     args: &'a args::Run,
     console: &'a Console,
+    shares: Shares,
     /// Input that was not sent.
     unsent: Unsent,
 }
@@ -181,7 +184,8 @@ impl Performance<'_> {
         let server = match listener {
             Some(listener) => {
                 let listener = tokio::net::UnixListener::from_std(listener)?;
-                Some(tokio::spawn(Host::new(kernel.clone(), self.play, plugins.sandbox()).serve(listener)))
+                let host = Host::new(kernel.clone(), self.play, plugins.sandbox());
+                Some(tokio::spawn(host.with_connections(self.shares.connections).serve(listener)))
             }
             None => None,
         };

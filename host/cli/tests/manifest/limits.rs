@@ -225,23 +225,23 @@ fn subtree_has_room_for_the_actors_of_the_manifest() {
         "#]],
     );
     check(
-        &play("descriptors = 3"),
+        &play("files = 3"),
         expect![[r#"
             stderr:
-              × unknown key `descriptors`
+              × unknown key `files`
                ╭─[playhouse.toml:4:24]
              3 │ plugin = "count"
-             4 │ limits = { subtree = { descriptors = 3 } }
-               ·                        ─────┬─────
-               ·                             ╰── here
+             4 │ limits = { subtree = { files = 3 } }
+               ·                        ──┬──
+               ·                          ╰── here
              5 │ [[actor]]
                ╰────
-              help: the keys here are `memory`, `instances`, `actors`
+              help: the keys here are `memory`, `instances`, `actors`, `descriptors`
 
         "#]],
     );
     check(
-        &play("actors = 2, instances = 3"),
+        &play("actors = 2, instances = 3, descriptors = 1"),
         expect![[r#"
             fine
         "#]],

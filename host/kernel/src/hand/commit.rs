@@ -35,7 +35,11 @@ impl Hand {
             let target = self.routes[route].target.clone();
             let before = self.bytes.len();
             let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
-            self.world.deliver_run(&target, run, bytes, delivered, patience, &self.lane).await;
+            let pushed = self.world.deliver_run(&target, run, bytes, delivered);
+            if run.messages > 0 {
+                let how = (patience, &*self.lane);
+                Box::pin(self.world.deliver_rest(&target, run, bytes, delivered, pushed, how)).await;
+            }
             self.runs_delivered += 1;
             let gone = before - self.bytes.len();
             if gone > 0 {

@@ -174,7 +174,7 @@ impl Clerk {
     /// A call of the policy's code under its timeout and a net for panics; it ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
-        let mut timed = pin!(within_limits(&self.world, Limit::Only(self.spec.timeout), None, caught));
+        let mut timed = pin!(within_limits(&self.world, Limit::Only(self.spec.timeout), caught));
         let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),

@@ -200,7 +200,8 @@ impl HostDescriptor for View<'_> {
 
     async fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DirectoryEntryStream>> {
         let dir = self.dir(&fd)?;
-        let listing = self.run(move || Listing::open(&dir.file, dir.folder)).await?;
+        let counted = self.files.descriptor()?;
+        let listing = self.run(move || Listing::open(&dir.file, dir.folder, counted)).await?;
         Ok(Resource::new_own(self.table.push(listing)?.rep()))
     }
 
@@ -262,11 +263,12 @@ impl HostDescriptor for View<'_> {
         if how.mode.write && !dir.folder.is_writable() {
             return Err(ErrorCode::NotPermitted.into());
         }
-        let closing = self.files.closing.clone();
+        let closing = self.files.shelf.closing.clone();
         if closing.len() > MOST_CLOSING {
             return Err(ErrorCode::Busy.into());
         }
-        let opened = self.run(move || dir.open(&path, how, &closing)).await?;
+        let counted = self.files.descriptor()?;
+        let opened = self.run(move || dir.open(&path, how, &closing, counted)).await?;
         Ok(push(self.table, opened)?)
     }
 

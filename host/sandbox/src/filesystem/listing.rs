@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{DescriptorType, DirectoryEn
 
 use super::Files;
 use super::folder::Folder;
+use crate::descriptors::Descriptor;
 
 /// The system's records of one piece. A record takes at least 24 bytes, so a piece has at most 256 names.
 #[cfg(target_os = "linux")]
@@ -19,7 +20,8 @@ const PIECE_BYTES: usize = 256 * 24;
 
 /// A stream of the names in one folder.
 pub(crate) struct Listing {
-    reader: Arc<Reader>,
+    /// With its right to be open.
+    reader: Arc<(Reader, Descriptor)>,
     piece: VecDeque<DirectoryEntry>,
     ended: bool,
     folder: Arc<Folder>,
@@ -32,10 +34,10 @@ type Piece = Option<(VecDeque<DirectoryEntry>, u64)>;
 
 impl Listing {
     /// Begins a listing. Blocks.
-    pub(crate) fn open(dir: &File, folder: Arc<Folder>) -> io::Result<Self> {
+    pub(crate) fn open(dir: &File, folder: Arc<Folder>, counted: Descriptor) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = File::from(openat(dir, c".", flags, Mode::empty())?);
-        let reader = Arc::new(Reader::new(dir)?);
+        let reader = Arc::new((Reader::new(dir)?, counted));
         Ok(Self { reader, piece: VecDeque::new(), ended: false, folder, left_out: 0 })
     }
 
@@ -43,7 +45,7 @@ impl Listing {
     pub(crate) async fn next(&mut self, files: &Files) -> FsResult<Option<DirectoryEntry>> {
         while self.piece.is_empty() && !self.ended {
             let reader = self.reader.clone();
-            match files.run(move || reader.read()).await? {
+            match files.run(move || reader.0.read()).await? {
                 Some((piece, left_out)) => {
                     self.piece = piece;
                     self.left_out += left_out;
@@ -143,6 +145,8 @@ fn add((names, left_out): &mut (VecDeque<DirectoryEntry>, u64), dir: &File, name
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::Account;
+    use crate::descriptors::Descriptors;
 
     #[test]
     fn piece_has_at_most_256_names() {
@@ -151,9 +155,11 @@ mod tests {
             std::fs::write(top.path().join(n.to_string()), "").unwrap();
         }
         let folder = Arc::new(Folder::open(top.path(), "/x", false).unwrap());
-        let listing = Listing::open(&File::open(top.path()).unwrap(), folder).unwrap();
+        let account = Arc::new(Account::new("all".to_owned(), 1, None));
+        let counted = Descriptors::new(1).take(&account).unwrap();
+        let listing = Listing::open(&File::open(top.path()).unwrap(), folder, counted).unwrap();
         let mut names = Vec::new();
-        while let Some((piece, left_out)) = listing.reader.read().unwrap() {
+        while let Some((piece, left_out)) = listing.reader.0.read().unwrap() {
             assert!(piece.len() <= 256 && left_out == 0, "{}", piece.len());
             names.extend(piece.into_iter().map(|entry| entry.name.parse::<u32>().unwrap()));
         }

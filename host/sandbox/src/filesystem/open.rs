@@ -14,11 +14,12 @@ use cap_primitives::fs::{
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::ToClose;
 use super::folder::Folder;
 use super::growth::Quota;
 use super::names;
 use super::node::Node;
-use crate::blocking::Closing;
+use crate::descriptors::Descriptor;
 
 /// How often an open is tried anew because its file came or went meanwhile, or is at the end of a symbolic link: as many links as
 /// Linux follows.
@@ -37,6 +38,9 @@ pub(crate) struct Dir {
     pub(crate) file: Arc<File>,
     pub(crate) folder: Arc<Folder>,
     pub(crate) mode: Mode,
+    /// Dropped after the file. None for the folder of a grant, which the host opened once for all.
+    #[expect(dead_code, reason = "it is held")]
+    pub(crate) counted: Option<Arc<Descriptor>>,
 }
 
 /// The access that a descriptor was opened for.
@@ -49,11 +53,11 @@ pub(crate) struct Mode {
 /// An open file. Its close may wait for a server.
 pub(crate) struct OpenFile {
     /// Taken by the drop alone.
-    file: Option<File>,
+    file: Option<(File, Descriptor)>,
     node: Arc<Node>,
     pub(crate) folder: Arc<Folder>,
     pub(crate) mode: Mode,
-    closing: Arc<Closing<File>>,
+    closing: Arc<ToClose>,
 }
 
 /// How to open.
@@ -79,12 +83,17 @@ pub(crate) enum Create {
 
 impl Dir {
     /// Opens what `path` leads to within this folder. Blocks, but never for what it finds there.
-    pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<Closing<File>>) -> io::Result<Opened> {
+    pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<ToClose>, counted: Descriptor) -> io::Result<Opened> {
         let file = how.find(&self.file, path, self.folder.quota())?;
         let metadata = Metadata::from_file(&file)?;
         let folder = self.folder.clone();
         if metadata.is_dir() {
-            return Ok(Opened::Dir(Dir { file: Arc::new(file), folder, mode: how.mode }));
+            return Ok(Opened::Dir(Dir {
+                file: Arc::new(file),
+                folder,
+                mode: how.mode,
+                counted: Some(Arc::new(counted)),
+            }));
         }
         if how.directory {
             return Err(Errno::NOTDIR.into());
@@ -96,7 +105,7 @@ impl Dir {
         if Metadata::from_file(&file)?.nlink() == 0 {
             return Err(Errno::NOENT.into());
         }
-        let opened = OpenFile { file: Some(file), node, folder, mode: how.mode, closing: closing.clone() };
+        let opened = OpenFile { file: Some((file, counted)), node, folder, mode: how.mode, closing: closing.clone() };
         if how.truncate {
             opened.set_size(0)?;
         }
@@ -180,7 +189,8 @@ fn regular(metadata: &Metadata) -> io::Result<()> {
 
 impl OpenFile {
     pub(crate) fn file(&self) -> &File {
-        self.file.as_ref().expect("it is taken when this is dropped")
+        let (file, _) = self.file.as_ref().expect("it is taken when this is dropped");
+        file
     }
 
     pub(crate) fn read_at(&self, most: usize, offset: u64) -> io::Result<Vec<u8>> {

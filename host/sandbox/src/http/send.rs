@@ -25,7 +25,7 @@ use wasmtime_wasi_http::io::TokioIo;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::{Patience, Sent};
+use super::{Held, Patience, Sent};
 use crate::blocking::Blocking;
 use crate::grants::{Grants, Target};
 
@@ -46,23 +46,26 @@ impl Wire {
         target: &Target,
         mut request: Request<WasiBody>,
         patience: Patience,
-        permit: OwnedSemaphorePermit,
+        held: Held,
     ) -> Sent {
+        // To the server itself only the path is said, and the host in its header.
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
         let connect = async {
-            let (addresses, permit) = resolve(&grants.blocking, target, permit).await?;
+            let (addresses, held) = resolve(&grants.blocking, target, held).await?;
             let stream = connect(grants, target, &addresses).await?;
             let stream: Box<dyn Stream> =
                 if target.tls { self.secure(target, stream).await? } else { Box::new(stream) };
             let (sender, connection) =
                 http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await?;
-            Ok::<_, Error>((sender, connection, permit))
+            Ok::<_, Error>((sender, connection, held))
         };
         let connected = timeout(patience.connect, connect).await.map_err(|_| Error::ConnectionTimeout)?;
-        let (mut sender, connection, permit) = connected?;
-        // To the server itself only the path is said, and the host in its header.
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
-        let mut connection = Box::pin(async move { drop(connection.await) });
+        let (mut sender, connection, Held { permit, descriptor }) = connected?;
+        let mut connection = Box::pin(async move {
+            drop(connection.await);
+            drop(descriptor);
+        });
         let mut response = Box::pin(timeout(patience.first_byte, sender.send_request(request)));
         let (response, rest) = tokio::select! {
             biased;
@@ -96,23 +99,19 @@ impl Wire {
     }
 }
 
-/// The addresses of a target. Looking up a name is one of the actor's blocking calls. The permit stays with a look-up that nobody
-/// waits for any more: the system cannot be told to stop.
-async fn resolve(
-    blocking: &Blocking,
-    target: &Target,
-    permit: OwnedSemaphorePermit,
-) -> Result<(Vec<SocketAddr>, OwnedSemaphorePermit), Error> {
+/// The addresses of a target. Looking up a name is one of the actor's blocking calls. What the request takes up stays with a look-up
+/// that nobody waits for any more: the system cannot be told to stop.
+async fn resolve(blocking: &Blocking, target: &Target, held: Held) -> Result<(Vec<SocketAddr>, Held), Error> {
     let (name, port) = (target.name.clone(), target.port);
     if let Ok(address) = name.parse() {
-        return Ok((vec![SocketAddr::new(address, port)], permit));
+        return Ok((vec![SocketAddr::new(address, port)], held));
     }
     let look_up = move || {
         let found = (name.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        (found, permit)
+        (found, held)
     };
     match blocking.run(look_up).await {
-        (Ok(addresses), permit) if !addresses.is_empty() => Ok((addresses, permit)),
+        (Ok(addresses), held) if !addresses.is_empty() => Ok((addresses, held)),
         // The system's text is for an operator, in the operator's language.
         _ => Err(Error::DnsError { rcode: None, info_code: None }),
     }
@@ -218,6 +217,8 @@ impl Body for Received {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::Account;
+    use crate::descriptors::Descriptors;
 
     #[tokio::test]
     async fn name_is_looked_up_as_a_blocking_call() {
@@ -226,10 +227,14 @@ mod tests {
         let target = |uri: &str| Target::of(&uri.parse().unwrap()).unwrap();
         let (named, numbered) = (target("http://localhost"), target("http://127.0.0.1"));
         let held = blocking.acquire().await;
-        let permit = || requests.clone().try_acquire_owned().unwrap();
-        let mut waiting = Box::pin(resolve(&blocking, &named, permit()));
+        let (descriptors, all) = (Descriptors::new(2), Arc::new(Account::new("all".to_owned(), 2, None)));
+        let taken = || Held {
+            permit: requests.clone().try_acquire_owned().unwrap(),
+            descriptor: descriptors.take(&all).unwrap(),
+        };
+        let mut waiting = Box::pin(resolve(&blocking, &named, taken()));
         assert!(futures::poll!(&mut waiting).is_pending());
-        assert!(resolve(&blocking, &numbered, permit()).await.is_ok(), "an address needs no look-up");
+        assert!(resolve(&blocking, &numbered, taken()).await.is_ok(), "an address needs no look-up");
         assert!(futures::poll!(&mut waiting).is_pending());
         drop(held);
         assert!(waiting.await.is_ok());

@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod children;
+mod descriptors;
 mod folders;
 mod growth;
 mod heads;

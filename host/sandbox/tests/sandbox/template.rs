@@ -53,7 +53,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (export "send-error" (type $send-error' (eq $send-error)))
     (type $ask-error (variant (case "not-sent" $send-error') (case "timeout") (case "deadlock" string)
       (case "no-reply") (case "failed" string) (case "crashed" string) (case "restarting" string) (case "mailbox-full" string)
-      (case "stopped" string) (case "stopped-by-person" string) (case "actor-failed" string)))
+      (case "stopped" string) (case "stopped-by-person" string)))
     (export "ask-error" (type (eq $ask-error)))))
   (alias export $types "failure" (type $failure))
   (alias export $types "send-error" (type $send-error))

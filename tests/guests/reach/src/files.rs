@@ -24,6 +24,7 @@ pub(crate) fn act(kept: &mut Kept, verb: &str, rest: &str) -> Result<String, Str
             done(options.write(true).open(path).and_then(|file| file.set_len(more.parse().unwrap_or_default())))
         }
         "keep" => done(fs::File::open(path).map(|file| kept.push(file))),
+        "keep-many" => Ok(keep_many(kept, path)),
         "close" => {
             kept.clear();
             Ok("done".to_owned())
@@ -53,6 +54,15 @@ pub(crate) fn act(kept: &mut Kept, verb: &str, rest: &str) -> Result<String, Str
 fn make_many(path: &str) -> String {
     let made = (0..u64::MAX).find(|n| fs::write(format!("{path}/{n}"), "").is_err());
     made.expect("some disk is full first").to_string()
+}
+
+/// Opens a file until that fails, and says how often it did not.
+fn keep_many(kept: &mut Kept, path: &str) -> String {
+    let before = kept.len();
+    while let Ok(file) = fs::File::open(path) {
+        kept.push(file);
+    }
+    (kept.len() - before).to_string()
 }
 
 fn list(path: &str) -> io::Result<String> {

@@ -8,7 +8,7 @@
 //! | `write P TEXT`, `truncate P`, `make P`, `remove P`, `rename P Q`, `link P Q` | through `std::fs`; `link` is a hard link |
 //! | `append P TEXT`, `resize P N`, `remove-folder P` | the same |
 //! | `make-many P` | empty files in the folder until no more can be made, and how many there are |
-//! | `keep P`, `close` | P stays open; closes all that are |
+//! | `keep P`, `keep-many P`, `close` | P stays open, once or as often as it can be opened; closes all that are |
 //! | `symlink TARGET P` | P becomes a symbolic link; P is below the first folder |
 //! | `touch P` | sets the times of P, below the first folder, as a name and as what it leads to |
 //! | `write-at-once P N` | how many of N bytes one call writes to P below the first folder |
@@ -22,6 +22,7 @@
 //! | `unsent PARTS BYTES COUNT` | makes requests whose parts, such as `path+trailers`, have so many bytes each |
 //! | `connect ADDR`, `listen ADDR`, `lookup NAME` | through `std::net` |
 //! | `spawn NAME` | a child of the same plugin |
+//! | `panic` | a crash |
 
 #![allow(missing_docs)]
 
@@ -46,6 +47,7 @@ impl Actor for Reach {
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         let done = match verb {
             "env" => Ok(env()),
+            "panic" => panic!("as told"),
             "connect" | "listen" | "lookup" => net(verb, rest),
             "unsent" => self.unsent.act(rest),
             "let-go" => {

@@ -1,0 +1,57 @@
+//! What an actor has open is bounded, and given back when it is closed.
+
+use std::path::Path;
+
+use playhouse_sandbox::{Descriptors, Folder, Grants};
+
+use crate::folders::scene;
+use crate::server::Server;
+use crate::stage::{Play, folders, hosts};
+
+/// What the guest's library makes of `insufficient-memory`.
+const TOO_MANY: &str = "error out of memory";
+
+fn data(top: &Path) -> Vec<Folder> {
+    vec![Folder::open(&top.join("granted"), "/data", true).unwrap()]
+}
+
+/// Files are closed on another thread, connections when their task is dropped.
+async fn until_it_is_no(error: &str, play: &Play, what: &str) -> String {
+    loop {
+        let said = play.ask(what).await;
+        if said != error {
+            return said;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_beyond_the_limit_is_refused_until_one_is_closed() {
+    let top = scene();
+    let play = Play::start(Grants { descriptors: Descriptors::new(2), ..folders(data(top.path())) }).await;
+    for _ in 0..5 {
+        assert_eq!(until_it_is_no(TOO_MANY, &play, "keep /data/file").await, "done");
+        assert_eq!(until_it_is_no(TOO_MANY, &play, "keep /data/file").await, "done");
+        for what in ["keep /data/file", "read /data/file", "list /data", "write /data/new x"] {
+            assert_eq!(play.ask(what).await, TOO_MANY, "{what}");
+        }
+        assert!(!top.path().join("granted/new").exists());
+        assert_eq!(play.ask("close").await, "done");
+    }
+    assert_eq!(until_it_is_no(TOO_MANY, &play, "read /data/file").await, "inside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_beyond_the_limit_is_refused() {
+    let (server, echo) = (Server::silent().await, Server::echo().await);
+    let play = Play::start(Grants { descriptors: Descriptors::new(2), ..hosts(&[server.url(), echo.url()]) }).await;
+    let (hold, get) = (format!("hold {}/", server.url()), format!("get {}/", echo.url()));
+    assert_eq!(play.ask(&hold).await, "1");
+    assert_eq!(play.ask(&hold).await, "2");
+    assert_eq!(play.ask(&get).await, "error ConnectionLimitReached");
+    assert_eq!(play.ask("let-go").await, "done");
+    for _ in 0..5 {
+        let said = until_it_is_no("error ConnectionLimitReached", &play, &get).await;
+        assert_eq!(said, "200 GET / 127.0.0.1");
+    }
+}
