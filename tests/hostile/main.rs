@@ -139,6 +139,9 @@ guests! {
     wat leak_resources => OnMessage("limits.resources");
     rust name_a_method_for_megabytes => OnMessage("limit: asked for more than 65536 bytes");
     rust keep_requests_without_end.resources(1024) => OnMessage("64 times limits.request_head");
+    rust keep_fields_that_were_deleted.resources(1024) => OnMessage("limits.resources");
+    rust poll_one_thing_a_million_times => OnMessage("pollables in one list (limits.resources)");
+    rust hoard_permits_of_stdout.resources(1024) => OnMessage("limit: asked for more than 10 waits");
     wat take_random_bytes_without_end => OnMessage("random bytes");
     rust flood_a_neighbour => Lives;
     rust fill_stderr => Refused;

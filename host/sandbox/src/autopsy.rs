@@ -14,6 +14,7 @@ use crate::http::Excess;
 use crate::limits::{MemoryLimiter, Refused};
 use crate::names::Names;
 use crate::output::{Lines, Unpermitted};
+use crate::polling::LongList;
 use crate::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::system_limits::SystemLimit;
 use crate::turns::BadFrame;
@@ -124,6 +125,9 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     if let Some(excess) = error.downcast_ref::<Excess>() {
         return CrashReason::Limit { more_than: excess.more_than() };
     }
+    if let Some(long) = error.downcast_ref::<LongList>() {
+        return CrashReason::Limit { more_than: long.more_than() };
+    }
     let text = cause(error);
     if let Some(more_than) = limit(&text, remains) {
         return CrashReason::Limit { more_than };
@@ -161,6 +165,7 @@ fn limit(text: &str, remains: &impl Remains) -> Option<String> {
         ("write not permitted", unpermitted()),
         ("cannot write more zeroes than", unpermitted()),
         ("Buffer too large for blocking-write", "4096 bytes in one blocking write".to_owned()),
+        ("max blocking attempts exceeded", "10 waits in one blocking call for a stream that stays as it is".to_owned()),
         ("requested len ", format!("{MAX_RANDOM_BYTES} random bytes in one call")),
     ];
     limits.into_iter().find(|(words, _)| text.contains(words)).map(|(_, more_than)| more_than)

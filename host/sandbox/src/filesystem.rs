@@ -83,9 +83,9 @@ impl Shelf {
 impl Files {
     /// Runs a call that may block. Its time is the guest's: it waits for it, and its CPU time is billed.
     async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
-        let meter = self.meter.clone();
+        let meter = self.meter.as_ref().map(|meter| (meter.open_bill(), meter.clone()));
         let billed = move || match meter {
-            Some(meter) => meter.bill(call),
+            Some((bill, meter)) => meter.bill(bill, call),
             None => call(),
         };
         self.shelf.blocking.run(billed).await

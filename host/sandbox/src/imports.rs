@@ -19,6 +19,7 @@ use crate::contract::{
 use crate::filesystem::{self, Files, View};
 use crate::http::{self, Http};
 use crate::limits::MemoryLimiter;
+use crate::polling;
 use crate::turns::{self, BadFrame, End};
 
 /// How much of a panic's message is kept.
@@ -73,6 +74,7 @@ impl Remains for Room {
 /// Adds everything that an actor may import, granted or not: a component pays for what it imports alone.
 pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    polling::add_to(linker)?;
     filesystem::add_to(linker, |room: &mut Room| View::new(&room.files, &mut room.resources))?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     http::add_to(linker)?;

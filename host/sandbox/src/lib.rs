@@ -17,6 +17,7 @@
 //! | `filesystem` | files in granted folders |
 //! | `blocking` | calls to the system that block a thread: how many at a time, for each actor |
 //! | `descriptors` | what actors have open: how much, each of them and all together |
+//! | `polling` | waiting for several things at a time |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
@@ -58,6 +59,7 @@ mod names;
 mod needs;
 mod output;
 mod plugin;
+mod polling;
 mod sandbox;
 mod sections;
 mod store;

@@ -182,9 +182,17 @@ pub(crate) struct CpuMeter {
     running_since: AtomicU64,
     /// The thread's CPU clock at that time; 0 when it was not read.
     thread_ns: AtomicU64,
-    /// CPU time of this message's host calls on other threads.
-    host_ns: AtomicU64,
+    /// CPU time of this message's host calls on other threads, below the number of the message: a call that ends when its message is
+    /// over is nobody's.
+    host: AtomicU64,
 }
+
+/// The bits of [`CpuMeter::host`] that are a time: three days. The others are a number that starts over.
+const HOST_NS: u64 = (1 << 48) - 1;
+
+/// The message that a host call on another thread is billed to.
+#[derive(Clone, Copy)]
+pub(crate) struct Bill(u64);
 
 impl CpuMeter {
     pub(crate) fn new(clock: Arc<AtomicU64>, budget: Duration) -> Self {
@@ -196,7 +204,7 @@ impl CpuMeter {
             used_ns: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
             thread_ns: AtomicU64::new(0),
-            host_ns: AtomicU64::new(0),
+            host: AtomicU64::new(0),
         }
     }
 
@@ -204,7 +212,7 @@ impl CpuMeter {
     pub(crate) fn restart(&self, messages: u32) {
         self.budget_ns.store(self.each_ns.saturating_mul(u64::from(messages)), Relaxed);
         self.used_ns.store(0, Relaxed);
-        self.host_ns.store(0, Relaxed);
+        self.host.store((self.host.load(Relaxed) | HOST_NS).wrapping_add(1), Relaxed);
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
     }
 
@@ -221,11 +229,22 @@ impl CpuMeter {
         polled
     }
 
-    /// Runs a host call on this thread, which is not the guest's, and counts its CPU time as the guest's.
-    pub(crate) fn bill<T>(&self, call: impl FnOnce() -> T) -> T {
+    /// For a host call that begins now.
+    pub(crate) fn open_bill(&self) -> Bill {
+        Bill(self.host.load(Relaxed) & !HOST_NS)
+    }
+
+    /// Runs a host call on this thread, which is not the guest's, and counts its CPU time as the guest's, unless the message is over
+    /// by then.
+    pub(crate) fn bill<T>(&self, to: Bill, call: impl FnOnce() -> T) -> T {
         let before_ns = thread_ns();
         let done = call();
-        self.host_ns.fetch_add(thread_ns().saturating_sub(before_ns), Relaxed);
+        let more_ns = thread_ns().saturating_sub(before_ns);
+        let add = |host: u64| {
+            let sum_ns = (host & HOST_NS).saturating_add(more_ns).min(HOST_NS);
+            (host & !HOST_NS == to.0).then_some(to.0 | sum_ns)
+        };
+        let _ = self.host.try_update(Relaxed, Relaxed, add);
         done
     }
 
@@ -237,7 +256,7 @@ impl CpuMeter {
     /// What becomes of the guest that a tick interrupted: it yields to the others, or is over its budget.
     pub(crate) fn ticked(&self) -> UpdateDeadline {
         let (ticks, used_ns) = self.count();
-        let used_ns = used_ns.saturating_add(self.host_ns.load(Relaxed));
+        let used_ns = used_ns.saturating_add(self.host.load(Relaxed) & HOST_NS);
         if used_ns >= self.budget_ns.load(Relaxed).saturating_add(TICK_NS) {
             UpdateDeadline::Interrupt
         } else if ticks == 0 {
@@ -403,9 +422,31 @@ mod tests {
             let began = thread_ns();
             while thread_ns() - began < 12_000_000 {}
         };
-        std::thread::scope(|threads| drop(threads.spawn(|| meter.bill(call)).join()));
+        let bill = meter.open_bill();
+        std::thread::scope(|threads| drop(threads.spawn(|| meter.bill(bill, call)).join()));
         poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt)));
         meter.restart(1);
         poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1)), "they were the last message's"));
+    }
+
+    #[test]
+    fn abandoned_call_is_billed_to_no_later_message() {
+        let meter = CpuMeter::new(Arc::default(), Duration::from_millis(1));
+        let call = || {
+            let began = thread_ns();
+            while thread_ns() - began < 2_000_000 {}
+        };
+        let bill = meter.open_bill();
+        meter.bill(bill, call);
+        assert!(meter.host.load(Relaxed) & HOST_NS >= 2_000_000);
+        meter.restart(1);
+        meter.bill(bill, call);
+        assert_eq!(meter.host.load(Relaxed) & HOST_NS, 0);
+        // The number starts over.
+        for _ in 1..1 << 16 {
+            meter.restart(1);
+        }
+        meter.bill(bill, || ());
+        assert_eq!(meter.open_bill().0, bill.0);
     }
 }

@@ -1,5 +1,8 @@
 //! The functions of `wasi:http/types` by which a guest makes the host keep something, in the place of wasmtime's own: each looks at
 //! how much it is before it is copied out of the guest's memory, and then does as wasmtime's own does.
+//!
+//! Only a text in UTF-16 or Latin-1 is copied before, one at a time, since its length in UTF-8 is not known otherwise: to at most
+//! twice its bytes, which are the guest's own memory, and no longer than the look at it.
 
 use http::HeaderName;
 use http_body_util::BodyExt;
@@ -13,7 +16,7 @@ use wasmtime_wasi_http::p2::body::{HostFutureTrailers, HostOutgoingBody};
 use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
 
 use super::Http;
-use super::heads::{FIELD_BYTES, Heads, field_bytes, fields_bytes, method_bytes, request_bytes, scheme_bytes};
+use super::heads::{FIELD_BYTES, Heads, compact, field_bytes, fields_bytes, method_bytes, request_bytes, scheme_bytes};
 
 /// The version that wasmtime's own functions have.
 const TYPES: &str = "wasi:http/types@0.2.12";
@@ -83,6 +86,8 @@ fn add_fields_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
         for (name, value) in &entries {
             let name = name.to_str(&store)?.len();
             bytes = bytes.saturating_add(field_bytes(name)).saturating_add(field_bytes(value.len()));
+            // At once: each name that is too long takes time.
+            self::heads(&mut store).check(bytes)?;
         }
         admit(&mut store, bytes, bytes)?;
         let mut copied = Vec::with_capacity(entries.len());
@@ -104,12 +109,27 @@ fn add_fields_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
             heads(&mut store).check(more)?;
             let name = name.to_str(&store)?.into_owned();
             let held = store.data_mut().requests().1.get(&fields)?;
-            let kept = fields_bytes(held) - replaced_bytes(held, &name);
+            let (replaced, number) = (replaced_bytes(held, &name), fields.rep());
+            let held_bytes = fields_bytes(held);
+            let kept = held_bytes - replaced;
             admit(&mut store, kept.saturating_add(more), more)?;
             let values = values.iter().map(|value| value.as_le_slice(&store).to_vec()).collect();
-            said(HostFields::set(&mut store.data_mut().http(), fields, name, values))
+            let set = said(HostFields::set(&mut store.data_mut().http(), fields, name, values))?;
+            if set.0.is_ok() {
+                give_back_room(&mut store, number, held_bytes)?;
+            }
+            Ok(set)
         },
     )?;
+    types.func_wrap("[method]fields.delete", |mut store: Caller<'_, T>, (fields, name): (Fields, WasmStr)| {
+        let (name, number) = (name.to_str(&store)?.into_owned(), fields.rep());
+        let held_bytes = fields_bytes(store.data_mut().requests().1.get(&fields)?);
+        let deleted = said(HostFields::delete(&mut store.data_mut().http(), fields, name))?;
+        if deleted.0.is_ok() {
+            give_back_room(&mut store, number, held_bytes)?;
+        }
+        Ok(deleted)
+    })?;
     types.func_wrap(
         "[method]fields.append",
         |mut store: Caller<'_, T>, (fields, name, value): (Fields, WasmStr, WasmList<u8>)| {
@@ -245,6 +265,17 @@ fn heads<'a, T: Requests>(store: &'a mut Caller<'_, T>) -> &'a mut Heads {
 fn admit<T: Requests>(store: &mut Caller<'_, T>, bytes: usize, more: usize) -> wasmtime::Result<()> {
     heads(store).check(bytes)?;
     charge(store, more)
+}
+
+/// Gives back the room of what was removed from fields that had so many bytes before.
+fn give_back_room<T: Requests>(store: &mut Caller<'_, T>, number: u32, before: usize) -> wasmtime::Result<()> {
+    let (http, table) = store.data_mut().requests();
+    let fields = table.get_mut(&Fields::new_borrow(number))?;
+    if http.heads.has_shrunk(number, before, fields_bytes(fields)) {
+        let most = http.heads.most();
+        *fields = compact(&mut http.hooks, fields, most);
+    }
+    Ok(())
 }
 
 fn charge<T: Requests>(store: &mut Caller<'_, T>, more: usize) -> wasmtime::Result<()> {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Weak};
 
 use http::HeaderMap;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse};
+use wasmtime_wasi_http::{FieldMap, WasiHttpHooks};
 
 /// The cost of each name and each value of a field beyond its text.
 pub(super) const FIELD_BYTES: usize = 72;
@@ -59,6 +59,8 @@ pub(crate) struct Heads {
     bodies: HashMap<u32, Weak<Request>>,
     /// Bytes of trailers, which stay with the body.
     trailers: Arc<AtomicUsize>,
+    /// Bytes that fields had at most, by their numbers, since their map was made: it keeps the room of what was removed.
+    peaks: HashMap<u32, usize>,
 }
 
 /// A request whose body was taken, until both are gone.
@@ -83,6 +85,7 @@ impl Heads {
             requests: HashMap::new(),
             bodies: HashMap::new(),
             trailers: Arc::default(),
+            peaks: HashMap::new(),
         }
     }
 
@@ -134,6 +137,18 @@ impl Heads {
         Ok(())
     }
 
+    /// Something was removed from fields. Whether their map has more than twice the room that they need, and is to be made anew: so
+    /// the removals before it were as much work.
+    pub(super) fn has_shrunk(&mut self, number: u32, before: usize, after: usize) -> bool {
+        let peak = self.peaks.entry(number).or_default();
+        *peak = before.max(*peak);
+        let shrunk = after.saturating_mul(2) <= *peak;
+        if shrunk {
+            self.peaks.remove(&number);
+        }
+        shrunk
+    }
+
     /// Another body is to be taken.
     pub(super) fn another_body(table: &mut ResourceTable) -> Result<(), Excess> {
         let has_body = |entry: &mut (dyn std::any::Any + Send)| {
@@ -166,6 +181,17 @@ impl Heads {
     }
 }
 
+/// The same fields in a map that has room for them alone.
+pub(super) fn compact(hooks: &mut dyn WasiHttpHooks, fields: &HeaderMap, most: usize) -> FieldMap {
+    let mut kept = HeaderMap::with_capacity(fields.keys_len());
+    for (name, value) in fields {
+        kept.append(name.clone(), value.clone());
+    }
+    let mut kept = FieldMap::new_immutable(hooks, kept);
+    kept.set_mutable(most);
+    kept
+}
+
 /// The cost of a name or a value of a field.
 pub(super) fn field_bytes(text: usize) -> usize {
     text.saturating_add(FIELD_BYTES)
@@ -192,4 +218,43 @@ pub(super) fn method_bytes(method: &Method) -> usize {
 
 pub(super) fn scheme_bytes(scheme: Option<&Scheme>) -> usize {
     if let Some(Scheme::Other(name)) = scheme { name.len() } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use playhouse_kernel::Address;
+
+    use super::super::Hooks;
+    use super::*;
+
+    #[test]
+    fn fields_that_lose_half_are_made_anew() {
+        let mut heads = Heads::new(1 << 16);
+        assert!(!heads.has_shrunk(1, 100, 90));
+        assert!(!heads.has_shrunk(1, 95, 51));
+        assert!(!heads.has_shrunk(2, 51, 40), "others are others");
+        assert!(heads.has_shrunk(1, 51, 50));
+        assert!(!heads.has_shrunk(1, 50, 26));
+        assert!(heads.has_shrunk(1, 26, 0));
+    }
+
+    #[test]
+    fn fields_that_were_removed_take_no_room() {
+        let actor = Address::parse("/a").unwrap();
+        let hooks = &mut Hooks { actor, outgoing: None, patience: std::time::Duration::ZERO };
+        let mut fields = FieldMap::new_mutable(1 << 20);
+        for n in 0..400 {
+            fields.append(hooks, format!("x{n}"), b"1".to_vec()).unwrap();
+        }
+        fields.append(hooks, "x7".to_owned(), b"2".to_vec()).unwrap();
+        for n in (0..400).filter(|n| *n != 7) {
+            fields.remove_all(hooks, format!("x{n}")).unwrap();
+        }
+        assert!(fields.capacity() >= 400);
+        let mut compacted = compact(hooks, &fields, 1 << 10);
+        assert!(compacted.capacity() <= 8, "{}", compacted.capacity());
+        assert_eq!(*compacted, *fields);
+        compacted.append(hooks, "more".to_owned(), b"1".to_vec()).unwrap();
+        assert!(compacted.append(hooks, "most".to_owned(), vec![b'x'; 1 << 10]).is_err());
+    }
 }

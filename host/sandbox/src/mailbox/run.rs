@@ -14,6 +14,7 @@ use crate::autopsy::{self, Remains};
 use crate::imports::PANIC_BYTES;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
+use crate::polling;
 use crate::sandbox::Admission;
 use crate::store::{bare_wasi, confined, metered, resources};
 
@@ -45,6 +46,7 @@ impl Remains for Desk {
 /// Adds everything that a mailbox plugin may import: WASI, and a way to say why it panicked. It has nothing to send.
 pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    polling::add_to(linker)?;
     linker.instance(MAILBOX_HOST)?.func_wrap(
         "panicked",
         |mut store: StoreContextMut<'_, Desk>, (message,): (WasmStr,)| {

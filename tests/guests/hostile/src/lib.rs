@@ -39,6 +39,8 @@ acts! {
     flood_a_neighbour
     grow_and_spawn_in_width_and_depth
     grow_memory
+    hoard_permits_of_stdout
+    keep_fields_that_were_deleted
     keep_requests_without_end
     list_a_large_folder_for_ever
     list_a_large_folder_without_end
@@ -60,6 +62,7 @@ acts! {
     panic_in_noticed
     panic_in_prepare_children
     panic_in_shutdown
+    poll_one_thing_a_million_times
     read_the_environment
     recurse
     reply_too_much

@@ -1,0 +1,45 @@
+//! `poll` of `wasi:io/poll`, in the place of wasmtime's own, which copies the list that it is given, however often that names the
+//! same thing, and keeps the copy until something is ready.
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, WasmList};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi::p2::bindings::io::poll::Host;
+
+use crate::autopsy::Remains;
+
+/// The version that wasmtime's own function has.
+const POLL: &str = "wasi:io/poll@0.2.12";
+
+/// A guest wanted to wait for more things than it may have.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{listed} pollables in one list, and {most} resources may be open")]
+pub(crate) struct LongList {
+    listed: usize,
+    most: usize,
+}
+
+impl LongList {
+    /// The limit that the guest exceeded.
+    pub(crate) fn more_than(&self) -> String {
+        format!("{} pollables in one list (limits.resources)", self.most)
+    }
+}
+
+pub(crate) fn add_to<T: WasiView + Remains + 'static>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
+    type List = WasmList<Resource<DynPollable>>;
+    linker.allow_shadowing(true);
+    linker.instance(POLL)?.func_wrap_async("poll", |mut store: StoreContextMut<'_, T>, (list,): (List,)| {
+        Box::new(async move {
+            let (listed, most) = (list.len(), store.data().memory().most_resources);
+            if listed > most {
+                return Err(LongList { listed, most }.into());
+            }
+            let pollables = list.iter(&mut store)?.collect::<Result<_, _>>()?;
+            Ok((Host::poll(store.data_mut().ctx().table, pollables).await?,))
+        })
+    })?;
+    linker.allow_shadowing(false);
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! Makes fields with as many names as there is room for, deletes them, and keeps what is left, again and again.
+
+use wasip2::http::types::Fields;
+
+use crate::act::{Act, QUIET};
+
+pub(crate) const ACT: Act = Act {
+    handle: |_, _| {
+        let mut kept = Vec::new();
+        let entries: Vec<_> = (0..440).map(|n| (format!("x{n}"), Vec::new())).collect();
+        loop {
+            let fields = Fields::from_list(&entries).expect("there is room for one");
+            for (n, (name, _)) in entries.iter().enumerate() {
+                // Both ways.
+                let _ = if n % 2 == 0 { fields.delete(name) } else { fields.set(name, &[]) };
+            }
+            kept.push(fields);
+        }
+    },
+    ..QUIET
+};
