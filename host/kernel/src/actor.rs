@@ -369,18 +369,18 @@ impl World {
     }
 
     /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all
-    /// that waits, and the mailbox is closed.
-    pub(crate) fn retire(&self, actor: &Actor, lane: &Lane) {
-        if !self.hand_on(actor, lane) {
+    /// that waits, and the mailbox is closed. `live`: the lanes that go on, a bit each.
+    pub(crate) fn retire(&self, actor: &Actor, lane: &Lane, live: u64) {
+        if !self.hand_on(actor, lane, live) {
             let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
             self.bury(actor, left, &actor.closed_because(), true);
         }
         self.idle_hint.notify_waiters();
     }
 
-    /// Gives what a lane had to one that goes on; false when there is none.
-    pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane) -> bool {
-        let Some(heir) = actor.mailbox.heir_of(lane.index) else { return false };
+    /// Gives what a lane had to one that goes on, or else to one that may be started again; false when there is none.
+    pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane, live: u64) -> bool {
+        let Some(heir) = actor.mailbox.heir_of(lane.index, live) else { return false };
         let left = self.without_blamed(actor, lane);
         actor.lanes[heir].backlog.lock().inherit(left);
         actor.mailbox.nudge(heir);
@@ -400,10 +400,10 @@ impl World {
     }
 
     /// An actor that was spawned is gone for good: nobody finds it any more, and what waited becomes dead letters.
-    pub(crate) fn forget(&self, actor: &Actor) {
+    pub(crate) fn forget(self: &Arc<Self>, actor: &Actor) {
         actor.set_presence(Presence::Gone);
         for lane in &actor.lanes {
-            self.retire(actor, lane);
+            self.retire(actor, lane, 0);
         }
         actor.membership.count_out();
         self.unmark_failed(actor);

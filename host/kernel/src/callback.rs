@@ -109,9 +109,14 @@ impl Reports {
         self.add(world, []);
     }
 
-    /// The play does not wait until they are told: nobody knows when the next run comes.
-    pub(crate) fn wait_for_trial(&mut self) {
+    /// The play does not wait until they are told: only an operator makes the next run.
+    pub(crate) fn wait_for_operator(&mut self) {
         self.pending = None;
+    }
+
+    /// The play waits again until they are told.
+    pub(crate) fn operator_came(&mut self, world: &Arc<World>) {
+        self.add(world, []);
     }
 
     /// Takes over what another lane will not be told any more.

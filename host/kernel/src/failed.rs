@@ -9,6 +9,7 @@ use crate::address::Address;
 use crate::crash::CrashReport;
 use crate::kernel::later;
 use crate::supervision::events::WhyGaveUp;
+use tokio::time::Instant;
 
 /// Why an actor is in the state `failed`.
 #[derive(Debug, Clone)]
@@ -42,15 +43,22 @@ impl FailedActor {
     }
 }
 
+/// Later than any question waits: each to a failed actor is refused at once, at no cost to those that are not.
+pub(crate) fn never() -> Instant {
+    later(Duration::MAX) + Duration::from_hours(24 * 365)
+}
+
 impl World {
-    /// This actor is failed. Its askers get an error; its messages keep the play from being idle only if a trial start is due.
+    /// This actor is failed. Its askers get an error; its messages, and what it is to be told of those before, keep the play
+    /// from being idle only if a trial start is due.
     pub(crate) fn mark_failed(&self, actor: &Actor, failed: &Arc<FailedActor>) {
         *actor.failed.lock() = Some(failed.clone());
-        // Later than any question waits: each is refused at once, at no cost to those that are not.
-        let never = later(Duration::MAX) + Duration::from_hours(24 * 365);
+        let never = never();
         for lane in &actor.lanes {
             *lane.back_at.lock() = Some(never);
-            lane.backlog.lock().wait_for_trial();
+            if failed.trial_at.is_none() {
+                lane.backlog.lock().wait_for_operator();
+            }
         }
         self.asks.answer_those_before(actor.id, never, &actor.not_back_in_time());
         if failed.trial_at.is_none() {
@@ -61,12 +69,14 @@ impl World {
     }
 
     /// It is tried again, stopped, or started.
-    pub(crate) fn unmark_failed(&self, actor: &Actor) {
+    pub(crate) fn unmark_failed(self: &Arc<Self>, actor: &Actor) {
         if actor.failed.lock().take().is_none() {
             return;
         }
         for lane in &actor.lanes {
             *lane.back_at.lock() = None;
+            // Before the play waits for the actor's messages again.
+            lane.backlog.lock().operator_came(self);
         }
         self.failed_for_good.lock().remove(&actor.id);
     }

@@ -386,9 +386,7 @@ impl Incarnation {
     /// Returns messages of the call that a kill cut off, the first `tried` of which the code had in hand. That is no attempt in which they failed, but the letter of
     /// one that is not handled after all says that there was one.
     fn put_back_killed(&self, messages: Vec<Message>, tried: usize) {
-        let mut backlog = self.lane.backlog.lock();
-        backlog.cut_off = tried.min(messages.len());
-        backlog.put_back(messages.into_iter(), 0);
+        self.lane.backlog.lock().put_back_killed(messages, tried);
     }
 
     fn failed_start(&self, broken: Broken) -> End {

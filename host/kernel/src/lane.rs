@@ -2,7 +2,7 @@
 //! one mailbox; each starts, crashes and restarts alone. Here lives what a lane keeps between its incarnations, and what the
 //! supervision asks the one that runs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Lane {
     /// An incarnation with this number begins.
     pub(crate) fn begin(&self, incarnation: u64) {
         self.incarnation.store(incarnation, Ordering::Relaxed);
-        self.backlog.lock().cut_off = 0;
+        self.backlog.lock().cut_off = None;
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -101,8 +101,10 @@ pub(crate) struct Backlog {
     pub(crate) returned: VecDeque<Message>,
     /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
     pub(crate) solo: usize,
-    /// How many of `returned`, from the front, were in hand when the last incarnation was killed.
-    pub(crate) cut_off: usize,
+    /// The messages, with their failed attempts, that were in hand when the last incarnation was killed, here or in a lane
+    /// whose messages came here.
+    #[allow(clippy::box_collection)] // one word in the many lanes that have none
+    cut_off: Option<Box<BTreeSet<(MessageId, u32)>>>,
     /// The message in hand is one of those that are handled alone.
     pub(crate) alone: bool,
     /// To be handled again at a time.
@@ -145,6 +147,15 @@ impl Backlog {
         self.solo += if self.alone || self.solo > 0 { self.returned.len() - before } else { solo };
     }
 
+    /// Returns the messages of a call that a kill cut off, of which the code had the first `tried` in hand.
+    pub(crate) fn put_back_killed(&mut self, messages: Vec<Message>, tried: usize) {
+        if tried > 0 && !messages.is_empty() {
+            let tried = messages.iter().take(tried).map(|message| (message.envelope.id, message.envelope.attempt));
+            self.cut_off.get_or_insert_default().extend(tried);
+        }
+        self.put_back(messages.into_iter(), 0);
+    }
+
     /// The next incarnation, or this one, is told about these.
     pub(crate) fn report(&mut self, world: &Arc<World>, reports: impl IntoIterator<Item = TaskDone>) {
         self.reports.get_or_insert_default().add(world, reports);
@@ -170,10 +181,17 @@ impl Backlog {
         self.reports.get_or_insert_default().put_back(world, told);
     }
 
-    /// Its actor failed: nobody waits for what the next run is told.
-    pub(crate) fn wait_for_trial(&mut self) {
+    /// Its actor failed and is not tried again by itself: nobody waits for what the next run is told.
+    pub(crate) fn wait_for_operator(&mut self) {
         if let Some(reports) = &mut self.reports {
-            reports.wait_for_trial();
+            reports.wait_for_operator();
+        }
+    }
+
+    /// Its actor is failed no more.
+    pub(crate) fn operator_came(&mut self, world: &Arc<World>) {
+        if let Some(reports) = &mut self.reports {
+            reports.operator_came(world);
         }
     }
 
@@ -181,6 +199,9 @@ impl Backlog {
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);
         self.delayed.extend(other.delayed);
+        if let Some(cut_off) = other.cut_off {
+            self.cut_off.get_or_insert_default().extend(*cut_off);
+        }
         if let Some(reports) = other.reports {
             self.reports.get_or_insert_default().inherit(*reports);
         }
@@ -209,7 +230,6 @@ impl Backlog {
         let wanted = |message: &Message| (message.envelope.id, message.envelope.attempt) == (id, failures);
         if let Some(at) = self.returned.iter().position(wanted) {
             self.solo -= usize::from(at < self.solo);
-            self.cut_off -= usize::from(at < self.cut_off);
             return self.returned.remove(at);
         }
         let at = self.delayed.iter().position(|(_, message)| wanted(message))?;
@@ -217,8 +237,10 @@ impl Backlog {
     }
 
     pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {
-        for message in self.returned.iter_mut().take(self.cut_off) {
-            message.envelope.attempt += 1;
+        if let Some(cut_off) = &self.cut_off {
+            for Message { envelope, .. } in &mut self.returned {
+                envelope.attempt += u32::from(cut_off.contains(&(envelope.id, envelope.attempt)));
+            }
         }
         self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))
     }

@@ -232,7 +232,8 @@ impl Inner {
     }
 }
 
-fn bit(lane: usize) -> u64 {
+/// A lane as a bit among [`MOST_LANES`].
+pub(crate) fn bit(lane: usize) -> u64 {
     1 << lane
 }
 
@@ -447,11 +448,13 @@ impl Mailbox {
         drained
     }
 
-    /// A lane will not run again. Names one that goes on, if any.
-    pub(crate) fn heir_of(&self, lane: usize) -> Option<usize> {
+    /// A lane will not run again. Names one that may, if any: one of `live`, a bit each, before those that failed or were
+    /// stopped.
+    pub(crate) fn heir_of(&self, lane: usize, live: u64) -> Option<usize> {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = true;
-        inner.seats.iter().position(|seat| !seat.done)
+        let find = |among: u64| (0..inner.seats.len()).find(|&at| !inner.seats[at].done && among & bit(at) != 0);
+        find(live).or_else(|| find(u64::MAX))
     }
 
     /// Whether nothing comes in any more.

@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 /// How many blocking calls one actor may have at a time. A call that nobody waits for any more counts until the system lets its
@@ -117,6 +117,8 @@ impl<T> Drop for Running<T> {
 pub(crate) struct Closing {
     waiting: Mutex<Waiting>,
     one_closed: Condvar,
+    /// Notified after each close, and when none is left.
+    closed: Notify,
 }
 
 /// A call that needs what earlier closes give back waits for them no longer: a server may never answer.
@@ -164,17 +166,27 @@ impl Closing {
         closed < begun
     }
 
+    /// The next close, of those that have begun or wait; none when all are done.
+    pub(crate) fn next(&self) -> Option<impl Future<Output = ()>> {
+        let mut closed = Box::pin(self.closed.notified());
+        // A close between the look and the wait is not missed.
+        closed.as_mut().enable();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).under_way.then_some(closed)
+    }
+
     fn close_all(&self) {
         loop {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(next) = waiting.line.pop_front() else {
                 waiting.under_way = false;
-                return;
+                drop(waiting);
+                return self.closed.notify_waiters();
             };
             drop(waiting);
             drop(next);
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed += 1;
             self.one_closed.notify_all();
+            self.closed.notify_waiters();
         }
     }
 }
@@ -261,9 +273,14 @@ mod tests {
         drop(free);
         closing.close(Slow(ready, done));
         assert!(closed.try_recv().is_err());
+        let next = closing.next().expect("it is under way");
         drop(release);
+        next.await;
         closed.recv().await.unwrap();
         closed.recv().await.unwrap();
+        while let Some(next) = closing.next() {
+            next.await;
+        }
         assert_eq!(closing.len(), 0);
         closing.settle();
         assert!(!closing.settle(), "there are no more");

@@ -172,7 +172,7 @@ fn each_takes_its_share_but_not_in_crumbs() {
 #[test]
 fn the_last_lane_that_is_done_closes_the_mailbox() {
     let mut model = Model::new(3);
-    assert_eq!(model.mailbox.heir_of(1), Some(0));
+    assert_eq!(model.mailbox.heir_of(1, 0), Some(0));
     assert!(model.mailbox.is_drained(0));
     model.push(1);
     assert!(!model.mailbox.is_drained(2), "a message waits");

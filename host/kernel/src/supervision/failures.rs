@@ -154,12 +154,6 @@ impl Tree {
         self.nodes[node].first.unwrap_or(node)
     }
 
-    /// The instance that keeps what is noted once for all of them: the first one, or each for itself when that is gone.
-    fn keeper_of(&self, node: Node) -> Node {
-        let first = self.first_of(node);
-        if self.nodes.contains(first) { first } else { node }
-    }
-
     /// It crashed before its turn in the shutdown, and who stops before it may still send to it. Nobody gives
     /// up any more: one that crashes too often waits for its turn.
     pub(super) fn restart_meanwhile(&mut self, child: Node, after: After) {
@@ -178,7 +172,7 @@ impl Tree {
     /// An incarnation is about to end: what its actor handled, and what its crash is blamed on.
     pub(super) fn account(&mut self, node: Node, handled: u64, fault: Fault) {
         let (now, parent, first) = (self.now, self.parent(node), self.first_of(node));
-        let (period, keeper) = (self.period_above(node), self.keeper_of(node));
+        let period = self.period_above(node);
         let entry = &mut self.nodes[node];
         entry.fault = fault;
         // Of a long life only the part within the period counts, at its average.
@@ -191,7 +185,7 @@ impl Tree {
         };
         match self.nodes[parent].window.get_mut(&first) {
             Some(tally) => tally.handle(now, recent),
-            None => self.nodes[keeper].handled_last = recent,
+            None => self.nodes[node].handled_last = recent,
         }
         let mut at = Some(node);
         while let Some(above) = at {
@@ -206,8 +200,8 @@ impl Tree {
         let (now, parent, first) = (self.now, self.parent(child), self.first_of(child));
         let fault = std::mem::take(&mut self.nodes[child].fault);
         let fault = if matches!(after, After::Crashed | After::Exited) { fault } else { Fault::Actor };
-        let keeper = self.keeper_of(child);
-        let handled_last = std::mem::take(&mut self.nodes[keeper].handled_last);
+        let instances: Vec<_> = self.instances_beside(child).chain([child]).collect();
+        let handled_last = instances.into_iter().map(|node| std::mem::take(&mut self.nodes[node].handled_last)).sum();
         let above = &mut self.nodes[parent];
         let SupervisionSpec { period, .. } = above.spec.supervision;
         let tally = above.window.entry(first).or_insert_with(|| {

@@ -140,7 +140,7 @@ pub(super) struct Entry {
     pub(super) again: u32,
     /// Messages that it and those below it handled since its last failure.
     pub(super) handled: u64,
-    /// Messages of its last account, when nothing is counted yet.
+    /// Messages of the last account of this instance, when nothing is counted yet.
     pub(super) handled_last: u64,
     /// The fault of its crash, until the crash is decided about.
     pub(super) fault: Fault,

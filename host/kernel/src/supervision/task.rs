@@ -348,7 +348,7 @@ impl Supervision {
             && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
         {
             let Role { actor, lane, .. } = role.clone();
-            self.world.hand_on(&actor, &lane);
+            self.world.hand_on(&actor, &lane, self.live_lanes(&actor));
         }
         over
     }
@@ -412,7 +412,7 @@ impl Supervision {
             }
             Action::Over(gave_up) => {
                 for Role { actor, lane, .. } in self.roles.iter().flatten() {
-                    self.world.retire(actor, lane);
+                    self.world.retire(actor, lane, 0);
                 }
                 let failures = std::mem::take(&mut self.gave_up);
                 self.stage.send_replace(if gave_up { Stage::GaveUp(failures) } else { Stage::Stopped });
@@ -426,7 +426,7 @@ impl Supervision {
         let why = self.end_of(node);
         self.verdicts.decided(node, why);
         let Role { actor, lane, .. } = self.role(node);
-        self.world.retire(actor, lane);
+        self.world.retire(actor, lane, self.live_lanes(actor));
     }
 
     /// `run`: how the tree counts the runs of this node. People see the actor's own count, which all its lanes share.

@@ -1,6 +1,11 @@
 //! What an actor is told about its messages once they are over.
 
-use playhouse_kernel::{Crash, Hand, Outcome, RestartKind, TaskDone, TaskOutcome};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use playhouse_kernel::{
+    Crash, Gate, Hand, Kernel, Outcome, Plan, RestartKind, State, SupervisionSpec, TaskDone, TaskOutcome,
+};
 
 use crate::stage::*;
 
@@ -222,4 +227,41 @@ async fn a_callback_that_is_cut_off_from_outside_is_told_in_the_next_run() {
     kernel.resume(&addr("/clerk")).await;
     kernel.idle().await;
     assert_eq!(told_lines(&journal), ["#1 1 done", "#2 1 done"]);
+}
+
+/// `/clerk`, which is told what came of its message `trap`, and failed by it. The gate of its next run opens after a second.
+async fn failed_clerk(journal: &Journal, cooldown: Option<Duration>) -> Kernel {
+    let looks = AtomicUsize::new(0);
+    let clerk = clerk(journal).gated(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
+        1 => Ok(Gate::Wait(Some(SOON))),
+        _ => Ok(Gate::Start),
+    });
+    let mut clerk = sends_to(clerk.at("/clerk"), &["/log"]);
+    (clerk.restart.attempts, clerk.restart.cooldown) = (1, cooldown);
+    let supervision = SupervisionSpec { intensity: 0, ..SupervisionSpec::default() };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![recorder(journal).at("/log"), clerk]) }).await;
+    tell(&kernel, "/clerk", "trap").await;
+    while state_of(&kernel, "/clerk").await != State::Failed {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    kernel
+}
+
+#[tokio::test(start_paused = true)]
+async fn play_waits_for_a_callback_that_a_trial_will_make() {
+    let journal = Journal::default();
+    let kernel = failed_clerk(&journal, Some(SOON)).await;
+    kernel.idle().await;
+    assert_eq!(told_lines(&journal).len(), 1, "{:?}", journal.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn play_waits_for_a_callback_once_an_operator_starts() {
+    let journal = Journal::default();
+    let kernel = failed_clerk(&journal, None).await;
+    kernel.idle().await;
+    assert_eq!(told_lines(&journal), [""; 0], "nobody makes another run by itself");
+    kernel.resume(&addr("/clerk")).await;
+    kernel.idle().await;
+    assert_eq!(told_lines(&journal).len(), 1);
 }

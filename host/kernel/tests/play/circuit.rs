@@ -242,3 +242,160 @@ async fn one_handled_message_between_failures_keeps_an_actor() {
         assert_eq!((view.handled, view.failed.is_none()), (60, true), "batches of {batch}");
     }
 }
+
+/// A play that never becomes idle fails the test instead of holding it up.
+async fn becomes_idle(kernel: &Kernel) {
+    let hour = Duration::from_hours(1);
+    tokio::time::timeout(hour, kernel.idle()).await.expect("a message is stranded");
+}
+
+/// Sleeps a second over `slow`, for ever over the first `hang`, exits with status 0 over the first `exit`, crashes on `bad`,
+/// and notes everything else; with several instances, the first of which failed.
+async fn with_a_failed_instance(journal: &Journal, instances: usize) -> Kernel {
+    let (log, went_wrong) = (journal.clone(), Arc::new(AtomicBool::new(false)));
+    let mut actor = native(move |hand| {
+        let (body, log, went_wrong) = (text(hand), log.clone(), went_wrong.clone());
+        Box::pin(async move {
+            match &*body {
+                "bad" => return Err(trap()),
+                "exit" if !went_wrong.swap(true, Ordering::Relaxed) => {
+                    return Err(Crash::new(CrashReason::Exit { status: 0 }));
+                }
+                "slow" => tokio::time::sleep(Duration::from_secs(1)).await,
+                "hang" if !went_wrong.swap(true, Ordering::Relaxed) => std::future::pending().await,
+                _ => {}
+            }
+            log.note(body);
+            Ok(Outcome::Done(None))
+        })
+    })
+    .at("/a");
+    (actor.instances, actor.timeout) = (instances, Duration::from_hours(1));
+    actor.restart.kind = playhouse_kernel::RestartKind::Transient;
+    (actor.restart.attempts, actor.restart.cooldown) = (1, None);
+    let supervision = SupervisionSpec { intensity: 0, ..STRICT };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![actor, fragile(journal, "/b")]) }).await;
+    tell(&kernel, "/a", "bad").await;
+    while kernel.actors().await[0].instances[0].state != State::Failed {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    kernel
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_that_ends_hands_its_messages_to_a_live_one() {
+    let journal = Journal::default();
+    let kernel = with_a_failed_instance(&journal, 3).await;
+    for body in ["slow", "1", "exit", "2"] {
+        tell(&kernel, "/a", body).await;
+    }
+    becomes_idle(&kernel).await;
+    let mut lines = journal.lines();
+    lines.sort();
+    assert_eq!(lines, ["1", "2", "exit", "slow"]);
+    let states: Vec<_> = kernel.actors().await[0].instances.iter().map(|instance| instance.state).collect();
+    assert_eq!(states.iter().filter(|state| **state == State::Failed).count(), 1, "{states:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_instance_that_ends_leaves_a_failed_actor() {
+    let journal = Journal::default();
+    let kernel = with_a_failed_instance(&journal, 2).await;
+    for body in ["1", "exit", "2"] {
+        tell(&kernel, "/a", body).await;
+    }
+    becomes_idle(&kernel).await;
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.state, view.failed.is_some(), view.waiting > 0), (State::Failed, true, true));
+    assert!(matches!(kernel.ask(&addr("/a"), b"?", SOON).await, Err(AskError::ActorFailed(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_instance_leaves_its_messages_to_a_live_one() {
+    let journal = Journal::default();
+    let kernel = with_a_failed_instance(&journal, 3).await;
+    for body in ["slow", "0", "hang", "1"] {
+        tell(&kernel, "/a", body).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    kernel.shut_down();
+    kernel.over().await;
+    assert_eq!((letters(&kernel), journal.count("1")), (vec!["crashed bad x1".to_owned()], 1), "{:?}", journal.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_whose_ordered_start_fails_strands_no_message() {
+    let journal = Journal::default();
+    let (log, started) = (journal.clone(), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+    let mut actor = native(move |hand| {
+        let (body, first_runs, log) = (text(hand), hand.incarnation() <= 2, log.clone());
+        Box::pin(async move {
+            if first_runs {
+                std::future::pending::<()>().await;
+            }
+            log.note(body);
+            Ok(Outcome::Done(None))
+        })
+    })
+    .on_init(move |_| match started.fetch_add(1, Ordering::Relaxed) {
+        2 => Err(Crash::new(CrashReason::Start { message: "no".into() })),
+        _ => Ok(()),
+    })
+    .at("/a");
+    (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
+    let kernel = start(vec![actor]).await;
+    for body in ["1", "2"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.halt(&addr("/a")).await;
+    while state_of(&kernel, "/a").await != State::Stopped {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(kernel.start_actor(&addr("/a")).await.is_err(), "one instance did not start");
+    becomes_idle(&kernel).await;
+    let mut lines = journal.lines();
+    lines.sort();
+    assert_eq!(lines, ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ask_is_refused_while_no_instance_is_back_in_time() {
+    let journal = Journal::default();
+    let mut actor = fragile(&journal, "/a");
+    actor.instances = 2;
+    actor.restart.backoff = playhouse_kernel::Backoff { initial: Duration::from_mins(1), max: Duration::from_mins(1) };
+    let kernel = strict(vec![actor, fragile(&journal, "/b")]).await;
+    for _ in 0..2 {
+        tell(&kernel, "/a", "bad").await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let view = kernel.actors().await.remove(0);
+    let states: Vec<_> = view.instances.iter().map(|instance| instance.state).collect();
+    assert_eq!(states, [State::BackingOff, State::Failed]);
+    let began = tokio::time::Instant::now();
+    let told = kernel.ask(&addr("/a"), b"?", Duration::from_millis(1)).await;
+    assert!(matches!(told, Err(AskError::Restarting(_))), "{told:?}");
+    assert!(began.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_account_for_each_message_once() {
+    let journal = Journal::default();
+    let mut actor = fragile(&journal, "/a");
+    (actor.instances, actor.idle_stop) = (3, Some(Duration::from_millis(100)));
+    let supervision = SupervisionSpec { intensity: 3, ..STRICT };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![actor, fragile(&journal, "/b")]) }).await;
+    for body in ["1", "2", "3", "4"] {
+        tell(&kernel, "/a", body).await;
+    }
+    while state_of(&kernel, "/a").await != State::Passivated {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for _ in 0..5 {
+        tell(&kernel, "/a", "bad").await;
+        kernel.idle().await;
+    }
+    let last = kernel.actors().await.remove(0).last_crash.expect("it crashed");
+    let decision = last.decision().expect("the play is idle").to_string();
+    assert!(decision.contains("5 failures"), "they outnumber the four messages before: {decision}");
+}

@@ -350,3 +350,30 @@ async fn a_spawned_child_may_be_several_and_goes_as_one() {
     kernel.idle().await;
     assert_eq!(journal.count("4"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn spawned_actor_outlives_an_instance_that_did_not_start() {
+    let journal = Journal::default();
+    let starts = AtomicUsize::new(0);
+    let worker = scripted(&journal).named("worker").on_init(move |_| match starts.fetch_add(1, Ordering::Relaxed) {
+        0 => Err(trap()),
+        _ => Ok(()),
+    });
+    let mut plan = plan(vec![spawns(scripted(&journal).at("/boss"), &["worker"])]);
+    let worker = Kind(
+        worker,
+        |spec| {
+            (spec.instances, spec.batch) = (2, 1);
+            (spec.restart.kind, spec.restart.attempts) = (RestartKind::Temporary, 1);
+        },
+        false,
+    );
+    plan.plugins.insert("worker".into(), Arc::new(worker));
+    let kernel = start_plan(&plan).await;
+    tell(&kernel, "/boss", "spawn w worker;tell w note 1").await;
+    kernel.idle().await;
+    tell(&kernel, "/boss", "tell w trap;tell w note 2").await;
+    kernel.idle().await;
+    assert_eq!(journal.lines(), ["w:1"]);
+    assert_eq!(letters(&kernel), ["crashed trap x1", "stopped note 2 x0"], "its other instance did start");
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{
     ActorSpec, DeadLetter, Failure, Kernel, LetterError, LetterFilter, MessageId, Outcome, Overflow, RestartKind,
-    SendError,
+    SendError, State,
 };
 
 use crate::stage::*;
@@ -304,4 +304,23 @@ async fn failures_and_crashes_count_together_and_survive_restarts_and_stops() {
     kernel.idle().await;
     assert_eq!(journal.lines(), ["x x0 #1", "other x0 #2", "x x1 #2", "x x2 #3"]);
     assert_eq!(letters(&kernel), ["failed x x3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn letter_of_a_killed_message_shows_its_attempt_at_any_lane() {
+    let mut actor = native(|_| Box::pin(std::future::pending())).at("/a");
+    (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
+    let kernel = start(vec![actor]).await;
+    for body in ["1", "2", "3"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.halt(&addr("/a")).await;
+    while state_of(&kernel, "/a").await != State::Stopped {
+        tokio::time::sleep(SOON).await;
+    }
+    kernel.shut_down();
+    kernel.over().await;
+    let mut left = letters(&kernel);
+    left.sort();
+    assert_eq!(left, ["stopped 1 x1", "stopped 2 x1", "stopped 3 x0"]);
 }

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
 use super::{Role, Supervision};
 use crate::actor::Actor;
 use crate::address::Address;
 use crate::crash::CrashReport;
 use crate::decision::Decision;
-use crate::failed::FailedActor;
+use crate::failed::{FailedActor, never};
+use crate::lane::Lane;
+use crate::mailbox::bit;
 use crate::supervision::events::{Node, State, WhyGaveUp};
 use crate::supervision::task::DECISION_TARGET;
 
@@ -25,10 +29,11 @@ impl Supervision {
         let address = actor.address();
         tracing::error!(target: DECISION_TARGET, %address, "{decision} (`playhouse start {address}` tries at once){last}");
         self.verdicts.decided(node, decision);
-        if let Some(goes_on) = self.instance_that_goes_on(&actor) {
-            let left = std::mem::take(&mut *lane.backlog.lock());
-            goes_on.backlog.lock().inherit(left);
-            actor.mailbox.nudge(goes_on.index);
+        *lane.back_at.lock() = Some(trial_in.and_then(|pause| Instant::now().checked_add(pause)).unwrap_or_else(never));
+        if self.hand_to_live(&actor, &lane) {
+            if let Some(back_at) = actor.back_at() {
+                self.world.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
+            }
             return;
         }
         let failed = Arc::new(FailedActor {
@@ -45,20 +50,35 @@ impl Supervision {
 
     /// It is failed no more, nor is what is below it.
     pub(super) fn reset(&mut self, node: Node) {
-        let actor = self.role(node).actor.clone();
+        let Role { actor, lane, .. } = self.role(node).clone();
+        *lane.back_at.lock() = None;
         for actor in self.all_at_or_below(actor.address()) {
             self.world.unmark_failed(&actor);
         }
     }
 
-    fn instance_that_goes_on(&self, actor: &Actor) -> Option<Arc<crate::lane::Lane>> {
-        let now = self.began.elapsed();
+    /// Gives what a lane had that does not go on by itself to one that does; false when there is none.
+    pub(super) fn hand_to_live(&self, actor: &Actor, lane: &Lane) -> bool {
+        let live = self.live_lanes(actor);
+        let Some(heir) = actor.lanes.iter().find(|other| live & bit(other.index) != 0 && other.index != lane.index)
+        else {
+            return false;
+        };
+        let left = std::mem::take(&mut *lane.backlog.lock());
+        heir.backlog.lock().inherit(left);
+        actor.mailbox.nudge(heir.index);
+        true
+    }
+
+    /// The lanes of an actor that run, or will without an operator or a trial, a bit each.
+    pub(super) fn live_lanes(&self, actor: &Actor) -> u64 {
+        let now = self.now();
         let goes_on = |&node: &Node| {
             let state = self.tree.view(node, now)?.state;
             let role = self.roles[node.index()].as_ref()?;
-            (!matches!(state, State::Failed | State::Ended | State::Stopped)).then(|| role.lane.clone())
+            (!matches!(state, State::Failed | State::Ended | State::Stopped)).then(|| bit(role.lane.index))
         };
-        self.nodes.get(&actor.id)?.iter().find_map(goes_on)
+        self.nodes.get(&actor.id).into_iter().flatten().filter_map(goes_on).fold(0, |lanes, lane| lanes | lane)
     }
 
     fn all_at_or_below(&self, address: &Address) -> Vec<Arc<Actor>> {

@@ -60,9 +60,11 @@ impl Supervision {
         };
         let Some(role) = self.role_mut(node) else { return Event::Account { node, handled: 0, fault } };
         let (id, all, began) = (role.actor.id, role.actor.handled(), role.handled_before);
-        // Other instances may have told some of it.
+        let several = role.actor.lanes.len() > 1;
+        // Other instances may have told some of it; a run of the only one tells nothing of those before.
         let told = match end {
             End::Crashed(..) => self.accounted.insert(id, all),
+            _ if several => self.accounted.insert(id, all),
             _ => self.accounted.get_mut(&id).map(|told| std::mem::replace(told, all)),
         };
         Event::Account { node, handled: all.saturating_sub(told.unwrap_or_default().max(began)), fault }

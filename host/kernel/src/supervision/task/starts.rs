@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::Supervision;
+use super::{Role, Supervision};
 use crate::address::Address;
 use crate::crash::CrashReport;
 use crate::decision::Decision;
@@ -150,9 +150,15 @@ impl Supervision {
         self.verdicts.decided(node, Decision::NotStarted);
         tracing::warn!(target: "playhouse", address = %report.address, "{}", Decision::NotStarted);
         self.fail_ordered_start(node, &report);
-        // An actor that an operator started is there still; one that was spawned just now is not.
-        let stays = self.tree.view(node, self.began.elapsed()).is_some();
-        if let Some(spawned) = self.role(node).actor.spawned.as_ref().filter(|_| !stays) {
+        let Role { actor, lane, .. } = self.role(node).clone();
+        // An actor that an operator started is there still; one that was spawned just now is not, without another instance.
+        let now = self.now();
+        let is_there = |&node: &Node| self.tree.view(node, now).is_some();
+        if is_there(&node) {
+            self.hand_to_live(&actor, &lane);
+        } else if !self.nodes.get(&actor.id).into_iter().flatten().any(is_there)
+            && let Some(spawned) = &actor.spawned
+        {
             let _ = spawned.failed_start.set(report);
         }
     }
