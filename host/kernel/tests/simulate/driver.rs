@@ -124,10 +124,10 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
     }
     if timeout(Duration::ZERO, kernel.over()).await.is_err() {
         let views = kernel.actors().await;
-        // Messages that wait for a failed actor are neither done nor dead letters; the end counts them.
-        if views.iter().all(|view| view.failed.is_none()) {
-            checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts());
-        }
+        // Nobody waits for what waits at an actor that only an operator starts.
+        let for_good = views.iter().filter(|view| view.failed.as_ref().is_some_and(|failed| failed.trial_at.is_none()));
+        let kept = for_good.map(|view| view.waiting as u64).sum();
+        checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts(), kept);
     }
 }
 
