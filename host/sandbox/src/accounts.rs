@@ -3,9 +3,10 @@
 //! none.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::iter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use playhouse_kernel::{Address, Bounds, Usage};
 
@@ -76,15 +77,22 @@ impl Accounts {
 #[derive(Debug)]
 pub(crate) struct Account {
     /// For people.
-    pub(crate) key: String,
+    pub(crate) key: Cow<'static, str>,
     pub(crate) most: u64,
     used: AtomicU64,
     above: Option<Arc<Self>>,
+    /// A refusal was logged.
+    said: AtomicBool,
 }
 
 impl Account {
-    pub(crate) fn new(key: String, most: u64, above: Option<Arc<Self>>) -> Self {
-        Self { key, most, used: AtomicU64::new(0), above }
+    pub(crate) fn new(key: impl Into<Cow<'static, str>>, most: u64, above: Option<Arc<Self>>) -> Self {
+        Self { key: key.into(), most, used: AtomicU64::new(0), above, said: AtomicBool::new(false) }
+    }
+
+    /// Whether a refusal is the first of the owner of this account, and to be logged.
+    pub(crate) fn is_first_refusal(&self) -> bool {
+        !self.said.swap(true, Relaxed)
     }
 
     pub(crate) fn used(&self) -> u64 {
@@ -157,7 +165,7 @@ mod tests {
     use crate::descriptors::Descriptors;
 
     fn accounts() -> (Accounts, Accounts, Accounts) {
-        let account = || Arc::new(Account::new("all".to_owned(), 100, None));
+        let account = || Arc::new(Account::new("all", 100, None));
         let all = Accounts::of_sandbox(account(), account());
         let limits = |n| SubtreeLimits { memory_bytes: Some(n), descriptors: Some(n) };
         let address = |at| Address::parse(at).expect("good");
@@ -186,7 +194,7 @@ mod tests {
 
     #[test]
     fn descriptors_of_a_subtree_are_bounded_together() {
-        let account = |most| Arc::new(Account::new("all".to_owned(), most, None));
+        let account = |most| Arc::new(Account::new("all", most, None));
         let all = Accounts::of_sandbox(account(100), account(100));
         let address = |at| Address::parse(at).expect("good");
         let limit = SubtreeLimits { descriptors: Some(3), ..SubtreeLimits::default() };

@@ -140,7 +140,7 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
             return CrashReason::Memory { limit_bytes: remains.memory().limit_bytes(), key: "limits.memory".into() };
         }
         Some(Refused::Account(account)) => {
-            return CrashReason::Memory { limit_bytes: account.most, key: account.key.clone().into() };
+            return CrashReason::Memory { limit_bytes: account.most, key: account.key.clone() };
         }
         Some(Refused::Table) => {
             return CrashReason::Limit { more_than: format!("{MOST_TABLE_ELEMENTS} elements in a table") };

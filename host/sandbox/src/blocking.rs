@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 /// How many blocking calls one actor may have at a time. A call that nobody waits for any more counts until the system lets its
@@ -100,6 +100,8 @@ impl<T> Drop for Running<T> {
 /// happen on a thread that must not block.
 pub(crate) struct Closing<T> {
     waiting: Mutex<Waiting<T>>,
+    /// Notified after each close, and when none is left.
+    closed: Notify,
 }
 
 struct Waiting<T> {
@@ -109,7 +111,7 @@ struct Waiting<T> {
 
 impl<T> Default for Closing<T> {
     fn default() -> Self {
-        Self { waiting: Mutex::new(Waiting { list: Vec::new(), under_way: false }) }
+        Self { waiting: Mutex::new(Waiting { list: Vec::new(), under_way: false }), closed: Notify::new() }
     }
 }
 
@@ -130,15 +132,25 @@ impl<T: Send + 'static> Closing<T> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).list.len()
     }
 
+    /// The next close, of those that have begun or wait; none when all are done.
+    pub(crate) fn next(&self) -> Option<impl Future<Output = ()>> {
+        let mut closed = Box::pin(self.closed.notified());
+        // A close between the look and the wait is not missed.
+        closed.as_mut().enable();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).under_way.then_some(closed)
+    }
+
     fn close_all(&self) {
         loop {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(next) = waiting.list.pop() else {
                 waiting.under_way = false;
-                return;
+                drop(waiting);
+                return self.closed.notify_waiters();
             };
             drop(waiting);
             drop(next);
+            self.closed.notify_waiters();
         }
     }
 }
@@ -223,9 +235,14 @@ mod tests {
         drop(free);
         closing.close(Slow(ready, done));
         assert!(closed.try_recv().is_err());
+        let next = closing.next().expect("it is under way");
         drop(release);
+        next.await;
         closed.recv().await.unwrap();
         closed.recv().await.unwrap();
+        while let Some(next) = closing.next() {
+            next.await;
+        }
         assert_eq!(closing.len(), 0);
     }
 }

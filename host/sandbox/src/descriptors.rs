@@ -2,7 +2,6 @@
 //! of the process, less the host's reserve.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use playhouse_kernel::Address;
 
@@ -12,8 +11,6 @@ use crate::accounts::Account;
 #[derive(Debug, Clone)]
 pub struct Descriptors {
     own: Arc<Account>,
-    /// A refusal was logged.
-    said: Arc<AtomicBool>,
 }
 
 impl Default for Descriptors {
@@ -29,8 +26,8 @@ impl Descriptors {
     }
 
     fn with(at_most: u64, above: Option<Arc<Account>>) -> Self {
-        let key = "its `limits.descriptors`, or that of an actor above it".to_owned();
-        Self { own: Arc::new(Account::new(key, at_most, above)), said: Arc::default() }
+        let key = "its `limits.descriptors`, or that of an actor above it";
+        Self { own: Arc::new(Account::new(key, at_most, above)) }
     }
 
     /// The limit.
@@ -50,20 +47,15 @@ impl Descriptors {
         Ok(Descriptor { own: self.own.clone(), shared: shared.clone() })
     }
 
-    /// As [`Descriptors::take`]. The first refusal goes to the log, as one of `actor`.
-    pub(crate) fn take_for(&self, actor: &Address, shared: &Arc<Account>) -> Option<Descriptor> {
-        let refused_by = match self.take(shared) {
-            Ok(taken) => return Some(taken),
-            Err(account) => account,
-        };
-        if !self.said.swap(true, Relaxed) {
+    /// Says in the log, the first time, that `account` refused one to `actor`.
+    pub(crate) fn say_refused(&self, actor: &Address, account: &Account) {
+        if self.own.is_first_refusal() {
             tracing::warn!(
                 target: "playhouse", address = %actor,
                 "no more files, folders and connections are opened for it: {} is the most at a time ({}); this is said once",
-                refused_by.most, refused_by.key
+                account.most, account.key
             );
         }
-        None
     }
 }
 
@@ -90,7 +82,7 @@ mod tests {
     }
 
     fn shared(most: u64) -> Arc<Account> {
-        Arc::new(Account::new("all".to_owned(), most, None))
+        Arc::new(Account::new("all", most, None))
     }
 
     #[test]

@@ -91,11 +91,23 @@ impl Files {
         self.shelf.blocking.run(billed).await
     }
 
-    /// The right to open one more file, folder or listing. WASI has no error of its own for too many.
-    fn descriptor(&self) -> FsResult<Descriptor> {
-        let Shelf { descriptors, shared, .. } = &self.shelf;
-        let taken = self.actor.as_ref().and_then(|actor| descriptors.take_for(actor, shared));
-        Ok(taken.ok_or(types::ErrorCode::InsufficientMemory)?)
+    /// The right to open one more file, folder or listing. WASI has no error of its own for too many. A file that the actor closed
+    /// may still be open for a moment: only when none is, there are too many.
+    async fn descriptor(&self) -> FsResult<Descriptor> {
+        let Shelf { descriptors, shared, closing, .. } = &self.shelf;
+        loop {
+            let closed = closing.next();
+            match (descriptors.take(shared), closed) {
+                (Ok(taken), _) => return Ok(taken),
+                (Err(_), Some(closed)) => closed.await,
+                (Err(account), None) => {
+                    if let Some(actor) = &self.actor {
+                        descriptors.say_refused(actor, &account);
+                    }
+                    return Err(types::ErrorCode::InsufficientMemory.into());
+                }
+            }
+        }
     }
 }
 

@@ -137,8 +137,13 @@ impl WasiHttpHooks for Hooks {
         let Ok(permit) = outgoing.requests.clone().try_acquire_owned() else {
             return Box::new(async { Err(Error::ConnectionLimitReached) });
         };
-        let Some(descriptor) = outgoing.grants.descriptors.take_for(&self.actor, &outgoing.descriptors) else {
-            return Box::new(async { Err(Error::ConnectionLimitReached) });
+        let descriptors = &outgoing.grants.descriptors;
+        let descriptor = match descriptors.take(&outgoing.descriptors) {
+            Ok(descriptor) => descriptor,
+            Err(account) => {
+                descriptors.say_refused(&self.actor, &account);
+                return Box::new(async { Err(Error::ConnectionLimitReached) });
+            }
         };
         let held = Held { permit, descriptor };
         let options = options.unwrap_or_default();

@@ -324,7 +324,7 @@ mod tests {
     }
 
     fn limiter(memory_bytes: u64, account_bytes: u64) -> MemoryLimiter {
-        let account = Arc::new(Account::new("the test".to_owned(), account_bytes, None));
+        let account = Arc::new(Account::new("the test", account_bytes, None));
         MemoryLimiter::new(&Limits { memory_bytes, ..Limits::default() }, Held::new(&account), 0)
     }
 

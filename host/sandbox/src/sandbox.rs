@@ -187,11 +187,7 @@ impl Sandbox {
             stack_bytes: config.stack_bytes,
             component_bytes: config.component_bytes,
             memory: Arc::new(Account::new(config.memory_key, config.memory_bytes, None)),
-            descriptors: Arc::new(Account::new(
-                "all actors together, by RLIMIT_NOFILE".to_owned(),
-                config.descriptors,
-                None,
-            )),
+            descriptors: Arc::new(Account::new("all actors together, by RLIMIT_NOFILE", config.descriptors, None)),
             allocation,
             max_instances,
             capped: wanted > most,

@@ -200,7 +200,7 @@ impl HostDescriptor for View<'_> {
 
     async fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DirectoryEntryStream>> {
         let dir = self.dir(&fd)?;
-        let counted = self.files.descriptor()?;
+        let counted = self.files.clone().descriptor().await?;
         let listing = self.run(move || Listing::open(&dir.file, dir.folder, counted)).await?;
         Ok(Resource::new_own(self.table.push(listing)?.rep()))
     }
@@ -267,7 +267,7 @@ impl HostDescriptor for View<'_> {
         if closing.len() > MOST_CLOSING {
             return Err(ErrorCode::Busy.into());
         }
-        let counted = self.files.descriptor()?;
+        let counted = self.files.clone().descriptor().await?;
         let opened = self.run(move || dir.open(&path, how, &closing, counted)).await?;
         Ok(push(self.table, opened)?)
     }

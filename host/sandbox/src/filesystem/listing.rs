@@ -155,7 +155,7 @@ mod tests {
             std::fs::write(top.path().join(n.to_string()), "").unwrap();
         }
         let folder = Arc::new(Folder::open(top.path(), "/x", false).unwrap());
-        let account = Arc::new(Account::new("all".to_owned(), 1, None));
+        let account = Arc::new(Account::new("all", 1, None));
         let counted = Descriptors::new(1).take(&account).unwrap();
         let listing = Listing::open(&File::open(top.path()).unwrap(), folder, counted).unwrap();
         let mut names = Vec::new();

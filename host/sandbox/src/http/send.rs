@@ -227,7 +227,7 @@ mod tests {
         let target = |uri: &str| Target::of(&uri.parse().unwrap()).unwrap();
         let (named, numbered) = (target("http://localhost"), target("http://127.0.0.1"));
         let held = blocking.acquire().await;
-        let (descriptors, all) = (Descriptors::new(2), Arc::new(Account::new("all".to_owned(), 2, None)));
+        let (descriptors, all) = (Descriptors::new(2), Arc::new(Account::new("all", 2, None)));
         let taken = || Held {
             permit: requests.clone().try_acquire_owned().unwrap(),
             descriptor: descriptors.take(&all).unwrap(),

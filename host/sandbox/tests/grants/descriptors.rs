@@ -15,7 +15,7 @@ fn data(top: &Path) -> Vec<Folder> {
     vec![Folder::open(&top.join("granted"), "/data", true).unwrap()]
 }
 
-/// Files are closed on another thread, connections when their task is dropped.
+/// Connections are closed when their task is dropped.
 async fn until_it_is_no(error: &str, play: &Play, what: &str) -> String {
     loop {
         let said = play.ask(what).await;
@@ -30,15 +30,26 @@ async fn open_beyond_the_limit_is_refused_until_one_is_closed() {
     let top = scene();
     let play = Play::start(Grants { descriptors: Descriptors::new(2), ..folders(data(top.path())) }).await;
     for _ in 0..5 {
-        assert_eq!(until_it_is_no(TOO_MANY, &play, "keep /data/file").await, "done");
-        assert_eq!(until_it_is_no(TOO_MANY, &play, "keep /data/file").await, "done");
+        assert_eq!(play.ask("keep /data/file").await, "done");
+        assert_eq!(play.ask("keep /data/file").await, "done");
         for what in ["keep /data/file", "read /data/file", "list /data", "write /data/new x"] {
             assert_eq!(play.ask(what).await, TOO_MANY, "{what}");
         }
         assert!(!top.path().join("granted/new").exists());
         assert_eq!(play.ask("close").await, "done");
     }
-    assert_eq!(until_it_is_no(TOO_MANY, &play, "read /data/file").await, "inside");
+    assert_eq!(play.ask("read /data/file").await, "inside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_descriptor_is_enough_for_files_one_after_another() {
+    let top = scene();
+    let play = Play::start(Grants { descriptors: Descriptors::new(1), ..folders(data(top.path())) }).await;
+    for _ in 0..50 {
+        assert_eq!(play.ask("read /data/file").await, "inside");
+        assert_eq!(play.ask("write /data/file inside").await, "done");
+        assert_eq!(play.ask("touch file").await, "done");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,4 +65,23 @@ async fn connection_beyond_the_limit_is_refused() {
         let said = until_it_is_no("error ConnectionLimitReached", &play, &get).await;
         assert_eq!(said, "200 GET / 127.0.0.1");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crash_gives_back_files_and_connections() {
+    let (top, server, echo) = (scene(), Server::silent().await, Server::echo().await);
+    let hosts = hosts(&[server.url(), echo.url()]).hosts;
+    let grants = Grants { descriptors: Descriptors::new(2), hosts, ..folders(data(top.path())) };
+    let play = Play::start(grants).await;
+    let (hold, get) = (format!("hold {}/", server.url()), format!("get {}/", echo.url()));
+    // Both kinds count together.
+    assert_eq!(play.ask(&hold).await, "1");
+    assert_eq!(play.ask("keep /data/file").await, "done");
+    assert_eq!(play.ask("keep /data/file").await, TOO_MANY);
+    assert_eq!(play.ask(&get).await, "error ConnectionLimitReached");
+    assert!(play.try_ask("panic").await.is_err());
+    for _ in 0..2 {
+        assert_eq!(until_it_is_no(TOO_MANY, &play, "keep /data/file").await, "done");
+    }
+    assert_eq!(play.ask("keep /data/file").await, TOO_MANY);
 }
