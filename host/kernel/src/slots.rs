@@ -94,11 +94,16 @@ impl Slot {
         Ok(slot)
     }
 
-    /// A slot under each bound at once, for what an actor has beside its incarnations. `Err` says which bound has none left.
-    pub(crate) fn take_now(bounds: Vec<Arc<Slots>>) -> Result<Self, String> {
+    /// A slot under each bound at once, for what an actor has beside its incarnations, while each bound has `left` more for
+    /// those. `Err` says which one has not.
+    pub(crate) fn take_now(bounds: Vec<Arc<Slots>>, left: usize) -> Result<Self, String> {
         let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
+        let permits = u32::try_from(left.saturating_add(1)).unwrap_or(u32::MAX);
         for slots in bounds {
-            let Ok(permit) = slots.free.clone().try_acquire_owned() else { return Err(slots.full()) };
+            let permits = slots.free.clone().try_acquire_many_owned(permits).ok();
+            let Some(permit) = permits.and_then(|mut permits| permits.split(1)) else {
+                return Err(format!("{}; the actor itself needs {left} of them", slots.full()));
+            };
             halfway.push(slots, permit);
         }
         Ok(halfway.arrive())

@@ -71,9 +71,15 @@ impl Clerk {
     async fn run(&self) {
         let mut failures = Failures::new();
         let mut run = 0;
+        // Kept from run to run: while the policy pauses, its place goes to nobody else.
+        let mut slot = None;
         loop {
             run += 1;
-            let End::Crashed(crash) = self.serve(run, &mut failures).await else { return };
+            let end = match self.admission(&mut slot) {
+                Ok(()) => self.serve(run, &mut failures).await,
+                Err(message) => End::Crashed(Crash::new(CrashReason::Start { message })),
+            };
+            let End::Crashed(crash) = end else { return };
             // A call that did not return in time took its limit.
             let hung = if let CrashReason::Timeout { limit } = crash.reason { limit } else { Duration::ZERO };
             let too_often = failures.note(hung, &self.spec);
@@ -111,14 +117,17 @@ impl Clerk {
         );
     }
 
+    /// Takes a slot for the policy, and leaves one for each instance of its actor: none waits for its own policy.
+    fn admission(&self, slot: &mut Option<Slot>) -> Result<(), String> {
+        if slot.is_none() {
+            *slot = Some(Slot::take_now(self.world.bounds_of_policy(&self.actor), self.actor.lanes.len())?);
+        }
+        Ok(())
+    }
+
     /// One run of the policy, to its end.
     async fn serve(&self, run: u64, failures: &mut Failures) -> End {
         let about = About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
-        let slot = Slot::take_now(self.world.bounds_of_policy(&self.actor));
-        let _slot = match slot {
-            Ok(slot) => slot,
-            Err(message) => return End::Crashed(Crash::new(CrashReason::Start { message })),
-        };
         let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
             Ok(policy) => policy,
             Err(end) => return end,

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Kernel, MaxInstances, Plan, StartKind, State, SubtreeSpec, Template};
+use playhouse_kernel::{
+    ActorSpec, Kernel, MaxInstances, Plan, PolicySpec, PolicyState, StartKind, State, SubtreeSpec, Template,
+};
 use tokio::time::sleep;
 
+use crate::policies::sorting::sorting;
 use crate::stage::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -176,4 +179,52 @@ async fn counts_of_a_subtree_are_released_by_crashes_and_failed_turns() {
     }
     let refused = journal.lines().into_iter().filter(|line| line.contains("allows")).count();
     assert_eq!(refused, 200, "each turn that wants a fifth is refused it, and no other");
+}
+
+fn policed(spec: &mut ActorSpec, most: usize) {
+    let mut policy = PolicySpec::new(Arc::new(sorting()));
+    policy.backoff.max = policy.backoff.initial;
+    spec.policy = Some(Box::new(policy));
+    spec.subtree = Some(Box::new(SubtreeSpec { actors: None, instances: Some(most) }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn policy_leaves_its_actor_the_last_instance() {
+    for (most, state) in [(1, PolicyState::GaveUp), (2, PolicyState::Running)] {
+        let journal = Journal::default();
+        let mut plan = plan(vec![spawns(scripted(&journal).named("boss").at("/boss"), &["one", "two"])]);
+        let kind = |change: fn(&mut ActorSpec)| Kind(recorder(&journal).named("worker"), change, false);
+        plan = with_kinds(plan, [("one", kind(|spec| policed(spec, 1))), ("two", kind(|spec| policed(spec, 2)))]);
+        let kernel = start_plan(&plan).await;
+        let name = if most == 1 { "one" } else { "two" };
+        tell(&kernel, "/boss", &format!("spawn w {name};tell w 1")).await;
+        kernel.idle().await;
+        assert_eq!(journal.lines(), ["w:1"], "of {most}");
+        let policy = || async { kernel.actors().await.remove(1).mailbox.policy.expect("it has one") };
+        while policy().await.state != state {
+            sleep(SOON).await;
+        }
+        let last_crash = policy().await.last_crash;
+        assert_eq!(last_crash.is_some_and(|why| why.contains("`limits.subtree.instances` of `/boss/w`")), most == 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn policy_keeps_its_instance_from_run_to_run() {
+    let journal = Journal::default();
+    let mut policy = PolicySpec::new(Arc::new(sorting().fault(|run, call, _| match (run, call) {
+        (1..=3, "take") => Err(trap()),
+        _ => Ok(false),
+    })));
+    policy.backoff.max = policy.backoff.initial;
+    let mut actor = limited(recorder(&journal).at("/a"), None, Some(2));
+    actor.policy = Some(Box::new(policy));
+    let kernel = start(vec![actor]).await;
+    for body in ["b", "a"] {
+        tell(&kernel, "/a", body).await;
+    }
+    kernel.idle().await;
+    let policy = kernel.actors().await.remove(0).mailbox.policy.expect("it has one");
+    assert_eq!((policy.state, policy.crashes), (PolicyState::Running, 3), "{:?}", policy.last_crash);
+    assert_eq!(usage(&kernel, "/a").await, ["instances 2/2"]);
 }

@@ -22,6 +22,8 @@ const LONG: Duration = Duration::from_mins(10);
 const START: Duration = Duration::from_secs(10);
 /// By so much longer is each pause between two looks than the one before: much happens early.
 const LOOKS_APART: Duration = Duration::from_millis(1);
+/// A play in which actors still come and go after so many looks is not checked before its end.
+const MOST_LOOKS: usize = 200;
 
 /// What the kernel shows when all is over.
 pub struct Aftermath {
@@ -115,19 +117,38 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
         }
     }
     stage.ledger().note(What::Driver("waits until all is done"));
-    if timeout(LONG, kernel.idle()).await.is_err() {
-        let views = kernel.actors().await;
-        let busy: Vec<_> = views.iter().filter(|view| view.waiting > 0 || view.state == State::Running).collect();
-        let mut ledger = stage.ledger();
-        ledger.must(busy.is_empty(), || format!("still not done: {busy:?}"));
-        return;
-    }
-    if timeout(Duration::ZERO, kernel.over()).await.is_err() {
-        let views = kernel.actors().await;
-        // Messages that wait for a failed actor are neither done nor dead letters; the end counts them.
-        if views.iter().all(|view| view.failed.is_none()) {
-            checks::when_idle(&mut stage.ledger(), &kernel.dead_letter_counts());
+    let mut looks = 0;
+    let views = loop {
+        if timeout(LONG, kernel.idle()).await.is_err() {
+            let views = kernel.actors().await;
+            let busy: Vec<_> = views.iter().filter(|view| view.waiting > 0 || view.state == State::Running).collect();
+            let mut ledger = stage.ledger();
+            ledger.must(busy.is_empty(), || format!("still not done: {busy:?}"));
+            return;
         }
+        let so_far = stage.ledger().trace.len();
+        let views = kernel.actors().await;
+        // The hook of an actor that stops or starts without a message may still send one, or wait for room for it.
+        let in_a_hook = |state: State| state.is_on_its_way() || state == State::Running;
+        let in_hooks = views.iter().flat_map(|view| &view.instances).any(|instance| in_a_hook(instance.state));
+        if stage.ledger().trace.len() == so_far && !in_hooks {
+            break views;
+        }
+        looks += 1;
+        if looks == MOST_LOOKS {
+            return;
+        }
+        sleep(LOOKS_APART).await;
+    };
+    if timeout(Duration::ZERO, kernel.over()).await.is_err() {
+        // Nobody waits for what waits at an actor that only an operator starts.
+        let for_good = views.iter().filter(|view| view.failed.as_ref().is_some_and(|failed| failed.trial_at.is_none()));
+        let kept = for_good.map(|view| view.waiting as u64).sum();
+        let mut ledger = stage.ledger();
+        if kept > 0 {
+            ledger.seen.insert("messages kept for an operator");
+        }
+        checks::when_idle(&mut ledger, &kernel.dead_letter_counts(), kept);
     }
 }
 

@@ -104,10 +104,10 @@ impl Thought {
         Ok(())
     }
 
-    /// Names what it should not.
+    /// Names what it should not, or forgets one, which is given out later than it should be.
     fn confuse(&mut self, keys: &mut Vec<Key>) {
         if self.dice.percent(self.mind.fault / 4) {
-            match self.dice.below(4) {
+            match self.dice.below(if self.mind.orderly { 2 } else { 4 }) {
                 0 => keys.push(Key::MAX),
                 1 => keys.extend(keys.first().copied()),
                 2 => drop(keys.pop()),

@@ -66,3 +66,22 @@ async fn connection_beyond_the_limit_is_refused() {
         assert_eq!(said, "200 GET / 127.0.0.1");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crash_gives_back_files_and_connections() {
+    let (top, server, echo) = (scene(), Server::silent().await, Server::echo().await);
+    let hosts = hosts(&[server.url(), echo.url()]).hosts;
+    let grants = Grants { descriptors: Descriptors::new(2), hosts, ..folders(data(top.path())) };
+    let play = Play::start(grants).await;
+    let (hold, get) = (format!("hold {}/", server.url()), format!("get {}/", echo.url()));
+    // Both kinds count together.
+    assert_eq!(play.ask(&hold).await, "1");
+    assert_eq!(play.ask("keep /data/file").await, "done");
+    assert_eq!(play.ask("keep /data/file").await, TOO_MANY);
+    assert_eq!(play.ask(&get).await, "error ConnectionLimitReached");
+    assert!(play.try_ask("panic").await.is_err());
+    for _ in 0..2 {
+        assert_eq!(until_it_is_no(TOO_MANY, &play, "keep /data/file").await, "done");
+    }
+    assert_eq!(play.ask("keep /data/file").await, TOO_MANY);
+}
