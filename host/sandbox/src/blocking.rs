@@ -2,10 +2,13 @@
 //! that a network file system that hangs, or a name server that never answers, keeps the threads of one actor busy and nobody
 //! else's.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -19,6 +22,8 @@ pub struct Blocking {
     permits: Arc<Semaphore>,
     /// A spawned actor's calls count for its parent as well.
     parent: Option<Arc<Self>>,
+    /// One for an actor and all that it spawns, so that they have one thread for it.
+    closing: Arc<Closing>,
 }
 
 impl Default for Blocking {
@@ -31,7 +36,7 @@ impl Blocking {
     /// A bound of its own: at most `at_most` calls at a time, and at least one.
     pub fn new(at_most: usize) -> Self {
         let at_most = at_most.clamp(1, Semaphore::MAX_PERMITS);
-        Self { at_most, permits: Arc::new(Semaphore::new(at_most)), parent: None }
+        Self { at_most, permits: Arc::new(Semaphore::new(at_most)), parent: None, closing: Arc::default() }
     }
 
     /// The number of calls at a time.
@@ -41,7 +46,17 @@ impl Blocking {
 
     /// A bound of the same size for an actor that `parent` spawned. Its calls count for the parent as well.
     pub(crate) fn below(&self, parent: &Self) -> Self {
-        Self { parent: Some(Arc::new(parent.clone())), ..Self::new(self.at_most) }
+        Self {
+            at_most: self.at_most,
+            permits: Arc::new(Semaphore::new(self.at_most)),
+            parent: Some(Arc::new(parent.clone())),
+            closing: parent.closing.clone(),
+        }
+    }
+
+    /// Where the actor's files are closed.
+    pub(crate) fn closing(&self) -> &Arc<Closing> {
+        &self.closing
     }
 
     /// Waits until the actor and all above it may make one more call.
@@ -98,29 +113,39 @@ impl<T> Drop for Running<T> {
 
 /// Closes what an actor had open, one after another on one thread: on some file systems a close waits for a server, and it may
 /// happen on a thread that must not block.
-pub(crate) struct Closing<T> {
-    waiting: Mutex<Waiting<T>>,
+#[derive(Default)]
+pub(crate) struct Closing {
+    waiting: Mutex<Waiting>,
+    one_closed: Condvar,
     /// Notified after each close, and when none is left.
     closed: Notify,
 }
 
-struct Waiting<T> {
-    list: Vec<T>,
+/// A call that needs what earlier closes give back waits for them no longer: a server may never answer.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Waiting {
+    line: VecDeque<Box<dyn Send>>,
     under_way: bool,
+    /// So far.
+    begun: u64,
+    closed: u64,
 }
 
-impl<T> Default for Closing<T> {
-    fn default() -> Self {
-        Self { waiting: Mutex::new(Waiting { list: Vec::new(), under_way: false }), closed: Notify::new() }
+impl fmt::Debug for Closing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closing").field("len", &self.len()).finish()
     }
 }
 
-impl<T: Send + 'static> Closing<T> {
+impl Closing {
     /// Drops `what` on a thread that may block.
-    pub(crate) fn close(self: &Arc<Self>, what: T) {
+    pub(crate) fn close(self: &Arc<Self>, what: impl Send + 'static) {
         let Ok(runtime) = Handle::try_current() else { return drop(what) };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.list.push(what);
+        waiting.line.push_back(Box::new(what));
+        waiting.begun += 1;
         if !std::mem::replace(&mut waiting.under_way, true) {
             let closing = self.clone();
             drop(runtime.spawn_blocking(move || closing.close_all()));
@@ -129,7 +154,16 @@ impl<T: Send + 'static> Closing<T> {
 
     /// How many are still to be closed.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).list.len()
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).line.len()
+    }
+
+    /// Waits for the closes that were asked for before, on a thread that may block. Returns whether there were any.
+    pub(crate) fn settle(&self) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begun, closed) = (waiting.begun, waiting.closed);
+        let under_way = |waiting: &mut Waiting| waiting.closed < begun;
+        drop(self.one_closed.wait_timeout_while(waiting, SETTLE_TIME, under_way));
+        closed < begun
     }
 
     /// The next close, of those that have begun or wait; none when all are done.
@@ -143,13 +177,15 @@ impl<T: Send + 'static> Closing<T> {
     fn close_all(&self) {
         loop {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(next) = waiting.list.pop() else {
+            let Some(next) = waiting.line.pop_front() else {
                 waiting.under_way = false;
                 drop(waiting);
                 return self.closed.notify_waiters();
             };
             drop(waiting);
             drop(next);
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed += 1;
+            self.one_closed.notify_all();
             self.closed.notify_waiters();
         }
     }
@@ -227,10 +263,12 @@ mod tests {
                 let _ = self.1.send(());
             }
         }
-        let closing = Arc::new(Closing::default());
+        let parent = Blocking::new(1);
+        let (of_parent, closing) = (parent.closing().clone(), Blocking::new(1).below(&parent).closing().clone());
         let (done, mut closed) = tokio::sync::mpsc::unbounded_channel();
         let (release, blocked) = mpsc::channel();
-        closing.close(Slow(blocked, done.clone()));
+        // A parent's closes and its children's are of one line.
+        of_parent.close(Slow(blocked, done.clone()));
         let (free, ready) = mpsc::channel();
         drop(free);
         closing.close(Slow(ready, done));
@@ -244,5 +282,7 @@ mod tests {
             next.await;
         }
         assert_eq!(closing.len(), 0);
+        closing.settle();
+        assert!(!closing.settle(), "there are no more");
     }
 }

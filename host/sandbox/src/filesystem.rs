@@ -21,7 +21,6 @@ mod open;
 mod stat;
 mod streams;
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -33,7 +32,7 @@ use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 pub use folder::Folder;
 
 use crate::accounts::Account;
-use crate::blocking::{Blocking, Closing};
+use crate::blocking::Blocking;
 use crate::descriptors::{Descriptor, Descriptors};
 use crate::grants::Grants;
 use crate::limits::CpuMeter;
@@ -56,17 +55,13 @@ pub(crate) struct Shelf {
     descriptors: Descriptors,
     /// Where descriptors count besides the actor's own bound.
     shared: Arc<Account>,
-    closing: Arc<ToClose>,
 }
-
-/// Files to close, each with its right to be open.
-type ToClose = Closing<(File, Descriptor)>;
 
 impl Shelf {
     pub(crate) fn new(grants: &Grants, folders: &[Folder], shared: &Arc<Account>) -> Self {
         let folders = folders.iter().cloned().map(Arc::new).collect();
         let (blocking, descriptors) = (grants.blocking.clone(), grants.descriptors.clone());
-        Self { folders, blocking, descriptors, shared: shared.clone(), closing: Arc::default() }
+        Self { folders, blocking, descriptors, shared: shared.clone() }
     }
 
     /// The files of an incarnation of `actor`.
@@ -94,9 +89,9 @@ impl Files {
     /// The right to open one more file, folder or listing. WASI has no error of its own for too many. A file that the actor closed
     /// may still be open for a moment: only when none is, there are too many.
     async fn descriptor(&self) -> FsResult<Descriptor> {
-        let Shelf { descriptors, shared, closing, .. } = &self.shelf;
+        let Shelf { descriptors, shared, blocking, .. } = &self.shelf;
         loop {
-            let closed = closing.next();
+            let closed = blocking.closing().next();
             match (descriptors.take(shared), closed) {
                 (Ok(taken), _) => return Ok(taken),
                 (Err(_), Some(closed)) => closed.await,

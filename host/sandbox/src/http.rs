@@ -29,6 +29,8 @@ pub(crate) use send::Wire;
 
 /// What a guest writes to the body of a request in one piece.
 const CHUNK_BYTES: usize = 64 << 10;
+/// Bytes of a refused target that are shown, and kept. A name has fewer.
+const SHOWN_BYTES: usize = 300;
 /// Refusals that are logged, for each actor.
 const MOST_LOGGED: usize = 16;
 
@@ -52,6 +54,7 @@ impl Outgoing {
 
     /// Says once for each target that it was refused, as long as these are few.
     fn log_refusal(&self, actor: &Address, whom: &str, why: &str) {
+        let whom = &whom[..whom.floor_char_boundary(SHOWN_BYTES)];
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= MOST_LOGGED || !refused.insert(format!("{whom} {why}")) {
             return;
@@ -179,5 +182,23 @@ impl WasiHttpHooks for Hooks {
 
     fn p2_error_from_tls(&mut self, _: &std::io::Error) -> ErrorCode {
         ErrorCode::TlsProtocolError
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::Account;
+
+    #[test]
+    fn refused_targets_are_kept_up_to_a_bound() {
+        let all = Arc::new(Account::new("all".to_owned(), 1, None));
+        let outgoing = Outgoing::new(Arc::default(), Arc::default(), all);
+        for n in 0..100 {
+            outgoing.log_refusal(&Address::parse("/a").unwrap(), &format!("{n}{}", "é".repeat(30_000)), "why");
+        }
+        let refused = outgoing.refused.lock().unwrap();
+        assert_eq!(refused.len(), MOST_LOGGED);
+        assert!(refused.iter().all(|refused| refused.len() <= SHOWN_BYTES + 4));
     }
 }

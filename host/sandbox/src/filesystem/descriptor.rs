@@ -20,7 +20,7 @@ use super::View;
 use super::growth::Quota;
 use super::listing::Listing;
 use super::names;
-use super::open::{Create, Dir, How, Mode, OpenFile, Opened};
+use super::open::{Create, Dir, How, Mode, OpenFile, Opened, with_room};
 use super::stat::{hash_of, new_time, stat_of, time_spec, type_of};
 use super::streams::{Input, Output, READ_BYTES};
 
@@ -73,6 +73,15 @@ impl View<'_> {
         Ok(self.files.clone().run(call).await?)
     }
 
+    /// As [`View::run`], for a change that makes a name.
+    async fn run_with_room<T: Send + 'static>(
+        &mut self,
+        call: impl Fn() -> io::Result<T> + Send + 'static,
+    ) -> FsResult<T> {
+        let closing = self.files.shelf.blocking.closing().clone();
+        self.run(move || with_room(&closing, call)).await
+    }
+
     /// Asks something of an open file or folder.
     async fn look<T: Send + 'static>(
         &mut self,
@@ -102,7 +111,7 @@ impl View<'_> {
         change: fn(&File, &str, &Quota) -> io::Result<()>,
     ) -> FsResult<()> {
         let (dir, path) = (self.dir_to_change(fd)?, short(path)?);
-        self.run(move || change(&dir.file, &path, dir.folder.quota())).await
+        self.run_with_room(move || change(&dir.file, &path, dir.folder.quota())).await
     }
 }
 
@@ -247,7 +256,7 @@ impl HostDescriptor for View<'_> {
         if follows(flags) {
             return Err(ErrorCode::Invalid.into());
         }
-        self.run(move || names::link((&dir.file, &path), (&to.file, &to_path), dir.folder.quota())).await
+        self.run_with_room(move || names::link((&dir.file, &path), (&to.file, &to_path), dir.folder.quota())).await
     }
 
     async fn open_at(
@@ -263,7 +272,7 @@ impl HostDescriptor for View<'_> {
         if how.mode.write && !dir.folder.is_writable() {
             return Err(ErrorCode::NotPermitted.into());
         }
-        let closing = self.files.shelf.closing.clone();
+        let closing = self.files.shelf.blocking.closing().clone();
         if closing.len() > MOST_CLOSING {
             return Err(ErrorCode::Busy.into());
         }
@@ -302,7 +311,7 @@ impl HostDescriptor for View<'_> {
     async fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
         let dir = self.dir_to_change(&fd)?;
         let (target, path) = (short(target)?, short(path)?);
-        self.run(move || names::make_link(&target, &dir.file, &path, dir.folder.quota())).await
+        self.run_with_room(move || names::make_link(&target, &dir.file, &path, dir.folder.quota())).await
     }
 
     async fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {

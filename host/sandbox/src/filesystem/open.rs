@@ -14,11 +14,11 @@ use cap_primitives::fs::{
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::ToClose;
 use super::folder::Folder;
 use super::growth::Quota;
 use super::names;
 use super::node::Node;
+use crate::blocking::Closing;
 use crate::descriptors::Descriptor;
 
 /// How often an open is tried anew because its file came or went meanwhile, or is at the end of a symbolic link: as many links as
@@ -57,7 +57,7 @@ pub(crate) struct OpenFile {
     node: Arc<Node>,
     pub(crate) folder: Arc<Folder>,
     pub(crate) mode: Mode,
-    closing: Arc<ToClose>,
+    closing: Arc<Closing>,
 }
 
 /// How to open.
@@ -83,8 +83,8 @@ pub(crate) enum Create {
 
 impl Dir {
     /// Opens what `path` leads to within this folder. Blocks, but never for what it finds there.
-    pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<ToClose>, counted: Descriptor) -> io::Result<Opened> {
-        let file = how.find(&self.file, path, self.folder.quota())?;
+    pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<Closing>, counted: Descriptor) -> io::Result<Opened> {
+        let file = with_room(closing, || how.find(&self.file, path, self.folder.quota()))?;
         let metadata = Metadata::from_file(&file)?;
         let folder = self.folder.clone();
         if metadata.is_dir() {
@@ -244,7 +244,7 @@ impl OpenFile {
         let before = file.metadata()?.len();
         let expected = expected(before);
         if expected > before {
-            quota.take(expected - before)?;
+            with_room(&self.closing, || quota.take(expected - before))?;
         }
         let changed = change(file, before);
         // A write may be a short one, and others may have changed the file meanwhile. If the size cannot be read, it is taken as expected.
@@ -252,6 +252,14 @@ impl OpenFile {
         quota.changed(before.max(expected), after);
         size.is_now(after);
         changed
+    }
+}
+
+/// Does what needs room, once more when the files that were closed just before have given theirs back.
+pub(crate) fn with_room<T>(closing: &Closing, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match act() {
+        Err(error) if error.raw_os_error() == Some(Errno::NOSPC.raw_os_error()) && closing.settle() => act(),
+        done => done,
     }
 }
 
@@ -271,7 +279,47 @@ fn append(file: &File, bytes: &[u8], end: u64) -> io::Result<usize> {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
-            self.closing.close(file);
+            // A file without a name takes its bytes until it is really closed, and its node gives them back.
+            self.closing.close((file, self.node.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::accounts::Account;
+    use crate::descriptors::Descriptors;
+    use crate::filesystem::growth::Growth;
+
+    #[tokio::test]
+    async fn removed_file_is_given_back_once_it_is_closed() {
+        struct Slow(mpsc::Receiver<()>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                let _ = self.0.recv();
+            }
+        }
+        let top = tempfile::tempdir().unwrap();
+        let folder = Arc::new(Folder::open(top.path(), "/x", true).unwrap());
+        let growth = Growth::of(&top.path().metadata().unwrap());
+        let mode = Mode { read: true, write: true };
+        let dir = Dir { file: folder.opened().clone(), folder: folder.clone(), mode, counted: None };
+        let how = How { mode, follow: FollowSymlinks::No, create: Create::Always, truncate: false, directory: false };
+        let counted = Descriptors::new(1).take(&Arc::new(Account::new("all".to_owned(), 1, None))).unwrap();
+        let closing = Arc::new(Closing::default());
+        let (release, blocked) = mpsc::channel();
+        closing.close(Slow(blocked));
+        let Opened::File(file) = dir.open("a", how, &closing, counted).unwrap() else { panic!("it is a file") };
+        file.set_size(1 << 20).unwrap();
+        names::remove(&dir.file, "a", folder.quota()).unwrap();
+        drop(file);
+        assert!(growth.bytes() >= 1 << 20, "it is not closed yet");
+        drop(release);
+        while growth.bytes() >= 1 << 20 {
+            tokio::task::yield_now().await;
         }
     }
 }
