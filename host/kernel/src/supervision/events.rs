@@ -351,8 +351,6 @@ pub struct View {
     pub incarnation: u64,
     /// How often it was started again because it failed.
     pub restarts: u64,
-    /// The failures that its supervisor counts.
-    pub window: Window,
     /// It failed itself: not only an actor above it.
     pub failed: Option<Failed>,
 }

@@ -237,8 +237,8 @@ impl Tree {
         Failure { window, fault, fruitless: entry.fruitless, stable: entry.was_stable(now, period), handled }
     }
 
-    /// The failures that count for a node: its own under the kernel, else those of all its siblings together.
-    pub(super) fn window_of(&self, node: Node, now: Duration) -> Window {
+    /// The failures that count for a node at a time: its own under the kernel, else those of all its siblings together.
+    pub fn window_of(&self, node: Node, now: Duration) -> Window {
         let parent = self.nodes[node].parent.unwrap_or(ROOT);
         let above = &self.nodes[parent];
         let SupervisionSpec { intensity, period, .. } = above.spec.supervision;

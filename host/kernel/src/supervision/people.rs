@@ -1,7 +1,5 @@
 //! What a person says: stop, and start. Nothing but a person's start lifts a person's stop.
 
-use std::time::Duration;
-
 use crate::supervision::events::{Action, Node, State};
 use crate::supervision::node::{After, Course, Over, Phase};
 use crate::supervision::tree::{Ending, Tree};
@@ -80,7 +78,7 @@ impl Tree {
     }
 
     /// Where an actor stands once a start of it came to an outcome; none while it is under way.
-    pub fn outcome_of_start(&self, node: Node, now: Duration) -> Option<State> {
+    pub fn outcome_of_start(&self, node: Node) -> Option<State> {
         let entry = self.nodes.get(node)?;
         let under_way = match entry.phase {
             Phase::Starting
@@ -93,6 +91,6 @@ impl Tree {
             Phase::Passivated | Phase::Waiting => entry.wanted,
             Phase::Up | Phase::Failed => false,
         };
-        if under_way { None } else { self.view(node, now).map(|view| view.state) }
+        if under_way { None } else { self.view(node).map(|view| view.state) }
     }
 }

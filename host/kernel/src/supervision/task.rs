@@ -333,8 +333,7 @@ impl Supervision {
             tokio::spawn(incarnation);
         }
         if !self.coming_up.is_empty() {
-            let now = self.began.elapsed();
-            let comes_up = |node: Node| self.tree.view(node, now).is_some_and(|view| view.state.is_on_its_way());
+            let comes_up = |node: Node| self.tree.view(node).is_some_and(|view| view.state.is_on_its_way());
             self.coming_up.retain(|&node, _| comes_up(node));
         }
         match event {

@@ -123,8 +123,8 @@ impl Tree {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// What people see of an actor at a time; none when it is gone.
-    pub fn view(&self, node: Node, now: Duration) -> Option<View> {
+    /// What people see of an actor; none when it is gone. It costs the same however many siblings an actor has.
+    pub fn view(&self, node: Node) -> Option<View> {
         let entry = self.nodes.get(node)?;
         let state = match entry.phase {
             Phase::Down if entry.over != Over::No => State::Ended,
@@ -144,7 +144,6 @@ impl Tree {
             state,
             incarnation: entry.incarnation,
             restarts: entry.restarts,
-            window: self.window_of(node, now),
             failed: entry.failed.as_deref().copied(),
         })
     }

@@ -399,3 +399,19 @@ async fn instances_account_for_each_message_once() {
     let decision = last.decision().expect("the play is idle").to_string();
     assert!(decision.contains("5 failures"), "they outnumber the four messages before: {decision}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn failed_actor_shows_the_first_trial_of_its_instances() {
+    let journal = Journal::default();
+    let mut actor = fragile(&journal, "/a");
+    actor.instances = 2;
+    let supervision = SupervisionSpec { intensity: 0, ..STRICT };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![actor, fragile(&journal, "/b")]) }).await;
+    for _ in 0..2 {
+        tell(&kernel, "/a", "bad").await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    let failed = kernel.actors().await.remove(0).failed.expect("both instances failed");
+    let left = failed.trial_at.expect("it has a cooldown").duration_since(failed.since).expect("later");
+    assert!(left < Duration::from_secs(41), "the first failed 20 s before: {left:?}");
+}

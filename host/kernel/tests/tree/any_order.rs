@@ -384,13 +384,13 @@ proptest! {
         }
         if rest_first {
             house.settle();
-            house.watcher.at_rest(&house.tree, house.now);
+            house.watcher.at_rest(&house.tree);
         }
         if house.watcher.over.is_none() {
             let most = house.watcher.longest_shutdown();
             let took = house.end_play(manners);
             prop_assert!(took <= most, "the shutdown took {took:?}, the sum of the times is {most:?}");
         }
-        house.watcher.at_rest(&house.tree, house.now);
+        house.watcher.at_rest(&house.tree);
     }
 }

@@ -10,10 +10,10 @@ use crate::watchful::{Known, Watcher};
 
 impl Watcher {
     /// All answers were given and all timers fired: nothing is pending.
-    pub fn at_rest(&self, tree: &Tree, now: Duration) {
+    pub fn at_rest(&self, tree: &Tree) {
         assert_eq!(tree.next_timer(), None);
         for (&node, known) in &self.nodes {
-            let view = tree.view(node, now).expect("it is there");
+            let view = tree.view(node).expect("it is there");
             let parent_up = self.may_have_children(known.parent);
             match view.state {
                 State::Running => assert!(known.alive && known.up && parent_up),

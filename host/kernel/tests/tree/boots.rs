@@ -83,7 +83,7 @@ fn first_start_that_fails_below_an_actor_at_boot_fails_it() {
     house.end("g/p/a", Ended::FailedStart);
     house.settle();
     assert_eq!(house.lines(), ["g/p gave up on g/p/a: failed start", "-g/p", "g/p did not start"]);
-    assert_eq!((house.state("g/p"), house.view("g/p").window.restarts), (State::Stopped, 0));
+    assert_eq!((house.state("g/p"), house.window("g/p").restarts), (State::Stopped, 0));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn ordered_start_that_fails_counts_for_nothing() {
             assert_eq!(house.lines(), [format!("+m#{incarnation}"), "m did not start".to_owned()], "{strategy:?}");
             assert_eq!((house.state("m"), house.state("z")), (State::Stopped, State::Running));
         }
-        assert_eq!(house.tree.outcome_of_start(house.node("m"), house.now), Some(State::Stopped));
+        assert_eq!(house.tree.outcome_of_start(house.node("m")), Some(State::Stopped));
     }
 }
 
@@ -106,7 +106,7 @@ fn ordered_start_that_fails_counts_for_nothing() {
 fn ordered_start_has_an_outcome_once_all_below_are_up() {
     let mut house = House::of(&[("m", MANUAL), ("m/a", PLAIN)]);
     house.resume("m");
-    let outcome = |house: &House| house.tree.outcome_of_start(house.node("m"), house.now);
+    let outcome = |house: &House| house.tree.outcome_of_start(house.node("m"));
     assert_eq!(outcome(&house), None);
     house.up("m");
     assert_eq!(outcome(&house), None, "its child comes up");
@@ -114,7 +114,7 @@ fn ordered_start_has_an_outcome_once_all_below_are_up() {
     assert_eq!(outcome(&house), Some(State::Running));
     house.crash("m");
     house.settle();
-    assert_eq!(house.view("m").window.restarts, 1, "a crash after the start counts");
+    assert_eq!(house.window("m").restarts, 1, "a crash after the start counts");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn spawned_child_whose_first_start_fails_is_gone() {
         house.end("p/d", Ended::FailedStart);
         house.settle();
         assert_eq!(house.lines(), ["p/d did not start", "forget p/d"], "{start:?}");
-        assert_eq!((house.state("p"), house.view("p/a").window.restarts), (State::Running, 0));
+        assert_eq!((house.state("p"), house.window("p/a").restarts), (State::Running, 0));
     }
 }
 

@@ -55,13 +55,13 @@ fn all_attempts_at_one_message_are_one_failure() {
         house.crash_over("a", 0, message(1));
         house.answer();
     }
-    assert_eq!((house.view("a").window.restarts, house.state("a")), (1, State::Running));
+    assert_eq!((house.window("a").restarts, house.state("a")), (1, State::Running));
     house.crash_over("a", 0, message(2));
     house.answer();
-    assert_eq!(house.view("a").window.restarts, 2, "another message is another failure");
+    assert_eq!(house.window("a").restarts, 2, "another message is another failure");
     house.crash_over("a", 0, message(1));
     house.answer();
-    assert_eq!(house.view("a").window.restarts, 2, "and the first is still the first");
+    assert_eq!(house.window("a").restarts, 2, "and the first is still the first");
     house.crash_over("a", 0, Fault::Batch);
     assert_eq!(house.state("a"), State::Failed);
 }
@@ -74,13 +74,13 @@ fn attempts_are_one_failure_in_a_parents_window_too() {
         house.crash_over("p/a", 0, message(n));
         house.answer();
     }
-    assert_eq!((house.view("p/b").window.restarts, house.view("p").restarts), (2, 0));
+    assert_eq!((house.window("p/b").restarts, house.view("p").restarts), (2, 0));
     house.crash_over("p/a", 7, message(3));
     house.answer();
-    assert_eq!(house.view("p/b").window.restarts, 0, "it handled more than it failed");
+    assert_eq!(house.window("p/b").restarts, 0, "it handled more than it failed");
     house.crash("p/b");
     house.answer();
-    assert_eq!(house.view("p/a").window.restarts, 1, "of its sibling they say nothing");
+    assert_eq!(house.window("p/a").restarts, 1, "of its sibling they say nothing");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn blamed_failures_count_only_while_they_outnumber_handled() {
         house.crash_over("a", 1, message(n));
         house.answer();
     }
-    assert_eq!(house.view("a").window.restarts, 0);
+    assert_eq!(house.window("a").restarts, 0);
     house.crash_over("a", 0, message(100));
     assert_eq!(house.state("a"), State::Failed, "101 failures, and 100 were handled");
 }
@@ -101,10 +101,10 @@ fn messages_handled_long_ago_do_not_outweigh_failures_of_now() {
     house.wait(10_000 * SECOND);
     house.crash_over("a", 1000, message(0));
     house.answer();
-    assert_eq!(house.view("a").window.restarts, 0, "on average one of them was handled in the last ten seconds");
+    assert_eq!(house.window("a").restarts, 0, "on average one of them was handled in the last ten seconds");
     house.crash_over("a", 0, message(1));
     house.answer();
-    assert_eq!(house.view("a").window.restarts, 2);
+    assert_eq!(house.window("a").restarts, 2);
 }
 
 #[test]

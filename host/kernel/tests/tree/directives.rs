@@ -115,7 +115,7 @@ fn siblings_that_restart_take_along_the_one_that_is_asked_about() {
     house.directive("p/a", Directive::Restart);
     house.settle();
     assert_eq!(house.lines(), ["+p/a#2", "+p/b#2", "+p/c#2"], "it does not count again");
-    assert_eq!(house.view("p/a").window.restarts, 1);
+    assert_eq!(house.window("p/a").restarts, 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use playhouse_kernel::supervision::events::{
-    Action, Directive, Ended, Event, Fault, Node, NodeSpec, ROOT, State, View, WhyGaveUp,
+    Action, Directive, Ended, Event, Fault, Node, NodeSpec, ROOT, State, View, WhyGaveUp, Window,
 };
 use playhouse_kernel::supervision::tree::Tree;
 use playhouse_kernel::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
@@ -242,7 +242,11 @@ impl House {
     }
 
     pub fn view(&self, name: &str) -> View {
-        self.tree.view(self.node(name), self.now).expect("it is there")
+        self.tree.view(self.node(name)).expect("it is there")
+    }
+
+    pub fn window(&self, name: &str) -> Window {
+        self.tree.window_of(self.node(name), self.now)
     }
 
     pub fn state(&self, name: &str) -> State {
@@ -250,7 +254,7 @@ impl House {
     }
 
     pub fn is_gone(&self, name: &str) -> bool {
-        self.tree.view(self.node(name), self.now).is_none()
+        self.tree.view(self.node(name)).is_none()
     }
 
     fn name(&self, node: Node) -> String {

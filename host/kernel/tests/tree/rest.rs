@@ -20,7 +20,7 @@ fn who_had_nothing_to_do_is_passivated_and_the_next_message_starts_it_at_once() 
     house.wanted("a");
     house.up("a");
     assert_eq!(house.lines(), ["+a#2"], "no pause, no restart");
-    assert_eq!((house.state("a"), house.view("a").restarts, house.view("a").window.restarts), (State::Running, 0, 0));
+    assert_eq!((house.state("a"), house.view("a").restarts, house.window("a").restarts), (State::Running, 0, 0));
 }
 
 #[test]

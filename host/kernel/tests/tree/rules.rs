@@ -109,7 +109,7 @@ fn siblings_restarted_with_it_count_once() {
         house.crash(name);
         house.settle();
     }
-    assert_eq!(["a", "b", "c"].map(|name| house.view(name).window.restarts), [1, 1, 0]);
+    assert_eq!(["a", "b", "c"].map(|name| house.window(name).restarts), [1, 1, 0]);
     assert_eq!((house.view("a").restarts, house.view("c").restarts), (1, 0));
     assert_eq!(house.state("c"), State::Running);
 }
@@ -207,7 +207,7 @@ fn a_new_incarnation_of_a_supervisor_has_an_empty_window() {
         house.crash(name);
         house.settle();
     }
-    assert_eq!(house.view("p/c").window.restarts, 1);
+    assert_eq!(house.window("p/c").restarts, 1);
 }
 
 #[test]
@@ -393,8 +393,8 @@ fn a_restart_is_announced_with_the_window_that_it_counts_in() {
     house.crash("a");
     house.settle();
     house.crash("a");
-    let window = house.view("a").window;
+    let window = house.window("a");
     assert_eq!((window.restarts, window.intensity, window.period), (2, 10, 10 * SECOND));
     house.wait(10 * SECOND);
-    assert_eq!(house.view("a").window.restarts, 0, "as people see it now");
+    assert_eq!(house.window("a").restarts, 0, "as people see it now");
 }

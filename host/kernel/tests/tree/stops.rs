@@ -132,7 +132,7 @@ fn a_stop_by_a_person_is_lifted_by_a_persons_start_alone_and_counts_as_no_crash(
     house.settle();
     house.crash("p");
     house.settle();
-    assert_eq!((house.state("p/x"), house.view("p/x").window.restarts), (State::Stopped, 0));
+    assert_eq!((house.state("p/x"), house.window("p/x").restarts), (State::Stopped, 0));
     house.resume("p/x");
     house.settle();
     assert_eq!(house.state("p/x"), State::Running);

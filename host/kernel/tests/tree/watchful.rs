@@ -489,7 +489,7 @@ impl Watcher {
             assert!(self.children(node).all(|child| !child.orphan), "an orphan is left after its parent came up");
         }
         assert_eq!(tree.len(), self.nodes.len(), "nodes are kept that were forgotten, or lost");
-        let unknown = self.forgotten.iter().rev().take(3).find(|node| tree.view(**node, Duration::ZERO).is_some());
+        let unknown = self.forgotten.iter().rev().take(3).find(|node| tree.view(**node).is_some());
         assert_eq!(unknown, None, "a forgotten node is known");
     }
 

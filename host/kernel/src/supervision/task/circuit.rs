@@ -36,6 +36,10 @@ impl Supervision {
             }
             return;
         }
+        // The first trial is that of the instance that failed first.
+        let nodes = self.nodes.get(&actor.id).into_iter().flatten();
+        let trial_at = nodes.filter_map(|&node| self.tree.view(node)?.failed?.trial_at).min();
+        let trial_in = trial_at.map(|at| at.saturating_sub(self.now()));
         let failed = Arc::new(FailedActor {
             actor: address.clone(),
             since: SystemTime::now(),
@@ -72,9 +76,8 @@ impl Supervision {
 
     /// The lanes of an actor that run, or will without an operator or a trial, a bit each.
     pub(super) fn live_lanes(&self, actor: &Actor) -> u64 {
-        let now = self.now();
         let goes_on = |&node: &Node| {
-            let state = self.tree.view(node, now)?.state;
+            let state = self.tree.view(node)?.state;
             let role = self.roles[node.index()].as_ref()?;
             (!matches!(state, State::Failed | State::Ended | State::Stopped)).then(|| bit(role.lane.index))
         };

@@ -14,11 +14,9 @@ use crate::supervision::events::{Event, Fault, Node, WhyGaveUp};
 impl Supervision {
     /// Puts the question to the parent that runs: the tree asks nobody else.
     pub(super) fn consult(&self, parent: Node, child: Node, incarnation: u64) {
-        let (Some(report), Some(view)) = (self.verdicts.open(child), self.tree.view(child, self.now())) else {
-            return;
-        };
+        let Some(report) = self.verdicts.open(child) else { return };
         let plugin = self.role(child).actor.spec.launcher.plugin().to_owned();
-        let failure = ChildFailed { report, plugin, window: view.window };
+        let failure = ChildFailed { report, plugin, window: self.tree.window_of(child, self.now()) };
         let Role { actor, lane, .. } = self.role(parent);
         let (until, pending) = (self.world.clock.running_later(actor.spec.timeout), self.world.pending());
         lane.backlog.lock().questions.push_back(Question { failure, child, incarnation, until, pending });

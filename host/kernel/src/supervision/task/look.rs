@@ -45,17 +45,16 @@ impl Supervision {
 
     pub(super) fn state_at(&self, address: &Address) -> Option<State> {
         let actor = self.world.registry.occupant(address)?;
-        let (nodes, now) = (self.nodes.get(&actor.id)?, self.now());
-        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node, now)?.state));
+        let nodes = self.nodes.get(&actor.id)?;
+        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node)?.state));
         Some(furthest_up(&actor, states))
     }
 
     pub(super) fn look(&self) -> Vec<Seen> {
-        let now = self.now();
         let mut all: Vec<Seen> = Vec::new();
         let mut known = HashMap::new();
         for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
-            let Some(view) = self.tree.view(*node, now) else { continue };
+            let Some(view) = self.tree.view(*node) else { continue };
             let index = *known.entry(actor.id).or_insert_with(|| {
                 all.push(Seen { actor: actor.clone(), state: State::Down, instances: Vec::new() });
                 all.len() - 1

@@ -152,8 +152,7 @@ impl Supervision {
         self.fail_ordered_start(node, &report);
         let Role { actor, lane, .. } = self.role(node).clone();
         // An actor that an operator started is there still; one that was spawned just now is not, without another instance.
-        let now = self.now();
-        let is_there = |&node: &Node| self.tree.view(node, now).is_some();
+        let is_there = |&node: &Node| self.tree.view(node).is_some();
         if is_there(&node) {
             self.hand_to_live(&actor, &lane);
         } else if !self.nodes.get(&actor.id).into_iter().flatten().any(is_there)
@@ -175,11 +174,9 @@ impl Supervision {
         if self.ordered.is_empty() {
             return;
         }
-        let now = self.began.elapsed();
         let ordered = std::mem::take(&mut self.ordered);
         for start in ordered {
-            let under_way =
-                |&node: &Node| self.tree.view(node, now).is_some() && self.tree.outcome_of_start(node, now).is_none();
+            let under_way = |&node: &Node| self.tree.view(node).is_some() && self.tree.outcome_of_start(node).is_none();
             let OrderedStart { address, nodes, before, answer } = start;
             if over || !matches!(*self.stage.borrow(), super::Stage::Starting | super::Stage::Running) {
                 let _ = answer.send(Err(StartError::Stopping));

@@ -107,7 +107,7 @@ impl Supervision {
         if self.watches.of.is_empty() {
             return;
         }
-        let state = self.tree.view(node, self.now()).map(|view| view.state);
+        let state = self.tree.view(node).map(|view| view.state);
         if let Some(state) = state.filter(|state| *state != State::Ended) {
             self.notice(node, || Change::Stopped { by_person: state == State::Stopped });
         }
