@@ -225,6 +225,13 @@ impl Backlog {
         self.delayed.first().map(|(due, _)| *due)
     }
 
+    /// Moves all that waits for a retry to `returned`, in the order in which it is due; nothing is due later.
+    pub(crate) fn wake_all(&mut self) -> Option<Instant> {
+        self.delayed.sort_by_key(|(due, _)| *due);
+        self.returned.extend(self.delayed.drain(..).map(|(_, message)| message));
+        None
+    }
+
     /// Takes out the message with this id and so many failures.
     pub(crate) fn remove(&mut self, id: MessageId, failures: u32) -> Option<Message> {
         let wanted = |message: &Message| (message.envelope.id, message.envelope.attempt) == (id, failures);

@@ -3,6 +3,8 @@
 //! start is made. A success in it closes the circuit, a failure before that opens it again. The play ends with an actor that
 //! it requires, and when every actor is failed.
 
+use std::time::Duration;
+
 use crate::supervision::events::{Action, Failed, Fault, Node, ROOT, WhyGaveUp};
 use crate::supervision::failures::Failure;
 use crate::supervision::node::{After, Over, Phase};
@@ -25,7 +27,18 @@ impl Tree {
             return Some(WhyGaveUp::NothingHandled(failure.fruitless));
         }
         let waited = now.saturating_sub(entry.first_start);
-        (!entry.was_up && after == After::FailedStart && waited >= window.period).then_some(WhyGaveUp::NotUp(waited))
+        let comes_up = !entry.was_up && after == After::FailedStart;
+        (comes_up && waited >= window.period).then_some(WhyGaveUp::NotUp(window.period))
+    }
+
+    /// The rest of the period within which a child of the kernel has to come up: its last attempt is made when that is over,
+    /// however long its pauses have grown.
+    pub(super) fn time_to_come_up(&self, child: Node, after: After) -> Duration {
+        let entry = &self.nodes[child];
+        if entry.parent != Some(ROOT) || entry.was_up || after != After::FailedStart {
+            return Duration::MAX;
+        }
+        entry.first_start.saturating_add(self.period_above(child)).saturating_sub(self.now)
     }
 
     /// A child of the kernel, and all below it, are down and stay so for now.

@@ -163,7 +163,7 @@ pub enum WhyGaveUp {
     Escalated,
     /// So many messages failed one after another, and none was handled.
     NothingHandled(u32),
-    /// It did not come up for this long since the boot.
+    /// It did not come up within this time, a period, after its first start.
     NotUp(Duration),
     /// Its trial start ended in another failure before it handled a message.
     TrialFailed,

@@ -105,7 +105,8 @@ impl Tree {
         let alone = parent == ROOT && !self.nodes[child].was_up || after == After::FailedStart && !in_turn;
         let strategy = self.nodes[parent].spec.supervision.strategy;
         let strategy = if alone || self.has_live_instance_beside(child) { Strategy::OneForOne } else { strategy };
-        let pause = self.announce_restart(child, failure.window, strategy);
+        let most = self.time_to_come_up(child, after);
+        let pause = self.announce_restart(child, failure.window, strategy, most);
         let entry = &mut self.nodes[child];
         entry.phase = Phase::BackingOff;
         // A crash after its start: its next start belongs to its parent's no more.
@@ -159,7 +160,7 @@ impl Tree {
     pub(super) fn restart_meanwhile(&mut self, child: Node, after: After) {
         let Failure { window, .. } = self.count(child, after);
         if window.restarts <= window.intensity {
-            let pause = self.announce_restart(child, window, Strategy::OneForOne);
+            let pause = self.announce_restart(child, window, Strategy::OneForOne, Duration::MAX);
             self.start_after(child, pause);
         }
     }
@@ -264,13 +265,13 @@ impl Tree {
     }
 
     /// The pause grows with each failure in a row; before another attempt at one message it grows with the attempts, as
-    /// before a retry.
-    fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy) -> Duration {
+    /// before a retry. It is at most `most`.
+    fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy, most: Duration) -> Duration {
         let entry = &mut self.nodes[child];
         entry.restarts += 1;
         let doublings = if entry.again > 0 { entry.again + 1 } else { entry.in_a_row };
         let ceiling = entry.spec.backoff.ceiling(doublings);
-        let pause = self.jitter(ceiling);
+        let pause = self.jitter(ceiling).min(most);
         self.actions.push(Action::RestartIn { node: child, pause, window, strategy });
         pause
     }

@@ -23,7 +23,9 @@ impl Tree {
         let entry = &mut self.nodes[node];
         entry.phase = Phase::Passivated;
         entry.wanted = false;
-        entry.ordered = None;
+        if entry.ordered.is_some() {
+            self.ordered_at_rest.push(node);
+        }
         self.actions.push(Action::Passivated(node));
     }
 
@@ -46,6 +48,16 @@ impl Tree {
         self.actions.push(Action::Waiting(node));
         // Nobody has to wait for it: its siblings start without it.
         self.turn_over(self.parent(node), node);
+    }
+
+    /// The orders of actors that are passivated, and for which no message waits, are carried out: what starts them later is
+    /// no operator's start.
+    pub fn end_orders_at_rest(&mut self) {
+        for node in std::mem::take(&mut self.ordered_at_rest) {
+            if let Some(entry) = self.nodes.get_mut(node).filter(|entry| entry.rests()) {
+                entry.ordered = None;
+            }
+        }
     }
 
     /// A message came.

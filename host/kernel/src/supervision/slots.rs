@@ -43,6 +43,11 @@ impl Slots {
         slot.entry.as_deref().filter(|_| slot.generation == node.generation)
     }
 
+    pub(super) fn get_mut(&mut self, node: Node) -> Option<&mut Entry> {
+        let slot = self.slots.get_mut(node.index())?;
+        slot.entry.as_deref_mut().filter(|_| slot.generation == node.generation)
+    }
+
     pub(super) fn contains(&self, node: Node) -> bool {
         self.get(node).is_some()
     }

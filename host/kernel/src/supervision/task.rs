@@ -207,6 +207,7 @@ impl Supervision {
             while let Some(node) = self.wanted.pop().filter(|_| !over) {
                 over |= self.step(Event::Wanted(node));
             }
+            self.tree.end_orders_at_rest();
             self.answer_ordered_starts(over);
             self.pending = None;
         }

@@ -45,6 +45,8 @@ pub struct Tree {
     pub(super) ending: Ending,
     pub(super) gave_up: bool,
     pub(super) booted: bool,
+    /// Actors that an operator started and that are passivated.
+    pub(super) ordered_at_rest: Vec<Node>,
 }
 
 impl Tree {
@@ -74,6 +76,7 @@ impl Tree {
             ending: Ending::No,
             gave_up: false,
             booted: false,
+            ordered_at_rest: Vec::new(),
         }
     }
 

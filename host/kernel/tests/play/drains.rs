@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Backoff, Outcome, Stage, State};
+use playhouse_kernel::{Backoff, Failure, Outcome, Stage, State};
 
 use crate::stage::*;
 
@@ -64,4 +64,27 @@ async fn child_stopped_in_backoff_handles_what_waits() {
     kernel.idle().await;
     assert_eq!(noted.count("last"), 1, "{:?}", noted.lines());
     assert!(kernel.actors().await.iter().all(|actor| actor.address != addr("/boss/w")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_does_not_wait_for_the_pause_before_a_retry() {
+    let journal = Journal::default();
+    let handled = journal.clone();
+    let mut actor = quick(move |hand| {
+        let attempt = hand.envelope().unwrap().attempt;
+        handled.note(&format!("{} {attempt}", text(hand)));
+        Ok(if attempt == 0 { Outcome::Failed(Failure::Retry("later".into())) } else { Outcome::Done(None) })
+    })
+    .at("/a");
+    actor.restart.backoff = PAUSE;
+    let kernel = start(vec![actor]).await;
+    tell(&kernel, "/a", "x").await;
+    while journal.lines().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let began = tokio::time::Instant::now();
+    kernel.shut_down();
+    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert_eq!((journal.lines(), began.elapsed()), (vec!["x 0".to_owned(), "x 1".to_owned()], Duration::ZERO));
+    assert!(letters(&kernel).is_empty());
 }

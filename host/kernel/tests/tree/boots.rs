@@ -169,6 +169,23 @@ fn failed_ordered_start_leaves_an_actor_passivated() {
 }
 
 #[test]
+fn failed_ordered_start_for_a_waiting_message_stops_it_again() {
+    let mut house = House::of(&[("a", ON_MESSAGE)]);
+    for (incarnation, message_comes_with_the_order) in [(1, true), (2, false)] {
+        house.halt("a");
+        house.resume("a");
+        if !message_comes_with_the_order {
+            house.tree.end_orders_at_rest();
+        }
+        house.wanted("a");
+        house.end("a", Ended::FailedStart);
+        let outcome = if message_comes_with_the_order { "a did not start" } else { "a: restart 1 of 10" };
+        let start = format!("+a#{incarnation}");
+        assert_eq!(house.lines()[..3], ["a is passivated".to_owned(), start, outcome.to_owned()]);
+    }
+}
+
+#[test]
 fn ordered_start_does_not_wait_for_a_pause() {
     let mut house = House::of(&[("a", pausing(SECOND))]);
     house.crash("a");

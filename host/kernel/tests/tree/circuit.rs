@@ -147,7 +147,21 @@ fn actor_that_is_not_up_a_period_after_the_boot_fails() {
         house.end("a", Ended::FailedStart);
     }
     let why = house.view("a").failed.map(|failed| failed.why);
-    assert_eq!(why, Some(WhyGaveUp::NotUp(12 * SECOND)));
+    assert_eq!(why, Some(WhyGaveUp::NotUp(10 * SECOND)));
+}
+
+#[test]
+fn last_attempt_to_come_up_is_made_when_the_period_ends() {
+    let pauses_for_an_hour = NodeSpec { cooldown: Some(Duration::from_mins(1)), ..pausing(Duration::from_hours(1)) };
+    let mut house = House::new(SUPERVISOR);
+    house.add("a", pauses_for_an_hour);
+    house.step(Event::Boot);
+    house.wait(4 * SECOND);
+    house.end("a", Ended::FailedStart);
+    house.wait(6 * SECOND);
+    assert_eq!(house.lines(), ["+a#1", "a: restart 1 of 10", "booted", "+a#2"]);
+    house.end("a", Ended::FailedStart);
+    assert_eq!(house.view("a").failed.map(|failed| failed.why), Some(WhyGaveUp::NotUp(10 * SECOND)));
 }
 
 #[test]
