@@ -380,6 +380,7 @@ impl Supervision {
                 }
                 // Beside a failed instance it was the last one that had ended.
                 self.world.unmark_failed(actor);
+                self.hand_all_to_live(actor);
             }
             Action::Forget(node) => {
                 self.forget(node);

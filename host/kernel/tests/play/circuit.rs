@@ -440,3 +440,33 @@ async fn instance_that_starts_again_with_its_group_is_asked() {
     assert_eq!(ask(&kernel, "/a", "x").await, Ok("fine".into()));
     assert!(kernel.actors().await[0].failed.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn instance_that_goes_on_again_has_what_a_failed_one_left() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let actor = quick(move |hand| {
+        let (body, first) = (text(hand), hand.envelope().expect("in hand").attempt == 0);
+        match &*body {
+            "bad" => return Err(trap()),
+            "once" if first => return Err(trap()),
+            "exit" => return Err(Crash::new(CrashReason::Exit { status: 0 })),
+            _ => log.note(body),
+        }
+        Ok(Outcome::Done(None))
+    });
+    let mut actor = actor.at("/a");
+    (actor.instances, actor.restart.attempts, actor.restart.cooldown) = (2, 2, None);
+    actor.restart.kind = playhouse_kernel::RestartKind::Transient;
+    let supervision = SupervisionSpec { strategy: playhouse_kernel::Strategy::OneForAll, ..STRICT };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![actor, fragile(&journal, "/b")]) }).await;
+    for body in ["bad", "exit", "once"] {
+        tell(&kernel, "/a", body).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.state, view.failed.is_some(), view.waiting), (State::Failed, true, 1), "{view:?}");
+    tell(&kernel, "/b", "bad").await;
+    becomes_idle(&kernel).await;
+    assert_eq!(journal.count("once"), 1);
+}
