@@ -149,6 +149,8 @@ guests! {
     wat write_without_a_permit => OnMessage("limit: asked for more than the 0 bytes that `check-write` permitted");
     wat write_zeroes_without_a_permit => OnMessage("limit: asked for more than `check-write` permitted");
 
+    rust wait_for_nothing_without_end.cpu_ms(50) => OnMessage("cpu");
+    rust look_at_states_without_end.cpu_ms(50) => OnMessage("cpu");
     rust sleep_for_ever.timeout_ms(200) => OnMessage("limits.timeout");
     rust ask_who_never_answers.timeout_ms(200) => OnMessage("limits.timeout");
     rust sleep_in_init.start_ms(200) => AtStart("limits.start");

@@ -77,6 +77,8 @@ pub struct InstanceView {
     pub restarts: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
+    /// Why it is failed itself, while it is.
+    pub failed: Option<FailedActor>,
 }
 
 impl Kernel {

@@ -1,7 +1,7 @@
 //! Bounds on what one incarnation may use: memory, summed over all it has, and CPU, by the clock of the sandbox.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -168,9 +168,10 @@ impl ResourceLimiter for MemoryLimiter {
 /// answer, does not count.
 ///
 /// A tick stands for at most one tick of CPU time, however late it is noticed: a thread that was preempted did not
-/// work meanwhile. Once a call goes on after its first tick, the thread's own CPU clock is read at each tick, so that
-/// long steps without a check, such as copies of a whole memory, count in full. The first tick may stand for almost no
-/// time, so the budget is only used up when one tick more than it has been counted.
+/// work meanwhile. Once a call goes on after its first tick, or after its first few waits, the thread's own CPU clock is read
+/// at each tick and around each poll, so that long steps without a check, such as copies of a whole memory, count in full, and
+/// so do short steps between waits that are over at once. The first tick may stand for almost no time, so the budget is only
+/// used up when one tick more than it has been counted.
 pub(crate) struct CpuMeter {
     clock: Arc<AtomicU64>,
     /// For one message.
@@ -180,12 +181,17 @@ pub(crate) struct CpuMeter {
     used_ns: AtomicU64,
     /// The clock when the code was last let run, or last counted.
     running_since: AtomicU64,
+    /// Polls of this call.
+    polls: AtomicU32,
     /// The thread's CPU clock at that time; 0 when it was not read.
     thread_ns: AtomicU64,
     /// CPU time of this message's host calls on other threads, below the number of the message: a call that ends when its message is
     /// over is nobody's.
     host: AtomicU64,
 }
+
+/// Polls of a call around which the thread's clock is not read.
+const UNREAD_POLLS: u32 = 4;
 
 /// The bits of [`CpuMeter::host`] that are a time: three days. The others are a number that starts over.
 const HOST_NS: u64 = (1 << 48) - 1;
@@ -203,6 +209,7 @@ impl CpuMeter {
             budget_ns: AtomicU64::new(each_ns),
             used_ns: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
+            polls: AtomicU32::new(0),
             thread_ns: AtomicU64::new(0),
             host: AtomicU64::new(0),
         }
@@ -214,13 +221,16 @@ impl CpuMeter {
         self.used_ns.store(0, Relaxed);
         self.host.store((self.host.load(Relaxed) | HOST_NS).wrapping_add(1), Relaxed);
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
+        self.polls.store(0, Relaxed);
     }
 
     /// Polls a future that runs the guest, and counts the time that it takes.
     pub(crate) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
-        // Reading it costs a system call, which a call that ends before the first tick is spared.
-        let long = self.used_ns.load(Relaxed) > 0;
+        // Reading it costs a system call, which a call is spared that ends before the first tick and waits only a few times.
+        let polls = self.polls.load(Relaxed);
+        self.polls.store(polls.saturating_add(1), Relaxed);
+        let long = polls >= UNREAD_POLLS || self.used_ns.load(Relaxed) > 0;
         self.thread_ns.store(if long { thread_ns() } else { 0 }, Relaxed);
         let polled = poll(cx);
         if polled.is_pending() {
@@ -272,10 +282,10 @@ impl CpuMeter {
     fn count(&self) -> (u64, u64) {
         let now = self.clock.load(Relaxed);
         let ticks = now.saturating_sub(self.running_since.swap(now, Relaxed));
-        if ticks == 0 {
+        let before_ns = self.thread_ns.load(Relaxed);
+        if ticks == 0 && before_ns == 0 {
             return (0, self.used_ns.load(Relaxed));
         }
-        let before_ns = self.thread_ns.load(Relaxed);
         let more_ns = if before_ns == 0 {
             TICK_NS
         } else {
@@ -411,6 +421,24 @@ mod tests {
         });
         meter.restart(64);
         assert_eq!(meter.budget(), Duration::from_millis(64));
+    }
+
+    #[test]
+    fn meter_counts_short_steps_between_waits_that_are_over_at_once() {
+        let clock = Arc::new(AtomicU64::new(7));
+        let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
+        meter.restart(1);
+        let step = || {
+            let began = thread_ns();
+            while thread_ns() - began < 1_000_000 {}
+        };
+        for _ in 0..UNREAD_POLLS + 12 {
+            poll(&meter, step);
+        }
+        poll(&meter, || {
+            clock.fetch_add(1, Relaxed);
+            assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt));
+        });
     }
 
     #[test]

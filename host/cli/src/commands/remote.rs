@@ -220,7 +220,7 @@ fn shown_tree(tree: &Tree) -> String {
     let lines: Vec<_> = tree
         .actors
         .iter()
-        .filter_map(failed_line)
+        .filter_map(|actor| failed_line(actor).or_else(|| failed_instances(actor)))
         .chain(tree.actors.iter().filter_map(subtree_line))
         .chain(mailboxes)
         .collect();
@@ -252,6 +252,19 @@ fn failed_line(actor: &ActorLine) -> Option<String> {
         |ms| format!("the next trial start is in {}s, or `playhouse start {actor}`", ms.div_ceil(1000)),
     );
     Some(format!("{actor} is failed since {since}: {}; {last}", Printable(why)))
+}
+
+/// How many instances of an actor failed that has others, why, since when, and what follows.
+fn failed_instances(actor: &ActorLine) -> Option<String> {
+    let failed: Vec<_> = actor.instances.iter().filter_map(|instance| instance.failed.as_ref()).collect();
+    let first = failed.iter().min_by_key(|failed| failed.next_trial_in_ms.unwrap_or(u64::MAX))?;
+    let next = first.next_trial_in_ms.map_or_else(
+        || format!("only `playhouse start {}` starts one", actor.address),
+        |ms| format!("the next trial start is in {}s, or `playhouse start {}`", ms.div_ceil(1000), actor.address),
+    );
+    let (address, count, all) = (&actor.address, failed.len(), actor.instances.len());
+    let FailedLine { since, why, .. } = first;
+    Some(format!("{address} has {count} of {all} instances failed since {since}: {}; {next}", Printable(why)))
 }
 
 /// What there is to say of a mailbox that was full, and of its plugin.

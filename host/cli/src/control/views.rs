@@ -174,6 +174,9 @@ pub struct InstanceLine {
     pub restarts: u64,
     /// Its last crash.
     pub last_crash: Option<CrashView>,
+    /// Why it is failed itself, while it is.
+    #[serde(default)]
+    pub failed: Option<FailedLine>,
 }
 
 /// A crash.
@@ -388,6 +391,7 @@ impl From<&InstanceView> for InstanceLine {
             incarnation: instance.incarnation,
             restarts: instance.restarts,
             last_crash: instance.last_crash.as_deref().map(CrashView::from),
+            failed: instance.failed.as_ref().map(FailedLine::from),
         }
     }
 }

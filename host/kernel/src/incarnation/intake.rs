@@ -43,7 +43,8 @@ impl Incarnation {
                         return Poll::Ready(Took::Signal(signal));
                     }
                     // An actor that drains does not wait for the pause before a retry, as it does not before a restart.
-                    next_due = if signal == Signal::Drain { backlog.wake_all() } else { backlog.wake_due(Instant::now) };
+                    next_due =
+                        if signal == Signal::Drain { backlog.wake_all() } else { backlog.wake_due(Instant::now) };
                     let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
                     backlog.alone = backlog.solo > 0;
                     backlog.solo = backlog.solo.saturating_sub(take);

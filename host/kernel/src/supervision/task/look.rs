@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::{Role, Supervision};
 use crate::actor::Actor;
 use crate::address::Address;
+use crate::failed::FailedActor;
 use crate::kernel::InstanceView;
-use crate::supervision::events::State;
+use crate::supervision::events::{Failed, State};
 
 /// One actor, and how the tree sees each of its lanes.
 pub(crate) struct Seen {
@@ -59,13 +60,25 @@ impl Supervision {
                 all.push(Seen { actor: actor.clone(), state: State::Down, instances: Vec::new() });
                 all.len() - 1
             });
+            let last_crash = lane.last_crash.lock().clone();
+            let failed = view.failed.map(|Failed { since, why, trial_at }| {
+                let (now, clock) = (self.now(), SystemTime::now());
+                FailedActor {
+                    actor: actor.address().clone(),
+                    since: clock.checked_sub(now.saturating_sub(since)).unwrap_or(clock),
+                    why,
+                    trial_at: trial_at.and_then(|at| clock.checked_add(at.saturating_sub(now))),
+                    last: last_crash.clone(),
+                }
+            });
             let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
             all[index].instances.push(InstanceView {
                 state: if sleeps { State::Idle } else { view.state },
                 waiting_for: lane.host_waits.waiting_for(),
                 incarnation: lane.incarnation(),
                 restarts: view.restarts,
-                last_crash: lane.last_crash.lock().clone(),
+                last_crash,
+                failed,
             });
         }
         for seen in &mut all {

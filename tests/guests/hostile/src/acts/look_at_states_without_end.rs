@@ -1,0 +1,10 @@
+//! Asks the kernel for the state of an actor again and again.
+
+use crate::act::{Act, QUIET};
+
+pub(crate) const ACT: Act = Act {
+    handle: |_, ctx| loop {
+        let _ = ctx.state("/neighbour");
+    },
+    ..QUIET
+};
