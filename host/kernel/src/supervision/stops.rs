@@ -1,10 +1,16 @@
 //! Stops: a node goes down after everything below it, and then its parent decides what follows. And the end of
 //! the play, in order or at once.
 
+use std::time::Duration;
+
 use crate::plan::RestartKind;
 use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
+
+/// The time of all spawned children of an actor together, with what is below them: this many times that of one child. An actor
+/// may spawn a thousand, and those must not make a shutdown last for an hour.
+const SHUTDOWNS_OF_SPAWNED: u32 = 4;
 
 impl Tree {
     /// Takes a node down after everything below it.
@@ -12,7 +18,13 @@ impl Tree {
         self.clear_timer(node);
         let entry = &mut self.nodes[node];
         entry.phase = Phase::StoppingChildren(after);
-        entry.turns = Some(Turns::stopping(0, std::time::Duration::ZERO));
+        entry.turns = Some(Turns::stopping(0, Duration::ZERO));
+        let time = entry.spec.supervision.shutdown.saturating_mul(SHUTDOWNS_OF_SPAWNED);
+        // Spawned children come after those of the manifest, and stop first.
+        let last = self.nodes[node].children.last_key_value().map(|(_, &child)| child);
+        if last.is_some_and(|last| self.nodes[last].spec.dynamic) {
+            self.set_timer(node, time);
+        }
         self.advance(node);
     }
 
@@ -33,8 +45,23 @@ impl Tree {
 
     fn give_time_to_stop(&mut self, node: Node, after: After) {
         self.nodes[node].phase = Phase::Stopping(after);
-        let time = self.nodes[self.parent(node)].spec.supervision.shutdown;
+        let time = self.time_to_stop(node);
         self.set_timer(node, time);
+    }
+
+    /// The time of one child, or the rest of the time for all spawned children of an actor above it that goes down.
+    fn time_to_stop(&self, node: Node) -> Duration {
+        let mut time = self.nodes[self.parent(node)].spec.supervision.shutdown;
+        let mut at = node;
+        while self.nodes[at].spec.dynamic {
+            at = self.parent(at);
+            let above = &self.nodes[at];
+            if let Phase::StoppingChildren(_) = above.phase {
+                let left = above.timer.map_or(Duration::ZERO, |end| end.saturating_sub(self.now));
+                time = time.min(left);
+            }
+        }
+        time
     }
 
     /// A node and all below it are down.
@@ -215,6 +242,7 @@ impl Tree {
     }
 
     pub(super) fn end_the_play(&mut self) {
+        self.clear_timer(ROOT);
         self.forget_dynamic_below(ROOT);
         self.nodes[ROOT].phase = Phase::Down;
         self.ending = Ending::Over;

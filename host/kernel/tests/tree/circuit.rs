@@ -155,11 +155,13 @@ fn last_attempt_to_come_up_is_made_when_the_period_ends() {
     let pauses_for_an_hour = NodeSpec { cooldown: Some(Duration::from_mins(1)), ..pausing(Duration::from_hours(1)) };
     let mut house = House::new(SUPERVISOR);
     house.add("a", pauses_for_an_hour);
+    house.add("b", PLAIN);
     house.step(Event::Boot);
     house.wait(4 * SECOND);
     house.end("a", Ended::FailedStart);
+    house.up("b");
     house.wait(6 * SECOND);
-    assert_eq!(house.lines(), ["+a#1", "a: restart 1 of 10", "booted", "+a#2"]);
+    assert_eq!(house.lines(), ["+a#1", "a: restart 1 of 10", "+b#1", "booted", "+a#2"]);
     house.end("a", Ended::FailedStart);
     assert_eq!(house.view("a").failed.map(|failed| failed.why), Some(WhyGaveUp::NotUp(10 * SECOND)));
 }
