@@ -64,6 +64,37 @@ impl Tree {
         time
     }
 
+    /// The time of all spawned children of a node is over: those that are left, and all below them, go down at once, and not one
+    /// after another.
+    pub(super) fn hurry_spawned_below(&mut self, node: Node) {
+        let children: Vec<_> = self.nodes[node].children.values().rev().copied().collect();
+        for child in children {
+            // A child may be gone with one that ended before it.
+            let Some(entry) = self.nodes.get(child).filter(|entry| entry.spec.dynamic) else { continue };
+            match entry.phase {
+                Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(child, After::Stay),
+                Phase::Stopping(_) if entry.timer.is_some() => self.set_timer(child, Duration::ZERO),
+                _ => {}
+            }
+            if self.nodes.get(child).is_some_and(|entry| matches!(entry.phase, Phase::StoppingChildren(_))) {
+                self.hurry_spawned_below(child);
+            }
+        }
+    }
+
+    /// Whether the time of all spawned children of an actor that goes down is over, and this one is among them or below one.
+    fn is_out_of_time(&self, node: Node) -> bool {
+        let mut at = node;
+        while self.nodes[at].spec.dynamic {
+            at = self.parent(at);
+            let above = &self.nodes[at];
+            if matches!(above.phase, Phase::StoppingChildren(_)) && above.timer.is_none() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// A node and all below it are down.
     pub(super) fn down(&mut self, node: Node, after: After) {
         self.clear_timer(node);
@@ -129,6 +160,7 @@ impl Tree {
         let parent = self.parent(node);
         let (_, in_turn) = self.turn_of(node);
         let wanted = !self.nodes[node].halted
+            && !self.is_out_of_time(node)
             && after != After::Exited
             && self.restarts_after(node, After::Crashed)
             && self.runs(parent)
@@ -183,14 +215,14 @@ impl Tree {
     /// It had nothing to do and ended by itself just before it was told to drain.
     pub(super) fn may_drain_after_all(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
-        let idle = entry.timer.is_some() && !entry.halted && entry.children.is_empty();
+        let idle = entry.timer.is_some() && !entry.halted && entry.children.is_empty() && !self.is_out_of_time(node);
         idle && self.drains(node) && self.runs(self.parent(node))
     }
 
     /// Whether it may still run before its turn in the shutdown, for those that stop before it.
     pub(super) fn may_serve_the_end(&self, node: Node) -> bool {
         let parent = self.parent(node);
-        self.runs(parent) && self.ends_with_play(parent)
+        self.runs(parent) && self.ends_with_play(parent) && !self.is_out_of_time(node)
     }
 
     pub(super) fn drain_on(&mut self, node: Node) {
@@ -201,7 +233,7 @@ impl Tree {
     /// Whether it may run once more for the messages that wait, as it stops for good: with the play, or by its parent's word.
     pub(super) fn may_drain_first(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
-        !entry.halted && self.drains(node) && self.runs(self.parent(node))
+        !entry.halted && self.drains(node) && self.runs(self.parent(node)) && !self.is_out_of_time(node)
     }
 
     /// Its turn to stop came while it was down after a crash: it handles what waits first.

@@ -267,11 +267,12 @@ impl Tree {
                 }
                 Phase::BackingOff => self.start_alone(node),
                 Phase::Stopping(_) => self.actions.push(Action::Kill { node, late: true }),
+                Phase::StoppingChildren(_) => self.hurry_spawned_below(node),
                 Phase::Consulting(after) => self.decide(node, after, Directive::Default),
                 Phase::Up | Phase::StartingChildren => self.start_group(node),
                 Phase::Waiting => self.start_wanted(node),
                 Phase::Failed if !self.goes_down_with_parent(node) => self.try_again(node),
-                Phase::Down | Phase::Starting | Phase::StoppingChildren(_) | Phase::Passivated | Phase::Failed => {}
+                Phase::Down | Phase::Starting | Phase::Passivated | Phase::Failed => {}
             }
         }
     }

@@ -408,6 +408,12 @@ impl Watcher {
         assert!(known.had_its_turn || need_not_wait || !skipped, "started before one that comes first");
     }
 
+    /// Whether it, or one below it, was told to stop.
+    fn goes_down(&self, node: Node) -> bool {
+        let below = self.nodes.iter().filter(|(_, known)| known.parent == node);
+        self.nodes[&node].told || below.into_iter().any(|(&below, _)| self.goes_down(below))
+    }
+
     fn stops(&mut self, node: Node, drain: bool) {
         let known = &self.nodes[&node];
         assert!(known.alive && !known.killed, "told to stop while it does not run, or was killed");
@@ -417,7 +423,12 @@ impl Watcher {
         // A stop that was under way before the shutdown began goes on beside it.
         let in_turn = !known.alone && !known.told && !known.drains_after_all && (drain || !self.shutting_down);
         if in_turn {
-            let later = self.children(parent).find(|sibling| sibling.place > place && sibling.alive && !sibling.alone);
+            // Spawned siblings go down together once their time is over.
+            let later = self.nodes.iter().find(|(node, sibling)| {
+                let comes_after = sibling.parent == parent && sibling.place > place;
+                let goes_down = sibling.spec.dynamic && self.goes_down(**node);
+                comes_after && sibling.alive && !sibling.alone && !goes_down
+            });
             assert!(later.is_none(), "stopped before one that started after it");
         }
         self.known(node).told = true;
