@@ -377,6 +377,9 @@ impl Supervision {
                 if actor.mailbox.reopen(lane.index) {
                     attend(&self.world, actor);
                 }
+                // Beside a failed instance it was the last one that had ended.
+                self.world.unmark_failed(actor);
+                self.hand_all_to_live(actor);
             }
             Action::Forget(node) => {
                 self.forget(node);

@@ -415,3 +415,58 @@ async fn failed_actor_shows_the_first_trial_of_its_instances() {
     let left = failed.trial_at.expect("it has a cooldown").duration_since(failed.since).expect("later");
     assert!(left < Duration::from_secs(41), "the first failed 20 s before: {left:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn instance_that_starts_again_with_its_group_is_asked() {
+    let journal = Journal::default();
+    let actor = quick(|hand| match &*text(hand) {
+        "bad" => Err(trap()),
+        "exit" => Err(Crash::new(CrashReason::Exit { status: 0 })),
+        _ => Ok(Outcome::Done(Some(b"fine".to_vec()))),
+    });
+    let mut actor = actor.at("/a");
+    (actor.instances, actor.restart.attempts, actor.restart.cooldown) = (2, 1, None);
+    actor.restart.kind = playhouse_kernel::RestartKind::Transient;
+    let supervision = SupervisionSpec { strategy: playhouse_kernel::Strategy::OneForAll, ..STRICT };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![actor, fragile(&journal, "/b")]) }).await;
+    for body in ["bad", "bad", "exit"] {
+        tell(&kernel, "/a", body).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(state_of(&kernel, "/a").await, State::Failed);
+    assert!(kernel.actors().await[0].failed.is_some());
+    tell(&kernel, "/b", "bad").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(ask(&kernel, "/a", "x").await, Ok("fine".into()));
+    assert!(kernel.actors().await[0].failed.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn instance_that_goes_on_again_has_what_a_failed_one_left() {
+    let journal = Journal::default();
+    let log = journal.clone();
+    let actor = quick(move |hand| {
+        let (body, first) = (text(hand), hand.envelope().expect("in hand").attempt == 0);
+        match &*body {
+            "bad" => return Err(trap()),
+            "once" if first => return Err(trap()),
+            "exit" => return Err(Crash::new(CrashReason::Exit { status: 0 })),
+            _ => log.note(body),
+        }
+        Ok(Outcome::Done(None))
+    });
+    let mut actor = actor.at("/a");
+    (actor.instances, actor.restart.attempts, actor.restart.cooldown) = (2, 2, None);
+    actor.restart.kind = playhouse_kernel::RestartKind::Transient;
+    let supervision = SupervisionSpec { strategy: playhouse_kernel::Strategy::OneForAll, ..STRICT };
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![actor, fragile(&journal, "/b")]) }).await;
+    for body in ["bad", "exit", "once"] {
+        tell(&kernel, "/a", body).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let view = kernel.actors().await.remove(0);
+    assert_eq!((view.state, view.failed.is_some(), view.waiting), (State::Failed, true, 1), "{view:?}");
+    tell(&kernel, "/b", "bad").await;
+    becomes_idle(&kernel).await;
+    assert_eq!(journal.count("once"), 1);
+}

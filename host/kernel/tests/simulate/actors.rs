@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use playhouse_kernel::{
     ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Hand, Launcher, MaxInstances, Outcome, Plan,
+    SubtreeSpec,
 };
 use tokio::time::{Instant, sleep};
 
@@ -54,6 +55,10 @@ impl Stage {
             batch,
             mailbox,
             policy: self.play.roles[who].mind.map(|mind| Box::new(mind.spec(self, who))),
+            subtree: self.play.roles[who].subtree.as_ref().map(|subtree| {
+                let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
+                Box::new(SubtreeSpec { actors, instances })
+            }),
             restart,
             // The first is directly under the kernel.
             required: who == 0 && self.play.seed.is_multiple_of(5),

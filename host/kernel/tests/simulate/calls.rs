@@ -7,7 +7,7 @@ use playhouse_kernel::{Answer, AskError, SendError};
 
 use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Seat, Sender, Timer};
 use crate::trace::{Serial, What};
-use crate::world::{Play, Plot, Who};
+use crate::world::{Play, Plot, Subtree, Who};
 
 /// A call of `handle`.
 pub struct Call {
@@ -31,6 +31,10 @@ impl Ledger {
         self.alive[who] += 1;
         let (all, most) = (self.alive.iter().sum::<usize>(), self.most_instances);
         self.must(all <= most, || format!("{all} incarnations live, of {most} at most"));
+        for Subtree { members, most_instances, .. } in self.subtrees.clone() {
+            let all = members.iter().map(|&who| self.alive[who]).sum::<usize>();
+            self.must(all <= most_instances, || format!("{all} of {members:?} live, of {most_instances} at most"));
+        }
         let (alive, over, most) = (self.alive[who], self.over, self.instances[who]);
         self.must(alive <= most, || format!("{alive} incarnations of one actor, of {most} at most"));
         self.must(!over, || "an actor starts after the end".to_owned());

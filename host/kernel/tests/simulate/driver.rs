@@ -13,13 +13,13 @@ use crate::checks;
 use crate::dice::Dice;
 use crate::ledger::{Certain, Sender};
 use crate::trace::What;
-use crate::world::{Deed, Ending, Play, Whim};
+use crate::world::{Deed, Ending, Play, Subtree, Whim};
 
 /// Everything that may happen in a play takes less.
 const LONG: Duration = Duration::from_mins(10);
 
-/// How long an operator waits for a start.
-const START: Duration = Duration::from_secs(10);
+/// How long an operator waits for a start: longer than a start waits for room.
+const START: Duration = Duration::from_mins(1);
 /// By so much longer is each pause between two looks than the one before: much happens early.
 const LOOKS_APART: Duration = Duration::from_millis(1);
 /// A play in which actors still come and go after so many looks is not checked before its end.
@@ -287,7 +287,20 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
         if full && views.iter().flat_map(|view| &view.instances).any(|instance| instance.state == State::Starting) {
             ledger.seen.insert("a start waited for room");
         }
+        for Subtree { members, most_instances, policies } in ledger.subtrees.clone() {
+            let full = members.iter().map(|&who| ledger.alive[who]).sum::<usize>() + policies >= most_instances;
+            let waits = |&who: &usize| {
+                views
+                    .get(who)
+                    .is_some_and(|view| view.instances.iter().any(|instance| instance.state == State::Starting))
+            };
+            if full && members.iter().any(waits) {
+                ledger.seen.insert("a start waited in its subtree");
+            }
+        }
         for (who, (view, role)) in views.iter().zip(&play.roles).enumerate() {
+            let fits = view.subtree.iter().all(|usage| usage.used <= usage.most);
+            ledger.must(fits, || format!("{} and all below it use {:?}", role.address, view.subtree));
             if view.state == State::Failed {
                 ledger.seen.insert("an actor failed");
                 ledger.failed[who] = view.incarnation;

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::calls::Call;
 use crate::trace::{Line, Serial, What};
-use crate::world::{Play, Plot, Role, Who};
+use crate::world::{Play, Plot, Role, Subtree, Who};
 
 pub type RunId = usize;
 
@@ -135,6 +135,8 @@ pub struct Ledger {
     pub failed: Vec<u64>,
     /// How many incarnations may live at a time.
     pub most_instances: usize,
+    /// How many of these actors' incarnations may live at a time.
+    pub subtrees: Vec<Subtree>,
     /// When the timers of each incarnation ended.
     pub timers_ended: BTreeMap<Seat, Duration>,
     /// By actor: a person stopped it, and it has no children to wait for.
@@ -170,6 +172,7 @@ impl Ledger {
             passivated: vec![0; actors],
             failed: vec![0; actors],
             most_instances,
+            subtrees: roles.iter().filter_map(|role| role.subtree.clone()).collect(),
             timers_ended: BTreeMap::new(),
             halted: vec![false; actors],
             waits_for: BTreeMap::new(),

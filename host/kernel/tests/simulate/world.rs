@@ -47,9 +47,20 @@ pub struct Role {
     pub mailbox: MailboxSpec,
     /// Decides about the order of its mailbox.
     pub mind: Option<Mind>,
+    /// Bounds on it and all below it.
+    pub subtree: Option<Subtree>,
     pub restart: RestartSpec,
     pub supervision: SupervisionSpec,
     pub timeout: Duration,
+}
+
+/// The bounds of an actor and all below it.
+#[derive(Clone)]
+pub struct Subtree {
+    pub members: Vec<Who>,
+    pub most_instances: usize,
+    /// How many of those their mailboxes' policies have, as long as none is given up.
+    pub policies: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -160,10 +171,28 @@ impl Play {
 
 /// A bound that somebody may have to wait for; never so low that those who keep their places leave none.
 fn most_instances(dice: &mut Dice, roles: &[Role]) -> Option<usize> {
-    let can_go = |role: &&Role| role.leaf && role.idle_stop.is_some();
-    let count = |roles: &mut dyn Iterator<Item = &Role>| roles.map(|role| role.instances).sum::<usize>();
-    let (stay, go) = (count(&mut roles.iter().filter(|role| !can_go(role))), count(&mut roles.iter().filter(can_go)));
+    let (stay, go) = stay_and_go(roles.iter());
     (go > 0 && dice.percent(50)).then(|| stay + dice.between(1, go))
+}
+
+/// The instances that keep their places, and those that may leave them.
+fn stay_and_go<'a>(roles: impl Iterator<Item = &'a Role>) -> (usize, usize) {
+    let (mut stay, mut go) = (0, 0);
+    for role in roles {
+        *(if role.leaf && role.idle_stop.is_some() { &mut go } else { &mut stay }) += role.instances;
+    }
+    (stay, go)
+}
+
+/// As low as [`most_instances`], with what the policies of the mailboxes keep.
+fn subtree(dice: &mut Dice, roles: &[Role], top: Who) -> Subtree {
+    let top = &roles[top].address;
+    let is_member = |who: &Who| roles[*who].address == *top || roles[*who].address.is_below(top);
+    let members: Vec<_> = (0..roles.len()).filter(is_member).collect();
+    let (stay, go) = stay_and_go(members.iter().map(|&who| &roles[who]));
+    let policies = members.iter().filter(|&&who| roles[who].mind.is_some()).count();
+    let most_instances = stay + policies + if go > 0 { dice.between(1, go) } else { 0 };
+    Subtree { members, most_instances, policies }
 }
 
 fn weather(dice: &mut Dice) -> Weather {
@@ -202,6 +231,9 @@ fn roles(dice: &mut Dice) -> Vec<Role> {
     for role in &mut roles {
         role.mind = dice.percent(30).then(|| Mind::roll(dice));
     }
+    for who in 0..count {
+        roles[who].subtree = dice.percent(20).then(|| subtree(dice, &roles, who));
+    }
     roles
 }
 
@@ -234,6 +266,7 @@ fn role(dice: &mut Dice, address: Address, parent: Option<Who>, count: usize) ->
             block_timeout: dice.millis(0, 60),
         },
         mind: None,
+        subtree: None,
         restart: RestartSpec {
             kind: dice.pick(&[
                 RestartKind::Permanent,

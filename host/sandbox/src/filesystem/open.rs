@@ -236,16 +236,17 @@ impl OpenFile {
     /// Does what makes the file this large, which counts for its folder's growth beforehand.
     fn resize<T>(
         &self,
-        expected: impl FnOnce(u64) -> u64,
+        expected: impl Fn(u64) -> u64,
         change: impl FnOnce(&File, u64) -> io::Result<T>,
     ) -> io::Result<T> {
         let (file, quota) = (self.file(), self.folder.quota());
-        let mut size = self.node.lock();
-        let before = file.metadata()?.len();
-        let expected = expected(before);
-        if expected > before {
-            with_room(&self.closing, || quota.take(expected - before))?;
-        }
+        let (mut size, before, expected) = with_room(&self.closing, || {
+            let size = self.node.lock();
+            let before = file.metadata()?.len();
+            let expected = expected(before);
+            quota.take(expected.saturating_sub(before))?;
+            Ok((size, before, expected))
+        })?;
         let changed = change(file, before);
         // A write may be a short one, and others may have changed the file meanwhile. If the size cannot be read, it is taken as expected.
         let after = file.metadata().map_or(expected, |metadata| metadata.len());

@@ -59,6 +59,17 @@ impl Supervision {
         for actor in self.all_at_or_below(actor.address()) {
             self.world.unmark_failed(&actor);
         }
+        self.hand_all_to_live(&actor);
+    }
+
+    /// An instance of an actor goes on again: it has what the others left that do not.
+    pub(super) fn hand_all_to_live(&self, actor: &Actor) {
+        if actor.lanes.len() > 1 {
+            let live = self.live_lanes(actor);
+            for lane in actor.lanes.iter().filter(|lane| live & bit(lane.index) == 0) {
+                self.hand_to_live(actor, lane);
+            }
+        }
     }
 
     /// Gives what a lane had that does not go on by itself to one that does; false when there is none.

@@ -1,4 +1,5 @@
-//! Makes fields with as many names as there is room for, deletes them, and keeps what is left, again and again.
+//! Makes fields with as many names as there is room for, deletes them, does so with as many values of one name, and keeps what is
+//! left, again and again.
 
 use wasip2::http::types::Fields;
 
@@ -8,12 +9,15 @@ pub(crate) const ACT: Act = Act {
     handle: |_, _| {
         let mut kept = Vec::new();
         let entries: Vec<_> = (0..440).map(|n| (format!("x{n}"), Vec::new())).collect();
+        let values = vec![Vec::new(); 900];
         loop {
             let fields = Fields::from_list(&entries).expect("there is room for one");
             for (n, (name, _)) in entries.iter().enumerate() {
                 // Both ways.
                 let _ = if n % 2 == 0 { fields.delete(name) } else { fields.set(name, &[]) };
             }
+            let _ = fields.set("y", &values);
+            let _ = fields.delete("y");
             kept.push(fields);
         }
     },
