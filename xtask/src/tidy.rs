@@ -109,6 +109,40 @@ fn tests_that_documents_name_exist() {
     assert!(missing.is_empty(), "documents name tests that do not exist:\n{}", missing.join("\n"));
 }
 
+/// The sentences of a document that begin with a relative pronoun and are no questions.
+fn riddles(document: &str) -> Vec<String> {
+    let text: String = document.split("```").step_by(2).collect();
+    let starts = ["\n", ". ", "\n- ", "**", "| ", "# ", ": "];
+    let mut found = Vec::new();
+    for word in ["Who ", "What ", "Whom ", "Whoever ", "Whatever "] {
+        for (at, _) in text.match_indices(word) {
+            let sentence = text[at..].split_inclusive(['.', '?', '|']).next().unwrap_or_default();
+            let begins = at == 0 || starts.iter().any(|start| text[..at].ends_with(start));
+            if begins && !sentence.ends_with('?') {
+                found.push(sentence.lines().next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn sentences_of_documents_begin_with_their_subject() {
+    // This page is printed from the types that read the manifest.
+    let written = documents().into_iter().filter(|(file, _)| !file.ends_with("docs/manifest.md"));
+    let found: Vec<_> = written
+        .flat_map(|(file, text)| riddles(&text).into_iter().map(move |line| format!("{}: {line}", file.display())))
+        .collect();
+    assert!(found.is_empty(), "begin these sentences with the noun:\n{}", found.join("\n"));
+}
+
+#[test]
+fn riddles_are_found_at_the_start_of_sentences() {
+    let document =
+        "What is it? Not with Who or What. What it does is done.\n- Whoever asks\n```\nWhat a code block\n```\n";
+    assert_eq!(riddles(document), ["What it does is done.", "Whoever asks"]);
+}
+
 #[test]
 fn a_file_is_a_room_of_at_most_five_hundred_lines() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();
