@@ -99,3 +99,7 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/coming-from-aplay.md")]
 struct ComingFromAplay;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -127,3 +127,14 @@ fn run_goes_on_without_stdin_and_stderr() {
         assert_eq!(code.trim(), "0", "{closed}");
     }
 }
+
+#[test]
+fn until_idle_names_the_stopped_actor_that_it_waits_for() {
+    let manual = actors(&[("/report", "report")]) + "start = \"manual\"\n";
+    let mut host = Host::spawn(folder(&manual), &["--until-idle", "--tell", "/report=hello"]);
+    let said = host.wait_for("which is stopped");
+    assert!(said.ends_with("waiting for /report, which is stopped: `playhouse start /report`, or Ctrl-C"), "{said}");
+    host.ok(&["start", "/report"]);
+    let ended = host.end();
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), "hello"), "{}", ended.stderr);
+}

@@ -1,8 +1,10 @@
 //! Output of guests to stdout and to the log.
 
-use std::io::{Read, Write};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stage::{Host, actors, command, folder};
 
@@ -89,4 +91,72 @@ fn dead_letters_of_a_flood_count_for_log_lines() {
         "{written} written, {left_out} left out: {:?}",
         said.last()
     );
+}
+
+/// A host whose actor wrote `page` three times, more than a pipe holds, to a stdout that is read only by the test.
+fn unread(page: &str, arguments: &[&str]) -> (tempfile::TempDir, Child, BufReader<ChildStderr>) {
+    let folder = folder(&format!("[play.supervision]\nshutdown = \"200ms\"\n{}", actors(&[("/report", "report")])));
+    let mut run = command(folder.path());
+    let run = run.args(["run", "--stdin", "/report"]).args(arguments);
+    let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    run.stdin.take().unwrap().write_all(format!("{page}\n").repeat(3).as_bytes()).unwrap();
+    let said = BufReader::new(run.stderr.take().unwrap());
+    (folder, run, said)
+}
+
+/// Reads what the host says until a line with `text`.
+fn read_until(said: &mut impl BufRead, text: &str) -> String {
+    let mut lines = said.lines().map_while(Result::ok);
+    lines.find(|line| line.contains(text)).unwrap_or_else(|| panic!("the host ended without saying {text:?}"))
+}
+
+/// The end of a host after a signal, though nobody reads its stdout.
+fn signalled(mut run: Child, mut said: BufReader<ChildStderr>) -> String {
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    let (status, mut text) = (run.wait().unwrap(), String::new());
+    said.read_to_string(&mut text).unwrap();
+    assert_eq!(status.code(), Some(1), "{text}");
+    text
+}
+
+#[test]
+fn unread_stdout_keeps_no_host_after_a_signal() {
+    let (folder, run, said) = unread(&"x".repeat(60_000), &[]);
+    while !String::from_utf8_lossy(&command(folder.path()).args(["tree", "--json"]).output().unwrap().stdout)
+        .contains("\"handled\": 3")
+    {
+        std::thread::yield_now();
+    }
+    let text = signalled(run, said);
+    assert!(text.contains("waiting for the reader of stdout"), "{text}");
+    assert!(text.contains("did not take all of it within 200ms") && text.contains(" bytes of output lost"), "{text}");
+}
+
+#[test]
+fn until_idle_waits_for_a_slow_reader_and_says_so() {
+    let page = "x".repeat(60_000);
+    let (_folder, mut run, mut said) = unread(&page, &["--until-idle"]);
+    read_until(&mut said, "waiting for the reader of stdout");
+    let mut text = String::new();
+    run.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(run.wait().unwrap().success());
+    assert!(text == page.repeat(3), "{} bytes", text.len());
+}
+
+#[test]
+fn signal_bounds_the_wait_of_until_idle_for_a_reader() {
+    let (_folder, run, mut said) = unread(&"x".repeat(60_000), &["--until-idle"]);
+    read_until(&mut said, "waiting for the reader of stdout");
+    let text = signalled(run, said);
+    assert!(text.contains("ends without it after 200ms") && text.contains(" bytes of output lost"), "{text}");
+}
+
+#[test]
+fn until_idle_says_that_actors_wait_for_stdout() {
+    let (_folder, mut run, mut said) = unread(&"x".repeat(65_000).repeat(10), &["--until-idle"]);
+    read_until(&mut said, "waiting for stdout");
+    let mut text = String::new();
+    run.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(run.wait().unwrap().success());
+    assert_eq!(text.len(), 3 * 650_000);
 }

@@ -82,6 +82,67 @@ fn tests_that_the_table_of_limits_names_exist() {
     assert!(missing.is_empty(), "docs/limits.md names tests that do not exist: {missing:?}");
 }
 
+/// Documents in which a name with at least three underscores is that of a test, beside the table of limits.
+const NAMERS_OF_TESTS: [&str; 4] = ["ARCHITECTURE.md", "docs/invariants.md", "docs/supervision.md", "docs/limits.md"];
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let rust = ["host", "tests", "guest-sdk", "xtask", "fuzz"].into_iter();
+    let paths: Vec<_> = rust.flat_map(|folder| files(&root().join(folder), ".rs")).collect();
+    let known: std::collections::HashSet<String> = paths
+        .iter()
+        .map(|path| std::fs::read_to_string(path).expect("readable"))
+        .flat_map(|text| text.split(|c: char| c != '_' && !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>())
+        // A guest that does harm is a file, and its test bears the file's name.
+        .chain(paths.iter().filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())))
+        .collect();
+    let is_name = |text: &str| {
+        text.matches('_').count() >= 3 && text.chars().all(|c| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    let mut missing = Vec::new();
+    for name in NAMERS_OF_TESTS {
+        let document = std::fs::read_to_string(root().join(name)).expect("readable");
+        let named: Vec<_> = quoted(&document).filter(|text| is_name(text)).collect();
+        assert!(!named.is_empty(), "{name} names no test");
+        missing.extend(named.into_iter().filter(|text| !known.contains(*text)).map(|text| format!("{name}: `{text}`")));
+    }
+    assert!(missing.is_empty(), "documents name tests that do not exist:\n{}", missing.join("\n"));
+}
+
+/// The sentences of a document that begin with a relative pronoun and are no questions.
+fn riddles(document: &str) -> Vec<String> {
+    let text: String = document.split("```").step_by(2).collect();
+    let starts = ["\n", ". ", "\n- ", "**", "| ", "# ", ": "];
+    let mut found = Vec::new();
+    for word in ["Who ", "What ", "Whom ", "Whoever ", "Whatever "] {
+        for (at, _) in text.match_indices(word) {
+            let sentence = text[at..].split_inclusive(['.', '?', '|']).next().unwrap_or_default();
+            let begins = at == 0 || starts.iter().any(|start| text[..at].ends_with(start));
+            if begins && !sentence.ends_with('?') {
+                found.push(sentence.lines().next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn sentences_of_documents_begin_with_their_subject() {
+    // This page is printed from the types that read the manifest.
+    let written = documents().into_iter().filter(|(file, _)| !file.ends_with("docs/manifest.md"));
+    let found: Vec<_> = written
+        .flat_map(|(file, text)| riddles(&text).into_iter().map(move |line| format!("{}: {line}", file.display())))
+        .collect();
+    assert!(found.is_empty(), "begin these sentences with the noun:\n{}", found.join("\n"));
+}
+
+#[test]
+fn riddles_are_found_at_the_start_of_sentences() {
+    let document =
+        "What is it? Not with Who or What. What it does is done.\n- Whoever asks\n```\nWhat a code block\n```\n";
+    assert_eq!(riddles(document), ["What it does is done.", "Whoever asks"]);
+}
+
 #[test]
 fn a_file_is_a_room_of_at_most_five_hundred_lines() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();

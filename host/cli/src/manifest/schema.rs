@@ -375,8 +375,8 @@ pub struct Supervision {
     pub intensity: Option<u32>,
     /// See `intensity`. Example: `period = "1m"`. Default: `"10s"`.
     pub period: Option<Spanned<Time>>,
-    /// How long each child may take to stop in order before it is killed. Example: `shutdown = "30s"`.
-    /// Default: `"5s"`.
+    /// How long each child may take to stop in order before it is killed; of `[play.supervision]` also how long a reader of the host's
+    /// stdout may take for the last output. Example: `shutdown = "30s"`. Default: `"5s"`.
     pub shutdown: Option<Time>,
 }
 

@@ -77,8 +77,9 @@ fn is_up(actor: &ActorView) -> bool {
 }
 
 fn shown(actor: &ActorView) -> String {
-    match actor.waiting {
-        0 => actor.address.to_string(),
-        n => format!("{} ({n} waiting)", actor.address),
+    match (actor.waiting_for, actor.waiting) {
+        (Some(host), _) => format!("{} (waiting for {host})", actor.address),
+        (None, 0) => actor.address.to_string(),
+        (None, n) => format!("{} ({n} waiting)", actor.address),
     }
 }

@@ -6,14 +6,18 @@
 //! | `output` | guests' stdout and stderr |
 //! | `signals` | what asks for the end |
 //! | `drain` | the orderly shutdown, watched |
+//! | `last_output` | stdout's reader, waited for after the actors ended |
+//! | `stall` | what a run with `--until-idle` waits for, said |
 //! | `left` | messages that a run left unhandled |
 //! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
 
 mod drain;
 pub(crate) mod feed;
+mod last_output;
 mod left;
 mod output;
 mod signals;
+mod stall;
 mod summary;
 
 use std::hash::{BuildHasher, Hasher};
@@ -37,6 +41,7 @@ use crate::plugins::{self, Plugins};
 use crate::printable::{Printable, counted};
 use crate::system_limits;
 use feed::{Input, Unsent};
+use last_output::LastOutput;
 use left::Left;
 use output::{GuestOutput, Stdout};
 use signals::Signals;
@@ -189,8 +194,15 @@ impl Performance<'_> {
             }
             None => None,
         };
+        let stalls = async {
+            if self.args.until_idle {
+                return stall::watch(&kernel, &stdout, self.console).await;
+            }
+            std::future::pending().await
+        };
         let curtain = tokio::select! {
             curtain = self.perform(&kernel) => curtain,
+            never = stalls => match never {},
             _ = kernel.over() => Curtain::Over,
             () = signals.next() => Curtain::Signal,
             () = stdout.closed() => Curtain::NobodyReads,
@@ -258,13 +270,15 @@ impl Performance<'_> {
             () = drain::drain(kernel, self.console, asked) => {}
             () = signals.second(self.console) => return Err(self.cut_off(kernel, stdout, signals).await),
         };
-        let writing = stdout.clone();
-        let written = tokio::select! {
-            written = tokio::task::spawn_blocking(move || writing.finish()) => written.unwrap_or(false),
-            () = signals.second(self.console) => {
-                return Err(Exit::with(KILLED, "ended at once; not all output was written"));
-            }
-        };
+        // A pipe may be slow: work that was asked for is not thrown away, unless an operator wants the end.
+        let (bounded, bound) = (!self.args.until_idle, self.play.supervision.shutdown);
+        let last = last_output::finish(stdout, self.console, signals, bounded, bound).await;
+        if last == LastOutput::CutOff {
+            return Err(Exit::with(
+                KILLED,
+                format!("ended at once; {} of output not written", counted(stdout.waiting_bytes(), "byte")),
+            ));
+        }
         self.console.log_budgets().say_all();
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
@@ -279,9 +293,12 @@ impl Performance<'_> {
         };
         match (kernel.stage(), curtain) {
             (_, Curtain::NobodyReads) => Err(not_written(stdout, left)),
-            (Stage::GaveUp(failures), _) => Err(Exit::with(GAVE_UP, summary::gave_up(&failures))),
-            (_, Curtain::BadInput(_)) => Err(Exit::quiet(FAILED)),
-            _ if !written => Err(not_written(stdout, left)),
+            (Stage::GaveUp(failures), _) => {
+                let lost = (last == LastOutput::Lost).then(|| format!("\n{}", text_of_lost(stdout)));
+                Err(Exit::with(GAVE_UP, summary::gave_up(&failures) + &lost.unwrap_or_default()))
+            }
+            (_, Curtain::BadInput(_)) if last == LastOutput::Written => Err(Exit::quiet(FAILED)),
+            _ if last == LastOutput::Lost => Err(not_written(stdout, left)),
             _ if left.messages > 0 => Err(Exit::with(FAILED, left.to_string())),
             // Said already.
             (_, Curtain::Done) if !failed.is_empty() => Err(Exit::quiet(FAILED)),
@@ -313,9 +330,13 @@ impl Performance<'_> {
 
 /// The error for output that stdout did not take.
 fn not_written(stdout: &Stdout, left: Left) -> Exit {
+    Exit::with(FAILED, format!("{}; {left}", text_of_lost(stdout)))
+}
+
+fn text_of_lost(stdout: &Stdout) -> String {
     let why = stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
     let lost = counted(stdout.lost_bytes(), "byte");
-    Exit::with(FAILED, format!("stdout cannot be written: {why}; {lost} of output lost; {left}"))
+    format!("stdout cannot be written: {why}; {lost} of output lost")
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::printable::for_terminal;
 
 /// When so many bytes wait for stdout, guests that write more wait as well.
 const WAITING_BYTES: usize = 1 << 20;
+/// Most bytes of one write: what a reader did not take is known to this precision.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Guests' stdout, on its way. Lines of one actor keep their order. A line that comes in pieces, since it is long or its actor was
 /// idle before its end, may be interrupted by another actor's output, which then begins on a line of its own. The thread writes whatever has come while
@@ -36,6 +38,10 @@ struct Pipe {
     waiting: Vec<u8>,
     /// The thread is in the middle of a write.
     writing: bool,
+    /// Bytes that the thread took from `waiting` and did not write yet.
+    in_write: usize,
+    /// Bytes written so far.
+    written: u64,
     /// Nothing can be written any more.
     closed: bool,
     /// Why, unless the reader just went away.
@@ -96,25 +102,50 @@ impl Stdout {
                 chunk.clear();
                 std::mem::swap(&mut chunk, &mut pipe.waiting);
                 pipe.writing = true;
+                pipe.in_write = chunk.len();
                 if pipe.end == End::Due {
                     pipe.end = End::Over;
                 }
                 pipe.end == End::Over
             };
             self.room.notify_waiters();
-            let written = to.write_all(&chunk).and_then(|()| if ending { end(to) } else { Ok(()) });
+            let written = self.write_pieces(&chunk, to).and_then(|()| if ending { end(to) } else { Ok(()) });
             if let Err(error) = written.and_then(|()| to.flush()) {
-                let mut pipe = self.lock();
-                pipe.error = (error.kind() != ErrorKind::BrokenPipe).then(|| SystemLimit::explained(&error));
-                pipe.closed = true;
-                pipe.writing = false;
-                pipe.lost += (chunk.len() + std::mem::take(&mut pipe.waiting).len()) as u64;
-                self.emptied.notify_all();
-                self.room.notify_waiters();
-                self.closed.notify_one();
-                return;
+                return self.close((error.kind() != ErrorKind::BrokenPipe).then(|| SystemLimit::explained(&error)));
             }
         }
+    }
+
+    fn write_pieces<W: Write>(&self, chunk: &[u8], to: &mut W) -> std::io::Result<()> {
+        for piece in chunk.chunks(PIECE_BYTES) {
+            to.write_all(piece)?;
+            let mut pipe = self.lock();
+            if pipe.closed {
+                return Err(ErrorKind::BrokenPipe.into());
+            }
+            pipe.in_write -= piece.len();
+            pipe.written += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Nothing is written any more, and what waits is lost. Only the first reason counts.
+    fn close(&self, error: Option<String>) {
+        let mut pipe = self.lock();
+        if !pipe.closed {
+            pipe.error = error;
+            pipe.closed = true;
+            pipe.lost += (std::mem::take(&mut pipe.in_write) + std::mem::take(&mut pipe.waiting).len()) as u64;
+        }
+        pipe.writing = false;
+        self.emptied.notify_all();
+        self.room.notify_waiters();
+        self.closed.notify_one();
+    }
+
+    /// Waits for the reader no longer.
+    pub(crate) fn give_up(&self, error: String) {
+        self.close(Some(error));
     }
 
     /// Adds a line, or a piece of one; drops it when nobody reads any more. Who writes looks first whether it is full.
@@ -162,6 +193,18 @@ impl Stdout {
     /// Bytes of output that were not written.
     pub(crate) fn lost_bytes(&self) -> u64 {
         self.lock().lost
+    }
+
+    /// Bytes of output that are not written yet.
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        let pipe = self.lock();
+        (pipe.waiting.len() + pipe.in_write) as u64
+    }
+
+    /// Bytes written so far, while actors wait for the reader; none while they do not.
+    pub(crate) fn written_while_full(&self) -> Option<u64> {
+        let pipe = self.lock();
+        (pipe.waiting.len() >= WAITING_BYTES && !pipe.closed).then_some(pipe.written)
     }
 
     /// Whether nothing can be written any more.
@@ -337,6 +380,26 @@ mod tests {
         stdout.lock().waiting.push(b'!');
         stdout.filled.notify_one();
         reader.join().expect("no panic");
+    }
+
+    #[test]
+    fn output_that_no_reader_takes_is_counted_when_given_up() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let stdout = Stdout::to(Slow(sender), |_| Ok(()));
+        stdout.piece(&Address::root(), &b"x".repeat(3 * PIECE_BYTES), false);
+        let finishing = std::thread::spawn({
+            let stdout = stdout.clone();
+            move || stdout.finish()
+        });
+        assert_eq!(receiver.recv().expect("the writer lives").len(), PIECE_BYTES);
+        while stdout.waiting_bytes() > 2 * PIECE_BYTES as u64 {
+            std::thread::yield_now();
+        }
+        stdout.give_up("too slow".to_owned());
+        assert!(!finishing.join().expect("no panic"));
+        stdout.piece(&Address::root(), b"more", true);
+        let lost = (2 * PIECE_BYTES + "more\n".len()) as u64;
+        assert_eq!((stdout.lost_bytes(), stdout.error().as_deref()), (lost, Some("too slow")));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct Signals {
     /// How many of SIGINT and SIGTERM came. A closed terminal sends SIGHUP twice (the system and the shell), and
     /// systemd's `SendSIGHUP=` sends it after SIGTERM: it never counts as a second signal.
     heard: u32,
+    /// Whether any signal came.
+    any: bool,
 }
 
 impl Signals {
@@ -25,12 +27,23 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: if heeds_hangup { Some(signal(SignalKind::hangup())?) } else { None },
             heard: 0,
+            any: false,
         })
+    }
+
+    /// Whether any of the signals came.
+    pub(super) fn is_heard(&self) -> bool {
+        self.any
+    }
+
+    /// Whether a second SIGINT or SIGTERM came.
+    pub(super) fn is_second(&self) -> bool {
+        self.heard >= 2
     }
 
     /// A second SIGINT or SIGTERM. A first one that comes meanwhile, as the end began without it, is answered.
     pub(super) async fn second(&mut self, console: &Console) {
-        while self.heard < 2 {
+        while !self.is_second() {
             let before = self.heard;
             self.next().await;
             if before == 0 && self.heard == 1 {
@@ -52,6 +65,7 @@ impl Signals {
             _ = self.terminate.recv() => self.heard += 1,
             _ = hangup => {}
         }
+        self.any = true;
     }
 }
 

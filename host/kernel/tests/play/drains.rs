@@ -72,7 +72,7 @@ async fn shutdown_does_not_wait_for_the_pause_before_a_retry() {
     let handled = journal.clone();
     let mut actor = quick(move |hand| {
         let attempt = hand.envelope().unwrap().attempt;
-        handled.note(&format!("{} {attempt}", text(hand)));
+        handled.note(format!("{} {attempt}", text(hand)));
         Ok(if attempt == 0 { Outcome::Failed(Failure::Retry("later".into())) } else { Outcome::Done(None) })
     })
     .at("/a");

@@ -189,7 +189,9 @@ fn spawned_children_share_a_time_to_stop() {
         let late: Vec<_> =
             house.lines().iter().filter_map(|line| Some(line.strip_prefix("kill ")?.to_owned())).collect();
         killed.push(late.len());
-        late.iter().for_each(|late| house.end(late, Ended::Stopped));
+        for late in &late {
+            house.end(late, Ended::Stopped);
+        }
     }
     // Three in their turn; those that are left of both levels, at once; the child of the manifest; the parent.
     assert_eq!(killed, [1, 1, 1, 99, 98, 1, 1]);

@@ -1,0 +1,81 @@
+//! The last output: once the actors ended, the reader of stdout gets a while to take what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::output::Stdout;
+use super::signals::Signals;
+use crate::console::Console;
+use crate::printable::counted;
+
+/// Only a reader that takes longer is worth a line.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What became of the last output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastOutput {
+    /// All of it is written.
+    Written,
+    /// Stdout cannot be written, or its reader did not take it in time.
+    Lost,
+    /// A second signal came first.
+    CutOff,
+}
+
+/// Waits until all output is written. After a signal, or where the run is `bounded` anyway, for at most `bound`.
+pub(super) async fn finish(
+    stdout: &Arc<Stdout>,
+    console: &Console,
+    signals: &mut Signals,
+    bounded: bool,
+    bound: Duration,
+) -> LastOutput {
+    let writing = stdout.clone();
+    let mut writing = tokio::task::spawn_blocking(move || writing.finish());
+    let until = |bounded: bool| bounded.then(|| Instant::now().checked_add(bound)).flatten();
+    let mut deadline = until(bounded || signals.is_heard());
+    let mut report_at = Some(Instant::now() + QUIET.min(bound / 2));
+    loop {
+        tokio::select! {
+            biased;
+            written = &mut writing => {
+                return if written.unwrap_or(false) { LastOutput::Written } else { LastOutput::Lost };
+            }
+            () = signals.next() => {
+                if signals.is_second() {
+                    return LastOutput::CutOff;
+                }
+                if deadline.is_none() {
+                    deadline = until(true);
+                    say(stdout, console, &format!("the host ends without it after {bound:?}; Ctrl-C again ends it at once"));
+                    report_at = None;
+                }
+            }
+            () = reached(report_at) => {
+                report_at = None;
+                let way_out = if deadline.is_some() { "the host ends without it after" } else { "Ctrl-C ends the host within" };
+                say(stdout, console, &format!("{way_out} {bound:?}"));
+            }
+            () = reached(deadline) => {
+                stdout.give_up(format!("its reader did not take all of it within {bound:?} after the actors had ended"));
+                return LastOutput::Lost;
+            }
+        }
+    }
+}
+
+/// Resolves at that time; never without one.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn say(stdout: &Stdout, console: &Console, way_out: &str) {
+    let left = counted(stdout.waiting_bytes(), "byte");
+    console
+        .say(&format!("playhouse: waiting for the reader of stdout, which has not taken {left} of output: {way_out}"));
+}
