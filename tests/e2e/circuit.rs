@@ -15,7 +15,7 @@ fn two(extra: &str) -> String {
 const BAD: [&str; 6] = ["--tell", "/flaky=!panic 1", "--tell", "/flaky=!panic 2", "--tell", "/flaky=!panic 3"];
 
 #[test]
-fn a_failed_actor_is_shown_asked_and_tried_again() {
+fn failed_actor_is_shown_refuses_asks_and_is_tried_again() {
     let host = Host::start(folder(&two("")), &BAD);
     let flaky = host.actor_when("/flaky", |flaky| flaky["state"] == "failed");
     let failed = &flaky["failed"];
@@ -47,7 +47,7 @@ fn a_run_until_idle_ends_with_1_and_names_its_failed_actors() {
 }
 
 #[test]
-fn input_to_a_failed_actor_does_not_wait_for_room() {
+fn input_to_a_failed_actor_does_not_wait_for_space() {
     let mut host = Host::start(folder(&two("mailbox = { capacity = 2 }\n")), &["--stdin", "/flaky", "--until-idle"]);
     host.feed("!panic\n".repeat(50).as_bytes());
     let ended = host.end();
@@ -76,7 +76,7 @@ fn poison_lines_among_a_thousand_cost_nothing_else() {
 }
 
 #[test]
-fn check_names_required_actors_and_refuses_what_is_below() {
+fn check_names_required_actors_and_refuses_those_below() {
     let shown = |manifest: &str| {
         let folder = folder(manifest);
         let output = command(folder.path()).arg("check").output().expect("built");
