@@ -29,7 +29,7 @@ impl Node {
 }
 
 /// What the tree knows of an actor from the start.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeSpec {
     /// When it is started again.
     pub kind: RestartKind,

@@ -1,6 +1,7 @@
 //! What the tree remembers of one actor.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::StartKind;
@@ -96,9 +97,29 @@ impl Turns {
     }
 }
 
+/// The failures of an actor, and the refusals of its gate.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct History {
+    /// How often its gate did not let it start, in a row.
+    pub(super) refusals: u32,
+    /// Its gate is not asked again before.
+    pub(super) asked_again: Duration,
+    /// Failures without a success between them.
+    pub(super) in_a_row: u32,
+    /// Failures without a handled message or a stable spell between them.
+    pub(super) fruitless: u32,
+    /// Further attempts at the message that failed last.
+    pub(super) again: u32,
+    /// Messages of the last account of this instance, when nothing is counted yet.
+    pub(super) handled_last: u64,
+    /// The fault of its crash, until the crash is decided about.
+    pub(super) fault: Fault,
+}
+
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub(super) struct Entry {
-    pub(super) spec: NodeSpec,
+    /// Shared by actors with the same rules.
+    pub(super) spec: Arc<NodeSpec>,
     /// None for the kernel.
     pub(super) parent: Option<Node>,
     /// Its place among its siblings: the key in the parent's `children`.
@@ -126,24 +147,12 @@ pub(super) struct Entry {
     pub(super) crashed: bool,
     /// Passivated, or waiting for its gate, it is to start: only others keep it from that.
     pub(super) wanted: bool,
-    /// How often its gate did not let it start, in a row.
-    pub(super) refusals: u32,
-    /// Its gate is not asked again before.
-    pub(super) asked_again: Duration,
     /// Since when this incarnation and its children are up.
     pub(super) up_since: Option<Duration>,
-    /// Failures without a success between them.
-    pub(super) in_a_row: u32,
-    /// Failures without a handled message or a stable spell between them.
-    pub(super) fruitless: u32,
-    /// Further attempts at the message that failed last.
-    pub(super) again: u32,
     /// Messages that it and those below it handled since its last failure.
     pub(super) handled: u64,
-    /// Messages of the last account of this instance, when nothing is counted yet.
-    pub(super) handled_last: u64,
-    /// The fault of its crash, until the crash is decided about.
-    pub(super) fault: Fault,
+    /// Most actors have none.
+    history: Option<Box<History>>,
     pub(super) restarts: u64,
     /// When it was started first.
     pub(super) first_start: Duration,
@@ -161,8 +170,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(spec: NodeSpec, parent: Option<Node>, place: u64) -> Self {
+    pub(super) fn new(spec: Arc<NodeSpec>, parent: Option<Node>, place: u64) -> Self {
         Self {
+            halted: spec.start == StartKind::Manual,
             spec,
             parent,
             place,
@@ -171,7 +181,6 @@ impl Entry {
             turns: None,
             alive: false,
             incarnation: 0,
-            halted: spec.start == StartKind::Manual,
             over: Over::No,
             retired: false,
             dismissed: false,
@@ -179,15 +188,9 @@ impl Entry {
             was_up: false,
             crashed: false,
             wanted: false,
-            refusals: 0,
-            asked_again: Duration::ZERO,
             up_since: None,
-            in_a_row: 0,
-            fruitless: 0,
-            again: 0,
             handled: 0,
-            handled_last: 0,
-            fault: Fault::Actor,
+            history: None,
             restarts: 0,
             first_start: Duration::ZERO,
             trial: false,
@@ -197,6 +200,53 @@ impl Entry {
             window: BTreeMap::new(),
             timer: None,
         }
+    }
+
+    /// Its history, also if it has none yet.
+    pub(super) fn past(&self) -> History {
+        self.history.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn history(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
+    }
+
+    /// Its failures so far are held against it no more.
+    pub(super) fn forgive(&mut self) {
+        if let Some(history) = &mut self.history {
+            (history.in_a_row, history.fruitless) = (0, 0);
+        }
+    }
+
+    /// Its gate let it start.
+    pub(super) fn let_in(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.refusals = 0;
+        }
+    }
+
+    /// The fault of its crash, which is still to be decided about.
+    pub(super) fn set_fault(&mut self, fault: Fault) {
+        if self.history.is_some() || fault != Fault::Actor {
+            self.history().fault = fault;
+        }
+    }
+
+    /// Takes out the fault of its crash.
+    pub(super) fn take_fault(&mut self) -> Fault {
+        self.history.as_mut().map_or(Fault::Actor, |history| std::mem::take(&mut history.fault))
+    }
+
+    /// The messages of its last account, while nothing is counted.
+    pub(super) fn set_handled_last(&mut self, messages: u64) {
+        if self.history.is_some() || messages > 0 {
+            self.history().handled_last = messages;
+        }
+    }
+
+    /// Takes out the messages of its last account.
+    pub(super) fn take_handled_last(&mut self) -> u64 {
+        self.history.as_mut().map_or(0, |history| std::mem::take(&mut history.handled_last))
     }
 
     /// It is down, and nothing speaks against its start but that it is not its turn.

@@ -9,7 +9,8 @@
 //! each moment one actor's time runs. It is set once, when the actor is told to stop in its turn; crashes
 //! before that turn wait for it, crashes in it go on within it, and when it is up the actor is killed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
@@ -30,6 +31,9 @@ pub(super) enum Ending {
     Over,
 }
 
+/// Rules that are kept to be shared.
+const MOST_SHARED_SPECS: usize = 8;
+
 /// All actors and the kernel.
 pub struct Tree {
     pub(super) nodes: Slots,
@@ -47,6 +51,8 @@ pub struct Tree {
     pub(super) booted: bool,
     /// Actors that an operator started and that are passivated.
     pub(super) ordered_at_rest: Vec<Node>,
+    /// Rules of actors that were added last, the latest first: most actors have the rules of another one.
+    specs: VecDeque<Arc<NodeSpec>>,
 }
 
 impl Tree {
@@ -64,7 +70,7 @@ impl Tree {
             required: false,
         };
         let mut nodes = Slots::default();
-        nodes.insert(Entry::new(root, None, 0));
+        nodes.insert(Entry::new(Arc::new(root), None, 0));
         Self {
             nodes,
             timers: BTreeSet::new(),
@@ -77,6 +83,7 @@ impl Tree {
             gave_up: false,
             booted: false,
             ordered_at_rest: Vec::new(),
+            specs: VecDeque::new(),
         }
     }
 
@@ -87,9 +94,21 @@ impl Tree {
             return None;
         }
         let place = self.next_place();
+        let spec = self.shared(spec);
         let node = self.nodes.insert(Entry::new(spec, Some(parent), place));
         self.nodes[parent].children.insert(place, node);
         Some(node)
+    }
+
+    /// The same rules, shared with actors that have them.
+    fn shared(&mut self, spec: NodeSpec) -> Arc<NodeSpec> {
+        if let Some(known) = self.specs.iter().find(|known| ***known == spec) {
+            return known.clone();
+        }
+        let spec = Arc::new(spec);
+        self.specs.truncate(MOST_SHARED_SPECS - 1);
+        self.specs.push_front(spec.clone());
+        spec
     }
 
     /// Adds one more instance of an actor: its failures count with those of the `first`.
@@ -106,7 +125,8 @@ impl Tree {
         let known = node != ROOT && self.nodes.contains(node);
         if known {
             let dynamic = self.nodes[node].spec.dynamic;
-            self.nodes[node].spec = NodeSpec { dynamic, ..spec };
+            let spec = self.shared(NodeSpec { dynamic, ..spec });
+            self.nodes[node].spec = spec;
         }
         known
     }
@@ -173,7 +193,7 @@ impl Tree {
             Event::Started(node, incarnation) => {
                 let comes_up = |e: &Entry| e.phase == Phase::Starting && e.incarnation == incarnation;
                 if self.nodes.get(node).is_some_and(comes_up) {
-                    self.nodes[node].refusals = 0;
+                    self.nodes[node].let_in();
                     self.forget_orphans(node);
                     self.start_children(node);
                 }
