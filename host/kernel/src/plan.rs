@@ -93,7 +93,7 @@ pub enum Strategy {
 }
 
 /// How an actor, or the kernel, supervises its children.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SupervisionSpec {
     /// Which children restart when one fails.
     pub strategy: Strategy,

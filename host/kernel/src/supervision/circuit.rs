@@ -118,7 +118,8 @@ impl Tree {
         self.reset(node);
         let entry = &mut self.nodes[node];
         entry.phase = Phase::BackingOff;
-        (entry.trial, entry.handled, entry.in_a_row, entry.fruitless) = (true, 0, 0, 0);
+        (entry.trial, entry.handled) = (true, 0);
+        entry.forgive();
         self.start_alone(node);
     }
 
@@ -127,7 +128,8 @@ impl Tree {
         let (now, period) = (self.now, self.period_above(node));
         let entry = &mut self.nodes[node];
         if entry.was_stable(now, period) {
-            (entry.trial, entry.in_a_row, entry.fruitless) = (false, 0, 0);
+            entry.trial = false;
+            entry.forgive();
         }
     }
 

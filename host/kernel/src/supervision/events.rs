@@ -29,7 +29,7 @@ impl Node {
 }
 
 /// The properties of an actor that the tree knows from the beginning.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeSpec {
     /// When it is started again.
     pub kind: RestartKind,

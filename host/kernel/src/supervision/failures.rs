@@ -176,7 +176,7 @@ impl Tree {
         let (now, parent, first) = (self.now, self.parent(node), self.first_of(node));
         let period = self.period_above(node);
         let entry = &mut self.nodes[node];
-        entry.fault = fault;
+        entry.set_fault(fault);
         // Of a long run only the part within the period counts, at its average.
         let life = entry.up_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
         let recent = if life > period {
@@ -187,7 +187,7 @@ impl Tree {
         };
         match self.nodes[parent].window.get_mut(&first) {
             Some(tally) => tally.handle(now, recent),
-            None => self.nodes[node].handled_last = recent,
+            None => self.nodes[node].set_handled_last(recent),
         }
         let mut at = Some(node);
         while let Some(above) = at {
@@ -200,10 +200,10 @@ impl Tree {
     /// Counts a failure of a child, and checks whether there was a success before it.
     fn count(&mut self, child: Node, after: After) -> Failure {
         let (now, parent, first) = (self.now, self.parent(child), self.first_of(child));
-        let fault = std::mem::take(&mut self.nodes[child].fault);
+        let fault = self.nodes[child].take_fault();
         let fault = if matches!(after, After::Crashed | After::Exited) { fault } else { Fault::Actor };
         let instances: Vec<_> = self.instances_beside(child).chain([child]).collect();
-        let handled_last = instances.into_iter().map(|node| std::mem::take(&mut self.nodes[node].handled_last)).sum();
+        let handled_last = instances.into_iter().map(|node| self.nodes[node].take_handled_last()).sum();
         let above = &mut self.nodes[parent];
         let SupervisionSpec { period, .. } = above.spec.supervision;
         let tally = above.window.entry(first).or_insert_with(|| {
@@ -227,16 +227,19 @@ impl Tree {
         let succeeded = entry.was_stable(now, period)
             || entry.handled > 0 && (entry.handled >= enough || handled_in_window >= enough);
         let handled = entry.handled;
+        let stable = entry.was_stable(now, period);
         if is_new {
-            entry.again = 0;
-            entry.in_a_row = if succeeded { 1 } else { entry.in_a_row.saturating_add(1) };
-            let fruitful = handled > 0 || entry.was_stable(now, period);
-            entry.fruitless = if fruitful { 1 } else { entry.fruitless.saturating_add(1) };
             entry.handled = 0;
-        } else {
-            entry.again = entry.again.saturating_add(1);
         }
-        Failure { window, fault, fruitless: entry.fruitless, stable: entry.was_stable(now, period), handled }
+        let history = entry.history();
+        if is_new {
+            history.again = 0;
+            history.in_a_row = if succeeded { 1 } else { history.in_a_row.saturating_add(1) };
+            history.fruitless = if handled > 0 || stable { 1 } else { history.fruitless.saturating_add(1) };
+        } else {
+            history.again = history.again.saturating_add(1);
+        }
+        Failure { window, fault, fruitless: history.fruitless, stable, handled }
     }
 
     /// The failures that count for a node at this time: its own ones under the kernel, else those of all siblings together.
@@ -270,7 +273,8 @@ impl Tree {
     fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy, most: Duration) -> Duration {
         let entry = &mut self.nodes[child];
         entry.restarts += 1;
-        let doublings = if entry.again > 0 { entry.again + 1 } else { entry.in_a_row };
+        let past = entry.past();
+        let doublings = if past.again > 0 { past.again + 1 } else { past.in_a_row };
         let ceiling = entry.spec.backoff.ceiling(doublings);
         let pause = self.jitter(ceiling).min(most);
         self.actions.push(Action::RestartIn { node: child, pause, window, strategy });

@@ -1,6 +1,7 @@
 //! The state of one actor in the tree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::StartKind;
@@ -96,9 +97,29 @@ impl Turns {
     }
 }
 
+/// The failures of an actor, and the refusals of its code to start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct History {
+    /// How often its code refused to start, in a row.
+    pub(super) refusals: u32,
+    /// The time before which its code is not asked again.
+    pub(super) asked_again: Duration,
+    /// Number of failures without a success between them.
+    pub(super) in_a_row: u32,
+    /// Number of failures without a handled message or a stable time between them.
+    pub(super) fruitless: u32,
+    /// Number of further attempts at the message that failed last.
+    pub(super) again: u32,
+    /// Messages of the last account of this instance, while its actor has no tally.
+    pub(super) handled_last: u64,
+    /// The fault of its crash, until the decision about the crash.
+    pub(super) fault: Fault,
+}
+
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub(super) struct Entry {
-    pub(super) spec: NodeSpec,
+    /// Shared by actors with the same spec.
+    pub(super) spec: Arc<NodeSpec>,
     /// None for the kernel.
     pub(super) parent: Option<Node>,
     /// Its place among its siblings: the key in the parent's `children`.
@@ -126,24 +147,12 @@ pub(super) struct Entry {
     pub(super) crashed: bool,
     /// Whether it is to start although it is passivated or its code refused: only other nodes delay the start.
     pub(super) wanted: bool,
-    /// How often its code refused to start, in a row.
-    pub(super) refusals: u32,
-    /// The time before which its code is not asked again.
-    pub(super) asked_again: Duration,
     /// The time since which this incarnation and its children are up.
     pub(super) up_since: Option<Duration>,
-    /// Number of failures without a success between them.
-    pub(super) in_a_row: u32,
-    /// Number of failures without a handled message or a stable time between them.
-    pub(super) fruitless: u32,
-    /// Number of further attempts at the message that failed last.
-    pub(super) again: u32,
     /// Number of messages that it and the actors below it handled since its last failure.
     pub(super) handled: u64,
-    /// Messages of the last account of this instance, while its actor has no tally.
-    pub(super) handled_last: u64,
-    /// The fault of its crash, until the decision about the crash.
-    pub(super) fault: Fault,
+    /// The history of its failures; none for most actors.
+    history: Option<Box<History>>,
     pub(super) restarts: u64,
     /// When it was started for the first time.
     pub(super) first_start: Duration,
@@ -161,8 +170,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(spec: NodeSpec, parent: Option<Node>, place: u64) -> Self {
+    pub(super) fn new(spec: Arc<NodeSpec>, parent: Option<Node>, place: u64) -> Self {
         Self {
+            halted: spec.start == StartKind::Manual,
             spec,
             parent,
             place,
@@ -171,7 +181,6 @@ impl Entry {
             turns: None,
             alive: false,
             incarnation: 0,
-            halted: spec.start == StartKind::Manual,
             over: Over::No,
             retired: false,
             dismissed: false,
@@ -179,15 +188,9 @@ impl Entry {
             was_up: false,
             crashed: false,
             wanted: false,
-            refusals: 0,
-            asked_again: Duration::ZERO,
             up_since: None,
-            in_a_row: 0,
-            fruitless: 0,
-            again: 0,
             handled: 0,
-            handled_last: 0,
-            fault: Fault::Actor,
+            history: None,
             restarts: 0,
             first_start: Duration::ZERO,
             trial: false,
@@ -197,6 +200,53 @@ impl Entry {
             window: BTreeMap::new(),
             timer: None,
         }
+    }
+
+    /// The history of its failures; empty if it has none.
+    pub(super) fn past(&self) -> History {
+        self.history.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn history(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
+    }
+
+    /// Resets the counts of its failures in a row.
+    pub(super) fn forgive(&mut self) {
+        if let Some(history) = &mut self.history {
+            (history.in_a_row, history.fruitless) = (0, 0);
+        }
+    }
+
+    /// Resets the count of refusals: its code let it start.
+    pub(super) fn let_in(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.refusals = 0;
+        }
+    }
+
+    /// Sets the fault of its crash, until the decision about the crash.
+    pub(super) fn set_fault(&mut self, fault: Fault) {
+        if self.history.is_some() || fault != Fault::Actor {
+            self.history().fault = fault;
+        }
+    }
+
+    /// Returns and resets the fault of its crash.
+    pub(super) fn take_fault(&mut self) -> Fault {
+        self.history.as_mut().map_or(Fault::Actor, |history| std::mem::take(&mut history.fault))
+    }
+
+    /// Sets the messages of its last account, while its actor has no tally.
+    pub(super) fn set_handled_last(&mut self, messages: u64) {
+        if self.history.is_some() || messages > 0 {
+            self.history().handled_last = messages;
+        }
+    }
+
+    /// Returns and resets the messages of its last account.
+    pub(super) fn take_handled_last(&mut self) -> u64 {
+        self.history.as_mut().map_or(0, |history| std::mem::take(&mut history.handled_last))
     }
 
     /// Whether it is down, and only its turn is missing for a start.

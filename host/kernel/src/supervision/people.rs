@@ -53,7 +53,7 @@ impl Tree {
             Phase::StoppingChildren(After::Stay) => entry.phase = Phase::StoppingChildren(After::Restart),
             Phase::Stopping(After::Stay) => entry.phase = Phase::Stopping(After::Restart),
             Phase::Down if entry.over == Over::No => {
-                (entry.in_a_row, entry.fruitless) = (0, 0);
+                entry.forgive();
                 let place = entry.place;
                 let (turns, _) = self.turn_of(node);
                 // An actor that has not had its turn yet is started in its turn.

@@ -35,9 +35,9 @@ impl Tree {
     pub(super) fn refused(&mut self, node: Node, recheck: Option<Duration>) {
         let now = self.now;
         let entry = &mut self.nodes[node];
-        entry.refusals = entry.refusals.saturating_add(1);
-        let pause = entry.spec.backoff.ceiling(entry.refusals).max(SHORTEST_PAUSE);
-        entry.asked_again = now.saturating_add(pause);
+        let refusals = entry.past().refusals.saturating_add(1);
+        let pause = entry.spec.backoff.ceiling(refusals).max(SHORTEST_PAUSE);
+        (entry.history().refusals, entry.history().asked_again) = (refusals, now.saturating_add(pause));
         entry.phase = Phase::Waiting;
         entry.wanted = false;
         entry.ordered = None;
@@ -64,13 +64,14 @@ impl Tree {
         let entry = &self.nodes[node];
         match entry.phase {
             Phase::Passivated => self.start_wanted(node),
-            Phase::Waiting if entry.asked_again <= self.now => {
+            Phase::Waiting if entry.past().asked_again <= self.now => {
                 self.clear_timer(node);
                 self.start_wanted(node);
             }
             Phase::Waiting => {
-                let pause = entry.asked_again.saturating_sub(self.now);
-                if entry.timer.is_none_or(|at| at > entry.asked_again) {
+                let asked_again = entry.past().asked_again;
+                let pause = asked_again.saturating_sub(self.now);
+                if entry.timer.is_none_or(|at| at > asked_again) {
                     self.set_timer(node, pause);
                 }
                 self.nodes[node].wanted = true;

@@ -10,7 +10,8 @@
 //! one actor's time runs. That time is set once, when the actor is told to stop in its turn. A crash before that turn waits
 //! for it; a crash in the turn is followed by another run within it; when the time is over, the actor is killed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
@@ -31,6 +32,9 @@ pub(super) enum Ending {
     Over,
 }
 
+/// Most specs that are kept to be shared.
+const MOST_SHARED_SPECS: usize = 8;
+
 /// All actors and the kernel.
 pub struct Tree {
     pub(super) nodes: Slots,
@@ -48,6 +52,8 @@ pub struct Tree {
     pub(super) booted: bool,
     /// Actors that an operator started and that are passivated.
     pub(super) ordered_at_rest: Vec<Node>,
+    /// The specs of the actors that were added last, the latest first: most actors have the spec of another one.
+    specs: VecDeque<Arc<NodeSpec>>,
 }
 
 impl Tree {
@@ -65,7 +71,7 @@ impl Tree {
             required: false,
         };
         let mut nodes = Slots::default();
-        nodes.insert(Entry::new(root, None, 0));
+        nodes.insert(Entry::new(Arc::new(root), None, 0));
         Self {
             nodes,
             timers: BTreeSet::new(),
@@ -78,6 +84,7 @@ impl Tree {
             gave_up: false,
             booted: false,
             ordered_at_rest: Vec::new(),
+            specs: VecDeque::new(),
         }
     }
 
@@ -88,9 +95,21 @@ impl Tree {
             return None;
         }
         let place = self.next_place();
+        let spec = self.shared(spec);
         let node = self.nodes.insert(Entry::new(spec, Some(parent), place));
         self.nodes[parent].children.insert(place, node);
         Some(node)
+    }
+
+    /// The same spec, shared with other actors that have it.
+    fn shared(&mut self, spec: NodeSpec) -> Arc<NodeSpec> {
+        if let Some(known) = self.specs.iter().find(|known| ***known == spec) {
+            return known.clone();
+        }
+        let spec = Arc::new(spec);
+        self.specs.truncate(MOST_SHARED_SPECS - 1);
+        self.specs.push_front(spec.clone());
+        spec
     }
 
     /// Adds one more instance of an actor: its failures count with those of the `first`.
@@ -107,7 +126,8 @@ impl Tree {
         let known = node != ROOT && self.nodes.contains(node);
         if known {
             let dynamic = self.nodes[node].spec.dynamic;
-            self.nodes[node].spec = NodeSpec { dynamic, ..spec };
+            let spec = self.shared(NodeSpec { dynamic, ..spec });
+            self.nodes[node].spec = spec;
         }
         known
     }
@@ -174,7 +194,7 @@ impl Tree {
             Event::Started(node, incarnation) => {
                 let comes_up = |e: &Entry| e.phase == Phase::Starting && e.incarnation == incarnation;
                 if self.nodes.get(node).is_some_and(comes_up) {
-                    self.nodes[node].refusals = 0;
+                    self.nodes[node].let_in();
                     self.forget_orphans(node);
                     self.start_children(node);
                 }
