@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -248,6 +249,8 @@ pub(crate) struct World {
     pub(crate) unhandled: AtomicU64,
     /// Tells which time is the host's.
     pub(crate) clock: Clock,
+    /// Runs the code of actors and of mailbox policies.
+    runtime: Handle,
     random: AtomicU64,
 }
 
@@ -269,8 +272,14 @@ impl World {
             failed_shutdowns: AtomicU64::new(0),
             unhandled: AtomicU64::new(0),
             clock: plan.clock.clone(),
+            runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
             random: AtomicU64::new(plan.seed),
         }
+    }
+
+    /// Runs a task on the runtime of the actors, also when supervision, which may have a runtime of its own, starts it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
     }
 
     /// A pause of less than `ceiling`, from the plan's seed.

@@ -53,10 +53,10 @@ struct Inner {
 }
 
 impl Timers {
-    /// For an actor; runs on the current Tokio runtime.
+    /// For an actor.
     pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>) -> Self {
         let shared = Arc::new(Shared { world, actor, inner: Mutex::default(), changed: Notify::new() });
-        tokio::spawn(run(shared.clone()));
+        shared.world.spawn(run(shared.clone()));
         Self { shared }
     }
 
