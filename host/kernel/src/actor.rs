@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -249,6 +250,8 @@ pub(crate) struct World {
     pub(crate) unhandled: AtomicU64,
     /// Tells which time belongs to the host.
     pub(crate) clock: Clock,
+    /// The runtime for the code of actors and of mailbox policies.
+    runtime: Handle,
     random: AtomicU64,
 }
 
@@ -270,8 +273,14 @@ impl World {
             failed_shutdowns: AtomicU64::new(0),
             unhandled: AtomicU64::new(0),
             clock: plan.clock.clone(),
+            runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
             random: AtomicU64::new(plan.seed),
         }
+    }
+
+    /// Runs a task on the runtime of the actors, also when the supervision starts the task on a runtime of its own.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
     }
 
     /// A random pause below `ceiling`, from the plan's seed.

@@ -82,7 +82,8 @@ pub struct InstanceView {
 }
 
 impl Kernel {
-    /// Starts a plan on the current Tokio runtime. Actors start in the background; see [`Kernel::booted`].
+    /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
+    /// background; see [`Kernel::booted`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
         let (commands, inbox) = mpsc::unbounded_channel();

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::address::{Address, MAX_SEGMENTS};
 use crate::behavior::{Bounds, Launcher};
 use crate::clock::Clock;
@@ -297,6 +299,11 @@ pub struct Plan {
     pub max_instances: Option<MaxInstances>,
     /// Tells which time is the host's and not the actors'. Default: none of it.
     pub clock: Clock,
+    /// The runtime on which the code of actors and of mailbox policies runs. Supervision stays on the runtime of [`Kernel::start`]:
+    /// on another one it also works while the actors are busy. Default: the runtime of [`Kernel::start`], for both.
+    ///
+    /// [`Kernel::start`]: crate::Kernel::start
+    pub runtime: Option<Handle>,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }

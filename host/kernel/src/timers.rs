@@ -53,10 +53,10 @@ struct Inner {
 }
 
 impl Timers {
-    /// The timers of an actor; they run on the current Tokio runtime.
+    /// The timers of an actor; they run on the runtime of the actors.
     pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>) -> Self {
         let shared = Arc::new(Shared { world, actor, inner: Mutex::default(), changed: Notify::new() });
-        tokio::spawn(run(shared.clone()));
+        shared.world.spawn(run(shared.clone()));
         Self { shared }
     }
 

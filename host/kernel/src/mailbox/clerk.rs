@@ -34,7 +34,7 @@ pub(crate) fn attend(world: &Arc<World>, actor: &Arc<Actor>) {
         return;
     };
     let clerk = Clerk { world: world.clone(), actor: actor.clone(), spec, generation };
-    tokio::spawn(async move {
+    world.spawn(async move {
         if let Err(panic) = AssertUnwindSafe(clerk.run()).catch_unwind().await {
             tracing::error!(
                 target: "playhouse", address = %clerk.actor.address(),

@@ -334,7 +334,7 @@ impl Supervision {
             over |= self.carry_out(action);
         }
         for incarnation in self.beginning.drain(..) {
-            tokio::spawn(incarnation);
+            self.world.spawn(incarnation);
         }
         if !self.coming_up.is_empty() {
             let comes_up = |node: Node| self.tree.view(node).is_some_and(|view| view.state.is_on_its_way());
