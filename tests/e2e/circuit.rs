@@ -108,3 +108,20 @@ fn decision_to_fail_an_actor_is_logged_whatever_it_wrote() {
     let ended = host.end();
     assert!(ended.stderr.contains("ERROR /flaky failed: "), "{}", ended.stderr);
 }
+
+#[test]
+fn tree_shows_an_instance_that_failed_alone() {
+    let host = Host::start(folder(&two("instances = 2\n")), &BAD);
+    let failed = |flaky: &serde_json::Value| {
+        let instances = flaky["instances"].as_array().cloned().unwrap_or_default();
+        instances.into_iter().find(|instance| instance["state"] == "failed")
+    };
+    let flaky = host.actor_when("/flaky", |flaky| failed(flaky).is_some());
+    assert_eq!((&flaky["state"], &flaky["failed"]), (&"idle".into(), &serde_json::Value::Null), "{flaky}");
+    let failed = failed(&flaky).unwrap();
+    assert_eq!(failed["failed"]["why"], "3 failures within 10s, and 2 restarts are allowed", "{failed}");
+    let tree = host.ok(&["tree"]);
+    let shown =
+        tree.contains("/flaky has 1 of 2 instances failed since ") && tree.contains("the next trial start is in");
+    assert!(shown, "{tree}");
+}

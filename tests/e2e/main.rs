@@ -8,6 +8,7 @@ mod circuit;
 mod compiling;
 mod control;
 mod crashes;
+mod crowds;
 mod descriptors;
 mod edges;
 mod ends;

@@ -68,7 +68,8 @@ async fn asks_that_crash_together_are_told_restarting_and_who_asks_again_alone_i
     let kernel = start(vec![fragile().at("/a")]).await;
     let began = tokio::time::Instant::now();
     let told = asked_together(&kernel, &["alone", "crash", "?"]).await;
-    let restarting = Err("the receiver is restarting: with others in hand, it trapped: unreachable".to_owned());
+    let restarting =
+        Err("the receiver is restarting: while it handled several messages, it trapped: unreachable".to_owned());
     assert_eq!(told, [Ok("ok".into()), restarting.clone(), restarting]);
     assert_eq!(ask(&kernel, "/a", "?").await, Ok("ok".into()));
     assert_eq!(ask(&kernel, "/a", "crash").await, Err("the receiver trapped: unreachable".into()));

@@ -77,9 +77,9 @@ async fn what_may_not_be_spawned_is_refused_with_its_reason() {
             "boss:there is no plugin `nobody` to spawn: the manifest needs a [[plugin]] with this name",
             "boss:`/boss` may not spawn `other`: add it to `spawns` of `/boss`, or of its plugin",
             "boss:the plugin would stand above itself: /boss (boss) -> boss",
-            "boss:`/boss/1` is there already, or has not gone yet",
+            "boss:`/boss/1` exists already, or is still being removed",
             "boss:`/boss` has all 2 children that `limits.children` allows",
-            "boss:`/boss/2` is there already, or has not gone yet",
+            "boss:`/boss/2` exists already, or is still being removed",
         ]
     );
 }
@@ -188,7 +188,7 @@ async fn a_stopped_child_handles_what_it_was_told_before_it_goes() {
     }
     let mut lines = journal.lines();
     lines.sort();
-    assert_eq!(lines, ["boss:`/boss/w` is there already, or has not gone yet", "w:1"]);
+    assert_eq!(lines, ["boss:`/boss/w` exists already, or is still being removed", "w:1"]);
     assert!(letters(&kernel).is_empty());
 }
 
@@ -225,7 +225,7 @@ async fn only_children_that_it_spawned_are_an_actors_to_stop() {
             "boss:no actor has the address `/boss/w`",
         ]
     );
-    assert_eq!(lines[5..], ["boss:`/boss/static` is there already, or has not gone yet", "boss:static"]);
+    assert_eq!(lines[5..], ["boss:`/boss/static` exists already, or is still being removed", "boss:static"]);
 }
 
 #[tokio::test(start_paused = true)]

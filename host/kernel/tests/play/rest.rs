@@ -345,7 +345,7 @@ async fn start_that_nobody_makes_room_for_fails_and_is_tried_again() {
     let late = kernel.actors().await.into_iter().find(|actor| actor.address == addr("/late")).expect("known");
     assert_eq!(
         late.last_crash.expect("it failed").crash.reason.to_string(),
-        "failed to start: there is no room for another instance: 1 run at most, which is all that the test admits"
+        "failed to start: there is no free slot for another instance: 1 run at most, which is all that the test admits"
     );
     kernel.halt(&addr("/a")).await;
     sleep(MINUTE).await;

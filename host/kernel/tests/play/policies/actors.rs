@@ -41,7 +41,7 @@ async fn an_ask_that_is_passed_over_until_its_deadline_expires() {
     let kernel = start(vec![closed_shop(&journal, sorting())]).await;
     assert_eq!(
         ask(&kernel, "/shop", "z").await,
-        Err("no reply in time: a person stopped `/shop`, and only a person starts it".into())
+        Err("no reply in time: an operator stopped `/shop`, and only an operator starts it".into())
     );
     open(&kernel).await;
     assert_eq!((handled(&journal), letters(&kernel)), (String::new(), vec!["expired z x0".into()]));
