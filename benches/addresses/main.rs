@@ -1,5 +1,5 @@
-//! How much memory addresses take that nobody uses: sandboxed actors, passivated. Most of them never had an instance; ten thousand
-//! are woken, answer, and are passivated again, through a bound of a thousand instances.
+//! The memory of unused addresses: passivated sandboxed actors. Most of them never had an instance; ten thousand start for a
+//! message, answer, and are passivated again, with a limit of a thousand instances.
 //!
 //! `cargo run --profile bench --package playhouse-benches --example addresses [NUMBER]`, after `cargo xtask build-guests`.
 
@@ -64,13 +64,16 @@ async fn measure(addresses: usize) -> anyhow::Result<()> {
     for task in tasks.collect::<Vec<_>>() {
         task.await??;
     }
-    println!("{woken} were started by a question each, {:.0} a second", woken as f64 / began.elapsed().as_secs_f64());
+    println!(
+        "{woken} actors were started by one ask each, {:.0} a second",
+        woken as f64 / began.elapsed().as_secs_f64()
+    );
     while sandbox.instances() > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let views = kernel.actors().await;
-    anyhow::ensure!(views.iter().all(|view| view.state == State::Passivated), "all are passivated again");
-    anyhow::ensure!(views.iter().filter(|view| view.handled == 1).count() == woken, "each handled its question");
+    anyhow::ensure!(views.iter().all(|view| view.state == State::Passivated), "an actor is not passivated");
+    anyhow::ensure!(views.iter().filter(|view| view.handled == 1).count() == woken, "an actor did not handle its ask");
     drop(views);
     shown("passivated again", began)?;
     let all = rss_bytes()?;
@@ -78,7 +81,7 @@ async fn measure(addresses: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nobody reads what they write.
+/// An output that drops all bytes of guests.
 struct Silent;
 
 impl Output for Silent {

@@ -9,7 +9,7 @@ use gungraun::{library_benchmark, library_benchmark_group, main};
 use playhouse_frame::{Header, Inbound, Outbound, trailer};
 use playhouse_instructions::{BODY, frame_of_tells};
 
-/// Messages of a frame.
+/// Number of messages of a frame.
 const MESSAGES: usize = 64;
 
 fn frame_of_messages() -> Vec<u8> {
@@ -19,7 +19,7 @@ fn frame_of_messages() -> Vec<u8> {
     frame
 }
 
-// As the SDK reads a batch whose handler looks at each message's envelope.
+// The SDK reads a batch, and the handler reads each message's envelope.
 #[library_benchmark]
 #[bench::per_1024(frame_of_messages())]
 fn decode_inbound(frame: Vec<u8>) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn decode_inbound(frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-// As the SDK writes what came of a batch: each message is sent on.
+// The SDK writes the effects of a batch: each message is sent on.
 #[library_benchmark]
 #[bench::per_1024()]
 fn encode_outbound() {
@@ -45,7 +45,7 @@ fn encode_outbound() {
     }
 }
 
-// As the host reads it.
+// The host reads the effects of a batch.
 #[library_benchmark]
 #[bench::per_1024(frame_of_tells(MESSAGES))]
 fn decode_outbound(frame: Vec<u8>) -> Vec<u8> {
@@ -55,7 +55,7 @@ fn decode_outbound(frame: Vec<u8>) -> Vec<u8> {
             black_box(op.expect("a good frame"));
             ops += 1;
         }
-        // A send for each, and that it is done.
+        // Two operations for each message: the send, and that the message is done.
         assert_eq!(ops, 2 * MESSAGES);
     }
     frame

@@ -6,7 +6,7 @@
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use playhouse_instructions::Scene;
 
-// Recorded, committed, pushed in a run; taken 64 at a time, handled.
+// Messages are recorded, committed and pushed in a run, then taken 64 at a time and handled.
 #[library_benchmark]
 #[bench::per_1024(Scene::source_and_sink())]
 fn tell_in_batches(scene: Scene) -> Scene {
@@ -27,21 +27,22 @@ fn fan_out_to_eight(scene: Scene) -> Scene {
     scene.feed(1024, 8)
 }
 
-// As `tell_in_batches`, twice; between them the host's part of a batch that crosses as a frame: flat, read, recorded.
+// The work of `tell_in_batches` twice, and between them the host's part of a batch that crosses as a frame: the batch is
+// flattened, and the answer is read and recorded.
 #[library_benchmark]
 #[bench::per_1024(Scene::relay())]
 fn relay_in_frames(scene: Scene) -> Scene {
     scene.feed(1024, 1)
 }
 
-// From outside, one by one, into a mailbox from which nobody takes.
+// Messages come from outside, one by one, into the mailbox of a stopped actor.
 #[library_benchmark]
 #[bench::per_1024(Scene::stopped_sink())]
 fn push(scene: Scene) -> Scene {
     scene.push(1024)
 }
 
-// The messages that wait for an actor that starts; its start is a small part of the count.
+// An actor starts and takes its waiting messages; the start is a small part of the count.
 #[library_benchmark]
 #[bench::per_1024(Scene::stopped_sink().push(1024))]
 fn take(scene: Scene) -> Scene {

@@ -1,5 +1,5 @@
-//! Two storages of a mailbox: the kernel's log of bytes beside a queue of envelopes with a vector for each body. Both take
-//! messages as a commit has them, a slice each, and give them out as a component gets them, flat.
+//! Two storages of a mailbox: the kernel's log of bytes, compared with a queue of envelopes with a vector for each body. Both
+//! take the messages of a commit, a slice for each, and give them out flat, as a component gets them.
 //!
 //! `cargo run --profile bench --package playhouse-benches --example mailbox`
 
@@ -18,7 +18,7 @@ use log::{Batch, Log};
 use message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ROUNDS: usize = 5;
-/// Messages in one commit; a batch has fewer.
+/// Number of messages in one commit; a batch has fewer.
 const COMMIT: usize = 256;
 const TAKE: usize = 64;
 
@@ -42,7 +42,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// For each message. `run` says how many bytes came out, which must be all.
+/// Time for each message. `run` returns the number of bytes that it got back, which must be all.
 fn time(messages: usize, run: impl FnOnce(&[u8]) -> usize, bytes: usize) -> Duration {
     let body = vec![7; bytes];
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! The figures of one run of one workload: wall and CPU time, times of single requests, memory.
+//! The figures of one run of one workload: wall and CPU time, times of single requests, and memory.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ pub(crate) enum Metric {
 impl Metric {
     pub(crate) const ALL: [Self; 7] = [Self::Wall, Self::Cpu, Self::P50, Self::P99, Self::P999, Self::Rss, Self::Units];
 
-    /// Its name in JSON.
+    /// The metric's name in JSON.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Wall => "wall_ns",
@@ -46,7 +46,7 @@ impl Metric {
 pub(crate) struct Figures(pub(crate) BTreeMap<Metric, f64>);
 
 impl Figures {
-    /// One line, for the process that waits for it.
+    /// The figures as one line of JSON, for the process that started this run.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         self.0.iter().map(|(metric, value)| (metric.key().to_owned(), serde_json::json!(value))).collect()
     }
@@ -63,7 +63,7 @@ impl Figures {
     pub(crate) fn with_times(mut self, mut times: Vec<Duration>) -> Self {
         times.sort();
         for (metric, per_mille) in [(Metric::P50, 500), (Metric::P99, 990), (Metric::P999, 999)] {
-            // With a thousand samples at least, the last percentile is one of them and not the largest.
+            // With at least a thousand samples, the last percentile is not the largest sample.
             let index = (times.len() * per_mille / 1000).min(times.len().saturating_sub(1));
             if let Some(time) = times.get(index) {
                 self.0.insert(metric, time.as_nanos() as f64);
@@ -72,14 +72,14 @@ impl Figures {
         self
     }
 
-    /// Adds one more.
+    /// Adds one figure.
     pub(crate) fn with(mut self, metric: Metric, value: f64) -> Self {
         self.0.insert(metric, value);
         self
     }
 }
 
-/// Wall and CPU time since its start.
+/// A clock of the wall and CPU time since its start.
 pub(crate) struct Clock {
     wall: Instant,
     cpu: Duration,
@@ -112,9 +112,10 @@ pub(crate) fn rss_bytes() -> Result<f64> {
     Ok(pages.context("/proc/self/statm has no second number")? * rustix::param::page_size() as f64)
 }
 
-/// The result of data bodies, `count` of each sender, as the counting actor reports it.
+/// Checks the counting actor's report of data bodies, `count` of each sender.
 pub(crate) fn check_sum(answer: &[u8], senders: u64, count: u64, bytes: usize) -> Result<()> {
-    // The numbers from 0 to `count - 1`, each one byte up, and as often what all bodies share.
+    // The sum of the numbers from 0 to `count - 1`, each shifted up by one byte, and `count` times the words that all bodies
+    // share.
     let numbers = (u128::from(count) * u128::from(count.saturating_sub(1)) / 2) << 8;
     let sum = count.wrapping_mul(body::sum(&body::template(bytes))).wrapping_add(numbers as u64);
     let (answer, expected) = (String::from_utf8_lossy(answer), (count * senders, sum.wrapping_mul(senders)));
@@ -123,7 +124,7 @@ pub(crate) fn check_sum(answer: &[u8], senders: u64, count: u64, bytes: usize) -
     Ok(())
 }
 
-/// The numbered body of a question; what comes back must be the same.
+/// The numbered body of an ask; the reply must have the same bytes.
 pub(crate) fn question(number: u64) -> Vec<u8> {
     let mut body = body::template(64);
     body::set_number(&mut body, number);

@@ -1,15 +1,15 @@
-//! The goals, as ratios within one run. Printed, never a reason to fail: a busy machine is no bug.
+//! The goals, as ratios within one run. A goal that is not reached is only printed, because a busy machine is no bug.
 
 use crate::figure::Metric;
 use crate::report::{Report, amount};
 use crate::workload::Subject;
 
 enum Goal {
-    /// Theirs is at least so many times ours.
+    /// The subject's figure is at least this many times Playhouse's figure.
     Against(Subject, f64),
-    /// The best native's is at least so many times ours.
+    /// The figure of the best native library is at least this many times Playhouse's figure.
     AgainstNatives(f64),
-    /// Ours is at most this.
+    /// Playhouse's figure is at most this.
     AtMost(f64),
 }
 
@@ -31,7 +31,7 @@ static GOALS: &[(&str, Metric, Goal)] = &[
     ("crash to next answer", Metric::P50, Goal::AtMost(100_000.0)),
 ];
 
-/// One goal, and where a run stands.
+/// One goal, and the result of a run.
 pub(crate) struct Standing {
     pub(crate) workload: &'static str,
     pub(crate) metric: Metric,
@@ -40,7 +40,7 @@ pub(crate) struct Standing {
     pub(crate) reached: bool,
 }
 
-/// Of all goals whose workload was timed.
+/// The results for all goals whose workload was timed.
 pub(crate) fn standings(report: &Report) -> Vec<Standing> {
     GOALS.iter().filter_map(|(workload, metric, goal)| standing(report, workload, *metric, goal)).collect()
 }
@@ -58,7 +58,7 @@ fn standing(report: &Report, workload: &'static str, metric: Metric, goal: &Goal
                 }
                 Goal::AtMost(_) => return None,
             };
-            // A goal below one is said the way it was set: so many times their cost.
+            // A goal below one is printed as a multiple of the other's cost, as it was set.
             let said = |ratio: f64| {
                 if times < 1.0 { format!("{:.2}x the cost", 1.0 / ratio) } else { format!("{ratio:.2}x as good") }
             };

@@ -1,16 +1,16 @@
-//! Times the hot paths: Playhouse beside native actor libraries and raw wasmtime, interleaved, five rounds.
+//! Times the hot paths of Playhouse, native actor libraries and raw wasmtime, interleaved, in five rounds.
 //!
-//! Each run of one workload by one subject is a process of its own, so that nobody finds another's heap, threads or page
-//! tables. Results are checked: counts and sums of what arrived. An error ends the whole run.
+//! Each run of one workload by one subject is a process of its own, so that no run uses the heap, threads or page tables of
+//! another. Each run checks the count and the sum of the bodies that arrived. An error ends the whole bench.
 //!
-//! | file | what lives there |
+//! | file | content |
 //! |---|---|
-//! | `workload.rs` | the list: what is timed, how much of it, who takes part |
+//! | `workload.rs` | the list of workloads, their amount of work, and their subjects |
 //! | `playhouse` | the workloads in sandboxed guests; the guest itself is `benches/driver` |
 //! | `native` | the same in ractor, kameo and actix |
 //! | `raw.rs` | calls of the guest through wasmtime alone |
-//! | `figure.rs` | what one run measured, and the checks of what arrived |
-//! | `report.rs`, `goals.rs` | medians, ratios, the table, the JSON; what is to be reached |
+//! | `figure.rs` | the figures of one run, and the checks of its result |
+//! | `report.rs`, `goals.rs` | medians, ratios, the table, the JSON; the goals |
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -36,12 +36,12 @@ use workload::{Subject, WORKLOADS, Workload};
 const USAGE: &str = "usage: cargo xtask bench [--quick] [--rounds N] [--json FILE] [WORD...]
 
   --quick      little work and one round, for correctness only
-  --rounds N   how often; the default is 5
-  --json FILE  where the figures go; the default is target/bench/paths.json, with --quick quick.json
+  --rounds N   number of rounds; the default is 5
+  --json FILE  file for the figures; the default is target/bench/paths.json, with --quick quick.json
   WORD         only workloads with one of these words in their name
 ";
 
-/// Longer than any run takes: what is lost would be waited for without end.
+/// Longer than any run takes. Without a limit, a run would wait for a lost message without end.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 struct Options {
@@ -49,7 +49,7 @@ struct Options {
     rounds: usize,
     json: PathBuf,
     words: Vec<String>,
-    /// The hidden side of it: one run, in this process.
+    /// The hidden option `--one WORKLOAD SUBJECT`: one run, in this process.
     one: Option<(String, String)>,
 }
 
@@ -95,7 +95,7 @@ fn run_all(options: &Options) -> Result<()> {
         for workload in &chosen {
             eprintln!("round {} of {}: {}", round + 1, options.rounds, workload.name);
             let subjects = workload.subjects();
-            // Another one begins each time: who is first finds the machine as the workload before left it.
+            // Another subject begins each round: the first one finds the machine in the state that the workload before left.
             for turn in 0..subjects.len() {
                 let subject = subjects[(round + turn) % subjects.len()];
                 let figures = run_apart(workload, subject, options.quick)
@@ -119,17 +119,17 @@ fn run_apart(workload: &Workload, subject: Subject, quick: bool) -> Result<Figur
     let mut run = Command::new(std::env::current_exe()?);
     run.args(["--one", workload.name, subject.name()]).args(quick.then_some("--quick")).stderr(Stdio::inherit());
     let output = run.output()?;
-    ensure!(output.status.success(), "it ended with {}", output.status);
+    ensure!(output.status.success(), "the run ended with {}", output.status);
     Figures::of_json(String::from_utf8(output.stdout)?.trim())
 }
 
 /// One run in this process: prints its figures as one line.
 fn run_here(workload: &str, subject: &str, quick: bool) -> Result<()> {
-    // As the host does, for all alike.
+    // The host does the same; here it holds for all subjects.
     ::playhouse::allocator::keep_freed();
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
-        eprintln!("it does not end: something was lost on the way");
+        eprintln!("the run does not end: a message was lost");
         std::process::exit(1);
     });
     let workload = WORKLOADS.iter().find(|w| w.name == workload).context("no such workload")?;

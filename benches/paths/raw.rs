@@ -1,4 +1,4 @@
-//! The driver without Playhouse: what a call through wasmtime alone costs.
+//! The driver without Playhouse: the cost of a call through wasmtime alone.
 
 use anyhow::{Context, Result, anyhow};
 use wasmtime::component::{Component, Linker, ResourceTable, TypedFunc};
@@ -65,7 +65,7 @@ impl Driver {
         let component = Component::from_file(&engine, plugin_file("bench-driver"))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        // All that the driver asks of its kernel here is its configuration: there is none.
+        // The driver calls only `config` of its kernel, which has no values here.
         linker.instance(KERNEL)?.func_wrap("config", |_, (_,): (String,)| Ok((None::<String>,)))?;
         linker.define_unknown_imports_as_traps(&component)?;
         let pre = linker.instantiate_pre(&component)?;

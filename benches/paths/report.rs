@@ -1,4 +1,4 @@
-//! All rounds together: medians and spreads, ratios, the table for people and the JSON for machines.
+//! All rounds together: medians and spreads, ratios, the table for readers and the JSON for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ pub(crate) struct Report {
 /// A workload's name, its unit, and its figures by subject and round.
 type Results = (&'static str, &'static str, BTreeMap<Subject, Vec<Figures>>);
 
-/// The middle of all rounds and the two ends.
+/// The median, the minimum and the maximum of all rounds.
 struct Spread {
     median: f64,
     least: f64,
@@ -60,26 +60,26 @@ impl Report {
         Some(self.spread(workload, subject, metric)?.median)
     }
 
-    /// The native library that does best, and what it takes.
+    /// The native library with the best median, and this median.
     pub(crate) fn best_native(&self, workload: &str, metric: Metric) -> Option<(Subject, f64)> {
         let natives = Subject::ALL.into_iter().filter(|subject| subject.is_native());
         let medians = natives.filter_map(|subject| Some((subject, self.median(workload, subject, metric)?)));
         medians.min_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
-    /// The other's figure divided by Playhouse's: above one, Playhouse is better.
+    /// The other subject's figure divided by Playhouse's: above one, Playhouse is better.
     fn ratio(&self, workload: &str, metric: Metric, theirs: f64) -> Option<f64> {
         Some(theirs / self.median(workload, Subject::Playhouse, metric)?)
     }
 
-    /// For people.
+    /// The table for readers.
     pub(crate) fn table(&self) -> String {
         let mut out = String::new();
         if self.quick {
-            out.push_str("A quick run checks that everything arrives; its times say nothing.\n");
+            out.push_str("A quick run checks that all messages arrive; its times have no meaning.\n");
         }
         out.push_str(
-            "Medians for each unit of work. \"x\" is what they take by what playhouse takes: above 1, playhouse is better.\n",
+            "Medians for each unit of work. \"x\" is the figure divided by that of playhouse: above 1, playhouse is better.\n",
         );
         for (workload, _, subjects) in &self.workloads {
             let metrics: Vec<_> = Metric::ALL
@@ -139,7 +139,7 @@ impl Report {
         self.best_native(workload, Metric::Wall).map(|_| row)
     }
 
-    /// For machines: all rounds, medians and ends, ratios, goals.
+    /// The JSON for programs: all rounds, medians, minima and maxima, ratios, goals.
     pub(crate) fn json(&self) -> Value {
         let workloads: Vec<_> = self.workloads.iter().map(|workload| self.workload_json(workload)).collect();
         let goals: Vec<_> = goals::standings(self).iter().map(Standing::json).collect();
@@ -205,7 +205,7 @@ fn title(metric: Metric) -> &'static str {
     }
 }
 
-/// Columns that a metric takes: itself and its ratio; wall time has its spread and the rate as well.
+/// Number of columns of a metric: the metric and its ratio; wall time also has its spread and the rate.
 fn columns(metric: Metric) -> usize {
     if metric == Metric::Wall { 4 } else { 2 }
 }
@@ -223,7 +223,7 @@ fn heading(workload: &str, metrics: &[Metric]) -> Vec<String> {
     row
 }
 
-/// A time or a size, as people read it.
+/// A time or a size in a readable unit.
 pub(crate) fn amount(metric: Metric, value: f64) -> String {
     match metric {
         Metric::Rss => format!("{:.1} KiB", value / 1024.0),
@@ -246,7 +246,7 @@ fn times(ratio: Option<f64>) -> String {
     ratio.map(|ratio| format!("{ratio:.2}x")).unwrap_or_default()
 }
 
-/// Columns as wide as their widest cell; the first to the left, the others to the right.
+/// Columns as wide as their widest cell; the first column is aligned to the left, the others to the right.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The list of what is timed, and who is timed at it.
+//! The list of timed workloads, and the libraries that run them.
 
 use std::str::FromStr;
 
@@ -13,11 +13,11 @@ use crate::{native, playhouse, raw};
 /// The libraries that are timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
-    /// Sandboxed guests; plain defaults.
+    /// Sandboxed guests with default settings.
     Playhouse,
-    /// The same, each message a call of its own.
+    /// Sandboxed guests, with one call for each message.
     PlayhouseUnbatched,
-    /// The same component, called without Playhouse.
+    /// The guests' component, called without Playhouse.
     RawWasmtime,
     Ractor,
     Kameo,
@@ -60,34 +60,35 @@ impl FromStr for Subject {
 
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|subject| subject.name() == name);
-        found.ok_or_else(|| anyhow::anyhow!("nobody is called `{name}`"))
+        found.ok_or_else(|| anyhow::anyhow!("there is no subject `{name}`"))
     }
 }
 
 /// The workloads. `acked`: at most 256 bodies in flight, the receiver acknowledges half of them at a time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Work {
-    /// One actor sends to one.
+    /// One actor sends to another one.
     Tell { bytes: usize, acked: bool },
-    /// Two actors, one body.
+    /// Two actors send one body to and fro.
     PingPong,
-    /// Source, A, as many Bs, C. `shared`: the Bs are instances of one actor, where there is such a thing.
+    /// A source, an actor A, `middle` actors B, and a sink C. `shared`: the Bs are instances of one actor, if the library has
+    /// instances.
     Pipeline { middle: usize, shared: bool, acked: bool },
-    /// Questions from outside.
+    /// Asks from outside.
     Ask { at_a_time: u64 },
     /// A deep mailbox, one call for each message.
     BatchOfOne,
-    /// Actors, all idle at once.
+    /// Spawned actors, all idle at the same time.
     Spawn,
-    /// From the message that crashes an actor to its next answer.
+    /// Time from the message that crashes an actor to the actor's next answer.
     Crash,
-    /// Many actors send to one.
+    /// Many actors send to one actor.
     FanIn { senders: u64 },
-    /// A tree of actors, ten children each; the leaves are counted.
+    /// A tree of actors with ten children each; the unit is a leaf.
     Skynet,
-    /// A quiet actor is asked while another uses up its CPU budget, message after message, and crashes so often.
+    /// A quiet actor is asked while another actor uses up its CPU budget and crashes, again and again.
     BesideSpinning,
-    /// A quiet actor is asked while another is flooded.
+    /// A quiet actor is asked while another actor is flooded.
     BesideFlooded,
 }
 
@@ -95,7 +96,7 @@ pub(crate) enum Work {
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) work: Work,
-    /// Units of work in a run that counts; beside a spinning actor, its crashes.
+    /// Units of work in a full run; in `BesideSpinning`, crashes of the spinning actor.
     pub(crate) units: u64,
     /// Units of work in a quick run, for correctness only.
     pub(crate) quick: u64,
@@ -155,14 +156,14 @@ impl Workload {
         match self.work {
             Work::Ask { at_a_time: 1 } => &[Playhouse, PlayhouseUnbatched, Ractor, Kameo, Actix, ActixTwo],
             Work::BatchOfOne => &[Playhouse, RawWasmtime],
-            // No library here bounds what a handler may use, or recovers by itself from one that panics.
+            // No native library here limits the use of a handler, or restarts an actor whose handler panics.
             Work::Crash | Work::BesideSpinning => &[Playhouse],
             Work::Spawn => &[Playhouse, Ractor, Kameo, Actix],
             _ => &[Playhouse, Ractor, Kameo, Actix, ActixTwo],
         }
     }
 
-    /// Runs it once, here.
+    /// Runs the workload once, in this process.
     pub(crate) fn run(&self, subject: Subject, quick: bool) -> Result<Figures> {
         let units = if quick { self.quick } else { self.units };
         match subject {

@@ -1,5 +1,5 @@
-//! The cost of a mailbox's policy: the same messages to the same native actor, through a mailbox without a policy, with one in
-//! plain Rust, and with the component `plugins/priority`. The bodies have 64 bytes and ten priorities.
+//! The cost of a mailbox's policy: the same messages to the same native actor, through a mailbox without a policy, with a policy
+//! in plain Rust, and with the component `plugins/priority`. The bodies have 64 bytes and ten priorities.
 //!
 //! `cargo xtask build-guests`, then `cargo run --profile bench --package playhouse-benches --example policies`
 
@@ -35,7 +35,7 @@ fn main() {
         let spec = |batch| {
             let mut spec = ActorSpec::new(address("/sink"), Arc::new(Sink));
             let policy = policy.clone().map(PolicySpec::new);
-            // Nothing is dropped: who finds no room waits, as without a policy.
+            // No message is dropped: a sender waits while the mailbox is full, as without a policy.
             (spec.batch, spec.policy) =
                 (batch, policy.map(|policy| Box::new(PolicySpec { overflow: Some(Overflow::Block), ..policy })));
             spec
@@ -80,7 +80,7 @@ async fn tell(sink: ActorSpec) -> (Duration, Duration) {
     (wall / messages, used / messages)
 }
 
-/// From a question to its answer, one at a time.
+/// Time from an ask to its reply, one ask at a time.
 async fn ask(sink: ActorSpec) -> Duration {
     let kernel = Kernel::start(&Plan { actors: vec![sink], ..Plan::default() }).expect("a good plan");
     kernel.booted().await;
@@ -108,9 +108,9 @@ impl Output for Silent {
     fn stderr(&self, _: &Address, _: &[u8]) {}
 }
 
-/// Handles what it is told at once, and answers.
+/// An actor that handles each message at once and replies.
 struct Sink;
-/// Sends a turn's messages, and tells itself how many turns are left.
+/// An actor that sends `TURN` messages in each turn, and tells itself the number of turns that are left.
 struct Source;
 
 struct Run(Hand, fn(&mut Hand) -> Outcome);
@@ -168,7 +168,7 @@ impl Behavior for Run {
     }
 }
 
-/// As the component does, in plain Rust.
+/// The policy of the component `plugins/priority`, in plain Rust.
 struct Sorting;
 
 #[derive(Default)]

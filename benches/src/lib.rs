@@ -1,1 +1,1 @@
-//! Only benches live here; see `paths/main.rs`.
+//! This package has only benches; see `paths/main.rs`.

@@ -2,7 +2,7 @@
 
 use playhouse_kernel::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 
-/// The first line is an address, the rest a path as an actor there would write it.
+/// The first line is an address; the text after it is a path as an actor at this address would write it.
 pub fn address(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (first, path) = text.split_once('\n').unwrap_or((&text, ""));
@@ -44,7 +44,7 @@ fn read(read: &Result<Address, AddressError>, text: &str) {
     }
 }
 
-/// The rule as the documents have it, written once more.
+/// A second implementation of the rule in the documents.
 fn is_address(text: &str) -> bool {
     let good = |segment: &str| {
         (1..=MAX_SEGMENT_BYTES).contains(&segment.len())

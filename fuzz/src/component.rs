@@ -1,4 +1,4 @@
-//! Any bytes, loaded as a plugin: as they are, made into a valid component, or as damage done to a good one.
+//! Any bytes, loaded as a plugin: unchanged, made into a valid component, or as a list of damages to a good component.
 
 use std::sync::LazyLock;
 
@@ -35,8 +35,9 @@ static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
 
 /// A file is a plugin, or it is refused in words that name it and fit into one line.
 ///
-/// The first byte says what the others are: the file itself (0), what wasm-smith makes a component of (1), or a list of
-/// damages to a good one (2). Whether what is loaded could run is not asked: no code of it is called.
+/// The first byte is the kind of the others: the file itself (0), the input from which wasm-smith makes a component (1), or a
+/// list of damages to a good component (2). The rule calls no code of the component, so that it does not check whether the
+/// component could run.
 pub fn component(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return load(bytes) };
     match kind % 3 {
@@ -60,7 +61,7 @@ fn load(wasm: &[u8]) {
     }
 }
 
-/// A component that is valid, with whichever proposals the bytes choose; nearly always of another world.
+/// A valid component with the proposals that the bytes choose, nearly always of another world.
 fn made_up(bytes: &[u8]) -> arbitrary::Result<Vec<u8>> {
     let mut bytes = Unstructured::new(bytes);
     let mut config = wasm_smith::Config::arbitrary(&mut bytes)?;
@@ -71,7 +72,8 @@ fn made_up(bytes: &[u8]) -> arbitrary::Result<Vec<u8>> {
     Ok(wasm_smith::Component::new(config, &mut bytes)?.to_bytes())
 }
 
-/// Each three bytes are a place, from the end of the last one on, and a new byte for it; then one may cut the rest off.
+/// The good component with damages. Each three bytes are a distance from the place before, and a new byte for that place. Of the
+/// bytes that remain, the first is the number of bytes to cut off at the end.
 fn damaged(bytes: &[u8]) -> Vec<u8> {
     let mut wasm = GOOD.clone();
     let mut at = 0;
@@ -93,7 +95,7 @@ fn damaged(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_is_damaged_was_a_plugin() {
+    fn good_component_is_a_plugin() {
         assert!(super::SANDBOX.load_bytes("good", &super::damaged(&[])).is_ok());
     }
 }

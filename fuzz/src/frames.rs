@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use playhouse_frame::{Encoder, HEADER_BYTES, Inbound, OP_BYTES, Op, Outbound, Timer};
 
-/// A frame is refused, or it is what the encoder makes of its operations; nothing in it reaches beyond it.
+/// A frame is refused, or the encoder makes the same frame from its operations; no operation points outside of the frame.
 pub fn frames(bytes: &[u8]) {
     if let Ok(frame) = Outbound::open(bytes)
         && let Ok(ops) = frame.collect::<Result<Vec<_>, _>>()
@@ -13,7 +13,7 @@ pub fn frames(bytes: &[u8]) {
         assert!(words * OP_BYTES <= bytes.len());
         let outcomes = ops.iter().map(|op| u64::from(op.outcomes())).sum::<u64>();
         assert_eq!(Outbound::open(bytes).map(|frame| u64::from(frame.outcomes())), Ok(outcomes));
-        // Facts that other rules check already are not checked again.
+        // Properties that other rules check are not checked again here.
         if outcomes <= 1 << 20 {
             say_again(bytes, &ops);
         }
@@ -29,8 +29,8 @@ pub fn frames(bytes: &[u8]) {
     }
 }
 
-/// A frame without sends before a failure is what the encoder makes of its operations, byte for byte, but for the rooms of
-/// headers, in which anything may lie.
+/// The encoder makes the same bytes from the operations of a frame that has no sends before a failure. Only the spaces for
+/// headers may differ, because their content has no meaning.
 fn say_again(bytes: &[u8], ops: &[Op]) {
     let mut rooms = Vec::new();
     let mut again = Encoder::default();

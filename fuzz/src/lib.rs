@@ -1,13 +1,13 @@
-//! Rules for any bytes that come from outside, one function for each input. A function panics when its rule
-//! is broken. `cargo xtask fuzz` feeds them what a fuzzer makes up; `tests/corpus.rs` what is kept in `corpus`.
+//! Rules for any bytes that come from outside, one function for each input. A function panics when its rule is broken. `cargo
+//! xtask fuzz` runs them on generated inputs; `tests/corpus.rs` runs them on the inputs in `corpus`.
 //!
-//! | function | the door |
+//! | function | interface |
 //! |---|---|
 //! | [`frames`] | the frames in which batches cross between host and guest |
-//! | [`address`] | addresses, from people and from guests |
+//! | [`address`] | addresses, from operators and from guests |
 //! | [`manifest`] | `playhouse.toml` |
-//! | [`control`] | requests on the control socket, and what hosts answer |
-//! | [`component`] | a file that is to be a plugin |
+//! | [`control`] | requests on the control socket, and the answers of hosts |
+//! | [`component`] | files that are loaded as plugins |
 
 mod address;
 mod component;

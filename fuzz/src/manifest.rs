@@ -5,7 +5,7 @@ use std::path::Path;
 use playhouse::manifest::flow::Flow;
 use playhouse::manifest::{PluginFolder, parse};
 
-/// A manifest is sound, or everything that is wrong with it has a place in it, and can be shown on a terminal.
+/// A manifest is sound, or each of its faults has a place in the text, and can be shown on a terminal.
 pub fn manifest(bytes: &[u8]) {
     let names = ["count", "report", "split"].map(str::to_owned).into();
     match parse(Path::new("playhouse.toml"), bytes.to_vec(), |_| PluginFolder { names: Ok(names) }) {
@@ -21,7 +21,7 @@ pub fn manifest(bytes: &[u8]) {
             for problem in &wrong.problems {
                 let (place, _) = problem.labels.first().expect("a problem has a place");
                 assert!(text.get(place.clone()).is_some(), "{problem:?}");
-                // Nothing is only at the beginning of the file because nobody knew where.
+                // An empty place at the beginning of the file must be the real place, not a default.
                 let nothing_there = text.chars().next().is_none_or(char::is_whitespace);
                 assert!(*place != (0..0) || nothing_there, "{problem:?}");
             }

@@ -1,43 +1,43 @@
-//! The inputs that are kept, each fed to the rule it was found for. Each file that once broke a rule stays here.
+//! Runs each rule on its inputs in `corpus`. Each file that once broke a rule stays in `corpus`.
 
 use std::path::Path;
 
-/// Runs a rule over the folder of its name.
+/// Runs a rule on each file in the folder of its name, of which there must be at least `least`.
 fn check(name: &str, least: usize, rule: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("the corpus is there").map(|file| file.expect("readable").path()).collect();
-    assert!(files.len() >= least, "{} inputs for `{name}`, and there were {least} once", files.len());
+    assert!(files.len() >= least, "`fuzz/corpus/{name}` has {} inputs, and {least} are expected", files.len());
     files.sort();
     for file in files {
         let bytes = std::fs::read(&file).expect("readable");
-        // The name of the file that breaks the rule comes out above the panic.
+        // The output shows the name of the file that breaks the rule before the panic.
         println!("{}", file.display());
         rule(&bytes);
     }
 }
 
 #[test]
-fn frames() {
+fn frames_of_the_corpus_break_no_rule() {
     check("frames", 25, playhouse_fuzz::frames);
 }
 
 #[test]
-fn addresses() {
+fn addresses_of_the_corpus_break_no_rule() {
     check("address", 10, playhouse_fuzz::address);
 }
 
 #[test]
-fn manifests() {
+fn manifests_of_the_corpus_break_no_rule() {
     check("manifest", 10, playhouse_fuzz::manifest);
 }
 
 #[test]
-fn control_requests() {
+fn control_requests_of_the_corpus_break_no_rule() {
     check("control", 10, playhouse_fuzz::control);
 }
 
 #[test]
-fn components() {
+fn components_of_the_corpus_break_no_rule() {
     check("component", 10, playhouse_fuzz::component);
 }

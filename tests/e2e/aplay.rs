@@ -1,9 +1,9 @@
-//! What the Python library aplay gave its actors, row by row: each test holds one, with real components. What a row does under
-//! paused time, at each door and in any order of events is held by the tests of the kernel and of the sandbox.
+//! The features of the Python library aplay, row by row of its table: each test checks one with real components. Tests of the
+//! kernel and of the sandbox check each feature under paused time, at each interface and in any order of events.
 
 use crate::stage::{Ended, Host, actors, command, folder};
 
-/// What spawned guides are like: they spawn nobody when they start, and may be below a guide.
+/// Settings of spawned guides: a child spawns no actors at its start, and may be below another guide.
 const CHILD: &str = "recursive = true\nconfig = { children = \"\" }\n";
 
 /// A guide that may spawn guides below it, and a peer beside it that it may send to.
@@ -18,19 +18,19 @@ fn host(keys: &str, plugin: &str) -> Host {
 }
 
 impl Host {
-    /// What `/guide` answers.
+    /// The answer of `/guide`.
     fn says(&self, text: &str) -> String {
         self.ok(&["ask", "/guide", text])
     }
 
-    /// The kind of its refusal.
+    /// The kind of error with which `/guide` answers.
     fn refuses(&self, text: &str) -> String {
         let said = self.says(text);
         said.split_once(": ").unwrap_or_else(|| panic!("{text:?}: {said:?} is no refusal")).0.to_owned()
     }
 }
 
-/// The lines that actors printed, sorted: they run side by side.
+/// The lines that actors printed, sorted, because the actors run side by side.
 fn printed(ended: &Ended) -> Vec<&str> {
     let mut lines: Vec<_> = ended.stdout.lines().collect();
     lines.sort_unstable();
@@ -39,7 +39,7 @@ fn printed(ended: &Ended) -> Vec<&str> {
 
 /// `_name`, `_address`, `_parent`, `_kernel`.
 #[test]
-fn an_actor_knows_its_name_its_address_and_its_parent() {
+fn actor_knows_its_name_address_and_parent() {
     let host = host("config = { children = \"ann\" }", CHILD);
     assert_eq!(host.says("who"), "guide /guide / 1 [ann]");
     assert_eq!(host.says("ask ann who"), "ann /guide/ann /guide 1 []");
@@ -47,7 +47,7 @@ fn an_actor_knows_its_name_its_address_and_its_parent() {
 
 /// `_child`, `create_actor`, `prepare_children`: many children of one plugin, with its defaults from the manifest.
 #[test]
-fn children_are_made_by_a_hook_and_by_a_message_many_of_one_plugin() {
+fn hook_and_message_spawn_many_children_of_one_plugin() {
     let plugin = format!("{CHILD}spawns = [\"guide\"]\n[plugin.limits]\nchildren = 1");
     let host = host("config = { children = \"ann bob\" }", &plugin);
     assert_eq!(host.says("spawn carl guide"), "ok");
@@ -63,7 +63,7 @@ fn children_are_made_by_a_hook_and_by_a_message_many_of_one_plugin() {
 
 /// "do not circular create actors".
 #[test]
-fn spawning_in_circles_is_refused_and_the_chain_named() {
+fn circular_spawn_is_refused_and_names_the_chain() {
     let said = host("", "").says("spawn carl guide");
     assert!(said.starts_with("circular: ") && said.contains("/guide"), "{said}");
     assert_eq!(host("", CHILD).says("spawn carl guide"), "ok", "unless the manifest allows it");
@@ -71,7 +71,7 @@ fn spawning_in_circles_is_refused_and_the_chain_named() {
 
 /// `get_actor`, `get_path_actor`, `get_abs_path_actor`: never keeps the target alive.
 #[test]
-fn a_lookup_finds_a_child_a_path_and_an_address_and_says_when_nobody_is_there() {
+fn lookup_finds_child_path_and_address_and_reports_none() {
     let host = host("config = { children = \"ann\" }", &format!("{CHILD}spawns = [\"guide\"]"));
     assert_eq!(host.says("ask ann spawn deep guide"), "ok");
     assert_eq!(host.says("find ann"), "/guide/ann");
@@ -82,9 +82,9 @@ fn a_lookup_finds_a_child_a_path_and_an_address_and_says_when_nobody_is_there() 
     assert_eq!(host.refuses("tell ann note x"), "unknown-address");
 }
 
-/// `_loop`: one runtime over all cores, or as many threads as a person says.
+/// `_loop`: one runtime over all cores, or with the number of threads that `--threads` gives.
 #[test]
-fn one_runtime_runs_all_actors_on_as_many_threads_as_a_person_says() {
+fn one_runtime_runs_all_actors_on_the_given_threads() {
     let host = Host::start(folder(&guides("", "")), &["--threads", "1"]);
     assert_eq!(host.says("ask /peer who"), "peer /peer / 1 []");
     let none = command(host.folder.path()).args(["run", "--threads", "0"]).output().unwrap();
@@ -93,16 +93,16 @@ fn one_runtime_runs_all_actors_on_as_many_threads_as_a_person_says() {
 
 /// `msg_handler`.
 #[test]
-fn a_message_is_handled_once_in_the_order_in_which_it_was_sent() {
+fn messages_are_handled_once_in_the_order_sent() {
     let tells: Vec<_> = (0..20).flat_map(|n| ["--tell".to_owned(), format!("/peer=note {n}")]).collect();
     let tells: Vec<_> = tells.iter().map(String::as_str).chain(["--until-idle"]).collect();
     let ended = Host::spawn(folder(&guides("", "")), &tells).end();
     assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), (0..20).map(|n| format!("/peer {n}")).collect::<Vec<_>>());
 }
 
-/// `user_task_callback` with result or exception.
+/// `user_task_callback` with a result or an exception.
 #[test]
-fn a_callback_is_told_what_came_of_each_message_after_a_crash_in_the_next_run() {
+fn callback_gets_each_outcome_and_a_crash_in_the_next_run() {
     let tells = ["--tell", "/desk=tea", "--tell", "/desk=", "--tell", "/desk=later", "--tell", "/desk=!panic"];
     let tells: Vec<_> = tells.into_iter().chain(["--until-idle"]).collect();
     let ended = Host::spawn(folder(&actors(&[("/desk", "desk")])), &tells).end();
@@ -127,7 +127,7 @@ fn a_callback_is_told_what_came_of_each_message_after_a_crash_in_the_next_run() 
 
 /// `send`, `send_nowait`, `send_address`, `tell`, `ask(timeout)`, and the broadcast.
 #[test]
-fn messages_go_to_relative_and_absolute_addresses_and_to_all_children() {
+fn messages_reach_relative_absolute_and_child_addresses() {
     let (keys, plugin) = ("config = { children = \"ann bob\" }", CHILD);
     let steps = ["tell ann note 1", "tell /peer note 2", "news 3", "all ** 4", "ask ann note 5"];
     let tells = steps.iter().flat_map(|step| ["--tell".to_owned(), format!("/guide={step}")]).collect::<Vec<_>>();
@@ -144,7 +144,7 @@ fn messages_go_to_relative_and_absolute_addresses_and_to_all_children() {
 
 /// `Msg` with source, flow id and flow index.
 #[test]
-fn a_message_carries_its_sender_its_flow_and_its_hops() {
+fn message_carries_its_sender_flow_and_hops() {
     let host = host("config = { children = \"ann\" }", CHILD);
     let own = host.says("flow");
     assert!(own.starts_with("outside ") && own.ends_with(" 0"), "{own}");
@@ -162,7 +162,7 @@ fn a_message_carries_its_sender_its_flow_and_its_hops() {
 
 /// `handle_panic` in the parent.
 #[test]
-fn a_parent_has_a_word_when_its_child_panics() {
+fn parent_decides_when_its_child_panics() {
     let team =
         "spawns = [\"flaky\"]\nconfig = { worker = \"flaky\", patience_ms = 60000 }\n[[plugin]]\nname = \"flaky\"\n";
     let team = actors(&[("/team", "team")]) + team + "[plugin.restart]\nattempts = 5\n";
@@ -172,7 +172,7 @@ fn a_parent_has_a_word_when_its_child_panics() {
 
 /// "single forward: A, B, C, no backwards".
 #[test]
-fn a_pipeline_grants_the_way_forward_and_nothing_else() {
+fn pipeline_grants_only_sends_to_the_next_actor() {
     let three = actors(&[("/c", "guide"), ("/b", "guide"), ("/a", "guide")]);
     let line = folder(&three);
     let path = line.path().join("playhouse.toml");
@@ -193,9 +193,9 @@ fn a_pipeline_grants_the_way_forward_and_nothing_else() {
     assert!(stderr.contains("messages can go in a circle: "), "{stderr}");
 }
 
-/// Timers; that they die with their run, and never fire late into a new one, is held by `timers_die_with_their_incarnation`.
+/// Timers. `timers_die_with_their_incarnation` checks that a timer ends with its incarnation and never fires in a later one.
 #[test]
-fn a_timer_tells_once_or_again_and_again_until_its_run_ends() {
+fn timer_fires_once_or_repeatedly_until_a_crash() {
     let mut host = Host::start(folder(&guides("", "")), &[]);
     assert_eq!(host.says("remind 1 once"), "ok");
     assert_eq!(host.says("every 1 tick"), "ok");
@@ -239,9 +239,9 @@ fn bad_use_gets_a_typed_error() {
     assert!(said.contains("`/peer` is stopped by a person: `playhouse start /peer` starts it"), "{said}");
 }
 
-/// A question that finds no room, one that would wait for itself, and one without an answer in time.
+/// An ask to a full mailbox, an ask that would wait for itself, and an ask without an answer in time.
 #[test]
-fn a_question_fails_with_its_kind() {
+fn failed_ask_returns_its_kind() {
     let full = actors(&[("/full", "flaky")])
         + "[actor.mailbox]\ncapacity = 1\noverflow = \"reject\"\n[actor.limits]\ntimeout = \"1h\"\n\n";
     let circle = actors(&[("/guide", "guide")]) + "sends_to = [\"/full\", \"/guide\"]\n";
@@ -249,7 +249,11 @@ fn a_question_fails_with_its_kind() {
     assert_eq!(host.refuses("ask /guide who"), "deadlock");
     host.ok(&["tell", "/full", "!sleep"]);
     let _ = host.actor_when("/full", |full| full["waiting"] == 0);
-    assert_eq!(host.refuses("ask /full x"), "timeout", "it is busy; the question has the only place");
+    assert_eq!(
+        host.refuses("ask /full x"),
+        "timeout",
+        "`/full` is busy, and the ask has the only place in the mailbox"
+    );
     assert_eq!(host.refuses("ask /full z"), "mailbox-full");
     let told = host.run(&["tell", "/full", "z"]);
     let said = String::from_utf8_lossy(&told.stderr).into_owned();

@@ -7,7 +7,7 @@ fn team(keys: &str, worker: &str) -> String {
 }
 
 #[test]
-fn a_team_has_a_worker_for_each_order_and_ends_the_slow_ones() {
+fn team_spawns_a_worker_for_each_order_and_stops_slow_ones() {
     let tells = ["--tell", "/team=tea", "--tell", "/team=nap", "--tell", "/team=soup", "--until-idle"];
     let ended = Host::spawn(folder(&team("", "")), &tells).end();
     let mut lines: Vec<_> = ended.stdout.lines().collect();
@@ -27,14 +27,14 @@ fn a_spawned_actor_is_shown_in_the_tree() {
 }
 
 #[test]
-fn what_is_not_in_spawns_is_not_spawned() {
+fn plugin_outside_spawns_is_not_spawned() {
     let manifest = team("", "").replace("spawns = [\"worker\"]\n", "");
     let ended = Host::spawn(folder(&manifest), &["--tell", "/team=tea", "--until-idle"]).end();
     assert!(ended.stderr.contains("this actor may not spawn `worker`: add it to its `spawns`"), "{}", ended.stderr);
 }
 
 #[test]
-fn check_shows_what_may_be_spawned_and_by_whom() {
+fn check_shows_spawnable_plugins_and_their_parents() {
     let host = Host::start(folder(&team("", "recursive = true\nspawns = [\"worker\"]")), &[]);
     let shown = host.ok(&["check"]);
     let rows = shown.lines().skip_while(|line| !line.starts_with("SPAWNED"));

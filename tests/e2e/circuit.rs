@@ -15,7 +15,7 @@ fn two(extra: &str) -> String {
 const BAD: [&str; 6] = ["--tell", "/flaky=!panic 1", "--tell", "/flaky=!panic 2", "--tell", "/flaky=!panic 3"];
 
 #[test]
-fn a_failed_actor_is_shown_asked_and_tried_again() {
+fn failed_actor_is_shown_refuses_asks_and_is_tried_again() {
     let host = Host::start(folder(&two("")), &BAD);
     let flaky = host.actor_when("/flaky", |flaky| flaky["state"] == "failed");
     let failed = &flaky["failed"];
@@ -47,7 +47,7 @@ fn a_run_until_idle_ends_with_1_and_names_its_failed_actors() {
 }
 
 #[test]
-fn input_to_a_failed_actor_does_not_wait_for_room() {
+fn input_to_a_failed_actor_does_not_wait_for_space() {
     let mut host = Host::start(folder(&two("mailbox = { capacity = 2 }\n")), &["--stdin", "/flaky", "--until-idle"]);
     host.feed("!panic\n".repeat(50).as_bytes());
     let ended = host.end();
@@ -76,7 +76,7 @@ fn poison_lines_among_a_thousand_cost_nothing_else() {
 }
 
 #[test]
-fn check_names_required_actors_and_refuses_what_is_below() {
+fn check_names_required_actors_and_refuses_those_below() {
     let shown = |manifest: &str| {
         let folder = folder(manifest);
         let output = command(folder.path()).arg("check").output().expect("built");
@@ -107,4 +107,21 @@ fn decision_to_fail_an_actor_is_logged_whatever_it_wrote() {
     host.feed("!panic\n".repeat(20).as_bytes());
     let ended = host.end();
     assert!(ended.stderr.contains("ERROR /flaky failed: "), "{}", ended.stderr);
+}
+
+#[test]
+fn tree_shows_an_instance_that_failed_alone() {
+    let host = Host::start(folder(&two("instances = 2\n")), &BAD);
+    let failed = |flaky: &serde_json::Value| {
+        let instances = flaky["instances"].as_array().cloned().unwrap_or_default();
+        instances.into_iter().find(|instance| instance["state"] == "failed")
+    };
+    let flaky = host.actor_when("/flaky", |flaky| failed(flaky).is_some());
+    assert_eq!((&flaky["state"], &flaky["failed"]), (&"idle".into(), &serde_json::Value::Null), "{flaky}");
+    let failed = failed(&flaky).unwrap();
+    assert_eq!(failed["failed"]["why"], "3 failures within 10s, and 2 restarts are allowed", "{failed}");
+    let tree = host.ok(&["tree"]);
+    let shown =
+        tree.contains("/flaky has 1 of 2 instances failed since ") && tree.contains("the next trial start is in");
+    assert!(shown, "{tree}");
 }

@@ -1,4 +1,4 @@
-//! What compiling a component may cost, with components that were made to cost more.
+//! Limits on compiling a component, with components that were made to exceed them.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -31,7 +31,7 @@ fn fails(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_component_that_compiles_for_ever_ends_a_run_with_an_error_that_names_the_key() {
+fn endless_compilation_ends_the_run_and_names_the_key() {
     let folder = play_of(&playhouse_tests::compiles_for_ever(), "compile_time = \"300ms\"");
     for command in ["run", "check"] {
         let (code, said) = fails(folder.path(), &[command]);
@@ -39,11 +39,15 @@ fn a_component_that_compiles_for_ever_ends_a_run_with_an_error_that_names_the_ke
         assert!(said.contains("takes longer to compile than the 300ms that play.limits.compile_time allows"), "{said}");
         assert!(said.contains("the plugin of `/bomb`"), "{said}");
     }
-    assert_eq!(std::fs::read_dir(folder.path().join("cache/playhouse")).unwrap().count(), 0, "nothing is kept of it");
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("cache/playhouse")).unwrap().count(),
+        0,
+        "the cache keeps nothing of the component"
+    );
 }
 
 #[test]
-fn a_component_that_compiles_into_all_memory_ends_a_run_with_an_error_that_names_the_key() {
+fn compilation_beyond_memory_ends_the_run_and_names_the_key() {
     let folder = play_of(&playhouse_tests::compiles_into_all_memory(), "compile_memory = \"64MiB\"");
     let (code, said) = fails(folder.path(), &["run"]);
     assert_eq!(code, Some(2), "{said}");
@@ -58,7 +62,7 @@ fn a_component_that_compiles_into_all_memory_ends_a_run_with_an_error_that_names
 }
 
 #[test]
-fn who_compiles_does_not_outlive_who_waits_for_it() {
+fn compiler_process_ends_with_its_parent() {
     let folder = play_of(&playhouse_tests::compiles_for_ever(), "compile_time = \"1h\"");
     let mut check = command(folder.path())
         .env("XDG_CACHE_HOME", folder.path().join("cache"))
@@ -73,13 +77,13 @@ fn who_compiles_does_not_outlive_who_waits_for_it() {
     eventually(|| is_over(compiler).then_some(()));
 }
 
-/// It is gone, or dead and waits for somebody to look: not every first process does.
+/// Whether the process is gone, or a zombie: not every init process reaps its children.
 fn is_over(process: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
     stat.is_err() || stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
 }
 
-/// The child that is bounded already.
+/// The child process, once its memory limit is set.
 fn compiler_of(parent: u32) -> Option<Pid> {
     let threads = std::fs::read_dir(format!("/proc/{parent}/task")).ok()?;
     let children = threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
@@ -95,7 +99,7 @@ fn eventually<T>(mut what: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = what() {
             return found;
         }
-        assert!(Instant::now() < until, "in vain");
+        assert!(Instant::now() < until, "the event did not happen within a minute");
         std::thread::yield_now();
     }
 }
@@ -110,7 +114,7 @@ fn compiling_with_too_few_bytes_for_the_compiler_is_refused() {
 }
 
 #[test]
-fn an_ordinary_component_compiles_with_little() {
+fn ordinary_component_compiles_with_the_least_memory() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = root().join("plugins");
     std::fs::write(

@@ -25,7 +25,7 @@ fn ten_thousand_messages_of_eight_senders_are_counted() {
 }
 
 #[test]
-fn what_a_person_stopped_waits_until_a_person_starts_it() {
+fn actor_stopped_by_operator_waits_for_an_operators_start() {
     let host = Host::start(folder(&actors(&[("/counter", "counter")])), &[]);
     host.ok(&["stop", "/counter"]);
     assert_eq!(host.actor("/counter")["state"], "stopped");
@@ -38,7 +38,7 @@ fn what_a_person_stopped_waits_until_a_person_starts_it() {
 }
 
 #[test]
-fn the_tree_shows_each_actor_with_its_counters() {
+fn tree_shows_each_actor_with_its_counters() {
     let manifest = actors(&[("/echo", "echo"), ("/echo/child", "counter")]);
     let host = Host::start(folder(&manifest), &[]);
     host.ok(&["ask", "/echo", "x"]);
@@ -49,7 +49,7 @@ fn the_tree_shows_each_actor_with_its_counters() {
 }
 
 #[test]
-fn a_body_comes_from_stdin_and_a_reply_goes_to_stdout_unchanged() {
+fn body_comes_from_stdin_and_reply_goes_to_stdout_unchanged() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     let body: Vec<u8> = (0..=255).collect();
     let mut ask = command(host.folder.path());
@@ -71,7 +71,7 @@ fn a_socket_of_a_host_that_died_is_taken_over() {
 }
 
 #[test]
-fn the_socket_is_for_its_user_only() {
+fn socket_is_for_its_user_only() {
     use std::os::unix::fs::PermissionsExt;
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     let mode = |path: &str| std::fs::metadata(host.folder.path().join(path)).unwrap().permissions().mode() & 0o777;

@@ -3,7 +3,7 @@ use expect_test::expect;
 use crate::stage::{Host, actors, folder};
 
 #[test]
-fn a_loop_a_memory_bomb_and_a_stack_overflow_end_within_limits_while_others_answer() {
+fn loop_memory_bomb_and_stack_overflow_end_within_limits() {
     let host = Host::start(folder(&actors(&[("/echo", "echo"), ("/flaky", "flaky")])), &[]);
     for (message, reason) in [
         ("!loop", "the receiver used up its CPU budget of 100ms (limits.cpu)"),
@@ -21,7 +21,7 @@ fn a_loop_a_memory_bomb_and_a_stack_overflow_end_within_limits_while_others_answ
             assert_eq!(crash.status.code(), Some(1));
             assert!(stderr.contains(reason), "{message}: {stderr}");
         });
-        assert_eq!(host.ok(&["ask", "/flaky", "alive"]), "alive", "it restarts after {message}");
+        assert_eq!(host.ok(&["ask", "/flaky", "alive"]), "alive", "`/flaky` restarts after {message}");
     }
     let letters: serde_json::Value = serde_json::from_str(&host.ok(&["dead-letters", "list", "--json"])).unwrap();
     assert_eq!(letters.to_string().matches("\"ask-crashed\"").count(), 4 + 1, "four letters and a counter: {letters}");
@@ -38,7 +38,7 @@ fn a_blocked_host_call_ends_with_the_timeout() {
 }
 
 #[test]
-fn a_blocked_host_call_within_a_batch_has_the_time_of_one_message() {
+fn blocked_host_call_in_a_batch_has_the_time_of_one_message() {
     let limits = "[actor.restart]\nattempts = 1\n[actor.limits]\ntimeout = \"300ms\"\n";
     let mut host =
         Host::start(folder(&(actors(&[("/flaky", "flaky")]) + limits)), &["--stdin", "/flaky", "--until-idle"]);
@@ -59,7 +59,7 @@ fn a_crash_is_shown_with_its_backtrace_in_the_tree() {
 }
 
 #[test]
-fn a_crash_is_shown_with_what_was_decided_about_it() {
+fn crash_is_shown_with_the_decision_about_it() {
     let host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &[]);
     host.run(&["ask", "/flaky", "!panic"]);
     let flaky = host.actor_when("/flaky", |flaky| !flaky["last_crash"]["decision"].is_null());
@@ -71,7 +71,7 @@ fn a_crash_is_shown_with_what_was_decided_about_it() {
 }
 
 #[test]
-fn a_crash_is_one_line_in_the_log_and_its_backtrace_is_told_once() {
+fn crash_is_one_log_line_and_its_backtrace_is_logged_once() {
     let mut host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &["--tell", "/flaky=!stack", "--until-idle"]);
     host.wait_for("dead letter: ");
     let ended = host.end();
@@ -89,7 +89,7 @@ fn a_crash_is_one_line_in_the_log_and_its_backtrace_is_told_once() {
     assert_eq!(functions, ["    at flaky::descend (32 times)"], "{}", ended.stderr);
 }
 
-/// What differs from run to run, by its name.
+/// The line with names in place of the parts that differ from run to run.
 fn masked(line: &str) -> String {
     let line = line.split_once(" earlier").map_or_else(
         || line.to_owned(),

@@ -1,4 +1,4 @@
-//! Descriptors: a guest that holds all that it may have locks out neither the operator nor other actors.
+//! Descriptors: a guest that holds all its descriptors locks out neither the operator nor other actors.
 
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ fn of_all_guests(host: &Host) -> (u64, u64) {
     (part("used"), part("most"))
 }
 
-/// What a turn had open is closed soon after it, on a thread of its own.
+/// Waits until `holds` is true: descriptors of a turn are closed soon after it, on another thread.
 fn until(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_mins(2);
     while !holds() {
@@ -37,7 +37,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
 fn operator_reaches_a_host_whose_descriptors_guests_use_up() {
     let limits = "limits = { descriptors = 5000, resources = 5000 }";
     let mut host = Host::start_under("--nofile=200", play(limits), &[]);
-    let said = host.said().iter().find(|line| line.contains("at most 200")).expect("it says what it got").clone();
+    let said = host.said().iter().find(|line| line.contains("at most 200")).expect("the log has the limit").clone();
     assert!(said.contains("RLIMIT_NOFILE") && said.contains("actors together may have"), "{said}");
     let (used, most) = of_all_guests(&host);
     assert!(used == 0 && (50..150).contains(&most), "{used} of {most}");
@@ -55,20 +55,20 @@ fn operator_reaches_a_host_whose_descriptors_guests_use_up() {
     }
     host.wait_for("all actors together, by RLIMIT_NOFILE");
 
-    // The crowd of clients has no more than its part either.
+    // Clients have no more descriptors than their share either.
     let socket = host.folder.path().join(".playhouse/control.sock");
     let crowd: Vec<_> = (0..100).map(|_| UnixStream::connect(&socket).expect("it listens")).collect();
     assert_eq!(host.ok(&["ask", "/b", "env"]), "");
     assert!(host.descriptors() < 200, "{}", host.descriptors());
     drop(crowd);
 
-    // A crash gives back what the actor and its children had open.
+    // A crash closes the descriptors of the actor and of its children.
     assert!(!host.run(&["ask", "/a", "panic"]).status.success());
-    until("a crash gives back what was open", || of_all_guests(&host).0 == 0 && host.descriptors() <= idle + 1);
+    until("a crash closes all descriptors", || of_all_guests(&host).0 == 0 && host.descriptors() <= idle + 1);
     host.actor_when("/a", |actor| actor["state"] == "idle");
     assert_eq!(host.ok(&["ask", "/a", "keep-many /data/file"]), most.to_string());
     assert!(host.run(&["stop", "/a"]).status.success());
-    until("a stop gives back what was open", || of_all_guests(&host).0 == 0 && host.descriptors() <= idle + 1);
+    until("a stop closes all descriptors", || of_all_guests(&host).0 == 0 && host.descriptors() <= idle + 1);
     assert_eq!(host.ok(&["ask", "/b", "read /data/file"]), "inside");
 }
 
@@ -82,7 +82,11 @@ fn subtree_has_its_descriptors_and_no_more() {
     assert_eq!((usage["used"].as_u64(), usage["most"].as_u64()), (Some(10), Some(10)));
     let shown = host.ok(&["tree"]);
     assert!(shown.contains("/a and all below it use 10 of 10 descriptors"), "{shown}");
-    assert_eq!(host.ok(&["ask", "/b", "keep-many /data/file"]), "256", "the default, and not of that subtree");
+    assert_eq!(
+        host.ok(&["ask", "/b", "keep-many /data/file"]),
+        "256",
+        "the default: `/b` is not in the subtree of `/a`"
+    );
     assert_eq!(of_all_guests(&host).0, 266);
 }
 

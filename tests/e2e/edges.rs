@@ -1,4 +1,4 @@
-//! Files and sockets that somebody else had a hand in: the plugins folder, pins, the control socket.
+//! Files and sockets that another program changed or uses: the plugins folder, pins, the control socket.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::stage::{Host, actors, command, folder, root};
 
-/// A folder with a plugins folder of its own, in which `echo` is what `place` puts there.
+/// A folder with a plugins folder of its own, into which `place` puts `echo`.
 fn with_echo(manifest: &str, place: impl FnOnce(&Path, &Path)) -> tempfile::TempDir {
     let built = folder("");
     let plugins = built.path().join("plugins");
@@ -51,7 +51,7 @@ fn a_plugin_that_is_not_the_pinned_file_does_not_run() {
 }
 
 #[test]
-fn machine_code_in_the_plugins_folder_is_not_looked_for() {
+fn machine_code_in_the_plugins_folder_is_ignored() {
     let manifest = actors(&[("/echo", "echo")]);
     let folder = with_echo(&manifest, |wasm, plugins| assert!(std::fs::copy(wasm, plugins.join("echo.cwasm")).is_ok()));
     let (code, said) = check(folder.path(), &["check"]);
@@ -60,7 +60,7 @@ fn machine_code_in_the_plugins_folder_is_not_looked_for() {
 }
 
 #[test]
-fn a_flood_of_malformed_requests_is_answered_and_a_few_of_them_are_logged() {
+fn malformed_requests_are_all_answered_and_a_few_are_logged() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     let mut stream = UnixStream::connect(host.folder.path().join(".playhouse/control.sock")).unwrap();
     let mut answers = BufReader::new(stream.try_clone().unwrap());
@@ -86,7 +86,7 @@ fn a_flood_of_malformed_requests_is_answered_and_a_few_of_them_are_logged() {
 }
 
 #[test]
-fn of_two_hosts_with_one_socket_the_second_one_is_told() {
+fn second_host_on_one_socket_is_refused() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     let (code, said) = check(host.folder.path(), &["run"]);
     assert_eq!(code, Some(2), "{said}");

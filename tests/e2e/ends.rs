@@ -1,4 +1,4 @@
-//! How a run ends: nothing accepted vanishes without a word and an exit code.
+//! The end of a run: the log and the exit code tell of each accepted message that was not handled.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
@@ -15,7 +15,7 @@ fn closed_stdout_ends_the_run_with_1_and_counts_what_was_lost() {
     let run = run.args(["run", "--stdin", "/guide", "--no-socket"]);
     let mut host = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(host.stdout.take());
-    // Stdin stays open: the end comes by itself.
+    // Stdin stays open: the host ends by itself.
     let mut stdin = host.stdin.take().unwrap();
     stdin.write_all("note a task\n".repeat(50).as_bytes()).unwrap();
     let output = host.wait_with_output().unwrap();
@@ -28,12 +28,12 @@ fn closed_stdout_ends_the_run_with_1_and_counts_what_was_lost() {
 }
 
 #[test]
-fn hangup_drains_and_takes_the_socket_along() {
+fn hangup_drains_and_removes_the_socket() {
     let mut host = Host::start(folder(&actors(&[("/counter", "counter")])), &["--stdin", "/counter"]);
     host.feed(b"a\nb\n");
     host.actor_when("/counter", |counter| counter["handled"] == 2);
     let socket = host.folder.path().join(".playhouse/control.sock");
-    // A closed terminal sends it twice.
+    // A closed terminal sends the signal twice.
     host.signal(Signal::HUP);
     host.signal(Signal::HUP);
     host.wait_for("stopping in order");
@@ -104,7 +104,7 @@ fn killed_handler_at_shutdown_ends_the_run_with_1() {
 }
 
 #[test]
-fn ctrl_c_forgives_letters_from_before_it() {
+fn ctrl_c_excludes_earlier_letters_from_the_exit_code() {
     let host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &["--tell", "/flaky=!reject"]);
     host.actor_when("/flaky", |flaky| flaky["dead_letters"]["rejected"] == 1);
     host.signal(Signal::INT);

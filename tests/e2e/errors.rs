@@ -1,4 +1,4 @@
-//! Bad input, and the whole message that a person sees.
+//! Bad input, and the whole message that an operator sees.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 
 use crate::stage::{Host, actors, command, folder, root};
 
-/// Runs a command in a folder; checks its exit code and everything it says, with paths of this machine masked.
+/// Runs a command in a folder; checks its exit code and its whole stderr, with paths of this machine masked.
 fn check(folder: &Path, arguments: &[&str], code: i32, said: Expect) {
     let output = command(folder).args(arguments).output().unwrap();
     let mut stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -14,7 +14,7 @@ fn check(folder: &Path, arguments: &[&str], code: i32, said: Expect) {
         stderr = stderr.replace(path.to_str().unwrap(), name);
     }
     assert_eq!(output.status.code(), Some(code), "{stderr}");
-    // A line without indentation, so that the snapshots keep that of the others.
+    // The first line has no indentation, so that the snapshots keep the indentation of the other lines.
     said.assert_eq(&format!("stderr:\n{stderr}"));
 }
 
@@ -38,7 +38,7 @@ fn check_plugin(bytes: &[u8], said: Expect) {
 }
 
 #[test]
-fn an_unknown_key() {
+fn unknown_key_is_reported() {
     check_manifest(
         "[[actor]]\naddress = \"/a\"\nplugin = \"echo\"\nbach = 3\n",
         expect![[r#"
@@ -56,7 +56,7 @@ fn an_unknown_key() {
 }
 
 #[test]
-fn a_wrong_unit() {
+fn wrong_unit_is_reported() {
     check_manifest(
         "[[actor]]\naddress = \"/a\"\nplugin = \"echo\"\n[actor.limits]\ncpu = \"100 parsecs\"\n",
         expect![[r#"
@@ -74,7 +74,7 @@ fn a_wrong_unit() {
 }
 
 #[test]
-fn a_doubled_address() {
+fn doubled_address_is_reported() {
     check_manifest(
         &actors(&[("/a", "echo"), ("/a", "counter")]),
         expect![[r#"
@@ -98,7 +98,7 @@ fn a_doubled_address() {
 }
 
 #[test]
-fn an_orphan() {
+fn actor_without_its_parent_is_reported() {
     check_manifest(
         &actors(&[("/a", "echo"), ("/b/c", "counter")]),
         expect![[r#"
@@ -117,7 +117,7 @@ fn an_orphan() {
 }
 
 #[test]
-fn a_bad_address() {
+fn bad_address_is_reported() {
     check_manifest(
         &actors(&[("/a b", "echo")]),
         expect![[r#"
@@ -136,7 +136,7 @@ fn a_bad_address() {
 }
 
 #[test]
-fn a_missing_plugin() {
+fn missing_plugin_is_reported() {
     let folder = with_plugin(b"");
     let manifest = folder.path().join("playhouse.toml");
     let text = std::fs::read_to_string(&manifest).unwrap().replace("\"odd\"", "\"old\"");
@@ -160,7 +160,7 @@ fn a_missing_plugin() {
 }
 
 #[test]
-fn a_plugin_that_is_no_wasm() {
+fn plugin_that_is_no_wasm_is_reported() {
     check_plugin(
         b"#!/bin/sh\necho hello\n",
         expect![[r#"
@@ -177,7 +177,7 @@ fn a_plugin_that_is_no_wasm() {
 }
 
 #[test]
-fn a_core_module_instead_of_a_component() {
+fn core_module_is_reported() {
     check_plugin(
         b"\0asm\x01\0\0\0",
         expect![[r#"
@@ -194,7 +194,7 @@ fn a_core_module_instead_of_a_component() {
 }
 
 #[test]
-fn a_component_for_another_world() {
+fn component_of_another_world_is_reported() {
     check_plugin(
         b"\0asm\x0d\0\x01\0",
         expect![[r#"
@@ -211,7 +211,7 @@ fn a_component_for_another_world() {
 }
 
 #[test]
-fn a_second_host_on_the_same_socket() {
+fn second_host_on_the_same_socket_is_refused() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     check(
         host.folder.path(),
@@ -222,11 +222,11 @@ fn a_second_host_on_the_same_socket() {
         playhouse: another host listens on `.playhouse/control.sock`: stop it, or name another socket with --socket (or none with --no-socket)
     "#]],
     );
-    assert_eq!(host.ok(&["ask", "/echo", "x"]), "x", "the first one goes on");
+    assert_eq!(host.ok(&["ask", "/echo", "x"]), "x", "the first host goes on");
 }
 
 #[test]
-fn a_tell_to_an_unknown_address() {
+fn tell_to_an_unknown_address_is_refused() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     check(
         host.folder.path(),
@@ -240,7 +240,7 @@ fn a_tell_to_an_unknown_address() {
 }
 
 #[test]
-fn a_start_of_an_actor_that_has_ended() {
+fn start_of_an_ended_actor_is_refused() {
     let manifest = actors(&[("/flaky", "flaky")]) + "restart = { kind = \"temporary\" }\n";
     let host = Host::start(folder(&manifest), &["--tell", "/flaky=!panic"]);
     host.actor_when("/flaky", |flaky| flaky["state"] == "ended");
@@ -256,7 +256,7 @@ fn a_start_of_an_actor_that_has_ended() {
 }
 
 #[test]
-fn a_manifest_that_is_no_text() {
+fn manifest_that_is_no_text_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("playhouse.toml"), b"[play]\nname = \"caf\xe9\"\n").unwrap();
     check(
@@ -278,7 +278,7 @@ fn a_manifest_that_is_no_text() {
 }
 
 #[test]
-fn no_running_host() {
+fn missing_host_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let said = || {
         expect![[r#"
@@ -293,7 +293,7 @@ fn no_running_host() {
 }
 
 #[test]
-fn a_corrupt_cache_entry_is_rebuilt_not_trusted() {
+fn corrupt_cache_entry_is_rebuilt() {
     let cache = tempfile::tempdir().unwrap();
     let folder = folder(&actors(&[("/echo", "echo")]));
     let run = || {
@@ -315,9 +315,9 @@ fn a_corrupt_cache_entry_is_rebuilt_not_trusted() {
     std::fs::write(&entry, bytes).unwrap();
     let said = run();
     let line = said.lines().find(|line| line.contains("again")).unwrap_or(&said);
-    let (what, rest) = line.split_once(" in ").expect("it says how long it took");
+    let (what, rest) = line.split_once(" in ").expect("the line has the duration");
     let (_, why) = rest.split_once(": ").expect("it says why");
     expect!["compiled echo again in TIME: its compiled code in the cache was damaged (it is damaged, or was not written with this user's key)"]
         .assert_eq(&format!("{what} in TIME: {why}"));
-    assert!(!run().contains("compil"), "the entry is whole again");
+    assert!(!run().contains("compil"), "the cache entry is sound again");
 }

@@ -1,4 +1,4 @@
-//! Grants, from the manifest to the guest: what `check` shows and refuses, and what a running actor finds.
+//! Grants, from the manifest to the guest: the output and refusals of `check`, and the access of a running actor.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -48,14 +48,14 @@ fn serve(answer: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
 fn respond(mut stream: impl Read + Write) {
     let mut lines = BufReader::new(&mut stream).lines();
     if lines.by_ref().map_while(Result::ok).any(|line| line.is_empty()) {
-        // A client that went away is its own business.
+        // A client that closed its connection gets no answer.
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npage");
         let _ = stream.flush();
     }
 }
 
 #[test]
-fn check_shows_what_each_imports_and_is_granted() {
+fn check_shows_imports_and_grants_of_each_actor() {
     let play = reaching(
         r#"
 [[actor]]
@@ -126,7 +126,7 @@ grants = { hosts = ["https://a.example.com", "http://else.org"], dirs = [{ host 
 }
 
 #[test]
-fn a_component_that_imports_more_than_it_is_granted() {
+fn component_that_imports_more_than_granted_is_refused() {
     let play = folder("[[actor]]\naddress = \"/fetch\"\nplugin = \"fetch\"\n[[plugin]]\nname = \"fetch\"\n");
     let refused = |verb: &str| {
         let output = command(play.path()).arg(verb).output().unwrap();
@@ -195,15 +195,15 @@ hosts = ["http://{server}", "http://else.org"]
     let child = "/a/child";
     assert_eq!(ask(child, "env"), "LANG=de_AT.UTF-8");
     assert_eq!(ask(child, "read /mine/file"), "inside");
-    assert!(ask(child, "write /mine/file x").starts_with("error "), "its parent may only read there");
-    assert!(ask(child, "read /all/playhouse.toml").starts_with("error "), "its parent does not see that");
+    assert!(ask(child, "write /mine/file x").starts_with("error "), "the parent has only read access there");
+    assert!(ask(child, "read /all/playhouse.toml").starts_with("error "), "the parent has no such grant");
     assert_eq!(ask(child, &format!("get http://{server}/")), "200 page");
     assert_eq!(ask(child, "get http://else.org/"), "error HttpRequestDenied");
     assert_eq!(std::fs::read_to_string(host.folder.path().join("data/file")).unwrap(), "inside");
 }
 
 #[test]
-fn a_page_is_fetched_and_a_refusal_is_told_to_its_asker_and_said_once() {
+fn page_is_fetched_and_refusal_is_answered_and_logged_once() {
     let (server, other) = (serve(respond), serve(respond));
     let actors =
         format!("[[actor]]\naddress = \"/fetch\"\nplugin = \"fetch\"\ngrants = {{ hosts = [\"http://{server}\"] }}\n");
@@ -221,7 +221,7 @@ fn a_page_is_fetched_and_a_refusal_is_told_to_its_asker_and_said_once() {
     assert_eq!(ended.stderr.matches("refused a request").count(), 1, "{}", ended.stderr);
 }
 
-/// A server of this machine with a certificate that only those trust who are told to.
+/// A server of this machine with a certificate that only a client with this certificate among its roots trusts.
 fn serve_tls() -> (SocketAddr, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
@@ -240,7 +240,7 @@ fn serve_tls() -> (SocketAddr, String) {
 }
 
 #[test]
-fn https_is_spoken_with_whom_this_machine_trusts() {
+fn https_needs_a_certificate_that_this_machine_trusts() {
     let (server, certificate) = serve_tls();
     let url = format!("https://localhost:{}", server.port());
     let actors = format!("[[actor]]\naddress = \"/fetch\"\nplugin = \"fetch\"\ngrants = {{ hosts = [\"{url}\"] }}\n");

@@ -1,4 +1,4 @@
-//! Bodies and lines from the command line and from stdin: what is sent as it is, and what is refused.
+//! Bodies and lines from the command line and from stdin: those that are sent unchanged, and those that are refused.
 
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -7,7 +7,7 @@ use crate::stage::{Host, actors, command, folder};
 
 const SMALL: &str = "[actor.limits]\nmessage = \"10B\"\n";
 
-/// Runs a client command with this on its stdin. A client that refuses may stop reading.
+/// Runs a client command with `bytes` on its stdin. A client that refuses its input may stop reading.
 fn fed(host: &Host, arguments: &[&str], bytes: &[u8]) -> Output {
     let mut client = command(host.folder.path());
     let client = client.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -71,7 +71,7 @@ fn run_refuses_long_lines_and_sends_the_others() {
 }
 
 #[test]
-fn refused_input_is_said_when_a_signal_ends_the_run() {
+fn refused_input_is_reported_when_a_signal_ends_the_run() {
     let manual = "start = \"manual\"\nmailbox = { capacity = 1, overflow = \"reject\" }\n";
     let mut host = Host::start(folder(&(actors(&[("/echo", "echo")]) + manual)), &["--stdin", "/echo"]);
     host.feed(b"1\n2\n3\n");

@@ -2,7 +2,7 @@ use crate::stage::{Host, actors, command, folder, root};
 
 /// aplay's `max_tasks`, and several actors on one address.
 #[test]
-fn while_one_instance_is_blocked_the_others_answer_and_one_that_crashes_comes_back() {
+fn free_instances_answer_and_a_crashed_one_restarts() {
     let several = "instances = 2\n[actor.limits]\ntimeout = \"1h\"\n";
     let host = Host::start(folder(&(actors(&[("/flaky", "flaky")]) + several)), &[]);
     host.ok(&["tell", "/flaky", "!sleep"]);
@@ -10,7 +10,10 @@ fn while_one_instance_is_blocked_the_others_answer_and_one_that_crashes_comes_ba
         assert_eq!(host.ok(&["ask", "/flaky", "alive"]), "alive");
     }
     let crash = host.run(&["ask", "/flaky", "!panic"]);
-    assert!(String::from_utf8_lossy(&crash.stderr).contains("the receiver panicked"), "only one took it");
+    assert!(
+        String::from_utf8_lossy(&crash.stderr).contains("the receiver panicked"),
+        "only one instance took the message"
+    );
     assert_eq!(host.ok(&["ask", "/flaky", "alive"]), "alive");
     let flaky =
         host.actor_when("/flaky", |actor| actor["handled"] == 4 && actor["dead_letters"] != serde_json::json!({}));
@@ -19,11 +22,11 @@ fn while_one_instance_is_blocked_the_others_answer_and_one_that_crashes_comes_ba
     seen.sort();
     assert!(matches!(seen[..], [(Some(1 | 2), Some(0)), (Some(3), Some(1))]), "{flaky}");
     assert_eq!((&flaky["incarnation"], &flaky["restarts"]), (&3.into(), &1.into()));
-    assert!(host.ok(&["tree"]).contains("  2/2  "), "both are up");
+    assert!(host.ok(&["tree"]).contains("  2/2  "), "both instances are up");
 }
 
 #[test]
-fn check_warns_of_several_instances_of_a_plugin_that_keeps_state() {
+fn check_warns_of_instances_of_a_plugin_that_keeps_state() {
     let several = |at: &str, plugin: &str| actors(&[(at, plugin)]) + "instances = 4\n";
     let folder = folder(&(several("/counter", "counter") + &several("/echo", "echo")));
     let checked = command(folder.path()).arg("check").output().unwrap();
@@ -31,7 +34,7 @@ fn check_warns_of_several_instances_of_a_plugin_that_keeps_state() {
     assert!(checked.status.success() && stdout.contains("INSTANCES"), "{stdout}{stderr}");
     let warning = "warning: /counter runs 4 instances, and its plugin `counter` keeps state: messages may overtake each other, and what its code remembers, each instance remembers for itself";
     assert!(stderr.contains(warning), "{stderr}");
-    assert!(!stderr.contains("/echo"), "it keeps nothing: {stderr}");
+    assert!(!stderr.contains("/echo"), "`/echo` keeps no state: {stderr}");
     let inspect = |plugin: &str| {
         let file = root().join("plugins").join(format!("{plugin}.wasm"));
         let output = command(folder.path()).args(["inspect", "--json"]).arg(file).output().unwrap();

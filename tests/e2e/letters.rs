@@ -24,7 +24,7 @@ fn id(letter: &Value) -> &str {
     letter["id"].as_str().unwrap()
 }
 
-/// What a command says on stderr when it fails.
+/// The stderr of a command that must fail.
 fn refused(host: &Host, arguments: &[&str]) -> String {
     let output = host.run(arguments);
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
@@ -32,7 +32,7 @@ fn refused(host: &Host, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn letters_that_found_no_room_are_replayed_once_there_is() {
+fn letters_of_a_full_mailbox_are_replayed_when_space_is_free() {
     let host = with_overflow();
     let letters = kept(&host, &[]);
     assert_eq!(letters.len(), 2);
@@ -83,7 +83,7 @@ fn letters_are_dropped_by_their_reason_or_their_address() {
 }
 
 #[test]
-fn a_letter_is_shown_with_the_crash_behind_it_and_its_body_in_either_form() {
+fn letter_is_shown_with_its_crash_and_its_body_in_both_forms() {
     let host = Host::start(folder(&actors(&[("/flaky", "flaky")])), &[]);
     host.run(&["ask", "/flaky", "!panic \u{1b}[31m"]);
     let letters = kept(&host, &[]);
@@ -99,7 +99,7 @@ fn a_letter_is_shown_with_the_crash_behind_it_and_its_body_in_either_form() {
 }
 
 #[test]
-fn a_replay_needs_to_be_told_which() {
+fn replay_and_drop_need_a_selection() {
     let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
     for arguments in [&["replay"][..], &["drop"], &["replay", "5d", "--all"], &["drop", "--reason", "bored"]] {
         let output = host.run(&[&["dead-letters"], arguments].concat());

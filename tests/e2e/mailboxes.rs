@@ -1,5 +1,5 @@
-//! aplay's `_mailbox`, `prepare_mailbox` and the `policy` of a mailbox: plugins that decide, and what people see of a mailbox
-//! that has too much.
+//! aplay's `_mailbox`, `prepare_mailbox` and the `policy` of a mailbox: plugins that decide the order, and the reports of a
+//! full mailbox to operators.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn ticket(level: i64, text: &str) -> String {
 
 /// The row "`_mailbox`; `prepare_mailbox` chooses or defines one".
 #[test]
-fn a_mailbox_plugin_chosen_by_the_manifest_decides_what_is_next() {
+fn mailbox_plugin_of_the_manifest_decides_the_order() {
     let host = Host::start(help_desk(&[]), &[]);
     let tickets = [ticket(1, "a"), ticket(9, "b"), "no JSON\n".to_owned(), ticket(5, "c"), ticket(9, "d")];
     for ticket in &tickets {
@@ -44,7 +44,7 @@ fn a_mailbox_plugin_chosen_by_the_manifest_decides_what_is_next() {
 
 /// The row "`policy` of a mailbox (abandon or warn when there is too much)", decided by a plugin.
 #[test]
-fn a_full_mailbox_loses_what_its_plugin_chooses_with_one_warning_and_dead_letters() {
+fn full_mailbox_drops_its_plugins_choice_with_one_warning() {
     let mut host = Host::start(help_desk(&[("capacity = 100", "capacity = 3")]), &[]);
     for level in [5, 1, 7, 6, 2, 8] {
         host.ok(&["tell", "/desk", &ticket(level, "x")]);
@@ -66,9 +66,9 @@ fn a_full_mailbox_loses_what_its_plugin_chooses_with_one_warning_and_dead_letter
     assert_eq!(ended.stderr.matches("the mailbox is full").count(), 1, "{}", ended.stderr);
 }
 
-/// The row "`policy` of a mailbox", decided by the manifest: what is refused is counted, and who waits is seen to wait.
+/// The row "`policy` of a mailbox", decided by the manifest: refused messages are counted, and waiting senders are shown.
 #[test]
-fn a_full_mailbox_is_told_once_and_counted_whatever_its_rule() {
+fn full_mailbox_warns_once_and_counts_under_each_rule() {
     for (overflow, counter) in [("reject", "refused"), ("drop-newest", "dropped"), ("drop-oldest", "dropped")] {
         let slow = format!("start = \"manual\"\nmailbox = {{ capacity = 2, overflow = {overflow:?} }}\n");
         let mut host = Host::start(folder(&(actors(&[("/echo", "echo")]) + &slow)), &[]);
@@ -83,7 +83,7 @@ fn a_full_mailbox_is_told_once_and_counted_whatever_its_rule() {
         let mailbox = host.actor("/echo")["mailbox"].clone();
         assert_eq!((&mailbox[counter], &mailbox["full"], &mailbox["most"]), (&3.into(), &1.into(), &2.into()));
         host.ok(&["start", "/echo"]);
-        // A dropped message is no handled message.
+        // A dropped message does not count as handled.
         let echo = host.actor_when("/echo", |echo| echo["waiting"] == 0 && echo["handled"] == 2);
         assert_eq!(echo["dead_letters"]["overflow"], if overflow == "reject" { Value::Null } else { 3.into() });
     }
@@ -101,7 +101,8 @@ fn a_full_mailbox_is_told_once_and_counted_whatever_its_rule() {
     assert_eq!((&mailbox["blocked_now"], &mailbox["blocked"], &mailbox["refused"]), (&0.into(), &1.into(), &0.into()));
 }
 
-/// The row's "Its crash loses no message": a plugin that cannot even start is given up, in words, and all is handled in order.
+/// The row's "Its crash loses no message": a plugin that cannot start is given up with a log line, and all messages are handled
+/// in order.
 #[test]
 fn a_mailbox_plugin_that_crashes_loses_no_message() {
     let wrong = [("config = { field = \"level\" }", "config = { first = \"loudest\" }\nrestart = { intensity = 2 }")];

@@ -1,4 +1,4 @@
-//! The real binary with real components, as a user runs it. `stage` hides the ceremony.
+//! The real binary with real components, as a user runs it. `stage` builds, starts and calls the host.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -8,6 +8,7 @@ mod circuit;
 mod compiling;
 mod control;
 mod crashes;
+mod crowds;
 mod descriptors;
 mod edges;
 mod ends;

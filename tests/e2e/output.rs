@@ -29,7 +29,7 @@ fn slow_reader_of_stdout_crashes_no_actor() {
         if tree(&["--json"]).contains("waiting for stdout") {
             waits_since.get_or_insert_with(Instant::now);
         } else {
-            assert!(waits_since.is_none(), "it waits no more, though nobody reads");
+            assert!(waits_since.is_none(), "the actor does not wait any more, although stdout has no reader");
         }
     }
     assert!(tree(&[]).contains("waiting for stdout"));
@@ -85,7 +85,7 @@ fn dead_letters_of_a_flood_count_for_log_lines() {
         .iter()
         .filter_map(|line| line.split_once("left out ")?.1.split_once(" line")?.0.parse::<usize>().ok())
         .sum();
-    // A full mailbox may be said as well.
+    // The warning of a full mailbox may be in the log as well.
     assert!(
         written < 1000 && (5000..5010).contains(&(written + left_out)),
         "{written} written, {left_out} left out: {:?}",
@@ -93,7 +93,7 @@ fn dead_letters_of_a_flood_count_for_log_lines() {
     );
 }
 
-/// A host whose actor wrote `page` three times, more than a pipe holds, to a stdout that is read only by the test.
+/// A host whose actor wrote `page` three times, more than a pipe holds. The reader of stdout is the test alone.
 fn unread(page: &str, arguments: &[&str]) -> (tempfile::TempDir, Child, BufReader<ChildStderr>) {
     let folder = folder(&format!("[play.supervision]\nshutdown = \"200ms\"\n{}", actors(&[("/report", "report")])));
     let mut run = command(folder.path());
@@ -104,13 +104,13 @@ fn unread(page: &str, arguments: &[&str]) -> (tempfile::TempDir, Child, BufReade
     (folder, run, said)
 }
 
-/// Reads what the host says until a line with `text`.
+/// Reads the host's stderr up to a line with `text`.
 fn read_until(said: &mut impl BufRead, text: &str) -> String {
     let mut lines = said.lines().map_while(Result::ok);
     lines.find(|line| line.contains(text)).unwrap_or_else(|| panic!("the host ended without saying {text:?}"))
 }
 
-/// The end of a host after a signal, though nobody reads its stdout.
+/// The end of a host after a signal, while its stdout has no reader.
 fn signalled(mut run: Child, mut said: BufReader<ChildStderr>) -> String {
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     let (status, mut text) = (run.wait().unwrap(), String::new());
@@ -120,7 +120,7 @@ fn signalled(mut run: Child, mut said: BufReader<ChildStderr>) -> String {
 }
 
 #[test]
-fn unread_stdout_keeps_no_host_after_a_signal() {
+fn unread_stdout_does_not_keep_a_host_after_a_signal() {
     let (folder, run, said) = unread(&"x".repeat(60_000), &[]);
     while !String::from_utf8_lossy(&command(folder.path()).args(["tree", "--json"]).output().unwrap().stdout)
         .contains("\"handled\": 3")

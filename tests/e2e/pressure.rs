@@ -1,17 +1,17 @@
-//! Memory that is short, by a mark that any process is above.
+//! Short memory, with a `memory_high` that each process exceeds.
 
 use std::io::Write;
 use std::process::Stdio;
 
 use crate::stage::{Host, actors, command, folder};
 
-/// A play whose host always has more memory than it should.
+/// A play whose host always uses more memory than `memory_high`.
 fn short() -> tempfile::TempDir {
     folder(&format!("memory_high = \"1B\"\n{}", actors(&[("/counter", "counter")])))
 }
 
 #[test]
-fn while_memory_is_short_the_control_socket_refuses_messages_and_the_tree_says_why() {
+fn short_memory_makes_the_socket_refuse_and_the_tree_explain() {
     let mut host = Host::spawn(short(), &[]);
     let warning = host.wait_for("memory is short");
     assert!(warning.contains("WARN") && warning.contains("memory_high"), "{warning}");
@@ -29,7 +29,7 @@ fn while_memory_is_short_the_control_socket_refuses_messages_and_the_tree_says_w
 }
 
 #[test]
-fn while_memory_is_short_a_tell_of_the_command_line_is_refused_and_the_exit_code_says_so() {
+fn short_memory_refuses_a_tell_of_the_command_line() {
     let folder = short();
     let mut run = command(folder.path());
     let output = run.args(["run", "--until-idle", "--tell", "/counter=x"]).output().unwrap();
@@ -39,11 +39,11 @@ fn while_memory_is_short_a_tell_of_the_command_line_is_refused_and_the_exit_code
 }
 
 #[test]
-fn while_memory_is_short_stdin_waits_and_a_person_may_still_end_it() {
+fn short_memory_holds_stdin_and_a_signal_ends_the_run() {
     let mut host = Host::spawn(short(), &["--stdin", "/counter", "--until-idle"]);
     host.wait_for(" is up: ");
     host.feed(b"one more\n");
-    // A round trip later it still waits: it neither ended nor was handled.
+    // After a round trip the line still waits: the run has not ended, and the line is not handled.
     assert_eq!(host.actor("/counter")["handled"], 0);
     host.signal(rustix::process::Signal::INT);
     let ended = host.end();
@@ -51,7 +51,7 @@ fn while_memory_is_short_stdin_waits_and_a_person_may_still_end_it() {
 }
 
 #[test]
-fn with_memory_to_spare_the_tree_says_nothing_of_it() {
+fn tree_shows_no_pressure_while_memory_is_free() {
     let mark = format!("memory_high = \"1024GiB\"\n{}", actors(&[("/counter", "counter")]));
     let host = Host::start(folder(&mark), &[]);
     host.ok(&["tell", "/counter", "x"]);
@@ -60,14 +60,14 @@ fn with_memory_to_spare_the_tree_says_nothing_of_it() {
 }
 
 #[test]
-fn memory_that_was_short_is_free_again_once_what_waits_is_handled() {
+fn memory_is_free_again_once_waiting_messages_are_handled() {
     let mailbox = "start = \"manual\"\nmailbox = { capacity = 1000000, bytes = \"1GiB\" }\n";
     let manifest = format!("memory_high = \"150MiB\"\n{}{mailbox}", actors(&[("/counter", "counter")]));
     let mut host = Host::start(folder(&manifest), &[]);
     let mut flood = command(host.folder.path());
     let mut flood = flood.args(["tell", "/counter", "--lines"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = flood.stdin.take().unwrap();
-    // Far more than there is room for; it ends when it is refused.
+    // The input is far more than memory allows; the client ends when a line is refused.
     let line = [&[b'x'; 4000][..], b"\n"].concat();
     while stdin.write_all(&line).is_ok() {}
     assert_eq!(flood.wait().unwrap().code(), Some(1));

@@ -1,24 +1,24 @@
-//! Actors without an instance: kept by their gate (`decide_to_start`), started by a message, stopped when idle; and stopped by a
-//! person, whatever becomes of their parent.
+//! Actors without an instance: kept from their start by `decide_to_start`, started by a message, passivated when idle; and
+//! stopped by an operator, also when their parent restarts.
 
 use rustix::process::Signal;
 
 use crate::stage::{Ended, Host, actors, folder};
 
-/// In order, as with Ctrl-C.
+/// Stops the host in order, as Ctrl-C does.
 fn stopped(host: Host) -> Ended {
     host.signal(Signal::INT);
     host.end()
 }
 
-/// A night watch and its sun, with more keys for the watch.
+/// The actor `/watch`, which starts only while `/sun` is stopped, with more keys for `/watch`.
 fn watch(keys: &str) -> String {
     let watch = "[[actor]]\naddress = \"/watch\"\nplugin = \"nightwatch\"\n";
     format!("{}{watch}{keys}", actors(&[("/sun", "counter")]))
 }
 
 #[test]
-fn decide_to_start_keeps_an_actor_from_its_start_and_its_messages_wait() {
+fn decide_to_start_delays_a_start_while_messages_wait() {
     let keys = "config = { recheck_ms = 60000 }\n[actor.mailbox]\ncapacity = 3\noverflow = \"reject\"\n";
     let host = Host::start(folder(&watch(keys)), &[]);
     assert_eq!(host.actor("/watch")["state"], "waiting");
@@ -26,11 +26,11 @@ fn decide_to_start_keeps_an_actor_from_its_start_and_its_messages_wait() {
         host.ok(&["tell", "/watch", &n.to_string()]);
     }
     let refused = host.run(&["tell", "/watch", "one too many"]);
-    assert!(!refused.status.success(), "its mailbox has its bounds");
+    assert!(!refused.status.success(), "the mailbox has its limits");
     let watch = host.actor("/watch");
     assert_eq!((&watch["state"], &watch["waiting"], &watch["restarts"]), (&"waiting".into(), &3.into(), &0.into()));
     host.ok(&["stop", "/sun"]);
-    // A person need not wait for the next message.
+    // An operator's start takes effect without another message.
     host.ok(&["start", "/watch"]);
     host.actor_when("/watch", |watch| watch["handled"] == 3);
     assert_eq!(stopped(host).stdout, "call 1: 0\ncall 2: 1\ncall 3: 2\ngoes home after 3\n");
@@ -45,7 +45,7 @@ fn decide_to_start_is_asked_again_when_its_time_has_passed() {
 }
 
 #[test]
-fn it_starts_when_a_message_comes_and_stops_when_idle() {
+fn actor_starts_on_a_message_and_is_passivated_when_idle() {
     let keys = "start = \"on-message\"\nidle = \"stop\"\nidle_after = \"20ms\"\nconfig = { sun = \"/moon\" }\n";
     let host = Host::start(folder(&watch(keys)), &[]);
     let watch = host.actor("/watch");
@@ -62,7 +62,7 @@ fn it_starts_when_a_message_comes_and_stops_when_idle() {
 }
 
 #[test]
-fn more_actors_than_max_instances_take_turns_and_every_message_is_handled() {
+fn actors_beyond_max_instances_take_turns_and_lose_no_message() {
     let watches: String = (0..20)
         .map(|n| {
             format!("[[actor]]\naddress = \"/w{n}\"\nplugin = \"nightwatch\"\nidle = \"stop\"\nidle_after = \"1h\"\n")
@@ -81,7 +81,7 @@ fn more_actors_than_max_instances_take_turns_and_every_message_is_handled() {
 }
 
 #[test]
-fn what_a_person_stopped_stays_stopped_when_its_parent_restarts() {
+fn child_stopped_by_operator_stays_stopped_at_parent_restart() {
     let flaky =
         "[[actor]]\naddress = \"/flaky\"\nplugin = \"flaky\"\nsends_to = [\"/sink\"]\nconfig = { to = \"/sink\" }\n";
     let manifest = format!("{}{flaky}{}", actors(&[("/sink", "counter")]), actors(&[("/flaky/child", "counter")]));

@@ -1,11 +1,11 @@
-//! An end in order ends, whatever the guests do. Times here are bounds on a hang, not measurements: what a guest would take
-//! is an hour.
+//! An orderly shutdown ends even if guests do not cooperate. Times here are limits on a hang, not measurements: without them a
+//! guest would take an hour.
 
 use std::time::{Duration, Instant};
 
 use crate::stage::{Host, actors, folder};
 
-/// Actors that make this trouble when they stop, and may: only `shutdown` bounds them.
+/// Actors that sleep or loop in their shutdown hooks. Their own limits are an hour, so that only `shutdown` stops them.
 fn stubborn(troubles: &[&str]) -> String {
     let actor = |(n, trouble): (usize, &&str)| {
         let config =
@@ -17,13 +17,13 @@ fn stubborn(troubles: &[&str]) -> String {
 }
 
 #[test]
-fn a_shutdown_ends_within_the_sum_of_its_times_although_guests_sleep_and_loop_in_it() {
+fn shutdown_of_stubborn_guests_ends_within_their_time_limits() {
     let host = Host::start(folder(&stubborn(&["sleep", "loop", "sleep", "loop"])), &["--until-idle"]);
     let began = Instant::now();
     let ended = host.end();
     assert!(began.elapsed() < Duration::from_secs(20), "four times 200 ms took {:?}", began.elapsed());
     assert_eq!(ended.stderr.matches("did not stop in time: killed").count(), 4, "{}", ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "what their hooks would have said is lost: {}", ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "a killed hook is a failed shutdown: {}", ended.stderr);
 }
 
 #[test]

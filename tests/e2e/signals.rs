@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use crate::stage::{Host, actors, folder};
 
 #[test]
-fn ctrl_c_and_term_handle_what_waits_and_exit_with_0() {
+fn ctrl_c_and_term_handle_waiting_messages_and_exit_with_0() {
     for signal in [Signal::INT, Signal::TERM] {
         let manifest = include_str!("../../plugins/word-count/playhouse.toml");
         let (_, actors) = manifest.split_once("shutdown = ").unwrap();
@@ -21,11 +21,11 @@ fn ctrl_c_and_term_handle_what_waits_and_exit_with_0() {
 }
 
 #[test]
-fn the_first_ctrl_c_of_an_end_that_began_by_itself_only_says_so() {
+fn first_ctrl_c_after_the_end_began_is_only_logged() {
     let manifest = "[play.supervision]\nshutdown = \"1h\"\n".to_owned()
         + &actors(&[("/flaky", "flaky")])
         + "mailbox = { capacity = 1, overflow = \"reject\" }\nlimits = { timeout = \"1h\" }\n";
-    // A message that is refused ends the run while /flaky still sleeps.
+    // A refused message ends the run while `/flaky` still sleeps.
     let tells = ["--tell", "/flaky=!sleep", "--tell", "/flaky=a", "--tell", "/flaky=b"];
     let mut host = Host::start(folder(&manifest), &tells);
     host.wait_for("found no room in the mailbox");
@@ -48,7 +48,7 @@ fn a_second_ctrl_c_stops_at_once() {
     host.signal(Signal::INT);
     let ended = host.end();
     assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
-    assert!(ended.stderr.contains("1 dead letter"), "what was in hand is not lost silently: {}", ended.stderr);
+    assert!(ended.stderr.contains("1 dead letter"), "the message in process is a dead letter: {}", ended.stderr);
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn host_that_was_stopped_crashes_no_actor() {
     let mut host = Host::start(folder(&manifest), &["--tell", "/flaky=!sleep"]);
     host.actor_when("/flaky", |flaky| flaky["state"] == "running");
     host.signal(Signal::STOP);
-    // The time that passes meanwhile is more than the actor has.
+    // The host is stopped for longer than the actor's time limit.
     std::thread::sleep(limit);
     let continued = Instant::now();
     host.signal(Signal::CONT);
     host.wait_for("did not finish within 5s");
-    assert!(continued.elapsed() > limit / 5, "it had the rest of its time: {:?}", continued.elapsed());
+    assert!(continued.elapsed() > limit / 5, "the actor had the remainder of its time: {:?}", continued.elapsed());
 }

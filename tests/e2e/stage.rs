@@ -1,4 +1,4 @@
-//! Builds what the tests run, starts hosts in folders of their own, and talks to them.
+//! Builds the host and its guests for the tests, starts hosts in folders of their own, and sends them commands.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub fn playhouse() -> &'static Path {
     playhouse_tests::playhouse()
 }
 
-/// A command of the binary, with no environment that would change what it prints.
+/// A command of the binary, without environment variables that would change its output.
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(playhouse());
     command.current_dir(folder).env_remove("RUST_LOG").env("RUST_BACKTRACE", "1").stdin(Stdio::null());
@@ -43,7 +43,7 @@ pub fn folder(actors: &str) -> TempDir {
     folder
 }
 
-/// Far longer than anything here takes.
+/// Far longer than any step of a test takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// `[[actor]]` tables, one for each address and plugin.
@@ -61,7 +61,7 @@ pub struct Host {
     stdout: Option<JoinHandle<String>>,
 }
 
-/// What a host left behind.
+/// The exit status and the output of a host that ended.
 pub struct Ended {
     pub status: ExitStatus,
     pub stdout: String,
@@ -149,17 +149,17 @@ impl Host {
         kill_process(pid, signal).expect("our child");
     }
 
-    /// The descriptors that its process has open.
+    /// The number of descriptors that the host's process has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("our child").count()
     }
 
-    /// Lines that it said so far.
+    /// The lines of the host's stderr so far.
     pub fn said(&self) -> &[String] {
         &self.seen
     }
 
-    /// Dies at once, without a chance to tidy up. It is gone when this returns.
+    /// Kills the host, which cannot clean up. The process has ended when this returns.
     pub fn die(&mut self) {
         self.child.kill().expect("our child");
         self.child.wait().expect("our child");
@@ -179,21 +179,21 @@ impl Host {
         command(self.folder.path()).args(arguments).output().expect("the binary was built")
     }
 
-    /// As [`Host::run`], for what must succeed: its stdout.
+    /// The stdout of a command that must succeed.
     pub fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// What `tree --json` says of one actor.
+    /// One actor in the output of `tree --json`.
     pub fn actor(&self, address: &str) -> serde_json::Value {
         let tree: serde_json::Value = serde_json::from_str(&self.ok(&["tree", "--json"])).expect("JSON");
         let actors = tree["actors"].as_array().expect("a list of actors");
         actors.iter().find(|a| a["address"] == address).expect("a known actor").clone()
     }
 
-    /// Looks at one actor until it is as wanted. Each look is a round trip to the host.
+    /// Polls one actor until `wanted` holds. Each poll is a round trip to the host.
     pub fn actor_when(&self, address: &str, wanted: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -201,7 +201,7 @@ impl Host {
             if wanted(&actor) {
                 return actor;
             }
-            assert!(Instant::now() < until, "{address} never is as it should be: {actor}");
+            assert!(Instant::now() < until, "{address} did not reach the expected state: {actor}");
         }
     }
 }

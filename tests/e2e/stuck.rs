@@ -19,7 +19,7 @@ fn clients_of_a_stopped_host_end_with_1_and_name_its_socket() {
         &["start", "/other"],
         &["dead-letters", "list"],
     ];
-    // All at once: each has its own deadline.
+    // The clients run at the same time: each has its own deadline.
     let clients = commands.map(|arguments| {
         let mut client = command(host.folder.path());
         let client = client.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -36,14 +36,14 @@ fn clients_of_a_stopped_host_end_with_1_and_name_its_socket() {
 }
 
 #[test]
-fn idle_connections_lock_out_nobody_and_lose_no_line() {
+fn idle_connections_lock_out_no_client_and_lose_no_line() {
     let host = Host::start(folder(&actors(&[("/counter", "counter")])), &[]);
     let mut client = command(host.folder.path());
     let mut client = client.args(["tell", "/counter", "--lines"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut lines = client.stdin.take().unwrap();
     std::io::Write::write_all(&mut lines, b"1\n").unwrap();
     host.actor_when("/counter", |counter| counter["handled"] == 1);
-    // Others crowd the idle client out, twice.
+    // The connections of other clients push the idle client out, twice.
     let socket = host.folder.path().join(".playhouse/control.sock");
     for handled in 2..4 {
         let crowd: Vec<_> = (0..300).map(|_| UnixStream::connect(&socket).unwrap()).collect();

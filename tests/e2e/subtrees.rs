@@ -1,4 +1,4 @@
-//! Limits on an actor and all below it, and on all guests together.
+//! Limits on an actor and all actors below it, and on all guests together.
 
 use crate::stage::{Host, actors, folder};
 
@@ -26,7 +26,7 @@ fn tree_shows_what_a_subtree_uses_of_its_limits() {
     }
     let memory = guide["subtree"]["memory"]["used"].as_u64().unwrap();
     assert!((1 << 20..64 << 20).contains(&memory), "{memory}");
-    assert!(host.actor("/guide/ann")["subtree"].is_null(), "it has no table");
+    assert!(host.actor("/guide/ann")["subtree"].is_null(), "the child has no such table");
     let shown = host.ok(&["tree"]);
     assert!(shown.contains("/guide and all below it use 2 of 2 actors, 2 of 5 instances, "), "{shown}");
     let json: serde_json::Value = serde_json::from_str(&host.ok(&["tree", "--json"])).unwrap();

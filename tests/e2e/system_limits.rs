@@ -1,4 +1,5 @@
-//! Limits that the system sets to the process: each that is too low is one error that names it; none is a panic, a signal or a hang.
+//! Limits that the system sets for the process: a limit that is too low is one error with its name, never a panic, a signal or
+//! a hang.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -45,7 +46,7 @@ fn process_under_a_low_limit_ends_with_its_name() {
 #[test]
 fn process_under_any_limit_comes_up_or_names_it() {
     let folder = folder(&actors(&[("/echo", "echo")]));
-    // Compiles what is not in the cache yet.
+    // Compiles the components that are not in the cache yet.
     assert!(command(folder.path()).arg("check").output().expect("it was built").status.success());
     let mib = 1 << 20;
     let sweep = |limit: &str, name: &'static str, values: &[u64]| {
@@ -83,7 +84,7 @@ fn compiled_code_beyond_a_file_size_is_not_kept() {
 
 #[test]
 fn user_with_few_threads_gets_an_error_that_names_it() {
-    // The limit does not bind the superuser, and only the superuser can become somebody who has no other process.
+    // The limit does not bind the superuser, and only the superuser can become a user without other processes.
     if !geteuid().is_root() {
         return;
     }

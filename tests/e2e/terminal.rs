@@ -1,4 +1,4 @@
-//! Nothing that a guest says moves a person's cursor, changes their title or looks like a line of the host's, wherever it is shown.
+//! Text of a guest never moves an operator's cursor, changes the terminal's title or looks like a line of the host, in any output.
 
 use std::process::{Command, Output, Stdio};
 
@@ -8,11 +8,11 @@ use tempfile::TempDir;
 
 use crate::stage::{Host, cache, folder, playhouse};
 
-/// What the guest tries: `tests/guests/hostile/src/acts/name_itself_with_control_characters.rs`.
+/// The escapes that the guest writes: `tests/guests/hostile/src/acts/name_itself_with_control_characters.rs`.
 const ESCAPES: [&str; 5] = ["\u{1b}[2J", "\u{1b}]0;owned", "\u{7}", "\u{9b}31m", "\u{202e}"];
 /// A line that looks like one of the log. On stdout, which is data, a guest may write any line.
 const FORGED: &str = "\n2026-01-01T00:00";
-/// The same, as a person sees it.
+/// The same escapes as an operator sees them.
 const HARMLESS: &str = r"\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r";
 
 /// A play of the guest and an actor that it may send to.
@@ -34,11 +34,11 @@ fn assert_harmless(what: &str, shown: &[u8]) {
     for escape in ESCAPES {
         assert!(!shown.contains(escape), "{what}: {escape:?} in {shown:?}");
     }
-    assert!(shown.contains("owned"), "{what} is to show it: {shown:?}");
+    assert!(shown.contains("owned"), "{what} does not show the text: {shown:?}");
 }
 
 #[test]
-fn what_a_guest_says_is_harmless_in_every_command_and_in_the_log() {
+fn guest_text_is_harmless_in_every_command_and_the_log() {
     let host = Host::start(play(), &[]);
     let evil = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r\n2026-01-01T00:00";
     host.ok(&["tell", "/evil", evil]);
@@ -62,12 +62,12 @@ fn what_a_guest_says_is_harmless_in_every_command_and_in_the_log() {
         assert!(!String::from_utf8_lossy(&[stdout, stderr].concat()).contains(FORGED), "{arguments:?}");
     }
     let reply = host.run(&["ask", "/evil", "your name?"]);
-    assert!(reply.stdout.starts_with(b"\x1b[2J"), "a pipe gets a reply as it is");
+    assert!(reply.stdout.starts_with(b"\x1b[2J"), "a pipe gets a reply unchanged");
     host.signal(Signal::TERM);
     let ended = host.end();
     assert_harmless("the log and the summary", ended.stderr.as_bytes());
     assert!(!ended.stderr.contains(FORGED), "{}", ended.stderr);
-    assert!(ended.stdout.starts_with("stdout \u{1b}[2J"), "a pipe gets the data as it is");
+    assert!(ended.stdout.starts_with("stdout \u{1b}[2J"), "a pipe gets the data unchanged");
 }
 
 /// The output of a command on a terminal, which ends with this exit code.
@@ -86,7 +86,7 @@ fn on_a_terminal(folder: &TempDir, arguments: &str, code: i32) -> Vec<u8> {
 }
 
 #[test]
-fn a_terminal_gets_guests_output_and_replies_without_what_it_obeys() {
+fn terminal_gets_guest_text_without_control_characters() {
     let folder = play();
     let shown = on_a_terminal(&folder, "run --no-socket --tell /evil=go --until-idle", 1);
     assert_harmless("a run", &shown);

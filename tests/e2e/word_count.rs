@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::stage::{actors, command, folder, root};
 
-/// What the play must print: `count<TAB>word`, most frequent first, ties by word.
+/// The expected output of the play: `count<TAB>word`, most frequent first, ties by word.
 fn expected(text: &[u8]) -> String {
     let mut counts = HashMap::<Vec<u8>, u64>::new();
     for word in text.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty()) {
@@ -22,7 +22,7 @@ fn expected(text: &[u8]) -> String {
 fn count(manifest: &str, to: &str, text: &[u8]) -> (String, String) {
     let output = run(manifest, to, text);
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    // A run that left dead letters says so with its exit code.
+    // A run that leaves dead letters ends with 1.
     assert_eq!(output.status.code(), Some(i32::from(stderr.contains(" dead letter"))), "{stderr}");
     (String::from_utf8_lossy(&output.stdout).into_owned(), stderr)
 }
@@ -58,7 +58,7 @@ fn a_real_text_is_counted() {
 }
 
 #[test]
-fn the_result_equals_the_one_of_tr_sort_and_uniq() {
+fn result_equals_that_of_tr_sort_and_uniq() {
     let script = "export LC_ALL=C; tr -cs 'A-Za-z' '\\n' < LICENSE-APACHE | tr A-Z a-z | sed '/^$/d' | sort \
                   | uniq -c | sed 's/^ *\\([0-9]*\\) /\\1\\t/' | sort -k1,1nr -k2,2";
     let piped = Command::new("sh").args(["-c", script]).current_dir(root()).stderr(Stdio::inherit()).output().unwrap();
@@ -77,7 +77,7 @@ fn any_bytes_are_counted() {
 }
 
 #[test]
-fn a_word_of_nearly_a_message_is_counted_and_printed_in_one_line() {
+fn word_of_nearly_message_size_is_counted_in_one_line() {
     for length in [70_000, 1_000_000] {
         let text = [&b"a".repeat(length)[..], b" b\n"].concat();
         let printed = plain(&text);
@@ -98,8 +98,8 @@ fn line_longer_than_a_message_is_refused_and_others_go_on() {
 }
 
 #[test]
-fn a_shutdown_that_fails_is_said_and_the_run_ends_with_1() {
-    // /count finds nobody to take its totals.
+fn failed_shutdown_is_logged_and_ends_the_run_with_1() {
+    // `/count` sends its totals to `/report`, which this play does not have.
     let folder = folder(&actors(&[("/count", "count")]));
     let output = command(folder.path()).args(["run", "--tell", "/count=a", "--until-idle"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -109,7 +109,7 @@ fn a_shutdown_that_fails_is_said_and_the_run_ends_with_1() {
 }
 
 #[test]
-fn a_full_disk_is_said() {
+fn full_disk_is_reported() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut run = command(root());
     run.args(["run", "plugins/word-count/playhouse.toml", "--tell", "/report=page", "--until-idle", "--no-socket"]);
@@ -120,7 +120,7 @@ fn a_full_disk_is_said() {
 }
 
 #[test]
-fn marked_lines_are_dead_letters_and_every_other_is_counted_once() {
+fn marked_lines_are_dead_letters_and_others_count_once() {
     let line = |n: u32| if n % 100 == 42 { format!("line {n} !panic\n") } else { format!("line a{} b\n", n % 7) };
     let lines: Vec<_> = (0..3000).map(line).collect();
     let kept: String = lines.iter().filter(|line| !line.contains("!panic")).map(String::as_str).collect();

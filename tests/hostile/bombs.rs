@@ -1,4 +1,4 @@
-//! Components that do harm before they run: to the compiler. A host that is up loads them, and nobody in it notices.
+//! Components that do harm before they run: to the compiler. A running host loads them without an effect on its actors.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn sandbox_of(program: PathBuf, arguments: &[&str], time: Duration, memory_bytes
 }
 
 #[test]
-fn compile_for_ever() {
+fn endless_compilation_is_stopped() {
     let sandbox = sandbox(Duration::from_millis(300), 8 << 30);
     let bomb = compiles_for_ever();
     house::beside_the_neighbour(move || match sandbox.load_bytes("bomb", &bomb).err() {
@@ -38,7 +38,7 @@ fn compile_for_ever() {
 }
 
 #[test]
-fn compile_into_all_memory() {
+fn compilation_beyond_memory_is_stopped() {
     let sandbox = sandbox(FAR_LONGER, 256 << 20);
     let bomb = compiles_into_all_memory();
     house::beside_the_neighbour(move || match sandbox.load_bytes("bomb", &bomb).err() {
@@ -54,7 +54,7 @@ fn compile_into_all_memory() {
 }
 
 #[test]
-fn what_compiles_in_another_process_is_what_compiles_here() {
+fn child_process_accepts_the_same_components() {
     let sandbox = sandbox(FAR_LONGER, 1 << 30);
     sandbox.load_bytes("echo", &crate::template::actor(crate::template::ECHO)).unwrap();
     let invalid = b"\0asm\x0d\0\x01\0 and then nonsense";
@@ -63,7 +63,7 @@ fn what_compiles_in_another_process_is_what_compiles_here() {
 }
 
 #[test]
-fn a_compiler_that_dies_or_is_none_is_an_error_of_that_component() {
+fn dead_or_missing_compiler_is_an_error_of_the_component() {
     let echo = crate::template::actor(crate::template::ECHO);
     let load = |program: &str, arguments: &[&str]| {
         let sandbox = sandbox_of(program.into(), arguments, FAR_LONGER, 1 << 30);

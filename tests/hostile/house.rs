@@ -1,7 +1,7 @@
-//! The play in which a hostile guest acts, and what must hold around it.
+//! The play in which a hostile guest acts, and the conditions that must hold for the host and the other actors.
 //!
-//! `/pen` is a parent in plain Rust: it spawns the guest, is asked about its failure, and lets it go. `/neighbour` is a guest
-//! that answers. Guests act one at a time, since the memory of the process is looked at.
+//! `/pen` is a parent in plain Rust: it spawns the guest, gets the directive request for its failure, and stops it. `/neighbour`
+//! is a guest that answers. Guests act one at a time, because the test measures the memory of the process.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,22 +23,23 @@ use crate::meters::{Counted, eventually, lateness, rss_kb};
 use crate::pen::{Pen, Silent};
 use crate::template;
 
-/// Far longer than anything here takes.
+/// Far longer than any step of a test takes.
 pub const PATIENCE: Duration = Duration::from_mins(2);
-/// How long the neighbour may take for an answer, besides the time in which this process got no CPU.
+/// Time that the neighbour may take for an answer, besides the time in which this process got no CPU.
 const A_SECOND: Duration = Duration::from_secs(1);
-/// Acts before memory is looked at, and between two looks.
+/// Number of acts before the first measurement of memory, and between two measurements.
 const WARM_UP: usize = 2;
 const ACTS: usize = 6;
-/// How far memory may lie above where it was so many acts before: less than a guest's own, so that none is left behind.
+/// Maximum growth of memory from one measurement to the next: less than the memory of a guest, so that a guest that was not
+/// freed exceeds it.
 const MOST_GROWTH_KB: u64 = 8 << 10;
-/// The heap keeps some of what it had, up to a point. What leaks grows between any two looks.
+/// Maximum number of measurements. The heap keeps a limited amount of freed memory; a leak grows between any two measurements.
 const LOOKS: usize = 4;
-/// How far memory may lie above where it was before the acts, at any time.
+/// Maximum memory above that before an act, at any time.
 const MOST_ABOVE_IDLE_KB: u64 = 64 << 10;
 const MEMORY_BYTES: u64 = 16 << 20;
 const SUBTREE: SubtreeSpec = SubtreeSpec { actors: Some(12), instances: Some(6) };
-/// Names in the large folder.
+/// Number of names in the large folder.
 const LARGE: u32 = 10_000;
 
 fn address(text: &str) -> Address {
@@ -63,7 +64,7 @@ pub fn load(name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
     sandbox().load_bytes(name, wasm)
 }
 
-/// The component of a file in `wat`: a whole one, or the code for the template.
+/// The component of a file in `wat`. The file is a whole component, or the code for the template.
 pub fn wasm(name: &str) -> Vec<u8> {
     let code = std::fs::read_to_string(root().join("tests/hostile/wat").join(name).with_extension("wat")).unwrap();
     if code.contains("\n(component") {
@@ -98,7 +99,7 @@ fn folders(top: &Path) -> Grants {
 pub struct Guest {
     plugin: Plugin,
     grants: Grants,
-    /// Where its folders are.
+    /// The parent of the guest's folders.
     top: Option<TempDir>,
     config: Config,
     cpu: Duration,
@@ -108,17 +109,17 @@ pub struct Guest {
     subtree_bytes: Option<u64>,
 }
 
-/// The act of this name.
+/// The guest of the act with this name.
 pub fn rust(act: &str) -> Guest {
     Guest::new(hostile(), [("act".to_owned(), act.to_owned())].into())
 }
 
-/// The file of this name.
+/// The guest of the file with this name.
 pub fn wat(name: &str) -> Guest {
     Guest::new(load(name, &wasm(name)).unwrap(), Config::new())
 }
 
-/// What became of the guest.
+/// The end of the guest.
 #[derive(Debug)]
 pub enum Ending {
     Crash(CrashReason),
@@ -135,14 +136,14 @@ enum Provoked {
 }
 
 impl Guest {
-    /// Its limits are such that it crosses the one that it is about, however busy this machine is.
+    /// A guest whose limits are so wide that it exceeds only the one under test, also on a busy machine.
     fn new(plugin: Plugin, config: Config) -> Self {
         let (grants, cpu, resources) = (Grants::default(), Duration::from_mins(1), 100);
         let (timeout, start) = (PATIENCE, PATIENCE);
         Self { plugin, grants, top: None, config, cpu, timeout, start, resources, subtree_bytes: None }
     }
 
-    /// It and all below it have this much memory together, and so many instances and actors.
+    /// Limits the guest and all actors below it together: to `mib` of memory, and to `SUBTREE`.
     pub fn subtree_mib(mut self, mib: u64) -> Self {
         self.subtree_bytes = Some(mib << 20);
         self
@@ -162,7 +163,7 @@ impl Guest {
         self
     }
 
-    /// After the folders.
+    /// Call this after [`Guest::with_folders`], which replaces the grants.
     pub fn descriptors(mut self, most: u64) -> Self {
         self.grants.descriptors = Descriptors::new(most);
         self
@@ -199,7 +200,7 @@ impl Guest {
         self.acts(Provoked::Stopped, |ending| check(ending.expect("it ended")));
     }
 
-    /// It is told something, and does not crash while the neighbour answers a hundred times.
+    /// The guest gets `messages` messages, and does not crash while the neighbour answers a hundred times.
     pub fn lives(self, messages: usize) {
         self.acts(Provoked::LeftAlone(messages), |ending| assert!(ending.is_none(), "{ending:?}"));
     }
@@ -209,7 +210,7 @@ impl Guest {
     }
 }
 
-/// Something happens in this process, again and again, while the neighbour goes on answering.
+/// Calls `happens` in this process several times, while the neighbour continues to answer.
 pub fn beside_the_neighbour(happens: impl Fn() + Send + Sync + 'static) {
     let happens = Arc::new(happens);
     in_house(wat("trap"), async |house, times| {
@@ -217,14 +218,14 @@ pub fn beside_the_neighbour(happens: impl Fn() + Send + Sync + 'static) {
             let over = Arc::new(AtomicBool::new(false));
             let answers = tokio::spawn(answers(house.kernel.clone(), over.clone()));
             let happens = happens.clone();
-            tokio::task::spawn_blocking(move || happens()).await.expect("it happens as it should");
+            tokio::task::spawn_blocking(move || happens()).await.expect("the call returns without a panic");
             over.store(true, Relaxed);
             answers.await.expect("the neighbour answered in time");
         }
     });
 }
 
-/// So often that it shows in memory what stays behind.
+/// Repeats the act until a leak would show in the memory of the process.
 fn in_house(guest: Guest, act: impl AsyncFn(&mut House, usize)) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -234,7 +235,7 @@ fn in_house(guest: Guest, act: impl AsyncFn(&mut House, usize)) {
         act(&mut house, WARM_UP).await;
         let mut looks = vec![rss_kb()];
         while looks.len() < 2 || looks[looks.len() - 1] > looks[looks.len() - 2] + MOST_GROWTH_KB {
-            assert!(looks.len() <= LOOKS, "memory grows with each act; looked at after each {ACTS} of them: {looks:?}");
+            assert!(looks.len() <= LOOKS, "memory grows with each act; in KiB after each {ACTS} acts: {looks:?}");
             act(&mut house, ACTS).await;
             looks.push(rss_kb());
         }
@@ -246,7 +247,7 @@ struct House {
     kernel: Kernel,
     failures: mpsc::UnboundedReceiver<CrashReason>,
     output: Arc<Counted>,
-    /// The last act.
+    /// The start of the last act.
     began: Instant,
 }
 
@@ -275,7 +276,7 @@ impl House {
         let plan = Plan {
             actors: vec![neighbour, silent("/silent"), silent("/black-hole"), pen],
             plugins: ["hostile", "recursive"].map(template).into(),
-            // Who is silent does not stop by itself either.
+            // A silent actor does not stop by itself either.
             supervision: SupervisionSpec { shutdown: Duration::from_millis(200), ..SupervisionSpec::default() },
             dead_letters: DeadLetterSpec { capacity: 20, ..DeadLetterSpec::default() },
             ..Plan::default()
@@ -292,7 +293,7 @@ impl House {
         }
     }
 
-    /// The guest acts, and the neighbour goes on answering.
+    /// Lets the guest act while the neighbour continues to answer.
     async fn act(&mut self, provoked: Provoked) -> Option<Ending> {
         self.began = Instant::now();
         let idle_kb = rss_kb();
@@ -310,8 +311,8 @@ impl House {
             Provoked::Told(_) => Some(Ending::Crash(self.failure().await)),
             Provoked::Asked => Some(Ending::Answer(self.kernel.ask(&guest, b"go", PATIENCE).await)),
             Provoked::Stopped => {
-                // One that is stopped before it began does not begin.
-                eventually("it is up", || async {
+                // A guest that is stopped before its start does not start.
+                eventually("the guest is up", || async {
                     let actors = self.kernel.actors().await;
                     actors.iter().any(|actor| actor.address == guest && actor.state == State::Idle)
                 })
@@ -321,7 +322,8 @@ impl House {
                 while reason.is_none() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     let actors = self.kernel.actors().await;
-                    let guest = actors.into_iter().find(|actor| actor.address == guest).expect("it is only halted");
+                    let guest =
+                        actors.into_iter().find(|actor| actor.address == guest).expect("the guest is only stopped");
                     reason = guest.last_crash.filter(|_| matches!(guest.state, State::Stopped));
                 }
                 reason.map(|report| Ending::Crash(report.crash.reason.clone()))
@@ -341,10 +343,13 @@ impl House {
     }
 
     async fn failure(&mut self) -> CrashReason {
-        tokio::time::timeout(PATIENCE, self.failures.recv()).await.expect("it ends by itself").expect("the pen lives")
+        tokio::time::timeout(PATIENCE, self.failures.recv())
+            .await
+            .expect("the guest ends by itself")
+            .expect("the pen lives")
     }
 
-    /// A child whose first start fails is gone: the letters of its messages say why.
+    /// The reason of a failed start. A child whose first start fails is gone: the letters of its messages have the reason.
     async fn failed_start(&self) -> CrashReason {
         let mut reason = None;
         eventually("the start fails", || {
@@ -356,7 +361,7 @@ impl House {
         })
         .await;
         self.kernel.drop_letters(&LetterFilter::default());
-        reason.expect("it was found")
+        reason.expect("a letter has the reason")
     }
 
     async fn pen(&self, order: &str) {
@@ -364,7 +369,7 @@ impl House {
         assert_eq!(done.as_deref(), Ok(&b"done"[..]), "{order}");
     }
 
-    /// Nothing of the guest is left, and the limits on what it wrote held.
+    /// Removes the guest and checks that nothing of it is left, and that the limits on its log lines held.
     async fn clear(&mut self) {
         self.pen("end").await;
         eventually("nothing of the guest is left", || async {
@@ -385,9 +390,9 @@ impl House {
     }
 }
 
-/// Asks the neighbour again and again. The time in which this process got no CPU is not its fault.
+/// Asks the neighbour until `over`. The time in which this process got no CPU does not count for its answers.
 ///
-/// Returns how much memory the process had at most meanwhile.
+/// Returns the largest resident memory of the process in this time.
 async fn answers(kernel: Kernel, over: Arc<AtomicBool>) -> u64 {
     let mut most_kb = 0;
     loop {
@@ -407,7 +412,7 @@ async fn answers(kernel: Kernel, over: Arc<AtomicBool>) -> u64 {
     }
 }
 
-/// The hostile guest, as it is spawned.
+/// The template from which the hostile guest is spawned.
 struct Acts {
     guest: Arc<Guest>,
     recursive: bool,
@@ -417,7 +422,7 @@ struct Acts {
 impl Template for Acts {
     fn spec(&self, at: Address, config: Config, within: Bounds) -> ActorSpec {
         let guest = &self.guest;
-        // With a limit for all below it as well, its own is far away.
+        // With a limit on the subtree, the limit of the guest alone is out of reach.
         let memory_bytes = guest.subtree_bytes.map_or(MEMORY_BYTES, |_| 1 << 30);
         let limits = Limits { memory_bytes, cpu: guest.cpu, resources: guest.resources, ..Limits::default() };
         let mut whole = guest.config.clone();

@@ -1,8 +1,9 @@
 //! Guests that try to do harm, one file each: those in Rust in `tests/guests/hostile/src/acts`, those in WebAssembly in `wat`.
 //!
-//! Each acts several times beside a neighbour that goes on answering, and must end as it says here: in a crash with a typed
-//! reason, or refused with a typed error. After that the host lives, nothing of the guest is left, and memory is back where it
-//! was. `house.rs` holds the play and the judgement, `meters.rs` what is measured for it, `bombs.rs` those that never get so far.
+//! Each guest acts several times beside a neighbour that continues to answer, and must end as the list here says: in a crash
+//! with a typed reason, or refused with a typed error. After that the host lives, nothing of the guest is left, and the memory
+//! has not grown. `house.rs` has the play and the checks, `meters.rs` the measurements, `bombs.rs` components that are refused
+//! before they run.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
@@ -18,21 +19,21 @@ use playhouse_kernel::{AskError, CrashReason};
 
 use house::{Ending, Guest, rust, wat};
 
-/// How it is provoked, and how it must end.
+/// The way to provoke a guest, and its required end.
 enum Fate {
-    /// It never comes up.
+    /// The start fails.
     AtStart(&'static str),
-    /// One message is enough.
+    /// One message makes the guest crash.
     OnMessage(&'static str),
-    /// It is given several messages at once.
+    /// A batch of several messages makes the guest crash.
     OnBatch(&'static str),
-    /// When it is to stop.
+    /// The stop makes the guest crash.
     OnStop(&'static str),
-    /// It is refused everything, says so, and nothing crashes.
+    /// Each attempt of the guest is refused; the guest replies so, and does not crash.
     Refused,
-    /// Its message fails with this in the reason.
+    /// The message fails with these words in the reason.
     Fails(&'static str),
-    /// It goes on for as long as it may, and does no harm.
+    /// The guest runs on and does no harm.
     Lives,
 }
 
@@ -191,7 +192,7 @@ guests! {
     wat hand_over_outside_of_a_batch => OnMessage("bad-frame");
 }
 
-/// What is refused before it runs, and by which words.
+/// Components that are refused before they run, and words of the refusal.
 const REFUSED: [(&str, &str); 3] = [
     ("export_a_hook_of_another_type", "does not match wit/actor.wit"),
     ("import_the_unknown", "which this host does not provide"),
@@ -199,7 +200,7 @@ const REFUSED: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn what_is_no_actor_is_refused_before_it_runs() {
+fn component_that_is_no_actor_is_refused_before_it_runs() {
     for (name, words) in REFUSED {
         let error = house::load(name, &house::wasm(name)).err().expect("it must be refused").to_string();
         assert!(error.contains(words), "{name}: {error}");
@@ -207,7 +208,7 @@ fn what_is_no_actor_is_refused_before_it_runs() {
 }
 
 #[test]
-fn each_file_is_a_test_here() {
+fn each_guest_file_has_a_test() {
     let names = |folder: &str| {
         let files = std::fs::read_dir(playhouse_tests::root().join(folder)).unwrap();
         let mut names: Vec<_> =
@@ -221,7 +222,7 @@ fn each_file_is_a_test_here() {
         all.sort();
         all
     };
-    // A child of others, and no guest of its own.
+    // `nothing` is a child of other guests, and has no test of its own.
     assert_eq!(names("tests/guests/hostile/src/acts"), sorted(RUST, &["nothing"]));
     assert_eq!(names("tests/hostile/wat"), sorted(WAT, &REFUSED.map(|(name, _)| name)));
 }

@@ -9,7 +9,7 @@ use playhouse_sandbox::Output;
 
 use crate::house::PATIENCE;
 
-/// By how much a thread that only sleeps was late, in all: what this machine takes from everybody.
+/// The total delay of a thread that only sleeps: the time that a busy machine takes from each thread.
 pub fn lateness() -> Duration {
     const STEP: Duration = Duration::from_millis(5);
     static LATE_US: LazyLock<Arc<(AtomicU64, AtomicU64)>> = LazyLock::new(|| {
@@ -50,7 +50,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
     }
 }
 
-/// Counts the lines on stderr. Of its stdout nobody reads more than a mebibyte.
+/// An output that counts the lines on stderr, and takes at most a mebibyte of stdout.
 #[derive(Default)]
 pub struct Counted {
     pub lines: AtomicU64,

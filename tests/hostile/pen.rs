@@ -1,14 +1,14 @@
-//! The native actors beside a hostile guest: its parent, which spawns it, and an actor that never answers.
+//! The native actors beside a hostile guest: the parent that spawns the guest, and an actor that never answers.
 
 use playhouse_kernel::{
     Behavior, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Hand, Launcher, Outcome,
 };
 use tokio::sync::mpsc;
 
-/// Takes messages, and never has an outcome for one.
+/// An actor that takes messages and never finishes one.
 pub struct Silent;
 
-/// Spawns the guest and passes on how it failed.
+/// The parent, which spawns the guest and passes on the reason of its failure.
 pub struct Pen(pub mpsc::UnboundedSender<CrashReason>);
 
 enum Run {
@@ -62,7 +62,7 @@ impl Behavior for Run {
                     hand.spawn("guest", "hostile", Config::new()).unwrap();
                     (0..messages.parse().unwrap()).for_each(|_| hand.tell("guest", b"go").unwrap());
                 } else {
-                    // It may be gone by itself.
+                    // The guest may have ended by itself.
                     let _ = hand.stop("guest");
                 }
                 hand.finish(Outcome::Done(Some(b"done".to_vec())));

@@ -1,4 +1,4 @@
-//! The plugins, the plans, and who torments whom.
+//! The plugins, the plans, and the tasks that make actors crash.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use playhouse_kernel::{
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 use tokio::task::JoinHandle;
 
-/// Far longer than anything here takes.
+/// Far longer than any step of the soak takes.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-/// Dead letters that are kept: so few that the store is full long before memory is looked at.
+/// Maximum number of dead letters: so low that the store is full long before memory is measured.
 pub(crate) const LETTERS: usize = 200;
-/// Actors that crash one time after another.
+/// Number of actors that crash again and again.
 const FLAKY: usize = 8;
-/// Children below each parent of the crowd: the default intensity.
+/// Number of children below each parent of the crowd: the default intensity.
 const BELOW: usize = 10;
 const PARENTS: usize = 100;
 
@@ -47,13 +47,13 @@ impl House {
         Ok(Self { flaky: load("flaky")?, team: load("team")?, worker: load("worker")?, sandbox })
     }
 
-    /// The number of actors that crash at once, as many as this machine admits.
+    /// The addresses of the actors that crash at once, as many as this machine admits.
     pub(crate) fn crowd(&self) -> Vec<Address> {
         let parents = PARENTS.min(self.sandbox.max_instances() as usize / (BELOW + 1));
         (0..parents * BELOW).map(|n| address(&format!("/p{}/c{}", n / BELOW, n % BELOW))).collect()
     }
 
-    /// All settings are the defaults, but that one attempt is enough.
+    /// The plan of the crowd: all settings are the defaults, except for one attempt instead of three.
     pub(crate) fn crowd_plan(&self, children: &[Address]) -> Plan {
         let mut parents: Vec<_> = children.iter().filter_map(Address::parent).collect();
         parents.dedup();
@@ -64,7 +64,8 @@ impl House {
         Plan { actors, ..Plan::default() }
     }
 
-    /// Actors that crash without end or pause, every other one with a child that goes down with it; and a team.
+    /// The plan of the second act: actors that crash again and again without a pause, every other one with a child that stops
+    /// with it; and a team.
     pub(crate) fn plan(&self) -> Plan {
         let at = |n: usize, below: &str| address(&format!("/flaky{n}{below}"));
         let mut flaky: Vec<_> = (0..FLAKY).map(|n| actor(&at(n, ""), &self.flaky)).collect();
@@ -101,7 +102,7 @@ pub(crate) async fn start(plan: Plan) -> Result<Kernel> {
     Ok(kernel)
 }
 
-/// Crashes everybody until it is `enough`.
+/// Starts tasks that make the actors crash until `enough` is set.
 pub(crate) fn torment(kernel: &Kernel, enough: &Arc<AtomicBool>) -> Vec<JoinHandle<Result<()>>> {
     let orders = give_orders(kernel.clone(), enough.clone());
     let crashes = (0..FLAKY).map(|n| crash(kernel.clone(), address(&format!("/flaky{n}")), enough.clone()));
@@ -115,7 +116,7 @@ pub(crate) async fn wait_for_childless(kernel: &Kernel) {
     }
 }
 
-/// Ends the play in order; none of its guests is left.
+/// Ends the play in order, and checks that none of its guests is left.
 pub(crate) async fn stop(kernel: Kernel, house: &House) -> Result<()> {
     kernel.shut_down();
     kernel.over().await;
@@ -124,7 +125,8 @@ pub(crate) async fn stop(kernel: Kernel, house: &House) -> Result<()> {
     Ok(())
 }
 
-/// Panics mostly, other ends now and then; tells become dead letters, askers are told; and in between it is itself again.
+/// Makes one actor crash, mostly by a panic. Tells become dead letters, askers get an error, and the actor answers between
+/// crashes.
 async fn crash(kernel: Kernel, victim: Address, enough: Arc<AtomicBool>) -> Result<()> {
     for round in 0_u64.. {
         if enough.load(Ordering::Relaxed) {
@@ -141,15 +143,18 @@ async fn crash(kernel: Kernel, victim: Address, enough: Arc<AtomicBool>) -> Resu
         }
         let asked = kernel.ask(&victim, trouble, PATIENCE).await;
         let told = matches!(asked, Err(AskError::Crashed(_) | AskError::Restarting(_) | AskError::Failed(_)));
-        ensure!(told, "{victim} was asked for trouble, and the answer is {asked:?}");
+        ensure!(told, "{victim} was asked to crash or fail, and the answer is {asked:?}");
         if round % 16 == 0 {
-            ensure!(kernel.ask(&victim, b"alive", PATIENCE).await? == b"alive", "{victim} is not itself again");
+            ensure!(
+                kernel.ask(&victim, b"alive", PATIENCE).await? == b"alive",
+                "{victim} does not answer after its restart"
+            );
         }
     }
     Ok(())
 }
 
-/// A worker for each order comes and goes.
+/// Gives orders to the team, which spawns a worker for each order and stops it.
 async fn give_orders(kernel: Kernel, enough: Arc<AtomicBool>) -> Result<()> {
     let team = address("/team");
     while !enough.load(Ordering::Relaxed) {
@@ -167,7 +172,7 @@ impl Template for Workers {
     }
 }
 
-/// The output of guests is not looked at.
+/// An output that drops all bytes of guests.
 struct Silent;
 
 impl Output for Silent {

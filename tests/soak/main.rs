@@ -1,14 +1,14 @@
-//! Sandboxed actors that crash over and over, and what may not grow meanwhile.
+//! Sandboxed actors that crash again and again, while memory, tasks, files and instances must not grow.
 //!
-//! | file | what lives there |
+//! | file | content |
 //! |---|---|
-//! | `main.rs` | the two acts, and what must hold after each |
-//! | `house.rs` | the plugins, the plans, and who torments whom |
-//! | `memory.rs` | the process as the system sees it, sampled; whether its memory is flat |
+//! | `main.rs` | the two acts, and the checks after each |
+//! | `house.rs` | the plugins, the plans, and the tasks that make actors crash |
+//! | `memory.rs` | samples of the process as the system sees it; the check that its memory is flat |
 //!
-//! The first act: as many actors as the sandbox admits, a thousand if it can, all crash at once. The second: actors crash one
-//! time after another for `--seconds N` (5 unless told otherwise), and at least ten thousand times, while children of guests
-//! come and go. `cargo xtask soak` builds the guests and runs it.
+//! The first act: as many actors as the sandbox admits, up to a thousand, crash at the same time. The second act: actors crash
+//! again and again for `--seconds N` (default 5), and at least ten thousand times, while guests spawn and stop children.
+//! `cargo xtask soak` builds the guests and runs the soak.
 
 #![allow(missing_docs)]
 
@@ -25,16 +25,16 @@ use playhouse_kernel::Kernel;
 use house::{House, start, stop, torment, wait_for_childless};
 use memory::{Curve, Sample};
 
-/// Crashes in a row that leak nothing, at least.
+/// Minimum number of crashes in the second act.
 const LEAST_CRASHES: u64 = 10_000;
-/// Between two looks at the process.
+/// Time between two samples of the process.
 const LOOK: Duration = Duration::from_millis(20);
-/// Lines about the second act.
+/// Number of lines that the second act prints.
 const LINES: u32 = 12;
 
 fn main() -> Result<()> {
     let time = Duration::from_secs(seconds(std::env::args().skip(1))?);
-    // Two workers, however many cores there are: the heap has an arena for each thread, and what they keep is not a leak.
+    // Two workers on any number of cores: the heap has an arena for each thread, and the memory that arenas keep is no leak.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let acts = runtime.spawn(async move {
         let house = House::open()?;
@@ -42,7 +42,7 @@ fn main() -> Result<()> {
         one_after_another(&house, time).await
     });
     runtime.block_on(acts)??;
-    // A task is alive for a moment after it said its last word.
+    // A task counts as alive for a moment after its last message.
     let until = Instant::now() + house::PATIENCE;
     let tasks = || runtime.metrics().num_alive_tasks();
     while tasks() > 0 {
@@ -61,7 +61,8 @@ fn seconds(mut arguments: impl Iterator<Item = String>) -> Result<u64> {
     }
 }
 
-/// Ten below each parent, as many as may restart within a window by default: all crash at once, and each starts again, once.
+/// The first act. Ten actors below each parent, the default number of restarts within a period, all crash at the same time, and
+/// each restarts once.
 async fn crowd(house: &House) -> Result<()> {
     let children = house.crowd();
     let kernel = start(house.crowd_plan(&children)).await?;
@@ -72,17 +73,20 @@ async fn crowd(house: &House) -> Result<()> {
     kernel.idle().await;
     let took = began.elapsed();
     for child in &children {
-        ensure!(kernel.ask(child, b"alive", house::PATIENCE).await? == b"alive", "{child} is not itself again");
+        ensure!(
+            kernel.ask(child, b"alive", house::PATIENCE).await? == b"alive",
+            "{child} does not answer after its restart"
+        );
     }
     let crashes = children.len() as u64;
     ensure!(kernel.restarts() == crashes, "{crashes} crashes led to {} restarts", kernel.restarts());
     let again = kernel.actors().await.iter().filter(|actor| actor.incarnation > 1).count() as u64;
     ensure!(again == crashes, "{again} actors started again, and {crashes} crashed");
-    println!("soak: {crashes} actors crashed at once, and each was started once more, within {took:.0?}");
+    println!("soak: {crashes} actors crashed at once, and each restarted once, within {took:.0?}");
     stop(kernel, house).await
 }
 
-/// Crash after crash, until it is time.
+/// The second act: crash after crash, until the time is over.
 async fn one_after_another(house: &House, time: Duration) -> Result<()> {
     let kernel = start(house.plan()).await?;
     let enough = Arc::new(AtomicBool::new(false));
@@ -104,8 +108,8 @@ async fn one_after_another(house: &House, time: Duration) -> Result<()> {
     }
     kernel.idle().await;
     let letters = kernel.dead_letter_counts();
-    ensure!(letters.sum().kept() <= house::LETTERS as u64, "the store keeps {}", letters.sum().kept());
-    ensure!(letters.total() > house::LETTERS as u64, "the store was never full: {letters:?}");
+    ensure!(letters.sum().kept() <= house::LETTERS as u64, "the dead-letter store keeps {}", letters.sum().kept());
+    ensure!(letters.total() > house::LETTERS as u64, "the dead-letter store was never full: {letters:?}");
     wait_for_childless(&kernel).await;
     let (actors, planned) = (kernel.actors().await.len(), house.plan().actors.len());
     ensure!(actors == planned, "{actors} actors are left of {planned}");

@@ -1,12 +1,12 @@
-//! The process as the system sees it, sampled; and whether its memory is flat.
+//! Samples of the process as the system sees it, and the check that its memory is flat.
 
 use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// How far the end may lie above the middle. A leak of one page in ten crashes is beyond it in the shortest soak, one of a
-/// hundred bytes a crash in a soak of a minute.
+/// Maximum growth from the middle to the end. A leak of one page in ten crashes exceeds it in the shortest soak; a leak of a
+/// hundred bytes for each crash exceeds it in a soak of a minute.
 const MOST_GROWTH_KB: u64 = 4 << 10;
 
 /// The process at one time.
@@ -47,8 +47,8 @@ impl Curve {
         self.0.push(sample);
     }
 
-    /// The second fifth, when all that is kept on purpose is there, and the last: medians of many samples each, since a
-    /// single one sees what happens to be alive, and the heap gives pages back when it likes.
+    /// The medians of the second fifth, when all caches are filled, and of the last fifth. A single sample depends on the objects
+    /// that are alive at that moment, and on when the heap gives pages back.
     fn middle_and_end(&self, of: impl Fn(&Sample) -> u64) -> (u64, u64) {
         let median = |from: usize, to: usize| {
             let mut values: Vec<_> = self.0[self.0.len() * from / 5..self.0.len() * to / 5].iter().map(&of).collect();

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that must hold before a change lands.
+//! `cargo xtask test`: all checks that must pass before a change lands.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -13,13 +13,13 @@ fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
     Ok(total)
 }
 
-/// The benches as the tests are built. All packages are selected here too, so that features, and with them the build,
-/// are the same.
+/// The benches, built as the tests are. All packages are selected here too, so that features, and with them the build, are the
+/// same.
 pub(crate) const QUICK_BENCH: [&str; 4] = ["test", "--workspace", "--bench", "paths"];
 /// The same for the soak.
 pub(crate) const SOAK: [&str; 4] = ["test", "--workspace", "--test", "soak"];
 
-/// `with_counts`: the instructions of the hot paths are counted too, which needs valgrind.
+/// Runs all checks. With `with_counts` it also counts the instructions of the hot paths, which needs valgrind.
 pub(crate) fn run(with_counts: bool) -> Done {
     if with_counts {
         counts::tools()?;
@@ -32,7 +32,7 @@ pub(crate) fn run(with_counts: bool) -> Done {
         command.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
         command
     };
-    // The end-to-end tests come last: they take longest and need everything before them.
+    // The end-to-end tests come last: they take the longest time and need the results of all steps before.
     let mut total = run_all(&mut [
         test(&["--doc"]),
         test(&["--lib", "--bins", "--tests", "--exclude", "playhouse-tests"]),
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_runners_result_line_is_read() {
+    fn result_line_of_the_runner_is_read() {
         let line = "test result: FAILED. 41 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.08s";
         assert_eq!(Counts::of_line(line), Some(Counts { passed: 41, failed: 1, skipped: 2 }));
         assert_eq!(Counts::of_line("running 42 tests"), None);

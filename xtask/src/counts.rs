@@ -1,5 +1,5 @@
-//! `cargo xtask counts`: how many instructions the hot paths take, counted by callgrind, beside the table that is
-//! checked in. The counted code lives in `benches/instructions`.
+//! `cargo xtask counts`: counts the instructions of the hot paths with callgrind, and compares them with the checked-in table.
+//! The counted code is in `benches/instructions`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,26 +10,26 @@ use crate::{Done, cargo, guests, installed, root, run, shown, target_dir};
 
 const TABLE: &str = "benches/instructions/counts.toml";
 const HEAD: &str = "\
-# Instructions for one unit of work on each counted path: a message, a question, a crash, a start. What the names stand for
-# is said in benches/instructions. `cargo xtask test` fails when one grows by over 10 %; a growth that is meant, a gain,
-# and a new path are entered by `cargo xtask counts --update`.
+# Instructions for one unit of work on each counted path: a message, an ask, a crash, a start. The sources in
+# benches/instructions explain the names. `cargo xtask test` fails when a count grows by over 10 %; `cargo xtask counts
+# --update` enters an intended growth, a gain or a new path.
 
 ";
-/// How far a count may be from the table's, either way, in percent of that.
+/// Maximum difference of a count from the table, in percent of the table's value.
 const TOLERANCE: u64 = 10;
 
-/// The library that counts, and the version it must have; its runner has the same.
+/// The runner of the counting library `gungraun`. Runner and library must have the same version.
 const RUNNER: &str = "gungraun-runner";
 const MANIFEST_KEY: &str = "gungraun = \"=";
 
-/// Paths through the sandbox: name, work of `counted-sandbox`, and how often it is done.
+/// Paths through the sandbox: name, work of `counted-sandbox`, and number of repetitions.
 const SANDBOXED: [(&str, &str, &str); 3] =
     [("sandbox_handler", "handler", "256"), ("sandbox_turns", "turns", "1024"), ("sandbox_spawn", "spawn", "32")];
 
 /// Instructions by path.
 type Counts = BTreeMap<String, u64>;
 
-/// Counts, compares, and says how many paths are as they should be and how many are not.
+/// Counts and compares. Returns the number of paths that match the table and of those that do not.
 pub(crate) fn check() -> Result<(u64, u64), String> {
     let before = read_table()?;
     let now = count()?;
@@ -44,7 +44,7 @@ pub(crate) fn run_check() -> Done {
     tools()?;
     match check()? {
         (_, 0) => Ok(()),
-        (_, failed) => Err(format!("{failed} counts are not those of {TABLE}")),
+        (_, failed) => Err(format!("{failed} counts differ from {TABLE}: see the lines with FAILED")),
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn update() -> Done {
     let now = count()?;
     let mut lines = compare(&read_table()?, &now);
     for line in &mut lines {
-        // Whatever it is, it is what was asked for.
+        // The caller asked for all changes.
         line.verdict = Verdict::Same;
     }
     print!("\n{}", shown_lines(&lines));
@@ -65,7 +65,7 @@ pub(crate) fn update() -> Done {
     std::fs::write(root().join(TABLE), table).map_err(|error| format!("{TABLE}: {error}"))
 }
 
-/// Sees to it that counting can begin: callgrind must be there, its runner is installed where cargo builds.
+/// Prepares the counting: checks that valgrind is installed, and installs the runner into cargo's target folder.
 pub(crate) fn tools() -> Done {
     let callgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
     if !callgrind.is_ok_and(|status| status.success()) {
@@ -76,7 +76,7 @@ pub(crate) fn tools() -> Done {
     installed::program(RUNNER, &runner_version()?).map(drop)
 }
 
-/// As the workspace's manifest has it: library and runner must be of one version.
+/// The version of the library in the workspace's `Cargo.toml`, which the runner must have as well.
 fn runner_version() -> Result<String, String> {
     let manifest =
         std::fs::read_to_string(root().join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
@@ -84,17 +84,17 @@ fn runner_version() -> Result<String, String> {
     version.map(|(version, _)| version.to_owned()).ok_or_else(|| format!("Cargo.toml has no `{MANIFEST_KEY}…\"`"))
 }
 
-/// Runs everything that is counted.
+/// Runs all counted work.
 fn count() -> Result<Counts, String> {
     let home = target_dir().join("counts").join("callgrind");
-    // Files of an earlier run would be counted again.
+    // The files of an earlier run would be read again.
     if home.exists() {
         std::fs::remove_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
     }
     let mut bench = cargo();
     bench.args(["bench", "--profile", "counts", "--package", "playhouse-instructions", "--features", "counted"]);
     bench.env("GUNGRAUN_RUNNER", installed::place(RUNNER, &runner_version()?)).env("GUNGRAUN_HOME", &home);
-    // Containers often may not switch it off, and it makes no difference here.
+    // Containers often cannot switch address randomisation off, and it makes no difference here.
     bench.env("GUNGRAUN_ALLOW_ASLR", "yes");
     bench.env_remove("RUST_BACKTRACE");
     let name = shown(&bench);
@@ -109,7 +109,7 @@ fn count() -> Result<Counts, String> {
     Ok(counts)
 }
 
-/// Sandboxed actors are counted in the build that the tests use: an optimised one takes ten minutes.
+/// Counts sandboxed actors in the build that the tests use: an optimised build takes ten minutes.
 fn count_sandboxed(home: &Path) -> Done {
     guests::build(&["echo"])?;
     // All packages are selected, so that features, and with them the build, are those of the tests.
@@ -147,7 +147,7 @@ fn read_results(folder: &Path, counts: &mut Counts) -> Done {
 fn result(name: &str, callgrind: &str) -> Option<(String, u64)> {
     let (path, units) = name.split_once(".per_")?;
     let totals = callgrind.lines().find_map(|line| line.strip_prefix("totals: "))?;
-    // Instructions come first; where the counter was never switched on, they are none.
+    // The first total is the number of instructions, which is zero if the counter was never switched on.
     let instructions: u64 = totals.split(' ').next()?.parse().ok().filter(|count| *count > 0)?;
     let units: u64 = units.parse().ok().filter(|units| *units > 0)?;
     Some((path.to_owned(), (instructions + units / 2) / units))
@@ -202,10 +202,12 @@ impl Verdict {
     fn words(self) -> &'static str {
         match self {
             Self::Same => "",
-            Self::Grew => "  FAILED: it grew; find out why, or enter it with `cargo xtask counts --update`",
-            Self::Shrank => "  a gain: keep it with `cargo xtask counts --update`",
+            Self::Grew => {
+                "  FAILED: more instructions; find the reason, or enter the count with `cargo xtask counts --update`"
+            }
+            Self::Shrank => "  fewer instructions: enter the count with `cargo xtask counts --update`",
             Self::New => "  FAILED: not in the table; enter it with `cargo xtask counts --update`",
-            Self::Gone => "  FAILED: not counted any more; `cargo xtask counts --update` takes it out",
+            Self::Gone => "  FAILED: not counted any more; `cargo xtask counts --update` removes it from the table",
         }
     }
 }
@@ -239,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_growth_by_over_ten_percent_fails_and_a_gain_is_only_told() {
+    fn growth_over_ten_percent_fails_and_a_gain_is_only_shown() {
         let verdict = |before, now| Verdict::of(Some(before), Some(now));
         assert_eq!(verdict(1000, 1100), Verdict::Same);
         assert_eq!(verdict(1000, 1101), Verdict::Grew);
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_that_is_checked_in_can_be_read() {
+    fn checked_in_table_can_be_read() {
         assert!(!read_table().expect("readable").is_empty());
         assert!(runner_version().is_ok());
     }

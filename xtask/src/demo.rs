@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: a real text through three sandboxed actors and a fourth that crashes on the way. The
-//! result is compared with a count made here, natively.
+//! `cargo xtask demo`: sends a real text through four sandboxed actors, one of which crashes on marked lines, and compares the
+//! result with a native count.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 
 use crate::{Done, cargo, guests, root, run, target_dir};
 
-/// Every so many lines one is marked.
+/// One line of this many is marked.
 const MARK_EVERY: usize = 50;
 const MARK: &str = "!panic";
-/// Lines of the result that are shown.
+/// Number of lines of the result that are shown.
 const SHOWN: usize = 10;
 
 pub(crate) fn run_demo() -> Done {
@@ -43,13 +43,13 @@ pub(crate) fn run_demo() -> Done {
     let mut stdin = child.stdin.take().expect("piped");
     stdin.write_all(input.as_bytes()).map_err(|e| format!("the host stopped reading: {e}"))?;
 
-    // The input is not at its end yet, so the host is still there to be looked at.
+    // The input has not ended, so that the host still runs and answers `tree`.
     let handled = wait_until_handled(&playhouse, &socket, input.lines().count() - marked, marked);
     let tree = Command::new(&playhouse).arg("tree").arg("--socket").arg(&socket).output();
     drop(stdin);
     let output = child.wait_with_output().map_err(|e| format!("the host: {e}"))?;
     handled?;
-    // The marked lines are dead letters, and a run that leaves such ends with 1.
+    // The marked lines are dead letters, and a run that leaves dead letters ends with 1.
     if output.status.code() != Some(1) {
         return Err(format!("the host ended with {}", output.status));
     }
@@ -90,7 +90,7 @@ fn text_without_marked(input: &str) -> String {
     input.lines().filter(|line| !line.contains(MARK)).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The play's expected output: `count<TAB>word`, most frequent first, ties by word.
+/// The expected output of the play: `count<TAB>word`, most frequent first, ties by word.
 fn count(text: &str) -> String {
     let mut counts = BTreeMap::new();
     for word in text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()) {
@@ -104,9 +104,9 @@ fn count(text: &str) -> String {
     })
 }
 
-/// Waits until /flaky has ended all lines, one way or the other.
+/// Waits until `/flaky` has handled or lost each line.
 fn wait_until_handled(playhouse: &Path, socket: &Path, lines: usize, crashed: usize) -> Done {
-    // A minute is far more than it takes; it only bounds a broken build.
+    // A minute is far more than the input needs; the limit is for a broken build.
     for _ in 0..600 {
         let tree = Command::new(playhouse).args(["tree", "--json", "--socket"]).arg(socket).output();
         let tree = String::from_utf8_lossy(&tree.map_err(|e| format!("playhouse tree: {e}"))?.stdout).into_owned();
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_native_count_sorts_by_count_then_word() {
+    fn native_count_sorts_by_count_then_word() {
         assert_eq!(count("B a\nb, A c2c"), "2\ta\n2\tb\n2\tc\n");
     }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask deny`: licences, sources, duplicates and known flaws of what the workspace depends on. What is allowed, and
-//! why, is in `deny.toml`.
+//! `cargo xtask deny`: licences, sources, duplicates and known flaws of the workspace's dependencies. `deny.toml` has the
+//! exceptions with their reasons.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use crate::{Done, installed, root, run};
 
 const VERSION: &str = "0.20.2";
 
-/// Checks all that can be checked here, and says what could not.
+/// Runs all checks that are possible here, and prints which one was not.
 pub(crate) fn check() -> Done {
     let program = installed::program("cargo-deny", VERSION)?;
     let deny = |arguments: &[&str]| {
@@ -16,8 +16,8 @@ pub(crate) fn check() -> Done {
         deny
     };
     run(&mut deny(&["check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))?;
-    // The database of advisories is a repository of its own; without a network there is none, and what was fetched before may
-    // be old. A flaw that is known fails this; that nobody could look does not, but is said.
+    // The database of advisories is a repository of its own. Without a network it cannot be fetched, and an earlier copy may be
+    // old. A known flaw fails the command; a missing database is only reported.
     if let Err(why) = run(&mut deny(&["fetch", "db"])) {
         println!(
             "\nNOT CHECKED: the advisories of RustSec, since their database could not be fetched here ({why}). Run \

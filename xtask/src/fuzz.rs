@@ -1,18 +1,18 @@
-//! `cargo xtask fuzz`: the rules of the crate in `fuzz`, fed with what libFuzzer makes up.
+//! `cargo xtask fuzz`: the rules of the crate in `fuzz`, run on inputs that libFuzzer generates.
 
 use std::process::Command;
 
 use crate::{Done, installed, root, run, target_dir};
 
 const VERSION: &str = "0.13.2";
-/// One for each door to the outside.
+/// One target for each interface to the outside.
 pub(crate) const TARGETS: [&str; 5] = ["frames", "address", "manifest", "control", "component"];
 const SECONDS: u64 = 60;
-/// One input may take this long: far more than any should.
+/// Time limit for one input, far above what any input needs.
 const TIMEOUT_SECONDS: u64 = 30;
 const MEMORY_MIB: u64 = 4096;
 
-/// `[SECONDS] [TARGET…]`: each of the targets, or of all, for this long.
+/// `[SECONDS] [TARGET…]`: runs each named target, or each of all targets, for this time.
 pub(crate) fn run_targets(arguments: &[&str]) -> Done {
     let (seconds, targets) = read(arguments)?;
     let program = installed::program("cargo-fuzz", VERSION)?;
@@ -21,10 +21,10 @@ pub(crate) fn run_targets(arguments: &[&str]) -> Done {
         std::fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
         let mut fuzz = Command::new(&program);
         fuzz.current_dir(root()).args(["run", "--fuzz-dir", "fuzz", "--features", "libfuzzer"]);
-        // The stable compiler has no sanitizers. They look for what only unsafe code does, and ours is denied; what a rule
-        // finds needs none.
+        // The stable compiler has no sanitizers. Sanitizers find faults of unsafe code, which is denied here; the rules need no
+        // sanitizer.
         fuzz.args(["--sanitizer", "none", "--target-dir"]).arg(target_dir().join("fuzz")).arg(target);
-        // New inputs go to the first folder; the second one, which is checked in, is only read.
+        // New inputs go to the first folder; the second folder is checked in and only read.
         fuzz.arg(&found).arg(root().join("fuzz").join("corpus").join(target));
         fuzz.args(["--".to_owned(), format!("-max_total_time={seconds}"), format!("-timeout={TIMEOUT_SECONDS}")]);
         fuzz.args([format!("-rss_limit_mb={MEMORY_MIB}"), "-print_final_stats=1".to_owned()]);
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_come_first_and_targets_are_all_unless_some_are_named() {
+    fn seconds_come_first_and_no_target_means_all_targets() {
         assert_eq!(read(&[]), Ok((60, TARGETS.to_vec())));
         assert_eq!(read(&["600", "frames"]), Ok((600, vec!["frames"])));
         assert_eq!(read(&["control", "address"]), Ok((60, vec!["control", "address"])));

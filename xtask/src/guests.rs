@@ -37,7 +37,7 @@ pub(crate) fn build(plugins: &[&str]) -> Done {
     for plugin in plugins {
         let built = target_dir().join(TARGET).join("guest").join(format!("{}.wasm", plugin.replace('-', "_")));
         let plugin_file = root().join("plugins").join(format!("{plugin}.wasm"));
-        // Replaced in one step: a host that runs meanwhile sees the old file or the new one.
+        // The file is replaced in one step: a host that reads it at that time sees the old file or the new one.
         let new = plugin_file.with_extension("wasm.new");
         std::fs::copy(&built, &new)
             .and_then(|_| std::fs::rename(&new, &plugin_file))

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 
 use crate::{Done, root};
 
-/// In the order of the page.
+/// The sources of the tables, in the order of the page.
 const SOURCES: [&str; 2] = ["host/cli/src/manifest/schema.rs", "host/cli/src/manifest/schema/grants.rs"];
 const PAGE: &str = "docs/manifest.md";
 
-/// Writes the page anew.
+/// Writes the page.
 pub(crate) fn write() -> Done {
     std::fs::write(root().join(PAGE), page()?).map_err(|error| format!("{PAGE}: {error}"))
 }
 
-/// The page as it should be.
+/// The page that the types give.
 pub(crate) fn page() -> Result<String, String> {
     let source = source()?;
     let mut out = String::from(
@@ -87,7 +87,7 @@ fn tables(source: &str) -> Vec<Table> {
     tables
 }
 
-/// `Meaning. Example: … . Default: … .`
+/// The parts of a key's docs: `Meaning. Example: … . Default: … .`
 fn key(name: &str, docs: &str) -> Key {
     let (docs, default) = docs.split_once("Default:").unwrap_or((docs, ""));
     let (meaning, example) = docs.split_once("Example:").unwrap_or((docs, ""));
@@ -106,13 +106,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_as_the_types_say() {
+    fn manifest_page_is_up_to_date() {
         let written = std::fs::read_to_string(root().join(PAGE)).unwrap_or_default();
         assert!(written == page().expect("readable"), "run `cargo xtask docs` and commit {PAGE}");
     }
 
     #[test]
-    fn every_key_has_a_meaning_and_every_value_an_example_and_a_default() {
+    fn every_key_has_a_meaning_an_example_and_a_default() {
         let source = source().expect("readable");
         for table in tables(&source) {
             for key in &table.keys {

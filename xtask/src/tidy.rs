@@ -1,10 +1,10 @@
-//! Docs and code agree: paths and commands that the documents name exist, and files stay rooms.
+//! Tests that documents and code agree: paths, commands and tests that documents name exist, and files stay small.
 
 use std::path::{Path, PathBuf};
 
 use crate::root;
 
-/// Files under `folder` with this ending, build output and hidden folders left out.
+/// Files under `folder` with this ending, without build output and hidden folders.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
@@ -82,7 +82,7 @@ fn tests_that_the_table_of_limits_names_exist() {
     assert!(missing.is_empty(), "docs/limits.md names tests that do not exist: {missing:?}");
 }
 
-/// Documents in which a name with at least three underscores is that of a test, beside the table of limits.
+/// Documents, besides the table of limits, in which each name with at least three underscores is that of a test.
 const NAMERS_OF_TESTS: [&str; 4] = ["ARCHITECTURE.md", "docs/invariants.md", "docs/supervision.md", "docs/limits.md"];
 
 #[test]
@@ -93,7 +93,7 @@ fn tests_that_documents_name_exist() {
         .iter()
         .map(|path| std::fs::read_to_string(path).expect("readable"))
         .flat_map(|text| text.split(|c: char| c != '_' && !c.is_alphanumeric()).map(str::to_owned).collect::<Vec<_>>())
-        // A guest that does harm is a file, and its test bears the file's name.
+        // Each hostile guest is a file, and its test has the file's name.
         .chain(paths.iter().filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())))
         .collect();
     let is_name = |text: &str| {
@@ -109,7 +109,7 @@ fn tests_that_documents_name_exist() {
     assert!(missing.is_empty(), "documents name tests that do not exist:\n{}", missing.join("\n"));
 }
 
-/// The sentences of a document that begin with a relative pronoun and are no questions.
+/// The sentences of a document that begin with a relative pronoun and are not questions.
 fn riddles(document: &str) -> Vec<String> {
     let text: String = document.split("```").step_by(2).collect();
     let starts = ["\n", ". ", "\n- ", "**", "| ", "# ", ": "];
@@ -128,48 +128,50 @@ fn riddles(document: &str) -> Vec<String> {
 
 #[test]
 fn sentences_of_documents_begin_with_their_subject() {
-    // This page is printed from the types that read the manifest.
-    let written = documents().into_iter().filter(|(file, _)| !file.ends_with("docs/manifest.md"));
-    let found: Vec<_> = written
+    let found: Vec<_> = documents()
+        .into_iter()
         .flat_map(|(file, text)| riddles(&text).into_iter().map(move |line| format!("{}: {line}", file.display())))
         .collect();
     assert!(found.is_empty(), "begin these sentences with the noun:\n{}", found.join("\n"));
 }
 
 #[test]
-fn riddles_are_found_at_the_start_of_sentences() {
+fn relative_pronouns_are_found_at_the_start_of_sentences() {
     let document =
         "What is it? Not with Who or What. What it does is done.\n- Whoever asks\n```\nWhat a code block\n```\n";
     assert_eq!(riddles(document), ["What it does is done.", "Whoever asks"]);
 }
 
 #[test]
-fn a_file_is_a_room_of_at_most_five_hundred_lines() {
+fn every_file_has_at_most_five_hundred_lines() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();
     let large: Vec<_> = sources().filter(|path| lines(path) > 500).collect();
-    assert!(large.is_empty(), "look for the second concept that moved in: {large:?}");
+    assert!(
+        large.is_empty(),
+        "these files have over 500 lines; move their second concept to a file of its own: {large:?}"
+    );
 }
 
 #[test]
-fn every_rust_file_says_what_lives_there() {
+fn every_rust_file_begins_with_its_purpose() {
     let silent = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).expect("readable");
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
         !first.starts_with("//!")
     };
     let silent: Vec<_> = sources().filter(silent).collect();
-    assert!(silent.is_empty(), "these files do not say what lives there: {silent:?}");
+    assert!(silent.is_empty(), "these files do not begin with a `//!` line that says their purpose: {silent:?}");
 }
 
 #[test]
-fn the_kernel_knows_no_webassembly_no_file_and_no_socket() {
+fn kernel_knows_no_webassembly_no_file_and_no_socket() {
     let manifest = std::fs::read_to_string(root().join("host/kernel/Cargo.toml")).expect("readable");
     for word in ["wasmtime", "sandbox", "\"fs\"", "\"net\"", "\"process\"", "io-util"] {
         assert!(!manifest.contains(word), "host/kernel/Cargo.toml names {word}");
     }
     for file in files(&root().join("host/kernel/src"), ".rs") {
         let text = std::fs::read_to_string(&file).expect("readable");
-        // The workspace switches all of tokio that anybody uses on for everybody, so the manifest alone proves nothing.
+        // Cargo unites the features of tokio over the workspace, so that the manifest alone proves nothing.
         for word in ["std::fs", "std::net", "std::os", "std::process", "tokio::net", "tokio::process", "tokio::signal"]
         {
             assert!(!text.contains(word), "{} uses {word}", file.display());
@@ -179,12 +181,12 @@ fn the_kernel_knows_no_webassembly_no_file_and_no_socket() {
 
 #[test]
 fn supervision_is_pure() {
-    let rooms = files(&root().join("host/kernel/src/supervision"), ".rs");
-    // The task is there to have effects.
-    for room in rooms.iter().filter(|path| !path.to_string_lossy().contains("supervision/task")) {
-        let text = std::fs::read_to_string(room).expect("readable");
+    let sources = files(&root().join("host/kernel/src/supervision"), ".rs");
+    // The task has effects by its purpose.
+    for source in sources.iter().filter(|path| !path.to_string_lossy().contains("supervision/task")) {
+        let text = std::fs::read_to_string(source).expect("readable");
         for word in ["tokio", "Instant", "SystemTime", "Mutex", "async", "spawn(", "crate::actor"] {
-            assert!(!text.contains(word), "{} uses {word}", room.display());
+            assert!(!text.contains(word), "{} uses {word}", source.display());
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The content of bodies and their sum. One file for guests and native actors, so that all do the same work.
+//! The content of bodies and their sum. Guests and native actors share this file, so that all do the same work.
 //!
-//! A data body is whole words of eight bytes. The first is its number, shifted up by a byte of zeros, which tells it
-//! from an order; the others are the same in all bodies of one length.
+//! A data body consists of words of eight bytes. The first word is the body's number, shifted up by one byte of zeros, which
+//! distinguishes a data body from an order; the other words are the same in all bodies of one length.
 
-/// Most bodies in flight where they are acknowledged, a half of them at a time.
+/// Maximum number of bodies in flight in workloads with acknowledgements; the receiver acknowledges half of it at a time.
 pub(crate) const WINDOW: u64 = 256;
 
-/// Bodies of `bytes` bytes that a source sends in one turn: a mebibyte at most. It goes on when it is its turn again.
+/// Number of bodies of `bytes` bytes that a source sends in one turn: a mebibyte at most. The source continues in its next turn.
 pub(crate) fn per_turn(bytes: usize) -> u64 {
     ((1 << 20) / bytes as u64).clamp(1, 256)
 }
@@ -22,7 +22,7 @@ pub(crate) fn set_number(body: &mut [u8], number: u64) {
     body[..8].copy_from_slice(&(number << 8).to_le_bytes());
 }
 
-/// Reads every byte: the wrapping sum of the words.
+/// The wrapping sum of the words, which reads every byte.
 pub(crate) fn sum(body: &[u8]) -> u64 {
     let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());
     body.chunks_exact(8).fold(0, |sum, bytes| sum.wrapping_add(word(bytes)))

@@ -1,16 +1,16 @@
-//! The guest that the benches drive. Data bodies (see `body.rs`) are handled by config `role`, text is an order:
+//! The guest that the benches drive. Config `role` selects the handling of data bodies (see `body.rs`); text is an order:
 //!
-//! | order | what it does |
+//! | order | effect |
 //! |---|---|
-//! | `want N` | forgets what came; the N-th data body from now on is told to config `bell` |
+//! | `want N` | resets the count and the sum; after N more data bodies, config `bell` is told |
 //! | `go N B` | sends N data bodies of B bytes to config `to`, some in each turn |
 //! | `go N B acked` | the same, with at most `WINDOW` of them in flight |
 //! | `ack` | half a `WINDOW` has arrived |
-//! | `sum` | replies with how many data bodies came, and the sum of their words: `N S` |
-//! | `grow N L` | has children down to L leaves, the first of them with the number N; see `skynet.rs` |
+//! | `sum` | replies with the number of data bodies, and the sum of their words: `N S` |
+//! | `grow N L` | spawns children down to L leaves, the first of them with the number N; see `skynet.rs` |
 //! | `crash`, `spin` | panics, loops until it is stopped |
 //!
-//! | role | a data body is |
+//! | role | handling of a data body |
 //! |---|---|
 //! | `sink` | counted and summed; after each half `WINDOW`, config `ack` is told |
 //! | `relay` | sent on to config `to`, to each in turn |
@@ -50,15 +50,15 @@ struct Driver {
     branch: Branch,
 }
 
-/// The rest of an order to send.
+/// The part of a `go` order that is still to send.
 #[derive(Default)]
 struct Source {
     body: Vec<u8>,
     number: u64,
     left: u64,
-    /// How many may be sent before the next acknowledgement.
+    /// Number of bodies that may be sent before the next acknowledgement.
     credit: u64,
-    /// A `more` is on its way.
+    /// Whether a `more` message is in flight.
     more: bool,
 }
 
@@ -137,7 +137,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Sends what one turn may, and comes back for the rest.
+    /// Sends the bodies of one turn, and tells itself to continue.
     fn burst(&mut self, ctx: &mut Context) -> Result<()> {
         let most = if matches!(self.role, Role::Ping) { 1 } else { per_turn(self.source.body.len()) };
         self.send(most.min(self.source.credit), ctx)?;
@@ -179,7 +179,7 @@ impl Driver {
         Ok(())
     }
 
-    /// The root keeps the sum, for who asks.
+    /// Keeps the sum in the root, for the order `sum`.
     fn all_grown(&mut self, sum: u64, ctx: &mut Context) -> Result<()> {
         self.sum = sum;
         match &self.bell {

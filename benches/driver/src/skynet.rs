@@ -1,11 +1,11 @@
-//! A tree of actors, ten children each: every leaf has a number, and their sum comes up to the root.
+//! A tree of actors with ten children each. Every leaf has a number, and the root gets the sum of all numbers.
 
 use playhouse_sdk::{Context, Result};
 
-/// Children of each actor.
+/// Number of children of each actor.
 const CHILDREN: u64 = 10;
-/// Who has more leaves below it than its own children, and at most so many, has one child after the other, so that not all
-/// are alive at a time: a host admits only so many instances.
+/// An actor with more than `CHILDREN` leaves and at most this number spawns its children one after the other, so that not all
+/// are alive at the same time: a host limits the number of instances.
 const MOST_IN_SEQUENCE: u64 = 1000;
 /// The plugin of the children.
 const PLUGIN: &str = "bench-driver";
@@ -22,7 +22,7 @@ pub(crate) struct Branch {
 }
 
 impl Branch {
-    /// Grows, or is a leaf.
+    /// Spawns children, or reports the number of a leaf to the parent.
     pub(crate) fn grow(first: u64, leaves: u64, ctx: &Context) -> Result<Self> {
         let mut branch = Self { first, leaves, ..Self::default() };
         if leaves == 1 {
@@ -36,7 +36,7 @@ impl Branch {
         Ok(branch)
     }
 
-    /// A child has the sum of its leaves, and is not needed any more. Returns the sum of all when this was the last.
+    /// Adds the sum of a child's leaves and stops the child. Returns the sum of all children after the last one.
     pub(crate) fn grown(&mut self, sum: u64, ctx: &Context) -> Result<Option<u64>> {
         if let Some(child) = ctx.sender() {
             ctx.stop_child(&child)?;

@@ -1,4 +1,4 @@
-//! The actors whose messages are counted. They do next to nothing: what is counted is the way to them and from them.
+//! The actors whose messages are counted. The actors do very little: the count is that of the kernel's path to and from them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 
 use crate::BODY;
 
-/// Most messages of one batch.
+/// Maximum number of messages of one batch.
 const BATCH: usize = 64;
 
-/// How many messages arrived. Clones are handles to the same one.
+/// The number of messages that arrived. Clones are handles to the same number.
 #[derive(Clone, Default)]
 pub(crate) struct Tally(Arc<Arrivals>);
 
@@ -28,14 +28,14 @@ struct Arrivals {
 }
 
 impl Tally {
-    /// Counts from zero again; what it returns resolves when so many have arrived since.
+    /// Sets the count to zero; the future that it returns resolves after `wanted` more messages.
     pub(crate) fn full(&self, wanted: usize) -> impl Future<Output = ()> {
         self.0.arrived.store(0, Relaxed);
         self.0.wanted.store(wanted, Relaxed);
         self.0.full.notified()
     }
 
-    /// One more; whether it is the last.
+    /// Counts one message; returns whether it is the last.
     fn one(&self) -> bool {
         let last = self.0.arrived.fetch_add(1, Relaxed) + 1 == self.0.wanted.load(Relaxed);
         if last {
@@ -45,7 +45,7 @@ impl Tally {
     }
 }
 
-/// For each message it sends a run of messages.
+/// An actor that sends a run of messages for each message it gets.
 pub(crate) fn source(at: &str, to: &str, run: usize) -> ActorSpec {
     let target = to.to_owned();
     let mut spec = each(at, &[to], move |hand| {
@@ -59,7 +59,7 @@ pub(crate) fn source(at: &str, to: &str, run: usize) -> ActorSpec {
     spec
 }
 
-/// It counts.
+/// An actor that counts its messages.
 pub(crate) fn count(at: &str, tally: &Tally) -> ActorSpec {
     let tally = tally.clone();
     each(at, &[], move |_| {
@@ -68,7 +68,7 @@ pub(crate) fn count(at: &str, tally: &Tally) -> ActorSpec {
     })
 }
 
-/// It counts, and sends a message on until the tally is full.
+/// An actor that counts its messages and sends them on until the tally is full.
 pub(crate) fn bounce(at: &str, to: &str, tally: &Tally) -> ActorSpec {
     let (target, tally) = (to.to_owned(), tally.clone());
     each(at, &[to], move |hand| {
@@ -79,7 +79,7 @@ pub(crate) fn bounce(at: &str, to: &str, tally: &Tally) -> ActorSpec {
     })
 }
 
-/// Each message goes to all of them.
+/// An actor that sends each message to all of `to`.
 pub(crate) fn fan_out(at: &str, to: &[String]) -> ActorSpec {
     let targets = to.to_vec();
     let granted: Vec<&str> = to.iter().map(String::as_str).collect();
@@ -91,12 +91,12 @@ pub(crate) fn fan_out(at: &str, to: &[String]) -> ActorSpec {
     })
 }
 
-/// It replies with what it was asked.
+/// An actor that replies with the body of the ask.
 pub(crate) fn answer(at: &str) -> ActorSpec {
     each(at, &[], |hand| Ok(Outcome::Done(Some(hand.body().to_vec()))))
 }
 
-/// It crashes when it is asked to, and replies to everything else. It is back at once.
+/// An actor that crashes on `crash`, restarts at once, and replies to every other ask.
 pub(crate) fn fragile(at: &str) -> ActorSpec {
     let mut spec = each(at, &[], |hand| match hand.body() {
         b"crash" => Err(Crash::new(CrashReason::Trap { kind: "as asked".to_owned() })),
@@ -106,7 +106,7 @@ pub(crate) fn fragile(at: &str) -> ActorSpec {
     spec
 }
 
-/// It answers a whole batch with one frame, as a guest does, in which each message is sent on.
+/// An actor that answers a whole batch with one frame, as a guest does; the frame sends each message on.
 pub(crate) fn relay(at: &str, to: &str) -> ActorSpec {
     let target = to.to_owned();
     let frames: Vec<Vec<u8>> = (0..=BATCH).map(frame_of_tells).collect();
@@ -129,7 +129,7 @@ pub fn frame_of_tells(messages: usize) -> Vec<u8> {
     encoder.take()
 }
 
-/// As the sandbox does it, for the operations that occur here.
+/// Records a frame as the sandbox does, for the operations that occur here.
 fn record(bulk: &mut Bulk<'_>) -> Result<(), Crash> {
     let mut ops = Reader::open(bulk.bytes()).map_err(broken)?;
     while let Some(op) = ops.next(bulk.bytes()) {
@@ -163,7 +163,7 @@ fn each(
     })
 }
 
-/// An actor that handles all messages in hand at once.
+/// An actor that handles all messages of its turn at once.
 fn actor(
     at: &str,
     sends_to: &[&str],

@@ -1,12 +1,12 @@
 //! Plays whose instructions are counted: plain Rust actors on one thread, under a clock that stands still, so that the
 //! same work takes the same path each time.
 //!
-//! | file | what lives there |
+//! | file | content |
 //! |---|---|
 //! | `actors.rs` | the actors |
-//! | `scene.rs` | plays of them, and the work that is counted |
-//! | `../kernel.rs`, `../frames.rs` | what is counted, by name |
-//! | `../counts.toml` | how much it is |
+//! | `scene.rs` | plays of them, and their counted work |
+//! | `../kernel.rs`, `../frames.rs` | the counted functions, by name |
+//! | `../counts.toml` | the counts |
 //! | `../sandbox` | the same for sandboxed actors, a program of its own: this package is built without wasmtime |
 
 mod actors;

@@ -1,4 +1,4 @@
-//! Plays, and the work in them that is counted. All of it runs on the thread that calls.
+//! Plays, and their counted work. All of it runs on the calling thread.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use tokio::runtime::{Builder, Runtime};
 use crate::BODY;
 use crate::actors::{Tally, address, answer, bounce, count, fan_out, fragile, relay, source};
 
-/// Never runs out: the clock stands still.
+/// A time limit that never ends: the clock stands still.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Messages that a source sends in one turn.
+/// Number of messages that a source sends in one turn.
 const RUN: usize = 64;
 
-/// A running play on one thread. Those that send to a `/sink` have done it once, so that buffers have their size,
-/// addresses are resolved and batches are as large as they get.
+/// A running play on one thread. Its senders have sent once before the count, so that buffers and batches have their full size
+/// and addresses are resolved.
 pub struct Scene {
     runtime: Runtime,
     kernel: Kernel,
@@ -40,7 +40,7 @@ impl Scene {
         Self::open(|tally| vec![count("/sink", tally), source("/source", "/sink", RUN)]).feed(1024, 1)
     }
 
-    /// Two that send one message to and fro.
+    /// Two actors that send one message to and fro.
     pub fn ping_and_pong() -> Self {
         Self::open(|tally| vec![bounce("/ping", "/pong", tally), bounce("/pong", "/ping", tally)]).bounce(1024)
     }
@@ -56,7 +56,7 @@ impl Scene {
         Self::open(hub).feed(1024, 8)
     }
 
-    /// A source, an actor that takes batches and answers them as a guest does, and a sink that it sends to.
+    /// A source, a relay that handles batches as a guest does, and a sink that gets the relay's messages.
     pub fn relay() -> Self {
         let actors =
             |tally: &Tally| vec![count("/sink", tally), relay("/relay", "/sink"), source("/source", "/relay", RUN)];
@@ -78,7 +78,7 @@ impl Scene {
         Self::open(|_| vec![fragile("/fragile")]).crash(8)
     }
 
-    /// The source sends so many messages, in runs; `each` of them arrives so often.
+    /// The source sends `messages` messages in runs, and each of them arrives `each` times.
     pub fn feed(self, messages: usize, each: usize) -> Self {
         let source = address("/source");
         self.runtime.block_on(async {
@@ -91,7 +91,7 @@ impl Scene {
         self
     }
 
-    /// One message is sent to and fro so often.
+    /// One message is sent to and fro `times` times.
     pub fn bounce(self, times: usize) -> Self {
         self.runtime.block_on(async {
             let full = self.tally.full(times);
@@ -101,7 +101,7 @@ impl Scene {
         self
     }
 
-    /// So many messages from outside, one by one, into a mailbox from which nobody takes.
+    /// `messages` messages from outside, one by one, into the mailbox of a stopped actor.
     pub fn push(self, messages: usize) -> Self {
         let sink = address("/sink");
         self.runtime.block_on(async {
@@ -112,7 +112,7 @@ impl Scene {
         self
     }
 
-    /// The sink starts and takes what waits.
+    /// The sink starts and takes the waiting messages.
     pub fn take(self, messages: usize) -> Self {
         self.runtime.block_on(async {
             let full = self.tally.full(messages);
@@ -122,7 +122,7 @@ impl Scene {
         self
     }
 
-    /// So many questions from outside, one after another.
+    /// `questions` asks from outside, one after another.
     pub fn ask(self, questions: usize) -> Self {
         let answer = address("/answer");
         self.runtime.block_on(async {
@@ -134,7 +134,7 @@ impl Scene {
         self
     }
 
-    /// So many crashes, each with a restart and an answer.
+    /// `crashes` crashes, each with a restart and an answered ask.
     pub fn crash(self, crashes: usize) -> Self {
         let fragile = address("/fragile");
         self.runtime.block_on(async {

@@ -1,5 +1,5 @@
-//! actix: on one arbiter, its fastest for most work, since nothing crosses a thread; and on two, actors in turn. The
-//! asker is a task on the first. `do_send` never waits, whatever a mailbox's capacity is.
+//! actix: on one arbiter, the fastest way for most work, because no message crosses threads; and on two arbiters, with actors
+//! on each in turn. The asker is a task on the first arbiter. `do_send` never waits, with any capacity of a mailbox.
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -56,9 +56,10 @@ impl<const ARBITERS: usize> Handler<Question> for Node<ARBITERS> {
 
 /// The thread that runs the workload.
 static FIRST: OnceLock<ArbiterHandle> = OnceLock::new();
-/// Another, where there are two.
+/// The second thread, with two arbiters.
 static SECOND: OnceLock<ArbiterHandle> = OnceLock::new();
-/// Actors so far. Every other one, the first included, lives on the second arbiter: an asker's thread is another.
+/// Number of actors so far. Every other actor, with the first one, runs on the second arbiter, so that an asker is on another
+/// thread than the first actor.
 static ACTORS: AtomicUsize = AtomicUsize::new(0);
 
 impl<const ARBITERS: usize> Peer for Actix<ARBITERS> {

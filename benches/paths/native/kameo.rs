@@ -66,7 +66,7 @@ impl Peer for Kameo {
 
     #[inline]
     fn tell(&self, msg: Msg<Self>) {
-        // An actor that is gone gets no message; sums at the end show whether a message was lost.
+        // A send to an ended actor fails; sums at the end show whether a message was lost.
         let _ = self.0.tell(msg).try_send();
     }
 

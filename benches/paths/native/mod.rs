@@ -1,7 +1,7 @@
-//! The workloads in native libraries, written once. A library implements [`Peer`].
+//! The workloads in native libraries, written once for all. A library implements [`Peer`].
 //!
-//! All of them run the same [`Worker`], with mailboxes that never make a sender wait, which is the fastest that each of
-//! them has: the sender's handler needs no await, and `acked` workloads bound what is in flight by themselves.
+//! All libraries run the same [`Worker`] with mailboxes that never make a sender wait, the fastest kind of each library: the
+//! sender's handler needs no await, and `acked` workloads limit the number of bodies in flight by themselves.
 
 pub(crate) mod actix;
 pub(crate) mod kameo;
@@ -22,9 +22,9 @@ use worker::{Branch, Msg, Role, Worker};
 
 /// The address of an actor that runs a [`Worker`].
 pub(crate) trait Peer: Clone + Send + Sync + 'static {
-    /// Runs a workload where the library's actors run: the asker is a task among them, as in a server.
+    /// Runs a workload on the runtime of the library's actors: the asker is a task among them, as in a server.
     fn run<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T>;
-    /// Starts an actor from outside; it is up when this returns.
+    /// Starts an actor from outside; the actor is up when this returns.
     fn start(worker: Worker<Self>) -> impl Future<Output = Result<Self>> + Send;
     /// Starts an actor from an actor's handler.
     fn child(worker: Worker<Self>) -> Self;
@@ -32,15 +32,15 @@ pub(crate) trait Peer: Clone + Send + Sync + 'static {
     fn tell(&self, msg: Msg<Self>);
     /// Sends and waits for the reply.
     fn ask(&self, question: Vec<u8>) -> impl Future<Output = Result<Vec<u8>>> + Send;
-    /// Waits until an actor that was told to stop is gone.
+    /// Waits until an actor that was told to stop has ended.
     fn gone(self) -> impl Future<Output = ()> + Send;
-    /// A task beside the one that calls.
+    /// Runs a task beside the calling one.
     fn task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         tokio::spawn(task)
     }
 }
 
-/// Two workers, as many as arbiters and as the machine that the numbers are from has cores.
+/// A runtime with two workers, the number of actix's arbiters and of cores of the machine on which the results were measured.
 fn run_on_tokio<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async { tokio::spawn(work).await? })
@@ -71,7 +71,7 @@ fn link<P: Peer>(to: Vec<P>, ack: Option<P>) -> Msg<P> {
     Msg::Link(Box::new((to, ack)))
 }
 
-/// From a source through stages of relays, each so many side by side, to a sink.
+/// Sends bodies from a source through stages of relays to a sink. `relays` has the number of relays of each stage.
 async fn flow<P: Peer>(relays: &[usize], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
     let source: P = start(Role::Sink).await?;
     let mut to = vec![start::<P>(Role::Sink).await?];
@@ -92,7 +92,7 @@ async fn flow<P: Peer>(relays: &[usize], count: u64, bytes: usize, acked: bool) 
     ring_after(&[&source], &sink, go, count, bytes).await
 }
 
-/// Orders `count` bodies of each source and waits until the sink has them all; then checks them.
+/// Orders `count` bodies from each source, waits until the sink has all of them, and checks them.
 async fn ring_after<P: Peer>(
     sources: &[&P],
     sink: &P,
@@ -135,7 +135,7 @@ async fn fan_in<P: Peer>(senders: u64, count: u64) -> Result<Figures> {
     ring_after(&sources, &sink, go, count / senders, 64).await
 }
 
-/// Asks one after another, and checks what comes back.
+/// Asks one after another, and checks the replies.
 async fn ask_in_turn<P: Peer>(whom: P, asks: u64) -> Result<Vec<std::time::Duration>> {
     let mut times = Vec::with_capacity(asks as usize);
     for number in 0..asks {
@@ -167,7 +167,7 @@ async fn spawn<P: Peer>(count: u64) -> Result<Figures> {
         peers.push(start::<P>(Role::Sink).await?);
     }
     for peer in peers.iter().rev().take(1) {
-        ensure!(peer.ask(b"sum".to_vec()).await? == b"0 0", "the last actor counted what nobody sent");
+        ensure!(peer.ask(b"sum".to_vec()).await? == b"0 0", "the last actor counted messages that were not sent");
     }
     let rss = (rss_bytes()? - rss) / count as f64;
     for peer in &peers {

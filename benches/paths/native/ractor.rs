@@ -1,5 +1,5 @@
-//! ractor: multi-thread Tokio with two workers; unbounded mailboxes, the only ones it has; no span per message (a
-//! feature that is off), no `async-trait`.
+//! ractor: multi-thread Tokio with two workers; unbounded mailboxes, because ractor has no others; no span for each message (its
+//! feature is off), no `async-trait`.
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ use super::{Peer, run_on_tokio};
 #[derive(Clone)]
 pub(crate) struct Ractor(ActorRef<Mail>);
 
-/// Everything in one enum, as ractor wants it.
+/// All messages in one enum, as ractor requires.
 pub(crate) enum Mail {
     Told(Msg<Ractor>),
     Asked(Vec<u8>, RpcReplyPort<Vec<u8>>),
@@ -58,12 +58,16 @@ impl Peer for Ractor {
     }
 
     fn child(worker: Worker<Self>) -> Self {
-        Self(ractor::ActorRuntime::spawn_instant(None, Node, worker).expect("it has no name that could be taken").0)
+        Self(
+            ractor::ActorRuntime::spawn_instant(None, Node, worker)
+                .expect("an actor without a name cannot have a name in use")
+                .0,
+        )
     }
 
     #[inline]
     fn tell(&self, msg: Msg<Self>) {
-        // An actor that is gone gets no message; sums at the end show whether a message was lost.
+        // A send to an ended actor fails; sums at the end show whether a message was lost.
         let _ = self.0.send_message(Mail::Told(msg));
     }
 
@@ -76,7 +80,7 @@ impl Peer for Ractor {
     }
 
     async fn gone(self) {
-        // An error says that it is gone already.
+        // An error means that the actor has already ended.
         let _ = self.0.wait(None).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A bench actor for every native library; the twin of the guest in `benches/driver`.
+//! A bench actor for every native library, with the same behaviour as the guest in `benches/driver`.
 
 use std::sync::Arc;
 
@@ -7,39 +7,39 @@ use tokio::sync::Notify;
 use super::Peer;
 use crate::body::{self, WINDOW, per_turn};
 
-/// Children of each actor of a skynet.
+/// Number of children of each actor of a skynet.
 const CHILDREN: u64 = 10;
 
-/// The messages of the actors. Rare ones are boxed: each has the size of a body.
+/// The messages of the actors. Rare variants are boxed, so that no variant is larger than a body.
 pub(crate) enum Msg<P> {
-    /// Data, owned: allocated by who makes it, moved to who sums it.
+    /// Owned data: the source allocates it, and it is moved to the sink.
     Body(Vec<u8>),
-    /// Sends so many bodies.
+    /// Sends `count` bodies.
     Go { count: u64, bytes: usize, acked: bool },
-    /// Goes on with the last order.
+    /// Continues the last order.
     More,
     /// Half a window has arrived.
     Ack,
-    /// Forgets what came, and rings when so many have.
+    /// Resets the count and the sum, and notifies after this many bodies.
     Want(u64, Arc<Notify>),
     /// The receivers of bodies, and the receiver of acknowledgements.
     Link(Box<(Vec<P>, Option<P>)>),
-    /// Has children.
+    /// Spawns children.
     Grow(Box<Branch<P>>),
     /// The sum of the numbers of a child's leaves.
     Grown(u64),
-    /// Ends.
+    /// Stops the actor.
     Stop,
 }
 
-/// An order to have children down to so many leaves, the first of them numbered so.
+/// An order to spawn children down to `leaves` leaves; the first leaf has the number `first`.
 pub(crate) struct Branch<P> {
     pub(crate) first: u64,
     pub(crate) leaves: u64,
     pub(crate) parent: Option<P>,
 }
 
-/// The use of a body to an actor.
+/// The handling of a body by an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Counted and summed.
@@ -50,7 +50,7 @@ pub(crate) enum Role {
     Ping,
 }
 
-/// Whether the actor lives on.
+/// Whether the actor continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     Live,
@@ -67,13 +67,13 @@ pub(crate) struct Worker<P> {
     want: u64,
     count: u64,
     sum: u64,
-    /// The rest of an order to send.
+    /// The part of a `Go` order that is still to send.
     template: Vec<u8>,
     number: u64,
     left: u64,
-    /// How many may be sent before the next acknowledgement.
+    /// Number of bodies that may be sent before the next acknowledgement.
     credit: u64,
-    /// A [`Msg::More`] is on its way.
+    /// Whether a [`Msg::More`] is in flight.
     more: bool,
 }
 
@@ -96,7 +96,7 @@ impl<P: Peer> Worker<P> {
         }
     }
 
-    /// Handles one message. `me`: its own address.
+    /// Handles one message. `me` gives the actor's own address.
     #[inline]
     pub(crate) fn handle(&mut self, msg: Msg<P>, me: impl FnOnce() -> P) -> Next {
         match msg {
@@ -123,7 +123,7 @@ impl<P: Peer> Worker<P> {
         Next::Live
     }
 
-    /// The answer to a question: what came, or the question itself.
+    /// The reply to an ask: the count and the sum for `sum`, otherwise the body of the ask.
     pub(crate) fn answer(&self, question: Vec<u8>) -> Vec<u8> {
         if question == b"sum" { format!("{} {}", self.count, self.sum).into_bytes() } else { question }
     }
@@ -144,7 +144,7 @@ impl<P: Peer> Worker<P> {
         }
     }
 
-    /// Sends what one turn may, and comes back for the rest.
+    /// Sends the bodies of one turn, and tells itself to continue.
     fn burst(&mut self, me: impl FnOnce() -> P) {
         let most = if self.role == Role::Ping { 1 } else { per_turn(self.template.len()) };
         let count = most.min(self.credit).min(self.left);
@@ -181,7 +181,7 @@ impl<P: Peer> Worker<P> {
         }
     }
 
-    /// The parent, if there is one, is the only one to send to.
+    /// Spawns children or reports a leaf. A parent, if there is one, becomes the only receiver.
     fn grow(&mut self, Branch { first, leaves, parent }: Branch<P>, me: impl FnOnce() -> P) -> Next {
         if leaves == 1 {
             if let Some(parent) = parent {

@@ -1,4 +1,4 @@
-//! Questions from outside: alone, many at a time, and beside a neighbour that takes what it can.
+//! Asks from outside: one at a time, many at a time, and beside a busy neighbour.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use playhouse_kernel::{ActorSpec, Kernel};
 use super::{House, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, question};
 
-/// Asks one after another, and checks what comes back.
+/// Asks one after another, and checks the replies.
 async fn ask_in_turn(kernel: Kernel, asks: u64) -> Result<Vec<Duration>> {
     let (whom, mut times) = (address("/echo"), Vec::with_capacity(asks as usize));
     for number in 0..asks {
@@ -35,11 +35,11 @@ pub(super) async fn ask(house: &House, at_a_time: u64, asks: u64) -> Result<Figu
     Ok(figures)
 }
 
-/// Beside an actor whose every message loops until its CPU budget ends, and which is started again at once.
+/// Asks beside an actor that loops in each message until its CPU budget ends, and restarts at once.
 pub(super) async fn beside_spinning(house: &House, crashes: u64) -> Result<Figures> {
     let kernel = house.start(vec![echo(house), house.actor("/spinning", "sink", &[], &[])]).await?;
     let (feeder, spinning) = (kernel.clone(), address("/spinning"));
-    // Each of them takes the budget three times over; when the mailbox is full this waits, to the end of the play.
+    // Each message uses up the budget three times; this task waits while the mailbox is full, until the end of the play.
     let feeder = tokio::spawn(async move { while feeder.tell(&spinning, b"spin", PATIENCE).await.is_ok() {} });
     let (clock, mut times) = (Clock::start(), Vec::new());
     while kernel.restarts() < crashes {
@@ -52,7 +52,7 @@ pub(super) async fn beside_spinning(house: &House, crashes: u64) -> Result<Figur
     Ok(figures)
 }
 
-/// Beside an actor to which another sends without end.
+/// Asks beside an actor to which another one sends without end.
 pub(super) async fn beside_flooded(house: &House, asks: u64) -> Result<Figures> {
     let mut sink = house.actor("/sink", "sink", &[], &[("ack", "/source")]);
     sink.sends_to.push(address("/source"));

@@ -7,16 +7,16 @@ use super::{Bell, House, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, check_sum};
 use crate::raw;
 
-/// Relays side by side.
+/// One stage of relays.
 #[derive(Clone, Copy)]
 pub(super) enum Stage {
-    /// Actors; who sends to them takes each in turn.
+    /// A number of actors; a sender uses each in turn.
     Actors(usize),
-    /// Instances of one actor.
+    /// A number of instances of one actor.
     Instances(usize),
 }
 
-/// From a source through stages of relays to a sink. Consumers come up first.
+/// Sends bodies from a source through stages of relays to a sink. Consumers start first.
 pub(super) async fn flow(house: &House, relays: &[Stage], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
     let bell = Bell::default();
     let acks: &[_] = if acked { &[("bell", "/bell"), ("ack", "/source")] } else { &[("bell", "/bell")] };
@@ -45,7 +45,7 @@ pub(super) async fn flow(house: &House, relays: &[Stage], count: u64, bytes: usi
     Ok(figures)
 }
 
-/// Orders `count` bodies of each source and waits until the sink has them all; then checks them.
+/// Orders `count` bodies from each source, waits until the sink has all of them, and checks them.
 async fn ring_after(
     kernel: &Kernel,
     bell: &Bell,
@@ -92,7 +92,7 @@ pub(super) async fn fan_in(house: &House, senders: u64, count: u64) -> Result<Fi
     Ok(figures)
 }
 
-/// Messages that wait in a mailbox before the actor starts: nothing is timed but the kernel and a call for each.
+/// Messages wait in a mailbox before the actor starts: only the kernel and a call for each message are timed.
 pub(super) async fn batch_of_one(house: &House, count: u64) -> Result<Figures> {
     let bell = Bell::default();
     let mut sink = house.actor("/sink", "sink", &[], &[("bell", "/bell")]);
@@ -107,7 +107,7 @@ pub(super) async fn batch_of_one(house: &House, count: u64) -> Result<Figures> {
         kernel.tell(&sink, &body, PATIENCE).await?;
     }
     let clock = Clock::start();
-    ensure!(kernel.resume(&sink).await.is_some(), "nobody to start");
+    ensure!(kernel.resume(&sink).await.is_some(), "`/sink` is missing");
     bell.wait(&kernel).await?;
     let figures = clock.figures(count);
     check_sum(&kernel.ask(&sink, b"sum", PATIENCE).await?, 1, count, 64)?;

@@ -1,4 +1,4 @@
-//! From start to end: spawn and stop, crash and restart.
+//! The lives of actors: spawn and stop, crash and restart.
 
 use std::time::Instant;
 
@@ -8,7 +8,8 @@ use playhouse_kernel::AskError;
 use super::{Bell, House, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, Metric, rss_bytes};
 
-/// All idle and alive at once, as many as the sandbox admits. The pool that they live in is there before.
+/// Spawns actors that are all alive and idle at the same time, as many as the sandbox admits. The pool for their instances
+/// exists before the measurement.
 pub(super) async fn spawn(house: &House, count: u64) -> Result<Figures> {
     let count = count.min(u64::from(house.sandbox.max_instances()));
     let actors = (0..count).map(|n| house.actor(&format!("/a{n}"), "sink", &[], &[])).collect();
@@ -17,13 +18,13 @@ pub(super) async fn spawn(house: &House, count: u64) -> Result<Figures> {
     let kernel = house.start(actors).await?;
     ensure!(u64::from(house.sandbox.instances()) == count, "{} are alive", house.sandbox.instances());
     let last = address(&format!("/a{}", count - 1));
-    ensure!(kernel.ask(&last, b"sum", PATIENCE).await? == b"0 0", "the last actor counted what nobody sent");
+    ensure!(kernel.ask(&last, b"sum", PATIENCE).await? == b"0 0", "the last actor counted messages that were not sent");
     let rss = (rss_bytes()? - rss) / count as f64;
     stop(kernel).await;
     Ok(clock.figures(count).with(Metric::Rss, rss))
 }
 
-/// From the message that crashes the actor to its next answer, backoff off.
+/// Time from the message that crashes the actor to its next answer, without backoff.
 pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
     let kernel = house.start(vec![house.actor("/fragile", "sink", &[], &[])]).await?;
     let (fragile, mut times) = (address("/fragile"), Vec::new());
@@ -32,7 +33,7 @@ pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
         let began = Instant::now();
         let crashed = kernel.ask(&fragile, b"crash", PATIENCE).await;
         ensure!(matches!(crashed, Err(AskError::Crashed(_))), "{crashed:?}");
-        ensure!(kernel.ask(&fragile, b"sum", PATIENCE).await? == b"0 0", "it kept its state");
+        ensure!(kernel.ask(&fragile, b"sum", PATIENCE).await? == b"0 0", "the actor kept its state");
         times.push(began.elapsed());
     }
     let figures = clock.figures(crashes).with_times(times);
@@ -41,7 +42,7 @@ pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Guests that spawn guests, and stop those that are done.
+/// Guests that spawn guests, and stop them when they are done.
 pub(super) async fn skynet(house: &House, leaves: u64) -> Result<Figures> {
     let bell = Bell::default();
     let mut root = house.actor("/root", "sink", &[], &[("bell", "/bell")]);

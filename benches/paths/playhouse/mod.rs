@@ -1,4 +1,4 @@
-//! The workloads in Playhouse: sandboxed guests, every setting as it is by default unless a workload says otherwise.
+//! The workloads in Playhouse: sandboxed guests with default settings unless a workload changes one.
 
 mod asks;
 mod flows;
@@ -22,7 +22,7 @@ use crate::workload::Work;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs one workload once. `batches`: a mailbox with several messages is handed over at once.
+/// Runs one workload once. With `batches`, all waiting messages of a mailbox are handed over in one call.
 pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // The asker is a task among the actors, as in a server, and as in the other libraries.
@@ -55,7 +55,7 @@ pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
     })
 }
 
-/// The plugins folder, and where compiled code is kept from one process to the next.
+/// The file of a plugin.
 pub(crate) fn plugin_file(name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("benches lie in the workspace");
     root.join("plugins").join(name).with_extension("wasm")
@@ -95,7 +95,7 @@ impl House {
             .collect();
         let mut spec = ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
         spec.sends_to = to.iter().copied().chain([at, "/bell"]).map(address).collect();
-        // Only crashes are to be waited for.
+        // The measured time of a restart has no backoff.
         spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
         spec
     }
@@ -150,7 +150,7 @@ impl Output for Silent {
     fn stderr(&self, _: &Address, _: &[u8]) {}
 }
 
-/// An actor in plain Rust that wakes the bench when it is told anything.
+/// An actor in plain Rust that wakes the bench with each message.
 #[derive(Clone, Default)]
 struct Bell(Arc<Notify>);
 
@@ -159,7 +159,7 @@ impl Bell {
         ActorSpec::new(address("/bell"), Arc::new(self.clone()))
     }
 
-    /// Waits until it rings, or a crash or a dead letter says that it never will.
+    /// Waits until the bell gets a message, or until a crash or a dead letter shows that no message will come.
     async fn wait(&self, kernel: &Kernel) -> Result<()> {
         while tokio::time::timeout(Duration::from_secs(1), self.0.notified()).await.is_err() {
             let crash = kernel.actors().await.into_iter().find_map(|actor| actor.last_crash);

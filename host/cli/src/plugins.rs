@@ -14,6 +14,7 @@ use playhouse_sandbox::{
     Accounts, Compilation, CompilePlace, Compiled, Limits, LoadError, MailboxPlugin, Missing, Output, Plugin,
     PluginInfo, Sandbox, SandboxConfig, SandboxError,
 };
+use tokio::runtime::Handle;
 
 use crate::console::Console;
 use crate::descriptors::{self, Shares};
@@ -39,9 +40,9 @@ impl Plugins {
         self.sandbox.as_ref()
     }
 
-    /// Which time is the host's, from now on; for a kernel on the current runtime.
-    pub(crate) fn clock(&self) -> Clock {
-        self.actors.values().next().map(|plugin| plugin.clock().into()).unwrap_or_default()
+    /// Which time is the host's, from now on; for a kernel whose actors run on this runtime.
+    pub(crate) fn clock(&self, runtime: &Handle) -> Clock {
+        self.actors.values().next().map(|plugin| plugin.clock(runtime).into()).unwrap_or_default()
     }
 
     /// What is known of a mailbox plugin.
@@ -404,6 +405,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
         dead_letters: play.dead_letters,
         max_instances: plugins.actors.values().next().map(|plugin| room_for_actors(play, plugin)),
         clock: Clock::default(),
+        runtime: None,
         seed,
     }
 }

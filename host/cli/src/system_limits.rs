@@ -17,9 +17,11 @@ const LOADING: Needs = Needs { address_space: 896 << 20, data: 96 << 20, files: 
 const TALKING: Needs = Needs { address_space: 192 << 20, data: 8 << 20, files: 4, file_bytes: 0, threads: 4 };
 /// A thread's stack.
 const STACK_BYTES: u64 = 2 << 20;
-/// Threads of a run that blocking calls find in any case, when the user may not have many.
+/// Threads of a run that blocking calls of actors find in any case, when the user may not have many.
 pub(crate) const KEPT_BLOCKING_THREADS: usize = 8;
-/// Console, clock, stdin and stdout; and those that wait for the child that compiles.
+/// Threads for blocking calls of the host itself: the look at the memory, and waits for the last output.
+pub(crate) const HOST_BLOCKING_THREADS: usize = 3;
+/// Console, clock, stdin, stdout and [`HOST_BLOCKING_THREADS`]; before actors run, those that wait for the child that compiles.
 const OWN_THREADS: u64 = 8;
 /// Address space of one instance beside its memory's bytes: its stack, guards, and room to grow.
 const INSTANCE_BYTES: u64 = 6 << 20;

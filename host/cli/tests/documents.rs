@@ -1,5 +1,5 @@
-//! The manifests that documents show are sound: each block of TOML that begins with a `[play]`, an `[[actor]]` or a `[[plugin]]` is read as a
-//! whole manifest.
+//! The manifests that documents show are sound: each TOML block that begins with `[play]`, `[[actor]]` or `[[plugin]]` is read
+//! as a whole manifest.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ fn manifests(document: &str) -> impl Iterator<Item = &str> {
     document.split("```toml\n").skip(1).map(|block| block.split_once("```").expect("a block ends").0)
 }
 
-/// The plugins that it names are there.
+/// The plugins that the manifest names, as if their files existed.
 fn plugins(manifest: &str) -> Vec<String> {
     let named =
         manifest.lines().filter_map(|line| line.strip_prefix("plugin = ").or_else(|| line.strip_prefix("name = ")));

@@ -1,4 +1,4 @@
-//! `[actor.grants]` and subtrees of `sends_to`: what is understood, and what a person sees when it is wrong.
+//! `[actor.grants]` and subtrees of `sends_to`: the grants that a manifest gives, and the messages for faults.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ fn check_grants(lines: &str, expected: Expect) {
 }
 
 #[test]
-fn what_is_granted_is_what_is_written() {
+fn grants_are_read_as_written() {
     let play = granted(
         r#"
 env = ["PATH", "MODE=a=b", "NO_SUCH_VARIABLE_HERE"]
@@ -77,7 +77,7 @@ fn nothing_is_granted_by_default() {
 }
 
 #[test]
-fn who_reaches_outside_takes_one_message_at_a_time_unless_the_manifest_says_otherwise() {
+fn actor_with_outside_access_gets_batches_of_one_by_default() {
     let batch = |lines: &str| granted(lines).actors[0].settings.batch;
     assert_eq!(batch("env = [\"PATH\"]"), 256);
     assert_eq!(batch("dirs = [{ host = \"data\", guest = \"/data\" }]"), 1);
@@ -87,13 +87,13 @@ fn who_reaches_outside_takes_one_message_at_a_time_unless_the_manifest_says_othe
 }
 
 #[test]
-fn requests_are_a_limit() {
+fn limit_of_requests_is_read() {
     let text = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = { requests = 3 }\n";
     assert_eq!(understood(&folder(), text).expect("fine").actors[0].settings.grants.requests, 3);
 }
 
 #[test]
-fn variables_that_are_none() {
+fn bad_variables_are_refused() {
     check_grants(
         r#"env = ["", "=x", "LANG=a", "LANG"]"#,
         expect![[r#"
@@ -132,7 +132,7 @@ fn variables_that_are_none() {
 }
 
 #[test]
-fn a_folder_that_is_not_there() {
+fn missing_folder_is_refused() {
     check_grants(
         r#"dirs = [{ host = "dta", guest = "/data" }, { host = "file", guest = "/file" }]"#,
         expect![[r#"
@@ -161,7 +161,7 @@ fn a_folder_that_is_not_there() {
 }
 
 #[test]
-fn growth_of_a_folder_to_read_is_an_error() {
+fn growth_of_a_read_only_folder_is_refused() {
     check_grants(
         r#"dirs = [{ host = "data", guest = "/data", growth = "1GiB" }]"#,
         expect![[r#"
@@ -182,7 +182,7 @@ fn growth_of_a_folder_to_read_is_an_error() {
 }
 
 #[test]
-fn a_mode_that_is_none() {
+fn unknown_mode_is_refused() {
     check_grants(
         r#"dirs = [{ host = "data", guest = "/data", mode = "rw" }]"#,
         expect![[r#"
@@ -201,7 +201,7 @@ fn a_mode_that_is_none() {
 }
 
 #[test]
-fn paths_that_a_guest_cannot_name() {
+fn bad_guest_paths_are_refused() {
     check_grants(
         r#"dirs = [{ host = "data", guest = "data" }, { host = "data", guest = "/a/../b" }, { host = "data", guest = "/x" }, { host = "data", guest = "/x" }]"#,
         expect![[r#"
@@ -240,7 +240,7 @@ fn paths_that_a_guest_cannot_name() {
 }
 
 #[test]
-fn a_writer_reaches_no_code() {
+fn write_access_to_code_or_manifest_is_refused() {
     check_grants(
         r#"dirs = [{ host = ".", guest = "/all", mode = "write" }, { host = "plugins", guest = "/p", mode = "write" }]"#,
         expect![[r#"
@@ -287,7 +287,7 @@ fn a_writer_reaches_no_code() {
 }
 
 #[test]
-fn hosts_that_are_none() {
+fn bad_hosts_are_refused() {
     check_grants(
         r#"hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]"#,
         expect![[r#"
@@ -330,7 +330,7 @@ fn hosts_that_are_none() {
 }
 
 #[test]
-fn networks_that_are_none() {
+fn bad_networks_are_refused() {
     check_grants(
         r#"networks = ["10.1.2.3/16", "intranet"]"#,
         expect![[r#"
@@ -368,7 +368,7 @@ fn networks_that_are_none() {
 }
 
 #[test]
-fn an_unknown_grant() {
+fn unknown_grant_is_refused() {
     check_grants(
         r#"sockets = ["127.0.0.1:80"]"#,
         expect![[r#"
@@ -400,7 +400,7 @@ plugin = "count"
 "#;
 
 #[test]
-fn subtrees_have_somebody_in_them() {
+fn empty_subtrees_are_refused() {
     for target in ["/team/**", "/**", "/team/later/**"] {
         let text = format!("{TEAM}sends_to = [{target:?}]\n[[plugin]]\nname = \"worker\"\n");
         let play = understood(&folder(), &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
@@ -468,7 +468,7 @@ fn subtrees_have_somebody_in_them() {
 }
 
 #[test]
-fn a_subtree_flows_to_everybody_below_and_to_the_spawned() {
+fn subtree_grant_reaches_all_below_and_spawned_actors() {
     let text = format!(
         "{TEAM}sends_to = [\"/log\"]\n[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nsends_to = [\"/team/**\"]\n[[plugin]]\nname = \"worker\"\n"
     );
@@ -480,7 +480,7 @@ fn a_subtree_flows_to_everybody_below_and_to_the_spawned() {
 }
 
 #[test]
-fn circles_through_a_subtree_are_seen() {
+fn circles_through_a_subtree_are_found() {
     let circles = |sends_to: &str, worker: &str| {
         let text = format!(
             "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[actor]]\naddress = \"/team\"\nplugin = \"count\"\nspawns = [\"worker\"]\n\
@@ -491,7 +491,7 @@ fn circles_through_a_subtree_are_seen() {
         Flow::of(&play).cycles().iter().map(|cycle| arrows(cycle)).collect::<Vec<_>>()
     };
     assert_eq!(circles("[\"/b\"]", "[\"/b\"]"), ["/b -> /team/** -> /b"]);
-    assert_eq!(circles("[]", "[\"/b\"]"), [""; 0], "its parent may not send there");
+    assert_eq!(circles("[]", "[\"/b\"]"), [""; 0], "the parent may not send there");
     assert_eq!(circles("[]", "[\"/team/**\"]"), ["/team/** -> /team/**"]);
     assert_eq!(circles("[]", "[\"/a\"]"), [""; 0]);
 }

@@ -1,6 +1,6 @@
-//! What the manifest says of mailboxes and their plugins, and what a person sees when that is wrong.
+//! The settings of mailboxes and of their plugins, and the messages for faults in them.
 
-// expect-test writes them so.
+// expect-test writes snapshots in this form.
 #![allow(clippy::needless_raw_string_hashes)]
 
 use std::path::Path;
@@ -16,11 +16,11 @@ fn understood(text: &str) -> Result<Play, Problems> {
     understand(source, Path::new(""), |_| PluginFolder { names: Ok(names) })
 }
 
-/// The message for lines added to an actor that is fine.
+/// The message for lines added to an actor that is sound.
 fn check_actor(lines: &str, expected: Expect) {
     let message = match understood(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n{lines}\n")) {
         Ok(_) => "fine\n".to_owned(),
-        // A line without indentation, so that the snapshots keep that of the others.
+        // The first line has no indentation, so that the snapshots keep the indentation of the other lines.
         Err(problems) => format!("stderr:\n{}", problems.render(false)),
     };
     expected.assert_eq(&message);
@@ -45,7 +45,7 @@ fn defaults_are_those_of_the_reference() {
 }
 
 #[test]
-fn every_key_is_what_it_says() {
+fn every_key_is_read() {
     let plugin = plugin(
         "sha256 = \"9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08\"\noverflow = \"reject\"\n\
          config = { field = \"level\", default = 3 }\novertakes = 7\n\
@@ -61,14 +61,14 @@ fn every_key_is_what_it_says() {
 }
 
 #[test]
-fn what_is_spawned_may_have_one_too() {
+fn spawned_actor_may_have_a_mailbox_plugin() {
     let text = "[[plugin]]\nname = \"count\"\nmailbox = { kind = \"plugin\", plugin = \"priority\" }\n";
     let play = understood(text).expect("fine");
     assert_eq!(play.mailbox_plugin_names(), ["priority"]);
 }
 
 #[test]
-fn a_mailbox_of_a_plugin_without_one() {
+fn kind_plugin_without_a_plugin_is_refused() {
     check_actor(
         "mailbox = { kind = \"plugin\" }",
         expect![[r#"
@@ -87,7 +87,7 @@ fn a_mailbox_of_a_plugin_without_one() {
 }
 
 #[test]
-fn keys_of_a_plugin_where_there_is_none() {
+fn plugin_keys_without_a_plugin_are_refused() {
     check_actor(
         "[actor.mailbox]\nplugin = \"priority\"\nconfig = { a = 1 }\novertakes = 3\n[actor.mailbox.limits]\ncpu = \"1ms\"",
         expect![[r#"
@@ -138,7 +138,7 @@ fn keys_of_a_plugin_where_there_is_none() {
 }
 
 #[test]
-fn a_plugin_that_is_not_there() {
+fn missing_mailbox_plugin_is_refused() {
     check_actor(
         "mailbox = { kind = \"plugin\", plugin = \"priorty\" }",
         expect![[r#"
@@ -157,7 +157,7 @@ fn a_plugin_that_is_not_there() {
 }
 
 #[test]
-fn the_oldest_is_not_dropped_behind_a_plugins_back() {
+fn drop_oldest_with_a_plugin_is_refused() {
     check_actor(
         "mailbox = { kind = \"plugin\", plugin = \"priority\", overflow = \"drop-oldest\" }",
         expect![[r#"
@@ -176,7 +176,7 @@ fn the_oldest_is_not_dropped_behind_a_plugins_back() {
 }
 
 #[test]
-fn bounds_that_cannot_be() {
+fn bad_limits_are_refused() {
     check_actor(
         "[actor.mailbox]\nkind = \"plugin\"\nplugin = \"priority\"\novertakes = 0",
         expect![[r#"

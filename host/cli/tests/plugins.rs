@@ -1,6 +1,6 @@
-//! What a person sees when a plugin is not what it should be: the whole message of the real binary.
+//! The whole message that the real binary prints for a bad plugin.
 
-// expect-test writes them so.
+// expect-test writes snapshots in this form.
 #![allow(clippy::needless_raw_string_hashes)]
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use expect_test::{Expect, expect};
 
 const MANIFEST: &str = "[[actor]]\naddress = \"/count\"\nplugin = \"count\"\n";
 
-/// What `playhouse check` says about a manifest and the file `plugins/count.wasm`; it ends with code 2.
+/// Checks the stderr of `playhouse check` for a manifest and the file `plugins/count.wasm`; the command must end with code 2.
 fn check(manifest: &str, plugin: &[u8], expected: Expect) {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).expect("written");
@@ -29,12 +29,12 @@ fn playhouse(folder: &Path, arguments: &[&str]) -> String {
         .output()
         .expect("it runs");
     assert_eq!(output.status.code(), Some(2));
-    // A line without indentation, so that the snapshots keep that of the others.
+    // The first line has no indentation, so that the snapshots keep the indentation of the other lines.
     format!("$ playhouse {}\n{}", arguments.join(" "), String::from_utf8(output.stderr).expect("UTF-8"))
 }
 
 #[test]
-fn no_wasm() {
+fn file_that_is_no_wasm_is_refused() {
     check(
         MANIFEST,
         b"#!/bin/sh\n",
@@ -52,7 +52,7 @@ fn no_wasm() {
 }
 
 #[test]
-fn a_core_module() {
+fn core_module_is_refused() {
     check(
         MANIFEST,
         b"\0asm\x01\0\0\0",
@@ -70,7 +70,7 @@ fn a_core_module() {
 }
 
 #[test]
-fn a_component_of_another_world() {
+fn component_of_another_world_is_refused() {
     check(
         MANIFEST,
         b"\0asm\x0d\0\x01\0",
@@ -88,7 +88,7 @@ fn a_component_of_another_world() {
 }
 
 #[test]
-fn a_manifest_that_is_not_there() {
+fn missing_manifest_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     expect![[r#"
         $ playhouse run nowhere.toml
@@ -99,7 +99,7 @@ fn a_manifest_that_is_not_there() {
 }
 
 #[test]
-fn a_plugins_folder_that_is_not_there() {
+fn missing_plugins_folder_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("playhouse.toml"), MANIFEST).expect("written");
     expect![[r#"

@@ -1,4 +1,5 @@
-//! What outlives an incarnation: the actor's mailbox, its lanes, its children, its counters. And what all actors share.
+//! The part of an actor that outlives an incarnation: mailbox, instances, children, counters; and [`World`], the state that
+//! all actors share.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -7,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -31,24 +33,24 @@ use crate::subtree::Membership;
 use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands};
 
-/// Whether others may find an actor.
+/// Whether other actors can find this actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Presence {
-    /// It will be there when the turn that spawns it commits.
+    /// The turn that spawns the actor has not committed.
     Reserved = 0,
     There = 1,
-    /// It stops for good, or has: who looks for it finds nobody.
+    /// The actor stops for good, or has stopped; lookups do not find it.
     Gone = 2,
 }
 
-/// What is special about an actor that another one spawned.
+/// The extra state of an actor that another actor spawned.
 pub(crate) struct Spawned {
     pub(crate) parent: ActorId,
-    /// The incarnation of the parent that it belongs to. When the parent has a later one, it is an orphan.
+    /// The parent's incarnation that owns this actor. When the parent has a later incarnation, this actor is an orphan.
     pub(crate) by: AtomicU64,
-    /// Its first start is not through.
+    /// 1 while the first start is under way, else 0.
     pub(crate) first_start: AtomicU8,
-    /// How that failed, if it did.
+    /// The report of a failed first start.
     pub(crate) failed_start: OnceLock<Arc<CrashReport>>,
 }
 
@@ -57,26 +59,26 @@ pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
     pub(crate) mailbox: Mailbox,
-    /// Where its incarnations run, at most one in each at a time.
+    /// The actor's instances. Each runs at most one incarnation at a time.
     pub(crate) lanes: Box<[Arc<Lane>]>,
-    /// Incarnations so far, of all lanes.
+    /// Number of incarnations so far, over all instances.
     incarnations: AtomicU64,
-    /// Messages that ended, one way or the other. Equals the mailbox's `accepted` when there is nothing left.
+    /// Messages that ended in any way. Equal to the mailbox's `accepted` when no message is left.
     finished: AtomicU64,
     presence: AtomicU8,
     pub(crate) spawned: Option<Spawned>,
-    /// In the subtrees that have limits.
+    /// The actor's place in the subtrees that have limits.
     pub(crate) membership: Membership,
-    /// By name.
+    /// Children by name.
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
-    /// Why it is failed, while it is.
+    /// The failure, while the actor is in the state `failed`.
     pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
-    /// Makes the next incarnation: that of the spec, or of the last spawn that adopted it.
+    /// Makes the next incarnation: the launcher of the spec, or of the last spawn that adopted this actor.
     pub(crate) launcher: Mutex<Arc<dyn Launcher>>,
 }
 
 impl Actor {
-    /// An actor that nobody finds yet.
+    /// A new actor. Lookups do not find it yet.
     pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>, membership: Membership) -> Self {
         Self {
             id,
@@ -106,7 +108,7 @@ impl Actor {
         self.presence.load(Ordering::Relaxed) == Presence::Reserved as u8
     }
 
-    /// Whether it takes messages, or may again.
+    /// Whether the actor takes messages, or may take them again.
     pub(crate) fn is_there(&self) -> bool {
         !self.is_gone() && !self.mailbox.is_closed()
     }
@@ -115,7 +117,7 @@ impl Actor {
         &self.spec.address
     }
 
-    /// Messages that wait, those that came back included.
+    /// Messages that wait, including those that were put back.
     pub(crate) fn waiting(&self) -> usize {
         self.mailbox.len() + self.lanes.iter().map(|lane| lane.backlog.lock().len()).sum::<usize>()
     }
@@ -131,18 +133,18 @@ impl Actor {
         finished.saturating_sub(self.mailbox.unhandled())
     }
 
-    /// Whether it has messages waiting, in hand, or to be handled again.
+    /// Whether any message waits, is being handled, or waits for another attempt.
     pub(crate) fn is_busy(&self) -> bool {
         self.finished() != self.mailbox.accepted()
     }
 
-    /// Why what comes to its closed mailbox is not handled.
+    /// The dead-letter reason for messages to the closed mailbox.
     pub(crate) fn closed_because(&self) -> DeadReason {
         let failed = self.spawned.as_ref().and_then(|spawned| spawned.failed_start.get());
         failed.map_or(DeadReason::Stopped, |report| DeadReason::FailedStart(report.clone()))
     }
 
-    /// The number of the incarnation that begins in a lane now: no other of this actor has it.
+    /// Starts an incarnation in an instance. Returns its number, which is unique in this actor.
     pub(crate) fn begin(&self, lane: &Lane) -> u64 {
         let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
         lane.begin(number);
@@ -154,12 +156,12 @@ impl Actor {
         self.incarnations.load(Ordering::Relaxed)
     }
 
-    /// The latest crash in any lane.
+    /// The latest crash of any instance.
     pub(crate) fn last_crash(&self) -> Option<Arc<CrashReport>> {
         self.lanes.iter().filter_map(|lane| lane.last_crash.lock().clone()).max_by_key(|report| report.at)
     }
 
-    /// When the first of its lanes starts again, if all of them wait before a restart.
+    /// The earliest restart of any instance, if all instances wait for a restart.
     pub(crate) fn back_at(&self) -> Option<Instant> {
         let mut first = None;
         for lane in &self.lanes {
@@ -169,7 +171,7 @@ impl Actor {
         first
     }
 
-    /// Refuses a question whose time is up before it can be handled.
+    /// Refuses an ask whose deadline comes before the restart.
     pub(crate) fn check_back_by(&self, deadline: Instant) -> Result<(), AskError> {
         match self.back_at() {
             Some(back_at) if back_at > deadline => Err(self.not_back_in_time()),
@@ -177,7 +179,7 @@ impl Actor {
         }
     }
 
-    /// The error for a caller whose deadline comes before the restart, or who asks an actor that failed.
+    /// The error for an ask whose deadline comes before the restart, or whose target failed.
     pub(crate) fn not_back_in_time(&self) -> AskError {
         if let Some(failed) = &*self.failed.lock() {
             return AskError::ActorFailed(failed.told());
@@ -186,12 +188,12 @@ impl Actor {
         AskError::Restarting(format!("it will not be back in time{why}"))
     }
 
-    /// This actor as one that asks or is asked.
+    /// This actor as an ask endpoint.
     pub(crate) fn party(&self) -> Party<'_> {
         Party { id: self.id, lanes: self.lanes.len(), address: self.address() }
     }
 
-    /// Counts messages as ended. Only after everything they caused was delivered.
+    /// Counts messages as ended. Call this only after their effects were delivered.
     pub(crate) fn finish(&self, messages: u64) {
         self.finished.fetch_add(messages, Ordering::Release);
     }
@@ -218,36 +220,38 @@ impl Drop for Pending {
     }
 }
 
-/// What all actors of one kernel share. No task of its own: whoever delivers does it here, in place.
+/// The state that all actors of one kernel share. It has no task of its own: a delivery runs in the sender's task.
 pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
     pub(crate) dead_letters: DeadLetters,
-    /// To the outside.
+    /// The gate for messages from outside.
     pub(crate) door: Door,
-    /// From which actors are spawned, by name.
+    /// The plugins that actors may be spawned from, by name.
     pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
-    /// To the supervision.
+    /// The channel to the supervision.
     pub(crate) commands: Commands,
-    /// One-shot timers, spawned children and failures that keep the play from being idle: how many there were, and are
-    /// no more.
+    /// Counts of the one-shot timers, spawned children and failures that keep the play from being idle: how many began, and
+    /// how many ended.
     pub(crate) pending: (AtomicU64, AtomicU64),
-    /// Actors that failed and are not tried again by themselves: the play does not wait for what waits there.
+    /// Actors that failed and have no trial start. The play does not wait for their messages.
     pub(crate) failed_for_good: Mutex<HashSet<ActorId>>,
-    /// The bound on incarnations that live, if there is one.
+    /// The bound on live incarnations, if the plan has one.
     pub(crate) slots: Option<PlaySlots>,
-    /// When the kernel began.
+    /// When the kernel started.
     pub(crate) began: Instant,
-    /// Told whenever an actor may have become idle, while somebody waits for that.
+    /// Notified whenever an actor may have become idle.
     pub(crate) idle_hint: Notify,
     /// Restarts of all actors.
     pub(crate) restarts: AtomicU64,
-    /// Shutdown hooks that failed, and runs that were killed as they did not stop in time.
+    /// Failed shutdown hooks, and runs that were killed because they did not stop in time.
     pub(crate) failed_shutdowns: AtomicU64,
-    /// Messages that were let into a mailbox and ended without being handled, of all actors that there are and were.
+    /// Messages that a mailbox accepted and that ended unhandled, over all current and former actors.
     pub(crate) unhandled: AtomicU64,
-    /// Tells which time is the host's.
+    /// Tells which time belongs to the host.
     pub(crate) clock: Clock,
+    /// The runtime for the code of actors and of mailbox policies.
+    runtime: Handle,
     random: AtomicU64,
 }
 
@@ -269,23 +273,29 @@ impl World {
             failed_shutdowns: AtomicU64::new(0),
             unhandled: AtomicU64::new(0),
             clock: plan.clock.clone(),
+            runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
             random: AtomicU64::new(plan.seed),
         }
     }
 
-    /// A pause of less than `ceiling`, from the plan's seed.
+    /// Runs a task on the runtime of the actors, also when the supervision starts the task on a runtime of its own.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
+    }
+
+    /// A random pause below `ceiling`, from the plan's seed.
     pub(crate) fn jitter(&self, ceiling: Duration) -> Duration {
         random::duration_below(self.random.fetch_add(random::STEP, Ordering::Relaxed), ceiling)
     }
 
-    /// Where the actor at an address stands, after all that was committed so far; none when there is none.
+    /// The state of the actor at `address` after everything committed so far; none when there is no such actor.
     pub(crate) async fn state(&self, address: Address) -> Option<State> {
         let (answer, state) = oneshot::channel();
         self.commands.send(Command::State(address, answer)).ok()?;
         state.await.ok()?
     }
 
-    /// What the asker of `target` is told: of an answer that did not come in time, that a person stopped who was asked.
+    /// Replaces a timeout by a clearer error when an operator has stopped `target`.
     pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
         match answer {
             Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
@@ -295,8 +305,8 @@ impl World {
         }
     }
 
-    /// Records messages for `actor` that will not be handled, and tells those who wait for an answer.
-    /// `counted`: they had been let into its mailbox.
+    /// Makes dead letters of messages for `actor`, and answers their asks with an error. `counted`: the mailbox had accepted
+    /// the messages.
     pub(crate) fn bury(
         &self,
         actor: &Actor,
@@ -310,7 +320,7 @@ impl World {
             if message.envelope.sender == ActorId::NOTICE
                 && matches!(reason, DeadReason::Stopped | DeadReason::FailedStart(_))
             {
-                // It would be void for the next run anyway.
+                // The next run would ignore this notice.
                 continue;
             }
             let answer = match reason {
@@ -318,7 +328,7 @@ impl World {
                 DeadReason::AskCrashed(report)
                     if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
                 {
-                    AskError::Restarting(format!("with others in hand, it {}", report.crash.reason))
+                    AskError::Restarting(format!("while it handled several messages, it {}", report.crash.reason))
                 }
                 DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
                     AskError::Crashed(report.crash.reason.to_string())
@@ -343,7 +353,7 @@ impl World {
             );
             self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
-        // A commit ends the messages that it rejects itself.
+        // A commit counts the messages that it rejects as ended.
         if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_)) {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
@@ -353,7 +363,7 @@ impl World {
         }
     }
 
-    /// The actor of the plan that a spawned one is below: what is kept about all its descendants counts for it.
+    /// The actor of the plan above a spawned actor. The letters of all its descendants count for this actor.
     fn accountable(&self, actor: &Actor) -> ActorId {
         if actor.spawned.is_none() {
             return actor.id;
@@ -368,8 +378,8 @@ impl World {
         actor.id
     }
 
-    /// A lane will not run again: what it had goes to another one, or, after the last one, becomes dead letters with all
-    /// that waits, and the mailbox is closed. `live`: the lanes that go on, a bit each.
+    /// Retires an instance that will not run again. Its messages go to another instance. After the last instance, these and
+    /// all waiting messages become dead letters, and the mailbox is closed. `live`: the instances that go on, one bit each.
     pub(crate) fn retire(&self, actor: &Actor, lane: &Lane, live: u64) {
         if !self.hand_on(actor, lane, live) {
             let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
@@ -378,7 +388,7 @@ impl World {
         self.idle_hint.notify_waiters();
     }
 
-    /// Gives what a lane had to one that goes on, or else to one that may be started again; false when there is none.
+    /// Moves an instance's messages to a live sibling, or else to one that may be started again; false when there is none.
     pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane, live: u64) -> bool {
         let Some(heir) = actor.mailbox.heir_of(lane.index, live) else { return false };
         let left = self.without_blamed(actor, lane);
@@ -387,11 +397,12 @@ impl World {
         true
     }
 
-    /// Takes a lane's backlog. Who was to blame for the last crash, and will not get another attempt, is told so.
+    /// Takes an instance's backlog. The message that the last crash is blamed on gets no further attempt: it becomes a dead
+    /// letter.
     fn without_blamed(&self, actor: &Actor, lane: &Lane) -> Backlog {
         let mut left = std::mem::take(&mut *lane.backlog.lock());
         if let Some(report) = lane.last_crash.lock().clone()
-            // The attempt counts: a question that is asked again has its id from the one that is blamed.
+            // The attempt is compared too: a repeated ask has the same id as the blamed one.
             && let Some(message) = report.blamed.and_then(|(id, attempt)| left.remove(id, attempt))
         {
             self.bury(actor, [message], &DeadReason::Crashed(report), true);
@@ -399,7 +410,7 @@ impl World {
         left
     }
 
-    /// An actor that was spawned is gone for good: nobody finds it any more, and what waited becomes dead letters.
+    /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters.
     pub(crate) fn forget(self: &Arc<Self>, actor: &Actor) {
         actor.set_presence(Presence::Gone);
         for lane in &actor.lanes {
@@ -411,7 +422,7 @@ impl World {
         self.first_start_over(actor);
     }
 
-    /// A spawned actor has come up for the first time, or never will.
+    /// Ends the first start of a spawned actor, whether it succeeded or failed.
     pub(crate) fn first_start_over(&self, actor: &Actor) {
         if let Some(spawned) = &actor.spawned
             && spawned.first_start.swap(0, Ordering::AcqRel) == 1
@@ -420,18 +431,18 @@ impl World {
         }
     }
 
-    /// What will cause messages by itself begins. Before the message that caused it is finished.
+    /// Begins work that will cause messages by itself. Call this before the message that caused the work is finished.
     pub(crate) fn begin_pending(&self) {
         self.pending.0.fetch_add(1, Ordering::Release);
     }
 
-    /// As [`World::begin_pending`]; it is over when what this returns is dropped.
+    /// As [`World::begin_pending`]; the work ends when the result is dropped.
     pub(crate) fn pending(self: &Arc<Self>) -> Pending {
         self.begin_pending();
         Pending(self.clone())
     }
 
-    /// It is over. After whatever it caused was accepted.
+    /// Ends such work. Call this after everything that the work caused was accepted.
     pub(crate) fn end_pending(&self, count: u64) {
         self.pending.1.fetch_add(count, Ordering::Release);
         self.idle_hint.notify_waiters();

@@ -77,7 +77,7 @@ impl Address {
             return Self::parse(text);
         }
         if text.is_empty() && self.is_root() {
-            // It would be `/`, the kernel itself.
+            // The result would be `/`, the kernel itself.
             return Err(AddressError::EmptySegment(shown(text)));
         }
         let below = if self.is_root() { "" } else { self.as_str() };
@@ -118,7 +118,7 @@ impl Address {
         }
     }
 
-    /// The actor directly under `/` that this is, or is below; `/` of `/`.
+    /// The actor directly under `/` that is at this address or above it; `/` for `/`.
     pub fn top(&self) -> Self {
         match self.0[1..].find('/') {
             Some(slash) => Self(Arc::from(&self.0[..=slash])),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_the_name_of_no_child() {
+    fn empty_child_name_is_refused() {
         for parent in [Address::root(), Address::parse("/a").expect("good")] {
             assert!(matches!(parent.child(""), Err(AddressError::EmptySegment(_))));
             assert!(matches!(parent.resolve(""), Err(AddressError::EmptySegment(_))));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn parents_and_descendants() {
+    fn parent_top_and_is_below_follow_the_segments() {
         let a = |text| Address::parse(text).expect("good");
         assert_eq!(a("/a/b").parent(), Some(a("/a")));
         assert_eq!(a("/a").parent(), Some(Address::root()));

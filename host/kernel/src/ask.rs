@@ -1,4 +1,4 @@
-//! Asks in flight: who waits for which reply, and for whom, so that a circle of waiting is seen at once.
+//! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,45 +29,48 @@ pub enum SendError {
     /// The manifest does not allow it.
     #[error("`{from}` may not send to `{to}`: add it to `sends_to` of `{from}`")]
     NotGranted {
-        /// Who wanted to send.
+        /// The sender.
         from: Address,
-        /// Where to.
+        /// The receiver.
         to: Address,
     },
     /// The body is too large for the receiver.
     #[error("{bytes} bytes are too many for `{to}`, whose limits.message is {limit_bytes} bytes")]
     TooLarge {
-        /// Where to.
+        /// The receiver.
         to: Address,
         /// The body's size.
         bytes: usize,
         /// The receiver's limit.
         limit_bytes: usize,
     },
-    /// The receiver's mailbox stayed full. Only the outside is told so; an actor's tell becomes a dead letter.
+    /// The receiver's mailbox stayed full. Only senders outside the play get this error; an actor's tell becomes a dead
+    /// letter.
     #[error("the mailbox of `{0}` is full")]
     MailboxFull(Address),
-    /// The receiver's mailbox is full, and its rule dropped the message: it is a dead letter. Only the outside is told so.
+    /// The receiver's mailbox is full, and its overflow rule dropped the message: it is a dead letter. Only senders outside
+    /// the play get this error.
     #[error("the mailbox of `{to}` is full, and its rule `drop-newest` dropped the message: it is dead letter {id}")]
     Dropped {
-        /// Where to.
+        /// The receiver.
         to: Address,
         /// The message's id.
         id: MessageId,
     },
-    /// The receiver is stopped for good. Only the outside is told so; an actor's tell becomes a dead letter.
+    /// The receiver is stopped for good. Only senders outside the play get this error; an actor's tell becomes a dead letter.
     #[error("`{0}` is stopped")]
     Stopped(Address),
     /// The turn does more than its limits allow, and will not be committed.
     #[error("more than {0}")]
     Overrun(#[from] Overrun),
-    /// Memory is short, in the words of who looks at it. Only the outside is told so: actors go on with what there is.
+    /// Memory is short; the text comes from the memory watch. Only senders outside the play get this error; actors may still
+    /// send.
     #[error("memory is short, and no messages from outside are taken: {0}")]
     MemoryPressure(Arc<str>),
 }
 
 impl SendError {
-    /// One word for machines.
+    /// The kind in one word, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::BadAddress(_) | Self::NoGroup(_) => "bad-address",
@@ -93,35 +96,35 @@ pub enum AskError {
     /// No reply came in time.
     #[error("no reply in time")]
     Timeout,
-    /// Waiting would never end; the chain of those who wait for each other.
+    /// The wait would never end; the chain of actors that wait for each other.
     #[error("deadlock: {0}")]
     Deadlock(String),
-    /// It was handled, and there was no reply.
+    /// The receiver handled the message and gave no reply.
     #[error("it was handled, and there is no reply")]
     NoReply,
-    /// The receiver failed it.
+    /// The receiver's handler failed the message.
     #[error("the receiver failed it: {0}")]
     Failed(String),
-    /// The receiver crashed while it had the question in hand, and nothing else; or it does not start again.
+    /// The receiver crashed while it handled this message alone; or it does not start again.
     #[error("the receiver {0}")]
     Crashed(String),
-    /// The receiver crashed and starts again: it had the question in hand with others, and nobody knows whose fault it
-    /// was; or it will not be back before the question's time is up.
+    /// The receiver crashed while it handled several messages, so the one to blame is unknown, and it starts again; or it
+    /// does not restart before the ask's deadline.
     #[error("the receiver is restarting: {0}")]
     Restarting(String),
     /// The receiver stopped for good before it handled the question.
     #[error("the receiver is stopped")]
     Stopped,
-    /// The receiver, or the actor under `/` that it is below, failed too often and waits for a trial start.
+    /// The receiver, or the actor under `/` above it, failed too often.
     #[error("the receiver is failed: {0}")]
     ActorFailed(String),
-    /// No reply came in time, since a person stopped the receiver, or has not started it yet.
-    #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
+    /// No reply came in time, because an operator stopped the receiver or has not started it yet.
+    #[error("no reply in time: an operator stopped `{0}`, and only an operator starts it")]
     StoppedByPerson(Address),
 }
 
 impl AskError {
-    /// One word for machines.
+    /// The kind in one word, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NotSent(error) => error.kind(),
@@ -138,7 +141,7 @@ impl AskError {
     }
 }
 
-/// What an asker gets.
+/// The result of an ask.
 pub type Answer = Result<Vec<u8>, AskError>;
 
 const SHARDS: usize = 16;
@@ -147,30 +150,30 @@ const SHARDS: usize = 16;
 pub(crate) struct Asks {
     last_token: AtomicU64,
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
-    /// What the lanes of actors wait for: at most one question each, since a handler does one thing at a time.
+    /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
     waits_for: Mutex<HashMap<Seat, Wait, FxBuildHasher>>,
 }
 
-/// A question without its answer.
+/// An ask without an answer.
 struct Open {
     asker: oneshot::Sender<Answer>,
     target: ActorId,
     deadline: Instant,
 }
 
-/// A lane of an actor.
+/// An instance of an actor.
 type Seat = (ActorId, usize);
 
-/// Who asks, or is asked.
+/// An ask endpoint: the actor that asks, or the actor that is asked.
 #[derive(Clone, Copy)]
 pub(crate) struct Party<'a> {
     pub(crate) id: ActorId,
-    /// How many messages it may have in hand at a time.
+    /// Number of its instances.
     pub(crate) lanes: usize,
     pub(crate) address: &'a Address,
 }
 
-/// Whose answer a lane waits for.
+/// The actor whose answer an instance waits for.
 struct Wait {
     id: ActorId,
     lanes: usize,
@@ -185,7 +188,7 @@ impl Wait {
 }
 
 impl Asks {
-    /// Opens an ask. Dropping the result closes it; a reply that comes later is dropped.
+    /// Opens an ask. Dropping the result closes it; a later reply is dropped.
     pub(crate) fn open(&self, target: ActorId, deadline: Instant) -> OpenAsk<'_> {
         let token = self.last_token.fetch_add(1, Ordering::Relaxed) + 1;
         let (asker, receiver) = oneshot::channel();
@@ -193,7 +196,7 @@ impl Asks {
         OpenAsk { asks: self, token, receiver, answered: false }
     }
 
-    /// Answers all questions to an actor whose time is up before it is back.
+    /// Answers all asks to `target` whose deadline comes before `back_at`.
     pub(crate) fn answer_those_before(&self, target: ActorId, back_at: Instant, answer: &AskError) {
         for shard in &self.waiting {
             let late = |open: &mut Open| open.target == target && open.deadline < back_at;
@@ -203,7 +206,7 @@ impl Asks {
         }
     }
 
-    /// Hands the answer to whoever waits for it, if anyone still does.
+    /// Passes the answer to the waiter, if there still is one.
     pub(crate) fn answer(&self, token: ReplyToken, answer: Answer) {
         if token.is_some() {
             let open = self.shard(token.0).lock().remove(&token.0);
@@ -213,12 +216,12 @@ impl Asks {
         }
     }
 
-    /// Whether somebody still waits for this reply.
+    /// Whether a waiter for this reply exists.
     pub(crate) fn is_waiting(&self, token: ReplyToken) -> bool {
         self.shard(token.0).lock().contains_key(&token.0)
     }
 
-    /// Notes that a lane of `asker` waits for the answer of `target`, unless it would wait for ever.
+    /// Records that an instance of `asker` waits for the answer of `target`, unless it would wait forever.
     pub(crate) fn wait_for(
         &self,
         asker: Party<'_>,
@@ -235,12 +238,12 @@ impl Asks {
         Ok(Waiting { asks: self, seat })
     }
 
-    /// The actor for whose answer a lane waits.
+    /// The actor whose answer an instance waits for.
     pub(crate) fn asked_by(&self, asker: ActorId, lane: usize) -> Option<ActorId> {
         self.waits_for.lock().get(&(asker, lane)).map(|wait| wait.id)
     }
 
-    /// Refuses what [`Asks::wait_for`] would refuse even after the lane has given the answers that it has.
+    /// Refuses what [`Asks::wait_for`] would refuse even after the instance has given its recorded answers.
     pub(crate) fn check(
         &self,
         asker: Party<'_>,
@@ -252,9 +255,9 @@ impl Asks {
         circle.map_or(Ok(()), |circle| Err(AskError::Deadlock(circle)))
     }
 
-    /// The circle that a lane of `asker` closes by waiting for `target`. Sound: it waits for ever only if nobody who is
-    /// waited for, directly or through others, has a lane that does not wait itself. A lane whose answer is there waits
-    /// no more.
+    /// The cycle that an instance of `asker` closes by waiting for `target`. The result is sound: a cycle is reported only if
+    /// no actor that is waited for, directly or through others, has a free instance. An instance whose answer has arrived
+    /// does not wait.
     fn circle(
         &self,
         waits: &HashMap<Seat, Wait, FxBuildHasher>,
@@ -264,7 +267,7 @@ impl Asks {
         has_answer: impl Fn(ReplyToken) -> bool,
     ) -> Option<String> {
         let waits_still = |wait: &&Wait| self.is_waiting(wait.token) && !has_answer(wait.token);
-        // Who is reached, with the index of who led there.
+        // The endpoints reached, each with the index of the endpoint before it.
         let mut reached = vec![(target, 0)];
         let mut last = None;
         let mut at = 0;
@@ -307,7 +310,7 @@ pub(crate) struct OpenAsk<'a> {
     asks: &'a Asks,
     token: u64,
     receiver: oneshot::Receiver<Answer>,
-    /// Who answered took the question out.
+    /// The answer removed the entry already.
     answered: bool,
 }
 
@@ -316,7 +319,7 @@ impl OpenAsk<'_> {
         ReplyToken(self.token)
     }
 
-    /// Delivers the question and waits for the answer. There may be one before there is room for the question.
+    /// Delivers the message and waits for the answer. The answer may come before the mailbox has space for the message.
     pub(crate) async fn answer_to(&mut self, delivery: impl Future<Output = Result<(), SendError>>) -> Answer {
         let answer = tokio::select! {
             biased;
@@ -339,7 +342,7 @@ impl Drop for OpenAsk<'_> {
     }
 }
 
-/// An edge of the wait-for graph, for as long as it lives.
+/// An edge of the graph of waits; dropping it removes the edge.
 pub(crate) struct Waiting<'a> {
     asks: &'a Asks,
     seat: Seat,
@@ -355,7 +358,7 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
-    /// Actors `/a`, `/b` ..., one for each number of lanes.
+    /// Actors `/a`, `/b` ...; `lanes` holds the number of instances of each.
     struct Cast {
         asks: Asks,
         addresses: Vec<Address>,
@@ -372,7 +375,7 @@ mod tests {
             Party { id: ActorId(n as u64 + 1), lanes: self.lanes[n], address: &self.addresses[n] }
         }
 
-        /// A question that `lane` of one asks the other; or the circle that it would close.
+        /// An ask from the instance `lane` of `from` to `to`; or the cycle that it would close.
         fn ask(&self, from: usize, lane: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
             let ask = self.asks.open(self.party(to).id, Instant::now());
             let waiting = self.asks.wait_for(self.party(from), lane, self.party(to), ask.token());
@@ -385,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_of_waiting_is_refused_and_named() {
+    fn cycle_of_waits_is_refused_and_named() {
         let cast = Cast::new(&[1, 1, 1]);
         let _ab = cast.ask(0, 0, 1).expect("no circle");
         let bc = cast.ask(1, 0, 2).expect("no circle");
@@ -396,19 +399,19 @@ mod tests {
     }
 
     #[test]
-    fn who_has_a_free_lane_closes_no_circle() {
+    fn free_instance_prevents_a_deadlock() {
         let cast = Cast::new(&[2, 1, 1]);
-        let own = cast.ask(0, 0, 0).expect("its other lane answers");
-        assert_eq!(cast.circle(0, 1, 0), Some("deadlock: /a -> /a".into()), "the last free lane");
+        let own = cast.ask(0, 0, 0).expect("its other instance answers");
+        assert_eq!(cast.circle(0, 1, 0), Some("deadlock: /a -> /a".into()), "the last free instance");
         drop(own);
         let _ab = cast.ask(0, 0, 1).expect("no circle");
-        let _ba = cast.ask(1, 0, 0).expect("the other lane of /a is free");
+        let _ba = cast.ask(1, 0, 0).expect("the other instance of /a is free");
         let _ac = cast.ask(0, 1, 2).expect("/c is free");
-        assert_eq!(cast.circle(2, 0, 0), Some("deadlock: /c -> /a -> /c".into()), "no lane of /a is free now");
+        assert_eq!(cast.circle(2, 0, 0), Some("deadlock: /c -> /a -> /c".into()), "no instance of /a is free now");
     }
 
     #[test]
-    fn who_has_its_answer_waits_no_more() {
+    fn answer_ends_the_wait_of_its_asker() {
         let cast = Cast::new(&[1, 1]);
         let (ask, _ab) = cast.ask(0, 0, 1).expect("no circle");
         assert_eq!(cast.circle(1, 0, 0), Some("deadlock: /b -> /a -> /b".into()));

@@ -1,5 +1,5 @@
-//! What an actor is told about each of its messages once that is over: the words, and those that are still to be told. Only
-//! where its code wants to know; see [`crate::Launcher::calls_back`].
+//! Reports to an actor about the outcome of each of its messages: the types, and the queue of reports that were not given
+//! yet. Only for code that wants reports; see [`crate::Launcher::calls_back`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,31 +12,32 @@ use crate::message::{Envelope, MessageId};
 /// A message, or a notice, that was handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskDone {
-    /// Which one.
+    /// Its id.
     pub id: MessageId,
-    /// Which attempt at it this was, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: TaskOutcome,
-    /// It is a dead letter now. Otherwise, when it failed, it is handled again.
+    /// Whether the message is a dead letter now. If it failed and is none, it is handled again.
     pub dead_letter: bool,
 }
 
-/// What came of an attempt at a message. It is final: what it sent is delivered, or dropped.
+/// The outcome of an attempt at a message. It is final: the sends of the attempt are delivered, or dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskOutcome {
-    /// Handled, without a reply, or with one that nobody waited for.
+    /// Handled, without a reply, or with a reply that no asker waited for.
     Done,
-    /// Handled, and somebody got the reply.
+    /// Handled, and an asker got the reply.
     Replied,
-    /// The handler failed it.
+    /// The handler failed the message.
     Failed(Failure),
-    /// It, or one of those in hand with it, crashed the actor: in a word as of [`CrashReason::kind`], and for people.
+    /// The message, or another one of its turn, crashed the actor: the kind of [`CrashReason::kind`], and a text for
+    /// operators.
     Crashed(String, String),
 }
 
 impl TaskDone {
-    /// From the outcome that a commit makes final; none: done without a reply.
+    /// The report about an outcome that a commit makes final; none: done without a reply.
     pub(crate) fn committed(envelope: &Envelope, outcome: Option<&Outcome>, attempts: u32) -> Self {
         let attempt = envelope.attempt + 1;
         let (outcome, dead_letter) = match outcome {
@@ -50,20 +51,20 @@ impl TaskDone {
         Self { id: envelope.id, attempt, outcome, dead_letter }
     }
 
-    /// After a crash. `attempt` counts it.
+    /// The report after a crash. `attempt` includes the attempt that crashed.
     pub(crate) fn crashed(id: MessageId, attempt: u32, reason: &CrashReason, dead_letter: bool) -> Self {
         let outcome = TaskOutcome::Crashed(reason.kind().to_owned(), reason.to_string());
         Self { id, attempt, outcome, dead_letter }
     }
 }
 
-/// What a lane's incarnation, this or the next, is still to be told.
+/// The reports that an instance's incarnation, the current or the next one, still has to get.
 #[derive(Default)]
 pub(crate) struct Reports {
     queue: VecDeque<TaskDone>,
-    /// How many of them, from the front, are told one at a time: one of them crashed the actor.
+    /// Number of reports, from the front, that are given one at a time because one of them crashed the actor.
     solo: usize,
-    /// The play is not idle: what the code does about them is still to come.
+    /// Keeps the play from being idle until the code has handled the reports.
     pending: Option<Pending>,
 }
 
@@ -79,7 +80,7 @@ impl Reports {
         }
     }
 
-    /// What is told in one call. [`Pending`] is to be kept until that is over.
+    /// The reports for one call. Keep [`Pending`] until that call is over.
     pub(crate) fn take(&mut self, world: &Arc<World>) -> Option<(Vec<TaskDone>, Pending)> {
         let count = if self.solo > 0 { 1 } else { self.queue.len() };
         self.solo = self.solo.saturating_sub(count);
@@ -91,8 +92,8 @@ impl Reports {
         Some((taken, pending.unwrap_or_else(|| world.pending())))
     }
 
-    /// The call crashed. Told alone, it was told; of several nobody knows which one it was, and nothing of the call happened: the next
-    /// run is told each of them alone.
+    /// Handles a crash of the call. A single report counts as given. Of several, the one to blame is unknown and the call had
+    /// no effect: the next run gets each of them alone.
     pub(crate) fn crashed(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
         if told.len() < 2 {
             return;
@@ -101,7 +102,7 @@ impl Reports {
         self.put_back(world, told);
     }
 
-    /// They were not told after all: they come first.
+    /// Puts reports that were not given back to the front.
     pub(crate) fn put_back(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
         for report in told.into_iter().rev() {
             self.queue.push_front(report);
@@ -109,17 +110,17 @@ impl Reports {
         self.add(world, []);
     }
 
-    /// The play does not wait until they are told: only an operator makes the next run.
+    /// Lets the play be idle although reports wait: only an operator starts the next run.
     pub(crate) fn wait_for_operator(&mut self) {
         self.pending = None;
     }
 
-    /// The play waits again until they are told.
+    /// Makes the play wait for the reports again.
     pub(crate) fn operator_came(&mut self, world: &Arc<World>) {
         self.add(world, []);
     }
 
-    /// Takes over what another lane will not be told any more.
+    /// Takes over the reports of an instance that will not run again.
     pub(crate) fn inherit(&mut self, other: Self) {
         self.queue.extend(other.queue);
         self.pending = self.pending.take().or(other.pending);

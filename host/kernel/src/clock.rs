@@ -11,19 +11,20 @@ use tokio::time::Instant;
 
 use crate::kernel::later;
 
-/// Tells which time is the host's. All of them only grow.
+/// Tells which time belongs to the host. All its values only grow.
 pub trait HostClock: Send + Sync + 'static {
     /// CPU time that the calling thread used.
     fn thread_time(&self) -> Duration;
 
-    /// Time by which timers and tasks came late until `now`, since their threads were busy or the process did not run.
+    /// Total time by which timers and tasks were late until `now`, because their threads were busy or the process did not
+    /// run.
     fn delayed(&self, now: Instant) -> Duration;
 
-    /// Time until `now` in which the process did not run at all although it had something to do: it was suspended.
+    /// Total time until `now` in which the process did not run at all although it had work: it was suspended.
     fn suspended(&self, now: Instant) -> Duration;
 }
 
-/// The clock of a plan. Default: none, and all time that passes is the actors'.
+/// The clock of a plan. The default is none: all time that passes counts for the actors.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<dyn HostClock>>);
 
@@ -48,7 +49,7 @@ impl Clock {
         self.0.as_ref().map(|clock| clock.delayed(now)).unwrap_or_default()
     }
 
-    /// Now, on a clock that stands still while the process is suspended.
+    /// The current time, on a clock that stands still while the process is suspended.
     pub(crate) fn running_time(&self) -> Instant {
         let now = Instant::now();
         now.checked_sub(self.suspended(now)).unwrap_or(now)
@@ -65,12 +66,12 @@ impl Clock {
 }
 
 thread_local! {
-    /// The call that this thread polls returned although it could go on.
+    /// Whether the last call that this thread polled yielded although it could go on.
     static YIELDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lets other tasks, timers and sockets have their turn in the midst of a call of an actor's code. The time until the code goes
-/// on is the host's: unlike other waits, it is not billed to the code.
+/// Lets other tasks, timers and sockets run in the middle of a call of an actor's code. The time until the code goes on is
+/// the host's: unlike other waits, it is not billed to the code.
 pub async fn yield_to_others() {
     let mut others = pin!(tokio::task::yield_now());
     poll_fn(|cx| {
@@ -83,7 +84,7 @@ pub async fn yield_to_others() {
     .await;
 }
 
-/// Whether the call that was polled last on this thread only let others run.
+/// Whether the last call that this thread polled only let others run. Clears the mark.
 pub(crate) fn take_yielded() -> bool {
     YIELDED.replace(false)
 }

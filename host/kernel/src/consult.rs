@@ -1,5 +1,5 @@
-//! A parent is asked about a child that failed: what it is told, and the question on its way to the parent's incarnation.
-//! Who is asked, and what the answer does, is decided in `supervision`.
+//! Directive requests: a parent is asked about a child that failed. The data of a request, and the request on its way to the
+//! parent's incarnation. The module `supervision` decides which parent is asked, and what the answer does.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use crate::crash::CrashReport;
 use crate::supervision::events::{Directive, Node, Window};
 use crate::supervision::task::Command;
 
-/// A child failed by itself, and everything below it is down.
+/// A child failed by itself, and everything below it has stopped.
 #[derive(Debug, Clone)]
 pub struct ChildFailed {
-    /// Who, why, and who is to blame.
+    /// The crash: the actor, the reason, and the blame.
     pub report: Arc<CrashReport>,
     /// The child's plugin.
     pub plugin: String,
-    /// Its parent's restarts so far, one because of this failure not included.
+    /// The restarts of its parent so far, without one because of this failure.
     pub window: Window,
 }
 
-/// What a lane's incarnation is asked between two of its calls. Ends with it.
+/// A request to an instance's incarnation, made between two of its calls. It ends with that incarnation.
 pub(crate) struct Question {
     pub(crate) failure: ChildFailed,
     pub(crate) child: Node,
-    /// As the tree counts the child's.
+    /// The child's incarnation, as the tree counts it.
     pub(crate) incarnation: u64,
-    /// From then on, on [`crate::Clock::running_time`], the tree has decided without an answer.
+    /// The deadline, on [`crate::Clock::running_time`]. After it the tree has decided without an answer.
     pub(crate) until: Instant,
-    /// The play is not idle: what the answer brings about is still to come.
+    /// Keeps the play from being idle until the answer took effect.
     pub(crate) pending: Pending,
 }
 
@@ -39,7 +39,7 @@ impl Question {
         world.clock.running_time() < self.until
     }
 
-    /// The parent's word to the supervision.
+    /// Sends the parent's directive to the supervision.
     pub(crate) fn answer(&self, world: &World, directive: Directive) {
         let (child, incarnation) = (self.child, self.incarnation);
         let _ = world.commands.send(Command::Directive { child, incarnation, directive });

@@ -1,4 +1,4 @@
-//! Why an incarnation ended badly, as data: the reason, where, and the last words on stderr.
+//! Why an incarnation ended badly, as data: the reason, the place, and the last lines on stderr.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,24 +16,24 @@ use crate::supervision::events::Fault;
 pub enum CrashReason {
     /// The actor's own code panicked.
     Panic {
-        /// What it said, with the place.
+        /// The text of the panic, with its place.
         message: String,
     },
     /// The code trapped: an unreachable, a bad memory access, a division by zero ...
     Trap {
-        /// What kind of trap.
+        /// The kind of trap.
         kind: String,
     },
-    /// It asked for more memory than its limit and gave up over it.
+    /// It asked for more memory than its limit and gave up.
     Memory {
         /// The limit.
         limit_bytes: u64,
-        /// Its key, for people: `limits.memory`, or that of a limit which several share.
+        /// The limit's key, for operators: `limits.memory`, or that of a limit which several actors share.
         key: Cow<'static, str>,
     },
-    /// It asked for more of something else than a limit allows.
+    /// It asked for more than another limit allows.
     Limit {
-        /// Of what, how much is allowed, and by which key.
+        /// The limit: the thing it counts, its value and its key.
         more_than: String,
     },
     /// It used more CPU than its budget.
@@ -46,7 +46,7 @@ pub enum CrashReason {
         /// `limits.timeout` times the messages of the call.
         limit: Duration,
     },
-    /// It was not up in time.
+    /// It did not start in time.
     StartTimeout {
         /// `limits.start`.
         limit: Duration,
@@ -56,40 +56,40 @@ pub enum CrashReason {
         /// `play.limits.stack`.
         limit_bytes: usize,
     },
-    /// It ended its process by itself.
+    /// It ended its own process.
     Exit {
         /// The exit status it asked for.
         status: i32,
     },
-    /// What it returned for a batch cannot be read, or asks for what the contract does not allow.
+    /// The frame that it returned for a batch cannot be read, or asks for something that the contract does not allow.
     BadFrame {
-        /// What is wrong with it.
+        /// The problem.
         message: String,
     },
     /// A mailbox's policy named a message that it does not have, or gave out none, or too many.
     BadOrder {
-        /// What it did.
+        /// The mistake of the policy.
         message: String,
     },
-    /// It could not be started, or its `init` said no.
+    /// It could not be started, or its `init` returned an error.
     Start {
-        /// What went wrong.
+        /// The error.
         message: String,
     },
-    /// Its `shutdown` hook said no.
+    /// Its `shutdown` hook returned an error.
     Shutdown {
-        /// What went wrong.
+        /// The error.
         message: String,
     },
     /// It gave up on its children.
     Children {
-        /// What went wrong there.
+        /// The failure among the children.
         message: String,
     },
 }
 
 impl CrashReason {
-    /// One word for counters and for machines.
+    /// The kind in one word, for counters and programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Panic { .. } => "panic",
@@ -135,22 +135,22 @@ impl fmt::Display for CrashReason {
 /// A crash as the code's host sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crash {
-    /// Why.
+    /// The reason.
     pub reason: CrashReason,
-    /// Function names, innermost first; empty when there are none.
+    /// Function names, innermost first; may be empty.
     pub backtrace: Vec<String>,
     /// The last lines that the actor wrote to stderr.
     pub stderr: Vec<String>,
 }
 
 impl Crash {
-    /// Bytes of all its texts, about.
+    /// Bytes of all its texts, approximately.
     fn text_bytes(&self) -> usize {
         self.backtrace.iter().chain(&self.stderr).map(String::len).sum::<usize>() + 256
     }
 
-    /// The innermost functions as people read them, `most` lines of them: calls in a row of one function by itself are
-    /// one line.
+    /// The innermost functions as operators read them, in at most `most` lines and one more that counts the rest. Calls in a
+    /// row of one function by itself are one line.
     pub fn shown_backtrace(&self, most: usize) -> Vec<String> {
         let runs: Vec<_> = self.backtrace.chunk_by(|a, b| a == b).collect();
         let times = |run: &[String]| if run.len() > 1 { format!(" ({} times)", run.len()) } else { String::new() };
@@ -167,7 +167,7 @@ impl Crash {
     }
 }
 
-/// At most this much of a text that an actor gave as a reason is kept.
+/// Most bytes that are kept of a text that an actor gave as a reason.
 pub(crate) const REASON_BYTES: usize = 4 << 10;
 
 /// Cuts a reason to [`REASON_BYTES`].
@@ -182,32 +182,32 @@ pub(crate) fn cut(mut text: String) -> String {
 /// A crash as the kernel reports it.
 #[derive(Debug, Clone)]
 pub struct CrashReport {
-    /// Who crashed.
+    /// The actor that crashed.
     pub address: Address,
-    /// Which run of it.
+    /// The number of its incarnation.
     pub incarnation: u64,
-    /// When.
+    /// The time of the crash.
     pub at: SystemTime,
-    /// The message that alone is to blame, when that is known, and which attempt at it this was.
+    /// The message that alone is to blame, when that is known, and the number of this attempt at it.
     pub blamed: Option<(MessageId, u32)>,
-    /// The flow of that message, and how many sends lie between its beginning and this one.
+    /// The flow of that message, and the number of sends from its beginning to this one.
     pub flow: Option<(u64, u32)>,
-    /// How many attempts a message has (`restart.attempts`).
+    /// Number of attempts that a message has (`restart.attempts`).
     pub attempts: u32,
     /// Messages that will be handled again, one at a time.
     pub replayed: usize,
-    /// It had messages in hand.
+    /// Whether it was handling messages.
     pub in_hand: bool,
     /// The crash itself.
     pub crash: Crash,
     /// The failure of a child that led to it.
     pub cause: Option<Arc<CrashReport>>,
-    /// What came of it, once that is known.
+    /// The decision about the crash, once it is known.
     pub decision: OnceLock<Decision>,
 }
 
 impl CrashReport {
-    /// A report of now that blames nobody.
+    /// A report with the current time that blames no message.
     pub fn new(address: Address, incarnation: u64, crash: Crash) -> Self {
         Self {
             address,
@@ -233,22 +233,22 @@ impl CrashReport {
         }
     }
 
-    /// What its supervisor decided; none while it has not.
+    /// The decision of its supervisor; none until there is one.
     pub fn decision(&self) -> Option<&Decision> {
         self.decision.get()
     }
 
-    /// Says what came of it. The first word counts.
+    /// Sets the decision. Only the first call counts.
     pub fn decide(&self, decision: Decision) {
         let _ = self.decision.set(decision);
     }
 
-    /// It, and the failures below it that led there, one after another.
+    /// This report, and then the failures below it that caused it, one after another.
     pub fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |report| report.cause.as_deref())
     }
 
-    /// Bytes of all its texts, about.
+    /// Bytes of all its texts, approximately.
     pub(crate) fn text_bytes(&self) -> usize {
         self.chain().map(|report| report.crash.text_bytes()).sum()
     }
@@ -267,8 +267,8 @@ impl fmt::Display for CrashReport {
 /// Functions of a backtrace in the log.
 const LOGGED_FRAMES: usize = 8;
 
-/// One line, and with a backtrace that is not the same `again` the innermost functions under it. What the code wrote
-/// to stderr is in the log already.
+/// Logs one line, and under it the innermost functions of the backtrace, unless the backtrace is the same as before
+/// (`again`). The code's output on stderr is in the log already.
 pub(crate) fn log_crash(report: &CrashReport, again: bool) {
     let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
     tracing::error!(

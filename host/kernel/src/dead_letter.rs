@@ -1,4 +1,4 @@
-//! Dead letters, the words: a message that will not be handled, why, and how to name it. `store` keeps them.
+//! Dead letters, the data: a message that will not be handled, the reason, and its id. The module `store` keeps them.
 
 mod shares;
 pub(crate) mod store;
@@ -20,18 +20,18 @@ use crate::message::{Message, MessageId};
 pub enum DeadReason {
     /// The handler said that it will never succeed.
     Rejected(String),
-    /// The handler failed it as often as `restart.attempts` allows; the last reason.
+    /// The handler failed it at each of its `restart.attempts` attempts; the last reason.
     Failed(String),
-    /// The actor crashed over it as often as `restart.attempts` allows; the last crash.
+    /// The actor crashed over it at each of its `restart.attempts` attempts; the last crash.
     Crashed(Arc<CrashReport>),
-    /// The actor crashed while somebody waited for the answer to it; the asker was told.
+    /// The actor crashed while an asker waited for the answer; the asker got an error.
     AskCrashed(Arc<CrashReport>),
-    /// The mailbox stayed full for as long as the sender could wait, or refuses what it has no room for.
+    /// The mailbox stayed full for the time that the sender could wait, or refuses messages that do not fit.
     MailboxFull,
-    /// A newer message took its place in the mailbox (`overflow = "drop-oldest"`), or there was none for it
+    /// A newer message displaced it in the mailbox (`overflow = "drop-oldest"`), or the mailbox had no space for it
     /// (`"drop-newest"`).
     Overflow,
-    /// The policy of the mailbox dropped it, though there was room.
+    /// The policy of the mailbox dropped it although there was space.
     Abandoned,
     /// The receiver is stopped for good.
     Stopped,
@@ -42,7 +42,7 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
-    /// All that [`DeadReason::kind`] can say.
+    /// All values of [`DeadReason::kind`].
     pub const KINDS: [&'static str; 10] = [
         "rejected",
         "failed",
@@ -56,7 +56,7 @@ impl DeadReason {
         "failed-start",
     ];
 
-    /// One word for counters and for machines.
+    /// The kind in one word, for counters and programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rejected(_) => "rejected",
@@ -72,7 +72,7 @@ impl DeadReason {
         }
     }
 
-    /// Bytes that it keeps in memory, about. A crash report may be shared; each letter counts it whole.
+    /// Bytes that it keeps in memory, approximately. A crash report may be shared; each letter counts it whole.
     fn bytes(&self) -> usize {
         match self {
             Self::Rejected(text) | Self::Failed(text) => text.len(),
@@ -81,7 +81,7 @@ impl DeadReason {
         }
     }
 
-    /// The crash behind it, if one is.
+    /// The crash that caused it, if one did.
     pub fn crash(&self) -> Option<&CrashReport> {
         match self {
             Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => Some(report),
@@ -96,7 +96,7 @@ impl fmt::Display for DeadReason {
             Self::Rejected(text) => write!(f, "rejected: {text}"),
             Self::Failed(text) => write!(f, "failed at its last attempt: {text}"),
             Self::Crashed(report) => write!(f, "the actor {}", report.crash.reason),
-            Self::AskCrashed(report) => write!(f, "the actor {}, and the asker was told", report.crash.reason),
+            Self::AskCrashed(report) => write!(f, "the actor {}, and the asker got this error", report.crash.reason),
             Self::MailboxFull => f.write_str("the mailbox stayed full"),
             Self::Overflow => f.write_str("dropped by the mailbox's overflow rule"),
             Self::Abandoned => f.write_str("dropped by the mailbox's plugin"),
@@ -107,13 +107,13 @@ impl fmt::Display for DeadReason {
     }
 }
 
-/// Names one dead letter: its message, and which of that message's letters it is. A message has more than one when it
-/// was sent twice: an ask goes out at once, and again when the message that asks is handled again.
+/// Names one dead letter: its message, and which of that message's letters it is. A message has more than one when it was
+/// sent twice: an ask is sent at once, and again when the message that asks is handled again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LetterId {
     /// The message's id.
     pub message: MessageId,
-    /// From 1; shown after a `-` from 2 on.
+    /// The number of the letter, from 1; shown after a `-` from 2 on.
     pub copy: u32,
 }
 
@@ -132,7 +132,7 @@ impl fmt::Display for LetterId {
     }
 }
 
-/// An id as a person gives it: the first digits of it, and perhaps a `-` and the copy.
+/// An id as an operator gives it: its first digits, and optionally a `-` and the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LetterPrefix {
     pub(crate) first: MessageId,
@@ -154,42 +154,42 @@ impl FromStr for LetterPrefix {
         }
         let free_bits = 128 - 4 * digits.len() as u32;
         let value = u128::from_str_radix(digits, 16).map_err(|_| bad())?;
-        // Not zero digits, which is no number: fewer than 128 bits are free.
+        // There is at least one digit, since an empty text is no number: fewer than 128 bits are free.
         let (first, rest) = (value << free_bits, (1 << free_bits) - 1);
         Ok(Self { first: MessageId(first), last: MessageId(first | rest), copy })
     }
 }
 
-/// Why nothing was done with a dead letter. It is kept as it was, if it is kept at all.
+/// Why nothing was done with a dead letter. A letter that is kept stays as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LetterError {
     /// Not an id.
     #[error("`{0}` is no id of a dead letter: an id is up to 32 hexadecimal digits, as in `5d1f09`")]
     BadId(String),
-    /// Nothing like it is kept.
+    /// No kept letter has such an id.
     #[error("no dead letter is kept whose id begins with `{0}`")]
     Unknown(String),
-    /// More than one is.
+    /// Several kept letters have such an id.
     #[error("`{prefix}` is the beginning of {count} ids: {}", listed(.some, *.count))]
     Ambiguous {
-        /// What was asked for.
+        /// The beginning of an id that was given.
         prefix: String,
-        /// The first few that it may mean.
+        /// The first few ids that it may mean.
         some: Vec<LetterId>,
-        /// How many it may mean.
+        /// The number of ids that it may mean.
         count: usize,
     },
-    /// Somebody replays it.
+    /// A replay of the letter is under way.
     #[error("the letter `{0}` is being replayed just now")]
     InReplay(LetterId),
-    /// Its receiver did not take it.
+    /// Its receiver did not accept the message.
     #[error(transparent)]
     NotSent(#[from] SendError),
 }
 
 fn listed(ids: &[LetterId], count: usize) -> String {
-    // Of two copies the first needs its number, too.
+    // Of two copies, the first needs its number, too.
     let shown: Vec<_> = ids.iter().map(|id| format!("{}-{}", id.message, id.copy)).collect();
     let more = if count > ids.len() { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
@@ -205,7 +205,7 @@ pub struct LetterFilter {
 }
 
 impl LetterFilter {
-    /// Whether the letter is one of them.
+    /// Whether the letter is one of these.
     pub fn matches(&self, letter: &DeadLetter) -> bool {
         self.to.as_ref().is_none_or(|to| *to == letter.to)
             && self.kind.as_ref().is_none_or(|kind| kind == letter.reason.kind())
@@ -219,13 +219,13 @@ pub struct DeadLetter {
     pub id: LetterId,
     /// The message as it was; `envelope.attempt` counts the attempts at it.
     pub message: Message,
-    /// Whom it was for.
+    /// The receiver.
     pub to: Address,
-    /// Who sent it; none for the outside, or when the sender is gone.
+    /// The sender; none for the outside, or when the sender is gone.
     pub sender: Option<Address>,
-    /// Why.
+    /// The reason.
     pub reason: DeadReason,
-    /// When it became one.
+    /// When the message became a dead letter.
     pub at: SystemTime,
 }
 
@@ -238,10 +238,10 @@ impl DeadLetter {
 /// The bounds of the store.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetterSpec {
-    /// Most letters kept. When there are more, the oldest of the actor that has the most of them goes. Letters to a spawned actor
-    /// count for the actor of the plan that it is below.
+    /// Most letters kept. Above that, the actor that has the most letters loses its oldest. Letters to a spawned actor count
+    /// for the actor of the plan above it.
     pub capacity: usize,
-    /// Most bytes of bodies and reasons kept. When there are more, the oldest of the actor that has the most of them goes.
+    /// Most bytes of bodies and reasons kept. Above that, the actor that has the most bytes loses its oldest letter.
     pub capacity_bytes: usize,
 }
 
@@ -251,27 +251,27 @@ impl Default for DeadLetterSpec {
     }
 }
 
-/// What became of the dead letters of one kind.
+/// Counts of the dead letters of one kind, by their fate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fates {
-    /// How many there were.
+    /// All of them.
     pub all: u64,
-    /// Sent again by a person.
+    /// Sent again by an operator.
     pub replayed: u64,
-    /// Removed by a person.
+    /// Removed by an operator.
     pub dropped: u64,
-    /// Pushed out by the store's bounds.
+    /// Evicted by the store's bounds.
     pub forgotten: u64,
 }
 
 impl Fates {
-    /// How many are kept.
+    /// Those that are kept.
     pub fn kept(&self) -> u64 {
         self.all - self.replayed - self.dropped - self.forgotten
     }
 }
 
-/// How many dead letters there were in this run, and what became of them.
+/// Counts of the dead letters of this run, by their reason and their fate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterCounts {
     /// By [`DeadReason::kind`].
@@ -289,7 +289,7 @@ impl DeadLetterCounts {
         })
     }
 
-    /// How many there were.
+    /// All dead letters of this run.
     pub fn total(&self) -> u64 {
         self.sum().all
     }
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_are_all_there_are() {
+    fn kinds_contain_the_kind_of_each_reason() {
         let letters = [
             DeadReason::Rejected(String::new()),
             DeadReason::Failed(String::new()),

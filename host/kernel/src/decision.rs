@@ -1,4 +1,5 @@
-//! What was decided about a crash: who starts again, who gives up. Made in `supervision`, told to people here.
+//! The decision about a crash: which actors start again, which give up. The module `supervision` decides; this one is the
+//! text for operators.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use crate::address::Address;
 use crate::plan::{RestartKind, Strategy};
 use crate::supervision::events::{Directive, WhyGaveUp, Window};
 
-/// What becomes of an actor that failed.
+/// The consequence of a failure for the actor that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
@@ -15,44 +16,44 @@ pub enum Decision {
     Restarts {
         /// After this pause.
         pause: Duration,
-        /// Its supervisor's restarts, this one included.
+        /// Its supervisor's restarts, including this one.
         window: Window,
-        /// Its supervisor's rule for who starts again with it.
+        /// Its supervisor's strategy: which siblings restart with it.
         strategy: Strategy,
     },
-    /// Its supervisor cannot go on because of it, and fails.
+    /// Its supervisor gives up because of it, and fails.
     GaveUp {
-        /// Who.
+        /// The supervisor.
         supervisor: Address,
-        /// Why.
+        /// The cause.
         why: WhyGaveUp,
     },
     /// Directly under `/`, it failed too often: its messages wait for a trial start.
     Failed {
-        /// Why.
+        /// The cause.
         why: WhyGaveUp,
         /// The pause before the trial start; none: only an operator starts it.
         trial_in: Option<Duration>,
     },
-    /// It is not started again: by its restart kind, or a permanent one because its parent stopped it for good.
+    /// It is not started again: by its restart kind, or, for a permanent actor, because its parent stopped it for good.
     Ended(RestartKind),
-    /// Its parent was asked, and said so.
+    /// Its parent was asked and gave a directive.
     Directed {
-        /// What it said.
+        /// The directive.
         directive: Directive,
-        /// What came of that.
+        /// The consequence.
         outcome: Box<Self>,
     },
-    /// Everything stops; it starts again only to handle what waits.
+    /// All actors stop; this one starts again only to handle waiting messages.
     Drains,
-    /// It was stopping anyway.
+    /// It was stopping already.
     Stopped,
-    /// Its first start after it was spawned failed, or one that an operator ordered: it is not tried again.
+    /// Its first start after its spawn failed, or a start that an operator ordered: it is not tried again.
     NotStarted,
 }
 
 impl Decision {
-    /// One word for machines.
+    /// The kind in one word, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Restarts { .. } => "restarts",
@@ -66,7 +67,7 @@ impl Decision {
         }
     }
 
-    /// The supervisor's restarts, where they counted.
+    /// The supervisor's restarts, where they were counted.
     pub fn window(&self) -> Option<Window> {
         match self {
             Self::Restarts { window, .. }
@@ -77,7 +78,7 @@ impl Decision {
         }
     }
 
-    /// What its parent said, if it was asked and did not leave it to the rules.
+    /// Its parent's directive, if the parent was asked and did not leave the decision to the rules.
     pub fn directive(&self) -> Option<Directive> {
         if let Self::Directed { directive, .. } = self { Some(*directive) } else { None }
     }
@@ -98,13 +99,13 @@ impl fmt::Display for Decision {
             Self::GaveUp { supervisor, why } => write!(f, "{supervisor} gave up: {why}"),
             Self::Failed { why, trial_in: Some(pause) } => write!(f, "failed: {why}; a trial start in {pause:?}"),
             Self::Failed { why, trial_in: None } => write!(f, "failed: {why}; only an operator starts it"),
-            Self::Ended(RestartKind::Permanent) => f.write_str("stays ended, by its parent's word"),
+            Self::Ended(RestartKind::Permanent) => f.write_str("stays ended: its parent stopped it"),
             Self::Ended(kind) => write!(f, "stays ended: its restart.kind is {kind}"),
             Self::Directed { directive, outcome } => match &**outcome {
                 Self::Ended(_) => write!(f, "stays ended: its parent said `{directive}`"),
                 outcome => write!(f, "{outcome}; its parent said `{directive}`"),
             },
-            Self::Drains => f.write_str("starts again to handle what waits, and then stops"),
+            Self::Drains => f.write_str("starts again to handle waiting messages, and then stops"),
             Self::Stopped => f.write_str("stays down: it was stopping"),
             Self::NotStarted => f.write_str("is not tried again: its start failed"),
         }
@@ -214,11 +215,11 @@ mod tests {
             failed: it did not come up within 10s; a trial start in 60s
             failed: its trial start failed before it handled a message; a trial start in 60s
             stays ended: its restart.kind is temporary
-            stays ended, by its parent's word
+            stays ended: its parent stopped it
             restarts in 12ms, restart 2 of 10 within 10s; its parent said `restart`
             stays ended: its parent said `stop`
             /p gave up: it passed the failure of a child on; its parent said `escalate`
-            starts again to handle what waits, and then stops
+            starts again to handle waiting messages, and then stops
             stays down: it was stopping
             is not tried again: its start failed
         "#]]

@@ -1,5 +1,5 @@
-//! Into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender is told
-//! what became of them. Whoever delivers does it in place and waits here when there is no room.
+//! Delivery into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender gets the result. A
+//! delivery runs in the sender's task, and waits there when the mailbox has no space.
 
 use std::time::Duration;
 
@@ -14,29 +14,29 @@ use crate::log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Room};
 use crate::message::{Envelope, Message};
 
-/// Whether a delivery may wait for room.
+/// Whether a delivery may wait for space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
     Yes,
     No,
 }
 
-/// A smaller run is copied: that costs less than a new buffer.
+/// Smaller runs are copied: that costs less than a new buffer.
 const MOVED_BYTES: usize = 16 << 10;
 
-/// What is sent to one target in a row, recorded and not yet delivered.
+/// Sends in a row to one target, recorded and not yet delivered.
 pub(crate) struct Run {
     /// The target, as the sender numbers its targets.
     pub(crate) route: usize,
-    /// Where the messages that are not delivered yet lie among the sender's bytes: records, one after another.
+    /// The range of the undelivered messages in the sender's bytes: records, one after another.
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// How many.
+    /// Their number.
     pub(crate) messages: usize,
 }
 
 impl Run {
-    /// The route of what is no send at all, but another effect in its place among them.
+    /// The route of an effect other than a send, ordered among the sends.
     pub(crate) const EFFECT: usize = usize::MAX;
 
     /// Whether it is better to move the buffer than to copy the run out of it.
@@ -45,7 +45,7 @@ impl Run {
         size >= MOVED_BYTES && size >= bytes.capacity() / 4 * 3
     }
 
-    /// Puts as many messages of the run as have room; `whole`: all of `bytes`, if they fit.
+    /// Puts as many messages of the run as fit. `whole`: moves `bytes` as they are, if all messages fit.
     fn fill(&mut self, room: &mut Room<'_>, bytes: &mut Vec<u8>, delivered: &mut usize, whole: bool) {
         let (messages, size) = if whole && room.put_whole(bytes, self.from..self.to, self.messages) {
             (self.messages, self.to - self.from)
@@ -56,7 +56,7 @@ impl Run {
         *delivered += messages;
     }
 
-    /// The first `messages` of them, which end `bytes` after the first begins, are delivered.
+    /// Marks the first `messages` messages, whose records are `bytes` long, as delivered.
     fn advance(&mut self, bytes: usize, messages: usize) {
         self.from += bytes;
         self.messages -= messages;
@@ -73,8 +73,8 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
 }
 
 impl World {
-    /// Delivers as much of a run of sends to one target as there is room for. `run` and `delivered` go on with each message.
-    /// If the run is most of `bytes`, they may go into the mailbox as they are: then those up to the run's end are gone from
+    /// Delivers as much of a run of sends to one target as fits. `run` and `delivered` advance with each message. If the run
+    /// is most of `bytes`, the buffer itself may move into the mailbox: then everything up to the run's end is removed from
     /// `bytes`.
     pub(crate) fn deliver_run(
         &self,
@@ -88,8 +88,8 @@ impl World {
         pushed.map(|displaced| self.bury(target, displaced, &DeadReason::Overflow, true))
     }
 
-    /// Delivers the rest of a run that found no room, or was refused. May wait for room in the mailbox. A delivery that was
-    /// dropped can go on.
+    /// Delivers the messages of a run that did not fit, or were refused. May wait for space in the mailbox. After this future
+    /// was dropped, another call can go on.
     pub(crate) async fn deliver_rest(
         &self,
         target: &Actor,
@@ -102,12 +102,12 @@ impl World {
         let whole = run.is_most_of(bytes);
         let block_timeout = target.mailbox.spec().block_timeout;
         let (mut place, mut waited) = (None, Duration::ZERO);
-        // The sender waited for its whole time and nothing got in.
+        // The sender waited for its full time, and nothing was delivered.
         let mut in_vain = false;
         while run.messages > 0 {
             let reason = match target.mailbox.overflow() {
                 _ if pushed == Err(Refused::Closed) => Some(target.closed_because()),
-                // The receiver waits for the host, and so does the sender.
+                // The receiver waits for the host, so the sender's time begins again.
                 Overflow::Block if in_vain && self.waited_for_host(target, &mut waited) => {
                     place = place.map(|(place, _, blocked)| (place, Instant::now() + block_timeout, blocked));
                     None
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// Delivers one message now, or says why not. Used where the sender is told: asks, and the outside.
+    /// Delivers one message now, or says why not. Used where the sender gets the result: asks, and senders outside.
     pub(crate) async fn deliver_one(
         &self,
         target: &Actor,
@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    /// Puts one message into the mailbox, or says why not; then it is no dead letter.
+    /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here.
     pub(crate) async fn offer(
         &self,
         target: &Actor,
@@ -193,7 +193,7 @@ impl World {
         if inside {
             return Ok(());
         }
-        // What an overflow rule drops is counted as its dead letter.
+        // A message that an overflow rule drops is counted with its dead letter.
         if target.mailbox.overflow() != Overflow::DropNewest {
             target.mailbox.count_loss(&DeadReason::MailboxFull);
         }

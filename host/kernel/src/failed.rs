@@ -1,4 +1,4 @@
-//! Actors that failed too often: what others are told of one, and what the play does not wait for.
+//! Actors that failed too often: the error for their askers, and the messages that the play does not wait for.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,20 +14,20 @@ use tokio::time::Instant;
 /// Why an actor is in the state `failed`.
 #[derive(Debug, Clone)]
 pub struct FailedActor {
-    /// The actor directly under `/` that failed: this one, or the one that it is below.
+    /// The actor directly under `/` that failed: this one, or the one above it.
     pub actor: Address,
-    /// Since when.
+    /// When it failed.
     pub since: SystemTime,
-    /// Why.
+    /// The cause.
     pub why: WhyGaveUp,
-    /// When its trial start is due; none: only an operator starts it.
+    /// When its trial start is due; none when only an operator starts it.
     pub trial_at: Option<SystemTime>,
     /// Its last failure.
     pub last: Option<Arc<CrashReport>>,
 }
 
 impl FailedActor {
-    /// For an asker: who failed, why, and what happens next.
+    /// The text for an asker: the actor that failed, the cause, and the next step.
     pub(crate) fn told(&self) -> String {
         let Self { actor, why, .. } = self;
         let last =
@@ -43,14 +43,15 @@ impl FailedActor {
     }
 }
 
-/// Later than any question waits: each to a failed actor is refused at once, at no cost to those that are not.
+/// A time after the deadline of any ask. As `back_at` of a failed actor it refuses each ask at once, and asks to other actors
+/// need no extra check.
 pub(crate) fn never() -> Instant {
     later(Duration::MAX) + Duration::from_hours(24 * 365)
 }
 
 impl World {
-    /// This actor is failed. Its askers get an error; its messages, and what it is to be told of those before, keep the play
-    /// from being idle only if a trial start is due.
+    /// Marks the actor as failed. Its askers get an error. Its messages, and its reports about earlier messages, keep the
+    /// play from being idle only if a trial start is due.
     pub(crate) fn mark_failed(&self, actor: &Actor, failed: &Arc<FailedActor>) {
         *actor.failed.lock() = Some(failed.clone());
         let never = never();
@@ -68,22 +69,23 @@ impl World {
         self.idle_hint.notify_waiters();
     }
 
-    /// It is tried again, stopped, or started.
+    /// Ends the state `failed`: the actor is tried again, stopped, or started.
     pub(crate) fn unmark_failed(self: &Arc<Self>, actor: &Actor) {
         if actor.failed.lock().take().is_none() {
             return;
         }
         for lane in &actor.lanes {
             *lane.back_at.lock() = None;
-            // Before the play waits for the actor's messages again.
+            // This comes before the play waits for the actor's messages again.
             lane.backlog.lock().operator_came(self);
         }
         self.failed_for_good.lock().remove(&actor.id);
     }
 
-    /// Whether no actor has a message waiting or in hand, and none will come by itself; what waits for an actor that is not
-    /// tried again is not waited for. Sound without stopping anybody: what ended is counted before what began, both only grow,
-    /// and nothing ends before what it caused began. No actor starts to be tried meanwhile, since that takes the lock.
+    /// Whether no actor has a message waiting or in process, and none will come by itself. Messages to an actor without a
+    /// trial start do not count. The result is sound although all actors go on: ends are counted before begins, both only
+    /// grow, and nothing ends before its effects began. No actor is removed from `failed_for_good` meanwhile, since that
+    /// takes the lock.
     pub(crate) fn is_idle(&self) -> bool {
         let aside = self.failed_for_good.lock();
         let counts = |actor: &Actor| aside.is_empty() || !aside.contains(&actor.id);

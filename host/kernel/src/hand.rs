@@ -1,5 +1,5 @@
-//! The messages in hand and what came of them. An incarnation records here; [`Hand::commit`] is the only way
-//! out. Until then nothing that a handler did is visible to anybody.
+//! The turn: the messages of one call, with their recorded effects and outcomes. An incarnation records here, and
+//! [`Hand::commit`] is the only way out. Before the commit, nothing that a handler did is visible to others.
 
 mod broadcast;
 mod bulk;
@@ -49,7 +49,7 @@ pub enum Failure {
 pub enum Outcome {
     /// Handled, perhaps with a reply.
     Done(Option<Vec<u8>>),
-    /// Not handled; what it sent is dropped.
+    /// Not handled; its sends are dropped.
     Failed(Failure),
 }
 
@@ -64,10 +64,10 @@ pub(crate) enum Hook {
     Gate = 5,
 }
 
-/// More than there are hooks: each has numbers of its own.
+/// More than the number of hooks, so that each hook has ids of its own.
 const HOOKS: u64 = 8;
 
-/// The messages in hand of one incarnation, and everything they did so far.
+/// The messages of one incarnation's turn, and everything that they did so far.
 pub struct Hand {
     world: Arc<World>,
     actor: Arc<Actor>,
@@ -76,50 +76,51 @@ pub struct Hand {
     batch: Batch,
     /// Messages of the batch whose outcome is final.
     committed: usize,
-    /// Those of the finished messages after those.
+    /// Outcomes of the finished messages after the committed ones.
     outcomes: Outcomes,
-    /// Sends in order, in runs to one target each: first those of finished messages, then those of the message in hand. Other
+    /// Sends in order, in runs to one target each: first those of finished messages, then those of the current message. Other
     /// effects have their places among them.
     runs: Vec<Run>,
     /// How many of `runs` belong to finished messages.
     runs_finished: usize,
-    /// How many of those a commit has carried out so far; a dropped commit goes on from here.
+    /// How many of those a commit has carried out; after a dropped commit, the next one goes on from here.
     runs_delivered: usize,
-    /// Sends and other effects in `runs`, and how many of them that commit has carried out.
+    /// Number of sends and other effects in `runs`, and how many of them that commit has carried out.
     recorded: usize,
     delivered: usize,
-    /// The records that are sent, as they will lie in mailboxes, and whatever lay between them in the frames that they came in.
+    /// The records to send, as they will lie in mailboxes, and the bytes between them in the frames that they came in.
     bytes: Vec<u8>,
     effects: Effects,
-    /// What the message in hand, or the hook, has used of its limits.
+    /// The use of limits by the current message, or by the hook.
     turn: Turn,
     hook: Option<Hook>,
-    /// Hooks so far that run more than once: part of their ids.
+    /// Number of hooks so far of the kinds that run more than once: part of their ids.
     hooks: u64,
-    /// The code is told what came of each message.
+    /// Whether the code gets the outcome of each message.
     calls_back: bool,
     has_notices: bool,
-    /// The message in hand's envelope, or the hook's stand-in for one; read when something is first sent for it.
+    /// The envelope of the current message, or a hook's stand-in for one; read at the first send.
     cause: Option<Envelope>,
-    /// Sends and asks of the message in hand so far: the index in their ids.
+    /// Number of sends and asks of the current message so far: the index in their ids.
     caused: u64,
-    /// Targets by the text the code used for them. A route outlives restarts of its target.
+    /// Targets by the text that the code used for them. A route outlives restarts of its target.
     names: HashMap<Box<str>, usize, FxBuildHasher>,
     routes: Vec<Route>,
     routes_by_id: HashMap<ActorId, usize, FxBuildHasher>,
-    /// With so many routes, it is time to see how many of them lead to nobody.
+    /// From this number of routes on, [`Hand::has_stale_routes`] counts the stale ones.
     enough_routes: usize,
-    /// A function of the code that runs when there is nothing else to do.
+    /// A function of the code that runs when no work is left.
     when_idle: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
-/// Fewer routes are never given up.
+/// Below this number, routes are never given up.
 const FEW_ROUTES: usize = 1024;
 
-/// Somebody to send to.
+/// A target of sends.
 struct Route {
     target: Arc<Actor>,
-    /// It may be sent to at any time; otherwise only while a message that it sent is in hand, or once it is spawned.
+    /// Whether it may be used at any time. Otherwise only while a message from the target is handled, or once the target is
+    /// spawned.
     lasting: bool,
 }
 
@@ -164,43 +165,43 @@ impl Hand {
         self.actor.address()
     }
 
-    /// Which run of the actor this is, from 1. No two runs have the same number, those of other instances included.
+    /// The number of this incarnation, from 1. It is unique in the actor, over all instances.
     pub fn incarnation(&self) -> u64 {
         self.incarnation
     }
 
-    /// Time in which one message runs or waits.
+    /// The time limit of one message, including its waits.
     pub fn timeout(&self) -> Duration {
         self.actor.spec.timeout
     }
 
-    /// Messages handed over in this call.
+    /// Number of messages in this call.
     pub fn len(&self) -> usize {
         self.batch.len()
     }
 
-    /// Whether no message was handed over.
+    /// Whether this call has no message.
     pub fn is_empty(&self) -> bool {
         self.batch.len() == 0
     }
 
-    /// The index of the message in hand: the first one without an outcome. None when all have one.
+    /// The index of the current message: the first one without an outcome. None when all have one.
     pub fn current(&self) -> Option<usize> {
         let index = self.committed + self.outcomes.len();
         (self.hook.is_none() && index < self.batch.len()).then_some(index)
     }
 
-    /// The envelope of the message in hand.
+    /// The envelope of the current message.
     pub fn envelope(&self) -> Option<Envelope> {
         self.current().map(|index| self.batch.envelope(index))
     }
 
-    /// The body of the message in hand; empty when there is none.
+    /// The body of the current message; empty when there is none.
     pub fn body(&self) -> &[u8] {
         self.current().map_or(&[], |index| self.batch.body(index))
     }
 
-    /// The sender of the message in hand; none from the outside or when the sender is gone.
+    /// The sender of the current message; none from the outside or when the sender is gone.
     pub fn sender(&self) -> Option<Address> {
         self.address_of(self.envelope()?.sender)
     }
@@ -209,7 +210,7 @@ impl Hand {
         self.world.registry.by_id(actor).map(|actor| actor.address().clone())
     }
 
-    /// Records a send of the message in hand. `to` is absolute, or relative to this actor.
+    /// Records a send of the current message. `to` is absolute, or relative to this actor.
     pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
@@ -219,7 +220,7 @@ impl Hand {
         Ok(())
     }
 
-    /// Records a send to somebody who may be sent it.
+    /// Records a send on a route that was checked.
     fn send(&mut self, route: usize, body: &[u8]) {
         let envelope = self.caused_envelope(ReplyToken::NONE);
         let from = self.bytes.len();
@@ -228,7 +229,7 @@ impl Hand {
         self.push_send(route, from, self.bytes.len());
     }
 
-    /// Commits the finished messages, sends at once, and waits for the reply: `timeout` for all of it.
+    /// Commits the finished messages, sends at once, and waits for the reply. `timeout` bounds all of it.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
         let sender = self.cause().sender;
         let route = self.route(to, sender)?;
@@ -236,21 +237,21 @@ impl Hand {
         check_size(&target, body)?;
         self.within_limits().map_err(SendError::from)?;
         if self.effects.reserved.iter().any(|child| child.route == route && child.message == self.current()) {
-            // What it waits for would come after what waits for it.
+            // The child starts only after the commit of the message that would wait for it.
             return Err(SendError::UnknownAddress(target.address().clone()).into());
         }
         let (world, lane) = (self.world.clone(), self.lane.clone());
-        // The commit may have to wait for room: what will end in a circle whatever it does is refused before.
+        // The commit may have to wait for space. An ask that is sure to end in a deadlock is refused before it.
         let finished = self.committed..self.committed + self.outcomes.len();
         let has_answer = |token| finished.clone().any(|index| self.batch.reply(index) == token);
         world.asks.check(self.actor.party(), self.lane.index, target.party(), has_answer)?;
         let deadline = Instant::now() + timeout;
         let asked = async {
-            // If time runs out in here, the next commit goes on.
+            // If the time is over in here, the next commit goes on.
             self.commit().await;
             let mut ask = world.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
-            // After the commit: whom it answered waits no more.
+            // After the commit: an asker that it answered does not wait any more.
             let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
             let envelope = self.caused_envelope(ask.token());
             passed_on(&lane, &target, ask.answer_to(world.deliver_one(&target, &envelope, body, deadline))).await
@@ -259,19 +260,19 @@ impl Hand {
         world.explained(target.address(), answer).await
     }
 
-    /// Marks the times in which this incarnation's code waits for the host itself: they are not billed to its limits.
-    /// `what` names what it waits for to operators.
+    /// Marks the times in which this incarnation's code waits for the host itself: they are not billed to its limits. `what`
+    /// names the wait for operators.
     pub fn host_wait(&self, what: &'static str) -> HostWait {
         HostWait { lane: self.lane.clone(), what }
     }
 
-    /// Runs this once, when the incarnation has nothing to do: no message waits, and none is to be handled again. It must not
-    /// block. A later one takes its place.
+    /// Runs `then` once, when the incarnation has no work: no message waits, and none is to be handled again. `then` must not
+    /// block. A later call replaces it.
     pub fn when_idle(&mut self, then: impl FnOnce() + Send + Sync + 'static) {
         self.when_idle = Some(Box::new(then));
     }
 
-    /// There is nothing to do.
+    /// Runs the function of [`Hand::when_idle`].
     pub(crate) fn run_when_idle(&mut self) {
         if let Some(then) = self.when_idle.take() {
             then();
@@ -283,12 +284,12 @@ impl Hand {
         self.recorded
     }
 
-    /// Ends the message in hand and turns to the next.
+    /// Ends the current message and turns to the next.
     ///
     /// # Panics
-    /// When no message is in hand.
+    /// When there is no current message.
     pub fn finish(&mut self, outcome: Outcome) {
-        assert!(self.current().is_some(), "finish without a message in hand");
+        assert!(self.current().is_some(), "finish without a current message");
         let outcome = match outcome {
             Outcome::Done(Some(reply)) => match self.check_reply(&reply) {
                 Ok(()) => Outcome::Done(Some(reply)),
@@ -302,7 +303,7 @@ impl Hand {
         self.push_outcome(outcome);
     }
 
-    /// A send of the message in hand, whose record lies there.
+    /// Adds a send of the current message, whose record lies in `from..to` of the bytes.
     fn push_send(&mut self, route: usize, from: usize, to: usize) {
         self.recorded += 1;
         match self.runs[self.runs_finished..].last_mut() {
@@ -324,7 +325,7 @@ impl Hand {
         self.message_ended();
     }
 
-    /// Ends so many messages in a row, all of them done without a reply.
+    /// Ends `messages` messages in a row, all of them done without a reply.
     fn push_done(&mut self, messages: usize) {
         if messages == 1 || self.batch.is_special() {
             return (0..messages).for_each(|_| self.push_outcome(Outcome::Done(None)));
@@ -339,8 +340,8 @@ impl Hand {
         self.forget_cause();
     }
 
-    /// What the message in hand sent is that of a finished one from now on. Where it goes on with what the one before sent,
-    /// they become one run.
+    /// Moves the runs of the current message to the finished ones. A run that continues the last finished run becomes one
+    /// with it.
     fn finish_runs(&mut self) {
         let first = self.runs_finished;
         if let Some([before, next]) = first.checked_sub(1).and_then(|last| self.runs.get_mut(last..=first))
@@ -355,26 +356,26 @@ impl Hand {
         self.runs_finished = self.runs.len();
     }
 
-    /// Of what the message in hand, or the hook, recorded. The bytes stay where they are: others may be read into their place
-    /// after them.
+    /// Drops the runs that the current message, or the hook, recorded. Their bytes stay, since other bytes may come after
+    /// them.
     fn drop_runs_in_hand(&mut self) {
         self.drop_effects_from(self.runs_finished);
         let dropped = self.runs.drain(self.runs_finished..).map(|run| run.messages.max(1)).sum::<usize>();
         self.recorded -= dropped;
     }
 
-    /// The messages to be handed over, still empty.
+    /// The batch for the next call, empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.runs.is_empty() && self.outcomes.is_empty());
         self.lane.set_in_call(1);
-        // What was reserved and never said.
+        // Reservations that were never recorded as spawns.
         self.effects.reserved.clear();
         self.committed = 0;
         self.batch.clear();
         &mut self.batch
     }
 
-    /// As [`Hand::batch_mut`], keeping what was put there since.
+    /// As [`Hand::batch_mut`], but keeps the messages that were put there since.
     pub(crate) fn batch_in_progress(&mut self) -> &mut Batch {
         &mut self.batch
     }
@@ -389,13 +390,13 @@ impl Hand {
         self.forget_cause();
     }
 
-    /// Turns to a hook: its sends have no message behind them.
+    /// Turns to a hook: no message causes its sends.
     pub(crate) fn begin_hook(&mut self, hook: Hook) {
         self.batch_mut();
         self.hook = Some(hook);
         let mut id = MessageId::seeded(self.address().as_str(), self.incarnation * HOOKS + hook as u64);
         if matches!(hook, Hook::ChildFailed | Hook::TaskDone) {
-            // The others run once.
+            // The other hooks run once.
             self.hooks += 1;
             id = id.caused(self.hooks);
         }
@@ -404,7 +405,7 @@ impl Hand {
         self.turn = Turn::default();
     }
 
-    /// Ends a hook, keeping or dropping what it sent.
+    /// Ends a hook, and keeps or drops its sends.
     pub(crate) fn end_hook(&mut self, keep: bool) {
         if !keep {
             self.drop_runs_in_hand();
@@ -413,8 +414,8 @@ impl Hand {
         self.runs_finished = self.runs.len();
     }
 
-    /// After a crash: drops all that is not being committed. What is left without an outcome is returned, in
-    /// order. A commit that was under way must have been gone on with before.
+    /// Cleans up after a crash: drops everything that is not committed. Returns the messages without a final outcome, in
+    /// order. A commit that was under way must have been finished before.
     pub(crate) fn abandon(&mut self) -> Vec<Message> {
         self.hook = None;
         self.turn = Turn::default();
@@ -426,12 +427,12 @@ impl Hand {
         (self.committed..self.batch.len()).map(|index| self.batch.message(index)).collect()
     }
 
-    /// Messages without a final outcome that the code has had in hand: all of those that it takes in one call.
+    /// Number of messages without a final outcome that the code may have started, including all that it takes in one call.
     pub(crate) fn tried(&self) -> usize {
         self.outcomes.len() + self.lane.in_call()
     }
 
-    /// Whether a commit was dropped half-way.
+    /// Whether a commit was dropped before its end.
     pub(crate) fn commit_under_way(&self) -> bool {
         self.delivered > 0
     }

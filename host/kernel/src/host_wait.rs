@@ -40,7 +40,7 @@ impl HostWait {
     }
 }
 
-/// A wait that is under way.
+/// A wait for the host that has begun and not ended.
 struct Marked<'a>(&'a HostWaits);
 
 impl<'a> Marked<'a> {
@@ -66,24 +66,24 @@ impl Drop for Marked<'_> {
     }
 }
 
-/// The waits of one lane. Most lanes never have one, so that the record is made with the first.
+/// The waits of one instance. Most instances never wait, so the record is made at the first wait.
 #[derive(Default)]
 pub(crate) struct HostWaits(OnceLock<Box<Record>>);
 
 #[derive(Default)]
 struct Record {
     time: Mutex<Time>,
-    /// The actor for room in whose mailbox the lane waits; 0 for none.
+    /// The actor in whose mailbox the instance waits for space; 0 for none.
     blocked_on: AtomicU64,
 }
 
 #[derive(Default)]
 struct Time {
-    /// Waits under way.
+    /// Number of waits that have begun and not ended.
     count: u32,
-    /// When the first of them began, and for what.
+    /// When the first of them began, and the part of the host.
     since: Option<(Instant, &'static str)>,
-    /// How long those before took.
+    /// Total time of the waits before.
     total: Duration,
 }
 
@@ -101,19 +101,19 @@ impl HostWaits {
         self.waiting_for().is_some()
     }
 
-    /// All the time that was the host's, that of a wait under way included.
+    /// The total time that was the host's, including a current wait.
     pub(crate) fn total(&self) -> Duration {
         let Some(record) = self.0.get() else { return Duration::ZERO };
         let time = record.time.lock();
         time.total + time.since.map(|(since, _)| since.elapsed()).unwrap_or_default()
     }
 
-    /// More time that was the host's.
+    /// Adds time that was the host's.
     fn add(&self, more: Duration) {
         self.record().time.lock().total += more;
     }
 
-    /// Notes that the lane waits for room in the target's mailbox, for as long as the result lives.
+    /// Records that the instance waits for space in the target's mailbox, while the result lives.
     pub(crate) fn blocked_on<'a>(&'a self, target: &'a Actor) -> Blocked<'a> {
         self.record().blocked_on.store(target.id.0, Relaxed);
         Blocked { waits: self, target, seen: target.host_waited() }
@@ -125,7 +125,7 @@ impl HostWaits {
     }
 }
 
-/// A wait for room. The target's waits for the host meanwhile count as waits of the lane.
+/// A wait for space. The target's waits for the host in that time count as waits of the instance.
 pub(crate) struct Blocked<'a> {
     waits: &'a HostWaits,
     target: &'a Actor,
@@ -142,7 +142,8 @@ impl Drop for Blocked<'_> {
     }
 }
 
-/// Polls what `lane` waits for from `target`: the time in which the target waits for the host is the host's for the lane, too.
+/// Polls a future of `lane` that depends on `target`. Time in which the target waits for the host is the host's for the
+/// instance, too.
 pub(crate) async fn passed_on<T>(lane: &Lane, target: &Actor, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut seen = target.host_waited();
@@ -159,25 +160,25 @@ pub(crate) async fn passed_on<T>(lane: &Lane, target: &Actor, future: impl Futur
 }
 
 impl Actor {
-    /// The host's time of all its lanes.
+    /// The host's time, summed over all instances.
     pub(crate) fn host_waited(&self) -> Duration {
         self.lanes.iter().map(|lane| lane.host_waits.total()).sum()
     }
 }
 
-/// Actors that are looked at when it is asked whether somebody waits for the host: chains are short.
+/// Most actors to look at in a search for a wait for the host: chains are short.
 const MOST_ACTORS: usize = 64;
 
 impl World {
-    /// Whether a lane of this actor waited for the host since its lanes had waited for `seen` in all, or does now. Called only
-    /// when a time is up.
+    /// Whether an instance of this actor waits for the host, or has waited since the total was `seen`. Called only when a
+    /// time limit has passed.
     pub(crate) fn waited_for_host(&self, actor: &Actor, seen: &mut Duration) -> bool {
         let before = std::mem::replace(seen, actor.host_waited());
         *seen > before || self.reach_host(actor.lanes.iter().map(Deref::deref), actor.id)
     }
 
-    /// Whether a lane waits for the host: by itself, for an answer of an actor that does, or for room in the mailbox of one.
-    /// Called only when a time is up.
+    /// Whether an instance waits for the host: by itself, for an answer of an actor that does, or for space in such an
+    /// actor's mailbox. Called only when a time limit has passed.
     pub(crate) fn lane_waits_for_host(&self, actor: &Actor, lane: &Lane) -> bool {
         self.reach_host(std::iter::once(lane), actor.id)
     }
@@ -207,7 +208,7 @@ impl World {
         false
     }
 
-    /// The actors that a lane waits for.
+    /// The actors that an instance waits for.
     fn waited_for(&self, id: ActorId, lane: &Lane) -> impl Iterator<Item = ActorId> + use<> {
         self.asks.asked_by(id, lane.index).into_iter().chain(lane.host_waits.blocker())
     }

@@ -1,4 +1,4 @@
-//! One run of an actor's code: launch, init, turns, shutdown. Ends by reporting how.
+//! One run of an actor's code: launch, init, turns, shutdown. The result says how it ended.
 
 mod callbacks;
 mod intake;
@@ -27,23 +27,24 @@ use crate::message::{Envelope, Message};
 use crate::slots::Slot;
 use crate::watchdog::{Limit, StartTime, poll_once, watch};
 
-/// A call should last about this long; a handler that is slower gets fewer messages at a time.
+/// The time that a call should take, approximately; a slower handler gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
-/// Who has had full batches for so long lets others run before the next one.
+/// After full batches for this time, an incarnation lets other tasks run before the next batch.
 const FAIR_SHARE: Duration = Duration::from_micros(200);
 
 /// How an incarnation ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// It never came up.
+    /// It did not start.
     FailedStart(Arc<CrashReport>),
-    /// It crashed. The play is not idle until the supervision knows.
+    /// It crashed. The play is not idle until the supervision knows of the crash.
     Crashed(Arc<CrashReport>, Pending),
-    /// It was told to, and did.
+    /// It stopped on a signal.
     Stopped,
-    /// It had nothing to do.
+    /// It had no work.
     Idle,
-    /// Its gate did not let it start. To be asked again after `recheck`, or when more messages than `seen` were let in.
+    /// Its code refused to start. It is asked again after `recheck`, or when the mailbox has accepted more messages than
+    /// `seen`.
     Refused { recheck: Option<Duration>, seen: u64 },
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct Incarnation {
 }
 
 impl Incarnation {
-    /// Runs to the end. `started` is called once the actor may get messages.
+    /// Runs to the end. `started` is called when the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
         if !self.is_needed(self.actor.mailbox.signal(self.lane.index)) {
             return End::Stopped;
@@ -102,7 +103,8 @@ impl Incarnation {
         end
     }
 
-    /// Whether it begins although it has this signal: one that is told to stop does not, unless messages are to be drained.
+    /// Whether it starts with this signal. An incarnation that is told to stop before it started does not start, unless
+    /// messages are to be drained.
     fn is_needed(&self, signal: Signal) -> bool {
         match signal {
             Signal::Run => true,
@@ -111,7 +113,7 @@ impl Incarnation {
         }
     }
 
-    /// Waits until it may live.
+    /// Waits until admission lets it start.
     async fn admission(&self) -> Result<Option<Slot>, Broken> {
         let bounds: Vec<_> = self.world.bounds_of(&self.actor).cloned().collect();
         if bounds.is_empty() {
@@ -151,9 +153,9 @@ impl Incarnation {
     }
 
     async fn turns(&self, behavior: &mut dyn Behavior) -> End {
-        // Grows while calls are short: a slow handler is found out with one message, not with hundreds.
+        // Grows while calls are short, so that a slow handler is noticed with one message, not with hundreds.
         let mut most = 1;
-        // Time in full batches since it last let others run.
+        // Time in full batches since other tasks last ran.
         let mut ran = Duration::ZERO;
         let calls_back = self.actor.spec.launcher.calls_back();
         loop {
@@ -175,7 +177,7 @@ impl Incarnation {
             if count == 0 {
                 continue;
             }
-            // Only a full batch says something, and a look at the clock costs as much as a short handler.
+            // Only a full batch is measured: reading the clock costs as much as a short handler.
             let began = (count == most).then(Instant::now);
             let handled = self.guarded(behavior.handle()).await.and_then(|()| within_limits_of(behavior));
             if let Some(began) = began {
@@ -211,7 +213,7 @@ impl Incarnation {
                     };
                 }
             }
-            // Fair to the others on this thread, however long the mailbox is.
+            // This lets other tasks on this thread run, however long the mailbox is.
             if ran < FAIR_SHARE {
                 tokio::task::coop::consume_budget().await;
             } else {
@@ -239,7 +241,7 @@ impl Incarnation {
         result
     }
 
-    /// Ends a hook, and delivers or drops what it sent.
+    /// Ends a hook, and commits or drops its sends.
     async fn end_hook(&self, behavior: &mut dyn Behavior, keep: bool) -> Result<(), Broken> {
         behavior.hand().end_hook(keep);
         if !keep {
@@ -247,13 +249,14 @@ impl Incarnation {
         }
         let committed = self.unless_killed(pin!(behavior.hand().commit())).await;
         if committed.is_err() {
-            // No message brings back what a hook sent: what finds no room now is a dead letter, not lost.
+            // A hook is not repeated: a send that does not fit now becomes a dead letter, so that it is not lost.
             behavior.hand().commit_now().await;
         }
         committed
     }
 
-    /// Asks the code about a child that failed, unless it is too late for an answer. `Err`: that was its end.
+    /// Asks the code for a directive about a child that failed, unless it is too late for an answer. `Err`: the incarnation
+    /// ended.
     async fn consult(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         let Some(question) = self.lane.backlog.lock().questions.pop_front() else { return Ok(()) };
         if !question.is_open(&self.world) {
@@ -262,7 +265,7 @@ impl Incarnation {
         let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
         let asked = self.hook(behavior, Hook::ChildFailed, None, |behavior| {
             Box::pin(async move {
-                // The answer goes before the commit: what waits for room there may wait for this child.
+                // The answer comes before the commit: a receiver without space may wait for this child.
                 question.answer(&world, behavior.child_failed(&failure).await?);
                 Ok(())
             })
@@ -277,7 +280,8 @@ impl Incarnation {
         }
     }
 
-    /// Ends in order. A hook that crashes or takes too long is counted, and changes nothing: the actor is stopping anyway.
+    /// Ends in order. A hook that crashes or takes too long is counted and has no other effect, since the actor is stopping
+    /// anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
         behavior.hand().end_timers();
         if let Err(Broken::Crash(crash)) =
@@ -288,8 +292,8 @@ impl Incarnation {
         End::Stopped
     }
 
-    /// Ends in order, since there is nothing to do. What comes meanwhile waits for the next incarnation; a word of the
-    /// supervision's that came meanwhile is done with.
+    /// Ends in order because there is no work. New messages wait for the next incarnation; a signal of the supervision in
+    /// that time has been obeyed.
     async fn passivate(&self, behavior: &mut dyn Behavior) -> End {
         self.shutdown(behavior).await;
         let (mailbox, lane) = (&self.actor.mailbox, self.lane.index);
@@ -304,15 +308,15 @@ impl Incarnation {
         self.guarded_as(None, call).await
     }
 
-    /// Polls a call of the actor's code, perhaps a part of its start, under its limits of time, the supervisor's kill, and a net
-    /// for panics.
+    /// Polls a call of the actor's code, or a part of its start, under its time limits and the supervisor's kill signal.
+    /// Panics are caught.
     async fn guarded_as<T>(
         &self,
         start: Option<&mut StartTime>,
         call: impl Future<Output = Result<T, Crash>>,
     ) -> Result<T, Broken> {
         let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
-        // A call that returns at once costs nothing more.
+        // A call that returns at once has no more cost.
         let returned = match poll_once(call.as_mut()).await {
             Poll::Ready(returned) => returned,
             Poll::Pending => {
@@ -333,7 +337,7 @@ impl Incarnation {
         }
     }
 
-    /// Polls until done or killed. A future that is ready at once costs nothing more.
+    /// Polls until done or killed. A future that is ready at once has no more cost.
     fn unless_killed<T>(
         &self,
         mut future: Pin<&mut impl Future<Output = T>>,
@@ -346,7 +350,7 @@ impl Incarnation {
         })
     }
 
-    /// Decides who is to blame, and what is handled again.
+    /// Decides which message is to blame, and which messages are handled again.
     fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
         let pending = self.world.pending();
         let in_hand = !rest.is_empty();
@@ -366,7 +370,7 @@ impl Incarnation {
             }
             return End::Crashed(report, pending);
         }
-        // Askers are told at once and may ask again; the others' messages are handled again, alone.
+        // Askers get an error at once and may ask again; messages without an asker are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
         let report = self.report(crash, None, tells.len(), in_hand);
         self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
@@ -376,15 +380,15 @@ impl Incarnation {
         End::Crashed(report, pending)
     }
 
-    /// Returns messages to the front, `solo` of them to be handled one at a time.
+    /// Returns messages to the front; `solo` of them are handled one at a time.
     fn put_back(&self, messages: Vec<Message>, solo: usize) {
         if !messages.is_empty() {
             self.lane.backlog.lock().put_back(messages.into_iter(), solo);
         }
     }
 
-    /// Returns messages of the call that a kill cut off, the first `tried` of which the code had in hand. That is no attempt in which they failed, but the letter of
-    /// one that is not handled after all says that there was one.
+    /// Returns messages of a call that a kill cut off; the code had started the first `tried` of them. That is not a failed
+    /// attempt, but the dead letter of a message that is not handled after all counts it.
     fn put_back_killed(&self, messages: Vec<Message>, tried: usize) {
         self.lane.backlog.lock().put_back_killed(messages, tried);
     }
@@ -407,7 +411,7 @@ impl Incarnation {
         report
     }
 
-    /// Drops what is left of the code; its own mistakes there are not the kernel's.
+    /// Drops the code's state. A panic in its destructors is logged and does not reach the kernel.
     fn discard(&self, behavior: Box<dyn Behavior>) {
         if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(behavior))) {
             tracing::error!(
@@ -418,13 +422,13 @@ impl Incarnation {
     }
 }
 
-/// A turn that did too much is none: what it recorded is not committed.
+/// A turn above its limits is not committed.
 fn within_limits_of(behavior: &mut dyn Behavior) -> Result<(), Broken> {
     behavior.hand().within_limits().map_err(|overrun| Broken::Crash(overrun.into()))
 }
 
-/// Goes to the end of the runtime's queue. A lane, or a sender, that was just woken from here waits in a place of this thread from where
-/// no other thread takes it: either it runs now, or another thread goes on with this one.
+/// Goes to the end of the runtime's queue. An instance or sender that was just woken from here is in this thread's slot, from
+/// which other threads do not steal: either it runs now, or another thread takes this task.
 async fn requeue() {
     let mut queued = false;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! The kernel's front door: start a plan, send from outside, look, stop.
+//! The kernel's public face: start a plan, send from outside, look, stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,36 +21,36 @@ use crate::replay::LettersMoved;
 use crate::supervision::events::State;
 use crate::supervision::task::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervision};
 
-/// A running play. Clones are handles to the same one; it goes on when all of them are dropped.
+/// A running play. Clones are handles to the same play, which goes on when all of them are dropped.
 #[derive(Clone)]
 pub struct Kernel {
     world: Arc<World>,
     commands: Commands,
     stage: watch::Receiver<Stage>,
-    /// Cause of all messages from outside, with the count of them: their ids.
+    /// The id that causes all messages from outside, and their number: both make their ids.
     outside: Arc<(MessageId, AtomicU64)>,
 }
 
-/// What people see of one actor.
+/// An actor, as operators see it.
 #[derive(Debug, Clone)]
 pub struct ActorView {
     /// Its address.
     pub address: Address,
     /// Its plugin.
     pub plugin: String,
-    /// Another actor spawned it: it is gone when it ends.
+    /// Whether another actor spawned it: it is removed when it ends.
     pub dynamic: bool,
-    /// Where it stands: that of its instances which is furthest up.
+    /// Its state: that of its instance which is furthest up.
     pub state: State,
     /// The part of the host that one of its instances waits for, such as `stdout`. That time is not billed to its limits.
     pub waiting_for: Option<&'static str>,
-    /// Each of its instances; more than one with `instances = N`.
+    /// All its instances; more than one with `instances = N`.
     pub instances: Vec<InstanceView>,
-    /// Its latest run, from 1; 0 before the first.
+    /// The number of its latest run, from 1; 0 before the first.
     pub incarnation: u64,
-    /// How often it was started again after a failure.
+    /// Number of restarts after a failure.
     pub restarts: u64,
-    /// Messages that wait, those that came back to an instance included.
+    /// Messages that wait, including those that were put back to an instance.
     pub waiting: usize,
     /// Its mailbox.
     pub mailbox: MailboxView,
@@ -60,29 +60,30 @@ pub struct ActorView {
     pub last_crash: Option<Arc<CrashReport>>,
     /// The use of the limits on its subtree; empty when it has none.
     pub subtree: Vec<Usage>,
-    /// Why it is failed, if it, or the actor under `/` that it is below, is.
+    /// The failure, while it, or the actor under `/` above it, is failed.
     pub failed: Option<Arc<FailedActor>>,
 }
 
-/// What people see of one instance of an actor.
+/// An instance of an actor, as operators see it.
 #[derive(Debug, Clone)]
 pub struct InstanceView {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// The part of the host that it waits for.
     pub waiting_for: Option<&'static str>,
-    /// Its latest run; 0 before the first. All instances of an actor count together.
+    /// The number of its latest run; 0 before the first. All instances of an actor count together.
     pub incarnation: u64,
-    /// How often it was started again after a failure.
+    /// Number of restarts after a failure.
     pub restarts: u64,
     /// Its last crash.
     pub last_crash: Option<Arc<CrashReport>>,
-    /// Why it is failed itself, while it is.
+    /// The failure of this instance, while it is failed.
     pub failed: Option<FailedActor>,
 }
 
 impl Kernel {
-    /// Starts a plan on the current Tokio runtime. Actors come up in the background; see [`Kernel::booted`].
+    /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
+    /// background; see [`Kernel::booted`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -94,12 +95,12 @@ impl Kernel {
         Ok(Self { world, commands, stage, outside })
     }
 
-    /// Where the play stands.
+    /// The stage of the play.
     pub fn stage(&self) -> Stage {
         self.stage.borrow().clone()
     }
 
-    /// Waits until all actors that start by themselves are up, or the play is over.
+    /// Waits until all actors that start by themselves have started, or the play is over.
     pub async fn booted(&self) -> Stage {
         self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
     }
@@ -117,8 +118,8 @@ impl Kernel {
         }
     }
 
-    /// Sends from outside. Returns once the message is in the mailbox; with `overflow = "block"` it waits for
-    /// room, at most `patience`.
+    /// Sends from outside. Returns when the message is in the mailbox; with `overflow = "block"` it waits for space, at most
+    /// `patience`.
     pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
         let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.world.door.pass()?;
@@ -140,14 +141,14 @@ impl Kernel {
         self.world.explained(to, answer).await
     }
 
-    /// Says that memory is short, and why, or that it is free again (`None`). While it is short no new message from
-    /// outside is taken, whether told, asked or replayed: who sends one gets [`SendError::MemoryPressure`]. What waits is
-    /// handled, and actors send to each other as ever.
+    /// Sets or clears (`None`) the memory shortage, with its reason. While memory is short, no new message from outside is
+    /// taken, whether told, asked or replayed: its sender gets [`SendError::MemoryPressure`]. Waiting messages are handled,
+    /// and actors send to each other as before.
     pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
         self.world.door.set(why);
     }
 
-    /// Why memory is short; none when it is not.
+    /// The reason of the memory shortage; none when memory is not short.
     pub fn memory_pressure(&self) -> Option<Arc<str>> {
         self.world.door.why()
     }
@@ -162,8 +163,8 @@ impl Kernel {
         Some(self.world.registry.get(address)?.spec.message_bytes)
     }
 
-    /// Waits until no message is waiting, in hand, or to be retried anywhere, no spawned actor is on its way to its first
-    /// message, and no timer is left but periodic ones. Also returns when the play is over.
+    /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first
+    /// message, and only periodic timers are left. Also returns when the play is over.
     pub async fn idle(&self) {
         loop {
             let hint = self.world.idle_hint.notified();
@@ -179,8 +180,8 @@ impl Kernel {
         }
     }
 
-    /// Waits until an actor is failed and not tried again by itself; then, why. Pending for ever when the play is over, or
-    /// nobody has the address.
+    /// Waits until an actor is failed without a trial start; returns the failure. Pending forever when the play is over, or
+    /// when no actor has the address.
     pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
         loop {
             let hint = self.world.idle_hint.notified();
@@ -219,19 +220,19 @@ impl Kernel {
         views.collect()
     }
 
-    /// Stops an actor by a person's word: only [`Kernel::resume`] lifts it. Its messages wait. Returns where it
-    /// stood before; none when there is no such actor.
+    /// Stops an actor by an operator's order: only [`Kernel::resume`] starts it again. Its messages wait. Returns its state
+    /// before; none when there is no such actor.
     pub async fn halt(&self, address: &Address) -> Option<State> {
         self.about(|answer| Command::Halt(address.clone(), answer)).await
     }
 
-    /// Starts an actor by a person's word. Returns where it stood before; none when there is no such actor.
+    /// Starts an actor by an operator's order. Returns its state before; none when there is no such actor.
     pub async fn resume(&self, address: &Address) -> Option<State> {
         self.about(|answer| Command::Resume(address.clone(), answer)).await
     }
 
-    /// Starts an actor by an operator's order and waits for the outcome. A start that fails counts as no crash: the actor
-    /// is as it was before.
+    /// Starts an actor by an operator's order and waits for the outcome. A start that fails counts as no crash: the actor is
+    /// in its state from before.
     pub async fn start_actor(&self, address: &Address) -> Result<StartedActor, StartError> {
         let (answer, outcome) = oneshot::channel();
         let _ = self.commands.send(Command::Start(address.clone(), answer));
@@ -249,19 +250,19 @@ impl Kernel {
         self.world.dead_letters.list()
     }
 
-    /// The dead letter with this id, which may be abbreviated to a prefix that only one of them has.
+    /// The dead letter with this id, which may be shortened to a prefix that no other letter has.
     pub fn find_letter(&self, id: &str) -> Result<Arc<DeadLetter>, LetterError> {
         self.world.dead_letters.find(id)
     }
 
-    /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender; its id
-    /// is caused by the old one, and its attempts begin again. Nobody waits for its reply. It waits for room, at most
+    /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender. Its id is
+    /// derived from the old one, its attempts begin again, and no asker waits for its reply. It waits for space, at most
     /// `patience`. The letter is kept unless the message is in the mailbox.
     pub async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
         self.world.replay(id, patience).await
     }
 
-    /// Replays the dead letters of now that match, oldest first. An address that did not take one gets no other.
+    /// Replays the current dead letters that match, oldest first. After an address refused one, no more are sent there.
     pub async fn replay_all(&self, filter: &LetterFilter, patience: impl Fn(&Address) -> Duration) -> LettersMoved {
         self.world.replay_all(filter, patience).await
     }
@@ -276,12 +277,12 @@ impl Kernel {
         self.world.drop_letters(filter)
     }
 
-    /// How many dead letters there were, and what became of them.
+    /// Counts of the dead letters of this run, by their reason and their fate.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
         self.world.dead_letters.counts()
     }
 
-    /// Messages that actors handled so far, those that are gone included; also known when the play is over.
+    /// Messages that actors handled so far, including removed actors; also known when the play is over.
     pub fn handled(&self) -> u64 {
         let finished = self.world.registry.total(crate::actor::Actor::finished);
         finished.saturating_sub(self.world.unhandled.load(Ordering::Relaxed))
@@ -292,19 +293,19 @@ impl Kernel {
         self.world.restarts.load(Ordering::Relaxed)
     }
 
-    /// Shutdowns that failed so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in
-    /// a handler. Messages that their hooks would have sent are lost, and an operator should know.
+    /// Failed shutdowns so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in a
+    /// handler. Messages that their hooks would have sent are lost, and an operator should know.
     pub fn failed_shutdowns(&self) -> u64 {
         self.world.failed_shutdowns.load(Ordering::Relaxed)
     }
 
-    /// Begins an orderly shutdown: in reverse of the start, each actor handles what waits, runs its `shutdown`
-    /// hook, and ends. Wait for it with [`Kernel::over`].
+    /// Begins an orderly shutdown: in reverse order of the start, each actor handles its waiting messages, runs its
+    /// `shutdown` hook, and ends. Wait for it with [`Kernel::over`].
     pub fn shut_down(&self) {
         let _ = self.commands.send(Command::Shutdown);
     }
 
-    /// Ends everything now; what waited becomes dead letters.
+    /// Ends everything now; waiting messages become dead letters.
     pub fn kill(&self) {
         let _ = self.commands.send(Command::Kill);
     }
@@ -316,7 +317,7 @@ impl Kernel {
     }
 }
 
-/// `wait` from now, or as late as a clock can say.
+/// The time `wait` from now, or the latest that a clock can hold.
 pub(crate) fn later(wait: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(wait).unwrap_or_else(|| now + Duration::from_hours(24 * 365))

@@ -1,6 +1,6 @@
-//! A lane: one of the places in which an actor runs its code. An actor with `instances = 4` has four of them in front of
-//! one mailbox; each starts, crashes and restarts alone. Here lives what a lane keeps between its incarnations, and what the
-//! supervision asks the one that runs.
+//! An instance: one of the parallel runs of an actor's code. An actor with `instances = 4` has four of them, with one
+//! mailbox; each starts, crashes and restarts alone. This file holds the data that an instance keeps between its
+//! incarnations, and the requests of the supervision to its current incarnation.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,26 +20,26 @@ use crate::mailbox::MailboxSpec;
 use crate::message::{Message, MessageId};
 use crate::slots::Leave;
 
-/// One lane of an actor. Its running incarnation alone touches most of it.
+/// One instance of an actor. Only its running incarnation uses most of it.
 pub(crate) struct Lane {
-    /// Its number among the lanes of the actor.
+    /// Its number among the instances of the actor.
     pub(crate) index: usize,
     pub(crate) backlog: Mutex<Backlog>,
-    /// The last crash here, for people who look.
+    /// The last crash of this instance, for operators.
     pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
-    /// It waits before a restart, and starts no earlier than that.
+    /// The time of its restart, while it waits for one. It does not start earlier.
     pub(crate) back_at: Mutex<Option<Instant>>,
     /// The number of its latest incarnation; 0 before the first.
     incarnation: AtomicU64,
-    /// The time in which one message runs or waits.
+    /// The time limit of one message, including its waits.
     pub(crate) timeout: Duration,
-    /// Counts up whenever a message got its outcome: what a call's timeout is measured from.
+    /// Counts up whenever a message gets its outcome: a call's timeout is measured from there.
     progress: AtomicU64,
-    /// Messages in the call that runs: each adds to its time.
+    /// Number of messages in the current call: each adds to its time.
     in_call: AtomicU32,
-    /// Whether it could make room for another.
+    /// Whether it could end to free its slot.
     pub(crate) leave: Leave,
-    /// Times that are the host's.
+    /// The times that are the host's.
     pub(crate) host_waits: HostWaits,
 }
 
@@ -63,7 +63,7 @@ impl Lane {
         self.incarnation.load(Ordering::Relaxed)
     }
 
-    /// An incarnation with this number begins.
+    /// Begins the incarnation with this number.
     pub(crate) fn begin(&self, incarnation: u64) {
         self.incarnation.store(incarnation, Ordering::Relaxed);
         self.backlog.lock().cut_off = None;
@@ -73,45 +73,46 @@ impl Lane {
         self.progress.load(Ordering::Relaxed)
     }
 
-    /// A message got its outcome. Only the running incarnation says so.
+    /// Counts an outcome. Only the running incarnation calls this.
     pub(crate) fn note_progress(&self) {
         self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// The same of the call that runs.
+    /// The time limit of the current call.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
     }
 
-    /// Messages in the call that runs.
+    /// Number of messages in the current call.
     pub(crate) fn in_call(&self) -> usize {
         self.in_call.load(Ordering::Relaxed) as usize
     }
 
-    /// A call takes so many messages at once, and has the time of all of them.
+    /// Gives a call of `messages` messages the time of all of them.
     pub(crate) fn set_in_call(&self, messages: usize) {
         self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 
-/// What goes before the messages in the mailbox, and only in this lane: messages that came back from an incarnation.
+/// Messages that were put back by an incarnation. They go before the messages in the mailbox, and only to this instance.
 #[derive(Default)]
 pub(crate) struct Backlog {
-    /// To be handled now, in order.
+    /// Messages to be handled now, in order.
     pub(crate) returned: VecDeque<Message>,
-    /// How many of `returned`, from the front, must be handled one at a time: one of them crashed a batch.
+    /// How many of `returned`, from the front, are handled one at a time, because one of them crashed a batch.
     pub(crate) solo: usize,
-    /// The messages, with their failed attempts, that were in hand when the last incarnation was killed, here or in a lane
-    /// whose messages came here.
-    #[allow(clippy::box_collection)] // one word in the many lanes that have none
+    /// The started messages, with their failed attempts, of an incarnation that was killed, here or in an instance whose
+    /// messages came here.
+    #[allow(clippy::box_collection)] // one word in the many instances that have none
     cut_off: Option<Box<BTreeSet<(MessageId, u32)>>>,
-    /// The message in hand is one of those that are handled alone.
+    /// Whether the current message is one of those that are handled alone.
     pub(crate) alone: bool,
-    /// To be handled again at a time.
+    /// Messages to be handled again, with the time of the retry.
     pub(crate) delayed: Vec<(Instant, Message)>,
-    /// What the incarnation that runs is asked before its next batch. Here, since who looks for messages looks here first.
+    /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
+    /// first.
     pub(crate) questions: VecDeque<Question>,
-    /// What it is told before its next batch. Boxed, since few actors want to know.
+    /// Reports for the incarnation, before its next batch. Boxed, since few actors want reports.
     reports: Option<Box<Reports>>,
 }
 
@@ -120,14 +121,14 @@ impl Backlog {
         self.returned.len() + self.delayed.len()
     }
 
-    /// Gives back what is kept for later.
+    /// Frees memory that is kept for later use.
     pub(crate) fn shrink(&mut self) {
         self.returned.shrink_to_fit();
         self.delayed.shrink_to_fit();
         self.questions.shrink_to_fit();
     }
 
-    /// How many of `returned` go into one batch: the first always, then as many as fit.
+    /// How many of `returned` go into one batch: the first one always, then as many as fit.
     pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
         let mut bytes = 0;
         let fits = self.returned.iter().take(most).take_while(|message| {
@@ -137,17 +138,18 @@ impl Backlog {
         fits.count().max(1).min(self.returned.len())
     }
 
-    /// Returns messages to the front, `solo` of them to be handled one at a time.
+    /// Returns messages to the front; `solo` of them are handled one at a time.
     pub(crate) fn put_back(&mut self, messages: impl DoubleEndedIterator<Item = Message>, solo: usize) {
         let before = self.returned.len();
         for message in messages.rev() {
             self.returned.push_front(message);
         }
-        // Who was taken alone still goes alone. And in front of others that do: `solo` counts from the front.
+        // A message that was taken alone still goes alone. In front of others that go alone, all do: `solo` counts from the
+        // front.
         self.solo += if self.alone || self.solo > 0 { self.returned.len() - before } else { solo };
     }
 
-    /// Returns the messages of a call that a kill cut off, of which the code had the first `tried` in hand.
+    /// Returns the messages of a call that a kill cut off; the code had started the first `tried` of them.
     pub(crate) fn put_back_killed(&mut self, messages: Vec<Message>, tried: usize) {
         if tried > 0 && !messages.is_empty() {
             let tried = messages.iter().take(tried).map(|message| (message.envelope.id, message.envelope.attempt));
@@ -156,46 +158,46 @@ impl Backlog {
         self.put_back(messages.into_iter(), 0);
     }
 
-    /// The next incarnation, or this one, is told about these.
+    /// Queues reports for this incarnation, or the next one.
     pub(crate) fn report(&mut self, world: &Arc<World>, reports: impl IntoIterator<Item = TaskDone>) {
         self.reports.get_or_insert_default().add(world, reports);
     }
 
-    /// Whether messages are to be handled, or outcomes to be told.
+    /// Whether messages are to be handled, or reports to be given.
     pub(crate) fn has_work(&self) -> bool {
         self.len() > 0 || self.reports.as_ref().is_some_and(|reports| !reports.is_empty())
     }
 
-    /// What is to be told now, in one call.
+    /// The reports for the next call.
     pub(crate) fn take_reports(&mut self, world: &Arc<World>) -> Option<(Vec<TaskDone>, Pending)> {
         self.reports.as_mut()?.take(world)
     }
 
-    /// The call that told it crashed.
+    /// Handles a crash of the call with these reports.
     pub(crate) fn reports_crashed(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
         self.reports.get_or_insert_default().crashed(world, told);
     }
 
-    /// The call that told it was cut off from outside, and nothing of it happened.
+    /// Puts back the reports of a call that was cut off from outside, and had no effect.
     pub(crate) fn reports_not_told(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
         self.reports.get_or_insert_default().put_back(world, told);
     }
 
-    /// Its actor failed and is not tried again by itself: nobody waits for what the next run is told.
+    /// Lets the play be idle although reports wait: the actor failed and has no trial start.
     pub(crate) fn wait_for_operator(&mut self) {
         if let Some(reports) = &mut self.reports {
             reports.wait_for_operator();
         }
     }
 
-    /// Its actor is failed no more.
+    /// Makes the play wait for the reports again: the actor is no longer failed.
     pub(crate) fn operator_came(&mut self, world: &Arc<World>) {
         if let Some(reports) = &mut self.reports {
             reports.operator_came(world);
         }
     }
 
-    /// Takes over what another lane will not handle any more.
+    /// Takes over the messages of an instance that will not run again.
     pub(crate) fn inherit(&mut self, other: Self) {
         self.put_back(other.returned.into_iter(), other.solo);
         self.delayed.extend(other.delayed);
@@ -207,13 +209,13 @@ impl Backlog {
         }
     }
 
-    /// How many messages more may come out of the mailbox: those that wait for a retry have its bounds, too.
+    /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is.
     pub(crate) fn room(&self, spec: &MailboxSpec) -> usize {
         let bytes: usize = self.delayed.iter().map(|(_, message)| message.body.len() + HEADER_BYTES).sum();
         if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }
 
-    /// Moves what is due to `returned` and says when the next one is.
+    /// Moves messages that are due to `returned`, and returns when the next one is due.
     pub(crate) fn wake_due(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         if self.delayed.is_empty() {
             return None;
@@ -225,14 +227,14 @@ impl Backlog {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// Moves all that waits for a retry to `returned`, in the order in which it is due; nothing is due later.
+    /// Moves all messages that wait for a retry to `returned`, in the order in which they are due. No later one is left.
     pub(crate) fn wake_all(&mut self) -> Option<Instant> {
         self.delayed.sort_by_key(|(due, _)| *due);
         self.returned.extend(self.delayed.drain(..).map(|(_, message)| message));
         None
     }
 
-    /// Takes out the message with this id and so many failures.
+    /// Removes the message with this id and this number of failed attempts.
     pub(crate) fn remove(&mut self, id: MessageId, failures: u32) -> Option<Message> {
         let wanted = |message: &Message| (message.envelope.id, message.envelope.attempt) == (id, failures);
         if let Some(at) = self.returned.iter().position(wanted) {

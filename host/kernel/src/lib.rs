@@ -1,34 +1,34 @@
-//! The actor kernel: it knows no WebAssembly, no file and no socket, and runs whatever implements [`Behavior`].
+//! The actor kernel: it knows no WebAssembly, no file and no socket, and runs any code that implements [`Behavior`].
 //!
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
-//! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | the words: plain data |
+//! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
-//! | `policy` | the door to what decides about the order of a mailbox and about its overflow |
-//! | `hand` | the messages in hand, what they did, one by one or in bulk, and the commit that makes it visible |
-//! | `spawn` | children at run time: templates, and whether a child may be |
+//! | `policy` | the interface to code that decides about the order of a mailbox and about its overflow |
+//! | `hand` | a turn: its messages, their effects, one by one or in bulk, and the commit that makes them visible |
+//! | `spawn` | children at run time: templates, and the checks of a spawn |
 //! | `timers` | the timers of one incarnation |
-//! | `notice` | what a watcher is told about another actor |
-//! | `failed` | actors that failed too often: what askers are told, what the play does not wait for |
+//! | `notice` | notices to a watcher about another actor |
+//! | `failed` | actors that failed too often: the error for askers, the messages that the play does not wait for |
 //! | `delivery` | from a commit, or from outside, into mailboxes |
-//! | `ask` | replies that somebody waits for |
+//! | `ask` | replies that an asker waits for |
 //! | `replay` | dead letters, sent again or dropped |
-//! | `pressure` | the door to the outside, shut while memory is short |
-//! | `actor`, `lane`, `registry` | what outlives an incarnation, of the actor and of each of its instances; who is there |
+//! | `pressure` | the gate for messages from outside, closed while memory is short |
+//! | `actor`, `lane`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
 //! | `random` | jitter from a seed |
-//! | `behavior` | the door to the code that runs |
-//! | `consult` | a parent is asked about a child that failed |
-//! | `callback` | what an actor is told about its messages once they are over |
+//! | `behavior` | the interface to the code that runs |
+//! | `consult` | directive requests: a parent is asked about a child that failed |
+//! | `callback` | reports to an actor about the outcomes of its messages |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
 //! | `host_wait` | time in which that code waits for the host itself, which is not billed |
 //! | `watchdog` | the limit of a call in time in which it runs or waits |
-//! | `clock` | which time is the host's and not the actors' |
+//! | `clock` | the time that is the host's and not the actors' |
 //! | `slots` | bounds on the incarnations that live at a time |
-//! | `subtree` | what an actor and all below it have together |
-//! | `supervision` | who runs and who restarts: a pure state machine, and the task that obeys it |
-//! | `kernel` | the front door |
+//! | `subtree` | the limits that an actor shares with all actors below it |
+//! | `supervision` | starts, stops and restarts: a pure state machine, and the task that carries out its effects |
+//! | `kernel` | the public face |
 //!
-//! A message's way: [`Kernel::tell`] -> mailbox -> hand -> [`Behavior::handle`] -> commit -> mailbox.
+//! The way of a message: [`Kernel::tell`] -> mailbox -> [`Hand`] -> [`Behavior::handle`] -> commit -> mailbox.
 
 mod actor;
 mod address;

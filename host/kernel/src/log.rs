@@ -1,5 +1,5 @@
-//! A queue of messages as bytes: header and body, one after another, in segments. Appending copies a
-//! message in, and a run of messages at once; taking hands out a [`Batch`] that is flat already. No allocation per message.
+//! A queue of messages as bytes: header and body, one after another, in segments. Appending copies one message, or a run of
+//! messages at once; taking returns a [`Batch`] that is flat already. There is no allocation per message.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::message::{ActorId, Envelope, Message, ReplyToken};
 /// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
 const SEGMENT_BYTES: usize = 32 * 1024;
 
-/// Messages in order. Bounds are the mailbox's business, not the log's.
+/// Messages in order. The mailbox checks its bounds, not the log.
 #[derive(Default)]
 pub(crate) struct Log {
     segments: VecDeque<Segment>,
@@ -23,7 +23,7 @@ pub(crate) struct Log {
 
 struct Segment {
     bytes: Vec<u8>,
-    /// Where the next message begins; what lies before was taken.
+    /// Where the next message begins; the bytes before were taken.
     head: usize,
 }
 
@@ -48,7 +48,7 @@ impl Log {
         self.bytes += size;
     }
 
-    /// Appends records as they lie there, `messages` of them.
+    /// Appends `messages` records as they are.
     pub(crate) fn append_run(&mut self, records: &[u8], messages: usize) {
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + records.len() > SEGMENT_BYTES) {
             self.begin_segment(records.len());
@@ -58,21 +58,22 @@ impl Log {
         self.bytes += records.len();
     }
 
-    /// A segment with room for so many bytes; for all that it may hold when others are full already, so that it need not grow.
+    /// Begins a segment with space for `size` bytes; after another segment, with the space of a whole segment, so that it
+    /// need not grow.
     fn begin_segment(&mut self, size: usize) {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.reserve(if self.segments.is_empty() { size } else { size.max(SEGMENT_BYTES) });
         self.segments.push_back(Segment { bytes, head: 0 });
     }
 
-    /// As [`Log::append_run`] of all that lies in `bytes` from `head` on, without a copy.
+    /// As [`Log::append_run`] of all bytes from `head` on, without a copy.
     pub(crate) fn append_whole(&mut self, bytes: Vec<u8>, head: usize, messages: usize) {
         self.messages += messages;
         self.bytes += bytes.len() - head;
         self.segments.push_back(Segment { bytes, head });
     }
 
-    /// Moves up to `max` messages to the end of `batch`, and after the first no more than `max_bytes`.
+    /// Moves up to `max` messages to the end of `batch`, and, after the first one, no more than `max_bytes`.
     pub(crate) fn take(&mut self, max: usize, max_bytes: usize, batch: &mut Batch) {
         while batch.len() < max {
             let Some(segment) = self.segments.front_mut() else { return };
@@ -85,7 +86,7 @@ impl Log {
             if whole == segment.bytes.len() {
                 let mut emptied = self.segments.pop_front().expect("front exists");
                 if before == 0 && emptied.head == 0 {
-                    // The batch is this very segment: give the buffer itself, keep the batch's old one.
+                    // The batch is exactly this segment: the two buffers are swapped.
                     std::mem::swap(&mut batch.bytes, &mut emptied.bytes);
                 } else {
                     batch.bytes.extend_from_slice(&emptied.bytes[emptied.head..]);
@@ -108,20 +109,20 @@ impl Log {
         }
     }
 
-    /// Takes the first message out.
+    /// Removes the first message.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         let mut batch = Batch::default();
         self.take(1, usize::MAX, &mut batch);
         (batch.len() == 1).then(|| batch.message(0))
     }
 
-    /// Gives back what is kept for later.
+    /// Frees memory that is kept for later use.
     pub(crate) fn shrink(&mut self) {
         self.spare = Vec::new();
         self.segments.shrink_to_fit();
     }
 
-    /// Gives back all memory.
+    /// Removes all messages, and frees all memory.
     pub(crate) fn drain(&mut self) -> Vec<Message> {
         let messages = std::iter::from_fn(|| self.pop()).collect();
         *self = Self::default();
@@ -129,19 +130,19 @@ impl Log {
     }
 }
 
-/// Messages in hand, flat in one buffer.
+/// The messages of a turn, flat in one buffer.
 #[derive(Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     /// Where each message's header begins.
     starts: Vec<u32>,
-    /// Somebody may wait for a reply to one of them.
+    /// Whether an asker may wait for a reply to one of them.
     asked: bool,
-    /// The kernel may have sent one of them.
+    /// Whether the kernel may have sent one of them.
     notices: bool,
     /// Messages noted by the running `take_from` and not yet accounted for by the log.
     pending: usize,
-    /// Where the bytes are while they are lent, together with what was put after them; empty otherwise.
+    /// The buffer while it is lent, together with the bytes that were put after the messages; empty otherwise.
     lent: Arc<Vec<u8>>,
     /// The reply tokens that lent bytes do not show, by message.
     tokens: Vec<(usize, ReplyToken)>,
@@ -154,7 +155,7 @@ impl Batch {
 
     pub(crate) fn clear(&mut self) {
         if !self.lent.is_empty() {
-            // The buffer comes back, or whoever still holds what was lent keeps it, for himself.
+            // The buffer is taken back; if another holder still has it, that holder keeps it.
             if let Some(lent) = Arc::get_mut(&mut self.lent) {
                 self.bytes = std::mem::take(lent);
             } else {
@@ -179,13 +180,13 @@ impl Batch {
         self.bytes.extend_from_slice(&message.body);
     }
 
-    /// What is looked for in all of them is noted while they pass by.
+    /// Notes the properties of a message that are later checked for the whole batch.
     fn note(&mut self, header: &[u8; HEADER_BYTES]) {
         self.asked |= u64_at(header, Header::REPLY_AT) != ReplyToken::NONE.0;
         self.notices |= u64_at(header, Header::SENDER_AT) == ActorId::NOTICE.0;
     }
 
-    /// Whether somebody waits for the reply to one of them, or the kernel sent one.
+    /// Whether an asker waits for the reply to one of them, or the kernel sent one.
     pub(crate) fn is_special(&self) -> bool {
         self.asked || self.notices
     }
@@ -194,12 +195,12 @@ impl Batch {
         Envelope { reply: self.reply(index), ..self.header(index).0 }
     }
 
-    /// Who sent a message, read alone.
+    /// The sender of a message, without the rest of the header.
     pub(crate) fn sender(&self, index: usize) -> ActorId {
         ActorId(u64_at(record_at(self.bytes(), self.starts[index] as usize), Header::SENDER_AT))
     }
 
-    /// Who waits for the reply to a message.
+    /// The reply token of a message.
     pub(crate) fn reply(&self, index: usize) -> ReplyToken {
         if !self.asked {
             return ReplyToken::NONE;
@@ -211,8 +212,8 @@ impl Batch {
         ReplyToken(u64_at(record_at(&self.bytes, self.starts[index] as usize), Header::REPLY_AT))
     }
 
-    /// Lends the messages as they lie here, with `end` after them, until the batch is cleared. In the bytes that are
-    /// lent, a reply token is just 1: whoever reads them could tell from it how much others ask.
+    /// Lends the messages as they are, with `end` after them, until the batch is cleared. In the lent bytes each reply token
+    /// is 1: from the real one, the reader could tell how much others ask.
     pub(crate) fn lend(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
         assert!(self.lent.is_empty(), "a batch is lent once");
         for (index, start) in self.starts.iter().enumerate().filter(|_| self.asked) {
@@ -251,8 +252,8 @@ impl Batch {
         header_at(self.bytes(), self.starts[index] as usize)
     }
 
-    /// Notes the messages that fit from `segment[head..]` and returns where the first that does not begins.
-    /// Positions are as if the bytes were appended to the batch, which the caller does.
+    /// Notes the messages that fit from `segment[head..]`, and returns the start of the first that does not. Positions are as
+    /// if the bytes were appended to the batch, which the caller does.
     fn take_from(&mut self, segment: &[u8], head: usize, max: usize, max_bytes: usize) -> usize {
         let (base, mut at) = (self.bytes.len(), head);
         while at < segment.len() && self.starts.len() < max {
@@ -279,18 +280,18 @@ fn record_at(bytes: &[u8], at: usize) -> &[u8; HEADER_BYTES] {
     bytes[at..].first_chunk().expect("a header lies at each start")
 }
 
-/// The first of some records, with its header.
+/// The first one of some records, with its header.
 pub(crate) fn first_record(records: &[u8]) -> &[u8] {
     &records[..record_bytes(record_at(records, 0))]
 }
 
-/// A record read back as a message.
+/// Decodes a record as a message.
 pub(crate) fn message_of(record: &[u8]) -> Message {
     let (envelope, _) = header_at(record, 0);
     Message { envelope, body: record[HEADER_BYTES..].to_vec() }
 }
 
-/// How long the record is that begins with this header.
+/// The length of the record that begins with this header.
 fn record_bytes(header: &[u8; HEADER_BYTES]) -> usize {
     HEADER_BYTES + u32::from_le_bytes(header[..4].try_into().expect("4 bytes")) as usize
 }
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lent_shows_that_somebody_waits_and_not_who() {
+    fn lent_bytes_show_no_reply_token() {
         let mut log = Log::default();
         let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
         log.append(&envelope(1), b"told");
@@ -356,7 +357,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out_in_order_whatever_the_sizes(
+        fn log_keeps_order_for_messages_of_any_size(
             steps in prop::collection::vec((0usize..5, 0usize..70_000, 1usize..100, 0..3), 1..40),
         ) {
             let (mut log, mut next_in, mut next_out) = (Log::default(), 0u64, 0u64);

@@ -1,9 +1,10 @@
-//! A mailbox: the bounded queue in front of one actor, for all its lanes. Senders that find it full wait in the order
-//! they came. It also carries the supervisor's word to each lane (`Signal`), so that an idle lane waits in one place only.
+//! A mailbox: the bounded queue in front of one actor, for all its instances. Senders that find it full wait in order of
+//! arrival. It also carries the supervisor's signal to each instance (`Signal`), so that an idle instance waits in one place
+//! only.
 //!
-//! While messages wait and a lane is idle, some lane was woken and has not looked yet: what comes in wakes one, who leaves
-//! messages behind wakes the next, and who was woken and will not take any passes it on. So no lane sleeps while there is
-//! work for it, and no crowd is woken for one message.
+//! While messages wait and an instance is idle, some instance was woken and has not looked yet. A message that arrives wakes
+//! one instance; an instance that leaves messages behind wakes the next; an instance that was woken and will not take any
+//! wakes another. So no instance sleeps while there is work for it, and one message does not wake all of them.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -32,16 +33,16 @@ use pressure::Pressure;
 pub use pressure::{MailboxView, PressureView};
 pub(crate) use room::{MessagePlace, Room};
 
-/// What happens to a message that finds the mailbox full.
+/// The rule for a message that finds the mailbox full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overflow {
-    /// The sender waits, up to [`MailboxSpec::block_timeout`]; then the message is a dead letter.
+    /// The sender waits, up to [`MailboxSpec::block_timeout`]; then the message becomes a dead letter.
     Block,
     /// The message is refused: an error to an ask, a dead letter for a tell.
     Reject,
-    /// The message is a dead letter.
+    /// The message becomes a dead letter.
     DropNewest,
-    /// The oldest waiting message is a dead letter, and the new one takes its place.
+    /// The oldest waiting message becomes a dead letter, and the new one takes its place.
     DropOldest,
 }
 
@@ -52,9 +53,9 @@ pub struct MailboxSpec {
     pub capacity: usize,
     /// Most bytes that wait, headers included. One message always fits.
     pub capacity_bytes: usize,
-    /// What happens to a message that finds it full.
+    /// The rule for a message that finds it full.
     pub overflow: Overflow,
-    /// How long a sender waits under [`Overflow::Block`]. What one turn sends to one actor waits together.
+    /// How long a sender waits under [`Overflow::Block`]. The sends of one turn to one actor wait together.
     pub block_timeout: Duration,
 }
 
@@ -69,21 +70,21 @@ impl Default for MailboxSpec {
     }
 }
 
-/// The supervisor's word to a running incarnation.
+/// The supervisor's signal to a running incarnation. Signals only escalate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Signal {
     /// Go on.
     Run,
-    /// Finish the batch in hand, run the `shutdown` hook, end. Messages stay.
+    /// Finish the current batch, run the `shutdown` hook, end. Messages stay.
     Stop,
-    /// As [`Signal::Stop`], after the mailbox is empty; it is closed then.
+    /// As [`Signal::Stop`], after the mailbox is empty; then it is closed.
     Drain,
     /// End now.
     Kill,
 }
 
 pub(crate) struct Mailbox {
-    /// Whose it is, for the log.
+    /// The actor's address, for the log.
     address: Address,
     spec: MailboxSpec,
     inner: Mutex<Inner>,
@@ -91,46 +92,46 @@ pub(crate) struct Mailbox {
 }
 
 struct Inner {
-    /// What the lanes take from. Without a policy, all that waits.
+    /// The messages that instances take. Without a policy, all waiting messages.
     log: Log,
-    /// With a policy, what it has not given out yet.
+    /// With a policy, the messages that it has not given out yet.
     order: Option<Box<Order>>,
-    /// No message comes in any more.
+    /// Whether the mailbox refuses all new messages.
     closed: bool,
-    /// By lane.
+    /// By the index of the instance.
     seats: Box<[Seat]>,
-    /// The lanes that sleep until a message comes, one bit each.
+    /// The instances that sleep until a message comes, one bit each.
     idle: u64,
-    /// Those of them that have no incarnation: who has one goes first.
+    /// The sleeping instances without an incarnation. An instance with an incarnation is woken first.
     passivated: u64,
-    /// Senders that wait for room, first come first served.
+    /// Senders that wait for space, in order of arrival.
     blocked: VecDeque<Blocked>,
     next_ticket: u64,
-    /// Messages ever let in: what idleness is measured by.
+    /// Number of messages ever accepted; whether the play is idle depends on it.
     accepted: u64,
-    /// Most messages that ever waited after a delivery.
+    /// Most messages that waited after a delivery, so far.
     most: usize,
 }
 
-/// Most lanes of one mailbox: the bits of `Inner::idle`.
+/// Most instances of one mailbox: the bits of `Inner::idle`.
 pub(crate) const MOST_LANES: usize = u64::BITS as usize;
 
-/// A share of what waits is never smaller than this: calls for fewer messages cost more than they gain. Who needs long for
-/// a message asks for fewer anyway.
+/// The smallest share of the waiting messages that an instance takes: calls for fewer messages cost more than they gain. An
+/// instance that is slow asks for fewer anyway.
 const LEAST_SHARE: usize = 8;
 
-/// One lane, as the mailbox knows it.
+/// One instance, as the mailbox knows it.
 struct Seat {
     signal: Signal,
-    /// Its incarnation, when it waits for messages, a signal, or something in its backlog.
+    /// The waker of its incarnation, when that waits for messages, a signal, or something in its backlog.
     consumer: Option<Waker>,
-    /// Its incarnation, when it is busy and waits for a signal alone.
+    /// The waker of its incarnation, when that is busy and waits for a signal alone.
     watcher: Option<Waker>,
-    /// Something came into its backlog from elsewhere.
+    /// Whether something was added to its backlog from outside.
     nudged: bool,
-    /// It takes no more: it drained the mailbox, or will not run again.
+    /// Whether it takes no more messages: it drained the mailbox, or will not run again.
     done: bool,
-    /// How many messages it asked for when it went to sleep: a policy gives out what was asked for.
+    /// How many messages it asked for when it went to sleep: a policy gives out as many as were asked for.
     wants: usize,
 }
 
@@ -140,23 +141,23 @@ impl Seat {
     }
 }
 
-/// What a look into the mailbox found.
+/// The result of taking from the mailbox.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Took {
-    /// Messages are in the batch now.
+    /// The batch holds messages now.
     Messages {
-        /// There are more, and somebody was woken who may go on meanwhile: another lane, or a sender that waited for room.
+        /// Whether messages are left, and another instance, or a sender that waited for space, was woken for them.
         shared: bool,
     },
-    /// The supervisor wants something else first.
+    /// A signal of the supervisor comes first.
     Signal(Signal),
-    /// The supervisor asks something first.
+    /// A directive request of the supervisor comes first.
     Question,
-    /// There was nothing for so long that the incarnation may end.
+    /// There was no work for the whole idle time, so that the incarnation may end.
     Nothing,
 }
 
-/// Why a message was not let in.
+/// Why a message was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Full,
@@ -164,7 +165,7 @@ pub(crate) enum Refused {
 }
 
 impl Inner {
-    /// Messages that wait, given out or not.
+    /// Messages that wait, given out by the policy or not.
     #[inline]
     fn waiting(&self) -> usize {
         self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
@@ -184,12 +185,12 @@ impl Inner {
         waiting == 0 || waiting < spec.capacity && bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes
     }
 
-    /// Whether a message gets in: there is room, or the policy makes some.
+    /// Whether a message is accepted: there is space, or the policy can make some.
     fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
         self.has_room(spec, body_bytes) || self.has_room_to_choose(spec, body_bytes)
     }
 
-    /// Whether there is room beyond the bounds, for a policy that chooses what goes.
+    /// Whether there is space beyond the bounds, for a policy that chooses which message to drop.
     fn has_room_to_choose(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
         let bytes = self.bytes();
         self.order.as_ref().is_some_and(|order| order.chooses())
@@ -197,17 +198,17 @@ impl Inner {
             && (bytes <= spec.capacity_bytes || bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes + CHOICE_BYTES)
     }
 
-    /// Whether so many records of so many bytes have room, all of them.
+    /// Whether `messages` records of `bytes` bytes fit, all of them.
     fn has_room_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
         self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
     }
 
-    /// The first blocked sender, when there may be room for it now.
+    /// The first blocked sender, when there may be space for it now.
     fn next_sender(&mut self, spec: &MailboxSpec) -> Option<Waker> {
         if self.closed || self.lets_in(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
     }
 
-    /// An idle lane, to be woken for a message.
+    /// An idle instance, to be woken for a message.
     fn next_lane(&mut self) -> Option<Waker> {
         if self.idle == 0 {
             return None;
@@ -218,12 +219,12 @@ impl Inner {
         self.seats[lane].consumer.take()
     }
 
-    /// A lane without an incarnation, if no other is idle: a policy gives out only what somebody asks for.
+    /// An instance without an incarnation, if no other is idle: a policy gives out only messages that an instance asks for.
     fn next_sleeper(&mut self) -> Option<Waker> {
         if self.idle & !self.passivated == 0 { self.next_lane() } else { None }
     }
 
-    /// How many messages one lane takes, at most `most`: of several lanes each leaves something to the others.
+    /// How many messages one instance takes, at most `most`: with several instances, each leaves some to the others.
     fn share(&self, most: usize) -> usize {
         match self.seats.len() {
             1 => most,
@@ -232,13 +233,13 @@ impl Inner {
     }
 }
 
-/// A lane as a bit among [`MOST_LANES`].
+/// An instance as a bit among [`MOST_LANES`].
 pub(crate) fn bit(lane: usize) -> u64 {
     1 << lane
 }
 
 impl Mailbox {
-    /// An empty mailbox for 1 to [`MOST_LANES`] lanes.
+    /// An empty mailbox for 1 to [`MOST_LANES`] instances.
     pub(crate) fn new(address: Address, spec: MailboxSpec, policy: Option<PolicySpec>, lanes: usize) -> Self {
         assert!((1..=MOST_LANES).contains(&lanes), "the plan was checked");
         Self {
@@ -269,7 +270,7 @@ impl Mailbox {
         self.inner.lock().waiting()
     }
 
-    /// What happens, now, to a message that finds it full.
+    /// The current rule for a message that finds it full.
     pub(crate) fn overflow(&self) -> Overflow {
         let inner = self.inner.lock();
         let order = inner.order.as_ref();
@@ -291,7 +292,7 @@ impl Mailbox {
         }
     }
 
-    /// A message found no room: once for each episode, people are told.
+    /// Warns operators about a message that found no space, once in each episode.
     fn warn_if_new(&self, waiting: usize, bytes: usize) {
         if !self.pressure.is_full() {
             return;
@@ -314,8 +315,8 @@ impl Mailbox {
         self.inner.lock().accepted
     }
 
-    /// Runs `fill` with the mailbox locked; wakes one lane if anything came in. Returns what
-    /// [`Overflow::DropOldest`] pushed out. Refuses when closed, or when others already wait for room.
+    /// Runs `fill` with the mailbox locked; wakes one instance if any message was accepted. Returns the messages that
+    /// [`Overflow::DropOldest`] displaced. Refuses when closed, or when other senders already wait for space.
     pub(crate) fn push(&self, fill: impl FnOnce(&mut Room<'_>)) -> Result<Vec<Message>, Refused> {
         self.push_as(None, fill)
     }
@@ -359,8 +360,8 @@ impl Mailbox {
         Ok(displaced)
     }
 
-    /// Wakes another lane for what waits here: the one that looked has something else to do. False when there is
-    /// nothing, or nobody.
+    /// Wakes another instance for the waiting messages, because the one that looked has something else to do. False when no
+    /// message waits, or no instance is idle.
     pub(crate) fn pass_on(&self) -> bool {
         let woken = {
             let mut inner = self.inner.lock();
@@ -369,7 +370,7 @@ impl Mailbox {
         woken.map(Waker::wake).is_some()
     }
 
-    /// As [`Mailbox::pass_on`], but to nobody that has no incarnation.
+    /// As [`Mailbox::pass_on`], but only to an instance that has an incarnation.
     pub(crate) fn pass_on_to_awake(&self) {
         let woken = {
             let mut inner = self.inner.lock();
@@ -379,7 +380,7 @@ impl Mailbox {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Messages into `batch`, or the supervisor's word, or neither yet. An orderly stop waits while there is
+    /// Moves messages into `batch`, or returns the supervisor's signal, or is pending. An orderly stop waits while there is
     /// `more_to_come`.
     pub(crate) fn poll_take(
         &self,
@@ -432,8 +433,8 @@ impl Mailbox {
         Poll::Ready(Took::Messages { shared })
     }
 
-    /// Whether a lane that drains is done: nothing waits here and no sender waits for room. The last lane to be done
-    /// closes the mailbox; from then on nothing comes in.
+    /// Whether an instance that drains is done: no message waits here, and no sender waits for space. The last instance that
+    /// is done closes the mailbox; then nothing is accepted.
     pub(crate) fn is_drained(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
         let mut clerk = None;
@@ -448,8 +449,8 @@ impl Mailbox {
         drained
     }
 
-    /// A lane will not run again. Names one that may, if any: one of `live`, a bit each, before those that failed or were
-    /// stopped.
+    /// Marks an instance that will not run again, and returns one that may: one of `live`, a bit each, before those that
+    /// failed or were stopped.
     pub(crate) fn heir_of(&self, lane: usize, live: u64) -> Option<usize> {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = true;
@@ -457,19 +458,19 @@ impl Mailbox {
         find(live).or_else(|| find(u64::MAX))
     }
 
-    /// Whether nothing comes in any more.
+    /// Whether the mailbox refuses all new messages.
     pub(crate) fn is_closed(&self) -> bool {
         self.inner.lock().closed
     }
 
-    /// A lane that was retired may run again: lets messages in. Whether the mailbox was closed.
+    /// Lets messages in again, since an instance that was retired may run again. Returns whether the mailbox was closed.
     pub(crate) fn reopen(&self, lane: usize) -> bool {
         let mut inner = self.inner.lock();
         inner.seats[lane].done = false;
         std::mem::replace(&mut inner.closed, false)
     }
 
-    /// Closes the mailbox and returns what waited in it.
+    /// Closes the mailbox and returns its waiting messages.
     pub(crate) fn close(&self) -> Vec<Message> {
         let (messages, wakers) = {
             let mut inner = self.inner.lock();

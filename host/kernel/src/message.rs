@@ -1,12 +1,12 @@
-//! Messages as the kernel holds them: an [`Envelope`] and opaque bytes. What a message *does* lives in `hand`.
+//! Messages as the kernel holds them: an [`Envelope`] and opaque bytes. The module `hand` holds the effects of a message.
 
 use std::fmt;
 use std::str::FromStr;
 
 use playhouse_frame::{HEADER_BYTES, Header};
 
-/// Names one message for good. A function of the message that caused it and of its index among that
-/// message's sends, so that a message that is sent again by a replay has the same id.
+/// Identifies one message for good. The id is a function of the causing message and of the index among its sends, so that a
+/// message that is sent again by a replay has the same id.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(pub u128);
 
@@ -26,7 +26,7 @@ impl MessageId {
             .caused(number)
     }
 
-    /// Its first twelve digits: enough to find it by.
+    /// Its first twelve digits: enough to find the message.
     pub fn short(self) -> String {
         let mut id = self.to_string();
         id.truncate(12);
@@ -65,7 +65,7 @@ impl FromStr for MessageId {
     }
 }
 
-/// Names one actor for the life of the kernel; never used twice. 0 stands for the outside.
+/// Identifies one actor for the life of the kernel; never used twice. 0 stands for the outside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct ActorId(pub u64);
 
@@ -76,34 +76,34 @@ impl ActorId {
     pub const NOTICE: Self = Self(u64::MAX);
 }
 
-/// Redeems one reply. 0 means that nobody waits.
+/// The right to one reply. 0 means that no asker waits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ReplyToken(pub u64);
 
 impl ReplyToken {
-    /// Nobody waits for a reply.
+    /// No asker waits for a reply.
     pub const NONE: Self = Self(0);
 
-    /// Whether somebody waits for a reply.
+    /// Whether an asker waits for a reply.
     pub fn is_some(self) -> bool {
         self != Self::NONE
     }
 }
 
-/// What travels with a message's body.
+/// The data that travels with a message's body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Envelope {
-    /// This message.
+    /// The id of this message.
     pub id: MessageId,
-    /// Who sent it.
+    /// The sender.
     pub sender: ActorId,
     /// Common to all messages that follow from one message from outside.
     pub flow: u64,
-    /// Sends between that message and this one.
+    /// Number of sends from that message to this one.
     pub hops: u32,
     /// Failures so far that this message was to blame for.
     pub attempt: u32,
-    /// Who waits for the reply.
+    /// The token by which the asker gets the reply.
     pub reply: ReplyToken,
 }
 
@@ -122,7 +122,7 @@ impl Envelope {
         header.encode()
     }
 
-    /// Reads back what [`Envelope::encode`] wrote: the envelope and the body's length.
+    /// Decodes the result of [`Envelope::encode`]: the envelope and the body's length.
     pub(crate) fn decode(header: &[u8; HEADER_BYTES]) -> (Self, usize) {
         let Header { body_bytes, failures, id, sender, flow, reply, hops } = Header::decode(header);
         let envelope = Self {
@@ -137,10 +137,10 @@ impl Envelope {
     }
 }
 
-/// A message on its own, off the hot path: in a retry, a replay or a dead letter.
+/// A message on its own, outside a mailbox: in a retry, a replay or a dead letter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
-    /// What travels with it.
+    /// The data that travels with the body.
     pub envelope: Envelope,
     /// The bytes that the kernel never looks into.
     pub body: Vec<u8>,

@@ -1,38 +1,38 @@
-//! What a watcher is told about another actor: a notice, which comes as a message of the kernel's in the watcher's mailbox, after
-//! all that the other one had sent it. Who watches whom is kept by `supervision`.
+//! Notices to a watcher about another actor. A notice comes as a message of the kernel in the watcher's mailbox, after all
+//! messages that the other actor sent before. The module `supervision` keeps the watches.
 
 use crate::address::{Address, AddressError};
 use crate::hand::Overrun;
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 
-/// Something became of an actor that is watched.
+/// A change of an actor that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The number that the watch was given.
+    /// The id of the watch.
     pub watch: u64,
-    /// Who is watched.
+    /// The watched actor.
     pub address: Address,
-    /// The latest run of it; 0 when there was none.
+    /// The number of its latest run; 0 when there was none.
     pub incarnation: u64,
-    /// What became of it.
+    /// The change.
     pub change: Change,
 }
 
-/// What became of an actor that is watched; of each of its instances, if it has several.
+/// A change of an actor that is watched; of each of its instances, if it has several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// It is up: for the first time, after a failure, or after a stop.
+    /// It started: for the first time, after a failure, or after a stop.
     Started,
-    /// It failed: it crashed, did not come up, or gave up on its children. A word for why, and a text for people.
+    /// It failed: it crashed, did not start, or gave up on its children. The kind of the reason, and a text for operators.
     Crashed(String, String),
     /// It was stopped, and may start again.
     Stopped {
-        /// By a person, who alone starts it again.
+        /// Whether an operator stopped it, so that only an operator starts it again.
         by_person: bool,
     },
     /// It is not started again, unless its parent is.
     Ended,
-    /// There is no such actor any more, or never was. Nothing more comes of this watch.
+    /// The actor does not exist any more, or never did. The watch sends no more notices.
     Gone,
 }
 
@@ -43,23 +43,23 @@ pub enum WatchError {
     /// Not an address.
     #[error(transparent)]
     BadAddress(#[from] AddressError),
-    /// Neither its parent, nor below it, nor somebody it may send to.
+    /// The target is neither the actor's parent, nor below it, nor granted by `sends_to`.
     #[error("`{from}` may not watch `{to}`: add it to `sends_to` of `{from}`")]
     NotGranted {
-        /// Who wanted to watch.
+        /// The actor that wanted to watch.
         from: Address,
-        /// Whom.
+        /// The actor to be watched.
         to: Address,
     },
-    /// As many watches as there may be.
+    /// The actor has all watches that its limit allows.
     #[error("`{actor}` has all {most} watches that `limits.watches` allows")]
     TooManyWatches {
-        /// Whose.
+        /// The actor.
         actor: Address,
-        /// How many.
+        /// The limit.
         most: usize,
     },
-    /// Nobody would read its notices: its code takes none, or it has several instances.
+    /// The actor cannot read notices: its code takes none, or it has several instances.
     #[error("`{0}` takes no notices: it needs the export `watcher`, and one instance")]
     NotAWatcher(Address),
     /// The turn does more than its limits allow, and will not be committed.
@@ -67,7 +67,7 @@ pub enum WatchError {
     Overrun(#[from] Overrun),
 }
 
-/// Which run of which actor watches.
+/// The actor and the incarnation that watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Watcher {
     pub(crate) actor: ActorId,
@@ -75,7 +75,8 @@ pub(crate) struct Watcher {
 }
 
 impl Notice {
-    /// The message that it comes as: the `number`-th of its watcher's run. Its body is text, for whoever finds it among the dead letters.
+    /// The message of this notice: the `number`-th of its watcher's run. Its body is text, which is readable among the dead
+    /// letters.
     pub(crate) fn message(&self, watcher: &Address, incarnation: u64, number: u64) -> (Envelope, Vec<u8>) {
         let id = MessageId::seeded(watcher.as_str(), incarnation).caused(u64::MAX).caused(number);
         let (sender, reply) = (ActorId::NOTICE, ReplyToken::NONE);
@@ -92,7 +93,7 @@ impl Notice {
         (envelope, format!("{incarnation}\n{watch}\n{address}\n{run}\n{kind}\n{more}\n{text}").into_bytes())
     }
 
-    /// Reads back what [`Notice::message`] wrote, and for which run of the watcher. Only for messages of [`ActorId::NOTICE`].
+    /// Decodes the result of [`Notice::message`], with the run of the watcher. Only for messages of [`ActorId::NOTICE`].
     pub(crate) fn read(body: &[u8]) -> Option<(u64, Self)> {
         let mut fields = std::str::from_utf8(body).ok()?.splitn(7, '\n');
         let mut next = || fields.next();

@@ -1,9 +1,11 @@
-//! What to run, as plain data: one [`ActorSpec`] per actor, in start order. A manifest becomes this.
+//! The plan of a play, as plain data: one [`ActorSpec`] for each actor, in start order. A manifest becomes this.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use crate::address::{Address, MAX_SEGMENTS};
 use crate::behavior::{Bounds, Launcher};
@@ -30,14 +32,14 @@ pub enum StartKind {
     /// With its parent.
     #[default]
     Auto,
-    /// When a message comes for it; until then it is passivated. Not for one with children in the plan.
+    /// When a message comes for it; until then it is passivated. Not for an actor with children in the plan.
     OnMessage,
-    /// When a person says so.
+    /// When an operator starts it.
     Manual,
 }
 
-/// The pause before a restart or a retry: random between nothing and a ceiling ("full jitter") that begins at
-/// `initial`, doubles each time in a row, and never exceeds `max`. A success brings it back to `initial`: a whole
+/// The pause before a restart or a retry: random between zero and a ceiling ("full jitter") that begins at `initial`, doubles
+/// with each failure in a row, and never exceeds `max`. A success sets it back to `initial`: a whole
 /// [`SupervisionSpec::period`] without a failure, or ten handled messages for each failure within the period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
@@ -60,12 +62,12 @@ impl Backoff {
 pub struct RestartSpec {
     /// When it is started again.
     pub kind: RestartKind,
-    /// How often one message may fail or crash the actor before it is a dead letter; at least 1.
+    /// How often one message may fail or crash the actor before it becomes a dead letter; at least 1.
     pub attempts: u32,
-    /// The pause before.
+    /// The pause before a restart, or before another attempt at a message.
     pub backoff: Backoff,
-    /// The pause before the trial start of an actor directly under `/` that failed too often; none: only an operator starts
-    /// it.
+    /// The pause before the trial start of an actor directly under `/` that failed too often; none when only an operator
+    /// starts it.
     pub cooldown: Option<Duration>,
 }
 
@@ -80,30 +82,30 @@ impl Default for RestartSpec {
     }
 }
 
-/// Which children a supervisor restarts when one of them fails. Those that did not fail are stopped in reverse
-/// start order; after the pause, all are started in order.
+/// Which children a supervisor restarts when one of them fails. Those that did not fail are stopped in reverse start order;
+/// after the pause, all of them are started in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// That one.
+    /// The failed child alone.
     OneForOne,
-    /// All: they depend on each other.
+    /// All children: they depend on each other.
     OneForAll,
-    /// That one and those that start after it: each may depend on those before it.
+    /// The failed child and those that start after it: each may depend on those before it.
     RestForOne,
 }
 
-/// How an actor, or the kernel, looks after its children.
-#[derive(Debug, Clone, Copy)]
+/// How an actor, or the kernel, supervises its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SupervisionSpec {
     /// Which children restart when one fails.
     pub strategy: Strategy,
     /// More failures than this ...
     pub intensity: u32,
-    /// ... within this time, and the supervisor gives up. All attempts at one message are one failure, and such failures count
-    /// only while they outnumber the messages that the actor handled within the time. Of the kernel it is each actor that is
-    /// given up, with failures of its own alone.
+    /// ... within this time, and the supervisor gives up. All attempts at one message are one failure, and such failures
+    /// count only while they outnumber the messages that the actor handled within the time. The kernel does not give up
+    /// itself: it gives up the actor, and counts the failures of each actor alone.
     pub period: Duration,
-    /// How long each child may take to stop in order before it is killed.
+    /// The time in which each child must stop in order before it is killed.
     pub shutdown: Duration,
 }
 
@@ -130,33 +132,34 @@ pub struct ActorSpec {
     pub launcher: Arc<dyn Launcher>,
     /// When it starts.
     pub start: StartKind,
-    /// Without a message for so long, its incarnation ends in order and it is passivated: its instance is gone, and the next
-    /// message makes a new one. None: it stays. Who has a timer, a watch or a child is not passivated.
+    /// The idle time after which its incarnation ends in order and it is passivated: its instance is gone, and the next
+    /// message makes a new one. None: it is never passivated. An actor with a timer, a watch or a child is not passivated.
     pub idle_stop: Option<Duration>,
     /// Instances that share its mailbox, each with its own state: 1 to [`MOST_INSTANCES`]. With several, messages may
     /// overtake each other, and it has no children.
     pub instances: usize,
-    /// Most messages handed over in one call; at least 1.
+    /// Most messages of one call; at least 1.
     pub batch: usize,
     /// Its mailbox's bounds.
     pub mailbox: MailboxSpec,
-    /// What decides about the order of its mailbox, and about its overflow; none: first in, first out.
+    /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
     pub policy: Option<Box<PolicySpec>>,
     /// How it recovers.
     pub restart: RestartSpec,
-    /// The play ends when this actor is given up. Only for one directly under `/`.
+    /// Whether the play ends when this actor is given up. Only for one directly under `/`.
     pub required: bool,
-    /// How it looks after its children.
+    /// How it supervises its children.
     pub supervision: SupervisionSpec,
-    /// Time in which one message, or one hook, runs or waits for what it asked for.
+    /// Time in which one message, or one hook, runs or waits for a result of the host.
     pub timeout: Duration,
     /// The same for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
     pub start_timeout: Duration,
-    /// Largest body it accepts, and largest reply it may give.
+    /// Largest body that it accepts, and largest reply that it may give.
     pub message_bytes: usize,
-    /// Where it may send, besides its descendants and the sender of the message in hand.
+    /// Addresses to which it may send, besides its descendants and the sender of the current message.
     pub sends_to: Vec<Address>,
-    /// Below whom it may send as well: to everybody there, whenever it came, but not to these themselves.
+    /// Addresses below which it may send as well: to every actor there, whenever it started, but not to these addresses
+    /// themselves.
     pub sends_below: Vec<Address>,
     /// The plugins of [`Plan::plugins`] that it may spawn as its children.
     pub spawns: Vec<String>,
@@ -168,25 +171,25 @@ pub struct ActorSpec {
     pub max_watches: usize,
     /// Most levels of spawned actors below it.
     pub max_depth: usize,
-    /// Most sends, children, timers, watches, and ends of them, in one turn.
+    /// Most sends, spawns, stops, timers, watches, and their ends, in one turn.
     pub max_effects: usize,
     /// Most bytes of messages in one turn, and in its timers at a time.
     pub max_effect_bytes: usize,
-    /// Limits on it and all below it together.
+    /// Limits that it shares with all actors below it.
     pub subtree: Option<Box<SubtreeSpec>>,
 }
 
-/// Limits on an actor and all below it together; none for no limit.
+/// Limits that an actor shares with all actors below it; none for no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SubtreeSpec {
     /// Most actors at a time.
     pub actors: Option<usize>,
-    /// Most incarnations that live at a time, and mailbox policies that run.
+    /// Most live incarnations and running mailbox policies at a time.
     pub instances: Option<usize>,
 }
 
 impl ActorSpec {
-    /// An actor with every default.
+    /// An actor with all defaults.
     pub fn new(address: Address, launcher: Arc<dyn Launcher>) -> Self {
         Self {
             address,
@@ -218,7 +221,7 @@ impl ActorSpec {
 }
 
 impl ActorSpec {
-    /// Whether `sends_to` or `sends_below` has an address.
+    /// Whether `sends_to` or `sends_below` covers an address.
     pub fn is_granted(&self, to: &Address) -> bool {
         self.sends_to.contains(to) || self.sends_below.iter().any(|top| to.is_below(top))
     }
@@ -254,22 +257,23 @@ impl fmt::Debug for ActorSpec {
     }
 }
 
-/// A bound on the incarnations that live at a time. One more waits in line until another ends; one that may be passivated and has
-/// nothing to do ends for it. When for [`ActorSpec::start_timeout`] none did, and none of them may, the start fails. Each actor of
-/// the plan keeps its instances, which spawned actors cannot have.
+/// A bound on the incarnations that live at a time. When all slots are in use, starts queue in order of arrival until another
+/// incarnation ends; an idle one that may be passivated ends for them. If within [`ActorSpec::start_timeout`] no slot became
+/// free, and no incarnation may be passivated, the start fails. Slots for the instances of each actor of the plan are
+/// reserved: spawned actors cannot take them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaxInstances {
-    /// How many.
+    /// The bound.
     pub most: usize,
     /// The key that sets it, for errors, as in "`play.max_instances`".
     pub key: String,
 }
 
 impl MaxInstances {
-    /// How many of them spawned actors may have beside the actors of the plan, of which each has a number of instances, and starts by
-    /// itself and stays, or does not: what is left when each of those keeps its
-    /// instances. When the plan has more than there are, so that those that are passivated take turns, one is left, unless that is
-    /// all in which they can.
+    /// The number of slots for spawned actors. `actors` gives, for each actor of the plan, its instances, and whether it
+    /// starts by itself and is never passivated. The result is the bound less all these instances. When the plan has more
+    /// instances than the bound, so that those that are passivated take turns, one slot is left, unless it is the only one in
+    /// which they can take turns.
     pub fn left_to_spawned(&self, actors: impl IntoIterator<Item = (usize, bool)>) -> usize {
         let (mut stay, mut take_turns) = (0_usize, 0_usize);
         for (instances, stays) in actors {
@@ -280,21 +284,26 @@ impl MaxInstances {
     }
 }
 
-/// All that a kernel runs.
+/// Everything that a kernel runs.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// In start order: parents before children, consumers before producers.
     pub actors: Vec<ActorSpec>,
-    /// What actors may be spawned from, by name.
+    /// The plugins from which actors may be spawned, by name.
     pub plugins: BTreeMap<String, Arc<dyn Template>>,
-    /// How the kernel looks after the top actors.
+    /// How the kernel supervises the actors directly under `/`.
     pub supervision: SupervisionSpec,
     /// The bounds of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
-    /// How many incarnations may live at a time. Default: any number.
+    /// The bound on live incarnations. Default: none.
     pub max_instances: Option<MaxInstances>,
-    /// Tells which time is the host's and not the actors'. Default: none is.
+    /// Tells which time is the host's and not the actors'. Default: none of it.
     pub clock: Clock,
+    /// The runtime on which the code of actors and of mailbox policies runs. Supervision stays on the runtime of [`Kernel::start`]:
+    /// on another one it also works while the actors are busy. Default: the runtime of [`Kernel::start`], for both.
+    ///
+    /// [`Kernel::start`]: crate::Kernel::start
+    pub runtime: Option<Handle>,
     /// Seeds the jitter of backoffs. The same seed and the same events give the same pauses.
     pub seed: u64,
 }
@@ -308,7 +317,7 @@ pub enum PlanError {
     /// Two actors at one address.
     #[error("two actors have the address `{0}`")]
     Doubled(Address),
-    /// No such parent before it.
+    /// No actor before it has the address of its parent.
     #[error("`{0}` has no parent: no actor before it has the address `{1}`")]
     Orphan(Address, Address),
     /// A bound of zero.
@@ -328,20 +337,20 @@ pub enum PlanError {
     /// Children belong to one instance.
     #[error("`{0}` has several instances, and `spawns` lets it have children: give it one instance, or no `spawns`")]
     SeveralSpawn(Address),
-    /// What comes for its children would not start it.
+    /// A message for its children would not start it.
     #[error(
         "`{parent}` starts on a message, and a message for its child `{child}` would not start it: let it start by itself"
     )]
     OnMessageParent {
         /// A child of it.
         child: Address,
-        /// Who starts on a message.
+        /// The actor that starts on a message.
         parent: Address,
     },
-    /// Whose child would it be?
+    /// A child needs one parent, and this one has several instances.
     #[error("`{child}` cannot be below `{parent}`, which has several instances: give it one, or move the child")]
     SeveralParents {
-        /// The actor with a parent that is several.
+        /// The actor whose parent has several instances.
         child: Address,
         /// That parent.
         parent: Address,
@@ -349,7 +358,7 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Whether this can run.
+    /// Checks that this plan can run.
     pub fn check(&self) -> Result<(), PlanError> {
         let mut seen = std::collections::HashMap::from([(Address::root(), (1, StartKind::Auto))]);
         for actor in &self.actors {

@@ -1,5 +1,5 @@
-//! The door to the outside, shut while memory is short. Who looks at the memory lives elsewhere; here is the switch, and
-//! those who wait for it. Messages between actors go on: handling them is what frees memory.
+//! The gate for messages from outside, closed while memory is short. The memory watch is elsewhere; this file holds the
+//! switch and its waiters. Messages between actors go on, because handling them frees memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,17 +9,17 @@ use tokio::sync::Notify;
 
 use crate::ask::SendError;
 
-/// Whether messages from outside are let in.
+/// The gate, which is open or closed.
 #[derive(Default)]
 pub(crate) struct Door {
-    /// What [`Door::why`] says, in one load for who only wants to pass.
+    /// Whether [`Door::why`] has a reason, in one load for a message that only passes.
     shut: AtomicBool,
     why: Mutex<Option<Arc<str>>>,
     opened: Notify,
 }
 
 impl Door {
-    /// Shuts the door for this reason, or opens it.
+    /// Closes the gate for this reason, or opens it.
     pub(crate) fn set(&self, why: Option<Arc<str>>) {
         let shut = why.is_some();
         *self.why.lock() = why;
@@ -29,12 +29,12 @@ impl Door {
         }
     }
 
-    /// Why it is shut; none when it is open.
+    /// The reason while it is closed; none when it is open.
     pub(crate) fn why(&self) -> Option<Arc<str>> {
         if self.shut.load(Ordering::Acquire) { self.why.lock().clone() } else { None }
     }
 
-    /// Lets a message from outside pass, or says why not.
+    /// Lets a message from outside pass, or returns why not.
     pub(crate) fn pass(&self) -> Result<(), SendError> {
         self.why().map_or(Ok(()), |why| Err(SendError::MemoryPressure(why)))
     }
@@ -44,7 +44,7 @@ impl Door {
         loop {
             let opened = self.opened.notified();
             tokio::pin!(opened);
-            // From here on no opening is missed.
+            // From here on, no opening is missed.
             opened.as_mut().enable();
             if self.why().is_none() {
                 return;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Each number's position is the one before plus this.
+/// The distance between the positions of two consecutive numbers.
 pub(crate) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The number at a position of the sequence.
@@ -13,7 +13,7 @@ fn at(position: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The duration at a position: at least nothing, less than `ceiling`.
+/// The duration at a position: from zero to less than `ceiling`.
 pub(crate) fn duration_below(position: u64, ceiling: Duration) -> Duration {
     let bound = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(((u128::from(at(position)) * u128::from(bound)) >> 64) as u64)

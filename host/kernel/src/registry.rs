@@ -1,4 +1,4 @@
-//! Who is there: actors by address and by id. Spawned ones come and go; an id is never used again.
+//! The registry: actors by address and by id. Spawned actors are added and removed; an id is never used again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -19,8 +19,8 @@ pub(crate) struct Registry {
     by_address: [RwLock<HashMap<Address, Arc<Actor>>>; SHARDS],
     by_id: [RwLock<HashMap<ActorId, Arc<Actor>>>; SHARDS],
     last_id: AtomicU64,
-    /// Messages of the actors that were removed: all of them ended. Locked while one is, so that a census sees each actor
-    /// either here or there.
+    /// Number of messages of removed actors, all of which ended. Locked during a removal, so that a sum sees each actor
+    /// either here or in the maps.
     ended_elsewhere: Mutex<u64>,
 }
 
@@ -29,7 +29,7 @@ impl Registry {
         ActorId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Lets others find an actor. At its address there is nobody, or one that is to be removed.
+    /// Makes an actor visible to lookups. Its address is free, or held by an actor that is to be removed.
     pub(crate) fn add(&self, actor: &Arc<Actor>) {
         self.by_id[actor.id.0 as usize % SHARDS].write().insert(actor.id, actor.clone());
         self.shard(actor.address()).write().insert(actor.address().clone(), actor.clone());
@@ -38,7 +38,7 @@ impl Registry {
         }
     }
 
-    /// Nobody finds it any more. All its messages ended.
+    /// Removes an actor from all lookups. All its messages have ended.
     pub(crate) fn remove(&self, actor: &Actor) {
         let mut ended = self.ended_elsewhere.lock();
         if self.by_id[actor.id.0 as usize % SHARDS].write().remove(&actor.id).is_none() {
@@ -63,7 +63,7 @@ impl Registry {
         self.occupant(address).filter(|actor| !actor.is_gone())
     }
 
-    /// Whoever has an address, even if it is about to go.
+    /// The actor that has an address, even if it is about to be removed.
     pub(crate) fn occupant(&self, address: &Address) -> Option<Arc<Actor>> {
         self.shard(address).read().get(address).cloned()
     }
@@ -72,7 +72,7 @@ impl Registry {
         self.by_id[id.0 as usize % SHARDS].read().get(&id).cloned()
     }
 
-    /// A sum over all actors that there are now, and over all messages of those that there were.
+    /// A sum over all current actors, and over all messages of removed ones.
     pub(crate) fn total(&self, count: impl Fn(&Actor) -> u64) -> u64 {
         let (actors, ended) = {
             let ended = self.ended_elsewhere.lock();

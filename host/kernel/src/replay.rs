@@ -1,4 +1,4 @@
-//! What people do with dead letters: send them again, or drop them.
+//! Operations on dead letters: send them again, or drop them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,20 +10,21 @@ use crate::dead_letter::{LetterError, LetterFilter, LetterId};
 use crate::kernel::later;
 use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
 
-/// The index of a replay among all that a message causes: far from those of its sends, some of which may be delivered.
+/// The index of replays among all messages that a message causes: far from its sends, some of which may be delivered.
 const REPLAYS: u64 = 1 << 63;
 
-/// What came of several letters. Those that failed are still kept.
+/// The result of an operation on several letters. Letters that failed are still kept.
 #[derive(Debug, Clone, Default)]
 pub struct LettersMoved {
-    /// How many are gone from the store.
+    /// Number of letters that were removed from the store.
     pub done: u64,
     /// The others, oldest first.
     pub failed: Vec<(LetterId, LetterError)>,
 }
 
 impl World {
-    /// Sends a letter's message again, as a new one without a sender. The letter goes once that is in the mailbox.
+    /// Sends a letter's message again, as a new one without a sender. The letter is removed when the new message is in the
+    /// mailbox.
     pub(crate) async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
         let replay = self.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
@@ -36,7 +37,7 @@ impl World {
             flow: old.flow,
             hops: old.hops.saturating_add(1),
             attempt: 0,
-            // Whoever asked has been told that there is no answer.
+            // The original asker has got an error already.
             reply: ReplyToken::NONE,
         };
         self.offer(&target, &envelope, &letter.message.body, later(patience)).await?;
@@ -45,7 +46,7 @@ impl World {
         Ok(envelope.id)
     }
 
-    /// Replays all letters that are there now and match, oldest first. An address that did not take one gets no other.
+    /// Replays all current letters that match, oldest first. After an address refused one, no more are sent there.
     pub(crate) async fn replay_all(
         &self,
         filter: &LetterFilter,
@@ -63,7 +64,7 @@ impl World {
             };
             match result {
                 Ok(()) => bulk.done += 1,
-                // Its time to go came before its turn: that is counted, and no failure.
+                // The letter was evicted before its turn. That is counted there, and is no failure here.
                 Err(LetterError::Unknown(_)) => {}
                 Err(error) => {
                     if matches!(error, LetterError::NotSent(_)) {

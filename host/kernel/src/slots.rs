@@ -1,5 +1,6 @@
-//! Bounds on the incarnations that live at a time: of the whole play, of all spawned actors, of a subtree. An incarnation that finds
-//! all slots taken waits in line, and of those that may be passivated the one that has been idle for longest ends for it.
+//! Admission: bounds on the incarnations that live at a time, of the whole play, of all spawned actors, of a subtree. When
+//! all slots are in use, starts queue in order of arrival, and among the incarnations that may be passivated, the one that
+//! has been idle for longest ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,23 +14,23 @@ use crate::actor::Actor;
 use crate::lane::Lane;
 use crate::plan::{ActorSpec, MaxInstances, StartKind};
 
-/// What a lane says about itself, so that somebody else can have its slot.
+/// The eviction state of an instance: whether its slot can be freed for another start.
 #[derive(Default)]
 pub(crate) struct Leave {
-    /// Since when it has nothing to do and could be passivated, counted in microseconds from 1; 0 while that is not so.
+    /// The time since which it is idle and could be passivated, in microseconds from 1; 0 while it is not.
     idle_since: AtomicU64,
-    /// Somebody waits for its slot.
+    /// Whether it was asked to end.
     asked: AtomicBool,
 }
 
 impl Leave {
-    /// It has had nothing to do for so long since the kernel began, and could go.
+    /// Marks it as idle, since this time after the kernel's start.
     pub(crate) fn idle(&self, since: Duration) {
         let since = since.as_micros();
         self.idle_since.store(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1), Ordering::SeqCst);
     }
 
-    /// It has something to do again. True when it was asked to leave meanwhile, so that somebody else must be.
+    /// Marks it as busy again. True when it was asked to end in the meantime, so that another one must be asked.
     pub(crate) fn busy(&self) -> bool {
         self.idle_since.store(0, Ordering::Relaxed);
         self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
@@ -43,19 +44,19 @@ impl Leave {
 /// An incarnation that has a slot.
 type Seated = (Arc<Actor>, Arc<Lane>);
 
-/// The slots under one bound, and the line in front of them.
+/// The slots under one bound, and the queue for them.
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     most: usize,
     /// The bound's name in errors, as in "which is all that `play.max_instances` admits".
     rule: String,
-    /// Incarnations that wait in line.
+    /// Number of incarnations in the queue.
     waiting: AtomicUsize,
-    /// Slots that were taken so far: an incarnation in line sees whether the line moves.
+    /// Number of slots taken so far, by which a queued incarnation sees whether the queue moves.
     taken: AtomicU64,
-    /// Incarnations that have a slot here, and wait for one under a wider bound.
+    /// Number of incarnations that have a slot here, and wait for one under a wider bound.
     halfway: AtomicUsize,
-    /// Those that live and may be passivated, in the order of their starts.
+    /// Live incarnations that may be passivated, in the order of their starts.
     live: Mutex<BTreeMap<u64, Seated>>,
     last: AtomicU64,
 }
@@ -72,8 +73,8 @@ struct Taken {
 }
 
 impl Slot {
-    /// Waits for a slot under each bound, first come first served; the narrowest bound comes first, so that no two incarnations
-    /// wait for each other. Dropping the future leaves the line. `Err` says why there will be none.
+    /// Waits for a slot under each bound, in order of arrival. The narrowest bound comes first, so that no two incarnations
+    /// wait for each other. Dropping the future frees the place in the queue. `Err` says why there will be no slot.
     pub(crate) async fn take(bounds: Vec<Arc<Slots>>, actor: &Arc<Actor>, lane: &Arc<Lane>) -> Result<Self, String> {
         let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
         for slots in bounds {
@@ -94,8 +95,8 @@ impl Slot {
         Ok(slot)
     }
 
-    /// A slot under each bound at once, for what an actor has beside its incarnations, while each bound has `left` more for
-    /// those. `Err` says which one has not.
+    /// A slot under each bound at once, for a task of an actor beside its incarnations, if each bound has `left` more for
+    /// those. `Err` names the bound that has not.
     pub(crate) fn take_now(bounds: Vec<Arc<Slots>>, left: usize) -> Result<Self, String> {
         let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
         let permits = u32::try_from(left.saturating_add(1)).unwrap_or(u32::MAX);
@@ -110,7 +111,7 @@ impl Slot {
     }
 }
 
-/// Slots under the narrower bounds, while one under a wider bound is still to come.
+/// Slots under the narrower bounds, while a slot under a wider bound is awaited.
 struct Halfway(Vec<Taken>);
 
 impl Halfway {
@@ -152,7 +153,7 @@ impl Slots {
         }
     }
 
-    /// How many are taken now, and how many there are.
+    /// The number of slots in use, and the number of all slots.
     pub(crate) fn usage(&self) -> (usize, usize) {
         (self.most.saturating_sub(self.free.available_permits()), self.most)
     }
@@ -161,13 +162,14 @@ impl Slots {
         if self.most == 0 {
             return Err(self.full());
         }
-        // Before the look at who is idle; who becomes idle says so before it looks for a line. So one of them sees the other.
+        // The order matters: this start is counted before it looks for an idle instance, and an instance marks itself idle
+        // before it looks for a queue. So one of them sees the other.
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let _in_line = InLine(&self.waiting);
         if !self.make_room() {
             tracing::warn!(
                 target: "playhouse", address = %actor.address(),
-                "waits for room to start: {} instances run, which is {}, and none of them has nothing to do and `idle = \"stop\"`",
+                "its start waits for a free slot: {} instances run, which is {}, and none of them is idle with `idle = \"stop\"`",
                 self.most, self.rule
             );
         }
@@ -183,8 +185,8 @@ impl Slots {
         }
     }
 
-    /// Whether none of the incarnations that have a slot can make room by itself: those that may be passivated sleep without being
-    /// idle, since a timer, a watch or a child keeps them.
+    /// Whether none of the incarnations with a slot can end by itself: those that may be passivated sleep without being idle,
+    /// because a timer, a watch or a child keeps them.
     fn all_stay(&self) -> bool {
         let stays = |(actor, lane): &Seated| {
             let may_leave = lane.leave.is_asked() || lane.leave.idle_since.load(Ordering::SeqCst) > 0;
@@ -194,15 +196,15 @@ impl Slots {
     }
 
     fn full(&self) -> String {
-        format!("there is no room for another instance: {} run at most, which is {}", self.most, self.rule)
+        format!("there is no free slot for another instance: {} run at most, which is {}", self.most, self.rule)
     }
 
-    /// Somebody waits for a slot: an incarnation that is idle and may go, goes at once.
+    /// Whether a start waits for a slot. If so, an idle incarnation that may be passivated ends at once.
     pub(crate) fn has_line(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// Asks the one that has been idle for longest to leave; false when nobody is.
+    /// Asks the incarnation that has been idle for longest to end; false when none is idle.
     pub(crate) fn make_room(&self) -> bool {
         let chosen = {
             let live = self.live.lock();
@@ -230,7 +232,7 @@ impl Drop for Taken {
     }
 }
 
-/// A place in the line.
+/// A place in the queue.
 struct InLine<'a>(&'a AtomicUsize);
 
 impl Drop for InLine<'_> {
@@ -242,7 +244,8 @@ impl Drop for InLine<'_> {
 /// The slots of a whole play.
 pub(crate) struct PlaySlots {
     pub(crate) all: Arc<Slots>,
-    /// Those that spawned actors may take. The others are kept for the actors of the plan, also while those are passivated.
+    /// The slots that spawned actors may take. The others are kept for the actors of the plan, also while those are
+    /// passivated.
     pub(crate) spawned: Arc<Slots>,
 }
 

@@ -1,4 +1,4 @@
-//! Children at run time: what they are made from, whether they may be made, and why not.
+//! Children at run time: their templates, the checks of a spawn, and its errors.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -14,16 +14,16 @@ use crate::plan::{ActorSpec, StartKind};
 use crate::subtree::{Membership, Subtree};
 use crate::supervision::task::Command;
 
-/// What an actor's code may ask for by name.
+/// The values that an actor's code may read by name.
 pub type Config = BTreeMap<String, String>;
 
-/// What spawned actors of one plugin are made from.
+/// The template of spawned actors, made from one plugin.
 pub trait Template: Send + Sync + 'static {
-    /// The actor at `address`, whose `config` goes before its own. Its incarnations may use no more than
-    /// `within`, grants included; the other bounds that its parent sets are the kernel's business.
+    /// The spec of the actor at `address`. Values of `config` override those of the template. Its incarnations get no more
+    /// than `within`, grants included; the kernel applies the other limits of its parent.
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec;
 
-    /// Whether it may stand more than once in a chain of parents.
+    /// Whether the plugin may occur more than once in a chain of parents.
     fn recursive(&self) -> bool {
         false
     }
@@ -42,47 +42,47 @@ pub enum SpawnError {
     /// Not a name.
     #[error("bad name: {0}")]
     BadName(AddressError),
-    /// Nothing to make it from.
+    /// The plugin does not exist.
     #[error("there is no plugin `{0}` to spawn: the manifest needs a [[plugin]] with this name")]
     UnknownPlugin(String),
     /// The manifest does not allow it.
     #[error("`{parent}` may not spawn `{plugin}`: add it to `spawns` of `{parent}`, or of its plugin")]
     NotGranted {
-        /// Who wanted to spawn.
+        /// The actor that wanted to spawn.
         parent: Address,
-        /// What.
+        /// The plugin.
         plugin: String,
     },
-    /// The name is taken, or not free yet.
-    #[error("`{0}` is there already, or has not gone yet")]
+    /// The name is in use, or its last actor is not removed yet.
+    #[error("`{0}` exists already, or is still being removed")]
     Duplicate(Address),
-    /// As many children as there may be.
+    /// The parent has all children that its limit allows.
     #[error("`{parent}` has all {most} children that `limits.children` allows")]
     TooManyChildren {
-        /// Whose.
+        /// The parent.
         parent: Address,
-        /// How many.
+        /// The limit.
         most: usize,
     },
-    /// As many actors as there may be together.
+    /// The subtree has all actors that its limit allows.
     #[error("`{top}` and all below it are the {most} actors that its `limits.subtree.actors` allows")]
     SubtreeFull {
         /// The actor that has the limit: the parent, or one above it.
         top: Address,
-        /// How many.
+        /// The limit.
         most: usize,
     },
     /// An address of more than 16 segments.
     #[error("below `{0}` an address would have over 16 segments")]
     TooDeep(Address),
-    /// As many levels of spawned actors as there may be.
+    /// The child would be deeper than a limit allows.
     #[error("`{0}` is as deep as `limits.depth` of the actors above it allows, or its own")]
     DepthLimit(Address),
-    /// The plugin stands in the chain of parents already.
+    /// The plugin occurs in the chain of parents already.
     #[error("the plugin would stand above itself: {0}")]
     Circular(String),
-    /// The parent is going down.
-    #[error("`{0}` is stopping, and nothing comes up below it any more")]
+    /// The parent is stopping.
+    #[error("`{0}` is stopping, and no actor starts below it any more")]
     Stopping(Address),
     /// The turn does more than its limits allow, and will not be committed.
     #[error("more than {0}")]
@@ -96,10 +96,10 @@ pub enum StopError {
     /// Not an address.
     #[error(transparent)]
     BadAddress(#[from] AddressError),
-    /// Nobody there.
+    /// No actor has this address.
     #[error("no actor has the address `{0}`")]
     UnknownAddress(Address),
-    /// Somebody else's, or one of the plan.
+    /// The child of another actor, or an actor of the plan.
     #[error("`{0}` is not a child that this actor spawned")]
     NotSpawned(Address),
     /// The turn does more than its limits allow, and will not be committed.
@@ -107,17 +107,17 @@ pub enum StopError {
     Overrun(#[from] Overrun),
 }
 
-/// A child that a turn may bring into being.
+/// A child that a turn may spawn.
 pub(crate) enum Draft {
-    /// A new one, which nobody finds yet.
+    /// A new actor, which lookups do not find yet.
     New(Arc<Actor>),
-    /// One of this name that an earlier incarnation of the parent spawned; it is there, and gets this launcher.
+    /// An actor of this name that an earlier incarnation of the parent spawned; it exists, and gets this launcher.
     Orphan(Arc<Actor>, Arc<dyn Launcher>),
 }
 
 impl World {
-    /// Checks all that can be checked before the turn commits. `reserved`: children that it will bring into being.
-    /// `adopting`: orphans may be taken over.
+    /// Makes all checks that are possible before the turn commits. `reserved`: number of children that the turn reserved.
+    /// `adopting`: whether orphans may be taken over.
     pub(crate) fn draft(
         &self,
         (parent, incarnation): (&Actor, u64),
@@ -141,7 +141,7 @@ impl World {
         if !template.recursive() {
             self.check_chain(parent, plugin)?;
         }
-        // Who may spawn has one lane.
+        // An actor that may spawn has one instance.
         if parent.mailbox.signal(0) != Signal::Run {
             return Err(SpawnError::Stopping(above.clone()));
         }
@@ -166,7 +166,7 @@ impl World {
         Ok(Draft::New(Arc::new(Actor::new(self.registry.new_id(), spec, Some(spawned), membership))))
     }
 
-    /// The chain of parents, from the one that is of the plugin down to the child, if there is one.
+    /// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.
     fn check_chain(&self, parent: &Actor, plugin: &str) -> Result<(), SpawnError> {
         let mut chain = plugin.to_owned();
         let mut above = Some(parent.address().clone());
@@ -181,7 +181,7 @@ impl World {
         Ok(())
     }
 
-    /// The commit of a spawn: from here on others find the child, and what they send waits for it.
+    /// Commits a spawn: from here on lookups find the child, and messages to it wait.
     pub(crate) fn bring_up(self: &Arc<Self>, parent: &Actor, child: &Arc<Actor>) {
         child.set_presence(Presence::There);
         self.registry.add(child);
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// The commit of a spawn under an orphan's name.
+    /// Commits a spawn that takes over an orphan.
     pub(crate) fn adopt(&self, orphan: &Actor, launcher: Arc<dyn Launcher>, incarnation: u64) {
         *orphan.launcher.lock() = launcher;
         if let Some(spawned) = &orphan.spawned {
@@ -204,7 +204,7 @@ impl World {
         let _ = self.commands.send(Command::Adopt(orphan.id));
     }
 
-    /// The commit of a stop: from here on nobody finds the child.
+    /// Commits a stop: from here on lookups do not find the child.
     pub(crate) fn dismiss(&self, child: &Actor) {
         child.set_presence(Presence::Gone);
         let _ = self.commands.send(Command::Dismiss(child.id));
@@ -212,19 +212,19 @@ impl World {
 }
 
 impl Actor {
-    /// Whether `parent` spawned this, in an incarnation before this one.
+    /// Whether `parent` spawned this actor in an earlier incarnation than this one.
     pub(crate) fn is_orphan_of(&self, parent: &Self, incarnation: u64) -> bool {
         let spawned = self.spawned.as_ref();
         spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) < incarnation)
     }
 
-    /// Whether `parent` spawned this in this incarnation.
+    /// Whether `parent` spawned this actor in this incarnation.
     pub(crate) fn is_spawned_by(&self, parent: &Self, incarnation: u64) -> bool {
         let spawned = self.spawned.as_ref();
         spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) == incarnation)
     }
 
-    /// How many children there are as seen by an incarnation, those that are on their way out included.
+    /// Number of children as seen by an incarnation, including those that are stopping.
     fn count_children(&self, incarnation: u64) -> usize {
         self.children.lock().values().filter(|child| !child.is_orphan_of(self, incarnation)).count()
     }
@@ -242,7 +242,8 @@ impl Actor {
     }
 }
 
-/// A child is nothing more than its parent: no bound is wider, and it sends to nobody that its parent could not.
+/// Narrows a child's spec to its parent's: no limit is wider, and the child sends to no actor that the parent could not send
+/// to.
 fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     if child.start == StartKind::Manual {
         child.start = StartKind::Auto;
@@ -260,7 +261,7 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     child
 }
 
-/// What is granted to both. The parent itself, and whoever is below it, a child may always be granted.
+/// Keeps the grants that both have. The parent itself, and every actor below it, may always be granted to a child.
 fn narrow_sends(child: &mut ActorSpec, parent: &ActorSpec) {
     let above = &parent.address;
     let to = std::mem::take(&mut child.sends_to);
@@ -315,7 +316,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_limit_of_a_child_is_the_smaller_of_its_own_and_its_parents() {
+    fn child_limit_is_at_most_the_limit_of_its_parent() {
         let spec = |at: &str| ActorSpec::new(Address::parse(at).expect("good"), Arc::new(Nothing));
         for (name, set, get) in LIMITS {
             for (parents, own) in [(10, 20), (20, 10)] {

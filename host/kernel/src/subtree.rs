@@ -1,5 +1,5 @@
-//! The common counts of an actor with `limits.subtree` and all below it: actors, and live instances. Actors
-//! that neither have such limits nor are below one that has are not counted.
+//! The shared counts of an actor with `limits.subtree` and all actors below it: actors, and live instances. Actors without
+//! such limits, on themselves or above, are not counted.
 
 use std::iter;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) struct Subtree {
     most_actors: Option<usize>,
     actors: AtomicUsize,
     instances: Option<Arc<Slots>>,
-    /// The next one above with such limits: all of them count.
+    /// The next such subtree above: a new actor counts in all of them.
     above: Option<Arc<Subtree>>,
 }
 
@@ -31,12 +31,12 @@ impl Subtree {
         Some(Arc::new(Self { top: top.clone(), most_actors: actors, actors: AtomicUsize::new(0), instances, above }))
     }
 
-    /// This one and those above.
+    /// This subtree and those above.
     fn chain(&self) -> impl Iterator<Item = &Self> {
         iter::successors(Some(self), |subtree| subtree.above.as_deref())
     }
 
-    /// One actor more, in all of them or in none.
+    /// Counts one more actor, in all of them or in none.
     fn count_in(&self) -> Result<(), SpawnError> {
         for (counted, subtree) in self.chain().enumerate() {
             let fits = |actors: usize| (actors < subtree.most_actors.unwrap_or(usize::MAX)).then(|| actors + 1);
@@ -54,7 +54,7 @@ impl Subtree {
     }
 }
 
-/// Whether an actor is counted in the subtrees it is in.
+/// Whether an actor is counted in the subtrees that contain it.
 #[derive(Default)]
 pub(crate) struct Membership {
     subtree: Option<Arc<Subtree>>,
@@ -62,7 +62,7 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// Counts an actor of the plan, which was checked.
+    /// Counts an actor of the plan, which was checked before.
     pub(crate) fn planned(subtree: Option<Arc<Subtree>>) -> Self {
         if let Some(subtree) = &subtree {
             for subtree in subtree.chain() {
@@ -72,14 +72,14 @@ impl Membership {
         Self { counted: AtomicBool::new(subtree.is_some()), subtree }
     }
 
-    /// Counts an actor that another one spawns; an error says which subtree is full.
+    /// Counts an actor that another one spawns; an error names the subtree that is full.
     pub(crate) fn spawned(subtree: Option<Arc<Subtree>>) -> Result<Self, SpawnError> {
         let this = Self { subtree, counted: AtomicBool::new(false) };
         this.count_in()?;
         Ok(this)
     }
 
-    /// The counts that what is below this actor is added to.
+    /// The counts to which the actors below this one are added.
     pub(crate) fn subtree(&self) -> Option<&Arc<Subtree>> {
         self.subtree.as_ref()
     }
@@ -93,7 +93,7 @@ impl Membership {
         subtree.count_in().inspect_err(|_| self.counted.store(false, Ordering::Release))
     }
 
-    /// The actor is gone, or waits for its parent to spawn it again.
+    /// Uncounts the actor: it is removed, or waits for its parent to spawn it again.
     pub(crate) fn count_out(&self) {
         if let Some(subtree) = &self.subtree
             && self.counted.swap(false, Ordering::AcqRel)
@@ -104,14 +104,14 @@ impl Membership {
 }
 
 impl Drop for Membership {
-    /// A spawn that was not committed.
+    /// Uncounts a spawn that was not committed.
     fn drop(&mut self) {
         self.count_out();
     }
 }
 
 impl Actor {
-    /// The use of its `limits.subtree` by the actor and all below it; empty without.
+    /// The use of its `limits.subtree` by the actor and all actors below it; empty without such limits.
     pub(crate) fn subtree_usage(&self) -> Vec<Usage> {
         let mut usage = Vec::new();
         let own = self.membership.subtree().filter(|subtree| subtree.top == *self.address());
@@ -129,7 +129,8 @@ impl Actor {
         usage
     }
 
-    /// A new incarnation begins: what the one before spawned is down, and counts again when it is spawned again.
+    /// Uncounts the children of earlier incarnations when a new one begins: they are down, and count again when they are
+    /// spawned again.
     pub(crate) fn count_orphans_out(&self) {
         if self.membership.subtree().is_none() {
             return;
@@ -145,7 +146,7 @@ impl Actor {
 }
 
 impl World {
-    /// The bounds under which an incarnation of this actor needs a slot, the narrowest one first.
+    /// The bounds under which an incarnation of this actor needs a slot, from the narrowest to the widest.
     pub(crate) fn bounds_of<'a>(&'a self, actor: &'a Actor) -> impl Iterator<Item = &'a Arc<Slots>> {
         let chain = actor.membership.subtree().into_iter().flat_map(|subtree| subtree.chain());
         let subtrees = chain.filter_map(|subtree| subtree.instances.as_ref());
@@ -154,7 +155,8 @@ impl World {
         subtrees.chain(spawned).chain(play.map(|slots| &slots.all))
     }
 
-    /// Those of a mailbox's policy. The plan's bound is what the policies of its own actors leave.
+    /// The bounds for a mailbox's policy. For policies of the plan's own actors the bound of the whole play does not count,
+    /// since that is made for instances.
     pub(crate) fn bounds_of_policy(&self, actor: &Actor) -> Vec<Arc<Slots>> {
         let all = self.slots.as_ref().filter(|_| actor.spawned.is_none()).map(|slots| &slots.all);
         self.bounds_of(actor).filter(|slots| all.is_none_or(|all| !Arc::ptr_eq(all, slots))).cloned().collect()

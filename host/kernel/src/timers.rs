@@ -1,5 +1,5 @@
-//! The timers of one incarnation: they tell in its name, and end with it. Made when the first one is set, so that an
-//! actor without timers pays nothing for them.
+//! The timers of one incarnation: they send in its name, and end with it. Made when the first timer is set, so that an actor
+//! without timers has no cost.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::message::{ActorId, Envelope, Message};
 /// One timer.
 pub(crate) struct Timer {
     pub(crate) target: Arc<Actor>,
-    /// Of the first message that it sends.
+    /// The envelope of the next message that it sends.
     pub(crate) envelope: Envelope,
     pub(crate) body: Vec<u8>,
-    /// It tells again after this.
+    /// The period of a timer that fires repeatedly.
     pub(crate) period: Option<Duration>,
-    /// Where the latest message of a periodic timer was put, and in whose mailbox.
+    /// The place of the latest message of a periodic timer, and the actor in whose mailbox it is.
     pub(crate) latest: Option<(ActorId, MessagePlace)>,
 }
 
-/// All of them. They end when this is dropped.
+/// All timers of an incarnation. They end when this is dropped.
 pub(crate) struct Timers {
     shared: Arc<Shared>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Timers {
 struct Shared {
     world: Arc<World>,
     actor: Arc<Actor>,
-    /// Locked while one fires, so that none does after the end.
+    /// Locked while a timer fires, so that none fires after the end.
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -43,20 +43,20 @@ struct Shared {
 #[derive(Default)]
 struct Inner {
     ended: bool,
-    /// By due time, and in the order in which they were set.
+    /// By due time, then in the order in which they were set.
     queue: BTreeMap<(Instant, u64), (u64, Timer)>,
-    /// Where each one stands in the queue.
+    /// The key of each timer in the queue.
     places: HashMap<u64, (Instant, u64)>,
     set: u64,
-    /// Of what they are to tell.
+    /// Bytes of the messages that they will send.
     bytes: usize,
 }
 
 impl Timers {
-    /// For an actor; runs on the current Tokio runtime.
+    /// The timers of an actor; they run on the runtime of the actors.
     pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>) -> Self {
         let shared = Arc::new(Shared { world, actor, inner: Mutex::default(), changed: Notify::new() });
-        tokio::spawn(run(shared.clone()));
+        shared.world.spawn(run(shared.clone()));
         Self { shared }
     }
 
@@ -64,7 +64,7 @@ impl Timers {
         self.shared.inner.lock().queue.len()
     }
 
-    /// Bytes that they are to tell.
+    /// Bytes of the messages that they will send.
     pub(crate) fn bytes(&self) -> usize {
         self.shared.inner.lock().bytes
     }
@@ -99,7 +99,7 @@ impl Timers {
         }
     }
 
-    /// None fires any more.
+    /// Ends all timers: none fires any more.
     pub(crate) fn end(&self) {
         let mut inner = self.shared.inner.lock();
         inner.ended = true;
@@ -121,7 +121,7 @@ impl Drop for Timers {
     }
 }
 
-/// Fires what is due, in order, until the end.
+/// Fires timers that are due, in order, until the end.
 async fn run(shared: Arc<Shared>) {
     loop {
         let next = {
@@ -153,7 +153,7 @@ impl Shared {
                 self.world.end_pending(1);
                 continue;
             };
-            // Late by more than a period, it goes on in step and makes nothing up.
+            // A timer that is late by more than a period keeps its rhythm and skips the missed times.
             let missed = (now - due).as_nanos() / period.as_nanos();
             let wait = period.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX - 1) + 1);
             let place = (due.checked_add(wait).unwrap_or_else(|| later(wait)), inner.set);
@@ -164,8 +164,8 @@ impl Shared {
         }
     }
 
-    /// Delivers without waiting for room. An actor that took a gone receiver's address gets it. A periodic timer misses this period
-    /// while its latest message still waits.
+    /// Sends the timer's message without waiting for space. If the receiver was removed, the actor that has its address now
+    /// gets the message. A periodic timer skips this period while its latest message still waits.
     fn tell(&self, timer: &mut Timer) {
         let renewed = timer.target.is_gone().then(|| self.world.registry.get(timer.target.address())).flatten();
         let target = renewed.filter(|new| new.spec.message_bytes >= timer.body.len());

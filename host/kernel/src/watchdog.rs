@@ -1,6 +1,6 @@
-//! The limits of a call, and of a whole start, in time in which the code runs or waits for something that it asked for. Time
-//! in which it is ready and waits for a thread is the host's, and so is the time in which the host did not run. The limits cost
-//! nothing while a call returns at once: all that measures is made when the call first has to wait.
+//! The limits of a call, and of a whole start, on the time in which the code runs or waits for a result of the host. Time in
+//! which it is ready and waits for a thread is the host's, and so is the time in which the host did not run. The limits cost
+//! nothing while a call returns at once: the measurement begins when the call first has to wait.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -21,10 +21,10 @@ use crate::lane::Lane;
 /// The limit of a call.
 #[derive(Clone, Copy)]
 pub(crate) enum Limit<'a> {
-    /// `limits.timeout` in one stretch, and all in all that much, times the messages of the call, since a message last got its
-    /// outcome.
+    /// `limits.timeout` for one wait; and in total that time multiplied by the number of messages in the call, since a
+    /// message last got its outcome.
     Of(&'a Actor, &'a Lane),
-    /// So much all in all.
+    /// This time in total.
     Only(Duration),
 }
 
@@ -47,7 +47,7 @@ impl Limit<'_> {
         if let Self::Of(_, lane) = self { lane.progress() } else { 0 }
     }
 
-    /// Time that was the host's so far: the machine's, and that in which the code waited for the host itself.
+    /// Time that was the host's so far: delays of the machine, and waits of the code for the host itself.
     fn hosts(self, world: &World, now: Instant) -> Duration {
         let waited = if let Self::Of(_, lane) = self { lane.host_waits.total() } else { Duration::ZERO };
         world.clock.delayed(now) + waited
@@ -59,7 +59,7 @@ impl Limit<'_> {
     }
 }
 
-/// The rest of the time for a start. Time in which a hook's messages wait for room does not count.
+/// The time that is left for a start. Time in which a hook's messages wait for space does not count.
 pub(crate) struct StartTime {
     limit: Duration,
     left: Duration,
@@ -85,13 +85,13 @@ pub(crate) async fn within_limits<T>(
     }
 }
 
-/// Polls a future once, and says what came of it.
+/// Polls a future once, and returns the result of the poll.
 pub(crate) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Poll<F::Output>> {
     poll_fn(move |cx| Poll::Ready(future.as_mut().poll(cx)))
 }
 
-/// Polls on a call of an actor's code, or of a mailbox's policy, that was polled once and has to wait; with `start`, as a part
-/// of that. `Err` is the limit that the call exceeded.
+/// Continues a call of an actor's code, or of a mailbox's policy, that was polled once and has to wait; with `start`, as a
+/// part of that start. `Err` is the limit that the call exceeded.
 pub(crate) fn watch<'a, T>(
     world: &'a World,
     limit: Limit<'a>,
@@ -138,23 +138,23 @@ pub(crate) fn watch<'a, T>(
     })
 }
 
-/// Measures one call that had to wait.
+/// The measurement of one call that had to wait.
 struct Watch<'a> {
     world: &'a World,
     limit: Limit<'a>,
-    /// Rings no later than a limit may be exceeded.
+    /// Fires no later than a limit may be exceeded.
     timer: Pin<Box<Sleep>>,
-    /// The waker of the call from its third poll on, to know when each of its waits was over. Most calls that wait at all
-    /// wait once, and are spared it.
+    /// The waker of the call from its third poll on, which records when each of its waits was over. Most calls that wait do
+    /// so once, and never need it.
     alarm: Option<(Arc<Alarm>, Waker)>,
-    /// The call was polled with the alarm last.
+    /// Whether the last poll of the call used the alarm.
     tells: bool,
-    /// When the call last returned without a result, and the time that was the host's until then.
+    /// When the call last returned without a result, and the total of the host's time at that moment.
     since: Instant,
     host: Duration,
-    /// By then the call could go on already.
+    /// Whether the call could go on already at that moment.
     ready: bool,
-    /// Its time so far: of this wait, and since the lane's progress was `seen`.
+    /// Its time so far: of this wait, and in total since the instance's progress was `seen`.
     stretch: Duration,
     whole: Duration,
     seen: u64,
@@ -195,17 +195,18 @@ impl<'a> Watch<'a> {
         Some(TurnStart { at: Instant::now(), woken, thread_time: self.world.clock.thread_time() })
     }
 
-    /// The call did not return in this poll. Bills the wait before the poll, and the poll itself.
+    /// Ends a poll in which the call did not return. Bills the wait before the poll, and the poll itself.
     fn end_turn(&mut self, turn: Option<&TurnStart>) -> Duration {
         let now = Instant::now();
         let host = self.limit.hosts(self.world, now);
         let the_hosts = host.saturating_sub(self.host);
         let (took, another) = match turn {
-            // When it could go on is not known. If at once, the poll alone was its own, and short.
+            // It is not known when the call could go on. If it could at once, only the poll was its own time, and that was
+            // short.
             None if self.ready => (Duration::ZERO, true),
             None => ((now - self.since).saturating_sub(the_hosts), !self.timer.is_elapsed()),
             Some(turn) => {
-                // Not woken, it still waits.
+                // A call that was not woken still waits.
                 let over = turn.woken.map_or(turn.at, |woken| woken.min(turn.at));
                 let waited = if self.ready { Duration::ZERO } else { over.saturating_duration_since(self.since) };
                 let took = match (turn.thread_time, self.world.clock.thread_time()) {
@@ -216,7 +217,7 @@ impl<'a> Watch<'a> {
                 (took, woken || self.ready)
             }
         };
-        // It ran a little, and now waits for something else: that may take as long again.
+        // The call ran a little, and now waits for something else: that may take a whole wait again.
         self.stretch = if another { Duration::ZERO } else { self.stretch + took };
         let seen = self.limit.progress();
         self.whole = if seen == self.seen { self.whole + took } else { Duration::ZERO };
@@ -236,14 +237,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The wait that took this long was the host's. There is time for another one.
+    /// Excuses a wait of this length that was the host's, and leaves time for another wait.
     fn excuse(&mut self, took: Duration) {
         self.stretch = Duration::ZERO;
         let left_for_another = self.limit.whole().saturating_sub(self.limit.stretch());
         self.whole = self.whole.saturating_sub(took).min(left_for_another);
     }
 
-    /// Has the task woken when a limit may be exceeded. An earlier ring than needed is set anew when it rings.
+    /// Wakes the task when a limit may be exceeded. A timer that fires too early is set again.
     fn poll_timer<T>(&mut self, cx: &mut Context<'_>, left: Duration) -> Poll<Result<T, CrashReason>> {
         while self.timer.as_mut().poll(cx).is_ready() {
             let stretch = self.limit.stretch().saturating_sub(self.stretch);
@@ -254,13 +255,13 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Timers ring no sooner.
+/// The shortest time of the timer.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Notes when the call was woken, and wakes its task.
+/// Records when the call was woken, and wakes its task.
 struct Alarm {
     began: Instant,
-    /// Since `began`; 0 while it was not woken.
+    /// Nanoseconds from `began` to the wake-up; 0 without a wake-up.
     woken_ns: AtomicU64,
     task: Mutex<Waker>,
 }
@@ -279,7 +280,7 @@ impl Alarm {
         self.woken_ns.load(Ordering::Relaxed) != 0
     }
 
-    /// When it was woken since it was last asked.
+    /// The time of the wake-up since the last call of this function, if there was one.
     fn woken(&self) -> Option<Instant> {
         match self.woken_ns.swap(0, Ordering::Relaxed) {
             0 => None,

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::HostClock;
+use tokio::runtime::Handle;
 
 use crate::limits::{TICK, thread_time};
 
@@ -62,11 +63,11 @@ pub struct RunClock {
 }
 
 impl RunClock {
-    /// Begins to measure the current Tokio runtime, until the result is dropped.
-    pub(crate) fn begin(process: Arc<Beat>) -> Arc<Self> {
+    /// Begins to measure a Tokio runtime, until the result is dropped.
+    pub(crate) fn begin(process: Arc<Beat>, of: &Handle) -> Arc<Self> {
         let runtime = Arc::new(Beat::new(PULSE, PULSE_SLACK, Instant::now()));
         let beat = Arc::downgrade(&runtime);
-        tokio::spawn(async move {
+        of.spawn(async move {
             loop {
                 tokio::time::sleep(PULSE).await;
                 let Some(beat) = beat.upgrade() else { return };
@@ -111,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn clock_tells_how_long_the_runtime_was_kept_busy() {
-        let clock = RunClock::begin(Arc::new(Beat::of_the_process()));
+        let clock = RunClock::begin(Arc::new(Beat::of_the_process()), &Handle::current());
         let before = clock.delayed(tokio::time::Instant::now());
         std::thread::sleep(MS(100));
         let busy = clock.delayed(tokio::time::Instant::now()).saturating_sub(before);

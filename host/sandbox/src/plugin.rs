@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{Address, Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances, Usage};
 use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
 use wasmtime::component::Component;
 
 use crate::accounts::{Accounts, SubtreeLimits};
@@ -131,11 +132,10 @@ impl Plugin {
         self.inner.sandbox.bound()
     }
 
-    /// The clock for [`playhouse_kernel::Plan::clock`] of a kernel on the current Tokio runtime: it tells the host's own
-    /// delays from
-    /// the running time of guests.
-    pub fn clock(&self) -> Arc<RunClock> {
-        RunClock::begin(self.inner.sandbox.beat.clone())
+    /// The clock for [`playhouse_kernel::Plan::clock`] of a kernel whose actors run on this Tokio runtime: it tells the host's own delays
+    /// from the running time of guests.
+    pub fn clock(&self, runtime: &Handle) -> Arc<RunClock> {
+        RunClock::begin(self.inner.sandbox.beat.clone(), runtime)
     }
 
     /// Makes incarnations of this plugin for one actor without grants.

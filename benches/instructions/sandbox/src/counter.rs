@@ -1,6 +1,6 @@
-//! Runs this program anew under callgrind. Valgrind runs a program without the kernel's vDSO. It takes it out of what
-//! `/proc/self/auxv` says, but older versions (3.19 is one) let `prctl(PR_GET_AUXV)` of Linux 6.4 through, and whoever
-//! believes the answer looks where nothing is. Without that call everybody reads the file.
+//! Runs this program again under callgrind. Valgrind runs a program without the kernel's vDSO and removes the vDSO from
+//! `/proc/self/auxv`. Older versions such as 3.19 do not change the answer of `prctl(PR_GET_AUXV)` of Linux 6.4, and a program
+//! that uses this answer reads unmapped memory. A filter makes the call fail, so that programs read the file instead.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,15 +14,15 @@ use seccompiler::{
 
 const PR_GET_AUXV: u64 = 0x4155_5856;
 
-/// Becomes callgrind, which does this work, counts within `function` alone, and writes to the file. Returns only when
-/// that failed.
+/// Replaces this process by callgrind, which runs the work, counts only within `function`, and writes to the file. Returns only
+/// on an error.
 pub(crate) fn exec(file: &str, function: &str, work: &[&str]) -> io::Error {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
     };
     if let Err(error) = filter().map_err(io::Error::other).and_then(|filter| {
-        // For this process, and so for what it becomes.
+        // The filter holds for this process, and thus for the program that replaces it.
         seccompiler::apply_filter(&filter).map_err(io::Error::other)
     }) {
         return error;
@@ -33,7 +33,7 @@ pub(crate) fn exec(file: &str, function: &str, work: &[&str]) -> io::Error {
     callgrind.arg(program).args(work).exec()
 }
 
-/// Lets that call fail, as it does where the kernel does not know it.
+/// A filter that makes `prctl(PR_GET_AUXV)` fail as on a kernel without this call.
 fn filter() -> Result<BpfProgram, BackendError> {
     let is_it = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, PR_GET_AUXV)?;
     let rules = BTreeMap::from([(libc::SYS_prctl, vec![SeccompRule::new(vec![is_it])?])]);

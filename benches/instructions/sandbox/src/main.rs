@@ -1,8 +1,8 @@
-//! Sandboxed actors at work, counted. `counted-sandbox WORK TIMES PLUGINS CACHE` does the work of that name so many times;
-//! `counted-sandbox count FILE WORK TIMES PLUGINS CACHE` does it under callgrind, which counts what [`counted`] runs.
+//! The counted work of sandboxed actors. `counted-sandbox WORK TIMES PLUGINS CACHE` does the work of this name TIMES times;
+//! `counted-sandbox count FILE WORK TIMES PLUGINS CACHE` does it under callgrind, which counts the instructions of [`counted`].
 //!
-//! It is no part of `playhouse-instructions`: there wasmtime would have to be built anew, for the profile and the features
-//! of that package. Here it is the one that tests use.
+//! This program is no part of `playhouse-instructions`, whose profile and features would need a wasmtime build of their own. Here
+//! wasmtime is built as for the tests.
 
 #[cfg(target_os = "linux")]
 mod counter;
@@ -17,12 +17,12 @@ use playhouse_kernel::{ActorSpec, Address, Kernel, Plan, Stage, SupervisionSpec}
 use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
 use tokio::runtime::{Builder, Runtime};
 
-/// Never runs out: the clock stands still.
+/// A time limit that never ends: the clock stands still.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The CPU budget is measured by another clock, and a counter makes everything fifty times slower.
 const CPU: Duration = Duration::from_hours(1);
 const BODY: [u8; 64] = [7; 64];
-/// Messages of a batch.
+/// Number of messages of a batch.
 const BATCH: usize = 64;
 
 fn main() -> ExitCode {
@@ -55,7 +55,7 @@ fn work_of(name: &str) -> Option<Work> {
 
 fn do_it(work: Work, times: usize, plugins: &Path, cache: &Path) -> ExitCode {
     let scene = Scene::open(plugins, cache);
-    // Once before it counts: buffers have their size, batches are as large as they get.
+    // The first run is not counted: it brings buffers and batches to their full size.
     work(&scene, times);
     counted(&scene, work, times);
     ExitCode::SUCCESS
@@ -66,13 +66,13 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The counter starts and stops with this function, which it finds by its name.
+/// Does the work. Callgrind finds this function by its name, and counts only within it.
 #[inline(never)]
 fn counted(scene: &Scene, work: Work, times: usize) {
     work(scene, times);
 }
 
-/// Questions from outside, one at a time: each is a call of `handler`.
+/// Asks from outside, one at a time: each is a call of `handler`.
 fn ask(scene: &Scene, questions: usize) {
     scene.runtime.block_on(async {
         for _ in 0..questions {

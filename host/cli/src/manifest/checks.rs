@@ -1,5 +1,5 @@
-//! From the manifest as written to a [`Play`]. Each check adds what it finds to one list, so that a person sees
-//! all independent problems at once.
+//! From the manifest as written to a [`Play`]. Each check adds its problems to one list, so that an operator sees all
+//! independent problems at once.
 
 mod circuit;
 mod instances;
@@ -22,7 +22,7 @@ use super::settings::Written;
 use super::units::{ByteSize, MemoryMark, Time};
 use kept_apart::KeptApart;
 
-/// What lies in the plugins folder.
+/// The content of the plugins folder.
 #[derive(Debug)]
 pub struct PluginFolder {
     /// The names of the `.wasm` files, sorted, without their ending; an error when it could not be read.
@@ -100,18 +100,18 @@ pub fn understand(source: Source, beside: &Path, look: impl FnOnce(&Path) -> Plu
     })
 }
 
-/// A size as the kernel counts; no size is larger than the address space that is there.
+/// A size as the kernel counts it; a size beyond the address space becomes the largest number.
 pub(super) fn in_memory(size: ByteSize) -> usize {
     usize::try_from(size.0).unwrap_or(usize::MAX)
 }
 
-/// Each suggestion compares a name with all that are known: after this many, problems have none.
+/// Each suggestion compares a name with all known names: after this many, problems have no suggestion.
 const MOST_SUGGESTIONS: usize = 100;
 
-/// The problems found so far, and what is needed to find more.
+/// The problems found so far, and the data that further checks need.
 pub(super) struct Found {
     problems: Vec<Problem>,
-    /// How many more are made.
+    /// Number of suggestions that may still be made.
     suggestions: usize,
     /// The names of all `[[plugin]]`.
     pub(super) spawnable: HashSet<String>,
@@ -127,14 +127,14 @@ pub(super) struct Found {
 pub(super) struct Addresses {
     of_actor: Vec<Option<Address>>,
     pub(super) first: HashMap<Address, (usize, Range<usize>)>,
-    /// Addresses below which some actor is.
+    /// Addresses with an actor of the manifest below them.
     pub(super) parents: HashSet<Address>,
     /// Actors that may spawn others.
     pub(super) spawning: HashSet<Address>,
 }
 
 impl Addresses {
-    /// Whether some actor of the manifest is below `top`, or one may be spawned there.
+    /// Whether an actor of the manifest is below `top`, or may be spawned there.
     pub(super) fn is_populated(&self, top: &Address) -> bool {
         self.parents.contains(top) || with_ancestors(top).any(|above| self.spawning.contains(&above))
     }
@@ -150,7 +150,7 @@ impl Found {
         self.problems.push(problem);
     }
 
-    /// Parses all addresses: good ones, each only once, each with its parent before it.
+    /// Parses all addresses: each must be good, occur once, and come after its parent.
     fn addresses(&mut self, actors: &[Spanned<schema::Actor>]) -> Addresses {
         let mut all = Addresses {
             of_actor: Vec::new(),
@@ -242,7 +242,7 @@ impl Found {
         sound.collect()
     }
 
-    /// What may be spawned: each plugin once.
+    /// The plugins that may be spawned: each plugin once.
     fn spawnable(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayPlugin> {
         let mut first: HashMap<&str, Range<usize>> = HashMap::new();
         let mut all = Vec::new();
@@ -309,7 +309,7 @@ impl Found {
     }
 }
 
-/// What is wrong with an address. Never suggests one that is wrong as well.
+/// The fault of an address. A suggestion is never wrong itself.
 pub(super) fn address_fault(error: &AddressError) -> String {
     match error {
         AddressError::NotAbsolute(text) if Address::parse(&format!("/{text}")).is_err() => {
@@ -319,7 +319,7 @@ pub(super) fn address_fault(error: &AddressError) -> String {
     }
 }
 
-/// What the writer of a bad address may have meant.
+/// The address that the writer of a bad one may have meant.
 pub(super) fn address_meant(written: &str) -> String {
     let meant = format!("/{}", written.trim_matches('/'));
     match Address::parse(&meant) {

@@ -1,6 +1,6 @@
-//! Who sends to whom, as the manifest says: lines to print, circles, and actors that stop before those who send
-//! to them. All that an actor may spawn is one place, `/boss/**`. Pure; places are numbers, and each question takes time in
-//! proportion to the places and the edges.
+//! The graph of senders and receivers in the manifest: lines to print, circles, and actors that stop before their senders. All
+//! actors that an actor may spawn are one place, `/boss/**`. The code is pure; places are numbers, and each question takes
+//! time in proportion to the number of places and edges.
 
 mod grants;
 mod knots;
@@ -13,12 +13,12 @@ use playhouse_kernel::Address;
 use super::play::Play;
 use grants::Grants;
 
-/// An actor of the manifest, or all that it may spawn, and these in turn.
+/// An actor of the manifest, or all actors that it may spawn, and that these may spawn in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The actor's address.
     pub address: Address,
-    /// Not that actor, but whom it spawns.
+    /// Whether the place is the actors spawned below `address`, instead of the actor itself.
     pub spawned: bool,
 }
 
@@ -39,14 +39,15 @@ pub struct Flow {
     actors: HashMap<String, usize>,
     /// By place: places with the same number reach each other.
     knots: Vec<usize>,
-    /// By place: it reaches itself.
+    /// By place: whether it reaches itself.
     circular: Vec<bool>,
-    /// Places whose subtrees are left out, since all edges together are too many.
+    /// Number of places whose subtrees are left out, because all edges together are too many.
     left_out: usize,
 }
 
 impl Flow {
-    /// The flow of a play. A spawned actor sends to whom its parent may send, to its parent, and to those below that.
+    /// The flow of a play. A spawned actor sends to the targets of its parent, to its parent, and to all actors below its
+    /// parent.
     pub fn of(play: &Play) -> Self {
         let actors = play.actors.iter().map(|actor| Place { address: actor.address.clone(), spawned: false });
         let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
@@ -70,7 +71,7 @@ impl Flow {
         Self { places, targets, actors, knots, circular, left_out }
     }
 
-    /// How many places send to subtrees that are too many actors together to be followed.
+    /// Number of places whose subtrees have too many actors together to be followed.
     pub fn left_out(&self) -> usize {
         self.left_out
     }
@@ -112,8 +113,8 @@ impl Flow {
         cycles
     }
 
-    /// Edges whose receiver stops before their sender: the sender's last messages become dead letters. In a circle somebody
-    /// must be first, so its edges are none of these.
+    /// Edges whose receiver stops before their sender: the sender's last messages become dead letters. Edges within a circle are
+    /// left out, because one actor of a circle must stop first.
     pub fn stops_too_early(&self) -> Vec<(&Place, &Place)> {
         let mut edges = Vec::new();
         for (from, targets) in self.targets.iter().enumerate() {
@@ -124,8 +125,8 @@ impl Flow {
         edges
     }
 
-    /// Siblings stop in reverse start order, each with all below it. Relatives in line always outlive in the
-    /// right order or cannot.
+    /// Whether the first place stops before the second. Siblings stop in reverse start order, each with all actors below it. An
+    /// ancestor always stops after its descendants, so that the order in the manifest cannot change this.
     fn stops_before(&self, first: usize, second: usize) -> bool {
         let (a, b) = (&self.places[first].address, &self.places[second].address);
         if a == b || a.is_below(b) || b.is_below(a) {

@@ -1,5 +1,5 @@
-//! `[actor.grants]`, from what is written to what the sandbox takes. Folders are opened here, once: what takes their place later
-//! is not granted.
+//! `[actor.grants]`, from the text to the values that the sandbox takes. Folders are opened here, once: a folder that takes the
+//! place of one later is not granted.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -82,7 +82,7 @@ impl Found {
         folders
     }
 
-    /// Whether it is a path that a guest can name: absolute, without detours.
+    /// Whether the text is a path that a guest can name: absolute, without detours.
     fn guest_path(&mut self, written: &Spanned<String>) -> bool {
         let path = written.get_ref();
         let segment = |segment: &str| !matches!(segment, "" | "." | "..") && !segment.contains(['\0', '\\']);

@@ -1,4 +1,4 @@
-//! What the manifest says of one mailbox: its bounds, and the plugin that decides about it.
+//! The settings of one mailbox: its limits, and the plugin that decides its order.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::schema::{Mailbox, MailboxKind, MailboxLimits, MailboxRestart, Overflo
 use super::settings::texts;
 use super::units::ByteSize;
 
-/// What a mailbox plugin may use, unless the manifest says: it holds a few numbers for each message.
+/// Default memory of a mailbox plugin, which holds a few numbers for each message.
 const MEMORY: ByteSize = ByteSize(16 << 20);
 
-/// Its bounds.
+/// The limits of a mailbox.
 pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
     let default = MailboxSpec::default();
     MailboxSpec {
@@ -76,7 +76,7 @@ impl Found {
         })
     }
 
-    /// Keys that would do nothing.
+    /// Refuses keys that would do nothing without a mailbox plugin.
     fn no_mailbox_plugin(&mut self, written: &Mailbox) {
         let Mailbox { plugin, sha256, config, overtakes, limits, restart, .. } = written;
         let places = [

@@ -1,16 +1,16 @@
 //! `playhouse.toml`, from text to a play that is known to be sound.
 //!
-//! | file | what lives there |
+//! | file | content |
 //! |---|---|
 //! | `schema` | the keys: meaning, example, default |
 //! | `units` | sizes and times |
 //! | `checks` | everything a type cannot say; the result is a [`Play`] |
-//! | `settings` | the part of it that concerns one actor, or one plugin to spawn |
+//! | `settings` | the settings of one actor, or of one plugin to spawn |
 //! | `grants` | environment, folders, hosts |
-//! | `mailbox` | the part that concerns a mailbox, and the plugin that decides about it |
+//! | `mailbox` | the settings of a mailbox, and of the plugin that decides its order |
 //! | `play` | the [`Play`]: values with their defaults |
-//! | `problem` | what is wrong, as people see it |
-//! | `flow` | who sends to whom: lines, circles, shutdown order |
+//! | `problem` | the faults, as operators see them |
+//! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
 mod checks;
 pub mod flow;
@@ -31,21 +31,21 @@ pub use checks::{PluginFolder, understand};
 pub use play::{MailboxPluginSettings, Play, PlayActor, PlayLimits, PlayPlugin, Settings, SubtreeSettings};
 pub use problem::{Problem, Problems, Source, nearest};
 
-/// Why there is no play.
+/// The reason why a manifest gives no play.
 #[derive(Debug)]
 pub enum ManifestError {
     /// The file could not be read.
     Unreadable {
-        /// Which.
+        /// The file.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         error: std::io::Error,
     },
-    /// It was read, and it is wrong.
+    /// The file was read, and has faults.
     Wrong(Problems),
 }
 
-/// Longest manifest. Whoever has more to say is not writing a manifest.
+/// Size of the largest manifest that is read, far above any real one.
 const LONGEST_BYTES: u64 = 16 << 20;
 
 /// Reads the manifest and looks into its plugins folder. The plugins themselves are not opened.
@@ -75,13 +75,13 @@ fn open_regular(file: &Path) -> std::io::Result<std::fs::File> {
     Err(std::io::Error::other(format!("it is {found}, and a manifest is a regular file: save it as one")))
 }
 
-/// Reads a manifest's bytes; `file` is what it is called, and where its folder is. `look` looks into the plugins folder.
+/// Reads a manifest's bytes; `file` has its name and its folder. `look` looks into the plugins folder.
 pub fn parse(file: &Path, bytes: Vec<u8>, look: impl FnOnce(&Path) -> PluginFolder) -> Result<Play, Problems> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
         let what = format!("the manifest is no text in UTF-8: it has a byte {:#04x}", bytes[at]);
-        // What is shown has a sign in its place.
+        // The text that is shown has a replacement character in place of the byte.
         let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
         let problem = Problem::at(place, what, "here").help("a manifest is a text in UTF-8: save it as such");
         Problems::new(Source::new(file, String::from_utf8_lossy(bytes).into_owned()), vec![problem])

@@ -1,4 +1,4 @@
-//! A sound play: what the manifest says, with the defaults filled in. It lacks only the plugins' code.
+//! A sound play: the values of the manifest, with the defaults filled in. Only the plugins' code is missing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -20,25 +20,25 @@ use super::units::MemoryMark;
 pub struct Play {
     /// The manifest's text, for problems that are found later.
     pub source: Source,
-    /// What people call it.
+    /// The name of the play, for operators.
     pub name: String,
     /// The plugins folder.
     pub plugins: PathBuf,
-    /// Most instances at once; none for the sandbox's default.
+    /// Maximum number of live instances; `None` for the sandbox's default.
     pub max_instances: Option<u32>,
-    /// Bounds on plugins, and on what all actors have in common.
+    /// Limits on plugins, and on the resources that all actors share.
     pub limits: PlayLimits,
-    /// How much memory is too much for new messages from outside.
+    /// The memory use above which the host takes no new messages from outside.
     pub memory_high: MemoryMark,
-    /// How the kernel looks after the top actors.
+    /// The kernel's supervision of the actors directly under `/`.
     pub supervision: SupervisionSpec,
-    /// The bounds of the dead-letter store.
+    /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
-    /// In start order.
+    /// The actors, in start order.
     pub actors: Vec<PlayActor>,
-    /// Actors each of which hands on to the next; empty when there is no such line. Their `sends_to` has it already.
+    /// The actors of the pipeline, in its order; empty without one. The `sends_to` of each already has the next one.
     pub pipeline: Vec<Address>,
-    /// What actors may spawn.
+    /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
 }
 
@@ -47,96 +47,96 @@ pub struct Play {
 pub struct PlayLimits {
     /// Stack of each instance.
     pub stack_bytes: usize,
-    /// The largest component that is loaded.
+    /// The size of the largest component that is loaded.
     pub component_bytes: u64,
-    /// How long compiling one may take.
+    /// Time limit for compiling one component.
     pub compile_time: Duration,
-    /// Memory for compiling one.
+    /// Memory limit for compiling one component.
     pub compile_memory_bytes: u64,
-    /// Memory of all instances together; none for a share of the machine's.
+    /// Memory limit of all instances together; `None` for a share of the machine's memory.
     pub memory_bytes: Option<u64>,
 }
 
 /// One actor of a [`Play`].
 #[derive(Debug)]
 pub struct PlayActor {
-    /// Where it lives.
+    /// The actor's address.
     pub address: Address,
-    /// How many of it run side by side.
+    /// Number of instances that run side by side.
     pub instances: usize,
-    /// The play ends when it is given up.
+    /// Whether the play ends when this actor is given up.
     pub required: bool,
-    /// The rest.
+    /// The keys that `[[plugin]]` has as well.
     pub settings: Settings,
 }
 
-/// What actors of one plugin are like that others spawn.
+/// A plugin that actors may spawn, with the settings of these children.
 #[derive(Debug)]
 pub struct PlayPlugin {
-    /// It may be spawned below itself.
+    /// Whether the plugin may be spawned below an actor of the same plugin.
     pub recursive: bool,
-    /// The rest.
+    /// The keys that `[[actor]]` has as well.
     pub settings: Settings,
 }
 
-/// What actors of the manifest and spawned ones have in common.
+/// The settings that actors of the manifest and spawned actors have in common.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The name of its plugin.
+    /// The name of the plugin.
     pub plugin: String,
     /// Where the manifest names the plugin: the place of problems with its code.
     pub plugin_place: Range<usize>,
     /// Where the manifest has `limits.memory`.
     pub memory_place: Option<Range<usize>>,
-    /// The digest its plugin must have, in lower case, and where the manifest says so.
+    /// The digest that the plugin must have, in lower case, and its place in the manifest.
     pub sha256: Option<(String, Range<usize>)>,
-    /// To whom it may send.
+    /// Addresses that the actor may send to.
     pub sends_to: Vec<Address>,
-    /// Below whom it may send to everybody.
+    /// Addresses below which the actor may send to all actors.
     pub sends_below: Vec<Address>,
-    /// The plugins that it may spawn.
+    /// The plugins that the actor may spawn.
     pub spawns: Vec<String>,
-    /// When it starts.
+    /// The time of the start.
     pub start: StartKind,
-    /// Without a message for so long it is passivated.
+    /// Time without a message after which the actor is passivated; `None` if it stays.
     pub idle_stop: Option<Duration>,
-    /// Most messages handed over in one call.
+    /// Maximum number of messages handed over in one call.
     pub batch: usize,
-    /// What its code may ask for by name.
+    /// Values that the actor's code can ask for by name.
     pub config: BTreeMap<String, String>,
-    /// Its mailbox's bounds.
+    /// The limits of the mailbox.
     pub mailbox: MailboxSpec,
-    /// The plugin that decides about its mailbox.
+    /// The plugin that decides the order of the mailbox.
     pub mailbox_plugin: Option<MailboxPluginSettings>,
-    /// How it recovers.
+    /// Restarts after a failure.
     pub restart: RestartSpec,
-    /// How it looks after its children.
+    /// Supervision of the actor's children.
     pub supervision: SupervisionSpec,
-    /// What the sandbox measures of each instance.
+    /// The limits that the sandbox measures for each instance.
     pub limits: Limits,
-    /// Limits on it and all below it together; none of them for none.
+    /// Limits on the actor and all actors below it together; each is `None` where the manifest has no such key.
     pub subtree: SubtreeSettings,
-    /// Time in which one message runs or waits.
+    /// Time in which the handling of one message runs or waits.
     pub timeout: Duration,
-    /// The same for a whole start.
+    /// Time in which a whole start runs or waits.
     pub start_timeout: Duration,
-    /// Largest body it accepts.
+    /// Size of the largest body that the actor accepts.
     pub message_bytes: usize,
-    /// Most children at a time.
+    /// Maximum number of children at a time.
     pub max_children: usize,
-    /// Most timers at a time.
+    /// Maximum number of timers at a time.
     pub max_timers: usize,
-    /// Most watches at a time.
+    /// Maximum number of watches at a time.
     pub max_watches: usize,
-    /// Most levels of spawned actors below it.
+    /// Maximum number of levels of spawned actors below the actor.
     pub max_depth: usize,
-    /// Most sends and other effects in one turn.
+    /// Maximum number of sends and other effects in one turn.
     pub max_effects: usize,
-    /// Most bytes sent in one turn.
+    /// Maximum bytes sent in one turn.
     pub max_effect_bytes: usize,
-    /// What it may use of the world outside.
+    /// The actor's access to the world outside.
     pub grants: Grants,
-    /// Variables that it is granted and that the host does not have.
+    /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
 }
 
@@ -160,32 +160,32 @@ impl Settings {
     }
 }
 
-/// The plugin that decides about a mailbox.
+/// The plugin that decides the order of a mailbox, with its settings.
 #[derive(Debug, Clone)]
 pub struct MailboxPluginSettings {
-    /// Its name.
+    /// The name of the plugin.
     pub plugin: String,
-    /// Where the manifest names it: the place of problems with its code.
+    /// Where the manifest names the plugin: the place of problems with its code.
     pub plugin_place: Range<usize>,
-    /// The digest it must have, in lower case, and where the manifest says so.
+    /// The digest that the plugin must have, in lower case, and its place in the manifest.
     pub sha256: Option<(String, Range<usize>)>,
-    /// What its code is given.
+    /// Values that the plugin's code can ask for by name.
     pub config: BTreeMap<String, String>,
-    /// The manifest's word on a full mailbox; none: the plugin's own.
+    /// The manifest's `overflow`; `None` leaves the choice to the plugin.
     pub overflow: Option<Overflow>,
-    /// After how many messages more than the mailbox holds one is overdue.
+    /// Maximum number of messages, in addition to the capacity, that may overtake a message.
     pub overtakes: u64,
-    /// Memory of one run.
+    /// Memory of one instance.
     pub memory_bytes: u64,
     /// CPU time for one call.
     pub cpu: Duration,
     /// Time in which one call runs or waits.
     pub timeout: Duration,
-    /// The pause before it starts again.
+    /// The pause before a restart.
     pub backoff: Backoff,
-    /// More crashes than this ...
+    /// Maximum number of crashes within `period`; after more the plugin is given up.
     pub intensity: u32,
-    /// ... within this time, and it is given up.
+    /// The period of `intensity`.
     pub period: Duration,
 }
 
@@ -206,7 +206,7 @@ impl Play {
         each_once(mailboxes.map(|mailbox| mailbox.plugin.as_str()))
     }
 
-    /// By plugin: the actors, by address, and the spawned ones, by plugin, that may spawn it.
+    /// By plugin: the actors that may spawn it, by address, and the spawned actors that may, by plugin.
     pub fn parents_by_plugin(&self) -> HashMap<&str, Vec<&str>> {
         let actors = self.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings));
         let spawnable = self.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings));
@@ -219,7 +219,7 @@ impl Play {
         parents
     }
 
-    /// Of all actors, and of all that may be spawned.
+    /// The settings of all actors, and of all plugins that may be spawned.
     pub fn settings(&self) -> impl Iterator<Item = &Settings> {
         let spawnable = self.spawnable.iter().map(|plugin| &plugin.settings);
         self.actors.iter().map(|actor| &actor.settings).chain(spawnable)
@@ -232,7 +232,7 @@ fn each_once<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 impl Settings {
-    /// To whom it may send, as the manifest has it: addresses, then subtrees.
+    /// The actor's `sends_to` as the manifest writes it: addresses, then subtrees.
     pub fn sends_to_written(&self) -> Vec<String> {
         let below = |top: &Address| format!("{}/**", if top.is_root() { "" } else { top.as_str() });
         self.sends_to.iter().map(ToString::to_string).chain(self.sends_below.iter().map(below)).collect()

@@ -1,4 +1,4 @@
-//! What is wrong with a manifest, as a person sees it: the file, the line, the offending text, a suggestion.
+//! The faults of a manifest, as an operator sees them: the file, the line, the offending text, a suggestion.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::printable::{Printable, is_escaped};
 /// A manifest's text and the name that its reader gave it.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// As the reader wrote it on the command line.
+    /// The file's name as the reader wrote it on the command line.
     pub name: String,
     /// The file's text.
     pub text: Arc<str>,
@@ -26,38 +26,38 @@ impl Source {
     }
 }
 
-/// One thing that is wrong.
+/// One fault of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What.
+    /// The fault.
     pub message: String,
-    /// Where, each place with a remark; the first one is the place itself.
+    /// The places of the fault in the text, each with a remark; the first one is the place of the fault itself.
     pub labels: Vec<(Range<usize>, String)>,
-    /// What to do.
+    /// The way to correct it.
     pub help: Option<String>,
 }
 
 impl Problem {
-    /// Something wrong at one place.
+    /// A problem at one place.
     pub fn at(place: Range<usize>, message: impl Into<String>, remark: impl Into<String>) -> Self {
         Self { message: message.into(), labels: vec![(place, remark.into())], help: None }
     }
 
-    /// Another place that has to do with it.
+    /// Adds another place that has to do with the problem.
     #[must_use]
     pub fn and_at(mut self, place: Range<usize>, remark: impl Into<String>) -> Self {
         self.labels.push((place, remark.into()));
         self
     }
 
-    /// What to do about it.
+    /// Adds the way to correct the problem.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// What the TOML reader found, in this program's words.
+    /// The error of the TOML reader in this program's words.
     pub fn from_toml(error: &toml::de::Error, text: &str) -> Self {
         let place = error.span().map_or(0..0, |place| visible(place, text));
         let found = text.get(place.clone()).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Problem {
     }
 }
 
-/// The place, made a character wide when it is a point before one: where something is missing, what stands there instead.
+/// The place, one character wide if it was empty and a character stands there. An empty place marks something that is missing.
 fn visible(place: Range<usize>, text: &str) -> Range<usize> {
     let next = text.get(place.start..).and_then(|rest| rest.chars().next()).filter(|c| !c.is_whitespace());
     match next {
@@ -148,15 +148,15 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     (best.0 > 0.75).then_some(best.1)
 }
 
-/// The number of problems in a report: the source is searched for the line of each.
+/// Maximum number of problems in a report: finding the line of each one searches the source.
 const MOST_SHOWN: usize = 50;
 
-/// All that is wrong with one manifest.
+/// All faults of one manifest.
 #[derive(Debug, Clone)]
 pub struct Problems {
-    /// Where.
+    /// The manifest.
     pub source: Source,
-    /// What, in the order of the file.
+    /// The faults, in the order of the file.
     pub problems: Vec<Problem>,
 }
 
@@ -194,8 +194,8 @@ impl Problems {
     }
 }
 
-/// A character of the manifest as it is shown: what would move the cursor is another one, of the same length, so that
-/// places stay right.
+/// A character of the manifest as it is shown. A character that would move the cursor is replaced by one of the same length, so
+/// that places stay right.
 fn harmless(c: char) -> char {
     match c.len_utf8() {
         _ if matches!(c, '\n' | '\t') || !is_escaped(c) => c,
@@ -206,14 +206,14 @@ fn harmless(c: char) -> char {
     }
 }
 
-/// The problem in words that are safe to print: they may quote names that the manifest wrote with escapes.
+/// The problem in words that are safe to print: the problem may quote names that the manifest wrote with escapes.
 fn printable(problem: &Problem) -> Problem {
     let safe = |text: &String| Printable(text).to_string();
     let labels = problem.labels.iter().map(|(place, remark)| (place.clone(), safe(remark))).collect();
     Problem { message: safe(&problem.message), labels, help: problem.help.as_ref().map(safe) }
 }
 
-/// A problem with its source, as the renderer wants it.
+/// A problem with its source, in the form that the renderer needs.
 #[derive(Debug)]
 struct Shown<'a> {
     problem: &'a Problem,
@@ -229,6 +229,7 @@ impl fmt::Display for Shown<'_> {
 impl std::error::Error for Shown<'_> {}
 
 impl Diagnostic for Shown<'_> {
+    /// Adds the way to correct the problem.
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }

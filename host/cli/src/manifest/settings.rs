@@ -1,4 +1,4 @@
-//! What the manifest says of one actor, or of all that are spawned from one plugin: the same keys, the same checks.
+//! The settings of one actor, or of all actors spawned from one plugin: the same keys, the same checks.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::schema::{self, Idle, Manifest, RestartKind, Start};
 use super::units::{AtLeastOne, ByteSize, Text, Time};
 
-/// What a 32-bit WebAssembly memory can hold.
+/// The limit of a 32-bit WebAssembly memory.
 const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
 /// A guest's own stack.
 const LEAST_STACK: ByteSize = ByteSize(64 << 10);
@@ -130,7 +130,7 @@ impl Found {
         }
     }
 
-    /// Those that the sandbox looks after.
+    /// The limits that the sandbox measures.
     fn measured(&mut self, written: &schema::Limits, memory_bytes: u64) -> Limits {
         let default = Limits::default();
         Limits {
@@ -175,7 +175,7 @@ impl Found {
         }
     }
 
-    /// What is spawned needs its defaults.
+    /// A name in `spawns`, which must have a `[[plugin]]` with the settings of its children.
     fn spawn(&mut self, written: &Spanned<String>, manifest: &Manifest) -> Option<String> {
         let name = written.get_ref();
         if self.spawnable.contains(name) {
@@ -231,7 +231,7 @@ impl Found {
         None
     }
 
-    /// The addresses, and those below which everybody is meant.
+    /// The addresses, and the addresses below which all actors are meant.
     fn targets(&mut self, written: &[Spanned<String>], addresses: &Addresses) -> (Vec<Address>, Vec<Address>) {
         let (mut to, mut below) = (Vec::new(), Vec::new());
         for target in written {
@@ -243,7 +243,7 @@ impl Found {
         (to, below)
     }
 
-    /// A subtree in which somebody is, or may be one day.
+    /// The top of a subtree that has an actor, or in which an actor may be spawned.
     fn subtree(&mut self, written: &Spanned<String>, top: &str, addresses: &Addresses) -> Option<Address> {
         let top = match Address::parse(if top.is_empty() { "/" } else { top }) {
             Ok(top) => top,
@@ -332,7 +332,7 @@ impl Found {
         self.add(Problem::at(written.span(), what, format!("it must be at least \"{least}\"")).help(help));
     }
 
-    /// `idle_after`, where `idle` wants it.
+    /// The time of `idle_after`, if `idle` is `"stop"`.
     fn idle_stop(&mut self, written: &Written<'_>) -> Option<Duration> {
         let after = self.above_zero(written.idle_after, "idle_after", Duration::from_mins(1));
         if written.idle.is_some_and(|idle| *idle.get_ref() == Idle::Stop) {
@@ -393,7 +393,7 @@ fn absent(written: &[Spanned<String>]) -> Vec<String> {
     names.filter(|name| std::env::var_os(name).is_none()).cloned().collect()
 }
 
-/// What code may ask for by name.
+/// The values that code can ask for by name.
 pub(super) fn texts(written: Option<&BTreeMap<String, Text>>) -> BTreeMap<String, String> {
     written.into_iter().flatten().map(|(key, text)| (key.clone(), text.0.clone())).collect()
 }

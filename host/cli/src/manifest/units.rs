@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// What a size looks like; ends error messages.
+/// The form of a size; ends error messages.
 pub const SIZE_FORM: &str = "a size is a whole number and a unit, one of B, KiB, MiB, GiB, as in \"64MiB\"";
-/// What a time looks like; ends error messages.
+/// The form of a time; ends error messages.
 pub const TIME_FORM: &str = "a time is a whole number and a unit, one of us, ms, s, m, h, as in \"100ms\"";
 
-/// What a bound of memory looks like; ends error messages.
+/// The form of a memory mark; ends error messages.
 pub const MARK_FORM: &str =
     "it is a share, 1% to 100%, of the memory that there is, or a size, as in \"80%\" or \"2GiB\"";
 
@@ -31,12 +31,12 @@ pub struct Time(pub Duration);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cooldown(pub Option<Duration>);
 
-/// How much memory is too much: a share (`80%`) or a size (`2GiB`).
+/// The memory use above which memory is short: a share (`80%`) or a size (`2GiB`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MemoryMark {
-    /// In percent, 1 to 100, of what the machine has, or the control group that this process is in.
+    /// In percent, 1 to 100, of the memory of the machine, or of the control group that this process is in.
     Share(u8),
-    /// Of this process alone.
+    /// The memory of this process alone.
     Size(ByteSize),
 }
 
@@ -60,10 +60,10 @@ pub enum UnitError {
     /// Neither a share nor a size.
     #[error("`{0}` is no bound of memory")]
     Mark(String),
-    /// Over what a number can hold.
+    /// More than the number can hold.
     #[error("`{0}` is too large")]
     TooLarge(String),
-    /// A size of nothing.
+    /// A size of zero.
     #[error("`{0}` is too small: it must be at least 1")]
     Zero(String),
 }
@@ -140,7 +140,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// What the writer of `text` may have meant, if it is a near miss: another spelling of a unit, or none at all.
+/// The size that the writer of `text` may have meant, if it is a near miss: another spelling of a unit, or no unit.
 pub fn size_meant(text: &str) -> Option<String> {
     let (number, unit) = near_miss(text)?;
     let unit = match unit.as_str() {

@@ -116,8 +116,6 @@ impl<'a> Input<'a> {
         while let Some(chunk) = chunks.recv().await {
             lines.fill(&chunk.map_err(|error| format!("stdin cannot be read: {error}"))?);
             self.send_lines(to, limit, &mut lines).await?;
-            // Sending need not wait even once; others on this thread want their turn.
-            tokio::task::yield_now().await;
         }
         lines.end();
         self.send_lines(to, limit, &mut lines).await
@@ -125,6 +123,8 @@ impl<'a> Input<'a> {
 
     async fn send_lines(&mut self, to: &Address, limit: usize, lines: &mut Lines) -> Result<(), String> {
         while let Some(line) = lines.next_line() {
+            // Sending need not wait even once; others on this thread want their turn.
+            tokio::task::coop::consume_budget().await;
             match line {
                 Line::Whole(body) => self.tell_line(to, body).await?,
                 Line::TooLong { number, bytes } => {

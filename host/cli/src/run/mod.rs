@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
+//! | `runtimes` | the threads of the host itself and of the actors |
 //! | `signals` | what asks for the end |
 //! | `drain` | the orderly shutdown, watched |
 //! | `last_output` | stdout's reader, waited for after the actors ended |
@@ -16,6 +17,7 @@ pub(crate) mod feed;
 mod last_output;
 mod left;
 mod output;
+mod runtimes;
 mod signals;
 mod stall;
 mod summary;
@@ -26,8 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, Kernel, Plan, Stage};
-use playhouse_sandbox::{Output, SystemLimit};
-use tokio::runtime::Runtime;
+use playhouse_sandbox::Output;
+use tokio::runtime::Handle;
 
 use crate::args;
 use crate::console::{Console, start_log};
@@ -39,11 +41,11 @@ use crate::manifest::{self, Play, nearest};
 use crate::memory::Watch;
 use crate::plugins::{self, Plugins};
 use crate::printable::{Printable, counted};
-use crate::system_limits;
 use feed::{Input, Unsent};
 use last_output::LastOutput;
 use left::Left;
 use output::{GuestOutput, Stdout};
+use runtimes::Runtimes;
 use signals::Signals;
 
 /// Runs a play to its end.
@@ -68,70 +70,18 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
             );
         }
     }
-    let (blocking, few) = bounded_threads(blocking_threads(&play));
-    let runtime = runtime(args.threads, blocking, few)?;
+    let runtimes = Runtimes::new(&play, args.threads)?;
     // Before there is a socket that a signal could leave behind.
-    let signals = runtime.block_on(async { Signals::new() })?;
+    let signals = runtimes.control.block_on(async { Signals::new() })?;
     let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
     let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
     let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let performance = Performance { play: &play, args, console, shares, unsent: Unsent::default() };
-    let end = runtime.block_on(performance.run(&plugins, listener, signals));
+    let actors = runtimes.actors.handle();
+    let performance = Performance { play: &play, args, console, shares, actors, unsent: Unsent::default() };
+    let end = runtimes.control.block_on(performance.run(&plugins, listener, signals));
     drop(socket);
-    // Not waited for: a read of stdin, or a guest that an impatient person cut off.
-    runtime.shutdown_background();
+    runtimes.shutdown_background();
     end
-}
-
-/// Threads for what blocks in the host itself. They come on top of those that blocking calls of actors may hold for ever.
-const OWN_BLOCKING_THREADS: usize = 512;
-
-/// The threads that the host may have for blocking calls: as many as all actors may hold for ever, and its own.
-fn blocking_threads(play: &Play) -> usize {
-    // Calls of a spawned actor count for its parent. One more thread closes files.
-    let of_actor = |actor: &manifest::PlayActor| actor.settings.grants.blocking.at_most().saturating_add(1);
-    let of_actors = play.actors.iter().filter(|actor| actor.settings.grants.reach_outside()).map(of_actor);
-    of_actors.fold(OWN_BLOCKING_THREADS, usize::saturating_add)
-}
-
-/// Beside `blocking_threads`, what a limit of the system leaves of them, and why.
-fn bounded_threads(wanted: usize) -> (usize, bool) {
-    let few = system_limits::are_few_threads(wanted);
-    let room = system_limits::room();
-    let most = room.as_ref().map_or(wanted, |room| wanted.min(room.blocking_threads));
-    if few {
-        let limit = room.map_or(SystemLimit::Threads, |room| room.limit);
-        tracing::warn!(
-            target: "playhouse",
-            "this play may want up to {wanted} threads for calls that block, and a limit of the system may leave fewer: calls wait for \
-             each other then; {}", limit.advice()
-        );
-    }
-    (most, few)
-}
-
-/// What all actors run on: one runtime, over all cores unless told otherwise.
-///
-/// Where threads are `few`, some for blocking calls are started here and stay: a call never waits for a thread that cannot be started.
-fn runtime(threads: Option<u16>, blocking_threads: usize, few: bool) -> std::io::Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(usize::from(threads));
-    }
-    if few {
-        builder.thread_keep_alive(Duration::MAX);
-    }
-    let runtime = builder.max_blocking_threads(blocking_threads).enable_all().build()?;
-    if few {
-        let gate = Arc::new(std::sync::RwLock::new(()));
-        let closed = gate.write();
-        for _ in 0..system_limits::KEPT_BLOCKING_THREADS {
-            let gate = gate.clone();
-            drop(runtime.spawn_blocking(move || drop(gate.read())));
-        }
-        drop(closed);
-    }
-    Ok(runtime)
 }
 
 /// Input is for actors of the manifest.
@@ -153,6 +103,8 @@ struct Performance<'a> {
     args: &'a args::Run,
     console: &'a Console,
     shares: Shares,
+    /// Where actors run.
+    actors: &'a Handle,
     /// Input that was not sent.
     unsent: Unsent,
 }
@@ -177,7 +129,11 @@ impl Performance<'_> {
         let output: Arc<dyn Output> =
             Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: self.console.log_budgets().clone() });
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let mut plan = Plan { clock: plugins.clock(), ..plugins::plan(self.play, plugins, &output, seed) };
+        let mut plan = Plan {
+            clock: plugins.clock(self.actors),
+            runtime: Some(self.actors.clone()),
+            ..plugins::plan(self.play, plugins, &output, seed)
+        };
         if self.args.until_idle {
             // The run ends with what can be done: it waits for no trial start of an actor that failed.
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
@@ -337,16 +293,4 @@ fn text_of_lost(stdout: &Stdout) -> String {
     let why = stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
     let lost = counted(stdout.lost_bytes(), "byte");
     format!("stdout cannot be written: {why}; {lost} of output lost")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn actors_run_on_as_many_threads_as_a_person_says_or_as_there_are_cores() {
-        let workers = |threads| runtime(threads, 512, true).expect("built").metrics().num_workers();
-        assert_eq!([Some(1), Some(3)].map(workers), [1, 3]);
-        assert_eq!(workers(None), std::thread::available_parallelism().expect("known").get());
-    }
 }

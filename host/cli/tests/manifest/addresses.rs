@@ -1,11 +1,11 @@
-//! Addresses that are none, that two actors have, or that have no parent in front of them.
+//! Bad addresses, addresses of two actors, and addresses without their parent before them.
 
 use expect_test::expect;
 
 use crate::message::check;
 
 #[test]
-fn a_bad_address() {
+fn bad_address_is_refused() {
     check(
         "[[actor]]\naddress = \"count\"\nplugin = \"count\"\n",
         expect![[r#"
@@ -60,7 +60,7 @@ fn no_bad_address_is_suggested() {
 }
 
 #[test]
-fn a_doubled_address() {
+fn doubled_address_is_refused() {
     check(
         r#"
 [[actor]]
@@ -95,7 +95,7 @@ plugin = "split"
 }
 
 #[test]
-fn an_orphan() {
+fn actor_without_its_parent_is_refused() {
     check(
         r#"
 [[actor]]
@@ -122,7 +122,7 @@ plugin = "split"
 }
 
 #[test]
-fn a_child_before_its_parent() {
+fn child_before_its_parent_is_refused() {
     check(
         r#"
 [[actor]]

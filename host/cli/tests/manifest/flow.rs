@@ -1,4 +1,4 @@
-//! Who may send to whom: `sends_to` and `pipeline`.
+//! The targets that actors may send to: `sends_to` and `pipeline`.
 
 use expect_test::expect;
 use playhouse::manifest::flow::Flow;
@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use crate::message::{check, understood};
 
 #[test]
-fn a_target_that_no_actor_has() {
+fn unknown_target_is_refused() {
     check(
         r#"
 [[actor]]
@@ -50,7 +50,7 @@ fn piped(pipeline: &str) -> String {
 }
 
 #[test]
-fn a_pipeline_grants_each_the_next_and_nothing_else() {
+fn pipeline_grants_each_actor_only_the_next() {
     let play =
         understood(&piped(r#"["/a", "/b", "/c"]"#)).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     let granted: Vec<_> = play
@@ -65,7 +65,7 @@ fn a_pipeline_grants_each_the_next_and_nothing_else() {
 }
 
 #[test]
-fn a_pipeline_that_names_nobody_or_goes_back() {
+fn pipeline_with_unknown_or_repeated_actors_is_refused() {
     check(
         &piped(r#"["/a", "/bb", "/c", "/a"]"#),
         expect![[r#"
@@ -114,7 +114,7 @@ fn a_pipeline_that_names_nobody_or_goes_back() {
 
 #[test]
 fn large_play_is_checked_in_linear_time() {
-    // Anything that takes the square of this, of the actors or of the edges, takes minutes.
+    // A step whose time grows with the square of the actors or of the edges would take minutes.
     const ACTORS: usize = 50_000;
     let mut text = String::from("[play]\nmax_instances = 60000\n[[plugin]]\nname = \"report\"\n");
     for n in 0..ACTORS {
@@ -133,12 +133,12 @@ fn large_play_is_checked_in_linear_time() {
     assert!(cycles[0].len() > ACTORS / 28);
     assert!(flow.stops_too_early().is_empty(), "all of them are in one circle");
     let edges: usize = flow.lines().iter().map(|line| line.len() - 1).sum();
-    // Four each, and each to what it spawns. Spawned actors are granted nothing.
+    // Each actor has four edges, and one to the actors that it spawns. Spawned actors have no grants.
     assert_eq!(edges, 5 * ACTORS);
 }
 
 #[test]
-fn subtrees_of_everybody_are_followed_up_to_a_bound() {
+fn large_subtrees_are_followed_up_to_a_limit() {
     let mut text = String::from("[play]\nmax_instances = 3000\n");
     for n in 0..2_000 {
         let _ = write!(text, "[[actor]]\naddress=\"/a{n}\"\nplugin=\"count\"\nsends_to=[\"/**\"]\n");
@@ -154,7 +154,7 @@ fn many_wrong_names_are_reported_in_linear_time() {
     for n in 0..20_000 {
         let _ = write!(text, "[[actor]]\naddress=\"/a{n}\"\nplugin=\"cuont\"\nsends_to=[\"/b{n}\"]\nspawns=[\"x\"]\n");
     }
-    let problems = understood(&text).expect_err("all of it is wrong");
+    let problems = understood(&text).expect_err("every name is wrong");
     let report = problems.render(false);
     assert!(
         report.ends_with("60000 problems in playhouse.toml; these are the first 50\n"),

@@ -1,11 +1,11 @@
-//! How many instances: of one actor, and of all that start by themselves.
+//! The number of instances: of one actor, and of all actors that start by themselves.
 
 use expect_test::expect;
 
 use crate::message::{check, check_actor};
 
 #[test]
-fn more_instances_than_share_a_mailbox() {
+fn instances_beyond_the_limit_of_a_mailbox_are_refused() {
     check_actor(
         "instances = 65",
         expect![[r#"
@@ -24,7 +24,7 @@ fn more_instances_than_share_a_mailbox() {
 }
 
 #[test]
-fn several_that_spawn() {
+fn spawns_of_several_instances_are_refused() {
     check_actor(
         "instances = 2\nspawns = [\"split\"]\n[[plugin]]\nname = \"split\"",
         expect![[r#"
@@ -47,7 +47,7 @@ fn several_that_spawn() {
 }
 
 #[test]
-fn a_child_of_several() {
+fn child_of_several_instances_is_refused() {
     let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
     check_actor(
         &format!("instances = 2\n{child}"),
@@ -72,7 +72,7 @@ fn a_child_of_several() {
 }
 
 #[test]
-fn more_actors_than_instances() {
+fn actors_beyond_max_instances_are_refused() {
     let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[[actor]]\naddress = \"/b\"\nplugin = \"split\"\n";
     let child = "start = \"manual\"\n[[actor]]\naddress = \"/b/c\"\nplugin = \"split\"\n";
     check(
@@ -100,7 +100,7 @@ fn more_actors_than_instances() {
 }
 
 #[test]
-fn instances_are_counted_against_those_of_the_play() {
+fn all_instances_count_for_max_instances() {
     let actors = "[[actor]]\naddress = \"/a\"\nplugin = \"count\"\ninstances = 3\n";
     check(
         &format!("[play]\nmax_instances = 2\n{actors}"),
@@ -127,7 +127,7 @@ fn instances_are_counted_against_those_of_the_play() {
 }
 
 #[test]
-fn actors_that_make_room_need_one_instance_together() {
+fn actors_that_take_turns_need_one_instance_together() {
     let actor = |name: &str, keys: &str| format!("[[actor]]\naddress = \"/{name}\"\nplugin = \"count\"\n{keys}\n");
     let idle = "idle = \"stop\"";
     let actors = [actor("a", ""), actor("b", idle), actor("c", idle), actor("d", "start = \"on-message\"")].concat();

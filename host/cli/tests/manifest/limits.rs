@@ -5,7 +5,7 @@ use expect_test::expect;
 use crate::message::{check, check_actor};
 
 #[test]
-fn zero_where_one_is_needed() {
+fn zero_is_refused_where_one_is_needed() {
     check_actor(
         "batch = 0",
         expect![[r#"
@@ -51,7 +51,7 @@ fn zero_where_one_is_needed() {
 }
 
 #[test]
-fn more_than_there_can_be() {
+fn values_beyond_their_maximum_are_refused() {
     check_actor(
         "limits = { memory = \"5GiB\" }",
         expect![[r#"
@@ -85,7 +85,7 @@ fn more_than_there_can_be() {
 }
 
 #[test]
-fn bounds_that_exclude_each_other() {
+fn contradicting_limits_are_refused() {
     check_actor(
         "[actor.mailbox]\nbytes = \"64KiB\"",
         expect![[r#"
@@ -134,7 +134,7 @@ fn bounds_that_exclude_each_other() {
 }
 
 #[test]
-fn a_stack_too_small_or_too_large() {
+fn stack_out_of_range_is_refused() {
     check(
         "[play.limits]\nstack = \"1KiB\"\n",
         expect![[r#"
@@ -168,7 +168,7 @@ fn a_stack_too_small_or_too_large() {
 }
 
 #[test]
-fn a_depth_that_no_address_has() {
+fn depth_beyond_that_of_an_address_is_refused() {
     check_actor(
         "limits = { depth = 17 }",
         expect![[r#"
@@ -187,7 +187,7 @@ fn a_depth_that_no_address_has() {
 }
 
 #[test]
-fn subtree_has_room_for_the_actors_of_the_manifest() {
+fn subtree_limits_must_fit_the_manifests_actors() {
     let children = "[[actor]]\naddress = \"/a/b\"\nplugin = \"count\"\ninstances = 2\n[[actor]]\naddress = \"/c\"\nplugin = \"count\"\n";
     let play = |limits| {
         format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\nlimits = {{ subtree = {{ {limits} }} }}\n{children}")

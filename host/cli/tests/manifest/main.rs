@@ -1,4 +1,4 @@
-//! What a person sees when a manifest is wrong: the whole message, for each way to be wrong.
+//! The whole message that an operator sees for each kind of fault in a manifest.
 
 #![allow(unreachable_pub)]
 

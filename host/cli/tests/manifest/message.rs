@@ -1,4 +1,4 @@
-//! What a manifest is understood as, or the message that a person sees instead.
+//! The play that a manifest gives, or the message that an operator sees instead.
 
 use std::path::Path;
 
@@ -17,14 +17,14 @@ pub fn understood(text: &str) -> Result<Play, Problems> {
 pub fn check(text: &str, expected: Expect) {
     let message = match understood(text.trim_start_matches('\n')) {
         Ok(_) => "fine\n".to_owned(),
-        // A line without indentation, so that the snapshots keep that of the others.
+        // The first line has no indentation, so that the snapshots keep the indentation of the other lines.
         Err(problems) => format!("stderr:\n{}", problems.render(false)),
     };
     assert!(!message.contains('\u{1b}'), "no colours without a terminal");
     expected.assert_eq(&message);
 }
 
-/// As [`check`], for lines added to an actor that is fine.
+/// Like [`check`], for lines added to an actor that is sound.
 pub fn check_actor(lines: &str, expected: Expect) {
     check(&format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n{lines}\n"), expected);
 }

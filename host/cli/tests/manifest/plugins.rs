@@ -1,11 +1,11 @@
-//! The files of plugins: names that are none, files that are not there, digests.
+//! The files of plugins: bad names, missing files, digests.
 
 use expect_test::expect;
 
 use crate::message::{check, check_actor};
 
 #[test]
-fn a_plugin_outside_of_its_folder() {
+fn plugin_outside_of_its_folder_is_refused() {
     check(
         "[[actor]]\naddress = \"/a\"\nplugin = \"../../etc/passwd\"\n",
         expect![[r#"
@@ -39,7 +39,7 @@ fn a_plugin_outside_of_its_folder() {
 }
 
 #[test]
-fn a_missing_plugin() {
+fn missing_plugin_is_refused() {
     check(
         "[[actor]]\naddress = \"/a\"\nplugin = \"cuont\"\n",
         expect![[r#"
@@ -58,7 +58,7 @@ fn a_missing_plugin() {
 }
 
 #[test]
-fn a_digest_that_is_none() {
+fn bad_digest_is_refused() {
     check_actor(
         "sha256 = \"9f86d081…\"",
         expect![[r#"

@@ -1,4 +1,4 @@
-//! A manifest that is fine: every key, and what is so when nothing is said.
+//! A sound manifest: every key, and every default.
 
 use expect_test::expect;
 use playhouse_kernel::StartKind;
@@ -87,7 +87,7 @@ fn defaults_are_those_of_the_reference() {
 }
 
 #[test]
-fn each_strategy_is_the_kernels() {
+fn each_strategy_maps_to_the_kernels() {
     use playhouse_kernel::Strategy::{OneForAll, OneForOne, RestForOne};
     for (name, strategy) in [("one-for-one", OneForOne), ("one-for-all", OneForAll), ("rest-for-one", RestForOne)] {
         let supervision = format!("[actor.supervision]\nstrategy = \"{name}\"\n");

@@ -1,11 +1,11 @@
-//! When an actor starts and when it stops for being idle: `start`, `idle`, `idle_after`.
+//! The start of an actor, and its passivation: `start`, `idle`, `idle_after`.
 
 use expect_test::expect;
 
 use crate::message::{check, check_actor};
 
 #[test]
-fn a_time_to_be_idle_for_without_an_end() {
+fn bad_idle_after_is_refused() {
     check_actor(
         "idle_after = \"5s\"",
         expect![[r#"
@@ -53,7 +53,7 @@ fn a_time_to_be_idle_for_without_an_end() {
 }
 
 #[test]
-fn a_parent_that_would_not_be_up_for_its_children() {
+fn parent_that_does_not_stay_up_is_refused() {
     let child = "[[actor]]\naddress = \"/a/b\"\nplugin = \"split\"\n";
     check_actor(
         &format!("start = \"on-message\"\n{child}"),
@@ -98,7 +98,7 @@ fn a_parent_that_would_not_be_up_for_its_children() {
 }
 
 #[test]
-fn what_is_spawned_waits_for_nobody() {
+fn manual_start_of_a_spawned_actor_is_refused() {
     check(
         "[[plugin]]\nname = \"count\"\nstart = \"manual\"\n",
         expect![[r#"

@@ -1,11 +1,11 @@
-//! What may be spawned: `spawns`, and the sections `[[plugin]]` that it names.
+//! Spawned actors: `spawns`, and the sections `[[plugin]]` that it names.
 
 use expect_test::expect;
 
 use crate::message::check_actor;
 
 #[test]
-fn what_may_be_spawned_has_a_section_of_its_own() {
+fn spawned_plugin_needs_a_section() {
     check_actor(
         "spawns = [\"splt\"]\n[[plugin]]\nname = \"split\"",
         expect![[r#"
@@ -40,7 +40,7 @@ fn what_may_be_spawned_has_a_section_of_its_own() {
 }
 
 #[test]
-fn a_plugin_has_one_section_and_is_there() {
+fn plugin_needs_one_section_and_a_file() {
     let twice = "[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"split\"\n[[plugin]]\nname = \"slit\"";
     check_actor(
         twice,
@@ -75,7 +75,7 @@ fn a_plugin_has_one_section_and_is_there() {
 }
 
 #[test]
-fn the_keys_of_a_plugin_are_checked_as_those_of_an_actor() {
+fn plugin_keys_are_checked_like_actor_keys() {
     let keys = "sends_to = [\"/b\"]\nspawns = [\"x\"]\nlimits = { memory = \"64KiB\", children = 0 }";
     check_actor(
         &format!("[[plugin]]\nname = \"split\"\n{keys}"),

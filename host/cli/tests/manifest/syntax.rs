@@ -1,11 +1,11 @@
-//! No TOML, keys that there are not or that are missing, values of another type, words that are not possible.
+//! Text that is no TOML, unknown and missing keys, values of another type, unknown choices.
 
 use expect_test::expect;
 
 use crate::message::{check, check_actor};
 
 #[test]
-fn no_toml() {
+fn text_that_is_no_toml_is_refused() {
     check(
         "[[actor]\naddress = \"/a\"\n",
         expect![[r#"
@@ -23,7 +23,7 @@ fn no_toml() {
 }
 
 #[test]
-fn an_unknown_key() {
+fn unknown_key_is_refused() {
     check_actor(
         "[actor.mailbox]\ncapasity = 10",
         expect![[r#"
@@ -42,7 +42,7 @@ fn an_unknown_key() {
 }
 
 #[test]
-fn a_missing_key() {
+fn missing_key_is_refused() {
     check(
         "[[actor]]\naddress = \"/a\"\n",
         expect![[r#"
@@ -60,7 +60,7 @@ fn a_missing_key() {
 }
 
 #[test]
-fn one_table_instead_of_a_list() {
+fn table_instead_of_a_list_is_refused() {
     check(
         "[actor]\naddress = \"/a\"\nplugin = \"count\"\n",
         expect![[r#"
@@ -78,7 +78,7 @@ fn one_table_instead_of_a_list() {
 }
 
 #[test]
-fn a_wrong_type() {
+fn wrong_type_is_refused() {
     check_actor(
         "sends_to = \"/b\"",
         expect![[r#"
@@ -96,7 +96,7 @@ fn a_wrong_type() {
 }
 
 #[test]
-fn a_strategy_that_there_is_not() {
+fn unknown_strategy_is_refused() {
     check_actor(
         "[actor.supervision]\nstrategy = \"one-for-two\"",
         expect![[r#"
@@ -115,7 +115,7 @@ fn a_strategy_that_there_is_not() {
 }
 
 #[test]
-fn a_word_that_is_not_possible() {
+fn unknown_choice_is_refused() {
     check_actor(
         "mailbox = { overflow = \"blok\" }",
         expect![[r#"
@@ -134,7 +134,7 @@ fn a_word_that_is_not_possible() {
 }
 
 #[test]
-fn texts_in_single_quotes_are_understood_as_well() {
+fn texts_in_single_quotes_are_accepted() {
     check_actor(
         "limits = { timeout = '5 sec' }",
         expect![[r#"
@@ -167,7 +167,7 @@ fn texts_in_single_quotes_are_understood_as_well() {
 }
 
 #[test]
-fn independent_problems_are_all_told() {
+fn independent_problems_are_all_reported() {
     check(
         r#"
 [[actor]]

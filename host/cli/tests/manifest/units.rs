@@ -1,11 +1,11 @@
-//! Sizes and times with a unit that there is not, or with none.
+//! Sizes and times with an unknown unit, or without a unit.
 
 use expect_test::expect;
 
 use crate::message::check_actor;
 
 #[test]
-fn a_wrong_unit_of_size() {
+fn wrong_unit_of_size_is_refused() {
     check_actor(
         "limits = { memory = \"64MB\" }",
         expect![[r#"
@@ -24,7 +24,7 @@ fn a_wrong_unit_of_size() {
 }
 
 #[test]
-fn a_size_without_a_unit() {
+fn size_without_a_unit_is_refused() {
     check_actor(
         "limits = { memory = 64 }",
         expect![[r#"
@@ -43,7 +43,7 @@ fn a_size_without_a_unit() {
 }
 
 #[test]
-fn a_wrong_unit_of_time() {
+fn wrong_unit_of_time_is_refused() {
     check_actor(
         "[actor.limits]\ntimeout = \"5 sec\"",
         expect![[r#"

@@ -1,4 +1,4 @@
-//! How much of the store of dead letters belongs to which actor, and which letter goes first when it is full.
+//! The share of each actor in the store of dead letters, and the letter that is evicted first when the store is full.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -11,8 +11,8 @@ use crate::message::ActorId;
 #[derive(Default)]
 pub(super) struct Shares {
     of: HashMap<ActorId, Share, FxBuildHasher>,
-    /// Those with a letter that may go, by their letters and by their bytes. Of two with as many, the one with the older letter
-    /// comes last.
+    /// The actors with a letter that may be evicted, by number of letters and by bytes. Of two equal ones, the actor with the
+    /// older letter comes last.
     by_letters: BTreeSet<Place>,
     by_bytes: BTreeSet<Place>,
 }
@@ -23,12 +23,12 @@ type Place = (usize, Reverse<u64>, ActorId);
 struct Share {
     letters: usize,
     bytes: usize,
-    /// The numbers of those that may go.
+    /// The numbers of the letters that may be evicted.
     free: BTreeSet<u64>,
 }
 
 impl Share {
-    /// Its places by letters and by bytes; none when no letter may go.
+    /// Its places by letters and by bytes; none when no letter may be evicted.
     fn places(&self, owner: ActorId) -> Option<(Place, Place)> {
         let oldest = Reverse(*self.free.first()?);
         Some(((self.letters, oldest, owner), (self.bytes, oldest, owner)))
@@ -52,14 +52,14 @@ impl Shares {
         });
     }
 
-    /// The letter may not go for now.
+    /// Protects the letter from eviction for now.
     pub(super) fn hold(&mut self, owner: ActorId, number: u64) {
         self.change(owner, |share| {
             share.free.remove(&number);
         });
     }
 
-    /// The letter may go again.
+    /// Lets the letter be evicted again.
     pub(super) fn release(&mut self, owner: ActorId, number: u64) {
         self.change(owner, |share| {
             share.free.insert(number);

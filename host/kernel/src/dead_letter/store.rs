@@ -1,5 +1,5 @@
-//! The store of dead letters. It is bounded, and what it had to let go of is counted, as is what operators took out. When it is
-//! full, the actor with the most letters, or the most bytes, loses its oldest: a flood evicts its own letters first.
+//! The store of dead letters. It is bounded; letters that it evicted and letters that operators took out are counted. When it
+//! is full, the actor with the most letters, or the most bytes, loses its oldest: a flood evicts its own letters first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct DeadLetters {
 
 #[derive(Default)]
 struct Inner {
-    /// By a number that counts up: the oldest first.
+    /// By a number that counts up, so that the oldest is first.
     kept: BTreeMap<u64, Kept>,
     by_id: BTreeMap<LetterId, u64>,
     last_number: u64,
@@ -35,7 +35,7 @@ struct Kept {
     letter: Arc<DeadLetter>,
     /// The actor for which it counts.
     owner: ActorId,
-    /// A replay is under way: nobody else may touch it.
+    /// A replay is under way: the letter is neither evicted nor removed.
     in_replay: bool,
 }
 
@@ -66,7 +66,7 @@ impl DeadLetters {
         inner.trim(self.spec);
     }
 
-    /// Those that are kept, oldest first.
+    /// The kept letters, oldest first.
     pub(crate) fn list(&self) -> Vec<Arc<DeadLetter>> {
         self.inner.lock().kept.values().map(|kept| kept.letter.clone()).collect()
     }
@@ -75,7 +75,7 @@ impl DeadLetters {
         self.inner.lock().counts.clone()
     }
 
-    /// The one letter whose id is `text`, or else begins so.
+    /// The letter whose id is `text`, or else the only one whose id begins with it.
     pub(crate) fn find(&self, text: &str) -> Result<Arc<DeadLetter>, LetterError> {
         let LetterPrefix { first, last, copy } = text.parse()?;
         let inner = self.inner.lock();
@@ -95,7 +95,7 @@ impl DeadLetters {
         }
     }
 
-    /// Begins a replay. The letter stays until the result is told that its message was accepted.
+    /// Begins a replay. The letter stays until [`Replay::accepted`] is called.
     pub(crate) fn begin_replay(&self, id: LetterId) -> Result<Replay<'_>, LetterError> {
         let mut inner = self.inner.lock();
         let number = inner.free(id)?;
@@ -106,7 +106,7 @@ impl DeadLetters {
         Ok(Replay { store: self, number, letter, accepted: false })
     }
 
-    /// Removes a letter by a person's word.
+    /// Removes a letter by an operator's order.
     pub(crate) fn remove(&self, id: LetterId) -> Result<Arc<DeadLetter>, LetterError> {
         let mut inner = self.inner.lock();
         let number = inner.free(id)?;
@@ -141,7 +141,8 @@ impl Inner {
         letter
     }
 
-    /// Lets letters go until the rest fits: the oldest of the actor that has the most of what is short.
+    /// Evicts letters until the store is within its bounds: the oldest of the actor that has the most letters, or the most
+    /// bytes.
     fn trim(&mut self, spec: DeadLetterSpec) {
         loop {
             let largest = if self.kept.len() > spec.capacity {
@@ -158,17 +159,17 @@ impl Inner {
     }
 }
 
-/// A letter whose message is being sent again. Dropped without [`Replay::accepted`], it stays as it was.
+/// A letter whose message is being sent again. If this is dropped without [`Replay::accepted`], the letter stays as it was.
 pub(crate) struct Replay<'a> {
     store: &'a DeadLetters,
-    /// Never that of another letter: what makes the new message's id.
+    /// Unique to this letter; the new message's id is made from it.
     pub(crate) number: u64,
     pub(crate) letter: Arc<DeadLetter>,
     accepted: bool,
 }
 
 impl Replay<'_> {
-    /// The new message is in its mailbox: the letter goes.
+    /// The new message is in its mailbox: removes the letter.
     pub(crate) fn accepted(mut self) {
         self.accepted = true;
     }
@@ -181,7 +182,7 @@ impl Drop for Replay<'_> {
             inner.take(self.number);
             inner.fates(&self.letter).replayed += 1;
         } else {
-            let kept = inner.kept.get_mut(&self.number).expect("nobody takes a letter in a replay");
+            let kept = inner.kept.get_mut(&self.number).expect("a letter in a replay is not removed");
             kept.in_replay = false;
             let owner = kept.owner;
             inner.shares.release(owner, self.number);
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_s_bounds_do_not_push_out_what_is_in_a_replay() {
+    fn eviction_spares_a_letter_in_replay() {
         let store = store(1, 1000);
         add(&store, 1, 0);
         let replay = store.begin_replay(store.list()[0].id).expect("it is there");

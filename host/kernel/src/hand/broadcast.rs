@@ -1,4 +1,4 @@
-//! One body for many: all children of an actor, or all below it. Who that is, is seen at the call.
+//! One body for many actors: all children of an actor, or all its descendants. The members are determined at the call.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::ask::SendError;
 use crate::delivery::check_size;
 
-/// Whom a group has.
+/// The members of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// `*`: the children.
@@ -19,9 +19,9 @@ enum Reach {
 }
 
 impl Hand {
-    /// Records a send to each actor of a group, in the order of their addresses, and says how many there are. `group` is `/a/*` (the
-    /// children of `/a`), `/a/**` (all below it), or relative to this actor: `*`, `b/**`. This actor is left out; children that the
-    /// message in hand spawned are among them. Either all are sent to, or, after an error, nobody.
+    /// Records a send to each actor of a group, in the order of their addresses, and returns their number. `group` is `/a/*`
+    /// (the children of `/a`), `/a/**` (all below it), or relative to this actor: `*`, `b/**`. This actor is left out;
+    /// children that the current message spawned are included. Either all members are sent to, or, after an error, none.
     pub fn tell_all(&mut self, group: &str, body: &[u8]) -> Result<usize, SendError> {
         let (top, reach) = self.group(group)?;
         let targets = self.members(&top, reach)?;
@@ -92,7 +92,7 @@ impl Hand {
         }
     }
 
-    /// The message in hand, or one before it in its batch, stops this child.
+    /// Whether the current message, or one before it in its batch, stops this child.
     fn is_to_stop(&self, actor: &Actor) -> bool {
         let stops =
             |effect: &Effect| matches!(effect, Effect::Stop { route } if self.routes[*route].target.id == actor.id);

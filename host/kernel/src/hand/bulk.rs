@@ -1,5 +1,5 @@
-//! The hand in bulk, for code that takes a whole batch as one run of bytes and answers with another: nothing is copied
-//! or allocated per message on the way. Knows no format but that of the mailbox.
+//! The turn in bulk, for code that takes a whole batch as one run of bytes and answers with another: nothing is copied or
+//! allocated per message. This file knows only the format of the mailbox.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,25 +13,26 @@ use crate::address::Address;
 use crate::ask::SendError;
 use crate::message::ReplyToken;
 
-/// Somebody to send to, by number.
+/// A target of sends, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolved {
-    /// Stands for the address, for the life of the incarnation; restarts of the target do not change it.
+    /// The number that stands for the address during the incarnation; restarts of the target do not change it.
     pub route: u32,
-    /// The largest body that it takes.
+    /// The largest body that the target takes.
     pub limit_bytes: usize,
-    /// Whether it may be used for any message; otherwise only for messages that it sent itself, once it was spawned, or by timers.
+    /// Whether any message may use it. Otherwise only a message that the target sent, or that spawned the target; a timer may
+    /// also use this actor's own route.
     pub lasting: bool,
 }
 
-/// Why a send or an outcome cannot be recorded: the code that says so is broken.
+/// Why a send or an outcome cannot be recorded. Each of these is a mistake of the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BulkError {
     /// All messages have their outcome.
     #[error("it has an operation after the outcome of the last message")]
     NoMessage,
-    /// Nobody gave out this number.
+    /// The number was never given out.
     #[error("it sends to route {route}, which it was never given")]
     UnknownRoute {
         /// The number.
@@ -46,28 +47,28 @@ pub enum BulkError {
     /// More than its limits allow.
     #[error("it asks for more than {0}")]
     Overrun(#[from] Overrun),
-    /// The child was not reserved by this message, or comes into being twice.
+    /// The current message did not reserve the child, or has spawned it already.
     #[error("it spawns the child of route {route}, which its message has not reserved, or spawned already")]
     NotReserved {
         /// The number.
         route: u32,
     },
-    /// Not a child that may be stopped.
+    /// Not a child that this actor may stop.
     #[error("it stops the actor of route {route}, which is not a child that it spawned")]
     NotSpawned {
         /// The number.
         route: u32,
     },
-    /// Timers are numbered upwards, below 2^63.
+    /// The ids of timers must grow, and stay below 2^63.
     #[error("it sets a timer with the id {id}, which is out of order")]
     TimerId {
         /// The id.
         id: u64,
     },
-    /// More timers than there may be.
+    /// More timers than the limit allows.
     #[error("it sets more than the {most} timers that limits.timers allows")]
     TooManyTimers {
-        /// How many.
+        /// The limit.
         most: usize,
     },
     /// The body is too large for its receiver.
@@ -83,8 +84,8 @@ pub enum BulkError {
 }
 
 impl Hand {
-    /// All messages in hand as they lie in the mailbox, in the records of [`playhouse_frame`], with `end` after them.
-    /// They stay in hand. The bytes do not show whose reply a message asks for.
+    /// All messages of the turn as they lie in the mailbox, in the records of [`playhouse_frame`], with `end` after them.
+    /// They stay in the turn. The bytes do not show which message an asker waits for.
     ///
     /// # Panics
     /// When it is called again for the same messages.
@@ -93,7 +94,7 @@ impl Hand {
         self.batch.lend(end)
     }
 
-    /// The route to `to`, which is absolute or relative to this actor, as seen by one of the messages in hand.
+    /// The route to `to`, which is absolute or relative to this actor, as the message with the index `message` may use it.
     pub fn resolve(&mut self, to: &str, message: usize) -> Result<Resolved, SendError> {
         let sender =
             if message < self.batch.len() { self.batch.envelope(message).sender } else { super::NO_CAUSE.sender };
@@ -107,8 +108,8 @@ impl Hand {
         self.resolved(index)
     }
 
-    /// Whether most of the routes lead to actors that are gone: who spawns a child for each piece of work would keep something
-    /// of all of them. Then it is time for [`Hand::give_up_routes`]. Cheap before each batch.
+    /// Whether most of the routes lead to actors that are gone. An actor that spawns a child for each piece of work would
+    /// keep a route for each of them; then it is time for [`Hand::give_up_routes`]. Cheap before each batch.
     pub fn has_stale_routes(&mut self) -> bool {
         if self.routes.len() < self.enough_routes {
             return false;
@@ -121,7 +122,8 @@ impl Hand {
         true
     }
 
-    /// Before any of the messages in hand is handled: numbers that were given out before lead nowhere any more.
+    /// Forgets all routes: numbers that were given out before become invalid. Call this before any message of the turn is
+    /// handled.
     ///
     /// # Panics
     /// When something is recorded already.
@@ -138,13 +140,13 @@ impl Hand {
         Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
     }
 
-    /// The sender of one of the messages in hand; none from the outside or when the sender is gone.
+    /// The sender of one message of the turn; none from the outside or when the sender is gone.
     pub fn sender_of(&self, message: usize) -> Option<Address> {
         (message < self.batch.len()).then(|| self.address_of(self.batch.envelope(message).sender))?
     }
 
-    /// Records what `read` finds in `bytes`, which are kept: what is sent lies in them as it will lie in mailboxes. After an
-    /// error the incarnation is to end as a crash.
+    /// Records the operations that `read` finds in `bytes`. The bytes are kept: sends lie in them as they will lie in
+    /// mailboxes. After an error the incarnation has to end as a crash.
     pub fn record<E: From<Overrun>>(
         &mut self,
         bytes: Vec<u8>,
@@ -163,31 +165,31 @@ impl Hand {
     }
 }
 
-/// The number of a route, as code outside knows it.
+/// The number of a route for code outside the kernel.
 pub(super) fn number(route: usize) -> u32 {
     u32::try_from(route).expect("there are fewer actors than that")
 }
 
-/// Records the effects of messages one after another, from the message in hand on.
+/// Records the effects of messages one after another, from the current message on.
 pub struct Bulk<'a> {
     hand: &'a mut Hand,
-    /// Where the bytes that are read lie among the hand's.
+    /// The place in the turn's bytes where the given bytes begin.
     base: usize,
-    /// The route that was sent to last, if any message may send there; and its limit.
+    /// The route that was used last, if any message may send there; and its limit.
     last: Option<(u32, usize)>,
 }
 
 impl Bulk<'_> {
-    /// The bytes that are read.
+    /// The given bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.hand.bytes[self.base..]
     }
 
-    /// Records a send of the message in hand. `body`: where it lies in the bytes that are read. The
-    /// [`playhouse_frame::HEADER_BYTES`] before it are room for its header.
+    /// Records a send of the current message. `body`: its range in the given bytes. The [`playhouse_frame::HEADER_BYTES`]
+    /// before it are space for its header.
     ///
     /// # Panics
-    /// When there is no such room.
+    /// When there is no such space.
     #[inline]
     pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
         self.in_hand()?;
@@ -210,7 +212,7 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    /// Whether the message in hand may send there, and how much.
+    /// Checks that the current message may send there; returns the largest body.
     fn turn_to(&mut self, route: u32) -> Result<usize, BulkError> {
         let index = route as usize;
         let sender = self.hand.cause().sender;
@@ -225,7 +227,7 @@ impl Bulk<'_> {
         Ok(limit_bytes)
     }
 
-    /// Records that a child comes into being, which [`Hand::reserve`] gave this number for the message in hand.
+    /// Records that a child starts. [`Hand::reserve`] gave this number for the current message.
     pub fn spawn(&mut self, route: u32) -> Result<(), BulkError> {
         self.in_hand()?;
         if self.hand.record_spawn(route as usize)? { Ok(()) } else { Err(BulkError::NotReserved { route }) }
@@ -242,7 +244,7 @@ impl Bulk<'_> {
         Ok(self.hand.push_effect(Effect::Stop { route: index })?)
     }
 
-    /// Records a timer; `again`: it tells more than once. `body`: where it lies in the bytes that are read.
+    /// Records a timer; `again`: it fires repeatedly. `body`: its range in the given bytes.
     pub fn timer(
         &mut self,
         id: u64,
@@ -275,13 +277,13 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    /// Records that a timer does not tell any more; one that there is not is left alone.
+    /// Records that a timer is cancelled; an unknown id has no effect.
     pub fn cancel(&mut self, id: u64) -> Result<(), BulkError> {
         self.in_hand()?;
         Ok(self.hand.push_effect(Effect::Cancel { id })?)
     }
 
-    /// Ends so many messages, from the one in hand on, without a reply.
+    /// Ends `messages` messages, from the current one on, without a reply.
     pub fn done(&mut self, messages: usize) -> Result<(), BulkError> {
         let Some(first) = self.hand.current() else { return Err(BulkError::NoMessage) };
         if messages > self.hand.batch.len() - first {
@@ -291,7 +293,7 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    /// Ends the message in hand. `reply`: where it lies in the bytes that are read. One that nobody waits for is not even copied.
+    /// Ends the current message. `reply`: its range in the given bytes. A reply that no asker waits for is not copied.
     pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
         self.in_hand()?;
         if let Err(failure) = self.hand.check_reply(&self.bytes()[reply.clone()]) {
@@ -303,7 +305,7 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    /// Fails the message in hand; what it sent is dropped.
+    /// Fails the current message; its sends are dropped.
     pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
         self.in_hand()?;
         self.hand.drop_runs_in_hand();
@@ -311,7 +313,7 @@ impl Bulk<'_> {
         Ok(())
     }
 
-    /// Whether something was sent for the message in hand.
+    /// Whether the current message recorded a send or another effect.
     pub fn has_sends_in_hand(&self) -> bool {
         self.hand.runs.len() > self.hand.runs_finished
     }

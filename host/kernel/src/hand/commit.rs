@@ -1,4 +1,5 @@
-//! The commit: what the finished messages sent is delivered, in order, then their outcomes are final. The only way out of a turn.
+//! The commit: delivers the sends of finished messages, in order, then makes their outcomes final. It is the only way out of
+//! a turn.
 
 use tokio::time::Instant;
 
@@ -8,13 +9,13 @@ use crate::dead_letter::DeadReason;
 use crate::delivery::{Patience, Run};
 
 impl Hand {
-    /// Delivers what the finished messages sent, in order, then makes their outcomes final. May wait for
-    /// room in mailboxes. If it is dropped half-way, the next commit goes on where it was.
+    /// Delivers the sends of finished messages, in order, then makes their outcomes final. May wait for space in mailboxes.
+    /// If this future is dropped, the next commit goes on where it was.
     pub(crate) async fn commit(&mut self) {
         self.commit_with(Patience::Yes).await;
     }
 
-    /// As [`Hand::commit`], without waiting: what finds no room is a dead letter.
+    /// As [`Hand::commit`], without waiting: a message that finds no space becomes a dead letter.
     pub(crate) async fn commit_now(&mut self) {
         self.commit_with(Patience::No).await;
     }
@@ -43,7 +44,7 @@ impl Hand {
             self.runs_delivered += 1;
             let gone = before - self.bytes.len();
             if gone > 0 {
-                // What lay before went into the mailbox as it was.
+                // The bytes up to the run's end moved into the mailbox.
                 for run in &mut self.runs[index + 1..] {
                     run.from -= gone;
                     run.to -= gone;
@@ -66,7 +67,7 @@ impl Hand {
         self.actor.finish(finished as u64);
     }
 
-    /// Makes the outcome of one message final; false when the message lives on, for a retry.
+    /// Makes the outcome of one message final; false when the message is kept for a retry.
     fn settle(&self, index: usize, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Done(reply) => {

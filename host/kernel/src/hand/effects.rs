@@ -1,5 +1,5 @@
-//! What a message does beside sending: children that come and go, timers. Recorded among its sends and committed in
-//! their order.
+//! Effects of a message other than sends: children that start and stop, timers, watches. They are recorded among its sends
+//! and committed in their order.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::supervision::events::State;
 use crate::supervision::task::Command;
 use crate::timers::{Timer, Timers};
 
-/// The ids of timers that the hand chooses begin here; those that the code chooses end before.
+/// Timer ids that the kernel chooses begin here; those that the code chooses are below.
 pub(super) const CHOSEN_HERE: u64 = 1 << 63;
-/// Keys and values of the config that a spawn gives.
+/// Most bytes of keys and values in the config of a spawn.
 pub(super) const CONFIG_BYTES: usize = 64 << 10;
-/// No timer tells more often.
+/// The shortest period of a timer.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
 /// Why a timer was not set. Nothing was recorded.
@@ -33,17 +33,17 @@ pub enum TimerError {
     /// Its message could not be sent.
     #[error(transparent)]
     NotSent(#[from] SendError),
-    /// As many timers as there may be.
+    /// The actor has all timers that its limit allows.
     #[error("`{actor}` has all {most} timers that `limits.timers` allows")]
     TooManyTimers {
-        /// Whose.
+        /// The actor.
         actor: Address,
-        /// How many.
+        /// The limit.
         most: usize,
     },
 }
 
-/// What is in a send's place when it is none.
+/// An effect other than a send, ordered among the sends.
 pub(super) enum Effect {
     Spawn {
         route: usize,
@@ -55,7 +55,7 @@ pub(super) enum Effect {
     Stop {
         route: usize,
     },
-    /// Its body lies where the run in its place says.
+    /// The body lies in the range of this effect's run.
     Timer {
         route: usize,
         id: u64,
@@ -76,17 +76,17 @@ pub(super) enum Effect {
     },
 }
 
-/// A child to be: its name is taken until the turn is over.
+/// A reserved child: its name is taken until the turn is over.
 pub(super) struct Reservation {
     pub(super) route: usize,
-    /// The message that it is for; none for a hook.
+    /// The message that reserved it; none for a hook.
     pub(super) message: Option<usize>,
-    /// The message said so; or it has only asked whether it may.
+    /// Whether the spawn was recorded; otherwise it is only reserved.
     pub(super) recorded: bool,
     adopts: Option<Arc<dyn Launcher>>,
 }
 
-/// What is recorded and not yet committed, and the timers that are set.
+/// The effects that are recorded and not yet committed, and the timers that are set.
 #[derive(Default)]
 pub(super) struct Effects {
     /// One for each run with the route [`Run::EFFECT`], in the same order.
@@ -95,19 +95,19 @@ pub(super) struct Effects {
     /// The watches of this incarnation, those in the queue included.
     watches: BTreeSet<u64>,
     last_watch: u64,
-    /// Timers in the queue, and what they are to tell.
+    /// Number of timers in the queue, and bytes of their messages.
     timers: usize,
     timer_bytes: usize,
-    /// The last id of each kind.
+    /// The last id of each kind: given by the code, and chosen by the kernel.
     pub(super) last_given: u64,
     last_chosen: u64,
     set: Option<Timers>,
-    /// The incarnation is at its end: no timer is set any more.
+    /// The incarnation is at its end: no more timers are set.
     ended: bool,
 }
 
 impl Effects {
-    /// Drops the last `count` of those recorded.
+    /// Drops the last `count` recorded effects.
     fn drop_last(&mut self, count: usize) {
         for effect in self.queue.drain(self.queue.len() - count..) {
             match effect {
@@ -128,7 +128,7 @@ impl Effects {
 }
 
 impl Hand {
-    /// Records that a child comes into being: `plugin` is one of the plan's, `name` is taken from now on.
+    /// Records that a child starts: `plugin` is one of the plan's, `name` is taken from now on.
     pub fn spawn(&mut self, name: &str, plugin: &str, config: Config) -> Result<(), SpawnError> {
         let message = self.current();
         let route = self.reserve_for(name, plugin, config, message)?;
@@ -136,7 +136,7 @@ impl Hand {
         Ok(())
     }
 
-    /// Takes the name for a child of one of the messages in hand, which is to say so by [`super::Bulk::spawn`]. Returns the
+    /// Takes the name for a child of one message of the turn, which records the spawn by [`super::Bulk::spawn`]. Returns the
     /// number of its route.
     pub fn reserve(&mut self, name: &str, plugin: &str, config: Config, message: usize) -> Result<u32, SpawnError> {
         let route = self.reserve_for(name, plugin, config, Some(message))?;
@@ -151,7 +151,7 @@ impl Hand {
         message: Option<usize>,
     ) -> Result<usize, SpawnError> {
         if self.hook == Some(Hook::Shutdown) {
-            // Also when nobody told it to: it is being passivated.
+            // This holds for a passivation, too, although no one stopped the actor.
             return Err(SpawnError::Stopping(self.address().clone()));
         }
         if let Ok(address) = self.address().child(name)
@@ -175,7 +175,8 @@ impl Hand {
         Ok(route)
     }
 
-    /// The message in hand says that a child it has reserved comes into being; false when it has not, or has said so.
+    /// Records the spawn of a child that the current message reserved; false when it did not reserve it, or has recorded it
+    /// already.
     pub(super) fn record_spawn(&mut self, route: usize) -> Result<bool, Overrun> {
         let message = self.current();
         let of_message =
@@ -190,13 +191,13 @@ impl Hand {
         Ok(true)
     }
 
-    /// Records that a child stops and is gone. `child` is its name or its address.
+    /// Records that a child stops for good. `child` is its name or its address.
     pub fn stop(&mut self, child: &str) -> Result<(), StopError> {
         let route = self.child_route(child)?;
         Ok(self.push_effect(Effect::Stop { route })?)
     }
 
-    /// The number for [`super::Bulk::stop`] of a child that this actor spawned.
+    /// The number of a spawned child for [`super::Bulk::stop`].
     pub fn find_child(&mut self, child: &str) -> Result<u32, StopError> {
         self.child_route(child).map(super::bulk::number)
     }
@@ -215,39 +216,40 @@ impl Hand {
         child.is_spawned_by(&self.actor, self.incarnation)
     }
 
-    /// The names of the children that are there, sorted.
+    /// The names of the children that exist, sorted.
     pub fn children(&self) -> Vec<String> {
         self.actor.names_of_children(self.incarnation)
     }
 
-    /// The address of whoever takes messages at a path, absolute or relative, now.
+    /// The address at a path, absolute or relative, if an actor there takes messages now.
     pub fn lookup(&self, path: &str) -> Option<Address> {
         let address = self.address().resolve(path).ok()?;
         self.world.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
     }
 
-    /// Where the actor at a path stands, after all that was committed so far; none when there is none.
+    /// The state of the actor at a path, after everything committed so far; none when there is no such actor.
     pub async fn state(&self, path: &str) -> Option<State> {
         let address = self.address().resolve(path).ok()?;
         self.world.state(address).await
     }
 
-    /// Records a timer: it tells `to` once, so long after the commit. `to` may be this actor itself. Returns its id.
+    /// Records a timer: it sends to `to` once, `delay` after the commit. `to` may be this actor itself. Returns the timer's
+    /// id.
     pub fn tell_after(&mut self, to: &str, body: &[u8], delay: Duration) -> Result<u64, TimerError> {
         self.timer(to, body, delay, false)
     }
 
-    /// As [`Hand::tell_after`], and again each time after as long.
+    /// As [`Hand::tell_after`], and then again after each `period`.
     pub fn tell_every(&mut self, to: &str, body: &[u8], period: Duration) -> Result<u64, TimerError> {
         self.timer(to, body, period, true)
     }
 
-    /// Records that a timer of this incarnation does not tell any more.
+    /// Records that a timer of this incarnation is cancelled.
     pub fn cancel(&mut self, id: u64) {
         let _ = self.push_effect(Effect::Cancel { id });
     }
 
-    /// What the message in hand tells about an actor that this one watches; none for an ordinary message.
+    /// The notice in the current message, about an actor that this one watches; none for an ordinary message.
     pub fn notice(&self) -> Option<Notice> {
         if !self.has_notices {
             return None;
@@ -256,13 +258,13 @@ impl Hand {
         Notice::read(self.batch.body(index)).map(|(_, notice)| notice)
     }
 
-    /// Whether a notice may be among the messages in hand.
+    /// Whether the messages of the turn may contain a notice.
     pub fn has_notices(&self) -> bool {
         self.has_notices
     }
 
-    /// Records that this actor is told what becomes of another, from the commit on and for the rest of this incarnation. Returns
-    /// the watch's id. Nobody at that address is a notice, too.
+    /// Records a watch: from the commit on, for the rest of this incarnation, this actor gets notices about another one.
+    /// Returns the watch's id. An address without an actor causes a notice, too.
     pub fn watch(&mut self, to: &str) -> Result<u64, WatchError> {
         let (from, spec) = (self.address().clone(), &self.actor.spec);
         let to = from.resolve(to)?;
@@ -283,12 +285,12 @@ impl Hand {
         Ok(id)
     }
 
-    /// Records that a watch of this incarnation ends. A notice that is in the mailbox by then still comes.
+    /// Records that a watch of this incarnation ends. A notice that is already in the mailbox is still handled.
     pub fn unwatch(&mut self, id: u64) {
         let _ = self.push_effect(Effect::Unwatch { id });
     }
 
-    /// Whether a notice is for this incarnation. The last one of a watch makes room for another.
+    /// Whether a notice is for this incarnation. The last notice of a watch frees its place for another watch.
     pub(crate) fn hears(&mut self, notice: &[u8]) -> bool {
         let Some((incarnation, notice)) = Notice::read(notice) else { return false };
         let hears = incarnation == self.incarnation;
@@ -315,7 +317,7 @@ impl Hand {
         Ok(id)
     }
 
-    /// How many more timers may be recorded, and how many there may be in all.
+    /// How many more timers may be recorded, and the limit on timers.
     pub fn timer_room(&self) -> (usize, usize) {
         let set = self.effects.set.as_ref().map_or(0, Timers::len);
         let most = self.actor.spec.max_timers;
@@ -348,23 +350,23 @@ impl Hand {
         self.effects.timer_bytes += to - from;
     }
 
-    /// Bytes that its timers are to tell, those that are not set yet included.
+    /// Bytes of the messages of its timers, including timers that are not set yet.
     pub(super) fn timer_bytes(&self) -> usize {
         self.effects.timer_bytes + self.effects.set.as_ref().map_or(0, Timers::bytes)
     }
 
-    /// The route of the child that will have this address.
+    /// The route of the reserved child with this address.
     pub(super) fn reserved_at(&self, address: &Address) -> Option<usize> {
         let routes = self.effects.reserved.iter().map(|child| child.route);
         routes.into_iter().find(|&route| self.routes[route].target.address() == address)
     }
 
-    /// Whether messages may send to a child that is not there yet: the turn that they belong to brings it up.
+    /// Whether messages may send to a child that does not exist yet: the commit of this turn starts it.
     pub(super) fn will_be_there(&self, route: usize) -> bool {
         self.effects.reserved.iter().any(|child| child.route == route && child.recorded)
     }
 
-    /// Drops what the message in hand, or the hook, recorded: of the runs from `first` on, the effects.
+    /// Drops the effects among the runs from `first` on, which the current message, or the hook, recorded.
     pub(super) fn drop_effects_from(&mut self, first: usize) {
         let count = self.runs[first..].iter().filter(|run| run.route == Run::EFFECT).count();
         if count > 0 {
@@ -376,7 +378,7 @@ impl Hand {
         }
     }
 
-    /// The commit of the next effect, in whose place the next run is.
+    /// Carries out the next effect in the queue; the next run is its place.
     pub(super) fn carry_out(&mut self) {
         match self.effects.queue.pop_front().expect("there is one for each such send") {
             Effect::Spawn { route } => {
@@ -426,7 +428,7 @@ impl Hand {
         }
     }
 
-    /// Whether something is still to come for this incarnation alone, or depends on it: a timer, a watch, a child.
+    /// Whether a timer, a watch or a child depends on this incarnation.
     pub(crate) fn is_attached(&self) -> bool {
         let effects = &self.effects;
         effects.set.as_ref().is_some_and(|set| set.len() > 0)
@@ -438,7 +440,7 @@ impl Hand {
         Watcher { actor: self.actor.id, incarnation: self.incarnation }
     }
 
-    /// The incarnation is at its end: no timer fires any more, and none is set.
+    /// Ends all timers: the incarnation is at its end, and no timer fires or is set.
     pub(crate) fn end_timers(&mut self) {
         self.effects.ended = true;
         self.effects.set = None;

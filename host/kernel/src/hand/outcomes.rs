@@ -1,24 +1,24 @@
-//! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply, and such a
-//! one is only counted.
+//! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply; these are only
+//! counted.
 
 use super::{Failure, Hand, Outcome};
 
 #[derive(Default)]
 pub(super) struct Outcomes {
     messages: usize,
-    /// The outcomes that are more than that, by the index of their message.
+    /// The other outcomes, by the index of their message.
     notable: Vec<(usize, Outcome)>,
-    /// Of their replies.
+    /// Bytes of their replies.
     bytes: usize,
 }
 
 impl Outcomes {
-    /// Finished messages.
+    /// Number of finished messages.
     pub(super) fn len(&self) -> usize {
         self.messages
     }
 
-    /// Bytes of the replies among them.
+    /// Bytes of their replies.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -27,7 +27,7 @@ impl Outcomes {
         self.messages == 0
     }
 
-    /// Adds that of the message with this index; none when it is done and nobody waits for a reply.
+    /// Adds the outcome of the message with this index; none when it is done and no asker waits for a reply.
     pub(super) fn push(&mut self, index: usize, outcome: Option<Outcome>) {
         self.messages += 1;
         if let Some(outcome) = outcome {
@@ -38,17 +38,17 @@ impl Outcomes {
         }
     }
 
-    /// Those that are more than done without a reply, with the indices of their messages, in order.
+    /// The outcomes that are more than done without a reply, with the indices of their messages, in order.
     pub(super) fn notable(&self) -> impl Iterator<Item = (usize, &Outcome)> {
         self.notable.iter().map(|(index, outcome)| (*index, outcome))
     }
 
-    /// Adds those of so many messages that are done and that nobody waits for.
+    /// Adds `messages` messages that are done and for which no asker waits.
     pub(super) fn push_plain(&mut self, messages: usize) {
         self.messages += messages;
     }
 
-    /// Takes out all; the room they took stays.
+    /// Removes all outcomes, and keeps the memory.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
         (self.messages, self.bytes) = (0, 0);
         self.notable.drain(..)

@@ -1,10 +1,11 @@
-//! What the code is told about its messages once they are over: collected by the commit.
+//! Reports to the code about the outcomes of its messages: collected by the commit.
 
 use super::Hand;
 use crate::callback::TaskDone;
 
 impl Hand {
-    /// Has the code told what comes of the finished messages. Before they are: until then the play is not idle.
+    /// Queues a report about each finished message. This comes before the outcomes are final: the play is not idle until the
+    /// code got the reports.
     pub(super) fn report_outcomes(&self) {
         let attempts = self.actor.spec.restart.attempts;
         let mut notable = self.outcomes.notable().peekable();
@@ -15,7 +16,7 @@ impl Hand {
         self.lane.backlog.lock().report(&self.world, reports);
     }
 
-    /// The call that follows has the time of so many messages.
+    /// Gives the next call the time of `messages` messages.
     pub(crate) fn set_in_call(&self, messages: usize) {
         self.lane.set_in_call(messages);
     }

@@ -1,4 +1,4 @@
-//! Whom a hand may send to: addresses, each resolved once to a route that outlives restarts of its target.
+//! The targets of a turn's sends: each address is resolved once to a route that outlives restarts of its target.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::ask::SendError;
 use crate::message::ActorId;
 
 impl Hand {
-    /// The route to `to`, resolved once. Whether it may be sent to is checked before whether it exists.
-    /// `sender`: that of the message on whose behalf.
+    /// The route to `to`, resolved once. The grant is checked before the existence of the actor. `sender`: the sender of the
+    /// message that sends.
     pub(super) fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
         if let Some(&route) = self.names.get(to)
             && !self.routes[route].target.is_gone()
@@ -43,8 +43,8 @@ impl Hand {
         })
     }
 
-    /// The actor of a route is gone: the route is that of whoever has its address now, if that one takes as large a
-    /// body as was promised. A route to a sender alone stays as it is.
+    /// Renews a route whose actor is gone: it leads to the actor that has the address now, if that one accepts bodies as
+    /// large as before. A route to a sender alone stays as it is.
     pub(super) fn renew(&mut self, route: usize) -> bool {
         let old = &self.routes[route];
         let new = old.lasting.then(|| self.world.registry.get(old.target.address())).flatten();

@@ -1,43 +1,43 @@
-//! How much one turn may do. Whoever does more has no turn at all: nothing of it is recorded from there on, nothing of it
-//! is committed, and the incarnation ends as a crash, whichever door its code came in by.
+//! The limits of one turn. A turn above them is void: nothing more is recorded, nothing of it is committed, and the
+//! incarnation ends as a crash, whichever interface its code uses.
 
 use super::Hand;
 use super::effects::CONFIG_BYTES;
 use crate::crash::{Crash, CrashReason};
 
-/// Sends and other effects that wait for one commit, whatever the limits say: each takes more room here than in the bytes
+/// Most sends and other effects before one commit, whatever the limits say: each takes more memory here than in the bytes
 /// that ask for it.
 const MOST_RECORDED: usize = 1 << 20;
-/// With so much recorded, it is time for a commit.
+/// At this size, [`Hand::is_full`] asks for a commit.
 const FULL_BYTES: usize = 1 << 20;
 const FULL_SENDS: usize = 1 << 14;
 /// Bytes of a frame that an effect takes beside its body, at most.
 const EFFECT_BYTES: usize = 96;
 
-/// Of what a turn wanted more than there may be. Reads on from "more than".
+/// The limit that a turn exceeded. The text continues "more than".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Overrun {
-    /// Sends, children, timers, watches, and the ends of them.
+    /// Sends, spawns, stops, timers, watches, and their ends.
     #[error("{most} sends and other effects in one turn (limits.effects)")]
     Effects {
         /// The limit.
         most: usize,
     },
-    /// Bytes of the messages among them, those that timers are to tell included.
+    /// Bytes of the messages among them, including those of timers.
     #[error("{most_bytes} bytes sent in one turn (limits.effect_bytes)")]
     EffectBytes {
         /// The limit.
         most_bytes: usize,
     },
-    /// Bytes that its timers hold.
+    /// Bytes of the messages of its timers.
     #[error("{most_bytes} bytes in timers at a time (limits.effect_bytes)")]
     TimerBytes {
         /// The limit.
         most_bytes: usize,
     },
-    /// Frames of one batch, handed over without a commit between them.
-    #[error("{most_bytes} bytes handed over before a commit (twice what one turn may)")]
+    /// Frames of one batch that come without a commit between them.
+    #[error("{most_bytes} bytes of frames before a commit (twice what one turn may)")]
     HandedOver {
         /// The limit.
         most_bytes: usize,
@@ -45,7 +45,7 @@ pub enum Overrun {
     /// Sends and other effects of a whole batch.
     #[error("{MOST_RECORDED} sends and other effects before a commit")]
     Recorded,
-    /// Keys and values for one child.
+    /// Keys and values of the config for one child.
     #[error("{CONFIG_BYTES} bytes of config for a child")]
     Config,
 }
@@ -62,34 +62,34 @@ impl From<Overrun> for Crash {
     }
 }
 
-/// What the message in hand, or the hook, has used of its limits.
+/// The use of limits by the current message, or by the hook.
 #[derive(Default)]
 pub(super) struct Turn {
     effects: usize,
     bytes: usize,
-    /// It went too far; stays until the incarnation ends.
+    /// The limit that was exceeded; kept until the incarnation ends.
     overrun: Option<Overrun>,
 }
 
 impl Turn {
-    /// The next message has limits of its own.
+    /// Begins the next message, which has limits of its own.
     pub(super) fn begin(&mut self) {
         (self.effects, self.bytes) = (0, 0);
     }
 }
 
 impl Hand {
-    /// Whether this call may be committed. Code that handles messages in plain Rust need not ask: the kernel does.
+    /// Whether this call may be committed. Code that handles messages in plain Rust need not call this: the kernel does.
     pub fn within_limits(&self) -> Result<(), Overrun> {
         self.turn.overrun.map_or(Ok(()), Err)
     }
 
-    /// Whether so much is recorded that the rest of the messages should wait until it is committed.
+    /// Whether the recorded effects are so large that the remaining messages should wait until these are committed.
     pub fn is_full(&self) -> bool {
         self.bytes.len() + self.outcomes.bytes() >= FULL_BYTES || self.recorded >= FULL_SENDS
     }
 
-    /// Before one more send or effect with a body of so many bytes is recorded.
+    /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.
     #[inline]
     pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Overrun> {
         let (spec, turn) = (&self.actor.spec, &mut self.turn);
@@ -101,14 +101,14 @@ impl Hand {
         Err(self.overran())
     }
 
-    /// As [`Hand::admit`], for a timer: what its timers hold counts as well.
+    /// As [`Hand::admit`], for a timer: the bytes of all its timers count as well.
     pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
         self.admit(bytes)?;
         let most_bytes = self.actor.spec.max_effect_bytes;
         if self.timer_bytes() + bytes <= most_bytes { Ok(()) } else { self.too_far(Overrun::TimerBytes { most_bytes }) }
     }
 
-    /// Before a frame is recorded after another one: `bytes` of them would wait for one commit.
+    /// Checks the limit before a frame is recorded after another one: `bytes` of both would wait for one commit.
     pub(super) fn admit_more(&mut self, bytes: usize) -> Result<(), Overrun> {
         let spec = &self.actor.spec;
         let turn = spec.max_effect_bytes.saturating_add(spec.max_effects.saturating_mul(EFFECT_BYTES));

@@ -1,4 +1,4 @@
-//! The code is told what came of its messages, between two of its calls; after a crash in the next incarnation.
+//! Reports to the code about the outcomes of its messages, between two calls; after a crash, in the next incarnation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use crate::hand::Hook;
 use crate::message::Message;
 
 impl Incarnation {
-    /// Tells the code what came of its messages. `Err`: that was its end.
+    /// Gives the code the reports that wait. `Err`: the incarnation ended.
     pub(super) async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         loop {
             let Some((done, _pending)) = self.lane.backlog.lock().take_reports(&self.world) else { return Ok(()) };
@@ -42,7 +42,8 @@ impl Incarnation {
         }
     }
 
-    /// Has the next incarnation told about messages that ended with this one: which attempt, and whether it was the last.
+    /// Queues reports for the next incarnation about messages that ended with this one: the number of the attempt, and
+    /// whether it was the last.
     pub(super) fn call_back_later<'a>(
         &self,
         report: &CrashReport,

@@ -1,5 +1,5 @@
-//! What is next for an incarnation: messages, in batches, the supervisor's word, a question, or that it may go, since it has nothing
-//! to do.
+//! The next input of an incarnation: a batch of messages, a signal of the supervisor, a directive request, or the end of its
+//! idle time.
 
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -14,21 +14,22 @@ use crate::kernel::later;
 use crate::mailbox::{Signal, Took};
 use crate::message::{ActorId, Envelope, Message, ReplyToken};
 
-/// Who has nothing to do, but is kept by a timer, a watch or a child, looks so often whether that is still so.
+/// An idle incarnation that a timer, a watch or a child keeps alive checks this often whether that still holds.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// Bytes handed over in one call, after its first message.
+/// Most bytes of one call, after its first message.
 const BATCH_BYTES: usize = 256 << 10;
 
 impl Incarnation {
-    /// Fills the hand, or says what the supervisor wants. Messages that came back go first.
+    /// Fills the turn's batch, or returns the supervisor's signal. Messages that were put back go first.
     pub(super) async fn next_batch(&self, hand: &mut Hand, most: usize) -> Took {
         let mailbox = &self.actor.mailbox;
-        // Who may not go yet looks again from time to time: a timer that told another, or a child that ended, wakes nobody.
+        // An incarnation that may not end yet checks from time to time: a timer that fired elsewhere, or a child that ended,
+        // wakes nothing here.
         let idle_stop = self.actor.spec.idle_stop;
         let idle_stop = idle_stop.map(|stop| if hand.is_attached() { stop.max(LOOK_AGAIN) } else { stop });
         hand.batch_mut();
         let mut timer = None;
-        // When it has had nothing to do for too long.
+        // When its idle time is over.
         let mut enough = None;
         let took = poll_fn(|cx| {
             let (next_due, left, room, signal) = {
@@ -42,7 +43,7 @@ impl Incarnation {
                     if matches!(signal, Signal::Stop | Signal::Kill) {
                         return Poll::Ready(Took::Signal(signal));
                     }
-                    // An actor that drains does not wait for the pause before a retry, as it does not before a restart.
+                    // An actor that drains skips the pause before a retry, as it skips the pause before a restart.
                     next_due =
                         if signal == Signal::Drain { backlog.wake_all() } else { backlog.wake_due(Instant::now) };
                     let take = if backlog.solo > 0 { 1 } else { backlog.fitting(most, BATCH_BYTES) };
@@ -59,7 +60,7 @@ impl Incarnation {
                 (next_due, backlog.len(), backlog.room(mailbox.spec()), signal)
             };
             let polled = if room == 0 {
-                // Nothing goes on here but with a retry, or at the supervisor's next word.
+                // Only a retry, or the supervisor's next signal, goes on here.
                 mailbox.pass_on();
                 if mailbox.poll_next_signal(self.lane.index, cx, signal).is_ready() {
                     cx.waker().wake_by_ref();
@@ -67,7 +68,7 @@ impl Incarnation {
                 Poll::Pending
             } else {
                 let (lane, batch) = (self.lane.index, hand.batch_in_progress());
-                // Retries are still to come: an orderly stop waits for them.
+                // With retries due later, an orderly stop waits for them.
                 mailbox.poll_take(lane, cx, most.min(room), BATCH_BYTES, left > 0, batch)
             };
             match polled {
@@ -108,7 +109,7 @@ impl Incarnation {
         match took {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
-            // What it may have been woken for is there for another lane.
+            // The message that may have woken this instance is left to another instance.
             Took::Signal(_) | Took::Question | Took::Nothing => {
                 mailbox.look(self.lane.index);
                 mailbox.pass_on();
@@ -122,8 +123,8 @@ impl Incarnation {
         took
     }
 
-    /// Nothing is there for it to do: whether it ends, since that has been so until the time is up, or since another waits for
-    /// its place. It is told again when either changes.
+    /// Whether an incarnation without work ends: its idle time is over, or another start waits for its slot. It is polled
+    /// again when either changes.
     fn may_go(&self, hand: &Hand, time_is_up: Instant, idle_stop: Duration) -> bool {
         let now = Instant::now();
         if now >= time_is_up {
@@ -133,7 +134,7 @@ impl Incarnation {
         if bounds.peek().is_none() || hand.is_attached() {
             return false;
         }
-        // In this order: who comes into the line after the last look sees that this one is idle.
+        // The order matters: a start that queues after the check below sees that this instance is idle.
         let since = time_is_up.checked_sub(idle_stop).unwrap_or(now);
         self.lane.leave.idle(since.saturating_duration_since(self.world.began));
         self.lane.leave.is_asked() || bounds.any(|slots| slots.has_line())
@@ -147,7 +148,7 @@ impl Incarnation {
         }
     }
 
-    /// Questions that nobody waits for any more are not handled, nor notices for an earlier run. Whether there are notices left.
+    /// Drops asks whose asker does not wait any more, and notices for an earlier run. Returns whether notices are left.
     fn drop_expired(&self, hand: &mut Hand) -> bool {
         let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
         let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;

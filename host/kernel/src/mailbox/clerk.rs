@@ -1,5 +1,6 @@
-//! The clerk of one mailbox with a policy: a task that tells the policy of what came, hands the lanes what the policy gives
-//! out, and starts it again after a crash. Nobody else waits for the policy, and no lock is held while it is called.
+//! The driver of a mailbox's policy: a task that tells the policy about new messages, moves messages that the policy gives
+//! out to the instances, and restarts the policy after a crash. Only this task waits for the policy, and no lock is held
+//! while the policy is called.
 
 mod failures;
 
@@ -23,21 +24,21 @@ use crate::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
 use crate::slots::Slot;
 use crate::watchdog::{Limit, within_limits};
 
-/// Rounds between two looks at the policy's own count of its messages.
+/// Rounds between two checks of the policy's own count of its messages.
 const ROUNDS_A_CHECK: u64 = 64;
 
-/// Gives the mailbox of an actor its clerk, if it has a policy. Once when others find the actor, and again whenever the
-/// mailbox is opened again.
+/// Starts the policy driver of an actor's mailbox, if it has a policy. Called when lookups begin to find the actor, and again
+/// whenever the mailbox is reopened.
 pub(crate) fn attend(world: &Arc<World>, actor: &Arc<Actor>) {
     let Some((spec, generation)) = actor.spec.policy.as_deref().cloned().zip(actor.mailbox.begin_order()) else {
         return;
     };
     let clerk = Clerk { world: world.clone(), actor: actor.clone(), spec, generation };
-    tokio::spawn(async move {
+    world.spawn(async move {
         if let Err(panic) = AssertUnwindSafe(clerk.run()).catch_unwind().await {
             tracing::error!(
                 target: "playhouse", address = %clerk.actor.address(),
-                "a bug in the kernel: the clerk of its mailbox {}", panic_message(&*panic)
+                "a bug in the kernel, please report it: the policy driver of this mailbox panicked: {}", panic_message(&*panic)
             );
             clerk.actor.mailbox.order_gives_up(clerk.generation);
         }
@@ -67,11 +68,11 @@ impl From<Refusal> for End {
 }
 
 impl Clerk {
-    /// One run after another, until the mailbox is closed or the policy crashed too often.
+    /// One run of the policy after another, until the mailbox is closed or the policy crashed too often.
     async fn run(&self) {
         let mut failures = Failures::new();
         let mut run = 0;
-        // Kept from run to run: while the policy pauses, its place goes to nobody else.
+        // Kept between runs: while the policy pauses, no other start gets its slot.
         let mut slot = None;
         loop {
             run += 1;
@@ -80,7 +81,7 @@ impl Clerk {
                 Err(message) => End::Crashed(Crash::new(CrashReason::Start { message })),
             };
             let End::Crashed(crash) = end else { return };
-            // A call that did not return in time took its limit.
+            // A call that did not return in time took its whole limit.
             let hung = if let CrashReason::Timeout { limit } = crash.reason { limit } else { Duration::ZERO };
             let too_often = failures.note(hung, &self.spec);
             self.log(run, &crash, too_often);
@@ -117,7 +118,7 @@ impl Clerk {
         );
     }
 
-    /// Takes a slot for the policy, and leaves one for each instance of its actor: none waits for its own policy.
+    /// Takes a slot for the policy if enough are left for all instances of its actor, so that none waits for its own policy.
     fn admission(&self, slot: &mut Option<Slot>) -> Result<(), String> {
         if slot.is_none() {
             *slot = Some(Slot::take_now(self.world.bounds_of_policy(&self.actor), self.actor.lanes.len())?);
@@ -133,9 +134,12 @@ impl Clerk {
             Err(end) => return end,
         };
         let Err(end) = self.rounds(&mut *policy, failures).await;
-        // Its own mistakes there are not the kernel's.
+        // A panic in its destructors is not the kernel's.
         if std::panic::catch_unwind(AssertUnwindSafe(|| drop(policy))).is_err() {
-            tracing::error!(target: "playhouse", address = %self.actor.address(), "its mailbox plugin panicked while it was dropped");
+            tracing::error!(
+                target: "playhouse", address = %self.actor.address(),
+                "its mailbox plugin panicked while it was dropped"
+            );
         }
         end
     }
@@ -154,7 +158,7 @@ impl Clerk {
             if !poll_fn(|cx| mailbox.poll_work(generation, cx)).await {
                 return Err(End::Closed);
             }
-            // All that is there now goes before anything is given out; what comes meanwhile is for the next round.
+            // All messages that are there now are told before any is given out; later ones are for the next round.
             let end = mailbox.order_end(generation)?;
             while mailbox.arrivals(generation, end, &mut arrivals)? {
                 let keys = self.call(|| policy.put(&arrivals)).await?;
@@ -180,7 +184,7 @@ impl Clerk {
         }
     }
 
-    /// A call of the policy's code under its timeout and a net for panics; it ends when the mailbox closes.
+    /// Calls the policy's code under its timeout, and catches panics. The call ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
         let mut timed = pin!(within_limits(&self.world, Limit::Only(self.spec.timeout), caught));

@@ -1,4 +1,4 @@
-//! The line of senders that found a mailbox full: they get in in the order in which they came.
+//! The queue of senders that found a mailbox full. They are served in order of arrival.
 
 use std::task::{Poll, Waker};
 
@@ -7,14 +7,14 @@ use tokio::time::Instant;
 use super::{Mailbox, Refused, Room};
 use crate::message::Message;
 
-/// One sender in the line.
+/// One sender in the queue.
 pub(super) struct Blocked {
     pub(super) ticket: u64,
     pub(super) waker: Option<Waker>,
 }
 
 impl Mailbox {
-    /// Takes a place in the line of senders that wait for room.
+    /// Takes a place in the queue of senders that wait for space.
     pub(crate) fn queue_up(&self) -> Place<'_> {
         let mut inner = self.inner.lock();
         let ticket = inner.next_ticket;
@@ -26,7 +26,7 @@ impl Mailbox {
     }
 }
 
-/// A place in the line of senders. Dropping it leaves the line.
+/// A place in the queue of senders. Dropping it frees the place.
 pub(crate) struct Place<'a> {
     mailbox: &'a Mailbox,
     ticket: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Waits for room for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
+    /// Waits for space for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
     pub(crate) async fn push(
         &self,
         body_bytes: usize,
@@ -49,7 +49,7 @@ impl Place<'_> {
                 .iter_mut()
                 .enumerate()
                 .find(|(_, blocked)| blocked.ticket == self.ticket)
-                .expect("a place stays in the line until it is dropped");
+                .expect("a place stays in the queue until it is dropped");
             if room && place == 0 {
                 return Poll::Ready(());
             }

@@ -1,5 +1,5 @@
-//! The messages of a mailbox while a policy decides about them: held by the kernel under their keys, in the order in which
-//! they came. The lanes find in the mailbox's log what the policy gave out for them.
+//! The messages of a mailbox while a policy decides about them: the kernel holds them under their keys, in order of arrival.
+//! Messages that the policy gave out are in the mailbox's log, where the instances take them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
 
-/// Most messages that a policy is told of in one call.
+/// Most messages that one call tells a policy about.
 const MOST_ARRIVALS: usize = 256;
-/// Most bytes of bodies that it is shown in one call, after the first message.
+/// Most bytes of bodies that one call shows, after the first message.
 const MOST_SHOWN_BYTES: usize = 1 << 20;
-/// While a policy chooses what to drop, so many messages and bytes, or one larger message, are let in beyond the mailbox's
-/// bounds: it must see what it chooses from.
+/// While a policy chooses messages to drop, this many messages and bytes, or one larger message, are accepted beyond the
+/// mailbox's bounds: the policy must see the messages it chooses from.
 pub(super) const CHOICE_MESSAGES: usize = 64;
 pub(super) const CHOICE_BYTES: usize = 1 << 20;
 
-/// All that a mailbox keeps for its policy.
+/// The messages and the state that a mailbox keeps for its policy.
 pub(super) struct Order {
     pub(super) spec: PolicySpec,
     pub(super) state: PolicyState,
@@ -31,27 +31,27 @@ pub(super) struct Order {
     held: BTreeMap<Key, Held>,
     /// Bytes of `held`, headers included.
     bytes: usize,
-    /// The run that is there was told of the messages before this key.
+    /// The first key that the current run of the policy was not told about.
     told: Key,
-    /// How many it was told of and has not given out; and their bytes.
+    /// Number of messages that it was told about and has not given out; and their bytes.
     told_messages: usize,
     told_bytes: usize,
     next_key: Key,
     /// Messages given out so far.
     given: u64,
-    /// Counts up when the mailbox closes: a clerk of an earlier one has no business here any more.
+    /// Counts up when the mailbox closes: a policy driver of an earlier generation ends.
     pub(super) generation: u64,
-    /// The clerk, when it waits.
+    /// The waker of the policy driver, when it waits.
     pub(super) clerk: Option<Waker>,
     pub(super) crashes: u64,
     pub(super) last_crash: Option<String>,
-    /// How many messages had ever been let in when the policy was given up.
+    /// How many messages the mailbox had accepted when the policy was given up.
     pub(super) given_up_after: u64,
 }
 
 struct Held {
     message: Message,
-    /// How many were given out when it came.
+    /// The number of messages that were given out before it came.
     since: u64,
 }
 
@@ -61,7 +61,7 @@ impl Held {
     }
 }
 
-/// What a policy did against the contract, in words that go on "it ...".
+/// A breach of the contract by a policy, as a text that continues "it ...".
 pub(super) type Breach = String;
 
 impl Order {
@@ -85,7 +85,7 @@ impl Order {
         }
     }
 
-    /// Whether messages come in here, and not at once into the log.
+    /// Whether new messages come in here, and not directly into the log.
     pub(super) fn decides(&self) -> bool {
         self.state != PolicyState::GaveUp
     }
@@ -103,12 +103,12 @@ impl Order {
         self.held.contains_key(&key)
     }
 
-    /// Messages that the policy was not told of yet.
+    /// Messages that the policy was not told about yet.
     fn fresh(&self) -> usize {
         self.held.len() - self.told_messages
     }
 
-    /// The policy may choose, now, what is dropped.
+    /// Whether the policy may choose now which messages are dropped.
     pub(super) fn chooses(&self) -> bool {
         self.state == PolicyState::Running && self.spec.overflow.is_none() && self.rules.when_full == WhenFull::Choose
     }
@@ -120,7 +120,7 @@ impl Order {
         self.next_key += 1;
     }
 
-    /// Whether the clerk has something to do: to tell of messages, or to give some to lanes that want them.
+    /// Whether the policy driver has work: to tell about messages, or to give some to instances that want them.
     pub(super) fn has_work(&self, wanted: usize) -> bool {
         self.fresh() > 0 || wanted > 0 && self.told_messages > 0
     }
@@ -130,7 +130,8 @@ impl Order {
         self.next_key
     }
 
-    /// The next messages before `end` that the run is to be told of; false when there are none. They count as told.
+    /// The next messages before `end` that the run was not told about; false when there are none. From now on they count as
+    /// told.
     pub(super) fn tell(&mut self, end: Key, log: &Log, bounds: &MailboxSpec, arrivals: &mut Arrivals) -> bool {
         let prefixes = Arc::make_mut(&mut arrivals.prefixes);
         prefixes.clear();
@@ -161,7 +162,7 @@ impl Order {
         !arrivals.entries.is_empty()
     }
 
-    /// How much of what the run was told of is too much. One message always fits.
+    /// How much of the messages that the run was told about is too much. One message always fits.
     fn excess(&self, log: &Log, bounds: &MailboxSpec) -> Excess {
         if self.told_messages + log.len() <= 1 {
             return Excess::NONE;
@@ -171,7 +172,7 @@ impl Order {
         Excess { messages: u32::try_from(messages).unwrap_or(u32::MAX), bytes: bytes as u64 }
     }
 
-    /// Takes out what the run drops.
+    /// Removes the messages that the run drops.
     pub(super) fn drop_these(&mut self, keys: &[Key], excess: Excess) -> Result<Vec<Message>, Breach> {
         let dropped = self.remove(keys, "dropped")?;
         let bytes: usize = dropped.iter().map(Held::bytes).sum();
@@ -185,19 +186,19 @@ impl Order {
         Ok(dropped.into_iter().map(|held| held.message).collect())
     }
 
-    /// The message that more were given out since than it may be passed over by.
+    /// The message after which more messages were given out than may overtake it.
     pub(super) fn overdue(&self, bounds: &MailboxSpec) -> Option<Key> {
         let (&key, held) = self.held.first_key_value()?;
         let patience = self.spec.overtakes.saturating_add(bounds.capacity as u64);
         (key < self.told && self.given - held.since > patience).then_some(key)
     }
 
-    /// How many the run may be asked for.
+    /// How many messages the run may be asked for.
     pub(super) fn available(&self) -> usize {
         self.told_messages
     }
 
-    /// Moves what the run gives out into the log, where lanes find it.
+    /// Moves the messages that the run gives out into the log, where instances take them.
     pub(super) fn give(&mut self, keys: &[Key], most: u32, overdue: Option<Key>, log: &mut Log) -> Result<(), Breach> {
         if keys.len() > most as usize {
             return Err(format!("gave {} messages, and was asked for at most {most}", keys.len()));
@@ -215,7 +216,7 @@ impl Order {
         Ok(())
     }
 
-    /// Whether the run has as many messages as it should.
+    /// Checks that the run has as many messages as it should.
     pub(super) fn check_size(&self, size: u64) -> Result<(), Breach> {
         if size == self.told_messages as u64 {
             return Ok(());
@@ -223,7 +224,7 @@ impl Order {
         Err(format!("says that it has {size} messages, and it has {}", self.told_messages))
     }
 
-    /// Takes messages out that the run was told of: all of them, or none.
+    /// Removes messages that the run was told about: all of them, or none.
     fn remove(&mut self, keys: &[Key], verb: &str) -> Result<Vec<Held>, Breach> {
         let mut removed = Vec::with_capacity(keys.len());
         for &key in keys {
@@ -260,14 +261,14 @@ impl Order {
         }
     }
 
-    /// The next run is told of all messages again.
+    /// Makes all messages new to the next run.
     pub(super) fn tell_all_again(&mut self) {
         self.told = 0;
         self.told_messages = 0;
         self.told_bytes = 0;
     }
 
-    /// Takes all messages out, in the order in which they came.
+    /// Removes all messages, in order of arrival.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Message> + use<> {
         self.tell_all_again();
         self.bytes = 0;

@@ -1,5 +1,5 @@
-//! What a mailbox with a policy offers to its clerk. All that the clerk does waits outside the lock; in here it only looks,
-//! and moves messages in one go.
+//! The operations of a mailbox for its policy driver. The driver waits outside the lock; these functions only look, and move
+//! messages in one step.
 
 use std::task::{Context, Poll, Waker};
 
@@ -8,23 +8,24 @@ use super::{Inner, Mailbox, Signal, remember};
 use crate::message::Message;
 use crate::policy::{Arrivals, Key, PolicyState, Rules};
 
-/// Why a clerk cannot do what it wants.
+/// Why an operation of the policy driver fails.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The mailbox was closed since it began.
+    /// The mailbox was closed since the driver began.
     Closed,
-    /// Its policy broke the contract.
+    /// The policy broke the contract.
     Breach(Breach),
 }
 
 impl Inner {
-    /// How many messages the lanes that sleep have asked for. Those that were woken have not looked yet, and have theirs.
+    /// How many messages the sleeping instances have asked for. Instances that were woken and have not looked yet have
+    /// theirs.
     pub(super) fn wanted(&self) -> usize {
         let asleep = self.seats.iter().enumerate().filter(|(lane, _)| self.idle & super::bit(*lane) != 0);
         asleep.map(|(_, seat)| seat.wants).sum()
     }
 
-    /// The clerk, if there is something for it to do.
+    /// The policy driver's waker, if there is work for it.
     #[inline]
     pub(super) fn clerk_for_work(&mut self) -> Option<Waker> {
         self.order.as_ref()?;
@@ -33,8 +34,8 @@ impl Inner {
         if order.decides() && order.has_work(wanted) { order.clerk.take() } else { None }
     }
 
-    /// The lanes that wait for the mailbox to be empty, which it is now. Without a policy there are none: what a lane waits
-    /// for comes to it, then.
+    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. Without a policy there are none: an
+    /// instance gets the messages that it waits for.
     #[inline]
     pub(super) fn drained_lanes(&mut self) -> Vec<Waker> {
         if self.order.is_none() || self.waiting() > 0 {
@@ -50,7 +51,7 @@ impl Inner {
         wakers
     }
 
-    /// No clerk has business here any more. Returns the one that waits.
+    /// Ends the current policy driver. Returns its waker, if it waits.
     pub(super) fn dismiss_clerk(&mut self) -> Option<Waker> {
         let order = self.order.as_mut()?;
         order.generation += 1;
@@ -60,7 +61,7 @@ impl Inner {
 }
 
 impl Mailbox {
-    /// For a clerk that begins: the generation that it serves; none without a policy.
+    /// The generation that a new policy driver serves; none without a policy.
     pub(super) fn begin_order(&self) -> Option<u64> {
         let mut inner = self.inner.lock();
         let order = inner.order.as_mut()?;
@@ -69,7 +70,7 @@ impl Mailbox {
         Some(order.generation)
     }
 
-    /// Runs `act` if the clerk of this generation has business here.
+    /// Runs `act` if the policy driver of this generation is current.
     fn serve<T>(&self, generation: u64, act: impl FnOnce(&mut Inner) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let mut inner = self.inner.lock();
         match &inner.order {
@@ -78,7 +79,7 @@ impl Mailbox {
         }
     }
 
-    /// A run of the policy is up.
+    /// Marks a run of the policy as started.
     pub(super) fn order_is_up(&self, generation: u64, rules: Rules) -> Result<(), Refusal> {
         self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
@@ -87,7 +88,7 @@ impl Mailbox {
         })
     }
 
-    /// A run crashed: the next one is told of all messages again. Meanwhile they wait.
+    /// Records a crash of a run: the next run is told about all messages again. In the meantime the messages wait.
     pub(super) fn order_crashed(&self, generation: u64, why: String) -> Result<(), Refusal> {
         self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
@@ -97,7 +98,7 @@ impl Mailbox {
         })
     }
 
-    /// There will be no more runs: all messages are there for the lanes, in the order in which they came.
+    /// Gives up the policy: all messages go to the instances, in order of arrival.
     pub(super) fn order_gives_up(&self, generation: u64) {
         let wakers = self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
@@ -111,7 +112,7 @@ impl Mailbox {
         wakers.into_iter().flatten().flatten().for_each(Waker::wake);
     }
 
-    /// Resolves when there is something to do; `false` when the mailbox was closed.
+    /// Resolves to `true` when there is work, and to `false` when the mailbox was closed.
     pub(super) fn poll_work(&self, generation: u64, cx: &Context<'_>) -> Poll<bool> {
         let work = self.serve(generation, |inner| {
             let wanted = inner.wanted();
@@ -138,12 +139,12 @@ impl Mailbox {
         if open.is_ok() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Messages with smaller keys are there now.
+    /// The key of the next message: all messages with smaller keys have arrived.
     pub(super) fn order_end(&self, generation: u64) -> Result<Key, Refusal> {
         self.serve(generation, |inner| Ok(inner.order.as_ref().expect("it was looked at").next_key()))
     }
 
-    /// Messages that the run is to be told of; false when there are no more before `end`.
+    /// The messages that the run is to be told about; false when there are no more before `end`.
     pub(super) fn arrivals(&self, generation: u64, end: Key, arrivals: &mut Arrivals) -> Result<bool, Refusal> {
         self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
@@ -151,7 +152,7 @@ impl Mailbox {
         })
     }
 
-    /// Takes out what the run drops of what it knows.
+    /// Removes the messages that the run drops.
     pub(super) fn drop_chosen(
         &self,
         generation: u64,
@@ -169,7 +170,7 @@ impl Mailbox {
         Ok(dropped)
     }
 
-    /// How many messages the lanes ask for, as far as there are any, and the one that is overdue.
+    /// How many messages the instances ask for, as far as there are any, and the message that is overdue.
     pub(super) fn asked_for(&self, generation: u64) -> Result<Option<(u32, Option<Key>)>, Refusal> {
         self.serve(generation, |inner| {
             let wanted = inner.wanted();
@@ -179,7 +180,7 @@ impl Mailbox {
         })
     }
 
-    /// Gives the lanes what the run says is next.
+    /// Gives the instances the messages that the run gave out.
     pub(super) fn give(
         &self,
         generation: u64,
@@ -195,7 +196,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Whether the run has as many messages as it should.
+    /// Checks that the run has as many messages as it should.
     pub(super) fn check_size(&self, generation: u64, size: u64) -> Result<(), Refusal> {
         self.serve(generation, |inner| {
             inner.order.as_ref().expect("it was looked at").check_size(size).map_err(Refusal::Breach)

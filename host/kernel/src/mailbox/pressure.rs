@@ -1,5 +1,5 @@
-//! Counters of a mailbox's messages that found no room or became dead letters, and one warning for each episode. All of it
-//! is off the path of a message that finds room and is handled.
+//! Counters of a mailbox's messages that found no space or became dead letters, and one warning for each episode. A message
+//! that finds space and is handled does not touch them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -13,11 +13,11 @@ use super::{Mailbox, Overflow};
 use crate::dead_letter::DeadReason;
 use crate::policy::PolicyView;
 
-/// A mailbox that was not full for so long begins a new episode when it is full again. Without this, one that fills and
+/// A mailbox that was not full for this time begins a new episode when it is full again. Without this, one that fills and
 /// drains all the time, as a healthy pipeline's does, would warn all the time.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Made when it is first needed: most mailboxes are never full.
+/// Made at the first use: most mailboxes are never full.
 #[derive(Default)]
 pub(super) struct Pressure(OnceLock<Box<Counters>>);
 
@@ -29,50 +29,50 @@ struct Counters {
     refused: AtomicU64,
     dropped: AtomicU64,
     abandoned: AtomicU64,
-    /// Dead letters, by their place in [`DeadReason::KINDS`].
+    /// Number of dead letters, by their index in [`DeadReason::KINDS`].
     letters: [AtomicU64; DeadReason::KINDS.len()],
-    /// Messages that had been let in and ended without being handled.
+    /// Messages that were accepted and ended unhandled.
     unhandled: AtomicU64,
     blocked: AtomicU64,
     blocked_us: AtomicU64,
     longest_us: AtomicU64,
 }
 
-/// What became of messages that found no room in a mailbox, so far.
+/// Counts of the messages so far that found no space in a mailbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PressureView {
-    /// How often it became full, after it had not been for ten seconds. Each is a warning in the log.
+    /// How often it became full after at least ten seconds in which it was not. Each is a warning in the log.
     pub episodes: u64,
-    /// Messages that were refused, or that waited for room in vain.
+    /// Messages that were refused, or whose sender waited for space without success.
     pub refused: u64,
     /// Messages that an overflow rule dropped.
     pub dropped: u64,
-    /// Messages that a mailbox's policy dropped though there was room.
+    /// Messages that a mailbox's policy dropped although there was space.
     pub abandoned: u64,
-    /// Senders that wait for room now.
+    /// Senders that wait for space now.
     pub blocked_now: usize,
-    /// How often a sender had to wait for room.
+    /// How often a sender waited for space.
     pub blocked: u64,
-    /// How long senders waited, all together, those that wait now not included.
+    /// The total time that senders waited, without those that wait now.
     pub blocked_for: Duration,
-    /// How long one of them waited at most.
+    /// The longest time that one of them waited.
     pub longest_block: Duration,
 }
 
-/// What people see of a mailbox.
+/// A mailbox, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailboxView {
-    /// Messages that wait in it; those that came back to an instance are not here any more.
+    /// Messages that wait in it, without those that were put back to an instance.
     pub waiting: usize,
     /// Their bytes, headers included.
     pub bytes: usize,
-    /// Most messages that ever waited at the end of a delivery.
+    /// Most messages that waited at the end of a delivery, so far.
     pub most: usize,
     /// Most messages that may wait.
     pub capacity: usize,
-    /// What happens, now, to a message that finds it full.
+    /// The current rule for a message that finds it full.
     pub overflow: Overflow,
-    /// What became of messages that found no room.
+    /// Counts of messages that found no space.
     pub pressure: PressureView,
     /// Dead letters among the messages for it, by [`DeadReason::kind`].
     pub letters: BTreeMap<&'static str, u64>,
@@ -81,7 +81,7 @@ pub struct MailboxView {
 }
 
 impl Mailbox {
-    /// Counts a message that found no room, for whatever reason it went.
+    /// Counts a message that found no space, by the reason of its loss.
     pub(crate) fn count_loss(&self, reason: &DeadReason) {
         self.pressure.count(reason);
     }
@@ -94,14 +94,14 @@ impl Mailbox {
         }
     }
 
-    /// Counts messages that had been let in and ended without being handled.
+    /// Counts messages that were accepted and ended unhandled.
     pub(crate) fn count_unhandled(&self, messages: u64) {
         if messages > 0 {
             self.pressure.counters().unhandled.fetch_add(messages, Relaxed);
         }
     }
 
-    /// Messages that had been let in and ended without being handled.
+    /// Messages that were accepted and ended unhandled.
     pub(crate) fn unhandled(&self) -> u64 {
         self.pressure.0.get().map_or(0, |counters| counters.unhandled.load(Relaxed))
     }
@@ -112,7 +112,7 @@ impl Pressure {
         self.0.get_or_init(Box::default)
     }
 
-    /// It is full. True when this begins an episode.
+    /// Records that the mailbox is full. True when this begins an episode.
     pub(super) fn is_full(&self) -> bool {
         let now = Instant::now();
         let before = self.counters().last_full.lock().replace(now);
@@ -121,7 +121,7 @@ impl Pressure {
         begins
     }
 
-    /// A message that found no room became a dead letter, or was refused to who sent it.
+    /// Counts a message that found no space and became a dead letter, or was refused to its sender.
     pub(super) fn count(&self, reason: &DeadReason) {
         let counter = match reason {
             DeadReason::MailboxFull => &self.counters().refused,
@@ -132,7 +132,7 @@ impl Pressure {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Dead letters so far, by reason.
+    /// Number of dead letters so far, by reason.
     pub(super) fn letters(&self) -> BTreeMap<&'static str, u64> {
         let counts = self.0.get().into_iter().flat_map(|counters| DeadReason::KINDS.into_iter().zip(&counters.letters));
         counts.map(|(kind, count)| (kind, count.load(Relaxed))).filter(|(_, count)| *count > 0).collect()
@@ -142,7 +142,7 @@ impl Pressure {
         self.counters().blocked.fetch_add(1, Relaxed);
     }
 
-    /// A sender waited for room, and does not any more.
+    /// Records the time of a sender that waited for space and no longer waits.
     pub(super) fn waited(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.counters().blocked_us.fetch_add(us, Relaxed);

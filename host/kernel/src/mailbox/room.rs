@@ -1,4 +1,4 @@
-//! How messages get into a mailbox that is locked: one, a run of records, or a whole buffer of them.
+//! Insertion into a locked mailbox: of one message, a run of records, or a whole buffer of them.
 
 use std::ops::Range;
 
@@ -9,31 +9,31 @@ use crate::log::{first_record, message_of};
 use crate::message::{Envelope, Message};
 use crate::policy::Key;
 
-/// Lets messages in while the mailbox is locked once for all of them.
+/// Accepts messages while the mailbox is locked once for all of them.
 pub(crate) struct Room<'a> {
     spec: &'a MailboxSpec,
     inner: &'a mut Inner,
-    /// What [`Overflow::DropOldest`] pushed out.
+    /// The messages that [`Overflow::DropOldest`] displaced.
     pub(crate) displaced: Vec<Message>,
-    /// A message found no room of its own.
+    /// Whether a message found no space.
     pub(super) full: bool,
 }
 
-/// Where a message was put.
+/// The place of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum MessagePlace {
-    /// Into the log, as this one of all messages ever let in.
+    /// In the log; the number counts all messages ever accepted.
     Log(u64),
-    /// Under this key, until the policy gives it out or drops it.
+    /// Held under this key, until the policy gives it out or drops it.
     Held(Key),
 }
 
 impl Mailbox {
-    /// Whether the message that was put there still waits. After the policy was given up, all that it held waits until the
-    /// last of it is taken.
+    /// Whether the message at this place still waits. After the policy was given up, all messages that it held count as
+    /// waiting until the last of them is taken.
     pub(crate) fn still_waits(&self, place: MessagePlace) -> bool {
         let inner = self.inner.lock();
-        // Without a policy messages leave in the order in which they came.
+        // Without a policy, messages are taken in order of arrival.
         let gone = inner.accepted - inner.waiting() as u64;
         match (place, &inner.order) {
             (MessagePlace::Held(key), Some(order)) if order.decides() => order.holds(key),
@@ -48,12 +48,12 @@ impl<'a> Room<'a> {
         Self { spec, inner, displaced: Vec::new(), full: false }
     }
 
-    /// Whether there is room for a body of so many bytes, as far as the overflow rule makes it.
+    /// Whether there is space for a body of `body_bytes` bytes, after the overflow rule was applied.
     fn make_room(&mut self, body_bytes: usize) -> bool {
         while !self.inner.has_room(self.spec, body_bytes) {
             self.full = true;
             if self.inner.order.is_some() {
-                // Nobody but the policy drops what it knows of.
+                // Only the policy drops messages that it knows of.
                 return self.inner.has_room_to_choose(self.spec, body_bytes);
             }
             if self.spec.overflow != Overflow::DropOldest {
@@ -64,7 +64,7 @@ impl<'a> Room<'a> {
         true
     }
 
-    /// Appends the message, or says that there is no room for it.
+    /// Appends the message; false when there is no space for it.
     pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
         if !self.make_room(body.len()) {
             return false;
@@ -79,7 +79,7 @@ impl<'a> Room<'a> {
         true
     }
 
-    /// Where the message is that was just put.
+    /// The place of the message that was just put.
     pub(crate) fn place(&self) -> MessagePlace {
         match &self.inner.order {
             Some(order) if order.decides() => MessagePlace::Held(order.next_key() - 1),
@@ -87,7 +87,7 @@ impl<'a> Room<'a> {
         }
     }
 
-    /// Appends the first of `messages` records, as many as have room: how many these are, and their bytes.
+    /// Appends as many of `messages` records as fit, from the first. Returns their number and their bytes.
     pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
         let policy = self.inner.order.is_some();
         if !policy && self.inner.has_room_for(self.spec, messages, records.len()) {
@@ -134,8 +134,8 @@ impl<'a> Room<'a> {
         self.inner.accepted += messages as u64;
     }
 
-    /// Appends `messages` records that lie there in `bytes`, if all of them have room, without a copy: they take the buffer along,
-    /// and what lay behind them is left.
+    /// Appends the `messages` records in this range of `bytes`, if all of them fit, without a copy: the mailbox takes the
+    /// buffer, and the bytes after the range are left in `bytes`.
     pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
         let fits = self.inner.order.is_none() && self.inner.has_room_for(self.spec, messages, records.len());
         if fits {

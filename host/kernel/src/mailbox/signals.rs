@@ -1,29 +1,29 @@
-//! The supervisor's word to each lane, and how a lane hears it: when it looks for messages, or while it does something else.
-//! And lanes that have no incarnation to hear anything.
+//! The supervisor's signal to each instance, which reads it when it looks for messages, or while it does something else. Also
+//! instances that sleep without an incarnation.
 
 use std::task::{Context, Poll, Waker};
 
 use super::{Mailbox, Seat, Signal, bit, remember};
 
 impl Mailbox {
-    /// The supervisor's word to a lane that looks into its backlog first.
+    /// The supervisor's signal, for an instance that looks into its backlog first.
     pub(crate) fn look(&self, lane: usize) -> Signal {
         let mut inner = self.inner.lock();
         inner.idle &= !bit(lane);
         inner.seats[lane].signal
     }
 
-    /// Whether the lane waits until a message comes.
+    /// Whether the instance waits until a message comes.
     pub(crate) fn sleeps(&self, lane: usize) -> bool {
         self.inner.lock().idle & bit(lane) != 0
     }
 
-    /// The word that a lane got last.
+    /// The last signal to the instance.
     pub(crate) fn signal(&self, lane: usize) -> Signal {
         self.inner.lock().seats[lane].signal
     }
 
-    /// Resolves when the signal to the lane is at least `at_least`.
+    /// Resolves when the signal to the instance is at least `at_least`.
     pub(crate) fn poll_signal(&self, lane: usize, cx: &mut Context<'_>, at_least: Signal) -> Poll<Signal> {
         let mut inner = self.inner.lock();
         let seat = &mut inner.seats[lane];
@@ -34,8 +34,8 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// For a lane that takes no messages now: resolves when the signal is another than `before`, or when it is to look into
-    /// its backlog.
+    /// For an instance that takes no messages now: resolves when the signal differs from `before`, or when the instance is to
+    /// look into its backlog.
     pub(crate) fn poll_next_signal(&self, lane: usize, cx: &mut Context<'_>, before: Signal) -> Poll<()> {
         let mut inner = self.inner.lock();
         let seat = &mut inner.seats[lane];
@@ -46,7 +46,7 @@ impl Mailbox {
         Poll::Pending
     }
 
-    /// The lane gets an incarnation.
+    /// Begins an incarnation of the instance.
     pub(crate) fn begin(&self, lane: usize) {
         let mut inner = self.inner.lock();
         inner.idle &= !bit(lane);
@@ -54,8 +54,8 @@ impl Mailbox {
         inner.seats[lane] = Seat { nudged: inner.seats[lane].nudged, ..Seat::new() };
     }
 
-    /// The lane has no incarnation until a message comes, which calls `waker`. False when messages wait already; with `since`,
-    /// when one was let in after there had been so many.
+    /// Lets the instance sleep without an incarnation until a message calls `waker`. False when messages wait already; with
+    /// `since`, false when more messages than `since` were accepted.
     pub(crate) fn sleep(&self, lane: usize, waker: Waker, since: Option<u64>) -> bool {
         let mut inner = self.inner.lock();
         let nudged = std::mem::take(&mut inner.seats[lane].nudged);
@@ -67,7 +67,7 @@ impl Mailbox {
             return false;
         }
         if inner.waiting() == 0 {
-            // No memory of busier days.
+            // A sleeping instance keeps no memory from busier times.
             inner.log.shrink();
             inner.blocked.shrink_to_fit();
         }
@@ -78,7 +78,7 @@ impl Mailbox {
         true
     }
 
-    /// Tells the lane's incarnation. A word never softens one before it.
+    /// Sends a signal to the instance's incarnation. Signals only escalate.
     pub(crate) fn set_signal(&self, lane: usize, signal: Signal) {
         let wakers = {
             let mut inner = self.inner.lock();
@@ -90,7 +90,7 @@ impl Mailbox {
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// Has the lane look into its backlog.
+    /// Makes the instance look into its backlog.
     pub(crate) fn nudge(&self, lane: usize) {
         let waker = {
             let mut inner = self.inner.lock();

@@ -1,4 +1,4 @@
-//! A mailbox with several lanes, against a model: who sleeps, who was woken, who is busy.
+//! A mailbox with several instances, against a model: which sleep, which were woken, which are busy.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ enum Doing {
     Down,
 }
 
-/// What a lane does when it looks.
+/// The action of an instance that looks.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     Takes(usize),
@@ -63,7 +63,7 @@ impl Model {
         assert_eq!(self.mailbox.push(fill), Ok(Vec::new()));
     }
 
-    /// A lane looks, as an incarnation does; returns how many messages it has then.
+    /// An instance looks, as an incarnation does; returns how many messages it takes.
     fn look(&mut self, lane: usize, then: Then) -> usize {
         let (doing, alarm) = &mut self.lanes[lane];
         alarm.rang.store(false, Ordering::Relaxed);
@@ -102,7 +102,7 @@ impl Model {
         self.lanes.iter().filter(counts).count()
     }
 
-    /// How often the lanes but `except` were woken.
+    /// The number of wake-ups of all instances but `except`.
     fn wakes(&self, except: usize) -> usize {
         let others = self.lanes.iter().enumerate().filter(|(lane, _)| *lane != except);
         others.map(|(_, (_, alarm))| alarm.times.load(Ordering::Relaxed)).sum()
@@ -115,13 +115,13 @@ fn step() -> impl Strategy<Value = (usize, usize, Option<Then>)> {
         1 => Just(Then::HandlesItsOwn),
         1 => Just(Then::Ends),
     ];
-    // Lanes and messages; `None` is a push.
+    // An instance, a number of messages, and an action; `None` is a push.
     (0usize..5, 1usize..20, prop_oneof![1 => Just(None), 3 => then.prop_map(Some)])
 }
 
 proptest! {
     #[test]
-    fn while_messages_wait_nobody_sleeps_unless_somebody_is_on_the_way(
+    fn waiting_messages_keep_one_instance_awake(
         lanes in 1usize..5,
         steps in prop::collection::vec(step(), 1..120),
     ) {
@@ -142,7 +142,7 @@ proptest! {
             let nobody_missing = model.sleepers(false) == 0 || model.sleepers(true) > 0;
             prop_assert!(model.mailbox.len() == 0 || nobody_missing);
         }
-        // Those who were woken are enough to empty it.
+        // The woken instances are enough to empty the mailbox.
         for lane in 0..lanes {
             if model.lanes[lane].0 != Doing::Sleeps {
                 taken += model.look(lane, Then::Takes(64));
@@ -158,7 +158,7 @@ proptest! {
 }
 
 #[test]
-fn each_takes_its_share_but_not_in_crumbs() {
+fn instance_takes_its_share_of_at_least_eight() {
     let mut model = Model::new(4);
     model.push(64);
     let all = Then::Takes(64);
@@ -170,7 +170,7 @@ fn each_takes_its_share_but_not_in_crumbs() {
 }
 
 #[test]
-fn the_last_lane_that_is_done_closes_the_mailbox() {
+fn last_drained_instance_closes_the_mailbox() {
     let mut model = Model::new(3);
     assert_eq!(model.mailbox.heir_of(1, 0), Some(0));
     assert!(model.mailbox.is_drained(0));
@@ -182,7 +182,7 @@ fn the_last_lane_that_is_done_closes_the_mailbox() {
 }
 
 #[test]
-fn a_nudge_is_not_lost_on_a_lane_that_is_about_to_sleep() {
+fn nudge_wakes_an_instance_that_is_about_to_sleep() {
     let mut model = Model::new(2);
     model.mailbox.look(1);
     model.mailbox.nudge(1);
@@ -193,7 +193,7 @@ fn a_nudge_is_not_lost_on_a_lane_that_is_about_to_sleep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_lets_a_sender_in_and_leaves_messages_says_so() {
+async fn take_reports_a_woken_sender_only_with_messages_left() {
     let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
     let mailbox = Mailbox::new(Address::root(), spec, None, 1);
     let fill = |room: &mut Room<'_>| while room.put(&ENVELOPE, &[]) {};
@@ -210,5 +210,5 @@ async fn who_lets_a_sender_in_and_leaves_messages_says_so() {
     assert_eq!(take(1), Poll::Ready(Took::Messages { shared: false }), "nothing is left");
     assert_eq!(waits.as_mut().poll(cx), Poll::Ready(Ok(Vec::new())));
     assert_eq!(mailbox.len(), 4);
-    assert_eq!(take(3), Poll::Ready(Took::Messages { shared: false }), "nobody waits");
+    assert_eq!(take(3), Poll::Ready(Took::Messages { shared: false }), "no sender waits");
 }

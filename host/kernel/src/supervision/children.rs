@@ -1,18 +1,18 @@
-//! Children that come and go while the play runs, and what becomes of those below a node that goes.
+//! Children that are spawned and stopped while the play runs, and the nodes below a node that ends.
 
 use crate::supervision::events::{Action, Node};
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
 
 impl Tree {
-    /// Starts a child that was just added; one whose parent cannot have it any more is gone at once.
+    /// Starts a child that was just added; if its parent cannot have it any more, the child is removed at once.
     pub(super) fn spawned(&mut self, node: Node) {
         let entry = &self.nodes[node];
         if entry.incarnation > 0 || !entry.spec.dynamic {
             return;
         }
         match self.nodes[self.parent(node)].phase {
-            Phase::Starting if !entry.orphan => {} // Its turn comes when its parent is up.
+            Phase::Starting if !entry.orphan => {} // It starts in its turn, after its parent.
             Phase::Up | Phase::StartingChildren => self.start_alone(node),
             _ => self.forget(node),
         }
@@ -69,8 +69,8 @@ impl Tree {
         }
     }
 
-    /// A node that is down is done for. A dynamic one is gone, another keeps its place: its parent's next start
-    /// brings it back.
+    /// Ends a node that is down. A dynamic node is removed; another one keeps its place, and its parent's next start starts
+    /// it again.
     pub(super) fn finish(&mut self, node: Node, over: Over) {
         self.clear_timer(node);
         if self.nodes[node].spec.dynamic {
@@ -84,7 +84,7 @@ impl Tree {
         self.retire(node);
     }
 
-    /// Neither it nor what is below it runs again until its parent starts.
+    /// Retires a node and all nodes below it: they do not run again until the parent starts.
     fn retire(&mut self, node: Node) {
         for child in self.children_last_first(node) {
             if self.nodes[child].spec.dynamic { self.forget(child) } else { self.retire(child) }
@@ -94,7 +94,7 @@ impl Tree {
         }
     }
 
-    /// Undoes [`Tree::finish`]: it may run again.
+    /// Undoes [`Tree::finish`]: the node may run again.
     pub(super) fn revive(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
         entry.over = Over::No;
@@ -113,7 +113,7 @@ impl Tree {
         }
     }
 
-    /// A node that is down is gone, after those below it.
+    /// Removes a node that is down, after the nodes below it.
     fn forget(&mut self, node: Node) {
         for child in self.children_last_first(node) {
             self.forget(child);
@@ -127,7 +127,8 @@ impl Tree {
         self.actions.push(Action::Forget(node));
     }
 
-    /// An incarnation is over: the children that it spawned wait for the next one to ask for them, or go with it.
+    /// Ends an incarnation's hold on its children: spawned children wait until the next incarnation spawns them again, or are
+    /// removed.
     pub(super) fn leave_children(&mut self, node: Node, forget: bool) {
         for child in self.children_last_first(node) {
             let entry = &mut self.nodes[child];
@@ -140,7 +141,7 @@ impl Tree {
         }
     }
 
-    /// The new incarnation is up and has not asked for them.
+    /// Removes the children that the new incarnation did not spawn again before it was up.
     pub(super) fn forget_orphans(&mut self, node: Node) {
         for child in self.children_last_first(node) {
             if self.nodes[child].orphan {

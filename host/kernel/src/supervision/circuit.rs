@@ -1,7 +1,7 @@
-//! The circuit breaker under the kernel: an actor that exceeds its window, or does not come up at the boot, is failed with
-//! its subtree, and the rest of the play goes on. Its messages wait; after a cooldown, or when an operator says so, one trial
-//! start is made. A success in it closes the circuit, a failure before that opens it again. The play ends with an actor that
-//! it requires, and when every actor is failed.
+//! The circuit breaker under the kernel. An actor that exceeds its window, or does not start in time at the boot, is failed
+//! with its subtree, and the other actors go on. Its messages wait; after a cooldown, or by an operator's order, one trial
+//! start is made. A success in it closes the circuit; a failure before that opens it again. The play ends when an actor that
+//! it requires fails, and when every actor is failed.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
 
 impl Tree {
-    /// Why a child of the kernel is not restarted any more after this failure; none: it is.
+    /// Why a child of the kernel is not restarted after this failure; none when it is.
     pub(super) fn opens_circuit(&mut self, child: Node, after: After, failure: Failure) -> Option<WhyGaveUp> {
         let Failure { window, .. } = failure;
         let now = self.now;
@@ -22,7 +22,7 @@ impl Tree {
         if window.restarts > window.intensity {
             return Some(WhyGaveUp::TooOften(window));
         }
-        // The pauses grow beyond the period: that must not keep alive an actor that fails at everything.
+        // The pauses may grow beyond the period. An actor that fails with every message must be given up all the same.
         if failure.fault != Fault::Actor && failure.fruitless > window.intensity {
             return Some(WhyGaveUp::NothingHandled(failure.fruitless));
         }
@@ -31,8 +31,8 @@ impl Tree {
         (comes_up && waited >= window.period).then_some(WhyGaveUp::NotUp(window.period))
     }
 
-    /// The rest of the period within which a child of the kernel has to come up: its last attempt is made when that is over,
-    /// however long its pauses have grown.
+    /// The part of the period that is left for the first start of a child of the kernel: its last attempt is made at the end
+    /// of the period, however long its pauses have grown.
     pub(super) fn time_to_come_up(&self, child: Node, after: After) -> Duration {
         let entry = &self.nodes[child];
         if entry.parent != Some(ROOT) || entry.was_up || after != After::FailedStart {
@@ -41,7 +41,7 @@ impl Tree {
         entry.first_start.saturating_add(self.period_above(child)).saturating_sub(self.now)
     }
 
-    /// A child of the kernel, and all below it, are down and stay so for now.
+    /// Fails a child of the kernel, which is down with all nodes below it.
     pub(super) fn fail(&mut self, child: Node, why: WhyGaveUp) {
         if !self.has_instance_beside_that_goes_on(child) {
             if self.nodes[child].spec.required {
@@ -63,7 +63,8 @@ impl Tree {
         self.end_if_all_failed();
     }
 
-    /// Whether another instance of the same actor runs, or will without an operator or a trial; false for an actor that has one.
+    /// Whether another instance of the same actor runs, or will run without an operator or a trial; false for an actor with
+    /// one instance.
     pub(super) fn has_instance_beside_that_goes_on(&self, node: Node) -> bool {
         self.instances_beside(node).any(|other| {
             let entry = &self.nodes[other];
@@ -72,7 +73,7 @@ impl Tree {
         })
     }
 
-    /// Another instance that failed, when this one, which will not run again by itself, was the last that went on: the
+    /// Another instance that failed, if this one, which will not run again by itself, was the last that went on: then the
     /// actor is failed as a whole.
     pub(super) fn failed_beside_last(&self, node: Node) -> Option<Node> {
         if self.nodes[node].parent != Some(ROOT) || self.has_instance_beside_that_goes_on(node) {
@@ -81,7 +82,7 @@ impl Tree {
         self.instances_beside(node).find(|&other| self.nodes[other].phase == Phase::Failed)
     }
 
-    /// The actor of this instance, which failed before, is failed as a whole.
+    /// Fails the actor of this instance, which failed before, as a whole.
     pub(super) fn fail_as_a_whole(&mut self, node: Node) {
         let Some(Failed { why, trial_at, .. }) = self.nodes[node].failed.as_deref().copied() else { return };
         if self.nodes[node].spec.required {
@@ -93,7 +94,7 @@ impl Tree {
         self.actions.push(Action::Failed { node, why, trial_in });
     }
 
-    /// Nothing is left that runs or will by itself, because of failures: the play ends.
+    /// Ends the play when, because of failures, no actor runs or will run by itself.
     pub(super) fn end_if_all_failed(&mut self) {
         if self.nodes[ROOT].phase != Phase::Up && self.nodes[ROOT].phase != Phase::StartingChildren {
             return;
@@ -111,26 +112,28 @@ impl Tree {
         }
     }
 
-    /// The cooldown is over, or an operator does not wait for that: one trial start.
+    /// Makes one trial start: the cooldown is over, or an operator does not wait for its end.
     pub(super) fn try_again(&mut self, node: Node) {
         self.clear_timer(node);
         self.reset(node);
         let entry = &mut self.nodes[node];
         entry.phase = Phase::BackingOff;
-        (entry.trial, entry.handled, entry.in_a_row, entry.fruitless) = (true, 0, 0, 0);
+        (entry.trial, entry.handled) = (true, 0);
+        entry.forgive();
         self.start_alone(node);
     }
 
-    /// A run ended without a failure: a stable spell in it was a success.
+    /// Records a run that ended without a failure: a stable time in it was a success.
     pub(super) fn note_stable_spell(&mut self, node: Node) {
         let (now, period) = (self.now, self.period_above(node));
         let entry = &mut self.nodes[node];
         if entry.was_stable(now, period) {
-            (entry.trial, entry.in_a_row, entry.fruitless) = (false, 0, 0);
+            entry.trial = false;
+            entry.forgive();
         }
     }
 
-    /// It is failed no more.
+    /// Ends the state `failed` of a node.
     pub(super) fn reset(&mut self, node: Node) {
         if self.nodes[node].failed.take().is_some() {
             self.actions.push(Action::Reset(node));

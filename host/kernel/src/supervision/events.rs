@@ -1,12 +1,12 @@
-//! The words between the tree and the task: what happened, what is to be done, what people see.
+//! The data between the tree and the task: events, actions, and views for operators.
 
 use std::time::Duration;
 
 use crate::message::MessageId;
 use crate::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
 
-/// An actor's place in the tree. A place that was freed is used again, but never under the same name: what is
-/// said of a node that is gone reaches nobody else.
+/// An actor's place in the tree. A freed place is used again, but with another generation: a message about a removed node
+/// reaches no other node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node {
     pub(super) index: u32,
@@ -17,99 +17,99 @@ pub struct Node {
 pub const ROOT: Node = Node { index: 0, generation: 0 };
 
 impl Node {
-    /// The place alone: small, dense, and shared with nodes that are gone.
+    /// The index of the place alone: small, dense, and shared with removed nodes.
     pub fn index(self) -> usize {
         self.index as usize
     }
 
-    /// How many others had this place before.
+    /// How many nodes had this place before.
     pub fn generation(self) -> u32 {
         self.generation
     }
 }
 
-/// What the tree knows of an actor from the start.
-#[derive(Debug, Clone, Copy)]
+/// The properties of an actor that the tree knows from the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeSpec {
     /// When it is started again.
     pub kind: RestartKind,
-    /// The pause before.
+    /// The pause before a restart.
     pub backoff: Backoff,
-    /// How it looks after its own children.
+    /// How it supervises its own children.
     pub supervision: SupervisionSpec,
     /// When it is started first.
     pub start: StartKind,
-    /// Its parent spawned it while it ran. A dynamic actor that ended for good is forgotten; one from the plan
-    /// keeps its place and comes back with its parent.
+    /// Whether its parent spawned it at run time. A dynamic actor that ended for good is removed; one from the plan keeps its
+    /// place and starts again with its parent.
     pub dynamic: bool,
-    /// It is asked for a [`Directive`] when one of its children fails.
+    /// Whether it is asked for a [`Directive`] when one of its children fails.
     pub consulted: bool,
-    /// How long the answer may take.
+    /// The time limit of the answer.
     pub consult_timeout: Duration,
-    /// The pause before the trial start of an actor directly under `/` that failed; none: only an operator starts it.
+    /// The pause before the trial start of an actor directly under `/` that failed; none when only an operator starts it.
     pub cooldown: Option<Duration>,
-    /// The play ends when this actor fails; only for one directly under `/`.
+    /// Whether the play ends when this actor fails; only for one directly under `/`.
     pub required: bool,
 }
 
 /// The fault that a crash is blamed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
-    /// No message was in hand.
+    /// No message was being handled.
     #[default]
     Actor,
-    /// Several messages were in hand: they are handled again one at a time, so that the one to blame is found.
+    /// Several messages were being handled: they are handled again one at a time, so that the one to blame is found.
     Batch,
-    /// This message alone was in hand.
+    /// This message alone was being handled.
     Message(MessageId),
 }
 
 /// How an incarnation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It never came up.
+    /// It did not start.
     FailedStart,
-    /// By itself, badly.
+    /// It crashed.
     Crashed,
-    /// By itself, in peace: it asked to exit with status 0.
+    /// It asked to exit with status 0.
     Exited,
-    /// Because it was told to.
+    /// It was told to stop.
     Stopped,
-    /// By itself, in order, since it had nothing to do: it is passivated. Who has children does not.
+    /// It ended in order because it was idle: it is passivated. An actor with children never ends so.
     Idle,
-    /// Its gate did not let it start: no failure. To be asked again after this time, or only when a message comes.
+    /// Its code refused to start: no failure. It is asked again after this time, or only when a message comes.
     Refused(Option<Duration>),
 }
 
-/// What a parent wants done about a child that failed.
+/// A parent's decision about a child that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Directive {
-    /// As if it were permanent: the strategy applies, and it counts.
+    /// Restart it as if it were permanent: the strategy applies, and the failure counts.
     Restart,
-    /// It ended for good.
+    /// Stop it for good.
     Stop,
-    /// The parent fails, as if it gave up.
+    /// Fail the parent, as if it gave up.
     Escalate,
-    /// What the child's restart kind says.
+    /// Follow the child's restart kind.
     Default,
 }
 
-/// What happened.
+/// An event: something that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The kernel starts.
     Boot,
-    /// An incarnation is up.
+    /// An incarnation has started.
     Started(Node, u64),
     /// An incarnation ended.
     Ended(Node, u64, Ended),
-    /// The account of an incarnation that is about to end: it comes right before [`Event::Ended`].
+    /// The account of an incarnation that is about to end: it comes directly before [`Event::Ended`].
     Account {
-        /// Which.
+        /// The node.
         node: Node,
         /// Messages that its actor handled since the last account.
         handled: u64,
-        /// The fault that its crash, if it is one, is blamed on.
+        /// The fault that its crash is blamed on, if it crashed.
         fault: Fault,
     },
     /// The parent spawned a child that [`Tree::add`](super::tree::Tree::add) has just added.
@@ -118,20 +118,20 @@ pub enum Event {
     Adopted(Node),
     /// The parent stops a child for good.
     Dismiss(Node),
-    /// A message came for one that is passivated or waits for its gate.
+    /// A message came for an actor that is passivated, or whose code refused to start.
     Wanted(Node),
     /// The answer to [`Action::Consult`].
     Directive {
-        /// Who failed.
+        /// The child that failed.
         child: Node,
-        /// Which incarnation of it.
+        /// Its incarnation.
         incarnation: u64,
-        /// What is to be done.
+        /// The decision.
         directive: Directive,
     },
-    /// A person stops an actor.
+    /// An operator stops an actor.
     Halt(Node),
-    /// A person starts an actor.
+    /// An operator starts an actor.
     Resume(Node),
     /// Everything stops in order.
     Shutdown,
@@ -146,9 +146,9 @@ pub enum Event {
 pub struct Window {
     /// Failures that count within the last period: of a child of `/` alone, else of all children together.
     pub restarts: u32,
-    /// More than this, and the supervisor gives up.
+    /// The limit: with more failures the supervisor gives up.
     pub intensity: u32,
-    /// How long one counts.
+    /// The time for which a failure counts.
     pub period: Duration,
 }
 
@@ -157,136 +157,136 @@ pub struct Window {
 pub enum WhyGaveUp {
     /// More restarts than its intensity allows.
     TooOften(Window),
-    /// The child did not come up with it.
+    /// The child did not start together with it.
     FailedStart,
-    /// It said so itself, asked for a directive.
+    /// The supervisor returned the directive to escalate.
     Escalated,
-    /// So many messages failed one after another, and none was handled.
+    /// This many messages failed one after another, and none was handled.
     NothingHandled(u32),
-    /// It did not come up within this time, a period, after its first start.
+    /// It did not start within this time, a period, after its first attempt.
     NotUp(Duration),
     /// Its trial start ended in another failure before it handled a message.
     TrialFailed,
-    /// It is not restarted by its kind, and the play requires it.
+    /// Its restart kind forbids a restart, and the play requires it.
     Ended,
     /// Every actor under `/` failed or ended.
     AllFailed,
 }
 
-/// What is to be done.
+/// An action for the task to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Start an incarnation with this number.
     Start(Node, u64),
-    /// Tell an incarnation to stop in order; with `drain`, after its mailbox is empty. May come again, with
-    /// `drain`, for one that was told without.
+    /// Tell an incarnation to stop in order; with `drain`, after its mailbox is empty. May come again, with `drain`, for an
+    /// incarnation that was told to stop without it.
     Stop {
-        /// Whose.
+        /// The node.
         node: Node,
-        /// Whether it handles what waits first.
+        /// Whether it handles waiting messages first.
         drain: bool,
     },
     /// End an incarnation now.
     Kill {
-        /// Whose.
+        /// The node.
         node: Node,
-        /// Because it did not stop in time.
+        /// Whether the reason is that it did not stop in time.
         late: bool,
     },
-    /// It will not run again: its mailbox closes.
+    /// The actor will not run again: close its mailbox.
     Retire(Node),
-    /// It was retired, but its parent starts again, and it will with it: its mailbox opens.
+    /// The actor was retired, but its parent starts again, and the actor with it: open its mailbox.
     Revive(Node),
-    /// It is gone, and so is its node: it leaves the registry, its mailbox closes. Nothing of it runs any more;
-    /// those below it were forgotten before.
+    /// The actor and its node are removed: remove it from the registry, and close its mailbox. Nothing of it runs any more;
+    /// the nodes below it were removed before.
     Forget(Node),
-    /// It has no incarnation until a message comes: say [`Event::Wanted`] then, and at once if messages wait already.
+    /// The actor has no incarnation until a message comes: send [`Event::Wanted`] then, and at once if messages wait already.
     Passivated(Node),
-    /// Its gate did not let it start: say [`Event::Wanted`] when a message comes that was not there when it was asked.
+    /// The actor's code refused to start: send [`Event::Wanted`] when a message comes that was not there when it was asked.
     Waiting(Node),
-    /// This child failed and will be started after this pause, which begins when the siblings that restart with
-    /// it are down.
+    /// This child failed and will be started after this pause. The pause begins when the siblings that restart with it are
+    /// down.
     RestartIn {
-        /// Which.
+        /// The child.
         node: Node,
-        /// How long.
+        /// The pause.
         pause: Duration,
-        /// Its supervisor's restarts, this one included.
+        /// Its supervisor's restarts, including this one.
         window: Window,
-        /// The siblings that restart with it: with one-for-one none, as when another instance of its actor runs.
+        /// The strategy, which says which siblings restart with it; one-for-one also when another instance of its actor runs.
         strategy: Strategy,
     },
-    /// The first start of a spawned actor failed, or one that an operator ordered: it counts for nothing, and nothing
-    /// starts it again by itself.
+    /// The first start of a spawned actor failed, or a start that an operator ordered: the failure does not count, and the
+    /// actor is not started again by itself.
     StartFailed(Node),
     /// This supervisor fails because of its child.
     GaveUp {
-        /// Which.
+        /// The supervisor.
         node: Node,
-        /// Whose failure was the last straw.
+        /// The child whose failure was the last one.
         child: Node,
-        /// Why.
+        /// The cause.
         why: WhyGaveUp,
     },
-    /// This actor, directly under `/`, failed with all below it: its messages wait.
+    /// This actor, directly under `/`, failed with all actors below it: its messages wait.
     Failed {
-        /// Which.
+        /// The actor.
         node: Node,
-        /// Why.
+        /// The cause.
         why: WhyGaveUp,
-        /// The pause before its trial start; none: only an operator starts it.
+        /// The pause before its trial start; none when only an operator starts it.
         trial_in: Option<Duration>,
     },
-    /// It is failed no more: a trial start follows, or an operator stopped it.
+    /// The actor is no longer failed: a trial start follows, or an operator stopped it.
     Reset(Node),
-    /// Ask this parent what to do about a child that failed.
+    /// Ask this parent for a directive about a child that failed.
     Consult {
-        /// Whom.
+        /// The parent.
         parent: Node,
-        /// Which incarnation of it.
+        /// Its incarnation.
         parent_incarnation: u64,
-        /// Who failed.
+        /// The child that failed.
         child: Node,
-        /// Which incarnation of it failed.
+        /// The incarnation of the child that failed.
         incarnation: u64,
     },
-    /// Everything that comes up at boot is up.
+    /// All actors that start at the boot have started.
     Booted,
     /// Nothing runs any more. `true`: because the kernel gave up.
     Over(bool),
 }
 
-/// What people see of an actor. In order: of several instances the first in this list counts.
+/// The state of an actor, as operators see it. The order matters: of several instances the first in this list counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Up, with messages in hand or waiting. The tree knows no messages: to it, who is idle runs as well.
+    /// Up, with messages in process or waiting. The tree knows no messages: to it, an idle actor runs as well.
     Running,
-    /// Up, with nothing to do.
+    /// Up, without work.
     Idle,
-    /// Coming up, or about to: there is no room for another instance yet.
+    /// Starting, or waiting for a free slot to start.
     Starting,
-    /// Going down for good: it handles what waits first.
+    /// Stopping for good: it handles waiting messages first.
     Draining,
-    /// Going down.
+    /// Stopping.
     Stopping,
     /// Waits before a restart: for a pause to pass, for siblings to stop, or for its parent's directive.
     BackingOff,
-    /// Its gate did not let it start: it is asked again when a message comes, or when the time passed that it gave.
+    /// Its code refused to start: it is asked again when a message comes, or after the time that it gave.
     Waiting,
     /// It has no instance: the next message makes one.
     Passivated,
-    /// It, or the actor under `/` that it is below, failed too often: its messages wait for a trial start.
+    /// It, or the actor under `/` above it, failed too often: its messages wait for a trial start.
     Failed,
     /// Not started yet, or its parent is down.
     Down,
-    /// A person stopped it, or it waits for a person's first start.
+    /// An operator stopped it, or it waits for an operator's first start.
     Stopped,
     /// It ended and is not started again.
     Ended,
 }
 
 impl State {
-    /// All there are, in their order.
+    /// All states, in order.
     pub const ALL: [Self; 12] = [
         Self::Running,
         Self::Idle,
@@ -302,7 +302,7 @@ impl State {
         Self::Ended,
     ];
 
-    /// Its name, as in `wit/actor.wit` and wherever a person or a machine reads it.
+    /// Its name, as in `wit/actor.wit` and everywhere an operator or a program reads it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -320,12 +320,12 @@ impl State {
         }
     }
 
-    /// It is up: it handles messages as they come.
+    /// Whether it is up: it handles messages as they come.
     pub fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Idle)
     }
 
-    /// It will be in another state by itself.
+    /// Whether it will change to another state by itself.
     pub fn is_on_its_way(self) -> bool {
         matches!(self, Self::Starting | Self::Draining | Self::Stopping | Self::BackingOff)
     }
@@ -334,23 +334,23 @@ impl State {
 /// An actor that failed, as operators see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failed {
-    /// Since when.
+    /// The time of the failure.
     pub since: Duration,
-    /// Why.
+    /// The cause.
     pub why: WhyGaveUp,
-    /// When its trial start is due; none: only an operator starts it.
+    /// When its trial start is due; none when only an operator starts it.
     pub trial_at: Option<Duration>,
 }
 
-/// An actor as people see it.
+/// An actor, as operators see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// Its last incarnation.
     pub incarnation: u64,
-    /// How often it was started again because it failed.
+    /// Number of restarts because of failures.
     pub restarts: u64,
-    /// It failed itself: not only an actor above it.
+    /// The failure, if the actor itself is failed, and not only an actor above it.
     pub failed: Option<Failed>,
 }

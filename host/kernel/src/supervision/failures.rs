@@ -1,4 +1,4 @@
-//! Failures: what a supervisor decides about a child that ended by itself.
+//! Failures: the decisions of a supervisor about a child that ended by itself.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
 use crate::supervision::window::Tally;
 
-/// So many handled messages for each failure in the window are a success: the backoff begins again.
+/// Number of handled messages, for each failure in the window, that are a success: the backoff begins again.
 const HANDLED_FOR_A_FAILURE: u64 = 10;
 
 /// A failure of a child that was counted.
@@ -16,16 +16,16 @@ const HANDLED_FOR_A_FAILURE: u64 = 10;
 pub(super) struct Failure {
     pub(super) window: Window,
     pub(super) fault: Fault,
-    /// This one, and those before it without a handled message or a stable spell between them.
+    /// Number of failures, including this one, without a handled message or a stable time between them.
     pub(super) fruitless: u32,
-    /// It was up for a whole period before.
+    /// Whether it was up for a whole period before.
     pub(super) stable: bool,
-    /// Messages that it and those below it handled since the failure before.
+    /// Number of messages that it and the actors below it handled since the failure before.
     pub(super) handled: u64,
 }
 
 impl Tree {
-    /// A child ended by itself. A parent that wants to be asked is asked about failures.
+    /// Handles a child that ended by itself. A parent that wants it is asked about failures.
     pub(super) fn failed(&mut self, child: Node, after: After) {
         let parent = self.parent(child);
         let above = &self.nodes[parent];
@@ -39,7 +39,7 @@ impl Tree {
         self.actions.push(Action::Consult { parent, parent_incarnation, child, incarnation });
     }
 
-    /// The parent's answer. Too late, or about an incarnation before, it changes nothing.
+    /// Handles the parent's answer. A late answer, or one about an earlier incarnation, has no effect.
     pub(super) fn directed(&mut self, child: Node, incarnation: u64, directive: Directive) {
         let asked = self.nodes.get(child).filter(|entry| entry.incarnation == incarnation).map(|entry| entry.phase);
         if let Some(Phase::Consulting(after)) = asked {
@@ -47,10 +47,10 @@ impl Tree {
         }
     }
 
-    /// What becomes of a child that is down by itself.
+    /// Decides about a child that is down by itself.
     pub(super) fn decide(&mut self, child: Node, after: After, directive: Directive) {
         let parent = self.parent(child);
-        // Whom it would concern is going down: the child's turn comes.
+        // The parent is stopping: the child follows in its turn.
         if self.goes_down_with_parent(child) {
             return;
         }
@@ -101,7 +101,7 @@ impl Tree {
             return self.give_up(parent, child, WhyGaveUp::TooOften(failure.window));
         }
         let (_, in_turn) = self.turn_of(child);
-        // Siblings that run while it comes up by itself never depended on it; at the boot they do not wait for it.
+        // Siblings that run during its own start do not depend on it yet; at the boot they do not wait for it.
         let alone = parent == ROOT && !self.nodes[child].was_up || after == After::FailedStart && !in_turn;
         let strategy = self.nodes[parent].spec.supervision.strategy;
         let strategy = if alone || self.has_live_instance_beside(child) { Strategy::OneForOne } else { strategy };
@@ -109,7 +109,7 @@ impl Tree {
         let pause = self.announce_restart(child, failure.window, strategy, most);
         let entry = &mut self.nodes[child];
         entry.phase = Phase::BackingOff;
-        // A crash after its start: its next start belongs to its parent's no more.
+        // After a crash, its next start is no longer a part of its parent's start.
         entry.was_up |= after != After::FailedStart;
         match strategy {
             Strategy::OneForAll => self.restart_group(parent, 0, pause),
@@ -121,14 +121,14 @@ impl Tree {
         }
     }
 
-    /// Whether another instance of the same actor runs, comes up, or starts with the next message: the actor itself has
+    /// Whether another instance of the same actor runs, starts, or starts with the next message: then the actor itself has
     /// not failed.
     fn has_live_instance_beside(&self, node: Node) -> bool {
         self.instances_beside(node).any(|other| {
             let entry = &self.nodes[other];
             match entry.phase {
                 Phase::Starting | Phase::StartingChildren | Phase::Up | Phase::Passivated | Phase::Waiting => true,
-                // It waits for its first turn.
+                // The instance waits for its first turn.
                 Phase::Down => !entry.was_up && entry.wants_start(),
                 _ => false,
             }
@@ -140,7 +140,7 @@ impl Tree {
         self.instances_beside(node).chain([node]).map(|node| self.nodes[node].place).min().unwrap_or_default()
     }
 
-    /// The other instances of its actor: they have the places around it.
+    /// The other instances of its actor: they have the neighbouring places.
     pub(super) fn instances_beside(&self, node: Node) -> impl Iterator<Item = Node> {
         let (first, place) = (self.first_of(node), self.nodes[node].place);
         let children = &self.nodes[self.parent(node)].children;
@@ -150,13 +150,13 @@ impl Tree {
         before.chain(after).map(|(_, &other)| other)
     }
 
-    /// Names the actor of a node: its first instance, which may be gone.
+    /// The node that stands for the actor: its first instance, which may be removed.
     pub(super) fn first_of(&self, node: Node) -> Node {
         self.nodes[node].first.unwrap_or(node)
     }
 
-    /// It crashed before its turn in the shutdown, and who stops before it may still send to it. Nobody gives
-    /// up any more: one that crashes too often waits for its turn.
+    /// Restarts a child that crashed before its turn in the shutdown, because actors that stop before it may still send to
+    /// it. No supervisor gives up any more: a child that crashes too often waits for its turn.
     pub(super) fn restart_meanwhile(&mut self, child: Node, after: After) {
         let Failure { window, .. } = self.count(child, after);
         if window.restarts <= window.intensity {
@@ -166,17 +166,18 @@ impl Tree {
     }
 
     fn start_after(&mut self, child: Node, pause: Duration) {
-        // A timer would round no pause at all up to one of its steps.
+        // A timer would round a pause of zero up to one of its steps.
         if pause.is_zero() { self.start_alone(child) } else { self.set_timer(child, pause) }
     }
 
-    /// An incarnation is about to end: what its actor handled, and what its crash is blamed on.
+    /// Records the account of an incarnation that is about to end: the messages that its actor handled, and the fault of its
+    /// crash.
     pub(super) fn account(&mut self, node: Node, handled: u64, fault: Fault) {
         let (now, parent, first) = (self.now, self.parent(node), self.first_of(node));
         let period = self.period_above(node);
         let entry = &mut self.nodes[node];
-        entry.fault = fault;
-        // Of a long life only the part within the period counts, at its average.
+        entry.set_fault(fault);
+        // Of a long run only the part within the period counts, at its average.
         let life = entry.up_since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
         let recent = if life > period {
             let share = u128::from(handled) * period.as_nanos() / life.as_nanos();
@@ -186,7 +187,7 @@ impl Tree {
         };
         match self.nodes[parent].window.get_mut(&first) {
             Some(tally) => tally.handle(now, recent),
-            None => self.nodes[node].handled_last = recent,
+            None => self.nodes[node].set_handled_last(recent),
         }
         let mut at = Some(node);
         while let Some(above) = at {
@@ -196,13 +197,13 @@ impl Tree {
         }
     }
 
-    /// Counts a failure of a child, and whether there was a success before it.
+    /// Counts a failure of a child, and checks whether there was a success before it.
     fn count(&mut self, child: Node, after: After) -> Failure {
         let (now, parent, first) = (self.now, self.parent(child), self.first_of(child));
-        let fault = std::mem::take(&mut self.nodes[child].fault);
+        let fault = self.nodes[child].take_fault();
         let fault = if matches!(after, After::Crashed | After::Exited) { fault } else { Fault::Actor };
         let instances: Vec<_> = self.instances_beside(child).chain([child]).collect();
-        let handled_last = instances.into_iter().map(|node| std::mem::take(&mut self.nodes[node].handled_last)).sum();
+        let handled_last = instances.into_iter().map(|node| self.nodes[node].take_handled_last()).sum();
         let above = &mut self.nodes[parent];
         let SupervisionSpec { period, .. } = above.spec.supervision;
         let tally = above.window.entry(first).or_insert_with(|| {
@@ -221,24 +222,27 @@ impl Tree {
         }
         let window = self.window_of(child, now);
         let entry = &mut self.nodes[child];
-        // Success: a stable spell, or ten handled messages for each failure.
+        // A success is a stable time, or ten handled messages for each failure.
         let enough = before.saturating_mul(HANDLED_FOR_A_FAILURE);
         let succeeded = entry.was_stable(now, period)
             || entry.handled > 0 && (entry.handled >= enough || handled_in_window >= enough);
         let handled = entry.handled;
+        let stable = entry.was_stable(now, period);
         if is_new {
-            entry.again = 0;
-            entry.in_a_row = if succeeded { 1 } else { entry.in_a_row.saturating_add(1) };
-            let fruitful = handled > 0 || entry.was_stable(now, period);
-            entry.fruitless = if fruitful { 1 } else { entry.fruitless.saturating_add(1) };
             entry.handled = 0;
-        } else {
-            entry.again = entry.again.saturating_add(1);
         }
-        Failure { window, fault, fruitless: entry.fruitless, stable: entry.was_stable(now, period), handled }
+        let history = entry.history();
+        if is_new {
+            history.again = 0;
+            history.in_a_row = if succeeded { 1 } else { history.in_a_row.saturating_add(1) };
+            history.fruitless = if handled > 0 || stable { 1 } else { history.fruitless.saturating_add(1) };
+        } else {
+            history.again = history.again.saturating_add(1);
+        }
+        Failure { window, fault, fruitless: history.fruitless, stable, handled }
     }
 
-    /// The failures that count for a node at a time: its own under the kernel, else those of all its siblings together.
+    /// The failures that count for a node at this time: its own ones under the kernel, else those of all siblings together.
     pub fn window_of(&self, node: Node, now: Duration) -> Window {
         let parent = self.nodes[node].parent.unwrap_or(ROOT);
         let above = &self.nodes[parent];
@@ -252,7 +256,7 @@ impl Tree {
         Window { restarts, intensity, period }
     }
 
-    /// A child is gone. Its failures that count stay until the period is over; others go.
+    /// Removes the tally of a removed child, unless it has failures that still count.
     pub(super) fn forget_uncounted(&mut self, parent: Node, child: Node) {
         let window = &mut self.nodes[parent].window;
         if window.get(&child).is_some_and(|tally| tally.counting() == 0) {
@@ -264,26 +268,27 @@ impl Tree {
         self.nodes[self.parent(node)].spec.supervision.period
     }
 
-    /// The pause grows with each failure in a row; before another attempt at one message it grows with the attempts, as
-    /// before a retry. It is at most `most`.
+    /// Announces a restart and returns its pause. The pause grows with each failure in a row; before another attempt at one
+    /// message it grows with the attempts, as before a retry. It is at most `most`.
     fn announce_restart(&mut self, child: Node, window: Window, strategy: Strategy, most: Duration) -> Duration {
         let entry = &mut self.nodes[child];
         entry.restarts += 1;
-        let doublings = if entry.again > 0 { entry.again + 1 } else { entry.in_a_row };
+        let past = entry.past();
+        let doublings = if past.again > 0 { past.again + 1 } else { past.in_a_row };
         let ceiling = entry.spec.backoff.ceiling(doublings);
         let pause = self.jitter(ceiling).min(most);
         self.actions.push(Action::RestartIn { node: child, pause, window, strategy });
         pause
     }
 
-    /// A supervisor cannot go on because of a child: it stops its children and fails.
+    /// Fails a supervisor that cannot go on because of a child: it stops its children and fails.
     pub(super) fn give_up(&mut self, supervisor: Node, child: Node, why: WhyGaveUp) {
         self.actions.push(Action::GaveUp { node: supervisor, child, why });
         self.gave_up |= supervisor == ROOT;
         self.bring_down(supervisor, After::GaveUp);
     }
 
-    /// A supervisor is up only when its children are.
+    /// Fails the start of a supervisor: it is up only when its children are.
     pub(super) fn fail_to_come_up(&mut self, supervisor: Node, child: Node) {
         self.actions.push(Action::GaveUp { node: supervisor, child, why: WhyGaveUp::FailedStart });
         self.bring_down(supervisor, After::FailedStart);

@@ -1,6 +1,7 @@
-//! Supervision: who runs, who restarts, who gives up. `tree` decides, and is pure, with its rules in the rooms
-//! `turns`, `starts`, `stops`, `failures`, `children`, `rest`, `people` and `circuit`, counts failures in `window`; `task` carries out; `events` holds the words
-//! between them, `node` what the tree remembers of each actor, `slots` where.
+//! Supervision: starts, stops, restarts and failures. The module `tree` decides, and is pure; its rules are in `turns`,
+//! `starts`, `stops`, `failures`, `children`, `rest`, `people` and `circuit`, and `window` counts failures. The module `task`
+//! carries out the decisions. `events` defines the data between the two, `node` the state of each actor, and `slots` the
+//! storage of nodes.
 
 mod children;
 mod circuit;

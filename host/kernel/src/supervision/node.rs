@@ -1,6 +1,7 @@
-//! What the tree remembers of one actor.
+//! The state of one actor in the tree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::StartKind;
@@ -11,39 +12,39 @@ use crate::supervision::window::Tally;
 pub(super) enum Phase {
     Down,
     Starting,
-    /// Up itself; its children come up one after another.
+    /// It is up; its children start one after another.
     StartingChildren,
     Up,
-    /// Its children go down one after another, last first.
+    /// Its children stop one after another, last first.
     StoppingChildren(After),
     /// All its children are down; it was told to stop.
     Stopping(After),
-    /// Waits for a restart: until its timer, or without one until its turn among its siblings.
+    /// Waits for a restart: until its timer, or without a timer until its turn among its siblings.
     BackingOff,
-    /// Its parent is asked what to do.
+    /// Its parent is asked for a directive.
     Consulting(After),
-    /// It had nothing to do, or has not had yet: the next message starts it.
+    /// It was idle, or has not run yet: the next message starts it.
     Passivated,
-    /// Its gate did not let it start: until its timer, or a message.
+    /// Its code refused to start: it waits for its timer, or a message.
     Waiting,
-    /// Directly under the kernel, it failed too often: until its timer, or an operator's start.
+    /// Directly under the kernel, it failed too often: it waits for its timer, or an operator's start.
     Failed,
 }
 
-/// What follows once a node and all below it are down.
+/// The next step after a node and all nodes below it are down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
     /// It was told to stop.
     Stay,
-    /// A person stopped it and started it again meanwhile.
+    /// An operator stopped it, and started it again before it was down.
     Restart,
     /// It crashed: its parent decides.
     Crashed,
     /// It gave up on its children: its parent decides.
     GaveUp,
-    /// It ended in peace: its parent decides.
+    /// It exited without a failure: its parent decides.
     Exited,
-    /// It did not come up: its parent decides.
+    /// It did not start: its parent decides.
     FailedStart,
 }
 
@@ -53,23 +54,23 @@ impl After {
     }
 }
 
-/// Whether it is done for, as long as its parent runs.
+/// Whether it has ended, for the time that its parent runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
     No,
-    /// It ended in peace; siblings that restart together take it along again.
+    /// It exited without a failure; a restart of a group of siblings starts it again.
     InPeace,
     ForGood,
 }
 
-/// Children that stop or start one after another.
+/// The course of children that stop or start one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Course {
-    /// Last first.
+    /// They stop, last first.
     Stopping,
     /// All are down; the pause passes on the parent's timer.
     Pausing,
-    /// In order.
+    /// They start, in order.
     Starting,
 }
 
@@ -78,11 +79,11 @@ pub(super) struct Turns {
     pub(super) course: Course,
     /// The first child that takes part, by its place.
     pub(super) from: u64,
-    /// Who has had its turn: when stopping, places from here on; when starting, places before.
+    /// The limit of the children that had their turn: when stopping, places from here on; when starting, places before.
     pub(super) cursor: u64,
-    /// Whose turn it is.
+    /// The child whose turn it is.
     pub(super) current: Option<Node>,
-    /// Between the last stop and the first start.
+    /// The pause between the last stop and the first start.
     pub(super) pause: Duration,
 }
 
@@ -96,73 +97,82 @@ impl Turns {
     }
 }
 
+/// The failures of an actor, and the refusals of its code to start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct History {
+    /// How often its code refused to start, in a row.
+    pub(super) refusals: u32,
+    /// The time before which its code is not asked again.
+    pub(super) asked_again: Duration,
+    /// Number of failures without a success between them.
+    pub(super) in_a_row: u32,
+    /// Number of failures without a handled message or a stable time between them.
+    pub(super) fruitless: u32,
+    /// Number of further attempts at the message that failed last.
+    pub(super) again: u32,
+    /// Messages of the last account of this instance, while its actor has no tally.
+    pub(super) handled_last: u64,
+    /// The fault of its crash, until the decision about the crash.
+    pub(super) fault: Fault,
+}
+
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub(super) struct Entry {
-    pub(super) spec: NodeSpec,
+    /// Shared by actors with the same spec.
+    pub(super) spec: Arc<NodeSpec>,
     /// None for the kernel.
     pub(super) parent: Option<Node>,
     /// Its place among its siblings: the key in the parent's `children`.
     pub(super) place: u64,
-    /// In start order. A map, since a parent of ten thousand may lose any one of them.
+    /// In start order. A map, since a parent of ten thousand children may lose any one of them.
     pub(super) children: BTreeMap<u64, Node>,
     pub(super) phase: Phase,
-    /// What its children do one after another, if anything.
+    /// The course of its children, if they stop or start one after another.
     pub(super) turns: Option<Turns>,
-    /// Its incarnation exists, from `Start` to `Ended`.
+    /// Whether its incarnation exists, from `Start` to `Ended`.
     pub(super) alive: bool,
     pub(super) incarnation: u64,
-    /// Only a person lifts this.
+    /// Whether an operator stopped it. Only an operator starts it again.
     pub(super) halted: bool,
     pub(super) over: Over,
-    /// Its mailbox is closed.
+    /// Whether its mailbox is closed.
     pub(super) retired: bool,
-    /// Its parent stops it for good.
+    /// Whether its parent stops it for good.
     pub(super) dismissed: bool,
-    /// The incarnation that spawned it is over, and the next one has not asked for it yet.
+    /// Whether the incarnation that spawned it has ended, and the next one has not spawned it again yet.
     pub(super) orphan: bool,
-    /// Came up since its parent did.
+    /// Whether it was up since its parent was.
     pub(super) was_up: bool,
-    /// It crashed while its children went down.
+    /// Whether it crashed while its children stopped.
     pub(super) crashed: bool,
-    /// Passivated, or waiting for its gate, it is to start: only others keep it from that.
+    /// Whether it is to start although it is passivated or its code refused: only other nodes delay the start.
     pub(super) wanted: bool,
-    /// How often its gate did not let it start, in a row.
-    pub(super) refusals: u32,
-    /// Its gate is not asked again before.
-    pub(super) asked_again: Duration,
-    /// Since when this incarnation and its children are up.
+    /// The time since which this incarnation and its children are up.
     pub(super) up_since: Option<Duration>,
-    /// Failures without a success between them.
-    pub(super) in_a_row: u32,
-    /// Failures without a handled message or a stable spell between them.
-    pub(super) fruitless: u32,
-    /// Further attempts at the message that failed last.
-    pub(super) again: u32,
-    /// Messages that it and those below it handled since its last failure.
+    /// Number of messages that it and the actors below it handled since its last failure.
     pub(super) handled: u64,
-    /// Messages of the last account of this instance, when nothing is counted yet.
-    pub(super) handled_last: u64,
-    /// The fault of its crash, until the crash is decided about.
-    pub(super) fault: Fault,
+    /// The history of its failures; none for most actors.
+    history: Option<Box<History>>,
     pub(super) restarts: u64,
-    /// When it was started first.
+    /// When it was started for the first time.
     pub(super) first_start: Duration,
-    /// It is a trial: the next failure without a success before it is one too many.
+    /// Whether this is a trial: the next failure without a success before it fails the actor again.
     pub(super) trial: bool,
     pub(super) failed: Option<Box<Failed>>,
-    /// An operator ordered the start that is under way; the phase that it began in.
+    /// The phase before the current start, if an operator ordered that start.
     pub(super) ordered: Option<Phase>,
-    /// The first instance of the same actor, for every other one.
+    /// The first instance of the same actor; none for the first instance itself.
     pub(super) first: Option<Node>,
     /// Failures and handled messages of its children within the last period, by the first instance of each that failed.
     pub(super) window: BTreeMap<Node, Tally>,
-    /// The time that the phase waits for.
+    /// The time until which the phase waits.
     pub(super) timer: Option<Duration>,
 }
 
 impl Entry {
-    pub(super) fn new(spec: NodeSpec, parent: Option<Node>, place: u64) -> Self {
+    pub(super) fn new(spec: Arc<NodeSpec>, parent: Option<Node>, place: u64) -> Self {
         Self {
+            halted: spec.start == StartKind::Manual,
             spec,
             parent,
             place,
@@ -171,7 +181,6 @@ impl Entry {
             turns: None,
             alive: false,
             incarnation: 0,
-            halted: spec.start == StartKind::Manual,
             over: Over::No,
             retired: false,
             dismissed: false,
@@ -179,15 +188,9 @@ impl Entry {
             was_up: false,
             crashed: false,
             wanted: false,
-            refusals: 0,
-            asked_again: Duration::ZERO,
             up_since: None,
-            in_a_row: 0,
-            fruitless: 0,
-            again: 0,
             handled: 0,
-            handled_last: 0,
-            fault: Fault::Actor,
+            history: None,
             restarts: 0,
             first_start: Duration::ZERO,
             trial: false,
@@ -199,7 +202,54 @@ impl Entry {
         }
     }
 
-    /// It is down, and nothing speaks against its start but that it is not its turn.
+    /// The history of its failures; empty if it has none.
+    pub(super) fn past(&self) -> History {
+        self.history.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(super) fn history(&mut self) -> &mut History {
+        self.history.get_or_insert_default()
+    }
+
+    /// Resets the counts of its failures in a row.
+    pub(super) fn forgive(&mut self) {
+        if let Some(history) = &mut self.history {
+            (history.in_a_row, history.fruitless) = (0, 0);
+        }
+    }
+
+    /// Resets the count of refusals: its code let it start.
+    pub(super) fn let_in(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.refusals = 0;
+        }
+    }
+
+    /// Sets the fault of its crash, until the decision about the crash.
+    pub(super) fn set_fault(&mut self, fault: Fault) {
+        if self.history.is_some() || fault != Fault::Actor {
+            self.history().fault = fault;
+        }
+    }
+
+    /// Returns and resets the fault of its crash.
+    pub(super) fn take_fault(&mut self) -> Fault {
+        self.history.as_mut().map_or(Fault::Actor, |history| std::mem::take(&mut history.fault))
+    }
+
+    /// Sets the messages of its last account, while its actor has no tally.
+    pub(super) fn set_handled_last(&mut self, messages: u64) {
+        if self.history.is_some() || messages > 0 {
+            self.history().handled_last = messages;
+        }
+    }
+
+    /// Returns and resets the messages of its last account.
+    pub(super) fn take_handled_last(&mut self) -> u64 {
+        self.history.as_mut().map_or(0, |history| std::mem::take(&mut history.handled_last))
+    }
+
+    /// Whether it is down, and only its turn is missing for a start.
     pub(super) fn wants_start(&self) -> bool {
         let waits = match self.phase {
             Phase::Down => true,
@@ -210,17 +260,17 @@ impl Entry {
         waits && !self.halted && !self.dismissed && !self.orphan && self.over == Over::No
     }
 
-    /// Whether it has been up for so long that what failed before does not count any more.
+    /// Whether it has been up for so long that earlier failures do not count any more.
     pub(super) fn was_stable(&self, now: Duration, period: Duration) -> bool {
         self.up_since.is_some_and(|since| now.saturating_sub(since) >= period)
     }
 
-    /// Whether it has no incarnation and nothing to start one for yet.
+    /// Whether it has no incarnation, and no reason to start one yet.
     pub(super) fn rests(&self) -> bool {
         matches!(self.phase, Phase::Passivated | Phase::Waiting) && (!self.wanted || self.timer.is_some())
     }
 
-    /// Whether, as it may start, it is passivated instead: nothing has happened to it yet.
+    /// Whether a start passivates it, because it has not run yet and starts on a message.
     pub(super) fn starts_passivated(&self) -> bool {
         self.phase == Phase::Down && self.spec.start == StartKind::OnMessage
     }

@@ -1,4 +1,4 @@
-//! What a person says: stop, and start. Nothing but a person's start lifts a person's stop.
+//! An operator's orders: stop, and start. Only an operator's start ends an operator's stop.
 
 use crate::supervision::events::{Action, Node, State};
 use crate::supervision::node::{After, Course, Over, Phase};
@@ -28,13 +28,13 @@ impl Tree {
         let runs_above = matches!(self.nodes[self.parent(node)].phase, Phase::Up | Phase::StartingChildren);
         let halted = std::mem::replace(&mut self.nodes[node].halted, false);
         let (phase, over) = (self.nodes[node].phase, self.nodes[node].over);
-        // A start that comes by itself, as at the boot, is no order.
+        // A start that comes by itself, as at the boot, is no operator's order.
         let ordered = halted && phase == Phase::Down || matches!(phase, Phase::Passivated | Phase::Waiting);
         if runs_above && over == Over::No && ordered {
             self.nodes[node].ordered = Some(phase);
         }
         if !halted {
-            // Only the actor itself keeps it from running: it starts, or its gate is asked, without a message.
+            // Nothing else delays it: it starts, or its code is asked, without a message.
             if matches!(phase, Phase::Passivated | Phase::Waiting) {
                 self.clear_timer(node);
                 self.start_wanted(node);
@@ -53,10 +53,10 @@ impl Tree {
             Phase::StoppingChildren(After::Stay) => entry.phase = Phase::StoppingChildren(After::Restart),
             Phase::Stopping(After::Stay) => entry.phase = Phase::Stopping(After::Restart),
             Phase::Down if entry.over == Over::No => {
-                (entry.in_a_row, entry.fruitless) = (0, 0);
+                entry.forgive();
                 let place = entry.place;
                 let (turns, _) = self.turn_of(node);
-                // Who has not had its turn yet is started in its turn.
+                // An actor that has not had its turn yet is started in its turn.
                 if turns.is_none_or(|turns| turns.course != Course::Starting || place < turns.cursor) {
                     self.start_alone(node);
                 }
@@ -65,7 +65,7 @@ impl Tree {
         }
     }
 
-    /// As after OTP's `restart_child`: the failure counts for nothing, and the actor is as it was before the order.
+    /// As after OTP's `restart_child`: the failure does not count, and the actor is in its state from before the order.
     pub(super) fn ordered_start_failed(&mut self, node: Node, before: Option<Phase>) {
         self.actions.push(Action::StartFailed(node));
         if let Some(Phase::Passivated | Phase::Waiting) = before {
@@ -77,7 +77,7 @@ impl Tree {
         }
     }
 
-    /// Where an actor stands once a start of it came to an outcome; none while it is under way.
+    /// The state of an actor after a start of it had an outcome; none while the start is under way.
     pub fn outcome_of_start(&self, node: Node) -> Option<State> {
         let entry = self.nodes.get(node)?;
         let under_way = match entry.phase {

@@ -1,5 +1,5 @@
-//! Rest: actors that live on without an incarnation, until a message comes. One had nothing to do, or has not had yet:
-//! it is passivated. Another's gate did not let it start: it waits.
+//! Passivation and refused starts: actors without an incarnation, until a message comes. One was idle, or has not run yet: it
+//! is passivated. Another's code refused to start: it waits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::supervision::node::Phase;
 use crate::supervision::tree::Tree;
 
 impl Tree {
-    /// Its incarnation ended, in order and by itself: no failure, and nothing below it.
+    /// Passivates a node whose incarnation ended, in order and by itself, without a failure and without children.
     pub(super) fn passivate(&mut self, node: Node) {
         self.note_stable_spell(node);
         let entry = &mut self.nodes[node];
@@ -29,15 +29,15 @@ impl Tree {
         self.actions.push(Action::Passivated(node));
     }
 
-    /// Its gate did not let it start. It is asked again after the time that it gave, and when a message comes; but not
-    /// before a pause is over, which grows with each refusal in a row as that before a restart does: however many
-    /// messages come, the gate is not asked in circles.
+    /// Handles a refused start. The code is asked again after the time that it gave, and when a message comes; but not before
+    /// a pause is over, which grows with each refusal in a row as the pause before a restart does. So a flood of messages
+    /// does not start it in a loop.
     pub(super) fn refused(&mut self, node: Node, recheck: Option<Duration>) {
         let now = self.now;
         let entry = &mut self.nodes[node];
-        entry.refusals = entry.refusals.saturating_add(1);
-        let pause = entry.spec.backoff.ceiling(entry.refusals).max(SHORTEST_PAUSE);
-        entry.asked_again = now.saturating_add(pause);
+        let refusals = entry.past().refusals.saturating_add(1);
+        let pause = entry.spec.backoff.ceiling(refusals).max(SHORTEST_PAUSE);
+        (entry.history().refusals, entry.history().asked_again) = (refusals, now.saturating_add(pause));
         entry.phase = Phase::Waiting;
         entry.wanted = false;
         entry.ordered = None;
@@ -46,12 +46,11 @@ impl Tree {
         }
         self.leave_children(node, self.ends_with_play(node));
         self.actions.push(Action::Waiting(node));
-        // Nobody has to wait for it: its siblings start without it.
+        // Its siblings start without waiting for it.
         self.turn_over(self.parent(node), node);
     }
 
-    /// The orders of actors that are passivated, and for which no message waits, are carried out: what starts them later is
-    /// no operator's start.
+    /// Ends the orders for actors that are passivated and for which no message waits: a later start is no operator's start.
     pub fn end_orders_at_rest(&mut self) {
         for node in std::mem::take(&mut self.ordered_at_rest) {
             if let Some(entry) = self.nodes.get_mut(node).filter(|entry| entry.rests()) {
@@ -60,18 +59,19 @@ impl Tree {
         }
     }
 
-    /// A message came.
+    /// Handles a message for a node without an incarnation.
     pub(super) fn wanted(&mut self, node: Node) {
         let entry = &self.nodes[node];
         match entry.phase {
             Phase::Passivated => self.start_wanted(node),
-            Phase::Waiting if entry.asked_again <= self.now => {
+            Phase::Waiting if entry.past().asked_again <= self.now => {
                 self.clear_timer(node);
                 self.start_wanted(node);
             }
             Phase::Waiting => {
-                let pause = entry.asked_again.saturating_sub(self.now);
-                if entry.timer.is_none_or(|at| at > entry.asked_again) {
+                let asked_again = entry.past().asked_again;
+                let pause = asked_again.saturating_sub(self.now);
+                if entry.timer.is_none_or(|at| at > asked_again) {
                     self.set_timer(node, pause);
                 }
                 self.nodes[node].wanted = true;
@@ -80,12 +80,12 @@ impl Tree {
         }
     }
 
-    /// Starts it as soon as its parent and its siblings let it.
+    /// Starts a node as soon as its parent and its siblings allow it.
     pub(super) fn start_wanted(&mut self, node: Node) {
         self.nodes[node].wanted = true;
         self.start_alone(node);
     }
 }
 
-/// A gate is not asked more often, whatever `backoff` says.
+/// The shortest time between two questions to an actor's code whether it starts, whatever `backoff` says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

@@ -1,4 +1,4 @@
-//! Where the nodes live: places that are used again, each time under a new name.
+//! The storage of nodes: places are used again, each time with another generation.
 
 use std::ops::{Index, IndexMut};
 
@@ -13,7 +13,7 @@ pub(super) struct Slots {
 
 struct Slot {
     generation: u32,
-    /// Boxed, so that a burst of actors leaves little behind.
+    /// Boxed, so that a burst of actors leaves little memory in use.
     entry: Option<Box<Entry>>,
 }
 
@@ -52,7 +52,7 @@ impl Slots {
         self.get(node).is_some()
     }
 
-    /// All nodes, in no order that means anything.
+    /// All nodes, in an arbitrary order.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node> {
         let used = self.slots.iter().enumerate().filter(|(_, slot)| slot.entry.is_some());
         used.map(|(index, slot)| Node { index: index as u32, generation: slot.generation })

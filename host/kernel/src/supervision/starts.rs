@@ -12,13 +12,13 @@ impl Tree {
         entry.phase = Phase::Starting;
         entry.up_since = None;
         entry.wanted = false;
-        // A new incarnation is a new supervisor: what the one before went through is not held against it.
+        // A new incarnation is a new supervisor: earlier failures of its children do not count.
         entry.window.clear();
         self.revive_children(node);
         self.launch(node);
     }
 
-    /// Makes a new incarnation, whatever phase that belongs to.
+    /// Makes a new incarnation, in any phase.
     pub(super) fn launch(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
         debug_assert!(!entry.alive, "two incarnations of one actor");
@@ -32,7 +32,7 @@ impl Tree {
         self.alive += 1;
     }
 
-    /// It is up itself; those below it follow.
+    /// Starts the children of a node that is up itself.
     pub(super) fn start_children(&mut self, node: Node) {
         let entry = &mut self.nodes[node];
         entry.phase = Phase::StartingChildren;
@@ -48,11 +48,11 @@ impl Tree {
         let ready = match (above.phase, above.turns) {
             (Phase::Up | Phase::StartingChildren, None) => true,
             (Phase::Up | Phase::StartingChildren, Some(turns)) => match turns.course {
-                // One-for-one means that nobody depends on the order.
+                // With one-for-one, no sibling depends on the order.
                 Course::Starting => place < turns.cursor || above.spec.supervision.strategy == Strategy::OneForOne,
                 Course::Stopping | Course::Pausing => place < turns.from,
             },
-            // The play ends, and who stops before this one may still send to it.
+            // The play ends, and actors that stop before this one may still send to it.
             (Phase::StoppingChildren(_), Some(turns)) => place < turns.cursor && self.may_serve_the_end(node),
             _ => false,
         };

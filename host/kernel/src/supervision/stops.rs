@@ -1,5 +1,5 @@
-//! Stops: a node goes down after everything below it, and then its parent decides what follows. And the end of
-//! the play, in order or at once.
+//! Stops: a node stops after everything below it, and then its parent decides what follows. Also the end of the play, in
+//! order or at once.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
 
-/// The time of all spawned children of an actor together, with what is below them: this many times that of one child. An actor
-/// may spawn a thousand, and those must not make a shutdown last for an hour.
+/// The time for all spawned children of an actor together, with the nodes below them, as a multiple of the time for one
+/// child. An actor may spawn a thousand, and those must not make a shutdown last for an hour.
 const SHUTDOWNS_OF_SPAWNED: u32 = 4;
 
 impl Tree {
-    /// Takes a node down after everything below it.
+    /// Stops a node after everything below it.
     pub(super) fn bring_down(&mut self, node: Node, after: After) {
         self.clear_timer(node);
         let entry = &mut self.nodes[node];
@@ -28,7 +28,7 @@ impl Tree {
         self.advance(node);
     }
 
-    /// Everything below it is down: its own turn.
+    /// Stops the node itself: everything below it is down.
     pub(super) fn stop(&mut self, node: Node, after: After) {
         if node == ROOT {
             self.end_the_play();
@@ -49,7 +49,7 @@ impl Tree {
         self.set_timer(node, time);
     }
 
-    /// The time of one child, or the rest of the time for all spawned children of an actor above it that goes down.
+    /// The time for one child, or what is left of the time for all spawned children of a stopping actor above it.
     fn time_to_stop(&self, node: Node) -> Duration {
         let mut time = self.nodes[self.parent(node)].spec.supervision.shutdown;
         let mut at = node;
@@ -64,12 +64,11 @@ impl Tree {
         time
     }
 
-    /// The time of all spawned children of a node is over: those that are left, and all below them, go down at once, and not one
-    /// after another.
+    /// Ends the remaining spawned children of a node, and all nodes below them, all at once: their common time is over.
     pub(super) fn hurry_spawned_below(&mut self, node: Node) {
         let children: Vec<_> = self.nodes[node].children.values().rev().copied().collect();
         for child in children {
-            // A child may be gone with one that ended before it.
+            // A child may be removed together with one that ended before it.
             let Some(entry) = self.nodes.get(child).filter(|entry| entry.spec.dynamic) else { continue };
             match entry.phase {
                 Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(child, After::Stay),
@@ -82,7 +81,7 @@ impl Tree {
         }
     }
 
-    /// Whether the time of all spawned children of an actor that goes down is over, and this one is among them or below one.
+    /// Whether the time for all spawned children of a stopping actor is over, and this node is one of them or below one.
     fn is_out_of_time(&self, node: Node) -> bool {
         let mut at = node;
         while self.nodes[at].spec.dynamic {
@@ -95,7 +94,7 @@ impl Tree {
         false
     }
 
-    /// A node and all below it are down.
+    /// Handles a node that is down with all nodes below it.
     pub(super) fn down(&mut self, node: Node, after: After) {
         self.clear_timer(node);
         if matches!(after, After::Stay | After::Restart) {
@@ -108,7 +107,7 @@ impl Tree {
         match self.nodes[self.parent(node)].phase {
             Phase::Up | Phase::StartingChildren => self.down_below_up(node, after, ordered),
             Phase::StoppingChildren(_) => self.down_below_stopping(node, after),
-            // Nothing below a node that is down runs.
+            // No node runs below a node that is down.
             Phase::Down
             | Phase::Starting
             | Phase::Stopping(_)
@@ -120,19 +119,19 @@ impl Tree {
         }
     }
 
-    /// Its parent is up: what follows is the restart rules' business.
+    /// Handles a node whose parent is up: the restart rules decide what follows.
     fn down_below_up(&mut self, node: Node, after: After, ordered: Option<Phase>) {
         let parent = self.parent(node);
         let (_, in_turn) = self.turn_of(node);
         let entry = &self.nodes[node];
-        // Its first start belongs to its parent's start. A crash after that start is one of an actor that runs.
+        // The first start is a part of the parent's start. A crash after it is a crash of a running actor.
         let first_start = after == After::FailedStart && !entry.was_up;
         let comes_up = first_start && in_turn && self.nodes[parent].phase == Phase::StartingChildren;
         let spawned = first_start && entry.spec.dynamic;
         if entry.dismissed {
             self.finish(node, Over::ForGood);
         } else if entry.halted {
-            // Only a person starts it.
+            // Only an operator starts it.
         } else if self.goes_down_with_group(node) {
             self.pass(node, after != After::Restart);
         } else {
@@ -143,7 +142,7 @@ impl Tree {
                     return self.start_alone(node);
                 }
                 _ if ordered.is_some() => self.ordered_start_failed(node, ordered),
-                // Its parent learns of it, and nothing else depends on it.
+                // Its parent is informed, and no other actor depends on it.
                 _ if spawned => {
                     self.actions.push(Action::StartFailed(node));
                     self.finish(node, Over::ForGood);
@@ -155,7 +154,7 @@ impl Tree {
         self.turn_over(parent, node);
     }
 
-    /// Its parent goes down: nobody starts but who still has messages to handle when the play ends.
+    /// Handles a node whose parent stops: it starts only if it still has messages to handle when the play ends.
     fn down_below_stopping(&mut self, node: Node, after: After) {
         let parent = self.parent(node);
         let (_, in_turn) = self.turn_of(node);
@@ -178,7 +177,7 @@ impl Tree {
         self.turn_over(parent, node);
     }
 
-    /// Whether it handles what waits before it stops: nobody else will.
+    /// Whether it handles waiting messages before it stops, because no later run will.
     pub(super) fn drains(&self, node: Node) -> bool {
         let mut above = Some(node);
         while let Some(at) = above {
@@ -190,7 +189,7 @@ impl Tree {
         self.ends_with_play(node)
     }
 
-    /// It is stopping for another reason, and now for good: who of those below or itself is told so.
+    /// Tells a node that stops for another reason that it now stops for good; the stopping node may be below it.
     pub(super) fn let_drain(&mut self, node: Node) {
         let mut next = self.drains(node).then_some(node);
         while let Some(at) = next {
@@ -206,20 +205,21 @@ impl Tree {
         }
     }
 
-    /// When an actor stops for good, a crash must not cost the messages behind it: within its time to stop, it goes on.
+    /// Whether a crash during a stop for good is followed by another run within its time to stop, so that the messages behind
+    /// the crash are not lost.
     pub(super) fn may_drain_on(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
         entry.timer.is_some() && entry.spec.kind != RestartKind::Temporary && self.may_drain_first(node)
     }
 
-    /// It had nothing to do and ended by itself just before it was told to drain.
+    /// Whether it drains although it has ended: it was idle, and ended by itself just before it was told to drain.
     pub(super) fn may_drain_after_all(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
         let idle = entry.timer.is_some() && !entry.halted && entry.children.is_empty() && !self.is_out_of_time(node);
         idle && self.drains(node) && self.runs(self.parent(node))
     }
 
-    /// Whether it may still run before its turn in the shutdown, for those that stop before it.
+    /// Whether it may still run before its turn in the shutdown, for the actors that stop before it.
     pub(super) fn may_serve_the_end(&self, node: Node) -> bool {
         let parent = self.parent(node);
         self.runs(parent) && self.ends_with_play(parent) && !self.is_out_of_time(node)
@@ -230,13 +230,13 @@ impl Tree {
         self.actions.push(Action::Stop { node, drain: true });
     }
 
-    /// Whether it may run once more for the messages that wait, as it stops for good: with the play, or by its parent's word.
+    /// Whether it may run once more for waiting messages when it stops for good: with the play, or by its parent's order.
     pub(super) fn may_drain_first(&self, node: Node) -> bool {
         let entry = &self.nodes[node];
         !entry.halted && self.drains(node) && self.runs(self.parent(node)) && !self.is_out_of_time(node)
     }
 
-    /// Its turn to stop came while it was down after a crash: it handles what waits first.
+    /// Drains a node whose turn to stop came while it was down after a crash.
     pub(super) fn drain_first(&mut self, node: Node) {
         self.give_time_to_stop(node, After::Stay);
         self.drain_on(node);
@@ -259,7 +259,7 @@ impl Tree {
         let nodes: Vec<_> = self.nodes.nodes().filter(|&node| node != ROOT).collect();
         for node in nodes {
             let entry = &mut self.nodes[node];
-            // Who was too late has been killed before.
+            // A node that did not stop in time has been killed before.
             let killed = matches!(entry.phase, Phase::Stopping(_)) && entry.timer.is_none();
             if entry.alive && !killed {
                 self.actions.push(Action::Kill { node, late: false });

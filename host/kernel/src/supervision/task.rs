@@ -1,6 +1,7 @@
-//! The task that carries out what [`Tree`] decides: it spawns incarnations, passes the supervisor's word on,
-//! and writes the log. It never touches a message. Of its children, `look` says where actors stand, `rest` sees to those without an
-//! incarnation until a message comes, `circuit` to those that failed too often, `failures` says what is done about them, and `verdicts` keeps the books.
+//! The task that carries out the decisions of [`Tree`]: it spawns incarnations, sends the supervisor's signals, and writes
+//! the log. It never handles a message. Of its modules, `look` returns the states of actors, `rest` waits for messages to
+//! actors without an incarnation, `circuit` handles actors that failed too often, `failures` handles failures, and `verdicts`
+//! records the decision about each.
 
 mod circuit;
 mod failures;
@@ -42,7 +43,7 @@ pub use starts::{StartError, StartedActor};
 use verdicts::Verdicts;
 use watches::Watches;
 
-/// What the task is asked.
+/// A command to the task.
 pub(crate) enum Command {
     Started(Node, u64),
     Ended(Node, u64, End),
@@ -51,7 +52,7 @@ pub(crate) enum Command {
     /// An operator starts an actor, and waits for the outcome.
     Start(Address, oneshot::Sender<Result<StartedActor, StartError>>),
     Look(oneshot::Sender<Vec<Seen>>),
-    /// An actor looks where another stands.
+    /// An actor asks for the state of another actor.
     State(Address, oneshot::Sender<Option<State>>),
     /// A message came for a node without an incarnation.
     Wanted(Node),
@@ -61,25 +62,25 @@ pub(crate) enum Command {
     Adopt(ActorId),
     /// A turn of its parent stops a spawned child.
     Dismiss(ActorId),
-    /// A parent's word about a child that failed.
+    /// A parent's directive about a child that failed.
     Directive {
         child: Node,
         incarnation: u64,
         directive: Directive,
     },
-    /// A turn of this run watches an actor; the play is not idle before it does.
+    /// A turn of this run watches an actor; the play is not idle before the watch begins.
     Watch(Watcher, u64, Address, Pending),
     Unwatch(Watcher, u64),
     Shutdown,
     Kill,
 }
 
-/// Where the whole play stands.
+/// The stage of the whole play.
 #[derive(Debug, Clone)]
 pub enum Stage {
-    /// Actors come up for the first time.
+    /// Actors start for the first time.
     Starting,
-    /// All that start by themselves are up.
+    /// All actors that start by themselves have started.
     Running,
     /// An orderly shutdown is under way.
     Stopping,
@@ -89,60 +90,61 @@ pub enum Stage {
     GaveUp(Vec<Arc<CrashReport>>),
 }
 
-/// Sends to the supervision task. The channel is unbounded, and what it holds is bounded: an incarnation sends
-/// two commands in its life, a node without one sends one, two go for each child that it may have and one for each that failed, whoever asks waits for the answer.
+/// Sends to the supervision task. The channel is unbounded, but its content is bounded: an incarnation sends two commands in
+/// its life, a node without one sends one, each possible child causes two and each failed child one, and other senders wait
+/// for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
-/// The log target of decisions that end an actor directly under `/`, or the play: there are few of them, and no limit on an actor's
-/// log lines leaves them out.
+/// The log target of decisions that end an actor directly under `/`, or the play. They are few, and no limit on an actor's
+/// log lines drops them.
 pub const DECISION_TARGET: &str = "playhouse::decision";
 
 pub(crate) struct Supervision {
     world: Arc<World>,
     tree: Tree,
-    /// Who is at a node, by the node's place; nobody at the kernel's.
+    /// The role at each node, by the node's index; none at the kernel's.
     roles: Vec<Option<Role>>,
-    /// The nodes of each actor, one for each lane.
+    /// The nodes of each actor, one for each instance.
     nodes: HashMap<ActorId, Vec<Node>>,
     began: Instant,
     commands: Commands,
     stage: watch::Sender<Stage>,
     verdicts: Verdicts,
     watches: Watches,
-    /// What made the kernel give up, if it did.
+    /// The failures that made the kernel give up.
     gave_up: Vec<Arc<CrashReport>>,
-    /// Nodes that were to sleep, and have messages.
+    /// Nodes that were to sleep, but have messages.
     wanted: Vec<Node>,
     /// Starts that operators wait for.
     ordered: Vec<OrderedStart>,
-    /// Actors that have not come up yet and failed: the play is not idle before they are up or given up.
+    /// Actors under `/` whose first start failed: the play is not idle before they have started or are given up.
     coming_up: HashMap<Node, Pending>,
-    /// Messages that each actor had handled when it was last accounted for.
+    /// Number of messages that each actor had handled at its last account.
     accounted: HashMap<ActorId, u64>,
-    /// Incarnations that begin once all actions of the step are carried out, so that they find a signal that came with them.
+    /// Incarnations that begin after all actions of the step, so that they see a signal that the same step sent.
     beginning: Vec<BoxFuture<'static, ()>>,
-    /// Of the crash in hand: nobody sees the play as idle before all that comes of it has begun.
+    /// Keeps the play from being idle until everything that the current crash causes has begun.
     pending: Option<Pending>,
 }
 
-/// What a node stands for: one lane of an actor. The lanes of an actor are siblings.
+/// The role of a node: one instance of an actor. The instances of an actor are siblings.
 #[derive(Clone)]
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 struct Role {
     node: Node,
     actor: Arc<Actor>,
     lane: Arc<Lane>,
-    /// Its incarnation exists.
+    /// Whether its incarnation exists.
     runs: bool,
-    /// It was told to handle what waits and to stop.
+    /// Whether it was told to handle waiting messages and to stop.
     drains: bool,
-    /// It has been up.
+    /// Whether it has been up.
     was_up: bool,
-    /// Messages that its actor had handled when its incarnation began.
+    /// Number of messages that its actor had handled when its incarnation began.
     handled_before: u64,
-    /// It was up, and has been passivated since: its next start is no news.
+    /// Whether it was up and has been passivated since: watchers get no notice of its next start.
     passivated: bool,
-    /// Its gate did not let it start, and messages that came before there were so many are no reason to ask it again.
+    /// The number of messages that had been accepted when its code refused to start; only later ones cause another question.
     refused_at: Option<u64>,
 }
 
@@ -184,7 +186,7 @@ impl Supervision {
             actor.set_presence(Presence::There);
             this.world.registry.add(&actor);
             attend(&this.world, &actor);
-            let nodes = this.place(parent, &actor, false).expect("nothing is forgotten before the boot");
+            let nodes = this.place(parent, &actor, false).expect("no node is removed before the boot");
             by_address.insert(spec.address.clone(), nodes[0]);
         }
         this
@@ -196,7 +198,8 @@ impl Supervision {
             let timer = self.tree.next_timer();
             let due = self.began + self.suspended() + timer.unwrap_or_default();
             let events = tokio::select! {
-                // In this order, so that one seed gives one play, and that crashes without a pause starve no timer.
+                // The order is fixed, so that one seed gives one play, and so that crashes without a pause do not delay
+                // timers.
                 biased;
                 () = tokio::time::sleep_until(due), if timer.is_some() => vec![Event::Timer],
                 command = commands.recv() => command.map(|command| self.events_of(command)).unwrap_or_default(),
@@ -213,7 +216,7 @@ impl Supervision {
         }
     }
 
-    /// Answers what only looks; turns the rest into the tree's events.
+    /// Answers commands that only look; turns the others into the tree's events.
     fn events_of(&mut self, command: Command) -> Vec<Event> {
         match command {
             Command::Started(node, incarnation) => {
@@ -303,7 +306,7 @@ impl Supervision {
         }
     }
 
-    /// A person's word goes to all lanes of an actor.
+    /// Sends an operator's order to all instances of an actor.
     fn about(
         &self,
         address: &Address,
@@ -314,7 +317,7 @@ impl Supervision {
         self.nodes_at(address).iter().copied().map(event).collect()
     }
 
-    /// Carries out what an event leads to; true when nothing runs any more.
+    /// Carries out the actions that an event causes; true when nothing runs any more.
     fn step(&mut self, event: Event) -> bool {
         let mut over = false;
         if let Event::Ended(node, ..) = event {
@@ -331,7 +334,7 @@ impl Supervision {
             over |= self.carry_out(action);
         }
         for incarnation in self.beginning.drain(..) {
-            tokio::spawn(incarnation);
+            self.world.spawn(incarnation);
         }
         if !self.coming_up.is_empty() {
             let comes_up = |node: Node| self.tree.view(node).is_some_and(|view| view.state.is_on_its_way());
@@ -365,7 +368,10 @@ impl Supervision {
             Action::Kill { node, late } => {
                 if late {
                     self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(target: "playhouse", address = %self.role(node).actor.address(), "did not stop in time: killed");
+                    tracing::warn!(
+                        target: "playhouse", address = %self.role(node).actor.address(),
+                        "did not stop in time: killed"
+                    );
                 }
                 self.role(node).signal(Signal::Kill);
             }
@@ -378,7 +384,7 @@ impl Supervision {
                 if actor.mailbox.reopen(lane.index) {
                     attend(&self.world, actor);
                 }
-                // Beside a failed instance it was the last one that had ended.
+                // It was the last instance that had ended beside a failed one.
                 self.world.unmark_failed(actor);
                 self.hand_all_to_live(actor);
             }
@@ -432,9 +438,10 @@ impl Supervision {
         self.world.retire(actor, lane, self.live_lanes(actor));
     }
 
-    /// `run`: how the tree counts the runs of this node. People see the actor's own count, which all its lanes share.
+    /// `run`: the number of the run as the tree counts it. Operators see the actor's own number, which all its instances
+    /// share.
     fn start(&mut self, node: Node, run: u64) {
-        // Who failed and starts without another word was stopping: for a person, with its parent, or with all others.
+        // A node that failed and starts without a decision was stopping: for an operator, with its parent, or with the play.
         let drains = matches!(*self.stage.borrow(), Stage::Stopping);
         self.verdicts.decided(node, if drains { Decision::Drains } else { Decision::Stopped });
         let Some(role) = self.role_mut(node) else { return };
@@ -455,7 +462,7 @@ impl Supervision {
             let world = incarnation.world.clone();
             let end = AssertUnwindSafe(incarnation.run(started)).catch_unwind().await;
             let end = end.unwrap_or_else(|panic| End::Crashed(report_bug(&role, number, &*panic), world.pending()));
-            // What it had may have ended with it.
+            // Its messages may have ended with it.
             world.idle_hint.notify_waiters();
             let _ = commands.send(Command::Ended(node, run, end));
         }));
@@ -465,7 +472,7 @@ impl Supervision {
         self.roles[node.index()].as_ref().expect("the kernel gets no actions of its own")
     }
 
-    /// None for one that is gone meanwhile.
+    /// The role of a node; none if the node was removed.
     fn role_mut(&mut self, node: Node) -> Option<&mut Role> {
         self.roles[node.index()].as_mut().filter(|role| role.node == node)
     }

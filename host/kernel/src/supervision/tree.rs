@@ -1,15 +1,17 @@
-//! The supervision tree as a pure state machine: [`Tree::step`] takes an event and the time and returns
-//! actions. No clock, no task, no lock. Times are durations since the kernel's start. The rules live in the
-//! rooms beside: `turns` (one after another), `starts`, `stops`, `failures`, `children` (those that come and
-//! go at run time), `rest` (those without an incarnation until a message comes), `people`, `circuit` (actors that failed for good, and their trials).
+//! The supervision tree as a pure state machine: [`Tree::step`] takes an event and the time and returns actions. It has no
+//! clock, no task and no lock. Times are durations since the kernel's start. The rules are in the modules beside: `turns`
+//! (one after another), `starts`, `stops`, `failures`, `children` (children spawned and stopped at run time), `rest` (actors
+//! without an incarnation until a message comes), `people` (orders of operators), `circuit` (actors that failed, and their
+//! trials).
 //!
-//! Every node is in one phase, and every phase but down, up, passivated and waiting ends: by the end of an incarnation that was told
-//! to, by a timer, or by the phase of a child. An orderly shutdown takes at most the sum of the
-//! `shutdown` times: the kernel's children have their turns one after another, theirs within that, so that at
-//! each moment one actor's time runs. It is set once, when the actor is told to stop in its turn; crashes
-//! before that turn wait for it, crashes in it go on within it, and when it is up the actor is killed.
+//! Every node is in one phase, and every phase but down, up, passivated and waiting ends: by the end of an incarnation that
+//! was told to stop, by a timer, or by the phase of a child. An orderly shutdown takes at most the sum of the `shutdown`
+//! times: the kernel's children have their turns one after another, their children within these turns, so that at each moment
+//! one actor's time runs. That time is set once, when the actor is told to stop in its turn. A crash before that turn waits
+//! for it; a crash in the turn is followed by another run within it; when the time is over, the actor is killed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
@@ -18,17 +20,20 @@ use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
 use crate::supervision::slots::Slots;
 
-/// Whether the whole play is going down.
+/// Whether the whole play is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     No,
-    /// Each actor handles what waits first.
+    /// Each actor handles its waiting messages first.
     InOrder,
-    /// All were killed; nobody is started any more.
+    /// All were killed; no actor is started any more.
     Now,
     /// Nothing runs.
     Over,
 }
+
+/// Most specs that are kept to be shared.
+const MOST_SHARED_SPECS: usize = 8;
 
 /// All actors and the kernel.
 pub struct Tree {
@@ -36,17 +41,19 @@ pub struct Tree {
     pub(super) timers: BTreeSet<(Duration, Node)>,
     pub(super) actions: Vec<Action>,
     pub(super) now: Duration,
-    /// Where the sequence of random numbers stands: the jitter.
+    /// The position in the sequence of random numbers, for the jitter.
     random: u64,
-    /// The place of the next child, anywhere.
+    /// The place of the next child of any parent.
     next_place: u64,
-    /// Incarnations that exist.
+    /// Number of incarnations that exist.
     pub(super) alive: usize,
     pub(super) ending: Ending,
     pub(super) gave_up: bool,
     pub(super) booted: bool,
     /// Actors that an operator started and that are passivated.
     pub(super) ordered_at_rest: Vec<Node>,
+    /// The specs of the actors that were added last, the latest first: most actors have the spec of another one.
+    specs: VecDeque<Arc<NodeSpec>>,
 }
 
 impl Tree {
@@ -64,7 +71,7 @@ impl Tree {
             required: false,
         };
         let mut nodes = Slots::default();
-        nodes.insert(Entry::new(root, None, 0));
+        nodes.insert(Entry::new(Arc::new(root), None, 0));
         Self {
             nodes,
             timers: BTreeSet::new(),
@@ -77,19 +84,32 @@ impl Tree {
             gave_up: false,
             booted: false,
             ordered_at_rest: Vec::new(),
+            specs: VecDeque::new(),
         }
     }
 
-    /// Adds an actor as the last child of `parent`: before the boot, or while the play runs, with
-    /// [`NodeSpec::dynamic`] and followed by [`Event::Spawned`]. None when the parent is gone.
+    /// Adds an actor as the last child of `parent`: before the boot, or while the play runs, with [`NodeSpec::dynamic`] and
+    /// followed by [`Event::Spawned`]. None when the parent was removed.
     pub fn add(&mut self, parent: Node, spec: NodeSpec) -> Option<Node> {
         if !self.nodes.contains(parent) || self.ending == Ending::Over {
             return None;
         }
         let place = self.next_place();
+        let spec = self.shared(spec);
         let node = self.nodes.insert(Entry::new(spec, Some(parent), place));
         self.nodes[parent].children.insert(place, node);
         Some(node)
+    }
+
+    /// The same spec, shared with other actors that have it.
+    fn shared(&mut self, spec: NodeSpec) -> Arc<NodeSpec> {
+        if let Some(known) = self.specs.iter().find(|known| ***known == spec) {
+            return known.clone();
+        }
+        let spec = Arc::new(spec);
+        self.specs.truncate(MOST_SHARED_SPECS - 1);
+        self.specs.push_front(spec.clone());
+        spec
     }
 
     /// Adds one more instance of an actor: its failures count with those of the `first`.
@@ -100,33 +120,34 @@ impl Tree {
         Some(node)
     }
 
-    /// Replaces what is known of an actor, when its parent asked for it again with other settings: before
-    /// [`Event::Adopted`]. A person's word on it stays. False when it is gone.
+    /// Replaces the spec of an actor whose parent spawned it again with other settings; call it before [`Event::Adopted`]. An
+    /// operator's stop stays in force. False when the node was removed.
     pub fn respec(&mut self, node: Node, spec: NodeSpec) -> bool {
         let known = node != ROOT && self.nodes.contains(node);
         if known {
             let dynamic = self.nodes[node].spec.dynamic;
-            self.nodes[node].spec = NodeSpec { dynamic, ..spec };
+            let spec = self.shared(NodeSpec { dynamic, ..spec });
+            self.nodes[node].spec = spec;
         }
         known
     }
 
-    /// How many actors there are, those that are down included, the kernel not.
+    /// Number of actors, including those that are down, without the kernel.
     pub fn len(&self) -> usize {
         self.nodes.len() - 1
     }
 
-    /// Whether there is the kernel alone.
+    /// Whether the tree has only the kernel.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// When [`Event::Timer`] is due next.
+    /// The time of the next [`Event::Timer`].
     pub fn next_timer(&self) -> Option<Duration> {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// What people see of an actor; none when it is gone. It costs the same however many siblings an actor has.
+    /// An actor as operators see it; none when it was removed. The cost does not depend on the number of siblings.
     pub fn view(&self, node: Node) -> Option<View> {
         let entry = self.nodes.get(node)?;
         let state = match entry.phase {
@@ -151,8 +172,8 @@ impl Tree {
         })
     }
 
-    /// Takes an event, returns what is to be done, in order. What is said of a node that is gone, or of an
-    /// incarnation that is over, changes nothing.
+    /// Takes an event, and returns the actions to carry out, in order. An event about a node that was removed, or about an
+    /// incarnation that ended, has no effect.
     pub fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
         self.now = self.now.max(now);
         match self.ending {
@@ -173,7 +194,7 @@ impl Tree {
             Event::Started(node, incarnation) => {
                 let comes_up = |e: &Entry| e.phase == Phase::Starting && e.incarnation == incarnation;
                 if self.nodes.get(node).is_some_and(comes_up) {
-                    self.nodes[node].refusals = 0;
+                    self.nodes[node].let_in();
                     self.forget_orphans(node);
                     self.start_children(node);
                 }
@@ -208,7 +229,7 @@ impl Tree {
         }
     }
 
-    /// All were killed: what is left is to see them end.
+    /// Waits for the ends of all incarnations after a kill.
     fn take_the_end(&mut self, event: Event) {
         if let Event::Ended(node, incarnation, _) = event
             && self.note_end(node, incarnation)
@@ -220,7 +241,7 @@ impl Tree {
         }
     }
 
-    /// Whether this incarnation was there until now.
+    /// Records the end of an incarnation; false when it had ended before.
     fn note_end(&mut self, node: Node, incarnation: u64) -> bool {
         let was_there = self.nodes.get(node).is_some_and(|e| e.alive && e.incarnation == incarnation);
         if was_there {
@@ -240,10 +261,10 @@ impl Tree {
             (Phase::StartingChildren | Phase::Up, Ended::Exited) => self.bring_down(node, After::Exited),
             (Phase::StartingChildren | Phase::Up, _) => self.bring_down(node, After::Crashed),
             (Phase::Stopping(_), Ended::Crashed) if self.may_drain_on(node) => self.drain_on(node),
-            // It was told only after it had ended: what came meanwhile is still to be handled.
+            // It ended before it was told to stop: messages that came in between are still to be handled.
             (Phase::Stopping(_), Ended::Idle) if self.may_drain_after_all(node) => self.drain_on(node),
             (Phase::Stopping(after), _) => self.down(node, after),
-            // Its children are still going down; the rest follows when they are.
+            // Its children are still stopping; the next step follows when they are down.
             (Phase::StoppingChildren(_), _) => self.nodes[node].crashed = how == Ended::Crashed,
             (
                 Phase::Down
@@ -261,7 +282,7 @@ impl Tree {
         while let Some((_, node)) = self.timers.first().copied().filter(|&(at, _)| at <= self.now) {
             self.clear_timer(node);
             match self.nodes[node].phase {
-                // The play ends: from now on it starts for messages alone.
+                // The play ends: from now on it starts only for messages.
                 Phase::BackingOff if self.goes_down_with_parent(node) && self.may_serve_the_end(node) => {
                     self.lie_down(node);
                 }
@@ -290,7 +311,7 @@ impl Tree {
         }
     }
 
-    /// Between nothing and `ceiling` ("full jitter").
+    /// A random duration between zero and `ceiling` ("full jitter").
     pub(super) fn jitter(&mut self, ceiling: Duration) -> Duration {
         self.random = self.random.wrapping_add(random::STEP);
         random::duration_below(self.random, ceiling)
@@ -301,23 +322,23 @@ impl Tree {
         self.next_place
     }
 
-    /// Its supervisor. Every node has one but the kernel, and that has no failures, turns or places of its own.
+    /// The supervisor of a node. Every node but the kernel has one; the kernel has no failures, turns or places of its own.
     pub(super) fn parent(&self, node: Node) -> Node {
         self.nodes[node].parent.expect("only the kernel has none")
     }
 
-    /// The kernel runs as long as there is a tree.
+    /// Whether a node runs. The kernel runs as long as the tree exists.
     pub(super) fn runs(&self, node: Node) -> bool {
         node == ROOT || self.nodes[node].alive
     }
 
-    /// What the children of a supervisor do one after another, and whether it is this one's turn.
+    /// The turns of a supervisor's children, and whether it is this child's turn.
     pub(super) fn turn_of(&self, node: Node) -> (Option<Turns>, bool) {
         let turns = self.nodes[self.parent(node)].turns;
         (turns, turns.is_some_and(|turns| turns.current == Some(node)))
     }
 
-    /// Whether siblings that restart together, this one among them, are still going down.
+    /// Whether siblings that restart together, including this one, are still stopping.
     pub(super) fn goes_down_with_group(&self, node: Node) -> bool {
         let place = self.nodes[node].place;
         let (turns, _) = self.turn_of(node);

@@ -1,5 +1,5 @@
-//! Children one after another: up in order, down in reverse. One turn at a time, whoever it is that has to
-//! start or stop; the next begins when the one before is over.
+//! Children one after another: they start in order and stop in reverse order. One child at a time has its turn to start or
+//! stop; the next turn begins when the current one is over.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::supervision::node::{After, Course, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
 
 impl Tree {
-    /// Goes on with what the children of `parent` do, until one of them takes its time.
+    /// Continues the turns of the children of `parent`, until one of them takes time.
     pub(super) fn advance(&mut self, parent: Node) {
         loop {
             let entry = &mut self.nodes[parent];
@@ -23,7 +23,7 @@ impl Tree {
                 (Course::Starting, Some((place, child))) => {
                     turns.cursor = place + 1;
                     if !self.nodes[child].wants_start() {
-                        // Not now.
+                        // This child does not start now.
                     } else if self.nodes[child].starts_passivated() {
                         self.lie_down(child);
                     } else {
@@ -50,7 +50,7 @@ impl Tree {
         }
     }
 
-    /// If the turn was this child's, it goes to the next. The child itself may be gone.
+    /// Ends the turn of this child, if it has it, and goes on to the next child. The child itself may be removed.
     pub(super) fn turn_over(&mut self, parent: Node, child: Node) {
         if self.nodes[parent].turns.is_some_and(|turns| turns.current == Some(child)) {
             self.set_current(parent, None);
@@ -58,7 +58,7 @@ impl Tree {
         }
     }
 
-    /// The children that had to come up did.
+    /// Handles the end of the starts: the children that had to start are up.
     fn all_up(&mut self, parent: Node) {
         let now = self.now;
         let entry = &mut self.nodes[parent];
@@ -78,7 +78,7 @@ impl Tree {
         }
     }
 
-    /// The children that had to go down did.
+    /// Handles the end of the stops: the children that had to stop are down.
     fn all_down(&mut self, parent: Node) {
         if let Phase::StoppingChildren(after) = self.nodes[parent].phase {
             self.nodes[parent].turns = None;
@@ -87,11 +87,11 @@ impl Tree {
         let Some(turns) = &mut self.nodes[parent].turns else { return };
         turns.course = Course::Pausing;
         let pause = turns.pause;
-        // A timer would round no pause at all up to one of its steps.
+        // A timer would round a pause of zero up to one of its steps.
         if pause.is_zero() { self.start_group(parent) } else { self.set_timer(parent, pause) }
     }
 
-    /// A child's turn to go down. False when it is down already.
+    /// Stops a child in its turn. False when it is down already.
     fn take_down(&mut self, child: Node) -> bool {
         match self.nodes[child].phase {
             Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(child, After::Stay),
@@ -100,7 +100,7 @@ impl Tree {
             Phase::Consulting(after) if self.restarts_after(child, after) && self.may_drain_first(child) => {
                 self.drain_first(child);
             }
-            // A message came that could not start it yet.
+            // A message came, but could not start it yet.
             Phase::Passivated | Phase::Waiting if self.nodes[child].wanted && self.may_drain_first(child) => {
                 self.drain_first(child);
             }
@@ -118,11 +118,11 @@ impl Tree {
         true
     }
 
-    /// A child is down as it should be, in its turn or before. `ran`: until just now.
+    /// Handles a child that is down as it should be, in its turn or before. `ran`: whether it ran until now.
     pub(super) fn pass(&mut self, child: Node, ran: bool) {
         let stays = !self.goes_down_with_parent(child);
         if stays && (self.nodes[child].rests() || self.nodes[child].phase == Phase::Failed) {
-            // A restart of its siblings is none of its business.
+            // A restart of its siblings does not concern it.
             return;
         }
         self.clear_timer(child);
@@ -140,7 +140,7 @@ impl Tree {
         matches!(self.nodes[self.parent(child)].phase, Phase::StoppingChildren(_))
     }
 
-    /// One of the siblings that restart together is down: it waits for its turn to start.
+    /// Lets a child that is down wait for its turn to start with the siblings that restart together.
     fn wait_for_group(&mut self, child: Node, ran: bool) {
         let entry = &mut self.nodes[child];
         if ran && entry.spec.kind == RestartKind::Temporary {
@@ -154,11 +154,11 @@ impl Tree {
         entry.phase = if starts { Phase::BackingOff } else { Phase::Down };
     }
 
-    /// Siblings restart together: those from this place on stop, wait, and start.
+    /// Restarts siblings together: those from this place on stop, wait for the pause, and start.
     pub(super) fn restart_group(&mut self, parent: Node, from: u64, pause: Duration) {
         self.clear_timer(parent);
         let turns = match self.nodes[parent].turns {
-            // They are on their way down or down, and more of them follow: one that is not among them failed.
+            // A group of siblings is stopping or down already, and a failed sibling outside the group extends it.
             Some(turns) if turns.course != Course::Starting => {
                 Turns { course: Course::Stopping, from, pause: turns.pause.max(pause), ..turns }
             }
@@ -168,7 +168,7 @@ impl Tree {
         self.advance(parent);
     }
 
-    /// The pause is over.
+    /// Starts the group after its pause.
     pub(super) fn start_group(&mut self, parent: Node) {
         if let Some(turns) = self.nodes[parent].turns.filter(|turns| turns.course == Course::Pausing) {
             self.nodes[parent].turns = Some(Turns::starting(turns.from));
@@ -176,7 +176,7 @@ impl Tree {
         }
     }
 
-    /// Whether it stops now because the play ends: it, and all above it, have their turns in the shutdown.
+    /// Whether it stops now because the play ends: it, and all nodes above it, have their turns in the shutdown.
     pub(super) fn ends_with_play(&self, node: Node) -> bool {
         let mut at = node;
         while let Some(parent) = self.nodes[at].parent {

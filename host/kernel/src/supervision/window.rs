@@ -1,4 +1,4 @@
-//! How often an actor failed within its supervisor's period, and how much it handled meanwhile.
+//! How often an actor failed within its supervisor's period, and how many messages it handled in that time.
 //!
 //! All attempts at one message are one failure. Failures over messages count only while they outnumber the messages that
 //! the actor handled, so that one bad message in a thousand never counts; failures without a message always do.
@@ -9,13 +9,13 @@ use std::time::Duration;
 use crate::message::MessageId;
 use crate::supervision::events::{Fault, Node};
 
-/// Entries of one actor that are kept apart; beyond that, neighbours are joined.
+/// Most entries of one actor; above that, neighbours are joined.
 const MOST_SPELLS: usize = 512;
 
-/// Failures and handled messages of one actor, all its instances together, within the period.
+/// Failures and handled messages of one actor within the period, over all its instances.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// The oldest first.
+    /// The entries, oldest first.
     spells: VecDeque<Spell>,
     /// Failures without a message to blame.
     faults: u32,
@@ -24,7 +24,7 @@ pub(super) struct Tally {
     handled: u64,
 }
 
-/// The events at a time.
+/// The events at one time.
 struct Spell {
     at: Duration,
     faults: u32,
@@ -32,7 +32,7 @@ struct Spell {
     handled: u64,
     /// The message to blame.
     message: Option<MessageId>,
-    /// This instance crashed with several messages in hand, and which one is to blame will turn out.
+    /// The instance that crashed with several messages in process, while the one to blame is not known yet.
     suspect: Option<Node>,
 }
 
@@ -43,7 +43,7 @@ impl Spell {
 }
 
 impl Tally {
-    /// Forgets what is older than the period.
+    /// Removes entries that are older than the period.
     pub(super) fn expire(&mut self, now: Duration, period: Duration) {
         while self.spells.front().is_some_and(|spell| spell.at.saturating_add(period) <= now) {
             let spell = self.spells.pop_front().expect("just seen");
@@ -59,7 +59,7 @@ impl Tally {
         }
     }
 
-    /// Notes a failure of an instance; false when it is another attempt at a message that failed before.
+    /// Counts a failure of an instance; false when it is another attempt at a message that failed before.
     pub(super) fn fail(&mut self, now: Duration, instance: Node, fault: Fault) -> bool {
         match fault {
             Fault::Actor => self.push(Spell { faults: 1, ..Spell::new(now) }),
@@ -89,7 +89,7 @@ impl Tally {
         }
     }
 
-    /// Joins each two neighbours at the later one's time, which is at most a few thousandths of a busy period off.
+    /// Joins each pair of neighbours at the later one's time, which is wrong by at most a few thousandths of a busy period.
     fn join(&mut self) {
         let spells = std::mem::take(&mut self.spells);
         let mut spells = spells.into_iter();
@@ -113,7 +113,7 @@ impl Tally {
         self.spells.is_empty()
     }
 
-    /// Failures, whether they count or not.
+    /// Number of failures, whether they count or not.
     pub(super) fn failures(&self) -> u32 {
         self.faults.saturating_add(self.blamed)
     }
@@ -122,12 +122,12 @@ impl Tally {
         self.handled
     }
 
-    /// Failures that count.
+    /// Number of failures that count.
     pub(super) fn counting(&self) -> u32 {
         counting(self.faults, self.blamed, self.handled)
     }
 
-    /// As [`Tally::counting`], of a time at which nothing was forgotten yet.
+    /// As [`Tally::counting`], at a time for which entries have not been removed yet.
     pub(super) fn counting_at(&self, now: Duration, period: Duration) -> u32 {
         let (mut faults, mut blamed, mut handled) = (self.faults, self.blamed, self.handled);
         for spell in self.spells.iter().take_while(|spell| spell.at.saturating_add(period) <= now) {
@@ -168,11 +168,11 @@ mod tests {
         assert_eq!(tally.counting(), 4, "one without a message always counts");
         tally.handle(second(2), 1);
         assert_eq!(tally.counting(), 1);
-        assert_eq!(tally.counting_at(second(10), second(10)), 4, "what was handled has left the window first");
+        assert_eq!(tally.counting_at(second(10), second(10)), 4, "handled messages expire before the failures");
     }
 
     #[test]
-    fn many_spells_are_joined_and_none_is_lost() {
+    fn joining_entries_keeps_all_counts() {
         let mut tally = Tally::default();
         for n in 0..10_000 {
             tally.fail(Duration::from_millis(n), ROOT, message(n));

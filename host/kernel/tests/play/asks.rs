@@ -27,7 +27,7 @@ async fn a_failed_ask_tells_the_asker_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_fails_the_asks_in_hand_at_once() {
+async fn crash_fails_pending_asks_at_once() {
     let kernel = start(vec![quick(|_| Err(trap())).at("/a")]).await;
     let began = tokio::time::Instant::now();
     let answer = kernel.ask(&addr("/a"), b"?", Duration::from_mins(1)).await;
@@ -42,7 +42,7 @@ fn fragile() -> Native {
     quick(|hand| if text(hand) == "crash" { Err(trap()) } else { Ok(Outcome::Done(Some(b"ok".to_vec()))) })
 }
 
-/// Questions to `/a` that wait when it starts: it takes up the first alone, then two at a time. Their answers.
+/// /// Asks of `/a` that wait when it starts: it takes the first alone, then two at a time. Their answers.
 async fn asked_together(kernel: &Kernel, bodies: &[&'static str]) -> Vec<Result<String, String>> {
     kernel.halt(&addr("/a")).await;
     let asks: Vec<_> = bodies
@@ -64,19 +64,20 @@ async fn asked_together(kernel: &Kernel, bodies: &[&'static str]) -> Vec<Result<
 }
 
 #[tokio::test(start_paused = true)]
-async fn asks_that_crash_together_are_told_restarting_and_who_asks_again_alone_is_told_whose_fault_it_was() {
+async fn ask_blames_a_message_only_when_it_crashed_alone() {
     let kernel = start(vec![fragile().at("/a")]).await;
     let began = tokio::time::Instant::now();
     let told = asked_together(&kernel, &["alone", "crash", "?"]).await;
-    let restarting = Err("the receiver is restarting: with others in hand, it trapped: unreachable".to_owned());
+    let restarting =
+        Err("the receiver is restarting: while it handled several messages, it trapped: unreachable".to_owned());
     assert_eq!(told, [Ok("ok".into()), restarting.clone(), restarting]);
     assert_eq!(ask(&kernel, "/a", "?").await, Ok("ok".into()));
     assert_eq!(ask(&kernel, "/a", "crash").await, Err("the receiver trapped: unreachable".into()));
-    assert!(began.elapsed() < SOON, "nobody waited for a deadline");
+    assert!(began.elapsed() < SOON, "no asker waited for a deadline");
 }
 
 #[tokio::test(start_paused = true)]
-async fn asks_in_the_hand_of_one_that_never_restarts_are_told_crashed_and_those_that_wait_stopped() {
+async fn temporary_actor_crash_answers_all_its_asks() {
     let mut spec = fragile().at("/a");
     spec.restart.kind = RestartKind::Temporary;
     spec.start = playhouse_kernel::StartKind::Manual;
@@ -86,11 +87,11 @@ async fn asks_in_the_hand_of_one_that_never_restarts_are_told_crashed_and_those_
     let told = asked_together(&kernel, &["crash", "?", "?"]).await;
     let stopped = || Err("the receiver is stopped".to_owned());
     assert_eq!(told, [Err("the receiver trapped: unreachable".to_owned()), stopped(), stopped()]);
-    assert!(began.elapsed() < SOON, "nobody waited for a deadline");
+    assert!(began.elapsed() < SOON, "no asker waited for a deadline");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ask_that_a_restart_leaves_no_time_for_is_told_restarting_at_once() {
+async fn ask_without_time_for_a_restart_fails_at_once() {
     let mut spec = fragile().at("/a");
     spec.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
     spec.start = playhouse_kernel::StartKind::Manual;
@@ -114,7 +115,7 @@ async fn an_ask_that_a_restart_leaves_no_time_for_is_told_restarting_at_once() {
     let restarting = "the receiver is restarting: it will not be back in time: it trapped: unreachable".to_owned();
     assert_eq!(blocked.await.expect("no panic"), Err(restarting.clone()));
     assert_eq!(ask(&kernel, "/a", "?").await, Err(restarting), "one that comes in the pause");
-    assert!(began.elapsed() < SOON, "nobody waited for a deadline");
+    assert!(began.elapsed() < SOON, "no asker waited for a deadline");
     assert_eq!(kernel.ask(&addr("/a"), b"?", Duration::from_hours(9)).await, Ok(b"ok".to_vec()), "it has the time");
 }
 
@@ -128,7 +129,7 @@ async fn an_ask_in_the_mailbox_survives_a_crash_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ask_that_nobody_waits_for_any_more_is_not_handled() {
+async fn expired_ask_is_not_handled() {
     let journal = Journal::default();
     let log = journal.clone();
     let slow = native(move |hand| {
@@ -169,12 +170,12 @@ async fn an_ask_commits_the_finished_part_of_the_batch_first() {
     }
     kernel.resume(&addr("/a")).await;
     kernel.idle().await;
-    assert_eq!(journal.count("sink:noted"), 3, "what was committed before the crash is not done again");
+    assert_eq!(journal.count("sink:noted"), 3, "a commit before the crash is not repeated");
     assert_eq!(letters(&kernel), ["crashed poison x3"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_circle_of_asks_fails_at_once_with_the_chain() {
+async fn cycle_of_asks_fails_at_once_with_its_chain() {
     let ask_next = |next: &'static str| {
         native(move |hand| {
             Box::pin(async move {
@@ -194,7 +195,7 @@ async fn a_circle_of_asks_fails_at_once_with_the_chain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_back_after_its_answer_closes_no_circle() {
+async fn answered_asker_may_be_asked_back() {
     let journal = Journal::default();
     let log = journal.clone();
     let friend = |other: &'static str| {
@@ -213,7 +214,7 @@ async fn who_asks_back_after_its_answer_closes_no_circle() {
     let (a, b) = (sends_to(friend("/b").at("/a"), &["/b"]), sends_to(friend("/a").at("/b"), &["/a"]));
     let kernel = start(vec![a, b]).await;
     kernel.halt(&addr("/b")).await;
-    // Alone in the first batch; the second has both the question and the word to ask back.
+    // The first message is alone in its batch. The second batch has both the ask and the message that asks back.
     tell(&kernel, "/b", "first").await;
     tell(&kernel, "/a", "go").await;
     while kernel.actors().await[1].waiting < 2 {
@@ -228,7 +229,7 @@ async fn who_asks_back_after_its_answer_closes_no_circle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_first() {
+async fn repeated_ask_is_not_blamed_for_the_first_crash() {
     let mut fragile = quick(|_| Err(trap())).at("/fragile");
     fragile.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
     let asker = native(|hand| {
@@ -248,7 +249,7 @@ async fn a_question_that_is_asked_again_is_not_blamed_for_the_crash_over_the_fir
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ask_ends_at_its_deadline_even_when_what_it_has_to_commit_first_finds_no_room() {
+async fn ask_deadline_includes_the_commit_before_it() {
     let journal = Journal::default();
     let log = journal.clone();
     let asker = native(move |hand| {

@@ -1,4 +1,4 @@
-//! Bounds on what lives and on what there is: of the whole play, and of an actor and all below it.
+//! Bounds on the number of instances and the number of actors: of the whole play, and of an actor and its descendants.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ async fn count_in(kernel: &Kernel, state: State) -> usize {
     kernel.actors().await.iter().filter(|actor| actor.dynamic && actor.state == state).count()
 }
 
-/// `/boss` spawns `worker`s, which may be given another spec.
+/// `/boss` spawns `worker`s. A message may give them another spec.
 fn boss(journal: &Journal, change: fn(&mut ActorSpec)) -> (ActorSpec, [(&'static str, Kind); 1]) {
     let boss = spawns(scripted(journal).named("boss").at("/boss"), &["worker"]);
     (boss, [("worker", Kind(recorder(journal).named("worker"), change, false))])
@@ -167,7 +167,7 @@ async fn counts_of_a_subtree_are_released_by_crashes_and_failed_turns() {
     plan.supervision.intensity = u32::MAX;
     let kernel = start_plan(&plan).await;
     for n in 0..200 {
-        // Other names each time: those of the run before are gone, or will be, and do not count.
+        // Each run uses other names. Names of the run before are gone or will be, and do not count.
         tell(&kernel, "/boss", &format!("spawn a{n} worker;spawn b{n} worker;spawn c{n} worker")).await;
         tell(&kernel, "/boss", &format!("stop a{n};spawn d{n} worker;{}", if n % 2 == 0 { "trap" } else { "fail" }))
             .await;

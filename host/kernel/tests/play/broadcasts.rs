@@ -1,4 +1,4 @@
-//! One message for many: children, or all below an actor.
+//! One message for many receivers: children, or all descendants of an actor.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ async fn after(script: &str) -> Vec<String> {
     tell(&kernel, "/a", script).await;
     kernel.idle().await;
     let mut lines = journal.lines();
-    // All but the sender's own word are from actors that run side by side.
+    // The actors run side by side, except that the sender's own message comes in order.
     lines.sort();
     assert!(letters(&kernel).is_empty(), "{:?}", letters(&kernel));
     lines
 }
 
 #[tokio::test(start_paused = true)]
-async fn children_are_told_and_nobody_below_them() {
+async fn broadcast_to_children_skips_their_descendants() {
     assert_eq!(after("tell-all * note x").await, ["a:told 2", "b:x", "c:x"]);
 }
 
@@ -42,13 +42,13 @@ async fn all_below_are_told_by_relative_and_by_absolute_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everybody_but_the_sender_is_told() {
+async fn broadcast_reaches_all_but_its_sender() {
     assert_eq!(after("tell-all /** note x").await, ["a:told 4", "b:x", "c:x", "d:x", "e:x"]);
     assert_eq!(after("tell-all /* note x").await, ["a:told 1", "e:x"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn children_of_the_same_message_are_told_and_those_that_it_stops_are_not() {
+async fn broadcast_reaches_new_children_and_no_stopped_ones() {
     assert_eq!(after("spawn w worker;tell-all * note x").await, ["a:told 3", "b:x", "c:x", "w:x"]);
     let journal = Journal::default();
     let kernel = start_plan(&family(&journal)).await;
@@ -59,7 +59,7 @@ async fn children_of_the_same_message_are_told_and_those_that_it_stops_are_not()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broadcast_of_a_failed_message_reaches_nobody() {
+async fn failed_message_drops_its_broadcast() {
     let journal = Journal::default();
     let kernel = start_plan(&family(&journal)).await;
     tell(&kernel, "/a", "tell-all ** note x;fail").await;
@@ -82,7 +82,7 @@ async fn a_grant_for_all_below_an_actor_is_one_for_a_broadcast_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_not_send_to_one_of_them_sends_to_none() {
+async fn broadcast_needs_a_grant_for_each_member() {
     let journal = Journal::default();
     let kernel = start_plan(&family(&journal)).await;
     tell(&kernel, "/e", "tell-all /a/** note x").await;

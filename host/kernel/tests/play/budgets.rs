@@ -1,4 +1,4 @@
-//! Budgets of time measure an actor's code: what it runs and waits for, not what the machine does meanwhile.
+//! Budgets of time measure an actor's code: the time that it runs and waits, not the time of other work on the machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::stage::*;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// A machine with one thread, whose time passes only as the tests say.
+/// A machine with one thread. Its time passes only by order of the tests.
 #[derive(Default)]
 struct Machine(Mutex<Times>);
 
@@ -41,7 +41,7 @@ impl HostClock for Machine {
     }
 }
 
-/// Time passes while nobody else runs.
+/// Time passes, and no other task runs.
 fn pass(time: Duration) {
     assert!(advance(time).now_or_never().is_none(), "the clock is moved, and then others run");
 }
@@ -68,7 +68,7 @@ async fn start_on(machine: &Arc<Machine>, actors: Vec<ActorSpec>) -> Kernel {
     start_plan(&plan).await
 }
 
-/// Works 100 ms, lets others run every 10 ms, and then sleeps for as long as the message says.
+/// Works 100 ms, yields every 10 ms, and then sleeps for the time in the message.
 fn worker(machine: &Arc<Machine>, at: &str) -> ActorSpec {
     let machine = machine.clone();
     let worker = native(move |hand| {
@@ -168,7 +168,7 @@ async fn wait_for_a_thread_is_not_billed() {
     tell(&kernel, "/listener", "x").await;
     sleep(MS(10)).await;
     for _ in 0..5 {
-        // The listener's event comes at once, and five others are in front of it.
+        // The listener's event comes at once, behind five others.
         for n in 0..5 {
             tell(&kernel, &format!("/hog{n}"), "x").await;
         }
@@ -179,7 +179,7 @@ async fn wait_for_a_thread_is_not_billed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn suspended_host_crashes_nobody_that_waits() {
+async fn suspended_host_crashes_no_waiting_actor() {
     let machine = Arc::new(Machine::default());
     let journal = Journal::default();
     let mut asked = scripted(&journal).at("/asked");
@@ -222,7 +222,7 @@ async fn suspended_host_fails_no_start_and_kills_no_stop() {
     assert_eq!(journal.lines(), ["busy:done"], "it had its time to finish");
 }
 
-/// Sleeps in each call for as long as the test says.
+/// Sleeps in each call for the time that the test sets.
 struct Sleepy(Duration);
 
 impl PolicyLauncher for Sleepy {

@@ -1,4 +1,4 @@
-//! What an actor is told about its messages once they are over.
+//! Notices to an actor about the ends of its messages.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use playhouse_kernel::{
 
 use crate::stage::*;
 
-/// Notes what it is told as `#RUN ATTEMPT WHAT`, and in the end `dead`, and tells `/log` how many it was told at once.
+/// Notes each notice as `#RUN ATTEMPT WHAT`, and at the end `dead`, and tells `/log` the number of notices in one call.
 fn clerk(journal: &Journal) -> Native {
     let log = journal.clone();
     scripted(journal).on_task_done(move |hand, done| {
@@ -43,7 +43,7 @@ fn told_lines(journal: &Journal) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_is_told_once_with_what_came_of_it_and_after_a_crash_in_the_next_run() {
+async fn each_attempt_is_reported_once_with_its_outcome() {
     let journal = Journal::default();
     let kernel = start(play(&journal)).await;
     for message in ["note x", "fail", "retry", "trap"] {
@@ -65,11 +65,11 @@ async fn each_attempt_is_told_once_with_what_came_of_it_and_after_a_crash_in_the
             format!("#4 3 trap: {unreachable} dead"),
         ]
     );
-    assert_eq!(journal.count("log:1"), 8, "what the hook sends is committed, and the play is not idle before");
+    assert_eq!(journal.count("log:1"), 8, "the hook's messages are committed before the play is idle");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_crashes_is_told_about_when_it_is_handled_again() {
+async fn crashed_batch_is_reported_when_it_is_handled_again() {
     let journal = Journal::default();
     let kernel = start(play(&journal)).await;
     kernel.halt(&addr("/clerk")).await;
@@ -85,13 +85,13 @@ async fn a_batch_that_crashes_is_told_about_when_it_is_handled_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_ask_committed_is_told_in_the_next_run_though_the_rest_crashed() {
+async fn next_run_reports_messages_that_an_ask_committed() {
     let journal = Journal::default();
     let mut actors = play(&journal);
     actors[1].sends_to.push(addr("/oracle"));
     actors.insert(0, quick(|_| Ok(Outcome::Done(Some(b"because".to_vec())))).at("/oracle"));
     let kernel = start(actors).await;
-    // One is taken alone, then two: the second of those asks, which commits the first, and crashes.
+    // The first call takes one message, the second two: the later one asks, which commits the earlier one, and crashes.
     kernel.halt(&addr("/clerk")).await;
     for message in ["note a", "note b", "ask /oracle why;trap"] {
         tell(&kernel, "/clerk", message).await;
@@ -106,7 +106,7 @@ async fn what_an_ask_committed_is_told_in_the_next_run_though_the_rest_crashed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_that_crashed_is_told_about_as_a_dead_letter() {
+async fn crashed_ask_is_reported_as_a_dead_letter() {
     let journal = Journal::default();
     let kernel = start(play(&journal)).await;
     assert!(ask(&kernel, "/clerk", "trap").await.is_err());
@@ -117,7 +117,7 @@ async fn a_question_that_crashed_is_told_about_as_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_that_crashes_blames_no_message_and_is_told_again_only_if_others_were_told_with_it() {
+async fn crashed_callback_repeats_only_reports_of_a_group() {
     let journal = Journal::default();
     let log = journal.clone();
     let told_of = quick(|hand| match text(hand).as_str() {
@@ -141,7 +141,8 @@ async fn a_callback_that_crashes_blames_no_message_and_is_told_again_only_if_oth
     kernel.resume(&addr("/clerk")).await;
     kernel.idle().await;
     let boom = "Reject(\"boom\") dead";
-    // The halt was the end of run 1. One alone; then two in one call, which crashed; then each of those alone, of which one crashed; then the rest.
+    // The halt ended run 1. Next came one message alone, then two in one call that crashed, then each of these alone (one
+    // crashed), then the rest.
     let lines = told_lines(&journal);
     assert_eq!(lines[..3], ["#2 1 done".to_owned(), "#2 1 done".to_owned(), format!("#2 1 {boom}")], "{lines:?}");
     assert_eq!(lines[3..5], ["#3 1 done".to_owned(), format!("#3 1 {boom}")], "{lines:?}");
@@ -175,7 +176,7 @@ async fn a_callback_comes_before_the_shutdown_hook() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_actor_that_never_runs_again_keeps_nobody_waiting_for_its_callback() {
+async fn ended_actor_does_not_delay_idleness_by_reports() {
     let journal = Journal::default();
     let mut actors = play(&journal);
     actors[1].restart.kind = RestartKind::Temporary;
@@ -186,7 +187,7 @@ async fn an_actor_that_never_runs_again_keeps_nobody_waiting_for_its_callback() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_of_several_instances_is_told_about_its_own_messages() {
+async fn each_instance_gets_reports_of_its_own_messages() {
     let journal = Journal::default();
     let mut actors = play(&journal);
     actors[1].instances = 3;
@@ -202,7 +203,7 @@ async fn each_of_several_instances_is_told_about_its_own_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_callback_that_is_cut_off_from_outside_is_told_in_the_next_run() {
+async fn cut_off_callback_is_repeated_in_the_next_run() {
     let journal = Journal::default();
     let log = journal.clone();
     let slow = quick(|_| Ok(Outcome::Done(None))).on_task_done_slowly(move |hand, done| {
@@ -222,14 +223,14 @@ async fn a_callback_that_is_cut_off_from_outside_is_told_in_the_next_run() {
     while told_lines(&journal).is_empty() {
         tokio::task::yield_now().await;
     }
-    // It has its time to stop, and is killed then.
+    // It gets its time to stop, and a kill ends it then.
     kernel.halt(&addr("/clerk")).await;
     kernel.resume(&addr("/clerk")).await;
     kernel.idle().await;
     assert_eq!(told_lines(&journal), ["#1 1 done", "#2 1 done"]);
 }
 
-/// `/clerk`, which is told what came of its message `trap`, and failed by it. The gate of its next run opens after a second.
+/// `/clerk` gets a notice about its message `trap`, and fails by it. The gate of its next run opens after a second.
 async fn failed_clerk(journal: &Journal, cooldown: Option<Duration>) -> Kernel {
     let looks = AtomicUsize::new(0);
     let clerk = clerk(journal).gated(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
@@ -260,7 +261,7 @@ async fn play_waits_for_a_callback_once_an_operator_starts() {
     let journal = Journal::default();
     let kernel = failed_clerk(&journal, None).await;
     kernel.idle().await;
-    assert_eq!(told_lines(&journal), [""; 0], "nobody makes another run by itself");
+    assert_eq!(told_lines(&journal), [""; 0], "no further run starts by itself");
     kernel.resume(&addr("/clerk")).await;
     kernel.idle().await;
     assert_eq!(told_lines(&journal).len(), 1);

@@ -5,7 +5,7 @@ use playhouse_kernel::{BulkError, Kernel, Plan, RestartKind, State, Template};
 
 use crate::stage::*;
 
-/// `/boss` does what it is told and may spawn `worker`s, which note what they are sent.
+/// `/boss` follows the plan in a message and may spawn `worker`s, which note their messages.
 fn boss(journal: &Journal) -> Plan {
     let worker = recorder(journal).named("worker");
     let boss = spawns(sends_to(scripted(journal).named("boss").at("/boss"), &["/log"]), &["worker", "boss", "nobody"]);
@@ -25,7 +25,7 @@ async fn actors(kernel: &Kernel) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_comes_up_when_its_turn_commits_and_gets_what_it_was_told_in_it() {
+async fn child_starts_at_the_commit_and_gets_messages_of_the_turn() {
     let journal = Journal::default();
     let kernel = start_plan(&boss(&journal)).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1;tell /boss/w 2;children").await;
@@ -50,7 +50,7 @@ async fn a_spawn_of_a_failed_message_never_happens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_not_be_spawned_is_refused_with_its_reason() {
+async fn refused_spawn_says_its_reason() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     plan.actors[1].max_children = 2;
@@ -77,9 +77,9 @@ async fn what_may_not_be_spawned_is_refused_with_its_reason() {
             "boss:there is no plugin `nobody` to spawn: the manifest needs a [[plugin]] with this name",
             "boss:`/boss` may not spawn `other`: add it to `spawns` of `/boss`, or of its plugin",
             "boss:the plugin would stand above itself: /boss (boss) -> boss",
-            "boss:`/boss/1` is there already, or has not gone yet",
+            "boss:`/boss/1` exists already, or is still being removed",
             "boss:`/boss` has all 2 children that `limits.children` allows",
-            "boss:`/boss/2` is there already, or has not gone yet",
+            "boss:`/boss/2` exists already, or is still being removed",
         ]
     );
 }
@@ -99,7 +99,7 @@ fn ping_pong(journal: &Journal, recursive: bool) -> Plan {
 }
 
 #[tokio::test(start_paused = true)]
-async fn circles_of_spawning_are_refused_and_named() {
+async fn cycle_of_spawns_is_refused_and_named() {
     let journal = Journal::default();
     let kernel = start_plan(&ping_pong(&journal, false)).await;
     tell(&kernel, "/a", "spawn b pong;tell b spawn c ping").await;
@@ -108,7 +108,7 @@ async fn circles_of_spawning_are_refused_and_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recursive_plugin_may_stand_above_itself_down_to_the_deepest_address() {
+async fn recursive_plugin_may_spawn_itself_to_the_deepest_address() {
     let journal = Journal::default();
     let kernel = start_plan(&ping_pong(&journal, true)).await;
     let mut address = "/a".to_owned();
@@ -178,7 +178,7 @@ async fn a_stopped_child_is_gone_and_its_name_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_child_handles_what_it_was_told_before_it_goes() {
+async fn stopped_child_handles_its_messages_first() {
     let journal = Journal::default();
     let kernel = start_plan(&boss(&journal)).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1;stop w;spawn w worker").await;
@@ -188,12 +188,12 @@ async fn a_stopped_child_handles_what_it_was_told_before_it_goes() {
     }
     let mut lines = journal.lines();
     lines.sort();
-    assert_eq!(lines, ["boss:`/boss/w` is there already, or has not gone yet", "w:1"]);
+    assert_eq!(lines, ["boss:`/boss/w` exists already, or is still being removed", "w:1"]);
     assert!(letters(&kernel).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_stopped_child_has_no_time_for_is_a_dead_letter() {
+async fn stopped_child_that_is_late_makes_dead_letters() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     let stuck = native(|_| Box::pin(std::future::pending())).named("worker");
@@ -208,7 +208,7 @@ async fn what_a_stopped_child_has_no_time_for_is_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_children_that_it_spawned_are_an_actors_to_stop() {
+async fn actor_stops_only_children_that_it_spawned() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     plan.actors.push(recorder(&journal).at("/boss/static"));
@@ -225,11 +225,11 @@ async fn only_children_that_it_spawned_are_an_actors_to_stop() {
             "boss:no actor has the address `/boss/w`",
         ]
     );
-    assert_eq!(lines[5..], ["boss:`/boss/static` is there already, or has not gone yet", "boss:static"]);
+    assert_eq!(lines[5..], ["boss:`/boss/static` exists already, or is still being removed", "boss:static"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_of_a_finished_message_may_be_asked_and_one_of_the_message_in_hand_not() {
+async fn child_may_be_asked_after_its_spawn_committed() {
     let journal = Journal::default();
     let kernel = start_plan(&boss(&journal)).await;
     tell(&kernel, "/boss", "spawn w worker;ask w 1").await;
@@ -242,7 +242,7 @@ async fn a_child_of_a_finished_message_may_be_asked_and_one_of_the_message_in_ha
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_play_is_not_idle_before_a_spawned_actor_has_come_up() {
+async fn play_is_not_idle_before_a_spawned_actor_started() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     let worker = Kind(recorder(&journal).named("worker"), |spec| spec.sends_to = vec![addr("/log")], false);
@@ -280,7 +280,7 @@ async fn a_temporary_child_that_ends_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_goes_over_to_whoever_has_the_address_by_the_time_of_the_commit() {
+async fn route_leads_to_the_actor_at_its_address_at_commit() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     plan.actors.push(sends_to(scripted(&journal).at("/peer"), &["/boss/w"]));
@@ -301,7 +301,7 @@ async fn a_route_goes_over_to_whoever_has_the_address_by_the_time_of_the_commit(
     assert_eq!(journal.lines(), ["w:0", gone, "w:1", gone, "w:2", gone]);
 }
 
-/// `/boss` spawns what its first incarnation was not told to: `w1` in `init`, `w2` in `prepare-children`.
+/// In its first incarnation `/boss` spawns two actors: `w1` in `init`, `w2` in `prepare-children`.
 fn nursery(journal: &Journal) -> Plan {
     let spawn = |name: &'static str| {
         move |hand: &mut playhouse_kernel::Hand| {
@@ -319,7 +319,7 @@ fn nursery(journal: &Journal) -> Plan {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_is_spawned_again_in_a_start_keeps_its_mailbox_and_the_others_are_forgotten() {
+async fn child_spawned_again_keeps_its_mailbox() {
     let journal = Journal::default();
     let mut plan = nursery(&journal);
     let slow = native({
@@ -367,7 +367,7 @@ async fn states_are_told_by_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_takes_spawned_children_down_first_and_they_handle_what_waits() {
+async fn shutdown_drains_spawned_children_first() {
     let journal = Journal::default();
     let log = journal.clone();
     let mut plan = boss(&journal);
@@ -386,7 +386,7 @@ async fn a_shutdown_takes_spawned_children_down_first_and_they_handle_what_waits
     assert!(letters(&kernel).is_empty());
 }
 
-/// What `/boss` is told when it records a turn in bulk.
+/// The result that `/boss` gets for a turn recorded in bulk.
 fn in_bulk(record: impl Fn(&mut playhouse_kernel::Hand) -> Result<(), BulkError> + Send + Sync + 'static) -> Plan {
     let journal = Journal::default();
     let boss = native(move |hand| {
@@ -412,7 +412,7 @@ async fn bulk_answer(plan: &Plan) -> String {
     ask(&kernel, "/boss", "go").await.expect("it replies")
 }
 
-/// Room for a header, and a body.
+/// Space for a header and a body.
 fn record() -> Vec<u8> {
     [&[0; 64][..], b"x"].concat()
 }
@@ -466,9 +466,9 @@ async fn a_child_is_told_timed_and_stopped_only_after_it_is_spawned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn most_routes_leading_nowhere_are_reason_to_give_them_up() {
+async fn stale_routes_are_given_up_when_they_are_most() {
     let many = in_bulk(|hand| {
-        // Reserved and never spawned: they lead to nobody.
+        // These addresses are reserved without a spawn, and lead to no actor.
         for n in 0..1023 {
             reserve(hand, &format!("w{n}"), 0);
         }
@@ -480,9 +480,9 @@ async fn most_routes_leading_nowhere_are_reason_to_give_them_up() {
     assert_eq!(bulk_answer(&many).await, "fine");
 }
 
-/// On several threads: whoever says that the play is idle has counted the children that came and went meanwhile.
+/// On several threads: a report of idleness includes the children that came and went meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_idle_play_has_handled_what_children_were_told_that_are_gone_by_then() {
+async fn idle_play_has_handled_messages_of_stopped_children() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     plan.actors[1].max_children = 10_000;

@@ -1,4 +1,4 @@
-//! Actors that fail too often under the kernel: the rest of the play goes on, and their messages wait.
+//! Actors that fail too often directly under the kernel: the rest of the play continues, and their messages wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ const fn supervision() -> SupervisionSpec {
     }
 }
 
-/// Crashes on `bad`, notes everything else; a message has one attempt, and a batch one message.
+/// Crashes on `bad`, notes every other message. A message has one attempt, and a batch has one message.
 fn fragile(journal: &Journal, at: &str) -> ActorSpec {
     let log = journal.clone();
     let mut spec = quick(move |hand| {
@@ -108,7 +108,7 @@ async fn play_without_trials_is_idle_beside_a_failed_actor() {
     kernel.failed_for_good(&addr("/a")).await;
     kernel.shut_down();
     kernel.over().await;
-    assert_eq!(letters(&kernel)[2..], ["stopped waits x0", "stopped waits x0"], "what waited is said");
+    assert_eq!(letters(&kernel)[2..], ["stopped waits x0", "stopped waits x0"], "waiting messages are reported");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +194,7 @@ async fn play_ends_when_every_actor_failed() {
     for _ in 0..2 {
         tell(&kernel, "/b", "bad").await;
     }
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it goes on") };
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it continues") };
     let mut named: Vec<_> = failures.iter().map(|report| report.address.to_string()).collect();
     named.sort();
     assert_eq!(named, ["/a", "/b"]);
@@ -243,14 +243,14 @@ async fn one_handled_message_between_failures_keeps_an_actor() {
     }
 }
 
-/// A play that never becomes idle fails the test instead of holding it up.
+/// Fails the test if a play never becomes idle.
 async fn becomes_idle(kernel: &Kernel) {
     let hour = Duration::from_hours(1);
     tokio::time::timeout(hour, kernel.idle()).await.expect("a message is stranded");
 }
 
-/// Sleeps a second over `slow`, for ever over the first `hang`, exits with status 0 over the first `exit`, crashes on `bad`,
-/// and notes everything else; with several instances, the first of which failed.
+/// Sleeps a second over `slow`, and for ever over the first `hang`. Exits with status 0 over the first `exit`, crashes on
+/// `bad`, and notes every other message. It has several instances, and the first one failed.
 async fn with_a_failed_instance(journal: &Journal, instances: usize) -> Kernel {
     let (log, went_wrong) = (journal.clone(), Arc::new(AtomicBool::new(false)));
     let mut actor = native(move |hand| {
@@ -442,11 +442,11 @@ async fn instance_that_starts_again_with_its_group_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn instance_that_goes_on_again_has_what_a_failed_one_left() {
+async fn restarted_instance_takes_over_from_a_failed_one() {
     let journal = Journal::default();
     let log = journal.clone();
     let actor = quick(move |hand| {
-        let (body, first) = (text(hand), hand.envelope().expect("in hand").attempt == 0);
+        let (body, first) = (text(hand), hand.envelope().expect("there is a current message").attempt == 0);
         match &*body {
             "bad" => return Err(trap()),
             "once" if first => return Err(trap()),

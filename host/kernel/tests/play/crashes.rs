@@ -20,7 +20,7 @@ async fn last_crash(kernel: &Kernel, at: &str) -> Arc<CrashReport> {
     actors.into_iter().find(|actor| actor.address == addr(at)).expect("known").last_crash.expect("it crashed")
 }
 
-/// What was decided about the last crash, with the pause left out.
+/// The decision about the last crash, without the pause.
 async fn decided(kernel: &Kernel, at: &str) -> String {
     let report = last_crash(kernel, at).await;
     let text = report.decision().map(ToString::to_string).unwrap_or_default();
@@ -31,7 +31,7 @@ async fn decided(kernel: &Kernel, at: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_says_how_often_its_supervisor_restarted_and_who_starts_with_it() {
+async fn crash_report_shows_window_and_strategy() {
     let supervision = SupervisionSpec { strategy: Strategy::OneForAll, intensity: 5, ..SupervisionSpec::default() };
     let plan = Plan { supervision, ..plan(vec![crasher("/a"), crasher("/b")]) };
     let kernel = start_plan(&plan).await;
@@ -48,7 +48,7 @@ async fn a_report_says_how_often_its_supervisor_restarted_and_who_starts_with_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_report_blames_a_message_and_says_which_attempt_of_how_many_it_was() {
+async fn crash_report_shows_the_blamed_message_and_attempt() {
     let mut spec = crasher("/a");
     spec.restart.attempts = 2;
     spec.start = playhouse_kernel::StartKind::Manual;
@@ -66,7 +66,7 @@ async fn a_report_blames_a_message_and_says_which_attempt_of_how_many_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_started_again_is_said_to_stay_ended() {
+async fn temporary_actor_is_reported_as_ended() {
     let mut spec = crasher("/a");
     spec.restart.kind = RestartKind::Temporary;
     let kernel = start(vec![spec]).await;
@@ -87,7 +87,7 @@ async fn a_failed_shutdown_is_said_to_stay_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_during_the_shutdown_is_said_to_start_again_for_what_waits() {
+async fn crash_in_a_shutdown_is_reported_as_draining() {
     let slow = native(|_| {
         Box::pin(async {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -105,7 +105,7 @@ async fn a_crash_during_the_shutdown_is_said_to_start_again_for_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_kernel_giving_up_names_the_failures_that_counted_and_each_with_its_cause() {
+async fn end_of_the_play_names_counted_failures_and_causes() {
     let supervision = SupervisionSpec { intensity: 1, ..SupervisionSpec::default() };
     let mut parent = crasher("/p");
     parent.supervision = supervision;
@@ -117,7 +117,7 @@ async fn the_kernel_giving_up_names_the_failures_that_counted_and_each_with_its_
     for _ in 0..4 {
         tell(&kernel, "/p/c", "crash").await;
     }
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it goes on") };
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it continues") };
     let told: Vec<_> = failures
         .iter()
         .flat_map(|report| report.chain())

@@ -1,4 +1,4 @@
-//! A parent's word about a child that failed.
+//! A parent's directives about a failed child.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use playhouse_kernel::{ActorSpec, Crash, CrashReason, Decision, Directive, Kerne
 
 use crate::stage::*;
 
-/// Does what the message says, and says `word` about each child that fails, after noting how.
+/// Follows the plan in a message. Gives the directive `word` about each failed child, after a note about the failure.
 fn boss(journal: &Journal, word: Directive) -> Native {
     let log = journal.clone();
     scripted(journal).on_child_failed(move |hand, failure| {
@@ -35,7 +35,7 @@ async fn decision_about(kernel: &Kernel, address: &str) -> Decision {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parent_is_told_who_failed_and_why_and_what_it_sends_is_committed() {
+async fn directive_request_names_the_failure_and_commits_sends() {
     let journal = Journal::default();
     let kernel = start(play(&journal, boss(&journal, Directive::Default))).await;
     tell(&kernel, "/boss/worker", "trap").await;
@@ -49,7 +49,7 @@ async fn a_parent_is_told_who_failed_and_why_and_what_it_sends_is_committed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_its_parent_stops_stays_down_though_it_is_permanent() {
+async fn stop_directive_ends_a_permanent_child() {
     let journal = Journal::default();
     let kernel = start(play(&journal, boss(&journal, Directive::Stop))).await;
     tell(&kernel, "/boss/worker", "trap").await;
@@ -60,7 +60,7 @@ async fn a_child_that_its_parent_stops_stays_down_though_it_is_permanent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_temporary_child_that_its_parent_restarts_runs_again_and_counts() {
+async fn restart_directive_restarts_a_temporary_child() {
     let journal = Journal::default();
     let mut actors = play(&journal, boss(&journal, Directive::Restart));
     actors[2].restart.kind = RestartKind::Temporary;
@@ -91,7 +91,7 @@ async fn a_parent_that_escalates_fails_itself() {
 async fn a_parent_is_asked_between_two_of_its_calls() {
     let journal = Journal::default();
     let kernel = start(play(&journal, boss(&journal, Directive::Stop))).await;
-    // Its handler is busy while the child fails.
+    // The handler is busy while the child fails.
     tell(&kernel, "/boss", "tell worker trap;wait 300;note handled;tell /log handled").await;
     tell(&kernel, "/boss/worker", "trap").await;
     kernel.idle().await;
@@ -115,14 +115,14 @@ async fn a_parent_that_waits_for_nothing_but_a_retry_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parent_that_is_busy_for_too_long_has_no_word() {
+async fn busy_parent_loses_its_directive() {
     let journal = Journal::default();
     let mut actors = play(&journal, boss(&journal, Directive::Stop));
     actors[1].timeout = Duration::from_millis(100);
     let kernel = start(actors).await;
     tell(&kernel, "/boss", "quick").await;
     kernel.idle().await;
-    // Two messages in one call: each has its whole time, and the question has that of one.
+    // One call has two messages: each has its whole time, and the ask has the time of one.
     tell(&kernel, "/boss", "ask worker trap;wait 60").await;
     tell(&kernel, "/boss", "wait 60").await;
     kernel.idle().await;
@@ -173,7 +173,7 @@ async fn parent_is_not_asked_about_a_first_start_that_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_dies_with_the_parent_that_was_to_answer_it() {
+async fn crash_of_a_parent_voids_its_directive_request() {
     let journal = Journal::default();
     let mut actors = play(&journal, boss(&journal, Directive::Stop));
     actors[1].restart.attempts = 1;

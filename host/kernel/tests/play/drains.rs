@@ -1,4 +1,5 @@
-//! Actors that stop for good while they wait for a restart: what waits is handled, and nothing starts without a message.
+//! Actors that stop for good while they wait for a restart: waiting messages are handled, and no actor starts without a
+//! message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,7 @@ async fn shutdown_starts_no_actor_in_backoff_without_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn child_stopped_in_backoff_handles_what_waits() {
+async fn child_stopped_in_backoff_drains() {
     let (journal, noted) = (Journal::default(), Journal::default());
     let boss = spawns(scripted(&journal).at("/boss"), &["worker"]);
     let mut plan = plan(vec![boss]);

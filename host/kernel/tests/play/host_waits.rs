@@ -1,4 +1,4 @@
-//! Time in which an actor's code waits for the host itself is not billed to anybody.
+//! An actor's budget does not pay for time in which its code waits for the host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::stage::*;
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// `/printer` does what it is told, has a second for it and one attempt, and room for one message.
+/// `/printer` follows the plan in a message. It has a second for it, one attempt, and space for one message.
 fn printer(journal: &Journal) -> ActorSpec {
     let mut spec = scripted(journal).at("/printer");
     spec.timeout = Duration::from_secs(1);
@@ -19,13 +19,13 @@ fn printer(journal: &Journal) -> ActorSpec {
     spec
 }
 
-/// Asks `/printer` for as long as it takes.
+/// Asks `/printer` and waits for the answer without a limit.
 fn asker(at: &str) -> ActorSpec {
     let native = native(|hand: &mut Hand| {
         Box::pin(async move {
             let script = text(hand);
             let (to, body) = script.split_once(' ').expect("a target");
-            // Some have a reply.
+            // Some messages have a reply.
             let _ = hand.ask(to, body.as_bytes(), HOUR).await;
             Ok(Outcome::Done(Some(b"asked".to_vec())))
         })
@@ -66,7 +66,7 @@ async fn view_says_what_an_actor_waits_for() {
 async fn ask_of_an_actor_that_waits_is_not_billed() {
     let journal = Journal::default();
     let kernel = start(vec![printer(&journal), asker("/asker"), asker("/other")]).await;
-    // The time comes in pieces, and through a second asker.
+    // The time comes in parts, and through a second asker.
     let script = "/asker /printer host 20000;wait 400;host 20000;wait 400";
     let answer = kernel.ask(&addr("/other"), script.as_bytes(), HOUR).await;
     assert_eq!(answer, Ok(b"asked".to_vec()));

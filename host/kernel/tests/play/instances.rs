@@ -9,7 +9,7 @@ use crate::stage::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Takes a second for each message, then notes it; crashes on `poison`, a second later as well.
+/// Takes a second for each message, then notes it. Crashes on `poison`, also after a second.
 fn slow(journal: &Journal) -> Native {
     let journal = journal.clone();
     native(move |hand| {
@@ -54,7 +54,7 @@ async fn n_instances_work_at_the_same_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_is_kept_with_one() {
+async fn one_instance_keeps_the_order() {
     let journal = Journal::default();
     let kernel = start(vec![times(1, slow(&journal).at("/a"))]).await;
     for n in 0..9 {
@@ -65,7 +65,7 @@ async fn order_is_kept_with_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_has_an_incarnation_of_its_own_and_they_share_one_row() {
+async fn instances_have_own_incarnations_and_share_one_view() {
     let journal = Journal::default();
     let log = journal.clone();
     let greeter = recorder(&journal).on_init(move |hand| {
@@ -92,7 +92,7 @@ async fn each_message_is_handled_once_by_one_of_them() {
     let mut spec = times(4, echo.at("/a"));
     spec.mailbox.capacity = 8;
     let kernel = start(vec![spec]).await;
-    // Asks find idle instances again and again, tells find busy ones and a full mailbox.
+    // Asks find idle instances each time, tells find busy ones and a full mailbox.
     let clients: Vec<_> = (0..8)
         .map(|client| {
             let kernel = kernel.clone();
@@ -146,11 +146,12 @@ async fn no_instance_sleeps_while_messages_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_turns_to_a_retry_leaves_the_message_that_came_meanwhile_to_another() {
+async fn retrying_instance_passes_a_new_message_on() {
     let journal = Journal::default();
     let log = journal.clone();
     let worker = native(move |hand| {
-        let (body, attempt, log) = (text(hand), hand.envelope().expect("in hand").attempt, log.clone());
+        let (body, attempt, log) =
+            (text(hand), hand.envelope().expect("there is a current message").attempt, log.clone());
         Box::pin(async move {
             if body == "retry" && attempt == 0 {
                 return Ok(Outcome::Failed(Failure::Retry("again".into())));
@@ -166,7 +167,7 @@ async fn who_turns_to_a_retry_leaves_the_message_that_came_meanwhile_to_another(
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
-    // The message wakes the very instance whose retry is due when it looks.
+    // The message wakes the instance whose own retry is due at the next look.
     tell(&kernel, "/a", "other").await;
     tokio::time::advance(Duration::from_millis(20)).await;
     kernel.idle().await;
@@ -197,7 +198,7 @@ async fn a_crash_of_one_costs_only_its_own_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_that_never_restarts_had_the_others_handle() {
+async fn messages_of_an_ended_instance_go_to_the_others() {
     let journal = Journal::default();
     let mut spec = times(2, slow(&journal).at("/a"));
     spec.restart.kind = RestartKind::Temporary;
@@ -217,7 +218,7 @@ async fn what_one_that_never_restarts_had_the_others_handle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_person_stops_all_of_them() {
+async fn operator_stops_all_instances() {
     let journal = Journal::default();
     let kernel = start(vec![times(3, slow(&journal).at("/a"))]).await;
     for n in 0..9 {
@@ -258,13 +259,13 @@ async fn an_orderly_stop_drains_with_all_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_that_was_killed_in_the_orderly_stop_had_the_others_handle() {
+async fn messages_of_a_killed_instance_go_to_the_others() {
     let journal = Journal::default();
     let log = journal.clone();
     let hangs = native(move |hand| {
         let (body, incarnation, log) = (text(hand), hand.incarnation(), log.clone());
         Box::pin(async move {
-            // The last one, which is the first to stop.
+            // The last one, which stops first.
             if incarnation == 2 {
                 std::future::pending::<()>().await;
             }
@@ -302,7 +303,7 @@ async fn an_actor_may_ask_itself_while_another_instance_is_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_instances_have_no_children_and_are_not_without_number() {
+async fn plan_limits_instances_and_their_children() {
     let journal = Journal::default();
     let several = |n| times(n, recorder(&journal).at("/a"));
     let refused = |actors| Kernel::start(&plan(actors)).map(drop).map_err(|error| error.to_string());
@@ -324,14 +325,14 @@ async fn several_instances_have_no_children_and_are_not_without_number() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_several_may_not_spawn() {
+async fn actor_with_several_instances_may_not_spawn() {
     let journal = Journal::default();
     let refused = plan(vec![times(2, spawns(recorder(&journal).at("/a"), &["worker"]))]).check();
     assert_eq!(refused, Err(PlanError::SeveralSpawn(addr("/a"))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_spawned_child_may_be_several_and_goes_as_one() {
+async fn spawned_child_with_instances_stops_as_one() {
     let journal = Journal::default();
     let mut plan = plan(vec![spawns(scripted(&journal).at("/boss"), &["worker"])]);
     let worker = Kind(slow(&journal).named("worker"), |spec| spec.instances = 3, false);

@@ -9,14 +9,14 @@ use playhouse_kernel::{
 
 use crate::stage::*;
 
-/// Rejects everything until the switch is set, and notes what it takes, with its attempt, sender and hops.
+/// Rejects every message until the switch is set, and notes each message that it takes, with its attempt, sender and hops.
 fn picky(journal: &Journal, open: &Arc<AtomicBool>) -> Native {
     let (log, open) = (journal.clone(), open.clone());
     quick(move |hand| {
         if !open.load(Ordering::Relaxed) {
             return Ok(Outcome::Failed(Failure::Reject("closed".into())));
         }
-        let envelope = hand.envelope().expect("a message is in hand");
+        let envelope = hand.envelope().expect("there is a current message");
         let from = hand.sender().map_or_else(|| "outside".to_owned(), |sender| sender.to_string());
         log.note(format!("{} x{} from {from}, hop {}", text(hand), envelope.attempt, envelope.hops));
         Ok(Outcome::Done(None))
@@ -37,7 +37,7 @@ fn fates(kernel: &Kernel) -> [u64; 4] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replayed_letter_is_a_new_message_from_outside_of_the_same_flow() {
+async fn replay_sends_a_new_message_of_the_same_flow() {
     let (journal, open) = (Journal::default(), Arc::default());
     let relay = quick(|hand| {
         let body = hand.body().to_vec();
@@ -58,7 +58,7 @@ async fn a_replayed_letter_is_a_new_message_from_outside_of_the_same_flow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_begins_its_attempts_again_and_dies_as_another_letter_of_its_flow() {
+async fn replay_begins_its_attempts_again() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Retry("never".into())))).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
     kernel.idle().await;
@@ -73,7 +73,7 @@ async fn a_replay_begins_its_attempts_again_and_dies_as_another_letter_of_its_fl
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_stays_while_its_actor_has_no_room_whatever_the_mailbox_does_then() {
+async fn letter_stays_while_the_mailbox_is_full() {
     for overflow in [Overflow::Block, Overflow::Reject, Overflow::DropNewest] {
         let (journal, open) = (Journal::default(), Arc::default());
         let mut shop = picky(&journal, &open).at("/shop");
@@ -90,7 +90,7 @@ async fn a_letter_stays_while_its_actor_has_no_room_whatever_the_mailbox_does_th
         open.store(true, Ordering::Relaxed);
         kernel.resume(&addr("/shop")).await;
         kernel.idle().await;
-        replay(&kernel).await.expect("there is room now");
+        replay(&kernel).await.expect("there is space now");
         kernel.idle().await;
         assert_eq!(journal.lines().len(), 2, "{overflow:?}");
     }
@@ -108,7 +108,7 @@ async fn a_letter_to_an_actor_that_ended_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_letter_waits_with_the_rest_for_an_actor_that_a_person_stopped() {
+async fn replay_waits_for_an_actor_that_an_operator_stopped() {
     let (journal, open) = (Journal::default(), Arc::default());
     let kernel = start(vec![picky(&journal, &open).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
@@ -123,7 +123,7 @@ async fn a_letter_waits_with_the_rest_for_an_actor_that_a_person_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_question_is_replayed_as_a_tell() {
+async fn ask_is_replayed_as_a_tell() {
     let crashed = AtomicBool::new(false);
     let journal = Journal::default();
     let log = journal.clone();
@@ -131,7 +131,7 @@ async fn a_question_is_replayed_as_a_tell() {
         if !crashed.swap(true, Ordering::Relaxed) {
             return Err(trap());
         }
-        let asked = hand.envelope().expect("a message is in hand").reply.is_some();
+        let asked = hand.envelope().expect("there is a current message").reply.is_some();
         log.note(format!("{} asked: {asked}", text(hand)));
         Ok(Outcome::Done(Some(b"too late".to_vec())))
     });
@@ -144,7 +144,7 @@ async fn a_question_is_replayed_as_a_tell() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_letters_of_one_message_are_told_apart_and_replayed_as_two_messages() {
+async fn two_letters_of_one_message_are_replayed_as_two() {
     let (journal, open) = (Journal::default(), Arc::default());
     let asker = native(|hand| {
         Box::pin(async move {
@@ -168,7 +168,7 @@ async fn two_letters_of_one_message_are_told_apart_and_replayed_as_two_messages(
 }
 
 #[tokio::test(start_paused = true)]
-async fn replaying_all_sends_each_letter_of_now_once_and_waits_for_a_full_mailbox_once() {
+async fn replay_all_waits_for_a_full_mailbox_once() {
     let (journal, open) = (Journal::default(), Arc::default());
     let mut full = picky(&journal, &open).at("/full");
     full.mailbox.capacity = 1;
@@ -191,7 +191,7 @@ async fn replaying_all_sends_each_letter_of_now_once_and_waits_for_a_full_mailbo
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_else_touches_a_letter_in_a_replay_and_one_that_is_broken_off_leaves_it() {
+async fn letter_in_a_replay_is_locked() {
     let (journal, open) = (Journal::default(), Arc::default());
     let mut shop = picky(&journal, &open).at("/shop");
     shop.mailbox.capacity = 1;
@@ -205,7 +205,7 @@ async fn nobody_else_touches_a_letter_in_a_replay_and_one_that_is_broken_off_lea
         tokio::task::yield_now().await;
         (kernel.drop_letter(id), kernel.replay(id, SOON).await)
     });
-    assert!(waits.is_err(), "it waits for room");
+    assert!(waits.is_err(), "it waits for space");
     assert_eq!(again, (Err(LetterError::InReplay(id)), Err(LetterError::InReplay(id))));
     assert_eq!(fates(&kernel), [1, 0, 0, 1]);
     assert_eq!(kernel.drop_letter(id), Ok(()));
@@ -241,7 +241,7 @@ fn unwilling(journal: &Journal, backoff: Duration) -> ActorSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_pause_before_a_retry_is_random_below_a_ceiling_that_doubles() {
+async fn retry_pause_is_random_below_a_doubling_ceiling() {
     let mut longest = [0; 3];
     for seed in 0..200 {
         let journal = Journal::default();
@@ -277,11 +277,11 @@ async fn one_attempt_is_no_retry_and_no_second_crash() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_and_crashes_count_together_and_survive_restarts_and_stops() {
+async fn attempts_count_failures_and_crashes_over_restarts() {
     let journal = Journal::default();
     let log = journal.clone();
     let moody = quick(move |hand| {
-        let attempt = hand.envelope().expect("a message is in hand").attempt;
+        let attempt = hand.envelope().expect("there is a current message").attempt;
         log.note(format!("{} x{attempt} #{}", text(hand), hand.incarnation()));
         match text(hand).as_str() {
             "other" => Ok(Outcome::Done(None)),
@@ -297,7 +297,7 @@ async fn failures_and_crashes_count_together_and_survive_restarts_and_stops() {
     while kernel.actors().await[0].waiting == 0 {
         tokio::task::yield_now().await;
     }
-    // While it waits for its retry, a person restarts the actor, and others overtake it.
+    // While it waits for its retry, an operator restarts the actor, and other messages overtake it.
     kernel.halt(&addr("/a")).await;
     kernel.resume(&addr("/a")).await;
     tell(&kernel, "/a", "other").await;
@@ -307,7 +307,7 @@ async fn failures_and_crashes_count_together_and_survive_restarts_and_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn letter_of_a_killed_message_shows_its_attempt_at_any_lane() {
+async fn letter_of_a_killed_message_shows_its_attempt() {
     let mut actor = native(|_| Box::pin(std::future::pending())).at("/a");
     (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
     let kernel = start(vec![actor]).await;

@@ -1,4 +1,4 @@
-//! What one turn may do, how deep children may go, how long a start may take.
+//! Limits of a turn, of the depth of children, and of the time of a start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use playhouse_kernel::{
 
 use crate::stage::*;
 
-/// `/a` does what it is told and may spawn `worker`s that do as well; `/log` notes what it is sent. A message has one attempt.
+/// `/a` follows the plan in a message and may spawn `worker`s that do the same. `/log` notes its messages. A message has one
+/// attempt.
 fn play(journal: &Journal, change: impl FnOnce(&mut ActorSpec)) -> Plan {
     let scripted = scripted(journal).watching(journal);
     let mut a = spawns(sends_to(scripted.clone().at("/a"), &["/log"]), &["worker"]);
@@ -37,7 +38,7 @@ fn limit(more_than: &str) -> CrashReason {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_that_does_too_much_is_a_crash_and_nothing_of_it_is_committed() {
+async fn turn_above_its_limits_crashes_without_a_commit() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal, |a| a.max_effects = 3)).await;
     let much = "tell /log x;tell /log x;tell /log x;tell /log x;tell /log x";
@@ -52,7 +53,7 @@ async fn a_turn_that_does_too_much_is_a_crash_and_nothing_of_it_is_committed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_a_turn_does_counts() {
+async fn each_effect_of_a_turn_counts() {
     for step in
         ["tell /log x", "spawn wN worker", "after 1 /log x", "every 1 /log x", "cancel", "watch /log", "unwatch 1"]
     {
@@ -69,7 +70,7 @@ async fn whatever_a_turn_does_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_bytes_of_a_turn_are_bounded_those_of_its_timers_included() {
+async fn bytes_of_a_turn_are_bounded_with_those_of_timers() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal, |a| a.max_effect_bytes = 8)).await;
     tell(&kernel, "/a", "tell /log 1234;tell /log 1234").await;
@@ -83,7 +84,7 @@ async fn the_bytes_of_a_turn_are_bounded_those_of_its_timers_included() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_timers_hold_is_bounded_until_they_have_told_or_are_cancelled() {
+async fn bytes_in_timers_are_bounded() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal, |a| a.max_effect_bytes = 8)).await;
     for script in ["after 5000 /log 12345", "cancel", "after 10 /log 12345", "wait 20", "after 5000 /log 12345"] {
@@ -98,7 +99,7 @@ async fn what_timers_hold_is_bounded_until_they_have_told_or_are_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ask_of_a_turn_that_went_too_far_is_not_sent() {
+async fn turn_above_its_limits_sends_no_ask() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal, |a| a.max_effects = 1)).await;
     tell(&kernel, "/a", "tell /log x;tell /log y;ask /log z").await;
@@ -126,7 +127,7 @@ async fn a_hook_is_a_turn_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_that_are_handed_over_without_end_are_a_crash() {
+async fn endless_frames_crash_the_actor() {
     let hands_over = quick(|hand| {
         let overrun = loop {
             if let Err(error) = hand.record::<BulkError>(vec![0; 1 << 20], |_| Ok(())) {
@@ -143,7 +144,7 @@ async fn frames_that_are_handed_over_without_end_are_a_crash() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_gets_no_more_than_a_lump_of_config() {
+async fn config_of_a_child_is_bounded() {
     let spawner = quick(|hand| {
         let config = [("key".to_owned(), "x".repeat(64 << 10))].into();
         let spawned = hand.spawn("w", "worker", config).expect_err("too much").to_string();
@@ -185,7 +186,7 @@ async fn a_child_may_do_no_more_in_a_turn_than_its_parent() {
     assert_eq!(last_crash(&kernel, "/a/w").await, Some(limit("8 bytes sent in one turn (limits.effect_bytes)")));
 }
 
-/// Takes its time for each part of its start.
+/// Sleeps in each part of its start.
 struct Slow(Duration);
 
 struct SlowRun(Duration, Hand);

@@ -4,7 +4,7 @@ use playhouse_kernel::{ActorSpec, Backoff, Failure, Outcome, Overflow, SendError
 
 use crate::stage::*;
 
-/// An actor that a person must start, so that its mailbox fills.
+/// An actor that only an operator starts, so that its mailbox fills.
 fn closed_shop(journal: &Journal, overflow: Overflow) -> ActorSpec {
     let mut spec = recorder(journal).at("/shop");
     spec.start = playhouse_kernel::StartKind::Manual;
@@ -26,7 +26,7 @@ fn crowd() -> ActorSpec {
 }
 
 #[tokio::test(start_paused = true)]
-async fn block_holds_the_sender_until_there_is_room() {
+async fn block_holds_the_sender_until_its_message_fits() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, Overflow::Block), crowd()]).await;
     tell(&kernel, "/crowd", "go").await;
@@ -38,7 +38,7 @@ async fn block_holds_the_sender_until_there_is_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_blocked_too_long_is_a_dead_letter() {
+async fn message_blocked_too_long_is_a_dead_letter() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, Overflow::Block), crowd()]).await;
     tell(&kernel, "/crowd", "go").await;
@@ -97,7 +97,7 @@ async fn dropped_message_is_a_dead_letter_and_its_sender_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mailbox_is_bounded_in_bytes_too_and_one_message_always_fits() {
+async fn mailbox_bounds_bytes_and_one_message_always_fits() {
     let journal = Journal::default();
     let mut shop = closed_shop(&journal, Overflow::Reject);
     shop.mailbox.capacity = 100;
@@ -108,7 +108,7 @@ async fn a_mailbox_is_bounded_in_bytes_too_and_one_message_always_fits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn blocked_senders_get_in_in_the_order_they_came() {
+async fn blocked_senders_are_served_in_order_of_arrival() {
     let journal = Journal::default();
     let mut shop = closed_shop(&journal, Overflow::Block);
     shop.mailbox.capacity = 1;
@@ -131,7 +131,7 @@ async fn blocked_senders_get_in_in_the_order_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn as_many_messages_wait_for_a_retry_as_the_mailbox_holds_and_no_more() {
+async fn retries_are_bounded_as_the_mailbox_is() {
     let hour = Duration::from_hours(1);
     let mut spec = quick(|_| Ok(Outcome::Failed(Failure::Retry("never".into())))).at("/a");
     spec.restart.backoff = Backoff { initial: hour, max: hour };

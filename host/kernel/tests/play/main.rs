@@ -21,6 +21,7 @@ mod policies;
 mod pressure;
 mod rest;
 mod restarts;
+mod runtimes;
 mod stage;
 mod starts;
 mod stops;

@@ -1,4 +1,4 @@
-//! While memory is short, nothing new comes in; what is there goes on.
+//! While memory is short, the play accepts no new messages from outside, and its own work continues.
 
 use playhouse_kernel::{AskError, Failure, LetterError, LetterFilter, Outcome, SendError};
 
@@ -9,7 +9,7 @@ fn short() -> std::sync::Arc<str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_memory_pressure_no_message_from_outside_is_taken_and_the_error_says_why() {
+async fn memory_pressure_refuses_messages_from_outside() {
     let journal = Journal::default();
     let kernel = start(vec![recorder(&journal).at("/a")]).await;
     kernel.set_memory_pressure(Some(short()));
@@ -22,12 +22,12 @@ async fn under_memory_pressure_no_message_from_outside_is_taken_and_the_error_sa
     tell(&kernel, "/a", "later").await;
     kernel.idle().await;
     assert_eq!(journal.lines(), ["a:later"]);
-    // Who is refused is told; nothing of it is a dead letter.
+    // Refused senders get an error, and no dead letter is written.
     assert!(kernel.dead_letters().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_memory_pressure_actors_send_to_each_other_and_handle_what_waits() {
+async fn memory_pressure_does_not_stop_actors() {
     let journal = Journal::default();
     let relay = native(|hand| {
         Box::pin(async {
@@ -44,7 +44,7 @@ async fn under_memory_pressure_actors_send_to_each_other_and_handle_what_waits()
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_memory_pressure_a_dead_letter_is_not_replayed_and_stays() {
+async fn memory_pressure_refuses_a_replay() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Reject("no".into())))).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
     kernel.idle().await;
@@ -58,14 +58,14 @@ async fn under_memory_pressure_a_dead_letter_is_not_replayed_and_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_the_end_of_memory_pressure_goes_on_at_once() {
+async fn end_of_memory_pressure_wakes_its_waiters() {
     let kernel = start(vec![]).await;
     kernel.memory_relieved().await;
     kernel.set_memory_pressure(Some(short()));
     let waiting = kernel.clone();
     let waiting = tokio::spawn(async move { waiting.memory_relieved().await });
     tokio::task::yield_now().await;
-    // Another reason is no relief.
+    // Another reason does not end the shortage.
     kernel.set_memory_pressure(Some("95 % of it is used".into()));
     tokio::time::sleep(SOON).await;
     assert!(!waiting.is_finished());

@@ -1,4 +1,5 @@
-//! Actors without an incarnation until a message comes: passivated, or kept by their gate; and a bound on those that have one.
+//! Actors without an incarnation until a message comes: passivated, or refused by their own code at the start. And a bound on
+//! actors that have one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,7 +33,7 @@ async fn passivated(kernel: &Kernel, address: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_nothing_to_do_for_a_time_is_passivated_and_the_next_message_starts_it_anew() {
+async fn idle_actor_is_passivated_until_the_next_message() {
     let journal = Journal::default();
     let kernel = start(vec![idle_stop(noting(&journal).at("/a"))]).await;
     tell(&kernel, "/a", "1").await;
@@ -49,7 +50,7 @@ async fn who_has_nothing_to_do_for_a_time_is_passivated_and_the_next_message_sta
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_in_time_puts_it_off() {
+async fn message_in_time_delays_passivation() {
     let journal = Journal::default();
     let kernel = start(vec![idle_stop(noting(&journal).at("/a"))]).await;
     for n in 0..10 {
@@ -60,7 +61,7 @@ async fn a_message_in_time_puts_it_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_while_it_is_passivated_is_handled_by_the_next_run_in_order() {
+async fn message_during_passivation_is_for_the_next_run() {
     let journal = Journal::default();
     let once = Arc::new(AtomicBool::new(true));
     let late = recorder(&journal).on_shutdown(move |hand| {
@@ -79,7 +80,7 @@ async fn what_comes_while_it_is_passivated_is_handled_by_the_next_run_in_order()
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_starts_on_a_message_has_no_run_before() {
+async fn on_message_actor_has_no_run_before_a_message() {
     let journal = Journal::default();
     let mut spec = noting(&journal).at("/a");
     spec.start = StartKind::OnMessage;
@@ -93,7 +94,7 @@ async fn who_starts_on_a_message_has_no_run_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_a_watch_and_a_child_each_keep_it_up() {
+async fn timer_watch_or_child_prevents_passivation() {
     let journal = Journal::default();
     let busy = scripted(&journal).watching(&journal);
     let worker: Arc<dyn playhouse_kernel::Template> = Arc::new(Kind(recorder(&journal), |_| {}, false));
@@ -107,7 +108,7 @@ async fn a_timer_a_watch_and_a_child_each_keep_it_up() {
         tell(&kernel, "/a", release).await;
         sleep(2 * MINUTE).await;
         assert_eq!(state_of(&kernel, "/a").await, State::Passivated, "{release}");
-        // The watches of each run are counted anew.
+        // Each run counts its watches from zero.
         tell(&kernel, "/a", "note up").await;
     }
 }
@@ -126,7 +127,7 @@ async fn a_timer_of_a_run_that_is_over_never_fires_into_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn to_be_passivated_is_no_news_to_a_watcher() {
+async fn passivation_sends_no_notice() {
     let journal = Journal::default();
     let watcher = scripted(&journal).watching(&journal);
     let quiet = idle_stop(recorder(&journal).at("/q"));
@@ -153,7 +154,7 @@ async fn an_ask_finds_a_passivated_actor() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_instances_are_passivated_one_by_one_and_a_live_one_goes_first() {
+async fn instances_are_passivated_one_by_one() {
     let mut spec = idle_stop(recorder(&Journal::default()).at("/a"));
     spec.instances = 3;
     let kernel = start(vec![spec]).await;
@@ -167,7 +168,7 @@ async fn several_instances_are_passivated_one_by_one_and_a_live_one_goes_first()
     assert_eq!((view.state, view.incarnation), (State::Idle, 4), "one of them was enough");
 }
 
-/// An actor whose gate opens when it is told to, and how often it was asked.
+/// An actor whose code refuses to start until the test opens its gate, and the number of its refusals.
 fn gated(journal: &Journal, recheck: Option<Duration>) -> (Native, Arc<AtomicBool>, Arc<AtomicUsize>) {
     let (open, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (opens, count) = (open.clone(), asked.clone());
@@ -180,7 +181,7 @@ fn gated(journal: &Journal, recheck: Option<Duration>) -> (Native, Arc<AtomicBoo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_that_does_not_open_is_no_failure_and_messages_wait_within_their_bounds() {
+async fn refused_start_is_no_failure() {
     let journal = Journal::default();
     let (native, open, asked) = gated(&journal, None);
     let mut spec = sends_to(native.at("/a"), &["/log"]);
@@ -198,19 +199,19 @@ async fn a_gate_that_does_not_open_is_no_failure_and_messages_wait_within_their_
     assert_eq!((view.state, view.waiting, view.restarts, kernel.restarts()), (State::Waiting, 2, 0, 0));
     assert_eq!(letters(&kernel), ["overflow 3 x0"]);
     assert_eq!(asked.load(Ordering::Relaxed), 2, "at the start, and for the messages that came");
-    assert!(journal.lines().is_empty(), "what it sends when it stays shut never happened");
+    assert!(journal.lines().is_empty(), "its messages are dropped when it refuses to start");
     // The next message opens it.
     open.store(true, Ordering::Relaxed);
     let mut closed = kernel.actors().await;
     assert_eq!(closed.remove(1).state, State::Waiting);
     kernel.resume(&addr("/a")).await;
     kernel.idle().await;
-    assert_eq!(journal.count("log:asked"), 1, "what it sends when it opens is done");
+    assert_eq!(journal.count("log:asked"), 1, "its messages are sent when it starts");
     assert_eq!((journal.count("a:1"), journal.count("a:2")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_is_asked_before_each_start_and_again_after_its_time_or_a_message() {
+async fn refused_start_is_asked_again_by_time_or_message() {
     let journal = Journal::default();
     let (native, open, asked) = gated(&journal, Some(MINUTE));
     let crashing = native.clone();
@@ -227,11 +228,11 @@ async fn a_gate_is_asked_before_each_start_and_again_after_its_time_or_a_message
     kernel.resume(&addr("/a")).await;
     kernel.idle().await;
     sleep(SOON).await;
-    assert_eq!(asked.load(Ordering::Relaxed), 4, "a person started it");
+    assert_eq!(asked.load(Ordering::Relaxed), 4, "an operator started it");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_does_not_have_a_gate_asked_in_circles() {
+async fn flood_of_messages_does_not_ask_a_gate_in_a_loop() {
     let journal = Journal::default();
     let (native, _, asked) = gated(&journal, None);
     let kernel = start(vec![recorder(&journal).at("/log"), sends_to(native.at("/a"), &["/log"])]).await;
@@ -263,7 +264,7 @@ async fn a_gate_that_crashes_is_a_failed_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_that_wait_for_a_gate_keep_the_play_from_being_idle_and_end_as_dead_letters() {
+async fn play_is_not_idle_while_messages_wait_for_a_gate() {
     let journal = Journal::default();
     let (native, ..) = gated(&journal, None);
     let kernel = start(vec![recorder(&journal).at("/log"), sends_to(native.at("/a"), &["/log"])]).await;
@@ -281,7 +282,7 @@ fn bounded(most: usize, actors: Vec<ActorSpec>) -> Plan {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_actors_than_instances_take_turns_and_handle_every_message() {
+async fn more_actors_than_instances_take_turns() {
     let journal = Journal::default();
     let (alive, most_alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let actors = (0..50).map(|n| {
@@ -310,12 +311,12 @@ async fn more_actors_than_instances_take_turns_and_handle_every_message() {
     assert_eq!(journal.lines().len(), 150);
     assert_eq!((0..50).map(|n| journal.count(&format!("a{n}:2"))).sum::<usize>(), 50);
     assert_eq!(most_alive.load(Ordering::Relaxed), 5);
-    assert!(began.elapsed() < MINUTE, "nobody waited for somebody's time to pass");
+    assert!(began.elapsed() < MINUTE, "no actor waited for another's time to pass");
     assert_eq!(kernel.restarts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_the_idle_ones_the_one_that_was_so_for_longest_makes_room() {
+async fn longest_idle_instance_is_passivated_for_a_start() {
     let journal = Journal::default();
     let mut actors = ["/a", "/b", "/c"].map(|at| idle_stop(noting(&journal).at(at))).to_vec();
     let mut on_message = noting(&journal).at("/d");
@@ -333,7 +334,7 @@ async fn of_the_idle_ones_the_one_that_was_so_for_longest_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn start_that_nobody_makes_room_for_fails_and_is_tried_again() {
+async fn start_without_a_free_slot_fails_and_is_tried_again() {
     let journal = Journal::default();
     let mut late = recorder(&journal).at("/late");
     late.start = StartKind::OnMessage;
@@ -345,7 +346,7 @@ async fn start_that_nobody_makes_room_for_fails_and_is_tried_again() {
     let late = kernel.actors().await.into_iter().find(|actor| actor.address == addr("/late")).expect("known");
     assert_eq!(
         late.last_crash.expect("it failed").crash.reason.to_string(),
-        "failed to start: there is no room for another instance: 1 run at most, which is all that the test admits"
+        "failed to start: there is no free slot for another instance: 1 run at most, which is all that the test admits"
     );
     kernel.halt(&addr("/a")).await;
     sleep(MINUTE).await;
@@ -356,7 +357,11 @@ async fn start_that_nobody_makes_room_for_fails_and_is_tried_again() {
     let began = Instant::now();
     kernel.shut_down();
     kernel.over().await;
-    assert_eq!(began.elapsed(), Duration::ZERO, "who waits in line and has no messages need not start to stop");
+    assert_eq!(
+        began.elapsed(),
+        Duration::ZERO,
+        "an actor that waits for a slot without messages need not start to stop"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -403,7 +408,7 @@ async fn each_state_is_told_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_persons_stop_of_a_spawned_child_survives_restarts_of_its_parent() {
+async fn operators_stop_of_a_child_survives_parent_restarts() {
     let journal = Journal::default();
     let boss = scripted(&journal).on_prepare(|hand| {
         hand.spawn("worker", "worker", playhouse_kernel::Config::new()).expect("granted");

@@ -8,7 +8,7 @@ use playhouse_kernel::{
 
 use crate::stage::*;
 
-/// Crashes on `crash`, notes everything else, and its own starts and stops.
+/// Crashes on `crash`, and notes every other message, its starts and its stops.
 fn fragile(journal: &Journal) -> Native {
     let (log, on_init, on_stop) = (journal.clone(), journal.clone(), journal.clone());
     quick(move |hand| {
@@ -45,7 +45,7 @@ async fn a_crashed_child_restarts_alone_and_keeps_its_mailbox() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_child_restarts_after_a_crash_and_a_temporary_one_never() {
+async fn transient_child_restarts_and_a_temporary_one_does_not() {
     let journal = Journal::default();
     let (mut transient, mut temporary) = (fragile(&journal).at("/t"), fragile(&journal).at("/n"));
     transient.restart.kind = RestartKind::Transient;
@@ -62,7 +62,7 @@ async fn a_transient_child_restarts_after_a_crash_and_a_temporary_one_never() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_takes_the_children_down_first_and_brings_them_back_after() {
+async fn crash_of_a_parent_restarts_its_children() {
     let journal = Journal::default();
     let mut actors = ["/p", "/p/x", "/p/y"].map(|a| fragile(&journal).at(a));
     actors[0].restart.attempts = 1;
@@ -74,7 +74,7 @@ async fn a_crash_takes_the_children_down_first_and_brings_them_back_after() {
     assert_eq!(journal.lines(), ["+p#1", "+x#1", "+y#1", "-y", "-x", "+p#2", "+x#2", "+y#2"]);
 }
 
-/// Four actors under a kernel with this strategy, of which `b` crashed once: what they did.
+/// The actions of four actors under a kernel with this strategy, after one crash of `b`.
 async fn after_a_crash_of_b(strategy: Strategy) -> Vec<String> {
     let journal = Journal::default();
     let mut actors = ["/a", "/b", "/c", "/d"].map(|a| fragile(&journal).at(a));
@@ -100,12 +100,12 @@ async fn after_a_crash_of_b(strategy: Strategy) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_for_all_restarts_everybody_but_whom_a_person_stopped_and_loses_no_message() {
+async fn one_for_all_restarts_all_but_a_stopped_actor() {
     assert_eq!(after_a_crash_of_b(Strategy::OneForAll).await, ["-c", "-d", "-a", "+a#2", "+b#2", "+d#2"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rest_for_one_restarts_those_that_start_after_the_one_that_crashed() {
+async fn rest_for_one_restarts_later_siblings() {
     assert_eq!(after_a_crash_of_b(Strategy::RestForOne).await, ["-c", "-d", "+b#2", "+d#2"]);
 }
 
@@ -119,7 +119,7 @@ async fn required_actor_that_exceeds_its_window_ends_the_play() {
     for _ in 0..3 {
         tell(&kernel, "/a", "x").await;
     }
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it goes on") };
+    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it continues") };
     assert_eq!(failures.len(), 3);
     assert_eq!(failures[0].incarnation, 3, "the last failure comes first");
 }
@@ -202,14 +202,14 @@ async fn a_failed_start_counts_again_and_does_not_block_the_siblings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn backoff_grows_with_each_crash_and_forgets_after_a_stable_spell() {
+async fn backoff_ceiling_doubles_to_its_maximum() {
     let spec = playhouse_kernel::Backoff { initial: Duration::from_millis(10), max: Duration::from_secs(1) };
     let ceilings: Vec<_> = (1..=9).map(|n| spec.ceiling(n).as_millis()).collect();
     assert_eq!(ceilings, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_child_that_exits_in_peace_is_not_restarted() {
+async fn transient_child_that_exits_is_not_restarted() {
     let exits = || quick(|_| Err(Crash::new(CrashReason::Exit { status: 0 })));
     let (mut transient, permanent) = (exits().at("/t"), exits().at("/p"));
     transient.restart.kind = RestartKind::Transient;
@@ -246,7 +246,7 @@ async fn a_crash_while_others_still_start_does_not_overtake_them() {
     assert_eq!(journal.lines(), ["+b#1", "+c#1"]);
 }
 
-/// Comes up when the gate opens.
+/// Starts once the gate opens.
 struct Slow {
     native: Native,
     gate: Arc<tokio::sync::Notify>,

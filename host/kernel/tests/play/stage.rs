@@ -1,4 +1,4 @@
-//! Plain Rust actors for the kernel's tests, and a journal of what they did.
+//! Plain Rust actors for the kernel's tests, and a journal of their actions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use playhouse_kernel::{
     Hand, Kernel, Launcher, Outcome, Plan, Stage, State, TaskDone, Template, TimerError,
 };
 
-/// Lines that actors wrote, in the order in which it happened.
+/// Lines of the actors, in the order of events.
 #[derive(Clone, Default)]
 pub struct Journal(Arc<Mutex<Vec<String>>>);
 
@@ -110,7 +110,7 @@ impl Native {
         self
     }
 
-    /// Notes the notices that it gets, and may watch.
+    /// Notes its notices, and may watch.
     pub fn watching(mut self, journal: &Journal) -> Self {
         self.journal = Some(journal.clone());
         self
@@ -145,7 +145,7 @@ impl Native {
         self
     }
 
-    /// Returns early, before the message in hand, when `pause` says so.
+    /// Returns early, before the current message, if `pause` is true for it.
     pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
         self.returns_before = Arc::new(pause);
         self
@@ -191,7 +191,7 @@ impl Template for Kind {
         let native = self.0.clone();
         let init = native.init.clone();
         let native = native.on_init(move |hand| {
-            // What an actor can see of its configuration.
+            // The part of its configuration that an actor can see.
             if let Some(to) = config.get("greets") {
                 hand.tell(to, b"hello").expect("granted");
             }
@@ -207,10 +207,12 @@ impl Template for Kind {
     }
 }
 
-/// Does what a message says, one step after another, separated by `;`, and notes what is refused.
+/// Follows the plan in a message, one step after another, separated by `;`, and notes refusals.
 ///
-/// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (who greets TO in `init`), `stop NAME`, `tell TO BODY`,
-/// `ask TO BODY`, `tell-all GROUP BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`, `unwatch ID`, `wait MS`, `host MS` (waits for the host), `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`, `retry`, `trap`.
+/// `spawn NAME PLUGIN`, `greeting NAME PLUGIN TO` (which greets TO in `init`), `stop NAME`, `tell TO BODY`,
+/// `ask TO BODY`, `tell-all GROUP BODY`, `after MS TO BODY`, `every MS TO BODY`, `cancel` (the last one), `watch PATH`,
+/// `unwatch ID`, `wait MS`, `host MS` (waits for the host), `children`, `lookup PATH`, `state PATH`, `note TEXT`, `fail`,
+/// `retry`, `trap`.
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
@@ -330,7 +332,7 @@ impl Behavior for Run {
     fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
         match &self.native.task_done {
             Some(told) => told(&mut self.hand, done),
-            None => panic!("told, though it does not want to know"),
+            None => panic!("got a notice that it did not ask for"),
         }
     }
 
@@ -366,7 +368,7 @@ pub fn plan(actors: Vec<ActorSpec>) -> Plan {
     Plan { actors, seed: 7, ..Plan::default() }
 }
 
-/// Starts a plan whose actors all come up.
+/// Starts a plan in which every actor starts.
 pub async fn start(actors: Vec<ActorSpec>) -> Kernel {
     start_plan(&plan(actors)).await
 }

@@ -85,7 +85,7 @@ async fn start_below_an_actor_that_does_not_run_is_refused() {
     assert_eq!(of("/p/t/deep").await, format!("`/p/t/deep` cannot start: `/p/t` above it is ended; {way_out}"));
     assert!(of("/p/t").await.ends_with(way_out));
     assert_eq!(of("/p/u").await, "no actor has the address `/p/u`");
-    // The way out is one.
+    // There is only one way out.
     kernel.halt(&addr("/p")).await;
     while state_of(&kernel, "/p").await != State::Stopped {
         tokio::task::yield_now().await;
@@ -122,7 +122,7 @@ async fn start_in_a_play_that_stops_is_refused() {
     assert!(matches!(kernel.start_actor(&addr("/m")).await, Err(StartError::Stopping)));
 }
 
-/// `/boss`, which spawns good and broken workers, with a child that must not notice.
+/// `/boss` spawns good and broken workers. A child of it must not notice.
 async fn spawning(journal: &Journal) -> Kernel {
     let boss = spawns(scripted(journal).watching(journal).at("/boss"), &["good", "broken"]);
     let mut plan = plan(vec![boss, recorder(journal).at("/boss/calm")]);

@@ -5,7 +5,7 @@ use playhouse_kernel::{Kernel, Outcome, PlanError, Stage, State};
 use crate::stage::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_drains_in_reverse_and_what_is_sent_meanwhile_arrives() {
+async fn shutdown_drains_actors_in_reverse_order() {
     let journal = Journal::default();
     let log = journal.clone();
     let source = quick(|hand| {
@@ -43,7 +43,7 @@ async fn a_crash_during_the_shutdown_costs_only_the_poison_message() {
         let body = text(hand);
         let log = log.clone();
         Box::pin(async move {
-            // Slow enough that the shutdown finds everything still waiting.
+            // The work is slow, so that the shutdown finds all messages waiting.
             tokio::time::sleep(Duration::from_millis(10)).await;
             if body == "poison" {
                 return Err(trap());
@@ -63,7 +63,7 @@ async fn a_crash_during_the_shutdown_costs_only_the_poison_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_does_not_stop_in_time_is_killed_and_what_waited_is_a_dead_letter() {
+async fn late_actor_is_killed_and_makes_dead_letters() {
     let stubborn = native(|_| {
         Box::pin(async {
             std::future::pending::<()>().await;
@@ -79,7 +79,7 @@ async fn who_does_not_stop_in_time_is_killed_and_what_waited_is_a_dead_letter() 
     kernel.shut_down();
     kernel.over().await;
     assert_eq!(began.elapsed().as_secs(), 5);
-    assert_eq!(letters(&kernel), ["stopped 1 x1", "stopped 2 x0"], "the first one was in hand");
+    assert_eq!(letters(&kernel), ["stopped 1 x1", "stopped 2 x0"], "it handled the first one");
     assert_eq!(kernel.failed_shutdowns(), 1, "its hook never ran");
 }
 
@@ -95,7 +95,7 @@ async fn kill_ends_everything_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_person_stopped_only_a_person_starts_and_messages_wait() {
+async fn only_an_operator_starts_a_stopped_actor() {
     let journal = Journal::default();
     let parent = quick(|_| Err(trap()));
     let kernel = start(vec![parent.at("/p"), recorder(&journal).at("/p/c")]).await;
@@ -114,7 +114,7 @@ async fn what_a_person_stopped_only_a_person_starts_and_messages_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_by_a_person_is_no_crash() {
+async fn operators_stop_is_no_crash() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Done(None))).at("/a")]).await;
     for _ in 0..50 {
         kernel.halt(&addr("/a")).await;
@@ -128,7 +128,7 @@ async fn a_stop_by_a_person_is_no_crash() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_actor_with_a_manual_start_waits_for_a_person() {
+async fn manual_actor_waits_for_an_operator() {
     let journal = Journal::default();
     let mut spec = recorder(&journal).at("/a");
     spec.start = playhouse_kernel::StartKind::Manual;
@@ -154,7 +154,7 @@ async fn bad_plans_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_finds_an_actor_in_its_pause_and_it_handles_what_waits() {
+async fn shutdown_drains_an_actor_in_backoff() {
     let journal = Journal::default();
     let log = journal.clone();
     let fragile = quick(move |hand| {
@@ -181,7 +181,7 @@ async fn a_shutdown_finds_an_actor_in_its_pause_and_it_handles_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_consumer_that_crashes_during_the_shutdown_is_there_for_its_producers_last_words() {
+async fn consumer_that_crashes_in_a_shutdown_still_drains() {
     let journal = Journal::default();
     let log = journal.clone();
     let sink = quick(move |hand| {
@@ -210,7 +210,7 @@ async fn a_consumer_that_crashes_during_the_shutdown_is_there_for_its_producers_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kill_does_not_wait_for_room_in_a_mailbox() {
+async fn kill_does_not_wait_for_a_full_mailbox() {
     let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
     full.start = playhouse_kernel::StartKind::Manual;
     full.mailbox.capacity = 1;
@@ -244,11 +244,11 @@ async fn a_play_whose_last_busy_actor_is_stopped_becomes_idle() {
     tell(&kernel, "/a", "x").await;
     tokio::task::yield_now().await;
     kernel.halt(&addr("/a")).await;
-    tokio::time::timeout(SOON * 10, kernel.idle()).await.expect("nothing waits, nothing is in hand");
+    tokio::time::timeout(SOON * 10, kernel.idle()).await.expect("no message waits, none is handled");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_and_start_while_others_still_start_leaves_nobody_down() {
+async fn stop_and_start_during_the_boot_leaves_no_actor_down() {
     let kernel = Kernel::start(&plan(vec![
         quick(|_| Ok(Outcome::Done(None))).at("/a"),
         native(|_| Box::pin(std::future::pending())).at("/b"),
@@ -263,7 +263,7 @@ async fn a_stop_and_start_while_others_still_start_leaves_nobody_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_killed_actors_last_hook_sent_is_not_lost_silently() {
+async fn last_sends_of_a_killed_actor_become_dead_letters() {
     let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
     full.start = playhouse_kernel::StartKind::Manual;
     full.mailbox.capacity = 1;

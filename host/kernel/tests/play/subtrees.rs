@@ -1,4 +1,4 @@
-//! Grants to send to everybody below an address, whenever they come.
+//! Grants to send to all descendants of an address, present and future.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ fn sends_below(mut spec: playhouse_kernel::ActorSpec, tops: &[&str]) -> playhous
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subtree_is_all_below_an_address_whenever_it_came_and_not_the_address_itself() {
+async fn grant_below_an_address_excludes_the_address() {
     let journal = Journal::default();
     let team = spawns(scripted(&journal).named("team").at("/team"), &["worker"]);
     let asker = sends_below(scripted(&journal).at("/a"), &["/team"]);
@@ -38,7 +38,7 @@ async fn a_subtree_is_all_below_an_address_whenever_it_came_and_not_the_address_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_into_a_subtree_is_that_of_whoever_has_the_address() {
+async fn route_into_a_subtree_follows_its_address() {
     let journal = Journal::default();
     let team = spawns(scripted(&journal).named("team").at("/team"), &["worker"]);
     let mut plan = plan(vec![team, sends_below(scripted(&journal).at("/a"), &["/team"])]);
@@ -58,9 +58,9 @@ async fn a_route_into_a_subtree_is_that_of_whoever_has_the_address() {
     assert_eq!(journal.lines(), ["new:1", "new:2", "new:3"]);
 }
 
-/// What a worker below `/boss` reaches, whose own grants are `/**`, while its parent may send to `/one` and below `/shop`.
+/// The reach of a worker below `/boss`: its own grants are `/**`, and its parent may send to `/one` and below `/shop`.
 #[tokio::test(start_paused = true)]
-async fn a_child_has_of_a_subtree_what_its_parent_has() {
+async fn child_gets_a_subtree_grant_within_its_parents() {
     let journal = Journal::default();
     let mut boss = spawns(scripted(&journal).named("boss").at("/boss"), &["worker"]);
     boss.sends_to = vec![addr("/one")];
@@ -82,7 +82,7 @@ async fn a_child_has_of_a_subtree_what_its_parent_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_narrower_subtree_stays_and_one_beside_its_parents_goes() {
+async fn narrower_subtree_grant_stays_and_others_are_removed() {
     let journal = Journal::default();
     let boss = sends_below(spawns(scripted(&journal).named("boss").at("/boss"), &["worker"]), &["/shop"]);
     let others = ["/shop", "/shop/till", "/shop/till/drawer", "/shop/door", "/bank", "/bank/safe"];

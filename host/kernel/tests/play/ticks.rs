@@ -1,4 +1,4 @@
-//! Of a periodic timer at most one message waits, whatever keeps its receiver from handling it.
+//! A periodic timer has at most one waiting message, whatever keeps its receiver from handling it.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn busy_actor_gets_one_of_its_missed_ticks() {
     tokio::time::sleep(MS(4008)).await;
     assert_eq!(journal.lines(), ["a:done", "a:tick"]);
     tokio::time::sleep(MS(20)).await;
-    assert_eq!(journal.count("a:tick"), 3, "it goes on in step");
+    assert_eq!(journal.count("a:tick"), 3, "it continues in step");
     assert!(letters(&kernel).is_empty());
 }
 

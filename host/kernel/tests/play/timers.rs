@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::stage::*;
 
-/// `/a` does what it is told, and `/log` notes what it is sent.
+/// `/a` follows the plan in a message, and `/log` notes its messages.
 async fn play(journal: &Journal, change: impl FnOnce(&mut ActorSpec)) -> Kernel {
     let mut a = sends_to(scripted(journal).at("/a"), &["/log"]);
     change(&mut a);
@@ -13,7 +13,7 @@ async fn play(journal: &Journal, change: impl FnOnce(&mut ActorSpec)) -> Kernel 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_tells_once_after_its_delay_and_the_play_is_not_idle_before() {
+async fn timer_fires_once_and_keeps_the_play_from_being_idle() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     let began = Instant::now();
@@ -66,7 +66,7 @@ async fn timers_end_before_the_shutdown_hook() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_periodic_timer_goes_on_until_it_is_cancelled_and_does_not_keep_the_play_from_being_idle() {
+async fn periodic_timer_fires_until_cancelled_in_an_idle_play() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     tell(&kernel, "/a", "every 100 /log tick").await;
@@ -78,12 +78,12 @@ async fn a_periodic_timer_goes_on_until_it_is_cancelled_and_does_not_keep_the_pl
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_periodic_timer_that_is_late_tells_once_and_keeps_its_step() {
+async fn late_periodic_timer_fires_once_and_keeps_its_rhythm() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     tell(&kernel, "/a", "every 100 /log tick").await;
     kernel.idle().await;
-    // Time that passes at once: nobody was there to tell in between.
+    // Time passes at once, so no actor exists in between to get it.
     tokio::time::advance(Duration::from_millis(1050)).await;
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(journal.lines(), ["log:tick", "log:tick"]);
@@ -105,7 +105,7 @@ async fn a_cancelled_timer_does_not_tell_and_the_play_is_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_may_tell_its_own_actor_and_whoever_that_may_tell() {
+async fn timer_may_send_to_its_actor_and_granted_targets() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     tell(&kernel, "/a", "after 1 /a note woken;tell /a x;after 1 /nobody x;after 1 no:address x").await;
@@ -130,7 +130,7 @@ async fn an_actor_has_no_more_timers_than_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_does_not_wait_for_room() {
+async fn timer_does_not_wait_for_a_full_mailbox() {
     let journal = Journal::default();
     let stuck = native(|_| Box::pin(std::future::pending()));
     let mut log = stuck.at("/log");
@@ -144,11 +144,11 @@ async fn a_timer_does_not_wait_for_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_timer_tells_follows_from_the_message_that_set_it() {
+async fn timer_message_keeps_the_flow_of_its_setter() {
     let journal = Journal::default();
     let log = journal.clone();
     let sink = quick(move |hand| {
-        let envelope = hand.envelope().expect("a message is in hand");
+        let envelope = hand.envelope().expect("there is a current message");
         log.note(format!("{} {} {}", envelope.id, envelope.hops, hand.sender().expect("an actor sent it")));
         Ok(playhouse_kernel::Outcome::Done(None))
     });

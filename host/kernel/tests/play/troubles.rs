@@ -1,4 +1,4 @@
-//! Trouble in crowds: poison, crashes of many at once, starts that fail on and on, mailboxes full in a circle.
+//! Trouble in crowds: poison, crashes of many actors at once, starts that fail repeatedly, full mailboxes in a circle.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::stage::*;
 
-/// Crashes on `poison`, notes everything else; starts count.
+/// Crashes on `poison`, notes every other message, and counts its starts.
 fn fragile(journal: &Journal, starts: &Arc<AtomicU64>) -> Native {
     let (log, starts) = (journal.clone(), starts.clone());
     quick(move |hand| {
@@ -30,7 +30,7 @@ async fn view(kernel: &Kernel, at: &str) -> playhouse_kernel::ActorView {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_every_default_one_poison_message_ends_as_a_dead_letter_and_its_parent_stays_up() {
+async fn poison_message_becomes_a_dead_letter_by_default() {
     let journal = Journal::default();
     let child = quick(|hand| {
         let body = hand.body().to_vec();
@@ -44,7 +44,7 @@ async fn with_every_default_one_poison_message_ends_as_a_dead_letter_and_its_par
         recorder(&journal).at("/p/d"),
     ];
     let kernel = start(plan).await;
-    // In the middle of a batch, whose crash blames nobody: the worst case.
+    // The poison is in the middle of a batch, and the crash blames no message: the worst case.
     kernel.halt(&addr("/p/c")).await;
     for n in 0..101 {
         tell(&kernel, "/p/c", &if n == 50 { "poison".to_owned() } else { n.to_string() }).await;
@@ -57,20 +57,20 @@ async fn with_every_default_one_poison_message_ends_as_a_dead_letter_and_its_par
     let views = kernel.actors().await;
     let incarnations: Vec<_> = views.iter().map(|view| (view.incarnation, view.state)).collect();
     let (untouched, crashed) = ((1, State::Idle), (6, State::Idle));
-    // Once by a person, once for the batch, three times for the poison.
+    // One restart by an operator, one for the batch, three for the poison.
     assert_eq!(incarnations, [untouched, untouched, crashed, untouched]);
     assert!(matches!(kernel.stage(), Stage::Running));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_actors_that_crash_at_once_restart_within_their_windows_each_once() {
+async fn thousand_crashes_at_once_restart_each_actor_once() {
     let (journal, starts) = (Journal::default(), Arc::default());
     let of = |at: String| {
         let mut spec = fragile(&journal, &starts).at(&at);
         spec.restart.attempts = 1;
         spec
     };
-    // As many below each parent as may restart within a window, by default.
+    // As many actors below each parent as may restart within a window by default.
     let (parents, below) = (100, 10);
     let mut actors: Vec<ActorSpec> = (0..parents).map(|p| of(format!("/p{p}"))).collect();
     actors.extend((0..parents * below).map(|n| of(format!("/p{}/c{}", n / below, n % below))));
@@ -92,7 +92,7 @@ async fn a_thousand_actors_that_crash_at_once_restart_within_their_windows_each_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permanent_child_that_fails_in_its_start_neither_spins_nor_blocks_its_siblings() {
+async fn child_that_fails_to_start_does_not_block_siblings() {
     let (journal, starts) = (Journal::default(), Arc::<AtomicU64>::default());
     let tries = starts.clone();
     let moody = quick(|_| Err(trap())).on_init(move |_| match tries.fetch_add(1, Ordering::Relaxed) {
@@ -115,8 +115,8 @@ async fn a_permanent_child_that_fails_in_its_start_neither_spins_nor_blocks_its_
     assert_eq!(view(&kernel, "/p").await.incarnation, 1);
 }
 
-/// Actors that send to each other in a circle, each with room for one message: what they are told says how many
-/// generations of two messages each follow.
+/// Actors that send to each other in a circle, each with space for one message. The number in a message is the number of
+/// generations, of two messages each, that follow.
 fn circle(names: &'static [&'static str]) -> Vec<ActorSpec> {
     let member = |n: usize| {
         let next = names[(n + 1) % names.len()];
@@ -141,7 +141,7 @@ fn circle(names: &'static [&'static str]) -> Vec<ActorSpec> {
 const CIRCLES: [&[&str]; 2] = [&["/a", "/b"], &["/a", "/b", "/c"]];
 
 #[tokio::test(start_paused = true)]
-async fn mailboxes_that_fill_each_other_up_in_a_circle_do_not_hang_and_the_letters_say_why() {
+async fn mailboxes_full_in_a_cycle_do_not_hang() {
     for names in CIRCLES {
         let kernel = start(circle(names)).await;
         tell(&kernel, names[0], "12").await;
@@ -158,17 +158,17 @@ async fn mailboxes_that_fill_each_other_up_in_a_circle_do_not_hang_and_the_lette
             assert_eq!(letter.reason.to_string(), "the mailbox stayed full");
         }
         let asked = kernel.ask(&addr(names[0]), b"0", SOON).await;
-        assert_eq!(asked, Err(playhouse_kernel::AskError::NoReply), "they go on");
+        assert_eq!(asked, Err(playhouse_kernel::AskError::NoReply), "they continue");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_of_a_circle_that_is_full_ends_within_the_sum_of_its_times() {
+async fn shutdown_of_a_full_cycle_is_bounded() {
     for names in CIRCLES {
         let kernel = start(circle(names).into_iter().map(patient).collect()).await;
         tell(&kernel, names[0], "30").await;
         let mut handled = 0;
-        // Nobody gets on: all of them wait for room.
+        // No actor continues: all of them wait for space.
         while std::mem::replace(&mut handled, kernel.actors().await.iter().map(|a| a.handled).sum()) != handled {
             tokio::time::sleep(SOON).await;
         }
@@ -178,7 +178,7 @@ async fn a_shutdown_of_a_circle_that_is_full_ends_within_the_sum_of_its_times() 
         let sum = Duration::from_secs(5) * u32::try_from(names.len()).expect("few");
         // A timer rounds up by 1 ms.
         assert!(began.elapsed() <= sum + Duration::from_millis(5), "took {:?}", began.elapsed());
-        assert!(!letters(&kernel).is_empty(), "what waited is not lost silently");
+        assert!(!letters(&kernel).is_empty(), "waiting messages are not lost silently");
     }
 }
 

@@ -38,7 +38,7 @@ async fn effects_of_a_failed_message_are_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_poison_message_alone_is_blamed_and_every_other_is_handled_once() {
+async fn poison_message_alone_is_blamed_in_its_batch() {
     let journal = Journal::default();
     let source = quick(|hand| {
         let body = text(hand);
@@ -56,11 +56,11 @@ async fn the_poison_message_alone_is_blamed_and_every_other_is_handled_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retry_comes_back_after_a_backoff_and_others_may_overtake_it() {
+async fn retry_follows_a_backoff_and_may_be_overtaken() {
     let journal = Journal::default();
     let log = journal.clone();
     let flaky = quick(move |hand| {
-        let attempt = hand.envelope().expect("a message is in hand").attempt;
+        let attempt = hand.envelope().expect("there is a current message").attempt;
         log.note(format!("{} {attempt}", text(hand)));
         Ok(if text(hand) == "later" && attempt == 0 {
             Outcome::Failed(Failure::Retry("not yet".into()))
@@ -161,11 +161,11 @@ async fn a_send_needs_a_grant_an_address_and_a_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sender_of_the_message_in_hand_may_be_sent_to() {
+async fn sender_of_the_current_message_may_be_sent_to() {
     let journal = Journal::default();
     let answerer = quick(|hand| {
         let sender = hand.sender().expect("an actor sent it");
-        hand.tell(sender.as_str(), b"pong").expect("granted while its message is in hand");
+        hand.tell(sender.as_str(), b"pong").expect("granted while it handles its message");
         Ok(Outcome::Done(None))
     });
     let log = journal.clone();
@@ -194,7 +194,7 @@ async fn a_message_keeps_its_flow_and_counts_its_hops() {
         })
     };
     let last = quick(move |hand| {
-        let envelope = hand.envelope().expect("a message is in hand");
+        let envelope = hand.envelope().expect("there is a current message");
         log.note(format!("{} hops, flow {}", envelope.hops, envelope.flow));
         Ok(Outcome::Done(None))
     });
@@ -245,10 +245,10 @@ async fn a_reason_is_cut_to_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretch() {
+async fn batch_call_has_a_timeout_for_each_single_wait() {
     let waits = |stretch: Duration| {
         native(move |hand| {
-            // As a door does that hands over all messages at once.
+            // A runtime that takes all messages at once works like this.
             if hand.len() > 1 && hand.current() == Some(0) {
                 hand.flat(b"");
             }
@@ -266,7 +266,7 @@ async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretc
         spec.start = playhouse_kernel::StartKind::Manual;
         spec.restart.attempts = 1;
         let kernel = start(vec![spec]).await;
-        // The first batch has one message, the second as many as fit.
+        // The first batch has one message, and the second as many as fit.
         for body in ["1", "2", "3", "4"] {
             tell(&kernel, "/a", body).await;
         }
@@ -281,7 +281,7 @@ async fn a_call_with_a_whole_batch_may_take_long_but_not_wait_long_in_one_stretc
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_door_still_holds_of_an_old_batch_does_not_show_in_the_next() {
+async fn kept_bytes_of_a_batch_do_not_show_in_the_next() {
     let (journal, held) = (Journal::default(), Mutex::new(Vec::new()));
     let log = journal.clone();
     let keeper = quick(move |hand| {
@@ -298,7 +298,7 @@ async fn what_a_door_still_holds_of_an_old_batch_does_not_show_in_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_crashed_with_others_is_handled_alone_even_after_an_early_return() {
+async fn suspect_message_is_handled_alone_after_early_return() {
     let journal = Journal::default();
     let (log, paused) = (journal.clone(), AtomicBool::new(false));
     let fragile = quick(move |hand| {

@@ -1,4 +1,4 @@
-//! Watches, and the notices of them.
+//! Watches and their notices.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::stage::*;
 
 const CRASHED: &str = "Crashed(\"trap\", \"trapped: unreachable\")";
 
-/// `/boss`, which may spawn workers and watches whom it is told to, and `/far`, whom it may not send to.
+/// `/boss` may spawn workers and watches actors by order of a message. It may not send to `/far`.
 fn play(journal: &Journal) -> Plan {
     let boss = scripted(journal).watching(journal).at("/boss");
     let mut plan = plan(vec![
@@ -26,7 +26,7 @@ fn notices(journal: &Journal) -> Vec<String> {
     journal.lines().into_iter().filter(|line| line.contains('!')).collect()
 }
 
-/// Waits for so many notices.
+/// Waits for `count` notices.
 async fn notified(kernel: &Kernel, journal: &Journal, count: usize) -> Vec<String> {
     for _ in 0..1000 {
         if notices(journal).len() < count {
@@ -64,7 +64,7 @@ async fn a_notice_comes_after_all_that_the_watched_one_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_says_whether_a_person_did_it() {
+async fn notice_of_a_stop_names_an_operator() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal)).await;
     tell(&kernel, "/boss", "watch clerk;watch /near").await;
@@ -80,7 +80,7 @@ async fn a_stop_says_whether_a_person_did_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_started_again_has_ended_and_a_spawned_child_is_gone() {
+async fn notice_tells_ended_from_gone() {
     let journal = Journal::default();
     let mut plan = play(&journal);
     plan.actors[1].restart.kind = RestartKind::Temporary;
@@ -97,7 +97,7 @@ async fn who_is_not_started_again_has_ended_and_a_spawned_child_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_not_there_is_gone_at_once() {
+async fn watch_of_an_unknown_address_is_gone_at_once() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal)).await;
     tell(&kernel, "/boss", "watch /nobody").await;
@@ -106,7 +106,7 @@ async fn who_is_not_there_is_gone_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_of_a_failed_message_never_happens_and_an_unwatch_ends_one() {
+async fn failed_message_sets_no_watch_and_unwatch_ends_one() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal)).await;
     tell(&kernel, "/boss", "watch /nobody;fail").await;
@@ -140,7 +140,7 @@ async fn a_watch_ends_with_the_run_that_set_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whom_one_may_not_send_to_one_may_not_watch_and_there_is_a_most() {
+async fn watch_needs_a_grant_and_is_bounded() {
     let journal = Journal::default();
     let mut plan = play(&journal);
     plan.actors[2].max_watches = 1;
@@ -150,7 +150,7 @@ async fn whom_one_may_not_send_to_one_may_not_watch_and_there_is_a_most() {
     tell(&kernel, "/boss", "watch /nobody").await;
     tell(&kernel, "/boss", "note waited").await;
     kernel.idle().await;
-    // A watch that is over makes room.
+    // A watch that is over frees its place.
     tell(&kernel, "/boss", "watch /near").await;
     kernel.idle().await;
     let refused: Vec<_> = journal.lines().into_iter().filter(|line| line.contains('`')).collect();

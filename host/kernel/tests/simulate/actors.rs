@@ -1,4 +1,5 @@
-//! The actors: plain Rust behaviours that roll what each message does, and enter everything into the ledger.
+//! Actors of the simulation: plain Rust behaviours that roll the effect of each message and write every event into the
+//! ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::pen::Pen;
 use crate::trace::Serial;
 use crate::world::{Play, Plot, Role, Temper, Who};
 
-/// A play under way: its script, and the ledger that all write into.
+/// A play in progress: its script, and the ledger that all its tasks write.
 pub struct Stage {
     pub play: Play,
     ledger: Mutex<Ledger>,
@@ -97,7 +98,7 @@ impl Launcher for Player {
     }
 }
 
-/// One incarnation, from its launch to its end, whatever ends it.
+/// One incarnation, from its launch to its end of any kind.
 struct Presence {
     stage: Arc<Stage>,
     who: Who,
@@ -120,7 +121,7 @@ struct Part {
     presence: Presence,
     hand: Hand,
     pen: Pen,
-    /// The last timer that it set, and what that tells.
+    /// The last timer that it set, and the message of that timer.
     timer: Option<(u64, Serial)>,
 }
 
@@ -173,7 +174,7 @@ impl Fault {
     }
 }
 
-/// Enters a call as cut off when it is dropped half-way.
+/// Marks a call as cut off when it is dropped half-way.
 struct Cut(Option<(Arc<Stage>, Seat)>);
 
 impl Drop for Cut {
@@ -204,7 +205,7 @@ impl Part {
         let stage = self.stage();
         let mut dice = self.hook_dice(salt);
         let run = stage.ledger().hook_begins(self.presence.seat(), name);
-        // Not from every incarnation: a play of crashes that each lead to a message would have no end.
+        // Only some incarnations do this: a play in which each crash leads to a message would never end.
         let speaks = self.presence.incarnation <= 3 && dice.percent(30);
         if speaks && !self.role().targets.is_empty() {
             let to = dice.pick(&self.role().targets);
@@ -217,7 +218,7 @@ impl Part {
         result
     }
 
-    /// What may go wrong in `launch` and in the hooks.
+    /// Faults of `launch` and of the hooks.
     async fn mishap(&self, dice: &mut Dice) -> Result<(), Crash> {
         let weather = self.presence.stage.play.weather;
         if dice.percent(weather.slow) {
@@ -264,7 +265,7 @@ impl Part {
     }
 
     async fn crash_in_call(&mut self, dice: &mut Dice, cut: &mut Cut) -> Result<(), Crash> {
-        // What was recorded before a crash is dropped as well.
+        // The crash drops the records before it as well.
         if dice.percent(50) {
             self.pen.flush(&mut self.hand);
         }
@@ -305,7 +306,7 @@ impl Part {
     async fn step(&mut self, dice: &mut Dice, run: RunId, plot: Plot) {
         let weather = self.presence.stage.play.weather;
         if dice.percent(weather.slow) {
-            // Now and then beyond what a call may take.
+            // Sometimes longer than a call may take.
             let most = if dice.percent(5) { 100 } else { 10 };
             return sleep(dice.millis(0, most)).await;
         }
@@ -340,7 +341,7 @@ impl Part {
         self.pen.tell(&mut self.hand, stage.play.roles[to].address.as_str(), &body);
     }
 
-    /// Sets a timer, and now and then cancels the one before.
+    /// Sets a timer, and sometimes cancels the one before.
     fn set_timer(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot) {
         let (stage, who) = (self.stage(), self.presence.who);
         if let Some((id, serial)) = self.timer.take_if(|_| dice.percent(20)) {

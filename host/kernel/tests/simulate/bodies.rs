@@ -1,4 +1,4 @@
-//! What is in a message: its number in the ledger, its plot, and filler. And what can be checked when one is read.
+//! Contents of a message: its number in the ledger, its plot, and filler. And the checks of a message when an actor reads it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::trace::Serial;
 use crate::world::{Plot, Temper, Who};
 
 const LEAST_BYTES: usize = 6;
-/// A timer rings up to one of its steps late.
+/// A timer fires up to one of its steps late.
 pub const TIMER_STEP: Duration = Duration::from_millis(1);
 
 pub fn roll_bytes(dice: &mut Dice) -> usize {
@@ -30,12 +30,12 @@ pub fn serial(body: &[u8]) -> Serial {
     body.first_chunk().map_or(usize::MAX, |serial| u32::from_le_bytes(*serial) as usize)
 }
 
-/// A message as it arrived is a message as it was sent.
+/// A message arrives as it was sent.
 pub fn read(stage: &Stage, body: &[u8]) -> (Serial, Plot) {
     let serial = serial(body);
     let mut ledger = stage.ledger();
     let Some(entry) = ledger.entries.get(serial) else {
-        ledger.blame(format!("nobody sent {body:?}"));
+        ledger.blame(format!("no actor sent {body:?}"));
         return (0, Plot { temper: Temper::Calm, fuel: 0 });
     };
     let (plot, whole) = (entry.plot, body == write(serial, entry.plot, entry.body_bytes));
@@ -52,13 +52,13 @@ pub fn check_sender(stage: &Stage, serial: Serial, seen: Option<Address>) {
     ledger.must(seen == sent_by, || format!("#{serial} of {sent_by:?} seems to come from {seen:?}"));
 }
 
-/// Nobody sends to whom it was not allowed to, nor to nobody.
+/// Actors send only to existing actors within their grants.
 pub fn check_strangers(who: Who, stage: &Stage, hand: &mut Hand) {
     let roles = &stage.play.roles;
     let nobody = hand.tell("nobody", b"?");
     let mut ledger = stage.ledger();
     let unknown = matches!(nobody, Err(SendError::UnknownAddress(_)));
-    ledger.must(unknown, || format!("a tell to nobody: {nobody:?}"));
+    ledger.must(unknown, || format!("a tell to no actor: {nobody:?}"));
     let mine = &roles[who];
     let stranger = roles.iter().enumerate().find(|(other, role)| {
         !mine.targets.contains(other)
@@ -72,7 +72,7 @@ pub fn check_strangers(who: Who, stage: &Stage, hand: &mut Hand) {
     }
 }
 
-/// An ask is answered in time, and at once if its answer would never come.
+/// An ask ends in time, and at once if its answer can never come.
 pub fn check_answer(
     stage: &Stage,
     serial: Serial,

@@ -1,5 +1,5 @@
-//! What the ledger knows of a call: which of its messages ended, which of them the kernel must have committed by now,
-//! and who is to blame when it crashes.
+//! The ledger's knowledge of a call: the messages that ended, the messages that the kernel must have committed by now, and
+//! the message to blame for a crash.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::world::{Play, Plot, Subtree, Who};
 
 /// A call of `handle`.
 pub struct Call {
-    /// Messages it got.
+    /// Messages of the call.
     pub taken: usize,
     /// Messages whose outcome was committed while it ran.
     settled: usize,
@@ -20,7 +20,7 @@ pub struct Call {
     /// Ended, and perhaps committed: an ask tried to, and did not say.
     unsure: Vec<RunId>,
     current: Option<RunId>,
-    /// The ask that it waits for, and how many of `unsure` are older.
+    /// The ask that it waits for, and the number of older entries in `unsure`.
     ask: Option<(Serial, usize, Certain)>,
 }
 
@@ -49,12 +49,12 @@ impl Ledger {
         }
     }
 
-    /// It begins to stop, or is gone: its timers are, too.
+    /// It begins to stop or no longer exists, and so its timers end.
     pub fn timers_end(&mut self, seat: Seat) {
         self.timers_ended.entry(seat).or_insert(self.now);
     }
 
-    /// Its gate is asked.
+    /// The kernel asks its code whether it may start.
     pub fn gate(&mut self, who: Who, opens: bool) {
         self.note(What::Gate(who, opens));
         if !opens {
@@ -62,7 +62,7 @@ impl Ledger {
         }
     }
 
-    /// The kernel goes on with this incarnation: what it returned before was committed.
+    /// The kernel continues with this incarnation, so it has committed the result before.
     fn goes_on(&mut self, seat: Seat) {
         for run in self.returned.remove(&seat).unwrap_or_default() {
             self.keep(run, Kept::Yes);
@@ -90,7 +90,7 @@ impl Ledger {
         self.goes_on(seat);
         self.note(What::Call(seat.who, taken));
         let (halted, over) = (self.halted[seat.who], self.over);
-        self.must(!halted, || "a person stopped it, and it gets messages".to_owned());
+        self.must(!halted, || "an operator stopped it, and it gets messages".to_owned());
         self.must(!over, || "it gets messages after the end".to_owned());
         if self.passivated[seat.who] > 0 {
             self.seen.insert("a message started a passivated actor");
@@ -119,7 +119,7 @@ impl Ledger {
         serial
     }
 
-    /// It sets a timer: what that tells is no send of the turn.
+    /// It sets a timer, whose messages are no sends of the turn.
     pub fn sets_timer(&mut self, run: RunId, to: Who, plot: Plot, body_bytes: usize, wait: Duration) -> Serial {
         let seat = self.runs[run].seat;
         let actor = seat.who;
@@ -139,7 +139,7 @@ impl Ledger {
 
     pub fn ends(&mut self, seat: Seat, how: How) {
         let call = self.call(seat);
-        let run = call.current.take().expect("a message is in hand");
+        let run = call.current.take().expect("the call handles a message");
         call.pending.push(run);
         self.runs[run].how = how;
         let serial = self.runs[run].of.expect("it is no hook");
@@ -152,7 +152,7 @@ impl Ledger {
         self.note(What::Ends(seat.who, serial, shown));
     }
 
-    /// An ask commits what ended before it. Also says whether it would close a circle.
+    /// An ask commits the messages that ended before it. Returns also whether it would close a circle.
     pub fn ask_begins(
         &mut self,
         run: RunId,
@@ -181,8 +181,8 @@ impl Ledger {
         (serial, circle)
     }
 
-    /// Whether somebody waits for itself, in the end. Who has its answer, or will have it with the commit that comes first,
-    /// does not wait; whether a question that is to be retried is answered depends on the attempts at it.
+    /// Whether an actor waits for itself through others. An asker does not wait if its answer exists or comes with the next
+    /// commit. An ask that waits for a retry gets its answer only if attempts are left.
     fn circle(&self, who: Who, to: Who) -> Certain {
         let (mut at, mut circle) = (to, Certain::Yes);
         let mut seen = Vec::new();
@@ -191,13 +191,13 @@ impl Ledger {
         }
         while at != who {
             if seen.contains(&at) {
-                // Others wait for each other, and one of them will be refused.
+                // Others wait for each other, and the kernel refuses one of them.
                 return Certain::Maybe;
             }
             seen.push(at);
             let Some((next, question)) = self.wait_of(at) else { return Certain::No };
             if self.instances[at] > 1 {
-                // It depends on what the others do.
+                // The result depends on the other actors.
                 return Certain::Maybe;
             }
             let runs =
@@ -205,7 +205,7 @@ impl Ledger {
             if runs().any(|run| matches!(run.how, How::Done | How::Rejected)) {
                 return Certain::No;
             }
-            // Who asks commits first: its question may not be there yet, and then the other may be the one to be refused.
+            // An asker commits first. So its ask may not have arrived yet, and the kernel may refuse the other ask instead.
             if !runs().any(|run| run.how == How::Open) || runs().any(|run| run.how == How::Retried) {
                 circle = Certain::Maybe;
             }
@@ -214,7 +214,7 @@ impl Ledger {
         circle
     }
 
-    /// What one of an actor's instances waits for, if any does.
+    /// The ask that an actor's instance waits for, if any instance waits.
     fn wait_of(&self, who: Who) -> Option<(Who, Serial)> {
         let seats = Seat { who, incarnation: 0 }..=Seat { who, incarnation: u64::MAX };
         self.waits_for.range(seats).next().map(|(_, wait)| *wait)
@@ -229,7 +229,7 @@ impl Ledger {
         let call = self.call(seat);
         let (serial, older, circle) = call.ask.take().expect("it asked");
         let unsure = match answer {
-            // It was not even tried: nothing was committed.
+            // The kernel did not even try it, so it committed nothing.
             Err(AskError::Deadlock(_)) if circle == Certain::Yes => {
                 let back = call.unsure.split_off(older);
                 call.pending.extend(&back);
@@ -248,7 +248,7 @@ impl Ledger {
         self.answered(play, serial, answer);
     }
 
-    /// The answer to an ask, an actor's or the outside's.
+    /// The answer to an ask of an actor or of the outside.
     pub fn answered(&mut self, play: &Play, serial: Serial, answer: &Answer) {
         let shown = match answer {
             Ok(_) => "a reply".to_owned(),
@@ -274,18 +274,21 @@ impl Ledger {
             }
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
             Err(AskError::Timeout | AskError::StoppedByPerson(_) | AskError::ActorFailed(_)) => Certain::Maybe,
-            // It was in hand; or its actor is not back in time, whether it was in the mailbox or not.
+            // It was the current message. Or its actor does not return in time, whether the message was in the mailbox or
+            // not.
             Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,
             _ => Certain::Yes,
         };
         let (lost_at, now, again) = (entry.lost_at, self.now, entry.answered_at.is_some());
         self.must(!again, || format!("#{serial} is answered twice"));
         if let Some(lost_at) = lost_at {
-            self.must(lost_at == now, || format!("who asked #{serial} was told of a crash only now"));
+            self.must(lost_at == now, || format!("the asker of #{serial} learns of a crash late"));
             let crashed = matches!(answer, Err(AskError::Crashed(_) | AskError::Restarting(_)));
-            // Its time was up in that very moment.
+            // Its time was over at that very moment.
             let crashed = crashed || *answer == Err(AskError::Timeout) && lost_at == now;
-            self.must(crashed, || format!("#{serial} was in hand in a crash, and the answer is {answer:?}"));
+            self.must(crashed, || {
+                format!("#{serial} was the current message at a crash, and the answer is {answer:?}")
+            });
         }
         let entry = &mut self.entries[serial];
         entry.accepted = accepted;
@@ -307,7 +310,7 @@ impl Ledger {
         }
     }
 
-    /// It crashes by itself: nothing that was not committed happened.
+    /// It crashes by itself, and only committed results exist.
     pub fn call_crashes(&mut self, seat: Seat) {
         self.note(What::CallCrashes(seat.who));
         let call = self.calls.remove(&seat).expect("a call runs");
@@ -318,7 +321,7 @@ impl Ledger {
         for run in call.pending {
             self.keep(run, if sure { Kept::No } else { Kept::Maybe });
             if !sure {
-                // Perhaps it was the only one left.
+                // Perhaps it was the only message left.
                 self.entries[self.runs[run].of.expect("it is no hook")].blames.1 += 1;
             }
         }
@@ -335,7 +338,7 @@ impl Ledger {
         }
     }
 
-    /// It was dropped half-way, by its timeout or by a kill.
+    /// A timeout or a kill dropped it half-way.
     pub fn call_cut(&mut self, seat: Seat) {
         self.note(What::CallCut(seat.who));
         self.waits_for.remove(&seat);
@@ -343,7 +346,7 @@ impl Ledger {
         let sure = call.unsure.is_empty();
         let kept = if sure { Kept::No } else { Kept::Maybe };
         let left = call.taken - call.settled - if sure { 0 } else { call.unsure.len() + call.pending.len() };
-        // If it was its timeout, the only one left is to blame.
+        // If the timeout ended it, the only message left is to blame.
         if left <= 1
             && let Some(run) = call.current.or(call.pending.last().copied())
         {

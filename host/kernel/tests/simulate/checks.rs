@@ -1,5 +1,4 @@
-//! What must hold when a play is over, or idle: every message came to exactly one end, and the kernel's dead letters
-//! are the ledger's.
+//! Checks of a play that is over or idle: every message has exactly one end, and the kernel's dead letters are the ledger's.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,18 +11,18 @@ use crate::ledger::{Certain, Entry, How, Kept, Ledger, RunId, Sender};
 use crate::trace::Serial;
 use crate::world::Play;
 
-/// How a message came to its end, as far as the actors can say.
+/// The end of a message, as far as the actors know it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It never was one: refused, or its cause failed.
+    /// It was never accepted: the kernel refused it, or its cause failed.
     Never,
     Done,
     Letter,
-    /// One of these, and nobody outside the kernel can know.
+    /// One of these. Only the kernel knows which one.
     Either,
 }
 
-/// All is done: whatever was accepted has ended, but for the messages that are `kept` for actors that failed for good.
+/// The play is done: every accepted message has ended, except the messages `kept` for actors that failed for good.
 pub fn when_idle(ledger: &mut Ledger, counts: &DeadLetterCounts, kept: u64) {
     let mut letters = (0_u64, 0);
     for serial in 0..ledger.entries.len() {
@@ -105,13 +104,14 @@ fn end_of(ledger: &Ledger, serial: Serial) -> End {
         (Certain::No, _) => End::Never,
         (_, Certain::Yes) => End::Done,
         (Certain::Yes, Certain::No) => End::Letter,
-        // It was handled, so it was accepted.
+        // An actor handled it, so it was accepted.
         (Certain::Maybe, Certain::No) if !entry.runs.is_empty() => End::Letter,
         _ => End::Either,
     }
 }
 
-/// What was cut off in its commit shows by its messages whether it was kept; then all of it was, or nothing.
+/// Decides about a run that was cut off in its commit: its messages show whether it was kept. Either all of it was kept, or
+/// nothing.
 fn settle_the_unsure(ledger: &mut Ledger, letters: &BTreeMap<Serial, Vec<&DeadLetter>>) {
     for run in 0..ledger.runs.len() {
         if ledger.runs[run].kept != Kept::Maybe {
@@ -141,7 +141,7 @@ fn by_serial<'a>(
     for letter in letters {
         let serial = bodies::serial(&letter.message.body);
         if serial >= ledger.entries.len() {
-            ledger.blame(format!("a dead letter that nobody sent: {letter:?}"));
+            ledger.blame(format!("a dead letter without a sender: {letter:?}"));
             continue;
         }
         check_letter(ledger, play, serial, letter);
@@ -150,17 +150,17 @@ fn by_serial<'a>(
     found
 }
 
-/// A letter says what happened.
+/// A dead letter matches the events.
 fn check_letter(ledger: &mut Ledger, play: &Play, serial: Serial, letter: &DeadLetter) {
     let entry = &ledger.entries[serial];
-    // What ended and was not kept might as well not have ended.
+    // An end that was not kept does not count.
     let ended = |run: &RunId| if ledger.runs[*run].kept == Kept::No { How::Open } else { ledger.runs[*run].how };
     let last = entry.runs.last().map(ended);
     let limit = play.roles[entry.to].restart.attempts;
     let attempt = letter.message.envelope.attempt;
     let never = last.is_none();
     let unsure = entry.runs.last().is_some_and(|&run| ledger.runs[run].kept == Kept::Maybe);
-    // Perhaps a kill cut off the call that had it in hand, in its last run or before that began.
+    // Perhaps a kill cut off the call with this message, in its last run or before that began.
     let cut_off = u32::from(letter.reason.kind() == "stopped");
     let why_fits = match letter.reason.kind() {
         "rejected" => last == Some(How::Rejected),
@@ -196,7 +196,7 @@ fn check_flow(ledger: &mut Ledger, serial: Serial) {
     }
 }
 
-/// A reply is that of a turn that was kept.
+/// A reply comes from a turn that was kept.
 fn check_reply(ledger: &mut Ledger, serial: Serial) {
     let Some(run) = ledger.entries[serial].replied_by else { return };
     let fits = ledger.runs.get(run).is_some_and(|run| {
@@ -205,7 +205,7 @@ fn check_reply(ledger: &mut Ledger, serial: Serial) {
     ledger.must(fits, || format!("the reply to #{serial} comes from run {run}, which did not commit or is another's"));
 }
 
-/// The counters are those of the letters, and the store keeps no more than it may.
+/// The counters match the dead letters, and the store keeps no more than its limit.
 fn check_counts(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
     let Aftermath { letters, counts } = aftermath;
     ledger.must(letters.len() <= play.dead_letters.capacity, || format!("{} letters are kept", letters.len()));
@@ -221,7 +221,7 @@ fn check_counts(ledger: &mut Ledger, play: &Play, aftermath: &Aftermath) {
     ledger.must(fits, || format!("{counts:?}, and the letters are {kinds:?}"));
 }
 
-/// Between two that never were to be retried, whoever left its sender first was handled first, whatever crashed.
+/// Two messages without a retry are handled in the order in which they left their sender, whatever crashed.
 fn check_order(ledger: &mut Ledger) {
     let is_done = |entry: &Entry| {
         let retried = entry.runs.iter().any(|&run| ledger.runs[run].how == How::Retried);
@@ -243,7 +243,7 @@ fn check_order(ledger: &mut Ledger) {
     }
 }
 
-/// No two messages have one id, but for a question that is asked again by a replay, and what it leads to.
+/// Each message has its own id. The exception is an ask that a replay repeats, and the messages that follow from it.
 fn check_ids(ledger: &mut Ledger) {
     let mut seen = HashSet::new();
     let mut doubled = Vec::new();

@@ -1,4 +1,4 @@
-//! Random numbers from a seed (`SplitMix64`), so that a play can be given again.
+//! Random numbers from a seed (`SplitMix64`), so that a play can be repeated.
 
 use std::time::Duration;
 

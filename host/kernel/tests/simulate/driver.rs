@@ -1,5 +1,4 @@
-//! Gives one play: starts the kernel, lets the crowds and the person loose, brings it to its end, and waits no longer
-//! for anything than it may take.
+//! Runs one play: starts the kernel, the crowds and the operator, ends the play, and limits each wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +14,23 @@ use crate::ledger::{Certain, Sender};
 use crate::trace::What;
 use crate::world::{Deed, Ending, Play, Subtree, Whim};
 
-/// Everything that may happen in a play takes less.
+/// An upper bound on the time of every event in a play.
 const LONG: Duration = Duration::from_mins(10);
 
-/// How long an operator waits for a start: longer than a start waits for room.
+/// An operator's wait for a start: longer than a start waits for space.
 const START: Duration = Duration::from_mins(1);
-/// By so much longer is each pause between two looks than the one before: much happens early.
+/// The growth of each pause between two looks, because most events come early.
 const LOOKS_APART: Duration = Duration::from_millis(1);
-/// A play in which actors still come and go after so many looks is not checked before its end.
+/// A play is not checked before its end if actors still come and go after this number of looks.
 const MOST_LOOKS: usize = 200;
 
-/// What the kernel shows when all is over.
+/// The kernel's views when all is over.
 pub struct Aftermath {
     pub letters: Vec<Arc<DeadLetter>>,
     pub counts: DeadLetterCounts,
 }
 
-/// Gives the play of a seed, and returns its stage with the filled ledger.
+/// Runs the play of a seed, and returns its stage with the filled ledger.
 pub fn give(seed: u64) -> Arc<Stage> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -64,28 +63,28 @@ async fn drive(stage: &Arc<Stage>) -> Aftermath {
     let play = &stage.play;
     let crowds: Vec<_> =
         (0..play.crowds.len()).map(|crowd| tokio::spawn(send(stage.clone(), kernel.clone(), crowd))).collect();
-    let person = tokio::spawn(rule(stage.clone(), kernel.clone()));
+    let operator = tokio::spawn(rule(stage.clone(), kernel.clone()));
     let watcher = tokio::spawn(watch(stage.clone(), kernel.clone()));
     match play.ending {
         Ending::WhenIdle => {
             for crowd in crowds {
                 finish("a crowd", stage, crowd).await;
             }
-            finish("the person", stage, person).await;
+            finish("the operator", stage, operator).await;
             become_idle(stage, &kernel).await;
             shut_down(stage, &kernel, None).await;
         }
         Ending::Shutdown { after, kill } => {
             sleep(after).await;
             shut_down(stage, &kernel, kill).await;
-            for task in crowds.into_iter().chain([person]) {
+            for task in crowds.into_iter().chain([operator]) {
                 finish("somebody outside", stage, task).await;
             }
         }
         Ending::Kill { after } => {
             sleep(after).await;
             kill(stage, &kernel).await;
-            for task in crowds.into_iter().chain([person]) {
+            for task in crowds.into_iter().chain([operator]) {
                 finish("somebody outside", stage, task).await;
             }
         }
@@ -106,11 +105,11 @@ async fn finish(who: &str, stage: &Stage, task: tokio::task::JoinHandle<()>) {
     }
 }
 
-/// Lets everybody run and waits until all is done.
+/// Lets all tasks run and waits until all is done.
 async fn become_idle(stage: &Stage, kernel: &Kernel) {
     for who in 0..stage.play.roles.len() {
         resume(stage, kernel, who).await;
-        // A start that fails leaves the actor stopped: it is ordered again.
+        // A failed start leaves the actor stopped, so the operator orders it again.
         let address = &stage.play.roles[who].address;
         while let Ok(Err(StartError::Failed { .. })) = timeout(START, kernel.start_actor(address)).await {
             stage.ledger().seen.insert("an ordered start failed");
@@ -128,7 +127,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
         }
         let so_far = stage.ledger().trace.len();
         let views = kernel.actors().await;
-        // The hook of an actor that stops or starts without a message may still send one, or wait for room for it.
+        // An actor that stops or starts without a message may still send one in a hook, or wait for space for it.
         let in_a_hook = |state: State| state.is_on_its_way() || state == State::Running;
         let in_hooks = views.iter().flat_map(|view| &view.instances).any(|instance| in_a_hook(instance.state));
         if stage.ledger().trace.len() == so_far && !in_hooks {
@@ -141,7 +140,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
         sleep(LOOKS_APART).await;
     };
     if timeout(Duration::ZERO, kernel.over()).await.is_err() {
-        // Nobody waits for what waits at an actor that only an operator starts.
+        // No task waits for messages of an actor that only an operator starts.
         let for_good = views.iter().filter(|view| view.failed.as_ref().is_some_and(|failed| failed.trial_at.is_none()));
         let kept = for_good.map(|view| view.waiting as u64).sum();
         let mut ledger = stage.ledger();
@@ -194,7 +193,7 @@ async fn kill(stage: &Stage, kernel: &Kernel) {
     ledger.over = true;
 }
 
-/// A crowd: sends from outside, one thing after another.
+/// A crowd: sends messages from outside, one after another.
 async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
     let mut dice = Dice::new(stage.play.seed, 5 + 8 * crowd as u64);
     for deed in &stage.play.crowds[crowd] {
@@ -246,9 +245,9 @@ async fn send(stage: Arc<Stage>, kernel: Kernel, crowd: usize) {
     }
 }
 
-/// A person: stops and starts actors, and looks.
+/// An operator: stops and starts actors, and looks at them.
 async fn rule(stage: Arc<Stage>, kernel: Kernel) {
-    for whim in &stage.play.person {
+    for whim in &stage.play.operator {
         match *whim {
             Whim::Pause(pause) => sleep(pause).await,
             Whim::Resume(who) => resume(&stage, &kernel, who).await,
@@ -256,7 +255,7 @@ async fn rule(stage: Arc<Stage>, kernel: Kernel) {
                 stage.ledger().note(What::Person("stops", who));
                 let known = kernel.halt(&stage.play.roles[who].address).await.is_some();
                 let mut ledger = stage.ledger();
-                // Who has children stops after them.
+                // An actor with children stops after them.
                 ledger.halted[who] = known && stage.play.roles[who].leaf && !ledger.ending;
             }
         }
@@ -272,7 +271,7 @@ async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
     kernel.resume(&stage.play.roles[who].address).await;
 }
 
-/// Looks now and then, until all is over: nothing is unbounded.
+/// Looks from time to time until all is over, and checks that every number is bounded.
 async fn watch(stage: Arc<Stage>, kernel: Kernel) {
     let mut pause = Duration::ZERO;
     while timeout(pause, kernel.over()).await.is_err() {
@@ -285,7 +284,7 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
         ledger.must(letters <= play.dead_letters.capacity, || format!("{letters} dead letters are kept"));
         let full = play.most_instances.is_some_and(|most| ledger.alive.iter().sum::<usize>() == most);
         if full && views.iter().flat_map(|view| &view.instances).any(|instance| instance.state == State::Starting) {
-            ledger.seen.insert("a start waited for room");
+            ledger.seen.insert("a start waited for space");
         }
         for Subtree { members, most_instances, policies } in ledger.subtrees.clone() {
             let full = members.iter().map(|&who| ledger.alive[who]).sum::<usize>() + policies >= most_instances;
@@ -310,10 +309,10 @@ async fn watch(stage: Arc<Stage>, kernel: Kernel) {
             if view.state == State::Passivated {
                 ledger.passivated[who] = view.handled;
             }
-            // As many as the mailbox holds may wait for a retry, and a batch may have come back.
+            // A full mailbox of messages may wait for a retry, and a batch may have returned.
             let mut most = role.mailbox.capacity + role.instances * (role.mailbox.capacity + role.batch);
             if let Some(policy) = &view.mailbox.policy {
-                // And what is let in to be chosen from.
+                // And the messages from which the policy chooses.
                 most += 64;
                 if policy.state == PolicyState::GaveUp {
                     ledger.seen.insert("a policy was given up");

@@ -1,5 +1,5 @@
-//! What happened to every message, as the actors and the outside saw it. Nothing here comes from the kernel but the
-//! calls it makes. What must hold at any moment is checked here; what must hold in the end, in `checks`.
+//! The history of every message, as the actors and the outside saw it. Its only input from the kernel is the kernel's calls.
+//! This file checks the promises for any moment, and `checks` those for the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::world::{Play, Plot, Role, Subtree, Who};
 
 pub type RunId = usize;
 
-/// An incarnation of an actor, of which several may be at a time.
+/// An incarnation of an actor. Several may exist at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Seat {
     pub who: Who,
     pub incarnation: u64,
 }
 
-/// Lines in the log of a play that turns in circles.
+/// Number of lines in the log of a play that never ends.
 const MANY: usize = 20_000;
 
-/// Whose messages come in order: an actor's, whatever its incarnation, or the outside's: whoever comes first to a full
-/// mailbox gets in first.
+/// A sender whose messages come in order: an actor with all its incarnations, or the outside. At a full mailbox the order of
+/// arrival counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Sender {
     Outside,
@@ -45,36 +45,36 @@ pub struct Entry {
     pub to: Who,
     pub plot: Plot,
     pub body_bytes: usize,
-    /// The run that told it: it exists if that is kept. None for what is sent at once: asks, and the outside.
+    /// The run that told it: the message exists if the run is kept. None for asks and the outside, which send at once.
     pub cause: Option<RunId>,
     /// A timer tells it.
     pub timer: Option<Timer>,
-    /// For what is sent at once.
+    /// Set for messages that are sent at once.
     pub accepted: Certain,
     pub is_ask: bool,
-    /// A question led to it: when that is asked again, by a replay, this comes again with the same id.
+    /// It follows from an ask. A replay repeats that ask, and this message comes again with the same id.
     pub after_ask: bool,
-    /// Its place among what its sender let go of.
+    /// Its place among the messages that left its sender.
     pub released: usize,
     pub runs: Vec<RunId>,
-    /// Failures that it was to blame for: at least, at most.
+    /// Failures with this message to blame: at least, at most.
     pub blames: (u32, u32),
-    /// It was in a batch that crashed: from now on it is handled alone.
+    /// Its batch crashed, and from now on it is handled alone.
     pub alone: bool,
-    /// An ask that was in the hand of who crashed, and when: the asker is told in that moment.
+    /// The time at which an actor crashed with this ask as its current message: the asker learns it at that moment.
     pub lost_at: Option<Duration>,
     pub answered_at: Option<Duration>,
-    /// Of the answer: which run gave it.
+    /// The run that gave the answer.
     pub replied_by: Option<RunId>,
     pub flow: Option<u64>,
     pub hops: u32,
     pub id: Option<MessageId>,
 }
 
-/// Of what a timer tells.
+/// The data of a timer's message.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Timer {
-    /// Whose it is: it dies with that incarnation.
+    /// The timer's owner: the timer dies with that incarnation.
     pub of: Seat,
     /// It does not fire before.
     pub due: Duration,
@@ -94,21 +94,21 @@ pub struct Run {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum How {
-    /// It did not come to an end.
+    /// It did not end.
     Open,
     Done,
     Rejected,
     Retried,
 }
 
-/// Whether the kernel has to keep what a run did.
+/// Whether the kernel has to keep the results of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kept {
-    /// Not yet: nothing of it may be seen.
+    /// Not yet: no result of it may be seen.
     NotYet,
-    /// It must be kept unless the actor is killed.
+    /// The kernel must keep it unless the actor is killed.
     Returned,
-    /// It was cut off in a commit: either way, but all or nothing.
+    /// A kill cut it off in a commit: the kernel keeps all of it or nothing.
     Maybe,
     Yes,
     No,
@@ -118,39 +118,39 @@ pub struct Ledger {
     pub entries: Vec<Entry>,
     pub runs: Vec<Run>,
     pub trace: Vec<Line>,
-    /// What of [`crate::EVERYTHING`] came to pass.
+    /// The labels of [`crate::EVERYTHING`] that occurred.
     pub seen: BTreeSet<&'static str>,
-    /// Promises that were broken.
+    /// Broken promises.
     pub broken: Vec<String>,
     pub now: Duration,
-    /// The calls of `handle` that run.
+    /// Running calls of `handle`.
     pub calls: BTreeMap<Seat, Call>,
-    /// Runs whose call returned, until the kernel shows that it went on.
+    /// Runs whose call returned, until the kernel shows that it continued.
     pub returned: BTreeMap<Seat, Vec<RunId>>,
-    /// By actor: incarnations that exist.
+    /// By actor: existing incarnations.
     pub alive: Vec<usize>,
-    /// By actor: how many messages had ended when it was last seen passivated.
+    /// By actor: number of its ended messages when it was last seen passivated.
     pub passivated: Vec<u64>,
     /// By actor: its last run when it was last seen failed.
     pub failed: Vec<u64>,
-    /// How many incarnations may live at a time.
+    /// Number of incarnations that may live at a time.
     pub most_instances: usize,
-    /// How many of these actors' incarnations may live at a time.
+    /// Number of incarnations of these actors that may live at a time.
     pub subtrees: Vec<Subtree>,
-    /// When the timers of each incarnation ended.
+    /// The end of the timers of each incarnation.
     pub timers_ended: BTreeMap<Seat, Duration>,
-    /// By actor: a person stopped it, and it has no children to wait for.
+    /// By actor: an operator stopped it, and it has no children to wait for.
     pub halted: Vec<bool>,
-    /// Whose answer one waits for, and to what.
+    /// Incarnations that wait for an answer, with the ask.
     pub waits_for: BTreeMap<Seat, (Who, Serial)>,
-    /// By actor: how many of it there are.
+    /// By actor: number of its instances.
     pub instances: Vec<usize>,
     /// By actor: its mailbox has a policy that changes the order.
     reorders: Vec<bool>,
     /// A shutdown or a kill began.
     pub ending: bool,
     pub over: bool,
-    /// Told when more happened than can happen in a play.
+    /// Gets a signal when more events occur than a play can have.
     pub too_much: Arc<Notify>,
     released: usize,
     first_runs: BTreeMap<(Sender, Who), usize>,
@@ -193,7 +193,7 @@ impl Ledger {
         }
     }
 
-    /// A promise was broken.
+    /// Notes a broken promise.
     pub fn blame(&mut self, what: impl Into<String>) {
         self.broken.push(format!("at {:?}: {}", self.now, what.into()));
     }
@@ -204,7 +204,7 @@ impl Ledger {
         }
     }
 
-    /// A new message, not yet let go of.
+    /// A new message that has not left its sender yet.
     pub fn send(&mut self, sender: Sender, cause: Option<RunId>, to: Who, plot: Plot, body_bytes: usize) -> Serial {
         let envelope = cause.and_then(|run| self.runs[run].envelope);
         let led_to = cause.and_then(|run| self.runs[run].of).map(|serial| &self.entries[serial]);
@@ -233,13 +233,13 @@ impl Ledger {
         self.entries.len() - 1
     }
 
-    /// A message leaves its sender now, after all that left it before.
+    /// A message leaves its sender now, after all messages that left before it.
     pub fn release(&mut self, serial: Serial) {
         self.released += 1;
         self.entries[serial].released = self.released;
     }
 
-    /// An outside message or an ask: it may be accepted from now on.
+    /// A message from outside or an ask: the kernel may accept it from now on.
     pub fn send_at_once(&mut self, serial: Serial, is_ask: bool) {
         self.release(serial);
         let entry = &mut self.entries[serial];
@@ -248,7 +248,7 @@ impl Ledger {
         entry.accepted = Certain::Maybe;
     }
 
-    /// Changes what is known of a run; a failure that is kept counts as an attempt at its message.
+    /// Changes the state of a run. A failure that is kept counts as an attempt at its message.
     pub fn keep(&mut self, run: RunId, kept: Kept) {
         let counts = |kept| match kept {
             Kept::NotYet | Kept::No => (0, 0),
@@ -262,12 +262,12 @@ impl Ledger {
             let blames = &mut self.entries[serial].blames;
             blames.0 = blames.0 + after.0 - before.0;
             blames.1 = blames.1 + after.1 - before.1;
-            // It came to an end, and failed as others do.
+            // It ended, and failed as others do.
             self.entries[serial].alone &= after.1 == 0;
         }
     }
 
-    /// Lets go of what a finished run told.
+    /// Sends the messages of a finished run.
     pub fn release_sends(&mut self, run: RunId) {
         for serial in std::mem::take(&mut self.runs[run].sends) {
             self.release(serial);
@@ -275,7 +275,7 @@ impl Ledger {
         }
     }
 
-    /// An actor takes up a message.
+    /// An actor begins with a message.
     pub fn begin(&mut self, play: &Play, seat: Seat, serial: Serial, envelope: Envelope) -> RunId {
         let actor = seat.who;
         self.note(What::Handle(actor, serial, envelope.attempt));
@@ -297,7 +297,7 @@ impl Ledger {
         let (released, limit) = (entry.released, play.roles[actor].restart.attempts);
         self.must(to == actor, || format!("#{serial} is for another"));
         self.must(!alone || taken == 1, || format!("#{serial} crashed with others and comes in a batch of {taken}"));
-        self.must(!lost, || format!("the asker of #{serial} was told of a crash, and it is handled again"));
+        self.must(!lost, || format!("the asker of #{serial} learned of a crash, and it is handled again"));
         self.must((blames.0..=blames.1).contains(&attempt), || {
             format!("#{serial} comes as attempt {attempt}, and {blames:?} failures are its own")
         });
@@ -307,7 +307,9 @@ impl Ledger {
             self.seen.insert("a timer told");
         } else if first && self.comes_in_order(serial) {
             let last = self.first_runs.insert(order, released).unwrap_or(0);
-            self.must(released > last, || format!("#{serial} comes later than what {:?} sent after it", order.0));
+            self.must(released > last, || {
+                format!("#{serial} comes later than messages that {:?} sent after it", order.0)
+            });
         }
         let entry = &mut self.entries[serial];
         entry.blames = (attempt, attempt);
@@ -315,13 +317,13 @@ impl Ledger {
         run
     }
 
-    /// Whether the kernel has to deliver what a run told: of a message that failed, never.
+    /// Whether the kernel has to deliver the messages of a run: never for a message that failed.
     pub fn sends_kept(&self, run: RunId) -> Kept {
         let Run { how, kept, .. } = self.runs[run];
         if matches!(how, How::Rejected | How::Retried) { Kept::No } else { kept }
     }
 
-    /// Whether a message that a timer tells comes to be, if the timer was set. What no timer tells does.
+    /// Whether a timer's message comes into being, if the timer was set. True for every other message.
     pub fn may_fire(&self, serial: Serial) -> Certain {
         let Some(timer) = self.entries[serial].timer else { return Certain::Yes };
         match self.timers_ended.get(&timer.of) {
@@ -331,7 +333,7 @@ impl Ledger {
         }
     }
 
-    /// Who sends it and who gets it are one each, no timer tells it, and no policy may put it behind others.
+    /// One sender and one receiver have this message in order: no timer tells it, and no policy may move it behind others.
     pub fn comes_in_order(&self, serial: Serial) -> bool {
         let entry = &self.entries[serial];
         let from_one = match entry.sender {
@@ -341,7 +343,7 @@ impl Ledger {
         from_one && self.instances[entry.to] == 1 && !self.reorders[entry.to] && entry.timer.is_none()
     }
 
-    /// Only what was kept may be seen.
+    /// Only kept results may be seen.
     fn check_cause(&mut self, serial: Serial) {
         let Some(cause) = self.entries[serial].cause else {
             let accepted = self.entries[serial].accepted;
@@ -377,8 +379,8 @@ impl Ledger {
         }
     }
 
-    /// Whether the rule of an actor's mailbox makes a dead letter of what it cannot take, even of an ask.
-    /// One with a policy may do either, depending on where that stands.
+    /// Whether the rule of an actor's mailbox writes a dead letter for each message that does not fit, even for an ask. A
+    /// mailbox with a policy may do either, by the policy's state.
     pub fn drops(play: &Play, who: Who) -> Certain {
         let role = &play.roles[who];
         let by_rule = if matches!(role.mailbox.overflow, Overflow::DropNewest | Overflow::DropOldest) {

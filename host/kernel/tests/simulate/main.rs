@@ -1,19 +1,19 @@
-//! Whole plays under seeds: random actors, faults, limits, crowds and people, on paused time. The actors keep a ledger of
-//! what they saw, and it must agree with what the kernel promises.
+//! Whole plays from seeds: random actors, faults, limits, crowds and operators, on paused time. The actors keep a ledger of
+//! their observations, and it must agree with the kernel's promises.
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
 //! | `dice` | random numbers |
-//! | `world` | a random play: the actors, their limits, who sends, how it ends |
-//! | `actors`, `pen`, `bodies` | what actors do with a message, how they record it, what is in it |
-//! | `minds` | policies of mailboxes, which go wrong as well |
-//! | `ledger`, `calls` | what happened, and what may never happen |
-//! | `checks` | what must hold in the end |
+//! | `world` | a random play: the actors, their limits, the senders, the end |
+//! | `actors`, `pen`, `bodies` | the work of actors on a message, its records, its contents |
+//! | `minds` | policies of mailboxes, with faults as well |
+//! | `ledger`, `calls` | the history, and the promises for any moment |
+//! | `checks` | the promises for the end |
 //! | `driver` | one play from its start to its end |
 //! | `trace` | the log of a play |
 //!
-//! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test simulate -- --nocapture` gives one play again and prints its log.
-//! `PLAYHOUSE_SEEDS=n` gives another number of plays than [`PLAYS`].
+//! `PLAYHOUSE_SEED=n cargo test -p playhouse-kernel --test simulate -- --nocapture` runs one play again and prints its log.
+//! `PLAYHOUSE_SEEDS=n` sets the number of plays in place of [`PLAYS`].
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -39,16 +39,16 @@ use std::time::Duration;
 use actors::Stage;
 use parking_lot::Mutex;
 
-/// Plays that are given unless the environment says otherwise.
+/// Number of plays, unless the environment sets another.
 const PLAYS: u64 = 10_000;
-/// What all plays together must have seen: a simulator in which nothing happens finds nothing.
+/// Labels of events that all plays together must have seen: a simulator without events finds nothing.
 const EVERYTHING: [&str; 34] = [
     "a gate did not open",
     "a message started a passivated actor",
     "a policy crashed",
     "a policy was given up",
     "an ordered start failed",
-    "a start waited for room",
+    "a start waited for space",
     "a start waited in its subtree",
     "a trial start",
     "a timer died with its incarnation",
@@ -78,9 +78,9 @@ const EVERYTHING: [&str; 34] = [
     "the kernel gave up",
     "two instances at once",
 ];
-/// Every so often a play is given twice, to see that it is the same.
+/// Every tenth play runs twice, and both runs must be equal.
 const TWICE_EVERY: u64 = 10;
-/// Longer than any play takes, in real time: who takes longer turns in circles and would never end.
+/// Longer than any play takes, in real time: a play beyond it never ends.
 const STUCK: Duration = Duration::from_secs(30);
 
 fn number(variable: &str) -> Option<u64> {
@@ -121,7 +121,8 @@ fn every_play_keeps_every_promise() {
                 Ok(failure) => failures.extend(failure),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    // Their threads cannot be ended, so the process must be; and what it prints must not be captured.
+                    // The threads of these plays cannot be ended, so the process must end, and its output must not be
+                    // captured.
                     let text = format!("{}\none of these seeds turns in circles: {running:?}\n", failures.join("\n\n"));
                     let _ = std::io::stderr().write_all(text.as_bytes());
                     std::process::abort();
@@ -143,7 +144,7 @@ fn how_to_replay(seed: u64) -> String {
     )
 }
 
-/// Gives a play, or gives it twice; says what is wrong with it.
+/// Runs a play once or twice, and returns its errors.
 fn check(seed: u64, seen: &Mutex<BTreeSet<&'static str>>) -> Option<String> {
     let play = match give(seed) {
         Ok(play) => play,
@@ -159,7 +160,7 @@ fn check(seed: u64, seen: &Mutex<BTreeSet<&'static str>>) -> Option<String> {
     Some(format!("given twice, it is not the same play:\n{:?}\n{:?}", first.get(parted), second.get(parted)))
 }
 
-/// Gives a play; an error is its log and the promises that were broken in it.
+/// Runs a play. The error has its log and its broken promises.
 fn give(seed: u64) -> Result<Arc<Stage>, String> {
     let play = catch_unwind(AssertUnwindSafe(|| driver::give(seed))).map_err(|_| "the play panicked".to_owned())?;
     let broken = std::mem::take(&mut play.ledger().broken);

@@ -1,5 +1,5 @@
-//! Policies of mailboxes: they reorder, drop, dawdle and crash as their dice say. The messages are the kernel's, so the
-//! ledger must not notice more than another order and some dead letters.
+//! Policies of mailboxes: they reorder, drop, delay and crash by their dice. The messages are the kernel's, so the ledger may
+//! notice only another order and some dead letters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::actors::Stage;
 use crate::dice::Dice;
 use crate::world::Who;
 
-/// What a policy is like.
+/// The properties of a policy.
 #[derive(Clone, Copy)]
 pub struct Mind {
     pub when_full: WhenFull,
     pub overflow: Option<Overflow>,
     /// First in, first out: only its crashes could change the order, and they may not.
     pub orderly: bool,
-    /// In percent of its calls: it crashes, hangs, breaks the contract.
+    /// In percent of its calls: it crashes, hangs, or breaks the contract.
     pub fault: usize,
     /// It takes time.
     pub slow: usize,
-    /// It drops what there is room for.
+    /// It drops messages that would fit.
     pub abandon: usize,
     pub overtakes: u64,
     pub timeout: Duration,
@@ -88,7 +88,7 @@ struct Thought {
 }
 
 impl Thought {
-    /// Takes its time, or goes wrong.
+    /// Takes time, or has a fault.
     async fn mishap(&mut self) -> Result<(), Crash> {
         if self.dice.percent(self.mind.slow) {
             sleep(self.dice.millis(0, 8)).await;
@@ -104,7 +104,7 @@ impl Thought {
         Ok(())
     }
 
-    /// Names what it should not, or forgets one, which is given out later than it should be.
+    /// Names a wrong message, or forgets one, which is then released late.
     fn confuse(&mut self, keys: &mut Vec<Key>) {
         if self.dice.percent(self.mind.fault / 4) {
             match self.dice.below(if self.mind.orderly { 2 } else { 4 }) {

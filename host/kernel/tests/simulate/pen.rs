@@ -1,4 +1,4 @@
-//! The two ways to record what a message does: one call for each thing, or many messages in one run of bytes.
+//! Two ways to record the results of a message: one call for each result, or many messages in one run of bytes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ pub enum Pen {
     Bulk(Bulk),
 }
 
-/// What was written and not yet recorded.
+/// Results that are written and not yet recorded.
 #[derive(Default)]
 pub struct Bulk {
     frame: Arc<Vec<u8>>,
     records: Vec<Record>,
-    /// The message that is written about.
+    /// The message of these results.
     index: usize,
     in_hook: bool,
     bytes: Vec<u8>,
@@ -52,7 +52,7 @@ impl Pen {
         }
     }
 
-    /// The message in hand.
+    /// The current message.
     pub fn current(&self, hand: &Hand) -> Option<(Envelope, Vec<u8>)> {
         match self {
             Self::Plain => Some((hand.envelope()?, hand.body().to_vec())),
@@ -79,12 +79,12 @@ impl Pen {
         }
     }
 
-    /// To somebody who may be sent to.
+    /// To an actor within its grants.
     pub fn tell(&mut self, hand: &mut Hand, to: &str, body: &[u8]) {
         match self {
             Self::Bulk(bulk) if !bulk.in_hook => {
                 let route = hand.resolve(to, bulk.index).expect("it is granted").route;
-                // Room for the header: what is there must not matter.
+                // Space for the header: the bytes in it must not matter.
                 bulk.bytes.extend_from_slice(&[0xaa; HEADER_BYTES]);
                 let from = bulk.bytes.len();
                 bulk.bytes.extend_from_slice(body);
@@ -100,7 +100,7 @@ impl Pen {
             Self::Bulk(bulk) => {
                 bulk.index += 1;
                 match (outcome, bulk.ops.last_mut()) {
-                    // Messages in a row of which nothing came end together.
+                    // Consecutive messages without results end together.
                     (Outcome::Done(None), Some(Op::Done(messages))) => *messages += 1,
                     (Outcome::Done(None), _) => bulk.ops.push(Op::Done(1)),
                     (Outcome::Done(Some(reply)), _) => {
@@ -114,7 +114,7 @@ impl Pen {
         }
     }
 
-    /// Records what was written.
+    /// Records the written results.
     pub fn flush(&mut self, hand: &mut Hand) {
         let Self::Bulk(bulk) = self else { return };
         let ops = std::mem::take(&mut bulk.ops);
@@ -129,6 +129,6 @@ impl Pen {
             }
             Ok::<_, playhouse_kernel::BulkError>(())
         });
-        recorded.expect("what is granted can be recorded");
+        recorded.expect("a granted record succeeds");
     }
 }

@@ -1,11 +1,11 @@
-//! What happened in a play, line by line: compared to see that a seed gives the same play twice, printed when one fails.
+//! The events of a play, line by line: compared to see that a seed repeats its play, and printed when one fails.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::world::{Play, Plot, Who};
 
-/// A message by the number it got when it was sent; its body carries that.
+/// A message by the number that it got when it was sent. Its body carries that number.
 pub type Serial = usize;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -22,7 +22,7 @@ pub enum What {
     Gate(Who, bool),
     Hook(Who, &'static str),
     HookEnds(Who, bool),
-    /// A call of `handle` with so many messages.
+    /// A call of `handle` with this number of messages.
     Call(Who, usize),
     Handle(Who, Serial, u32),
     Tell(Who, Serial, Who, Plot),
@@ -52,7 +52,7 @@ impl fmt::Display for Shown<'_> {
         write!(f, "{:>9.1} ms  ", self.1.at.as_secs_f64() * 1000.0)?;
         match &self.1.what {
             What::Launch(who, incarnation) => write!(f, "{} launches (incarnation {incarnation})", name(who)),
-            What::Gone(who, incarnation) => write!(f, "{} is gone (incarnation {incarnation})", name(who)),
+            What::Gone(who, incarnation) => write!(f, "{} ended (incarnation {incarnation})", name(who)),
             What::Gate(who, opens) => write!(f, "{}'s gate {}", name(who), if *opens { "opens" } else { "stays shut" }),
             What::Hook(who, hook) => write!(f, "{} runs {hook}", name(who)),
             What::HookEnds(who, ok) => write!(f, "{} ends it {}", name(who), if *ok { "well" } else { "badly" }),
@@ -78,7 +78,7 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "crowd {crowd} asks {} #{serial} ({}) within {timeout:?}", name(to), plot(p))
             }
             What::Told(serial, result) => write!(f, "#{serial} from outside: {result}"),
-            What::Person(what, who) => write!(f, "a person {what} {}", name(who)),
+            What::Person(what, who) => write!(f, "an operator {what} {}", name(who)),
             What::Driver(what) => f.write_str(what),
         }
     }

@@ -1,5 +1,5 @@
-//! A random play: its actors and their limits, the crowds that send from outside, the person that stops and starts
-//! actors, and how it ends. Plain data from a seed; what each message does is rolled when it is handled.
+//! A random play: its actors and their limits, the crowds that send from outside, the operator that stops and starts actors,
+//! and its end. Plain data from a seed. The effect of each message is rolled when an actor handles it.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ pub struct Play {
     pub roles: Vec<Role>,
     pub supervision: SupervisionSpec,
     pub dead_letters: DeadLetterSpec,
-    /// How many incarnations may live at a time.
+    /// Number of incarnations that may live at a time.
     pub most_instances: Option<usize>,
-    /// Each sends one thing after another, at the same time as the others.
+    /// Each crowd sends one message after another, and all crowds send at the same time.
     pub crowds: Vec<Vec<Deed>>,
-    pub person: Vec<Whim>,
+    pub operator: Vec<Whim>,
     pub ending: Ending,
-    /// In percent: how likely what goes wrong is in this play.
+    /// In percent: the probability of each fault in this play.
     pub weather: Weather,
 }
 
@@ -33,45 +33,45 @@ pub struct Role {
     pub address: Address,
     pub parent: Option<Who>,
     pub leaf: bool,
-    /// Whom it may send to at any time.
+    /// Receivers within its grants at any time.
     pub targets: Vec<Who>,
-    /// Records in bulk, as a door does that takes a whole batch at once.
+    /// Records in bulk, like a runtime that takes a whole batch at once.
     pub bulk: bool,
     pub start: StartKind,
     pub idle_stop: Option<Duration>,
-    /// Its gate now and then does not let it start.
+    /// Its code sometimes refuses to start.
     pub gated: bool,
     /// More than one only for leaves.
     pub instances: usize,
     pub batch: usize,
     pub mailbox: MailboxSpec,
-    /// Decides about the order of its mailbox.
+    /// Decides the order of its mailbox.
     pub mind: Option<Mind>,
-    /// Bounds on it and all below it.
+    /// Bounds on it and all its descendants.
     pub subtree: Option<Subtree>,
     pub restart: RestartSpec,
     pub supervision: SupervisionSpec,
     pub timeout: Duration,
 }
 
-/// The bounds of an actor and all below it.
+/// The bounds of an actor and all its descendants.
 #[derive(Clone)]
 pub struct Subtree {
     pub members: Vec<Who>,
     pub most_instances: usize,
-    /// How many of those their mailboxes' policies have, as long as none is given up.
+    /// The part of these bounds that its mailboxes' policies use, as long as none is given up.
     pub policies: usize,
 }
 
 #[derive(Clone, Copy, Default)]
 pub struct Weather {
-    /// A message is of a bad temper.
+    /// A message has a bad temper.
     pub temper: usize,
     /// All bad tempers are this one.
     pub fashion: Option<Temper>,
-    /// A handler crashes for no reason of the message's.
+    /// A handler crashes, and no message is the cause.
     pub crash: usize,
-    /// `launch`, `init` or `shutdown` goes wrong.
+    /// `launch`, `init` or `shutdown` has a fault.
     pub hook: usize,
     /// A step of a handler takes time.
     pub slow: usize,
@@ -79,7 +79,7 @@ pub struct Weather {
     pub early: usize,
 }
 
-/// What a message does to whoever handles it, and how many more it may lead to.
+/// The effect of a message on its actor, and the number of messages that may follow from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Plot {
     pub temper: Temper,
@@ -91,9 +91,9 @@ pub struct Plot {
 #[repr(u8)]
 pub enum Temper {
     Calm,
-    /// Crashes whoever handles it.
+    /// Crashes every actor that handles it.
     Poison,
-    /// Crashes whoever handles it first.
+    /// Crashes the first actor that handles it.
     Shock,
     Rejected,
     Retried,
@@ -124,11 +124,11 @@ pub enum Whim {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Ending {
-    /// When nothing is left to do: an orderly shutdown.
+    /// When no work is left: an orderly shutdown.
     WhenIdle,
-    /// An orderly shutdown in the middle of everything; perhaps a kill some time later.
+    /// An orderly shutdown in the middle of the work, and perhaps a kill some time later.
     Shutdown { after: Duration, kill: Option<Duration> },
-    /// A kill in the middle of everything.
+    /// A kill in the middle of the work.
     Kill { after: Duration },
 }
 
@@ -140,8 +140,8 @@ impl Play {
         let count = roles.len();
         let most = dice.pick(&[6, 12, 12, 40]);
         let crowds = (0..dice.between(1, 4)).map(|_| crowd(&mut dice, count, weather, most)).collect();
-        let busy_person = dice.percent(50);
-        let person = if busy_person { person(&mut dice, count) } else { Vec::new() };
+        let busy_operator = dice.percent(50);
+        let operator = if busy_operator { operator(&mut dice, count) } else { Vec::new() };
         let after = dice.millis(0, 120);
         let ending = match dice.below(10) {
             0..6 => Ending::WhenIdle,
@@ -156,7 +156,7 @@ impl Play {
         };
         let supervision = supervision(&mut dice);
         let most_instances = most_instances(&mut dice, &roles);
-        Self { seed, roles, supervision, dead_letters, most_instances, crowds, person, ending, weather }
+        Self { seed, roles, supervision, dead_letters, most_instances, crowds, operator, ending, weather }
     }
 
     /// The times that all actors together may take to stop.
@@ -169,13 +169,13 @@ impl Play {
     }
 }
 
-/// A bound that somebody may have to wait for; never so low that those who keep their places leave none.
+/// A bound that some actors may have to wait for, but above the number of instances that never leave.
 fn most_instances(dice: &mut Dice, roles: &[Role]) -> Option<usize> {
     let (stay, go) = stay_and_go(roles.iter());
     (go > 0 && dice.percent(50)).then(|| stay + dice.between(1, go))
 }
 
-/// The instances that keep their places, and those that may leave them.
+/// The number of instances that never leave, and of those that may leave.
 fn stay_and_go<'a>(roles: impl Iterator<Item = &'a Role>) -> (usize, usize) {
     let (mut stay, mut go) = (0, 0);
     for role in roles {
@@ -184,7 +184,7 @@ fn stay_and_go<'a>(roles: impl Iterator<Item = &'a Role>) -> (usize, usize) {
     (stay, go)
 }
 
-/// As low as [`most_instances`], with what the policies of the mailboxes keep.
+/// As low as [`most_instances`], with the instances of the mailboxes' policies.
 fn subtree(dice: &mut Dice, roles: &[Role], top: Who) -> Subtree {
     let top = &roles[top].address;
     let is_member = |who: &Who| roles[*who].address == *top || roles[*who].address.is_below(top);
@@ -307,7 +307,7 @@ fn crowd(dice: &mut Dice, count: usize, weather: Weather, most: usize) -> Vec<De
     (0..dice.between(1, most)).map(|_| deed(dice)).collect()
 }
 
-fn person(dice: &mut Dice, count: usize) -> Vec<Whim> {
+fn operator(dice: &mut Dice, count: usize) -> Vec<Whim> {
     let whim = |dice: &mut Dice| match dice.below(7) {
         0..2 => Whim::Halt(dice.below(count)),
         2..4 => Whim::Resume(dice.below(count)),

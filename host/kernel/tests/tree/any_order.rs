@@ -1,5 +1,5 @@
-//! Any tree, any events, any times: what [`Watcher`](crate::watchful::Watcher) holds must hold, everything must
-//! come to rest, and the play must end in time.
+//! Any tree, any events, any times: the promises of [`Watcher`](crate::watchful::Watcher) hold, every actor comes to rest,
+//! and the play ends in time.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const DIRECTIVES: [Directive; 4] = [Directive::Restart, Directive::Stop, Directi
 const COOLDOWNS: [Option<Duration>; 3] = [None, Some(Duration::ZERO), Some(Duration::from_secs(30))];
 const DEEPEST: usize = 4;
 const MOST_ACTORS: usize = 40;
-/// How long an incarnation takes for an answer while the play ends.
+/// The time that an incarnation takes for an answer while the play ends.
 const ANSWER: Duration = Duration::from_millis(70);
 
 fn supervision() -> impl Strategy<Value = SupervisionSpec> {
@@ -55,33 +55,33 @@ fn spec() -> impl Strategy<Value = NodeSpec> {
         })
 }
 
-/// What happens next. The numbers choose among the actors to which it can happen.
+/// The next event. Its numbers choose among the actors to which it can happen.
 #[derive(Debug, Clone)]
 enum Move {
     Answer(usize),
     AnswerAll,
     ComesUp(usize),
     Ends(usize, Ended),
-    /// A message came for it.
+    /// A message arrived for it.
     Wanted(usize),
-    /// Its gate does not let it start.
+    /// Its code refuses to start.
     Refused(usize, Option<Duration>),
-    /// Whoever is told to stop, or comes up, ends by itself.
+    /// An incarnation ends by itself after an order to stop, or while it starts.
     EndsInstead(usize, Ended),
     AllCrash,
-    /// Its run tells what its actor handled, and what its end is to be blamed on.
+    /// Its run reports the handled messages and the cause of its end.
     Accounts(usize, u64, Fault),
     Halt(usize),
     Resume(usize),
     Pass(Duration),
     /// The timer fires when it is due, or late.
     Fire(Duration),
-    /// With so many instances.
+    /// With this number of instances.
     Spawn(usize, NodeSpec, usize),
     Dismiss(usize),
     Adopt(usize),
     Direct(usize, Directive),
-    /// Of an incarnation that is over, or of an actor that is gone.
+    /// Of an incarnation that is over, or of a removed actor.
     Late(usize, u8),
     Shutdown,
     Kill,
@@ -129,17 +129,17 @@ fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![Just(Fault::Actor), Just(Fault::Batch), message]
 }
 
-/// How actors behave when the play is to end.
+/// The behaviour of actors when the play ends.
 #[derive(Debug, Clone, Copy)]
 enum Manners {
     Polite,
-    /// Nobody ever answers, but to a kill.
+    /// No actor ever answers, except to a kill.
     Deaf,
-    /// Everybody crashes, as often as it is started.
+    /// Every actor crashes after each start.
     Crashing,
-    /// Everybody but those that are told to stop keeps crashing.
+    /// Every actor crashes repeatedly, except those with an order to stop.
     Restless,
-    /// Everybody had nothing to do, and ended just before it was told to stop.
+    /// Every actor was idle, and ended just before its order to stop.
     Drowsy,
 }
 
@@ -221,14 +221,14 @@ impl House {
                 let mut parents = self.nodes_where(|_| true);
                 parents.retain(|&node| self.depth(node) < DEEPEST && !self.watcher.is_several(node));
                 parents.push(ROOT);
-                // Mostly by those that can, sometimes by one that has just ended.
+                // Mostly by actors that can, sometimes by one that has just ended.
                 let able: Vec<_> = parents.iter().copied().filter(|&n| self.watcher.may_have_children(n)).collect();
                 let parents = if able.is_empty() || who % 5 == 0 { parents } else { able };
                 let parent = pick(&parents, who / 5).expect("the kernel");
                 if self.watcher.over.is_none() && self.watcher.nodes.len() < MOST_ACTORS {
                     let spec = NodeSpec { dynamic: true, ..spec };
                     let first = self.add_below(parent, spec);
-                    // The kernel itself spawns nothing, and counts no failures of instances that are gone.
+                    // The kernel itself spawns nothing, and counts no failures of removed instances.
                     let more = if parent == ROOT { 1 } else { instances };
                     let others: Vec<_> = (1..more).map(|_| self.add_instance_of(first, spec)).collect();
                     for node in [first].into_iter().chain(others) {
@@ -279,7 +279,7 @@ impl House {
         self.step(event);
     }
 
-    /// One answer of the play's last minutes; false when nobody has one.
+    /// One answer in the play's last minutes. False when no actor has one.
     fn answer_with(&mut self, manners: Manners) -> bool {
         let told = |known: &crate::watchful::Known| known.alive && known.told;
         let (node, how) = match manners {
@@ -291,7 +291,7 @@ impl House {
                 None => (pick(&self.nodes_where(told), 0), Ended::Stopped),
             },
             Manners::Drowsy => {
-                // Who is made to drain after all does so.
+                // An actor that must drain after its end does so.
                 let node = pick(&self.nodes_where(|known| known.alive), 0);
                 let told_at_once = |node: &Node| self.watcher.nodes[node].drains_after_all;
                 (node, if node.as_ref().is_some_and(told_at_once) { Ended::Stopped } else { Ended::Idle })
@@ -301,13 +301,13 @@ impl House {
         node.is_some()
     }
 
-    /// Shuts down, and returns how long that took.
+    /// Shuts down, and returns the time of it.
     fn end_play(&mut self, manners: Manners) -> Duration {
         let began = self.now;
         self.step(Event::Shutdown);
         let mut steps = 0;
         while self.watcher.over.is_none() {
-            // A kill ends an incarnation at once; everything else takes a while.
+            // A kill ends an incarnation at once. Every other end takes time.
             if let Some(node) = pick(&self.nodes_where(|known| known.alive && known.killed), 0) {
                 self.ends(Some(node), Ended::Stopped);
                 continue;
@@ -334,9 +334,9 @@ fn instances() -> impl Strategy<Value = usize> {
     proptest::sample::select(&[1, 1, 1, 2, 3])
 }
 
-/// Where an actor hangs, as a number among those before it, what it is, and how many instances it has.
+/// Each actor's parent, as a number among those before it, its kind, and its number of instances.
 fn tree() -> impl Strategy<Value = (SupervisionSpec, Vec<(usize, NodeSpec, usize)>)> {
-    // A kernel that gives up soon ends most plays before they become interesting.
+    // A kernel that soon fails ends most plays too early.
     let kernel = (supervision(), prop::bool::weighted(0.8))
         .prop_map(|(spec, patient)| SupervisionSpec { intensity: if patient { 1000 } else { spec.intensity }, ..spec });
     (kernel, proptest::collection::vec((any::<usize>(), spec(), instances()), 1..12))
@@ -352,7 +352,7 @@ proptest! {
     #![proptest_config(cases(3000))]
 
     #[test]
-    fn whatever_happens_the_rules_hold(
+    fn rules_hold_for_any_order_of_events(
         (kernel, actors) in tree(),
         events in proptest::collection::vec(moves(), 0..120),
         boots in prop::bool::weighted(0.8),

@@ -1,4 +1,4 @@
-//! The rules that hold when nothing is pending, how long the end may take, and what the instances of an actor share.
+//! The rules that hold when nothing is pending, the longest time of the end, and the state that an actor's instances share.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Watcher {
             match view.state {
                 State::Running => assert!(known.alive && known.up && parent_up),
                 State::Stopped => assert!(known.halted && !known.alive),
-                State::Down => assert!(!known.alive && !parent_up, "nobody starts it: {node:?}"),
+                State::Down => assert!(!known.alive && !parent_up, "no start is planned for it: {node:?}"),
                 State::Ended => {
                     let may_end = known.spec.kind != RestartKind::Permanent;
                     let may_end = may_end || known.dismissed || known.may_have_ended || self.over.is_some();
@@ -62,12 +62,12 @@ impl Watcher {
         self.instances_of(node).into_iter().filter(move |&other| other != node).map(|other| &self.nodes[&other])
     }
 
-    /// Whether it is one of several instances: those have no children.
+    /// Whether it is one of several instances, which have no children.
     pub fn is_several(&self, node: Node) -> bool {
         self.nodes.contains_key(&node) && self.instances_of(node).len() > 1
     }
 
-    /// Restarts that a child's supervisor counts now.
+    /// Restarts that a child's supervisor counts at this time.
     pub fn recent(&self, child: Node, now: Duration) -> u32 {
         let known = &self.nodes[&child];
         let count = |restarts: &[Duration], spec: SupervisionSpec| {

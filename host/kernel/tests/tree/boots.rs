@@ -7,7 +7,7 @@ use crate::house::*;
 
 const MANUAL: NodeSpec = NodeSpec { start: StartKind::Manual, ..PLAIN };
 
-/// A parent whose second child is still coming up at the boot.
+/// A parent whose second child still starts during the boot.
 fn coming_up(parent: NodeSpec) -> House {
     let mut house = House::new(SUPERVISOR);
     house.add("g", PLAIN);
@@ -109,7 +109,7 @@ fn ordered_start_has_an_outcome_once_all_below_are_up() {
     let outcome = |house: &House| house.tree.outcome_of_start(house.node("m"));
     assert_eq!(outcome(&house), None);
     house.up("m");
-    assert_eq!(outcome(&house), None, "its child comes up");
+    assert_eq!(outcome(&house), None, "its child starts");
     house.up("m/a");
     assert_eq!(outcome(&house), Some(State::Running));
     house.crash("m");

@@ -14,7 +14,7 @@ fn a_spawned_child_starts_at_once_when_its_parent_is_up() {
 }
 
 #[test]
-fn a_spawned_child_starts_at_once_while_its_siblings_come_up_and_does_not_fail_its_parent() {
+fn failed_spawned_child_does_not_fail_a_booting_parent() {
     let mut house = House::new(SUPERVISOR);
     for name in ["p", "p/a"] {
         house.add(name, PLAIN);
@@ -28,7 +28,7 @@ fn a_spawned_child_starts_at_once_while_its_siblings_come_up_and_does_not_fail_i
 }
 
 #[test]
-fn a_child_spawned_in_init_starts_in_the_order_of_adding_when_its_parent_is_up() {
+fn children_spawned_in_init_start_after_their_parent() {
     let mut house = House::new(SUPERVISOR);
     for name in ["p", "p/a"] {
         house.add(name, PLAIN);
@@ -53,7 +53,7 @@ fn a_child_spawned_while_a_group_restarts_starts_in_its_turn() {
 }
 
 #[test]
-fn a_child_spawned_by_one_that_is_down_or_going_is_forgotten_at_once() {
+fn child_spawned_by_a_stopping_parent_is_removed() {
     let mut house = House::of(&[("p", PLAIN)]);
     house.halt("p");
     house.spawn("p/d", PLAIN);
@@ -64,7 +64,7 @@ fn a_child_spawned_by_one_that_is_down_or_going_is_forgotten_at_once() {
 }
 
 #[test]
-fn a_dismissed_child_stops_in_order_with_all_below_it_handles_what_waits_and_is_forgotten() {
+fn dismissed_child_drains_with_its_descendants() {
     let mut house = House::of(&[("p", PLAIN)]);
     for name in ["p/d", "p/d/x", "p/d/y"] {
         house.spawn(name, PLAIN);
@@ -80,7 +80,7 @@ fn a_dismissed_child_stops_in_order_with_all_below_it_handles_what_waits_and_is_
 }
 
 #[test]
-fn dismissed_child_that_crashes_drains_on_and_counts_as_no_restart() {
+fn dismissed_child_that_crashes_drains_and_counts_no_restart() {
     let mut house = House::of(&[("p", PLAIN)]);
     house.spawn("p/d", PLAIN);
     house.settle();
@@ -105,7 +105,7 @@ fn child_dismissed_in_backoff_drains_before_it_is_gone() {
 }
 
 #[test]
-fn a_dismissed_child_of_the_plan_ends_until_its_parent_starts_again() {
+fn dismissed_child_of_the_plan_returns_with_its_parent() {
     let mut house = House::of(&[("p", PLAIN), ("p/a", PLAIN)]);
     house.dismiss("p/a");
     house.settle();
@@ -127,7 +127,7 @@ fn a_dynamic_child_that_ends_for_good_is_forgotten() {
     }
 }
 
-/// A parent that crashed, whose children d and e wait for its next incarnation.
+/// A crashed parent, whose children d and e wait for its next incarnation.
 fn orphaned() -> House {
     let mut house = House::of(&[("p", PLAIN), ("p/a", PLAIN)]);
     for name in ["p/d", "p/e"] {
@@ -142,7 +142,7 @@ fn orphaned() -> House {
 }
 
 #[test]
-fn children_of_a_parent_that_restarts_wait_until_the_new_incarnation_asks_for_them() {
+fn orphans_wait_for_the_next_incarnation_to_adopt_them() {
     let mut house = orphaned();
     assert_eq!(house.state("p/d"), State::Down);
     for name in ["p/e", "p/d"] {
@@ -153,7 +153,7 @@ fn children_of_a_parent_that_restarts_wait_until_the_new_incarnation_asks_for_th
 }
 
 #[test]
-fn what_was_not_adopted_when_the_parent_is_up_is_forgotten() {
+fn orphans_without_adoption_are_removed() {
     let mut house = orphaned();
     house.step(Event::Adopted(house.node("p/d")));
     house.settle();
@@ -161,7 +161,7 @@ fn what_was_not_adopted_when_the_parent_is_up_is_forgotten() {
 }
 
 #[test]
-fn an_adopted_child_has_the_new_settings_and_a_persons_word_stays() {
+fn adopted_child_has_new_settings_and_stays_stopped() {
     let mut house = orphaned();
     let (d, e) = (house.node("p/d"), house.node("p/e"));
     house.halt("p/e");
@@ -176,7 +176,7 @@ fn an_adopted_child_has_the_new_settings_and_a_persons_word_stays() {
 }
 
 #[test]
-fn orphans_outlive_a_parent_whose_start_fails_and_go_with_one_that_ends_for_good() {
+fn orphans_outlive_a_failed_start_of_their_parent() {
     let mut house = orphaned();
     house.step(Event::Adopted(house.node("p/d")));
     house.end("p", Ended::FailedStart);
@@ -191,7 +191,7 @@ fn orphans_outlive_a_parent_whose_start_fails_and_go_with_one_that_ends_for_good
 }
 
 #[test]
-fn children_of_a_parent_that_a_person_stopped_wait_for_its_next_incarnation() {
+fn children_of_a_stopped_parent_wait_for_its_next_run() {
     let mut house = House::of(&[("p", PLAIN)]);
     house.spawn("p/d", PLAIN);
     house.settle();
@@ -200,7 +200,7 @@ fn children_of_a_parent_that_a_person_stopped_wait_for_its_next_incarnation() {
     assert!(!house.is_gone("p/d"));
     house.resume("p");
     house.settle();
-    assert!(house.is_gone("p/d"), "nobody asked for it");
+    assert!(house.is_gone("p/d"), "no actor ordered it");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn children_of_a_parent_that_gives_up_are_forgotten() {
 }
 
 #[test]
-fn what_is_said_of_a_forgotten_node_reaches_nobody_who_has_its_place_now() {
+fn event_about_a_removed_node_has_no_effect() {
     let mut house = House::of(&[("p", PLAIN)]);
     let old = house.spawn("p/d", PLAIN);
     house.settle();
@@ -250,7 +250,7 @@ fn a_million_spawns_leave_nothing_behind() {
 }
 
 #[test]
-fn ten_thousand_children_come_and_go_without_looking_at_each_other() {
+fn ten_thousand_children_cost_no_walk_over_siblings() {
     let mut house = Tree::new(SUPERVISOR, 7);
     house.step(SECOND, Event::Boot);
     let mut nodes = Vec::new();

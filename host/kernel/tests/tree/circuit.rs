@@ -16,7 +16,7 @@ fn message(n: u64) -> Fault {
     Fault::Message(MessageId::seeded("poison", n))
 }
 
-/// Crashes without a message in hand, until its window is exceeded.
+/// Crashes without a current message until its window is exceeded.
 fn fail(house: &mut House, name: &str) {
     for _ in 0..3 {
         house.crash(name);
@@ -283,7 +283,7 @@ fn stable_trial_closes_the_circuit_however_its_run_ends() {
 }
 
 #[test]
-fn cooldown_that_ends_while_the_play_ends_starts_nobody() {
+fn cooldown_that_ends_in_a_shutdown_starts_no_actor() {
     for required in [true, false] {
         let last = NodeSpec { required, kind: RestartKind::Temporary, ..PLAIN };
         let mut house = House::of_kernel(STRICT, &[("a", TRIED_AGAIN), ("z", PLAIN), ("r", last)]);

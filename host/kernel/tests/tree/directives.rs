@@ -1,4 +1,4 @@
-//! Parents that are asked what to do about a child that failed.
+//! Parents that decide about a child that failed.
 
 use playhouse_kernel::supervision::events::{Directive, Ended, Event, NodeSpec, State};
 use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
@@ -7,7 +7,7 @@ use crate::house::*;
 
 const CONSULTED: NodeSpec = NodeSpec { consulted: true, ..PLAIN };
 
-/// A consulted parent whose child has just failed.
+/// A parent that decides, with a child that has just failed.
 fn asked(child: NodeSpec) -> House {
     let mut house = House::of(&[("p", CONSULTED), ("p/a", PLAIN), ("p/c", child), ("p/z", PLAIN)]);
     house.crash("p/c");
@@ -17,7 +17,7 @@ fn asked(child: NodeSpec) -> House {
 }
 
 #[test]
-fn a_consulted_parent_is_asked_about_a_failure_and_not_about_an_exit() {
+fn parent_is_asked_about_failures_and_not_exits() {
     let mut house = asked(PLAIN);
     house.directive("p/c", Directive::Default);
     house.end("p/c", Ended::FailedStart);
@@ -86,7 +86,7 @@ fn default_and_silence_are_the_ordinary_rule() {
 }
 
 #[test]
-fn a_parent_that_dies_meanwhile_voids_the_question() {
+fn crash_of_the_parent_voids_its_request() {
     let mut house = asked(PLAIN);
     house.crash("p");
     house.directive("p/c", Directive::Escalate);
@@ -96,7 +96,7 @@ fn a_parent_that_dies_meanwhile_voids_the_question() {
 }
 
 #[test]
-fn a_persons_stop_voids_the_question() {
+fn operators_stop_voids_the_request() {
     let mut house = asked(PLAIN);
     house.halt("p/c");
     house.directive("p/c", Directive::Restart);
@@ -104,7 +104,7 @@ fn a_persons_stop_voids_the_question() {
 }
 
 #[test]
-fn siblings_that_restart_take_along_the_one_that_is_asked_about() {
+fn group_restart_includes_the_child_of_a_request() {
     let mut parent = CONSULTED;
     parent.supervision.strategy = Strategy::OneForAll;
     let mut house = House::of(&[("p", parent), ("p/a", PLAIN), ("p/b", PLAIN), ("p/c", PLAIN)]);
@@ -119,7 +119,7 @@ fn siblings_that_restart_take_along_the_one_that_is_asked_about() {
 }
 
 #[test]
-fn a_failed_start_in_a_group_waits_for_the_answer_or_for_a_person() {
+fn failed_start_in_a_group_waits_for_a_directive() {
     let mut parent = CONSULTED;
     parent.supervision = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
     for stopped in [false, true] {
@@ -135,12 +135,12 @@ fn a_failed_start_in_a_group_waits_for_the_answer_or_for_a_person() {
             house.directive("p/a", Directive::Stop);
         }
         house.settle();
-        assert_eq!(house.lines().last().unwrap(), "+p/b#2", "the others go on");
+        assert_eq!(house.lines().last().unwrap(), "+p/b#2", "the others continue");
     }
 }
 
 #[test]
-fn a_parent_that_shuts_down_lets_the_one_that_it_is_asked_about_handle_what_waits() {
+fn shutdown_drains_the_child_that_a_request_is_about() {
     let mut house = asked(PLAIN);
     house.step(Event::Shutdown);
     house.settle();

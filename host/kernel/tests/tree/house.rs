@@ -1,5 +1,5 @@
-//! Plays the task to a tree: gives names to nodes, keeps the time, answers for incarnations, and shows every
-//! action to the [`Watcher`].
+//! Drives a tree as the kernel does: gives names to nodes, keeps the time, answers for incarnations, and shows every action
+//! to the [`Watcher`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct House {
     lines: Vec<String>,
     /// All events and actions.
     story: Vec<String>,
-    /// Since [`House::restarts`] was asked last.
+    /// Restarts since the last call of [`House::restarts`].
     pauses: Vec<Duration>,
 }
 
@@ -74,7 +74,7 @@ impl House {
         }
     }
 
-    /// A kernel with default rules, and children of it that are up.
+    /// A kernel with default rules and running children.
     pub fn of(children: &[(&str, NodeSpec)]) -> Self {
         Self::of_kernel(SUPERVISOR, children)
     }
@@ -104,7 +104,7 @@ impl House {
         node
     }
 
-    /// One more instance of an actor.
+    /// Adds an instance of an actor.
     pub fn add_instance(&mut self, name: &str, first: Node, spec: NodeSpec) {
         let node = self.add_instance_of(first, spec);
         self.names.insert(name.to_owned(), node);
@@ -118,7 +118,7 @@ impl House {
         node
     }
 
-    /// Adds a dynamic child and says so.
+    /// Adds a dynamic child and reports it to the tree.
     pub fn spawn(&mut self, name: &str, spec: NodeSpec) -> Node {
         let node = self.add(name, NodeSpec { dynamic: true, ..spec });
         self.step(Event::Spawned(node));
@@ -156,7 +156,7 @@ impl House {
         self.step(Event::Ended(node, self.watcher.incarnation(node), how));
     }
 
-    /// Ends a run after its actor handled so many messages since the account before.
+    /// Ends a run. Its actor handled this number of messages since the last account.
     pub fn crash_over(&mut self, name: &str, handled: u64, fault: Fault) {
         self.step(Event::Account { node: self.node(name), handled, fault });
         self.crash(name);
@@ -174,7 +174,7 @@ impl House {
         self.step(Event::Resume(self.node(name)));
     }
 
-    /// A message came.
+    /// A message arrived.
     pub fn wanted(&mut self, name: &str) {
         self.step(Event::Wanted(self.node(name)));
     }
@@ -188,7 +188,7 @@ impl House {
         self.step(Event::Directive { child, incarnation: self.watcher.incarnation(child), directive });
     }
 
-    /// Time passes, and the timers of that time fire when they are due.
+    /// Time passes, and due timers fire.
     pub fn wait(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(due) = self.tree.next_timer().filter(|&due| due <= until) {
@@ -198,7 +198,7 @@ impl House {
         self.now = until;
     }
 
-    /// One incarnation that owes an answer gives it, politely; false when none does.
+    /// One incarnation that owes an answer gives it, without a fault. False when none does.
     pub fn answer_one(&mut self) -> bool {
         let Some((node, incarnation, told)) = self.watcher.owes() else { return false };
         let stopped = Event::Ended(node, incarnation, Ended::Stopped);
@@ -207,10 +207,10 @@ impl House {
     }
 
     pub fn answer_times(&mut self, times: usize) {
-        (0..times).for_each(|_| assert!(self.answer_one(), "nobody has an answer"));
+        (0..times).for_each(|_| assert!(self.answer_one(), "no incarnation has an answer"));
     }
 
-    /// Everybody answers politely, without any time passing.
+    /// All incarnations answer without a fault, and no time passes.
     pub fn answer(&mut self) {
         let mut steps = 0;
         while self.answer_one() {
@@ -219,7 +219,7 @@ impl House {
         }
     }
 
-    /// Everybody answers politely and all timers pass, until nothing is to come.
+    /// All incarnations answer without a fault and all timers pass, until nothing is pending.
     pub fn settle(&mut self) {
         let mut steps = 0;
         loop {
@@ -232,7 +232,7 @@ impl House {
         }
     }
 
-    /// What happened since the last look.
+    /// Events since the last look.
     pub fn lines(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
     }
@@ -301,11 +301,11 @@ impl House {
     }
 }
 
-/// A failed test shows how it came to that.
+/// A failed test prints its history.
 impl Drop for House {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- what happened:\n{}", self.story.join("\n"));
+            eprintln!("--- history:\n{}", self.story.join("\n"));
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Actors with several instances: an instance restarts alone, and siblings restart only when the actor itself fails, which
-//! it does when none of its instances is left.
+//! Actors with several instances: an instance restarts alone. Siblings restart only when the actor itself fails, which
+//! happens when none of its instances is left.
 
 use playhouse_kernel::supervision::events::{Ended, Event, Fault, NodeSpec, State};
 use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
 
 use crate::house::*;
 
-/// `a`, an actor with three instances, `z`; all up.
+/// `a`, an actor with three instances, and `z`. All of them run.
 fn house(strategy: Strategy) -> House {
     let mut house = House::new(SupervisionSpec { strategy, ..SUPERVISOR });
     house.add("a", PLAIN);
@@ -89,7 +89,7 @@ fn instance_whose_restart_fails_is_tried_again_alone() {
     assert_eq!(house.state("z"), State::Running);
 }
 
-/// `a` with two instances, and `z`: the first failure of `a` is one too many.
+/// `a` with two instances, and `z`: the first failure of `a` exceeds its window.
 fn two(spec: NodeSpec) -> House {
     let mut house = House::new(SupervisionSpec { intensity: 0, ..SUPERVISOR });
     let first = house.add("a", spec);

@@ -1,5 +1,5 @@
-//! The supervision tree alone: the rules one by one, and any order of events against a checker that knows
-//! nothing of how the tree works.
+//! The supervision tree alone: its rules one by one, and any order of events against a checker that knows nothing of its
+//! code.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 #![allow(clippy::unchecked_time_subtraction)] // a test that is wrong about time may panic

@@ -1,4 +1,4 @@
-//! Actors without an incarnation: passivated, or kept by their gate.
+//! Actors without an incarnation: passivated, or refused by their own code.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn backing_off(initial: Duration) -> NodeSpec {
 }
 
 #[test]
-fn who_had_nothing_to_do_is_passivated_and_the_next_message_starts_it_at_once() {
+fn passivated_actor_starts_at_once_with_a_message() {
     let mut house = House::of(&[("a", pausing(SECOND))]);
     house.end("a", Ended::Idle);
     assert_eq!(house.lines(), ["a is passivated"]);
@@ -24,7 +24,7 @@ fn who_had_nothing_to_do_is_passivated_and_the_next_message_starts_it_at_once() 
 }
 
 #[test]
-fn who_starts_on_a_message_keeps_nobody_waiting_at_boot() {
+fn on_message_actor_does_not_delay_the_boot() {
     let mut house = House::of(&[("a", ON_MESSAGE), ("b", PLAIN)]);
     assert_eq!((house.state("a"), house.state("b")), (State::Passivated, State::Running));
     house.wanted("a");
@@ -41,7 +41,7 @@ fn who_starts_on_a_message_keeps_nobody_waiting_at_boot() {
 }
 
 #[test]
-fn a_crash_of_one_that_started_on_a_message_restarts_it_without_one() {
+fn crashed_on_message_actor_restarts_without_a_message() {
     let mut house = House::of(&[("a", ON_MESSAGE)]);
     house.wanted("a");
     house.up("a");
@@ -51,7 +51,7 @@ fn a_crash_of_one_that_started_on_a_message_restarts_it_without_one() {
 }
 
 #[test]
-fn siblings_that_restart_together_leave_a_passivated_one_alone() {
+fn group_restart_skips_a_passivated_sibling() {
     let all = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
     let mut house = House::of_kernel(all, &[("a", PLAIN), ("b", PLAIN), ("c", PLAIN)]);
     house.end("b", Ended::Idle);
@@ -60,7 +60,7 @@ fn siblings_that_restart_together_leave_a_passivated_one_alone() {
     house.settle();
     assert_eq!(house.lines(), ["b is passivated", "a: restart 1 of 10", "-c", "+a#2", "+c#2"][1..]);
     assert_eq!(house.state("b"), State::Passivated);
-    // A message that comes while they go down starts it in its turn.
+    // A message that comes while they stop starts it afterwards.
     house.crash("a");
     house.wanted("b");
     house.settle();
@@ -68,7 +68,7 @@ fn siblings_that_restart_together_leave_a_passivated_one_alone() {
 }
 
 #[test]
-fn who_is_stopped_and_started_by_a_person_in_its_turn_lies_down_and_the_next_has_its_turn() {
+fn operators_restart_in_turn_passivates_the_actor() {
     let all = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
     let mut house = House::of_kernel(all, &[("a", ON_MESSAGE), ("b", PLAIN)]);
     house.wanted("a");
@@ -82,7 +82,7 @@ fn who_is_stopped_and_started_by_a_person_in_its_turn_lies_down_and_the_next_has
 }
 
 #[test]
-fn a_parent_that_restarts_starts_its_passivated_children_as_the_others() {
+fn restarted_parent_starts_its_passivated_children() {
     let mut house = House::of(&[("p", PLAIN), ("p/a", PLAIN), ("p/b", ON_MESSAGE)]);
     house.end("p/a", Ended::Idle);
     house.lines();
@@ -92,16 +92,16 @@ fn a_parent_that_restarts_starts_its_passivated_children_as_the_others() {
 }
 
 #[test]
-fn a_person_stops_and_starts_a_passivated_one() {
+fn operator_stops_and_starts_a_passivated_actor() {
     let mut house = House::of(&[("a", PLAIN), ("b", ON_MESSAGE)]);
     house.end("a", Ended::Idle);
     house.halt("a");
     house.wanted("a");
-    assert_eq!(house.state("a"), State::Stopped, "a message does not lift a person's word");
+    assert_eq!(house.state("a"), State::Stopped, "a message does not lift an operator's stop");
     house.resume("a");
     house.up("a");
     assert_eq!(house.state("a"), State::Running);
-    // Without a stop before, a person's start is as good as a message.
+    // Without a stop before, an operator's start counts like a message.
     house.resume("b");
     assert_eq!(house.state("b"), State::Starting);
 }
@@ -125,12 +125,12 @@ fn a_shutdown_starts_no_passivated_actor_but_for_a_message() {
     assert_eq!(
         house.lines(),
         ["-c drained", "+b#1", "retire c", "-b drained", "retire b", "retire a", "over"],
-        "who stops before may still send to it"
+        "an actor that stops earlier may still send to it"
     );
 }
 
 #[test]
-fn who_ended_for_want_of_messages_just_before_the_shutdown_drains_what_came_meanwhile() {
+fn actor_that_ended_idle_before_a_shutdown_drains() {
     let mut house = House::of(&[("a", PLAIN)]);
     house.step(Event::Shutdown);
     assert_eq!(house.state("a"), State::Draining);
@@ -140,7 +140,7 @@ fn who_ended_for_want_of_messages_just_before_the_shutdown_drains_what_came_mean
 }
 
 #[test]
-fn a_gate_that_refuses_is_no_failure_and_keeps_no_sibling_from_its_start() {
+fn refused_start_is_no_failure_and_delays_no_sibling() {
     let mut house = House::new(SUPERVISOR);
     for name in ["a", "b"] {
         house.add(name, PLAIN);
@@ -153,7 +153,7 @@ fn a_gate_that_refuses_is_no_failure_and_keeps_no_sibling_from_its_start() {
 }
 
 #[test]
-fn siblings_that_restart_together_do_not_have_a_gate_asked_again() {
+fn group_restart_does_not_ask_a_gate_again() {
     let all = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
     let mut house = House::of_kernel(all, &[("a", PLAIN), ("b", PLAIN)]);
     house.crash("b");
@@ -168,7 +168,7 @@ fn siblings_that_restart_together_do_not_have_a_gate_asked_again() {
 }
 
 #[test]
-fn a_gate_is_asked_again_when_a_message_comes_or_its_time_has_passed() {
+fn gate_is_asked_again_by_a_message_or_its_time() {
     let mut house = House::of(&[("a", PLAIN), ("b", PLAIN)]);
     for name in ["a", "b"] {
         house.crash(name);
@@ -184,7 +184,7 @@ fn a_gate_is_asked_again_when_a_message_comes_or_its_time_has_passed() {
 }
 
 #[test]
-fn a_flood_of_messages_asks_a_gate_no_more_often_than_its_backoff_allows() {
+fn flood_of_messages_asks_a_gate_within_its_backoff() {
     let mut house = House::of(&[("a", backing_off(10 * MS))]);
     house.crash("a");
     house.wait(10 * MS);
@@ -221,7 +221,7 @@ fn a_start_ends_the_count_of_refusals() {
 }
 
 #[test]
-fn a_person_has_a_gate_asked_again_and_stops_who_waits() {
+fn operator_has_a_gate_asked_again_and_stops_the_actor() {
     let mut house = House::of(&[("a", pausing(SECOND))]);
     house.crash("a");
     house.wait(SECOND);
@@ -250,7 +250,7 @@ fn a_shutdown_asks_no_gate_again_but_for_a_new_message() {
 }
 
 #[test]
-fn who_starts_by_a_persons_word_is_not_passivated_before() {
+fn manual_actor_is_not_passivated_before_its_start() {
     let mut house = House::of(&[("a", NodeSpec { start: StartKind::Manual, ..PLAIN })]);
     house.wanted("a");
     assert_eq!(house.state("a"), State::Stopped);

@@ -1,4 +1,4 @@
-//! OTP's rules, and where this tree differs from them on purpose.
+//! OTP's rules, and the intended differences of this tree.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn three() -> [(&'static str, NodeSpec); 3] {
 }
 
 #[test]
-fn children_start_in_order_each_when_the_one_before_is_up_with_all_below_it() {
+fn children_start_in_order_with_their_descendants() {
     let mut house = House::new(SUPERVISOR);
     for name in ["a", "a/x", "b"] {
         house.add(name, PLAIN);
@@ -31,7 +31,7 @@ fn children_start_in_order_each_when_the_one_before_is_up_with_all_below_it() {
 }
 
 #[test]
-fn a_failed_start_stops_those_already_started_in_reverse_and_fails_the_supervisor() {
+fn failed_first_start_stops_siblings_and_the_supervisor() {
     let mut house = House::new(SUPERVISOR);
     for name in ["p", "p/a", "p/b", "p/c"] {
         house.add(name, PLAIN);
@@ -49,7 +49,7 @@ fn a_failed_start_stops_those_already_started_in_reverse_and_fails_the_superviso
 }
 
 #[test]
-fn permanent_restarts_always_transient_after_a_crash_only_temporary_never() {
+fn restart_kinds_decide_after_a_crash_and_an_exit() {
     for (restart, after_crash, after_exit) in [
         (RestartKind::Permanent, State::Running, State::Running),
         (RestartKind::Transient, State::Running, State::Ended),
@@ -73,7 +73,7 @@ fn one_for_one_restarts_that_child_alone() {
 }
 
 #[test]
-fn one_for_all_stops_the_others_in_reverse_and_starts_all_in_order() {
+fn one_for_all_stops_in_reverse_and_starts_in_order() {
     let mut house = House::of_kernel(kernel(Strategy::OneForAll), &three());
     house.crash("b");
     house.settle();
@@ -81,7 +81,7 @@ fn one_for_all_stops_the_others_in_reverse_and_starts_all_in_order() {
 }
 
 #[test]
-fn rest_for_one_stops_those_after_it_in_reverse_and_starts_it_and_them_in_order() {
+fn rest_for_one_restarts_later_siblings_in_order() {
     let mut house =
         House::of_kernel(kernel(Strategy::RestForOne), &[("a", PLAIN), ("b", PLAIN), ("c", PLAIN), ("d", PLAIN)]);
     house.crash("b");
@@ -125,7 +125,7 @@ fn a_failed_start_counts_again() {
 }
 
 #[test]
-fn a_failed_start_in_a_group_counts_again_and_restarts_the_group_again() {
+fn failed_start_in_a_group_restarts_the_group_again() {
     let mut house = House::of_kernel(kernel(Strategy::RestForOne), &three());
     house.crash("a");
     house.answer_times(2);
@@ -188,7 +188,7 @@ fn with_intensity_0_the_first_failure_is_one_too_many() {
 }
 
 #[test]
-fn a_supervisor_that_gives_up_stops_its_children_in_reverse_and_fails_and_its_parent_decides() {
+fn supervisor_that_gives_up_stops_its_children_and_fails() {
     let transient =
         NodeSpec { kind: RestartKind::Transient, supervision: SupervisionSpec { intensity: 0, ..SUPERVISOR }, ..PLAIN };
     let mut house = House::of(&[("p", transient), ("p/a", PLAIN), ("p/b", PLAIN), ("p/c", PLAIN), ("q", PLAIN)]);
@@ -260,7 +260,7 @@ fn the_pause_of_a_group_begins_when_its_siblings_are_down() {
 }
 
 #[test]
-fn a_permanent_child_failing_in_its_start_neither_spins_nor_blocks_its_siblings() {
+fn child_that_fails_to_restart_does_not_block_siblings() {
     let many = SupervisionSpec { intensity: u32::MAX, ..SUPERVISOR };
     let spec = NodeSpec { backoff: Backoff { initial: 10 * MS, max: 10 * SECOND }, ..PLAIN };
     let mut house = House::of_kernel(many, &[("a", PLAIN), ("moody", spec), ("z", PLAIN)]);
@@ -301,7 +301,7 @@ fn a_temporary_sibling_that_a_group_stops_is_gone() {
 }
 
 #[test]
-fn a_transient_sibling_that_had_ended_in_peace_starts_again_with_its_group() {
+fn exited_transient_sibling_restarts_with_its_group() {
     let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", PLAIN), ("t", kind(RestartKind::Transient))]);
     house.end("t", Ended::Exited);
     assert_eq!(house.lines(), ["retire t"]);
@@ -311,11 +311,11 @@ fn a_transient_sibling_that_had_ended_in_peace_starts_again_with_its_group() {
 }
 
 #[test]
-fn a_supervisor_starts_with_all_children_of_the_plan_also_those_that_had_ended() {
+fn supervisor_starts_all_children_of_the_plan() {
     let mut house = House::of(&[("p", PLAIN), ("p/t", kind(RestartKind::Temporary)), ("p/t/x", PLAIN)]);
     house.crash("p/t");
     house.settle();
-    assert_eq!(house.lines(), ["-p/t/x", "retire p/t/x", "retire p/t"], "nobody below it runs again either");
+    assert_eq!(house.lines(), ["-p/t/x", "retire p/t/x", "retire p/t"], "no descendant runs again either");
     house.crash("p");
     house.settle();
     let back = ["p: restart 1 of 10", "revive p/t", "revive p/t/x", "+p#2", "+p/t#2", "+p/t/x#2"];
@@ -333,7 +333,7 @@ fn a_crash_of_a_sibling_that_goes_down_anyway_does_not_count() {
 }
 
 #[test]
-fn a_crash_before_the_rest_that_restarts_counts_and_makes_the_rest_larger() {
+fn crash_before_a_restarting_group_extends_the_group() {
     let mut house = House::of_kernel(kernel(Strategy::RestForOne), &three());
     house.crash("b");
     house.crash("a");
@@ -345,7 +345,7 @@ fn a_crash_before_the_rest_that_restarts_counts_and_makes_the_rest_larger() {
     house.crash("b");
     house.answer();
     house.crash("a");
-    assert_eq!(house.lines(), ["b: restart 1 of 10", "-c", "a: restart 1 of 10"], "the longer pause goes for all");
+    assert_eq!(house.lines(), ["b: restart 1 of 10", "-c", "a: restart 1 of 10"], "the longer pause holds for all");
     house.settle();
     assert_eq!(house.lines(), ["+a#2", "+b#2", "+c#2"]);
 }
@@ -363,7 +363,7 @@ fn a_crash_while_a_group_comes_up_restarts_it_from_there() {
 }
 
 #[test]
-fn a_group_that_restarts_while_its_parent_comes_up_does_not_fail_it() {
+fn group_restart_at_boot_does_not_fail_the_parent() {
     let mut house = House::new(kernel(Strategy::OneForAll));
     for name in ["a", "b"] {
         house.add(name, PLAIN);
@@ -379,7 +379,7 @@ fn a_group_that_restarts_while_its_parent_comes_up_does_not_fail_it() {
 }
 
 #[test]
-fn a_child_that_comes_up_by_itself_and_fails_takes_no_siblings_along() {
+fn child_that_fails_its_own_start_restarts_no_sibling() {
     let mut house = House::of_kernel(kernel(Strategy::OneForAll), &[("a", PLAIN), ("b", PLAIN)]);
     house.spawn("c", PLAIN);
     house.lines();
@@ -396,5 +396,5 @@ fn a_restart_is_announced_with_the_window_that_it_counts_in() {
     let window = house.window("a");
     assert_eq!((window.restarts, window.intensity, window.period), (2, 10, 10 * SECOND));
     house.wait(10 * SECOND);
-    assert_eq!(house.window("a").restarts, 0, "as people see it now");
+    assert_eq!(house.window("a").restarts, 0, "as operators see it now");
 }

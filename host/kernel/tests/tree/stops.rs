@@ -1,4 +1,4 @@
-//! The end of the play, and the human state.
+//! The end of the play, and the stop by an operator.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn family() -> House {
 }
 
 #[test]
-fn children_stop_in_reverse_start_order_and_handle_what_waits() {
+fn children_drain_in_reverse_start_order() {
     let mut house = family();
     house.step(Event::Shutdown);
     house.settle();
@@ -23,7 +23,7 @@ fn children_stop_in_reverse_start_order_and_handle_what_waits() {
 }
 
 #[test]
-fn who_does_not_stop_in_time_is_killed_and_the_whole_takes_at_most_the_sum_of_the_times() {
+fn shutdown_takes_at_most_the_sum_of_its_times() {
     let mut house = family();
     house.step(Event::Shutdown);
     for name in ["z", "p/y", "p/x", "p", "a"] {
@@ -35,7 +35,7 @@ fn who_does_not_stop_in_time_is_killed_and_the_whole_takes_at_most_the_sum_of_th
 }
 
 #[test]
-fn who_crashes_while_it_drains_goes_on_within_the_same_time() {
+fn crash_while_draining_continues_within_the_same_time() {
     let mut house = House::of(&[("a", PLAIN)]);
     house.step(Event::Shutdown);
     for crashes in 2..6 {
@@ -51,7 +51,7 @@ fn who_crashes_while_it_drains_goes_on_within_the_same_time() {
 }
 
 #[test]
-fn who_crashes_before_its_turn_is_there_again_for_those_that_stop_before_it() {
+fn crash_before_its_turn_restarts_an_actor() {
     let mut house = House::of(&[("sink", PLAIN), ("source", PLAIN)]);
     house.step(Event::Shutdown);
     house.crash("sink");
@@ -59,7 +59,7 @@ fn who_crashes_before_its_turn_is_there_again_for_those_that_stop_before_it() {
 }
 
 #[test]
-fn who_crashes_too_often_before_its_turn_waits_for_it() {
+fn actor_that_crashes_too_often_waits_for_its_turn() {
     let mut house =
         House::of_kernel(SupervisionSpec { intensity: 1, ..SUPERVISOR }, &[("sink", PLAIN), ("source", PLAIN)]);
     house.step(Event::Shutdown);
@@ -68,11 +68,11 @@ fn who_crashes_too_often_before_its_turn_waits_for_it() {
     house.settle();
     let lines = house.lines();
     assert_eq!(lines[..3], ["-source drained", "sink: restart 1 of 1", "+sink#2"]);
-    assert_eq!(lines[3..5], ["retire source", "+sink#3"], "nobody gives up any more");
+    assert_eq!(lines[3..5], ["retire source", "+sink#3"], "no actor fails any more");
 }
 
 #[test]
-fn nobody_starts_below_a_parent_that_died_while_the_play_ends() {
+fn no_actor_starts_below_a_parent_that_ended() {
     let mut house = House::of(&[("p", PLAIN), ("p/x", pausing(SECOND)), ("p/y", PLAIN)]);
     house.step(Event::Shutdown);
     house.crash("p/x");
@@ -85,7 +85,7 @@ fn nobody_starts_below_a_parent_that_died_while_the_play_ends() {
 }
 
 #[test]
-fn a_parent_that_crashes_while_its_children_stop_handles_what_waits_in_its_turn() {
+fn parent_that_crashes_before_its_turn_still_drains() {
     let mut house = House::of(&[("p", PLAIN), ("p/x", PLAIN)]);
     house.step(Event::Shutdown);
     house.crash("p");
@@ -94,7 +94,7 @@ fn a_parent_that_crashes_while_its_children_stop_handles_what_waits_in_its_turn(
 }
 
 #[test]
-fn who_was_stopping_for_another_reason_handles_what_waits_when_its_turn_comes() {
+fn stopping_actor_drains_when_its_turn_comes() {
     let mut house = House::of(&[("a", PLAIN), ("b", PLAIN)]);
     house.halt("b");
     house.step(Event::Shutdown);
@@ -102,7 +102,7 @@ fn who_was_stopping_for_another_reason_handles_what_waits_when_its_turn_comes() 
 }
 
 #[test]
-fn a_group_that_restarts_when_the_play_ends_handles_what_waits() {
+fn restarting_group_drains_when_the_play_ends() {
     let kernel = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
     let mut house = House::of_kernel(kernel, &[("a", pausing(SECOND)), ("b", PLAIN)]);
     house.crash("a");
@@ -115,7 +115,7 @@ fn a_group_that_restarts_when_the_play_ends_handles_what_waits() {
 }
 
 #[test]
-fn kill_ends_all_at_once_and_nobody_starts_again() {
+fn kill_ends_all_actors_at_once() {
     let mut house = family();
     house.step(Event::Kill);
     assert_eq!(house.lines().len(), 5);
@@ -126,7 +126,7 @@ fn kill_ends_all_at_once_and_nobody_starts_again() {
 }
 
 #[test]
-fn a_stop_by_a_person_is_lifted_by_a_persons_start_alone_and_counts_as_no_crash() {
+fn only_an_operators_start_ends_an_operators_stop() {
     let mut house = House::of(&[("p", PLAIN), ("p/x", PLAIN)]);
     house.halt("p/x");
     house.settle();
@@ -139,7 +139,7 @@ fn a_stop_by_a_person_is_lifted_by_a_persons_start_alone_and_counts_as_no_crash(
 }
 
 #[test]
-fn a_crash_of_one_that_a_person_is_stopping_starts_nobody() {
+fn crash_during_an_operators_stop_starts_no_actor() {
     let mut house = House::of(&[("a", PLAIN)]);
     house.halt("a");
     house.crash("a");
@@ -148,7 +148,7 @@ fn a_crash_of_one_that_a_person_is_stopping_starts_nobody() {
 }
 
 #[test]
-fn stopped_and_started_in_one_breath_it_starts_when_it_is_down() {
+fn stop_and_start_together_restarts_after_the_stop() {
     let mut house = House::of(&[("a", PLAIN)]);
     house.halt("a");
     house.resume("a");
@@ -159,7 +159,7 @@ fn stopped_and_started_in_one_breath_it_starts_when_it_is_down() {
 }
 
 #[test]
-fn a_person_stops_a_child_in_its_pause_and_its_first_start_is_a_persons_if_the_plan_says_so() {
+fn operator_stops_in_backoff_and_starts_manual_actors() {
     let manual = NodeSpec { start: StartKind::Manual, kind: RestartKind::Transient, ..PLAIN };
     let mut house = House::of(&[("slow", pausing(Duration::from_hours(1))), ("manual", manual)]);
     house.crash("slow");
@@ -193,7 +193,7 @@ fn spawned_children_share_a_time_to_stop() {
             house.end(late, Ended::Stopped);
         }
     }
-    // Three in their turn; those that are left of both levels, at once; the child of the manifest; the parent.
+    // Three in their order, the rest of both levels at once, the child of the manifest, the parent.
     assert_eq!(killed, [1, 1, 1, 99, 98, 1, 1]);
     assert_eq!((house.watcher.over, house.now), (Some(false), 6 * SUPERVISOR.shutdown));
 }

@@ -1,5 +1,5 @@
-//! A checker of what holds whatever happens. It sees the events and the actions alone, and knows only what any
-//! reader of them would.
+//! A checker of rules that hold in every case. It sees only the events and the actions, and knows only what any reader of
+//! them knows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use playhouse_kernel::{RestartKind, StartKind, Strategy, SupervisionSpec};
 #[allow(clippy::struct_excessive_bools)] // facts that combine freely
 pub struct Known {
     pub parent: Node,
-    /// The first instance of the same actor, for every other one.
+    /// The first instance of the same actor, set for every other instance.
     pub first: Option<Node>,
     pub spec: NodeSpec,
     /// Grows with the order of adding, or of adoption.
@@ -19,25 +19,25 @@ pub struct Known {
     pub incarnation: u64,
     pub alive: bool,
     pub up: bool,
-    /// To stop or to end.
+    /// An order to stop or to end.
     pub told: bool,
     pub killed: bool,
     pub retired: bool,
     pub halted: bool,
     pub orphan: bool,
-    /// It stops for a reason of its own, not in its turn among its siblings.
+    /// It stops for its own reason, and not in the order of its siblings.
     alone: bool,
-    /// It may start although its kind says that it ended.
+    /// It may start although its kind ended it.
     licence: bool,
-    /// How the last incarnation ended.
+    /// The end of its last incarnation.
     pub end: Option<Ended>,
     pub gave_up: bool,
     pub dismissed: bool,
     /// A start that an operator ordered failed, or the first one after it was spawned.
     start_failed: bool,
-    /// A directive was to end it, and may have come too late.
+    /// A directive ended it, and may have come too late.
     pub may_have_ended: bool,
-    /// When its children's restarts were announced, since its own start.
+    /// Announcements of its children's restarts since its own start.
     pub restarts: Vec<Duration>,
     /// The pause before its restart is not over.
     not_before: Option<Duration>,
@@ -45,15 +45,15 @@ pub struct Known {
     had_its_turn: bool,
     /// It has no incarnation until a message comes.
     pub passivated: bool,
-    /// A message came, or a person wants it.
+    /// A message arrived, or an operator wants it.
     wanted: bool,
-    /// It ended just before it was told to drain, and was started once more for that.
+    /// It ended just before its order to drain, and started once more for that.
     pub drains_after_all: bool,
-    /// How often its gate did not let it start, in a row.
+    /// Consecutive refusals of its own code to start.
     refusals: u32,
-    /// Directly under the kernel, it failed too often.
+    /// It failed too often, directly under the kernel.
     pub failed: bool,
-    /// When restarts of this child of the kernel were announced.
+    /// Announcements of restarts of this child of the kernel.
     pub own_restarts: Vec<Duration>,
 }
 
@@ -63,17 +63,17 @@ pub struct Watcher {
     pub nodes: BTreeMap<Node, Known>,
     pub forgotten: Vec<Node>,
     next_place: u64,
-    /// Children about whom a parent was asked, with their incarnation.
+    /// Children with a decision of their parent pending, with their incarnation.
     pub asked: Vec<(Node, u64)>,
     pub over: Option<bool>,
     booted: bool,
-    /// Some failures may count for nothing.
+    /// Some failures may not count.
     pub accounts: bool,
     pub shutting_down: bool,
     kernel_gave_up: bool,
     killed: bool,
     expected_silence: bool,
-    /// Started although it was dismissed: its drain must follow at once.
+    /// Started after its dismissal, so its drain must follow at once.
     must_drain: Option<Node>,
 }
 
@@ -136,7 +136,7 @@ impl Watcher {
         self.nodes.get(&node).map_or(0, |known| known.incarnation)
     }
 
-    /// An incarnation that was told something and has not answered, and whether that is to end.
+    /// An incarnation that owes the answer to an order, and whether the order is to end.
     pub fn owes(&self) -> Option<(Node, u64, bool)> {
         let owes = |(_, known): &(&Node, &Known)| known.alive && (known.told || !known.up);
         self.nodes.iter().find(owes).map(|(node, known)| (*node, known.incarnation, known.told))
@@ -152,7 +152,7 @@ impl Watcher {
         path.any(|known| known.dismissed)
     }
 
-    /// Up, and not told to stop.
+    /// It runs, and has no order to stop.
     pub fn may_have_children(&self, node: Node) -> bool {
         node == ROOT && self.over.is_none()
             || self.nodes.get(&node).is_some_and(|known| known.alive && known.up && !known.told)
@@ -187,10 +187,10 @@ impl Watcher {
                 known.alive = false;
                 known.end = Some(match how {
                     Ended::Refused(_) if !known.up => how,
-                    // Nobody else says that; from those it is a failure.
+                    // No other incarnation reports that. From them it is a failure.
                     Ended::Refused(_) => Ended::Crashed,
                     Ended::Idle if has_children => Ended::Crashed,
-                    // Perhaps it was up when it was told to stop.
+                    // Perhaps it was running at its order to stop.
                     _ if known.up || how == Ended::Idle && known.told => how,
                     _ => Ended::FailedStart,
                 });
@@ -210,7 +210,7 @@ impl Watcher {
             Event::Dismiss(node) => {
                 let known = self.known(node);
                 known.alone |= known.alive && !known.told;
-                // A stop that is over has nothing to do with the start for what waits.
+                // A stop that is over does not concern the start for waiting messages.
                 known.told &= known.alive;
                 known.dismissed = true;
             }
@@ -254,17 +254,17 @@ impl Watcher {
             Action::Kill { node, late } => {
                 let known = self.known(node);
                 assert!(known.alive && !known.killed, "killed while it does not run, or twice");
-                assert!(!late || known.told, "late, but it was never told");
+                assert!(!late || known.told, "late, without an order to stop");
                 known.told = true;
                 known.killed = true;
-                assert!(late || self.killed, "nobody killed the play");
+                assert!(late || self.killed, "no kill was ordered");
             }
             Action::Passivated(node) => {
                 let ends = self.shutting_down;
                 let known = self.known(node);
                 known.halted &= !known.start_failed;
                 assert!(!known.alive && !known.halted && !known.retired, "passivated while it runs, or may not");
-                // As before the start that an operator ordered in vain.
+                // As before the start that an operator ordered, and that failed.
                 let start_failed = std::mem::take(&mut known.start_failed);
                 let is_first = known.spec.start == StartKind::OnMessage;
                 let idle = known.end == Some(Ended::Idle);
@@ -308,14 +308,14 @@ impl Watcher {
                 assert!(self.children(node).all(|child| !child.alive), "failed while it runs below");
                 let goes_on = |known: &Known| !(known.failed || known.retired || known.halted && !known.alive);
                 let whole = !self.instances_beside(node).any(goes_on);
-                assert!(!whole || !self.nodes[&node].spec.required, "a required actor failed, and the play goes on");
+                assert!(!whole || !self.nodes[&node].spec.required, "a required actor failed, and the play continues");
                 let several = self.instances_beside(node).next().is_some();
                 for node in if whole { self.instances_of(node) } else { Vec::new() } {
                     self.known(node).own_restarts.clear();
                 }
                 let known = self.known(node);
                 assert!(!known.halted && !known.retired, "failed while it is down");
-                // Once more when an instance beside it was the last that went on, and ended.
+                // Once more when the last working instance beside it ended.
                 assert!(!known.failed || several && whole, "failed twice");
                 if !whole {
                     known.own_restarts.push(now);
@@ -338,7 +338,7 @@ impl Watcher {
             }
             Action::Booted => assert!(!std::mem::replace(&mut self.booted, true), "booted twice"),
             Action::Over(gave_up) => {
-                assert!(self.nodes.values().all(|known| !known.alive), "over while somebody runs");
+                assert!(self.nodes.values().all(|known| !known.alive), "over while an actor runs");
                 assert!(self.nodes.values().all(|known| !known.spec.dynamic), "over with dynamic actors left");
                 assert_eq!(gave_up, self.kernel_gave_up);
                 let closed = self.nodes.values().all(|known| known.retired);
@@ -353,7 +353,7 @@ impl Watcher {
         let known = &self.nodes[&node];
         assert!(!known.alive, "two incarnations of one actor");
         assert_eq!(incarnation, known.incarnation + 1, "incarnations count up");
-        assert!(!known.halted, "started although a person stopped it");
+        assert!(!known.halted, "started after an operator's stop");
         assert!(!known.retired, "started with a closed mailbox");
         assert!(!known.orphan, "an orphan was started");
         assert!(!known.failed, "started though it failed");
@@ -396,8 +396,7 @@ impl Watcher {
         known.drains_after_all = drains_after_all;
     }
 
-    /// Everybody before it that may run was started first; but where nobody depends on the order, a spawned
-    /// child need not wait.
+    /// Every runnable actor before it starts first. But a spawned child need not wait where no actor depends on the order.
     fn starts_in_order(&self, known: &Known) {
         let strategy = self.nodes.get(&known.parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
         let need_not_wait = known.spec.dynamic && strategy == Strategy::OneForOne;
@@ -408,7 +407,7 @@ impl Watcher {
         assert!(known.had_its_turn || need_not_wait || !skipped, "started before one that comes first");
     }
 
-    /// Whether it, or one below it, was told to stop.
+    /// Whether it, or one of its descendants, has an order to stop.
     fn goes_down(&self, node: Node) -> bool {
         let below = self.nodes.iter().filter(|(_, known)| known.parent == node);
         self.nodes[&node].told || below.into_iter().any(|(&below, _)| self.goes_down(below))
@@ -416,14 +415,14 @@ impl Watcher {
 
     fn stops(&mut self, node: Node, drain: bool) {
         let known = &self.nodes[&node];
-        assert!(known.alive && !known.killed, "told to stop while it does not run, or was killed");
-        assert!(!known.told || drain, "told twice");
-        assert!(self.children(node).all(|child| !child.alive), "told to stop before its children are down");
+        assert!(known.alive && !known.killed, "ordered to stop while it does not run, or was killed");
+        assert!(!known.told || drain, "ordered twice");
+        assert!(self.children(node).all(|child| !child.alive), "ordered to stop before its children");
         let (parent, place) = (known.parent, known.place);
-        // A stop that was under way before the shutdown began goes on beside it.
+        // A stop from before the shutdown continues beside it.
         let in_turn = !known.alone && !known.told && !known.drains_after_all && (drain || !self.shutting_down);
         if in_turn {
-            // Spawned siblings go down together once their time is over.
+            // Spawned siblings stop together once their time is over.
             let later = self.nodes.iter().find(|(node, sibling)| {
                 let comes_after = sibling.parent == parent && sibling.place > place;
                 let goes_down = sibling.spec.dynamic && self.goes_down(**node);
@@ -439,7 +438,7 @@ impl Watcher {
         assert!(!known.alive, "restarts while it runs");
         let failed = known.gave_up || matches!(known.end, Some(Ended::Crashed | Ended::FailedStart));
         let allowed = match known.spec.kind {
-            // An incarnation that ends unasked has crashed, whatever it says.
+            // An incarnation that ends without an order has crashed, whatever it reports.
             RestartKind::Permanent => known.end.is_some(),
             RestartKind::Transient => failed || known.end == Some(Ended::Stopped),
             RestartKind::Temporary => false,
@@ -457,7 +456,7 @@ impl Watcher {
         }
         let strategy = self.nodes.get(&parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
         for sibling in self.nodes.values_mut().filter(|sibling| sibling.parent == parent) {
-            // The group's pause is as long as the longest of its failures', and ends the others.
+            // The group's pause is the longest of its failures' pauses, and replaces the others.
             if strategy != Strategy::OneForOne {
                 sibling.not_before = None;
             }
@@ -497,7 +496,7 @@ impl Watcher {
             && !self.expected_silence
             && !known.told
         {
-            assert!(self.children(node).all(|child| !child.orphan), "an orphan is left after its parent came up");
+            assert!(self.children(node).all(|child| !child.orphan), "an orphan is left after its parent started");
         }
         assert_eq!(tree.len(), self.nodes.len(), "nodes are kept that were forgotten, or lost");
         let unknown = self.forgotten.iter().rev().take(3).find(|node| tree.view(**node).is_some());
@@ -505,6 +504,6 @@ impl Watcher {
     }
 
     fn known(&mut self, node: Node) -> &mut Known {
-        self.nodes.get_mut(&node).unwrap_or_else(|| panic!("an action for {node:?}, which is gone"))
+        self.nodes.get_mut(&node).unwrap_or_else(|| panic!("an action for {node:?}, which was removed"))
     }
 }

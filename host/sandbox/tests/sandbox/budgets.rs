@@ -17,7 +17,7 @@ const WORK: &str = r#"(func (export "handle") (param i32 i32) (result i32)
 #[tokio::test]
 async fn crowd_with_little_time_does_not_crash() {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 60, ..SandboxConfig::default() }).unwrap();
-    let clock = sandbox.load_bytes("work", &actor(WORK)).unwrap().clock();
+    let clock = sandbox.load_bytes("work", &actor(WORK)).unwrap().clock(&tokio::runtime::Handle::current());
     let names: Vec<_> = (0..60).map(|n| format!("/w{n}")).collect();
     let actors: Vec<_> = names.iter().map(|name| (name.as_str(), actor(WORK))).collect();
     let limits = Limits { cpu: Duration::from_secs(10), ..Limits::default() };

@@ -75,6 +75,7 @@ acts! {
     look_at_states_without_end
     wait_for_nothing_without_end
     sleep_in_init
+    spawn_a_crowd_that_loops
     spawn_deeper_without_end
     spawn_in_circles
     spawn_the_ungranted

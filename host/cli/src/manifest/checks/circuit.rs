@@ -1,4 +1,4 @@
-//! `required` and `restart.cooldown`: only of actors directly under `/`, since only those are given up for good.
+//! `required` and `restart.cooldown`: only for actors directly under `/`, because only these are given up for good.
 
 use playhouse_kernel::Address;
 

@@ -1,4 +1,4 @@
-//! How many instances the actors have: within what a mailbox serves and a host admits, and none with children.
+//! The number of instances: within the limits of a mailbox and of the host, and only one for an actor with children.
 
 use std::collections::HashSet;
 
@@ -45,7 +45,7 @@ impl Found {
         self.add(problem.help("give it one instance, or leave `spawns` out"));
     }
 
-    /// Children belong to one instance: a parent has only one.
+    /// Children belong to one instance, so that a parent has only one.
     fn only_parent(&mut self, actor: &Actor, address: &Address, manifest: &Manifest, addresses: &Addresses) {
         let parent = address.parent().and_then(|parent| addresses.first.get(&parent));
         let parent = parent.and_then(|(n, _)| manifest.actor.get(*n)).map(Spanned::get_ref);
@@ -61,7 +61,7 @@ impl Found {
         );
     }
 
-    /// A parent of the manifest's children is up when they are.
+    /// A parent of the manifest's children is up while they are.
     fn stays_up(&mut self, actor: &Actor, address: &Address, manifest: &Manifest, addresses: &Addresses) {
         let parent = address.parent().and_then(|parent| addresses.first.get(&parent));
         let Some(parent) = parent.and_then(|(n, _)| manifest.actor.get(*n)).map(Spanned::get_ref) else { return };
@@ -78,7 +78,7 @@ impl Found {
         }
     }
 
-    /// All that start by themselves, and stay, need their instances; those that make room for each other need one.
+    /// Each actor that starts by itself and stays needs its own instances; all that make room for each other need one together.
     fn max_instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         let starts_as = |actor: &Actor, start| actor.start.as_ref().is_some_and(|written| *written.get_ref() == start);
         let manual = |actor: &Spanned<Actor>| starts_as(actor.get_ref(), Start::Manual);
@@ -99,7 +99,7 @@ impl Found {
                 needed +=
                     if makes_room(actor.get_ref()) { std::mem::take(&mut one_for_all) } else { of(actor.get_ref()) };
             }
-            // That of a mailbox is there as soon as the mailbox is.
+            // The instance of a mailbox plugin starts with the mailbox.
             needed += usize::from(actor.get_ref().mailbox.plugin.is_some());
             if address.is_some() {
                 let over = needed > most as usize;

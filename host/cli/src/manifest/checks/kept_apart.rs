@@ -6,18 +6,18 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-/// As Linux has it.
+/// The limit of Linux.
 const MOST_LINKS: u32 = 40;
 
-/// Paths by what they are, as the manifest and the environment name them.
+/// The kept files and folders, each with its role and the path that the manifest and the environment give.
 pub(in crate::manifest) struct KeptApart {
     named: Vec<(&'static str, PathBuf)>,
-    /// The same, followed when the first grant asks.
+    /// The same with links followed; made when the first grant asks.
     followed: OnceCell<Vec<(&'static str, Way)>>,
 }
 
 impl KeptApart {
-    /// The folders of the play beside its manifest, and those that all plays of this user have in common.
+    /// The manifest and the folders of one play, and the folders that all plays of this user share.
     pub(in crate::manifest) fn of_play(beside: &Path, plugins: &Path, manifest: Option<&OsStr>) -> Self {
         let mut named = vec![("the plugins of this play", plugins.to_owned())];
         named.extend(manifest.map(|name| ("the manifest of this play", beside.join(name))));
@@ -27,7 +27,7 @@ impl KeptApart {
         Self { named, followed: OnceCell::new() }
     }
 
-    /// The kept folders that an actor with a grant to write to `granted`, a path without links, could change.
+    /// The kept files and folders that an actor could change if it may write to `granted`, a path without links.
     pub(in crate::manifest) fn within(&self, granted: &Path) -> Vec<&'static str> {
         let follow = || self.named.iter().filter_map(|(what, path)| Some((*what, Way::of(path)?))).collect();
         let followed = self.followed.get_or_init(follow);
@@ -40,7 +40,7 @@ impl KeptApart {
     }
 }
 
-/// Where a path leads, also when there is nothing yet, and the symbolic links on the way, each by a path without links.
+/// The end of a path, also if nothing is there yet, and the symbolic links on the way, each by a path without links.
 struct Way {
     end: PathBuf,
     links: Vec<PathBuf>,
@@ -96,6 +96,7 @@ mod tests {
 
     use super::*;
 
+    /// The kept files and folders that an actor could change if it may write to `granted`, a path without links.
     fn within(path: &Path, granted: &Path) -> bool {
         let kept = KeptApart { named: vec![("it", path.to_owned())], followed: OnceCell::new() };
         !kept.within(&granted.canonicalize().unwrap()).is_empty()
@@ -110,7 +111,7 @@ mod tests {
         for (granted, expected) in [("a", true), ("a/b", true), ("a/b/c", true), ("a/beside", false)] {
             assert_eq!(within(&at("a/b"), &at(granted)), expected, "{granted}");
         }
-        // A folder that is not there yet, and that the actor could make first.
+        // The actor could create the missing folder before the host does.
         assert!(within(&at("a/later/on"), &at("a")));
         assert!(!within(&at("a/later/on"), &at("a/b")));
         assert!(within(&at("a/beside/../b/new"), &at("a/b")));

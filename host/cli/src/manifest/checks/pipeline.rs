@@ -1,4 +1,4 @@
-//! `pipeline`: who hands on to whom, in one line. Each sends to the next, and to nobody else by that.
+//! `pipeline`: actors in one line. Each one may send to the next one; the pipeline grants nothing else.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Limits on a subtree: the actors that the manifest itself has there fit.
+//! Limits on a subtree: the manifest's own actors in the subtree must fit.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ struct Own {
     actors: usize,
     /// Instances that start by themselves and stay, and those of mailbox plugins.
     stay: usize,
-    /// Some take turns: they need one instance together.
+    /// Whether some actors take turns: these need one instance together.
     take_turns: bool,
 }
 

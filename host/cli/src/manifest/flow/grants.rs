@@ -1,4 +1,4 @@
-//! The edges of the flow, from what the manifest grants: addresses, and subtrees in which everybody is meant.
+//! The edges of the flow, from the grants of the manifest: addresses, and subtrees of which all actors are meant.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -8,8 +8,8 @@ use playhouse_kernel::Address;
 use super::Place;
 use crate::manifest::play::{Play, Settings};
 
-/// Most places that all subtrees together are followed to: of a large play in which everybody may send to everybody, the edges are
-/// the square of the actors.
+/// Maximum number of places that all subtrees together are followed to. In a large play in which each actor may send to all, the
+/// number of edges is the square of the number of actors.
 const MOST_IN_SUBTREES: usize = 1 << 20;
 
 /// The grants of one place: addresses, and addresses whose whole subtree is meant.
@@ -29,7 +29,7 @@ impl<'a> Sends<'a> {
 struct Reach<'a> {
     to: HashSet<&'a str>,
     below: HashSet<&'a str>,
-    /// Those of `below`, in the order of the tree.
+    /// The addresses of `below`, in the order of the tree.
     sorted: Vec<&'a Address>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Reach<'a> {
         if !place.spawned {
             return self.to.contains(at.as_str()) || inside();
         }
-        // All in a subtree that begins here or above; or a subtree that begins below.
+        // A granted subtree begins at this place, above it, or below it.
         let next = self.sorted.partition_point(|top| in_tree(top, at) != Ordering::Greater);
         self.below.contains(at.as_str()) || inside() || self.sorted.get(next).is_some_and(|top| top.is_below(at))
     }
@@ -62,12 +62,12 @@ pub(super) struct Grants<'a> {
     /// The places in the order of the tree: those of a subtree are neighbours.
     in_order: Vec<usize>,
     plugins: HashMap<&'a str, &'a Settings>,
-    /// The grants of all that may be spawned, by the plugins of the first generation.
+    /// The grants of all actors that may be spawned, by the plugins of the first generation.
     of_spawned: HashMap<&'a [String], Sends<'a>>,
-    /// Of [`MOST_IN_SUBTREES`].
+    /// The number of places, of [`MOST_IN_SUBTREES`], that may still be followed to.
     room: usize,
     left_out: usize,
-    /// By place: the last sender that it was found for, so that none is found twice.
+    /// By place: the last sender that it was found for, so that no sender gets it twice.
     found_for: Vec<usize>,
 }
 
@@ -94,12 +94,12 @@ impl<'a> Grants<'a> {
         }
     }
 
-    /// How many places' subtrees were left out.
+    /// Number of places whose subtrees were left out.
     pub(super) fn left_out(&self) -> usize {
         self.left_out
     }
 
-    /// To whom each place may send.
+    /// The targets that each place may send to.
     pub(super) fn targets(&mut self) -> Vec<Vec<usize>> {
         let play = self.play;
         let mut targets = Vec::with_capacity(self.places.len());
@@ -121,7 +121,7 @@ impl<'a> Grants<'a> {
         targets
     }
 
-    /// The places that are granted, as they are written, then those of the subtrees.
+    /// The granted places: addresses in the order of the manifest, then the places of the subtrees.
     fn reached(&mut self, from: usize, sends: &Sends<'a>) -> Vec<usize> {
         let mut reached = Vec::new();
         let found = |found_for: &mut [usize], reached: &mut Vec<usize>, n: usize| {
@@ -148,7 +148,7 @@ impl<'a> Grants<'a> {
                     found(&mut self.found_for, &mut reached, n);
                 }
             }
-            // Actors that an actor above spawns may be in there.
+            // The subtree may contain actors that an actor above it spawns.
             for n in above(top.as_str()).filter_map(|above| self.spawned.get(above)) {
                 found(&mut self.found_for, &mut reached, *n);
             }
@@ -157,7 +157,7 @@ impl<'a> Grants<'a> {
         reached
     }
 
-    /// Where in `in_order` the top of a subtree and all below it are.
+    /// The range of `in_order` with the top of a subtree and all places below it.
     fn subtree(&self, top: &Address) -> std::ops::Range<usize> {
         let address = |n: &usize| &self.places[*n].address;
         let start = self.in_order.partition_point(|n| in_tree(address(n), top) == Ordering::Less);
@@ -165,7 +165,7 @@ impl<'a> Grants<'a> {
         start..start + inside
     }
 
-    /// The grants of actors spawned from these plugins, and of those that these spawn in turn.
+    /// The grants of actors spawned from these plugins, and of the actors that these spawn in turn.
     fn of_spawned(&mut self, spawns: &'a [String]) -> Sends<'a> {
         if let Some(known) = self.of_spawned.get(spawns) {
             return known.clone();

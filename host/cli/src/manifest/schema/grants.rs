@@ -1,11 +1,12 @@
-//! The keys of what an actor may use of the world outside.
+//! The keys of an actor's access to the world outside.
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::manifest::units::ByteSize;
 
-/// `[actor.grants]`: what it may use of the world outside. Without it an actor sees no environment variable, no folder and no network: its code runs, and finds nothing there. No grant opens sockets.
+/// `[actor.grants]`: the actor's access to the world outside. Without this table an actor sees no environment variable, no
+/// folder and no network: its code runs, and finds nothing there. No grant opens sockets.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
@@ -13,15 +14,16 @@ pub struct Grants {
     /// `"NAME=value"` is that value. Example: `env = ["LANG", "MODE=test"]`. Default: `[]`.
     #[serde(default)]
     pub env: Vec<Spanned<String>>,
-    /// Folders, each with `host`, `guest`, `mode` and `growth`. Links in a folder that lead out of it lead nowhere, and an actor
-    /// makes no symbolic link that is absolute or has a `..` in it. Only files and folders are opened: no FIFO, device or socket.
-    /// Example: `dirs = [{ host = "data", guest = "/data", mode = "read" }]`. Default: `[]`.
+    /// Folders, each with `host`, `guest`, `mode` and `growth`. A link that leads out of its folder cannot be followed, and an
+    /// actor cannot make a symbolic link that is absolute or has a `..` in it. Only files and folders are opened: no FIFO,
+    /// device or socket. Example: `dirs = [{ host = "data", guest = "/data", mode = "read" }]`. Default: `[]`.
     #[serde(default)]
     pub dirs: Vec<Dir>,
-    /// To whom it may send HTTP requests: scheme, host and, if it is not the scheme's own, port. `*.example.com` is every name
-    /// below it, `*` every name and every public address. A name never leads to a private, local or loopback address; those
-    /// must be named, as in `http://127.0.0.1:8080`, or `localhost`, or be in `networks`. Redirects are the actor's to follow,
-    /// and checked like any request. Example: `hosts = ["https://api.example.com", "http://localhost:8080"]`. Default: `[]`.
+    /// Hosts that the actor may send HTTP requests to: scheme, host and, if it is not the scheme's own, port. `*.example.com` is
+    /// every name below it, `*` every name and every public address. A name never leads to a private, local or loopback address;
+    /// such an address must be named, as in `http://127.0.0.1:8080` or `localhost`, or be in `networks`. The actor itself
+    /// follows redirects, and each one is checked like any request. Example: `hosts = ["https://api.example.com",
+    /// "http://localhost:8080"]`. Default: `[]`.
     #[serde(default)]
     pub hosts: Vec<Spanned<String>>,
     /// Private networks that names and stars in `hosts` may lead to. Example: `networks = ["10.1.0.0/16"]`. Default: `[]`.
@@ -29,22 +31,22 @@ pub struct Grants {
     pub networks: Vec<Spanned<String>>,
 }
 
-/// `dirs = [{ … }]`: one folder, opened when the host starts; it is the root of what can be reached.
+/// `dirs = [{ … }]`: one folder, opened when the host starts. Nothing outside of it can be reached.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dir {
-    /// The folder on this machine, relative to the manifest. It must exist, and an actor that may write must not reach the
-    /// manifest or a plugin with it. Example: `host = "data"`. Required.
+    /// The folder on this machine, relative to the manifest. It must exist. A folder that the actor may write to must not
+    /// contain the manifest or a plugin. Example: `host = "data"`. Required.
     pub host: Spanned<String>,
-    /// Where the actor sees it: an absolute path. Example: `guest = "/data"`. Required.
+    /// The absolute path at which the actor sees the folder. Example: `guest = "/data"`. Required.
     pub guest: Spanned<String>,
-    /// `"read"`, or `"write"`: both. Example: `mode = "write"`. Default: `"read"`.
+    /// The access: `"read"`, or `"write"`, which includes reading. Example: `mode = "write"`. Default: `"read"`.
     #[serde(default)]
     pub mode: Mode,
-    /// With `mode = "write"`: by how much the folder may grow since the host started. All actors with a grant of the same folder
-    /// are counted together, spawned ones as well, and beyond it each of them finds the disk full. Bytes count as they are written,
-    /// each name as 4 KiB, and what actors remove is given back; what other programs remove is not seen.
-    /// Example: `growth = "10MiB"`. Default: `"1GiB"`.
+    /// With `mode = "write"`: limit on the folder's growth since the host started. All actors with a grant of the same folder
+    /// are counted together, with spawned ones, and beyond the limit each of them finds the disk full. Bytes count as they are
+    /// written, each name counts as 4 KiB, and data that actors remove is given back; data that other programs remove is not
+    /// noticed. Example: `growth = "10MiB"`. Default: `"1GiB"`.
     pub growth: Option<Spanned<ByteSize>>,
 }
 
@@ -52,9 +54,9 @@ pub struct Dir {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Look.
+    /// Read.
     #[default]
     Read,
-    /// Look and change.
+    /// Read and write.
     Write,
 }

@@ -1,4 +1,4 @@
-//! When a mailbox's policy is given up: it failed too often within a time, or more often than it had messages handled.
+//! When a mailbox's policy is given up: it failed too often within a time, or more often than it handled messages.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,22 +9,21 @@ use crate::policy::PolicySpec;
 
 /// The latest failures of a policy, over all its runs.
 pub(super) struct Failures {
-    /// The latest ones, oldest first, up to one more than are accepted.
+    /// The latest failures, oldest first, up to one more than the limit.
     latest: VecDeque<Failure>,
-    /// The time that calls took which did not return in time. The policy wasted it, so that it does not count as time
-    /// without a failure.
+    /// Total time of calls that did not return in time. The policy wasted it, so it does not count as time without a failure.
     hung: Duration,
-    /// Messages that the policy gave out or dropped.
+    /// Number of messages that the policy gave out or dropped.
     handled: u64,
-    /// Failures in a row, none of them after a quiet spell: what the backoff grows by.
+    /// Failures in a row without a quiet time between them: the backoff grows with them.
     in_a_row: u32,
     began: Instant,
 }
 
 struct Failure {
-    /// Since the beginning, without the time that calls hung.
+    /// The time since the beginning, without the time of calls that hung.
     at: Duration,
-    /// Messages handled before.
+    /// Number of messages handled before.
     handled: u64,
 }
 
@@ -33,13 +32,13 @@ impl Failures {
         Self { latest: VecDeque::new(), hung: Duration::ZERO, handled: 0, in_a_row: 0, began: Instant::now() }
     }
 
-    /// The policy gave out or dropped so many messages.
+    /// Counts messages that the policy gave out or dropped.
     pub(super) fn handled(&mut self, messages: usize) {
         self.handled += messages as u64;
     }
 
-    /// A run failed, `hung` of its time in a call that did not return in time. Whether the policy is given up: it had
-    /// more than `intensity` failures, and these came within `period`, or fewer messages were handled between them.
+    /// Records a failed run; `hung` is its time in a call that did not return. Returns whether the policy is given up: it had
+    /// more than `intensity` failures, and they came within `period`, or fewer messages than that were handled between them.
     pub(super) fn note(&mut self, hung: Duration, spec: &PolicySpec) -> bool {
         self.hung += hung;
         let at = self.began.elapsed().saturating_sub(self.hung);
@@ -73,7 +72,7 @@ mod tests {
 
     impl PolicyLauncher for Nothing {
         fn launch(&self, _: About) -> BoxFuture<'_, Result<Box<dyn MailboxPolicy>, Crash>> {
-            unreachable!("nobody launches it")
+            unreachable!("the test does not launch it")
         }
 
         fn plugin(&self) -> &'static str {
@@ -83,8 +82,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Failures one second apart, of which `hung` was in the call; and so many messages handled before each. The number of
-    /// the failure at which the policy is given up.
+    /// The number of the failure at which the policy is given up. Failures come `pause` apart, plus `hung` in the call;
+    /// `handled` messages come before each.
     async fn given_up_at(pause: Duration, hung: Duration, handled: usize) -> Option<u32> {
         let spec = PolicySpec { intensity: 3, ..PolicySpec::new(Arc::new(Nothing)) };
         let mut failures = Failures::new();

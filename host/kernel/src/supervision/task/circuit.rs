@@ -1,4 +1,5 @@
-//! Actors that failed, and those below them: what waits there waits for a trial start, and whoever asks is told at once.
+//! Actors that failed, and the actors below them: their messages wait for a trial start, and their askers get an error at
+//! once.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ use crate::supervision::task::DECISION_TARGET;
 const SHOWN_FAILURES: usize = 10;
 
 impl Supervision {
-    /// An instance failed; with its last one the actor, and all below it.
+    /// Handles a failed instance; with its last instance the actor fails, and all actors below it.
     pub(super) fn failed(&mut self, node: Node, why: WhyGaveUp, trial_in: Option<Duration>) {
         let decision = Decision::Failed { why, trial_in };
         let Role { actor, lane, .. } = self.role(node).clone();
@@ -52,7 +53,7 @@ impl Supervision {
         }
     }
 
-    /// It is failed no more, nor is what is below it.
+    /// Ends the state `failed` of an actor and of the actors below it.
     pub(super) fn reset(&mut self, node: Node) {
         let Role { actor, lane, .. } = self.role(node).clone();
         *lane.back_at.lock() = None;
@@ -62,7 +63,7 @@ impl Supervision {
         self.hand_all_to_live(&actor);
     }
 
-    /// An instance of an actor goes on again: it has what the others left that do not.
+    /// Gives the messages of all instances that do not go on to one that does.
     pub(super) fn hand_all_to_live(&self, actor: &Actor) {
         if actor.lanes.len() > 1 {
             let live = self.live_lanes(actor);
@@ -72,7 +73,7 @@ impl Supervision {
         }
     }
 
-    /// Gives what a lane had that does not go on by itself to one that does; false when there is none.
+    /// Gives the messages of an instance that does not go on by itself to a live sibling; false when there is none.
     pub(super) fn hand_to_live(&self, actor: &Actor, lane: &Lane) -> bool {
         let live = self.live_lanes(actor);
         let Some(heir) = actor.lanes.iter().find(|other| live & bit(other.index) != 0 && other.index != lane.index)
@@ -85,7 +86,7 @@ impl Supervision {
         true
     }
 
-    /// The lanes of an actor that run, or will without an operator or a trial, a bit each.
+    /// The instances of an actor that run, or will run without an operator or a trial, one bit each.
     pub(super) fn live_lanes(&self, actor: &Actor) -> u64 {
         let goes_on = |&node: &Node| {
             let state = self.tree.view(node)?.state;

@@ -1,5 +1,5 @@
-//! Failures, as the task passes them on: a parent is asked, a supervisor's failure has its child's as its cause, and each is
-//! decided about.
+//! Failures in the task: a parent is asked for a directive, a supervisor's failure gets its child's as its cause, and each
+//! failure gets its decision.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::incarnation::{End, panic_message};
 use crate::supervision::events::{Event, Fault, Node, WhyGaveUp};
 
 impl Supervision {
-    /// Puts the question to the parent that runs: the tree asks nobody else.
+    /// Sends a directive request to the parent, which runs: the tree asks only running parents.
     pub(super) fn consult(&self, parent: Node, child: Node, incarnation: u64) {
         let Some(report) = self.verdicts.open(child) else { return };
         let plugin = self.role(child).actor.spec.launcher.plugin().to_owned();
@@ -23,7 +23,7 @@ impl Supervision {
         actor.mailbox.nudge(lane.index);
     }
 
-    /// A supervisor failed because of a child: that is its own failure, with the child's as its cause.
+    /// Records the failure of a supervisor, with the failure of its child as the cause.
     pub(super) fn gave_up(&mut self, node: Node, child: Node, why: WhyGaveUp) {
         let cause = self.verdicts.open(child);
         let role = self.roles[node.index()].clone();
@@ -59,7 +59,8 @@ impl Supervision {
         let Some(role) = self.role_mut(node) else { return Event::Account { node, handled: 0, fault } };
         let (id, all, began) = (role.actor.id, role.actor.handled(), role.handled_before);
         let several = role.actor.lanes.len() > 1;
-        // Other instances may have told some of it; a run of the only one tells nothing of those before.
+        // Accounts of other instances may have included some of these messages. With one instance, a run's account never
+        // includes messages of earlier runs.
         let told = match end {
             End::Crashed(..) => self.accounted.insert(id, all),
             _ if several => self.accounted.insert(id, all),
@@ -68,7 +69,7 @@ impl Supervision {
         Event::Account { node, handled: all.saturating_sub(told.unwrap_or_default().max(began)), fault }
     }
 
-    /// Directly under `/` and not up yet, it is tried again: until then there is something to do.
+    /// Keeps the play from being idle: an actor directly under `/` that has not started yet is tried again.
     pub(super) fn note_failed_start(&mut self, node: Node) {
         let Some(role) = self.role_mut(node) else { return };
         let is_top = role.actor.address().parent().is_some_and(|parent| parent.is_root());
@@ -78,16 +79,16 @@ impl Supervision {
         }
     }
 
-    /// Why somebody that failed does not come back.
+    /// The decision for an actor that failed and does not start again.
     pub(super) fn end_of(&self, node: Node) -> Decision {
         let running = matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) && self.gave_up.is_empty();
         if running { Decision::Ended(self.role(node).actor.spec.restart.kind) } else { Decision::Stopped }
     }
 }
 
-/// The kernel itself panicked while it ran an incarnation. That must not leave an actor that nobody restarts.
+/// Reports a panic of the kernel itself while it ran an incarnation as a crash, so that the actor is restarted.
 pub(super) fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::Any + Send)) -> Arc<CrashReport> {
-    let message = format!("a bug in the kernel: {}", panic_message(panic));
+    let message = format!("a bug in the kernel, please report it: {}", panic_message(panic));
     tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
     let crash = Crash::new(CrashReason::Panic { message });
     let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));

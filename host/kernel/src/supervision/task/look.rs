@@ -1,4 +1,4 @@
-//! Where actors stand, for those who ask: one of them, or all.
+//! States of actors for readers: of one actor, or of all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::failed::FailedActor;
 use crate::kernel::InstanceView;
 use crate::supervision::events::{Failed, State};
 
-/// One actor, and how the tree sees each of its lanes.
+/// One actor, and the tree's view of each of its instances.
 pub(crate) struct Seen {
     pub(crate) actor: Arc<Actor>,
     pub(crate) state: State,
     pub(crate) instances: Vec<InstanceView>,
 }
 
-/// The state of an actor whose lanes are in these states.
+/// The state of an actor whose instances have these states.
 fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
     match states.min().unwrap_or(State::Down) {
         state if state.is_up() => {
@@ -35,7 +35,7 @@ fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
 }
 
 impl Supervision {
-    /// The time by which the tree measures. It stands still while the host is suspended.
+    /// The time of the tree. It stands still while the host is suspended.
     pub(super) fn now(&self) -> Duration {
         self.began.elapsed().saturating_sub(self.suspended())
     }

@@ -1,4 +1,4 @@
-//! Which nodes of the tree stand for which actor, one for each instance: they come with it and go with it.
+//! The nodes of each actor in the tree, one for each instance: they are added and removed with the actor.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ impl Supervision {
         actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
     }
 
-    /// Gives each lane of an actor its place in the tree; none when its parent has none.
+    /// Adds a node to the tree for each instance of an actor; none when its parent has none.
     pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.lanes.len());
         for lane in &actor.lanes {
@@ -47,7 +47,7 @@ impl Supervision {
         Some(nodes)
     }
 
-    /// A child was spawned; without a place in the tree it is gone at once.
+    /// Adds a spawned child; without a place in the tree it is removed at once.
     pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
         let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
@@ -67,7 +67,7 @@ impl Supervision {
         }
     }
 
-    /// A node is gone for good, and with its last one an actor.
+    /// Removes a node for good, and with its last node the actor.
     pub(super) fn forget(&mut self, node: Node) {
         self.retire(node);
         self.notice(node, || Change::Gone);

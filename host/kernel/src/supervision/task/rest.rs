@@ -1,4 +1,4 @@
-//! Actors without an incarnation until a message comes: their mailboxes are told to say so.
+//! Actors without an incarnation until a message comes: their mailboxes wake the supervision.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 use super::{Command, Commands, Supervision};
 use crate::supervision::events::Node;
 
-/// Stands in the place of an incarnation that waits for messages.
+/// The waker in a mailbox that stands for an incarnation.
 struct Sleeper {
     node: Node,
     commands: Commands,
@@ -19,7 +19,7 @@ impl Wake for Sleeper {
 }
 
 impl Supervision {
-    /// It has no incarnation until a message comes.
+    /// Lets a node sleep without an incarnation until a message comes.
     pub(super) fn passivated(&mut self, node: Node) {
         let waker = self.sleeper(node);
         let Some(role) = self.role_mut(node) else { return };
@@ -35,19 +35,20 @@ impl Supervision {
         self.world.first_start_over(&actor);
     }
 
-    /// Its gate said so, after it had seen so many messages.
+    /// Records that the code refused to start after the mailbox had accepted `seen` messages.
     pub(super) fn note_refusal(&mut self, node: Node, seen: u64) {
         let Some(role) = self.role_mut(node) else { return };
         if role.refused_at.replace(seen).is_none() {
             let waiting = role.actor.waiting();
             tracing::info!(
                 target: "playhouse", address = %role.actor.address(), waiting,
-                "its gate does not let it start: its messages wait"
+                "its code refused to start: its messages wait"
             );
         }
     }
 
-    /// Its gate did not let it start: other lanes handle what it may have been woken for, and the next message asks again.
+    /// Lets a node sleep whose code refused to start: other instances handle the messages that woke it, and the next message
+    /// causes another question.
     pub(super) fn waiting(&mut self, node: Node) {
         let waker = self.sleeper(node);
         let Some(role) = self.role_mut(node) else { return };

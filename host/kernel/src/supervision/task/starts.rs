@@ -1,4 +1,4 @@
-//! Starts that an operator orders and waits for: whether one can be made, and what came of it.
+//! Starts that an operator orders and waits for: whether a start is possible, and its outcome.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::supervision::events::{Directive, Event, Node, State};
 /// The outcome of a start that an operator ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartedActor {
-    /// Where the actor stood before.
+    /// The state of the actor before.
     pub before: State,
-    /// Where it stands now.
+    /// Its state now.
     pub now: State,
 }
 
@@ -23,38 +23,38 @@ pub struct StartedActor {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// Nobody there.
+    /// No actor has this address.
     #[error("no actor has the address `{0}`")]
     UnknownAddress(Address),
-    /// Its start failed; that counts as no crash, and nothing tries it again.
+    /// Its start failed. That does not count as a crash, and the actor is not started again by itself.
     #[error("`{address}` did not start: it {}", reasons(.report))]
     Failed {
-        /// Which actor.
+        /// The actor.
         address: Address,
-        /// How.
+        /// The failure.
         report: Arc<CrashReport>,
     },
-    /// It ended, and comes back with its parent alone.
+    /// It ended, and starts again only with its parent.
     #[error("`{address}` has ended for good{how}: {why}; {}", way_out(.address))]
     Ended {
-        /// Which actor.
+        /// The actor.
         address: Address,
         /// How it ended.
         how: String,
         /// The rule by which it ended.
         why: String,
     },
-    /// An actor above it does not run, and will not by itself.
+    /// An actor above it does not run, and will not run by itself.
     #[error("`{address}` cannot start: `{above}` above it is {}; {}", .state.name(), start_above(.above, *.state))]
     Above {
-        /// Which actor.
+        /// The actor.
         address: Address,
         /// The highest actor above it that does not run.
         above: Address,
-        /// Where that stands.
+        /// The state of that actor.
         state: State,
     },
-    /// Nothing starts any more.
+    /// The play is stopping.
     #[error("the play is stopping: nothing starts any more")]
     Stopping,
 }
@@ -92,7 +92,7 @@ pub(super) struct OrderedStart {
 }
 
 impl Supervision {
-    /// Orders a start, unless it is known to be in vain.
+    /// Orders a start, unless it cannot succeed.
     pub(super) fn order_start(
         &mut self,
         address: Address,
@@ -117,7 +117,7 @@ impl Supervision {
             return Some(StartError::Stopping);
         }
         let comes_up = |state: State| state.is_up() || state.is_on_its_way() || state == State::Down;
-        // The highest one: those below it come up with it.
+        // The highest such actor counts: those below it start with it.
         let mut highest = None;
         let mut above = address.parent();
         while let Some(at) = above.filter(|at| !at.is_root()) {
@@ -132,7 +132,7 @@ impl Supervision {
         (state == State::Ended).then(|| self.ended_because(address))
     }
 
-    /// Why an actor that ended cannot be started: what decided so.
+    /// The error for an actor that ended: the rule or the directive that ended it.
     fn ended_because(&self, address: &Address) -> StartError {
         let actor = self.world.registry.occupant(address);
         let report = actor.as_ref().and_then(|actor| actor.last_crash());
@@ -144,14 +144,14 @@ impl Supervision {
         StartError::Ended { address: address.clone(), how, why }
     }
 
-    /// The start failed for which an operator waits, or the first one of a spawned actor.
+    /// Handles a failed start for which an operator waits, or the failed first start of a spawned actor.
     pub(super) fn start_failed(&mut self, node: Node) {
         let Some(report) = self.verdicts.open(node) else { return };
         self.verdicts.decided(node, Decision::NotStarted);
         tracing::warn!(target: "playhouse", address = %report.address, "{}", Decision::NotStarted);
         self.fail_ordered_start(node, &report);
         let Role { actor, lane, .. } = self.role(node).clone();
-        // An actor that an operator started is there still; one that was spawned just now is not, without another instance.
+        // An actor that an operator started still exists; one that was just spawned does not, unless it has another instance.
         let is_there = |&node: &Node| self.tree.view(node).is_some();
         if is_there(&node) {
             self.hand_to_live(&actor, &lane);
@@ -162,14 +162,14 @@ impl Supervision {
         }
     }
 
-    /// Tells who waits for this start that it failed.
+    /// Answers the operators that wait for this start with its failure.
     pub(super) fn fail_ordered_start(&mut self, node: Node, report: &Arc<CrashReport>) {
         for OrderedStart { address, answer, .. } in self.ordered.extract_if(.., |start| start.nodes.contains(&node)) {
             let _ = answer.send(Err(StartError::Failed { address, report: report.clone() }));
         }
     }
 
-    /// Tells those whose starts came to an outcome.
+    /// Answers the operators whose starts have an outcome.
     pub(super) fn answer_ordered_starts(&mut self, over: bool) {
         if self.ordered.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! What is decided about each crash, written into its report; and the failures that made the kernel give up.
+//! The decision about each crash, written into its report; and the failures that made the kernel give up.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,24 +13,24 @@ use crate::supervision::events::{Directive, Event, Node, WhyGaveUp};
 /// Failures shown when the kernel gives up.
 const SHOWN_FAILURES: usize = 10;
 
-/// Crashes that are not decided yet, and the kernel's own children's that were.
+/// Crashes without a decision, and the latest crashes of the kernel's children with one.
 #[derive(Default)]
 pub(super) struct Verdicts {
-    /// The last crash of each actor that waits for its parent's word: at most one for each actor.
+    /// The last crash of each actor for which a decision is awaited: at most one for each actor.
     open: HashMap<Node, Arc<CrashReport>>,
-    /// The parent's word that is being carried out, unless it leaves the decision to the rules.
+    /// The directive that is being carried out, unless it leaves the decision to the rules.
     said: Option<(Node, Directive)>,
-    /// Failures of the kernel's children, the oldest first.
+    /// Decided failures of the kernel's children, the oldest first.
     top: VecDeque<(Instant, Arc<CrashReport>)>,
 }
 
 impl Verdicts {
-    /// Somebody failed; what comes of it is not known yet.
+    /// Records a failure whose decision is not known yet.
     pub(super) fn failed(&mut self, node: Node, report: Arc<CrashReport>) {
         self.open.insert(node, report);
     }
 
-    /// What is decided until the next event is decided because of this one.
+    /// Notes the event that causes all decisions until the next event.
     pub(super) fn hear(&mut self, event: Event) {
         self.said = match event {
             Event::Directive { child, directive, .. } => Some((child, directive)),
@@ -38,7 +38,7 @@ impl Verdicts {
         };
     }
 
-    /// It is decided, if there was anything to decide.
+    /// Writes the decision into the report of the node's crash, if there is one.
     pub(super) fn decided(&mut self, node: Node, decision: Decision) {
         let is_top = |report: &CrashReport| report.address.parent().is_some_and(|parent| parent.is_root());
         let Some(report) = self.open.remove(&node) else { return };

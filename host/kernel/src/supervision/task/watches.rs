@@ -1,4 +1,4 @@
-//! Who watches whom, and the notices of it. While nobody watches, there is nothing here and nothing to do.
+//! Watches between actors, and their notices. Without watches, this file does nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,14 +12,14 @@ use crate::message::{ActorId, Message};
 use crate::notice::{Change, Notice, Watcher};
 use crate::supervision::events::{Node, State};
 
-/// All watches. Each ends with its watcher's run, or with whom it watches.
+/// All watches. Each ends with its watcher's run, or with the watched actor.
 #[derive(Default)]
 pub(super) struct Watches {
-    /// By who is watched, in the order in which they were set.
+    /// Watches by the watched actor, in the order in which they were set.
     of: HashMap<ActorId, Vec<(Watcher, u64)>>,
-    /// By watcher: whom.
+    /// Watched actors, by watcher and watch.
     by: HashMap<Watcher, BTreeMap<u64, ActorId>>,
-    /// Notices so far: part of their ids.
+    /// Number of notices so far: part of their ids.
     told: u64,
 }
 
@@ -52,11 +52,11 @@ impl Watches {
 }
 
 impl Supervision {
-    /// A watch begins. One of an actor that is not there ends with its only notice.
+    /// Begins a watch. A watch of an actor that does not exist ends with its only notice.
     pub(super) fn watch(&mut self, watcher: Watcher, watch: u64, address: &Address) {
         let runs = |actor: &Actor| actor.lanes.iter().any(|lane| lane.incarnation() == watcher.incarnation);
         let known = self.nodes.get(&watcher.actor).and_then(|nodes| self.roles[nodes[0].index()].as_ref());
-        // Its run may be over by now.
+        // The watcher's run may have ended by now.
         if !known.is_some_and(|role| role.runs && runs(&role.actor)) {
             return;
         }
@@ -70,7 +70,7 @@ impl Supervision {
         self.watches.remove(watcher, watch);
     }
 
-    /// A run is over, and its watches with it.
+    /// Ends the watches of a run that ended.
     pub(super) fn forget_watches_of(&mut self, node: Node) {
         if self.watches.by.is_empty() {
             return;
@@ -81,7 +81,7 @@ impl Supervision {
         }
     }
 
-    /// Tells all who watch this node's actor.
+    /// Sends a notice to all watchers of this node's actor.
     pub(super) fn notice(&mut self, node: Node, change: impl FnOnce() -> Change) {
         if self.watches.of.is_empty() {
             return;
@@ -97,12 +97,12 @@ impl Supervision {
         }
     }
 
-    /// A run failed.
+    /// Sends notices of a failed run.
     pub(super) fn notice_crash(&mut self, node: Node, reason: &CrashReason) {
         self.notice(node, || Change::Crashed(reason.kind().to_owned(), reason.to_string()));
     }
 
-    /// A run ended because it was told to.
+    /// Sends notices of a run that ended because it was told to stop.
     pub(super) fn notice_stop(&mut self, node: Node) {
         if self.watches.of.is_empty() {
             return;
@@ -113,7 +113,7 @@ impl Supervision {
         }
     }
 
-    /// Like a timer, it does not wait for room.
+    /// Delivers a notice. Like a timer, it does not wait for space.
     fn tell_watcher(&mut self, watcher: Watcher, watch: u64, address: &Address, incarnation: u64, change: Change) {
         let Some(actor) = self.world.registry.by_id(watcher.actor) else { return };
         let notice = Notice { watch, address: address.clone(), incarnation, change };

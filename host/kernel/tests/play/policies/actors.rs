@@ -1,4 +1,4 @@
-//! An actor behind a policy lives as others do: asks, retries, crashes, children, the shutdown.
+//! Actors behind a policy work like others: asks, retries, crashes, children, the shutdown.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,12 +10,12 @@ use super::sorting::{closed_shop, handled, open, sorting, tell_all};
 use crate::stage::*;
 
 #[tokio::test(start_paused = true)]
-async fn asks_retries_and_crashes_of_the_actor_go_on_as_without_a_policy() {
+async fn policy_changes_no_ask_retry_or_crash() {
     let journal = Journal::default();
     let moody = {
         let journal = journal.clone();
         quick(move |hand| {
-            let (body, first) = (text(hand), hand.envelope().expect("in hand").attempt == 0);
+            let (body, first) = (text(hand), hand.envelope().expect("there is a current message").attempt == 0);
             journal.note(body.clone());
             match &*body {
                 "retry" if first => Ok(Outcome::Failed(Failure::Retry("once".into()))),
@@ -41,7 +41,7 @@ async fn an_ask_that_is_passed_over_until_its_deadline_expires() {
     let kernel = start(vec![closed_shop(&journal, sorting())]).await;
     assert_eq!(
         ask(&kernel, "/shop", "z").await,
-        Err("no reply in time: a person stopped `/shop`, and only a person starts it".into())
+        Err("no reply in time: an operator stopped `/shop`, and only an operator starts it".into())
     );
     open(&kernel).await;
     assert_eq!((handled(&journal), letters(&kernel)), (String::new(), vec!["expired z x0".into()]));
@@ -95,7 +95,7 @@ async fn an_actor_that_is_revived_has_its_policy_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_drains_what_the_policy_holds_and_a_kill_makes_dead_letters_of_it() {
+async fn shutdown_drains_messages_that_a_policy_holds() {
     for instances in [1, 3] {
         let journal = Journal::default();
         let mut spec = sorting().in_front_of(recorder(&journal).at("/shop"));

@@ -1,4 +1,4 @@
-//! A policy that goes wrong: it is started again or given up, and no message is lost.
+//! Faults of a policy: it restarts or is given up, and no message is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,9 +9,9 @@ use playhouse_kernel::{Crash, Key, PolicyState, Rules, SendError, WhenFull};
 use super::sorting::{SEES_ONE_BYTE, Sorting, closed_shop, handled, open, policy_state, shop, sorting, tell_all};
 use crate::stage::*;
 
-/// Each way in which a policy can go wrong, once.
+/// Each fault of a policy, once.
 #[tokio::test(start_paused = true)]
-async fn a_crash_of_a_policy_loses_no_message_whatever_it_did() {
+async fn policy_crash_loses_no_message() {
     type Wrong = fn(&mut Vec<Key>) -> Result<bool, Crash>;
     let wrongs: [(&str, Wrong, &str); 10] = [
         ("launch", |_| Err(trap()), "trapped: unreachable"),
@@ -72,7 +72,7 @@ async fn a_crash_of_a_policy_loses_no_message_whatever_it_did() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_drops_less_than_it_must_crashes_and_the_messages_stay() {
+async fn policy_that_drops_too_little_crashes() {
     let journal = Journal::default();
     let greedy = sorting().when_full(WhenFull::Choose).fault(|run, _, keys| {
         if run == 1 {
@@ -88,7 +88,7 @@ async fn a_policy_that_drops_less_than_it_must_crashes_and_the_messages_stay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_crash_all_that_waits_is_told_again_in_the_order_in_which_it_came() {
+async fn restarted_policy_gets_all_messages_in_order() {
     let journal = Journal::default();
     let fifo = Rules { prefix_bytes: 0, ..SEES_ONE_BYTE };
     let policy = sorting().fault(|run, call, _| if (run, call) == (1, "take") { Err(trap()) } else { Ok(false) });
@@ -99,7 +99,7 @@ async fn after_a_crash_all_that_waits_is_told_again_in_the_order_in_which_it_cam
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_crashes_too_often_is_given_up_and_the_mailbox_is_first_in_first_out() {
+async fn policy_that_crashes_too_often_is_given_up() {
     let journal = Journal::default();
     let policy = sorting().fault(|_, call, _| if call == "put" { Err(trap()) } else { Ok(false) });
     let runs = policy.runs.clone();

@@ -1,4 +1,4 @@
-//! Mailboxes with a policy: order, overflow, what a policy that goes wrong costs, and the actors behind it.
+//! Mailboxes with a policy: order, overflow, costs of a faulty policy, and the actors behind it.
 
 mod actors;
 mod crashes;

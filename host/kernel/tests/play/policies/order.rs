@@ -1,4 +1,4 @@
-//! The order in which a policy gives messages out: to one instance, to several, and when it holds one back.
+//! The order in which a policy releases messages: to one instance, to several, and with a message held back.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::sorting::{closed_shop, handled, open, policy_state, settle, shop, sor
 use crate::stage::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_decides_the_order_of_what_waits() {
+async fn policy_decides_the_order_of_waiting_messages() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, sorting())]).await;
     tell_all(&kernel, &["c1", "a1", "b1", "a2"]).await;
@@ -20,7 +20,7 @@ async fn a_policy_decides_the_order_of_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_while_others_are_in_hand_may_still_be_next() {
+async fn later_message_may_be_next_by_policy() {
     let journal = Journal::default();
     let slow = {
         let journal = journal.clone();
@@ -41,11 +41,11 @@ async fn what_comes_while_others_are_in_hand_may_still_be_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_too_many_overtook_is_next_and_who_holds_it_back_is_given_up() {
+async fn overdue_message_is_next_or_the_policy_crashes() {
     for obeys in [true, false] {
         let journal = Journal::default();
         let policy = sorting().fault(move |_, call, keys| {
-            // Keys of late messages only.
+            // The keys belong to late messages only.
             if call == "take" && !obeys && keys[0] == 1 {
                 keys[0] = 99;
             }
@@ -77,7 +77,7 @@ async fn a_message_that_too_many_overtook_is_next_and_who_holds_it_back_is_given
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_instances_share_what_a_policy_gives_out() {
+async fn instances_share_messages_that_a_policy_gives_out() {
     let journal = Journal::default();
     let mut spec = sorting().in_front_of(recorder(&journal).at("/shop"));
     (spec.instances, spec.start) = (4, StartKind::Manual);

@@ -1,4 +1,4 @@
-//! What becomes of a message for a full mailbox: it is refused, dropped, chosen from, or its sender waits.
+//! A message for a full mailbox: it is refused or dropped, the policy chooses a victim, or its sender waits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::sorting::{SEES_ONE_BYTE, Sorting, closed_shop, handled, open, settle,
 use crate::stage::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_policys_word_on_a_full_mailbox_counts_unless_the_plan_says() {
+async fn policy_rule_for_overflow_yields_to_the_plan() {
     for (rule, plan, expected) in [
         (WhenFull::Block, None, "refused"),
         (WhenFull::Reject, None, "refused"),
@@ -33,7 +33,7 @@ async fn a_policys_word_on_a_full_mailbox_counts_unless_the_plan_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_may_choose_what_is_dropped_and_each_drop_is_a_dead_letter() {
+async fn policy_may_choose_dropped_messages() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, sorting().when_full(WhenFull::Choose))]).await;
     tell_all(&kernel, &["b1", "c1", "b2", "c2", "a1", "d1", "a2"]).await;
@@ -45,7 +45,7 @@ async fn a_policy_may_choose_what_is_dropped_and_each_drop_is_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_that_comes_at_once_is_let_in_to_be_chosen_from_as_far_as_a_bound() {
+async fn choosing_policy_sees_a_bounded_excess() {
     let journal = Journal::default();
     let crowd = quick(|hand| {
         for n in 0..200 {
@@ -77,7 +77,7 @@ async fn a_policy_chooses_by_bytes_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_policy_drops_though_there_is_room_is_abandoned_and_its_asker_is_told() {
+async fn message_dropped_by_choice_is_abandoned() {
     let journal = Journal::default();
     let picky = sorting().fault(|_, call, keys| {
         if call == "put" {
@@ -92,7 +92,7 @@ async fn what_a_policy_drops_though_there_is_room_is_abandoned_and_its_asker_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn blocked_senders_get_in_in_the_order_they_came_with_a_policy_too() {
+async fn blocked_senders_keep_their_order_with_a_policy() {
     let journal = Journal::default();
     let fifo = Rules { prefix_bytes: 0, ..SEES_ONE_BYTE };
     let mut spec = closed_shop(&journal, Sorting { rules: fifo, ..sorting() });
@@ -121,7 +121,7 @@ async fn blocked_senders_get_in_in_the_order_they_came_with_a_policy_too() {
 }
 
 #[test]
-fn a_plan_may_not_drop_the_oldest_of_what_a_policy_holds() {
+fn plan_with_a_policy_may_not_drop_the_oldest() {
     let mut spec = sorting().in_front_of(recorder(&Journal::default()).at("/shop"));
     spec.policy.as_mut().unwrap().overflow = Some(Overflow::DropOldest);
     assert!(plan(vec![spec]).check().unwrap_err().to_string().contains("`/shop` has a mailbox policy"));

@@ -1,4 +1,4 @@
-//! A policy in plain Rust that sorts and goes wrong when told to, and the shop whose mailbox has it.
+//! A policy in plain Rust that sorts and has faults by order of a test, and the shop whose mailbox has it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use playhouse_kernel::{
 
 use crate::stage::*;
 
-/// What goes wrong with a policy, in which calls of which runs.
+/// The faults of a policy, by calls and runs.
 type Fault = dyn Fn(u64, &'static str, &mut Vec<Key>) -> Result<bool, Crash> + Send + Sync;
 
-/// Bodies in the order of their first byte; the largest goes when there are too many.
+/// Orders bodies by their first byte. The largest one leaves when there are too many.
 #[derive(Clone)]
 pub struct Sorting {
     pub rules: Rules,
-    /// Looks at each call: its run, its name, what it is about to return. An error is a crash; true: it never returns.
+    /// Looks at each call: its run, its name, its result. An error is a crash, and true makes the call hang for ever.
     pub fault: Arc<Fault>,
     pub runs: Arc<AtomicU64>,
 }
@@ -67,7 +67,7 @@ impl PolicyLauncher for Sorting {
 struct Sorter {
     sorting: Sorting,
     run: u64,
-    /// By first byte, then in the order in which they came; with their bytes.
+    /// By first byte, then in the order of arrival. With their bytes.
     waiting: BTreeMap<(u8, Key), u64>,
 }
 
@@ -124,7 +124,7 @@ impl MailboxPolicy for Sorter {
     }
 }
 
-/// An actor that a person must start, so that its mailbox fills.
+/// An actor that only an operator starts, so that its mailbox fills.
 pub fn closed_shop(journal: &Journal, policy: Sorting) -> ActorSpec {
     let mut spec = policy.in_front_of(recorder(journal).at("/shop"));
     spec.start = StartKind::Manual;
@@ -140,7 +140,7 @@ pub async fn tell_all(kernel: &Kernel, bodies: &[&str]) {
     }
 }
 
-/// Lets everybody run until nobody has anything to do: on paused time, before the next timer.
+/// Lets all tasks run until none can go on: on paused time, before the next timer.
 pub async fn settle() {
     tokio::time::sleep(Duration::from_nanos(1)).await;
 }
