@@ -53,8 +53,7 @@ pub(crate) enum Purpose {
 pub(crate) fn running(max_instances: u32, stack_bytes: usize) -> wasmtime::Result<(Engine, Purpose, String)> {
     let mut refused = None;
     // Most components have one memory; a composed one has several. Where address space is short, the smallest pool cannot
-    // hold
-    // the component with the most memories.
+    // hold the component with the most memories.
     let each = |memories: u64| u64::from(max_instances).saturating_mul(memories).min(MAX_MEMORIES) as u32;
     for memories in [each(2).max(MOST_MEMORIES), each(2), each(1)] {
         let purpose = Purpose::Pool { stack_bytes };

@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cut_at_newlines_wherever_the_writes_end() {
+    fn lines_are_cut_at_newlines_for_all_ends_of_writes() {
         let pieces_of =
             |last| [("a", true), ("", true), ("bc", true), ("d", last)].map(|(line, ends)| (line.into(), ends));
         assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d\n"]), pieces_of(true));

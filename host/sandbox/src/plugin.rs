@@ -126,8 +126,7 @@ impl Plugin {
     }
 
     /// The most incarnations that may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]. With a
-    /// kernel that
-    /// does not know the bound, the incarnations beyond it fail to start.
+    /// kernel that does not know the bound, the incarnations beyond it fail to start.
     pub fn max_instances(&self) -> MaxInstances {
         self.inner.sandbox.bound()
     }
@@ -144,8 +143,7 @@ impl Plugin {
     }
 
     /// As [`Plugin::launcher`], for an actor with grants. [`Grants::missing`] says whether the component needs more grants.
-    /// Resources
-    /// without a grant appear empty, and HTTP requests without one are denied.
+    /// Resources without a grant appear empty, and HTTP requests without one are denied.
     pub fn launcher_with(
         &self,
         grants: Grants,
@@ -158,8 +156,7 @@ impl Plugin {
     }
 
     /// The accounts of an actor at `address` whose parent has the bounds `within`. `subtree`: the actor's limits on itself
-    /// and all
-    /// actors below it.
+    /// and all actors below it.
     pub fn accounts(&self, within: &Bounds, address: &Address, subtree: SubtreeLimits) -> Accounts {
         self.inner.sandbox.accounts().below(within, address, subtree)
     }

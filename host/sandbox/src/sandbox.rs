@@ -52,8 +52,7 @@ pub struct SandboxConfig {
     /// Files, folders and connections that all incarnations together have open at a time; one more is refused. Default: no bound.
     pub descriptors: u64,
     /// The place where components are compiled, and the bounds of one compilation. Default: in this process, where only the
-    /// size of
-    /// a component is bounded.
+    /// size of a component is bounded.
     pub compilation: Compilation,
 }
 
@@ -207,8 +206,7 @@ impl Sandbox {
     }
 
     /// Loads a plugin from a file, which is read once. Refuses a link that leads out of the file's folder, anything other
-    /// than a
-    /// regular file, and a file larger than [`SandboxConfig::component_bytes`]. Takes the compiled code from the cache, or
+    /// than a regular file, and a file larger than [`SandboxConfig::component_bytes`]. Takes the compiled code from the cache, or
     /// compiles; a compilation can take seconds, so call this function where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
         let wasm = crate::file::read_plugin(file, self.shared.component_bytes)?;

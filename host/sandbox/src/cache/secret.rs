@@ -25,8 +25,7 @@ pub(super) struct Secret(hmac::Key);
 
 impl Secret {
     /// Reads the key in `folder`, or makes folder and key; hosts that do so at the same time end with the same key. `None`,
-    /// after a
-    /// warning, when the key can be neither read nor made.
+    /// after a warning, when the key can be neither read nor made.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>, SandboxError> {
         let without = |error: &dyn std::fmt::Display| {
             let shown = folder.display();

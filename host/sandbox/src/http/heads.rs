@@ -55,8 +55,7 @@ pub(crate) struct Heads {
     /// An upper bound on the bytes of all heads: their bytes when they were last counted, and the bytes added since.
     charged: usize,
     /// Requests whose body was taken, by the number of the request; `bodies` has them by the number of the body. A number
-    /// that is used
-    /// again gets a new entry.
+    /// that is used again gets a new entry.
     requests: HashMap<u32, Weak<Request>>,
     bodies: HashMap<u32, Weak<Request>>,
     /// Bytes of trailers, which stay with the body.
@@ -141,8 +140,7 @@ impl Heads {
     }
 
     /// Notes a removal from fields. Returns whether their map has at least twice the capacity that they need, and must be
-    /// made anew.
-    /// The work to make it anew is at most the work of the removals before.
+    /// made anew. The work to make it anew is at most the work of the removals before.
     pub(super) fn has_shrunk(&mut self, number: u32, before: usize, after: usize) -> bool {
         let peak = self.peaks.entry(number).or_default();
         *peak = before.max(*peak);
