@@ -23,6 +23,7 @@ fn sandbox_of(program: PathBuf, arguments: &[&str], time: Duration, memory_bytes
 
 #[test]
 fn endless_compilation_is_stopped() {
+    let _alone = house::alone();
     let sandbox = sandbox(Duration::from_millis(300), 8 << 30);
     let bomb = compiles_for_ever();
     house::beside_the_neighbour(move || match sandbox.load_bytes("bomb", &bomb).err() {
@@ -39,6 +40,7 @@ fn endless_compilation_is_stopped() {
 
 #[test]
 fn compilation_beyond_memory_is_stopped() {
+    let _alone = house::alone();
     let sandbox = sandbox(FAR_LONGER, 256 << 20);
     let bomb = compiles_into_all_memory();
     house::beside_the_neighbour(move || match sandbox.load_bytes("bomb", &bomb).err() {
@@ -55,6 +57,7 @@ fn compilation_beyond_memory_is_stopped() {
 
 #[test]
 fn child_process_accepts_the_same_components() {
+    let _alone = house::alone();
     let sandbox = sandbox(FAR_LONGER, 1 << 30);
     sandbox.load_bytes("echo", &crate::template::actor(crate::template::ECHO)).unwrap();
     let invalid = b"\0asm\x0d\0\x01\0 and then nonsense";
@@ -64,6 +67,7 @@ fn child_process_accepts_the_same_components() {
 
 #[test]
 fn dead_or_missing_compiler_is_an_error_of_the_component() {
+    let _alone = house::alone();
     let echo = crate::template::actor(crate::template::ECHO);
     let load = |program: &str, arguments: &[&str]| {
         let sandbox = sandbox_of(program.into(), arguments, FAR_LONGER, 1 << 30);

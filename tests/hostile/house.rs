@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
@@ -225,10 +225,15 @@ pub fn beside_the_neighbour(happens: impl Fn() + Send + Sync + 'static) {
     });
 }
 
-/// Repeats the act until a leak would show in the memory of the process.
-fn in_house(guest: Guest, act: impl AsyncFn(&mut House, usize)) {
+/// Keeps other tests waiting: each looks at the memory of the whole process, in which a guest that another test compiles counts
+/// as well.
+pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Repeats the act until a leak would show in the memory of the process. The test must be [`alone`].
+fn in_house(guest: Guest, act: impl AsyncFn(&mut House, usize)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut house = House::open(guest).await;

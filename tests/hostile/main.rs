@@ -69,6 +69,7 @@ macro_rules! guests {
     ($($kind:ident $name:ident $(.$change:ident($value:expr))* => $fate:expr;)*) => {
         $(#[test]
         fn $name() {
+            let _alone = house::alone();
             meets($kind(stringify!($name))$(.$change($value))*, &$fate);
         })*
 
@@ -201,6 +202,7 @@ const REFUSED: [(&str, &str); 3] = [
 
 #[test]
 fn component_that_is_no_actor_is_refused_before_it_runs() {
+    let _alone = house::alone();
     for (name, words) in REFUSED {
         let error = house::load(name, &house::wasm(name)).err().expect("it must be refused").to_string();
         assert!(error.contains(words), "{name}: {error}");
@@ -222,7 +224,7 @@ fn each_guest_file_has_a_test() {
         all.sort();
         all
     };
-    // `nothing` is a child of other guests, and has no test of its own.
-    assert_eq!(names("tests/guests/hostile/src/acts"), sorted(RUST, &["nothing"]));
+    // `nothing` is a child of other guests, and the crowd acts in `tests/e2e/crowds.rs`.
+    assert_eq!(names("tests/guests/hostile/src/acts"), sorted(RUST, &["nothing", "spawn_a_crowd_that_loops"]));
     assert_eq!(names("tests/hostile/wat"), sorted(WAT, &REFUSED.map(|(name, _)| name)));
 }

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses_say_what_is_wrong() {
+    fn bad_address_error_names_the_fault() {
         for (text, part) in [
             ("", "must begin with `/`"),
             ("a", "must begin with `/`"),

@@ -118,7 +118,7 @@ impl fmt::Display for CrashReason {
             Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
             Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
             Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
-            Self::StartTimeout { limit } => write!(f, "did not come up within {limit:?} (limits.start)"),
+            Self::StartTimeout { limit } => write!(f, "did not start within {limit:?} (limits.start)"),
             Self::Stack { limit_bytes } => {
                 write!(f, "overflowed its call stack of {limit_bytes} bytes (play.limits.stack)")
             }
@@ -291,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backtrace_folds_recursion_and_says_what_it_leaves_out() {
+    fn backtrace_folds_recursion_and_counts_omitted_frames() {
         let mut crash = Crash::new(CrashReason::Stack { limit_bytes: 1 });
         crash.backtrace = ["a", "b", "b", "b", "c", "d", "d"].map(String::from).into();
         assert_eq!(crash.shown_backtrace(3), ["a", "b (3 times)", "c", "… and 2 more"]);

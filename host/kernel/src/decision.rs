@@ -119,12 +119,12 @@ impl fmt::Display for WhyGaveUp {
                 let (failures, are) = (if *restarts == 1 { "failure" } else { "failures" }, allowed(*intensity));
                 write!(f, "{restarts} {failures} within {period:?}, and {are} allowed")
             }
-            Self::FailedStart => f.write_str("a child did not come up with it"),
+            Self::FailedStart => f.write_str("a child of it did not start"),
             Self::Escalated => f.write_str("it passed the failure of a child on"),
             Self::NothingHandled(failures) => {
                 write!(f, "{failures} failures in a row, and no message was handled between them")
             }
-            Self::NotUp(waited) => write!(f, "it did not come up within {waited:?}"),
+            Self::NotUp(waited) => write!(f, "it did not start within {waited:?}"),
             Self::TrialFailed => f.write_str("its trial start failed before it handled a message"),
             Self::Ended => f.write_str("it is not restarted after a failure, and the play requires it"),
             Self::AllFailed => f.write_str("every actor failed"),
@@ -167,7 +167,7 @@ mod tests {
     use expect_test::expect;
 
     #[test]
-    fn each_decision_is_told_in_a_line() {
+    fn decision_fits_in_one_line() {
         let window = |restarts, intensity| Window { restarts, intensity, period: Duration::from_secs(10) };
         let restarts =
             |strategy| Decision::Restarts { pause: Duration::from_millis(12), window: window(2, 10), strategy };
@@ -206,13 +206,13 @@ mod tests {
             restarts in 12ms, restart 2 of 10 within 10s, later siblings with it (rest-for-one)
             /p gave up: 3 failures within 10s, and 2 restarts are allowed
             /p gave up: 1 failure within 10s, and no restart is allowed
-            ends the play: a child did not come up with it
+            ends the play: a child of it did not start
             /p gave up: it passed the failure of a child on
             ends the play: it is not restarted after a failure, and the play requires it
             ends the play: every actor failed
             failed: 11 failures within 10s, and 10 restarts are allowed; a trial start in 60s
             failed: 11 failures in a row, and no message was handled between them; only an operator starts it
-            failed: it did not come up within 10s; a trial start in 60s
+            failed: it did not start within 10s; a trial start in 60s
             failed: its trial start failed before it handled a message; a trial start in 60s
             stays ended: its restart.kind is temporary
             stays ended: its parent stopped it

@@ -67,7 +67,7 @@ async fn spawned_actors_leave_each_planned_actor_its_instance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn passivated_spawned_actors_take_turns_in_what_is_left() {
+async fn passivated_spawned_actors_take_turns_in_the_free_slots() {
     let journal = Journal::default();
     let (boss, kinds) = boss(&journal, idle_stop);
     let kernel = start_plan(&bounded(2, with_kinds(plan(vec![boss]), kinds))).await;
@@ -80,7 +80,7 @@ async fn passivated_spawned_actors_take_turns_in_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn spawned_actors_never_get_what_planned_ones_need() {
+async fn spawned_actors_never_get_the_slots_of_planned_ones() {
     for (most, stay, take_turns, left) in
         [(10, 3, 0, 7), (3, 3, 0, 0), (3, 2, 1, 0), (10, 2, 100, 1), (3, 2, 5, 0), (2, 0, 5, 1), (1, 0, 5, 0)]
     {

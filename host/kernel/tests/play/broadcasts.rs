@@ -34,7 +34,7 @@ async fn broadcast_to_children_skips_their_descendants() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_below_are_told_by_relative_and_by_absolute_address() {
+async fn broadcast_takes_relative_and_absolute_addresses() {
     assert_eq!(after("tell-all ** note x").await, ["a:told 3", "b:x", "c:x", "d:x"]);
     assert_eq!(after("tell-all b/** note x").await, ["a:told 1", "d:x"]);
     assert_eq!(after("tell-all /a/** note x").await, ["a:told 3", "b:x", "c:x", "d:x"]);

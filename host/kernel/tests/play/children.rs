@@ -353,7 +353,7 @@ async fn child_spawned_again_keeps_its_mailbox() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn states_are_told_by_address() {
+async fn state_lookup_takes_an_address() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     plan.actors[0].start = playhouse_kernel::StartKind::Manual;
@@ -437,7 +437,7 @@ async fn a_reservation_is_used_once_and_by_its_own_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_is_told_timed_and_stopped_only_after_it_is_spawned() {
+async fn tells_timers_and_stops_need_a_spawned_child() {
     let told = in_bulk(|hand| {
         let route = reserve(hand, "w", 0);
         hand.record(record(), |bulk| bulk.tell(route, 64..65))

@@ -53,7 +53,7 @@ async fn timeout_leaves_out_the_time_of_the_host() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn view_says_what_an_actor_waits_for() {
+async fn view_names_the_wait_of_an_actor() {
     let kernel = start(vec![printer(&Journal::default())]).await;
     tell(&kernel, "/printer", "host 60000;wait 500").await;
     tokio::time::sleep(MINUTE / 2).await;

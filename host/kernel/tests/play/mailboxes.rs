@@ -70,7 +70,7 @@ async fn reject_and_drop_rules_make_dead_letters_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_outside_is_told_that_a_mailbox_is_full() {
+async fn full_mailbox_returns_an_error_to_the_outside() {
     let journal = Journal::default();
     let kernel = start(vec![closed_shop(&journal, Overflow::Block)]).await;
     for n in 0..3 {
@@ -82,7 +82,7 @@ async fn the_outside_is_told_that_a_mailbox_is_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_message_is_a_dead_letter_and_its_sender_is_told() {
+async fn dropped_message_is_a_dead_letter_and_its_sender_learns_it() {
     for (overflow, dropped) in [(Overflow::DropNewest, "3"), (Overflow::DropOldest, "0")] {
         let journal = Journal::default();
         let kernel = start(vec![closed_shop(&journal, overflow)]).await;

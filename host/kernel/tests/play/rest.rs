@@ -365,7 +365,7 @@ async fn start_without_a_free_slot_fails_and_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_state_is_told_apart() {
+async fn view_tells_states_apart() {
     let journal = Journal::default();
     let slow = native(|_| {
         Box::pin(async {

@@ -38,7 +38,7 @@ async fn notified(kernel: &Kernel, journal: &Journal, count: usize) -> Vec<Strin
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watcher_is_told_of_a_crash_and_of_the_restart() {
+async fn watcher_gets_notices_of_a_crash_and_of_the_restart() {
     let journal = Journal::default();
     let mut plan = play(&journal);
     plan.actors[1].restart.attempts = 1;
