@@ -215,7 +215,7 @@ fn page_is_fetched_and_refusal_is_answered_and_logged_once() {
         let why = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(why.contains("HttpRequestDenied"), "{why}");
     }
-    host.wait_for(&format!("refused a request to http://{other}: it is not among its `hosts`"));
+    host.wait_for(&format!("refused a request to http://{other}: the actor's grant `hosts` does not list it"));
     host.signal(rustix::process::Signal::INT);
     let ended = host.end();
     assert_eq!(ended.stderr.matches("refused a request").count(), 1, "{}", ended.stderr);

@@ -195,9 +195,9 @@ guests! {
 
 /// Components that are refused before they run, and words of the refusal.
 const REFUSED: [(&str, &str); 3] = [
-    ("export_a_hook_of_another_type", "is not as wit/actor.wit has it"),
+    ("export_a_hook_of_another_type", "does not match wit/actor.wit"),
     ("import_the_unknown", "which this host does not provide"),
-    ("declare_a_huge_table", "has room for 65536"),
+    ("declare_a_huge_table", "allows 65536"),
 ];
 
 #[test]

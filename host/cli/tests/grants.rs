@@ -292,7 +292,7 @@ fn bad_hosts_are_refused() {
         r#"hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]"#,
         expect![[r#"
             stderr:
-              × `api.example.com` does not say how to talk to it: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
+              × `api.example.com` has no scheme: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
                ╭─[playhouse.toml:5:10]
              4 │ [actor.grants]
              5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]
@@ -308,7 +308,7 @@ fn bad_hosts_are_refused() {
                ·                                       ╰── here
                ╰────
 
-              × `ftp://a.com` is not for HTTP: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
+              × `ftp://a.com` has a scheme other than HTTP: it must begin with https:// or http://, as in "https://api.example.com" or "http://localhost:8080"
                ╭─[playhouse.toml:5:51]
              4 │ [actor.grants]
              5 │ hosts = ["api.example.com", "https://a.com/path", "ftp://a.com", "https://a.*.com"]

@@ -1,6 +1,6 @@
-//! Counts of several incarnations together: the memory and the descriptors of an actor and all below it, and those of all guests.
-//! An amount is counted by each account from the actor's own up to that of the sandbox, or refused by one of them and counted by
-//! none.
+//! Counts of several incarnations together: the memory and the descriptors of an actor and all actors below it, and those of all
+//! guests. An amount is counted by each account from the actor's own up to that of the sandbox; if one of them refuses it, no
+//! account counts it.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use playhouse_kernel::{Address, Bounds, Usage};
 
-/// Limits on what an actor and all below it use together.
+/// Limits on the use of an actor and all actors below it together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SubtreeLimits {
     /// Bytes of memory.
@@ -19,12 +19,12 @@ pub struct SubtreeLimits {
     pub descriptors: Option<u64>,
 }
 
-/// Where the use of one actor's incarnations is counted, and that of what it spawns.
+/// The accounts that count the use of one actor's incarnations, and of the actors that it spawns.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     memory: Arc<Account>,
     descriptors: Arc<Account>,
-    /// Which accounts are of this actor and all below it.
+    /// The limits of this actor on its subtree; each one that is set has an account of its own.
     own: SubtreeLimits,
 }
 
@@ -33,8 +33,8 @@ impl Accounts {
         Self { memory, descriptors, own: SubtreeLimits::default() }
     }
 
-    /// The accounts of what is below an actor with these bounds, and of an actor there: its own where it has a limit for itself and
-    /// all below it.
+    /// The accounts of an actor whose parent has the bounds `within`: new ones where the actor has a limit for itself and all
+    /// actors below it, otherwise those of its parent.
     pub(crate) fn below(&self, within: &Bounds, address: &Address, own: SubtreeLimits) -> Self {
         let above = within.accounts.as_ref().and_then(|above| above.downcast_ref::<Self>()).unwrap_or(self);
         let account = |above: &Arc<Account>, key: &str, most: Option<u64>| match most {
@@ -59,7 +59,7 @@ impl Accounts {
         &self.descriptors
     }
 
-    /// As the kernel hands them on to what the actor spawns.
+    /// The accounts in the form that the kernel passes to the actors that this one spawns.
     pub(crate) fn handed_on(&self) -> Arc<dyn Any + Send + Sync> {
         Arc::new(self.clone())
     }
@@ -72,16 +72,15 @@ impl Accounts {
     }
 }
 
-/// Bytes of memories and tables, as large as they were made or grew, whether their pages were used or not; or a number of
-/// descriptors.
+/// A count with a limit: of bytes of memories and tables, whether their pages are used or not, or of descriptors.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// For people.
+    /// The name of the limit, for errors.
     pub(crate) key: Cow<'static, str>,
     pub(crate) most: u64,
     used: AtomicU64,
     above: Option<Arc<Self>>,
-    /// A refusal was logged.
+    /// Whether a refusal was logged.
     said: AtomicBool,
 }
 
@@ -90,7 +89,7 @@ impl Account {
         Self { key: key.into(), most, used: AtomicU64::new(0), above, said: AtomicBool::new(false) }
     }
 
-    /// Whether a refusal is the first of the owner of this account, and to be logged.
+    /// Whether this is the first refusal to the owner of this account, which is logged.
     pub(crate) fn is_first_refusal(&self) -> bool {
         !self.said.swap(true, Relaxed)
     }
@@ -103,7 +102,7 @@ impl Account {
         iter::successors(Some(self), |account| account.above.as_ref())
     }
 
-    /// `Err` is the account that has no room.
+    /// Counts `more` in this account and all above it. `Err` is the account whose limit would be exceeded.
     pub(crate) fn take(self: &Arc<Self>, more: u64) -> Result<(), Arc<Self>> {
         for (taken, account) in self.chain().enumerate() {
             let fits = |used: u64| used.checked_add(more).filter(|wanted| *wanted <= account.most);
@@ -124,7 +123,7 @@ impl Account {
     }
 }
 
-/// The memory of one incarnation, given back when the last of those that hold it is dropped: after the store, whose pages it counts.
+/// The memory of one incarnation, given back when its last holder is dropped: after the store, whose pages it counts.
 #[derive(Debug)]
 pub(crate) struct Held {
     account: Arc<Account>,
@@ -146,7 +145,7 @@ impl Held {
         Ok(())
     }
 
-    /// A growth did not happen after all.
+    /// Takes back the count of a growth that did not happen.
     pub(crate) fn shrink(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);
         self.account.give_back(bytes);

@@ -1,4 +1,4 @@
-//! From what wasmtime says to a crash report: the typed reason, the guest's functions, its last words.
+//! Turns an error of wasmtime into a crash report: the typed reason, the guest's functions, its last lines of stderr.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::turns::BadFrame;
 
 /// Functions shown in a report.
 const SHOWN_FRAMES: usize = 32;
-/// Names of the machinery that runs between a panic and the trap, or up to where the code goes wrong.
+/// Beginnings of the names of runtime functions that run between a panic and the trap; reports leave these functions out.
 const MACHINERY: [&str; 16] = [
     "abort",
     PANIC_HOOK,
@@ -41,22 +41,22 @@ const MACHINERY: [&str; 16] = [
     "panic_abort::",
 ];
 
-/// The SDK's panic hook. It ends the run from within a call to the host, through functions that only pass it on.
+/// The SDK's panic hook. The hook ends the run in a call to the host, through a few functions that only forward the call.
 const PANIC_HOOK: &str = "playhouse_sdk::component::wasm::report_panic";
-/// That of a mailbox plugin.
+/// The panic hook of a mailbox plugin.
 const MAILBOX_PANIC_HOOK: &str = "playhouse_sdk::mailbox::wasm::report_panic";
-/// Functions between that hook and the host, at most.
+/// The most functions between the panic hook and the host.
 const PASSED_ON: usize = 4;
 
-/// What a run leaves behind in its store.
+/// The facts in a store about a run that failed.
 pub(crate) trait Remains {
-    /// What it used of its memory.
+    /// Its use of memory.
     fn memory(&self) -> &MemoryLimiter;
-    /// What it said about the trap that followed.
+    /// The panic message that it reported before the trap.
     fn panic(&self) -> Option<&String>;
 }
 
-/// What a call's error means.
+/// The crash report for the error of a call.
 pub(crate) fn crash(
     error: &wasmtime::Error,
     remains: &impl Remains,
@@ -67,7 +67,7 @@ pub(crate) fn crash(
     Crash { reason: reason(error, remains, cpu), backtrace: backtrace(error, names), stderr: stderr.tail() }
 }
 
-/// What it means that there is no instance.
+/// The crash report for an instance that could not be made.
 pub(crate) fn failed_launch(
     error: &wasmtime::Error,
     remains: &impl Remains,
@@ -80,7 +80,10 @@ pub(crate) fn failed_launch(
         return crash(error, remains, names, cpu, stderr);
     }
     let message = if error.is::<PoolConcurrencyLimitError>() {
-        format!("no room for another instance: {}; raise `max_instances` in the manifest's [play]", cause(error))
+        format!(
+            "the pool has no free place for an instance: {}; raise `max_instances` in the manifest's [play]",
+            cause(error)
+        )
     } else if error.downcast_ref::<Errno>() == Some(&Errno::NOMEM)
         || error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(Errno::NOMEM.raw_os_error())
     {
@@ -106,7 +109,7 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     let trap = error.downcast_ref::<Trap>();
     match trap {
         Some(Trap::StackOverflow) => return CrashReason::Stack { limit_bytes: remains.memory().stack_bytes },
-        // Nothing but the meter interrupts.
+        // Only the CPU meter interrupts.
         Some(Trap::Interrupt) => return CrashReason::Cpu { budget: cpu },
         _ => {}
     }
@@ -151,7 +154,7 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     CrashReason::Trap { kind: kind.to_owned() }
 }
 
-/// The limit that wasmtime refused something by. Its errors have no types that could be asked: these are their words.
+/// The limit by which wasmtime refused a call. These errors of wasmtime have no types, so their texts are compared.
 fn limit(text: &str, remains: &impl Remains) -> Option<String> {
     let handed_over = hostcall_bytes(remains.memory().limit_bytes());
     let resources = || format!("{} open resources at a time (limits.resources)", remains.memory().most_resources);
@@ -159,7 +162,7 @@ fn limit(text: &str, remains: &impl Remains) -> Option<String> {
     let limits = [
         ("resource table has no free keys", resources()),
         ("store handle limit exceeded", resources()),
-        ("fuel allocated for hostcalls", format!("{handed_over} bytes handed over in one call (limits.memory)")),
+        ("fuel allocated for hostcalls", format!("{handed_over} bytes passed in one call (limits.memory)")),
         ("of more than check-write permitted", unpermitted()),
         ("write exceeded budget", unpermitted()),
         ("write not permitted", unpermitted()),
@@ -171,7 +174,7 @@ fn limit(text: &str, remains: &impl Remains) -> Option<String> {
     limits.into_iter().find(|(words, _)| text.contains(words)).map(|(_, more_than)| more_than)
 }
 
-/// The innermost message; the outer ones are backtraces and places.
+/// The innermost message; the outer ones have backtraces and places in the code.
 fn cause(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
 }

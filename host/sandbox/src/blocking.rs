@@ -1,6 +1,5 @@
-//! Calls to the system that block a thread: files, folders, names of hosts. Each actor has a bounded number of them at a time, so
-//! that a network file system that hangs, or a name server that never answers, keeps the threads of one actor busy and nobody
-//! else's.
+//! Calls to the system that block a thread: files, folders, names of hosts. Each actor has a bounded number of them at a time. So
+//! a network file system that hangs, or a name server that never answers, blocks only the threads of the actors that use it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,15 +13,15 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
-/// How many blocking calls one actor may have at a time. A call that nobody waits for any more counts until the system lets its
-/// thread go, since a thread cannot be taken out of a system call.
+/// The bound on the blocking calls of one actor at a time. An abandoned call counts until it returns, since a thread cannot be
+/// taken out of a system call.
 #[derive(Debug, Clone)]
 pub struct Blocking {
     at_most: usize,
     permits: Arc<Semaphore>,
-    /// A spawned actor's calls count for its parent as well.
+    /// The bound of the parent, for which a spawned actor's calls count as well.
     parent: Option<Arc<Self>>,
-    /// One for an actor and all that it spawns, so that they have one thread for it.
+    /// Shared by an actor and all that it spawns, so that one thread closes the files of all of them.
     closing: Arc<Closing>,
 }
 
@@ -54,7 +53,7 @@ impl Blocking {
         }
     }
 
-    /// Where the actor's files are closed.
+    /// The queue that closes the actor's files.
     pub(crate) fn closing(&self) -> &Arc<Closing> {
         &self.closing
     }
@@ -63,7 +62,8 @@ impl Blocking {
     pub(crate) async fn acquire(&self) -> Permits {
         let mut held = Vec::with_capacity(1);
         let mut next = Some(self);
-        // Always from the child to its parent: the holder of a parent's permit waits only for those above.
+        // The order is always from the child to its parent, so there is no deadlock: the holder of a parent's permit waits only
+        // for bounds above it.
         while let Some(bound) = next {
             let permit = bound.permits.clone().acquire_owned().await;
             held.push(permit.expect("the semaphore is never closed"));
@@ -79,10 +79,10 @@ impl Blocking {
     }
 }
 
-/// The right to one blocking call. It goes with the call to its thread.
+/// The permits for one blocking call. They move with the call to its thread.
 pub(crate) struct Permits(#[expect(dead_code, reason = "they are held")] Vec<OwnedSemaphorePermit>);
 
-/// A blocking call under way. One that has not begun when this is dropped never begins.
+/// A blocking call that was started. If this is dropped before the call begins, the call never begins.
 pub(crate) struct Running<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Running<T> {
@@ -98,7 +98,7 @@ impl<T: Send + 'static> Running<T> {
         poll_fn(|cx| match Pin::new(&mut self.0).poll(cx) {
             Poll::Ready(Ok(done)) => Poll::Ready(done),
             Poll::Ready(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime ends, and takes the caller along.
+            // The runtime ends, and the caller's task with it.
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
         })
         .await
@@ -111,8 +111,8 @@ impl<T> Drop for Running<T> {
     }
 }
 
-/// Closes what an actor had open, one after another on one thread: on some file systems a close waits for a server, and it may
-/// happen on a thread that must not block.
+/// Closes the files of an actor, one after another on one thread: on some file systems a close waits for a server, and the last
+/// handle of a file may be dropped on a thread that must not block.
 #[derive(Default)]
 pub(crate) struct Closing {
     waiting: Mutex<Waiting>,
@@ -121,14 +121,14 @@ pub(crate) struct Closing {
     closed: Notify,
 }
 
-/// A call that needs what earlier closes give back waits for them no longer: a server may never answer.
+/// The longest wait of a call that needs the space that earlier closes give back: a server may never answer.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Waiting {
     line: VecDeque<Box<dyn Send>>,
     under_way: bool,
-    /// So far.
+    /// The closes that were requested so far.
     begun: u64,
     closed: u64,
 }
@@ -152,12 +152,12 @@ impl Closing {
         }
     }
 
-    /// How many are still to be closed.
+    /// The number of closes that have not begun.
     pub(crate) fn len(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).line.len()
     }
 
-    /// Waits for the closes that were asked for before, on a thread that may block. Returns whether there were any.
+    /// Waits for the closes that were requested before, on a thread that may block. Returns whether there were any.
     pub(crate) fn settle(&self) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let (begun, closed) = (waiting.begun, waiting.closed);
@@ -166,10 +166,10 @@ impl Closing {
         closed < begun
     }
 
-    /// The next close, of those that have begun or wait; none when all are done.
+    /// Resolves with the next close that ends; none when all are done.
     pub(crate) fn next(&self) -> Option<impl Future<Output = ()>> {
         let mut closed = Box::pin(self.closed.notified());
-        // A close between the look and the wait is not missed.
+        // Enabled before the check, so that a close between the check and the wait is not missed.
         closed.as_mut().enable();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).under_way.then_some(closed)
     }
@@ -267,7 +267,7 @@ mod tests {
         let (of_parent, closing) = (parent.closing().clone(), Blocking::new(1).below(&parent).closing().clone());
         let (done, mut closed) = tokio::sync::mpsc::unbounded_channel();
         let (release, blocked) = mpsc::channel();
-        // A parent's closes and its children's are of one line.
+        // A parent's closes and its children's are in one queue.
         of_parent.close(Slow(blocked, done.clone()));
         let (free, ready) = mpsc::channel();
         drop(free);

@@ -1,6 +1,6 @@
 //! Compiled code on disk, in a folder that only its owner can write, each entry checked before it is used.
-//! An entry that is damaged, or not sealed with this user's key, is compiled again. This is the only place of the crate with unsafe code
-//! of its own. `secret` is the key.
+//! An entry that is damaged, or not sealed with this user's key, is compiled again. This is the only place of the crate with
+//! unsafe code of its own. `secret` is the key.
 
 mod secret;
 
@@ -21,10 +21,10 @@ use crate::sandbox::SandboxError;
 use crate::system_limits::SystemLimit;
 use secret::Secret;
 
-/// The beginning of every entry: what it is, and the version of this layout. The seal follows, then the code.
+/// The beginning of every entry: a mark of this cache, and the version of the layout. The seal follows, then the code.
 const MAGIC: &[u8; 8] = b"playhs\x00\x02";
 const HEADER_BYTES: usize = MAGIC.len() + 32;
-/// More entries than this, and the oldest go.
+/// The most entries in the folder; the oldest ones beyond it are removed.
 const MAX_ENTRIES: usize = 256;
 const EXTENSION: &str = "playhouse-code";
 const UNFINISHED: &str = "unfinished";
@@ -44,29 +44,30 @@ fn folder_of_user(variable: &str, in_home: &str) -> Option<PathBuf> {
     absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(in_home))).map(|all| all.join("playhouse"))
 }
 
-/// What the cache has for a component.
+/// The result of a look-up in the cache.
 pub(crate) enum Cached {
     Found(Component),
     Missing,
-    /// There was something, and it cannot be trusted.
+    /// An entry exists and cannot be trusted, for this reason.
     Damaged(String),
 }
 
 pub(crate) struct Cache {
-    /// The very folder that was checked, whatever its path leads to by now.
+    /// The very folder that was checked, even if its path leads to another one by now.
     folder: OwnedFd,
-    /// For messages only.
+    /// The path of the folder, for messages only.
     path: PathBuf,
     secret: Secret,
 }
 
 impl Cache {
-    /// Opens the folder and that of its key, or makes them. `None` when one cannot be made: a cache is a help, not a need.
+    /// Opens the folder and that of its key, or makes them. `None` when one cannot be made: the host also works without a
+    /// cache.
     pub(crate) fn open(folder: PathBuf, key_folder: Option<&Path>) -> Result<Option<Self>, SandboxError> {
         let Some(key_folder) = key_folder else {
             tracing::warn!(
                 target: "playhouse",
-                "no cache of compiled code: no place for its key; set XDG_STATE_HOME or HOME to an absolute path"
+                "no cache of compiled code, since its key has no folder; set XDG_STATE_HOME or HOME to an absolute path"
             );
             return Ok(None);
         };
@@ -119,7 +120,7 @@ impl Cache {
     /// The bytes of an entry, which must be a file of this user's. None when there is none.
     fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, String> {
         let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-        // Neither a link to somewhere else nor a pipe that nobody writes to.
+        // The flags refuse a link to another place, and do not wait for the writer of a pipe.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let entry = match openat(&self.folder, key.file_name(), flags, Mode::empty()) {
             Ok(entry) => entry,
@@ -129,7 +130,7 @@ impl Cache {
         };
         let found = fstat(&entry).map_err(|error| unreadable(error.into()))?;
         if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-            return Err("it is no file".to_owned());
+            return Err("it is not a regular file".to_owned());
         }
         if let Some(problem) = not_ours(found.st_uid, found.st_mode) {
             return Err(format!("it {problem}"));
@@ -139,7 +140,7 @@ impl Cache {
         Ok(Some(bytes))
     }
 
-    /// Keeps compiled code. Whoever reads at the same time sees the old entry or the new one, never half of one.
+    /// Keeps compiled code. A concurrent reader sees the old entry or the new one, never half of one.
     pub(crate) fn put(&self, key: &Key, code: &[u8]) {
         if let Err(error) = self.write(key, code) {
             let shown = self.path.display();
@@ -172,7 +173,7 @@ impl Cache {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.folder)? {
             let name = entry?.file_name().to_owned();
-            // Unfinished ones count as well: whoever wrote them may have died.
+            // Unfinished entries count as well: the process that wrote one may have died.
             let ours =
                 |ending: &str| name.to_bytes().strip_suffix(ending.as_bytes()).is_some_and(|stem| stem.ends_with(b"."));
             if ours(EXTENSION) || ours(UNFINISHED) {
@@ -188,7 +189,7 @@ impl Cache {
     }
 }
 
-/// Why a folder or an entry is not this user's alone.
+/// The reason why a folder or an entry is not this user's alone; none if it is.
 fn not_ours(owner: u32, mode: u32) -> Option<String> {
     let me = rustix::process::geteuid().as_raw();
     if owner != me {
@@ -213,12 +214,12 @@ impl Key {
     }
 }
 
-/// Maps compiled code: of an entry that was checked, or as this crate's compiler has just made it.
+/// Loads compiled code: from an entry that was checked, or as this crate's compiler has just made it.
 #[allow(unsafe_code)]
 pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `code` must be what wasmtime made of a component. Either `Compiler::compile` returned it, from this process or from
-    // a child that it started from this user's own program and whose answer nobody else can write; or `Cache::put` wrote it then, with a
-    // seal that `Cache::get` has verified over the very bytes that are used here, and that nobody can make without the key, which
-    // only the user who runs this process can read. Wasmtime itself compares version and settings.
+    // a child that it started from this user's own program and whose answer no other user can write; or `Cache::put` wrote it
+    // then, with a seal that `Cache::get` has verified over the very bytes that are used here, and that cannot be made without
+    // the key, which only the user who runs this process can read. Wasmtime itself compares version and settings.
     unsafe { Component::deserialize(engine, code) }
 }

@@ -1,4 +1,4 @@
-//! How late the runtime's tasks and the process's threads come, which is time of the host and not of the actors.
+//! Measures the delay of the runtime's tasks and of the process's threads, which is the host's time and not the actors'.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use crate::limits::{TICK, thread_time};
 
 /// The time between two beats of the runtime.
 const PULSE: Duration = Duration::from_millis(20);
-/// A beat of the runtime that is late by less is in time.
+/// A beat of the runtime counts as late only beyond this delay.
 const PULSE_SLACK: Duration = Duration::from_millis(5);
-/// A beat of the process that is late by less is in time: all its threads have to wait for a core sometimes.
+/// A beat of the process counts as late only beyond this delay: all its threads have to wait for a core sometimes.
 const PROCESS_SLACK: Duration = Duration::from_millis(100);
 
-/// A beat that is expected, and how late all those before came.
+/// A beat that is expected, and the sum of the delays of the beats before.
 pub(crate) struct Beat {
     period: Duration,
     slack: Duration,
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl Beat {
-    /// Of the thread that ticks for the sandbox.
+    /// The beat of the thread that ticks for the sandbox.
     pub(crate) fn of_the_process() -> Self {
         Self::new(TICK, PROCESS_SLACK, Instant::now())
     }
@@ -37,7 +37,7 @@ impl Beat {
         Self { period, slack, state: Mutex::new(State { due: now + period, late: Duration::ZERO }) }
     }
 
-    /// It beats. The next beat is due in one period.
+    /// Notes a beat. The next one is due in one period.
     pub(crate) fn beat(&self, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let overdue = self.overdue(&state, now);
@@ -45,7 +45,7 @@ impl Beat {
         state.due = now + self.period;
     }
 
-    /// How late its beats came until now, the one that is due included.
+    /// The sum of the delays until now, that of the overdue beat included.
     fn late(&self, now: Instant) -> Duration {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.late + self.overdue(&state, now)
@@ -104,7 +104,7 @@ mod tests {
         let beat = Beat::new(MS(20), MS(5), began);
         beat.beat(began + MS(24));
         assert_eq!(beat.late(began + MS(40)), Duration::ZERO);
-        assert_eq!(beat.late(began + MS(149)), MS(100), "it is due since 44 ms");
+        assert_eq!(beat.late(began + MS(149)), MS(100), "the beat was due at 44 ms");
         beat.beat(began + MS(149));
         assert_eq!(beat.late(began + MS(150)), MS(100));
         assert_eq!(beat.late(began + MS(1174)), MS(1100));

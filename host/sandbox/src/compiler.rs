@@ -1,8 +1,8 @@
-//! Compiles components: in a child process whose time and memory are bounded, or in this one where the host names no program
-//! for it. `child` is the other end.
+//! Compiles components: in a child process whose time and memory are bounded, or in this process where the host names no program
+//! for a child. `child` is the child's side.
 //!
-//! A component is a program for the compiler as well, and some make it run for hours or take all memory. Nothing within a process
-//! can end that; the end of a process does.
+//! Some components make the compiler run for hours or take all memory. A compilation cannot be ended from within its process, so
+//! it runs in a process of its own, which can be killed.
 
 mod child;
 
@@ -24,24 +24,25 @@ use crate::system_limits::SystemLimit;
 pub use child::compile_for_parent;
 use child::{Answer, Order, PANICKED, is_about_memory, is_about_threads};
 
-/// A thread of the compiler has a stack and a heap of its own; with less than this for each there are fewer of them.
+/// Memory for each thread of the compiler, which has a stack and a heap of its own; with less memory there are fewer threads.
 const BYTES_PER_THREAD: u64 = 32 << 20;
-/// The code may be so much of the memory that compiling it may take: the host holds it for a moment, and maps a copy.
+/// The code may be one quarter of the memory bound of its compilation: the host holds the code for a moment, and maps a copy.
 const CODE_SHARE: u64 = 4;
-/// How many threads the compiler's library starts, unless whoever started the host has said so.
+/// The variable with the number of threads that the compiler's library starts. The host sets it unless its own environment has
+/// it.
 const THREADS: &str = "RAYON_NUM_THREADS";
-/// Of what the child says on stderr: the beginning is about the cause.
+/// Bytes of the child's stderr that are kept: the cause is at the beginning.
 const LAST_WORDS_BYTES: u64 = 400;
 
-/// How components are compiled, and what one of them may cost.
+/// The place where components are compiled, and the bounds of one compilation.
 #[derive(Debug, Clone)]
 pub struct Compilation {
-    /// Where. Default: in this process.
+    /// The place. Default: in this process.
     pub place: CompilePlace,
     /// Wall-clock time for one component, in a child process. Default: 1 minute.
     pub time: Duration,
-    /// Bytes of memory for one component, in a child process: what it allocates, its threads' stacks included, as Linux counts for
-    /// `RLIMIT_DATA`; its code may be a quarter of that. Other systems may not enforce it. Default: 1 GiB.
+    /// Bytes of memory for one component, in a child process: its allocations, its threads' stacks included, as Linux counts for
+    /// `RLIMIT_DATA`; the compiled code may have a quarter of them. Other systems may not enforce this bound. Default: 1 GiB.
     pub memory_bytes: u64,
 }
 
@@ -51,16 +52,16 @@ impl Default for Compilation {
     }
 }
 
-/// Where components are compiled.
+/// The place where components are compiled.
 #[derive(Debug, Clone)]
 pub enum CompilePlace {
-    /// In this process. Nothing bounds the time and the memory of it but the size of the component.
+    /// In this process. Only the size of the component bounds the time and the memory.
     Here,
-    /// In a child process, one at a time, which is killed when it takes too long.
+    /// In a child process, one at a time, which is killed when its time is over.
     Child {
         /// A program of the same build of this crate.
         program: PathBuf,
-        /// What makes it call [`compile_for_parent`], and do nothing else.
+        /// The arguments with which the program only calls [`compile_for_parent`].
         arguments: Vec<String>,
     },
 }
@@ -68,7 +69,7 @@ pub enum CompilePlace {
 /// Compiles one component after the other.
 pub(crate) struct Compiler {
     settings: Compilation,
-    /// Each compilation uses all cores, and has the memory of one.
+    /// Held during a compilation in a child. There is one at a time, since it uses all cores and may use all of `memory_bytes`.
     turn: Mutex<()>,
 }
 
@@ -105,12 +106,14 @@ impl Compiler {
         let Compilation { time, memory_bytes, .. } = self.settings;
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let threads = said_threads().unwrap_or_else(|| cores.min(memory_bytes / BYTES_PER_THREAD)).max(1);
-        // A second bound, for when this process dies before it can kill the child.
+        // A second bound, in case this process dies before it can kill the child.
         let cpu_seconds = time.as_secs().saturating_add(1).saturating_mul(threads);
         let parent = u64::from(std::process::id());
         let order = Order { purpose, memory_bytes, cpu_seconds, parent, wasm_bytes: wasm.len() as u64 };
         let failed = |source: io::Error| match SystemLimit::behind(&source, true) {
-            Some(limit) => limited(file, format!("no process or thread for it could be started: {source}"), limit),
+            Some(limit) => {
+                limited(file, format!("a process or thread for the compilation could not be started: {source}"), limit)
+            }
             None => LoadError::NoCompiler { file: file.to_owned(), program: program.to_owned(), source },
         };
         let mut command = Command::new(program);
@@ -123,7 +126,7 @@ impl Compiler {
         };
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new;
-            // Who dies before it has read all says on the other end why.
+            // A failed write is ignored: a child that died before it read all reports the cause in its answer or on stderr.
             let asks = move || drop(stdin.write_all(&order.to_bytes()).and_then(|()| stdin.write_all(wasm)));
             let (sender, answered) = mpsc::channel();
             let reads = move || drop(sender.send(Answer::read(&mut stdout, memory_bytes / CODE_SHARE)));
@@ -135,7 +138,7 @@ impl Compiler {
                 Ok(_) => answered.recv_timeout(time),
                 Err(_) => Err(RecvTimeoutError::Disconnected),
             };
-            // It has nothing more to say, or no more time to. One that ends by itself just now has its status already.
+            // The child has answered, failed, or used up its time. A child that has just ended by itself keeps its own status.
             let _ = child.kill();
             let status = child.wait();
             let said = started.map_err(failed)?.join().unwrap_or_default();
@@ -155,7 +158,7 @@ impl Compiler {
         LoadError::CompileTime { file: file.to_owned(), limit: self.settings.time }
     }
 
-    /// A limit of the system that is tighter than that of the manifest is the one that was met.
+    /// The error for too little memory. If a limit of the system is tighter than that of the manifest, the system's was met.
     fn out_of_memory(&self, file: &Path) -> LoadError {
         if let Some(limit) = SystemLimit::of_memory_below(self.settings.memory_bytes) {
             return limited(file, "the compiler ran out of memory".to_owned(), limit);
@@ -163,13 +166,13 @@ impl Compiler {
         LoadError::CompileMemory { file: file.to_owned(), limit_bytes: self.settings.memory_bytes }
     }
 
-    /// Why it ended without an answer.
+    /// The error for a child that ended without an answer.
     fn ended(&self, file: &Path, status: ExitStatus, said: &str, threads: u64) -> LoadError {
         if status.signal() == Some(Signal::XCPU.as_raw()) {
             return self.out_of_time(file);
         }
         if is_about_threads(said) && self.settings.memory_bytes / threads.max(1) >= BYTES_PER_THREAD {
-            // The memory of the manifest is enough for the stacks of all its threads.
+            // The manifest's memory is enough for the stacks of all threads, so another limit was met.
             let limit = SystemLimit::of_memory_below(self.settings.memory_bytes.min(BYTES_PER_THREAD * threads));
             return limited(
                 file,
@@ -188,7 +191,7 @@ impl Compiler {
     }
 }
 
-/// The beginning of what the child says on stderr.
+/// The beginning of the child's stderr, on one line.
 fn last_words(stderr: &mut impl Read) -> String {
     let mut text = Vec::new();
     let _ = stderr.by_ref().take(LAST_WORDS_BYTES).read_to_end(&mut text);
@@ -196,7 +199,7 @@ fn last_words(stderr: &mut impl Read) -> String {
     String::from_utf8_lossy(&text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The number that whoever started the host wants.
+/// The number of threads that the host's own environment sets.
 fn said_threads() -> Option<u64> {
     std::env::var(THREADS).ok()?.parse().ok().filter(|threads| *threads > 0)
 }
@@ -211,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn why_a_compiler_ended_is_told_by_its_status_and_its_last_words() {
+    fn status_and_stderr_tell_why_the_compiler_ended() {
         let compiler = Compiler::new(Compilation::default());
         let ended = |raw, said| compiler.ended(Path::new("a.wasm"), ExitStatus::from_raw(raw), said, 2);
         let abort = Signal::ABORT.as_raw();

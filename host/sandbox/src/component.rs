@@ -1,4 +1,4 @@
-//! What a file is, and whether the component in it can run as an actor. Every way to say no is a [`LoadError`].
+//! The kind of a file, and whether the component in it can run as an actor. Each refusal is a [`LoadError`].
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,48 +17,48 @@ use crate::imports::Room;
 use crate::mailbox::MAILBOX;
 use crate::names;
 
-/// Bytes of a text from a component that an error shows: its author chose it.
+/// Bytes of a text from a component that an error shows: the component's author chose the text.
 const SHOWN_BYTES: usize = 400;
 /// Names of a component that an error lists.
 const SHOWN_NAMES: usize = 20;
 
-/// Why a file is not a plugin. `file` is the path as it was given.
+/// The reason why a file is not a plugin. `file` is the path as it was given.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// There is no such file.
-    #[error("there is no file `{}`; build the actor, and put its component there", file.display())]
+    /// The file does not exist.
+    #[error("there is no file `{}`; build the actor, and put its component at this path", file.display())]
     NotFound {
         /// The file.
         file: PathBuf,
     },
-    /// There is one, and it cannot be read.
+    /// The file exists, and cannot be read.
     #[error("cannot read `{}`: {source}; it must be a file that this user can read", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It lies elsewhere.
+    /// The file is a link out of its folder.
     #[error(
         "`{}` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or \
-         name its own folder with `plugins` in [play]",
+        set `plugins` in the manifest's [play] to the folder that it is in",
         file.display()
     )]
     Outside {
         /// The link.
         file: PathBuf,
     },
-    /// It is no regular file.
-    #[error("`{}` is {found}, and a plugin is a file", file.display())]
+    /// It is not a regular file.
+    #[error("`{}` is {found}, and a plugin is a regular file; put the component at this path", file.display())]
     NotAFile {
         /// The file.
         file: PathBuf,
-        /// What it is.
+        /// Its kind.
         found: &'static str,
     },
-    /// It is larger than a component may be.
+    /// The file is larger than a component may be.
     #[error(
         "`{}` has more than {limit_bytes} bytes, which is all that play.limits.component allows; build the actor with \
          `--release`, or raise `component` in the manifest's [play.limits]",
@@ -70,7 +70,7 @@ pub enum LoadError {
         /// `play.limits.component`.
         limit_bytes: u64,
     },
-    /// It is something else.
+    /// The file is not WebAssembly.
     #[error(
         "`{}` is not a WebAssembly component but {found}; build the actor with `cargo build --target wasm32-wasip2`",
         file.display()
@@ -78,10 +78,10 @@ pub enum LoadError {
     NotWasm {
         /// The file.
         file: PathBuf,
-        /// What it looks like.
+        /// The kind of file that it looks like.
         found: String,
     },
-    /// It is a core module.
+    /// The file is a core module.
     #[error(
         "`{}` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a \
          component with `wasm-tools component new`",
@@ -91,7 +91,7 @@ pub enum LoadError {
         /// The file.
         file: PathBuf,
     },
-    /// It is machine code.
+    /// The file is machine code.
     #[error(
         "`{}` is precompiled machine code, which is never loaded from a file, because it cannot be checked; \
          use the `.wasm` component that it was made from",
@@ -101,15 +101,15 @@ pub enum LoadError {
         /// The file.
         file: PathBuf,
     },
-    /// It begins like a component, and is none, or uses what is switched off here.
+    /// The file begins like a component, but is invalid, or uses a WebAssembly feature that is switched off.
     #[error("`{}` is not a valid component: {message}; build it again", file.display())]
     Invalid {
         /// The file.
         file: PathBuf,
-        /// What is wrong, and where.
+        /// The fault, and its place.
         message: String,
     },
-    /// It takes too long to compile.
+    /// The component takes too long to compile.
     #[error(
         "`{}` takes longer to compile than the {limit:?} that play.limits.compile_time allows; build the actor with \
          `--release`, or raise `compile_time` in the manifest's [play.limits] if you trust it",
@@ -121,7 +121,7 @@ pub enum LoadError {
         /// `play.limits.compile_time`.
         limit: Duration,
     },
-    /// It takes too much memory to compile.
+    /// The component takes too much memory to compile.
     #[error(
         "`{}` takes more memory to compile than the {limit_bytes} bytes that play.limits.compile_memory allows; build the \
          actor with `--release`, or raise `compile_memory` in the manifest's [play.limits] if you trust it",
@@ -135,26 +135,26 @@ pub enum LoadError {
     },
     /// The compiler gave up with a panic.
     #[error(
-        "the compiler panicked at `{}`: {message}. That is a fault of the compiler, wasmtime, and no limit of this host; \
-         build the plugin again with other options, or report it with the file",
+        "the compiler panicked at `{}`: {message}. That is a fault of the compiler, wasmtime, and not a limit of this host; \
+        build the plugin again with other options, or report the fault with the file",
         file.display()
     )]
     CompilerPanicked {
         /// The file.
         file: PathBuf,
-        /// The panic's message, and where it was.
+        /// The panic's message and place.
         message: String,
     },
-    /// It has more of something than an instance may have.
+    /// The component has more core instances, memories, tables or elements than an instance may have.
     #[error(
-        "`{}` has {found} {what}, those of the components in it included, and this host has room for {most}; build it of \
-         fewer parts",
+    "`{}` has {found} {what}, those of the components in it included, and this host allows {most}; build it from \
+    fewer parts",
         file.display()
     )]
     TooMany {
         /// The file.
         file: PathBuf,
-        /// The parts that it has.
+        /// The kind of the parts that are too many.
         what: &'static str,
         /// The number.
         found: u64,
@@ -163,14 +163,14 @@ pub enum LoadError {
     },
     /// The process that compiled it ended without an answer.
     #[error(
-        "the process that compiled `{}` ended without an answer ({message}), so that it is not loaded; try again, and \
-         build it again if that does not help",
+        "the process that compiled `{}` ended without an answer ({message}), so the plugin is not loaded; try again, and \
+        build the plugin again if that does not help",
         file.display()
     )]
     CompilerDied {
         /// The file.
         file: PathBuf,
-        /// How that process ended.
+        /// The end of that process.
         message: String,
     },
     /// A limit of the system keeps the host from compiling it.
@@ -183,10 +183,10 @@ pub enum LoadError {
         /// The limit, its value and the way out.
         advice: String,
     },
-    /// No process that compiles.
+    /// The process that compiles could not be started.
     #[error(
-        "cannot compile `{}`: no process of `{}` could be started or spoken to: {source}; this user must be able to run \
-         that program, and to have one more process",
+    "cannot compile `{}`: a process of `{}` could not be started or did not answer: {source}; this user must be able to \
+    run that program, and to have one more process",
         file.display(), program.display()
     )]
     NoCompiler {
@@ -194,10 +194,10 @@ pub enum LoadError {
         file: PathBuf,
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// It is a component of another world.
+    /// The component has another world.
     #[error(
         "`{}` does not export `{export}`, so it cannot handle messages; it exports {}. Build it with playhouse-sdk, \
          or for the world `actor` of wit/actor.wit",
@@ -206,52 +206,52 @@ pub enum LoadError {
     MissingExport {
         /// The file.
         file: PathBuf,
-        /// What an actor must export.
+        /// The export that an actor must have.
         export: &'static str,
-        /// What it exports.
+        /// The exports that it has.
         found: Vec<String>,
     },
-    /// It is no mailbox plugin.
+    /// The component is not a mailbox plugin.
     #[error(
-        "`{}` does not export `{MAILBOX}`, so it cannot decide about a mailbox; it exports {}. Build it with \
+    "`{}` does not export `{MAILBOX}`, so it is not a mailbox plugin; it exports {}. Build it with \
          `export_mailbox!` of playhouse-sdk, or for the world `mailbox-plugin` of wit/actor.wit",
         file.display(), listed(found)
     )]
     NoMailbox {
         /// The file.
         file: PathBuf,
-        /// What it exports.
+        /// The exports that it has.
         found: Vec<String>,
     },
-    /// It wants something that a mailbox plugin does not get.
+    /// The component has an import that a mailbox plugin does not get.
     #[error(
         "`{}` imports `{import}`, which a mailbox plugin does not get: {message}. It may import \
-         `playhouse:actor/mailbox-host@0.1.0` and WASI 0.2: it has nothing to send, and nobody to ask",
+         `playhouse:actor/mailbox-host@0.1.0` and WASI 0.2: a mailbox plugin can neither send nor ask",
         file.display()
     )]
     MailboxImport {
         /// The file.
         file: PathBuf,
-        /// What it imports.
+        /// The import.
         import: String,
-        /// How it differs from what is there.
+        /// The difference from the import that the host provides.
         message: String,
     },
     /// An export has the right name and another type.
     #[error(
-        "`{}`: its `{item}` is not as wit/actor.wit has it: {message}. Build it again with this version's \
-         wit/actor.wit or playhouse-sdk",
+        "`{}`: its `{item}` does not match wit/actor.wit: {message}. Build it again with this version's \
+        wit/actor.wit or playhouse-sdk",
         file.display()
     )]
     WrongType {
         /// The file.
         file: PathBuf,
-        /// Which function.
+        /// The function.
         item: String,
-        /// How it differs.
+        /// The difference.
         message: String,
     },
-    /// It wants something that an actor does not get.
+    /// The component has an import that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
          `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, \
@@ -261,9 +261,9 @@ pub enum LoadError {
     MissingImport {
         /// The file.
         file: PathBuf,
-        /// What it imports.
+        /// The import.
         import: String,
-        /// How it differs from what is there.
+        /// The difference from the import that the host provides.
         message: String,
     },
 }
@@ -290,7 +290,7 @@ fn cut(name: &str) -> &str {
     &name[..name.floor_char_boundary(SHOWN_BYTES)]
 }
 
-/// Refuses what is no component by its first bytes, with what it is instead.
+/// Refuses bytes that do not begin like a component. The error says what they look like.
 pub(crate) fn sniff(file: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     let file = file.to_owned();
     if let Some(header) = bytes.strip_prefix(b"\0asm") {
@@ -310,7 +310,7 @@ pub(crate) fn sniff(file: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     Err(LoadError::NotWasm { file, found: what_it_looks_like(bytes) })
 }
 
-/// Refuses function names that would make each crash report dear.
+/// Refuses function names that would make each crash report expensive.
 pub(crate) fn check_names(file: &Path, wasm: &[u8]) -> Result<(), LoadError> {
     match names::problem(wasm) {
         None => Ok(()),
@@ -322,7 +322,7 @@ fn what_it_looks_like(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(512)];
     let text = match std::str::from_utf8(start) {
         Ok(text) => Some(text),
-        // Cut within a character.
+        // The 512 bytes end within a character.
         Err(error) if error.error_len().is_none() => std::str::from_utf8(&start[..error.valid_up_to()]).ok(),
         Err(_) => None,
     };
@@ -340,12 +340,12 @@ fn what_it_looks_like(bytes: &[u8]) -> String {
     }
 }
 
-/// What wasmtime said about an invalid component, on one line.
+/// The error for an invalid component, with the text of wasmtime on one line.
 pub(crate) fn invalid(file: &Path, error: &wasmtime::Error) -> LoadError {
     invalid_as(file, &format!("{error:#}"))
 }
 
-/// As [`invalid`], of what it said.
+/// As [`invalid`], from the text of the error.
 pub(crate) fn invalid_as(file: &Path, said: &str) -> LoadError {
     let text = said.strip_prefix("failed to parse WebAssembly module: ").unwrap_or(said);
     let mut message = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -353,7 +353,7 @@ pub(crate) fn invalid_as(file: &Path, said: &str) -> LoadError {
     LoadError::Invalid { file: file.to_owned(), message }
 }
 
-/// The names of what a component imports and exports, and the hooks among the exports.
+/// The names of a component's imports and exports, and the hooks among the exports.
 pub(crate) struct Interface {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
@@ -389,7 +389,7 @@ impl Interface {
     }
 }
 
-/// A component that can run as an actor: its imports are there, its exports have the right types.
+/// A component that can run as an actor: its imports are provided, its exports have the right types.
 pub(crate) struct Checked {
     pub(crate) pre: InstancePre<Room>,
     pub(crate) handler: ComponentExportIndex,
@@ -403,7 +403,7 @@ pub(crate) struct Checked {
     pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
-/// Checks all that can be checked before it runs.
+/// Checks a component as far as possible before it runs.
 pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -> Result<Checked, LoadError> {
     let Some(handler) = component.get_export_index(None, HANDLER) else {
         let found = Interface::of(component).exports;
@@ -446,7 +446,7 @@ pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -
     Ok(Checked { pre, handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
 }
 
-/// Which import the linker has not, and how it differs from what is there.
+/// The import that the linker lacks, and its difference from the one that the host provides.
 pub(crate) fn missing_import(component: &Component, error: &wasmtime::Error) -> (String, String) {
     let summary = error.to_string();
     let imports = Interface::of(component).imports;
@@ -455,7 +455,7 @@ pub(crate) fn missing_import(component: &Component, error: &wasmtime::Error) -> 
     (cut(&import).to_owned(), cut(&plainly(&chain.join(": "))).to_owned())
 }
 
-/// Wasmtime's words for an import that does not fit, without its own terms.
+/// Wasmtime's message for an import that does not fit, in plain words.
 fn plainly(message: &str) -> String {
     match message.strip_prefix("instance export ").and_then(|rest| rest.split_once(" has the wrong type: ")) {
         Some((item, problem)) if problem.ends_with("implementation is missing") => format!("its {item} is missing"),

@@ -20,15 +20,15 @@ pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
 pub(crate) const GATE: &str = "playhouse:actor/gate@0.1.0";
 /// The export with the optional hook in which an actor makes its children.
 pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
-/// The export with the optional hook that has a word when a child fails.
+/// The export with the optional hook that decides the directive when a child fails.
 pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.1.0";
-/// The export with the hook that is told what came of each message.
+/// The export with the hook that gets the outcome of each message.
 pub(crate) const CALLBACK: &str = "playhouse:actor/callback@0.1.0";
-/// The export with the door for notices.
+/// The export with the function for notices.
 pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.1.0";
-/// The export with the door for batches.
+/// The export with the function for batches.
 pub(crate) const TURNS: &str = "playhouse:actor/turns@0.1.0";
-/// What such an actor imports besides.
+/// The import of an actor that exports `TURNS`.
 pub(crate) const BATCH: &str = "playhouse:actor/batch@0.1.0";
 /// The import through which an actor reaches the kernel.
 pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
@@ -37,7 +37,7 @@ pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
 pub(crate) type HandlerParams = (Arc<Vec<u8>>,);
 pub(crate) type HandlerResults = (Result<Option<Vec<u8>>, Failure>,);
 pub(crate) type Handler = TypedFunc<HandlerParams, HandlerResults>;
-/// The frame is shared with the hand that lends it.
+/// The frame is shared with the kernel's turn, which uses its buffer again.
 pub(crate) type TurnsParams = (Arc<Vec<u8>>,);
 pub(crate) type TurnsResults = (Vec<u8>,);
 pub(crate) type Turns = TypedFunc<TurnsParams, TurnsResults>;
@@ -101,12 +101,13 @@ impl SendError {
             kernel::SendError::NoGroup(_) => Self::BadAddress(error.to_string()),
             kernel::SendError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
             kernel::SendError::TooLarge { limit_bytes, .. } => Self::TooLarge(*limit_bytes as u64),
-            // An actor's tell is not told the last two: they become dead letters. An ask says them otherwise.
+            // Of these, a tell returns only `UnknownAddress`: for the others its message becomes a dead letter. An ask reports
+            // the others in cases of its own.
             kernel::SendError::UnknownAddress(to)
             | kernel::SendError::MailboxFull(to)
             | kernel::SendError::Dropped { to, .. }
             | kernel::SendError::Stopped(to) => Self::UnknownAddress(to.to_string()),
-            // What may be added means the same: nobody there to take it.
+            // An error that the contract does not know: no actor takes the message.
             other => Self::UnknownAddress(other.to_string()),
         }
     }
@@ -209,7 +210,7 @@ impl From<kernel::SpawnError> for SpawnError {
             }
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
-            // What may be added means the same: not here, not now.
+            // An error that the contract does not know: the actor cannot spawn now.
             _ => Self::Stopping,
         }
     }
@@ -256,7 +257,7 @@ impl From<kernel::TimerError> for TimerError {
     }
 }
 
-/// A number of things as guests are told it.
+/// A number in the type of the contract, at most `u32::MAX`.
 pub(crate) fn count(most: usize) -> u32 {
     u32::try_from(most).unwrap_or(u32::MAX)
 }
@@ -319,7 +320,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// The envelope of the message in hand.
+    /// The envelope of the current message.
     pub(crate) fn of(hand: &kernel::Hand) -> Option<Self> {
         let envelope = hand.envelope()?;
         Some(Self {
@@ -432,7 +433,7 @@ impl From<kernel::WatchError> for WatchError {
             kernel::WatchError::BadAddress(error) => Self::BadAddress(error.to_string()),
             kernel::WatchError::NotGranted { to, .. } => Self::NotGranted(to.to_string()),
             kernel::WatchError::TooManyWatches { most, .. } => Self::TooManyWatches(count(most)),
-            // What may be added means the same: not this actor.
+            // An error that the contract does not know: this actor cannot watch.
             _ => Self::NotAWatcher,
         }
     }

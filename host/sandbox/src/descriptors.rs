@@ -1,5 +1,5 @@
-//! Files, folders and connections that guests have open: each actor has a limit of its own, and all actors together have the limit
-//! of the process, less the host's reserve.
+//! Files, folders and connections that guests have open: each actor has a limit of its own, and all actors together have the
+//! limit of the process, minus the host's reserve.
 
 use std::sync::Arc;
 
@@ -35,31 +35,32 @@ impl Descriptors {
         self.own.most
     }
 
-    /// A bound of the same size for an actor that `parent` spawned. What it has open counts for the parent as well.
+    /// A bound of the same size for an actor that `parent` spawned. Its open descriptors count for the parent as well.
     pub(crate) fn below(&self, parent: &Self) -> Self {
         Self::with(self.own.most, Some(parent.own.clone()))
     }
 
-    /// The right to have one more open. `Err` is the account that has no room: of the actor, of one above it, or of all together.
+    /// Counts one more open descriptor. `Err` is the account whose limit is reached: of the actor, of one above it, or of all
+    /// together.
     pub(crate) fn take(&self, shared: &Arc<Account>) -> Result<Descriptor, Arc<Account>> {
         self.own.take(1)?;
         shared.take(1).inspect_err(|_| self.own.give_back(1))?;
         Ok(Descriptor { own: self.own.clone(), shared: shared.clone() })
     }
 
-    /// Says in the log, the first time, that `account` refused one to `actor`.
+    /// Logs the first refusal of a descriptor to `actor` by `account`.
     pub(crate) fn say_refused(&self, actor: &Address, account: &Account) {
         if self.own.is_first_refusal() {
             tracing::warn!(
                 target: "playhouse", address = %actor,
-                "no more files, folders and connections are opened for it: {} is the most at a time ({}); this is said once",
+                "cannot open more files, folders and connections: the limit is {} at a time ({}); this is logged once",
                 account.most, account.key
             );
         }
     }
 }
 
-/// The right to have one file, folder or connection open. It is dropped after what it is for is closed.
+/// The count of one open file, folder or connection. It is dropped after that is closed.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
     own: Arc<Account>,

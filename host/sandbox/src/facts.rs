@@ -1,15 +1,15 @@
-//! What a component says about its actor beside its interface: a custom section of its core module, written when the actor was
-//! compiled. The host believes it for advice only, and never acts on it.
+//! The statements of a component about its actor beside its interface: a custom section of its core module, written when the
+//! actor was compiled. The host uses them for advice only, and never acts on them.
 
 use wasmparser::Payload;
 
 use crate::sections::sections;
 
-/// Where `export_actor!` of the SDK writes it.
+/// The name of the section that `export_actor!` of the SDK writes.
 const SECTION: &str = "playhouse-actor";
 
-/// Whether the actor keeps something between messages; none when the component does not say, as one that was not made with the
-/// SDK. What an actor keeps in a static is not seen.
+/// Whether the actor keeps state between messages; none when the component does not say, as one that was made without the
+/// SDK. State that an actor keeps in a static is not seen.
 pub(crate) fn keeps_state(wasm: &[u8]) -> Option<bool> {
     let said = sections(wasm).map_while(Result::ok).filter_map(|payload| match payload {
         Payload::CustomSection(section) if section.name() == SECTION => match section.data() {
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_says_whether_its_actor_keeps_state_or_nothing() {
+    fn component_says_whether_its_actor_keeps_state() {
         assert_eq!(keeps_state(&with_section(SECTION, "state=none")), Some(false));
         assert_eq!(keeps_state(&with_section(SECTION, "state=some")), Some(true));
         assert_eq!(keeps_state(&with_section(SECTION, "state=perhaps")), None);

@@ -1,5 +1,5 @@
-//! The files of plugins: opened where they lie and nowhere else, looked at, and read once. What was read is what is
-//! checked, hashed and compiled; whatever becomes of the file after that changes nothing.
+//! The files of plugins: opened only within their folder, examined, and read once. The bytes that were read are checked, hashed
+//! and compiled, so a later change of the file has no effect.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::component::LoadError;
 
-/// What only looks must neither wait for a pipe's writer nor get a terminal of its own.
+/// Flags for opening a file to read it: the open must neither wait for a pipe's writer nor make a terminal the controlling one.
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 /// Reads a file of a plugins folder. A link is followed only within the folder.
@@ -27,19 +27,20 @@ pub(crate) fn read_plugin(file: &Path, limit_bytes: u64) -> Result<Vec<u8>, Load
     read_whole(file, opened, limit_bytes)
 }
 
-/// Reads any file that a person names.
+/// Reads any file that an operator names.
 pub(crate) fn read_any(file: &Path, limit_bytes: u64) -> Result<Vec<u8>, LoadError> {
     read_whole(file, openat(CWD, file, LOOK, Mode::empty()).map_err(|error| failed(file, error))?, limit_bytes)
 }
 
-/// Opens what lies below a folder; a way out of it, by a link for example, is [`Errno::XDEV`].
+/// Opens a file below a folder; a path that leads out of the folder, by a link for example, is [`Errno::XDEV`].
 fn open_beneath(folder: &OwnedFd, name: &Path) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     loop {
         match openat2(folder, name, LOOK, Mode::empty(), resolve) {
-            // Somebody moves things about: whether it stayed beneath could not be said.
+            // A file was moved at the same time, so the kernel could not tell whether the path stayed below the
+            // folder.
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // Before Linux 5.6, and where a container's filter does not know it: then no link is followed at all.
+            // Linux before 5.6, or a container's filter, does not know `openat2`: then no link is followed at all.
             Err(Errno::NOSYS | Errno::PERM) => {
                 return openat(folder, name, LOOK | OFlags::NOFOLLOW, Mode::empty()).map_err(|error| match error {
                     Errno::LOOP => Errno::XDEV,
@@ -66,13 +67,13 @@ fn read_whole(file: &Path, opened: OwnedFd, limit_bytes: u64) -> Result<Vec<u8>,
         return Err(LoadError::NotAFile { file: file.to_owned(), found: named(kind) });
     }
     let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // The file may grow while it is read, so the read is bounded as well.
     File::from(opened).take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     check_size(file, bytes.len(), limit_bytes)?;
     Ok(bytes)
 }
 
-/// Refuses what is larger than a component may be.
+/// Refuses a file that is larger than a component may be.
 pub(crate) fn check_size(file: &Path, bytes: usize, limit_bytes: u64) -> Result<(), LoadError> {
     if bytes as u64 <= limit_bytes { Ok(()) } else { Err(LoadError::TooLarge { file: file.to_owned(), limit_bytes }) }
 }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
     use crate::sandbox::COMPONENT_BYTES;
 
-    /// A plugins folder, with a file in it and one beside it.
+    /// A folder with a plugins folder, a file in that, and a file beside it.
     fn folder() -> TempDir {
         let beside = tempfile::tempdir().unwrap();
         fs::create_dir(beside.path().join("plugins")).unwrap();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_leaves_the_plugins_folder_is_refused() {
+    fn link_out_of_the_plugins_folder_is_refused() {
         let beside = folder();
         link(&beside, "relative.wasm", "../secret.wasm");
         link(&beside, "absolute.wasm", beside.path().join("secret.wasm"));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_within_the_plugins_folder_is_followed_where_the_system_can_see_to_it() {
+    fn link_within_the_plugins_folder_is_followed_or_refused() {
         let beside = folder();
         link(&beside, "b.wasm", "a.wasm");
         link(&beside, "c.wasm", "./b.wasm");
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plugins_folder_itself_may_be_a_link() {
+    fn plugins_folder_itself_may_be_a_link() {
         let beside = folder();
         symlink("plugins", beside.path().join("current")).unwrap();
         assert_eq!(read_plugin(&beside.path().join("current/a.wasm"), COMPONENT_BYTES).unwrap(), b"inside");
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_does_not_leave_the_folder() {
+    fn name_cannot_lead_out_of_the_folder() {
         let beside = folder();
         for name in ["..", ".", "a.wasm\0", ""] {
             assert!(read(&beside, name).is_err(), "{name:?}");
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn pipes_and_folders_are_refused_and_nobody_waits_for_them() {
+    fn pipes_and_folders_are_refused_without_waiting() {
         let beside = folder();
         let path = |name: &str| beside.path().join("plugins").join(name);
         rustix::fs::mknodat(CWD, path("pipe.wasm"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_wherever_it_ends() {
+    fn file_that_is_too_large_is_refused() {
         let beside = folder();
         let large = File::create(beside.path().join("plugins/large.wasm")).unwrap();
         large.set_len(1 << 40).unwrap();

@@ -1,15 +1,15 @@
-//! `wasi:filesystem` for granted folders. It stands in for wasmtime's own, which opens whatever it is told to, reads whole listings,
-//! and bounds neither the threads that wait for a file system nor the disk.
+//! `wasi:filesystem` for granted folders. This implementation replaces wasmtime's own, which opens files of any kind, reads whole
+//! listings, and bounds neither the threads that wait for a file system nor the use of the disk.
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
-//! | `folder` | a folder as it is granted |
+//! | `folder` | a granted folder |
 //! | `descriptor` | the interface's functions |
-//! | `open` | open files and folders; what is not opened |
+//! | `open` | open files and folders; the kinds of files that are not opened |
 //! | `streams`, `listing` | bytes and names, a piece at a time |
-//! | `names` | names made, removed and moved; symbolic links |
-//! | `growth`, `node` | by how much a folder may grow; sizes of open files |
-//! | `stat` | what is said of a file |
+//! | `names` | making, removing and moving names; symbolic links |
+//! | `growth`, `node` | the bound on the growth of a folder; sizes of open files |
+//! | `stat` | the metadata of a file |
 
 mod descriptor;
 mod folder;
@@ -41,9 +41,9 @@ use open::{Dir, Mode, Opened};
 /// The files of one incarnation.
 pub(crate) struct Files {
     shelf: Shelf,
-    /// None where there are no folders.
+    /// None if the actor has no folders.
     actor: Option<Address>,
-    /// Counts the CPU time of the calls.
+    /// The meter that counts the CPU time of the calls.
     meter: Option<Arc<CpuMeter>>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Shelf {
     folders: Arc<[Arc<Folder>]>,
     blocking: Blocking,
     descriptors: Descriptors,
-    /// Where descriptors count besides the actor's own bound.
+    /// The account that counts descriptors besides the actor's own bound.
     shared: Arc<Account>,
 }
 
@@ -76,7 +76,7 @@ impl Shelf {
 }
 
 impl Files {
-    /// Runs a call that may block. Its time is the guest's: it waits for it, and its CPU time is billed.
+    /// Runs a call that may block. The guest waits for the call, and its CPU time counts as the guest's.
     async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> T {
         let meter = self.meter.as_ref().map(|meter| (meter.open_bill(), meter.clone()));
         let billed = move || match meter {
@@ -86,8 +86,8 @@ impl Files {
         self.shelf.blocking.run(billed).await
     }
 
-    /// The right to open one more file, folder or listing. WASI has no error of its own for too many. A file that the actor closed
-    /// may still be open for a moment: only when none is, there are too many.
+    /// Counts one more open file, folder or listing. A file that the actor closed may still be open for a moment, so this call
+    /// waits for such files before it refuses. WASI has no error of its own for too many open files.
     async fn descriptor(&self) -> FsResult<Descriptor> {
         let Shelf { descriptors, shared, blocking, .. } = &self.shelf;
         loop {

@@ -1,6 +1,6 @@
-//! The core instances, memories and tables that a component takes when it is instantiated, read from its binary form before it is compiled: core instances, memories,
-//! tables and the bytes that its memories and tables begin with. The host's bounds on these are here as well: one check for
-//! everything that loads or inspects a component.
+//! The resources that a component takes when it is instantiated, read from its binary form before it is compiled: core instances,
+//! memories, tables, and the initial bytes of its memories and tables. The host's bounds on these resources are here as well: one
+//! check for every way to load or inspect a component.
 
 mod definitions;
 
@@ -18,13 +18,13 @@ pub(crate) const MOST_CORE_INSTANCES: u32 = 64;
 pub(crate) const MOST_MEMORIES: u32 = 16;
 /// Tables of all core instances of one component.
 pub(crate) const MOST_TABLES: u32 = 64;
-/// Elements of one table. Rust's table of functions needs a hundredth of it; interpreters fit as well.
+/// Elements of one table. The function table of a Rust program has about a hundredth of them; those of interpreters fit as well.
 pub(crate) const MOST_TABLE_ELEMENTS: usize = 65_536;
 /// Bytes of one table element, as wasmtime stores it.
 pub(crate) const ELEMENT_BYTES: u64 = 8;
 
-/// Definitions that are kept of one component, each with its arguments, and as many that are followed: a component of which each
-/// part instantiates the next one twice is small, and its instances are countless.
+/// The most definitions, each with its arguments, that are kept of one component; and the most that are followed. A small
+/// component in which each part instantiates the next part twice has an exponential number of instances.
 const MOST_STEPS: u32 = 1 << 18;
 
 /// The initial resources of the core instances of one component.
@@ -33,14 +33,14 @@ pub(crate) struct Footprint {
     pub(crate) core_instances: u32,
     pub(crate) memories: u32,
     pub(crate) tables: u32,
-    /// Of the largest table.
+    /// Elements of the largest table.
     pub(crate) table_elements: u64,
-    /// All memories and tables together, as `limits.memory` counts them.
+    /// Bytes of all memories and tables together, as `limits.memory` counts them.
     pub(crate) bytes: u64,
 }
 
 impl Footprint {
-    /// None for a binary that is no component, and for one that cannot be followed without instantiating it.
+    /// None for a binary that is not a component, and for one that cannot be followed without instantiating it.
     pub(crate) fn of(wasm: &[u8]) -> Option<Self> {
         let body = Rc::new(read(wasm)?);
         let mut count = Count { total: Self::default(), steps: Steps(MOST_STEPS) };
@@ -48,7 +48,7 @@ impl Footprint {
         Some(count.total)
     }
 
-    /// Refuses what no instance of this host has room for.
+    /// Refuses a component that needs more of a resource than an instance on this host may have.
     pub(crate) fn check(&self, file: &Path) -> Result<(), LoadError> {
         let counts = [
             ("core instances", u64::from(self.core_instances), u64::from(MOST_CORE_INSTANCES)),
@@ -71,14 +71,14 @@ impl Footprint {
     }
 }
 
-/// Something with a place in an index space.
+/// A definition with a place in an index space.
 #[derive(Clone)]
 enum Item<'a> {
     Module(Footprint),
-    /// With the component that it was written in.
+    /// A component, with the index spaces of the component that it was written in.
     Component(Rc<Body<'a>>, Rc<Spaces<'a>>),
     Instance(Rc<HashMap<&'a str, Item<'a>>>),
-    /// Given by the host, which is asked for functions only.
+    /// An import from the host, which provides functions only.
     Foreign,
 }
 
@@ -114,11 +114,11 @@ impl<'a> Spaces<'a> {
     }
 }
 
-/// How many more steps there may be.
+/// The number of further steps that are allowed.
 struct Steps(u32);
 
 impl Steps {
-    /// None if these are too many.
+    /// None if fewer than `steps` are left.
     fn take(&mut self, steps: usize) -> Option<()> {
         self.0 = self.0.checked_sub(u32::try_from(steps).ok()?)?;
         Some(())
@@ -131,7 +131,7 @@ struct Count {
 }
 
 impl Count {
-    /// Adds what instances of a component begin with, and returns its exports.
+    /// Adds the initial resources of a component's instances, and returns its exports.
     fn instantiate<'a>(
         &mut self,
         body: &Rc<Body<'a>>,
@@ -147,7 +147,7 @@ impl Count {
             match step {
                 Step::Module(footprint) => spaces.modules.push(Item::Module(*footprint)),
                 Step::Component(body) => {
-                    // A copy of what is there by now: nothing later can be meant in it.
+                    // A copy of the definitions so far: an inner component cannot refer to later ones.
                     let items = spaces.modules.len() + spaces.components.len() + spaces.instances.len();
                     self.steps.take(items)?;
                     let written_in = Rc::new(spaces.clone());
@@ -195,7 +195,7 @@ impl Count {
                 Step::Export(name, kind, index) => {
                     let item = spaces.item(*kind, *index)?;
                     exports.insert(*name, item.clone());
-                    // An export has an index of its own, too.
+                    // An export gets an index of its own as well.
                     spaces.space(*kind).push(item);
                 }
             }
@@ -250,7 +250,7 @@ mod tests {
         let mut text =
             String::from("(component (component $c0 (core module $m (memory 1)) (core instance (instantiate $m)))");
         for n in 1..60 {
-            // Each has the one before it twice.
+            // Each component instantiates the one before it twice.
             let before = n - 1;
             let (name, before) = (format!("$c{n}"), format!("$c{before}"));
             text += &["(component ", &name, " (alias outer 1 ", &before, " (component $c))"].concat();
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(of(&text), None);
     }
 
-    /// `count` times an instance of `parts` names, of which nothing is made.
+    /// `count` instances that bundle `parts` names each, and take no resources.
     fn bundles(count: usize, parts: usize) -> String {
         let names: String = (0..parts).map(|n| format!("(export \"a{n}\" (instance $e))")).collect();
         let bundles = format!("(instance {names})").repeat(count);

@@ -1,7 +1,7 @@
-//! What one actor may use of the world outside: environment variables, folders, hosts. Plain data, and how much of it a child
-//! of that actor may have. Without it there is an empty world: no variable, no folder, nobody to connect to.
+//! The external resources that one actor may use: environment variables, folders, hosts. Plain data, with the rule that limits a
+//! child to its parent's grants. Without grants an actor has no variable, no folder and no host to connect to.
 //!
-//! `hosts` says to whom HTTP requests may go, `addresses` which addresses a name may lead to.
+//! `hosts` has the targets that HTTP requests may have, `addresses` the addresses that a name may lead to.
 
 mod addresses;
 mod hosts;
@@ -22,20 +22,20 @@ use crate::filesystem::{Files, Folder, Shelf};
 use crate::http::{Outgoing, Wire};
 use crate::limits::CpuMeter;
 
-/// What one actor may use of the world outside. Default: nothing.
+/// The external resources that one actor may use. Default: none.
 #[derive(Debug, Clone)]
 pub struct Grants {
     /// Its environment.
     pub env: Vec<Variable>,
     /// The folders that it sees.
     pub dirs: Vec<Folder>,
-    /// To whom it may send HTTP requests.
+    /// The hosts to which it may send HTTP requests.
     pub hosts: Vec<Host>,
-    /// Networks that are not public and that names in `hosts` may lead to all the same.
+    /// Networks that are not public and to which names in `hosts` may lead.
     pub networks: Vec<Network>,
-    /// HTTP requests at a time, of all instances of the actor, each until its response is dropped. Default: 16.
+    /// HTTP requests at a time, of all instances of the actor. A request counts until its response is dropped. Default: 16.
     pub requests: usize,
-    /// Blocking calls at a time, of all instances of the actor: of files, and looking up names of hosts. Default: 4.
+    /// Blocking calls at a time, of all instances of the actor: file operations and look-ups of host names. Default: 4.
     pub blocking: Blocking,
     /// Files, folders and connections that all instances of the actor have open at a time. Default: 256.
     pub descriptors: Descriptors,
@@ -60,7 +60,7 @@ impl Default for Grants {
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// What the guest finds.
+    /// The value that the guest reads.
     pub value: String,
     /// The value is the host's own, not one that the manifest gives.
     pub from_host: bool,
@@ -72,12 +72,13 @@ impl Grants {
         self.env.is_empty() && self.dirs.is_empty() && self.hosts.is_empty() && self.networks.is_empty()
     }
 
-    /// Whether it may use folders or the network: then what a turn does outside stays, even if the turn is not kept.
+    /// Whether it may use folders or the network: then effects of a turn outside the host stay, even if the turn is not
+    /// committed.
     pub fn reach_outside(&self) -> bool {
         !self.dirs.is_empty() || !self.hosts.is_empty()
     }
 
-    /// What of these a child may have whose parent has those of `parent`: nothing that the parent has not.
+    /// These grants limited to those of `parent`: a child gets no grant that its parent does not have.
     #[must_use]
     pub fn within(&self, parent: &Self) -> Self {
         let has = |variable: &Variable| parent.env.iter().any(|above| above.from_host && above.name == variable.name);
@@ -92,28 +93,28 @@ impl Grants {
         }
     }
 
-    /// As [`Grants::within`] the parent of these bounds; without a parent they stay as they are.
+    /// As [`Grants::within`] with the grants in these bounds of the parent; without a parent the grants stay as they are.
     #[must_use]
     pub fn bounded(self, within: &Bounds) -> Self {
         match &within.grants {
             None => self,
-            // Somebody else's bounds, which say nothing that is understood here, open nothing.
+            // Bounds of another type cannot be understood here, so they permit no grant.
             Some(above) => above.downcast_ref().map_or_else(Self::default, |above| self.within(above)),
         }
     }
 }
 
-/// The world outside as the incarnations of one actor find it, made once for all of them.
+/// The external resources as the incarnations of one actor see them, made once for all of them.
 pub(crate) struct World {
     pub(crate) grants: Arc<Grants>,
     shelf: Shelf,
-    /// The files of those that have no folder.
+    /// The file state of actors without folders.
     no_files: Arc<Files>,
     pub(crate) outgoing: Option<Arc<Outgoing>>,
 }
 
 impl World {
-    /// `descriptors`: where what its actor has open counts besides its own bound.
+    /// `descriptors`: the account that counts the actor's open descriptors besides its own bound.
     pub(crate) fn new(grants: Grants, wire: &Arc<Wire>, descriptors: &Arc<Account>) -> Self {
         let grants = Arc::new(grants);
         let shelf = Shelf::new(&grants, &grants.dirs, descriptors);
@@ -123,7 +124,7 @@ impl World {
         Self { grants, shelf, no_files, outgoing }
     }
 
-    /// Puts variables where a guest finds them.
+    /// Adds the granted variables to the guest's environment.
     pub(crate) fn furnish(&self, builder: &mut WasiCtxBuilder) -> WasiCtx {
         for Variable { name, value, .. } in &self.grants.env {
             builder.env(name, value);
@@ -136,13 +137,13 @@ impl World {
         (!self.grants.dirs.is_empty()).then(|| self.shelf.files(actor, meter.clone()))
     }
 
-    /// No files.
+    /// The file state of an actor without folders.
     pub(crate) fn no_files(&self) -> Arc<Files> {
         self.no_files.clone()
     }
 }
 
-/// What two lists have in common: of each pair the narrower one.
+/// The common part of two lists: of each pair in which one covers the other, the narrower one.
 fn common<T: Clone + PartialEq>(child: &[T], parent: &[T], covers: impl Fn(&T, &T) -> bool) -> Vec<T> {
     let mut both = Vec::new();
     for (own, above) in child.iter().flat_map(|own| parent.iter().map(move |above| (own, above))) {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_has_no_variable_of_the_host_that_its_parent_has_not() {
+    fn child_gets_no_host_variable_that_its_parent_lacks() {
         let parent = Grants { env: vec![variable("LANG", true), variable("HOME", false)], ..Grants::default() };
         let child = ["LANG", "HOME", "PATH"].map(|name| variable(name, true));
         let child = Grants { env: child.into_iter().chain([variable("MODE", false)]).collect(), ..Grants::default() };
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_has_of_its_parents_folders_no_more_than_its_parent() {
+    fn child_gets_no_more_of_a_folder_than_its_parent() {
         let top = tempfile::tempdir().expect("a folder");
         let at = |name: &str| {
             let path = top.path().join(name);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_may_reach_whom_both_may() {
+    fn child_may_reach_hosts_granted_to_both() {
         let within = |child: &[&str], parent: &[&str]| {
             let grants = |list| Grants { hosts: hosts(list), ..Grants::default() };
             grants(child).within(&grants(parent)).hosts.iter().map(ToString::to_string).collect::<Vec<_>>()

@@ -1,5 +1,4 @@
-//! One incarnation: a store of its own, the instance in it, and the calls into it. A store that trapped is never
-//! entered again.
+//! One incarnation: a store of its own, the instance in it, and the calls into it. No call enters a store again after it trapped.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,19 +21,20 @@ use crate::sandbox::Admission;
 use crate::store::{bare_wasi, confined, metered, resources};
 use crate::turns::{self, End};
 
-/// A buffer for bodies that grew beyond this is not kept.
+/// A buffer for bodies is dropped if it grew beyond this.
 const KEPT_BODY_BYTES: usize = 1 << 20;
 
-/// One incarnation of a plugin. Its store goes first when it is dropped, then the count of its memory and its right to live.
+/// One incarnation of a plugin. The order of the fields is the order of the drop: the store first, later the count of its memory
+/// and its admission.
 pub(crate) struct Guest {
     store: Store<Room>,
     doors: Doors,
-    /// The body of the message in hand, used again for the next.
+    /// The buffer for the body of the current message, used again for the next one.
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
     plugin: Arc<plugin::Inner>,
-    /// The last lone message sent so much that a frame would have been cheaper than an import for each: the next one
-    /// takes the door of batches.
+    /// The last single message sent so many messages that a frame would have been cheaper than an import for each: the next
+    /// single message goes through `turns` as well.
     sends_much: bool,
     stdout: Lines,
     stderr: Lines,
@@ -42,17 +42,17 @@ pub(crate) struct Guest {
     _admission: Admission,
 }
 
-/// A call has the CPU time of all its messages, but of no more than these: an endless loop in a large batch is to be found out
-/// in seconds. Only short handlers get so many.
+/// A call has the CPU time of all its messages, but of no more than this number: an endless loop in a large batch must be found
+/// within seconds. Only short handlers get batches of this size.
 const MOST_BUDGETS: usize = 64;
 
-/// From so many sends on, a lone message is cheaper through the door of batches.
+/// With this number of sends or more, a single message is cheaper through `turns` than through `handler`.
 const MANY_SENDS: usize = 2;
 
 /// The functions that it exports.
 struct Doors {
     handler: Handler,
-    /// Taken by batches of more than one message: for a lone one that sends little the plain door is cheaper.
+    /// For batches of more than one message: for a single message with few sends, `handler` is cheaper.
     turns: Option<Turns>,
     gate: Option<contract::Gate>,
     init: Option<Hook>,
@@ -64,7 +64,7 @@ struct Doors {
 }
 
 impl Guest {
-    /// Makes the instance. Runs nothing of the actor but what its component does to be instantiated at all.
+    /// Makes the instance. The only code of the actor that runs is that which its component needs to be instantiated.
     pub(crate) async fn launch(launcher: &PluginLauncher, hand: Hand) -> Result<Self, Crash> {
         let (plugin, limits) = (&launcher.plugin, *launcher.limits);
         let admission =
@@ -132,7 +132,7 @@ impl Guest {
         })
     }
 
-    /// Before each call: the whole budget, and no blame for what an earlier message did.
+    /// Prepares the next call: it has the whole budget, and facts about the failure of an earlier message are cleared.
     fn refresh(&mut self, messages: usize) {
         self.meter.restart(u32::try_from(messages).unwrap_or(u32::MAX));
         self.store.set_epoch_deadline(1);
@@ -144,7 +144,8 @@ impl Guest {
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.doors.turns;
         if self.hand().has_notices() {
-            // Each has a door of its own. Routes are left alone: only a frame can say that they are void.
+            // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
+            // void.
             return self.handle_one_by_one().await;
         }
         let anew = self.hand().has_stale_routes();
@@ -179,7 +180,7 @@ impl Guest {
     }
 
     async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
-        // What is recorded takes room here: the rest comes again after a commit.
+        // Effects of each message take memory here. When the turn is full, the other messages come again after a commit.
         while self.hand().current().is_some() && !self.hand().is_full() {
             self.refresh(1);
             if let Some((notice, noticed)) = self.hand().notice().zip(self.doors.noticed) {
@@ -220,7 +221,7 @@ impl Guest {
         }
     }
 
-    /// A line on stdout that has no end yet is held back until there is nothing else to do: the next call may end it.
+    /// Keeps a line on stdout that has no end yet until the actor is idle: the next call may end the line.
     fn leave_open_line(&mut self) {
         if self.stdout.is_open() {
             let stdout = self.stdout.clone();
@@ -228,7 +229,7 @@ impl Guest {
         }
     }
 
-    /// A hook that returned an error.
+    /// The crash report for a hook that returned an error.
     fn failed(&self, reason: CrashReason) -> Crash {
         self.stderr.finish();
         Crash { stderr: self.stderr.tail(), ..Crash::new(reason) }

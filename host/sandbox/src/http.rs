@@ -1,8 +1,8 @@
-//! Outgoing HTTP of one actor: each request is checked against its grants before anything leaves this machine. What follows a
-//! redirect is the guest: its next request is checked like any other.
+//! Outgoing HTTP of one actor: each request is checked against its grants before any byte is sent. The host follows no redirect:
+//! a guest that follows one sends a new request, which is checked like any other.
 //!
-//! `send` resolves, checks the addresses, connects, and speaks HTTP. `bounded` is where a guest makes the host keep parts of a
-//! request, `heads` how much that may be.
+//! `send` resolves, checks the addresses, connects, and speaks HTTP. `bounded` has the functions by which a guest makes the host
+//! keep parts of a request, `heads` the bounds on these parts.
 
 mod bounded;
 mod heads;
@@ -27,22 +27,22 @@ pub(crate) use heads::Excess;
 use heads::Heads;
 pub(crate) use send::Wire;
 
-/// What a guest writes to the body of a request in one piece.
+/// Bytes that a guest may write to the body of a request in one piece.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Bytes of a refused target that are shown, and kept. A name has fewer.
+/// Bytes of a refused target that are logged and kept. A host name has fewer.
 const SHOWN_BYTES: usize = 300;
 /// Refusals that are logged, for each actor.
 const MOST_LOGGED: usize = 16;
 
-/// What all incarnations of one actor have in common.
+/// The state that all incarnations of one actor share.
 pub(crate) struct Outgoing {
     grants: Arc<Grants>,
     wire: Arc<Wire>,
-    /// Requests at a time, each until its response is dropped.
+    /// Permits for requests at a time, each held until the response is dropped.
     requests: Arc<Semaphore>,
-    /// Where connections count besides the actor's own bound.
+    /// The account that counts connections besides the actor's own bound.
     descriptors: Arc<Account>,
-    /// Whom it was refused, as far as that was logged.
+    /// Refused targets with their reasons, as far as they were logged.
     refused: Mutex<BTreeSet<String>>,
 }
 
@@ -52,7 +52,7 @@ impl Outgoing {
         Self { grants, wire, requests, descriptors, refused: Mutex::default() }
     }
 
-    /// Says once for each target that it was refused, as long as these are few.
+    /// Logs once for each target and reason that a request was refused, at most [`MOST_LOGGED`] times.
     fn log_refusal(&self, actor: &Address, whom: &str, why: &str) {
         let whom = &whom[..whom.floor_char_boundary(SHOWN_BYTES)];
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ impl Outgoing {
     }
 }
 
-/// The part of one incarnation.
+/// The HTTP state of one incarnation.
 pub(crate) struct Http {
     pub(crate) context: WasiHttpCtx,
     pub(crate) hooks: Hooks,
@@ -75,7 +75,7 @@ pub(crate) struct Hooks {
     actor: Address,
     /// None without grants.
     outgoing: Option<Arc<Outgoing>>,
-    /// What each step of a request may take.
+    /// The longest time for each step of a request.
     patience: Duration,
 }
 
@@ -84,21 +84,21 @@ impl Http {
     pub(crate) fn new(actor: Address, outgoing: Option<Arc<Outgoing>>, patience: Duration, head_bytes: u64) -> Self {
         let heads = Heads::new(head_bytes);
         let mut context = WasiHttpCtx::new();
-        // Counts less for each field than `heads`, which is asked first.
+        // This limit counts fewer bytes for each field than `heads`, which checks first.
         context.set_field_size_limit(heads.most());
         Self { context, hooks: Hooks { actor, outgoing, patience }, heads }
     }
 }
 
-/// What a request takes up.
+/// The bounded resources that a request holds.
 struct Held {
-    /// Until its response is dropped.
+    /// Held until the response is dropped.
     permit: OwnedSemaphorePermit,
-    /// Until its connection is closed.
+    /// Held until the connection is closed.
     descriptor: Descriptor,
 }
 
-/// How long each step of a request may take: as the guest wants it, and no longer than a message.
+/// The longest time for each step of a request: as the guest sets it, and at most the time that a message may take.
 #[derive(Clone, Copy)]
 struct Patience {
     connect: Duration,
@@ -114,12 +114,12 @@ impl Hooks {
         let target = Target::of(request.uri()).ok_or(Error::HttpRequestUriInvalid)?;
         let outgoing = self.outgoing.as_ref().ok_or(Error::HttpRequestDenied)?;
         if outgoing.grants.allow(&target).is_none() {
-            outgoing.log_refusal(&self.actor, &target.to_string(), "it is not among its `hosts`");
+            outgoing.log_refusal(&self.actor, &target.to_string(), "the actor's grant `hosts` does not list it");
             return Err(Error::HttpRequestDenied);
         }
-        // A tunnel leads to whom nobody checks.
+        // Requests inside a tunnel could not be checked.
         if request.method() == Method::CONNECT {
-            outgoing.log_refusal(&self.actor, &target.to_string(), "CONNECT is for no actor");
+            outgoing.log_refusal(&self.actor, &target.to_string(), "no actor may use the method CONNECT");
             return Err(Error::HttpRequestDenied);
         }
         Ok((outgoing.clone(), target))
@@ -160,7 +160,7 @@ impl WasiHttpHooks for Hooks {
         Box::new(async move {
             let sent = outgoing.wire.send(&outgoing.grants, &target, request, patience, held).await;
             if matches!(sent, Err(Error::DestinationIpProhibited)) {
-                let why = "it leads to a private or local address that no grant names";
+                let why = "its name leads to a private or local address that neither `hosts` nor `networks` grants";
                 outgoing.log_refusal(&actor, &target.to_string(), why);
             }
             sent
@@ -171,7 +171,7 @@ impl WasiHttpHooks for Hooks {
         CHUNK_BYTES
     }
 
-    // Said to the guest, which can ask for it as often as it likes, and not to the log.
+    // The error goes to the guest alone: a guest can cause it any number of times, so it is not logged.
     fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> ErrorCode {
         send::code_of(error)
     }

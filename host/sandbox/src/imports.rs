@@ -1,5 +1,4 @@
-//! What the kernel offers to a guest: the interfaces `kernel` and `batch` of the contract, and WASI
-//! with outgoing HTTP.
+//! The imports of an actor: the interfaces `kernel` and `batch` of the contract, and WASI with outgoing HTTP.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,20 +21,21 @@ use crate::limits::MemoryLimiter;
 use crate::polling;
 use crate::turns::{self, BadFrame, End};
 
-/// How much of a panic's message is kept.
+/// Bytes of a panic's message that are kept.
 pub(crate) const PANIC_BYTES: usize = 4 << 10;
-/// Nobody waits longer for an answer; keeps sums of times in range.
+/// The longest timeout of an ask; it keeps sums of times in range.
 const LONGEST_ASK: Duration = Duration::from_hours(24);
 
-/// All that belongs to one incarnation: the data of its store.
+/// The data of one incarnation's store.
 pub(crate) struct Room {
-    /// In a cell, so that an import can read the guest's memory and write here at once, without a copy between.
+    /// The actor's side of the kernel. In a cell, so that an import can read the guest's memory and write here without a copy
+    /// between.
     pub(crate) hand: RefCell<Hand>,
-    /// A batch was handed over as a frame, and is to be answered with one.
+    /// Whether the guest handles a batch that it got as a frame, and answers with frames.
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
-    /// What the guest said about the trap that follows.
+    /// The panic message that the guest reported before its trap.
     pub(crate) panic: Option<String>,
     pub(crate) wasi: WasiCtx,
     pub(crate) files: Arc<Files>,
@@ -71,7 +71,7 @@ impl Remains for Room {
     }
 }
 
-/// Adds everything that an actor may import, granted or not: a component pays for what it imports alone.
+/// Adds all imports of an actor, granted or not: an import that a component does not use costs it nothing.
 pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     polling::add_to(linker)?;
@@ -117,7 +117,8 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         let message = message.to_str(&store)?;
         let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
         store.data_mut().panic = Some(message);
-        // The trap itself: one that the processor raises would take a signal, which costs as much as a small restart.
+        // The trap is returned from here, since a trap raised by the processor needs a signal, which costs as much as a small
+        // restart.
         Err::<(), _>(Trap::UnreachableCodeReached.into())
     })?;
     let mut batch = linker.instance(BATCH)?;
@@ -160,7 +161,7 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
     })
 }
 
-/// Has the hand record something. A turn that does more than its limits allow ends here, as a trap.
+/// Records an effect in the turn. A turn that exceeds its limits ends here, as a trap.
 fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Hand) -> T) -> wasmtime::Result<T> {
     let mut hand = store.data().hand.borrow_mut();
     let done = record(&mut hand);
@@ -168,7 +169,7 @@ fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Hand) -> T) -> wasmt
     Ok(done)
 }
 
-/// Children, and who else is there.
+/// The functions about children and other actors.
 fn add_children_to(kernel: &mut LinkerInstance<'_, Room>) -> wasmtime::Result<()> {
     kernel.func_wrap("spawn", |store: Caller<'_>, (name, plugin, options): (WasmStr, WasmStr, SpawnOptions)| {
         let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);

@@ -1,4 +1,4 @@
-//! A look at a file without running it: any component, of any world.
+//! The description of a file without running it: any component, of any world.
 
 use std::path::Path;
 
@@ -13,30 +13,30 @@ use crate::plugin::sha256_hex;
 use crate::sandbox::COMPONENT_BYTES;
 use crate::{facts, file as files, imports, mailbox};
 
-/// What can be said about a component without running it.
+/// The facts about a component that are known without running it.
 #[derive(Debug)]
 pub struct Inspection {
     /// The digest of the file, in hexadecimal.
     pub sha256: String,
     /// Its size.
     pub size_bytes: u64,
-    /// The names of what it imports.
+    /// The names of its imports.
     pub imports: Vec<String>,
-    /// The names of what it exports.
+    /// The names of its exports.
     pub exports: Vec<String>,
     /// The optional hooks that it has.
     pub hooks: Vec<&'static str>,
-    /// Whether its actor keeps something between messages, a static aside; none when it does not say.
+    /// Whether its actor keeps state between messages, other than in a static; none when the component does not say.
     pub keeps_state: Option<bool>,
-    /// Why it cannot run as an actor; none when it can.
+    /// The reason why it cannot run as an actor; none when it can.
     pub obstacle: Option<LoadError>,
-    /// Whether it exports what a mailbox plugin does.
+    /// Whether it exports the interface of a mailbox plugin.
     pub is_mailbox: bool,
-    /// Why it cannot decide about a mailbox; none when it can.
+    /// The reason why it cannot run as a mailbox plugin; none when it can.
     pub mailbox_obstacle: Option<LoadError>,
 }
 
-/// Looks at a component. Blocking; may take a second, for the component is compiled on the way.
+/// Inspects a component. The call blocks, and may take a second, since it compiles the component.
 pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, LoadError> {
     let wasm = files::read_any(file, COMPONENT_BYTES)?;
     component::sniff(file, &wasm)?;
@@ -45,7 +45,7 @@ pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, Load
     let engine = engine::looking().map_err(invalid)?;
     let footprint = Footprint::of(&wasm);
     let (code, _) = Compiler::new(compilation).compile((&engine, Purpose::Look), file, &wasm)?;
-    // A component that no instance has room for can be looked at all the same.
+    // A component that is too large for an instance of the pool can be inspected as well.
     let (component, refused) = match cache::deserialize(&engine, &code) {
         Ok(component) => (component, None),
         Err(error) => {

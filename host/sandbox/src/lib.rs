@@ -1,37 +1,37 @@
-//! The sandbox: turns a `.wasm` component into something that the kernel can run, confines it, and says how it died.
+//! The sandbox: turns a `.wasm` component into an actor that the kernel can run, confines it, and reports how it crashed.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
-//! | `sandbox` | the front door: [`Sandbox`], its parts, the clock that ticks |
-//! | `engine` | how wasmtime is set up: features, stacks, the pool of instances |
-//! | `file` | the files of plugins: opened where they lie, read once |
-//! | `component` | what a file is, and whether its component can be an actor |
-//! | `compiler` | compiles, here or in a child process with bounds, whose side is there as well |
+//! | `sandbox` | the public entry: [`Sandbox`], its parts, the clock that ticks |
+//! | `engine` | the settings of wasmtime: features, stacks, the pool of instances |
+//! | `file` | the files of plugins: opened only within their folder, read once |
+//! | `component` | the kind of a file, and whether its component can be an actor |
+//! | `compiler` | compiles in this process or in a child process with bounds; the child's side as well |
 //! | `cache` | compiled code on disk; the only place with unsafe code |
 //! | `plugin` | a loaded plugin, and the launcher that makes incarnations of it |
-//! | `store` | a store with its limits and an empty world, for a run of any component |
+//! | `store` | a store with its limits and without grants, for a run of any component |
 //! | `guest` | one incarnation: an instance, the calls |
-//! | `turns` | from the frame that a guest returns for a batch to what the kernel records |
-//! | `imports`, `contract` | what the kernel offers to a guest, and the types of the WIT contract |
-//! | `grants`, `needs` | what an actor may use of the world outside, how much of it its children may; what its component imports of it |
+//! | `turns` | turns the frame that a guest returns for a batch into the records of the kernel |
+//! | `imports`, `contract` | the functions that the kernel offers to a guest, and the types of the WIT contract |
+//! | `grants`, `needs` | the external resources that an actor and its children may use; those that its component imports |
 //! | `filesystem` | files in granted folders |
-//! | `blocking` | calls to the system that block a thread: how many at a time, for each actor |
-//! | `descriptors` | what actors have open: how much, each of them and all together |
-//! | `polling` | waiting for several things at a time |
+//! | `blocking` | calls to the system that block a thread: their number at a time, for each actor |
+//! | `descriptors` | the number of open descriptors, of each actor and of all together |
+//! | `polling` | the bound on one wait for several events |
 //! | `http` | outgoing requests: checked, resolved, checked again, sent |
 //! | `mailbox` | mailbox plugins: loaded, and one run of them |
 //! | `limits` | bounds on memory and CPU |
-//! | `output`, `log` | standard output and error, line by line; how much of the latter, each second |
-//! | `accounts` | what several incarnations use together: memory, descriptors |
+//! | `output`, `log` | standard output and error, line by line; the bounds on standard error in each second |
+//! | `accounts` | the shared use of several incarnations: memory, descriptors |
 //! | `autopsy` | from a wasmtime error to a crash report |
-//! | `facts` | what a component says about its actor: whether it keeps state |
+//! | `facts` | a component's statement whether its actor keeps state |
 //! | `sections` | the sections of a component's binary form, read before it is compiled |
-//! | `footprint` | what a component takes when it is instantiated, and the bounds on that |
+//! | `footprint` | the resources that a component takes when it is instantiated, and the bounds on them |
 //! | `system_limits` | limits of the system (`ulimit`), named in errors |
-//! | `inspect` | a look at a file without running it |
+//! | `inspect` | a description of a file that does not run it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` per incarnation.
-//! Absent on purpose: the manifest.
+//! This crate does not know the manifest, on purpose.
 
 mod accounts;
 mod autopsy;

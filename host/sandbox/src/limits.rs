@@ -1,4 +1,4 @@
-//! Bounds on what one incarnation may use: memory, summed over all it has, and CPU, by the clock of the sandbox.
+//! Bounds on one incarnation: memory, summed over all its memories and tables, and CPU time, by the clock of the sandbox.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -11,22 +11,22 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 use crate::accounts::{Account, Held};
 use crate::footprint::{ELEMENT_BYTES, MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
-/// What one incarnation may use.
+/// The limits of one incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of all its memories and tables together. Default: 64 MiB.
     pub memory_bytes: u64,
-    /// CPU time for one message, or for one hook; a call with several messages has it for each. It may be exceeded by
-    /// up to 10 ms. Default: 100 ms.
+    /// CPU time for one message, or for one hook; a call with several messages has this time for each of them. A call may
+    /// exceed the limit by up to 10 ms. Default: 100 ms.
     pub cpu: Duration,
     /// Open resources: streams, files, pollables, errors. Default: 1024.
     pub resources: usize,
     /// Lines on its standard error, each second, over all its incarnations. Default: 1000.
     pub log_lines: u64,
-    /// Bytes of those. Default: 1 MiB.
+    /// Bytes on its standard error, each second, over all its incarnations. Default: 1 MiB.
     pub log_bytes: u64,
     /// Bytes that the host keeps of an HTTP request without its body: method, scheme, authority, path with query, fields and
-    /// trailers. All that are there at a time may have 64 times as much. Default: 64 KiB.
+    /// trailers. All requests and fields at a time may have 64 times as many bytes. Default: 64 KiB.
     pub request_head_bytes: u64,
 }
 
@@ -44,7 +44,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The narrower of both, for each of them.
+    /// The smaller of both values, for each limit.
     #[must_use]
     pub fn within(self, bounds: &Bounds) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Limits {
         }
     }
 
-    /// As what those that it spawns may use at most.
+    /// The bounds of the actors that it spawns.
     pub(crate) fn bounds(self) -> Bounds {
         let Self { memory_bytes, cpu, resources, log_lines, log_bytes, request_head_bytes } = self;
         Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, request_head_bytes, ..Bounds::NONE }
@@ -72,23 +72,23 @@ const TICK_NS: u64 = 10_000_000;
 pub(crate) struct MemoryLimiter {
     limit_bytes: u64,
     held: Arc<Held>,
-    /// Of these, what was counted for the growth that is under way.
+    /// The part of the held bytes that was counted for the present growth.
     growing_bytes: u64,
-    /// Growth was refused while the present message was in hand: the trap that follows is most likely due to it.
+    /// The refusal of a growth during the current message: a trap that follows is most likely due to it.
     pub(crate) refused: Option<Refused>,
-    /// `limits.resources`, and `play.limits.stack`, which others keep: for reports.
+    /// `limits.resources`, and below it `play.limits.stack`: for reports only, since wasmtime enforces both.
     pub(crate) most_resources: usize,
     pub(crate) stack_bytes: usize,
 }
 
-/// What did not grow.
+/// The limit that refused a growth.
 #[derive(Debug, Clone)]
 pub(crate) enum Refused {
     /// All memories and tables together would be larger than the limit.
     Memory,
-    /// So would those that an account counts together.
+    /// The use that an account counts together would be larger than its limit.
     Account(Arc<Account>),
-    /// One table would be larger than the pool has room for.
+    /// One table would be larger than a table of the pool.
     Table,
 }
 
@@ -102,8 +102,7 @@ impl MemoryLimiter {
         self.limit_bytes
     }
 
-    /// `maximum` is what wasmtime holds it to, whatever is said here: a growth beyond it does not happen and is not
-    /// counted.
+    /// Wasmtime refuses a growth beyond `maximum` in any case, so such a growth is not counted here.
     fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>, each_bytes: u64) -> bool {
         if maximum.is_some_and(|maximum| desired > maximum) {
             self.growing_bytes = 0;
@@ -122,7 +121,7 @@ impl MemoryLimiter {
         false
     }
 
-    /// The system had no memory for what was granted.
+    /// Takes back the count of a granted growth for which the system had no memory.
     fn grow_failed(&mut self) {
         self.held.shrink(std::mem::take(&mut self.growing_bytes));
     }
@@ -144,7 +143,7 @@ impl ResourceLimiter for MemoryLimiter {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // Beyond a smaller maximum, it is the guest's own bound.
+        // A growth beyond a smaller maximum meets the guest's own bound, not the pool's.
         if desired > MOST_TABLE_ELEMENTS && maximum == Some(MOST_TABLE_ELEMENTS) {
             self.refused = Some(Refused::Table);
         }
@@ -164,36 +163,36 @@ impl ResourceLimiter for MemoryLimiter {
     }
 }
 
-/// Counts the CPU time of one incarnation while its code ran. Time in which it waits, for the executor or for an
+/// Counts the CPU time of one incarnation while its code runs. Time in which it waits, for the executor or for an
 /// answer, does not count.
 ///
-/// A tick stands for at most one tick of CPU time, however late it is noticed: a thread that was preempted did not
-/// work meanwhile. Once a call goes on after its first tick, or after its first few waits, the thread's own CPU clock is read
-/// at each tick and around each poll, so that long steps without a check, such as copies of a whole memory, count in full, and
-/// so do short steps between waits that are over at once. The first tick may stand for almost no time, so the budget is only
-/// used up when one tick more than it has been counted.
+/// A tick stands for at most one tick of CPU time, even if it is noticed late: a thread that was preempted did not
+/// work meanwhile. Once a call continues after its first tick, or after its first few waits, the thread's own CPU clock is read
+/// at each tick and around each poll. So long steps without a check, such as copies of a whole memory, count in full, and
+/// so do short steps between waits that end at once. The first tick may stand for almost no time, so the budget is used up only
+/// when one tick more than the budget has been counted.
 pub(crate) struct CpuMeter {
     clock: Arc<AtomicU64>,
-    /// For one message.
+    /// The budget of one message.
     each_ns: u64,
-    /// For the messages of this call.
+    /// The budget of all messages of this call.
     budget_ns: AtomicU64,
     used_ns: AtomicU64,
-    /// The clock when the code was last let run, or last counted.
+    /// The clock when the code last began to run, or was last counted.
     running_since: AtomicU64,
-    /// Polls of this call.
+    /// The number of polls of this call.
     polls: AtomicU32,
-    /// The thread's CPU clock at that time; 0 when it was not read.
+    /// The thread's CPU clock at the time of `running_since`; 0 when it was not read.
     thread_ns: AtomicU64,
-    /// CPU time of this message's host calls on other threads, below the number of the message: a call that ends when its message is
-    /// over is nobody's.
+    /// CPU time of this message's host calls on other threads in the low bits, and the number of the message in the high bits: a
+    /// call that ends after its message is not counted.
     host: AtomicU64,
 }
 
-/// Polls of a call around which the thread's clock is not read.
+/// The first polls of a call, around which the thread's clock is not read.
 const UNREAD_POLLS: u32 = 4;
 
-/// The bits of [`CpuMeter::host`] that are a time: three days. The others are a number that starts over.
+/// The bits of [`CpuMeter::host`] that hold a time, up to three days. The other bits hold a number that wraps around.
 const HOST_NS: u64 = (1 << 48) - 1;
 
 /// The message that a host call on another thread is billed to.
@@ -215,7 +214,7 @@ impl CpuMeter {
         }
     }
 
-    /// Each message of a call has the whole budget.
+    /// Starts a call, in which each message has the whole budget.
     pub(crate) fn restart(&self, messages: u32) {
         self.budget_ns.store(self.each_ns.saturating_mul(u64::from(messages)), Relaxed);
         self.used_ns.store(0, Relaxed);
@@ -227,7 +226,8 @@ impl CpuMeter {
     /// Polls a future that runs the guest, and counts the time that it takes.
     pub(crate) fn poll<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.running_since.store(self.clock.load(Relaxed), Relaxed);
-        // Reading it costs a system call, which a call is spared that ends before the first tick and waits only a few times.
+        // Reading the thread's clock costs a system call. A call that ends before its first tick and waits only a few times skips
+        // it.
         let polls = self.polls.load(Relaxed);
         self.polls.store(polls.saturating_add(1), Relaxed);
         let long = polls >= UNREAD_POLLS || self.used_ns.load(Relaxed) > 0;
@@ -239,13 +239,13 @@ impl CpuMeter {
         polled
     }
 
-    /// For a host call that begins now.
+    /// The bill for a host call that begins now.
     pub(crate) fn open_bill(&self) -> Bill {
         Bill(self.host.load(Relaxed) & !HOST_NS)
     }
 
-    /// Runs a host call on this thread, which is not the guest's, and counts its CPU time as the guest's, unless the message is over
-    /// by then.
+    /// Runs a host call on this thread, which is not the guest's, and counts its CPU time as the guest's, unless the message has
+    /// ended by then.
     pub(crate) fn bill<T>(&self, to: Bill, call: impl FnOnce() -> T) -> T {
         let before_ns = thread_ns();
         let done = call();
@@ -258,22 +258,22 @@ impl CpuMeter {
         done
     }
 
-    /// What the call that runs may use.
+    /// The budget of the call that runs.
     pub(crate) fn budget(&self) -> Duration {
         Duration::from_nanos(self.budget_ns.load(Relaxed))
     }
 
-    /// What becomes of the guest that a tick interrupted: it yields to the others, or is over its budget.
+    /// Decides about the guest that a tick interrupted: it continues, yields to other tasks, or is over its budget.
     pub(crate) fn ticked(&self) -> UpdateDeadline {
         let (ticks, used_ns) = self.count();
         let used_ns = used_ns.saturating_add(self.host.load(Relaxed) & HOST_NS);
         if used_ns >= self.budget_ns.load(Relaxed).saturating_add(TICK_NS) {
             UpdateDeadline::Interrupt
         } else if ticks == 0 {
-            // The tick was one that passed while it waited.
+            // The tick happened while the guest waited.
             UpdateDeadline::Continue(1)
         } else {
-            // Timers and sockets have their turn as well, and the time is not the guest's.
+            // Timers and sockets get to run, and their time is not counted as the guest's.
             UpdateDeadline::YieldCustom(1, Box::pin(playhouse_kernel::yield_to_others()))
         }
     }
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn a_growth_that_cannot_happen_is_not_counted() {
+    fn growth_beyond_the_own_maximum_is_not_counted() {
         let mut limiter = limiter(100, u64::MAX);
         for _ in 0..10 {
             assert!(limiter.memory_growing(10, 60, Some(50)).expect("it never fails"));
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_tick_counts_as_one_and_a_long_call_by_the_threads_clock() {
+    fn late_tick_counts_once_and_long_call_by_thread_clock() {
         let clock = Arc::new(AtomicU64::new(7));
         let meter = CpuMeter::new(clock.clone(), Duration::from_millis(1));
         meter.restart(1);
@@ -454,7 +454,9 @@ mod tests {
         std::thread::scope(|threads| drop(threads.spawn(|| meter.bill(bill, call)).join()));
         poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt)));
         meter.restart(1);
-        poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1)), "they were the last message's"));
+        poll(&meter, || {
+            assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1)), "the calls belonged to the previous message")
+        });
     }
 
     #[test]
@@ -470,7 +472,7 @@ mod tests {
         meter.restart(1);
         meter.bill(bill, call);
         assert_eq!(meter.host.load(Relaxed) & HOST_NS, 0);
-        // The number starts over.
+        // The number of the message wraps around.
         for _ in 1..1 << 16 {
             meter.restart(1);
         }

@@ -1,4 +1,4 @@
-//! How much an actor may write to its standard error each second. What is more is left out, counted, and said once.
+//! The bound on an actor's standard error in each second. Lines beyond it are left out, counted, and reported once.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,12 +12,12 @@ use crate::output::Output;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What an actor wrote to its standard error within a second and that was left out.
+/// The lines of an actor's standard error that were left out within one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftOut {
-    /// How many lines, or pieces of long ones.
+    /// The number of lines, or of pieces of long lines.
     pub lines: u64,
-    /// How many bytes, newlines included.
+    /// The number of bytes, newlines included.
     pub bytes: u64,
     /// `limits.log_lines`.
     pub most_lines: u64,
@@ -36,14 +36,14 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// Counts what one actor writes, over all its incarnations.
+/// Counts the lines on one actor's standard error, over all its incarnations.
 pub(crate) struct LogMeter {
     most_lines: u64,
     most_bytes: u64,
     period: Mutex<Option<Box<Period>>>,
 }
 
-/// A second, from the first line after the one before.
+/// A second that begins with the first line after the previous period.
 struct Period {
     end: Instant,
     lines: u64,
@@ -56,7 +56,7 @@ impl LogMeter {
         Self { most_lines: limits.log_lines, most_bytes: limits.log_bytes, period: Mutex::default() }
     }
 
-    /// Whether a line of so many bytes is let through.
+    /// Whether a line of `bytes` may be written.
     pub(crate) fn admit(self: &Arc<Self>, bytes: usize, from: &Address, output: &Arc<dyn Output>) -> bool {
         let (bytes, now) = (bytes as u64 + 1, Instant::now());
         if self.lock().as_ref().is_some_and(|period| period.end <= now) {
@@ -66,7 +66,7 @@ impl LogMeter {
         let mut period = self.lock();
         let period =
             period.get_or_insert_with(|| Box::new(Period { end: now + PERIOD, lines: 0, bytes: 0, left_out: (0, 0) }));
-        // Once one is left out, so is the rest of the second: no hole looks like the whole.
+        // After the first line that is left out, all further lines of the second are left out too: the log has no hidden gaps.
         let fits = period.lines < self.most_lines && period.bytes.saturating_add(bytes) <= self.most_bytes;
         if fits && period.left_out.0 == 0 {
             period.lines += 1;
@@ -81,7 +81,7 @@ impl LogMeter {
         false
     }
 
-    /// Whoever falls silent after it wrote too much is told of as well.
+    /// Reports at the end of the period, also when the actor writes no further line.
     fn say_at(self: &Arc<Self>, end: Instant, from: Address, output: Weak<dyn Output>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let meter = Arc::downgrade(self);
@@ -93,7 +93,7 @@ impl LogMeter {
         });
     }
 
-    /// Says what was left out and has not been spoken of yet.
+    /// Reports the lines that were left out since the last report.
     pub(crate) fn say(&self, from: &Address, output: &dyn Output) {
         let said = self.lock().as_mut().map(|period| std::mem::take(&mut period.left_out));
         if let Some((lines, bytes)) = said.filter(|(lines, _)| *lines > 0) {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_more_than_a_second_may_have_is_counted_and_said_once() {
+    async fn lines_beyond_the_limit_are_counted_and_reported_once() {
         let (meter, said, output) = meter(3, 1000);
         let admit = |bytes| meter.admit(bytes, &Address::root(), &output);
         for second in 1..=2 {
@@ -145,11 +145,11 @@ mod tests {
             assert_eq!(said.all(), vec![(7, 35); second]);
         }
         tokio::time::sleep(PERIOD * 10).await;
-        assert_eq!(said.all().len(), 2, "there is nothing more to say");
+        assert_eq!(said.all().len(), 2, "nothing more is left out");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn bytes_count_as_well_and_what_comes_after_the_first_hole_is_left_out_too() {
+    async fn lines_after_the_first_left_out_line_are_left_out_too() {
         let (meter, said, output) = meter(100, 20);
         let admit = |bytes| meter.admit(bytes, &Address::root(), &output);
         assert!(admit(9) && !admit(10) && !admit(1));

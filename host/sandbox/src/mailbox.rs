@@ -24,7 +24,7 @@ pub(crate) use contract::MAILBOX;
 use contract::{PolicyParams, PolicyResults, PutParams, PutResults, SizeResults, TakeParams, TakeResults};
 pub(crate) use run::{Desk, add_to};
 
-/// A component that can decide about a mailbox. Clones are handles to the same one.
+/// A component that can decide the order of a mailbox. Clones are handles to the same plugin.
 #[derive(Clone)]
 pub struct MailboxPlugin {
     inner: Arc<Inner>,
@@ -35,7 +35,7 @@ struct Inner {
     checked: Checked,
     sandbox: Arc<Shared>,
     info: PluginInfo,
-    /// Of its functions, for crash reports.
+    /// The names of its functions, for crash reports.
     pub(crate) names: Names,
 }
 
@@ -69,13 +69,13 @@ impl MailboxPlugin {
         &self.inner.name
     }
 
-    /// What is known about it.
+    /// The facts about this plugin that are known before it runs.
     pub fn info(&self) -> &PluginInfo {
         &self.inner.info
     }
 
     /// Makes runs of this plugin for the mailbox of one actor. `limits` are those of one run; the CPU time is that of one
-    /// call. What it writes, to either stream, goes to `output` as lines of the actor's standard error.
+    /// call. Bytes that it writes to either stream go to `output` as lines of the actor's standard error.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn PolicyLauncher> {
         let accounts = self.inner.sandbox.accounts();
         self.launcher_in(accounts, limits, config, output)
@@ -94,14 +94,14 @@ impl MailboxPlugin {
     }
 }
 
-/// What the runs for one mailbox have in common.
+/// The state that the runs for one mailbox share.
 struct Launcher {
     plugin: Arc<Inner>,
     accounts: Accounts,
     limits: Limits,
     config: Config,
     output: Arc<dyn Output>,
-    /// What they write counts together.
+    /// The bounds on their output count over all runs.
     log: Arc<LogMeter>,
 }
 
@@ -115,7 +115,7 @@ impl PolicyLauncher for Launcher {
     }
 }
 
-/// A component that can decide about a mailbox: its imports are there, its exports have the right types.
+/// A component that was checked as a mailbox plugin: its imports are provided, its exports have the right types.
 pub(crate) struct Checked {
     pre: InstancePre<Desk>,
     policy: ComponentExportIndex,
@@ -124,7 +124,7 @@ pub(crate) struct Checked {
     size: ComponentExportIndex,
 }
 
-/// Checks all that can be checked before it runs.
+/// Checks a component as far as possible before it runs.
 pub(crate) fn check(file: &Path, linker: &Linker<Desk>, component: &Component) -> Result<Checked, LoadError> {
     let Some(mailbox) = component.get_export_index(None, MAILBOX) else {
         let found = Interface::of(component).exports;

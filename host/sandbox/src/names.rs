@@ -188,7 +188,7 @@ mod tests {
         for n in 0..10 * KEPT_NAMES {
             names.report().shown(&format!("f{n}"));
         }
-        assert!(names.kept.lock().expect("nobody panicked").len() <= KEPT_NAMES);
+        assert!(names.kept.lock().expect("no thread panicked").len() <= KEPT_NAMES);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! What a component imports, in groups, and whether its grants have it. Rust's standard library pulls in most of WASI whether an
-//! actor calls it or not: what is not granted is there, and empty. Only `wasi:http` is never imported by chance.
+//! The imports of a component, in groups, and the grants that they need. Rust's standard library imports most of WASI whether an
+//! actor calls it or not, so an interface without a grant is provided, and empty. Only `wasi:http` is never imported by chance.
 
 use crate::grants::Grants;
 
-/// A part of the world that components import.
+/// A group of interfaces that components import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// `playhouse:actor`: messages, children, timers, configuration.
@@ -24,30 +24,30 @@ pub enum Part {
     Http,
 }
 
-/// What opens a part.
+/// The way to get access to a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Every actor has it.
+    /// Every actor has the part.
     Everybody,
-    /// The grant of this name; without it, it is there and empty.
+    /// The grant of this name gives access; without the grant, the part is provided and empty.
     EmptyWithout(&'static str),
-    /// The grant of this name; without it, the component is refused.
+    /// The grant of this name gives access; without the grant, the component is refused.
     RefusedWithout(&'static str),
-    /// No grant does: it is there, and nothing in it works.
+    /// No grant gives access: the part is provided, and each of its functions fails.
     Nobody,
 }
 
 /// A component that needs a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// What it imports.
+    /// The import.
     pub import: String,
-    /// The grant that would let it.
+    /// The grant that permits it.
     pub grant: &'static str,
 }
 
 impl Part {
-    /// The part that an import belongs to; none for what no host provides.
+    /// The part that an import belongs to; none for an interface that this host does not provide.
     pub fn of(import: &str) -> Option<Self> {
         let (package, interface) = import.split_once('/')?;
         Some(match package {
@@ -71,7 +71,7 @@ impl Part {
         parts
     }
 
-    /// One word.
+    /// The name of the part, in one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
@@ -85,7 +85,7 @@ impl Part {
         }
     }
 
-    /// What opens it.
+    /// The way to get access to this part.
     pub fn access(self) -> Access {
         match self {
             Self::Kernel | Self::Stdio | Self::Clocks | Self::Random => Access::Everybody,
@@ -98,7 +98,7 @@ impl Part {
 }
 
 impl Grants {
-    /// Whether the grant of this name has anything in it.
+    /// Whether the list of this name has an entry.
     pub fn has(&self, grant: &str) -> bool {
         match grant {
             "env" => !self.env.is_empty(),
@@ -109,13 +109,13 @@ impl Grants {
         }
     }
 
-    /// What a component imports and may not without a grant that is missing here.
+    /// The import of a component that needs a grant which is missing here.
     pub fn missing(&self, imports: &[String]) -> Option<Missing> {
         let missing = imports.iter().filter_map(|import| match Part::of(import)?.access() {
             Access::RefusedWithout(grant) if !self.has(grant) => Some(Missing { import: import.clone(), grant }),
             _ => None,
         });
-        // What sends says more than the types of what it sends.
+        // Of `wasi:http`, the handler says more to a reader than the interface of its types.
         missing.min_by_key(|missing| missing.import.contains("/types@"))
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output and error of an actor: cut into lines, and long lines into pieces, handed to the host at once.
+//! Standard output and error of an actor: cut into lines, and long lines into pieces, which go to the host at once.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,58 +15,58 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::log::{LeftOut, LogMeter};
 
-/// Where the lines go that actors write. Called on the runtime's workers: it must not block.
+/// The receiver of the lines that actors write. Its methods run on the runtime's workers and must not block.
 pub trait Output: Send + Sync + 'static {
-    /// A line of an actor's standard output without the newline, or a piece of a line: of a long one, or of one that has no end
-    /// when its actor becomes idle or ends. The last piece of a line is the one that `ends_line`.
+    /// A line of an actor's standard output without the newline, or a piece of a line: of a long line, or of one without an end
+    /// when its actor becomes idle or ends. The last piece of a line has `ends_line`.
     fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool);
-    /// Whether an actor that writes to its standard output should wait. A write that has begun is still taken.
+    /// Whether an actor that writes to its standard output should wait. A write that was permitted before is still accepted.
     fn stdout_full(&self) -> bool {
         false
     }
-    /// Whether standard output takes nothing any more: the stream of an actor is closed then.
+    /// Whether standard output accepts no more bytes: the stream of an actor is closed then.
     fn stdout_closed(&self) -> bool {
         false
     }
-    /// Resolves when [`Output::stdout_full`] may have become false. Waiting for it is not CPU time.
+    /// Resolves when [`Output::stdout_full`] may have become false. The wait does not count as CPU time.
     fn stdout_room(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
-    /// One line of an actor's standard error, without the newline. A long one comes as several.
+    /// One line of an actor's standard error, without the newline. A long line comes as several.
     fn stderr(&self, from: &Address, line: &[u8]);
-    /// More lines than that were written to it, and are left out. Said once for each second.
+    /// Lines of an actor's standard error were left out, since it wrote more than its limits allow. Called once for each second.
     fn left_out(&self, from: &Address, left_out: LeftOut) {
         tracing::warn!(target: "playhouse", address = %from, "{left_out}");
     }
 }
 
-/// A longer line is handed over in pieces.
+/// Bytes of a line; a longer line comes in pieces.
 const LINE_BYTES: usize = 64 << 10;
 /// The permit of all handles of a stream together: the bytes that the guest may write before it calls `check-write` again.
 const MOST_PERMITTED_BYTES: usize = 1 << 20;
-/// How many of the last lines on stderr a crash report shows.
+/// The number of last lines on stderr that a crash report shows.
 const TAIL_LINES: usize = 20;
-/// How much of each of them.
+/// Bytes of each of these lines that a crash report shows.
 const TAIL_LINE_BYTES: usize = 1 << 10;
 
 #[derive(Clone)]
 pub(crate) enum Kind {
-    /// The mark of the time in which the host waits for the reader, for an actor.
+    /// Standard output. An actor's has a mark of the time in which the actor waits for the reader of the host's output.
     Stdout(Option<HostWait>),
-    /// Whose lines count together.
+    /// Standard error, with the meter that counts its lines.
     Stderr(Arc<LogMeter>),
 }
 
 /// One handle of one of the two streams of an incarnation. Clones write to the same stream.
 pub(crate) struct Lines {
     stream: Arc<Stream>,
-    /// How much the guest may write to this handle, as `check-write` said, less what it wrote since.
+    /// The bytes that the guest may still write to this handle: the last result of `check-write` minus the bytes written since.
     permit: usize,
 }
 
 struct Stream {
     state: Mutex<State>,
-    /// Whether a line has no end yet.
+    /// Whether the last line has no end yet.
     open: AtomicBool,
 }
 
@@ -74,14 +74,14 @@ struct State {
     kind: Kind,
     from: Address,
     output: Arc<dyn Output>,
-    /// The line that has no end yet.
+    /// The bytes of the line that has no end yet.
     partial: Vec<u8>,
     tail: VecDeque<String>,
-    /// The permits of all handles together.
+    /// The sum of the permits of all handles.
     permitted: usize,
 }
 
-/// A guest wrote more than `check-write` permitted.
+/// The error when a guest writes more than `check-write` permitted.
 #[derive(Debug, thiserror::Error)]
 #[error("{bytes} bytes written to {stream}, and `check-write` permitted {permit}")]
 pub(crate) struct Unpermitted {
@@ -107,18 +107,18 @@ impl Lines {
         Self { stream: Arc::new(Stream { state, open: AtomicBool::new(false) }), permit: 0 }
     }
 
-    /// Hands over the line that has no end yet, as far as it goes.
+    /// Passes on the bytes of a line that has no end yet.
     pub(crate) fn finish(&self) {
         self.state().finish();
         self.stream.open.store(false, Relaxed);
     }
 
-    /// Whether a line has no end yet.
+    /// Whether the last line has no end yet.
     pub(crate) fn is_open(&self) -> bool {
         self.stream.open.load(Relaxed)
     }
 
-    /// The last lines written, oldest first. Kept for stderr only.
+    /// The last lines written, oldest first. They are kept for stderr only.
     pub(crate) fn tail(&self) -> Vec<String> {
         self.state().tail.iter().cloned().collect()
     }
@@ -127,7 +127,7 @@ impl Lines {
         self.stream.lock()
     }
 
-    /// Permits to write as much as fits into a line, unless other handles of the stream keep too much.
+    /// Raises the permit to the bytes of one line, as far as the permits of the stream's other handles allow.
     fn grant(&mut self) {
         let more = {
             let mut state = self.stream.lock();
@@ -170,7 +170,7 @@ impl State {
     fn write(&mut self, mut bytes: &[u8]) {
         loop {
             let room = LINE_BYTES - self.partial.len();
-            // One more than fits, for the newline.
+            // One byte more than fits, for the newline.
             let end = bytes.iter().take(room + 1).position(|&byte| byte == b'\n');
             match end {
                 Some(end) => {
@@ -193,7 +193,7 @@ impl State {
         matches!(self.kind, Kind::Stdout(_)) && self.output.stdout_closed()
     }
 
-    /// Hands over what has been kept, and these bytes.
+    /// Passes on the kept bytes together with these bytes.
     fn hand_over(&mut self, bytes: &[u8], ends_line: bool) {
         if self.partial.is_empty() {
             return self.piece(bytes, ends_line);
@@ -271,7 +271,7 @@ impl Pollable for Lines {
             Some((output, None)) => output.stdout_room().await,
             None => {}
         }
-        // At once: another actor may take the room before the guest looks.
+        // The permit is granted here, since another actor may fill the output before the guest calls `check-write`.
         self.grant();
     }
 }
@@ -376,16 +376,20 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_cut_at_newlines_wherever_the_writes_end() {
+    fn lines_are_cut_at_newlines_for_all_ends_of_writes() {
         let pieces_of =
             |last| [("a", true), ("", true), ("bc", true), ("d", last)].map(|(line, ends)| (line.into(), ends));
         assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d\n"]), pieces_of(true));
-        assert_eq!(pieces(&[b"a\n\nb", b"c", b"\n", b"d"]), pieces_of(false), "nothing is added to what has no end");
+        assert_eq!(
+            pieces(&[b"a\n\nb", b"c", b"\n", b"d"]),
+            pieces_of(false),
+            "no newline is added to a line without an end"
+        );
         assert!(pieces(&[b""]).is_empty());
     }
 
     #[test]
-    fn a_long_line_comes_in_pieces_and_a_full_one_in_one() {
+    fn long_line_comes_in_pieces_and_full_line_in_one() {
         let full = vec![b'x'; LINE_BYTES];
         let first = (full.clone(), false);
         assert_eq!(pieces(&[&full, b"\n"]), [(full.clone(), true)]);
@@ -421,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_of_stderr_are_kept_cut_to_size_even_if_they_are_left_out() {
+    fn last_lines_of_stderr_are_kept_even_if_left_out() {
         let meter = Arc::new(LogMeter::new(&crate::Limits { log_lines: 5, ..crate::Limits::default() }));
         let lines = Lines::new(Kind::Stderr(meter), Address::root(), Arc::new(Kept::default()));
         for number in 0..30 {

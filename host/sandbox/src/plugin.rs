@@ -23,7 +23,7 @@ use crate::names::Names;
 use crate::output::Output;
 use crate::sandbox::Shared;
 
-/// A component that can run as an actor. Clones are handles to the same one.
+/// A component that can run as an actor. Clones are handles to the same plugin.
 #[derive(Clone)]
 pub struct Plugin {
     inner: Arc<Inner>,
@@ -34,49 +34,49 @@ pub(crate) struct Inner {
     pub(crate) checked: Checked,
     pub(crate) sandbox: Arc<Shared>,
     info: PluginInfo,
-    /// Of its functions, for crash reports.
+    /// The names of its functions, for crash reports.
     pub(crate) names: Names,
-    /// What actors find of the world that are granted nothing of it.
+    /// The world of actors without grants.
     nothing: OnceLock<Arc<World>>,
     no_config: Arc<Config>,
-    /// Those of the actor before: the next one most often has the same.
+    /// The limits of the previous actor: the next one mostly has the same.
     last_limits: Mutex<Arc<Limits>>,
 }
 
-/// What is known about a plugin before it runs.
+/// The facts about a plugin that are known before it runs.
 #[derive(Debug, Clone)]
 pub struct PluginInfo {
     /// The digest of the file, in hexadecimal.
     pub sha256: String,
     /// Its size.
     pub size_bytes: u64,
-    /// The names of what it imports.
+    /// The names of its imports.
     pub imports: Vec<String>,
-    /// The names of what it exports.
+    /// The names of its exports.
     pub exports: Vec<String>,
     /// The optional hooks that it has.
     pub hooks: Vec<&'static str>,
-    /// Whether its actor keeps something between messages, a static aside; none when it does not say.
+    /// Whether its actor keeps state between messages, other than in a static; none when the component does not say.
     pub keeps_state: Option<bool>,
-    /// Bytes of all its memories and tables when it is instantiated, as [`Limits::memory_bytes`] counts them; none when that cannot
-    /// be read from the file.
+    /// Bytes of all its memories and tables when it is instantiated, as [`Limits::memory_bytes`] counts them; none when that
+    /// cannot be read from the file.
     pub initial_bytes: Option<u64>,
-    /// Where its machine code came from.
+    /// The origin of its machine code.
     pub compiled: Compiled,
 }
 
-/// Where the machine code of a plugin came from.
+/// The origin of the machine code of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compiled {
-    /// It was compiled before.
+    /// The code was compiled before, and read from the cache.
     FromCache,
-    /// It was compiled now, in this time.
+    /// The code was compiled now, in this time.
     Fresh(Duration),
-    /// It was compiled now, because the cache's entry was damaged.
+    /// The code was compiled now, because the cache's entry was damaged.
     Rebuilt {
-        /// What was wrong with the entry.
+        /// The fault of the entry.
         why: String,
-        /// How long it took.
+        /// The duration of the compilation.
         took: Duration,
     },
 }
@@ -120,30 +120,30 @@ impl Plugin {
         &self.inner.name
     }
 
-    /// What is known about it.
+    /// The facts about this plugin that are known before it runs.
     pub fn info(&self) -> &PluginInfo {
         &self.inner.info
     }
 
-    /// How many incarnations may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]: a kernel that does not
-    /// know of the bound has those fail to start that are too many.
+    /// The most incarnations that may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]. With a
+    /// kernel that does not know the bound, the incarnations beyond it fail to start.
     pub fn max_instances(&self) -> MaxInstances {
         self.inner.sandbox.bound()
     }
 
-    /// For [`playhouse_kernel::Plan::clock`] of a kernel whose actors run on this Tokio runtime: which time is the host's and not the
-    /// guests'.
+    /// The clock for [`playhouse_kernel::Plan::clock`] of a kernel whose actors run on this Tokio runtime: it tells the host's own delays
+    /// from the running time of guests.
     pub fn clock(&self, runtime: &Handle) -> Arc<RunClock> {
         RunClock::begin(self.inner.sandbox.beat.clone(), runtime)
     }
 
-    /// Makes incarnations of this plugin for one actor, which finds nothing of the world outside.
+    /// Makes incarnations of this plugin for one actor without grants.
     pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
         self.launcher_with(Grants::default(), limits, config, output)
     }
 
-    /// As [`Plugin::launcher`], for one that is granted something. Whether that is all its component needs, [`Grants::missing`]
-    /// says; what is not granted it finds empty, and its requests are denied.
+    /// As [`Plugin::launcher`], for an actor with grants. [`Grants::missing`] says whether the component needs more grants.
+    /// Resources without a grant appear empty, and HTTP requests without one are denied.
     pub fn launcher_with(
         &self,
         grants: Grants,
@@ -155,7 +155,8 @@ impl Plugin {
         self.launcher_in(accounts, grants, limits, config, output)
     }
 
-    /// The accounts of an actor at `address` whose parent has these bounds. `subtree`: its limits on itself and all below it.
+    /// The accounts of an actor at `address` whose parent has the bounds `within`. `subtree`: the actor's limits on itself
+    /// and all actors below it.
     pub fn accounts(&self, within: &Bounds, address: &Address, subtree: SubtreeLimits) -> Accounts {
         self.inner.sandbox.accounts().below(within, address, subtree)
     }
@@ -215,17 +216,17 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
-/// What the incarnations of one actor have in common.
+/// The state that the incarnations of one actor share.
 pub(crate) struct PluginLauncher {
     pub(crate) plugin: Arc<Inner>,
     pub(crate) accounts: Accounts,
-    /// Shared with others that have the same.
+    /// Shared with actors that have equal limits.
     pub(crate) limits: Arc<Limits>,
-    /// Shared by all who are granted nothing.
+    /// Shared by all actors without grants.
     pub(crate) world: Arc<World>,
     pub(crate) config: Arc<Config>,
     pub(crate) output: Arc<dyn Output>,
-    /// What they write to stderr counts together: a crash is no new beginning.
+    /// The bounds on stderr count over all incarnations: a crash does not reset them.
     log: OnceLock<Arc<LogMeter>>,
 }
 

@@ -1,5 +1,5 @@
-//! `poll` of `wasi:io/poll`, in the place of wasmtime's own, which copies the list that it is given, however often that names the
-//! same thing, and keeps the copy until something is ready.
+//! `poll` of `wasi:io/poll`, in the place of wasmtime's own, which copies a list of any length, since it may name one pollable
+//! many times, and keeps the copy until a pollable is ready. This one bounds the list first.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, WasmList};
@@ -9,10 +9,10 @@ use wasmtime_wasi::p2::bindings::io::poll::Host;
 
 use crate::autopsy::Remains;
 
-/// The version that wasmtime's own function has.
+/// The interface with the version of wasmtime's own function.
 const POLL: &str = "wasi:io/poll@0.2.12";
 
-/// A guest wanted to wait for more things than it may have.
+/// The error when a guest waits for more pollables than it may have open.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("{listed} pollables in one list, and {most} resources may be open")]
 pub(crate) struct LongList {

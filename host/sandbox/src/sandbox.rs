@@ -1,4 +1,4 @@
-//! The front door: one engine, one set of imports, one cache of compiled code, and the clock that ticks for all guests.
+//! The crate's public entry: one engine, one set of imports, one cache of compiled code, and the clock that ticks for all guests.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -21,36 +21,38 @@ use crate::limits::TICK;
 use crate::mailbox::{self, Desk, MailboxPlugin};
 use crate::plugin::Plugin;
 
-/// The largest component that is loaded, or looked at, by default.
+/// The largest component that is loaded or inspected, by default.
 pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
 
-/// How a sandbox is set up.
+/// The settings of a sandbox.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
-    /// The folder for compiled code; `None` compiles afresh each time. See [`crate::default_cache_dir`].
+    /// The folder for compiled code; with `None` each load compiles. See [`crate::default_cache_dir`].
     pub cache_dir: Option<PathBuf>,
-    /// The folder for the key that compiled code is sealed with; without one there is no cache. Nobody who may write to the cache
-    /// should be able to read it. See [`crate::default_key_dir`].
+    /// The folder for the key that compiled code is sealed with; without this folder there is no cache. A user that may write to
+    /// the cache should not be able to read the key. See [`crate::default_key_dir`].
     pub key_dir: Option<PathBuf>,
-    /// How many incarnations may live at a time; one more fails to start. Default: 1000.
+    /// The most incarnations that may live at a time; one more fails to start. Default: 1000.
     pub max_instances: u32,
-    /// Hands over batches as frames to plugins that can take them. Off, each message is a call of its own: slower,
-    /// and otherwise the same, which is what tests and benches switch it off to see. Default: on.
+    /// Passes batches as frames to plugins that can take them. When off, each message is a call of its own: slower,
+    /// otherwise with the same results. Tests and benches switch it off to compare the two. Default: on.
     pub turns: bool,
-    /// Bytes of the stack of each guest, in whole pages. The host's own functions have another half mebibyte. Default:
+    /// Bytes of the stack of each guest, rounded up to whole pages. Host functions have another half mebibyte. Default:
     /// 512 KiB.
     pub stack_bytes: usize,
     /// The largest component that is loaded. Default: 64 MiB.
     pub component_bytes: u64,
     /// Bytes of the memories and tables of all incarnations together; a growth beyond them is refused. Default: no bound.
     pub memory_bytes: u64,
-    /// The bound of [`SandboxConfig::memory_bytes`], for errors. Default: `play.limits.memory`.
+    /// The name of the setting behind [`SandboxConfig::memory_bytes`], for errors. Default: `play.limits.memory`.
     pub memory_key: String,
-    /// The bound of [`SandboxConfig::max_instances`], for errors. Default: `play.max_instances`, in backticks.
+    /// The name of the setting behind [`SandboxConfig::max_instances`], for errors. Default: `play.max_instances`, in
+    /// backticks.
     pub instances_key: String,
     /// Files, folders and connections that all incarnations together have open at a time; one more is refused. Default: no bound.
     pub descriptors: u64,
-    /// Where components are compiled, and what one may cost. Default: here, where only the size of a component bounds it.
+    /// The place where components are compiled, and the bounds of one compilation. Default: in this process, where only the
+    /// size of a component is bounded.
     pub compilation: Compilation,
 }
 
@@ -72,14 +74,14 @@ impl Default for SandboxConfig {
     }
 }
 
-/// Why there is no sandbox.
+/// The error when a sandbox cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
-    /// Whoever can write there can run code here.
+    /// The folder is not this user's alone: a user that can write there can run code in this process.
     #[error(
-        "the cache folder `{folder}` {problem}: compiled code from there could be anybody's. \
-         Run `chmod 700` on it as its owner, remove it, or set another one"
+        "the cache folder `{folder}` {problem}: another user may have put code there. \
+        Run `chmod 700` on it as its owner, remove it, or set another one"
     )]
     CacheFolder {
         /// The folder, as given.
@@ -87,10 +89,11 @@ pub enum SandboxError {
         /// The fault.
         problem: String,
     },
-    /// A user that can read or replace it can make compiled code that passes for the host's.
+    /// The key is not this user's alone: a user that can read or replace it can make compiled code that passes for the
+    /// host's.
     #[error(
-        "the key of the cache of compiled code, `{place}`, {problem}: it could be anybody's. Remove it as its owner: the host makes \
-         a new one, and compiles again"
+        "the key of the cache of compiled code, `{place}`, {problem}: another user may know it. Remove it as its owner: the host \
+        makes a new one, and compiles again"
     )]
     CacheKey {
         /// The file, or its folder.
@@ -101,10 +104,10 @@ pub enum SandboxError {
     /// Wasmtime does not run here.
     #[error("cannot set up WebAssembly on this machine: {message}")]
     Engine {
-        /// What it said.
+        /// The error of wasmtime.
         message: String,
     },
-    /// No thread for the clock.
+    /// The thread for the clock did not start.
     #[error("cannot start the thread that measures CPU time")]
     Clock(#[source] std::io::Error),
 }
@@ -115,38 +118,38 @@ impl From<wasmtime::Error> for SandboxError {
     }
 }
 
-/// Loads plugins and runs incarnations of them. Clones are handles to the same one.
+/// Loads plugins and runs incarnations of them. Clones are handles to the same sandbox.
 #[derive(Clone)]
 pub struct Sandbox {
     shared: Arc<Shared>,
 }
 
-/// What plugins and incarnations need of their sandbox; it lives as long as any of them.
+/// The state that plugins and incarnations share; it lives as long as any of them.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Room>,
-    /// What mailbox plugins may import.
+    /// The imports of mailbox plugins.
     pub(crate) mailbox_linker: Linker<Desk>,
     pub(crate) cache: Option<Cache>,
     pub(crate) compiler: Compiler,
-    /// What code the engine runs.
+    /// The kind of code that the engine runs.
     pub(crate) purpose: Purpose,
-    /// What the HTTP requests of all actors share.
+    /// State that the HTTP requests of all actors share.
     pub(crate) wire: Arc<Wire>,
     /// Ticks so far.
     pub(crate) clock: Arc<AtomicU64>,
-    /// How late the ticks came.
+    /// The measured delay of the ticks.
     pub(crate) beat: Arc<Beat>,
     pub(crate) turns: bool,
     pub(crate) stack_bytes: usize,
     component_bytes: u64,
     /// Counts the memory of all incarnations.
     memory: Arc<Account>,
-    /// Counts what all incarnations have open.
+    /// Counts the descriptors that all incarnations have open.
     descriptors: Arc<Account>,
     allocation: String,
     max_instances: u32,
-    /// Fewer than the manifest would admit, for want of memory mappings.
+    /// Whether `max_instances` was lowered because this machine has too few memory mappings.
     capped: bool,
     instances_key: String,
     instances: AtomicU32,
@@ -202,9 +205,9 @@ impl Sandbox {
         Ok(Self { shared })
     }
 
-    /// Loads a plugin from a file, which is read once. A link that leads out of the file's folder is refused, and so is what
-    /// is no regular file or larger than [`SandboxConfig::component_bytes`]. Takes the compiled code from the cache, or compiles;
-    /// that takes up to seconds, so call it where blocking is allowed.
+    /// Loads a plugin from a file, which is read once. Refuses a link that leads out of the file's folder, anything other
+    /// than a regular file, and a file larger than [`SandboxConfig::component_bytes`]. Takes the compiled code from the cache, or
+    /// compiles; a compilation can take seconds, so call this function where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
         let wasm = crate::file::read_plugin(file, self.shared.component_bytes)?;
         Plugin::load(&self.shared, name, file, &wasm)
@@ -228,33 +231,34 @@ impl Sandbox {
         MailboxPlugin::load(&self.shared, name, Path::new(name), wasm)
     }
 
-    /// Where instances live, in words, for logs: in a pool, or on demand.
+    /// A description of the allocation of instances, for logs: in a pool, or on demand.
     pub fn allocation(&self) -> &str {
         &self.shared.allocation
     }
 
-    /// How many incarnations may live at a time: as many as were asked for, or as this machine has mappings for.
+    /// The most incarnations that may live at a time: the configured number, or a lower one for which this machine has
+    /// mappings.
     pub fn max_instances(&self) -> u32 {
         self.shared.max_instances
     }
 
-    /// Bytes of the memories and tables of all incarnations that live now, and how many there may be.
+    /// Bytes of the memories and tables of all incarnations that live now, and their bound.
     pub fn memory(&self) -> (u64, u64) {
         (self.shared.memory.used(), self.shared.memory.most)
     }
 
-    /// Files, folders and connections that all incarnations have open now, and the most that they may.
+    /// Files, folders and connections that all incarnations have open now, and their bound.
     pub fn descriptors(&self) -> (u64, u64) {
         (self.shared.descriptors.used(), self.shared.descriptors.most)
     }
 
-    /// How many incarnations live now.
+    /// The number of incarnations that live now.
     pub fn instances(&self) -> u32 {
         self.shared.instances.load(Relaxed)
     }
 }
 
-/// Ticks until the sandbox is gone.
+/// Ticks until the sandbox is dropped.
 fn tick(sandbox: &Weak<Shared>) {
     loop {
         std::thread::sleep(TICK);
@@ -266,23 +270,23 @@ fn tick(sandbox: &Weak<Shared>) {
 }
 
 impl Shared {
-    /// Where everything is counted that no limit on a subtree is about.
+    /// The accounts of the whole sandbox, for use that no limit on a subtree counts.
     pub(crate) fn accounts(&self) -> Accounts {
         Accounts::of_sandbox(self.memory.clone(), self.descriptors.clone())
     }
 
-    /// How many incarnations may live at a time, and who says so.
+    /// The most incarnations that may live at a time, and the name of the setting that says so.
     pub(crate) fn bound(&self) -> MaxInstances {
         let key = if self.capped { "the sysctl `vm.max_map_count`" } else { &self.instances_key };
         MaxInstances { most: self.max_instances as usize, key: key.to_owned() }
     }
 }
 
-/// The right of one incarnation to live.
+/// The admission of one live incarnation: it occupies one of `max_instances` places until it is dropped.
 pub(crate) struct Admission(Arc<Shared>);
 
 impl Admission {
-    /// `Err` says why there is no room.
+    /// `Err` names the bound when all places are taken.
     pub(crate) fn ask(shared: &Arc<Shared>) -> Result<Self, String> {
         let most = shared.max_instances;
         shared

@@ -1,27 +1,28 @@
-//! The sections of a component and of all components and modules in it, as they lie in its binary form. The host reads them before
-//! the compiler's child bounds anything, so that each reader takes time and memory in proportion to the file at most.
+//! The sections of a component and of all components and modules in it, in the order of its binary form. The host reads them
+//! before the child process that bounds the compiler starts, so each reader takes time and memory at most in proportion to the
+//! file.
 
 use wasmparser::{Parser, Payload};
 
-/// Components within components, as they are written and as they are instantiated. The parser keeps something for each level, and a
-/// level takes a dozen bytes of the file.
+/// The deepest nesting of components, as they are written and as they are instantiated. The parser keeps state for each level,
+/// and a level takes only a dozen bytes of the file.
 pub(crate) const MOST_LEVELS: usize = 100;
 
-/// Sections and bodies of functions of one file. Some take three bytes, and each takes time.
+/// The most sections and bodies of functions in one file. A section may have only three bytes, and each takes time.
 pub(crate) const MOST_SECTIONS: usize = 1 << 20;
 
-/// Why the rest of a file is not read.
+/// The reason why the reading of a file ends early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is no component, or none that this host knows.
+    /// The file is not a component, or uses a feature that this host does not know.
     Invalid,
-    /// It has more than [`MOST_LEVELS`].
+    /// The file has more than [`MOST_LEVELS`].
     Deep,
-    /// It has more than [`MOST_SECTIONS`].
+    /// The file has more than [`MOST_SECTIONS`].
     Many,
 }
 
-/// The sections in their order. The first error is the last item that means something.
+/// The sections in their order. Items after the first error have no meaning.
 pub(crate) fn sections(wasm: &[u8]) -> impl Iterator<Item = Result<Payload<'_>, Unreadable>> {
     let mut levels = 0_usize;
     Parser::new(0).parse_all(wasm).enumerate().map(move |(before, payload)| {

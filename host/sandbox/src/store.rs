@@ -1,5 +1,4 @@
-//! What every run of a component has in common, be it an actor's or a mailbox plugin's: a store with its limits, and a world in
-//! which there is nothing.
+//! The common part of each run of a component, of an actor or a mailbox plugin: a store with its limits, and WASI without grants.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,10 +14,10 @@ use crate::sandbox::Shared;
 
 /// Random bytes that a guest may take in one call.
 pub(crate) const MAX_RANDOM_BYTES: u64 = 1 << 20;
-/// The least that a guest may hand over in one call, however small its memory.
+/// The lowest bound on the bytes that a guest may pass in one call, even if its memory is smaller.
 const MIN_HOSTCALL_BYTES: u64 = 1 << 20;
 
-/// A store whose code has no more than `limits` allow, and what counts its CPU time: from here on, for one message.
+/// A store that enforces `limits` on its code, and the meter of its CPU time, started for one message.
 pub(crate) fn confined<T: 'static>(
     sandbox: &Shared,
     limits: &Limits,
@@ -39,7 +38,7 @@ pub(crate) fn confined<T: 'static>(
     (store, meter)
 }
 
-/// Room for what the guest opens.
+/// The table of the guest's open resources, with its bound.
 pub(crate) fn resources(limits: &Limits) -> ResourceTable {
     let mut resources = ResourceTable::new();
     resources.set_max_capacity(limits.resources);
@@ -67,7 +66,7 @@ pub(crate) async fn metered<T>(meter: impl AsRef<CpuMeter>, future: impl Future<
     poll_fn(|cx| meter.as_ref().poll(cx, |cx| future.as_mut().poll(cx))).await
 }
 
-/// What a guest hands over in one call is copied on the host: no more than it may have itself.
+/// The bound on the bytes that a guest passes in one call: the host copies them, so they may not exceed the guest's own memory.
 pub(crate) fn hostcall_bytes(memory_bytes: u64) -> u64 {
     memory_bytes.max(MIN_HOSTCALL_BYTES)
 }

@@ -1,5 +1,5 @@
-//! Limits that the system sets to this process (`ulimit`): their names, their values, and the way out of each. An error that comes from
-//! one of them says so, instead of blaming a plugin or a key of the manifest.
+//! Limits that the system sets to this process (`ulimit`): their names, their values, and the way out of each. An error that
+//! comes from one of them says so, instead of blaming a plugin or a key of the manifest.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 pub enum SystemLimit {
     /// `RLIMIT_AS`: address space.
     AddressSpace,
-    /// `RLIMIT_DATA`: what the process allocates.
+    /// `RLIMIT_DATA`: the allocations of the process.
     Data,
     /// `RLIMIT_FSIZE`: the size of a file that it writes.
     FileSize,
@@ -22,7 +22,7 @@ pub enum SystemLimit {
 }
 
 impl SystemLimit {
-    /// The soft limit, which is the one that holds; none for no limit.
+    /// The soft limit, which is the effective one; none for no limit.
     pub fn get(self) -> Option<u64> {
         getrlimit(match self {
             Self::AddressSpace => Resource::As,
@@ -34,7 +34,7 @@ impl SystemLimit {
         .current
     }
 
-    /// Its name, its value, and how it is raised.
+    /// Its name, its value, and the way to raise it.
     pub fn advice(self) -> String {
         let (name, flag, unit, systemd) = match self {
             Self::AddressSpace => ("RLIMIT_AS", "-v", " bytes", "LimitAS"),
@@ -51,21 +51,21 @@ impl SystemLimit {
         format!("{name} is {value}: raise it with `ulimit {flag}`, or with `{systemd}=` of systemd{group}")
     }
 
-    /// The limit of memory that holds this process, or a child of it, to less than `bytes`; the tightest one.
+    /// The tightest limit that holds the memory of this process, or of a child of it, below `bytes`.
     pub fn of_memory_below(bytes: u64) -> Option<Self> {
         let set = [Self::AddressSpace, Self::Data].into_iter().filter_map(|limit| Some((limit.get()?, limit)));
         set.filter(|(most, _)| *most < bytes).min_by_key(|(most, _)| *most).map(|(_, limit)| limit)
     }
 
-    /// The limit behind an error of the system; none for an error that has another cause. A process or a thread that could not be
-    /// started is `starting` one.
+    /// The limit behind an error of the system; none for an error that has another cause. `starting`: whether the error is from
+    /// the start of a process or a thread.
     pub fn behind(error: &io::Error, starting: bool) -> Option<Self> {
         let code = Errno::from_raw_os_error(error.raw_os_error()?);
         match code {
             Errno::FBIG => Some(Self::FileSize),
             Errno::MFILE => Some(Self::Files),
             Errno::NOMEM => Self::of_memory_below(u64::MAX),
-            // Also for a thread whose stack finds no room.
+            // Also the error for a thread when there is no memory for its stack.
             Errno::AGAIN if starting => Some(Self::of_memory_below(TIGHT_BYTES).unwrap_or(Self::Threads)),
             _ => None,
         }
@@ -77,7 +77,7 @@ impl SystemLimit {
     }
 }
 
-/// With more memory than this, the stack of one more thread finds room.
+/// With a limit above this, there is memory for the stack of one more thread.
 const TIGHT_BYTES: u64 = 128 << 20;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! From the frame that a guest returns for a batch to what the kernel records. The guest is not trusted: whatever is
-//! wrong with a frame is a crash of its actor. Reading the bytes is `playhouse_frame`'s job, checking grants and limits
-//! the kernel's.
+//! Turns the frame that a guest returns for a batch into the records of the kernel. The guest is not trusted: each fault
+//! in a frame is a crash of its actor. `playhouse_frame` reads the bytes, the kernel checks grants and limits.
 
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand, Overrun};
 /// Whether more frames for the same batch may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// One will: sends for a message whose outcome it has may be in this one.
+    /// Another frame follows: sends at the end of this frame may belong to a message whose outcome is in the next one.
     Open,
-    /// This is the last.
+    /// This frame is the last one.
     Whole,
 }
 
-/// Why a frame is refused.
+/// The reason why a frame is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadFrame {
     #[error(transparent)]
@@ -27,7 +26,7 @@ pub(crate) enum BadFrame {
     OpenEnd,
     #[error("it has no outcome at all")]
     NoOutcome,
-    #[error("it was handed over while no batch was in hand")]
+    #[error("the guest passed it while it handled no batch")]
     NoTurns,
 }
 
@@ -46,7 +45,7 @@ impl From<Overrun> for BadFrame {
     }
 }
 
-/// Records all that a frame says. After an error nothing of it counts: the incarnation is over.
+/// Records all operations of a frame. After an error none of them counts, and the incarnation ends.
 pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
     hand.record(frame, |bulk| {
         let mut ops = Reader::open(bulk.bytes())?;
@@ -68,7 +67,7 @@ pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), Ba
 }
 
 fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
-    // The reader has seen that it is text.
+    // The reader has checked that these bytes are UTF-8.
     let text = |bulk: &Bulk<'_>, at| String::from_utf8_lossy(&bulk.bytes()[at]).into_owned();
     match op {
         Op::Tell { route, body } => bulk.tell(route, body),
@@ -100,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each batch of some size with the same two frames, whatever they are, and smaller ones as it should.
+    /// Answers each batch of 8 or more messages with the same two frames, and smaller batches correctly.
     #[derive(Clone)]
     struct Answers(Vec<u8>, Vec<u8>);
 
@@ -152,7 +151,7 @@ mod tests {
         }
     }
 
-    /// Anybody to spawn.
+    /// A template to spawn from.
     struct Worker;
 
     impl Template for Worker {
@@ -162,7 +161,7 @@ mod tests {
         }
     }
 
-    /// A frame of a few operations, most often with some of its bytes broken.
+    /// A frame of a few operations, mostly with some bytes broken.
     fn frame() -> impl Strategy<Value = Vec<u8>> {
         let ops = prop::collection::vec((0..14u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
         let breaks = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
@@ -194,7 +193,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn any_frames_are_recorded_or_refused_and_no_message_is_lost(first in frame(), last in frame()) {
+        fn frames_are_recorded_or_refused_without_loss(first in frame(), last in frame()) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
             runtime.expect("a runtime").block_on(async {
                 let address = |text: &str| Address::parse(text).expect("a good address");
@@ -204,7 +203,7 @@ mod tests {
                     spec.spawns = vec!["worker".to_owned()];
                     spec
                 };
-                // With nothing but lone messages, it takes whatever it is sent.
+                // An actor that gets single messages only, and handles all of them.
                 let log = ActorSpec { batch: 1, ..actor("/log") };
                 let child = ActorSpec { batch: 1, ..actor("/a/child") };
                 let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
@@ -218,7 +217,7 @@ mod tests {
                 kernel.idle().await;
                 let actors = kernel.actors().await;
                 let actor = actors.iter().find(|actor| actor.address == address("/a")).expect("it is there");
-                // Timers may have told it more.
+                // Timers may have sent more messages to it.
                 let letters = kernel.dead_letters();
                 let lost = letters.iter().filter(|letter| letter.to == address("/a")).count() as u64;
                 assert!(actor.handled + lost >= 40);

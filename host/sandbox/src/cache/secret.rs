@@ -1,5 +1,5 @@
-//! The key that entries of the cache are sealed with: 32 random bytes in a file that only its owner can read, in a folder apart from
-//! the cache. An entry written by anybody who cannot read the key is not taken for one of the host's.
+//! The key that entries of the cache are sealed with: 32 random bytes in a file that only its owner can read, in a folder apart
+//! from the cache. An entry written by a user that cannot read the key fails the check of its seal.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -24,12 +24,12 @@ const FILE: &str = "cache-key";
 pub(super) struct Secret(hmac::Key);
 
 impl Secret {
-    /// Reads the key in `folder`, or makes folder and key; hosts that do so at the same time end with the same key. `None`, after a
-    /// warning, when there is no place for one.
+    /// Reads the key in `folder`, or makes folder and key; hosts that do so at the same time end with the same key. `None`,
+    /// after a warning, when the key can be neither read nor made.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>, SandboxError> {
         let without = |error: &dyn std::fmt::Display| {
             let shown = folder.display();
-            tracing::warn!(target: "playhouse", "no cache of compiled code: no place for its key in `{shown}`: {error}");
+            tracing::warn!(target: "playhouse", "no cache of compiled code: cannot keep its key in `{shown}`: {error}");
             Ok(None)
         };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {
@@ -61,23 +61,23 @@ impl Secret {
         };
         match read {
             Ok(bytes) => Ok(Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))),
-            Err(Problem::Missing) => without(&"it went away"),
+            Err(Problem::Missing) => without(&"the file was removed while it was read"),
             Err(Problem::Unreadable(error)) => without(&error),
             Err(Problem::Untrusted(problem)) => refuse(&folder.join(FILE), problem),
         }
     }
 
-    /// The seal of an entry: of what it is kept under, and of its code, so that no entry passes for another.
+    /// The seal of an entry, over its name and its code, so that no entry passes for another.
     pub(super) fn seal(&self, name: &str, code: &[u8]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
-        // With its length, so that no other split of name and code has the same seal.
+        // The length of the name is sealed as well, so that no other split of name and code has the same seal.
         context.update(&(name.len() as u64).to_le_bytes());
         context.update(name.as_bytes());
         context.update(code);
         context.sign()
     }
 
-    /// Whether that is the seal. All bytes are compared, so that the time says nothing about where they differ.
+    /// Whether `seal` is the seal of this entry. All bytes are compared, so that the time does not tell where they differ.
     pub(super) fn has_sealed(&self, name: &str, code: &[u8], seal: &[u8]) -> bool {
         let differ = |(a, b): (&u8, &u8)| a ^ b;
         let right = self.seal(name, code);
@@ -108,7 +108,7 @@ fn read(folder: &OwnedFd) -> Result<[u8; BYTES], Problem> {
     };
     let found = fstat(&opened)?;
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-        return Err(Problem::Untrusted("is no file".to_owned()));
+        return Err(Problem::Untrusted("is not a regular file".to_owned()));
     }
     if let Some(problem) = not_ours(found.st_uid, found.st_mode) {
         return Err(Problem::Untrusted(problem));
@@ -120,10 +120,12 @@ fn read(folder: &OwnedFd) -> Result<[u8; BYTES], Problem> {
     let mut bytes = Vec::new();
     File::from(opened).take(BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Problem::Unreadable)?;
     let length = bytes.len();
-    bytes.try_into().map_err(|_| Problem::Untrusted(format!("has not {BYTES} bytes (it begins with {length})")))
+    bytes
+        .try_into()
+        .map_err(|_| Problem::Untrusted(format!("does not have {BYTES} bytes (at least {length} were read)")))
 }
 
-/// Makes the key whole under another name; of several that are made at once the first one to get the name stays.
+/// Writes the whole key under another name, then links it to its name: of several made at once, the first one stays.
 fn make(folder: &OwnedFd) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut bytes = [0; BYTES];

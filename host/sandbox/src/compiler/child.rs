@@ -1,7 +1,8 @@
-//! The child's side: what it is told, how it bounds itself, what it answers.
+//! The child's side of a compilation: its order, its bounds, its answer.
 //!
-//! Both ends are of the same build. Order: 8 bytes of [`MAGIC`], the purpose, its stack, memory, CPU seconds, who waits and the component's
-//! length as `u64` each, little-endian; then the component. Answer: the magic, its kind and its length as `u64`; then code or text.
+//! Both sides are of the same build. Order: 8 bytes of [`MAGIC`]; the purpose, its stack, memory, CPU seconds, the parent's
+//! process id and the component's length as `u64` each, little-endian; then the component. Answer: the magic, its kind and its
+//! length as `u64`; then code or text.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -12,18 +13,18 @@ use wasmtime::{Engine, OutOfMemory};
 use crate::engine::{self, Purpose};
 
 const MAGIC: &[u8; 8] = b"playhs\x00c";
-/// The beginning of what a panic says on stderr.
+/// The beginning of a panic's line on stderr.
 pub(super) const PANICKED: &str = "the compiler panicked:";
-/// Before an answer's code or text.
+/// Bytes before an answer's code or text.
 const HEADER_BYTES: usize = 24;
 
-/// What the child is told before the component.
+/// The header that the child gets before the component.
 #[derive(Debug, PartialEq)]
 pub(super) struct Order {
     pub(super) purpose: Purpose,
     pub(super) memory_bytes: u64,
     pub(super) cpu_seconds: u64,
-    /// Who waits for the answer.
+    /// The process id of the parent, which waits for the answer.
     pub(super) parent: u64,
     pub(super) wasm_bytes: u64,
 }
@@ -62,18 +63,18 @@ fn number(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
-/// What comes of it.
+/// The result of a compilation.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
     Code(Vec<u8>),
-    /// It is no component; why.
+    /// The bytes are not a valid component, for this reason.
     Invalid(String),
-    /// It would take more memory than it may.
+    /// The compilation, or its code, would take more memory than allowed.
     OutOfMemory,
 }
 
 impl Answer {
-    /// Reads one whole; code of no more than `most` bytes.
+    /// Reads a whole answer, with code of at most `most` bytes.
     pub(super) fn read(from: &mut impl Read, most: u64) -> io::Result<Self> {
         let mut header = [0; HEADER_BYTES];
         from.read_exact(&mut header)?;
@@ -107,7 +108,7 @@ impl Answer {
 }
 
 /// Compiles one component for the process that started this one with [`CompilePlace::Child`](crate::CompilePlace), under the
-/// bounds that it sets: reads stdin, answers on stdout, and is to be the only thing that this process does.
+/// bounds in the order: reads stdin and answers on stdout. This process must do nothing else.
 pub fn compile_for_parent() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
@@ -117,7 +118,7 @@ pub fn compile_for_parent() -> ExitCode {
     match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("no component from the process that started this one: {error}");
+            eprintln!("cannot compile for the process that started this one: {error}");
             ExitCode::FAILURE
         }
     }
@@ -147,38 +148,38 @@ fn is_out_of_memory(error: &wasmtime::Error) -> bool {
     error.is::<OutOfMemory>() || error.chain().any(|cause| cause.downcast_ref().is_some_and(says_so))
 }
 
-/// Whether the last words of a process are that it wanted more memory: those of the standard library before it aborts, of wasmtime
-/// and of bumpalo when they panic, and of rayon when no thread has room for its stack.
+/// Whether the stderr of a process says that it ran out of memory: in the words of the standard library before it aborts, of
+/// wasmtime and bumpalo when they panic, and of rayon when there is no memory for the stack of a thread.
 pub(super) fn is_about_memory(said: &str) -> bool {
     ["memory allocation of ", "out-of-memory", "out of memory", "ThreadPoolBuildError"]
         .iter()
         .any(|words| said.contains(words))
 }
 
-/// Whether the last words of a process are that it could start no thread.
+/// Whether the stderr of a process says that it could not start a thread.
 pub(super) fn is_about_threads(said: &str) -> bool {
     said.contains("ThreadPoolBuildError")
 }
 
-/// From here on this process has no more than it was given.
+/// Sets the bounds of the order on this process.
 fn confine(order: &Order) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    // It may have died just before.
+    // The parent may have died before the signal was set.
     if rustix::process::getppid()
         .is_none_or(|parent| u64::from(parent.as_raw_nonzero().get().cast_unsigned()) != order.parent)
     {
-        return Err(io::Error::other("who wanted it is gone"));
+        return Err(io::Error::other("the process that started this one has ended"));
     }
     let most = |resource, wanted: u64| {
-        // What is tighter already stays.
+        // A tighter limit of the system stays.
         let Rlimit { current, maximum } = getrlimit(resource);
         let most = wanted.min(current.unwrap_or(u64::MAX)).min(maximum.unwrap_or(u64::MAX));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
     };
     most(Resource::Data, order.memory_bytes)?;
     most(Resource::Cpu, order.cpu_seconds)?;
-    // Over a bound it dies, and leaves nothing.
+    // A child killed at a bound writes no core dump, and no other file.
     most(Resource::Core, 0)?;
     most(Resource::Fsize, 0)?;
     Ok(())
@@ -189,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_arrives_as_it_was_sent() {
+    fn order_arrives_as_it_was_sent() {
         for purpose in [Purpose::Pool { stack_bytes: 4096 }, Purpose::OnDemand { stack_bytes: 1 << 20 }, Purpose::Look]
         {
             let order = Order { purpose, memory_bytes: 1 << 40, cpu_seconds: 61, parent: 7, wasm_bytes: 12 };
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_arrives_as_it_was_sent_or_not_at_all() {
+    fn answer_arrives_as_it_was_sent_or_not_at_all() {
         for answer in [Answer::Code(vec![1, 2, 3]), Answer::Invalid("at offset 0x3".into()), Answer::OutOfMemory] {
             let mut bytes = Vec::new();
             answer.write(&mut bytes).expect("a vector takes all");
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compiled_elsewhere_fits_the_engines_that_run_it() {
+    fn code_compiled_in_the_child_fits_each_engine() {
         let wasm = wat::parse_str("(component)").expect("a component");
         let stack_bytes = engine::WASM_STACK_BYTES;
         let (pool, _, _) = engine::running(2, stack_bytes).expect("an engine");

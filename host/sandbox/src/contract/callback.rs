@@ -1,4 +1,4 @@
-//! The types of the interface `callback`: what came of a message.
+//! The types of the interface `callback`: the outcome of a message.
 
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lower};

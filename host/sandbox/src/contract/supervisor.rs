@@ -1,4 +1,4 @@
-//! The types of the interface `supervisor`: a child that failed, and what is to be done about it.
+//! The types of the interface `supervisor`: the failure of a child, and the directive of its parent.
 
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lift, Lower};

@@ -1,4 +1,4 @@
-//! The functions of `wasi:filesystem/types`. Each looks at what it was given, and does the rest on a thread that may block.
+//! The functions of `wasi:filesystem/types`. Each checks its arguments, and makes its system calls on a thread that may block.
 
 use std::fs::{File, FileTimes};
 use std::io;
@@ -24,12 +24,12 @@ use super::open::{Create, Dir, How, Mode, OpenFile, Opened, with_room};
 use super::stat::{hash_of, new_time, stat_of, time_spec, type_of};
 use super::streams::{Input, Output, READ_BYTES};
 
-/// Closes of one actor that may wait for a server before it opens no more.
+/// The most closes of an actor that may wait for a server; with more of them, the actor opens no further file.
 const MOST_CLOSING: usize = 64;
-/// A path is shorter, as Linux has it.
+/// Linux's bound on the bytes of a path, its terminator included.
 const PATH_BYTES: usize = 4096;
 
-/// The bindings' type stands for [`Opened`]: what is in the table is told by its number.
+/// Adds an open file or folder to the table. The bindings' type stands for [`Opened`], which is found by its number.
 pub(super) fn push(table: &mut ResourceTable, opened: Opened) -> Result<Resource<Descriptor>, ResourceTableError> {
     Ok(Resource::new_own(table.push(opened)?.rep()))
 }
@@ -63,7 +63,8 @@ impl View<'_> {
         if dir.folder.is_writable() { Ok(dir) } else { Err(ErrorCode::NotPermitted.into()) }
     }
 
-    /// Two folders of one grant: what is moved from one grant to another would change what its links lead to and what it counts for.
+    /// Two folders, which must be of one grant: a file moved to another grant would count for another quota, and its links would
+    /// lead elsewhere.
     fn dirs_to_change(&self, from: &Resource<Descriptor>, to: &Resource<Descriptor>) -> FsResult<(Dir, Dir)> {
         let (from, to) = (self.dir_to_change(from)?, self.dir_to_change(to)?);
         if Arc::ptr_eq(&from.folder, &to.folder) { Ok((from, to)) } else { Err(ErrorCode::CrossDevice.into()) }
@@ -73,7 +74,7 @@ impl View<'_> {
         Ok(self.files.clone().run(call).await?)
     }
 
-    /// As [`View::run`], for a change that makes a name.
+    /// As [`View::run`], for a change that needs space on the disk.
     async fn run_with_room<T: Send + 'static>(
         &mut self,
         call: impl Fn() -> io::Result<T> + Send + 'static,
@@ -82,7 +83,7 @@ impl View<'_> {
         self.run(move || with_room(&closing, call)).await
     }
 
-    /// Asks something of an open file or folder.
+    /// Runs a call on an open file or folder.
     async fn look<T: Send + 'static>(
         &mut self,
         fd: &Resource<Descriptor>,
@@ -342,9 +343,15 @@ impl HostDescriptor for View<'_> {
 
     async fn is_same_object(&mut self, a: Resource<Descriptor>, b: Resource<Descriptor>) -> wasmtime::Result<bool> {
         let identity = |file: &File| Metadata::from_file(file).map(|found| (found.dev(), found.ino()));
-        // An error here is no error code of the interface.
-        let a = self.look(&a, identity).await.map_err(|_| wasmtime::format_err!("a file that is open is gone"))?;
-        let b = self.look(&b, identity).await.map_err(|_| wasmtime::format_err!("a file that is open is gone"))?;
+        // This function has no error code in the interface, so an error is a trap.
+        let a = self
+            .look(&a, identity)
+            .await
+            .map_err(|_| wasmtime::format_err!("the metadata of an open file cannot be read"))?;
+        let b = self
+            .look(&b, identity)
+            .await
+            .map_err(|_| wasmtime::format_err!("the metadata of an open file cannot be read"))?;
         Ok(a == b)
     }
 
@@ -378,12 +385,12 @@ impl HostDirectoryEntryStream for View<'_> {
     }
 }
 
-/// Refuses a path that the system would refuse, before it waits for a thread, and before its parts are followed one by one.
+/// Refuses a path that is too long for the system, before the call waits for a thread, and before its parts are followed.
 fn short(path: String) -> Result<String, ErrorCode> {
     if path.len() < PATH_BYTES { Ok(path) } else { Err(ErrorCode::NameTooLong) }
 }
 
-/// The bytes that one call writes. The rest is dropped at once, and not held while the call waits for a thread.
+/// The bytes that one call writes. Further bytes are dropped at once, and not held while the call waits for a thread.
 fn first_piece(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(READ_BYTES);
     bytes.shrink_to_fit();
@@ -395,7 +402,7 @@ fn times(accessed: Option<SystemTime>, modified: Option<SystemTime>) -> FileTime
     modified.map_or(times, |modified| times.set_modified(modified))
 }
 
-/// How to open what the interface describes.
+/// The options of an open from the flags of the interface.
 fn how(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> Result<How, ErrorCode> {
     let synced = DescriptorFlags::FILE_INTEGRITY_SYNC
         | DescriptorFlags::DATA_INTEGRITY_SYNC
@@ -414,7 +421,7 @@ fn how(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> Result<How, 
     };
     let truncate = open.contains(OpenFlags::TRUNCATE);
     let asked = flags.contains(DescriptorFlags::WRITE);
-    // Something must be asked of the system: reading is the least.
+    // The system needs some access: without a flag, reading.
     let mode = Mode {
         read: flags.contains(DescriptorFlags::READ) || !asked,
         write: asked || truncate || create != Create::Never,

@@ -1,4 +1,5 @@
-//! A folder as it is granted: where it is, where a guest sees it, whether the guest may change it, and by how much it may grow.
+//! A granted folder: its path on this machine, its path for the guest, whether the guest may change it, and the bound on its
+//! growth.
 
 use std::fs::File;
 use std::io;
@@ -10,19 +11,19 @@ use rustix::fs::{Mode, OFlags};
 
 use super::growth::{Growth, Quota};
 
-/// By how much a folder may grow where nothing is said.
+/// The default bound on the growth of a folder.
 const GROWTH_BYTES: u64 = 1 << 30;
 
-/// A folder, open: what is put in its place later is not what was granted.
+/// A granted folder, kept open: another folder that later gets its path is not granted.
 #[derive(Clone)]
 pub struct Folder {
-    /// Where it is, without symbolic links.
+    /// Its path on this machine, without symbolic links.
     host: PathBuf,
     guest: String,
     writable: bool,
     opened: Arc<File>,
     quota: Quota,
-    /// That names were left out of its listings was logged.
+    /// Whether it was logged that names were left out of its listings.
     said: Arc<AtomicBool>,
 }
 
@@ -32,40 +33,40 @@ impl Folder {
         self.writable.then(|| self.quota.limit_bytes())
     }
 
-    /// Opens the folder at `host`, which the guest will see at `guest`. If it is writable it may grow by 1 GiB. An error is the
-    /// system's.
+    /// Opens the folder at `host`, which the guest will see at `guest`. A writable folder may grow by 1 GiB. Errors are those of
+    /// the system.
     pub fn open(host: &Path, guest: &str, writable: bool) -> io::Result<Self> {
         let host = host.canonicalize()?;
-        // Anything but a folder is not opened at all, so that no call waits for a FIFO.
+        // Only a folder is opened, so that no call waits for a FIFO.
         let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = File::from(rustix::fs::open(&host, folder, Mode::empty())?);
         let quota = Quota::new(Growth::of(&opened.metadata()?), GROWTH_BYTES);
         Ok(Self { host, guest: guest.to_owned(), writable, opened: Arc::new(opened), quota, said: Arc::default() })
     }
 
-    /// May grow by this many bytes, counted with all others in this process that are granted the same folder.
+    /// Sets the bound on its growth, which is counted over all actors in this process with a grant of the same folder.
     #[must_use]
     pub fn growing_by(self, bytes: u64) -> Self {
         let quota = self.quota.limited_to(bytes);
         Self { quota, ..self }
     }
 
-    /// Where it is on this machine, without symbolic links.
+    /// Its path on this machine, without symbolic links.
     pub fn host(&self) -> &Path {
         &self.host
     }
 
-    /// Where the guest sees it.
+    /// Its path for the guest.
     pub fn guest(&self) -> &str {
         &self.guest
     }
 
-    /// Whether the guest may change what is in it.
+    /// Whether the guest may change its contents.
     pub fn is_writable(&self) -> bool {
         self.writable
     }
 
-    /// The very folder that was opened, whatever has its name now.
+    /// The very folder that was opened, even if its path leads to another one by now.
     pub(crate) fn opened(&self) -> &Arc<File> {
         &self.opened
     }
@@ -74,7 +75,7 @@ impl Folder {
         &self.quota
     }
 
-    /// This folder for a child, as much of it as the parent's `folders` have; none of it if they have another.
+    /// This folder for a child, limited to the grants in `folders` of its parent; none if the folder lies in none of them.
     pub(crate) fn within(&self, folders: &[Self]) -> Option<Self> {
         let above = || folders.iter().filter(|above| self.host.starts_with(&above.host));
         above().next()?;
@@ -84,13 +85,14 @@ impl Folder {
         Some(Self { writable, quota, ..self.clone() })
     }
 
-    /// Says that names were left out of a listing, the first time. Returns whether it did.
+    /// Logs, the first time, that names were left out of a listing. Returns whether it logged.
     pub(crate) fn leave_out(&self, names: u64) -> bool {
         let says = names > 0 && !self.said.swap(true, Relaxed);
         if says {
             tracing::warn!(
                 target: "playhouse",
-                "names that are not UTF-8 are left out where actors list folders in `{}`: {names} in one listing; this is said once",
+                "names that are not UTF-8 are left out when actors list folders in `{}`: {names} in one listing; \
+                this is logged once",
                 self.host.display()
             );
         }
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn names_left_out_are_said_once() {
+    fn left_out_names_are_logged_once() {
         let top = tempfile::tempdir().unwrap();
         let folder = Folder::open(top.path(), "/x", false).unwrap();
         let of_child = folder.within(std::slice::from_ref(&folder)).unwrap();
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn fifo_is_no_folder_and_nobody_waits_for_it() {
+    fn fifo_is_refused_as_a_folder_without_waiting() {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -1,6 +1,6 @@
-//! By how much granted folders may grow. Each folder that is granted for writing has one counter in this process, however many
-//! actors have a grant of it; each grant has its own limit on that counter. A file, folder or link counts as [`ENTRY_BYTES`], and
-//! the size of a file, and of a folder as the system reports it, on top. Removals are given back.
+//! The bounds on the growth of granted folders. Each folder that is granted for writing has one counter in this process for all
+//! actors with a grant of it; each grant has its own limit on that counter. A file, folder or link counts as [`ENTRY_BYTES`] plus
+//! the size of the file, or of the folder as the system reports it. Removals are given back.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -11,22 +11,22 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use rustix::io::Errno;
 
-/// The bytes that a name in a folder counts as: about a block of the disk, so that empty files are bounded as well.
+/// The bytes that each name in a folder counts for: about a block of the disk, so that empty files are bounded as well.
 pub(crate) const ENTRY_BYTES: u64 = 4 << 10;
 
 type Growths = HashMap<(u64, u64), Weak<Growth>>;
 
-/// By device and inode. One for the process, since a disk is one for all who write to it.
+/// The counters by device and inode. One map for the process, since all kernels and sandboxes in it write to the same disk.
 static GROWTHS: LazyLock<Mutex<Growths>> = LazyLock::new(Mutex::default);
 
-/// By how much one folder has grown through guests since it was first granted; negative where more was removed.
+/// The growth of one folder by guests since it was first granted; negative if they removed more than they added.
 #[derive(Debug, Default)]
 pub(crate) struct Growth {
     bytes: AtomicI64,
 }
 
 impl Growth {
-    /// The counter of the folder with this metadata. It lasts as long as somebody holds it.
+    /// The counter of the folder with this metadata. It starts at zero again after its last holder dropped it.
     pub(crate) fn of(folder: &Metadata) -> Arc<Self> {
         let mut growths = GROWTHS.lock().unwrap_or_else(PoisonError::into_inner);
         growths.retain(|_, growth| growth.strong_count() > 0);
@@ -43,7 +43,7 @@ impl Growth {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Adds them unless that is more than the limit.
+    /// Adds `bytes` unless the sum would exceed the limit.
     fn try_add(&self, bytes: i64, limit: i64) -> bool {
         let add = |now: i64| now.checked_add(bytes).filter(|&sum| sum <= limit);
         self.bytes.fetch_update(Relaxed, Relaxed, add).is_ok()
@@ -76,7 +76,7 @@ impl Quota {
         self.0[0].1.unsigned_abs()
     }
 
-    /// Adds the counters and limits of another one. Of two limits on one counter the smaller one holds.
+    /// Adds the counters and limits of another quota. Of two limits on one counter the smaller one holds.
     pub(crate) fn within(mut self, above: &Self) -> Self {
         for (growth, limit) in &above.0 {
             match self.0.iter_mut().find(|(own, _)| Arc::ptr_eq(own, growth)) {
@@ -87,7 +87,7 @@ impl Quota {
         self
     }
 
-    /// Counts bytes that are about to be used. The error is that of a full disk, and then nothing is counted.
+    /// Counts bytes that are about to be used. The error is that of a full disk, and then no counter changes.
     pub(crate) fn take(&self, bytes: u64) -> io::Result<()> {
         if bytes == 0 {
             return Ok(());
@@ -102,7 +102,7 @@ impl Quota {
         Ok(())
     }
 
-    /// Counts what a change made of `before`, whatever the limits say: it has happened.
+    /// Counts a change from `before` to `after` bytes that has already happened, even beyond the limits.
     pub(crate) fn changed(&self, before: u64, after: u64) {
         let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let by = signed(after) - signed(before);

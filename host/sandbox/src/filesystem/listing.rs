@@ -1,4 +1,4 @@
-//! The names in a folder, read a piece at a time: a stream that a guest keeps open holds one piece, however large the folder is.
+//! The names in a folder, read in pieces: a stream that a guest keeps open holds one piece, for a folder of any size.
 
 use std::collections::VecDeque;
 use std::ffi::CStr;
@@ -20,16 +20,16 @@ const PIECE_BYTES: usize = 256 * 24;
 
 /// A stream of the names in one folder.
 pub(crate) struct Listing {
-    /// With its right to be open.
+    /// The open folder, with its count as a descriptor.
     reader: Arc<(Reader, Descriptor)>,
     piece: VecDeque<DirectoryEntry>,
     ended: bool,
     folder: Arc<Folder>,
-    /// Names so far that are not UTF-8, and that a guest therefore cannot be told.
+    /// The number of names so far that are not UTF-8, which WASI cannot pass to a guest.
     left_out: u64,
 }
 
-/// One piece, and how many names it leaves out; none at the end.
+/// One piece, and the number of names that it leaves out; none at the end.
 type Piece = Option<(VecDeque<DirectoryEntry>, u64)>;
 
 impl Listing {
@@ -121,7 +121,7 @@ fn add((names, left_out): &mut (VecDeque<DirectoryEntry>, u64), dir: &File, name
         *left_out += 1;
         return;
     };
-    // Some file systems do not say it here.
+    // Some file systems do not give the type of a file in a listing.
     let kind = match kind {
         FileType::Unknown => match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => FileType::from_raw_mode(stat.st_mode),

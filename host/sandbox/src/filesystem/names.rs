@@ -1,5 +1,5 @@
-//! Names in a granted folder: made, removed, moved. Each counts for the folder's growth, and no symbolic link that a guest makes
-//! or moves leads up.
+//! Making, removing and moving names in a granted folder. Each name counts for the folder's growth, and a symbolic link that a
+//! guest makes or moves never leads up.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -19,7 +19,7 @@ use super::node::{names_of, remove_name};
 /// The folder that a name lies in, and the name.
 struct Place<'a> {
     within: &'a File,
-    /// None if it is `within` itself.
+    /// None if the folder is `within` itself.
     folder: Option<File>,
     name: &'a Path,
 }
@@ -28,7 +28,7 @@ impl<'a> Place<'a> {
     fn of(within: &'a File, path: &'a str) -> io::Result<Self> {
         let bare = path.trim_end_matches('/');
         let (folder, name) = match bare.rfind('/') {
-            // An absolute path is refused when it is used.
+            // An absolute path is refused later, when the name is used.
             None | Some(0) => (None, path),
             Some(slash) => (Some(open_dir(within, Path::new(&path[..slash]))?), &path[slash + 1..]),
         };
@@ -39,7 +39,8 @@ impl<'a> Place<'a> {
         self.folder.as_ref().unwrap_or(self.within)
     }
 
-    /// Changes names in one or two places, while no other guest does so on their file system. The folders themselves may grow.
+    /// Changes names in one or two places, while no other guest changes names on their file system. The change of the folders'
+    /// own sizes is counted.
     fn change<T>(places: &[&Self], quota: &Quota, change: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         let device = places[0].folder().metadata()?.dev();
         let names = names_of(device);
@@ -56,13 +57,13 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Counts a name that `make` makes.
+/// Counts the name that `make` makes.
 fn count<T>(quota: &Quota, make: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     quota.take(ENTRY_BYTES)?;
     make().inspect_err(|_| quota.give_back(ENTRY_BYTES))
 }
 
-/// Makes a file that must not be there yet.
+/// Makes a file that must not exist yet.
 pub(super) fn make_file(within: &File, path: &str, options: &OpenOptions, quota: &Quota) -> io::Result<File> {
     let place = Place::of(within, path)?;
     let mut options = options.clone();
@@ -85,21 +86,21 @@ pub(super) fn remove_folder(within: &File, path: &str, quota: &Quota) -> io::Res
     Place::change(&[&place], quota, || remove_name(place.folder(), place.name, quota, remove))
 }
 
-/// Removes a file, a link, or whatever else is no folder.
+/// Removes a name that is not a folder: of a file, a link or a special file.
 pub(super) fn remove(within: &File, path: &str, quota: &Quota) -> io::Result<()> {
     let place = Place::of(within, path)?;
     let remove = || remove_file(place.folder(), place.name);
     Place::change(&[&place], quota, || remove_name(place.folder(), place.name, quota, remove))
 }
 
-/// Gives something another name, in the place of what has that name.
+/// Gives a file or folder another name; the file or empty folder that had that name is removed.
 pub(super) fn move_to(from: (&File, &str), to: (&File, &str), quota: &Quota) -> io::Result<()> {
     let (from, to) = (Place::of(from.0, from.1)?, Place::of(to.0, to.1)?);
     Place::change(&[&from, &to], quota, || {
         let moved = check_link(&from)?;
         let rename = || rename(from.folder(), from.name, to.folder(), to.name);
         match stat(to.folder(), to.name, FollowSymlinks::No) {
-            // Two names of one file: both stay.
+            // If both are names of one file, the system keeps both.
             Ok(there) if (there.dev(), there.ino()) == moved => rename(),
             Ok(_) => remove_name(to.folder(), to.name, quota, rename),
             Err(_) => rename(),
@@ -125,20 +126,20 @@ pub(super) fn make_link(target: &str, within: &File, path: &str, quota: &Quota) 
     Place::change(&[&place], quota, || count(quota, || symlink(Path::new(target), place.folder(), place.name)))
 }
 
-/// The path to the target of a symbolic link at `path`; none if it is no text.
+/// The path to the target of a symbolic link at `path`; none if the target is not UTF-8.
 pub(super) fn beside(path: &str, target: &Path) -> Option<String> {
     let target = target.to_str()?;
     let folder = path.trim_end_matches('/').rfind('/').map_or("", |slash| &path[..=slash]);
     Some(if target.starts_with('/') { target.to_owned() } else { format!("{folder}{target}") })
 }
 
-/// Whether a symbolic link with this target leads to something in its own folder or below, wherever the link is moved.
+/// Whether a symbolic link with this target leads into its own folder or below, also after the link is moved.
 fn leads_down(target: &Path) -> bool {
     target.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// Checks that a guest may give this another name: a link that leads up may lead out of the folder from another place. Returns
-/// which file it is.
+/// Checks that a guest may give this file another name: a link that leads up could lead out of the grant from another place.
+/// Returns the device and inode of the file.
 fn check_link(place: &Place<'_>) -> io::Result<(u64, u64)> {
     let found = stat(place.folder(), place.name, FollowSymlinks::No)?;
     if found.is_symlink() {
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn target_of_a_link_is_beside_it() {
+    fn target_of_a_link_is_relative_to_its_folder() {
         for (path, target, found) in [
             ("a", "b/c", "b/c"),
             ("x/a", "b", "x/b"),

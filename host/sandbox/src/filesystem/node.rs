@@ -1,7 +1,8 @@
-//! Files that guests have open, by device and inode, whoever opened them: changes of a file's size take turns, and a file whose
-//! last name was removed counts for its folder's growth until nobody has it open any more.
+//! Files that guests have open, by device and inode, for all actors together: changes of a file's size exclude each other, and a
+//! file whose last name was removed counts for its folder's growth until its last handle is closed.
 //!
-//! Changes of names take turns on each file system: what a name leads to stays the same between a look at it and its removal.
+//! Changes of names exclude each other on each file system, so that a name leads to the same file between a check and its
+//! removal.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,16 +19,16 @@ type Key = (u64, u64);
 static NODES: LazyLock<Mutex<HashMap<Key, Weak<Node>>>> = LazyLock::new(Mutex::default);
 static DEVICES: LazyLock<Mutex<HashMap<u64, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
 
-/// One file, while some guest has it open.
+/// One file that some guest has open.
 pub(crate) struct Node {
     key: Key,
     size: Mutex<Size>,
 }
 
-/// The state that the holder of the lock may change, with the file's size on disk.
+/// State under the lock that also protects the file's size on disk.
 #[derive(Default)]
 pub(crate) struct Size {
-    /// The file has no name any more: it is given back here when it is closed.
+    /// Set when the file has no name any more: its bytes are given back when the node is dropped.
     removed: Option<Removed>,
 }
 
@@ -49,14 +50,14 @@ impl Node {
         node
     }
 
-    /// Until this is dropped nobody else changes the file's size.
+    /// Excludes other changes of the file's size until the guard is dropped.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Size> {
         self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Size {
-    /// The file has this size now.
+    /// Notes the new size of the file.
     pub(crate) fn is_now(&mut self, bytes: u64) {
         if let Some(removed) = &mut self.removed {
             removed.bytes = bytes;
@@ -78,7 +79,7 @@ impl Drop for Node {
     }
 }
 
-/// Removes a name that is there with `remove`, and gives back what it took: at once, or when the file is closed.
+/// Removes an existing name with `remove`, and gives back the bytes that it counted for: at once, or when the file is closed.
 pub(crate) fn remove_name(
     folder: &File,
     name: &Path,
@@ -94,7 +95,7 @@ pub(crate) fn remove_name(
     }
     let node = Node::open(&was);
     let mut size = node.lock();
-    // Nobody changes its size from here on.
+    // The lock keeps the size from changing from here on.
     let was = look()?;
     remove()?;
     if was.is_file() && was.nlink() <= 1 {
@@ -105,7 +106,7 @@ pub(crate) fn remove_name(
     Ok(())
 }
 
-/// Until the guard of this is dropped no guest changes a name on the file system with this device number.
+/// The lock that excludes other changes of names by guests on the file system with this device number.
 pub(crate) fn names_of(device: u64) -> Arc<Mutex<()>> {
     let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
     devices.entry(device).or_default().clone()

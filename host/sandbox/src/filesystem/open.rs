@@ -1,5 +1,5 @@
-//! Files and folders that a guest has open. Only regular files and folders are opened: a FIFO, a device or a socket would block a
-//! thread, or do something just by being opened.
+//! Files and folders that a guest has open. Only regular files and folders are opened: the open of a FIFO, a device or a socket
+//! may block a thread or have a side effect.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -21,8 +21,7 @@ use super::node::Node;
 use crate::blocking::Closing;
 use crate::descriptors::Descriptor;
 
-/// How often an open is tried anew because its file came or went meanwhile, or is at the end of a symbolic link: as many links as
-/// Linux follows.
+/// The tries of an open whose file appears or disappears meanwhile, or is at the end of symbolic links: Linux follows 40 links.
 const TRIES: usize = 40;
 
 /// An open file or folder of a guest.
@@ -32,13 +31,14 @@ pub(crate) enum Opened {
     Dir(Dir),
 }
 
-/// An open folder. A close of one waits for nothing.
+/// An open folder. Its close does not block.
 #[derive(Clone)]
 pub(crate) struct Dir {
     pub(crate) file: Arc<File>,
     pub(crate) folder: Arc<Folder>,
     pub(crate) mode: Mode,
-    /// Dropped after the file. None for the folder of a grant, which the host opened once for all.
+    /// Its count as a descriptor, dropped after the file. None for the folder of a grant, which the host opened once for all
+    /// guests.
     #[expect(dead_code, reason = "it is held")]
     pub(crate) counted: Option<Arc<Descriptor>>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Mode {
 
 /// An open file. Its close may wait for a server.
 pub(crate) struct OpenFile {
-    /// Taken by the drop alone.
+    /// Some until the drop takes it.
     file: Option<(File, Descriptor)>,
     node: Arc<Node>,
     pub(crate) folder: Arc<Folder>,
@@ -60,7 +60,7 @@ pub(crate) struct OpenFile {
     closing: Arc<Closing>,
 }
 
-/// How to open.
+/// The options of an open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct How {
     pub(crate) mode: Mode,
@@ -73,16 +73,17 @@ pub(crate) struct How {
 /// Whether a file is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Create {
-    /// It must be there.
+    /// The file must exist.
     Never,
-    /// If it is not there.
+    /// The file is made if it does not exist.
     Missing,
-    /// It must not be there.
+    /// The file is made, and must not exist yet.
     Always,
 }
 
 impl Dir {
-    /// Opens what `path` leads to within this folder. Blocks, but never for what it finds there.
+    /// Opens the file or folder at `path` within this folder. The call may block on the file system, but not on the opened file
+    /// itself.
     pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<Closing>, counted: Descriptor) -> io::Result<Opened> {
         let file = with_room(closing, || how.find(&self.file, path, self.folder.quota()))?;
         let metadata = Metadata::from_file(&file)?;
@@ -98,10 +99,11 @@ impl Dir {
         if how.directory {
             return Err(Errno::NOTDIR.into());
         }
-        // It may have been exchanged since the look at it.
+        // The file may have been replaced after its first check.
         regular(&metadata)?;
         let node = Node::open(&metadata);
-        // From here on the removal of its last name waits for the close; one before this was the last of it.
+        // A removal of its last name after this point gives its bytes back at the close. A removal before it already gave them
+        // back.
         if Metadata::from_file(&file)?.nlink() == 0 {
             return Err(Errno::NOENT.into());
         }
@@ -114,7 +116,7 @@ impl Dir {
 }
 
 impl Dir {
-    /// Opens what `path` leads to, links followed, to change its times. Any access is enough for that.
+    /// Opens the file or folder at `path`, links followed, to change its times. Any access is enough for that.
     pub(crate) fn open_to_touch(&self, path: &str) -> io::Result<File> {
         let access = |read| Mode { read, write: !read };
         let open = |mode| {
@@ -126,7 +128,7 @@ impl Dir {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(access(false))?,
             opened => opened?,
         };
-        // It may have been exchanged since the look at it.
+        // The file may have been replaced after its first check.
         let metadata = Metadata::from_file(&file)?;
         if !metadata.is_dir() {
             regular(&metadata)?;
@@ -138,8 +140,8 @@ impl Dir {
 impl How {
     fn options(self) -> OpenOptions {
         let mut options = OpenOptions::new();
-        let wait_for_nobody = OFlags::NONBLOCK | OFlags::NOCTTY;
-        options.read(self.mode.read).write(self.mode.write).custom_flags(wait_for_nobody.bits().cast_signed());
+        let without_waiting = OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.read(self.mode.read).write(self.mode.write).custom_flags(without_waiting.bits().cast_signed());
         options._cap_fs_ext_follow(self.follow);
         options
     }
@@ -159,7 +161,8 @@ impl How {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => return made,
             }
-            // It has come meanwhile, or it is a symbolic link to what is not there: the file is made at its end.
+            // The file appeared meanwhile, or the name is a symbolic link without a target: then the file is made at the link's
+            // target.
             if let Ok(target) = read_link_contents(within, Path::new(&*path)) {
                 path = names::beside(&path, &target).ok_or(Errno::ILSEQ)?.into();
             }
@@ -189,7 +192,7 @@ fn regular(metadata: &Metadata) -> io::Result<()> {
 
 impl OpenFile {
     pub(crate) fn file(&self) -> &File {
-        let (file, _) = self.file.as_ref().expect("it is taken when this is dropped");
+        let (file, _) = self.file.as_ref().expect("the file is taken only by the drop");
         file
     }
 
@@ -205,7 +208,7 @@ impl OpenFile {
         Ok(bytes)
     }
 
-    /// Writes at `offset`, or at the end of the file. Returns how much was written.
+    /// Writes at `offset`, or at the end of the file. Returns the number of bytes written.
     pub(crate) fn write(&self, bytes: &[u8], offset: Option<u64>) -> io::Result<usize> {
         self.resize(
             |size| offset.unwrap_or(size).saturating_add(bytes.len() as u64).max(size),
@@ -216,7 +219,7 @@ impl OpenFile {
         )
     }
 
-    /// As [`OpenFile::write`], until everything is written.
+    /// As [`OpenFile::write`], until all bytes are written.
     pub(crate) fn write_all(&self, mut bytes: &[u8], mut offset: Option<u64>) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = self.write(bytes, offset)?;
@@ -233,7 +236,7 @@ impl OpenFile {
         self.resize(|_| bytes, |file, _| file.set_len(bytes))
     }
 
-    /// Does what makes the file this large, which counts for its folder's growth beforehand.
+    /// Makes a change after which the file has the expected size. The growth counts for the folder before the change.
     fn resize<T>(
         &self,
         expected: impl Fn(u64) -> u64,
@@ -248,7 +251,8 @@ impl OpenFile {
             Ok((size, before, expected))
         })?;
         let changed = change(file, before);
-        // A write may be a short one, and others may have changed the file meanwhile. If the size cannot be read, it is taken as expected.
+        // A write may be a short one, and others may have changed the file meanwhile. If the size cannot be read, it is taken as
+        // expected.
         let after = file.metadata().map_or(expected, |metadata| metadata.len());
         quota.changed(before.max(expected), after);
         size.is_now(after);
@@ -256,7 +260,8 @@ impl OpenFile {
     }
 }
 
-/// Does what needs room, once more when the files that were closed just before have given theirs back.
+/// Runs a call that needs space. If there is none, the call is tried once more after files that were closed just before gave
+/// theirs back.
 pub(crate) fn with_room<T>(closing: &Closing, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match act() {
         Err(error) if error.raw_os_error() == Some(Errno::NOSPC.raw_os_error()) && closing.settle() => act(),
@@ -264,7 +269,7 @@ pub(crate) fn with_room<T>(closing: &Closing, act: impl Fn() -> io::Result<T>) -
     }
 }
 
-/// Writes at the end, wherever that is by then.
+/// Writes at the end of the file, also if another process moved that end.
 fn append(file: &File, bytes: &[u8], end: u64) -> io::Result<usize> {
     #[cfg(target_os = "linux")]
     {
@@ -280,7 +285,7 @@ fn append(file: &File, bytes: &[u8], end: u64) -> io::Result<usize> {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         if let Some(file) = self.file.take() {
-            // A file without a name takes its bytes until it is really closed, and its node gives them back.
+            // A file without a name uses its bytes until it is really closed. The drop of its node then gives them back.
             self.closing.close((file, self.node.clone()));
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn type_of(metadata: &Metadata) -> DescriptorType {
     }
 }
 
-/// A time before 1970 is none.
+/// The time in WASI's type; none for a time before 1970.
 fn datetime(time: CapTime) -> Option<Datetime> {
     let since = time.into_std().duration_since(SystemTime::UNIX_EPOCH).ok()?;
     Some(Datetime { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() })
@@ -58,7 +58,7 @@ pub(super) fn hash_of(metadata: &Metadata) -> MetadataHashValue {
     MetadataHashValue { lower: half(0), upper: half(1) }
 }
 
-/// The time to set; none to leave it.
+/// The time to set; none to keep the present one.
 pub(super) fn new_time(time: NewTimestamp) -> Result<Option<SystemTime>, ErrorCode> {
     match time {
         NewTimestamp::NoChange => Ok(None),

@@ -1,5 +1,5 @@
-//! A file's bytes as streams: read from a place on, written from a place on, or appended. For a guest that does
-//! not wait, one piece is under way for each stream.
+//! A file's bytes as streams: read from a position, written from a position, or appended. For a guest that does
+//! not wait, each stream has at most one piece in progress.
 
 use std::io;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 use super::Files;
 use super::open::OpenFile;
 
-/// Most that is read, or written, for a guest that waits for it.
+/// The most bytes that are read, or written, in one call that waits.
 pub(crate) const READ_BYTES: usize = 64 << 10;
-/// Most that is read ahead, or taken to be written, for a guest that does not.
+/// The most bytes that are read ahead, or accepted to be written, in one call that does not wait.
 const PIECE_BYTES: usize = 16 << 10;
-/// Bytes that are read for a guest that polls without naming a size.
+/// Bytes that are read ahead when a guest polls before it names a size.
 const FIRST_BYTES: usize = 4 << 10;
 
 /// Reads a file.
@@ -112,14 +112,14 @@ impl Pollable for Input {
 pub(crate) struct Output {
     files: Arc<Files>,
     file: Arc<OpenFile>,
-    /// None: at the end, wherever that is.
+    /// None to append.
     position: Option<u64>,
     state: Writing,
 }
 
 enum Writing {
     Idle,
-    /// So many bytes.
+    /// A write in progress, with its number of bytes.
     UnderWay(AbortOnDropJoinHandle<io::Result<()>>, usize),
     Failed(io::Error),
     Closed,
@@ -140,7 +140,7 @@ impl Output {
         };
     }
 
-    /// An error is said once, and ends the stream.
+    /// Whether the stream takes a further call. An error is returned once, and ends the stream.
     fn usable(&mut self) -> StreamResult<()> {
         match std::mem::replace(&mut self.state, Writing::Closed) {
             Writing::Failed(error) => Err(StreamError::LastOperationFailed(error.into())),
@@ -187,7 +187,7 @@ impl OutputStream for Output {
         Ok(if matches!(self.state, Writing::Idle) { PIECE_BYTES } else { 0 })
     }
 
-    /// The accepted bytes are written, unless that takes longer than the guest may.
+    /// Waits until the accepted bytes are written, unless the guest's time is over before.
     async fn cancel(&mut self) {
         self.ready().await;
     }

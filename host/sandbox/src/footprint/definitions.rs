@@ -1,5 +1,5 @@
-//! A component's definitions as they are written: those that add to an index space of things that take memory, or instantiate
-//! something.
+//! A component's definitions as they are written: those that add a module, component or instance to an index space, and those
+//! that instantiate one.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ pub(super) struct Body<'a> {
     pub(super) steps: Vec<Step<'a>>,
 }
 
-/// A definition that adds to an index space, or instantiates something.
+/// A definition that adds to an index space, or instantiates a module or component.
 pub(super) enum Step<'a> {
     /// The initial resources of one instance of the module.
     Module(Footprint),
@@ -31,7 +31,7 @@ pub(super) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// A name for it, and for each of its parts.
+    /// One step for the definition, and one for each of its parts.
     pub(super) fn cost(&self) -> usize {
         match self {
             Self::Instance(_, parts) | Self::Bundle(parts) => 1 + parts.len(),
@@ -48,7 +48,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// None for what holds no memory.
+    /// None for a kind that holds no memory.
     fn of(kind: ComponentExternalKind) -> Option<Self> {
         match kind {
             ComponentExternalKind::Module => Some(Self::Module),
@@ -59,7 +59,7 @@ impl Kind {
     }
 }
 
-/// Reads a component's definitions; those of functions and types take nothing.
+/// Reads a component's definitions, except those of functions, values and types, which take no memory.
 pub(super) fn read(wasm: &[u8]) -> Option<Body<'_>> {
     let mut open: Vec<Open<'_>> = Vec::new();
     let mut is_component = false;
@@ -98,7 +98,7 @@ enum Open<'a> {
     Component(Vec<Step<'a>>),
 }
 
-/// Memories and tables that the module defines; those that it imports are another's.
+/// Adds the memories and tables that the module defines; an imported one is counted at the module that defines it.
 fn add_section(footprint: &mut Footprint, payload: Payload<'_>) -> Option<()> {
     match payload {
         Payload::MemorySection(memories) => {
@@ -133,7 +133,7 @@ fn add_steps<'a>(steps: &mut Vec<Step<'a>>, payload: Payload<'a>, left: &mut Ste
     match payload {
         Payload::InstanceSection(instances) => {
             for instance in instances {
-                // An instance of items that are there already is only a name for them.
+                // An instance made of existing items takes no memory: it only names them.
                 if let Instance::Instantiate { module_index, .. } = instance.ok()? {
                     keep(Step::CoreInstance(module_index))?;
                 }

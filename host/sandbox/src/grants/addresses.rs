@@ -1,16 +1,16 @@
-//! Addresses that a name may lead to: public ones, and networks that the manifest names. Who answers for a name decides where it
-//! leads, so a name alone never opens a private network.
+//! Addresses that a name may lead to: public ones, and networks that the manifest names. The owner of a name decides where it
+//! leads, so a granted name alone never permits an address of a private network.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// A network, as in `10.0.0.0/8`; one address is a network of its own.
+/// A network, as in `10.0.0.0/8`; a single address is a network as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network(IpNet);
 
-/// A text that is no network.
+/// The error for a text that is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no network")]
 pub struct NetworkError(String);
@@ -26,7 +26,7 @@ impl Network {
         if net.addr() == net.network() { Ok(Self(net)) } else { Err(wrong()) }
     }
 
-    /// What a text that is none may mean: the network of that address.
+    /// A correction for a text that [`Network::parse`] refuses: the network that the address is in.
     pub fn meant(text: &str) -> Option<Self> {
         text.parse::<IpNet>().ok().map(|net| Self(net.trunc()))
     }
@@ -46,7 +46,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// The address that a connection really goes to: IPv6 forms that stand for an IPv4 address are that one.
+/// The address that a connection really goes to: for an IPv6 form of an IPv4 address, that IPv4 address.
 pub(crate) fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let [.., a, b] = v6.segments();
@@ -61,8 +61,8 @@ pub(crate) fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether everybody on the internet may have this address: no private, local, shared, reserved one, none for documents, tests
-/// or groups. After the IANA registries of special-purpose addresses (RFC 6890 and its updates).
+/// Whether the address is public on the internet: not private, local, shared or reserved, and not for documentation, tests
+/// or multicast. After the IANA registries of special-purpose addresses (RFC 6890 and its updates).
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match plain(address) {
         IpAddr::V4(v4) => is_public_v4(v4),
@@ -72,7 +72,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     match address.octets() {
-        // This network, private ones, local and shared ones; protocols, documents, an old relay, benchmarks.
+        // "This" network, private, local and shared addresses; protocols, documentation, the old 6to4 relay, benchmarks.
         [0 | 10 | 127, ..]
         | [100, 64..=127, ..]
         | [169, 254, ..]
@@ -83,15 +83,15 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         | [198, 18 | 19, ..]
         | [198, 51, 100, _]
         | [203, 0, 113, _] => false,
-        // Groups, reserved ones, broadcast.
+        // Multicast, reserved addresses, broadcast.
         [first, ..] => first < 224,
     }
 }
 
-/// Only `2000::/3` is given out so far, and parts of that are special.
+/// Only `2000::/3` is allocated so far, and parts of it are special.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // Protocols, Teredo, benchmarks, overlays; documents, twice.
+        // Protocols, Teredo, benchmarks, overlays; two ranges for documentation.
         [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
         [0x3fff, second, ..] if second < 0x1000 => false,
         [first, ..] => first & 0xe000 == 0x2000,
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_everybody_may_have_is_public() {
+    fn special_purpose_addresses_are_not_public() {
         let public = ["8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.3.1", "2606:4700::1", "2a00:1450::1"];
         let special = [
             "0.0.0.0",
@@ -153,11 +153,11 @@ mod tests {
         for text in special {
             assert!(!is_public(text.parse().expect("an address")), "{text}");
         }
-        assert!(is_public("::ffff:8.8.8.8".parse().expect("an address")), "it is 8.8.8.8");
+        assert!(is_public("::ffff:8.8.8.8".parse().expect("an address")), "the address stands for 8.8.8.8");
     }
 
     #[test]
-    fn networks_and_what_is_none() {
+    fn network_parser_accepts_networks_and_refuses_other_texts() {
         for text in ["10.0.0.0/8", "fd00::/8", "192.168.1.7", "::1"] {
             assert!(Network::parse(text).is_ok(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! To whom HTTP requests may go: scheme, host and port, as the manifest writes them and as a request has them.
+//! The targets that HTTP requests may have: scheme, host and port, as the manifest writes them and as a request has them.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use http::uri::{Authority, Scheme};
 
 use super::{Network, addresses};
 
-/// What a host looks like; ends error messages.
+/// The form of a host; ends error messages.
 const FORM: &str = "as in \"https://api.example.com\" or \"http://localhost:8080\"";
 
 /// A grant: `https://api.example.com`, `http://localhost:8080`, `https://*.example.com`, `https://*`.
@@ -23,22 +23,22 @@ pub struct Host {
 enum Name {
     /// `*`: any name, and any public address.
     Any,
-    /// `*.example.com`, kept with its first dot: any name below, not that name itself.
+    /// `*.example.com`, kept with its first dot: any name below `example.com`, not `example.com` itself.
     Below(String),
-    /// That name, in lower case, without a dot at its end.
+    /// One name, in lower case, without a dot at its end.
     One(String),
-    /// That address.
+    /// One address.
     Address(IpAddr),
 }
 
-/// A text that is no host.
+/// The error for a text that is not a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// No scheme.
-    #[error("`{0}` does not say how to talk to it: it must begin with https:// or http://, {FORM}")]
+    #[error("`{0}` has no scheme: it must begin with https:// or http://, {FORM}")]
     NoScheme(String),
     /// Another scheme.
-    #[error("`{0}` is not for HTTP: it must begin with https:// or http://, {FORM}")]
+    #[error("`{0}` has a scheme other than HTTP: it must begin with https:// or http://, {FORM}")]
     OtherScheme(String),
     /// More than scheme, host and port.
     #[error("`{0}` has a path, a query or a user: a grant is scheme, host and port, {FORM}")]
@@ -51,7 +51,7 @@ pub enum HostError {
     Bad(String),
 }
 
-/// Whom a request is for.
+/// The target of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) tls: bool,
@@ -99,12 +99,12 @@ impl Host {
 
     /// Whether this grants all that `other` grants.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        let same_door = (self.tls, self.port) == (other.tls, other.port);
-        same_door
+        let same_port = (self.tls, self.port) == (other.tls, other.port);
+        same_port
             && match (&self.name, &other.name) {
-                // An address that is not public is granted only where it is named.
+                // An address that is not public is granted only by a grant that names it.
                 (Name::Any, Name::Address(address)) => addresses::is_public(*address),
-                // `localhost` is a name for such addresses.
+                // `localhost` stands for addresses that are not public.
                 (Name::Any, Name::One(name)) => !is_local_name(name),
                 (Name::Any, _) => true,
                 (Name::Below(below), Name::Below(other)) => other.ends_with(below.as_str()),
@@ -123,7 +123,7 @@ impl Host {
             }
     }
 
-    /// Whether it names an address itself, or a name that stands for this machine.
+    /// Whether the grant names this address itself, or is a name of this machine and the address is a loopback one.
     fn names(&self, address: IpAddr) -> bool {
         match &self.name {
             Name::Address(named) => *named == address,
@@ -133,14 +133,14 @@ impl Host {
     }
 }
 
-/// What a connection may go to for a request.
+/// The grants that decide which addresses a request may connect to.
 pub(crate) struct Allowed<'a> {
     hosts: Vec<&'a Host>,
     networks: &'a [Network],
 }
 
 impl super::Grants {
-    /// Which grants a request has; none when it is refused whatever its name leads to.
+    /// The grants for a target; none when no grant names the target, whichever address its name leads to.
     pub(crate) fn allow(&self, target: &Target) -> Option<Allowed<'_>> {
         let hosts: Vec<_> = self.hosts.iter().filter(|host| host.is_for(target)).collect();
         (!hosts.is_empty()).then_some(Allowed { hosts, networks: &self.networks })
@@ -157,7 +157,7 @@ impl Allowed<'_> {
 }
 
 impl Target {
-    /// Whom a request is for; none when its URI does not say so plainly.
+    /// The target in a request's URI; none when the URI is not a plain one with scheme and host.
     pub(crate) fn of(uri: &Uri) -> Option<Self> {
         let tls = match uri.scheme()? {
             scheme if *scheme == Scheme::HTTPS => true,
@@ -172,13 +172,13 @@ impl Target {
         })
     }
 
-    /// The address that it names; none for a name.
+    /// The address in the URI; none for a name.
     fn address(&self) -> Option<IpAddr> {
         self.name.parse().ok().map(addresses::plain)
     }
 }
 
-/// Host and port of `host:port`, the host in lower case without brackets or a dot at its end; none if it is more, or less.
+/// Host and port of `host:port`, the host in lower case without brackets or a dot at its end; none for any other text.
 fn split(authority: &str) -> Option<(String, Option<u16>)> {
     if authority.contains('@') {
         return None;
@@ -248,7 +248,7 @@ mod tests {
         Target::of(&uri.parse().ok()?)
     }
 
-    /// Whether a request passes whose name leads to an address.
+    /// Whether a request may connect when its name leads to the given address.
     fn passes(grants: &Grants, uri: &str, leads_to: &str) -> bool {
         let allowed = target(uri).and_then(|target| grants.allow(&target));
         allowed.is_some_and(|allowed| allowed.may_connect(SocketAddr::new(leads_to.parse().expect("an address"), 1)))
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_leads_to_no_private_address_whoever_answers_for_it() {
+    fn granted_name_opens_no_private_address() {
         let granted = grants(&["http://evil.com", "http://*.evil.com", "http://*"], &[]);
         for leads_to in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "0.0.0.0", "::1", "::ffff:127.0.0.1", "fd00::1"] {
             for uri in ["http://evil.com", "http://x.evil.com", "http://2130706433", "http://localhost"] {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn private_addresses_are_granted_where_they_are_named() {
+    fn private_address_is_granted_by_its_own_name() {
         let granted = grants(&["http://127.0.0.1:8080", "http://localhost", "http://[::1]"], &[]);
         assert!(passes(&granted, "http://127.0.0.1:8080", "127.0.0.1"));
         assert!(passes(&granted, "http://[::ffff:127.0.0.1]:8080", "::ffff:127.0.0.1"));
@@ -306,7 +306,7 @@ mod tests {
         assert!(passes(&granted, "http://[0:0::1]", "::1"));
         assert!(!passes(&granted, "http://127.0.0.1", "127.0.0.1"), "another port");
         assert!(!passes(&granted, "http://127.0.0.2:8080", "127.0.0.2"));
-        assert!(!passes(&granted, "http://localhost", "10.0.0.1"), "a hosts file may say so");
+        assert!(!passes(&granted, "http://localhost", "10.0.0.1"), "a hosts file may give this address");
         let granted = grants(&["http://db.internal", "http://*:81"], &["10.1.0.0/16"]);
         assert!(
             passes(&granted, "http://db.internal", "10.1.9.9") && passes(&granted, "http://10.1.2.3:81", "10.1.2.3")
@@ -325,10 +325,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_says_why() {
+    fn text_that_is_no_host_is_refused_with_the_fault() {
         for (text, part) in [
-            ("a.com", "does not say how to talk"),
-            ("ftp://a.com", "not for HTTP"),
+            ("a.com", "has no scheme"),
+            ("ftp://a.com", "a scheme other than HTTP"),
             ("https://a.com/path", "has a path"),
             ("https://me@a.com", "a user"),
             ("https://a.*.com", "in the middle"),

@@ -1,8 +1,8 @@
-//! The functions of `wasi:http/types` by which a guest makes the host keep something, in the place of wasmtime's own: each looks at
-//! how much it is before it is copied out of the guest's memory, and then does as wasmtime's own does.
+//! The functions of `wasi:http/types` by which a guest makes the host keep data, in the place of wasmtime's own: each checks the
+//! size before the data is copied out of the guest's memory, and then calls wasmtime's function.
 //!
-//! Only a text in UTF-16 or Latin-1 is copied before, one at a time, since its length in UTF-8 is not known otherwise: to at most
-//! twice its bytes, which are the guest's own memory, and no longer than the look at it.
+//! Only a text in UTF-16 or Latin-1 is copied before the check, one text at a time, since its length in UTF-8 is not known
+//! otherwise. The copy has at most twice the bytes of the text in the guest's memory, and is dropped after the check.
 
 use http::HeaderName;
 use http_body_util::BodyExt;
@@ -18,7 +18,7 @@ use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequ
 use super::Http;
 use super::heads::{FIELD_BYTES, Heads, compact, field_bytes, fields_bytes, method_bytes, request_bytes, scheme_bytes};
 
-/// The version that wasmtime's own functions have.
+/// The interface with the version of wasmtime's own functions.
 const TYPES: &str = "wasi:http/types@0.2.12";
 
 /// The data of a store whose guest may make requests.
@@ -86,7 +86,7 @@ fn add_fields_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
         for (name, value) in &entries {
             let name = name.to_str(&store)?.len();
             bytes = bytes.saturating_add(field_bytes(name)).saturating_add(field_bytes(value.len()));
-            // At once: each name that is too long takes time.
+            // Checked for each field, not once at the end: each name that is too long takes time.
             self::heads(&mut store).check(bytes)?;
         }
         admit(&mut store, bytes, bytes)?;
@@ -149,7 +149,7 @@ fn add_fields_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
 
 fn add_requests_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wasmtime::Result<()> {
     types.func_wrap("[constructor]outgoing-request", |mut store: Caller<'_, T>, (fields,): (Fields,)| {
-        // A clone of what came with a response may have more.
+        // Fields cloned from a response may have more bytes than a request may.
         let bytes = fields_bytes(store.data_mut().requests().1.get(&fields)?);
         heads(&mut store).check(bytes)?;
         Ok((types::HostOutgoingRequest::new(&mut store.data_mut().http(), fields)?,))
@@ -203,7 +203,7 @@ fn add_bodies_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
             let (http, table) = store.data_mut().requests();
             let request = table.get_mut(&Request::new_borrow(number))?;
             let known = http.heads.take_body(number, body.rep(), request_bytes(request));
-            // Its trailers are counted until it is gone, sent or not.
+            // The trailers are counted until the body is dropped, sent or not.
             request.body = request.body.take().map(|body| {
                 let counted = move |error| {
                     let _ = &known;
@@ -232,7 +232,7 @@ fn add_bodies_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
             Ok((ended.map_or_else(|error| error.downcast().map(Err), |()| Ok(Ok(())))?,))
         },
     )?;
-    // The head of a response is kept as well.
+    // The host keeps the head of a response as well.
     types.func_wrap(
         "[method]future-incoming-response.get",
         |mut store: Caller<'_, T>, (response,): (Resource<HostFutureIncomingResponse>,)| {
@@ -267,7 +267,7 @@ fn admit<T: Requests>(store: &mut Caller<'_, T>, bytes: usize, more: usize) -> w
     charge(store, more)
 }
 
-/// Gives back the room of what was removed from fields that had so many bytes before.
+/// Frees the unused capacity of fields that had `before` bytes before a removal.
 fn give_back_room<T: Requests>(store: &mut Caller<'_, T>, number: u32, before: usize) -> wasmtime::Result<()> {
     let (http, table) = store.data_mut().requests();
     let fields = table.get_mut(&Fields::new_borrow(number))?;
@@ -283,7 +283,7 @@ fn charge<T: Requests>(store: &mut Caller<'_, T>, more: usize) -> wasmtime::Resu
     Ok(http.heads.charge(table, more)?)
 }
 
-/// A part of a request is to have `bytes`, where it has what `part` says.
+/// Checks and counts a change of one part of a request to `bytes`; `part` gives the present size of that part.
 fn resize<T: Requests>(
     store: &mut Caller<'_, T>,
     number: &Request,
@@ -297,7 +297,7 @@ fn resize<T: Requests>(
     Ok(http.heads.charge(table, bytes)?)
 }
 
-/// A text that a request is to keep where it has what `part` says.
+/// Checks, counts and copies a text that replaces the one given by `part` in a request.
 fn kept<T: Requests>(
     store: &mut Caller<'_, T>,
     request: &Request,

@@ -1,4 +1,4 @@
-//! The parts of a guest's requests that the host keeps: their heads, and how many have a body.
+//! The bounds on the parts of a guest's requests that the host keeps: their heads, and the number of bodies.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,20 +12,20 @@ use wasmtime_wasi_http::{FieldMap, WasiHttpHooks};
 
 /// The cost of each name and each value of a field beyond its text.
 pub(super) const FIELD_BYTES: usize = 72;
-/// Heads of the largest size that one incarnation may keep.
+/// The number of heads of the largest size that one incarnation may keep.
 const MOST_HEADS: usize = 64;
-/// Messages whose body was taken and that were not sent. The host keeps up to 128 KiB of each body.
+/// Requests and responses whose body was taken and that were not sent. The host keeps up to 128 KiB of each body.
 const MOST_BODIES: usize = 64;
 
-/// A guest wanted the host to keep more.
+/// The error when a guest makes the host keep more than a limit allows.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("{}", self.more_than())]
 pub(crate) enum Excess {
-    /// Of one request.
+    /// The head of one request.
     Head {
         most: usize,
     },
-    /// Of all together.
+    /// All heads together.
     Heads {
         most: usize,
         each: usize,
@@ -52,18 +52,20 @@ impl Excess {
 pub(crate) struct Heads {
     /// `limits.request_head`.
     most: usize,
-    /// At least what all heads hold: what was added since they were counted last, and what they held then.
+    /// An upper bound on the bytes of all heads: their bytes when they were last counted, and the bytes added since.
     charged: usize,
-    /// Requests whose body was taken, by their numbers, and by those of the bodies. A number that is used again gets a new entry.
+    /// Requests whose body was taken, by the number of the request; `bodies` has them by the number of the body. A number
+    /// that is used again gets a new entry.
     requests: HashMap<u32, Weak<Request>>,
     bodies: HashMap<u32, Weak<Request>>,
     /// Bytes of trailers, which stay with the body.
     trailers: Arc<AtomicUsize>,
-    /// Bytes that fields had at most, by their numbers, since their map was made: it keeps the room of what was removed.
+    /// The most bytes that fields had since their map was made, by the number of the fields: a map keeps the capacity of
+    /// removed entries.
     peaks: HashMap<u32, usize>,
 }
 
-/// A request whose body was taken, until both are gone.
+/// A request whose body was taken, until both are dropped.
 pub(super) struct Request {
     /// Without trailers.
     head: AtomicUsize,
@@ -93,12 +95,12 @@ impl Heads {
         self.most
     }
 
-    /// One request, or the fields for one, will hold so much.
+    /// Checks the size of one request, or of the fields for one.
     pub(super) fn check(&self, bytes: usize) -> Result<(), Excess> {
         if bytes > self.most { Err(Excess::Head { most: self.most }) } else { Ok(()) }
     }
 
-    /// So much more will be held.
+    /// Counts `bytes` that are added to the heads.
     pub(super) fn charge(&mut self, table: &mut ResourceTable, bytes: usize) -> Result<(), Excess> {
         let most = self.most.saturating_mul(MOST_HEADS);
         self.charged = self.charged.saturating_add(bytes);
@@ -125,9 +127,9 @@ impl Heads {
         each.sum::<usize>().saturating_add(self.trailers.load(Relaxed))
     }
 
-    /// A request is to be changed: it holds `bytes` without its trailers from then on.
+    /// Checks a change of a request after which it has `bytes` without its trailers, and notes the new size.
     pub(super) fn resize(&self, number: u32, request: &HostOutgoingRequest, bytes: usize) -> Result<(), Excess> {
-        // Without a body, it has no trailers, and the number may have been another request's.
+        // A request whose body was not taken has no trailers, and its number may have been another request's.
         let known = request.body.as_ref().and_then(|_| self.requests.get(&number)?.upgrade());
         let trailers = known.as_ref().map_or(0, |known| known.trailers.load(Relaxed));
         self.check(bytes.saturating_add(trailers))?;
@@ -137,8 +139,8 @@ impl Heads {
         Ok(())
     }
 
-    /// Something was removed from fields. Whether their map has more than twice the room that they need, and is to be made anew: so
-    /// the removals before it were as much work.
+    /// Notes a removal from fields. Returns whether their map has at least twice the capacity that they need, and must be
+    /// made anew. The work to make it anew is at most the work of the removals before.
     pub(super) fn has_shrunk(&mut self, number: u32, before: usize, after: usize) -> bool {
         let peak = self.peaks.entry(number).or_default();
         *peak = before.max(*peak);
@@ -149,7 +151,7 @@ impl Heads {
         shrunk
     }
 
-    /// Another body is to be taken.
+    /// Checks the number of bodies before another one is taken.
     pub(super) fn another_body(table: &mut ResourceTable) -> Result<(), Excess> {
         let has_body = |entry: &mut (dyn std::any::Any + Send)| {
             entry.downcast_ref::<HostOutgoingRequest>().is_some_and(|request| request.body.is_some())
@@ -159,7 +161,7 @@ impl Heads {
         if bodies >= MOST_BODIES { Err(Excess::Bodies) } else { Ok(()) }
     }
 
-    /// A request's body was taken. The returned permit has to live as long as the body is sent.
+    /// Notes that a request's body was taken. The returned permit must live until the body is sent or dropped.
     pub(super) fn take_body(&mut self, request: u32, body: u32, head: usize) -> Arc<Request> {
         let all_trailers = self.trailers.clone();
         let known = Arc::new(Request { head: head.into(), trailers: 0.into(), all_trailers });
@@ -168,7 +170,7 @@ impl Heads {
         known
     }
 
-    /// A body is to end with trailers.
+    /// Checks and counts the trailers that end a body.
     pub(super) fn end_body(&mut self, body: u32, bytes: usize) -> Result<(), Excess> {
         let known = self.bodies.remove(&body).and_then(|known| known.upgrade());
         let head = known.as_ref().map_or(0, |known| known.head.load(Relaxed));
@@ -181,7 +183,7 @@ impl Heads {
     }
 }
 
-/// The same fields in a map that has room for them alone.
+/// The same fields in a map without unused capacity.
 pub(super) fn compact(hooks: &mut dyn WasiHttpHooks, fields: &HeaderMap, most: usize) -> FieldMap {
     let mut kept = HeaderMap::with_capacity(fields.keys_len());
     for (name, value) in fields {
@@ -228,18 +230,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_that_lose_half_are_made_anew() {
+    fn fields_that_lose_half_get_a_new_map() {
         let mut heads = Heads::new(1 << 16);
         assert!(!heads.has_shrunk(1, 100, 90));
         assert!(!heads.has_shrunk(1, 95, 51));
-        assert!(!heads.has_shrunk(2, 51, 40), "others are others");
+        assert!(!heads.has_shrunk(2, 51, 40), "other fields have a peak of their own");
         assert!(heads.has_shrunk(1, 51, 50));
         assert!(!heads.has_shrunk(1, 50, 26));
         assert!(heads.has_shrunk(1, 26, 0));
     }
 
     #[test]
-    fn fields_that_were_removed_take_no_room() {
+    fn removed_fields_take_no_capacity() {
         let actor = Address::parse("/a").unwrap();
         let hooks = &mut Hooks { actor, outgoing: None, patience: std::time::Duration::ZERO };
         let mut fields = FieldMap::new_mutable(1 << 20);

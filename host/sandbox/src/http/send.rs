@@ -1,6 +1,6 @@
-//! One request on its way: name -> addresses -> those that may be connected to -> TCP, TLS -> HTTP/1.1. The address that was
-//! checked is the one that is connected to, so whoever answers for the name cannot change its mind in between. Each request has a
-//! connection of its own; no proxy is used, whatever the environment says.
+//! The steps of one request: name -> addresses -> permitted addresses -> TCP, TLS -> HTTP/1.1. The host connects to the very
+//! address that was checked, so a DNS server cannot change its answer in between. Each request has a connection of its own;
+//! variables of the environment that name a proxy are ignored.
 
 use std::future::Future;
 use std::io;
@@ -29,17 +29,18 @@ use super::{Held, Patience, Sent};
 use crate::blocking::Blocking;
 use crate::grants::{Grants, Target};
 
-/// What is read of a response before its body begins, and at a time after that.
+/// Bytes that are read of a response before its body begins, and in one read after that.
 const BUFFER_BYTES: usize = 64 << 10;
-/// What requests of all actors share.
+
+/// The state that requests of all actors share.
 #[derive(Default)]
 pub(crate) struct Wire {
-    /// Whom this machine trusts, read when it is first needed.
+    /// The certificate authorities that this machine trusts, read when they are first needed.
     tls: OnceCell<Arc<ClientConfig>>,
 }
 
 impl Wire {
-    /// Sends a request, and returns its response with what moves it along.
+    /// Sends a request, and returns its response with the future that drives the connection.
     pub(super) async fn send(
         &self,
         grants: &Grants,
@@ -48,7 +49,7 @@ impl Wire {
         patience: Patience,
         held: Held,
     ) -> Sent {
-        // To the server itself only the path is said, and the host in its header.
+        // The request line has the path only; the `Host` header has the host.
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
         let connect = async {
@@ -70,11 +71,11 @@ impl Wire {
         let (response, rest) = tokio::select! {
             biased;
             response = &mut response => (response, Some(connection)),
-            // A server that closes after its answer: the answer is there.
+                        // The server closed the connection after its response, which can still be read.
             () = &mut connection => (response.await, None),
         };
         let mut response = response.map_err(|_| Error::ConnectionReadTimeout)??;
-        // A value as hyper reads it keeps the whole buffer that it was read into.
+        // A header value of hyper keeps the whole buffer that it was read into, so each value is copied.
         for value in response.headers_mut().values_mut() {
             *value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Error::HttpProtocolError)?;
         }
@@ -99,8 +100,8 @@ impl Wire {
     }
 }
 
-/// The addresses of a target. Looking up a name is one of the actor's blocking calls. What the request takes up stays with a look-up
-/// that nobody waits for any more: the system cannot be told to stop.
+/// The addresses of a target. The look-up of a name is one of the actor's blocking calls. A look-up whose caller went away keeps
+/// the resources of the request until it ends, since it cannot be cancelled.
 async fn resolve(blocking: &Blocking, target: &Target, held: Held) -> Result<(Vec<SocketAddr>, Held), Error> {
     let (name, port) = (target.name.clone(), target.port);
     if let Ok(address) = name.parse() {
@@ -117,7 +118,7 @@ async fn resolve(blocking: &Blocking, target: &Target, held: Held) -> Result<(Ve
     }
 }
 
-/// Connects to the first address that answers, of those that may be connected to.
+/// Connects to the first permitted address that answers.
 async fn connect(grants: &Grants, target: &Target, addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
     let allowed = grants.allow(target).ok_or(Error::HttpRequestDenied)?;
     let addresses: Vec<_> = addresses.iter().copied().filter(|address| allowed.may_connect(*address)).collect();
@@ -133,7 +134,7 @@ async fn connect(grants: &Grants, target: &Target, addresses: &[SocketAddr]) -> 
     })
 }
 
-/// Reads whom this machine trusts.
+/// Reads the certificate authorities that this machine trusts.
 async fn trust() -> Result<Arc<ClientConfig>, Error> {
     let read = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
     let found = read.map_err(|error| Error::InternalError(Some(error.to_string())))?;
@@ -143,7 +144,8 @@ async fn trust() -> Result<Arc<ClientConfig>, Error> {
         let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
         tracing::warn!(
             target: "playhouse",
-            "this machine trusts no certificate{why}, so https is out of reach: install its `ca-certificates`, or set SSL_CERT_FILE"
+            "this machine trusts no certificate{why}, so all https requests fail: install the package `ca-certificates`, \
+            or set SSL_CERT_FILE"
         );
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -166,7 +168,7 @@ fn tls_error(error: &io::Error) -> Error {
     }
 }
 
-/// What went wrong while HTTP was spoken, in the words of wasi:http.
+/// An error of the HTTP connection as an error code of wasi:http.
 pub(super) fn code_of(error: &hyper::Error) -> ErrorCode {
     if error.is_parse_too_large() {
         ErrorCode::HttpResponseHeaderSectionSize(None)
@@ -182,11 +184,12 @@ pub(super) fn code_of(error: &hyper::Error) -> ErrorCode {
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// The body of a response, of which the next piece may take so long. It is one of the actor's requests until it is dropped.
+/// The body of a response, of which the next piece may take `pause`. The body counts as one of the actor's requests until it is
+/// dropped.
 struct Received {
     incoming: Incoming,
     pause: Duration,
-    /// Runs while somebody waits for the next piece.
+    /// The timer that runs while the guest waits for the next piece.
     silence: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
 }

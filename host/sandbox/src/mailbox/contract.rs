@@ -8,7 +8,7 @@ use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 
 /// The export that makes a component a mailbox plugin.
 pub(crate) const MAILBOX: &str = "playhouse:actor/mailbox@0.1.0";
-/// What a mailbox plugin may import, besides WASI.
+/// The interface that a mailbox plugin may import, besides WASI.
 pub(super) const MAILBOX_HOST: &str = "playhouse:actor/mailbox-host@0.1.0";
 
 pub(super) type PolicyParams = (Settings,);

@@ -18,10 +18,10 @@ use crate::polling;
 use crate::sandbox::Admission;
 use crate::store::{bare_wasi, confined, metered, resources};
 
-/// All that belongs to one run: the data of its store.
+/// The data of one run's store.
 pub(crate) struct Desk {
     memory: MemoryLimiter,
-    /// What the guest said about the trap that follows.
+    /// The panic message that the guest reported before its trap.
     panic: Option<String>,
     wasi: WasiCtx,
     resources: ResourceTable,
@@ -43,7 +43,7 @@ impl Remains for Desk {
     }
 }
 
-/// Adds everything that a mailbox plugin may import: WASI, and a way to say why it panicked. It has nothing to send.
+/// Adds the imports of a mailbox plugin: WASI, and a function to report a panic. A mailbox plugin cannot send.
 pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     polling::add_to(linker)?;
@@ -58,7 +58,7 @@ pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
     )
 }
 
-/// Its store goes first when it is dropped, then the count of its memory and its right to live.
+/// One run. The order of the fields is the order of the drop: the store first, later the account of its memory and its admission.
 pub(super) struct Run {
     store: Store<Desk>,
     doors: Doors,
@@ -117,7 +117,8 @@ impl Run {
         Ok(Self { store, doors, settings: Some(settings), meter, plugin, stderr, _held: held, _admission: admission })
     }
 
-    /// One call, with the whole budget, and no blame for what an earlier one did. After an error nothing is called any more.
+    /// One call, with the whole CPU budget; a refused growth of memory in an earlier call is forgotten. No call may follow an
+    /// error.
     async fn call<P, R>(&mut self, door: TypedFunc<P, R>, params: P) -> Result<R, Crash>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,

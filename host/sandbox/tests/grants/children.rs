@@ -1,4 +1,4 @@
-//! A spawned child is granted nothing that its parent is not.
+//! A spawned child gets no grant that its parent does not have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use playhouse_sandbox::{Folder, Grants};
 use crate::server::Server;
 use crate::stage::{PATIENCE, Silent, Spawned, address, hosts, limits, reach, variable};
 
-/// What the child of a parent with some grants says, whose own grants are wider.
+/// The answers of a child whose own grants are wider than those of its parent.
 async fn ask_child(parent: Grants, child: Grants, questions: &[&str]) -> Vec<String> {
     let launcher = reach().launcher_with(parent, limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
@@ -45,7 +45,7 @@ async fn a_child_of_a_parent_without_grants_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_child_has_what_both_are_granted() {
+async fn child_has_grants_common_to_both() {
     let (server, other) = (Server::echo().await, Server::echo().await);
     let top = tempfile::tempdir().unwrap();
     std::fs::create_dir(top.path().join("sub")).unwrap();

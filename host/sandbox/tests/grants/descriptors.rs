@@ -1,4 +1,4 @@
-//! What an actor has open is bounded, and given back when it is closed.
+//! The number of an actor's open descriptors is bounded, and a close gives one back.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use crate::folders::scene;
 use crate::server::Server;
 use crate::stage::{Play, folders, hosts};
 
-/// What the guest's library makes of `insufficient-memory`.
+/// The error of the guest's library for `insufficient-memory`.
 const TOO_MANY: &str = "error out of memory";
 
 fn data(top: &Path) -> Vec<Folder> {
     vec![Folder::open(&top.join("granted"), "/data", true).unwrap()]
 }
 
-/// Connections are closed when their task is dropped.
+/// Asks until the answer is not `error` any more: a connection is closed a moment later, when its task is dropped.
 async fn until_it_is_no(error: &str, play: &Play, what: &str) -> String {
     loop {
         let said = play.ask(what).await;
@@ -74,7 +74,7 @@ async fn crash_gives_back_files_and_connections() {
     let grants = Grants { descriptors: Descriptors::new(2), hosts, ..folders(data(top.path())) };
     let play = Play::start(grants).await;
     let (hold, get) = (format!("hold {}/", server.url()), format!("get {}/", echo.url()));
-    // Both kinds count together.
+    // Files and connections count together.
     assert_eq!(play.ask(&hold).await, "1");
     assert_eq!(play.ask("keep /data/file").await, "done");
     assert_eq!(play.ask("keep /data/file").await, TOO_MANY);

@@ -1,4 +1,4 @@
-//! Folders: the one that is granted is the root of what can be reached.
+//! Folders: a guest reaches only files below a granted folder.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -32,7 +32,7 @@ fn text(path: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_granted_folder_is_read() {
+async fn granted_folder_can_be_read() {
     let top = scene();
     let play = play(&top, false).await;
     assert_eq!(play.ask("read /data/file").await, "inside");
@@ -42,7 +42,7 @@ async fn a_granted_folder_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_folder_to_read_nothing_changes() {
+async fn read_only_folder_cannot_be_changed() {
     let top = scene();
     let granted = top.path().join("granted");
     let play = play(&top, false).await;
@@ -66,7 +66,7 @@ async fn in_a_folder_to_read_nothing_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_folder_to_write_everything_may_change() {
+async fn writable_folder_can_be_changed() {
     let top = scene();
     let granted = top.path().join("granted");
     let play = play(&top, true).await;
@@ -80,7 +80,7 @@ async fn in_a_folder_to_write_everything_may_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_outside_is_reached_whatever_the_path() {
+async fn no_path_leads_out_of_the_folder() {
     let top = scene();
     let secret = top.path().join("secret");
     let play = play(&top, true).await;
@@ -97,7 +97,7 @@ async fn nothing_outside_is_reached_whatever_the_path() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_that_lead_out_lead_nowhere() {
+async fn links_that_lead_out_are_not_followed() {
     let top = scene();
     let (granted, secret) = (top.path().join("granted"), top.path().join("secret"));
     symlink(&secret, granted.join("absolute")).unwrap();
@@ -120,7 +120,7 @@ async fn links_that_lead_out_lead_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_only_be_read_is_not_written_through_another_folder() {
+async fn read_only_file_is_not_written_through_another_folder() {
     let top = scene();
     fs::create_dir(top.path().join("mine")).unwrap();
     let both = vec![open(&top, "mine", "/mine", true), open(&top, "granted", "/data", false)];
@@ -132,10 +132,10 @@ async fn what_may_only_be_read_is_not_written_through_another_folder() {
     assert_eq!(text(&top.path().join("granted/file")), "inside");
 }
 
-/// A guest may write to `granted`; another one is granted `granted/sub`, which the first replaces by a link before the other
-/// starts again.
+/// One guest may write to `granted`; another one has the grant of `granted/sub`, which the first guest replaces by a link before
+/// the other one starts again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_replaced_stays_the_one_that_was_granted() {
+async fn grant_stays_with_a_folder_that_is_replaced() {
     let top = scene();
     let sub = open(&top, "granted/sub", "/data", true);
     fs::rename(top.path().join("granted/sub"), top.path().join("granted/old")).unwrap();

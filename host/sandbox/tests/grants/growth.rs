@@ -1,4 +1,4 @@
-//! A folder grows by no more than its grant says.
+//! A folder grows by no more than its grant allows.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ async fn writes_and_appends_count_as_they_happen() {
     let top = scene();
     let play = play(&top, 100).await;
     assert_eq!(play.ask(&format!("write /data/a {}", text(60))).await, "done");
-    // Written over, it does not grow.
+    // Overwritten bytes do not count again.
     assert_eq!(play.ask(&format!("write /data/a {}", text(60))).await, "done");
     assert_eq!(play.ask(&format!("append /data/a {}", text(60))).await, NOT_WRITTEN);
     assert_eq!(play.ask(&format!("stream a {}", text(60))).await, "error insufficient-space");
@@ -46,7 +46,7 @@ async fn writes_and_appends_count_as_they_happen() {
     assert_eq!(play.ask("make /data/b").await, FULL);
     assert_eq!(play.ask("symlink file b").await, "error insufficient-space");
     assert_eq!(play.ask("link /data/file /data/b").await, FULL);
-    // Nothing of it is kept from others.
+    // A full folder can still be read.
     assert_eq!(play.ask("read /data/file").await, "inside");
 }
 
@@ -61,7 +61,7 @@ async fn sparse_file_counts_with_its_whole_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_removed_is_given_back() {
+async fn removed_files_give_back_their_bytes() {
     let top = scene();
     let play = play(&top, 100).await;
     let write = format!("write /data/a {}", text(80));
@@ -72,7 +72,7 @@ async fn what_is_removed_is_given_back() {
         assert_eq!(play.ask("truncate /data/a").await, "done");
         assert_eq!(play.ask("resize /data/a 80000").await, "done");
         assert_eq!(play.ask("write /data/small x").await, "done");
-        // A replaced file is gone as well.
+        // A file that is replaced gives back its bytes as well.
         assert_eq!(play.ask("rename /data/small /data/a").await, "done");
         assert_eq!(play.ask(&format!("write /data/b {}", text(80))).await, "done", "{round}");
         assert_eq!(play.ask("remove /data/b").await, "done");
@@ -132,11 +132,11 @@ async fn file_at_the_end_of_a_link_counts_like_any_other() {
     for round in 0..40 {
         assert_eq!(play.ask("write /data/twice text").await, "done", "{round}");
         assert_eq!(play.ask("read /data/sub/new").await, "text");
-        // It is there already.
+        // The file exists already.
         assert_eq!(play.ask("write /data/twice text").await, "done", "{round}");
         assert_eq!(play.ask("remove /data/sub/new").await, "done", "{round}");
     }
-    // Two links and one file are there.
+    // The folder has two new links and one new file.
     assert_eq!(play.ask(&format!("write /data/twice {}", text(88))).await, "done");
     assert_eq!(play.ask(&format!("append /data/sub/new {}", text(8))).await, NOT_WRITTEN);
 }

@@ -1,4 +1,4 @@
-//! The host's memory for requests that are made: no more than `limits.request_head` of each, and of all together.
+//! The host's memory for the requests of a guest is bounded by `limits.request_head`, for each and for all together.
 
 use playhouse_kernel::{AskError, CrashReason};
 use playhouse_sandbox::Grants;
@@ -6,7 +6,7 @@ use playhouse_sandbox::Grants;
 use crate::server::{Server, text_response};
 use crate::stage::{Play, address, hosts};
 
-/// Makes requests, which is a crash.
+/// Makes requests that crash the actor, and returns the reason.
 async fn crash(play: &Play, what: &str) -> String {
     let error = play.try_ask(what).await.map(|reply| String::from_utf8(reply).unwrap()).expect_err(what);
     assert!(matches!(error, AskError::Crashed(_) | AskError::Restarting(_)), "{what}: {error}");
@@ -54,7 +54,7 @@ async fn part_that_is_replaced_counts_once() {
 async fn heads_of_an_incarnation_are_bounded_together() {
     let play = Play::start_with(Grants::default(), |spec| spec.restart.attempts = 1).await;
     for part in ["method", "append", "clones"] {
-        // A dropped request counts no more.
+        // A dropped request does not count any more.
         for _ in 0..4 {
             assert_eq!(play.ask(&format!("unsent {part} 60000 60")).await, "done", "{part}");
             assert_eq!(play.ask("let-go").await, "done");

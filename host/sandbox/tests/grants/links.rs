@@ -1,4 +1,4 @@
-//! Symbolic links that a guest makes: none leads out of the granted folder, from wherever it is moved to, so that programs outside
+//! Symbolic links that a guest makes: none leads out of the granted folder, also after it is moved, so that programs outside
 //! of the sandbox may follow them.
 
 use std::fs;
@@ -24,7 +24,7 @@ async fn guest_makes_no_link_that_leads_out() {
     assert_eq!(play.ask("read /data/better").await, "deep");
 }
 
-/// An operator's link may lead up and stay inside; from another place it would not.
+/// An operator's link may lead up and stay inside the folder. Moved to another place it could lead out.
 #[tokio::test(flavor = "multi_thread")]
 async fn guest_moves_no_link_that_leads_up() {
     let top = scene();

@@ -1,4 +1,4 @@
-//! Grants, and what is beyond them, with a guest that reaches for everything (`tests/guests/reach`).
+//! Grants, tested with a guest that tries to reach all kinds of resources (`tests/guests/reach`).
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Without grants: an empty world.
+//! Actors without grants reach no resource.
 
 use playhouse_sandbox::{Access, Grants, Part};
 
@@ -30,12 +30,12 @@ async fn no_grant_opens_sockets() {
     assert_eq!(play.ask(&format!("connect {to}")).await, "error permission denied");
     assert_eq!(play.ask("listen 127.0.0.1:0").await, "error permission denied");
     assert!(play.ask("lookup localhost:80").await.starts_with("error "));
-    let nobody = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
-    assert!(nobody.is_err(), "somebody connected");
+    let accepted = tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await;
+    assert!(accepted.is_err(), "a guest connected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_finds_the_variables_that_it_is_granted_and_no_other() {
+async fn guest_finds_only_granted_variables() {
     let env = vec![variable("LANG", "de_AT", true), variable("MODE", "a=b c", false)];
     let play = Play::start(Grants { env, ..Grants::default() }).await;
     assert!(std::env::vars().count() > 2, "the host has more");
@@ -43,7 +43,7 @@ async fn a_guest_finds_the_variables_that_it_is_granted_and_no_other() {
 }
 
 #[test]
-fn what_the_guest_imports_falls_into_parts_and_only_http_must_be_granted() {
+fn only_http_imports_need_a_grant() {
     let imports = &reach().info().imports;
     let parts = Part::all_of(imports);
     for part in [Part::Kernel, Part::Environment, Part::Filesystem, Part::Sockets, Part::Http] {

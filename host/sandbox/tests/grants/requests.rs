@@ -1,4 +1,4 @@
-//! Outgoing HTTP: to whom, and to nobody else.
+//! Outgoing HTTP: requests go to granted hosts only.
 
 use playhouse_sandbox::{Grants, Network};
 
@@ -6,7 +6,7 @@ use crate::server::{Server, redirect, text_response};
 use crate::stage::{Play, hosts};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_granted_host_is_talked_to() {
+async fn granted_host_answers_requests() {
     let server = Server::echo().await;
     let play = Play::start(hosts(&[server.url()])).await;
     assert_eq!(play.ask(&format!("get {}/x?y=1", server.url())).await, "200 GET /x?y=1 127.0.0.1");
@@ -55,7 +55,7 @@ async fn tricks_with_the_authority_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_leads_to_this_machine_is_prohibited_unless_it_is_named() {
+async fn name_of_this_machine_is_refused_unless_granted() {
     let server = Server::echo().await;
     let port = server.address.port();
     // The system's resolver takes this for 127.0.0.1.
@@ -79,7 +79,7 @@ async fn a_name_that_leads_to_this_machine_is_prohibited_unless_it_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_the_guests_to_follow_and_checked_like_any_request() {
+async fn redirect_is_followed_by_the_guest_and_checked() {
     let (end, beyond) = (Server::echo().await, Server::echo().await);
     let (to_end, to_beyond) = (end.url(), beyond.url());
     let gate = Server::start(move |request| {
@@ -91,19 +91,19 @@ async fn a_redirect_is_the_guests_to_follow_and_checked_like_any_request() {
     })
     .await;
     let play = Play::start(hosts(&[gate.url(), end.url()])).await;
-    assert_eq!(play.ask(&format!("get {}/bad", gate.url())).await, "302 ", "nobody follows by itself");
+    assert_eq!(play.ask(&format!("get {}/bad", gate.url())).await, "302 ", "the host does not follow the redirect");
     assert_eq!(play.ask(&format!("follow {}/good", gate.url())).await, "200 GET / 127.0.0.1");
     assert_eq!(play.ask(&format!("follow {}/bad", gate.url())).await, "error HttpRequestDenied");
     assert_eq!((end.asked(), beyond.asked()), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_cannot_be_reached_says_so() {
+async fn unreachable_host_is_a_typed_error() {
     let gone = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    // No system asks anybody for a name with so long a part.
+    // A label of a name has at most 63 bytes, so no resolver sends a query for this one.
     let nobody = format!("http://{}", "n".repeat(64));
     let play = Play::start(hosts(&[gone.clone(), nobody.clone()])).await;
     assert_eq!(play.ask(&format!("get {gone}/")).await, "error ConnectionRefused");
@@ -111,7 +111,7 @@ async fn who_cannot_be_reached_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_says_too_much_before_the_body_is_cut_off() {
+async fn response_with_too_large_head_is_refused() {
     let server = Server::start(|_| async {
         let mut response = text_response(200, "fine");
         let value = "x".repeat(1_000_000).parse().unwrap();
@@ -124,7 +124,7 @@ async fn a_server_that_says_too_much_before_the_body_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_so_many_requests_are_under_way_at_a_time() {
+async fn requests_at_a_time_are_bounded() {
     let (server, echo) = (Server::silent().await, Server::echo().await);
     let play = Play::start(Grants { requests: 2, ..hosts(&[server.url(), echo.url()]) }).await;
     let hold = format!("hold {}/", server.url());
@@ -132,7 +132,7 @@ async fn only_so_many_requests_are_under_way_at_a_time() {
     assert_eq!(play.ask(&hold).await, "2");
     assert_eq!(play.ask(&format!("get {}/", server.url())).await, "error ConnectionLimitReached");
     assert_eq!(play.ask("let-go").await, "done");
-    // What was dropped may still be on its way out.
+    // A dropped request may give back its permit a moment later.
     loop {
         match &*play.ask(&format!("get {}/", echo.url())).await {
             "error ConnectionLimitReached" => {}

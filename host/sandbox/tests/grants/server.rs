@@ -1,4 +1,4 @@
-//! A server of this machine, on a port of its own.
+//! An HTTP server on this machine, on a port of its own.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -44,7 +44,7 @@ impl Server {
         Self { address, asked }
     }
 
-    /// Answers each request with its method, path, host and body.
+    /// A server that answers each request with its method, path, host and body.
     pub async fn echo() -> Self {
         Self::start(|request| async move {
             let (method, path) = (request.method().clone(), request.uri().clone());
@@ -57,12 +57,12 @@ impl Server {
         .await
     }
 
-    /// Answers with a body that has no end.
+    /// A server that answers with an endless body.
     pub async fn endless() -> Self {
         Self::start(|_| async { Response::new(Endless) }).await
     }
 
-    /// Takes requests, and never answers.
+    /// A server that accepts requests, and never answers.
     pub async fn silent() -> Self {
         Self::start(|_| std::future::pending::<Response<Full<Bytes>>>()).await
     }
@@ -71,7 +71,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// The same by name.
+    /// The URL of the server with this name in place of its address.
     pub fn url_of(&self, name: &str) -> String {
         format!("http://{name}:{}", self.address.port())
     }

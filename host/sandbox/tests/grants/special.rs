@@ -1,4 +1,4 @@
-//! FIFOs and sockets, which are neither files nor folders, and names that are no text.
+//! FIFOs and sockets, which are neither files nor folders, and names that are not UTF-8.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,7 +11,7 @@ use std::time::UNIX_EPOCH;
 use crate::folders::{open, scene};
 use crate::stage::{Play, folders};
 
-/// An open of a FIFO without another end never comes back.
+/// The open of a FIFO without another end would block for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifo_or_socket_is_refused_at_once() {
     let top = scene();
@@ -34,7 +34,7 @@ async fn fifo_or_socket_is_refused_at_once() {
     assert_eq!(play.ask("list /data").await, "again file socket sub to-fifo");
 }
 
-/// A FIFO that is opened for writing waits for a reader; a device may do something just by being opened.
+/// The open of a FIFO for writing waits for a reader, and the open of a device may have a side effect.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifo_is_not_opened_to_set_its_times() {
     let top = scene();
@@ -71,7 +71,7 @@ async fn one_call_writes_no_more_than_a_piece() {
     assert_eq!(play.ask("write-at-once new 5").await, "5");
 }
 
-/// A position moves only when something was written there.
+/// The position of a stream moves only after a successful write.
 #[tokio::test(flavor = "multi_thread")]
 async fn stream_beyond_all_offsets_fails_and_nothing_else() {
     let top = scene();

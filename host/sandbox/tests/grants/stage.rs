@@ -1,4 +1,4 @@
-//! One actor at `/a` that does what it is told, with grants.
+//! One actor at `/a` that follows the steps in a message, with grants.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use playhouse_kernel::{ActorSpec, Address, AskError, Bounds, Config, Kernel, Plan, Template};
 use playhouse_sandbox::{Folder, Grants, Host, Limits, Output, Plugin, Sandbox, SandboxConfig, Variable};
 
-/// Far longer than anything here takes.
+/// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Silent;
@@ -23,7 +23,7 @@ pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// The guest's component, built now if need be.
+/// The guest's component, built here if needed.
 pub fn reach() -> &'static Plugin {
     static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
         let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "reach"];
@@ -68,7 +68,7 @@ impl Play {
         Self { kernel }
     }
 
-    /// What came of it, in the guest's words.
+    /// The guest's answer.
     pub async fn ask(&self, what: &str) -> String {
         let reply = self.try_ask(what).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         String::from_utf8(reply).unwrap()
@@ -79,7 +79,7 @@ impl Play {
     }
 }
 
-/// A test may share the machine with others: only what it is about may end a message.
+/// Limits with a CPU time that a busy machine does not exceed, so that only the tested limit ends a message.
 pub fn limits() -> Limits {
     Limits { cpu: PATIENCE, ..Limits::default() }
 }

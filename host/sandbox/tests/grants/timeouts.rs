@@ -1,4 +1,4 @@
-//! A request never takes longer than its message may.
+//! A request never takes longer than the timeout of its message.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ fn soon(spec: &mut ActorSpec) {
     spec.timeout = Duration::from_millis(300);
 }
 
-/// Each piece comes in time; all of them never do.
+/// Each piece comes in time, but the body never ends.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_response_without_end_ends_with_the_messages_timeout() {
+async fn endless_response_ends_with_the_messages_timeout() {
     let server = Server::endless().await;
     let play = Play::start_with(hosts(&[server.url()]), soon).await;
     let Err(AskError::Crashed(why)) = play.try_ask(&format!("drain {}/", server.url())).await else {
@@ -24,15 +24,15 @@ async fn a_response_without_end_ends_with_the_messages_timeout() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_never_answers_takes_a_message_no_longer_than_its_timeout() {
+async fn silent_server_ends_with_the_messages_timeout() {
     let server = Server::silent().await;
     let play = Play::start_with(hosts(&[server.url()]), soon).await;
-    // Either clock may be the first: that of the call, or that of the request within it.
+    // Either timeout may be the first: that of the call, or that of the request in it.
     match play.try_ask(&format!("get {}/", server.url())).await {
         Ok(reply) => assert_eq!(String::from_utf8_lossy(&reply), "error ConnectionReadTimeout"),
         Err(error) => assert!(matches!(error, AskError::Crashed(_)), "{error}"),
     }
     assert_eq!(server.asked(), 1);
-    // It is there again.
+    // The actor was restarted, or is still alive, and answers.
     assert_eq!(play.ask("env").await, "");
 }

@@ -1,4 +1,4 @@
-//! Mailbox plugins as components: what they decide, and how they go wrong (`tests/guests/clerk`).
+//! Mailbox plugins as components: their decisions and their faults (`tests/guests/clerk`).
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -14,10 +14,10 @@ use playhouse_kernel::{
 };
 use playhouse_sandbox::{Compilation, Limits, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
 
-/// Far longer than anything here takes.
+/// A deadline far beyond the time of any step here.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// One sandbox for all, and the two plugins, built now if need be.
+/// One sandbox for all tests, and the two plugins, built here if needed.
 struct House {
     sandbox: Sandbox,
     clerk: MailboxPlugin,
@@ -36,7 +36,7 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
     House { sandbox, clerk, priority }
 });
 
-/// Keeps what plugins write: stream, address and line.
+/// Keeps the lines of the plugins with stream and address.
 #[derive(Default)]
 struct Kept(Mutex<Vec<String>>);
 
@@ -50,7 +50,7 @@ impl Output for Kept {
     }
 }
 
-/// Notes the bodies that it handles.
+/// An actor that notes the bodies that it handles.
 #[derive(Clone, Default)]
 struct Shop(Arc<Mutex<Vec<String>>>);
 
@@ -89,7 +89,7 @@ impl Behavior for Open {
     }
 }
 
-/// A shop that waits for a person's start, with a plugin at its mailbox.
+/// A shop that waits for an operator's start, with a plugin that decides its mailbox.
 struct Play {
     kernel: Kernel,
     shop: Shop,
@@ -136,7 +136,7 @@ impl Play {
         }
     }
 
-    /// Lets the shop handle everything, and returns what it did.
+    /// Lets the shop handle all messages, and returns their bodies.
     async fn open(&self) -> Vec<String> {
         self.kernel.resume(&shop_address()).await;
         self.kernel.idle().await;
@@ -150,9 +150,9 @@ impl Play {
 }
 
 #[tokio::test]
-async fn a_component_decides_the_order_and_what_goes() {
+async fn plugin_decides_the_order_and_what_is_dropped() {
     let play = Play::start(&HOUSE.priority, &[("default", "5")], |spec| spec.mailbox.capacity = 4);
-    // One by one, so that it is told of each before the next finds the mailbox full.
+    // One by one, so that the plugin learns of each message before the next one finds the mailbox full.
     for body in ["1 low", "9 high", "none", "9 higher", "0 lowest", "7 late"] {
         play.tell(&[body]).await;
         while play.kernel.actors().await[0].waiting > 4 {
@@ -164,7 +164,7 @@ async fn a_component_decides_the_order_and_what_goes() {
 }
 
 #[tokio::test]
-async fn a_thousand_messages_at_once_come_in_order() {
+async fn thousand_messages_at_once_come_in_order() {
     let play = Play::start(&HOUSE.priority, &[], |_| {});
     let bodies: Vec<_> = (0..1000).map(|n| format!("{} {n}", n % 10)).collect();
     play.tell(&bodies.iter().map(String::as_str).collect::<Vec<_>>()).await;
@@ -175,7 +175,7 @@ async fn a_thousand_messages_at_once_come_in_order() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_has_its_typed_reason_and_loses_no_message() {
+async fn each_fault_has_a_typed_reason_and_loses_no_message() {
     for (at, fault, kind, says) in [
         ("policy", "refuse", "start", "failed to start: not for /shop with room for 1024"),
         ("put", "panic", "panic", "panicked: as its config says (tests/guests/clerk/src/lib.rs:"),
@@ -207,11 +207,11 @@ async fn whatever_goes_wrong_has_its_typed_reason_and_loses_no_message() {
 }
 
 #[tokio::test]
-async fn the_run_after_a_crash_is_told_of_all_that_waits() {
+async fn run_after_a_crash_gets_all_waiting_messages() {
     let play = Play::start(&HOUSE.clerk, &[("fault", "third")], |_| {});
     for (n, body) in ["a", "b", "c"].into_iter().enumerate() {
         play.tell(&[body]).await;
-        // It is told of each alone.
+        // The plugin gets each message alone.
         while play.output.0.lock().unwrap().len() <= n {
             tokio::task::yield_now().await;
         }
@@ -227,7 +227,7 @@ async fn the_run_after_a_crash_is_told_of_all_that_waits() {
 }
 
 #[tokio::test]
-async fn what_it_writes_is_the_actors_stderr() {
+async fn output_of_the_plugin_is_the_actors_stderr() {
     let play = Play::start(&HOUSE.clerk, &[("at", "put"), ("fault", "print")], |_| {});
     play.tell(&["x"]).await;
     play.open().await;
@@ -235,7 +235,7 @@ async fn what_it_writes_is_the_actors_stderr() {
 }
 
 #[tokio::test]
-async fn its_run_is_one_of_the_instances_and_ends_with_the_play() {
+async fn run_counts_as_an_instance_until_the_play_ends() {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     LazyLock::force(&HOUSE);
@@ -251,13 +251,13 @@ async fn its_run_is_one_of_the_instances_and_ends_with_the_play() {
 }
 
 #[tokio::test]
-async fn who_is_no_mailbox_plugin_is_refused_with_what_it_is() {
+async fn other_components_are_refused_as_mailbox_plugins() {
     let sandbox = &HOUSE.sandbox;
     let load = |wat: &str| sandbox.load_mailbox_bytes("it", &wat::parse_str(wat).unwrap()).map(drop).unwrap_err();
     let nothing = load("(component)");
     assert_eq!(
         nothing.to_string(),
-        "`it` does not export `playhouse:actor/mailbox@0.1.0`, so it cannot decide about a mailbox; it exports nothing. \
+        "`it` does not export `playhouse:actor/mailbox@0.1.0`, so it is not a mailbox plugin; it exports nothing. \
          Build it with `export_mailbox!` of playhouse-sdk, or for the world `mailbox-plugin` of wit/actor.wit"
     );
     let wrong = load(

@@ -1,4 +1,4 @@
-//! What actors do, and how they end.
+//! The behaviour and the crashes of actors.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn a_handler_replies() {
 }
 
 #[tokio::test]
-async fn an_endless_loop_ends_while_its_neighbour_answers() {
+async fn endless_loop_ends_while_its_neighbour_answers() {
     let play = Play::start(&[("/loop", actor(LOOP)), ("/echo", actor(ECHO))]);
     let (crash, answer) = tokio::join!(play.crash("/loop", ""), async {
         play.kernel.booted().await;
@@ -31,7 +31,7 @@ async fn an_endless_loop_ends_while_its_neighbour_answers() {
 
 #[tokio::test]
 async fn each_message_has_the_whole_cpu_budget() {
-    // Each is a small part of the budget; all of them together are more than all of it.
+    // Each message uses a small part of the budget; all of them together use more than one budget.
     let code = r#"(func (export "handle") (param i32 i32) (result i32) (local $n i32)
       (loop $again
         (local.set $n (i32.add (local.get $n) (i32.const 1)))
@@ -57,7 +57,7 @@ async fn memory_beyond_the_limit_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn what_a_fixed_limit_refuses_is_named() {
+async fn crash_names_the_fixed_limit_that_refused() {
     let handle = |body: &str| {
         let table = if body.contains("$t") { "(table $t 1 funcref)" } else { "" };
         actor(&format!(
@@ -71,7 +71,7 @@ async fn what_a_fixed_limit_refuses_is_named() {
             "(drop (memory.grow (i32.const 14)))
              (call $ask (i32.const 100) (i32.const 2) (i32.const 0) (i32.const 1048576) (i64.const 1) (i32.const 504))
              (unreachable)",
-            "1048576 bytes handed over in one call (limits.memory)",
+            "1048576 bytes passed in one call (limits.memory)",
         ),
         (
             "(call $get-random-bytes (i64.const 1048577) (i32.const 504)) (unreachable)",
@@ -85,7 +85,7 @@ async fn what_a_fixed_limit_refuses_is_named() {
 }
 
 #[tokio::test]
-async fn a_component_that_begins_with_more_memory_than_allowed_does_not_start() {
+async fn component_with_too_much_initial_memory_does_not_start() {
     let code = format!("(table 60000 funcref) (table 60000 funcref) {ECHO}");
     let play = Play::start(&[("/greedy", actor(&code))]);
     let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
@@ -105,7 +105,7 @@ async fn endless_recursion_overflows_the_guests_stack_only() {
 }
 
 #[tokio::test]
-async fn a_trap_names_its_kind_and_its_functions() {
+async fn trap_report_names_its_kind_and_functions() {
     let code = r#"(func $inner_fault unreachable)
       (func $handle (export "handle") (param i32 i32) (result i32) (call $inner_fault) (call $done))"#;
     let play = Play::start(&[("/faulty", actor(code))]);
@@ -123,7 +123,7 @@ async fn a_bad_memory_access_is_a_trap() {
 }
 
 #[tokio::test]
-async fn a_panic_carries_its_message_and_not_its_machinery() {
+async fn panic_report_has_its_message_without_runtime_frames() {
     let code = r#"(data (i32.const 100) "index out of range, src/lib.rs:7:9")
       (func $_ZN3std9panicking20rust_panic_with_hook17h0123456789abcdefE
         (call $panicked (i32.const 100) (i32.const 34)) unreachable)
@@ -158,7 +158,7 @@ async fn a_restarted_actor_has_a_fresh_memory() {
 }
 
 #[tokio::test]
-async fn a_guest_finds_no_environment_and_no_folders() {
+async fn guest_without_grants_finds_no_environment_and_no_folders() {
     assert!(std::env::vars().next().is_some());
     let code = r#"(func (export "handle") (param i32 i32) (result i32)
         (call $get-environment (i32.const 500))
@@ -171,7 +171,7 @@ async fn a_guest_finds_no_environment_and_no_folders() {
 }
 
 #[tokio::test]
-async fn output_comes_line_by_line_and_the_last_lines_of_stderr_are_in_the_report() {
+async fn report_has_the_last_lines_of_stderr() {
     let code = r#"(data (i32.const 100) "one\n\ntwo\nthree")
       (func (export "handle") (param i32 i32) (result i32)
         (call $write (call $get-stdout) (i32.const 100) (i32.const 8) (i32.const 500))
@@ -196,7 +196,7 @@ async fn output_comes_line_by_line_and_the_last_lines_of_stderr_are_in_the_repor
 }
 
 #[tokio::test]
-async fn a_tell_arrives_and_a_rejected_message_tells_nothing() {
+async fn rejected_message_sends_nothing() {
     let relay = r#"(data (i32.const 100) "/echo") (data (i32.const 110) "no")
       (func (export "handle") (param $body i32) (param $len i32) (result i32)
         (call $tell (i32.const 100) (i32.const 5) (local.get $body) (local.get $len) (i32.const 504))
@@ -248,7 +248,7 @@ async fn an_actor_reads_its_address_and_its_config() {
 }
 
 #[tokio::test]
-async fn a_message_tells_its_first_attempt_as_1() {
+async fn envelope_counts_the_first_attempt_as_1() {
     let code = r#"(func (export "handle") (param i32 i32) (result i32)
         (call $message (i32.const 500))
         (i32.store8 (i32.const 600) (i32.load8_u (i32.const 500)))
@@ -265,7 +265,7 @@ const HOOKS: &str = r#"(data (i32.const 100) "no database") (data (i32.const 120
     (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0))"#;
 
 #[tokio::test]
-async fn an_init_that_fails_is_a_failed_start_with_its_text() {
+async fn failed_init_is_a_failed_start_with_its_text() {
     let code = format!(
         r#"{ECHO} {HOOKS} (func (export "init") (result i32)
         (i32.store8 (i32.const 0) (i32.const 1))
@@ -278,7 +278,7 @@ async fn an_init_that_fails_is_a_failed_start_with_its_text() {
 }
 
 #[tokio::test]
-async fn a_shutdown_that_fails_is_a_crash_with_its_text() {
+async fn failed_shutdown_is_a_crash_with_its_text() {
     let code = format!(
         r#"{ECHO} (data (i32.const 100) "disk full")
         (func (export "init") (result i32) (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0))
@@ -299,7 +299,7 @@ async fn a_shutdown_that_fails_is_a_crash_with_its_text() {
 }
 
 #[tokio::test]
-async fn what_shutdown_sends_reaches_those_who_stop_later() {
+async fn message_from_shutdown_reaches_actors_that_stop_later() {
     let log = r#"(data (i32.const 100) "got it\n") (func (export "handle") (param i32 i32) (result i32)
         (call $write (call $get-stdout) (i32.const 100) (i32.const 7) (i32.const 500)) (call $done))"#;
     let init = r#"(func (export "init") (result i32) (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0))"#;
@@ -313,7 +313,7 @@ async fn what_shutdown_sends_reaches_those_who_stop_later() {
 }
 
 #[tokio::test]
-async fn one_instance_too_many_is_a_failed_start_that_names_the_key() {
+async fn instance_beyond_the_bound_fails_to_start_and_names_the_key() {
     let sandbox =
         playhouse_sandbox::Sandbox::new(SandboxConfig { max_instances: 1, ..SandboxConfig::default() }).unwrap();
     let play = Play::with(sandbox, &[("/a", actor(ECHO)), ("/b", actor(ECHO))], |plan| {
@@ -324,7 +324,7 @@ async fn one_instance_too_many_is_a_failed_start_that_names_the_key() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_killed_half_way_leaves_nothing_behind() {
+async fn killed_call_frees_its_instance() {
     let play = Play::with(small_sandbox(), &[("/loop", actor(LOOP))], |plan| {
         plan.actors[0].timeout = Duration::from_millis(1);
     });
@@ -360,7 +360,7 @@ async fn memories_of_one_instance_share_its_limit() {
 }
 
 /// Two components with a memory each. While the second one is instantiated it calls the first one with a text, and traps unless
-/// that text comes back: the adapter between them copies from memory to memory.
+/// the same text comes back: the adapter between the two copies from memory to memory.
 const JOINED: &str = r#"
   (component $first
     (core module $m

@@ -7,7 +7,7 @@ use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 use crate::play::{PATIENCE, Play, address};
 use crate::template::actor;
 
-/// Counts for some tens of milliseconds.
+/// A loop that takes some tens of milliseconds.
 const WORK: &str = r#"(func (export "handle") (param i32 i32) (result i32)
     (local $left i64)
     (local.set $left (i64.const 60000000))
@@ -35,7 +35,7 @@ async fn crowd_with_little_time_does_not_crash() {
     play.kernel.idle().await;
     assert!(
         began.elapsed() > Duration::from_millis(500),
-        "all of them take longer than one may: {:?}",
+        "all messages together take longer than the timeout of one: {:?}",
         began.elapsed()
     );
     let actors = play.kernel.actors().await;

@@ -14,7 +14,7 @@ fn sandbox(cache: &Path) -> Result<Sandbox, SandboxError> {
     sandbox_with(cache, &key_folder(cache))
 }
 
-/// Beside the cache.
+/// A folder beside the cache.
 fn key_folder(cache: &Path) -> PathBuf {
     let mut name = cache.as_os_str().to_owned();
     name.push("-key");
@@ -32,7 +32,7 @@ fn load(cache: &Path) -> Compiled {
     plugin.info().compiled.clone()
 }
 
-/// Why an entry with a wrong seal is not used.
+/// The reason why an entry with a wrong seal is not used.
 const SEAL: &str = "it is damaged, or was not written with this user's key";
 
 fn only_entry(cache: &Path) -> PathBuf {
@@ -52,7 +52,7 @@ fn code_is_compiled_once() {
 }
 
 #[test]
-fn a_damaged_entry_is_never_trusted_and_rebuilt() {
+fn damaged_entry_is_compiled_again() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     load(&cache);
@@ -74,7 +74,7 @@ fn a_damaged_entry_is_never_trusted_and_rebuilt() {
 }
 
 #[test]
-fn an_entry_does_not_pass_for_another() {
+fn entry_does_not_pass_for_another() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     let first = sandbox(&cache).unwrap();
@@ -90,18 +90,18 @@ fn an_entry_does_not_pass_for_another() {
 }
 
 #[test]
-fn a_folder_that_others_can_write_is_refused() {
+fn cache_folder_writable_by_others_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let error = sandbox(folder.path()).err().expect("it must be refused").to_string();
-    expect![[r#"the cache folder `FOLDER` can be written by others than its owner (its mode is 0777): compiled code from there could be anybody's. Run `chmod 700` on it as its owner, remove it, or set another one"#]].assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
+    expect![[r#"the cache folder `FOLDER` can be written by others than its owner (its mode is 0777): another user may have put code there. Run `chmod 700` on it as its owner, remove it, or set another one"#]].assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
 }
 
 #[test]
 fn a_cache_folder_of_another_user_is_refused() {
     let own = tempfile::tempdir().unwrap();
     let me = rustix::process::geteuid().as_raw();
-    // Root can give a folder away; anybody else finds one of root's.
+    // Root can change the owner of a folder; for other users, a folder of root is used.
     let (folder, owner) = if me == 0 { (own.path(), 65534) } else { (Path::new("/usr"), 0) };
     if me == 0 {
         std::os::unix::fs::chown(folder, Some(owner), None).unwrap();
@@ -111,7 +111,7 @@ fn a_cache_folder_of_another_user_is_refused() {
 }
 
 #[test]
-fn an_entry_that_is_a_link_a_pipe_or_open_to_others_is_never_read() {
+fn entry_that_is_a_link_or_pipe_or_shared_is_never_read() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     load(&cache);
@@ -121,7 +121,7 @@ fn an_entry_that_is_a_link_a_pipe_or_open_to_others_is_never_read() {
     let rebuilt = |reason: &str| {
         let Compiled::Rebuilt { why, .. } = load(&cache) else { panic!("it must be rebuilt") };
         assert!(why.contains(reason), "{why}");
-        // What was made instead is a file of its own.
+        // The new entry is a regular file.
         assert!(fs::symlink_metadata(&entry).unwrap().is_file());
         fs::remove_file(&entry).unwrap();
     };
@@ -129,14 +129,14 @@ fn an_entry_that_is_a_link_a_pipe_or_open_to_others_is_never_read() {
     rebuilt("it is a link");
     assert!(kept.exists());
     mknodat(CWD, &entry, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-    rebuilt("it is no file");
+    rebuilt("it is not a regular file");
     fs::copy(&kept, &entry).unwrap();
     fs::set_permissions(&entry, fs::Permissions::from_mode(0o666)).unwrap();
     rebuilt("it can be written by others than its owner (its mode is");
 }
 
 #[test]
-fn a_folder_that_takes_the_checked_ones_place_is_not_looked_into() {
+fn folder_in_the_place_of_the_checked_one_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     let sandbox = sandbox(&cache).unwrap();
@@ -148,7 +148,7 @@ fn a_folder_that_takes_the_checked_ones_place_is_not_looked_into() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_done_without() {
+fn sandbox_works_without_a_cache_folder() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     assert!(matches!(load(&folder.path().join("file/cache")), Compiled::Fresh(_)));
@@ -166,7 +166,7 @@ fn entry_sealed_with_another_key_is_compiled_again() {
 }
 
 #[test]
-fn key_is_made_once_and_for_its_owner_alone() {
+fn key_is_made_once_and_readable_by_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let (cache, key) = (folder.path().join("cache"), folder.path().join("made/here"));
     std::thread::scope(|scope| {
@@ -194,7 +194,7 @@ fn key_that_others_may_know_is_refused() {
     refused("can be read by others than its owner (its mode is 0640)");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&file, "short").unwrap();
-    refused("has not 32 bytes");
+    refused("does not have 32 bytes");
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/etc/hostname", &file).unwrap();
     refused("is a link");
@@ -204,7 +204,7 @@ fn key_that_others_may_know_is_refused() {
 }
 
 #[test]
-fn without_a_place_for_a_key_nothing_is_cached() {
+fn without_a_folder_for_the_key_nothing_is_cached() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let cache = folder.path().join("cache");

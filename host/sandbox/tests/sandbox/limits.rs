@@ -1,4 +1,4 @@
-//! Limits that the sandbox keeps, each crossed by an actor that tries to.
+//! Limits that the sandbox enforces, each exceeded by an actor.
 
 use std::sync::Mutex;
 
@@ -8,12 +8,12 @@ use playhouse_sandbox::{LeftOut, Limits, LoadError, Output, Sandbox, SandboxConf
 use crate::play::{Play, address, small_sandbox};
 use crate::template::{ECHO, actor};
 
-/// Asks for a handle of stderr, again and again.
+/// Gets a handle of stderr in an endless loop.
 const HOARD: &str = r#"(func (export "handle") (param i32 i32) (result i32)
     (loop (drop (call $get-stderr)) (br 0)) (unreachable))"#;
 
 #[tokio::test]
-async fn who_keeps_more_resources_open_than_its_limit_crashes() {
+async fn open_resources_beyond_the_limit_are_a_crash() {
     let limits = Limits { resources: 10, ..Limits::default() };
     let play = Play::limited(small_sandbox(), &[("/hoard", actor(HOARD))], limits, |_| {});
     let crash = play.crash("/hoard", "").await;
@@ -57,7 +57,7 @@ async fn memory_of_all_guests_together_is_bounded_and_named() {
         assert_eq!(crash.crash.reason, CrashReason::Memory { limit_bytes: memory_bytes, key });
         assert!(play.ask("/b", "x").await.is_err_and(|error| error == playhouse_kernel::AskError::NoReply), "in time");
         play.crash("/a", &"x".repeat(1 << 16)).await;
-        assert_eq!(idle().await, before + (1 << 16), "what /a had is given back");
+        assert_eq!(idle().await, before + (1 << 16), "the memory of /a is given back");
         play.crash("/b", &"x".repeat(1 << 16)).await;
         assert_eq!(idle().await, before);
     }
@@ -84,7 +84,7 @@ const RECURSE: &str = r#"
       (drop (call $down (i32.mul (local.get 1) (i32.const 100)))) (call $done))"#;
 
 #[tokio::test]
-async fn the_stack_is_as_deep_as_the_manifest_says() {
+async fn stack_is_as_deep_as_configured() {
     for (stack_bytes, deep, deeper) in [(64 << 10, 1, 100), (8 << 20, 400, 10_000)] {
         let sandbox = SandboxConfig { stack_bytes, max_instances: 4, ..SandboxConfig::default() };
         let play = Play::start_in(Sandbox::new(sandbox).unwrap(), &[("/deep", actor(RECURSE))]);
@@ -95,7 +95,7 @@ async fn the_stack_is_as_deep_as_the_manifest_says() {
 }
 
 #[test]
-fn a_component_that_is_too_large_is_refused_and_the_error_names_the_key() {
+fn component_too_large_is_refused_with_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let (file, wasm) = (folder.path().join("cart.wasm"), actor(ECHO));
     std::fs::write(&file, &wasm).unwrap();
@@ -139,7 +139,7 @@ const CHATTER: &str = r#"(data (i32.const 100) "x\0a") (func (export "handle") (
     (call $done))"#;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_written_to_stderr_beyond_the_limit_is_counted_and_said_once_a_second() {
+async fn stderr_beyond_the_limit_is_reported_once_a_second() {
     let log = std::sync::Arc::new(Log::default());
     let plugin = small_sandbox().load_bytes("chatter", &actor(CHATTER)).unwrap();
     let limits = Limits { log_lines: 30, ..Limits::default() };
@@ -149,7 +149,7 @@ async fn what_is_written_to_stderr_beyond_the_limit_is_counted_and_said_once_a_s
     let plan = playhouse_kernel::Plan { actors: vec![spec], ..Default::default() };
     let kernel = playhouse_kernel::Kernel::start(&plan).unwrap();
     kernel.booted().await;
-    // A crash is no new beginning: the second message comes to another run of the same actor.
+    // A crash does not reset the count: the second message goes to another incarnation of the same actor.
     for body in [&b"crash"[..], b""] {
         kernel.tell(&address("/chatter"), body, crate::play::PATIENCE).await.unwrap();
         kernel.idle().await;
@@ -158,7 +158,7 @@ async fn what_is_written_to_stderr_beyond_the_limit_is_counted_and_said_once_a_s
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     let left_out = log.left_out.lock().unwrap();
     assert!(left_out.iter().all(|(from, said)| *from == address("/chatter") && said.most_lines == 30));
-    // Once when the first run ended, once after the second.
+    // One report when the first incarnation ended, one after the second.
     let counts: Vec<_> = left_out.iter().map(|(_, said)| (said.lines, said.bytes)).collect();
     assert_eq!(counts, [(70, 140), (100, 200)]);
 }

@@ -1,4 +1,4 @@
-//! What is refused, and in which words.
+//! Refused plugins, and the texts of their errors.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn wat(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn files_that_are_no_components() {
+fn files_other_than_components_are_refused() {
     check(
         &[
             b"",
@@ -53,27 +53,27 @@ fn files_that_are_no_components() {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn missing_file_is_refused() {
     let error = small_sandbox().load("cart", Path::new("no/such/cart.wasm")).err().expect("it must be refused");
     assert!(matches!(error, LoadError::NotFound { .. }));
-    expect!["there is no file `no/such/cart.wasm`; build the actor, and put its component there"]
+    expect!["there is no file `no/such/cart.wasm`; build the actor, and put its component at this path"]
         .assert_eq(&error.to_string());
 }
 
 #[test]
-fn a_link_that_leads_out_of_the_folder() {
+fn link_out_of_the_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("cart.wasm"), actor(ECHO)).unwrap();
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
     let link = folder.path().join("plugins/cart.wasm");
     std::os::unix::fs::symlink("../cart.wasm", &link).unwrap();
     let error = small_sandbox().load("cart", &link).err().expect("it must be refused").to_string();
-    expect!["`FOLDER/plugins/cart.wasm` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or name its own folder with `plugins` in [play]"]
+    expect!["`FOLDER/plugins/cart.wasm` is a link that leads out of its folder, and a plugin is a file of the plugins folder: copy it there, or set `plugins` in the manifest's [play] to the folder that it is in"]
         .assert_eq(&error.replace(folder.path().to_str().unwrap(), "FOLDER"));
 }
 
 #[test]
-fn what_was_loaded_is_what_was_read_whatever_becomes_of_the_file() {
+fn loaded_plugin_does_not_change_with_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("echo.wasm");
     std::fs::write(&file, actor(ECHO)).unwrap();
@@ -97,7 +97,7 @@ fn machine_code_is_never_loaded() {
 }
 
 #[test]
-fn components_of_other_worlds() {
+fn components_of_other_worlds_are_refused() {
     let command = r#"(component
       (core module $m (func (export "run") (result i32) (i32.const 0)))
       (core instance $i (instantiate $m))
@@ -114,7 +114,7 @@ fn components_of_other_worlds() {
 }
 
 #[test]
-fn an_export_of_another_type() {
+fn export_of_another_type_is_refused() {
     let other = r#"(component
       (core module $m (func (export "f") (param i32) (result i32) (i32.const 0)))
       (core instance $i (instantiate $m))
@@ -124,14 +124,14 @@ fn an_export_of_another_type() {
     check(
         &[&wat(other), &wat(&other.replace("msg-handler", "handle"))],
         expect![[r#"
-        `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` is not as wit/actor.wit has it: expected `list` found `u32`. Build it again with this version's wit/actor.wit or playhouse-sdk
-        `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` is not as wit/actor.wit has it: it is missing. Build it again with this version's wit/actor.wit or playhouse-sdk
-    "#]],
+            `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` does not match wit/actor.wit: expected `list` found `u32`. Build it again with this version's wit/actor.wit or playhouse-sdk
+            `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` does not match wit/actor.wit: it is missing. Build it again with this version's wit/actor.wit or playhouse-sdk
+        "#]],
     );
 }
 
 #[test]
-fn imports_that_are_not_provided() {
+fn imports_that_are_not_provided_are_refused() {
     let http = r#"(import "wasi:http/incoming-handler@0.2.0" (instance (export "handle" (func))))"#;
     let timers = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
     let other =
@@ -147,7 +147,7 @@ fn imports_that_are_not_provided() {
 }
 
 #[test]
-fn what_is_switched_off_here() {
+fn features_that_are_switched_off_are_refused() {
     let threads = wat("(component (core module (memory 1 1 shared)))");
     let wide = wat("(component (core module (memory i64 1)))");
     check(
@@ -160,7 +160,7 @@ fn what_is_switched_off_here() {
 }
 
 #[test]
-fn a_plugin_tells_about_itself() {
+fn plugin_info_describes_the_component() {
     let wasm = actor(ECHO);
     let plugin = small_sandbox().load_bytes("echo", &wasm).unwrap();
     let info = plugin.info();
@@ -205,7 +205,7 @@ fn inspect_refuses_what_load_refuses() {
         (with_memories(16), Some("has 17 memories")),
         (
             actor_with_import(&instances),
-            Some("core instances, those of the components in it included, and this host has room for 64"),
+            Some("core instances, those of the components in it included, and this host allows 64"),
         ),
         (actor(&tables), Some("has 65 tables")),
         (actor(&format!("(table 65537 funcref) {ECHO}")), Some("has 65537 elements in one table")),

@@ -1,5 +1,5 @@
 //! The sandbox under the real kernel, with components written by hand.
-// `r#` is what expect-test writes.
+// expect-test writes `r#`.
 #![allow(clippy::unwrap_used, clippy::needless_raw_string_hashes, missing_docs, unreachable_pub)]
 
 mod actors;

@@ -1,4 +1,4 @@
-//! A play of a few actors, and what a test wants to know of it.
+//! A play of a few actors, and the queries that tests make of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,14 +7,14 @@ use std::time::Duration;
 use playhouse_kernel::{Address, Answer, AskError, CrashReport, Kernel, Plan};
 use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
 
-/// Far longer than anything here takes.
+/// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// Keeps what the actors write: stream, address and line.
+/// Keeps the lines of the actors with stream and address.
 #[derive(Default)]
 pub struct Kept(pub Mutex<Vec<String>>);
 
@@ -74,7 +74,7 @@ impl Play {
         self.kernel.ask(&address(at), body.as_bytes(), PATIENCE).await
     }
 
-    /// Asks what makes the actor crash, and returns how it did.
+    /// Sends an ask that makes the actor crash, and returns the report.
     pub async fn crash(&self, at: &str, body: &str) -> Arc<CrashReport> {
         let answer = self.ask(at, body).await;
         assert!(matches!(answer, Err(AskError::Crashed(_))), "{answer:?}");

@@ -3,8 +3,8 @@
 /// An actor whose code is `code`: functions of a core module that defines at least
 /// `(func (export "handle") (param $body i32) (param $len i32) (result i32) ...)`. It has:
 /// - `$reply`, `$done`, `$reject`: make the result to return, from a text's place and length;
-/// - the imports of the kernel and of WASI as they are called here;
-/// - the memory, of which the first 1024 bytes are its own.
+/// - the imports of the kernel and of WASI under their names below;
+/// - the memory, of which the first 1024 bytes are free for the code.
 pub fn actor(code: &str) -> Vec<u8> {
     component(code, "", "")
 }
@@ -26,8 +26,8 @@ pub fn actor_with_import(import: &str) -> Vec<u8> {
     component(ECHO, import, "")
 }
 
-/// As [`actor`], with the door for batches, `(func (export "turns") (param i32 i32) (result i32))`, as well. It returns
-/// the place of its frame's place and length, and may call `$resolve` and `$hand-over`.
+/// As [`actor`], with the function for batches, `(func (export "turns") (param i32 i32) (result i32))`, as well. That function
+/// returns the place where its frame's place and length are, and may call `$resolve` and `$hand-over`.
 pub fn actor_with_turns(code: &str) -> Vec<u8> {
     let turns = r#"
       (func $turns (param "frame" (list u8)) (result (list u8))

@@ -1,4 +1,4 @@
-//! Guests whose frames break the rules: each is a crash of that actor with the reason `bad-frame`, and no more.
+//! Guests whose frames break the rules: each is a crash of that actor with the reason `bad-frame`, and affects no other actor.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,8 +14,8 @@ use crate::puppet::Silent;
 use crate::stage::{PATIENCE, address};
 use crate::template::{ECHO, actor_with_turns};
 
-/// What the crash report says of an actor that answers its first batch like that. Everything it was sent is handled all
-/// the same, one by one.
+/// The message in the crash report of an actor with this code, which answers its first batch with a bad frame. All its messages
+/// are handled afterwards, one by one.
 async fn crash(code: &str) -> String {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
     let plugin = sandbox.load_bytes("hostile", &actor_with_turns(code)).unwrap();
@@ -37,7 +37,7 @@ async fn crash(code: &str) -> String {
     }
 }
 
-/// An actor that answers any batch with these bytes, after `before`.
+/// The code of an actor that answers any batch with these bytes, after `before`.
 fn answers(before: &str, frame: &[u8]) -> String {
     let escaped = frame.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "\\{byte:02x}");
@@ -58,34 +58,34 @@ fn frame(ops: impl FnOnce(&mut Encoder)) -> Vec<u8> {
     encoder.take()
 }
 
-/// Asks for the route to itself, which it may have.
+/// Resolves the actor's own address, which is granted.
 const RESOLVE: &str = "(call $resolve (i32.const 600) (i32.const 2) (i32.const 0) (i32.const 504))";
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_is_none() {
+async fn invalid_frame_is_a_crash() {
     assert_eq!(crash(&answers("", b"")).await, "a frame of 0 bytes has no room for its trailer of 8");
     assert_eq!(crash(&answers("", &[7; 20])).await, "a frame of version 1799, where 2 is spoken");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_with_no_outcome() {
+async fn frame_without_outcome_is_a_crash() {
     assert_eq!(crash(&answers("", &trailer(0))).await, "it has no outcome at all");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_with_more_outcomes_than_messages() {
+async fn frame_with_too_many_outcomes_is_a_crash() {
     let three = frame(|out| (0..3).for_each(|_| out.done(None)));
     assert_eq!(crash(&answers("", &three)).await, "it has an operation after the outcome of the last message");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_says_that_billions_are_done() {
+async fn frame_with_billions_of_outcomes_is_a_crash() {
     let text = crash(&answers("", &trailer(u32::MAX))).await;
     assert_eq!(text, "it has an operation after the outcome of the last message");
 }
 
 #[tokio::test(start_paused = true)]
-async fn operations_out_of_the_order_of_their_messages() {
+async fn operations_out_of_message_order_are_a_crash() {
     let mut swapped = frame(|out| {
         for _ in 0..2 {
             out.tell(0, b"");
@@ -99,9 +99,9 @@ async fn operations_out_of_the_order_of_their_messages() {
     assert_eq!(crash(&answers(RESOLVE, &swapped)).await, "a frame that counts 2 has 3");
 }
 
-/// A receiver believes what the header of a message says.
+/// A receiver trusts the header of a message, so a guest must not be able to write it.
 #[tokio::test(start_paused = true)]
-async fn a_header_that_is_forged_in_the_room_for_it_is_written_over() {
+async fn forged_message_header_is_overwritten() {
     let mut forged = frame(|out| {
         out.tell(0, b"y");
         (0..2).for_each(|_| out.done(None));
@@ -134,7 +134,7 @@ async fn a_header_that_is_forged_in_the_room_for_it_is_written_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_route_that_was_never_given_out() {
+async fn unknown_route_is_a_crash() {
     let told = frame(|out| {
         out.tell(3, b"x");
         out.done(None);
@@ -143,7 +143,7 @@ async fn a_route_that_was_never_given_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sends_after_the_last_outcome() {
+async fn send_after_the_last_outcome_is_a_crash() {
     let open = frame(|out| {
         out.done(None);
         out.tell(0, b"x");
@@ -152,7 +152,7 @@ async fn sends_after_the_last_outcome() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_frame_that_is_handed_over() {
+async fn invalid_intermediate_frame_is_a_crash() {
     let hand_over = "(call $hand-over (i32.const 700) (i32.const 20))";
     let two = frame(|out| (0..2).for_each(|_| out.done(None)));
     let text = crash(&answers(hand_over, &two)).await;
@@ -160,7 +160,7 @@ async fn a_bad_frame_that_is_handed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcomes_that_are_given_twice() {
+async fn repeated_outcome_is_a_crash() {
     let two = frame(|out| (0..2).for_each(|_| out.done(None)));
     let hand_over = format!("(call $hand-over (i32.const 700) (i32.const {}))", two.len());
     let text = crash(&answers(&hand_over, &two)).await;
@@ -168,7 +168,7 @@ async fn outcomes_that_are_given_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_child_that_was_never_reserved() {
+async fn spawn_of_an_unreserved_child_is_a_crash() {
     let spawned = frame(|out| {
         out.spawn(0);
         out.done(None);
@@ -178,7 +178,7 @@ async fn a_child_that_was_never_reserved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_of_no_child() {
+async fn stop_of_another_actor_is_a_crash() {
     let stopped = |route| {
         frame(|out| {
             out.stop(route);
@@ -191,7 +191,7 @@ async fn a_stop_of_no_child() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timers_that_are_out_of_order_too_large_or_to_nobody() {
+async fn timer_with_a_bad_id_or_route_is_a_crash() {
     let timer = |ids: &[u64], route, body: &[u8]| {
         frame(|out| {
             for &id in ids {
@@ -208,7 +208,7 @@ async fn timers_that_are_out_of_order_too_large_or_to_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_that_is_cut_short() {
+async fn truncated_timer_is_a_crash() {
     let mut cut = frame(|out| out.timer(1, 0, 1, false, b""));
     cut.drain(24..32);
     cut[0] = 8;
@@ -216,9 +216,9 @@ async fn a_timer_that_is_cut_short() {
     assert_eq!(text, "the operation at byte 0 cannot have 8 bytes after its header");
 }
 
-/// It answers batches of up to 64 as it should, and never comes back from a larger one.
+/// The guest answers batches of up to 64 messages correctly, and loops endlessly in a larger one.
 #[tokio::test]
-async fn an_endless_loop_in_a_large_batch_has_the_cpu_time_of_sixty_four_messages() {
+async fn endless_loop_in_a_batch_has_cpu_time_of_64_messages() {
     const SIZES: [usize; 6] = [2, 4, 8, 16, 32, 64];
     let answers = SIZES.map(|size| {
         let done = frame(|out| (0..size).for_each(|_| out.done(None)));
@@ -243,7 +243,7 @@ async fn an_endless_loop_in_a_large_batch_has_the_cpu_time_of_sixty_four_message
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
     (spec.batch, spec.timeout, spec.mailbox.capacity) = (256, PATIENCE, 2048);
     (spec.start, spec.restart.backoff.initial) = (StartKind::Manual, Duration::ZERO);
-    // What comes after the first crash is of no interest here.
+    // The test ends with the first crash, so the restarts after it are not bounded.
     let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
     let kernel = Kernel::start(&Plan { actors: vec![spec], supervision, ..Plan::default() }).unwrap();
     kernel.booted().await;

@@ -1,5 +1,5 @@
-//! The rules of a turn, from one suite for all ways into an actor: plain Rust, the plain door of a component, and its
-//! door for batches. And what becomes of frames that break the rules.
+//! The rules of a turn, in one suite for all interfaces of an actor: plain Rust, the function of a component for single messages,
+//! and its function for batches. `hostile` has frames that break the rules.
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 

@@ -1,5 +1,5 @@
-//! Actors in plain Rust, made of closures. The puppet is one that has a word about its children and, if it reports, is
-//! told what came of its messages.
+//! Actors in plain Rust, made of closures. The puppet is one that decides about its failed children and, if it reports, gets the
+//! outcomes of its messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -15,16 +15,16 @@ type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Cra
 #[derive(Clone)]
 pub struct Native {
     pub handler: Arc<Handler>,
-    /// The puppet's, which has a word about its children.
+    /// The state of the puppet; none for other actors.
     pub memory: Option<Arc<Memory>>,
 }
 
-/// What the puppet in plain Rust keeps.
+/// The state of the puppet in plain Rust.
 #[derive(Default)]
 pub struct Memory {
-    /// The last one.
+    /// The id of the last timer.
     pub timer: AtomicU64,
-    /// Its word about a child that fails: `stop`, or `restart`.
+    /// Whether its directive for a failed child is `stop`; otherwise it is `restart`.
     pub stops: AtomicBool,
     pub reports: bool,
 }
@@ -37,7 +37,7 @@ impl Native {
     }
 }
 
-/// An actor in plain Rust that does this for each message.
+/// An actor in plain Rust that calls `handler` for each message.
 pub fn native(handler: impl Fn(&mut Hand) + Send + Sync + 'static) -> Native {
     Native::new(move |hand| {
         handler(hand);
@@ -113,8 +113,8 @@ impl Behavior for Run {
         let attempt = report.blamed.map_or(0, |(_, attempt)| attempt);
         let line = format!("{} {} {attempt}", report.address.name(), report.crash.reason.kind());
         self.hand.tell("/log", line.as_bytes()).unwrap();
-        let word = if memory.stops.load(Relaxed) { Directive::Stop } else { Directive::Restart };
-        Box::pin(async move { Ok(word) })
+        let directive = if memory.stops.load(Relaxed) { Directive::Stop } else { Directive::Restart };
+        Box::pin(async move { Ok(directive) })
     }
 
     fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {

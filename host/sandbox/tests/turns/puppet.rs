@@ -1,4 +1,4 @@
-//! One actor that does what a message says, in plain Rust and as a component (`tests/guests/puppet`).
+//! One actor that follows the steps in a message, in plain Rust and as a component (`tests/guests/puppet`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
 use crate::native::{Memory, Native, kind, text, trap};
 
-/// The ways into an actor.
+/// The interfaces of an actor: plain Rust, single messages, batches.
 #[derive(Debug, Clone, Copy)]
 pub enum Door {
     Native,
@@ -41,7 +41,7 @@ impl Door {
     }
 }
 
-/// The puppet's component, built now if need be.
+/// The puppet's component, built here if needed.
 fn puppet_plugin(turns: bool) -> Plugin {
     static BUILT: LazyLock<PathBuf> = LazyLock::new(|| {
         let build = ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "puppet"];
@@ -62,7 +62,7 @@ impl Output for Silent {
     fn stderr(&self, _: &Address, _: &[u8]) {}
 }
 
-/// The puppet in plain Rust; `tests/guests/puppet` says what the words mean.
+/// The puppet in plain Rust; `tests/guests/puppet` documents the verbs.
 async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result<Outcome, Crash> {
     let (mut reply, order) = (None, text(hand));
     for step in order.split(';') {
@@ -148,7 +148,7 @@ async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result
     Ok(Outcome::Done(reply))
 }
 
-/// A refusal goes to the log, in words that do not depend on the door.
+/// Sends a refusal to the log, in the same words for each `Door`.
 fn log_error<E: std::fmt::Debug>(hand: &mut Hand, done: Result<(), E>) -> Result<(), playhouse_kernel::SendError> {
     match done {
         Ok(()) => Ok(()),

@@ -1,4 +1,4 @@
-//! The rules. Each is a function of the door, so that all doors are held to the same.
+//! The rules. Each is a function of the `Door`, so that all interfaces are tested with the same rules.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub async fn effects_of_a_failed_message_are_dropped(door: Door) {
     play.assert_batches();
 }
 
-pub async fn the_poison_message_alone_is_blamed_and_every_other_is_handled_once(door: Door) {
+pub async fn only_the_poison_message_is_blamed(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(50);
     messages[33] = "tell /log gone;trap".into();
@@ -56,7 +56,7 @@ pub async fn an_ask_commits_the_finished_prefix_first(door: Door) {
     play.assert_batches();
 }
 
-pub async fn what_an_ask_committed_is_not_handled_again_after_a_crash(door: Door) {
+pub async fn ask_commits_are_not_handled_again_after_a_crash(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(40);
     messages[30] = "ask /echo why;trap".into();
@@ -66,7 +66,7 @@ pub async fn what_an_ask_committed_is_not_handled_again_after_a_crash(door: Door
     assert_eq!(play.letters(), ["crashed ask /echo why;trap x3"]);
 }
 
-pub async fn what_a_message_told_before_its_ask_is_dropped_when_it_fails(door: Door) {
+pub async fn failed_message_drops_its_tells_before_an_ask(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(40);
     messages[30] = "tell /log early;ask /echo why;tell /log late;reject no".into();
@@ -122,12 +122,12 @@ pub async fn each_asker_gets_the_reply_to_its_own_message(door: Door) {
 pub async fn a_crash_fails_asks_at_once_with_its_typed_reason(door: Door) {
     let play = Play::start(door).await;
     let began = tokio::time::Instant::now();
-    // The first is taken up alone, the next two together: nobody knows whose fault it is.
+    // The first message is taken alone, the next two together, so their crash cannot be blamed on one of them.
     play.fragile_gets(&["", "x"], "ask /fragile trap").await;
     play.tell(&["ask /fragile trap"]).await;
     play.fragile_gets(&["exit"], "ask /fragile waits").await;
     assert_eq!(play.log(), ["Restarting", "Crashed", "Stopped"]);
-    assert!(began.elapsed() < Duration::from_secs(5), "nobody waited for a deadline");
+    assert!(began.elapsed() < Duration::from_secs(5), "no ask waited for its deadline");
 }
 
 pub async fn a_reply_that_is_too_large_rejects_its_message(door: Door) {
@@ -140,7 +140,7 @@ pub async fn a_reply_that_is_too_large_rejects_its_message(door: Door) {
     assert_eq!(play.letters(), ["rejected tell /log gone;reply-bytes 1048577 x1"]);
 }
 
-pub async fn a_sender_may_be_told_for_its_own_messages_only(door: Door) {
+pub async fn reply_tell_is_allowed_for_the_senders_own_messages_only(door: Door) {
     let play = Play::start(door).await;
     let mut messages = vec!["nothing"; 20];
     play.tell_to("/a", &messages).await;
@@ -166,7 +166,7 @@ pub async fn a_refused_send_fails_its_message_alone(door: Door) {
     );
 }
 
-pub async fn the_envelope_is_that_of_the_message_in_hand(door: Door) {
+pub async fn envelope_is_that_of_the_current_message(door: Door) {
     let play = Play::start(door).await;
     let mut messages = vec!["nothing"; 40];
     messages[20] = "envelope";
@@ -181,7 +181,7 @@ pub async fn the_envelope_is_that_of_the_message_in_hand(door: Door) {
     assert_eq!(log, [" 0 1 false", " 0 1 true", " 0 2 false", "/peer 1 1 false"]);
 }
 
-pub async fn more_than_a_frame_holds_goes_out_in_order(door: Door) {
+pub async fn sends_beyond_one_frame_go_out_in_order(door: Door) {
     let play = Play::start(door).await;
     let body = "x".repeat(300_000);
     let messages: Vec<_> = (0..30).map(|n| format!("tell /log {n};tell /log {body}")).collect();
@@ -200,7 +200,7 @@ pub async fn a_restarted_actor_finds_its_routes_again(door: Door) {
     play.assert_batches();
 }
 
-pub async fn a_child_told_in_the_turn_that_made_it_gets_the_message(door: Door) {
+pub async fn child_gets_a_message_of_the_turn_that_spawned_it(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(40);
     messages[30] = "spawn w;tell w 1;tell /a/w 2;around".into();
@@ -210,7 +210,7 @@ pub async fn a_child_told_in_the_turn_that_made_it_gets_the_message(door: Door) 
     let log = play.log();
     let workers: Vec<_> = log.iter().filter(|line| line.starts_with("w: ")).collect();
     assert_eq!(workers, ["w: 1", "w: 2", "w: 3", "w: 4"]);
-    // The log is up, with something to do or not.
+    // `/log` runs, with or without messages to handle.
     let around = log.iter().filter(|line| line.starts_with('[')).map(|line| line.replace("Running", "Idle"));
     assert_eq!(around.collect::<Vec<_>>(), ["[]  Some(Idle)", "[\"w\"] /a/w Some(Idle)"]);
     play.assert_batches();
@@ -227,7 +227,7 @@ pub async fn a_spawn_of_a_failed_message_never_happens(door: Door) {
     play.tell(&messages).await;
     let mut log = play.log();
     log.retain(|line| line.parse::<u32>().is_err() && line != "asked why");
-    // The one before found nobody at first, and was tried again.
+    // Message 31 found no child at first, and was tried again.
     assert_eq!(log, ["Duplicate", "w: 1", "x: 2", "w: late"]);
     assert_eq!(play.letters().len(), 2);
     play.assert_batches();
@@ -246,7 +246,7 @@ pub async fn a_spawn_of_a_crashed_batch_happens_once(door: Door) {
     assert_eq!(around, "[\"again\", \"w\"] /a/w Some(Idle)");
 }
 
-pub async fn what_may_not_be_spawned_or_stopped_is_refused_with_its_reason(door: Door) {
+pub async fn refused_spawn_or_stop_has_its_reason(door: Door) {
     let play = Play::start(door).await;
     let mut messages = vec!["nothing"; 20];
     messages[10] = "spawn a/b;stop w;stop /log;stop no:name;spawn 1;spawn 2;spawn 3";
@@ -257,7 +257,7 @@ pub async fn what_may_not_be_spawned_or_stopped_is_refused_with_its_reason(door:
     play.assert_batches();
 }
 
-pub async fn a_child_is_stopped_when_its_turn_commits_and_its_name_is_free_when_it_is_gone(door: Door) {
+pub async fn stopped_child_frees_its_name_when_it_ended(door: Door) {
     let play = Play::start(door).await;
     play.tell(&["spawn w;tell w 1"]).await;
     let mut messages = vec!["nothing"; 20];
@@ -336,7 +336,7 @@ pub async fn an_actor_has_no_more_timers_than_its_limit(door: Door) {
     assert_eq!(play.log()[5..], ["TooManyTimers", "5", "1", "2", "3"]);
 }
 
-pub async fn a_timer_needs_a_receiver_that_may_be_told(door: Door) {
+pub async fn timer_needs_a_granted_receiver(door: Door) {
     let play = Play::start(door).await;
     let mut messages = vec!["nothing"; 20];
     messages[5] = "after 1 /peer x;after 1 /nobody x;after 1 no:address x";
@@ -344,7 +344,7 @@ pub async fn a_timer_needs_a_receiver_that_may_be_told(door: Door) {
     assert_eq!(play.log(), ["NotSent", "NotSent", "NotSent"]);
 }
 
-pub async fn an_actor_goes_on_after_more_children_than_it_keeps_routes_for(door: Door) {
+pub async fn actor_spawns_more_children_than_it_keeps_routes_for(door: Door) {
     let play = Play::start(door).await;
     for round in 0..300 {
         let messages: Vec<_> =
@@ -359,7 +359,7 @@ pub async fn an_actor_goes_on_after_more_children_than_it_keeps_routes_for(door:
     assert!(play.kernel.actors().await.iter().all(|actor| actor.last_crash.is_none()));
 }
 
-pub async fn a_parent_has_a_word_about_a_child_that_failed(door: Door) {
+pub async fn parent_decides_about_a_failed_child(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(20);
     messages[10] = "say stop;spawn w;tell w trap".into();
@@ -373,7 +373,7 @@ pub async fn a_parent_has_a_word_about_a_child_that_failed(door: Door) {
     assert_eq!(play.letters(), ["crashed trap x1", "crashed trap x3"]);
 }
 
-pub async fn a_watcher_is_told_what_becomes_of_others(door: Door) {
+pub async fn watcher_gets_a_notice_for_each_change(door: Door) {
     let play = Play::start(door).await;
     let mut messages = numbered(40);
     messages[10] = "watch /nobody;watch /log;reject no".into();
@@ -386,7 +386,7 @@ pub async fn a_watcher_is_told_what_becomes_of_others(door: Door) {
     play.assert_batches();
 }
 
-pub async fn an_actor_is_told_what_came_of_each_message_and_after_a_crash_in_its_next_run(door: Door) {
+pub async fn callback_gets_each_outcome_also_after_a_crash(door: Door) {
     let play = Play::start_reporting(door).await;
     let mut messages = vec!["nothing"; 20];
     messages[10] = "reject no";
@@ -420,7 +420,7 @@ pub async fn an_actor_is_told_what_came_of_each_message_and_after_a_crash_in_its
     play.assert_batches();
 }
 
-pub async fn a_callback_that_crashes_blames_no_message_and_does_so_once(door: Door) {
+pub async fn callback_crash_blames_no_message_and_happens_once(door: Door) {
     let play = Play::start_reporting(door).await;
     let mut messages = vec!["nothing"; 20];
     messages[12] = "reject boom";
@@ -431,7 +431,7 @@ pub async fn a_callback_that_crashes_blames_no_message_and_does_so_once(door: Do
     play.assert_batches();
 }
 
-pub async fn a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody(door: Door) {
+pub async fn broadcast_reaches_all_children_or_none(door: Door) {
     let play = Play::start(door).await;
     play.tell(&["spawn v"]).await;
     let mut messages = numbered(40);
@@ -451,7 +451,7 @@ pub async fn a_broadcast_reaches_all_children_in_the_place_of_a_tell_or_nobody(d
     play.assert_batches();
 }
 
-pub async fn a_turn_that_does_too_much_is_a_crash_and_nothing_of_it_is_committed(door: Door) {
+pub async fn turn_beyond_its_limits_crashes_without_a_commit(door: Door) {
     let play = Play::start(door).await;
     let many = |times: usize| vec!["tell /log x"; times].join(";");
     let mut messages = numbered(40);

@@ -1,4 +1,4 @@
-//! The play around the puppet: whom it may send to, whom it may spawn, and what a test may ask of all of them.
+//! The play around the puppet: its receivers, its workers, and the queries that tests make of all of them.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -12,22 +12,21 @@ use playhouse_kernel::{
 use crate::native::{Native, native, text, trap};
 use crate::puppet::Door;
 
-/// Far longer than anything here takes.
+/// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// `/a`, the puppet; `/log`, which keeps what it is sent; `/peer`, which sends its messages on to `/a`; `/echo`, which
+/// `/a`, the puppet; `/log`, which keeps the bodies of its messages; `/peer`, which forwards its messages to `/a`; `/echo`, which
 /// replies and notes that in the log; and `/fragile`, which takes two messages at a time, crashes on `trap` and ends on
-/// `exit`. `/a` may send to `/log`, `/echo`, `/fragile` and `/nobody`, and may spawn workers, which send their names
-/// and what they are told to `/log`; no more than 5 at a time. It may have 3 timers, and in one turn 300 effects and
-/// 500,000 bytes.
+/// `exit`. `/a` may send to `/log`, `/echo`, `/fragile` and `/nobody`, and may spawn up to 5 workers, which send their names
+/// and the bodies of their messages to `/log`. `/a` may have 3 timers, and in one turn 300 effects and 500,000 bytes.
 pub struct Play {
     pub kernel: Kernel,
     log: Log,
-    /// The most messages that the puppet was given at a time.
+    /// The most messages that the puppet got in one call.
     most: Arc<AtomicUsize>,
 }
 
@@ -38,7 +37,7 @@ impl Play {
         Self::start_with(door, false).await
     }
 
-    /// The puppet reports to `/log` what it is told about its messages.
+    /// As [`Play::start`], with a puppet that reports the outcomes of its messages to `/log`.
     pub async fn start_reporting(door: Door) -> Self {
         Self::start_with(door, true).await
     }
@@ -98,7 +97,7 @@ impl Play {
         Self { kernel, log, most }
     }
 
-    /// Why the puppet crashed last.
+    /// The reason of the puppet's last crash.
     pub async fn last_crash(&self) -> Option<CrashReason> {
         let actors = self.kernel.actors().await;
         let puppet = actors.into_iter().find(|actor| actor.address == address("/a")).unwrap();
@@ -112,7 +111,7 @@ impl Play {
         }
     }
 
-    /// Sends all of it before any of it is handled, and waits until all is.
+    /// Sends all messages before the first one is handled, and waits until all are handled.
     pub async fn tell(&self, messages: &[impl AsRef<str>]) {
         self.tell_to("/a", messages).await;
         self.kernel.idle().await;
@@ -124,7 +123,7 @@ impl Play {
         }
     }
 
-    /// Has `/fragile` find these messages when it starts, and after them one that the puppet sends.
+    /// Lets `/fragile` find these messages when it starts, and after them one that the puppet sends.
     pub async fn fragile_gets(&self, messages: &[&str], last: &str) {
         let fragile = address("/fragile");
         self.kernel.halt(&fragile).await;
@@ -141,7 +140,7 @@ impl Play {
         self.kernel.ask(&address("/a"), body.as_bytes(), PATIENCE).await
     }
 
-    /// What was logged, in order.
+    /// The lines of the log, in order.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
