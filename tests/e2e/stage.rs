@@ -76,7 +76,7 @@ impl Host {
         host
     }
 
-    /// As [`Host::start`], with more in its environment.
+    /// Like [`Host::start`], with additional environment variables.
     pub fn start_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut host = Self::spawn_with(folder, arguments, environment);
         host.wait_for(" is up: ");
@@ -88,7 +88,7 @@ impl Host {
         Self::spawn_with(folder, arguments, &[])
     }
 
-    /// As [`Host::start`], under limits that `prlimit` sets.
+    /// Like [`Host::start`], under limits that `prlimit` sets.
     pub fn start_under(limit: &str, folder: TempDir, arguments: &[&str]) -> Self {
         let mut command = Command::new("prlimit");
         command.arg(limit).arg(playhouse()).current_dir(folder.path()).env_remove("RUST_LOG");

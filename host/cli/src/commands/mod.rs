@@ -1,5 +1,5 @@
-//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote` and `letters` send requests to a running
-//! host, `table` aligns columns.
+//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote` and `letters` send requests to a
+//! running host, `table` aligns columns.
 
 pub(crate) mod check;
 mod grants;

@@ -41,8 +41,8 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     tell_one(&mut client, &args.to, body).map_err(Exit::from)
 }
 
-/// Sends each line of stdin. The wait for stdin has no limit. A line that is too long, or that the mailbox drops, is reported, and
-/// the other lines are sent.
+/// Sends each line of stdin. The wait for stdin has no limit. A line that is too long, or that the mailbox drops, is reported,
+/// and the other lines are sent.
 fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<(), Exit> {
     let limit = limit(client, to, &Request::Limit { to: to.clone() })?;
     let mut lines = Lines::new(limit);

@@ -152,7 +152,8 @@ impl Host {
         }
     }
 
-    /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the request.
+    /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the
+    /// request.
     async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
         let mut answer = std::pin::pin!(self.answer(request));
         let mut looks = 0_u32;

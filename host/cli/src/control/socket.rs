@@ -1,8 +1,8 @@
 //! The path of the control socket, and the lock that makes sure that one host owns it.
 //!
-//! Only its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after the mode was checked, and
-//! each side checks the user of the other process. Another user cannot replace the socket either: a folder in which other users
-//! may rename files is refused.
+//! Only its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after the mode was checked,
+//! and each side checks the user of the other process. Another user cannot replace the socket either: a folder in which other
+//! users may rename files is refused.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -35,7 +35,7 @@ pub enum SocketError {
     TooLong {
         /// The path.
         path: PathBuf,
-        /// Its length.
+        /// The length of the path.
         bytes: usize,
     },
     /// Another process listens at the path.
@@ -107,8 +107,8 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     Ok((socket, UnixListener::from(listener)))
 }
 
-/// A socket with a name, that nobody can connect to yet. As its file never had another mode, there is no moment in which
-/// another user could.
+/// A socket with a name, to which no process can connect yet. Its file never had another mode, so that another user can connect
+/// at no moment.
 fn make(path: &Path) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(path)?;
     let socket = stream()?;

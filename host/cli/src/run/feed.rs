@@ -81,8 +81,8 @@ impl<'a> Input<'a> {
         self.gives_up = gives_up;
     }
 
-    /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is one
-    /// that is refused because memory is short.
+    /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is
+    /// one that is refused because memory is short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         let told = tokio::select! {
             biased;
