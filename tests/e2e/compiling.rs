@@ -58,7 +58,7 @@ fn compilation_beyond_memory_ends_the_run_and_names_the_key() {
     let (code, said) = fails(folder.path(), &["inspect", "plugins/bomb.wasm"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("the 1073741824 bytes that play.limits.compile_memory allows"), "{said}");
-    assert!(said.contains("`inspect` has the defaults, `playhouse check` what the manifest says"), "{said}");
+    assert!(said.contains("`inspect` uses the default limits, `playhouse check` those of the manifest"), "{said}");
 }
 
 #[test]

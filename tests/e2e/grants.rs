@@ -87,7 +87,7 @@ grants = { hosts = ["https://a.example.com", "http://else.org"], dirs = [{ host 
     let warnings: Vec<_> = stderr.lines().filter(|line| line.starts_with("warning")).collect();
     expect![[r#"
         stdout:
-        WHO    IMPORTS                                                        GRANTS
+        ACTOR  IMPORTS                                                        GRANTS
         /log   kernel stdio clocks (environment) (filesystem) (sockets) http  hosts http://127.0.0.1:9
         /a     kernel stdio clocks environment filesystem (sockets) http      sends_to /log
                                                                               sends_to /a/**
@@ -106,9 +106,9 @@ grants = { hosts = ["https://a.example.com", "http://else.org"], dirs = [{ host 
 
         stderr:
         warning: /a is granted the variable NO_SUCH_VARIABLE_HERE, which this host does not have
-        warning: reach spawned by /a has less than its [[plugin]] says, since /a has not: dirs /d = FOLDER/data (write, grows by at most 1024.0 MiB), hosts http://else.org"#]].assert_eq(&format!(
+        warning: reach spawned by /a gets less than its [[plugin]] grants, because /a does not have: dirs /d = FOLDER/data (write, grows by at most 1024.0 MiB), hosts http://else.org"#]].assert_eq(&format!(
         "stdout:\n{}\nstderr:\n{}",
-        &stdout[stdout.find("WHO").unwrap()..],
+        &stdout[stdout.find("ACTOR  IMPORTS").unwrap()..],
         warnings.join("\n")
     ));
 

@@ -32,7 +32,7 @@ fn check_warns_of_instances_of_a_plugin_that_keeps_state() {
     let checked = command(folder.path()).arg("check").output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
     assert!(checked.status.success() && stdout.contains("INSTANCES"), "{stdout}{stderr}");
-    let warning = "warning: /counter runs 4 instances, and its plugin `counter` keeps state: messages may overtake each other, and what its code remembers, each instance remembers for itself";
+    let warning = "warning: /counter runs 4 instances, and its plugin `counter` keeps state: messages may overtake each other, and each instance has its own state";
     assert!(stderr.contains(warning), "{stderr}");
     assert!(!stderr.contains("/echo"), "`/echo` keeps no state: {stderr}");
     let inspect = |plugin: &str| {

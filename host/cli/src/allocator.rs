@@ -1,19 +1,20 @@
-//! The memory that the allocator keeps for later, and when it goes back to the system. With the signal in `system_limits`, the unsafe code of this crate.
+//! The memory that the allocator keeps for later, and its return to the system. This file and the signal in `system_limits` are
+//! the unsafe code of this crate.
 
-/// Has glibc keep up to 32 MiB of what is freed at the end of each arena, and no block below that be a mapping of its own.
+/// Makes glibc keep up to 32 MiB of freed memory at the end of each arena, and make no mapping for a block below that size.
 ///
-/// By default it learns from what is freed how much to keep: the buffers of large messages, which come and go by the mebibyte, then
-/// leave the process and come back as pages that the system must clear each time. `give_back` is for when memory is short.
+/// By default glibc adapts the amount to the freed blocks: the buffers of large messages then leave the process and come back as
+/// pages that the system must clear each time. `give_back` returns the memory when memory is short.
 ///
-/// Does nothing once there is a second thread, which might be reading what is set here.
+/// Does nothing once there is a second thread, which might read the settings at the same time.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 pub fn keep_freed() {
     const BYTES: libc::c_int = 32 << 20;
     let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
     if alone {
-        // SAFETY: it takes no pointer. mallopt(3) says MT-Unsafe, and no other thread is there to call the allocator, or to start one.
-        // What it refuses, it leaves as it was.
+        // SAFETY: the call takes no pointer. mallopt(3) is marked MT-Unsafe, and no other thread exists that could call the allocator
+        // or start a thread. A refused setting changes nothing.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES);
             libc::mallopt(libc::M_TRIM_THRESHOLD, BYTES);
@@ -21,7 +22,7 @@ pub fn keep_freed() {
     }
 }
 
-/// Has glibc make no more than two arenas: each takes 64 MiB of address space, which is too much where a limit bounds that.
+/// Makes glibc use at most two arenas: each takes 64 MiB of address space, too much under a limit on address space.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 pub(crate) fn save_address_space() {
@@ -32,16 +33,17 @@ pub(crate) fn save_address_space() {
     }
 }
 
-/// glibc keeps what was freed in the middle of its arenas: after a flood the process would look as if it still had it.
+/// Returns freed memory to the system. glibc keeps freed memory in the middle of its arenas, so that after a flood the process
+/// would still count as using it.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 pub(crate) fn give_back() {
-    // SAFETY: it takes no pointer, and any thread may call it at any time: malloc_trim(3) says MT-Safe. Memory in use is not
+    // SAFETY: the call takes no pointer, and any thread may call it at any time: malloc_trim(3) is marked MT-Safe. Memory in use is not
     // touched.
     unsafe { libc::malloc_trim(0) };
 }
 
-/// Other allocators have no such habits, or cannot be told.
+/// Other allocators need no such setting, or have none.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn keep_freed() {}
 
@@ -49,6 +51,6 @@ pub fn keep_freed() {}
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn save_address_space() {}
 
-/// Other allocators do it by themselves, or cannot be told to.
+/// Other allocators return memory by themselves, or have no such call.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn give_back() {}

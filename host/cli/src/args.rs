@@ -12,11 +12,11 @@ use crate::manifest::units::Time;
 ///
 /// Exit codes: 0 fine; 1 it failed while running, messages were left unhandled, an ask had no reply, a tell was
 /// refused or dropped, a host did not answer; 2 bad arguments, manifest or plugin; 3 no host is running for this
-/// user; 4 the kernel gave up; 130 a second Ctrl-C.
+/// user; 4 a required actor was given up; 130 a second Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "playhouse", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -24,23 +24,23 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a play until Ctrl-C, which lets the actors finish what waits; a second one ends it at once.
+    /// Run a play until Ctrl-C, which lets the actors handle their waiting messages; a second Ctrl-C ends it at once.
     Run(Run),
     /// Check a manifest and its plugins without running them; print the tree and the flow.
     Check(Check),
-    /// Show what a component is: digest, imports, exports, hooks, and whether it can run as an actor.
+    /// Show a component: digest, imports, exports, hooks, and whether it can run as an actor.
     Inspect(Inspect),
     /// Show the actors of a running host.
     Tree(Look),
-    /// Send a message to an actor of a running host; returns once it is in the mailbox.
+    /// Send a message to an actor of a running host; returns once the message is in the mailbox.
     Tell(Tell),
     /// Send a message and print the reply.
     Ask(Ask),
     /// Stop an actor; only `start` starts it again. Its messages wait.
     Stop(One),
-    /// Start an actor that was stopped, or that waits for its first start.
+    /// Start an actor that was stopped, that failed, or that waits for its first start.
     Start(One),
-    /// Messages that will not be handled.
+    /// List, show, send again or remove messages that no actor will handle.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
 }
@@ -55,7 +55,7 @@ pub struct Run {
     #[arg(long = "tell", value_name = "ADDR=BODY", value_parser = parse_tell)]
     pub tells: Vec<(Address, String)>,
     /// Send each line of stdin to this actor, without its newline. A line longer than the actor's
-    /// `limits.message` is reported and not sent; the others are, and the run ends with exit code 1.
+    /// `limits.message` is reported and not sent; the other lines are sent, and the run ends with exit code 1.
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub stdin: Option<Address>,
     /// Stop in order once the input is at its end and no message is left.
@@ -67,11 +67,11 @@ pub struct Run {
     /// Do not listen on a control socket.
     #[arg(long, conflicts_with = "socket")]
     pub no_socket: bool,
-    /// Threads that run actors, 1 to 1024. Default: one for each core that this process may use.
+    /// Number of threads that run actors, 1 to 1024. Default: one for each core that this process may use.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Least important log lines to show: error, warn, info, debug, trace, or a filter as in `RUST_LOG`, which
-    /// counts otherwise. Default: info.
+    /// Lowest level of log lines to show: error, warn, info, debug, trace, or a filter as in `RUST_LOG`, which
+    /// counts without this option. Default: info.
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
 }
@@ -98,7 +98,7 @@ pub struct Inspect {
     pub json: bool,
 }
 
-/// Which host to talk to.
+/// The host that gets the request.
 #[derive(Debug, Args)]
 pub struct Host {
     /// The host's socket.
@@ -109,7 +109,7 @@ pub struct Host {
 /// `playhouse tree`.
 #[derive(Debug, Args)]
 pub struct Look {
-    /// Which host.
+    /// The host.
     #[command(flatten)]
     pub host: Host,
     /// Print JSON.
@@ -120,7 +120,7 @@ pub struct Look {
 /// `playhouse tell`.
 #[derive(Debug, Args)]
 pub struct Tell {
-    /// To whom.
+    /// The receiver's address.
     #[arg(value_name = "ADDR", value_parser = parse_address)]
     pub to: Address,
     /// The message; one that looks like an option comes after `--`. Default: all of stdin.
@@ -129,7 +129,7 @@ pub struct Tell {
     /// Each line of stdin is a message, without its newline.
     #[arg(long)]
     pub lines: bool,
-    /// Which host.
+    /// The host.
     #[command(flatten)]
     pub host: Host,
 }
@@ -137,16 +137,16 @@ pub struct Tell {
 /// `playhouse ask`.
 #[derive(Debug, Args)]
 pub struct Ask {
-    /// To whom.
+    /// The receiver's address.
     #[arg(value_name = "ADDR", value_parser = parse_address)]
     pub to: Address,
     /// The message; one that looks like an option comes after `--`. Default: all of stdin.
     #[arg(allow_hyphen_values = true)]
     pub body: Option<String>,
-    /// How long to wait for the reply, as in 500ms, 5s, 1m.
+    /// Time limit for the reply, as in 500ms, 5s, 1m.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     pub timeout: Duration,
-    /// Which host.
+    /// The host.
     #[command(flatten)]
     pub host: Host,
 }
@@ -157,7 +157,7 @@ pub struct One {
     /// The actor.
     #[arg(value_name = "ADDR", value_parser = parse_address)]
     pub address: Address,
-    /// Which host.
+    /// The host.
     #[command(flatten)]
     pub host: Host,
 }
@@ -165,24 +165,24 @@ pub struct One {
 /// `playhouse dead-letters`.
 #[derive(Debug, Subcommand)]
 pub enum DeadLetters {
-    /// List those that are kept, oldest first, and count all. JSON has the bodies and the crashes behind them.
+    /// List the letters in the store, oldest first, and count all letters. JSON has the bodies and the crashes.
     List(ListLetters),
-    /// Show all that is known of one: its way here, why it ended so, the crash behind it, and its body.
+    /// Show one letter: sender, flow, reason, crash and body.
     Show(ShowLetter),
-    /// Send bodies again to the same addresses, as new messages whose attempts begin again. A letter is kept unless
-    /// its actor took the message.
+    /// Send bodies again to the same addresses, as new messages whose attempts begin again. A letter stays in the
+    /// store unless its actor took the message.
     Replay(MoveLetters),
     /// Remove letters for good.
     Drop(MoveLetters),
 }
 
-/// Some of the dead letters.
+/// A selection of dead letters.
 #[derive(Debug, Args)]
 pub struct SomeLetters {
-    /// Only those to this actor.
+    /// Only letters to this actor.
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub to: Option<Address>,
-    /// Only those with this reason.
+    /// Only letters with this reason.
     #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(DeadReason::KINDS))]
     pub reason: Option<String>,
 }
@@ -190,10 +190,10 @@ pub struct SomeLetters {
 /// `playhouse dead-letters list`.
 #[derive(Debug, Args)]
 pub struct ListLetters {
-    /// Which.
+    /// The selection.
     #[command(flatten)]
     pub which: SomeLetters,
-    /// Which host, and how to print.
+    /// The host, and the form of the output.
     #[command(flatten)]
     pub look: Look,
 }
@@ -201,16 +201,16 @@ pub struct ListLetters {
 /// `playhouse dead-letters show`.
 #[derive(Debug, Args)]
 pub struct ShowLetter {
-    /// Its id, or the beginning of it.
+    /// The letter's id, or the beginning of the id.
     pub id: String,
-    /// Print the body as text, whatever it is; control characters are escaped. Default: text if it can be printed
-    /// as it is, else hexadecimal.
+    /// Print any body as text, with control characters escaped. Default: text if no character needs an escape,
+    /// else hexadecimal.
     #[arg(long, conflicts_with_all = ["hex", "json"])]
     pub text: bool,
     /// Print the body in hexadecimal.
     #[arg(long, conflicts_with = "json")]
     pub hex: bool,
-    /// Which host, and how to print.
+    /// The host, and the form of the output.
     #[command(flatten)]
     pub look: Look,
 }
@@ -219,16 +219,16 @@ pub struct ShowLetter {
 #[derive(Debug, Args)]
 #[group(id = "letters", required = true, multiple = true, args = ["id", "all", "to", "reason"])]
 pub struct MoveLetters {
-    /// The id of one, or the beginning of it.
+    /// The id of one letter, or the beginning of the id.
     #[arg(conflicts_with_all = ["all", "to", "reason"])]
     pub id: Option<String>,
-    /// All of them, or all that `--to` and `--reason` leave.
+    /// All letters, or all letters that match `--to` and `--reason`.
     #[arg(long)]
     pub all: bool,
-    /// Which.
+    /// The selection.
     #[command(flatten)]
     pub which: SomeLetters,
-    /// Which host.
+    /// The host.
     #[command(flatten)]
     pub host: Host,
 }
@@ -302,7 +302,7 @@ mod tests {
             [&["compile"][..], &["compile-for-paren"], &["compile-for-parent", "x"], &["help", "compile-for-parent"]]
         {
             let error = Cli::try_parse_from([&["playhouse"], arguments].concat()).expect_err("no command");
-            // The error quotes what was given.
+            // The error quotes the given argument.
             let said = arguments.iter().fold(error.to_string(), |said, given| said.replace(&format!("'{given}'"), ""));
             assert!(!said.contains("for-parent"), "{error}");
         }

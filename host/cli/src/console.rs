@@ -1,6 +1,6 @@
-//! What the host says on stderr: log lines, progress, messages to the person. One place, since a spinner and a
-//! line must not write over each other. A thread writes: who says something never waits for a stderr that nobody
-//! reads. Writing never panics: a closed stderr loses lines, nothing else.
+//! The host's stderr: log lines, progress, and messages to the operator. All of them go through one console, because a spinner
+//! and a line must not overwrite each other. A thread writes, so that a caller never waits for a stderr without a reader. Writing
+//! never panics: a closed stderr only loses lines.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -16,22 +16,22 @@ use tracing_subscriber::layer::{Context, Layer};
 use crate::log_budget::{LogBudgets, Voice};
 use crate::printable::{Printable, counted, timestamp};
 
-/// When so many bytes wait, log lines are dropped, and counted.
+/// Maximum waiting bytes for log lines; further log lines are dropped and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;
-/// When so many bytes wait, so is what is said to a person.
+/// Maximum waiting bytes for messages to the operator; further messages are dropped and counted.
 const WAITING_BYTES: usize = 4 << 20;
 /// The target of the lines that guests write.
 pub(crate) const GUEST_TARGET: &str = "playhouse::guest";
-/// Longest text of one log line.
+/// Maximum length of the text of one log line.
 const LOG_TEXT_BYTES: usize = 8 << 10;
 
-/// Stderr. Clones share it.
+/// The console on stderr. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Console {
-    /// None when stderr is no terminal.
+    /// `None` when stderr is no terminal.
     bars: Option<MultiProgress>,
     lines: Arc<Lines>,
-    /// How much of the log is about which actor.
+    /// The limits on log lines about each actor.
     budgets: Arc<LogBudgets>,
 }
 
@@ -39,25 +39,25 @@ pub(crate) struct Console {
 #[derive(Default)]
 struct Lines {
     queue: Mutex<Queue>,
-    /// Told when there is something to write.
+    /// Notified when there is text to write.
     filled: Condvar,
-    /// Told when something was written.
+    /// Notified after each write.
     written: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: Vec<u8>,
-    /// The thread is in the middle of a write.
+    /// Whether the thread is writing.
     writing: bool,
-    /// Writes so far.
+    /// Number of writes so far.
     writes: u64,
-    /// Texts that found no room and were not spoken of yet.
+    /// Number of dropped texts that were not reported yet.
     dropped: u64,
 }
 
 impl Lines {
-    /// Adds a text unless more than `most` bytes would wait then. After a drop, log lines wait until it was said.
+    /// Adds a text unless more than `most` bytes would wait. After a drop, further log lines are dropped until the drop is reported.
     fn add(&self, text: &str, most: usize, is_log: bool) {
         let mut queue = self.lock();
         if queue.waiting.len() + text.len() > most || is_log && queue.dropped > 0 {
@@ -86,7 +86,7 @@ impl Lines {
                 std::mem::swap(&mut chunk, &mut queue.waiting);
                 queue.writing = true;
             }
-            // In parts, so that it is seen that somebody reads.
+            // The text is written in parts, so that `flush` notices a reader.
             for part in chunk.chunks(4096) {
                 write(part);
                 self.lock().writes += 1;
@@ -95,7 +95,7 @@ impl Lines {
         }
     }
 
-    /// Waits until all is written, or for `patience` in which nothing was.
+    /// Waits until all text is written, or until no write happened for `patience`.
     fn flush(&self, patience: Duration) {
         let mut queue = self.lock();
         while queue.writing || !queue.waiting.is_empty() {
@@ -135,7 +135,7 @@ impl Console {
     fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
         let lines = Arc::new(Lines::default());
         let (shared, beside) = (lines.clone(), bars.clone());
-        // There is nobody to tell that stderr is closed.
+        // An error cannot be reported anywhere when stderr is closed.
         let mut write = move |text: &[u8]| drop(out.write_all(text));
         std::thread::spawn(move || {
             shared.write_to(|text| match &beside {
@@ -153,32 +153,32 @@ impl Console {
         Self { bars, lines, budgets }
     }
 
-    /// How much of the log is about which actor.
+    /// The limits on log lines about each actor.
     pub(crate) fn log_budgets(&self) -> &Arc<LogBudgets> {
         &self.budgets
     }
 
-    /// Whether a person watches.
+    /// Whether stderr is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.bars.is_some()
     }
 
-    /// Whether colours are welcome.
+    /// Whether output may have colours.
     pub(crate) fn wants_colour(&self) -> bool {
         self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
-    /// Says a line, or several. Does not wait until it is written.
+    /// Prints one or more lines, without waiting until they are written.
     pub(crate) fn say(&self, text: &str) {
         self.lines.add(text, WAITING_BYTES, false);
     }
 
-    /// Waits until all is written, as long as somebody reads: `patience` is for each few lines.
+    /// Waits until all text is written, as long as a reader takes some of it within each `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
         self.lines.flush(patience);
     }
 
-    /// A spinner, on a terminal.
+    /// A spinner, if stderr is a terminal.
     pub(crate) fn spinner(&self, text: String) -> Option<ProgressBar> {
         let style = ProgressStyle::with_template("{spinner} {msg} [{elapsed}]").ok()?;
         let bar = self.bars.as_ref()?.add(ProgressBar::new_spinner().with_style(style).with_message(text));
@@ -186,7 +186,7 @@ impl Console {
         Some(bar)
     }
 
-    /// Takes a spinner off the terminal.
+    /// Removes a spinner from the terminal.
     pub(crate) fn clear(&self, bar: &ProgressBar) {
         bar.finish_and_clear();
         if let Some(bars) = &self.bars {
@@ -254,8 +254,8 @@ impl Visit for Parts {
     }
 }
 
-/// Starts the log. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`);
-/// without it `RUST_LOG` counts, and then `info`.
+/// Starts the log. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`). Without it
+/// `RUST_LOG` counts, and without that `info`.
 pub(crate) fn start_log(console: &Console, level: Option<&str>) -> Result<(), String> {
     use tracing_subscriber::filter::EnvFilter;
     use tracing_subscriber::layer::SubscriberExt;
@@ -263,12 +263,12 @@ pub(crate) fn start_log(console: &Console, level: Option<&str>) -> Result<(), St
 
     let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let wanted = level.map(str::to_owned).or(from_environment).unwrap_or_else(|| "info".into());
-    // A guest can make other crates talk; only warnings of theirs are of use to its user.
+    // A guest can make other crates write log lines; only their warnings are useful to an operator.
     let directives = if wanted.contains(['=', ',']) { wanted.clone() } else { format!("warn,playhouse={wanted}") };
     let filter = EnvFilter::try_new(directives).map_err(|error| {
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;
-    // A second log in one process (tests) changes nothing.
+    // A second log in one process, as in tests, has no effect.
     let _ = tracing_subscriber::registry().with(LogLines(console.clone()).with_filter(filter)).try_init();
     Ok(())
 }
@@ -282,7 +282,7 @@ mod tests {
     const LINE: &str = "a line of the log";
 
     #[test]
-    fn nobody_waits_for_a_stderr_that_nobody_reads_and_what_is_dropped_is_counted() {
+    fn unread_stderr_blocks_no_caller_and_drops_are_counted() {
         let (sender, receiver) = mpsc::sync_channel(0);
         let console = Console::to(Slow(sender), None);
         for _ in 0..200_000 {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_is_a_line_and_its_functions_under_it_and_none_of_it_moves_the_cursor() {
+    fn crash_is_one_safe_line_with_its_functions_below() {
         use tracing_subscriber::layer::SubscriberExt;
 
         let (sender, receiver) = mpsc::sync_channel(10);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_stderr_is_no_panic_and_no_wait() {
+    fn closed_stderr_causes_no_panic_and_no_wait() {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
         let console = Console::to(Slow(sender), None);

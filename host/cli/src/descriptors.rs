@@ -1,5 +1,5 @@
 //! Descriptors: the files, sockets and folders that this process may have open (`RLIMIT_NOFILE`). The host keeps a reserve for
-//! itself, and its actors share the rest, so that an operator reaches the host whatever guests have open.
+//! itself, and its actors share the others, so that an operator reaches the host even if guests use up all their descriptors.
 
 use playhouse_sandbox::SystemLimit;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -8,19 +8,19 @@ use crate::manifest::Play;
 
 /// With fewer than this, a run says their number at its default log level.
 const ENOUGH: u64 = 4096;
-/// Connections of clients at a time, where the reserve has room for them.
+/// Maximum number of client connections at a time, if the reserve has space for them.
 const CONNECTIONS: u64 = 256;
 /// The host's own: standard streams, log, control socket, event loop, cache, certificates.
 const OWN: u64 = 128;
-/// Open files that hold the initial memory of one plugin, or its code.
+/// Number of open files with the initial memory of one plugin, or its code.
 const OF_A_PLUGIN: u64 = 2;
-/// The host and its actors together need this many beside what they have open all the time.
+/// Minimum number that the host and its actors together need, besides the descriptors that are open all the time.
 const LEAST: u64 = 32;
 
 /// The descriptors of a run, divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shares {
-    /// All that the system allows; none for no limit.
+    /// The limit of the system; `None` without one.
     pub(crate) all: Option<u64>,
     /// Those that all actors together may have open.
     pub(crate) of_actors: u64,
@@ -31,11 +31,11 @@ pub(crate) struct Shares {
 /// Raises the soft limit (`RLIMIT_NOFILE`) to the hard one.
 pub(crate) fn raise() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Where that is refused, the limit stays as it is.
+    // If the system refuses, the limit stays unchanged.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// The shares of a play under the limit of now. `Err` is for an operator: there are too few.
+/// The shares of a play under the present limit. `Err` tells an operator that the limit is too low.
 pub(crate) fn shares(play: &Play) -> Result<Shares, String> {
     let folders: usize = play.settings().map(|settings| settings.grants.dirs.len()).sum();
     let plugins = play.plugin_names().len() + play.mailbox_plugin_names().len();
@@ -53,8 +53,8 @@ pub(crate) fn shares(play: &Play) -> Result<Shares, String> {
 }
 
 impl Shares {
-    /// `held` of them are open all the time: granted folders and plugins. Each of the `calls` that may block needs one more while it
-    /// lasts. None if there are too few.
+    /// Divides `all`. `held` descriptors are open all the time: granted folders and plugins. Each of the `calls` that may block needs
+    /// one more while it runs. `None` if there are too few.
     fn of(all: Option<u64>, held: u64, calls: u64) -> Option<Self> {
         let connections = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
         let Some(most) = all else {
@@ -66,7 +66,7 @@ impl Shares {
         Some(Self { all, of_actors: free - reserve, connections: connections(of_clients.min(CONNECTIONS)) })
     }
 
-    /// Says in the log how many there are, and how many of them actors may have.
+    /// Logs the number of descriptors, and the share of the actors.
     pub(crate) fn say(&self) {
         let Self { all, of_actors, connections } = self;
         let Some(all) = *all else {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_of_the_system_bounds_no_actor() {
+    fn actors_have_no_limit_without_one_of_the_system() {
         let shares = Shares::of(None, 1000, 1000).expect("enough");
         assert_eq!((shares.of_actors, shares.connections), (u64::MAX, 256));
     }

@@ -13,22 +13,22 @@ use crate::printable::Printable;
 
 pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
 
-/// A bad end: its exit code, and what to say about it, if anything.
+/// A failed end of the process: the exit code, and a text if there is one.
 #[derive(Debug)]
 pub(crate) struct Exit {
     code: u8,
     text: Option<String>,
-    /// What to say instead, with colours where they are welcome.
+    /// The problems to print instead of the text, with colours on a terminal.
     problems: Option<crate::manifest::Problems>,
 }
 
 impl Exit {
-    /// Ends with this code, saying this.
+    /// An end with this code and this text.
     pub(crate) fn with(code: u8, text: impl Into<String>) -> Self {
         Self { code, text: Some(text.into()), problems: None }
     }
 
-    /// Ends with this code, without another word.
+    /// An end with this code and no text.
     pub(crate) fn quiet(code: u8) -> Self {
         Self { code, text: None, problems: None }
     }
@@ -39,7 +39,7 @@ impl Exit {
         self
     }
 
-    /// Says what is to be said; the process's exit code.
+    /// Prints the text or the problems, and returns the process's exit code.
     pub(crate) fn report(&self, console: &Console) -> ExitCode {
         if let Some(problems) = &self.problems {
             console.say(problems.render(console.wants_colour()).trim_end());
@@ -106,7 +106,7 @@ mod tests {
     use crate::control::protocol::Refusal;
 
     #[test]
-    fn what_a_guest_says_through_its_host_does_not_reach_the_terminal() {
+    fn guest_text_in_a_host_error_is_escaped_for_the_terminal() {
         let refusal = Refusal::new("no-reply", "the receiver failed it: \u{1b}[2Jred\nplayhouse: all is well");
         let exit = Exit::from(ClientError::Refused(refusal));
         let said = "the receiver failed it: \\u{1b}[2Jred\\nplayhouse: all is well";

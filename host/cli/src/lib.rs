@@ -1,6 +1,6 @@
-//! The `playhouse` command: everything but `main`.
+//! The `playhouse` command, without `main`.
 //!
-//! | module | what lives there |
+//! | module | content |
 //! |---|---|
 //! | `args` | the command line |
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
@@ -8,16 +8,16 @@
 //! | `run` | `playhouse run`: input, output, signals, summary |
 //! | `control` | the socket of a running host: protocol, both sides |
 //! | `commands` | the other commands |
-//! | `allocator` | what freed memory is kept, and given back |
-//! | `system_limits` | what the host needs of the system, checked at the start |
+//! | `allocator` | the freed memory that the process keeps, and its return |
+//! | `system_limits` | the host's needs of the system, checked at the start |
 //! | `lines` | a stream of bytes, cut into messages |
-//! | `log_budget` | how much of the log one actor may fill |
-//! | `console`, `printable` | what is said on stderr; foreign text made safe |
+//! | `log_budget` | the limit on the log lines of one actor |
+//! | `console`, `printable` | the output on stderr; foreign text made safe |
 //! | `descriptors` | the number of files that the process may have open |
 //! | `memory` | the memory that is used, and the gate for input while it is short |
 //! | `exit`, `exit_codes` | the end of the process and its codes |
 //!
-//! A run's way: `args` -> `manifest` -> `plugins` -> kernel, fed and watched by `run`.
+//! The way of a run: `args` -> `manifest` -> `plugins` -> kernel, which `run` feeds and watches.
 
 pub mod allocator;
 pub mod args;
@@ -44,19 +44,19 @@ use std::time::Duration;
 use args::{Cli, Command, DeadLetters};
 use console::Console;
 
-/// How long the end of a run waits for somebody to read on from stderr.
+/// Time that the end of a run waits for a reader of stderr.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The only argument of the child process in which the host compiles a component. It is no command: help, suggestions and
 /// usage do not know it.
 pub(crate) const COMPILE_FOR_PARENT: &str = "compile-for-parent";
 
-/// Whether this process is that child: then it compiles, and does nothing else.
+/// Whether this process is that child, which only compiles.
 pub fn is_compiler(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
     arguments.nth(1).is_some_and(|argument| argument == COMPILE_FOR_PARENT) && arguments.next().is_none()
 }
 
-/// Does what the command line says.
+/// Runs the command of the command line.
 pub fn main(cli: Cli) -> ExitCode {
     if matches!(cli.command, Command::Run(_)) {
         allocator::keep_freed();
@@ -65,7 +65,7 @@ pub fn main(cli: Cli) -> ExitCode {
         return ExitCode::from(exit::FAILED);
     }
     let console = Console::stderr();
-    // A run must end when it is told to; what another command says may wait for a person at a pager.
+    // A run must end when it is told to; the output of other commands may wait for an operator's pager.
     let patience = if matches!(cli.command, Command::Run(_)) { LAST_LINES } else { Duration::MAX };
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &console),

@@ -1,12 +1,12 @@
-//! A stream of bytes, cut into messages: one a line. A line that is longer than a message may be is skipped, and
-//! reported with its number and length. Pure; memory is one message's limit and one chunk.
+//! A stream of bytes, cut into messages, one for each line. A line that is longer than the limit of a message is skipped and
+//! reported with its number and length. The code is pure; its memory is at most one message's limit and one chunk.
 
 /// A line of the stream, without its `\n`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line<'a> {
     /// A line that fits.
     Whole(&'a [u8]),
-    /// A line that is longer than the limit, known once its end is.
+    /// A line that is longer than the limit, reported once its end is known.
     TooLong {
         /// The number of the line, from 1.
         number: u64,
@@ -21,13 +21,13 @@ pub(crate) struct Lines {
     /// Longest line in bytes.
     limit: usize,
     buffer: Vec<u8>,
-    /// Where the next line, or the rest of it, begins in `buffer`.
+    /// The start of the next line, or of its unread part, in `buffer`.
     start: usize,
     /// No `\n` lies in `start..searched`.
     searched: usize,
     /// The number of the line that `start` is in.
     number: u64,
-    /// Bytes of this line that were skipped, as it is longer than the limit.
+    /// Bytes of this line that were skipped because the line is longer than the limit.
     skipped: u64,
     ended: bool,
 }
@@ -38,7 +38,7 @@ impl Lines {
         Self { limit, buffer: Vec::new(), start: 0, searched: 0, number: 1, skipped: 0, ended: false }
     }
 
-    /// Adds bytes. Take all lines before the next call, or they pile up.
+    /// Adds bytes. Take all lines before the next call, because lines that are not taken stay in the buffer.
     pub(crate) fn fill(&mut self, chunk: &[u8]) {
         self.buffer.drain(..self.start);
         self.searched -= self.start;
@@ -46,7 +46,7 @@ impl Lines {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// No more bytes come: a last line without `\n` counts.
+    /// Ends the stream: a last line without `\n` counts as a line.
     pub(crate) fn end(&mut self) {
         self.ended = true;
     }
@@ -56,7 +56,7 @@ impl Lines {
         self.number
     }
 
-    /// The next line; none when more bytes are needed, or when the stream is at its end.
+    /// The next line; `None` when more bytes are needed, or at the end of the stream.
     pub(crate) fn next_line(&mut self) -> Option<Line<'_>> {
         let start = self.start;
         let newline = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at);

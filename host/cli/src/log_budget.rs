@@ -1,5 +1,5 @@
-//! How much of the log one actor of the manifest may fill each second: with what it writes to stderr, with the lines of the host
-//! about it, and with those of all that it spawns. Further lines are left out, counted, and said once.
+//! The limit on the log lines of one actor of the manifest in each second: the actor's stderr, the lines of the host about the
+//! actor, and both of all actors that it spawns. Further lines are left out and counted, and one line tells their number.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,20 +12,20 @@ use crate::printable::counted;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Whose words a line has.
+/// The source of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Voice {
-    /// The guest's own.
+    /// The guest itself.
     Guest,
-    /// The host's, about the actor.
+    /// The host, about the actor.
     Host,
 }
 
-/// The budgets of all actors of the manifest. Lines about others, and about the play, are not counted.
+/// The budgets of all actors of the manifest. Lines about other actors, and about the play, are not counted.
 #[derive(Default)]
 pub(crate) struct LogBudgets {
     of: OnceLock<HashMap<String, Mutex<Budget>>>,
-    /// Writes what was left out to the log.
+    /// Writes a note about left-out lines to the log.
     say: OnceLock<Say>,
 }
 
@@ -43,11 +43,11 @@ struct Period {
     end: Instant,
     lines: u64,
     bytes: u64,
-    /// Once a line is left out, so is the rest of the second: no hole looks like the whole.
+    /// Once a line is left out, all further lines of the second are left out, so that the log shows no partial output as whole.
     over: bool,
 }
 
-/// The lines that were left out and not said yet.
+/// The lines that were left out and not reported yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Excess {
     guest_lines: u64,
@@ -95,7 +95,7 @@ impl LogBudgets {
         let _ = self.of.set(actors.into_iter().map(budget).collect());
     }
 
-    /// Sets what writes a note about what was left out. Only the first call counts.
+    /// Sets the function that writes a note about left-out lines. Only the first call counts.
     pub(crate) fn on_excess(&self, say: impl Fn(&str, &Excess) + Send + Sync + 'static) {
         let _ = self.say.set(Box::new(say));
     }
@@ -133,7 +133,7 @@ impl LogBudgets {
         admitted
     }
 
-    /// The sandbox left out lines of an actor's stderr, by the same limits.
+    /// Counts lines of an actor's stderr that the sandbox left out by the same limits.
     pub(crate) fn add_left_out(self: &Arc<Self>, address: &str, left_out: LeftOut) {
         let Some((planned, budget)) = self.find(address) else { return };
         let first = {
@@ -147,7 +147,7 @@ impl LogBudgets {
         }
     }
 
-    /// Says all that was left out and was not said yet.
+    /// Reports all left-out lines that were not reported yet.
     pub(crate) fn say_all(&self) {
         let Some(all) = self.of.get() else { return };
         let mut all: Vec<_> = all.iter().collect();
@@ -158,7 +158,7 @@ impl LogBudgets {
         }
     }
 
-    /// An actor that falls silent after it wrote too much is told of as well.
+    /// Reports the left-out lines after the second, also for an actor that writes no more lines.
     fn say_later(self: &Arc<Self>, planned: &str) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (budgets, planned) = (Arc::downgrade(self), planned.to_owned());
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(admitted(&budgets, now, "/a/child/of", Voice::Guest, 3), 1);
         assert_eq!(admitted(&budgets, now, "/a", Voice::Host, 7), 0);
         assert_eq!(admitted(&budgets, now, "/b", Voice::Host, 1), 1, "another actor has its own");
-        assert_eq!(admitted(&budgets, now, "/ab", Voice::Host, 9), 9, "nobody's");
+        assert_eq!(admitted(&budgets, now, "/ab", Voice::Host, 9), 9, "`/ab` has no budget");
         assert_eq!(admitted(&budgets, now + PERIOD, "/a", Voice::Host, 7), 5);
         let text = "left out 2 lines of its stderr and 7 lines of the host about it (90 bytes): \
                     limits.log_lines is 5 a second, limits.log_bytes 1000";
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_the_sandbox_left_out_are_said_too() {
+    fn lines_that_the_sandbox_left_out_are_reported() {
         let (budgets, said) = budgets(5, 1000);
         budgets.add_left_out("/a/child", LeftOut { lines: 3, bytes: 30, most_lines: 5, most_bytes: 1000 });
         budgets.say_all();
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silent_actor_is_told_of_after_the_second() {
+    async fn left_out_lines_of_a_silent_actor_are_reported() {
         let (budgets, said) = budgets(1, 1000);
         assert_eq!(admitted(&budgets, Instant::now(), "/a", Voice::Host, 4), 1);
         tokio::time::sleep(PERIOD * 2).await;

@@ -1,4 +1,4 @@
-//! The `playhouse` binary. See the library for everything.
+//! The `playhouse` binary. All its code is in the library.
 
 use clap::Parser;
 

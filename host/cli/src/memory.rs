@@ -1,5 +1,5 @@
-//! How much memory is used: of the machine, of each control group that this process is in, by the process itself. When
-//! it is too much the kernel is told, and told again when it is not.
+//! The memory in use: of the machine, of each control group of this process, and of the process itself. The kernel is told when
+//! memory becomes short, and again when it is free.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use crate::allocator;
 use crate::manifest::units::{ByteSize, MemoryMark};
 use crate::printable::size;
 
-/// Between two looks.
+/// Time between two measurements.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// Some memory, and how much of it is used.
+/// The use of some memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Usage {
     whose: &'static str,
     used_bytes: u64,
-    /// Of how much; for a process alone that is its bound.
+    /// The size of this memory; for a process alone its limit.
     of_bytes: u64,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// Where Linux says how much memory is used: `/`, or a folder that looks like it.
+/// The files in which Linux shows the use of memory: those of `/`, or of a folder with the same structure.
 struct Sources {
     root: PathBuf,
 }
@@ -60,7 +60,7 @@ impl Sources {
         Some(field(&status, "RssAnon:")?.split_whitespace().next()?.parse::<u64>().ok()? << 10)
     }
 
-    /// Pages that can be had back at once, such as those of files, do not count as used.
+    /// The use of the machine's memory. Pages that can be reclaimed at once, such as those of files, do not count.
     fn machine(&self) -> Option<Usage> {
         let text = self.text("proc/meminfo")?;
         let bytes = |name| Some(field(&text, name)?.split_whitespace().next()?.parse::<u64>().ok()? << 10);
@@ -68,7 +68,7 @@ impl Sources {
         Some(Usage { whose: "this machine", used_bytes: total.saturating_sub(available), of_bytes: total })
     }
 
-    /// The control groups of this process that have a bound, from its own to the outermost one.
+    /// The control groups of this process that have a limit, from its own to the outermost one.
     fn groups(&self) -> Vec<Usage> {
         let (Some(mine), Some(mounts)) = (self.text("proc/self/cgroup"), self.text("proc/self/mountinfo")) else {
             return Vec::new();
@@ -96,11 +96,11 @@ impl Sources {
     fn group(&self, version: Version, folder: &Path) -> Option<Usage> {
         let number = |name| self.number(folder.join(name));
         let (bounds, used, reclaimable) = match version {
-            // Above `memory.high` the group is slowed down until hardly anything moves.
+            // Above `memory.high` the system slows the group down very much.
             Version::Two => ([number("memory.max"), number("memory.high")], "memory.current", "inactive_file"),
             Version::One => ([number("memory.limit_in_bytes"), None], "memory.usage_in_bytes", "total_inactive_file"),
         };
-        // Without a bound the file says `max`.
+        // Without a limit the file contains `max`.
         let of_bytes = bounds.into_iter().flatten().min()?;
         let stat = self.text(folder.join("memory.stat")).unwrap_or_default();
         let files = field(&stat, reclaimable).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
@@ -121,12 +121,12 @@ impl Sources {
         address_space.into_iter().chain(usage("the data (RLIMIT_DATA)", "Max data size", "VmData:")).collect()
     }
 
-    /// The memory of the machine, or the tightest bound of a control group; none where nothing can be read.
+    /// The memory of the machine, or the lowest limit of a control group; `None` if nothing can be read.
     fn least(&self) -> Option<u64> {
         self.groups().into_iter().chain(self.machine()).map(|usage| usage.of_bytes).min()
     }
 
-    /// Of what counts for this mark, what is used most; none where nothing can be read.
+    /// The largest use among the memories that count for this mark; `None` if nothing can be read.
     fn most_used(&self, mark: MemoryMark) -> Option<Usage> {
         match mark {
             MemoryMark::Share(_) => {
@@ -146,10 +146,10 @@ enum Version {
     Two,
 }
 
-/// Where control groups are mounted.
+/// A mount of control groups.
 struct Mount<'a> {
     version: Version,
-    /// The group that is seen there.
+    /// The group that is visible at the mount.
     root: &'a str,
     at: &'a str,
 }
@@ -168,18 +168,18 @@ fn mount(line: &str) -> Option<Mount<'_>> {
     Some(Mount { version, root, at })
 }
 
-/// The rest of the line that begins with this name.
+/// The text after this name at the beginning of a line.
 fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name).filter(|rest| rest.starts_with([' ', '\t'])))
 }
 
-/// The memory of all guests together, by default: half of what there is, so that the host and what it holds for them have the
-/// other half; no bound where the system does not say.
+/// The default memory of all guests together: half of the memory, so that the host and its data for guests have the other half;
+/// no limit if the system does not tell its memory.
 pub(crate) fn guest_memory() -> u64 {
     Sources { root: "/".into() }.least().map_or(u64::MAX, |bytes| bytes / 2)
 }
 
-/// Looks at the memory, and tells the kernel.
+/// Measures the memory, and tells the kernel.
 pub(crate) struct Watch {
     mark: MemoryMark,
     sources: Sources,
@@ -187,7 +187,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A first look, before anything comes in.
+    /// Measures once, before any input.
     pub(crate) fn begin(mark: MemoryMark, kernel: &Kernel) -> Self {
         Self::at("/".into(), mark, kernel)
     }
@@ -204,7 +204,7 @@ impl Watch {
         watch
     }
 
-    /// Looks again and again. Without an end, unless it is switched off.
+    /// Measures periodically without an end, unless the mark switches it off.
     pub(crate) async fn run(mut self, kernel: Kernel) {
         if self.mark == MemoryMark::Share(100) {
             return;
@@ -214,7 +214,7 @@ impl Watch {
         loop {
             ticks.tick().await;
             let kernel = kernel.clone();
-            // A few small files; but when memory is short, even those may have to wait.
+            // The files are few and small, but reading them may block when memory is short.
             let looked = tokio::task::spawn_blocking(move || {
                 self.look(&kernel);
                 self
@@ -224,7 +224,7 @@ impl Watch {
         }
     }
 
-    /// Looks once.
+    /// Measures once.
     fn look(&mut self, kernel: &Kernel) {
         if self.short {
             allocator::give_back();
@@ -236,7 +236,7 @@ impl Watch {
             MemoryMark::Size(_) => 1000,
         };
         let now = usage.thousandths();
-        // A tenth below the mark it is over; in between it is as it was.
+        // Memory is free again a tenth below the mark; between the two values the state does not change.
         let short = now >= high || self.short && now >= high * 9 / 10;
         if short {
             let why: Arc<str> = format!("{usage}, and `memory_high` in [play] is \"{}\"", self.mark).into();
@@ -288,7 +288,7 @@ mod tests {
         ("0::/user/app\n", "30 24 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw,nsdelegate\n");
 
     #[test]
-    fn without_a_bound_of_a_control_group_the_machine_counts() {
+    fn machine_counts_without_a_limit_of_a_control_group() {
         let root = machine(V2.0, V2.1);
         assert_eq!(most_used(&root), Some(("this machine", 512, 1024)));
         write(&root, "sys/fs/cgroup/user/app/memory.max", "max\n");
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_control_group_only_what_cannot_be_had_back_counts_and_the_tightest_one_does() {
+    fn lowest_group_limit_counts_without_reclaimable_pages() {
         let root = machine(V2.0, V2.1);
         write(&root, "sys/fs/cgroup/user/app/memory.max", 400 * MIB);
         write(&root, "sys/fs/cgroup/user/app/memory.current", 390 * MIB);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_names_its_way_out_is_looked_for_below_its_mount_only() {
+    fn group_path_with_dots_is_read_below_its_mount_only() {
         let root = machine("0::/../../x\n", V2.1);
         write(&root, "sys/fs/x/memory.max", 1);
         write(&root, "sys/fs/x/memory.current", 1);
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_that_says_nothing_is_never_short() {
+    fn memory_is_never_short_without_readable_files() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(most_used(&root), None);
         for garbage in ["", "\n", "0::", "MemTotal: x kB\nMemAvailable:\n", "1 2 3 - cgroup\n - - -"] {
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn above_the_mark_memory_is_short_until_it_is_a_tenth_below() {
+    async fn memory_is_short_from_the_mark_to_a_tenth_below() {
         let kernel = Kernel::start(&Plan::default()).unwrap();
         let root = machine(V2.0, V2.1);
         let mut watch = Watch::at(root.path().into(), MemoryMark::Share(80), &kernel);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_size_bounds_this_process_alone() {
+    async fn size_limits_this_process_alone() {
         let kernel = Kernel::start(&Plan::default()).unwrap();
         let _ = Watch::at("/".into(), MemoryMark::Size(ByteSize(1 << 50)), &kernel);
         assert_eq!(kernel.memory_pressure(), None);
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hundred_percent_switches_it_off() {
+    async fn hundred_percent_switches_the_watch_off() {
         let kernel = Kernel::start(&Plan::default()).unwrap();
         let root = machine(V2.0, V2.1);
         use_mib(&root, 1024);

@@ -1,4 +1,4 @@
-//! The plugins of a play: loaded side by side, with progress; and the kernel's plan that they complete.
+//! The plugins of a play, loaded in parallel with progress, and the kernel's plan, which they complete.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Index, Range};
@@ -23,7 +23,7 @@ use crate::memory::guest_memory;
 use crate::printable::{self, Printable};
 use crate::system_limits;
 
-/// Code that comes from the cache is there before this; only what takes longer is announced.
+/// Time after which loading is announced. Code from the cache is loaded before.
 const AN_INSTANT: Duration = Duration::from_millis(200);
 
 /// The plugins of a play.
@@ -35,17 +35,17 @@ pub(crate) struct Plugins {
 }
 
 impl Plugins {
-    /// Where they run.
+    /// The sandbox in which they run; `None` without plugins.
     pub(crate) fn sandbox(&self) -> Option<&Sandbox> {
         self.sandbox.as_ref()
     }
 
-    /// Which time is the host's, from now on; for a kernel whose actors run on this runtime.
+    /// The clock of the host's time from now on, for a kernel whose actors run on this runtime.
     pub(crate) fn clock(&self, runtime: &Handle) -> Clock {
         self.actors.values().next().map(|plugin| plugin.clock(runtime).into()).unwrap_or_default()
     }
 
-    /// What is known of a mailbox plugin.
+    /// The facts about a mailbox plugin.
     pub(crate) fn mailbox(&self, settings: &MailboxPluginSettings) -> &PluginInfo {
         self.mailboxes[&settings.plugin].info()
     }
@@ -60,18 +60,18 @@ impl Index<&String> for Plugins {
     }
 }
 
-/// Why there are no plugins.
+/// The reason why plugins could not be loaded.
 #[derive(Debug)]
 pub(crate) enum PluginsError {
-    /// There is no sandbox.
+    /// The sandbox could not be made.
     Sandbox(SandboxError),
     /// A limit of the system keeps the host from loading them.
     System(String),
-    /// Some of them are not what the manifest says.
+    /// Some plugins do not fit the manifest.
     Wrong(Problems),
 }
 
-/// A sandbox as the manifest wants it.
+/// A sandbox with the settings of the manifest.
 fn sandbox(play: &Play, shares: Shares) -> Result<Sandbox, SandboxError> {
     let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
     let mut config = SandboxConfig { cache_dir, key_dir, ..SandboxConfig::default() };
@@ -105,15 +105,15 @@ fn sandbox(play: &Play, shares: Shares) -> Result<Sandbox, SandboxError> {
 
 /// Components are compiled by this very program, in a process of its own.
 pub(crate) fn compilation() -> Compilation {
-    // On Linux this leads to the file that runs, even when another one has its name by now. Whoever cannot say which file that is
-    // gets no name, which no program has: an error when something is to be compiled.
+    // On Linux this path leads to the running file, even when another file has its name by now. A system that does not tell the
+    // file gives an empty name: the next compilation is then an error.
     let itself = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
     let program = itself.unwrap_or_default();
     let place = CompilePlace::Child { program, arguments: vec![crate::COMPILE_FOR_PARENT.to_owned()] };
     Compilation { place, ..Compilation::default() }
 }
 
-/// Loads all plugins of a play. Blocking; seconds for each that was not compiled before.
+/// Loads all plugins of a play. This blocks, for seconds for each plugin that was not compiled before.
 pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsError> {
     let shares = descriptors::shares(play).map_err(PluginsError::System)?;
     let sandbox = sandbox(play, shares).map_err(PluginsError::Sandbox)?;
@@ -185,7 +185,7 @@ fn pin_problem(play: &Play, whose: &str, (plugin, pin): (&str, Option<&Pin>), fo
     Some(problem.help(format!("the file has {found}, not {}…: if that is right, write it here", &wanted[..12])))
 }
 
-/// A component that wants more than it is granted.
+/// The problem of a component that imports more than its grants.
 fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option<Problem> {
     let Missing { import, grant } = settings.grants.missing(imports)?;
     let what = format!("`{whose}` is not granted what its plugin imports: `{}`", Printable(&import));
@@ -197,7 +197,7 @@ fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option
     Some(Problem::at(place, what, "this plugin").help(help))
 }
 
-/// A component that cannot even begin with the memory that it may have.
+/// The problem of a component whose initial memory is larger than its limit.
 fn memory_problem(whose: &str, info: &PluginInfo, (limit, key): (u64, &str), place: &Range<usize>) -> Option<Problem> {
     let initial = info.initial_bytes.filter(|initial| *initial > limit)?;
     let what = format!(
@@ -207,11 +207,11 @@ fn memory_problem(whose: &str, info: &PluginInfo, (limit, key): (u64, &str), pla
     Some(Problem::at(place.clone(), what, "here").help(help))
 }
 
-/// Children have no more memory than their parents, and these no more than theirs.
+/// The problems of children whose initial memory is larger than the limit of an ancestor.
 fn child_memory_problems(play: &Play, results: &Loads) -> Vec<Problem> {
     let plugins: HashMap<&str, &Settings> =
         play.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings)).collect();
-    // By plugin: the least that one of its actors has, and the parent that leaves it that.
+    // By plugin: the lowest memory limit of one of its actors, and the parent that causes this limit.
     let mut least: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
     let mut waiting: Vec<(&str, &Settings, u64)> =
         play.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings, u64::MAX)).collect();
@@ -246,7 +246,7 @@ fn child_memory_problems(play: &Play, results: &Loads) -> Vec<Problem> {
 /// A digest, and where the manifest names it.
 type Pin = (String, Range<usize>);
 
-/// What a file is loaded as. One that is both is loaded twice.
+/// The role of a file. A file with both roles is loaded twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     Actor,
@@ -280,7 +280,7 @@ enum Progress {
     Ended((Role, String), Result<Loaded, LoadError>),
 }
 
-/// One thread per core takes one plugin after another; this thread says how far they are.
+/// Loads with one thread for each core, each of which takes one plugin after the other; this thread shows the progress.
 fn load_side_by_side(sandbox: &Sandbox, jobs: VecDeque<Job>, console: &Console) -> Loads {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     let jobs = Mutex::new(jobs);
@@ -359,14 +359,14 @@ fn follow(progress: &mpsc::Receiver<Progress>, console: &Console) -> Loads {
     }
 }
 
-/// The instances that are left for actors: those of their mailboxes are there all the time.
+/// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted.
 fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
     let bound = plugin.max_instances();
     let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
     MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
 }
 
-/// How many instances spawned actors may have at once, and of how many; none without plugins.
+/// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
 pub(crate) fn room_for_spawned(play: &Play, plugins: &Plugins) -> Option<(usize, usize)> {
     let bound = room_for_actors(play, plugins.actors.values().next()?);
     let kinds = play.actors.iter().map(|actor| {
@@ -376,7 +376,7 @@ pub(crate) fn room_for_spawned(play: &Play, plugins: &Plugins) -> Option<(usize,
     Some((bound.left_to_spawned(kinds), bound.most))
 }
 
-/// What the kernel runs.
+/// The plan that the kernel runs.
 pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
         plugin: plugins[&settings.plugin].clone(),
@@ -410,7 +410,7 @@ pub(crate) fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, see
     }
 }
 
-/// Makes actors of a plugin as the manifest wants them.
+/// Makes actors of a plugin with the settings of the manifest.
 struct Made {
     plugin: Plugin,
     mailbox: Option<MailboxPlugin>,
@@ -420,7 +420,7 @@ struct Made {
 }
 
 impl Made {
-    /// What decides about the mailbox, with bounds that are no wider than `within`.
+    /// The policy of the mailbox, with limits that are no wider than `within`.
     fn policy(&self, accounts: Accounts, within: &Bounds) -> Option<PolicySpec> {
         let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
         let limits =

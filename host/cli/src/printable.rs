@@ -1,5 +1,5 @@
-//! Foreign text, made safe for a terminal: what guests and messages say must not move the cursor, change
-//! colours, or look like a line of ours. Also times and sizes as people read them.
+//! Foreign text, made safe for a terminal: text of guests and messages must not move the cursor, change colours, or look like a
+//! line of the host. Also times and sizes in readable units.
 
 use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
@@ -26,14 +26,14 @@ pub(crate) fn is_escaped(c: char) -> bool {
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a body is text that shows on a terminal as it is: UTF-8 with line breaks and tabs, and nothing that
-/// [`Printable`] would escape.
+/// Whether a body is text that a terminal shows unchanged: UTF-8 with line breaks and tabs, and no character that [`Printable`]
+/// would escape.
 pub(crate) fn is_plain_text(body: &[u8]) -> bool {
     let plain = |c| matches!(c, '\n' | '\r' | '\t') || !is_escaped(c);
     std::str::from_utf8(body).is_ok_and(|text| text.chars().all(plain))
 }
 
-/// Foreign bytes for a terminal: text with its line breaks and tabs; whatever else a terminal might obey, and what is no text, is
+/// Foreign bytes for a terminal: text with its line breaks and tabs. Other control characters, and bytes that are no text, are
 /// escaped.
 pub(crate) fn for_terminal(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
@@ -49,7 +49,7 @@ pub(crate) fn for_terminal(bytes: &[u8]) -> String {
     shown
 }
 
-/// Sixteen bytes in a line, with their places and what is ASCII of them.
+/// Sixteen bytes in a line, with their offset and their ASCII characters.
 pub(crate) fn hex_dump(bytes: &[u8]) -> String {
     let mut out = String::new();
     for (n, chunk) in bytes.chunks(16).enumerate() {
@@ -70,7 +70,7 @@ pub(crate) fn hex_dump(bytes: &[u8]) -> String {
 
 /// The beginning of a body as text, at most `most` characters, safe to print.
 pub(crate) fn preview(body: &[u8], most: usize) -> String {
-    // A character has at most 4 bytes: no more of the body is looked at.
+    // A character has at most 4 bytes, so that only the beginning of the body is decoded.
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * most + 4)]);
     let mut shown = String::new();
     let mut left = most;
@@ -115,7 +115,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// How long ago, in its largest unit: `42s`, `3m`, `2h`, `5d`.
+/// An age in its largest unit: `42s`, `3m`, `2h`, `5d`.
 pub(crate) fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),
@@ -135,12 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminal_escapes_and_line_breaks_lose_their_power() {
+    fn terminal_escapes_and_line_breaks_are_escaped() {
         assert_eq!(Printable("a\u{1b}[31mb\nc\u{9b}d\u{202e}é").to_string(), "a\\u{1b}[31mb\\nc\\u{9b}d\\u{202e}é");
     }
 
     #[test]
-    fn a_terminal_gets_lines_and_nothing_that_it_obeys() {
+    fn terminal_gets_lines_without_control_characters() {
         assert_eq!(for_terminal(b"a\tb\n\nc"), "a\tb\n\nc");
         assert_eq!(for_terminal("é\u{1b}[2J\r\n\u{202e}".as_bytes()), "é\\u{1b}[2J\\r\n\\u{202e}");
         assert_eq!(for_terminal(b"a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");

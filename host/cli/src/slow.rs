@@ -1,9 +1,9 @@
-//! A reader at the tests' pace, for what writes to a terminal or a pipe.
+//! A slow reader for tests of writers to a terminal or a pipe.
 
 use std::io::Write;
 use std::sync::mpsc;
 
-/// Hands each write over, and waits until it is taken.
+/// A writer that passes each write on, and waits until the test takes it.
 pub(crate) struct Slow(pub(crate) mpsc::SyncSender<Vec<u8>>);
 
 impl Write for Slow {

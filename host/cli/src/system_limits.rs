@@ -1,5 +1,5 @@
-//! The host's needs of the system: checked before anything is started, so that a limit that is too low (`ulimit`) is one error that
-//! names it, and neither a panic nor an abort in the middle. Above these needs, limits of memory bound what guests may have.
+//! The host's needs of the system, checked before the start, so that a limit that is too low (`ulimit`) is one error that names
+//! it, and not a panic or an abort later. Above these needs, limits of memory bound the memory of guests.
 
 use std::io::Write;
 use std::sync::mpsc;
@@ -11,19 +11,20 @@ use crate::allocator;
 use crate::args::Command;
 use crate::exit_codes::FAILED;
 
-/// Address space and data beside the threads' stacks: of a command that loads plugins, and of one that talks to a host. Nothing can be
-/// done when memory runs out within the host, so these are wide.
+/// Address space and data besides the threads' stacks: of a command that loads plugins, and of one that talks to a host. The host
+/// cannot recover when it runs out of memory itself, so that these needs are large.
 const LOADING: Needs = Needs { address_space: 896 << 20, data: 96 << 20, files: 64, file_bytes: 0, threads: 0 };
 const TALKING: Needs = Needs { address_space: 192 << 20, data: 8 << 20, files: 4, file_bytes: 0, threads: 4 };
 /// A thread's stack.
 const STACK_BYTES: u64 = 2 << 20;
-/// Threads of a run that blocking calls of actors find in any case, when the user may not have many.
+/// Number of threads that a run keeps for blocking calls of actors when the user may have only few threads.
 pub(crate) const KEPT_BLOCKING_THREADS: usize = 8;
-/// Threads for blocking calls of the host itself: the look at the memory, and waits for the last output.
+/// Number of threads for blocking calls of the host itself: measuring the memory, and waits for the last output.
 pub(crate) const HOST_BLOCKING_THREADS: usize = 3;
-/// Console, clock, stdin, stdout and [`HOST_BLOCKING_THREADS`]; before actors run, those that wait for the child that compiles.
+/// Number of threads for console, clock, stdin, stdout and [`HOST_BLOCKING_THREADS`]; before actors run, the same threads are for
+/// waits for the child that compiles.
 const OWN_THREADS: u64 = 8;
-/// Address space of one instance beside its memory's bytes: its stack, guards, and room to grow.
+/// Address space of one instance besides the bytes of its memory: stack, guards, and space to grow.
 const INSTANCE_BYTES: u64 = 6 << 20;
 
 struct Needs {
@@ -38,7 +39,7 @@ struct Needs {
 impl Needs {
     fn of(command: &Command) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
-        // Plugins are loaded by a thread for each core, and the child that compiles has as many; then actors run.
+        // A thread for each core loads plugins, and the child that compiles has as many; actors run after that.
         let threads = OWN_THREADS + 2 * cores;
         match command {
             Command::Run(args) => {
@@ -81,7 +82,8 @@ impl Needs {
     }
 }
 
-/// How many threads of so many can live at a time. Only the system knows: other processes of the user count, and so do control groups.
+/// Starts up to `wanted` threads at a time, and returns how many of them the system allows. Other processes of the user, and control
+/// groups, count for the system's limit, so that only a trial shows the number.
 fn start_threads(wanted: u64) -> u64 {
     let waiting: Vec<_> = (0..wanted)
         .map_while(|_| {
@@ -98,34 +100,34 @@ fn start_threads(wanted: u64) -> u64 {
     started
 }
 
-/// Whether the process has what this command needs of the system; says what is missing. Before there is a second thread.
+/// Whether the system allows what this command needs; reports a missing need. Call this before there is a second thread.
 pub(crate) fn are_enough(command: &Command) -> bool {
     ignore_file_size_signal();
     end_without_threads();
     if SystemLimit::AddressSpace.get().is_some() {
         allocator::save_address_space();
     }
-    // A host raises its own soft limit of files later.
+    // The soft limit on files is raised before the check.
     if matches!(command, Command::Run(_) | Command::Check(_) | Command::Inspect(_)) {
         crate::descriptors::raise();
     }
     let missing = Needs::of(command).missing();
     if let Some(missing) = &missing {
-        // There is no console yet, and nobody to tell that stderr is closed.
+        // There is no console yet, and a closed stderr cannot be reported.
         let _ = writeln!(std::io::stderr(), "playhouse: {missing}");
     }
     missing.is_none()
 }
 
-/// Writes beyond `RLIMIT_FSIZE` fail then, as those on a full disk do, instead of ending the process.
+/// Ignores SIGXFSZ, so that writes beyond `RLIMIT_FSIZE` fail like those on a full disk, instead of ending the process.
 #[allow(unsafe_code)]
 fn ignore_file_size_signal() {
     // SAFETY: the second argument is a constant of the system, no handler that would be called.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// A thread that cannot be started later, as other processes of the user took the rest, ends the process with an error that names
-/// the limit. The libraries that start threads know no way out but a panic.
+/// Ends the process with an error that names the limit when a thread cannot be started later, because other processes of the user
+/// use up the limit. The libraries that start threads panic in this case.
 fn end_without_threads() {
     let other = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -139,23 +141,23 @@ fn end_without_threads() {
     }));
 }
 
-/// Whether these are the words of the standard library or of Tokio for a thread that the system refuses.
+/// Whether the text is that of the standard library or of Tokio for a thread that the system refuses.
 fn is_about_threads(said: &str) -> bool {
     said.starts_with("failed to spawn thread") || said.starts_with("OS can't spawn")
 }
 
-/// Whether a limit of the system may keep a run from having so many threads for blocking calls.
+/// Whether a limit of the system may keep a run from having `wanted` threads for blocking calls.
 pub(crate) fn are_few_threads(wanted: usize) -> bool {
     let enforced = SystemLimit::Threads.get().is_some_and(|most| most < wanted as u64 + PLENTY_OF_THREADS);
     enforced || room().is_some()
 }
 
-/// Threads that other processes of the user may have.
+/// Number of threads that other processes of the user may have.
 const PLENTY_OF_THREADS: u64 = 1024;
 
-/// The room that the tightest limit of memory leaves to guests.
+/// The resources that the lowest limit of memory leaves to guests.
 pub(crate) struct Room {
-    /// That limit, for errors.
+    /// The limit, for errors.
     pub(crate) limit: SystemLimit,
     /// Memories and tables of all guests together.
     pub(crate) memory_bytes: u64,
@@ -165,7 +167,7 @@ pub(crate) struct Room {
     pub(crate) blocking_threads: usize,
 }
 
-/// The room of guests under a limit of address space or data; none without such a limit.
+/// The resources of guests under a limit of address space or data; `None` without such a limit.
 pub(crate) fn room() -> Option<Room> {
     let left = |limit: SystemLimit, own: u64| Some((limit.get()?.saturating_sub(own), limit));
     let limits = [left(SystemLimit::AddressSpace, LOADING.address_space), left(SystemLimit::Data, LOADING.data)];
@@ -174,7 +176,8 @@ pub(crate) fn room() -> Option<Room> {
 }
 
 impl Room {
-    /// A third is for memories, which move when they grow; a quarter each for what comes with instances, and for the host.
+    /// Divides the space that is left: a third for memories, which move when they grow, a quarter for instances, and a quarter for
+    /// the host.
     fn of(left: u64, limit: SystemLimit) -> Self {
         let at_most = |count: u64, most: u64| count.clamp(1, most);
         Self {
@@ -191,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guests_have_a_part_of_what_a_limit_of_memory_leaves() {
+    fn guests_get_a_share_of_limited_memory() {
         let none = Room::of(0, SystemLimit::Data);
         assert_eq!((none.memory_bytes, none.instances, none.blocking_threads), (0, 1, 8));
         let some = Room::of(12 << 30, SystemLimit::Data);
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn panic_for_want_of_a_thread_is_told_from_others() {
+    fn panic_for_a_missing_thread_is_recognised() {
         assert!(is_about_threads("OS can't spawn worker thread: Resource temporarily unavailable (os error 11)"));
         let panic = std::panic::catch_unwind(|| {
             std::thread::Builder::new().stack_size(1 << 60).spawn(|| ()).expect("failed to spawn thread")

@@ -334,36 +334,36 @@ fn bad_networks_are_refused() {
     check_grants(
         r#"networks = ["10.1.2.3/16", "intranet"]"#,
         expect![[r#"
-        stderr:
-          × `10.1.2.3/16` is no network
-           ╭─[playhouse.toml:5:13]
-         4 │ [actor.grants]
-         5 │ networks = ["10.1.2.3/16", "intranet"]
-           ·             ──────┬──────
-           ·                   ╰── did you mean "10.1.0.0/16"?
-           ╰────
-          help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
+            stderr:
+              × `10.1.2.3/16` is no network
+               ╭─[playhouse.toml:5:13]
+             4 │ [actor.grants]
+             5 │ networks = ["10.1.2.3/16", "intranet"]
+               ·             ──────┬──────
+               ·                   ╰── did you mean "10.1.0.0/16"?
+               ╰────
+              help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
 
-          × `networks` without `hosts` opens nothing
-           ╭─[playhouse.toml:5:13]
-         4 │ [actor.grants]
-         5 │ networks = ["10.1.2.3/16", "intranet"]
-           ·             ──────┬──────
-           ·                   ╰── here
-           ╰────
-          help: name in `hosts` who may be talked to: these are the networks that they may be in
+              × `networks` without `hosts` opens nothing
+               ╭─[playhouse.toml:5:13]
+             4 │ [actor.grants]
+             5 │ networks = ["10.1.2.3/16", "intranet"]
+               ·             ──────┬──────
+               ·                   ╰── here
+               ╰────
+              help: add `hosts` with the hosts to allow: `networks` has only the networks that they may be in
 
-          × `intranet` is no network
-           ╭─[playhouse.toml:5:28]
-         4 │ [actor.grants]
-         5 │ networks = ["10.1.2.3/16", "intranet"]
-           ·                            ─────┬────
-           ·                                 ╰── here
-           ╰────
-          help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
+              × `intranet` is no network
+               ╭─[playhouse.toml:5:28]
+             4 │ [actor.grants]
+             5 │ networks = ["10.1.2.3/16", "intranet"]
+               ·                            ─────┬────
+               ·                                 ╰── here
+               ╰────
+              help: a network is an address, or one with a prefix, as in "10.1.0.0/16"
 
-        3 problems in playhouse.toml
-    "#]],
+            3 problems in playhouse.toml
+        "#]],
     );
 }
 
@@ -412,7 +412,7 @@ fn empty_subtrees_are_refused() {
         ),
         expect![[r#"
             stderr:
-              × nobody is below `/teem`
+              × no actor is below `/teem`
                 ╭─[playhouse.toml:11:13]
              10 │ plugin = "count"
              11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
@@ -420,9 +420,9 @@ fn empty_subtrees_are_refused() {
                 ·                  ╰── did you mean "/team/**"?
              12 │ [[plugin]]
                 ╰────
-              help: this manifest has no actor below `/teem`, and none there that `spawns` any
+              help: this manifest has no actor below `/teem`, and no actor there has `spawns`
 
-              × nobody is below `/log`
+              × no actor is below `/log`
                 ╭─[playhouse.toml:11:25]
              10 │ plugin = "count"
              11 │ sends_to = ["/teem/**", "/log/**", "team/**", "/te*m", "/team/**/x"]
@@ -430,7 +430,7 @@ fn empty_subtrees_are_refused() {
                 ·                             ╰── here
              12 │ [[plugin]]
                 ╰────
-              help: this manifest has no actor below `/log`, and none there that `spawns` any
+              help: this manifest has no actor below `/log`, and no actor there has `spawns`
 
               × `team` is no address: it must begin with `/`, as in `/shop/cart`
                 ╭─[playhouse.toml:11:36]

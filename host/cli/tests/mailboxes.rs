@@ -72,17 +72,17 @@ fn kind_plugin_without_a_plugin_is_refused() {
     check_actor(
         "mailbox = { kind = \"plugin\" }",
         expect![[r#"
-        stderr:
-          × the mailbox has no plugin
-           ╭─[playhouse.toml:4:20]
-         3 │ plugin = "count"
-         4 │ mailbox = { kind = "plugin" }
-           ·                    ────┬───
-           ·                        ╰── this needs one
-           ╰────
-          help: add plugin = "priority", or whichever shall decide; or leave `kind` out
+            stderr:
+              × the mailbox has no plugin
+               ╭─[playhouse.toml:4:20]
+             3 │ plugin = "count"
+             4 │ mailbox = { kind = "plugin" }
+               ·                    ────┬───
+               ·                        ╰── this needs one
+               ╰────
+              help: add the name of a mailbox plugin, as in plugin = "priority", or leave `kind` out
 
-    "#]],
+        "#]],
     );
 }
 
@@ -161,17 +161,17 @@ fn drop_oldest_with_a_plugin_is_refused() {
     check_actor(
         "mailbox = { kind = \"plugin\", plugin = \"priority\", overflow = \"drop-oldest\" }",
         expect![[r#"
-        stderr:
-          × a mailbox plugin alone may drop a message that waits: `drop-oldest` is not for it
-           ╭─[playhouse.toml:4:62]
-         3 │ plugin = "count"
-         4 │ mailbox = { kind = "plugin", plugin = "priority", overflow = "drop-oldest" }
-           ·                                                              ──────┬──────
-           ·                                                                    ╰── here
-           ╰────
-          help: leave `overflow` out, and the plugin decides; or set "block", "reject" or "drop-newest"
+            stderr:
+              × `drop-oldest` is not possible with a mailbox plugin, which decides itself which message to drop
+               ╭─[playhouse.toml:4:62]
+             3 │ plugin = "count"
+             4 │ mailbox = { kind = "plugin", plugin = "priority", overflow = "drop-oldest" }
+               ·                                                              ──────┬──────
+               ·                                                                    ╰── here
+               ╰────
+              help: leave `overflow` out to let the plugin decide, or set "block", "reject" or "drop-newest"
 
-    "#]],
+        "#]],
     );
 }
 

@@ -1,4 +1,4 @@
-//! `playhouse check`: is the manifest right, are its plugins actors; and what would run.
+//! `playhouse check`: checks the manifest and its plugins, and shows the actors that would run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -40,7 +40,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     Ok(())
 }
 
-/// The number of warnings of one kind that are printed. JSON has all.
+/// Maximum number of printed warnings of one kind. JSON has all.
 const MOST_PRINTED: usize = 100;
 
 /// The warnings about the flow and about instances, by kind.
@@ -61,7 +61,7 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>])
     let early = flow.stops_too_early().into_iter().map(|(from, to)| {
         format!("{to} stops before {from}, which sends to it, so its last messages become dead letters: list {to} before {from}")
     });
-    // One that keeps nothing is what several instances are for.
+    // A plugin that keeps no state is meant for several instances.
     let several = play.actors.iter().filter(|actor| actor.instances > 1).filter_map(|actor| {
         let keeps = match plugins[&actor.settings.plugin].info().keeps_state {
             Some(false) => return None,
@@ -69,14 +69,14 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>])
             None => "does not say whether it keeps state",
         };
         Some(format!(
-            "{} runs {} instances, and its plugin `{}` {keeps}: messages may overtake each other, and what its code remembers, each instance remembers for itself",
+            "{} runs {} instances, and its plugin `{}` {keeps}: messages may overtake each other, and each instance has its own state",
             actor.address, actor.instances, actor.settings.plugin
         ))
     });
     vec![cycles.collect(), early.collect(), left_out.into_iter().collect(), several.collect(), no_room(play, plugins)]
 }
 
-/// The actors that may spawn, and for whose children there is no instance left.
+/// The actors that may spawn, but whose children would have no instance.
 fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
     let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
     let mut found = Vec::new();
@@ -88,7 +88,7 @@ fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
              nothing starts that {spawning} spawn: raise `max_instances` under [play]"
         ));
     }
-    // Of each subtree with a limit: the instances that are there all the time, and whether anybody there spawns.
+    // By subtree with a limit: the instances that live all the time, and whether an actor of the subtree spawns.
     let mut subtrees: BTreeMap<&Address, (usize, bool)> = BTreeMap::new();
     let limited = || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.subtree.counts.instances?)));
     subtrees.extend(limited().map(|(top, _)| (top, (0, false))));
@@ -190,7 +190,7 @@ fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-/// The mailboxes that a plugin decides about: those of actors, and those of spawned ones, by plugin.
+/// The mailboxes with a plugin: those of actors, and those of spawned actors, by plugin.
 fn mailbox_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));

@@ -1,4 +1,4 @@
-//! What the actors of a play import and are granted, for `check`: a table, JSON, and what a person should know about it.
+//! The imports and grants of the actors of a play, for `check`: a table, JSON, and warnings for operators.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use crate::manifest::{Play, PlayPlugin, Settings};
 use crate::plugins::Plugins;
 use crate::printable::size;
 
-/// Under a table of [`rows`].
+/// The text under a table of [`rows`].
 pub(super) const LEGEND: &str = "(…) is imported and not granted: it is there, and empty. No grant opens sockets.";
-pub(super) const HEADLINE: [&str; 3] = ["WHO", "IMPORTS", "GRANTS"];
+pub(super) const HEADLINE: [&str; 3] = ["ACTOR", "IMPORTS", "GRANTS"];
 
-/// For each actor, and each plugin to spawn: what it imports, and in a row for each what it is granted.
+/// The imports of each actor and of each plugin to spawn, with a row for each grant.
 pub(super) fn rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (who, settings) in everybody(play) {
@@ -39,7 +39,7 @@ fn everybody(play: &Play) -> impl Iterator<Item = (String, &Settings)> {
     actors.chain(spawnable)
 }
 
-/// Whether there is anything in it.
+/// Whether the grants open anything of this part.
 fn opens(part: Part, grants: &Grants) -> bool {
     match part.access() {
         Access::Everybody => true,
@@ -87,7 +87,7 @@ pub(super) fn parts_as_json(imports: &[String], grants: &Grants) -> Value {
     parts.iter().map(|part| json!({ "part": part.name(), "open": opens(*part, grants) })).collect()
 }
 
-/// Grants that do not do what they seem to.
+/// Warnings about grants that have another effect than their text suggests.
 pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
     let mut warnings = Vec::new();
     let of_actors = descriptors::shares(play).map_or(u64::MAX, |shares| shares.of_actors);
@@ -114,7 +114,7 @@ pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
     warnings
 }
 
-/// Limits that another limit on descriptors makes out of reach.
+/// Warnings about limits that cannot be reached because of a limit on descriptors.
 fn out_of_reach(who: &str, settings: &Settings, of_actors: u64) -> Vec<String> {
     let grants = &settings.grants;
     let (own, subtree) = (grants.descriptors.at_most(), settings.subtree.together.descriptors);
@@ -133,7 +133,7 @@ fn out_of_reach(who: &str, settings: &Settings, of_actors: u64) -> Vec<String> {
             grants.requests
         ));
     }
-    // The default is meant for any system.
+    // The default may be above the limit of a system; only a larger value is worth a warning.
     if own > of_actors.max(Descriptors::default().at_most()) {
         warnings.push(format!(
             "{who} may have {own} files, folders and connections open (`limits.descriptors`), and on this system all actors together \
@@ -144,7 +144,7 @@ fn out_of_reach(who: &str, settings: &Settings, of_actors: u64) -> Vec<String> {
     warnings
 }
 
-/// What of a `[[plugin]]`'s grants a child does not get, since its parent has not been granted it.
+/// Warnings about grants of a `[[plugin]]` that a child does not get because its parent does not have them.
 fn left_out<'a>(parents: impl Iterator<Item = (&'a str, &'a Settings)>, plugin: &PlayPlugin) -> Vec<String> {
     let (name, own) = (&plugin.settings.plugin, &plugin.settings.grants);
     let mut warnings = Vec::new();
@@ -153,7 +153,7 @@ fn left_out<'a>(parents: impl Iterator<Item = (&'a str, &'a Settings)>, plugin: 
         let left: Vec<_> = granted(own).into_iter().filter(|grant| !kept.contains(grant)).collect();
         if !left.is_empty() {
             warnings.push(format!(
-                "{name} spawned by {parent} has less than its [[plugin]] says, since {parent} has not: {}",
+                "{name} spawned by {parent} gets less than its [[plugin]] grants, because {parent} does not have: {}",
                 left.join(", ")
             ));
         }

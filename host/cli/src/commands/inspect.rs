@@ -1,4 +1,4 @@
-//! `playhouse inspect`: what a component is, without running it.
+//! `playhouse inspect`: shows a component without running it.
 
 use std::fmt::Write;
 
@@ -30,11 +30,11 @@ pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
     print(&shown(&args.file.display().to_string(), &found))
 }
 
-/// No manifest says here what compiling may cost.
+/// The error, with a way out for the limits of compiling, for which `inspect` reads no manifest.
 fn with_a_way_out(error: &LoadError) -> String {
     match error {
         LoadError::CompileTime { .. } | LoadError::CompileMemory { .. } => {
-            format!("{error}; `inspect` has the defaults, `playhouse check` what the manifest says")
+            format!("{error}; `inspect` uses the default limits, `playhouse check` those of the manifest")
         }
         _ => error.to_string(),
     }

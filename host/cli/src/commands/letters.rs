@@ -14,7 +14,7 @@ use crate::control::views::{BlamedView, FatesView, KeptLetter, Letter, Letters};
 use crate::exit::{Exit, FAILED};
 use crate::printable::{Printable, age, counted, hex_dump, is_plain_text};
 
-/// Digits of an id that a list shows.
+/// Number of digits of an id in a list.
 const ID_DIGITS: usize = 12;
 
 pub(crate) fn list(args: &args::ListLetters) -> Result<(), Exit> {
@@ -64,7 +64,7 @@ fn which(some: &args::SomeLetters) -> Which {
     Which { to: some.to.clone().map(AddressText), reason: some.reason.clone() }
 }
 
-/// Says how many went; the others on stderr, and the command has failed.
+/// Prints how many letters left the store. Letters that stay are reported on stderr, and the command fails.
 fn moved(verb: &str, done: u64, failed: &[KeptLetter], console: &Console) -> Result<(), Exit> {
     print(&format!("{verb} {}\n", counted(done, "dead letter")))?;
     if failed.is_empty() {
@@ -74,7 +74,7 @@ fn moved(verb: &str, done: u64, failed: &[KeptLetter], console: &Console) -> Res
     Err(Exit::quiet(FAILED))
 }
 
-/// Each reason once, with how many it keeps.
+/// Each reason once, with the number of letters that it keeps in the store.
 fn kept_on(failed: &[KeptLetter]) -> String {
     let mut by_reason: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
     for letter in failed {
@@ -120,7 +120,7 @@ fn listed(letters: &Letters) -> String {
     out.push_str(&counts(&letters.counts));
     let forgotten: u64 = letters.counts.values().map(|fates| fates.forgotten).sum();
     if forgotten > 0 {
-        let _ = writeln!(out, "the oldest had to go: more of them are kept with a larger [play.dead_letters]");
+        let _ = writeln!(out, "the oldest letters were removed: a larger [play.dead_letters] keeps more");
     }
     out
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_shown_in_full_and_nothing_in_it_reaches_the_terminal() {
+    fn letter_is_shown_in_full_and_escaped_for_a_terminal() {
         expect![[r#"
             id        0123456789abcdef0123456789abcdef-2
             to        /flaky
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_ends_with_what_became_of_all() {
+    fn list_ends_with_the_counts_of_all_letters() {
         let fates = FatesView { kept: 1, replayed: 2, dropped: 0, forgotten: 5, all: 8 };
         let counts: BTreeMap<_, _> = [("crashed".to_owned(), fates)].into();
         expect![[r#"
@@ -287,7 +287,7 @@ mod tests {
 
             REASON   KEPT  REPLAYED  DROPPED  FORGOTTEN  ALL
             crashed     1         2        0          5    8
-            the oldest had to go: more of them are kept with a larger [play.dead_letters]
+            the oldest letters were removed: a larger [play.dead_letters] keeps more
         "#]]
         .assert_eq(&listed(&Letters { counts: counts.clone(), letters: vec![letter(b"")] }));
         expect![[r#"
@@ -295,7 +295,7 @@ mod tests {
 
             REASON   KEPT  REPLAYED  DROPPED  FORGOTTEN  ALL
             crashed     1         2        0          5    8
-            the oldest had to go: more of them are kept with a larger [play.dead_letters]
+            the oldest letters were removed: a larger [play.dead_letters] keeps more
         "#]]
         .assert_eq(&listed(&Letters { counts, letters: Vec::new() }));
         expect![[r#"
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_that_stay_are_told_once_for_each_reason() {
+    fn letters_that_stay_are_reported_once_for_each_reason() {
         let kept = |id: &str, why: &str| KeptLetter { id: id.repeat(16), why: why.into() };
         let full = "the mailbox of `/a` is full";
         let failed = [kept("01", full), kept("02", "`/b` is stopped"), kept("03", full)];

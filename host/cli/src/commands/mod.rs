@@ -1,5 +1,5 @@
-//! The commands besides `run`: `check` (with `grants`) and `inspect` look at files, `remote` and `letters` talk to a running host,
-//! `table` lines up columns.
+//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote` and `letters` send requests to a running
+//! host, `table` aligns columns.
 
 pub(crate) mod check;
 mod grants;
@@ -24,13 +24,13 @@ fn print(text: &str) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Prints JSON for machines: one document, indented.
+/// Prints JSON for programs: one document, indented.
 fn print_json<T: Serialize>(what: &T) -> Result<(), Exit> {
     let text = serde_json::to_string_pretty(what).map_err(std::io::Error::from)?;
     print(&format!("{}\n", plain_json(&text)))
 }
 
-/// The same document, with what a terminal might obey escaped: outside of texts, JSON has none of it but line breaks.
+/// The same document with control characters escaped: outside of its texts, JSON has no control characters except line breaks.
 fn plain_json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_for_machines_does_not_move_a_persons_cursor() {
+    fn json_does_not_move_an_operators_cursor() {
         let body = "a\u{1b}[31m\u{9b}2J\u{202e}\u{7f}é\n";
         let text = plain_json(&serde_json::to_string(body).expect("a text"));
         assert_eq!(text, r#""a\u001b[31m\u009b2J\u202e\u007fé\n""#);

@@ -1,4 +1,4 @@
-//! The commands that talk to a running host about its actors.
+//! The commands that send requests about actors to a running host.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Read, Write};
@@ -17,7 +17,7 @@ use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
 use crate::printable::{Printable, counted, for_terminal, size};
 
-/// Longest crash reason in the tree.
+/// Maximum length of a crash reason in the tree.
 const REASON_CHARS: usize = 80;
 
 pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
@@ -41,8 +41,8 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     tell_one(&mut client, &args.to, body).map_err(Exit::from)
 }
 
-/// Tells each line of stdin. Waits for stdin as long as it takes; a line that is too long, or that the mailbox drops, is
-/// reported, and the others go on.
+/// Sends each line of stdin. The wait for stdin has no limit. A line that is too long, or that the mailbox drops, is reported, and
+/// the other lines are sent.
 fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<(), Exit> {
     let limit = limit(client, to, &Request::Limit { to: to.clone() })?;
     let mut lines = Lines::new(limit);
@@ -98,7 +98,7 @@ fn unreadable(error: &std::io::Error) -> Exit {
     Exit::with(FAILED, format!("stdin cannot be read: {error}"))
 }
 
-/// The largest message that an actor takes, asked `within` the time of the request that follows.
+/// The largest message that an actor takes. The request for it has the time of the request `within` that follows.
 fn limit(client: &mut Client, to: &Address, within: &Request) -> Result<usize, Exit> {
     match client.request_within(&Request::Limit { to: to.clone() }, within)? {
         Response::Limit { message_bytes } => Ok(usize::try_from(message_bytes).unwrap_or(usize::MAX)),
@@ -163,7 +163,7 @@ fn nonsense(response: &Response) -> ClientError {
     ClientError::Nonsense(format!("{response:?}").chars().take(80).collect())
 }
 
-/// The body on the command line, or all of stdin, unless that is more than the actor takes.
+/// The body on the command line, or all of stdin; an error if stdin has more than the actor takes.
 fn body(client: &mut Client, to: &Address, given: Option<&str>, within: &Request) -> Result<Vec<u8>, Exit> {
     if let Some(text) = given {
         return Ok(text.as_bytes().to_vec());
@@ -233,7 +233,7 @@ fn shown_tree(tree: &Tree) -> String {
     out
 }
 
-/// The use of `limits.subtree` by an actor that has it and all below it.
+/// The use of `limits.subtree` by an actor that has such limits, and by all actors below it.
 fn subtree_line(actor: &ActorLine) -> Option<String> {
     let part = |(key, usage): (&String, &UsageView)| match key.as_str() {
         "memory" => format!("{} of {} {key}", size(usage.used), size(usage.most)),
@@ -243,7 +243,7 @@ fn subtree_line(actor: &ActorLine) -> Option<String> {
     Some(format!("{} and all below it use {}", actor.address, parts.join(", ")))
 }
 
-/// Why an actor failed itself, since when, and what follows.
+/// The reason and the time of an actor's own failure, and the next step.
 fn failed_line(actor: &ActorLine) -> Option<String> {
     let failed = actor.failed.as_ref().filter(|failed| failed.actor == actor.address)?;
     let FailedLine { actor, since, why, .. } = failed;
@@ -254,7 +254,7 @@ fn failed_line(actor: &ActorLine) -> Option<String> {
     Some(format!("{actor} is failed since {since}: {}; {last}", Printable(why)))
 }
 
-/// How many instances of an actor failed that has others, why, since when, and what follows.
+/// The number of failed instances of an actor with other instances, the reason, the time, and the next step.
 fn failed_instances(actor: &ActorLine) -> Option<String> {
     let failed: Vec<_> = actor.instances.iter().filter_map(|instance| instance.failed.as_ref()).collect();
     let first = failed.iter().min_by_key(|failed| failed.next_trial_in_ms.unwrap_or(u64::MAX))?;
@@ -267,7 +267,7 @@ fn failed_instances(actor: &ActorLine) -> Option<String> {
     Some(format!("{address} has {count} of {all} instances failed since {since}: {}; {next}", Printable(why)))
 }
 
-/// What there is to say of a mailbox that was full, and of its plugin.
+/// The lines about a mailbox that was full, and about its plugin.
 fn mailbox_lines(address: &str, mailbox: &MailboxLine) -> Vec<String> {
     let mut lines = Vec::new();
     let lost = [(mailbox.refused, "refused"), (mailbox.dropped, "dropped"), (mailbox.abandoned, "abandoned")];

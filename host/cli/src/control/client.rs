@@ -1,5 +1,5 @@
-//! The side of the control socket that asks. Plain blocking reads and writes, each with the client's own deadline: a
-//! host that is stopped or stuck never makes a command hang.
+//! The client's side of the control socket: blocking reads and writes, each with the client's own deadline, so that a host that
+//! is stopped or stuck never makes a command hang.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -13,50 +13,50 @@ use rustix::net::sockopt::socket_peercred;
 
 use super::protocol::{CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode_response, encode};
 
-/// How long a host may stay silent: before it accepts a connection, while it does not read, and before it answers or
-/// says that it still works on the request, which it does every two seconds.
+/// Time that a host may stay silent: before it accepts a connection, while it does not read, and before it answers or reports
+/// that it still works on the request, which it does every two seconds.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How much later than the host, which says more, the client gives up on an ask.
+/// Additional time after which the client gives up on an ask: the error of the host comes first, and has more details.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often a request is sent again as the host closed the connection for being idle: it was not done then.
+/// How often a request is sent again after the host closed the connection as idle, in which case it was not done.
 const RECONNECTS: u32 = 20;
 
-/// Why there is no response.
+/// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No process listens.
     #[error(
         "no host is running here (no socket at `{0}`): start one with `playhouse run`, or name its socket with --socket"
     )]
     NoHost(PathBuf),
-    /// Somebody may listen, and cannot be reached.
+    /// A process may listen, but cannot be reached.
     #[error("the host's socket `{path}` cannot be reached: {error}")]
     Unreachable {
-        /// Which.
+        /// The path of the socket.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: std::io::Error,
     },
-    /// Somebody else listens: what is said there may be for nobody else, and the answers may be anybody's.
+    /// A process of another user listens: it must not get the request, and its answers cannot be trusted.
     #[error(
         "the process that listens on `{path}` belongs to user {owner}, and you are user {me}: this may be no host of yours"
     )]
     Foreign {
-        /// Which.
+        /// The path of the socket.
         path: PathBuf,
-        /// Whose it is.
+        /// The owner.
         owner: u32,
         /// The client's user.
         me: u32,
     },
-    /// The socket is another user's, and closed to this one.
+    /// The socket belongs to another user, and this one may not connect.
     #[error(
         "the socket `{path}` belongs to user {owner}, and you are user {me}: run this as user {owner}, or name a socket of your own with --socket"
     )]
     OtherUser {
-        /// Which.
+        /// The path of the socket.
         path: PathBuf,
-        /// Whose it, or the folder that it is in, is.
+        /// The owner of the socket, or of its folder.
         owner: u32,
         /// The client's user.
         me: u32,
@@ -73,13 +73,13 @@ pub enum ClientError {
         path: PathBuf,
         /// Its process, as far as that is known.
         pid: Option<i32>,
-        /// How long it had.
+        /// The time that the host had.
         waited: Duration,
     },
     /// Not a host of this version.
     #[error("the host's answer makes no sense ({0}): use the same `playhouse` for both")]
     Nonsense(String),
-    /// It did not do it.
+    /// The host did not do the request.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
@@ -98,9 +98,9 @@ pub struct Client {
 /// The time that a request has.
 #[derive(Clone, Copy)]
 struct Time {
-    /// In which something must come from the host.
+    /// Time in which some bytes must come from the host.
     silence: Duration,
-    /// For all of it.
+    /// Time for the whole request.
     total: Option<Duration>,
     began: Instant,
 }
@@ -109,14 +109,14 @@ impl Time {
     fn new(request: &Request) -> Self {
         let total = match request {
             Request::Ask { timeout_ms, .. } => Some(Duration::from_millis(*timeout_ms).saturating_add(GRACE)),
-            // Requests that the host answers from what it knows already.
+            // The host answers these requests at once.
             Request::Tree {}
             | Request::Limit { .. }
             | Request::DeadLetters { .. }
             | Request::DeadLetter { .. }
             | Request::DropLetter { .. }
             | Request::DropLetters { .. } => Some(SILENCE),
-            // The host waits for an actor, as long as the manifest says.
+            // The host waits for an actor, within the limits of the manifest.
             Request::Stop { .. }
             | Request::Start { .. }
             | Request::Tell { .. }
@@ -126,14 +126,14 @@ impl Time {
         Self { silence: SILENCE, total, began: Instant::now() }
     }
 
-    /// How long the next step may take; none when the time is over.
+    /// Time for the next step; `None` when the time is over.
     fn left(&self) -> Option<Duration> {
         let Some(total) = self.total else { return Some(self.silence) };
         let left = total.checked_sub(self.began.elapsed()).filter(|left| !left.is_zero())?;
         Some(left.min(self.silence))
     }
 
-    /// The bound that a host broke which did not answer.
+    /// The limit that a host without an answer exceeded.
     fn bound(&self) -> Duration {
         self.total.map_or(self.silence, |total| total.min(self.silence))
     }
@@ -145,7 +145,7 @@ impl Client {
         Self::connect_within(path, SILENCE)
     }
 
-    /// As [`Client::connect`], for a request that has this much time.
+    /// Like [`Client::connect`], within the time of `request`.
     pub fn connect_for(path: &Path, request: &Request) -> Result<Self, ClientError> {
         Self::connect_within(path, Time::new(request).bound())
     }
@@ -154,7 +154,7 @@ impl Client {
         use ErrorKind::{ConnectionRefused, NotADirectory, NotFound, PermissionDenied};
         let (sender, connected) = mpsc::channel();
         let wanted = path.to_owned();
-        // A host that accepts nobody lets a connect wait for ever; the thread ends with this process.
+        // A connect to a host that accepts no connection waits for ever; the thread ends with this process.
         std::thread::spawn(move || sender.send(UnixStream::connect(wanted)));
         let silent = |_| ClientError::Silent { path: path.to_owned(), pid: None, waited: time };
         match connected.recv_timeout(time).map_err(silent)? {
@@ -181,13 +181,13 @@ impl Client {
         }
     }
 
-    /// Sends a request and waits for the response, as long as the request has time. When the host closes the connection
-    /// for being idle, it is made again.
+    /// Sends a request and waits for the response within the time of the request. A connection that the host closed as idle is
+    /// opened again.
     pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
         self.request_within(request, request)
     }
 
-    /// As [`Client::request`], with the time that `other` has: a request that prepares it.
+    /// Like [`Client::request`], for a request that prepares `other`, within the time of `other`.
     pub fn request_within(&mut self, request: &Request, other: &Request) -> Result<Response, ClientError> {
         let time = Time::new(other);
         let line = encode(request);
@@ -205,7 +205,7 @@ impl Client {
     }
 
     fn exchange(&mut self, line: &[u8], time: &Time) -> Result<Response, ClientError> {
-        // A host that refuses closes its side; what it said first is still there to read.
+        // A host that refuses closes its side; its error can still be read.
         let sent = match self.send(line, time) {
             Err(ClientError::Silent { .. }) => return Err(self.silent(time)),
             sent => sent,
@@ -269,12 +269,12 @@ impl Client {
     }
 }
 
-/// Whether a process of `owner` may be this user's host: root may see to anybody's, and anybody's may run as root.
+/// Whether a process of `owner` may be this user's host. Root may use the host of any user, and a user's host may run as root.
 fn is_ours(owner: u32, me: u32) -> bool {
     owner == me || owner == 0 || me == 0
 }
 
-/// Whose a path is, or the nearest folder above it that can be looked at.
+/// The owner of a path, or of the nearest folder above it that can be read.
 fn owner_of(path: &Path) -> Option<u32> {
     path.ancestors().find_map(|path| std::fs::symlink_metadata(path).ok()).map(|found| found.uid())
 }
@@ -298,7 +298,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     #[test]
-    fn a_host_of_another_user_is_told_nothing() {
+    fn host_of_another_user_gets_no_request() {
         assert!(is_ours(5, 5) && is_ours(0, 5) && is_ours(5, 0));
         assert!(!is_ours(6, 5));
     }
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn client_gives_up_on_host_that_neither_reads_nor_answers() {
+    fn client_gives_up_on_a_silent_host() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let _listener = UnixListener::bind(&path).expect("bound");

@@ -1,11 +1,11 @@
-//! The control socket: how people talk to a running host.
+//! The control socket: the connection of operators to a running host.
 //!
-//! | file | what lives there |
+//! | file | content |
 //! |---|---|
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
-//! | `views` | what responses say of actors, crashes and dead letters |
-//! | `socket` | where the socket lies, and who may own it |
-//! | `server` | the running host's side; its children: `line` reads requests, `letters` is what it does with dead letters, `complaints` what is logged |
+//! | `views` | actors, crashes and dead letters in responses |
+//! | `socket` | the path of the socket, and its owner |
+//! | `server` | the running host's side; its children: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
 //! | `client` | the other commands' side |
 
 pub mod client;

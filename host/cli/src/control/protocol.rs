@@ -1,4 +1,4 @@
-//! The control socket's language, version 1. One JSON object per line each way:
+//! The protocol of the control socket, version 1. One JSON object per line each way:
 //!
 //! ```text
 //! {"v":1,"request":"tell","to":"/count","body":"aGVsbG8="}   ->  {"v":1,"told":{"id":"5d1f…"}}
@@ -14,9 +14,9 @@
 //! {"v":1,"request":"drop-letters","which":{"reason":"failed"}} ->  {"v":1,"letters-moved":{"done":3,"failed":[]}}
 //! anything else                                              ->  {"v":1,"error":{"kind":"…","message":"…"}}
 //! ```
-//! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer,
-//! the host says `{"v":1,"working":{}}` every two seconds. A host that has too many connections closes the one that has
-//! been idle longest, with an error of the kind `closed-idle`: requests that have no answer by then were not done.
+//! Bodies are base64. A connection may carry any number of requests, one after another. While a request takes longer, the host
+//! sends `{"v":1,"working":{}}` every two seconds. A host that has too many connections closes the one that has been idle
+//! longest, with an error of the kind `closed-idle`: requests without an answer at that time were not done.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -25,7 +25,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::views::{KeptLetter, Letter, Letters, Tree};
 
-/// The version that this host speaks.
+/// The version of the protocol that this host uses.
 pub const VERSION: u64 = 1;
 
 /// The kind of the refusal with which an idle connection is closed.
@@ -33,165 +33,165 @@ pub const CLOSED_IDLE: &str = "closed-idle";
 /// The kind of the refusal of another user's connection.
 pub const FOREIGN_USER: &str = "foreign-user";
 
-/// What is asked of a host.
+/// A request to a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// All actors and how they are.
+    /// All actors and their states.
     Tree {},
     /// Send a message.
     Tell {
-        /// To whom.
+        /// The receiver.
         #[serde(with = "as_text")]
         to: Address,
-        /// What.
+        /// The message's body.
         body: Body,
     },
     /// Send a message and wait for the reply.
     Ask {
-        /// To whom.
+        /// The receiver.
         #[serde(with = "as_text")]
         to: Address,
-        /// What.
+        /// The message's body.
         body: Body,
-        /// For how long, at most.
+        /// Time limit for the reply, in milliseconds.
         timeout_ms: u64,
     },
     /// The largest message that an actor takes.
     Limit {
-        /// Which actor.
+        /// The actor.
         #[serde(with = "as_text")]
         to: Address,
     },
-    /// Stop an actor until a person starts it.
+    /// Stop an actor until an operator starts it.
     Stop {
-        /// Which.
+        /// The actor.
         #[serde(with = "as_text")]
         address: Address,
     },
     /// Start an actor.
     Start {
-        /// Which.
+        /// The actor.
         #[serde(with = "as_text")]
         address: Address,
     },
-    /// The dead letters that are kept.
+    /// The dead letters in the store.
     DeadLetters {
-        /// Which of them.
+        /// The selected letters.
         which: Which,
         /// Whether to send bodies in full as well.
         bodies: bool,
     },
     /// One dead letter, with its body.
     DeadLetter {
-        /// Its id, or the beginning of it.
+        /// The letter's id, or the beginning of the id.
         id: String,
     },
     /// Send a dead letter's message again.
     ReplayLetter {
-        /// Its id, or the beginning of it.
+        /// The letter's id, or the beginning of the id.
         id: String,
     },
     /// Send the messages of dead letters again.
     ReplayLetters {
-        /// Which of them.
+        /// The selected letters.
         which: Which,
     },
     /// Remove a dead letter.
     DropLetter {
-        /// Its id, or the beginning of it.
+        /// The letter's id, or the beginning of the id.
         id: String,
     },
     /// Remove dead letters.
     DropLetters {
-        /// Which of them.
+        /// The selected letters.
         which: Which,
     },
 }
 
-/// Some of the dead letters: those that are as each field that is there says.
+/// A selection of dead letters: those that match each field that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
-    /// To this address.
+    /// Letters to this address.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub to: Option<AddressText>,
-    /// With this reason, in one word.
+    /// Letters with this reason, in one word.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
 }
 
-/// What a host says.
+/// A response of a host.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Response {
-    /// To [`Request::Tree`].
+    /// The response to [`Request::Tree`].
     Tree(Tree),
-    /// To [`Request::Tell`]: it is in the mailbox.
+    /// The response to [`Request::Tell`]: the message is in the mailbox.
     Told {
         /// The message's id.
         id: String,
     },
-    /// To [`Request::Ask`].
+    /// The response to [`Request::Ask`].
     Answer {
         /// The reply.
         body: Body,
     },
-    /// To [`Request::Limit`].
+    /// The response to [`Request::Limit`].
     Limit {
-        /// Longest body in bytes.
+        /// The size of the longest body, in bytes.
         message_bytes: u64,
     },
-    /// Before any response that takes longer: the host is alive, and works on the request.
+    /// Sent before a response that takes longer: the host is alive, and works on the request.
     Working {},
-    /// To [`Request::Stop`] and [`Request::Start`].
+    /// The response to [`Request::Stop`] and [`Request::Start`].
     Moved {
         /// The actor's state before.
         before: String,
-        /// Its state once it settled, or after ten seconds.
+        /// The actor's state once it settled, or after ten seconds.
         now: String,
     },
-    /// To [`Request::DeadLetters`].
+    /// The response to [`Request::DeadLetters`].
     DeadLetters(Letters),
-    /// To [`Request::DeadLetter`].
+    /// The response to [`Request::DeadLetter`].
     DeadLetter(Box<Letter>),
-    /// To [`Request::ReplayLetter`]: its new message is in the mailbox.
+    /// The response to [`Request::ReplayLetter`]: the new message is in the mailbox.
     Replayed {
         /// The letter's id.
         letter: String,
-        /// Where it went.
+        /// The receiver of the new message.
         to: String,
         /// The new message's id.
         id: String,
     },
-    /// To [`Request::DropLetter`].
+    /// The response to [`Request::DropLetter`].
     Dropped {
         /// The letter's id.
         letter: String,
-        /// Where it was to go.
+        /// The receiver of the removed message.
         to: String,
     },
-    /// To [`Request::ReplayLetters`] and [`Request::DropLetters`].
+    /// The response to [`Request::ReplayLetters`] and [`Request::DropLetters`].
     LettersMoved {
-        /// How many are gone from the store.
+        /// Number of letters that left the store.
         done: u64,
-        /// Those that are still there, against what was asked.
+        /// The letters that are still in the store, although the request was to send or remove them.
         failed: Vec<KeptLetter>,
     },
-    /// It was not done.
+    /// The request was not done.
     Error(Refusal),
 }
 
-/// Why a request was not done.
+/// The reason why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// One word for machines: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
-    /// `busy`,
-    /// `closed-idle`, `foreign-user`; why a message was not sent: `unknown-address`, `message-too-large`, `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or
-    /// why a question has no reply: `timeout`, `no-reply`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-person`.
+    /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
+    /// `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
+    /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or the reason why an ask has no reply: `timeout`, `no-reply`,
+    /// `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-person`.
     pub kind: String,
-    /// For people.
+    /// The reason, for operators.
     pub message: String,
 }
 
@@ -222,12 +222,12 @@ impl<'de> Deserialize<'de> for Body {
     }
 }
 
-/// An address as JSON: its text.
+/// An address as JSON text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AddressText(#[serde(with = "as_text")] pub Address);
 
-/// As [`AddressText`], for a field that is there.
+/// Like [`AddressText`], for a field that is not optional.
 mod as_text {
     use super::{Address, Deserialize, Deserializer, Serializer};
 
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_again() {
+    fn encoded_request_is_decoded_unchanged() {
         let to = || Address::parse("/a/b").expect("good");
         for request in [
             Request::Tree {},
@@ -359,7 +359,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(line in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
+        fn decoding_any_bytes_does_not_panic(line in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200)) {
             let _ = decode(&line);
         }
     }

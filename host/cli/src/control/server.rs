@@ -1,5 +1,4 @@
-//! The running host's side of the control socket. Each connection has a task; requests of one connection are
-//! done one after another.
+//! The running host's side of the control socket. Each connection has a task, which does its requests one after another.
 
 mod complaints;
 mod connections;
@@ -23,32 +22,32 @@ use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Respons
 use super::views::{ActorLine, Tree, UsageView, fates};
 use crate::manifest::{Play, nearest};
 
-/// Most connections at once, where nothing else is said.
+/// Default maximum of connections at a time.
 const CONNECTIONS: usize = 256;
-/// How long a request may take to come in from its first byte on, and how long a response may wait to be read.
+/// Time for a request to arrive from its first byte on, and for a response to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long `stop` waits for the actor.
 const SETTLING: Duration = Duration::from_secs(10);
 /// How long `start` waits for the outcome: the actor, and those below it, have their own time to start.
 const STARTING: Duration = Duration::from_mins(1);
-/// How often it is seen whether who asked is still there.
+/// Time between two checks whether the client is still connected.
 const LOOK: Duration = Duration::from_secs(1);
-/// After how many of these looks the client hears that its request is still worked on.
+/// Number of these checks after which the client is told that its request is still worked on.
 const LOOKS_UNTIL_WORKING: u32 = 2;
-/// Room in a request for all but the body.
+/// Space in a request for all parts besides the body.
 const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
-/// What the server needs to know of the play.
+/// The server, with the data that it needs of the play.
 #[derive(Clone)]
 pub struct Host {
     kernel: Kernel,
     play: String,
     sandbox: Option<Sandbox>,
-    /// How long a tell waits for room, by address.
+    /// Time that a tell waits for space, by address.
     patience: Arc<HashMap<Address, Duration>>,
     /// Longest request in bytes.
     longest_request: usize,
-    /// What is said about requests and connections that are no good.
+    /// The log lines about bad requests and connections.
     complaints: Arc<Complaints>,
     /// Most connections at once.
     connections: usize,
@@ -75,13 +74,13 @@ impl Host {
         }
     }
 
-    /// The host with this number of connections at most.
+    /// The host with a maximum of `most` connections.
     #[must_use]
     pub fn with_connections(self, most: usize) -> Self {
         Self { connections: most, ..self }
     }
 
-    /// Serves until it is dropped.
+    /// Serves until the future is dropped.
     pub async fn serve(self, listener: UnixListener) {
         let connections = Connections::new(self.connections);
         loop {
@@ -153,7 +152,7 @@ impl Host {
         }
     }
 
-    /// The answer; none when the client has gone meanwhile. Tells the client now and then that there will be one.
+    /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the request.
     async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
         let mut answer = std::pin::pin!(self.answer(request));
         let mut looks = 0_u32;
@@ -211,8 +210,8 @@ impl Host {
                         Err(Refusal::new("timeout", format!("`{to}` did not reply within {waited:?} (--timeout)")))
                     }
                     Err(AskError::StoppedByPerson(_)) => {
-                        let way_out = format!("`playhouse start {to}` starts it, and what waits there is handled");
-                        Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by a person: {way_out}")))
+                        let way_out = format!("`playhouse start {to}` starts it, and it handles its waiting messages");
+                        Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by an operator: {way_out}")))
                     }
                     Err(error @ AskError::ActorFailed(_)) => {
                         let way_out = format!("`playhouse start {}` makes a trial start at once", to.top());
@@ -250,7 +249,7 @@ impl Host {
         }
     }
 
-    /// How long a message may wait for room.
+    /// Time that a message may wait for space.
     fn patience(&self, to: &Address) -> Duration {
         self.patience.get(to).copied().unwrap_or(PATIENCE)
     }
@@ -293,13 +292,13 @@ impl Host {
     }
 }
 
-/// Whether a process of this user may give orders: the host's own user may, and root, who could anyway.
+/// Whether a process of this user may send requests: the host's own user may, and root, which has all rights anyway.
 fn may_connect(user: u32, me: u32) -> bool {
     user == me || user == 0
 }
 
-/// Whether the client has closed its connection altogether: nobody waits for the answer any more, and its place is
-/// somebody else's. A client that only half-closed its connection may still read.
+/// Whether the client has closed its connection in both directions, so that no client waits for the answer. A client that
+/// half-closed its connection may still read.
 fn is_gone(stream: &UnixStream) -> bool {
     let mut look = [PollFd::new(stream, PollFlags::empty())];
     let looked = poll(&mut look, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
@@ -316,7 +315,7 @@ fn say(stream: &UnixStream, kind: &str, message: String) {
     let _ = stream.try_write(&encode(&Response::Error(Refusal::new(kind, message))));
 }
 
-/// Says that each connection is in use. It fits into the socket's empty buffer, so nobody waits for it.
+/// Tells a client that each connection is in use. The text fits into the socket's empty buffer, so that the host does not wait.
 fn refuse(stream: &UnixStream, most: usize) {
     say(stream, "busy", format!("{most} others wait for answers of this host: try again later"));
 }
@@ -354,11 +353,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn idle_connections_lock_nobody_out_and_go_on_later() {
+    async fn idle_connections_lock_out_no_client_and_continue_later() {
         let (_folder, path, serving) = host();
         let said = tokio::task::spawn_blocking(move || {
             let mut others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
-            // Half a request is none.
+            // An incomplete request leaves the connection idle.
             let mut half = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
             std::io::Write::write_all(&mut half, b"{").expect("it is there");
             let one_more = Client::connect(&path).expect("it listens").request(&Request::Tree {});
@@ -371,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_user_hears_whose_host_it_is() {
+    async fn other_user_is_told_the_owner_of_the_host() {
         let (_folder, path, serving) = host_for(|_, _| false);
         let said =
             tokio::task::spawn_blocking(move || Client::connect(&path).expect("it listens").request(&Request::Tree {}));
@@ -381,11 +380,11 @@ mod tests {
         serving.abort();
     }
 
-    /// Sends bytes, and nothing more; the kinds of the errors that come back until the host closes the connection.
+    /// Sends bytes and ends the stream; returns the kinds of the errors that come back until the host closes the connection.
     async fn says(bytes: &[u8]) -> Vec<String> {
         let (_folder, path, serving) = host();
         let mut stream = UnixStream::connect(&path).await.expect("it listens");
-        // A host that has heard enough closes its side before all is written.
+        // A host that refuses the input closes its side before all bytes are written.
         let _ = stream.write_all(bytes).await;
         stream.shutdown().await.expect("still open");
         let mut said = String::new();
@@ -399,7 +398,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_malformed_request_is_answered_with_an_error_and_the_next_one_is_heard() {
+    async fn malformed_request_gets_an_error_and_the_next_one_is_read() {
         let lines = [
             &b"\n"[..],
             b"GET / HTTP/1.1\r\n",
@@ -415,19 +414,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_is_too_long_is_answered_and_ends_the_connection() {
+    async fn too_long_request_is_answered_and_ends_the_connection() {
         assert_eq!(says(&[b'x'; 2000]).await, ["too-large"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_sends_a_request_byte_by_byte_has_its_time_and_no_more() {
+    async fn slow_request_has_a_time_limit() {
         let (_folder, path, serving) = host();
         let mut stream = UnixStream::connect(&path).await.expect("it listens");
         let began = tokio::time::Instant::now();
         let (mut reader, mut writer) = stream.split();
         let slowly = async {
             loop {
-                // Each byte in time; all of them are not.
+                // Each byte comes in time, but not all of them together.
                 let _ = writer.write_all(b" ").await;
                 tokio::time::sleep(PATIENCE / 4).await;
             }
@@ -444,7 +443,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_says_nothing_may_stay() {
+    async fn silent_client_stays_connected() {
         let (_folder, path, serving) = host();
         let mut stream = UnixStream::connect(&path).await.expect("it listens");
         tokio::time::sleep(10 * PATIENCE).await;
@@ -455,7 +454,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn half_closed_client_is_not_taken_for_gone() {
+    async fn half_closed_client_still_gets_its_answer() {
         let (here, there) = UnixStream::pair().expect("a pair");
         assert!(!is_gone(&here));
         let there = there.into_std().expect("ours");
@@ -466,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_user_and_root_may_give_orders() {
+    fn only_its_own_user_and_root_may_send_requests() {
         assert!(may_connect(5, 5) && may_connect(0, 5));
         assert!(!may_connect(6, 5) && !may_connect(6, 0));
     }

@@ -1,8 +1,8 @@
-//! Where the control socket lies, and the lock that makes sure that one host owns it.
+//! The path of the control socket, and the lock that makes sure that one host owns it.
 //!
-//! Nobody but its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after that was
-//! checked, and each side looks whose process the other one is. Nobody else can put another one in its place, either: a folder
-//! in which others may rename what is not theirs is refused.
+//! Only its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after the mode was checked, and
+//! each side checks the user of the other process. Another user cannot replace the socket either: a folder in which other users
+//! may rename files is refused.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -15,53 +15,53 @@ use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
 
-/// Longest path of a Unix socket: `sun_path` has 108 bytes on Linux, the last one is a zero.
+/// Maximum length of a Unix socket's path: `sun_path` has 108 bytes on Linux, and the last one is a zero.
 const LONGEST_PATH_BYTES: usize = 107;
-/// Connections that wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Where the host of the manifest in `folder` listens.
+/// The default path of the socket for a manifest in `folder`.
 pub fn default_path(folder: &Path) -> PathBuf {
     folder.join(".playhouse").join("control.sock")
 }
 
-/// Why there is no socket.
+/// The reason why there is no socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The operating system has a bound.
+    /// The path is longer than the operating system allows.
     #[error(
         "the socket's path has {bytes} bytes, and at most {LONGEST_PATH_BYTES} are possible: `{path}`\nname a shorter one with --socket"
     )]
     TooLong {
-        /// Which.
+        /// The path.
         path: PathBuf,
         /// Its length.
         bytes: usize,
     },
-    /// Somebody listens there.
+    /// Another process listens at the path.
     #[error("another host listens on `{0}`: stop it, or name another socket with --socket (or none with --no-socket)")]
     InUse(PathBuf),
-    /// Something else is there.
+    /// The path has a file that is no socket.
     #[error("`{0}` is there already and is no {1}: remove it, or name another path with --socket")]
     SomethingElse(PathBuf, &'static str),
-    /// Somebody else could put a socket of theirs in its place.
+    /// Another user could replace the socket.
     #[error(
         "`{path}` {problem}, so the control socket would not be safe there: name a socket in a folder of your own with --socket (or none with --no-socket)"
     )]
     Foreign {
         /// The folder, the socket or the lock.
         path: PathBuf,
-        /// Whose it is, or who may write there.
+        /// The owner, or the mode that lets other users write.
         problem: String,
     },
-    /// It could not be made.
+    /// The socket could not be made.
     #[error(
         "the control socket `{path}` cannot be made: {error}\nname another one with --socket (or none with --no-socket)"
     )]
     Failed {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
 }
@@ -70,13 +70,13 @@ pub enum SocketError {
 #[derive(Debug)]
 pub struct Socket {
     path: PathBuf,
-    /// What is at the path while it is this socket: who removed it may have made another.
+    /// The identity of this socket's file, to notice another socket at the same path.
     identity: (u64, u64),
-    /// Locked for as long as the host lives. The file stays: removing it would let two hosts lock two files.
+    /// Locked while the host lives. The file is not removed, because two hosts could then lock two files.
     _lock: File,
 }
 
-/// Takes the socket at `path`. One that a dead host left behind is replaced.
+/// Takes the socket at `path`, and replaces the socket of a host that died.
 pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     let bytes = path.as_os_str().len();
     if bytes > LONGEST_PATH_BYTES {
@@ -89,7 +89,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     let lock = lock(path)?;
     make_room(path)?;
     let listener = make(path).map_err(|error| match error {
-        // Not a host of ours: ours hold the lock.
+        // The listener is no host of this kind, because such a host holds the lock.
         Errno::ADDRINUSE => SocketError::InUse(path.to_owned()),
         error => failed(error.into()),
     })?;
@@ -100,7 +100,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     }
     refuse_foreign(path, &made)?;
     if made.permissions().mode() & 0o077 != 0 {
-        // Where a socket's own mode does not become that of its file. Nobody can connect yet.
+        // On some systems the mode of a socket does not become that of its file. No process can connect yet.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(failed)?;
     }
     rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
@@ -112,7 +112,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
 fn make(path: &Path) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(path)?;
     let socket = stream()?;
-    // Linux takes the file's mode from here; others ignore or refuse it.
+    // Linux takes the file's mode from the socket; other systems ignore or refuse this call.
     let _ = fchmod(&socket, Mode::from_raw_mode(0o600));
     bind(&socket, &address)?;
     Ok(socket)
@@ -123,13 +123,13 @@ fn stream() -> Result<OwnedFd, Errno> {
     socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
-/// The lock beside the socket: of two hosts that start at once, one gets it.
+/// The lock beside the socket: of two hosts that start at the same time, one gets the lock.
 fn lock(path: &Path) -> Result<File, SocketError> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
     let lock_path = PathBuf::from(lock_path);
     let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
-    // Neither a link to somewhere else nor a pipe that nobody reads.
+    // The lock must not be a link to another place, and opening a pipe must not block.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     loop {
         let opened = OpenOptions::new()
@@ -156,14 +156,14 @@ fn lock(path: &Path) -> Result<File, SocketError> {
             Err(Errno::WOULDBLOCK) => return Err(SocketError::InUse(path.to_owned())),
             Err(error) => return Err(failed(error.into())),
         }
-        // Whoever removed the file meanwhile may have locked the next one.
+        // Another process may have removed this file and locked a new one at the same path.
         if std::fs::symlink_metadata(&lock_path).is_ok_and(|found| identity(&found) == identity(&locked)) {
             return Ok(lock);
         }
     }
 }
 
-/// Removes what a dead host left.
+/// Removes the socket of a host that died.
 fn make_room(path: &Path) -> Result<(), SocketError> {
     let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
     match std::fs::symlink_metadata(path) {
@@ -181,13 +181,13 @@ fn make_room(path: &Path) -> Result<(), SocketError> {
             _ => Ok(()),
         },
         Err(Errno::NOENT) => Ok(()),
-        // Somebody listens, though perhaps too busy to accept; not a host of ours, since ours hold the lock.
+        // Another program listens, possibly too busy to accept. A host would hold the lock.
         Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(SocketError::InUse(path.to_owned())),
         Err(error) => Err(failed(error.into())),
     }
 }
 
-/// Refuses what belongs to somebody else, and a folder in which others may rename what is not theirs.
+/// Refuses a file of another user, and a folder in which other users may rename files.
 fn refuse_foreign(path: &Path, found: &Metadata) -> Result<(), SocketError> {
     let me = rustix::process::geteuid().as_raw();
     let problem = foreign(found.is_dir(), found.uid(), found.mode(), me);
@@ -210,7 +210,7 @@ fn identity(found: &Metadata) -> (u64, u64) {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // If it is gone already, so much the better; if it is another host's, it is not ours to remove.
+        // The file is removed only if it still is this socket, and not that of another host.
         if std::fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity) {
             let _ = std::fs::remove_file(&self.path);
         }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_host_is_told_and_a_dead_ones_socket_is_replaced() {
+    fn second_host_is_refused_and_a_dead_hosts_socket_is_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("bound"));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_left_alone() {
+    fn file_that_is_no_socket_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         std::fs::write(&path, "precious").expect("written");
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_no_socket_can_have_is_refused_with_its_length() {
+    fn too_long_path_is_refused_with_its_length() {
         let path = Path::new("/tmp").join("x".repeat(200));
         assert!(matches!(listen(&path), Err(SocketError::TooLong { bytes: 205, .. })));
         let longest = tempfile::tempdir_in("/tmp").expect("a folder");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_hosts_that_start_at_once_one_has_the_socket_whatever_lay_there() {
+    fn one_of_many_concurrent_hosts_gets_the_socket() {
         for _ in 0..20 {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("s");
@@ -290,14 +290,14 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_listens_there_is_left_alone_even_when_it_accepts_nobody() {
+    fn socket_of_another_program_is_kept_even_if_it_never_accepts() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let other = stream().expect("a socket");
         bind(&other, &SocketAddrUnix::new(&path).expect("short")).expect("free");
         rustix::net::listen(&other, 0).expect("listens");
         let mut waiting = Vec::new();
-        // As many as it lets wait, so that one more would wait for ever.
+        // The backlog is filled, so that one more connect would wait for ever.
         while let Ok(one) = stream().and_then(|one| connect(&one, &SocketAddrUnix::new(&path)?).map(|()| one)) {
             waiting.push(one);
         }
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_somebody_made_anew_is_not_removed() {
+    fn socket_that_another_process_made_is_not_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let (socket, _listener) = listen(&path).expect("free");
@@ -330,21 +330,21 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_which_others_can_put_a_socket_of_theirs_is_refused() {
+    fn folder_that_other_users_can_write_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let open = |mode| std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).expect("ours");
         open(0o777);
         let refused = listen(&folder.path().join("s")).map(drop).map_err(|error| error.to_string());
         let said = "can be written by everybody (its mode is 0777), so the control socket would not be safe there";
         assert!(refused.as_ref().is_err_and(|text| text.contains(said)), "{refused:?}");
-        // As in /tmp: others may write there, and rename only what is theirs.
+        // In a folder like /tmp, other users may write, and rename only their own files.
         open(0o1777);
         assert!(listen(&folder.path().join("s")).is_ok());
         open(0o700);
     }
 
     #[test]
-    fn what_belongs_to_somebody_else_is_refused_but_not_what_is_roots() {
+    fn file_of_another_user_is_refused_unless_it_is_roots() {
         assert_eq!(foreign(true, 5, 0o700, 5), None);
         assert_eq!(foreign(true, 0, 0o755, 5), None);
         let said = "belongs to user 6, and this process runs as user 5";

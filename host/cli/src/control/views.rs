@@ -1,5 +1,4 @@
-//! What people and machines see of actors, crashes and dead letters: plain data, and the kernel's words turned
-//! into it.
+//! The view of actors, crashes and dead letters for operators and programs: plain data, made from the kernel's types.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,144 +18,145 @@ use crate::printable::timestamp;
 pub struct Tree {
     /// The play's name.
     pub play: String,
-    /// In start order.
+    /// The actors, in start order.
     pub actors: Vec<ActorLine>,
-    /// What became of messages that were not handled, by reason.
+    /// The counts of dead letters, by reason.
     pub dead_letters: BTreeMap<String, FatesView>,
-    /// Why memory is short, and no messages from outside are taken; none when it is not.
+    /// The reason why memory is short, so that messages from outside are refused; `None` while it is not.
     #[serde(default)]
     pub memory_pressure: Option<String>,
     /// Bytes of memory of all instances together: `play.limits.memory`.
     #[serde(default)]
     pub guest_memory: Option<UsageView>,
-    /// Files, folders and connections that all instances together have open: what the system allows, less the host's reserve.
+    /// Files, folders and connections that all instances together have open; the limit is that of the system without the host's
+    /// reserve.
     #[serde(default)]
     pub guest_descriptors: Option<UsageView>,
 }
 
-/// How much of a limit is used.
+/// The use of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageView {
-    /// How much is used.
+    /// The amount in use.
     pub used: u64,
-    /// How much there is.
+    /// The limit.
     pub most: u64,
 }
 
-/// What became of dead letters.
+/// The counts of the dead letters with one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FatesView {
-    /// How many are kept.
+    /// Letters in the store.
     pub kept: u64,
-    /// Sent again by a person.
+    /// Letters that an operator sent again.
     pub replayed: u64,
-    /// Removed by a person.
+    /// Letters that an operator removed.
     pub dropped: u64,
-    /// Pushed out by newer ones: see `[play.dead_letters]`.
+    /// Letters that newer ones pushed out of the store: see `[play.dead_letters]`.
     pub forgotten: u64,
-    /// How many there were.
+    /// All letters so far.
     pub all: u64,
 }
 
 /// One actor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ActorLine {
-    /// Its address.
+    /// The actor's address.
     pub address: String,
-    /// Its plugin.
+    /// The actor's plugin.
     pub plugin: String,
-    /// Another actor spawned it.
+    /// Whether another actor spawned it.
     pub spawned: bool,
-    /// See [`State::name`]; that of the instance which is furthest up.
+    /// See [`State::name`]; of several instances, the state of the one that is furthest up.
     pub state: String,
     /// The part of the host that the actor waits for, as in `waiting for stdout`.
     #[serde(default)]
     pub detail: Option<String>,
-    /// Those that run side by side on its mailbox.
+    /// The instances that run side by side on the mailbox.
     pub instances: Vec<InstanceLine>,
-    /// Its latest run, from 1; 0 before the first.
+    /// The latest incarnation, from 1; 0 before the first.
     pub incarnation: u64,
-    /// How often it was started again after a failure.
+    /// Number of restarts after a failure.
     pub restarts: u64,
-    /// Messages that wait.
+    /// Number of waiting messages.
     pub waiting: u64,
-    /// Its mailbox.
+    /// The actor's mailbox.
     pub mailbox: MailboxLine,
-    /// Messages that it handled.
+    /// Number of handled messages.
     pub handled: u64,
-    /// Dead letters among the messages for it, by reason: `overflow` are those that a drop rule dropped.
+    /// Dead letters among the messages for the actor, by reason; those that a drop rule dropped have the reason `overflow`.
     #[serde(default)]
     pub dead_letters: BTreeMap<String, u64>,
-    /// Its last crash.
+    /// The actor's last crash.
     pub last_crash: Option<CrashView>,
-    /// The use by the actor and all below it, by the keys of its `limits.subtree`; none without.
+    /// The use by the actor and all actors below it, by the keys of its `limits.subtree`; `None` without that table.
     #[serde(default)]
     pub subtree: Option<BTreeMap<String, UsageView>>,
-    /// Why it is failed, while it is.
+    /// The failure, while the actor is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
 }
 
-/// Why an actor is failed.
+/// The failure of an actor that is failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedLine {
-    /// The actor directly under `/` that failed: this one, or the one that it is below.
+    /// The actor directly under `/` that failed: this actor, or its ancestor.
     pub actor: String,
-    /// Since when, in UTC.
+    /// The time of the failure, in UTC.
     pub since: String,
-    /// How long ago that was.
+    /// Milliseconds since the failure.
     pub for_ms: u64,
-    /// For operators.
+    /// The reason, for operators.
     pub why: String,
-    /// When its trial start is due, in UTC; none: only an operator starts it.
+    /// The time of the next trial start, in UTC; `None` if only an operator starts the actor.
     pub next_trial: Option<String>,
-    /// How long until then.
+    /// Milliseconds until the next trial start.
     pub next_trial_in_ms: Option<u64>,
 }
 
-/// A mailbox, and what became of messages that found no room in it.
+/// A mailbox, and the counts of messages that found it full.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MailboxLine {
-    /// Messages that wait in it; those that came back to an instance are not here any more.
+    /// Messages that wait in the mailbox, without those that an instance has to handle again.
     pub waiting: u64,
-    /// Their bytes, with 64 more for each.
+    /// The bytes of these messages, with 64 more for each.
     pub bytes: u64,
-    /// Most messages that ever waited.
+    /// The largest number of messages that waited so far.
     pub most: u64,
-    /// Most messages that may wait.
+    /// Maximum number of waiting messages.
     pub capacity: u64,
-    /// What happens, now, to a message that finds it full.
+    /// The rule in force for a message that finds the mailbox full.
     pub overflow: String,
-    /// How often it became full, after it had not been for ten seconds: so many warnings there were.
+    /// How often the mailbox became full, after at least ten seconds in which it was not: the number of warnings.
     pub full: u64,
-    /// Messages that were refused, or waited for room in vain.
+    /// Messages that were refused, or whose wait for space ended without space.
     pub refused: u64,
-    /// Messages that went because it was full.
+    /// Messages that were dropped because the mailbox was full.
     pub dropped: u64,
-    /// Messages that its plugin dropped though there was room.
+    /// Messages that the plugin dropped although the mailbox had space.
     pub abandoned: u64,
-    /// Senders that wait for room now.
+    /// Senders that wait for space now.
     pub blocked_now: u64,
-    /// How often one had to.
+    /// Number of times that a sender waited for space.
     pub blocked: u64,
-    /// How long they waited, all together.
+    /// Milliseconds of all these waits together.
     pub blocked_ms: u64,
-    /// How long one of them waited at most.
+    /// Milliseconds of the longest of these waits.
     pub longest_block_ms: u64,
-    /// The plugin that decides about it.
+    /// The plugin that decides the order.
     pub plugin: Option<MailboxPluginLine>,
 }
 
-/// The plugin that decides about a mailbox.
+/// The plugin that decides the order of a mailbox.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MailboxPluginLine {
-    /// Its name.
+    /// The plugin's name.
     pub name: String,
     /// `starting`, `running`, `given up` (it crashed too often), or `ended`.
     pub state: String,
-    /// How often it crashed.
+    /// Number of crashes.
     pub crashes: u64,
-    /// Why, the last time.
+    /// The reason of the last crash.
     pub last_crash: Option<String>,
 }
 
@@ -165,16 +165,16 @@ pub struct MailboxPluginLine {
 pub struct InstanceLine {
     /// See [`State::name`].
     pub state: String,
-    /// As [`ActorLine::detail`].
+    /// Like [`ActorLine::detail`].
     #[serde(default)]
     pub detail: Option<String>,
-    /// Its latest run; 0 before the first. All instances of an actor count together.
+    /// The latest incarnation; 0 before the first. All instances of an actor are numbered together.
     pub incarnation: u64,
-    /// How often it was started again after a failure.
+    /// Number of restarts after a failure.
     pub restarts: u64,
-    /// Its last crash.
+    /// The instance's last crash.
     pub last_crash: Option<CrashView>,
-    /// Why it is failed itself, while it is.
+    /// The failure, while the instance itself is failed.
     #[serde(default)]
     pub failed: Option<FailedLine>,
 }
@@ -182,40 +182,40 @@ pub struct InstanceLine {
 /// A crash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CrashView {
-    /// Whose.
+    /// The address of the actor that crashed.
     pub address: String,
-    /// Which run of the actor.
+    /// The incarnation that crashed.
     pub incarnation: u64,
-    /// When, in UTC.
+    /// The time of the crash, in UTC.
     pub at: String,
-    /// One word.
+    /// The kind of the crash, in one word.
     pub kind: String,
-    /// For people.
+    /// The reason, for operators.
     pub reason: String,
-    /// The message that alone is to blame, when that is known.
+    /// The only message that can have caused the crash, when it is known.
     pub blamed: Option<BlamedView>,
-    /// Messages that were handled again after it, one at a time.
+    /// Number of messages that were handled again after the crash, one at a time.
     pub replayed: u64,
-    /// What came of it, once that is known.
+    /// The decision about the crash, once it is made.
     pub decision: Option<DecisionView>,
     /// Function names, innermost first.
     pub backtrace: Vec<String>,
-    /// The last lines it wrote to stderr.
+    /// The last lines that the actor wrote to stderr.
     pub stderr: Vec<String>,
-    /// The failure of a child that led to it.
+    /// The failure of a child that led to this crash.
     pub cause: Option<Box<CrashView>>,
 }
 
 /// A message that crashed its actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlamedView {
-    /// Its id.
+    /// The message's id.
     pub id: String,
-    /// Which attempt at it this was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// How many it has.
+    /// Maximum number of attempts.
     pub of: u32,
-    /// Which flow it belongs to: common to all messages that follow from one message from outside.
+    /// The message's flow: common to all messages that follow from one message from outside.
     #[serde(default)]
     pub flow: String,
     /// Sends between that message and this one.
@@ -223,19 +223,19 @@ pub struct BlamedView {
     pub hops: u32,
 }
 
-/// What was decided about a crash.
+/// The decision about a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
     /// `restarts`, `gave-up` (its supervisor), `failed`, `ended`, `drains`, `stopped` or `not-started`.
     pub kind: String,
-    /// For people.
+    /// The decision, for operators.
     pub text: String,
-    /// `restart`, `stop` or `escalate`, where the parent was asked and said so.
+    /// `restart`, `stop` or `escalate`, if the parent was asked and answered.
     #[serde(default)]
     pub directive: Option<String>,
-    /// Its supervisor's restarts within the period, where they counted.
+    /// The supervisor's restarts within the period, if they counted.
     pub restarts: Option<u32>,
-    /// How many of them are allowed.
+    /// Maximum number of these restarts.
     pub intensity: Option<u32>,
     /// The period.
     pub period_ms: Option<u64>,
@@ -244,47 +244,47 @@ pub struct DecisionView {
 /// The dead letters of a play.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letters {
-    /// How many there were in all, by reason, and what became of them.
+    /// The counts of all dead letters, by reason.
     pub counts: BTreeMap<String, FatesView>,
-    /// Those that were asked for, oldest first.
+    /// The letters that were asked for, oldest first.
     pub letters: Vec<Letter>,
 }
 
-/// A letter that is still kept, against what was asked.
+/// A letter that is still in the store although the request was to send or remove it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptLetter {
-    /// Its id.
+    /// The letter's id.
     pub id: String,
-    /// For people.
+    /// The reason, for operators.
     pub why: String,
 }
 
 /// A message that will not be handled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letter {
-    /// Names the letter: the message's id, and a `-` and a number if that message has several.
+    /// The letter's id: the message's id, with a `-` and a number if that message has several letters.
     pub id: String,
     /// The message's id.
     pub message: String,
-    /// Common to all messages that follow from one message from outside.
+    /// The message's flow: common to all messages that follow from one message from outside.
     pub flow: String,
-    /// Sends between that message and this one.
+    /// Sends between that message from outside and this one.
     pub hops: u32,
-    /// When it became a dead letter, in UTC.
+    /// The time at which it became a dead letter, in UTC.
     pub at: String,
-    /// How long ago that was.
+    /// Milliseconds since then.
     pub age_ms: u64,
-    /// Whom it was for.
+    /// The receiver's address.
     pub to: String,
-    /// Who sent it; none for the outside, or when the sender is gone.
+    /// The sender's address; `None` for the outside, and for a sender that is gone.
     pub from: Option<String>,
-    /// How often it failed.
+    /// Number of failed attempts.
     pub attempts: u32,
-    /// One word.
+    /// The reason, in one word.
     pub kind: String,
-    /// For people.
+    /// The reason, for operators.
     pub reason: String,
-    /// The crash behind it.
+    /// The crash that caused it.
     pub crash: Option<CrashView>,
     /// The body's size.
     pub bytes: u64,
@@ -373,7 +373,7 @@ fn waiting_for(what: &str) -> String {
     format!("waiting for {what}")
 }
 
-/// What the manifest calls a rule.
+/// The manifest's name of a rule.
 pub fn overflow_name(overflow: Overflow) -> &'static str {
     match overflow {
         Overflow::Block => "block",
@@ -397,7 +397,7 @@ impl From<&InstanceView> for InstanceLine {
 }
 
 impl ActorLine {
-    /// How many of its instances are up.
+    /// Number of instances that are up.
     pub fn up(&self) -> usize {
         let is_up = |name: &str| State::ALL.iter().any(|state| state.is_up() && state.name() == name);
         self.instances.iter().filter(|instance| is_up(&instance.state)).count()
@@ -445,7 +445,7 @@ impl From<&Decision> for DecisionView {
     }
 }
 
-/// The kernel's counts.
+/// The kernel's counts as views.
 pub fn fates(counts: &DeadLetterCounts) -> BTreeMap<String, FatesView> {
     let view = |fates: &Fates| FatesView {
         kept: fates.kept(),

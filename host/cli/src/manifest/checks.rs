@@ -255,10 +255,10 @@ impl Found {
                 first.insert(name, place);
             }
             if let Some(start) = plugin.start.as_ref().filter(|start| *start.get_ref() == Start::Manual) {
-                let problem = Problem::at(start.span(), "what is spawned does not wait for a person", "here");
+                let problem = Problem::at(start.span(), "a spawned actor cannot have start = \"manual\"", "here");
                 self.add(
                     problem.help(
-                        "its parent's spawn is the word to start: leave `start` out, or let it be \"on-message\"",
+                        "a spawned actor starts with its spawn: leave `start` out, or set start = \"on-message\"",
                     ),
                 );
             }

@@ -164,7 +164,10 @@ impl Found {
         }
         if let (Some(network), true) = (written.networks.first(), written.hosts.is_empty()) {
             let problem = Problem::at(network.span(), "`networks` without `hosts` opens nothing", "here");
-            self.add(problem.help("name in `hosts` who may be talked to: these are the networks that they may be in"));
+            self.add(
+                problem
+                    .help("add `hosts` with the hosts to allow: `networks` has only the networks that they may be in"),
+            );
         }
         networks
     }

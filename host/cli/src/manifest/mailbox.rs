@@ -44,14 +44,17 @@ impl Found {
             return None;
         }
         if let Some(oldest) = written.overflow.as_ref().filter(|o| matches!(o.get_ref(), Overflow::DropOldest)) {
-            let what = "a mailbox plugin alone may drop a message that waits: `drop-oldest` is not for it";
-            let help = "leave `overflow` out, and the plugin decides; or set \"block\", \"reject\" or \"drop-newest\"";
+            let what =
+                "`drop-oldest` is not possible with a mailbox plugin, which decides itself which message to drop";
+            let help = "leave `overflow` out to let the plugin decide, or set \"block\", \"reject\" or \"drop-newest\"";
             self.add(Problem::at(oldest.span(), what, "here").help(help));
         }
         let Some(plugin) = &written.plugin else {
             let place = kind.map(Spanned::span).unwrap_or_default();
             let problem = Problem::at(place, "the mailbox has no plugin", "this needs one");
-            self.add(problem.help("add plugin = \"priority\", or whichever shall decide; or leave `kind` out"));
+            self.add(
+                problem.help("add the name of a mailbox plugin, as in plugin = \"priority\", or leave `kind` out"),
+            );
             return None;
         };
         self.plugin(plugin);

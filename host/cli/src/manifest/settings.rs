@@ -184,7 +184,7 @@ impl Found {
         let known = manifest.plugin.iter().map(|plugin| plugin.get_ref().name.get_ref().as_str());
         let remark = self.near(name, known).map_or_else(|| "here".into(), |near| format!("did you mean \"{near}\"?"));
         let problem = Problem::at(written.span(), format!("there is no [[plugin]] `{}`", name.escape_debug()), remark);
-        let help = "what may be spawned has a section of its own, with its limits: [[plugin]] with name = \"…\"";
+        let help = "each plugin in `spawns` needs a section with its settings: [[plugin]] with name = \"…\"";
         self.add(problem.help(help));
         None
     }
@@ -260,8 +260,8 @@ impl Found {
             Some(near) if near != top.as_str() => format!("did you mean \"{near}/**\"?"),
             _ => "here".into(),
         };
-        let problem = Problem::at(written.span(), format!("nobody is below `{top}`"), remark);
-        let help = format!("this manifest has no actor below `{top}`, and none there that `spawns` any");
+        let problem = Problem::at(written.span(), format!("no actor is below `{top}`"), remark);
+        let help = format!("this manifest has no actor below `{top}`, and no actor there has `spawns`");
         self.add(problem.help(help));
         None
     }
@@ -290,7 +290,7 @@ impl Found {
         let message = written.limits.message.as_ref().map_or(1 << 20, |size| size.get_ref().0);
         let limit_place = written.limits.message.as_ref().map(Spanned::span);
         self.most_memory(written.limits.memory.as_ref(), "limits.memory");
-        self.at_most(written.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send what is larger in parts");
+        self.at_most(written.limits.message.as_ref(), "limits.message", MOST_MESSAGE, "send larger data in parts");
         if message > memory {
             let place = limit_place.clone().or_else(|| written.limits.memory.as_ref().map(Spanned::span));
             let what =

@@ -12,8 +12,7 @@ pub const SIZE_FORM: &str = "a size is a whole number and a unit, one of B, KiB,
 pub const TIME_FORM: &str = "a time is a whole number and a unit, one of us, ms, s, m, h, as in \"100ms\"";
 
 /// The form of a memory mark; ends error messages.
-pub const MARK_FORM: &str =
-    "it is a share, 1% to 100%, of the memory that there is, or a size, as in \"80%\" or \"2GiB\"";
+pub const MARK_FORM: &str = "it is a share of the machine's memory, 1% to 100%, or a size, as in \"80%\" or \"2GiB\"";
 
 const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 const TIME_UNITS_MICROS: [(&str, u64); 5] =

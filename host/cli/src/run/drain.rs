@@ -1,4 +1,4 @@
-//! The orderly shutdown, watched: who is not down yet, and how much waits there.
+//! The progress of the orderly shutdown: the actors that have not stopped yet, and their waiting messages.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::console::Console;
 use crate::printable::counted;
 
-/// Between two lines; on a terminal the spinner's text is newer.
+/// Time between two lines; on a terminal the spinner's text changes more often.
 const REPORT: Duration = Duration::from_secs(1);
 const REFRESH: Duration = Duration::from_millis(100);
-/// Actors named in one line.
+/// Maximum number of actors named in one line.
 const NAMED: usize = 8;
 
-/// What a person hears whose Ctrl-C does not end it at once.
+/// Tells an operator that Ctrl-C began the orderly end.
 pub(super) fn announce(console: &Console) {
     console.say("playhouse: stopping in order; Ctrl-C again ends it at once");
 }
 
-/// Shuts down and waits until nothing runs any more. `asked`: a person waits for it, and is told at once.
+/// Shuts down and waits until all actors have stopped. With `asked`, an operator waits for the end, and is told at once.
 pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
     kernel.shut_down();
     let mut said = look(kernel).await;
@@ -27,7 +27,7 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
         announce(console);
     }
     if !asked || console.is_terminal() {
-        // Only what takes a while is worth a word of its own; on a terminal the spinner says it.
+        // A line is printed only for a wait that takes longer; on a terminal the spinner shows it.
         said = None;
     } else if let Some(text) = &said {
         console.say(&format!("playhouse: waiting for {text}"));
@@ -61,7 +61,7 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
     }
 }
 
-/// Who is not down yet; none when nobody is left.
+/// The actors that have not stopped yet; `None` when all have.
 async fn look(kernel: &Kernel) -> Option<String> {
     let actors = kernel.actors().await;
     let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();

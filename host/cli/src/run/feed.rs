@@ -1,5 +1,5 @@
-//! Input: messages from the command line and from stdin into mailboxes. The feeder waits for room, so that
-//! memory stays bounded however long the input is.
+//! Input: messages from the command line and from stdin into mailboxes. The feeder waits for space, so that memory is bounded for
+//! any length of the input.
 
 use std::cell::{Cell, RefCell};
 use std::io::Read;
@@ -14,9 +14,9 @@ use crate::printable::counted;
 
 /// Bytes read from stdin at a time.
 const CHUNK_BYTES: usize = 256 << 10;
-/// Chunks that are read ahead.
+/// Maximum number of chunks that are read ahead.
 const CHUNKS_AHEAD: usize = 4;
-/// Lines that are too long and reported one by one; the others are counted.
+/// Maximum number of too long lines that are reported one by one; further ones are counted.
 const NAMED_LINES: u64 = 10;
 
 /// Input that was not sent, by reason. Known also when a signal ends the run before its input does.
@@ -33,7 +33,7 @@ pub(super) struct Unsent {
 }
 
 impl Unsent {
-    /// Whether the run failed by it. What the manifest says is to be dropped is no failure.
+    /// Whether the run failed because of unsent input. Messages that a drop rule of the manifest dropped are no failure.
     pub(super) fn fails(&self) -> bool {
         self.too_long.get() > 0 || self.is_refused()
     }
@@ -43,7 +43,7 @@ impl Unsent {
         self.refused.get() > 0 || self.short.borrow().0 > 0
     }
 
-    /// Says what was not sent. The first lines that were too long are said already.
+    /// Reports the unsent input. The first lines that were too long are reported already.
     pub(super) fn say(&self, console: &Console) {
         if let more @ 1.. = self.too_long.get().saturating_sub(NAMED_LINES) {
             console.say(&format!("playhouse: {} of stdin too long, and not sent", counted(more, "more line")));
@@ -67,7 +67,7 @@ pub(super) struct Input<'a> {
     kernel: &'a Kernel,
     console: &'a Console,
     unsent: &'a Unsent,
-    /// Nobody waits for room at an actor that failed and is not tried again.
+    /// Whether a message to an actor that failed and is not tried again is refused, instead of waiting for space.
     gives_up: bool,
 }
 
@@ -76,18 +76,18 @@ impl<'a> Input<'a> {
         Self { kernel, console, unsent, gives_up: false }
     }
 
-    /// Whether what waits for room at an actor that failed for good is refused.
+    /// Sets whether messages to an actor that failed for good are refused, instead of waiting for space.
     pub(super) fn gives_up(&mut self, gives_up: bool) {
         self.gives_up = gives_up;
     }
 
-    /// Sends one message. Waits for room without a limit; a mailbox that refuses or drops instead is counted, and so is a
-    /// message that finds memory short.
+    /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is one
+    /// that is refused because memory is short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         let told = tokio::select! {
             biased;
             told = self.kernel.tell(to, body, Duration::MAX) => told,
-            // There will never be room: the run ends with what can be done.
+            // The mailbox will never have space again: the run ends without this message.
             _ = self.kernel.failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone())),
         };
         match told {
@@ -123,7 +123,7 @@ impl<'a> Input<'a> {
 
     async fn send_lines(&mut self, to: &Address, limit: usize, lines: &mut Lines) -> Result<(), String> {
         while let Some(line) = lines.next_line() {
-            // Sending need not wait even once; others on this thread want their turn.
+            // A send may never wait, and other tasks of this thread must run as well.
             tokio::task::coop::consume_budget().await;
             match line {
                 Line::Whole(body) => self.tell_line(to, body).await?,
@@ -138,7 +138,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// As [`Input::tell`], but a line that was read is not lost: while memory is short it waits, and so does the writer of stdin.
+    /// Like [`Input::tell`], but a line is not lost while memory is short: the line waits, and so does the writer of stdin.
     async fn tell_line(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         loop {
             let before = self.unsent.short.borrow().0;

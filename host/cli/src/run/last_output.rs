@@ -1,4 +1,4 @@
-//! The last output: once the actors ended, the reader of stdout gets a while to take what is left.
+//! The last output: once the actors ended, the reader of stdout gets some time to take the output that is left.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::signals::Signals;
 use crate::console::Console;
 use crate::printable::counted;
 
-/// Only a reader that takes longer is worth a line.
+/// Time after which a line reports the wait for the reader.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// What became of the last output.
+/// The result of the last output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastOutput {
-    /// All of it is written.
+    /// All output is written.
     Written,
     /// Stdout cannot be written, or its reader did not take it in time.
     Lost,
@@ -24,7 +24,7 @@ pub(super) enum LastOutput {
     CutOff,
 }
 
-/// Waits until all output is written. After a signal, or where the run is `bounded` anyway, for at most `bound`.
+/// Waits until all output is written. After a signal, or in a run that is `bounded`, the wait is at most `bound`.
 pub(super) async fn finish(
     stdout: &Arc<Stdout>,
     console: &Console,
@@ -66,7 +66,7 @@ pub(super) async fn finish(
     }
 }
 
-/// Resolves at that time; never without one.
+/// Resolves at this time, or never without one.
 async fn reached(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,

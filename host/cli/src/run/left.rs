@@ -11,10 +11,10 @@ const BY_RULE: &str = "overflow";
 /// The reason of messages whose actor stopped before it handled them.
 const STOPPED: &str = "stopped";
 
-/// Messages that were left.
+/// The number of messages that were not handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Left {
-    /// Dead letters that are not by a drop rule, and that nobody replayed or removed.
+    /// Dead letters that no drop rule made, and that no operator replayed or removed.
     pub(super) messages: u64,
     /// Those of them whose actor stopped first.
     stopped: u64,
@@ -34,7 +34,7 @@ impl Left {
         Self { messages: count(&|kind| kind != BY_RULE), stopped: count(&|kind| kind == STOPPED) }
     }
 
-    /// The messages that a shutdown left: their actor stopped before it handled them, and they were not left `before`.
+    /// The messages that a shutdown left: their actor stopped before it handled them, and they are not in `before`.
     pub(super) fn since(self, before: Self) -> Self {
         let stopped = self.stopped.saturating_sub(before.stopped);
         Self { messages: stopped, stopped }

@@ -1,16 +1,16 @@
 //! `playhouse run`: a play from its first actor to its last.
 //!
-//! | file | what lives there |
+//! | file | content |
 //! |---|---|
 //! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
 //! | `runtimes` | the threads of the host itself and of the actors |
-//! | `signals` | what asks for the end |
-//! | `drain` | the orderly shutdown, watched |
-//! | `last_output` | stdout's reader, waited for after the actors ended |
-//! | `stall` | what a run with `--until-idle` waits for, said |
+//! | `signals` | the signals that end a run |
+//! | `drain` | the progress of the orderly shutdown |
+//! | `last_output` | the wait for stdout's reader after the actors ended |
+//! | `stall` | the report of what blocks a run with `--until-idle` |
 //! | `left` | messages that a run left unhandled |
-//! | `summary` | what is said at the end: dead letters, restarts, why the kernel gave up |
+//! | `summary` | the report at the end: dead letters, restarts, the reason why the kernel gave up |
 
 mod drain;
 pub(crate) mod feed;
@@ -90,11 +90,11 @@ fn check_target(play: &Play, to: &Address) -> Result<(), Exit> {
         return Ok(());
     }
     let hint = nearest(to.as_str(), play.actors.iter().map(|actor| actor.address.as_str()))
-        .map_or_else(|| "`playhouse check` shows who is there".into(), |near| format!("did you mean `{near}`?"));
+        .map_or_else(|| "`playhouse check` lists all addresses".into(), |near| format!("did you mean `{near}`?"));
     Err(Exit::with(BAD_INPUT, format!("no actor has the address `{to}`: {hint}")))
 }
 
-/// How long the output that is already there may take after a second Ctrl-C.
+/// Time for the remaining output after a second Ctrl-C.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One run.
@@ -103,23 +103,23 @@ struct Performance<'a> {
     args: &'a args::Run,
     console: &'a Console,
     shares: Shares,
-    /// Where actors run.
+    /// The runtime of the actors.
     actors: &'a Handle,
     /// Input that was not sent.
     unsent: Unsent,
 }
 
-/// Why a run comes to its end.
+/// The reason for the end of a run.
 enum Curtain {
     /// All input is in, and all work is done.
     Done,
-    /// Input could not go on, or some of it was refused: that is counted.
+    /// Input could not continue (with the error), or some of it was refused (which is counted).
     BadInput(Option<String>),
-    /// A person said so.
+    /// A signal came.
     Signal,
-    /// Nothing runs any more.
+    /// All actors have stopped.
     Over,
-    /// Stdout takes nothing any more.
+    /// Stdout takes no more output.
     NobodyReads,
 }
 
@@ -139,7 +139,7 @@ impl Performance<'_> {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
         let kernel = Kernel::start(&plan).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
-        // Before anything comes in.
+        // The first measurement comes before any input.
         let watch = Watch::begin(self.play.memory_high, &kernel);
         let watching = tokio::spawn(watch.run(kernel.clone()));
         let server = match listener {
@@ -171,7 +171,7 @@ impl Performance<'_> {
         end
     }
 
-    /// Boots and feeds; returns when there is nothing left to do.
+    /// Waits for the start and feeds the input; returns when no work is left.
     async fn perform(&self, kernel: &Kernel) -> Curtain {
         if let Stage::Stopped | Stage::GaveUp(_) = kernel.booted().await {
             return Curtain::Over;
@@ -202,7 +202,7 @@ impl Performance<'_> {
         Curtain::Done
     }
 
-    /// Brings everything down and says what is to be said.
+    /// Stops all actors, and prints the report at the end.
     async fn close(
         &self,
         curtain: Curtain,
@@ -226,7 +226,7 @@ impl Performance<'_> {
             () = drain::drain(kernel, self.console, asked) => {}
             () = signals.second(self.console) => return Err(self.cut_off(kernel, stdout, signals).await),
         };
-        // A pipe may be slow: work that was asked for is not thrown away, unless an operator wants the end.
+        // A pipe may be slow: the output of `--until-idle` is kept until it is written, unless an operator ends the run.
         let (bounded, bound) = (!self.args.until_idle, self.play.supervision.shutdown);
         let last = last_output::finish(stdout, self.console, signals, bounded, bound).await;
         if last == LastOutput::CutOff {
@@ -264,7 +264,7 @@ impl Performance<'_> {
         }
     }
 
-    /// A person's second word: everything ends now. What was lost is said; a third word spares even that.
+    /// Ends all at once after the second signal. The lost work is reported, unless a third signal comes.
     async fn cut_off(&self, kernel: &Kernel, stdout: &Arc<Stdout>, signals: &mut Signals) -> Exit {
         kernel.kill();
         let writing = stdout.clone();
@@ -280,7 +280,7 @@ impl Performance<'_> {
         if let Some(text) = summary::summary(kernel) {
             self.console.say(text.trim_end());
         }
-        Exit::with(KILLED, "ended at once; what waited was not handled")
+        Exit::with(KILLED, "ended at once; waiting messages were not handled")
     }
 }
 

@@ -1,5 +1,5 @@
-//! Where guests' output goes: stdout through one writer thread, stderr into the log. What waits for a slow
-//! stdout is bounded; a guest that writes more waits as well.
+//! The output of guests: stdout goes through one writer thread, stderr into the log. The bytes that wait for a slow stdout are
+//! limited; a guest that writes more waits.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::pin::pin;
@@ -13,9 +13,9 @@ use crate::console::GUEST_TARGET;
 use crate::log_budget::LogBudgets;
 use crate::printable::for_terminal;
 
-/// When so many bytes wait for stdout, guests that write more wait as well.
+/// Maximum bytes that wait for stdout; a guest that writes more waits.
 const WAITING_BYTES: usize = 1 << 20;
-/// Most bytes of one write: what a reader did not take is known to this precision.
+/// Maximum bytes of one write, and thus the precision of the number of bytes that a reader did not take.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Guests' stdout, on its way. Lines of one actor keep their order. A line that comes in pieces, since it is long or its actor was
@@ -23,13 +23,13 @@ const PIECE_BYTES: usize = 64 << 10;
 /// it wrote the last time: much output makes large writes, little output is written at once.
 pub(crate) struct Stdout {
     pipe: Mutex<Pipe>,
-    /// Told when there is something to write, or nothing more to come.
+    /// Notified when there is output to write, or when the output has ended.
     filled: Condvar,
-    /// Told when all is written.
+    /// Notified when all output is written.
     emptied: Condvar,
-    /// Told when there is room again.
+    /// Notified when there is space again.
     room: Notify,
-    /// Told when nobody reads any more.
+    /// Notified when stdout has no reader any more.
     closed: Notify,
 }
 
@@ -44,12 +44,12 @@ struct Pipe {
     written: u64,
     /// Nothing can be written any more.
     closed: bool,
-    /// Why, unless the reader just went away.
+    /// The error, unless the reader only closed its end.
     error: Option<String>,
     /// The actor whose line has no end yet.
     open: Option<Address>,
     end: End,
-    /// Bytes that were not written, as nothing can be any more. Some of a write that failed may have been.
+    /// Bytes that were not written because stdout is closed. A part of a failed write may be written.
     lost: u64,
 }
 
@@ -58,14 +58,15 @@ struct Pipe {
 enum End {
     #[default]
     NotYet,
-    /// All output is there: nothing is held back any more.
+    /// All output is in the pipe: nothing is held back any more.
     Due,
     /// The held back bytes are written.
     Over,
 }
 
 impl Stdout {
-    /// The process's own. On a terminal, what would move its cursor is escaped; a pipe or a file gets what guests write.
+    /// The stdout of the process. Characters that would move a terminal's cursor are escaped; a pipe or a file gets the bytes
+    /// unchanged.
     pub(crate) fn new() -> Arc<Self> {
         let stdout = std::io::stdout();
         if stdout.is_terminal() {
@@ -75,7 +76,7 @@ impl Stdout {
         }
     }
 
-    /// Starts the thread that writes to `to`; `end` writes what that held back.
+    /// Starts the thread that writes to `to`; `end` writes the bytes that `to` held back.
     fn to<W: Write + Send + 'static>(mut to: W, end: fn(&mut W) -> std::io::Result<()>) -> Arc<Self> {
         let stdout = Arc::new(Self {
             pipe: Mutex::default(),
@@ -129,7 +130,7 @@ impl Stdout {
         Ok(())
     }
 
-    /// Nothing is written any more, and what waits is lost. Only the first reason counts.
+    /// Stops all writing; the waiting output is lost. Only the first reason counts.
     fn close(&self, error: Option<String>) {
         let mut pipe = self.lock();
         if !pipe.closed {
@@ -143,12 +144,12 @@ impl Stdout {
         self.closed.notify_one();
     }
 
-    /// Waits for the reader no longer.
+    /// Ends the wait for the reader.
     pub(crate) fn give_up(&self, error: String) {
         self.close(Some(error));
     }
 
-    /// Adds a line, or a piece of one; drops it when nobody reads any more. Who writes looks first whether it is full.
+    /// Adds a line, or a piece of one, and drops it when stdout has no reader. The caller checks first whether stdout is full.
     pub(crate) fn piece(&self, from: &Address, piece: &[u8], ends_line: bool) {
         let mut pipe = self.lock();
         if pipe.closed {
@@ -170,7 +171,7 @@ impl Stdout {
         self.filled.notify_one();
     }
 
-    /// Waits until all is written, or nobody reads any more. False in the second case.
+    /// Waits until all output is written, or stdout has no reader. False in the second case.
     pub(crate) fn finish(&self) -> bool {
         {
             let mut pipe = self.lock();
@@ -185,7 +186,7 @@ impl Stdout {
         !pipe.closed
     }
 
-    /// Why nothing can be written any more; none while all is well, and when the reader just went away.
+    /// The error that ended the writing; `None` without an error, and when the reader only closed its end.
     pub(crate) fn error(&self) -> Option<String> {
         self.lock().error.clone()
     }
@@ -201,7 +202,7 @@ impl Stdout {
         (pipe.waiting.len() + pipe.in_write) as u64
     }
 
-    /// Bytes written so far, while actors wait for the reader; none while they do not.
+    /// Bytes written so far, while actors wait for the reader; `None` while no actor waits.
     pub(crate) fn written_while_full(&self) -> Option<u64> {
         let pipe = self.lock();
         (pipe.waiting.len() >= WAITING_BYTES && !pipe.closed).then_some(pipe.written)
@@ -212,13 +213,13 @@ impl Stdout {
         self.lock().closed
     }
 
-    /// Whether so much waits that nobody should add to it.
+    /// Whether so many bytes wait that writers must wait.
     fn is_full(&self) -> bool {
         let pipe = self.lock();
         pipe.waiting.len() >= WAITING_BYTES && !pipe.closed
     }
 
-    /// Resolves when it is not full.
+    /// Resolves when stdout is not full.
     async fn room(&self) {
         loop {
             let mut room = pin!(self.room.notified());
@@ -230,7 +231,7 @@ impl Stdout {
         }
     }
 
-    /// Resolves when nobody reads any more.
+    /// Resolves when stdout has no reader any more.
     pub(crate) async fn closed(&self) {
         self.closed.notified().await;
     }
@@ -240,14 +241,14 @@ impl Stdout {
     }
 }
 
-/// A terminal that foreign bytes may be written to. A character that is cut waits for its other half.
+/// A writer that makes foreign bytes safe for a terminal. The first bytes of a character wait for its other bytes.
 struct Escaped<W> {
     to: W,
     cut: Vec<u8>,
 }
 
 impl<W: Write> Escaped<W> {
-    /// Writes the character whose other half never came.
+    /// Writes the bytes of a character that stayed incomplete.
     fn end(&mut self) -> std::io::Result<()> {
         let cut = std::mem::take(&mut self.cut);
         self.to.write_all(for_terminal(&cut).as_bytes())
@@ -300,7 +301,7 @@ impl Output for GuestOutput {
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {
-        // A level that shows no lines of guests has no place for a note about them either.
+        // A log level without lines of guests shows no note about them either.
         if tracing::enabled!(target: GUEST_TARGET, tracing::Level::INFO) {
             self.log_budgets.add_left_out(from.as_str(), left_out);
         }
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_is_cut_waits_for_its_other_half() {
+    fn incomplete_character_waits_for_its_other_bytes() {
         let mut escaped = Escaped { to: Vec::new(), cut: Vec::new() };
         for piece in [&b"a\xe2\x82"[..], b"\xacb\n\x1b[2J\xe2", b"\n"] {
             escaped.write_all(piece).expect("a vector takes all");
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_finds_it_full_waits_until_it_is_not() {
+    async fn writer_to_full_stdout_waits_for_space() {
         let (sender, receiver) = mpsc::sync_channel(0);
         let stdout = Stdout::to(Slow(sender), |_| Ok(()));
         while !stdout.is_full() {
@@ -403,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_is_no_panic() {
+    fn closed_reader_causes_no_panic() {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
         let stdout = Stdout::to(Slow(sender), |_| Ok(()));

@@ -1,6 +1,6 @@
-//! The two runtimes of a run. Code of actors and of mailbox plugins runs on the workers of one; all else that the host does
-//! (control socket, supervision, input, signals, summary) runs on the main thread, on a runtime with timers and sockets of its own. So the
-//! host answers an operator however many actors are ready to run.
+//! The two runtimes of a run. Code of actors and of mailbox plugins runs on the workers of one; all other work of the host
+//! (control socket, supervision, input, signals, summary) runs on the main thread, on a runtime with its own timers and sockets.
+//! The host therefore answers an operator for any number of actors that are ready to run.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -11,19 +11,19 @@ use tokio::runtime::{Builder, Runtime};
 use crate::manifest::{Play, PlayActor};
 use crate::system_limits::{self, HOST_BLOCKING_THREADS, KEPT_BLOCKING_THREADS};
 
-/// Threads for blocking calls that no limit of an actor counts. They come on top of those that blocking calls of actors may hold
-/// for ever.
+/// Number of threads for blocking calls that no limit of an actor counts, in addition to the threads that blocking calls of
+/// actors may hold for ever.
 const UNCOUNTED_BLOCKING_THREADS: usize = 512;
 
 pub(super) struct Runtimes {
-    /// Of the host. It never runs code of an actor.
+    /// The runtime of the host, which never runs code of an actor.
     pub(super) control: Runtime,
-    /// Of the actors.
+    /// The runtime of the actors.
     pub(super) actors: Runtime,
 }
 
 impl Runtimes {
-    /// The actors run on `threads`, or on a thread for each core.
+    /// Starts both runtimes. The actors run on `threads` threads, or on a thread for each core.
     pub(super) fn new(play: &Play, threads: Option<u16>) -> std::io::Result<Self> {
         let (blocking, few) = bounded_threads(blocking_threads(play));
         Self::with(threads, blocking, few)
@@ -42,7 +42,7 @@ impl Runtimes {
         Ok(Self { control, actors })
     }
 
-    /// Ends both. Waits neither for a read of stdin, nor for a guest that an impatient operator cut off.
+    /// Ends both runtimes, without waiting for a read of stdin, or for a guest that a second signal cut off.
     pub(super) fn shutdown_background(self) {
         self.control.shutdown_background();
         self.actors.shutdown_background();
@@ -65,7 +65,7 @@ fn build(builder: &mut Builder, blocking_threads: usize, kept: Option<usize>) ->
     Ok(runtime)
 }
 
-/// The threads that actors may have for blocking calls: as many as all of them may hold for ever, and the uncounted ones.
+/// The number of threads for blocking calls of actors: those that actors may hold for ever, and the uncounted ones.
 fn blocking_threads(play: &Play) -> usize {
     // Calls of a spawned actor count for its parent. One more thread closes files.
     let of_actor = |actor: &PlayActor| actor.settings.grants.blocking.at_most().saturating_add(1);
@@ -73,7 +73,7 @@ fn blocking_threads(play: &Play) -> usize {
     of_actors.fold(UNCOUNTED_BLOCKING_THREADS, usize::saturating_add)
 }
 
-/// Beside `blocking_threads`, what a limit of the system leaves of them, and why.
+/// The number of `wanted` threads that the limits of the system allow, and whether a limit makes threads few.
 fn bounded_threads(wanted: usize) -> (usize, bool) {
     let few = system_limits::are_few_threads(wanted);
     let room = system_limits::room();

@@ -5,13 +5,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::drain;
 use crate::console::Console;
 
-/// The signals, heard from the moment this exists.
+/// The signals, received from the moment this value exists.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     /// None when the process was started with SIGHUP ignored, as by `nohup`.
     hangup: Option<Signal>,
-    /// How many of SIGINT and SIGTERM came. A closed terminal sends SIGHUP twice (the system and the shell), and
+    /// Number of SIGINT and SIGTERM so far. A closed terminal sends SIGHUP twice (the system and the shell), and
     /// systemd's `SendSIGHUP=` sends it after SIGTERM: it never counts as a second signal.
     heard: u32,
     /// Whether any signal came.
@@ -19,7 +19,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Within a runtime.
+    /// Call this within a runtime.
     pub(super) fn new() -> std::io::Result<Self> {
         let heeds_hangup = !ignores_hangup(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
         Ok(Self {
@@ -41,7 +41,7 @@ impl Signals {
         self.heard >= 2
     }
 
-    /// A second SIGINT or SIGTERM. A first one that comes meanwhile, as the end began without it, is answered.
+    /// Resolves at a second SIGINT or SIGTERM. If the end began without a signal, the first one is only answered.
     pub(super) async fn second(&mut self, console: &Console) {
         while !self.is_second() {
             let before = self.heard;
@@ -52,7 +52,7 @@ impl Signals {
         }
     }
 
-    /// Any of the signals.
+    /// Resolves at any of the signals.
     pub(super) async fn next(&mut self) {
         let hangup = async {
             match &mut self.hangup {

@@ -1,4 +1,4 @@
-//! A run with `--until-idle` that does not come to its end: says once what it waits for.
+//! A run with `--until-idle` that does not end: reports once what the run waits for.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::output::Stdout;
 use crate::console::Console;
 use crate::printable::counted;
 
-/// Nothing moves for this long: then it is said.
+/// Time without progress after which the wait is reported.
 const QUIET: Duration = Duration::from_secs(1);
-/// Actors named in one line.
+/// Maximum number of actors named in one line.
 const NAMED: usize = 8;
 
-/// What moves while a run goes on.
+/// The progress of a run.
 #[derive(PartialEq, Eq)]
 struct Progress {
     handled: u64,
@@ -23,7 +23,7 @@ struct Progress {
     written: Option<u64>,
 }
 
-/// Watches until it is dropped.
+/// Watches until the future is dropped.
 pub(super) async fn watch(kernel: &Kernel, stdout: &Stdout, console: &Console) -> Infallible {
     let mut ticks = interval_at(Instant::now() + QUIET, QUIET);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,7 +49,7 @@ pub(super) async fn watch(kernel: &Kernel, stdout: &Stdout, console: &Console) -
     std::future::pending().await
 }
 
-/// The stopped actors whose messages keep the run from its end; none while another actor still has work.
+/// The stopped actors whose messages keep the run from its end; `None` while another actor still has work.
 fn stopped(actors: &[ActorView]) -> Option<String> {
     let is_at_work = |actor: &ActorView| match actor.state {
         State::Running => actor.waiting_for.is_none(),

@@ -1,4 +1,4 @@
-//! What is said when a run is over: messages that were not handled, restarts, and why the kernel gave up.
+//! The report at the end of a run: messages that were not handled, restarts, and the reason why the kernel gave up.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Dec
 
 use crate::printable::{Printable, counted, preview};
 
-/// Letters that are shown.
+/// Maximum number of letters that are shown.
 const SHOWN: usize = 20;
-/// Characters of a body that are shown.
+/// Maximum number of characters of a body that are shown.
 const BODY_CHARS: usize = 60;
-/// Functions of a backtrace that are shown.
+/// Maximum number of functions of a backtrace that are shown.
 const FRAMES: usize = 8;
-/// Last lines on stderr that are shown of each failure.
+/// Maximum number of last lines on stderr that are shown for each failure.
 const STDERR_LINES: usize = 5;
 
-/// The summary; none when all went well.
+/// The summary; `None` without dead letters, restarts and failed shutdowns.
 pub(super) fn summary(kernel: &Kernel) -> Option<String> {
     let (counts, restarts, failed) = (kernel.dead_letter_counts(), kernel.restarts(), kernel.failed_shutdowns());
     if counts.total() == 0 && restarts == 0 && failed == 0 {
@@ -34,7 +34,7 @@ fn shown(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], restarts: u64, 
     if !reasons.is_empty() {
         let _ = write!(out, " ({})", reasons.join(", "));
     }
-    for (number, fate) in [(sum.replayed, "replayed"), (sum.dropped, "dropped by a person")] {
+    for (number, fate) in [(sum.replayed, "replayed"), (sum.dropped, "dropped by an operator")] {
         if number > 0 {
             let _ = write!(out, ", {number} {fate}");
         }
@@ -47,7 +47,7 @@ fn shown(counts: &DeadLetterCounts, letters: &[Arc<DeadLetter>], restarts: u64, 
     for letter in letters.iter().take(SHOWN) {
         write_letter(&mut out, letter);
     }
-    // What a person took out needs no more words; what had to go does.
+    // Letters that an operator removed are not counted here; letters that newer ones pushed out are.
     let more = (sum.kept() + sum.forgotten).saturating_sub(letters.len().min(SHOWN) as u64);
     if more > 0 {
         let _ = writeln!(out, "  … and {more} more");
@@ -73,7 +73,7 @@ fn write_backtrace(out: &mut String, report: &CrashReport) {
     }
 }
 
-/// The actors that failed, and why: how many, and a line for each of the first.
+/// The lines about failed actors: their number, and the reason for each of the first ones.
 pub(super) fn failed(actors: &[ActorView]) -> Vec<String> {
     let failed: Vec<_> = actors
         .iter()
@@ -93,7 +93,7 @@ pub(super) fn failed(actors: &[ActorView]) -> Vec<String> {
     lines
 }
 
-/// Why the play ended: the failures that counted, the latest first, each with the failures below it.
+/// The reason why the play ended: the failures that counted, the latest first, each with the failures below it.
 pub(super) fn gave_up(failures: &[Arc<CrashReport>]) -> String {
     let mut out = String::from("the play ends");
     match failures.first().map(|report| (report, report.decision())) {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn each_letter_says_what_happened_to_whom() {
+    fn each_letter_shows_its_receiver_and_reason() {
         let letters = [
             letter(DeadReason::Crashed(crash().into()), "a line with\tBOOM").into(),
             letter(DeadReason::Rejected("no number".into()), &"x".repeat(100)).into(),
@@ -178,7 +178,7 @@ mod tests {
         let rejected = Fates { all: 7, forgotten: 3, replayed: 2, dropped: 1 };
         let counts = DeadLetterCounts { by_reason: [("crashed", crashed), ("rejected", rejected)].into() };
         expect![[r#"
-            8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by a person; 14 restarts; 1 failed shutdown
+            8 dead letters (crashed 1, rejected 7), 2 replayed, 1 dropped by an operator; 14 restarts; 1 failed shutdown
               0123456789ab to /flaky from /split, 3 attempts: the actor panicked: boom at src/lib.rs:3:5
                   body: a line with\tBOOM
                   backtrace: flaky::frame0
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn giving_up_tells_what_led_there() {
+    fn report_of_giving_up_shows_all_failures() {
         let window = Window { restarts: 2, intensity: 1, period: Duration::from_secs(10) };
         let why = WhyGaveUp::TooOften(window);
         let mut child = report("/p/c", 3, CrashReason::Trap { kind: "\u{1b}]0;unreachable".into() });

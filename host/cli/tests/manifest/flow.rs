@@ -78,7 +78,7 @@ fn pipeline_with_unknown_or_repeated_actors_is_refused() {
                ·                     ╰── did you mean "/b"?
              3 │ [[actor]]
                ╰────
-              help: `pipeline` names actors of this manifest in the order in which they hand on, as in ["/a", "/b", "/c"]
+              help: `pipeline` names actors of this manifest in the order in which they send, as in ["/a", "/b", "/c"]
 
               × `/a` is in the pipeline twice: its messages would go in a circle
                ╭─[playhouse.toml:2:32]
@@ -89,7 +89,7 @@ fn pipeline_with_unknown_or_repeated_actors_is_refused() {
                ·               ╰── first here
              3 │ [[actor]]
                ╰────
-              help: a pipeline only goes forward; what else is sent is granted with `sends_to`
+              help: a pipeline only goes forward; grant other sends with `sends_to`
 
             2 problems in playhouse.toml
         "#]],
@@ -106,7 +106,7 @@ fn pipeline_with_unknown_or_repeated_actors_is_refused() {
                ·               ╰── here
              3 │ [[actor]]
                ╰────
-              help: `pipeline` names actors of this manifest in the order in which they hand on, as in ["/a", "/b", "/c"]
+              help: `pipeline` names actors of this manifest in the order in which they send, as in ["/a", "/b", "/c"]
 
         "#]],
     );

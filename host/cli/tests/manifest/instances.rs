@@ -9,17 +9,17 @@ fn instances_beyond_the_limit_of_a_mailbox_are_refused() {
     check_actor(
         "instances = 65",
         expect![[r#"
-        stderr:
-          × `instances` is over 64
-           ╭─[playhouse.toml:4:13]
-         3 │ plugin = "count"
-         4 │ instances = 65
-           ·             ─┬
-           ·              ╰── it must be at most 64
-           ╰────
-          help: that many share one mailbox; for more, put another actor beside it
+            stderr:
+              × `instances` is over 64
+               ╭─[playhouse.toml:4:13]
+             3 │ plugin = "count"
+             4 │ instances = 65
+               ·             ─┬
+               ·              ╰── it must be at most 64
+               ╰────
+              help: this is the limit for one mailbox; for more, add another actor
 
-    "#]],
+        "#]],
     );
 }
 
@@ -58,7 +58,7 @@ fn child_of_several_instances_is_refused() {
              3 │ plugin = "count"
              4 │ instances = 2
                ·             ┬
-               ·             ╰── its parent is several
+               ·             ╰── its parent has several instances
              5 │ [[actor]]
              6 │ address = "/a/b"
                ·           ───┬──
@@ -87,7 +87,7 @@ fn actors_beyond_max_instances_are_refused() {
                ·                 ╰── here
              3 │ [[actor]]
                ╰────
-              help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+              help: raise `max_instances` under [play], or let idle actors end with idle = "stop", or start actors later with start = "on-message" or "manual"
 
         "#]],
     );
@@ -114,7 +114,7 @@ fn all_instances_count_for_max_instances() {
                ·                 ╰── here
              3 │ [[actor]]
                ╰────
-              help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+              help: raise `max_instances` under [play], or let idle actors end with idle = "stop", or start actors later with start = "on-message" or "manual"
 
         "#]],
     );
@@ -140,17 +140,17 @@ fn actors_that_take_turns_need_one_instance_together() {
     check(
         &format!("[play]\nmax_instances = 1\n{actors}"),
         expect![[r#"
-        stderr:
-          × 2 instances start by themselves, and `play.max_instances` is 1
-           ╭─[playhouse.toml:2:17]
-         1 │ [play]
-         2 │ max_instances = 1
-           ·                 ┬
-           ·                 ╰── here
-         3 │ [[actor]]
-           ╰────
-          help: raise `max_instances` under [play], or let actors make room with idle = "stop", or wait for a message or a person with start = "on-message" or "manual"
+            stderr:
+              × 2 instances start by themselves, and `play.max_instances` is 1
+               ╭─[playhouse.toml:2:17]
+             1 │ [play]
+             2 │ max_instances = 1
+               ·                 ┬
+               ·                 ╰── here
+             3 │ [[actor]]
+               ╰────
+              help: raise `max_instances` under [play], or let idle actors end with idle = "stop", or start actors later with start = "on-message" or "manual"
 
-    "#]],
+        "#]],
     );
 }

@@ -70,17 +70,17 @@ fn values_beyond_their_maximum_are_refused() {
     check_actor(
         "mailbox = { bytes = \"4GiB\" }\nlimits = { memory = \"4GiB\", message = \"2GiB\" }",
         expect![[r#"
-        stderr:
-          × `limits.message` is over 1GiB
-           ╭─[playhouse.toml:5:39]
-         4 │ mailbox = { bytes = "4GiB" }
-         5 │ limits = { memory = "4GiB", message = "2GiB" }
-           ·                                       ───┬──
-           ·                                          ╰── it must be at most "1GiB"
-           ╰────
-          help: send what is larger in parts
+            stderr:
+              × `limits.message` is over 1GiB
+               ╭─[playhouse.toml:5:39]
+             4 │ mailbox = { bytes = "4GiB" }
+             5 │ limits = { memory = "4GiB", message = "2GiB" }
+               ·                                       ───┬──
+               ·                                          ╰── it must be at most "1GiB"
+               ╰────
+              help: send larger data in parts
 
-    "#]],
+        "#]],
     );
 }
 

@@ -102,16 +102,16 @@ fn manual_start_of_a_spawned_actor_is_refused() {
     check(
         "[[plugin]]\nname = \"count\"\nstart = \"manual\"\n",
         expect![[r#"
-        stderr:
-          × what is spawned does not wait for a person
-           ╭─[playhouse.toml:3:9]
-         2 │ name = "count"
-         3 │ start = "manual"
-           ·         ────┬───
-           ·             ╰── here
-           ╰────
-          help: its parent's spawn is the word to start: leave `start` out, or let it be "on-message"
+            stderr:
+              × a spawned actor cannot have start = "manual"
+               ╭─[playhouse.toml:3:9]
+             2 │ name = "count"
+             3 │ start = "manual"
+               ·         ────┬───
+               ·             ╰── here
+               ╰────
+              help: a spawned actor starts with its spawn: leave `start` out, or set start = "on-message"
 
-    "#]],
+        "#]],
     );
 }

@@ -9,33 +9,33 @@ fn spawned_plugin_needs_a_section() {
     check_actor(
         "spawns = [\"splt\"]\n[[plugin]]\nname = \"split\"",
         expect![[r#"
-        stderr:
-          × there is no [[plugin]] `splt`
-           ╭─[playhouse.toml:4:11]
-         3 │ plugin = "count"
-         4 │ spawns = ["splt"]
-           ·           ───┬──
-           ·              ╰── did you mean "split"?
-         5 │ [[plugin]]
-           ╰────
-          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+            stderr:
+              × there is no [[plugin]] `splt`
+               ╭─[playhouse.toml:4:11]
+             3 │ plugin = "count"
+             4 │ spawns = ["splt"]
+               ·           ───┬──
+               ·              ╰── did you mean "split"?
+             5 │ [[plugin]]
+               ╰────
+              help: each plugin in `spawns` needs a section with its settings: [[plugin]] with name = "…"
 
-    "#]],
+        "#]],
     );
     check_actor(
         "spawns = [\"split\"]",
         expect![[r#"
-        stderr:
-          × there is no [[plugin]] `split`
-           ╭─[playhouse.toml:4:11]
-         3 │ plugin = "count"
-         4 │ spawns = ["split"]
-           ·           ───┬───
-           ·              ╰── here
-           ╰────
-          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+            stderr:
+              × there is no [[plugin]] `split`
+               ╭─[playhouse.toml:4:11]
+             3 │ plugin = "count"
+             4 │ spawns = ["split"]
+               ·           ───┬───
+               ·              ╰── here
+               ╰────
+              help: each plugin in `spawns` needs a section with its settings: [[plugin]] with name = "…"
 
-    "#]],
+        "#]],
     );
 }
 
@@ -111,37 +111,37 @@ fn plugin_keys_are_checked_like_actor_keys() {
     check_actor(
         &format!("[[plugin]]\nname = \"split\"\n{keys}"),
         expect![[r#"
-        stderr:
-          × no actor has the address `/b`
-           ╭─[playhouse.toml:6:13]
-         5 │ name = "split"
-         6 │ sends_to = ["/b"]
-           ·             ──┬─
-           ·               ╰── no such actor
-         7 │ spawns = ["x"]
-           ╰────
-          help: `sends_to` names actors of this manifest
+            stderr:
+              × no actor has the address `/b`
+               ╭─[playhouse.toml:6:13]
+             5 │ name = "split"
+             6 │ sends_to = ["/b"]
+               ·             ──┬─
+               ·               ╰── no such actor
+             7 │ spawns = ["x"]
+               ╰────
+              help: `sends_to` names actors of this manifest
 
-          × there is no [[plugin]] `x`
-           ╭─[playhouse.toml:7:11]
-         6 │ sends_to = ["/b"]
-         7 │ spawns = ["x"]
-           ·           ─┬─
-           ·            ╰── here
-         8 │ limits = { memory = "64KiB" }
-           ╰────
-          help: what may be spawned has a section of its own, with its limits: [[plugin]] with name = "…"
+              × there is no [[plugin]] `x`
+               ╭─[playhouse.toml:7:11]
+             6 │ sends_to = ["/b"]
+             7 │ spawns = ["x"]
+               ·           ─┬─
+               ·            ╰── here
+             8 │ limits = { memory = "64KiB" }
+               ╰────
+              help: each plugin in `spawns` needs a section with its settings: [[plugin]] with name = "…"
 
-          × `limits.message` (1MiB) is more than `limits.memory` (64KiB)
-           ╭─[playhouse.toml:8:21]
-         7 │ spawns = ["x"]
-         8 │ limits = { memory = "64KiB" }
-           ·                     ───┬───
-           ·                        ╰── here
-           ╰────
-          help: a message must fit into the actor's memory: raise `memory`, or lower `message`
+              × `limits.message` (1MiB) is more than `limits.memory` (64KiB)
+               ╭─[playhouse.toml:8:21]
+             7 │ spawns = ["x"]
+             8 │ limits = { memory = "64KiB" }
+               ·                     ───┬───
+               ·                        ╰── here
+               ╰────
+              help: a message must fit into the actor's memory: raise `memory`, or lower `message`
 
-        3 problems in playhouse.toml
-    "#]],
+            3 problems in playhouse.toml
+        "#]],
     );
 }

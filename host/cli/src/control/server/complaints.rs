@@ -1,4 +1,4 @@
-//! What is logged about requests and connections that are no good: a few lines now and then, however many there are.
+//! The log lines about bad requests and connections: a few in each period, for any number of them.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Lines in one period; the others are counted.
+/// Maximum number of lines in one period; further ones are counted.
 const LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// The log's patience with what comes over the control socket.
+/// The limit on log lines about input of the control socket.
 #[derive(Default)]
 pub(super) struct Complaints(Mutex<Window>);
 
@@ -22,7 +22,7 @@ struct Window {
 }
 
 impl Window {
-    /// Whether there is room for a line, and how many were left out before it.
+    /// The number of lines that were left out before this one; `None` if this line is left out as well.
     fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.began.is_none_or(|began| now.duration_since(began) >= PERIOD) {
             (self.began, self.lines) = (Some(now), 0);
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_flood_a_few_lines_are_logged_and_the_rest_is_counted() {
+    fn flood_logs_a_few_lines_and_counts_the_others() {
         let mut window = Window::default();
         let now = Instant::now();
         let logged = (0..1000).filter(|_| window.admit(now).is_some()).count();

@@ -14,19 +14,19 @@ pub(super) struct Connections {
 
 #[derive(Default)]
 struct Open {
-    /// Counts connections and requests: their order in time.
+    /// A counter of connections and requests, which gives their order in time.
     clock: u64,
-    /// By the time at which they came.
+    /// The open connections by the order in which they came.
     slots: BTreeMap<u64, Slot>,
 }
 
 struct Slot {
-    /// Since when no whole request is here; none while one is worked on.
+    /// The count at which the connection became idle; `None` while a request is worked on.
     idle_since: Option<u64>,
     evicted: Arc<Notify>,
 }
 
-/// One open connection, idle at first. Dropping it makes room.
+/// One open connection, idle at first. Dropping it frees its place.
 pub(super) struct Connection {
     connections: Arc<Connections>,
     id: u64,
@@ -59,13 +59,13 @@ impl Connections {
 }
 
 impl Connection {
-    /// A whole request is here. False when the connection has lost its place: then the request must not be done.
+    /// Marks the connection as busy with a whole request. False when it has lost its place: then the request must not be done.
     pub(super) fn begin(&self) -> bool {
         let mut open = self.connections.lock();
         open.slots.get_mut(&self.id).map(|slot| slot.idle_since = None).is_some()
     }
 
-    /// The request was answered.
+    /// Marks the connection as idle after the answer.
     pub(super) fn end(&self) {
         let mut open = self.connections.lock();
         open.clock += 1;
@@ -98,7 +98,7 @@ mod tests {
         assert!(first.begin());
         assert!(second.begin());
         second.end();
-        // Idle are the second, since its request, and the third, since it came.
+        // The second connection is idle since its request, the third one since it came.
         let fourth = connections.open().expect("the third makes room");
         assert!(!third.begin() && second.begin() && fourth.begin());
         assert!(connections.open().is_none(), "all are busy");

@@ -1,4 +1,4 @@
-//! What a person asks of the host about dead letters, and the way out when it cannot be done.
+//! Requests about dead letters, and the way out when one cannot be done.
 
 use playhouse_kernel::{LetterError, LetterFilter, LettersMoved, SendError};
 
@@ -54,7 +54,7 @@ fn refusal(error: LetterError) -> Refusal {
         LetterError::BadId(_) | LetterError::Unknown(_) => {
             ("unknown-letter", "`playhouse dead-letters list` shows those that are kept")
         }
-        LetterError::Ambiguous { .. } => ("ambiguous-letter", "give as many digits as make it one"),
+        LetterError::Ambiguous { .. } => ("ambiguous-letter", "give more digits of the id"),
         LetterError::NotSent(SendError::MailboxFull(_)) => {
             ("refused", "the letter stays; replay it when `playhouse tree` shows fewer waiting")
         }
@@ -96,7 +96,7 @@ mod tests {
         check(
             LetterError::Ambiguous { prefix: "5d".into(), some: vec![id(1), id(2)], count: 9 },
             expect![
-                "`5d` is the beginning of 9 ids: 5d1f0000000000000000000000000000-1, 5d1f0000000000000000000000000000-2, …: give as many digits as make it one"
+                "`5d` is the beginning of 9 ids: 5d1f0000000000000000000000000000-1, 5d1f0000000000000000000000000000-2, …: give more digits of the id"
             ],
         );
         check(

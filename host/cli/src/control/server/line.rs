@@ -1,4 +1,4 @@
-//! Requests as they come in: a line of bounded length, in bounded time from its first byte on.
+//! Reads requests: each is a line of bounded length, which must arrive in bounded time from its first byte on.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::control::protocol::Refusal;
 
-/// What came in.
+/// The result of reading a line.
 pub(super) enum Line {
     /// A line of this length at the front of the buffer, its `\n` not counted.
     Whole(usize),
-    /// No line; nothing that follows can be understood.
+    /// No line; the bytes that follow cannot be understood.
     Broken(Refusal),
-    /// Nothing any more.
+    /// The end of the connection.
     None,
 }
 
-/// Reads on until there is a line at the front of `buffer`. Before the first byte of one it waits without an end.
+/// Reads until a line is at the front of `buffer`. The wait for the first byte has no limit.
 pub(super) async fn read_line(
     stream: &mut UnixStream,
     buffer: &mut Vec<u8>,
@@ -33,14 +33,14 @@ pub(super) async fn read_line(
         }
         searched = buffer.len();
         if searched > longest_bytes {
-            let text = format!("a request has at most {longest_bytes} bytes here");
+            let text = format!("a request to this host has at most {longest_bytes} bytes");
             return Line::Broken(Refusal::new("too-large", text));
         }
         let read = match deadline {
             None => stream.read_buf(buffer).await,
             Some(deadline) => {
                 let Ok(read) = timeout_at(deadline, stream.read_buf(buffer)).await else {
-                    let text = format!("a request must be here {patience:?} after its first byte");
+                    let text = format!("a request must be complete within {patience:?} after its first byte");
                     return Line::Broken(Refusal::new("too-slow", text));
                 };
                 read

@@ -34,7 +34,7 @@ impl Found {
         };
         let what = format!("`instances` is over {MOST_INSTANCES}");
         let problem = Problem::at(written.span(), what, format!("it must be at most {MOST_INSTANCES}"));
-        self.add(problem.help("that many share one mailbox; for more, put another actor beside it"));
+        self.add(problem.help("this is the limit for one mailbox; for more, add another actor"));
     }
 
     fn no_spawns(&mut self, actor: &Actor) {
@@ -56,7 +56,7 @@ impl Found {
         let problem = Problem::at(actor.address.span(), what, "this is the child");
         self.add(
             problem
-                .and_at(several.span(), "its parent is several")
+                .and_at(several.span(), "its parent has several instances")
                 .help("give the parent one instance, or put the child elsewhere"),
         );
     }
@@ -109,8 +109,8 @@ impl Found {
         let Some(place) = one_too_many else { return };
         let place = written.map_or(place, Spanned::span);
         let what = format!("{needed} instances start by themselves, and `play.max_instances` is {most}");
-        let help = "raise `max_instances` under [play], or let actors make room with idle = \"stop\", or wait for a message or a \
-                    person with start = \"on-message\" or \"manual\"";
+        let help = "raise `max_instances` under [play], or let idle actors end with idle = \"stop\", or start actors later with \
+                    start = \"on-message\" or \"manual\"";
         self.add(Problem::at(place, what, "here").help(help));
     }
 }

@@ -11,7 +11,7 @@ use crate::manifest::problem::Problem;
 use crate::manifest::schema::Manifest;
 
 const HELP: &str =
-    "`pipeline` names actors of this manifest in the order in which they hand on, as in [\"/a\", \"/b\", \"/c\"]";
+    "`pipeline` names actors of this manifest in the order in which they send, as in [\"/a\", \"/b\", \"/c\"]";
 
 impl Found {
     /// Grants each actor of the pipeline the next one, and returns its addresses.
@@ -29,7 +29,7 @@ impl Found {
             if let Some(first) = places.insert(address.clone(), stage.span()) {
                 let what = format!("`{address}` is in the pipeline twice: its messages would go in a circle");
                 let problem = Problem::at(stage.span(), what, "again here").and_at(first, "first here");
-                self.add(problem.help("a pipeline only goes forward; what else is sent is granted with `sends_to`"));
+                self.add(problem.help("a pipeline only goes forward; grant other sends with `sends_to`"));
             }
             line.push(address);
         }
