@@ -1,10 +1,10 @@
-//! The trait that an author implements. How it is called lives in `instance.rs`.
+//! The trait that an author implements. `instance.rs` calls it.
 
 use crate::{Context, Message, Result};
 
-/// An actor: state, and a handler that is given one message at a time.
+/// An actor: state, and a handler that gets one message at a time.
 ///
-/// Each run starts from `Default`; a crash loses the state and nothing else.
+/// Each incarnation starts from `Default`; a crash loses only the state.
 ///
 /// ```
 /// use playhouse_sdk::{Actor, Context, Message, Result};
@@ -28,7 +28,7 @@ use crate::{Context, Message, Result};
     note = "an actor implements `playhouse_sdk::Actor` (one method: `msg_handler`) and `Default` (its state at a start)"
 )]
 pub trait Actor: Default + 'static {
-    /// Handles one message. What it sends is delivered when it returns `Ok`, and dropped when it does not.
+    /// Handles one message. Its sends are delivered when it returns `Ok`, and dropped when it returns an error.
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result<()>;
 
     /// Runs before the first message; the place to read the configuration. An error fails the start.
@@ -37,11 +37,11 @@ pub trait Actor: Default + 'static {
         Ok(())
     }
 
-    /// Runs after `init`, as the last part of the start: the place to spawn the children that this actor cannot do without.
-    /// They come up before its first message, and a child that fails to fails the start.
+    /// Runs after `init`, as the last part of the start: the place to spawn the children that this actor needs.
+    /// The children start before the actor's first message, and a child that fails to start fails the actor's start.
     ///
-    /// After a crash it runs again. A child that is spawned here, or in `init`, under a name it had before keeps the messages
-    /// that wait for it; the messages of those that are not spawned again become dead letters.
+    /// After a crash this hook runs again. A child that is spawned here, or in `init`, under its earlier name keeps the messages
+    /// that wait for it; the messages of children that are not spawned again become dead letters.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result};
@@ -58,8 +58,8 @@ pub trait Actor: Default + 'static {
         Ok(())
     }
 
-    /// Runs after the last message of an orderly stop, which passivation is, too (`idle = "stop"` in the manifest): the place to
-    /// save what the next run is to know, by sending it to whoever keeps it. What it sends reaches the actors that stop later.
+    /// Runs after the last message of an orderly stop and before passivation (`idle = "stop"` in the manifest): the place to
+    /// save state for the next incarnation, by a send to an actor that keeps it. Sends reach the actors that stop later.
     fn shutdown(&mut self, ctx: &mut Context) -> Result<()> {
         let _ = ctx;
         Ok(())

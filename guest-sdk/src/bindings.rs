@@ -1,4 +1,4 @@
-//! The WIT contract as Rust, generated. Nothing else lives here. Each optional export has a world of its own.
+//! The WIT contract as Rust, all of it generated. Each optional export has a world of its own.
 #![allow(unsafe_code, missing_docs, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
 
 wit_bindgen::generate!({

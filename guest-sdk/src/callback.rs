@@ -2,7 +2,7 @@
 
 use crate::{Actor, Context, Failure, Result};
 
-/// An actor that is told what came of each message once that is certain: the message's effects are committed, or dropped.
+/// An actor that gets the outcome of each message once the outcome is final: the message's effects are committed, or dropped.
 ///
 /// It is exported with [`export_actor!`](crate::export_actor)`(Clerk, callback)`; other actors pay nothing for it.
 ///
@@ -41,15 +41,15 @@ use crate::{Actor, Context, Failure, Result};
 /// # Ok::<(), playhouse_sdk::Error>(())
 /// ```
 pub trait Callback: Actor {
-    /// A message, or a notice to a [`Watcher`](crate::Watcher), was handled. Called once for each attempt, in the order in which they
-    /// ended: before the next message, or, after a crash, in the next run after its `init` and `prepare_children`.
+    /// A message, or a notice to a [`Watcher`](crate::Watcher), was handled. Called once for each attempt, in the order in which
+    /// they ended: before the next message, or, after a crash, in the next run after its `init` and `prepare_children`.
     ///
-    /// When a batch of several messages crashes the actor, nobody knows which of them did it: they are handled again one at a time,
-    /// and each is told about then. Questions are not handled again, so they are told about as crashed.
+    /// When a batch of several messages crashes the actor, the crash cannot be blamed on one of them: the messages are handled
+    /// again one at a time, and each outcome is reported then. Asks are not handled again; their outcome is [`Ended::Crashed`].
     ///
-    /// What it sends, spawns or sets is done when it returns. An error is a line on stderr, and takes nothing back. A panic is
-    /// this actor's own crash, which no message is blamed for; the task is told once more at most. There is nothing to reply to: a
-    /// reply is a panic.
+    /// The effects of this hook take place when it returns. An error is a line on stderr, and reverts no effect. A panic is
+    /// this actor's own crash, which is blamed on no message; the task is reported at most once more. The hook has no message to
+    /// reply to: a reply is a panic.
     fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result;
 }
 
@@ -59,16 +59,16 @@ pub trait Callback: Actor {
 pub struct TaskDone {
     /// The message's id, as its [`Envelope`](crate::Envelope) has it.
     pub id: String,
-    /// Which attempt at it this was, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
     /// The message's outcome.
     pub ended: Ended,
-    /// It is a dead letter now. Otherwise, when it failed, it is handled again.
+    /// Whether the message became a dead letter. If it failed and did not, it is handled again.
     pub dead_letter: bool,
 }
 
 impl TaskDone {
-    /// For tests, which set the fields that matter: the first attempt, no dead letter.
+    /// A task for tests, at the first attempt and without a dead letter. Set the fields that matter.
     pub fn new(id: impl Into<String>, ended: Ended) -> Self {
         Self { id: id.into(), attempt: 1, ended, dead_letter: false }
     }
@@ -77,17 +77,17 @@ impl TaskDone {
 /// The outcome of an attempt at a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
-    /// It was handled, without a reply, or with one that nobody waited for.
+    /// The message was handled, without a reply, or with one that no asker waited for.
     Done,
-    /// It was handled, and somebody got the reply.
+    /// The message was handled, and the asker got the reply.
     Replied,
-    /// The handler failed it.
+    /// The handler failed the message.
     Failed(Failure),
-    /// It crashed an earlier run of this actor.
+    /// The message crashed an earlier incarnation of this actor.
     Crashed {
-        /// Why, in a word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
+        /// The kind in one word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
         kind: String,
-        /// Why, for people.
+        /// The reason in a sentence for operators.
         reason: String,
     },
 }

@@ -15,12 +15,12 @@ pub struct SpawnOptions {
 }
 
 impl SpawnOptions {
-    /// Nothing but the defaults.
+    /// The defaults only.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A value of the child's `config`. It goes before the manifest's; the last one of a key counts.
+    /// A value of the child's `config`, which overrides the manifest's. The last value of a key counts.
     #[must_use]
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.push((key.into(), value.into()));
@@ -28,7 +28,7 @@ impl SpawnOptions {
     }
 }
 
-/// Where an actor stands.
+/// The state of an actor.
 ///
 /// ```
 /// # use playhouse_sdk::{Context, State};
@@ -38,33 +38,33 @@ impl SpawnOptions {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Up, with messages in hand or waiting.
+    /// Running, and messages are being handled or wait.
     Running,
-    /// Up, with nothing to do.
+    /// Running, without any message.
     Idle,
-    /// Coming up, or about to: there is no room for another instance yet.
+    /// Starting, or waiting to start because the most instances run already.
     Starting,
-    /// Going down for good: it handles what waits first.
+    /// Stopping for good: it first handles the messages that wait.
     Draining,
-    /// Going down.
+    /// Stopping.
     Stopping,
-    /// Waits before a restart: for the pause to pass, for others to stop, or for its parent's directive; or for a trial
-    /// start, since it, or the actor under `/` that it is below, failed too often.
+    /// Waiting before a restart: for its backoff, for other actors to stop, or for its parent's directive; or for a trial
+    /// start, since it, or its ancestor directly under `/`, failed too often.
     BackingOff,
-    /// Its [`Gate`](crate::Gate) did not let it start.
+    /// Its [`Gate`](crate::Gate) decided to wait.
     Waiting,
-    /// It has no instance: the next message makes one.
+    /// It has no instance: the next message starts one.
     Passivated,
     /// Not started yet, or its parent is down.
     Down,
-    /// A person stopped it, or it waits for a person's first start.
+    /// An operator stopped it, or it waits for an operator's first start.
     Stopped,
     /// It ended and is not started again.
     Ended,
 }
 
 impl State {
-    /// Whether it is up: it handles messages as they come.
+    /// Whether it is running or idle: it handles messages as they come.
     pub fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Idle)
     }

@@ -1,5 +1,5 @@
-//! The door of a component: the contract's exports in terms of an `Instance`, its imports as a `Kernel`, and the panic
-//! hook. Public only for what `export_actor!` expands to.
+//! The interface of a component: the contract's exports in terms of an `Instance`, its imports as a `Kernel`, and the panic
+//! hook. Public only for the expansion of `export_actor!`.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -7,17 +7,17 @@ use std::thread::LocalKey;
 use crate::Actor;
 pub use crate::instance::Instance;
 
-/// Where a component keeps its one actor; empty before `init`.
+/// The slot for the one actor of a component; empty before `init`.
 pub type Slot<A> = RefCell<Option<Instance<A>>>;
 
-/// An actor with a place to live, which only a macro in its own crate can declare.
+/// An actor with a static slot, which only a macro in its own crate can declare.
 pub trait Exported: Actor {
-    /// The place.
+    /// The slot.
     fn slot() -> &'static LocalKey<Slot<Self>>;
 }
 
-/// The facts about an actor type in its component's custom section `playhouse-actor`: whether it keeps something
-/// between messages. `playhouse check` warns when one that does runs in several instances.
+/// The facts about an actor type in its component's custom section `playhouse-actor`: whether it keeps state
+/// between messages. `playhouse check` warns when an actor with state runs in several instances.
 pub const fn facts<A>() -> [u8; 10] {
     if size_of::<A>() == 0 { *b"state=none" } else { *b"state=some" }
 }
@@ -40,10 +40,9 @@ pub const fn facts<A>() -> [u8; 10] {
 /// export_actor!(Sink);
 /// ```
 ///
-/// Its optional hooks are traits of their own, named after it in any order: `gate` for a [`Gate`](crate::Gate), `supervisor` for a
-/// [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher), `callback` for a
-/// [`Callback`](crate::Callback). A hook that is not named is not exported,
-/// and nobody pays for it.
+/// Optional hooks are traits of their own, named after the type in any order: `gate` for a [`Gate`](crate::Gate), `supervisor`
+/// for a [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher), `callback` for a
+/// [`Callback`](crate::Callback). A hook that is not named is not exported, and has no cost.
 /// ```
 /// # use playhouse_sdk::*;
 /// # #[derive(Default)] struct Boss;
@@ -72,7 +71,7 @@ pub const fn facts<A>() -> [u8; 10] {
 /// ```
 #[macro_export]
 macro_rules! export_actor {
-    // A new hook is one more line here, and one in the message of the last of these.
+    // A new hook needs one more line here, and its name in the error message below.
     (@hook gate $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Gate, gated); };
     (@hook supervisor $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Supervisor, supervising); };
     (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
@@ -83,7 +82,7 @@ macro_rules! export_actor {
             "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`"
         ));
     };
-    // `$world` is the module of `bindings` with what the hook exports.
+    // `$world` is the module of `bindings` with the hook's export.
     (@export $actor:ty, $hook:path, $world:ident) => {
         const _: () = {
             const fn has_hook<A: $hook>() {}
@@ -108,7 +107,7 @@ macro_rules! export_actor {
                 }
             }
 
-            // Natively nobody else starts the actor, and the compiler would call it dead code.
+            // Native builds do not construct the actor, and the compiler would warn about dead code.
             const _: fn() -> $actor = <$actor as ::std::default::Default>::default;
 
             #[cfg(target_family = "wasm")]
@@ -169,7 +168,7 @@ mod wasm {
     }
 
     thread_local! {
-        /// The batch in hand, if there is one. All that the actor asks of its kernel goes by here.
+        /// The current batch, if there is one. All calls of the actor to its kernel go through this.
         static TURNS: Turns<Imports> = const { Turns::new(Imports) };
     }
 
@@ -303,10 +302,10 @@ mod wasm {
 
     fn not_started() -> ! {
         panic::set_hook(Box::new(report_panic));
-        panic!("the host must call lifecycle.init, and it must succeed, before anything else");
+        panic!("the host must call lifecycle.init, and it must succeed, before other calls");
     }
 
-    /// Once for each panic, and there is but one: it aborts, which traps.
+    /// The panic hook. It runs at most once, since `panicked` does not return.
     fn report_panic(panic: &PanicHookInfo<'_>) {
         let message = panic.payload_as_str().unwrap_or("a panic without a text");
         let report = match panic.location() {
@@ -318,7 +317,7 @@ mod wasm {
         kernel::panicked(&report);
     }
 
-    /// The kernel that an actor's context talks to.
+    /// The kernel that an actor's context calls.
     pub(crate) struct Door;
 
     impl Kernel for Door {

@@ -1,4 +1,4 @@
-//! An actor's calls to its kernel. The kernel itself is behind `kernel.rs`.
+//! An actor's calls to its kernel, which is behind the trait of `kernel.rs`.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Display;
@@ -16,14 +16,14 @@ use crate::{
     AskError, OrReject, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError, WatchId,
 };
 
-/// An actor's view of its kernel, handed to the handler and to every hook.
+/// An actor's view of its kernel, passed to the handler and to each hook.
 ///
 /// Addresses are absolute (`/shop/cart`) or relative to this actor (`cart` is its child).
 pub struct Context {
     kernel: Handle,
-    /// Asked for once: it never changes during an incarnation.
+    /// Requested once, since it never changes during an incarnation.
     address: OnceCell<String>,
-    /// The reply to the message in hand; leaves with the handler's `Ok`.
+    /// The reply to the current message, which is sent if the handler returns `Ok`.
     reply: Cell<Option<Vec<u8>>>,
 }
 
@@ -70,7 +70,7 @@ impl Context {
         format!("{}/{name}", self.parent().trim_end_matches('/'))
     }
 
-    /// The number of this run of the actor, from 1.
+    /// The number of this incarnation of the actor, from 1.
     pub fn incarnation(&self) -> u64 {
         self.kernel.incarnation()
     }
@@ -96,7 +96,7 @@ impl Context {
         self.config(key).map(parse).transpose()
     }
 
-    /// The envelope of the message in hand; none inside hooks. Each call asks the kernel.
+    /// The envelope of the current message; none inside hooks. Each call asks the kernel.
     ///
     /// ```
     /// # use playhouse_sdk::Context;
@@ -108,7 +108,8 @@ impl Context {
         self.kernel.envelope()
     }
 
-    /// The actor that sent the message in hand; none when it came from outside, when the sender is gone, and in hooks.
+    /// The actor that sent the current message; none when it came from outside, when the sender does not exist any more, and in
+    /// hooks.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
@@ -123,7 +124,7 @@ impl Context {
         self.kernel.sender()
     }
 
-    /// The flow of the message in hand; none inside hooks. Every send carries it on.
+    /// The flow of the current message; none inside hooks. Each send continues the flow.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result, reject};
@@ -139,7 +140,7 @@ impl Context {
         self.kernel.flow()
     }
 
-    /// Sends without waiting. Delivered when the message in hand, or the hook, is done.
+    /// Sends without waiting. The message is delivered when the current message, or the hook, is done.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
@@ -154,8 +155,8 @@ impl Context {
         self.kernel.tell(to, body.as_ref())
     }
 
-    /// Sends to each of this actor's children without waiting, and returns how many there are: those of the manifest and those that
-    /// it spawned, those of the message in hand included. It sends to all of them, or, after an error, to nobody.
+    /// Sends to each of this actor's children without waiting, and returns their number: those of the manifest and those that
+    /// this actor spawned, also for the current message. After an error the message goes to no child.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
@@ -168,9 +169,9 @@ impl Context {
         self.tell_all("*", body)
     }
 
-    /// Sends to each actor of a group, and returns how many there are now. `to` is `/shop/*`, the children of `/shop`, or `/shop/**`,
-    /// all below it; relative to this actor `*`, `**`, `b/*`. This actor is never among them. It sends to all of them, in
-    /// the order of their addresses; or, after an error (one that this actor may not send to, say), to nobody.
+    /// Sends to each actor of a group, and returns the number of its actors now. `to` is `/shop/*`, the children of `/shop`, or
+    /// `/shop/**`, all actors below `/shop`; relative to this actor `*`, `**`, `b/*`. The group never includes this actor. The
+    /// message goes to all of them, in the order of their addresses; or, after an error (for example a missing grant), to none.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
@@ -190,8 +191,8 @@ impl Context {
         Ok(self.tell(to, to_json(value)?)?)
     }
 
-    /// Answers the message in hand. The last reply counts; a reply that nobody waits for is dropped.
-    /// In a hook there is nothing to reply to, and the hook fails.
+    /// Answers the current message. The last reply counts; a reply that no asker waits for is dropped.
+    /// A hook has no message to reply to, and fails after a reply.
     ///
     /// ```
     /// # use playhouse_sdk::Context;
@@ -210,7 +211,7 @@ impl Context {
         Ok(())
     }
 
-    /// Sends at once, even if the message in hand fails later, and waits for the reply. `timeout` counts in whole
+    /// Sends at once, even if the current message fails later, and waits for the reply. `timeout` counts in whole
     /// milliseconds, rounded up.
     ///
     /// ```
@@ -236,11 +237,11 @@ impl Context {
         serde_json::from_slice(&reply).with_context(|| format!("the reply of {to} is not the JSON expected"))
     }
 
-    /// Makes a child of this actor, from a plugin that the manifest lets it spawn. The name is taken at once; the child
-    /// comes into being when the message in hand, or the hook, is done, and never if that fails. It may be told already.
+    /// Spawns a child of this actor, from a plugin that the manifest lets it spawn. The name is reserved at once; the child
+    /// is made when the current message, or the hook, is done, and never if that fails. Messages may be sent to the child before.
     ///
     /// When this actor crashes, its spawned children end with it; see
-    /// [`prepare_children`](crate::Actor::prepare_children) for how they come back.
+    /// [`prepare_children`](crate::Actor::prepare_children) for the way to spawn them again.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
@@ -255,7 +256,7 @@ impl Context {
         self.spawn_with(name, plugin, &SpawnOptions::new())
     }
 
-    /// Makes a child of this actor, like [`spawn`](Self::spawn), with options of its own.
+    /// Spawns a child of this actor, like [`spawn`](Self::spawn), with options of its own.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result, SpawnOptions};
@@ -267,8 +268,8 @@ impl Context {
         self.kernel.spawn(name, plugin, options)
     }
 
-    /// Stops a child that this actor spawned, when the message in hand is done. From then on nobody finds it; it handles
-    /// what it was sent before, runs its `shutdown` hook, and is gone. Its name is free again after that.
+    /// Stops a child that this actor spawned, when the current message is done. From then on the child gets no new messages; it
+    /// handles those sent before, runs its `shutdown` hook, and ends. Its name is free again after that.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
@@ -281,21 +282,21 @@ impl Context {
         self.kernel.stop(name)
     }
 
-    /// The names of this actor's children, sorted: those of the manifest and those it spawned. A child that the message in
-    /// hand spawned is not there yet.
+    /// The names of this actor's children, sorted: those of the manifest and those that it spawned. A child that the current
+    /// message spawned does not exist yet.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result};
-    /// fn idle_hands(ctx: &Context) -> Vec<String> {
-    ///     ctx.children().into_iter().filter(|name| name.starts_with("hand-")).collect()
+    /// fn workers(ctx: &Context) -> Vec<String> {
+    ///     ctx.children().into_iter().filter(|name| name.starts_with("worker-")).collect()
     /// }
     /// ```
     pub fn children(&self) -> Vec<String> {
         self.kernel.children()
     }
 
-    /// The full address of the actor at a path, if somebody is there to take messages, now. It keeps nobody alive: an actor that
-    /// is gone by the time of a send gets nothing.
+    /// The full address of the actor at a path, if an actor there takes messages now. The look-up does not keep the actor alive:
+    /// it may have ended by the time of a send.
     ///
     /// ```
     /// # use playhouse_sdk::Context;
@@ -307,7 +308,7 @@ impl Context {
         self.kernel.lookup(path)
     }
 
-    /// Where the actor at an absolute or relative path stands, now; none when there is none.
+    /// The present state of the actor at an absolute or relative path; none when there is no such actor.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, State};
@@ -319,11 +320,10 @@ impl Context {
         self.kernel.state(path)
     }
 
-    /// Tells `to` once, so long after the message in hand is done. `to` is this actor itself or whoever it may tell. The
-    /// delay counts in whole milliseconds, rounded up.
+    /// Sends `body` to `to` once, `delay` after the current message is done. `to` is this actor itself or a receiver that it may
+    /// send to. The delay counts in whole milliseconds, rounded up.
     ///
-    /// A timer ends with the run of the actor that set it. What it tells does not wait for room: a full mailbox makes a dead
-    /// letter of it.
+    /// A timer ends with the incarnation that set it. Its message does not wait for a full mailbox: it becomes a dead letter.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result, TimerId};
@@ -337,9 +337,9 @@ impl Context {
         self.kernel.timer(to, body.as_ref(), whole_millis(delay), false).map(TimerId)
     }
 
-    /// Tells `to` again and again, each time after one period (at least a millisecond), until it is cancelled or this run of
-    /// the actor ends. A period that was missed is not made up for: while one message of the timer waits in the mailbox of `to`, there
-    /// is no other.
+    /// Sends `body` to `to` repeatedly, each time after one period (at least a millisecond), until the timer is cancelled or this
+    /// incarnation ends. Missed periods are not made up for: while one message of the timer waits in the mailbox of `to`, the
+    /// timer sends no other.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result};
@@ -357,10 +357,11 @@ impl Context {
         self.kernel.timer(to, body.as_ref(), whole_millis(period), true).map(TimerId)
     }
 
-    /// Watches the actor at an absolute or relative path: what becomes of it comes to [`noticed`](crate::Watcher::noticed), from when
-    /// the message in hand is done, for the rest of this run. When nobody is there, that is a notice, too.
+    /// Watches the actor at an absolute or relative path, once the current message is done, until this incarnation ends:
+    /// [`noticed`](crate::Watcher::noticed) is called for each change of its state. A path without an actor also causes a notice.
     ///
-    /// A notice comes after all that the other one has sent. Like what a timer tells, it does not wait for room.
+    /// A notice comes after all messages that the watched actor has sent. Like a timer's message, it does not wait for a full
+    /// mailbox.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, Result, WatchId};
@@ -372,12 +373,12 @@ impl Context {
         self.kernel.watch(to).map(WatchId)
     }
 
-    /// Ends a watch when the message in hand is done. A notice that waits already still comes.
+    /// Ends a watch when the current message is done. A notice that already waits is still delivered.
     pub fn unwatch(&self, watch: WatchId) {
         self.kernel.unwatch(watch.0);
     }
 
-    /// Cancels a timer when the message in hand is done. One that has told already, or is cancelled, is left alone.
+    /// Cancels a timer when the current message is done. A timer that has already sent, or was cancelled, is ignored.
     ///
     /// ```
     /// # use playhouse_sdk::{Context, TimerId};
@@ -392,21 +393,21 @@ impl Context {
     }
 }
 
-/// A timer of this run of the actor.
+/// A timer of this incarnation of the actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimerId(pub(crate) u64);
 
-/// Rounded up: what is to wait waits long enough.
+/// Whole milliseconds, rounded up, so that a wait is never too short.
 pub(crate) fn whole_millis(time: Duration) -> u64 {
     time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
 }
 
-/// All messages that follow from one message from outside, through however many actors.
+/// All messages that follow from one message from outside, through any number of actors.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// 16 hexadecimal digits, as in the host's log and in its dead letters.
     pub id: String,
-    /// How many sends lie between the message from outside and the one in hand.
+    /// The number of sends between the message from outside and the current one.
     pub hops: u32,
 }
 
@@ -415,24 +416,24 @@ pub struct Flow {
 pub struct Envelope {
     /// 32 hexadecimal digits; the same when the message is delivered again.
     pub id: String,
-    /// The address of the actor that sent it; none when it came from outside or the sender is gone.
+    /// The address of the actor that sent it; none when it came from outside or the sender does not exist any more.
     pub sender: Option<String>,
     /// Common to all messages that follow from one message from outside; 16 hexadecimal digits.
     pub flow: String,
-    /// How many sends lie between that message and this one.
+    /// The number of sends between the message from outside and this one.
     pub hops: u32,
-    /// 1 the first time, counting up with each failure.
+    /// 1 the first time, one more after each failure.
     pub attempt: u32,
-    /// Somebody waits for the reply.
+    /// Whether an asker waits for the reply.
     pub asked: bool,
 }
 
-/// A value that JSON cannot hold is a bug that no retry mends.
+/// The value as JSON. The error rejects the message: a retry cannot help for a value that JSON cannot hold.
 fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
     serde_json::to_vec(value).context("the value has no JSON form").or_reject()
 }
 
-/// Parent and name.
+/// The parent's address and the name.
 fn split_address(address: &str) -> (&str, &str) {
     match address.rsplit_once('/') {
         Some(("", name)) => ("/", name),

@@ -1,6 +1,7 @@
-//! Why a send, an ask, a spawn, a stop or a timer did not work: the contract's variants as Rust errors, to match on or to pass on with `?`.
+//! The errors of sends, asks, spawns, stops, timers and watches: the contract's variants as Rust errors, to match on or to return
+//! with `?`.
 
-/// Why a send was refused. Nothing was recorded and nothing will be delivered.
+/// The error of a send. Nothing was recorded and nothing will be delivered.
 ///
 /// ```
 /// # use playhouse_sdk::{Context, Result, SendError};
@@ -13,13 +14,13 @@
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Not an address; the text says what is wrong with it.
+    /// Not an address; the text describes the fault.
     #[error("bad address: {0}")]
     BadAddress(String),
     /// No actor has this address.
     #[error("no actor has the address `{0}`")]
     UnknownAddress(String),
-    /// The manifest does not let this actor send there.
+    /// The manifest does not let this actor send to this address.
     #[error("this actor may not send to `{0}`: add it to `sends_to` in the manifest")]
     NotGranted(String),
     /// The body is larger than the receiver's `limits.message`.
@@ -30,7 +31,7 @@ pub enum SendError {
     },
 }
 
-/// Why an ask has no reply.
+/// The error of an ask that has no reply.
 ///
 /// ```
 /// # use playhouse_sdk::{AskError, Context, Result};
@@ -51,8 +52,8 @@ pub enum AskError {
     /// No reply came in time.
     #[error("no reply in time")]
     Timeout,
-    /// Waiting for this reply would wait for ourselves; the text names the chain of addresses.
-    #[error("waiting for the reply would wait for ourselves: {0}")]
+    /// The receiver waits, directly or over others, for a reply of this actor; the text names the chain of addresses.
+    #[error("the receiver waits for a reply of this actor: {0}")]
     Deadlock(String),
     /// The receiver handled the message and did not reply.
     #[error("the receiver handled the message and did not reply")]
@@ -60,26 +61,26 @@ pub enum AskError {
     /// The receiver failed the message; the text is its reason.
     #[error("the receiver failed the message: {0}")]
     Failed(String),
-    /// The receiver crashed while it had the message in hand, and nothing else; or it does not start again.
+    /// The receiver crashed while it handled this message alone; or it crashed and is not started again.
     #[error("the receiver crashed: {0}")]
     Crashed(String),
-    /// The receiver crashed and starts again: it had the message in hand with others, and nobody knows whose fault it
-    /// was; or it will not be back before the time is up; or it, or the actor under `/` that it is below, failed too often
+    /// The receiver crashed and starts again. It handled several messages in one call, so the crash cannot be blamed on one of
+    /// them; or its restart comes after the deadline of this ask; or it, or its ancestor directly under `/`, failed too often
     /// and waits for a trial start. The text says which.
     #[error("the receiver is restarting: {0}")]
     Restarting(String),
-    /// The receiver's mailbox has no room for the question, and had none in time; the receiver's address in full.
+    /// The receiver's mailbox was full, and had no free capacity in time; the receiver's address in full.
     #[error("the mailbox of `{0}` is full")]
     MailboxFull(String),
     /// The receiver stopped for good before it handled the question.
     #[error("the receiver is not available: {0}")]
     Stopped(String),
-    /// No reply came in time, since a person stopped the receiver, or has not started it yet; its address in full.
-    #[error("no reply in time: a person stopped `{0}`, and only a person starts it")]
+    /// No reply came in time, since an operator stopped the receiver, or has not started it yet; its address in full.
+    #[error("no reply in time: `{0}` is stopped until an operator starts it with `playhouse start`")]
     StoppedByPerson(String),
 }
 
-/// Why a child was not spawned. Nothing was recorded.
+/// The error of a spawn. Nothing was recorded.
 ///
 /// ```
 /// # use playhouse_sdk::{Context, Result, SpawnError};
@@ -93,7 +94,7 @@ pub enum AskError {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpawnError {
-    /// Not a name; the text says what is wrong with it.
+    /// Not a name; the text describes the fault.
     #[error("bad name: {0}")]
     BadName(String),
     /// The manifest has no `[[plugin]]` of this name.
@@ -102,10 +103,10 @@ pub enum SpawnError {
     /// The manifest does not let this actor spawn this plugin.
     #[error("this actor may not spawn `{0}`: add it to its `spawns` in the manifest")]
     NotGranted(String),
-    /// Another child has the name, or has not gone yet.
-    #[error("`{0}` is there already, or has not gone yet")]
+    /// Another child has the name, or had it and has not ended yet.
+    #[error("the child `{0}` exists already, or has not ended yet")]
     Duplicate(String),
-    /// This actor has as many children as `limits.children` allows, or a subtree that it is in has as many actors as its
+    /// This actor has the most children that `limits.children` allows, or a subtree that it is in has the most actors that its
     /// `limits.subtree.actors` allows.
     #[error("this actor has all {most} children that limits.children, or a limits.subtree.actors above it, allows")]
     TooManyChildren {
@@ -115,18 +116,18 @@ pub enum SpawnError {
     /// The address would have more than 16 segments, or more levels below an actor than its `limits.depth` allows.
     #[error("the child would be deeper than limits.depth allows, or than an address may be")]
     TooDeep,
-    /// The plugin stands in the chain of parents already; the text names the chain.
-    #[error("the plugin would stand above itself: {0}")]
+    /// The plugin is already in the chain of parents; the text names the chain.
+    #[error("the plugin is already in the chain of parents: {0}")]
     Circular(String),
-    /// This actor is going down, and nothing comes up below it any more.
-    #[error("this actor is stopping, and nothing comes up below it any more")]
+    /// This actor is stopping, and no child can start below it any more.
+    #[error("this actor is stopping, so no child can start below it")]
     Stopping,
 }
 
-/// Why a child is not stopped. Nothing was recorded.
+/// The error of a stop. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StopError {
-    /// Not an address; the text says what is wrong with it.
+    /// Not an address; the text describes the fault.
     #[error("bad address: {0}")]
     BadAddress(String),
     /// No actor has this address.
@@ -137,13 +138,13 @@ pub enum StopError {
     NotSpawned(String),
 }
 
-/// Why a timer was not set. Nothing was recorded.
+/// The error of a timer. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimerError {
     /// Its message could not be sent.
     #[error("the timer's message could not be sent")]
     NotSent(#[from] SendError),
-    /// This actor has as many timers as `limits.timers` allows.
+    /// This actor has the most timers that `limits.timers` allows.
     #[error("this actor has all {most} timers that limits.timers allows")]
     TooManyTimers {
         /// The limit.
@@ -151,22 +152,22 @@ pub enum TimerError {
     },
 }
 
-/// Why an actor is not watched. Nothing was recorded.
+/// The error of a watch. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WatchError {
-    /// Not an address; the text says what is wrong with it.
+    /// Not an address; the text describes the fault.
     #[error("not an address: {0}")]
     BadAddress(String),
-    /// Neither the parent, nor below this actor, nor somebody it may send to; the address in full.
-    #[error("may not watch {0}: it is not in `sends_to`")]
+    /// The actor is neither the parent, nor below this actor, nor a receiver that it may send to; the address in full.
+    #[error("this actor may not watch `{0}`: add it to `sends_to` in the manifest")]
     NotGranted(String),
-    /// All the watches that `limits.watches` allows.
-    #[error("all {most} watches that `limits.watches` allows are set")]
+    /// This actor has the most watches that `limits.watches` allows.
+    #[error("this actor has all {most} watches that limits.watches allows")]
     TooManyWatches {
-        /// How many.
+        /// The limit.
         most: u32,
     },
     /// The actor is not exported as a [`Watcher`](crate::Watcher), or has several instances.
-    #[error("this actor takes no notices: export it with `export_actor!(..., watcher)`, and give it one instance")]
+    #[error("this actor cannot take notices: export it with `export_actor!(..., watcher)`, and give it one instance")]
     NotAWatcher,
 }

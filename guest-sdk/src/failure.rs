@@ -1,10 +1,10 @@
-//! How a handler fails a message: the two verdicts, how to make them, how they are found in an error.
+//! The failure of a message: the two verdicts, the functions that make them, and the search for one in an error.
 
 use std::fmt::Display;
 
 use crate::{Error, Result};
 
-/// The verdict on a failed message. The actor goes on in either case.
+/// The verdict on a failed message. The actor continues in both cases.
 ///
 /// Any error becomes one: `Retry`, unless a [`reject`] is somewhere in its chain. The text is the whole chain.
 ///
@@ -19,10 +19,10 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The message will never succeed: it becomes a dead letter now.
+    /// The message will never succeed: it becomes a dead letter at once.
     #[error("{0}")]
     Reject(String),
-    /// The message may succeed later: it comes back after a backoff, up to the actor's `attempts`.
+    /// The message may succeed later: it is delivered again after a backoff, up to the actor's `attempts`.
     #[error("{0}")]
     Retry(String),
 }
@@ -55,7 +55,7 @@ pub fn reject(reason: impl Display) -> Error {
     Failure::Reject(format!("{reason:#}")).into()
 }
 
-/// An error that brings the message back later; the same as any plain error, said aloud.
+/// An error after which the message is delivered again later, as after any plain error; use it to be explicit.
 ///
 /// ```
 /// # use playhouse_sdk::{Failure, retry};

@@ -1,5 +1,5 @@
-//! One actor with its context: runs the handler and the hooks, and turns what they return into what a door passes on.
-//! Knows neither WIT nor tests.
+//! One actor with its context: runs the handler and the hooks, and converts their results for the interfaces above. This module
+//! knows neither WIT nor tests.
 
 use anyhow::bail;
 
@@ -16,7 +16,7 @@ pub struct Instance<A> {
 }
 
 impl<A: Actor> Instance<A> {
-    /// Asks the gate, which is before there is an actor.
+    /// Calls the gate, before there is an actor value.
     pub(crate) fn decide_to_start(kernel: Handle) -> Decision
     where
         A: Gate,

@@ -1,19 +1,19 @@
-//! The trait between a context and whoever plays the kernel: the host behind a component, or a test.
+//! The trait between a context and its kernel, which is the host behind a component, or a test.
 
 use std::time::Duration;
 
 use crate::{AskError, Envelope, Flow, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
 
-/// The kernel that a context talks to. A component has one kernel, which the compiler knows: what its actor never asks for is not
-/// even imported, and each import makes every start of an instance dearer.
+/// The kernel that a context calls. A component has one kernel type, known to the compiler, so functions that the actor never
+/// calls are not imported: each import makes the start of an instance slower.
 #[cfg(target_family = "wasm")]
 pub(crate) type Handle = crate::component::Door;
-/// The kernel that a context talks to.
+/// The kernel that a context calls.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) type Handle = Box<dyn Kernel>;
 
-/// The WIT interface `kernel` in Rust's types. Methods take `&self`: a context hands out borrowed text
-/// (its address) that an author passes straight to the next call.
+/// The WIT interface `kernel` in Rust's types. Methods take `&self`: a context returns borrowed text
+/// (its address) that an author may pass to the next call.
 pub(crate) trait Kernel {
     fn address(&self) -> String;
     fn incarnation(&self) -> u64;
@@ -34,7 +34,7 @@ pub(crate) trait Kernel {
     fn children(&self) -> Vec<String>;
     fn lookup(&self, path: &str) -> Option<String>;
     fn state(&self, path: &str) -> Option<State>;
-    /// `again`: it tells more than once.
+    /// `again`: whether the timer repeats.
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
     fn cancel(&self, timer: u64);
     fn watch(&self, to: &str) -> Result<u64, WatchError>;

@@ -20,31 +20,31 @@
 //! Build it as a `cdylib` for `wasm32-wasip2`, drop the `.wasm` file into the plugins folder, name it in the manifest.
 //! The same code runs natively under `cargo test`, on a [`testing::Stage`].
 //!
-//! # What happens to a message
-//! - `Ok(())`: all that the handler sent is delivered, in order, together with its reply.
-//! - `Err(_)`: the message failed and all that the handler sent is dropped. A plain error is retried later;
-//!   [`reject`] says that trying again is pointless. The actor goes on with its state as the handler left it.
-//! - a panic: this run of the actor is over. It is restarted from `Default`, and the message is tried again, alone.
+//! # The outcome of a message
+//! - `Ok(())`: all sends of the handler are delivered, in order, together with its reply.
+//! - `Err(_)`: the message failed and all sends of the handler are dropped. After a plain error the message is tried again later;
+//!   [`reject`] makes it a dead letter at once. The actor continues with its state as the handler changed it.
+//! - a panic: this incarnation of the actor ends. The actor restarts from `Default`, and the message is tried again, alone.
 //!
-//! # Where things are
-//! | file | what lives there |
+//! # The files
+//! | file | contents |
 //! |---|---|
 //! | `actor.rs` | [`Actor`], the trait to implement |
-//! | `message.rs` | [`Message`], the body in hand as bytes, text or JSON |
-//! | `context.rs` | [`Context`], all an actor can ask of its kernel, and [`Envelope`] |
+//! | `message.rs` | [`Message`], the body of the current message as bytes, text or JSON |
+//! | `context.rs` | [`Context`], an actor's interface to its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
-//! | `children.rs` | [`SpawnOptions`], [`State`]: what is said about other actors |
+//! | `children.rs` | [`SpawnOptions`], [`State`]: the options of a spawn, the state of an actor |
 //! | `gate.rs` | [`Gate`], the trait of an actor that decides whether it starts |
-//! | `supervisor.rs` | [`Supervisor`], the trait of an actor that has a word when a child fails |
-//! | `callback.rs` | [`Callback`], the trait of an actor that is told what came of each message |
-//! | `watcher.rs` | [`Watcher`], the trait of an actor that is told what becomes of others |
-//! | `mailbox.rs` | [`mailbox::Mailbox`], the trait of a mailbox plugin, and its tests' host: no actor, but what decides about the order in front of one |
-//! | `errors.rs` | [`SendError`], [`AskError`], [`SpawnError`], [`StopError`], [`TimerError`], [`WatchError`]: why something did not work |
-//! | `instance.rs` | one actor with its context; runs the handler and the hooks for all doors below |
-//! | `kernel.rs` | the trait between a context and whoever plays the kernel |
-//! | `turns.rs` | the door of a batch: a frame of messages in, a frame of what came of them out |
-//! | `component.rs`, `bindings.rs` | the door of a component: [`export_actor!`], the WIT contract (`wasm` only) |
-//! | `testing.rs` | the door of a test: a kernel made of a few collections |
+//! | `supervisor.rs` | [`Supervisor`], the trait of an actor that decides about a failed child |
+//! | `callback.rs` | [`Callback`], the trait of an actor that gets the outcome of each message |
+//! | `watcher.rs` | [`Watcher`], the trait of an actor that gets notices about others |
+//! | `mailbox.rs` | [`mailbox::Mailbox`], the trait of a mailbox plugin, which decides a mailbox's order; a host for its tests |
+//! | `errors.rs` | the errors of the context's functions: [`SendError`], [`AskError`], [`SpawnError`] and others |
+//! | `instance.rs` | one actor with its context; runs the handler and the hooks for all interfaces below |
+//! | `kernel.rs` | the trait between a context and its kernel, which is the host or a test |
+//! | `turns.rs` | the interface for batches: a frame of messages in, a frame of their outcomes out |
+//! | `component.rs`, `bindings.rs` | the interface of a component: [`export_actor!`], the WIT contract (`wasm` only) |
+//! | `testing.rs` | the interface for tests: a kernel made of a few collections |
 
 mod actor;
 #[cfg(target_family = "wasm")]
@@ -81,7 +81,7 @@ pub use message::Message;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 pub use watcher::{Change, Notice, WatchId, Watcher};
 
-/// The result of handlers and hooks: any error will do, so `?` works.
+/// The result of handlers and hooks. Each error type converts into its error, so `?` works.
 ///
 /// ```
 /// fn quantity(text: &str) -> playhouse_sdk::Result<u32> {

@@ -1,4 +1,5 @@
-//! A mailbox plugin: the trait to implement, what it is told, what it says. It is no actor, and lives in a component of its own.
+//! A mailbox plugin: the trait to implement, its arguments and its results. A mailbox plugin is not an actor, and is a component
+//! of its own.
 
 #[cfg(target_family = "wasm")]
 pub mod wasm;
@@ -7,22 +8,22 @@ use std::collections::BTreeMap;
 
 use crate::Result;
 
-/// Names one message of the mailbox. A message that came later has a larger key.
+/// The key of one message of the mailbox. A message that came later has a larger key.
 pub type Key = u64;
 
-/// Decides the order of one actor's mailbox, and what goes when there is too much: `[actor.mailbox]` with `kind = "plugin"` in the
-/// manifest names its component.
+/// Decides the order of one actor's mailbox, and the messages to drop when it is full: `[actor.mailbox]` with `kind = "plugin"`
+/// in the manifest names its component.
 ///
-/// The messages stay with the host; this sees their keys, and as much of each body as it asks for. A panic loses none of them:
-/// the next run starts from `Default` and is told of all that wait, in the order in which they came. So it needs no more memory
-/// than a few numbers for each message.
+/// The messages stay with the host; the plugin gets their keys, and [`Rules::prefix_bytes`] of each body. A panic loses no
+/// message: the next run starts from `Default` and gets all messages that wait, in the order in which they came. So a plugin
+/// needs only the memory for a few numbers for each message.
 ///
 /// ```
 /// use std::collections::VecDeque;
 /// use playhouse_sdk::mailbox::{Arrivals, Key, Mailbox, Rules, Settings, Taking, WhenFull, testing::Desk};
 /// use playhouse_sdk::{Result, export_mailbox};
 ///
-/// /// The latest message first: old news is no news, and the oldest goes when there is too much.
+/// /// The latest message first; the oldest ones are dropped when the mailbox is full.
 /// #[derive(Default)]
 /// struct LastIn {
 ///     waiting: VecDeque<(Key, u64)>,
@@ -69,19 +70,19 @@ pub type Key = u64;
 /// # Ok::<(), playhouse_sdk::Error>(())
 /// ```
 pub trait Mailbox: Default + 'static {
-    /// What it wants to see, and what it does about a full mailbox. Called once, before anything else; an error, for example
-    /// about its `config`, fails the start of this run.
+    /// Returns the rule for a full mailbox and the part of the bodies that the plugin needs. Called once, before the other
+    /// methods; an error, for example about its `config`, fails the start of this run.
     fn policy(&mut self, settings: &Settings) -> Result<Rules>;
 
-    /// Messages came, oldest first. Returns the keys of those to drop, of these or of others that it has: each becomes a dead
-    /// letter. [`Arrivals::excess`] says how much must go; when that is nothing, an empty list is the usual answer.
+    /// Takes new messages, oldest first. Returns the keys of messages to drop, of these or of others that it has: each becomes a
+    /// dead letter. [`Arrivals::excess`] is the part that must be dropped; without an excess, the usual result is an empty list.
     fn put(&mut self, arrivals: &Arrivals) -> Vec<Key>;
 
     /// Returns the keys of the messages that the actor gets next, in order: at least one, and [`Taking::overdue`] among
-    /// them. Only called while it has one.
+    /// them. Called only while the plugin has a message.
     fn take(&mut self, taking: Taking) -> Vec<Key>;
 
-    /// How many messages it was told of and has neither dropped nor returned.
+    /// The number of messages that the plugin got and has neither dropped nor returned.
     fn size(&self) -> usize;
 }
 
@@ -91,19 +92,19 @@ pub trait Mailbox: Default + 'static {
 pub struct Settings {
     /// The address of the actor whose mailbox it is.
     pub address: String,
-    /// Most messages that wait.
+    /// The most messages that wait.
     pub capacity: u64,
-    /// Most bytes that wait, with 64 more for each message.
+    /// The most bytes that wait, with 64 more for each message.
     pub capacity_bytes: u64,
     /// The `config` of `[actor.mailbox]`.
     pub config: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// A value of `config`, read as a number or whatever else it should be.
+    /// A value of `config`, parsed as a `T`.
     ///
     /// # Errors
-    /// Names the key and the value when that cannot be read.
+    /// Names the key and the value when the value cannot be parsed.
     pub fn read<T>(&self, key: &str) -> Result<Option<T>>
     where
         T: std::str::FromStr<Err: std::fmt::Display>,
@@ -113,30 +114,30 @@ impl Settings {
     }
 }
 
-/// The rule for a message that finds the mailbox full; the manifest's `overflow` goes before it.
+/// The rule for a message that finds the mailbox full; the manifest's `overflow` overrides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
     /// The sender waits, up to the mailbox's `timeout`.
     #[default]
     Block,
-    /// The outside and askers are told; an actor's tell becomes a dead letter.
+    /// Senders outside and askers get an error; an actor's tell becomes a dead letter.
     Reject,
     /// The new message is a dead letter.
     DropNewest,
-    /// [`Mailbox::put`] drops as many as there are too many of.
+    /// [`Mailbox::put`] drops the messages that are too many.
     Choose,
 }
 
 /// The parts of a message that a mailbox plugin sees, and the decisions that it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rules {
-    /// See there.
+    /// The rule for a full mailbox.
     pub when_full: WhenFull,
-    /// How many bytes of each body it is shown, from the front; at most 65,536.
+    /// The number of bytes of each body that the plugin gets, from the front; at most 65,536.
     pub prefix_bytes: u32,
 }
 
-/// Messages that came.
+/// New messages of the mailbox.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     entries: Vec<Entry>,
@@ -156,17 +157,17 @@ struct Entry {
 }
 
 impl Arrivals {
-    /// How many.
+    /// The number of new messages.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none: the host never says so.
+    /// Whether there are none, which is never the case in a call of the host.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Each of them, oldest first.
+    /// The new messages, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Arrival<'_>> {
         let starts = std::iter::once(0).chain(self.entries.iter().map(|entry| entry.prefix_end as usize));
         self.entries.iter().zip(starts).map(|(entry, start)| {
@@ -176,73 +177,73 @@ impl Arrivals {
         })
     }
 
-    /// How much of all that it has, these included, must be dropped.
+    /// The part of all messages that the plugin has, these included, that must be dropped.
     pub fn excess(&self) -> Excess {
         self.excess
     }
 }
 
-/// One message that came.
+/// One new message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Arrival<'a> {
-    /// Names it.
+    /// The key of the message.
     pub key: Key,
-    /// A number that stands for the actor that sent it; 0 for the outside. See [`Arrival::is_notice`].
+    /// The number of the actor that sent it; 0 for the outside. See [`Arrival::is_notice`].
     pub sender: u64,
     /// Common to all messages that follow from one message from outside.
     pub flow: u64,
-    /// How many sends lie between that message and this one.
+    /// The number of sends between the message from outside and this one.
     pub hops: u32,
-    /// Somebody waits for the reply.
+    /// Whether an asker waits for the reply.
     pub asked: bool,
-    /// How many bytes its body has.
+    /// The number of bytes of its body.
     pub bytes: u32,
-    /// The first of them, as many as [`Rules::prefix_bytes`] asks for.
+    /// The first bytes of its body, at most [`Rules::prefix_bytes`].
     pub prefix: &'a [u8],
 }
 
 impl Arrival<'_> {
-    /// A notice to a watcher, whose body is the kernel's own.
+    /// Whether this is a notice to a watcher, whose body has a format of the kernel's own.
     pub fn is_notice(&self) -> bool {
         self.sender == u64::MAX
     }
 
-    /// The room that the message takes in the mailbox, as counted by [`Excess::goes`].
+    /// The bytes that the message takes in the mailbox, as counted by [`Excess::goes`].
     pub fn size(&self) -> u64 {
         u64::from(self.bytes) + 64
     }
 }
 
-/// More than the mailbox has room for.
+/// The part beyond the mailbox's bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Excess {
-    /// At least so many messages must go ...
+    /// The least number of messages that must be dropped.
     pub messages: u32,
-    /// ... and at least so many bytes, as [`Arrival::size`] counts them.
+    /// The least number of bytes that must be dropped, as [`Arrival::size`] counts them.
     pub bytes: u64,
 }
 
 impl Excess {
-    /// Whether more must go.
+    /// Whether more messages must be dropped.
     pub fn is_some(&self) -> bool {
         self.messages > 0 || self.bytes > 0
     }
 
-    /// A message of this size goes.
+    /// Subtracts a dropped message of this size.
     pub fn goes(&mut self, size: u64) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(size);
     }
 }
 
-/// How many messages are wanted.
+/// The messages that the actor wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taking {
-    /// At most so many.
+    /// The most messages to return.
     pub most: usize,
-    /// A message that has been passed over for too long (`overtakes` in the manifest): it must be among them.
+    /// A message that was overtaken too often (`overtakes` in the manifest): it must be among the returned ones.
     pub overdue: Option<Key>,
 }
 
@@ -262,7 +263,7 @@ macro_rules! export_mailbox {
             const fn is_a_mailbox<M: $crate::mailbox::Mailbox>() {}
             is_a_mailbox::<$mailbox>();
 
-            // Natively nobody else starts it, and the compiler would call it dead code.
+            // Native builds do not construct the type, and the compiler would warn about dead code.
             const _: fn() -> $mailbox = <$mailbox as ::std::default::Default>::default;
 
             #[cfg(target_family = "wasm")]

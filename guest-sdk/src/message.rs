@@ -1,4 +1,4 @@
-//! The body of the message in hand. Its envelope is asked for through the context, so that nobody pays for it unread.
+//! The body of the current message. The context has its envelope, so that an actor that does not read it does not pay for it.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::{OrReject, Result};
 
-/// The message in hand: bytes, which text and JSON are read from.
+/// The current message: bytes, which can be read as text or JSON.
 ///
 /// ```
 /// use playhouse_sdk::Message;
@@ -20,8 +20,8 @@ use crate::{OrReject, Result};
 /// assert_eq!(msg.json::<Vec<u8>>().unwrap(), [1, 2]);
 /// ```
 ///
-/// To keep a body beyond the handler, keep [`into_body`](Self::into_body), not the message: a message that came with others
-/// is a piece of them all.
+/// To keep a body beyond the handler, keep [`into_body`](Self::into_body), not the message: a message of a batch keeps the memory
+/// of the whole batch.
 #[derive(Clone)]
 pub struct Message {
     body: Body,
@@ -36,12 +36,12 @@ enum Body {
 }
 
 impl Message {
-    /// A message with this body. On the host they arrive; this is for tests.
+    /// A message with this body, for tests.
     pub fn new(body: impl Into<Vec<u8>>) -> Self {
         Self { body: Body::Own(body.into()) }
     }
 
-    /// The message whose body lies there in a batch's frame.
+    /// The message with its body at this range of a batch's frame.
     #[cfg(any(test, target_family = "wasm"))]
     pub(crate) fn shared(frame: &Arc<Vec<u8>>, body: Range<usize>) -> Self {
         Self { body: Body::Shared(Arc::clone(frame), body) }
@@ -55,7 +55,7 @@ impl Message {
         }
     }
 
-    /// The body as it was sent, as a vector of its own: without a copy where the message came alone.
+    /// The body as it was sent, as a vector of its own: without a copy if the message came alone.
     pub fn into_body(self) -> Vec<u8> {
         match self.body {
             Body::Own(body) => body,

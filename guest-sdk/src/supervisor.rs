@@ -1,12 +1,12 @@
-//! A parent's word about a child that failed: the trait to implement, what it is told, what it says.
+//! A parent's decision about a child that failed: the trait to implement, its argument and its result.
 
 use crate::{Actor, Context, Flow};
 
-/// An actor that has a word when one of its children fails. Without it, the manifest decides: the child's `restart.kind`, and
-/// this actor's `supervision` with its window of restarts.
+/// An actor that decides when one of its children fails. Without this trait, the manifest decides: the child's `restart.kind`,
+/// and this actor's `supervision` with its window of restarts.
 ///
-/// It is exported with [`export_actor!`](crate::export_actor)`(Boss, supervisor)`; other actors are never asked, and their
-/// children pay nothing for it.
+/// It is exported with [`export_actor!`](crate::export_actor)`(Boss, supervisor)`; other actors, and their children, pay nothing
+/// for it.
 ///
 /// ```
 /// use playhouse_sdk::testing::Stage;
@@ -33,29 +33,29 @@ use crate::{Actor, Context, Flow};
 /// # Ok::<(), playhouse_sdk::Error>(())
 /// ```
 pub trait Supervisor: Actor {
-    /// Says what is to be done. The child is down, and all below it; its messages wait.
+    /// Decides about the child. The child is down, and so are all actors below it; its messages wait.
     ///
-    /// Runs between two messages and has the time of one (`limits.timeout`), counted from the failure: an actor that is busy for
-    /// longer is not asked, and the directive is [`Directive::Default`]. What it sends, spawns or sets is done when it returns. A
-    /// panic is this actor's own crash. There is nothing to reply to: a reply is a panic.
+    /// Runs between two messages and has the time of one (`limits.timeout`), counted from the failure: if the actor is busy for
+    /// longer, the hook is not called and the directive is [`Directive::Default`]. Its effects take place when it returns. A
+    /// panic is this actor's own crash. The hook has no message to reply to: a reply is a panic.
     fn child_failed(&mut self, failure: ChildFailed, ctx: &mut Context) -> Directive;
 }
 
 /// The parent's decision about a child that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Directive {
-    /// It starts again, whatever its restart kind. This counts as a restart, and the strategy applies.
+    /// The child starts again, for any restart kind. This counts as a restart, and the strategy applies.
     Restart,
-    /// It is not started again. A child of the manifest comes back when this actor restarts; a spawned one is gone.
+    /// The child is not started again. A child of the manifest starts when this actor restarts; a spawned one has ended.
     Stop,
-    /// This actor fails because of it, as if it had given up: its own parent decides.
+    /// This actor fails as well, as if it had given up on the child: its own parent decides.
     Escalate,
     /// The rule of the manifest applies.
     #[default]
     Default,
 }
 
-/// A child that failed: it crashed, gave up on its own children, or did not come up.
+/// A child that failed: it crashed, gave up on its own children, or did not start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChildFailed {
@@ -63,29 +63,29 @@ pub struct ChildFailed {
     pub address: String,
     /// Its plugin.
     pub plugin: String,
-    /// Which run of it failed, from 1.
+    /// The incarnation that failed, from 1.
     pub incarnation: u64,
-    /// Why, in a word: `panic`, `trap`, `memory`, `limit`, `cpu`, `timeout`, `stack`, `exit`, `bad-frame`, `start` (it did not
-    /// come up), `shutdown`, or `children` (it gave up on one of them). More may be added.
+    /// The kind of the failure in one word: `panic`, `trap`, `memory`, `limit`, `cpu`, `timeout`, `stack`, `exit`, `bad-frame`,
+    /// `start` (it did not start), `shutdown`, or `children` (it gave up on one of them). More may be added.
     pub kind: String,
-    /// Why, for people.
+    /// The reason in a sentence for operators.
     pub reason: String,
-    /// The names of the functions it was in, innermost first.
+    /// The names of the functions on its call stack, innermost first.
     pub backtrace: Vec<String>,
     /// The last lines that it wrote to stderr.
     pub stderr: Vec<String>,
-    /// The message that alone is to blame, when that is known.
+    /// The one message to blame, when it is known.
     pub blamed: Option<Blamed>,
-    /// This actor's restarts of children within `period_ms`, one because of this failure not included.
+    /// This actor's restarts of children within `period_ms`, without a restart for this failure.
     pub restarts: u32,
-    /// With more restarts than this, this actor gives up.
+    /// The most restarts within `period_ms`; with more, this actor gives up.
     pub intensity: u32,
-    /// How long a restart counts, in milliseconds.
+    /// The time for which a restart counts, in milliseconds.
     pub period_ms: u64,
 }
 
 impl ChildFailed {
-    /// A failure of which little is known; for tests, which set the fields that matter.
+    /// A failure for tests, in the first incarnation. Set the other fields that matter.
     pub fn new(address: impl Into<String>, kind: impl Into<String>) -> Self {
         Self { address: address.into(), kind: kind.into(), incarnation: 1, ..Self::default() }
     }
@@ -103,8 +103,8 @@ pub struct Blamed {
     pub id: String,
     /// The attempt at it that failed, from 1.
     pub attempt: u32,
-    /// How many attempts a message has.
+    /// The number of attempts that a message has.
     pub attempts: u32,
-    /// Which flow it belongs to.
+    /// The flow that it belongs to.
     pub flow: Flow,
 }

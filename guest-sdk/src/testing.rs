@@ -1,4 +1,4 @@
-//! A stage for one actor: the rules of the host for a handler and its hooks, played natively, without host or wasm.
+//! A test harness for one actor: the rules of the host for a handler and its hooks, in native code, without host or wasm.
 //!
 //! ```
 //! use playhouse_sdk::testing::Stage;
@@ -26,7 +26,7 @@
 //!
 //! assert_eq!(stage.ask("soup")?, b"one soup, coming");
 //! assert_eq!(stage.tell("fugu"), Err(Failure::Reject("nobody here can cook that".into())));
-//! assert_eq!(stage.sent(), [("/bar/kitchen", "soup")]); // what the failed message sent is dropped
+//! assert_eq!(stage.sent(), [("/bar/kitchen", "soup")]); // the sends of the failed message are dropped
 //! # Ok::<(), playhouse_sdk::Error>(())
 //! ```
 
@@ -44,27 +44,27 @@ use crate::{
 };
 use fake::{FakeKernel, check_address};
 
-/// A running actor, and all that it sent so far.
+/// A running actor, and all its sends so far.
 pub struct Stage<A> {
     instance: Instance<A>,
-    /// Tells it what came of a message, if it wants to know.
+    /// Reports the outcome of a message to the actor, if it has a callback.
     callback: Option<fn(&mut Instance<A>, TaskDone)>,
     kernel: Rc<FakeKernel>,
     attempts: u32,
 }
 
 impl<A: Actor> Stage<A> {
-    /// The settings before the start. The actor's address is `/actor` unless told otherwise.
+    /// The settings before the start. The actor's address is `/actor` by default.
     pub fn setup() -> Setup<A> {
         Setup { kernel: FakeKernel::new(), callback: None, attempts: 3 }
     }
 
-    /// Starts the actor with nothing arranged, and runs its `init`.
+    /// Starts the actor with the default settings: runs its `init` and its `prepare_children`.
     pub fn start() -> Result<Self> {
         Self::setup().start()
     }
 
-    /// Delivers a message from outside that nobody waits for.
+    /// Delivers a message from outside that is not an ask.
     pub fn tell(&mut self, body: impl Into<Vec<u8>>) -> Result<(), Failure> {
         self.deliver(Envelope::default(), body).map(drop)
     }
@@ -80,7 +80,7 @@ impl<A: Actor> Stage<A> {
         }
     }
 
-    /// Delivers a message in an envelope of your making; returns the reply if somebody waits for it.
+    /// Delivers a message in an envelope of your own; returns the reply if the envelope is of an ask.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Envelope, Message, Result, testing::Stage};
@@ -129,9 +129,9 @@ impl<A: Actor> Stage<A> {
         done
     }
 
-    /// Lets the actor be without a message for so long: timers that come due tell, and then, unless a timer or a watch is set or a
-    /// child is there, it is passivated: its `shutdown` hook runs, and this incarnation is over. Returns what the next message would
-    /// find: the setup of the next incarnation, with all that this one sent; or the actor itself, if it stays.
+    /// Leaves the actor without a message for this time: timers that come due send their messages. Then the actor is passivated,
+    /// unless it has a timer, a watch or a child: its `shutdown` hook runs, and this incarnation ends. Returns the setup of the
+    /// next incarnation, with all sends of this one; or the actor itself, if it was not passivated.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::Stage};
@@ -152,10 +152,10 @@ impl<A: Actor> Stage<A> {
     ///
     /// let mut stage = Stage::<Tally>::start()?;
     /// stage.tell("one")?;
-    /// let next = stage.idle(Duration::from_secs(60)).ok().expect("nothing keeps it");
+    /// let next = stage.idle(Duration::from_secs(60)).ok().expect("no timer, watch or child");
     /// let stage = next.start()?;
     /// assert_eq!(stage.sent(), [("/ledger", "1")]);
-    /// assert_eq!(stage.actor().0, 0, "it begins anew");
+    /// assert_eq!(stage.actor().0, 0, "a new incarnation");
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn idle(mut self, time: Duration) -> Result<Setup<A>, Self> {
@@ -163,16 +163,16 @@ impl<A: Actor> Stage<A> {
         if self.kernel.is_attached() {
             return Err(self);
         }
-        // A hook that fails changes nothing: its end is all the same.
+        // The incarnation ends also if the hook fails.
         let _ = self.shutdown();
         let Self { instance, kernel, callback, attempts } = self;
         drop(instance);
-        let mut kernel = Rc::try_unwrap(kernel).ok().expect("the actor alone held it, and is gone");
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the actor held it, and it was dropped");
         kernel.incarnation += 1;
         Ok(Setup { kernel, callback, attempts })
     }
 
-    /// Tells the actor about a child that failed; returns what it says.
+    /// Passes a failed child to the actor; returns its directive.
     pub fn child_failed(&mut self, failure: ChildFailed) -> Directive
     where
         A: Supervisor,
@@ -182,7 +182,8 @@ impl<A: Actor> Stage<A> {
         directive
     }
 
-    /// Tells the actor what came of a message, beside what the stage tells it by itself: after a crash of an earlier run, say.
+    /// Reports the outcome of a message to the actor, in addition to the outcomes that the harness reports itself: for example of
+    /// a message that crashed an earlier incarnation.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, testing::Stage};
@@ -210,7 +211,7 @@ impl<A: Actor> Stage<A> {
         self.kernel.end_turn(true);
     }
 
-    /// Delivers a notice about an actor that is watched.
+    /// Delivers a notice about a watched actor.
     pub fn notice(&mut self, notice: Notice) -> Result<(), Failure>
     where
         A: Watcher,
@@ -226,7 +227,7 @@ impl<A: Actor> Stage<A> {
         self.kernel.watched.borrow().iter().map(|(watch, to)| (WatchId(*watch), to.clone())).collect()
     }
 
-    /// Lets time pass: timers that come due tell, in order, and what they tell is in [`sent`](Self::sent).
+    /// Lets time pass: timers that come due send their messages, in order, which are in [`sent`](Self::sent).
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::Stage};
@@ -256,7 +257,7 @@ impl<A: Actor> Stage<A> {
         self.kernel.timers()
     }
 
-    /// The children that the actor spawned and has not stopped, in the order of their spawn.
+    /// The children that the actor spawned and has not stopped, in the order of the spawns.
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Message, Result, testing::Stage};
@@ -286,12 +287,12 @@ impl<A: Actor> Stage<A> {
         &self.instance.actor
     }
 
-    /// All that was told and delivered, from `init` on.
+    /// All messages that were sent and delivered, from `init` on.
     pub fn sent(&self) -> Vec<Sent> {
         self.kernel.sent.borrow().clone()
     }
 
-    /// All that was asked, from `init` on. A question leaves at once, so a failure does not take it back.
+    /// All asks, from `init` on. An ask is sent at once, so a failure does not revert it.
     pub fn asked(&self) -> Vec<Sent> {
         self.kernel.asked.borrow().clone()
     }
@@ -333,7 +334,7 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// The number of this run of the actor.
+    /// The number of this incarnation of the actor.
     pub fn incarnation(mut self, incarnation: u64) -> Self {
         self.kernel.incarnation = incarnation;
         self
@@ -351,13 +352,13 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// Refuses whatever is sent to this absolute address. A tell to any other is accepted.
+    /// Refuses each send to this absolute address. A tell to another address is accepted.
     pub fn refuse(mut self, to: &str, error: SendError) -> Self {
         self.kernel.refusals.insert(to.to_owned(), error);
         self
     }
 
-    /// Another actor that is there, at an absolute address, for `lookup` and `state`. Below this actor it is a child of the
+    /// Another actor, at an absolute address, for `lookup` and `state`. Below this actor it is a child of the
     /// manifest.
     pub fn actor(mut self, address: &str, state: State) -> Self {
         check_address(address).expect("an actor's address is absolute and valid");
@@ -365,19 +366,19 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// Refuses to spawn a child of this name. Any plugin is there, and any other valid name that is not taken is fine.
+    /// Refuses to spawn a child of this name. Each plugin exists, and each other valid name is accepted if it is not taken.
     pub fn refuse_spawn(mut self, name: &str, error: SpawnError) -> Self {
         self.kernel.refused_spawns.insert(name.to_owned(), error);
         self
     }
 
-    /// How many timers the actor may have. Default: 1024.
+    /// The most timers that the actor may have. Default: 1024.
     pub fn most_timers(mut self, most: u32) -> Self {
         self.kernel.most_timers = most;
         self
     }
 
-    /// Tells the actor what came of each message, as the host does for `export_actor!(..., callback)`.
+    /// Reports the outcome of each message to the actor, as the host does for `export_actor!(..., callback)`.
     pub fn calls_back(mut self) -> Self
     where
         A: Callback,
@@ -386,13 +387,13 @@ impl<A: Actor> Setup<A> {
         self
     }
 
-    /// At which attempt a message that fails is a dead letter, as the manifest's `restart.attempts`. Default: 3.
+    /// The attempts of a message before it becomes a dead letter, as the manifest's `restart.attempts`. Default: 3.
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
     }
 
-    /// Asks the actor's gate, and nothing else; what it sends is dropped.
+    /// Calls only the actor's gate; its sends are dropped.
     pub fn decide_to_start(self) -> Decision
     where
         A: Gate,
@@ -400,7 +401,7 @@ impl<A: Actor> Setup<A> {
         Instance::<A>::decide_to_start(Box::new(Rc::new(self.kernel)))
     }
 
-    /// Starts the actor if its gate says so; otherwise returns what the gate says, with the setup, for the next time it is asked.
+    /// Starts the actor if its gate decides so; otherwise returns the decision, with the setup for the next call of the gate.
     /// The gate's messages are in [`Stage::sent`], before those of `init`.
     ///
     /// ```
@@ -413,8 +414,8 @@ impl<A: Actor> Setup<A> {
     ///     }
     /// }
     ///
-    /// let (said, setup) = Stage::<Clerk>::setup().start_gated()?.err().expect("no vault, no clerk");
-    /// assert_eq!(said, Decision::WAIT);
+    /// let (decision, setup) = Stage::<Clerk>::setup().start_gated()?.err().expect("it waits");
+    /// assert_eq!(decision, Decision::WAIT);
     /// let stage = setup.actor("/vault", State::Idle).start_gated()?;
     /// assert!(stage.is_ok());
     /// # Ok::<(), playhouse_sdk::Error>(())
@@ -427,7 +428,7 @@ impl<A: Actor> Setup<A> {
         let kernel = Rc::new(kernel);
         let decision = Instance::<A>::decide_to_start(Box::new(Rc::clone(&kernel)));
         kernel.end_turn(decision == Decision::Start);
-        let mut kernel = Rc::try_unwrap(kernel).ok().expect("the gate's context alone held it, and is gone");
+        let mut kernel = Rc::try_unwrap(kernel).ok().expect("only the gate's context held it, and it was dropped");
         if decision == Decision::Start {
             return Setup { kernel, callback, attempts }.start().map(Ok);
         }
@@ -435,7 +436,7 @@ impl<A: Actor> Setup<A> {
         Ok(Err((decision, Setup { kernel, callback, attempts })))
     }
 
-    /// Starts the actor: runs its `init` and its `prepare_children`. A gate is not asked.
+    /// Starts the actor: runs its `init` and its `prepare_children`. A gate is not called.
     pub fn start(self) -> Result<Stage<A>> {
         let kernel = Rc::new(self.kernel);
         let mut instance = Instance::start(Box::new(Rc::clone(&kernel)))?;
@@ -484,7 +485,7 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// A message from outside, at its first attempt, that nobody waits for.
+/// A message from outside, at its first attempt, that is not an ask.
 impl Default for Envelope {
     fn default() -> Self {
         Self { id: "0".repeat(32), sender: None, flow: "0".repeat(16), hops: 0, attempt: 1, asked: false }

@@ -1,5 +1,5 @@
-//! The door of a batch: a frame of messages in, a frame of what came of them out. Nothing crosses to the host in between
-//! but what cannot wait. Knows no WIT, so that its tests run natively.
+//! The interface for batches: a frame of messages in, a frame of their outcomes out. In between, the host is called only for
+//! operations that cannot wait. This module knows no WIT, so that its tests run natively.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::{
     TimerError, WatchError,
 };
 
-/// A frame that has grown to this is returned, even if messages are left: the host has them and gives them again.
+/// A frame of this size is returned, even if messages are left: the host keeps them and passes them again.
 const FULL_BYTES: usize = 1 << 20;
 
 /// The host's calls beside [`Kernel`] during a batch. `message` is an index in the batch.
@@ -22,11 +22,11 @@ pub(crate) trait Host: Kernel {
     fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError>;
     /// The route to the actor itself, for timers.
     fn own(&self) -> Route;
-    /// Takes a name for a child of that message; the number of its route.
+    /// Reserves a name for a child of that message. Returns the number of its route.
     fn reserve(&self, name: &str, plugin: &str, options: &SpawnOptions, message: u32) -> Result<u32, SpawnError>;
-    /// The number of a child that may be stopped.
+    /// The number of the route of a child that may be stopped.
     fn find_child(&self, child: &str) -> Result<u32, StopError>;
-    /// How many more timers may be set, and how many there may be.
+    /// The number of timers that may still be set, and the limit on them.
     fn timer_room(&self) -> (u32, u32);
     fn sender_of(&self, message: u32) -> Option<String>;
     fn hand_over(&self, frame: &[u8]);
@@ -37,38 +37,38 @@ pub(crate) trait Host: Kernel {
 pub(crate) struct Route {
     pub(crate) number: u32,
     pub(crate) limit_bytes: u64,
-    /// It is the same whatever message is in hand.
+    /// Whether the route is the same for each message.
     pub(crate) lasting: bool,
 }
 
-/// The kernel of an actor whose messages come alone or in batches. While no batch is in hand, it is the host's.
+/// The kernel of an actor whose messages come alone or in batches. Outside of a batch, each call goes to the host.
 pub(crate) struct Turns<H> {
     host: H,
     in_hand: RefCell<Option<InHand>>,
     /// The outcomes of the batch so far.
     out: RefCell<Encoder>,
     routes: RefCell<Routes>,
-    /// Bytes that were handed over and that the host has not committed, since `handle` was called.
+    /// Bytes that were passed to the host since `handle` was called, and that the host has not committed.
     handed_over: Cell<usize>,
-    /// Bytes of the last frame that was returned: the next one will be like it.
+    /// Bytes of the last frame that was returned: the next one will likely have the same size.
     usual_bytes: Cell<usize>,
-    /// The message in hand took a name for a child.
+    /// Whether the current message reserved a name for a child.
     reserved: Cell<bool>,
-    /// The routes of children that the batch in hand stops.
+    /// The routes of children that the current batch stops.
     stopped: RefCell<Vec<u32>>,
     timers: Timers,
 }
 
-/// The numbers of this run's timers, and the room for more, so that a timer needs no call to the host.
+/// The numbers of this incarnation's timers, and the number that may still be set, so that a timer needs no call to the host.
 struct Timers {
     last: Cell<u64>,
-    /// At least so many more may be set.
+    /// A lower bound on the timers that may still be set.
     room: Cell<u32>,
     address: OnceCell<String>,
     own: Cell<Option<Route>>,
 }
 
-/// The message in hand, within its batch.
+/// The current message, within its batch.
 struct InHand {
     frame: Arc<Vec<u8>>,
     record: Record,
@@ -96,7 +96,7 @@ impl<H: Host> Turns<H> {
         }
     }
 
-    /// Handles a batch, or as much of it as fits a frame.
+    /// Handles the messages of a batch, until the outbound frame is full.
     pub(crate) fn handle<A: Actor>(&self, actor: &mut Instance<A>, frame: Vec<u8>) -> Vec<u8> {
         let frame = Arc::new(frame);
         self.handed_over.set(0);
@@ -122,7 +122,7 @@ impl<H: Host> Turns<H> {
                 Err(Failure::Retry(reason)) => out.retry(&reason),
             }
             if self.reserved.replace(false) && failed {
-                // Until the host knows, the names are taken, and their routes lead to nobody.
+                // Until the host knows of the failure, the names are taken, and their routes lead to no actor.
                 drop(out);
                 self.hand_over();
                 out = self.out.borrow_mut();
@@ -141,7 +141,7 @@ impl<H: Host> Turns<H> {
 }
 
 impl<H: Host> Turns<H> {
-    /// Lets the host know what came of the batch so far.
+    /// Passes the outcomes of the batch so far to the host.
     fn hand_over(&self) {
         let frame = self.out.borrow_mut().take();
         self.handed_over.update(|bytes| bytes + frame.len());
@@ -150,7 +150,7 @@ impl<H: Host> Turns<H> {
 }
 
 fn unreadable(error: FrameError) -> ! {
-    panic!("the host handed over a bad frame: {error}");
+    panic!("the host passed a bad frame: {error}");
 }
 
 impl<H: Host> Kernel for Turns<H> {
@@ -212,7 +212,8 @@ impl<H: Host> Kernel for Turns<H> {
 
     fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
         if self.in_hand.borrow().is_some() {
-            // It has no operation of its own: the host knows who is there, and is to know which message is in hand.
+            // A frame has no operation for this: only the host knows the members of a group, and it must know the current
+            // message.
             self.hand_over();
         }
         self.host.tell_all(to, body)
@@ -221,7 +222,7 @@ impl<H: Host> Kernel for Turns<H> {
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         if self.in_hand.borrow().is_some() {
             self.hand_over();
-            // It commits all that.
+            // The ask commits these bytes.
             self.handed_over.set(0);
         }
         self.host.ask(to, body, timeout)
@@ -273,7 +274,7 @@ impl<H: Host> Kernel for Turns<H> {
             return Err(SendError::TooLarge { limit_bytes: route.limit_bytes }.into());
         }
         if timers.room.get() == 0 {
-            // The host counts those it knows of.
+            // The host counts only the timers that it knows of.
             self.hand_over();
             let (room, most) = self.host.timer_room();
             if room == 0 {
@@ -289,7 +290,7 @@ impl<H: Host> Kernel for Turns<H> {
 
     fn watch(&self, to: &str) -> Result<u64, WatchError> {
         if self.in_hand.borrow().is_some() {
-            // It has no operation of its own: the host is to know which message is in hand.
+            // A frame has no operation for this: the host must know the current message.
             self.hand_over();
         }
         self.host.watch(to)
@@ -315,9 +316,9 @@ impl<H: Host> Kernel for Turns<H> {
 struct Routes {
     /// Sorted by text: a search allocates nothing, and needs no hash of an address each time.
     known: Vec<(Box<str>, Route)>,
-    /// Which of them was used last, and most likely is the next.
+    /// The index of the route that was used last, which is likely the next one.
     last: usize,
-    /// The last route that only messages of one sender may use, and that sender.
+    /// The last route that only messages of one sender may use, after its text and that sender.
     passing: Option<(Box<str>, u64, Route)>,
 }
 
@@ -334,7 +335,7 @@ impl Routes {
         }
     }
 
-    /// These routes' actors are stopped: whoever has their addresses next is to be asked for.
+    /// Forgets the routes of stopped actors: the next actor with the same address has another route.
     fn forget(&mut self, stopped: &[u32]) {
         if !stopped.is_empty() {
             self.known.retain(|(_, route)| !stopped.contains(&route.number));
@@ -366,7 +367,7 @@ impl Routes {
     }
 }
 
-/// Whether two addresses are the same text. In a guest it is faster than a call for so few bytes.
+/// Whether two addresses are the same text. For short texts in a guest, this is faster than a call of `memcmp`.
 #[inline]
 fn same(one: &str, other: &str) -> bool {
     let ((one, one_rest), (other, other_rest)) = (one.as_bytes().as_chunks::<8>(), other.as_bytes().as_chunks::<8>());

@@ -1,8 +1,8 @@
-//! Watching other actors: the trait to implement, and what it is told.
+//! Watching other actors: the trait to implement, and the notices that it gets.
 
 use crate::{Actor, Context, Result};
 
-/// An actor that is told what becomes of those it [watches](Context::watch). Exported with
+/// An actor that gets a notice for each change of the actors that it [watches](Context::watch). Exported with
 /// [`export_actor!`](crate::export_actor)`(Boss, watcher)`.
 ///
 /// A link, by which one actor fails with another, is a watch whose `noticed` panics at [`Change::Crashed`].
@@ -41,46 +41,46 @@ use crate::{Actor, Context, Result};
 /// # Ok::<(), playhouse_sdk::Error>(())
 /// ```
 pub trait Watcher: Actor {
-    /// Handles a notice, by the rules of a message. There is nobody to reply to.
+    /// Handles a notice, by the rules of a message. A reply is dropped.
     fn noticed(&mut self, notice: Notice, ctx: &mut Context) -> Result<()>;
 }
 
-/// A watch of this run of the actor.
+/// A watch of this incarnation of the actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WatchId(pub(crate) u64);
 
-/// Something became of an actor that is watched.
+/// A notice about a watched actor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// The watch.
     pub watch: WatchId,
-    /// The other actor's address in full.
+    /// The watched actor's address in full.
     pub address: String,
-    /// The latest run of it; 0 when there was none.
+    /// Its latest incarnation; 0 when there was none.
     pub incarnation: u64,
-    /// The end of the watched actor.
+    /// The change of its state.
     pub change: Change,
 }
 
-/// The end of a watched actor; an actor with several instances has one for each instance.
+/// A change of a watched actor's state; an actor with several instances causes one for each instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// It is up: for the first time, after a failure, or after a stop.
+    /// The actor started: for the first time, after a failure, or after a stop.
     Started,
-    /// It failed.
+    /// The actor failed.
     Crashed {
-        /// Why, in a word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
+        /// The kind in one word, as in [`ChildFailed::kind`](crate::ChildFailed::kind).
         kind: String,
-        /// Why, for people.
+        /// The reason in a sentence for operators.
         reason: String,
     },
-    /// It was stopped, and may start again.
+    /// The actor was stopped, and may start again.
     Stopped {
-        /// By a person, who alone starts it again.
+        /// Whether an operator stopped it, and only an operator starts it again.
         by_person: bool,
     },
-    /// It is not started again, unless its parent is.
+    /// The actor ended, and starts again only with its parent.
     Ended,
-    /// There is no such actor any more, or never was. Nothing more comes of this watch.
+    /// The actor does not exist any more, or never existed. This watch causes no more notices.
     Gone,
 }

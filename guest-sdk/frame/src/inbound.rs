@@ -1,10 +1,10 @@
-//! Reads the frame of a batch. Nobody here writes one: it is what lies in a mailbox, with a trailer.
+//! Reads the frame of a batch. This crate has no writer for it: the frame is the bytes of a mailbox, with a trailer.
 
 use core::ops::Range;
 
 use crate::{FrameError, HEADER_BYTES, Header, trailer, u32_at};
 
-/// The messages of a frame, in order. Ends after the first error.
+/// The messages of a frame, in order. The iterator ends after the first error.
 #[derive(Debug, Clone)]
 pub struct Inbound<'a> {
     records: &'a [u8],
@@ -15,12 +15,12 @@ pub struct Inbound<'a> {
     routes_void: bool,
 }
 
-/// One message of a frame: where its parts lie.
+/// The places of one message's parts in a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Where its header begins.
+    /// The place of its header.
     pub header: usize,
-    /// Where its body lies.
+    /// The range of its body.
     pub body: Range<usize>,
 }
 
@@ -28,9 +28,9 @@ impl Record {
     /// Decodes its header, from the frame that it was read from.
     ///
     /// # Panics
-    /// When the frame is another one, and shorter.
+    /// When the frame is another, shorter one.
     pub fn header(&self, frame: &[u8]) -> Header {
-        Header::decode(frame[self.header..].first_chunk().expect("it was found there"))
+        Header::decode(frame[self.header..].first_chunk().expect("the frame is the one that was read"))
     }
 }
 
@@ -41,12 +41,12 @@ impl<'a> Inbound<'a> {
         Ok(Self { records, at: 0, messages, found: 0, broken: false, routes_void: flags != 0 })
     }
 
-    /// Whether the routes that were given out before lead nowhere any more.
+    /// Whether all earlier routes are void.
     pub fn routes_void(&self) -> bool {
         self.routes_void
     }
 
-    /// How many messages it says it has.
+    /// The number of messages that its trailer states.
     pub fn messages(&self) -> u32 {
         self.messages
     }

@@ -1,14 +1,15 @@
-//! How a batch of messages, and what came of it, cross between host and guest: flat frames, one list of bytes each
-//! way. `wit/FRAMES.md` has the byte tables; this crate is their only implementation, shared by both sides.
+//! The frames in which a batch of messages and its outcomes pass between host and guest: flat, one list of bytes in each
+//! direction. `wit/FRAMES.md` has the byte tables; this crate is their only implementation, shared by both sides.
 //!
-//! | file | what lives there |
+//! | file | contents |
 //! |---|---|
-//! | `record.rs` | [`Header`]: what stands before each message's body |
+//! | `record.rs` | [`Header`]: the header before each message's body |
 //! | `inbound.rs` | [`Inbound`]: reads the frame of a batch |
-//! | `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of what came of it |
+//! | `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of its outcomes |
 //! | `trailer.rs` | the last bytes of both frames: count, flags, version |
 //!
-//! Readers take bytes from anybody: they check every length before they use it, never panic, and allocate nothing.
+//! Readers accept any bytes: they check each length before they use it, never panic on a frame's contents, and allocate no
+//! memory.
 
 #![no_std]
 
@@ -26,66 +27,66 @@ pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Reader, Timer, TimerAt};
 pub use record::{HEADER_BYTES, Header};
 pub use trailer::{TRAILER_BYTES, VERSION, trailer, trailer_without_routes};
 
-/// Why bytes are no frame. Places count in bytes from the frame's start.
+/// The error for bytes that are not a frame. Places count in bytes from the frame's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// It is shorter than its own trailer.
+    /// The frame is shorter than its trailer.
     NoTrailer {
         /// Its length.
         bytes: usize,
     },
-    /// It is of another version.
+    /// The frame has another version.
     Version {
         /// The version that it states.
         found: u16,
     },
-    /// It has flags that this version does not know.
+    /// The frame has flags that this version does not know.
     Flags {
         /// All its flags.
         found: u16,
     },
-    /// A header, or the body that it announces, ends after the frame.
+    /// A header, or its body, ends after the frame.
     Truncated {
-        /// Where the header begins.
+        /// The place of the header.
         at: usize,
     },
     /// An operation of a kind that this version does not know.
     Kind {
-        /// Where its header begins.
+        /// The place of its header.
         at: usize,
         /// The kind that it states.
         found: u32,
     },
     /// A field that must be zero is not.
     NotZero {
-        /// Where the header with the field begins.
+        /// The place of the header with the field.
         at: usize,
     },
     /// An operation of a message after those of a later one, or after its own outcome.
     Order {
-        /// Where its header begins.
+        /// The place of its header.
         at: usize,
         /// The message that it states.
         message: u32,
     },
     /// The bytes after a header are fewer or more than its kind needs.
     Length {
-        /// Where the header begins.
+        /// The place of the header.
         at: usize,
-        /// How long it is.
+        /// The number of bytes after the header.
         found: usize,
     },
     /// A reason that is not UTF-8.
     Text {
-        /// Where the header before it begins.
+        /// The place of its header.
         at: usize,
     },
-    /// The trailer's count is not that of what precedes it.
+    /// The trailer's count differs from the number of messages or outcomes before it.
     Count {
-        /// The trailer's.
+        /// The count in the trailer.
         stated: u32,
-        /// The bytes before it, up to where counting stopped.
+        /// The number before the trailer, up to the place where counting stopped.
         found: u32,
     },
 }
@@ -115,7 +116,7 @@ impl fmt::Display for FrameError {
 
 impl core::error::Error for FrameError {}
 
-/// The little-endian number at `at`, when all of it lies there.
+/// The little-endian number at `at`; none if the bytes end before it does.
 #[inline]
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let field = bytes.get(at..)?.first_chunk()?;

@@ -1,5 +1,5 @@
-//! Writes and reads the frame of what came of a batch: operations, in order. Those of one message follow those of the
-//! messages before it; a message that is done needs no word.
+//! Writes and reads the frame of a batch's outcomes: operations, in the order of their messages. A message that is done without a
+//! reply needs no operation.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -20,22 +20,22 @@ const TELL_AFTER: u32 = 7;
 const TELL_EVERY: u32 = 8;
 const CANCEL: u32 = 9;
 
-/// Before a timer's body: its id, and its delay or period.
+/// Bytes before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
 
-/// One operation of a frame. Ranges say where bytes lie in the frame: whoever keeps the frame need not copy them.
+/// One operation of a frame. Bytes are given as ranges of the frame, so that the holder of the frame need not copy them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// A send of the message in hand.
+    /// A send of the current message.
     Tell {
-        /// To whom: a number that the kernel gave out.
+        /// The receiver's route, a number from the kernel.
         route: u32,
-        /// The body. The [`HEADER_BYTES`] before it are room for the header of the message that it becomes.
+        /// The body. The [`HEADER_BYTES`] before it are reserved for the header of the message that it becomes.
         body: Range<usize>,
     },
-    /// So many messages, from the one in hand on, are done, without a reply.
+    /// A number of messages, from the current one on, are done, without a reply.
     Done {
-        /// At least one.
+        /// The number of messages, at least one.
         messages: u32,
     },
     /// The message is done, with this reply.
@@ -44,27 +44,27 @@ pub enum Op {
     Reject(Range<usize>),
     /// The message failed, for this reason, which is UTF-8, and may succeed later.
     Retry(Range<usize>),
-    /// A child comes into being.
+    /// A child is spawned.
     Spawn {
-        /// Which: the number that the kernel gave out for it.
+        /// The child's route, a number from the kernel.
         route: u32,
     },
     /// A child is stopped.
     Stop {
-        /// Which: a number that the kernel gave out.
+        /// The child's route, a number from the kernel.
         route: u32,
     },
     /// A timer is set.
     Timer(TimerAt),
     /// A timer is cancelled.
     Cancel {
-        /// Which.
+        /// The timer's id.
         id: u64,
     },
 }
 
 impl Op {
-    /// How many messages it ends.
+    /// The number of messages that it ends.
     pub fn outcomes(&self) -> u32 {
         match self {
             Self::Done { messages } => *messages,
@@ -74,17 +74,17 @@ impl Op {
     }
 }
 
-/// A timer where it lies in a frame: as small as a send, so that what is read most is not slowed down by what is not.
+/// The place of a timer in a frame. It is as small as a send, so that an [`Op`] does not grow for this rare operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerAt {
     again: bool,
     route: u32,
-    /// Id, wait and body.
+    /// The range of id, wait and body.
     at: Range<usize>,
 }
 
 impl TimerAt {
-    /// Reads it, from the frame that it was found in.
+    /// Reads the timer, from the frame that it was found in.
     ///
     /// # Panics
     /// When the frame is another one.
@@ -98,15 +98,15 @@ impl TimerAt {
 /// A timer of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timer {
-    /// Chosen by who sets it.
+    /// The id, chosen by the guest.
     pub id: u64,
-    /// To whom it tells: a number that the kernel gave out.
+    /// The receiver's route, a number from the kernel.
     pub route: u32,
-    /// The time until it tells, in milliseconds.
+    /// The time until it sends, in milliseconds.
     pub wait_ms: u64,
-    /// Whether it tells again, each time after as long.
+    /// Whether it repeats, with `wait_ms` as its period.
     pub again: bool,
-    /// Where the body lies in the frame.
+    /// The range of the body in the frame.
     pub body: Range<usize>,
 }
 
@@ -116,7 +116,7 @@ pub struct Encoder {
     bytes: Vec<u8>,
     /// Messages of this frame that have their outcome.
     outcomes: u32,
-    /// Where the operations of the message in hand begin.
+    /// The place where the operations of the current message begin.
     in_hand: usize,
 }
 
@@ -126,7 +126,7 @@ impl Encoder {
         Self { bytes: Vec::new(), outcomes: 0, in_hand: 0 }
     }
 
-    /// Records a send of the message in hand.
+    /// Records a send of the current message.
     ///
     /// # Panics
     /// When the body has more than `u32::MAX` bytes.
@@ -134,22 +134,22 @@ impl Encoder {
     pub fn tell(&mut self, route: u32, body: &[u8]) {
         let header = self.header(TELL, route, body.len());
         self.bytes.reserve(HEADER_BYTES + body.len());
-        // The bytes between it and the body do not matter. Filling them with zeros would be a call out of the guest.
+        // The bytes between this header and the body have no meaning. To fill them with zeros would be a call out of the guest.
         self.bytes.extend_from_slice([header; HEADER_BYTES / OP_BYTES].as_flattened());
         extend_short(&mut self.bytes, body);
     }
 
-    /// Records that a child comes into being.
+    /// Records the spawn of a child.
     pub fn spawn(&mut self, route: u32) {
         self.op(SPAWN, route, &[]);
     }
 
-    /// Records that a child is stopped.
+    /// Records the stop of a child.
     pub fn stop(&mut self, route: u32) {
         self.op(STOP, route, &[]);
     }
 
-    /// Records a timer; `again`: it tells more than once.
+    /// Records a timer; `again`: whether it repeats.
     ///
     /// # Panics
     /// When the body has almost `u32::MAX` bytes.
@@ -162,12 +162,12 @@ impl Encoder {
         self.bytes.extend_from_slice(body);
     }
 
-    /// Records that a timer is cancelled.
+    /// Records the cancellation of a timer.
     pub fn cancel(&mut self, id: u64) {
         self.op(CANCEL, 0, &id.to_le_bytes());
     }
 
-    /// Ends the message in hand.
+    /// Ends the current message.
     ///
     /// # Panics
     /// When the reply has more than `u32::MAX` bytes.
@@ -179,7 +179,7 @@ impl Encoder {
         self.end_message();
     }
 
-    /// Fails the message in hand for good, and drops its sends.
+    /// Fails the current message for good, and drops its sends.
     ///
     /// # Panics
     /// When the reason has more than `u32::MAX` bytes.
@@ -187,7 +187,7 @@ impl Encoder {
         self.fail(REJECT, reason);
     }
 
-    /// Fails the message in hand for now, and drops its sends.
+    /// Fails the current message for now, and drops its sends.
     ///
     /// # Panics
     /// When the reason has more than `u32::MAX` bytes.
@@ -200,15 +200,15 @@ impl Encoder {
         self.bytes.len()
     }
 
-    /// Ends the frame and returns it; the next one begins. Sends of the message in hand are part of it, and what
-    /// becomes of them is up to the frame with that message's outcome.
+    /// Ends the frame and returns it; the next one begins. Sends of the current message are part of the returned frame; the
+    /// frame with that message's outcome decides whether they are delivered.
     pub fn take(&mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&trailer::trailer(mem::take(&mut self.outcomes)));
         self.in_hand = 0;
         mem::take(&mut self.bytes)
     }
 
-    /// Makes room, before the first operation of a frame.
+    /// Reserves capacity, before the first operation of a frame.
     pub fn reserve(&mut self, bytes: usize) {
         self.bytes.reserve(bytes);
     }
@@ -244,8 +244,8 @@ impl Encoder {
     }
 }
 
-/// Appends what is most often short. A copy of a length that only the running program knows is a call out of a guest, which
-/// takes as long as the copy of some hundred bytes.
+/// Appends bytes that are mostly few. In a guest, a copy of a length that is not a constant is a call out of the guest, which
+/// takes as long as the copy of a few hundred bytes.
 #[inline]
 fn extend_short(bytes: &mut Vec<u8>, more: &[u8]) {
     if more.len() > 256 {
@@ -264,11 +264,11 @@ fn extend_short(bytes: &mut Vec<u8>, more: &[u8]) {
     }
 }
 
-/// Reads the operations of a frame, in order. It borrows nothing, so that who reads may write headers into the frame
-/// meanwhile. Ends after the first error.
+/// Reads the operations of a frame, in order. The reader does not borrow the frame, so that its caller may write headers into
+/// the frame meanwhile. The reader ends after the first error.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    /// Where the operations end.
+    /// The place where the operations end.
     end: usize,
     at: usize,
     outcomes: u32,
@@ -283,15 +283,15 @@ impl Reader {
         Ok(Self { end: ops.len(), at: 0, outcomes, found: 0, broken: false })
     }
 
-    /// How many outcomes the frame has.
+    /// The number of outcomes that the frame has.
     pub fn outcomes(&self) -> u32 {
         self.outcomes
     }
 
-    /// The next operation, from the frame that it was opened with.
+    /// The next operation, from the frame that the reader was opened with.
     ///
     /// # Panics
-    /// When the frame is another one, and shorter.
+    /// When the frame is another, shorter one.
     #[inline]
     pub fn next(&mut self, frame: &[u8]) -> Option<Result<Op, FrameError>> {
         if self.broken {
@@ -308,7 +308,7 @@ impl Reader {
         Some(read)
     }
 
-    /// The messages before this one have no other outcome.
+    /// Ends the messages before this one, which have no other outcome.
     fn done_before(&mut self, message: u32) -> Op {
         let messages = message - self.found;
         self.found = message;
@@ -322,7 +322,7 @@ impl Reader {
         let field = |index: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| header[4 * index + byte]));
         let (length, kind, route, message) = (field(0), field(1), field(2), field(3));
         if message != self.found {
-            // It is looked at again, when its message is in hand.
+            // The operation is read again, when its message is the current one.
             return self.turn_to(at, message);
         }
         let from = at + if kind == TELL { HEADER_BYTES } else { OP_BYTES };
@@ -353,7 +353,7 @@ impl Reader {
     }
 }
 
-/// An outcome that needs a word. Its bytes lie at `from`.
+/// An outcome that has an operation, with its `body` at `from`.
 fn outcome(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op, FrameError> {
     if route != 0 {
         return Err(FrameError::NotZero { at });
@@ -368,7 +368,7 @@ fn outcome(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result
     }
 }
 
-/// A record that is neither an outcome nor a tell of now. `body` lies at `from`.
+/// An operation that is neither an outcome nor an immediate send, with its `body` at `from`.
 #[cold]
 fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<Op, FrameError> {
     let number = |index: usize| u64_at(body, 8 * index).ok_or(FrameError::Length { at, found: body.len() });
@@ -387,7 +387,7 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
     }
 }
 
-/// The operations of a frame that nobody changes meanwhile.
+/// The operations of a frame that does not change meanwhile.
 #[derive(Debug, Clone)]
 pub struct Outbound<'a> {
     frame: &'a [u8],
@@ -400,7 +400,7 @@ impl<'a> Outbound<'a> {
         Ok(Self { frame, reader: Reader::open(frame)? })
     }
 
-    /// How many outcomes the frame has.
+    /// The number of outcomes that the frame has.
     pub fn outcomes(&self) -> u32 {
         self.reader.outcomes()
     }

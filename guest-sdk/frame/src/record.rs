@@ -1,5 +1,5 @@
-//! The header before each message's body, in a mailbox and in an inbound frame alike: that they are the same bytes
-//! is what makes a batch a frame without any work per message.
+//! The header before each message's body. It has the same bytes in a mailbox and in an inbound frame, so that a batch becomes a
+//! frame without work for each message.
 
 /// Bytes of a header: one cache line.
 pub const HEADER_BYTES: usize = 64;
@@ -13,20 +13,20 @@ pub struct Header {
     pub failures: u32,
     /// The message's id.
     pub id: u128,
-    /// A number that stands for the sender; 0 for the outside. It says nothing but who is the same as whom.
+    /// The number of the sender; 0 for the outside. Equal numbers mean the same sender; the number has no other meaning.
     pub sender: u64,
     /// Common to all messages that follow from one message from outside.
     pub flow: u64,
-    /// In a mailbox: whose reply this is. In a frame: 1 when somebody waits for the reply, else 0.
+    /// In a mailbox: the ask that waits for the reply. In a frame: 1 when an asker waits for the reply, else 0.
     pub reply: u64,
-    /// Sends between that message and this one.
+    /// The number of sends between the message from outside and this one.
     pub hops: u32,
 }
 
 impl Header {
-    /// Where `sender` lies.
+    /// The place of `sender` in the header.
     pub const SENDER_AT: usize = 24;
-    /// Where `reply` lies.
+    /// The place of `reply` in the header.
     pub const REPLY_AT: usize = 40;
 
     /// The header's bytes. The last 12 are zero.
@@ -43,7 +43,7 @@ impl Header {
         out
     }
 
-    /// Reads back what [`Header::encode`] wrote.
+    /// Reads a header that [`Header::encode`] wrote.
     #[inline]
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> Self {
         let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));

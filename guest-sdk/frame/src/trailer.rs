@@ -1,14 +1,14 @@
-//! The last bytes of a frame. They come last so that a frame is made by appending to bytes that are already there;
-//! the version comes last of all, so that a later version may have a longer trailer.
+//! The last bytes of a frame. They come last so that a frame is made by appending to existing bytes. In the trailer the version
+//! comes last, so that a later version may have a longer trailer.
 
 use crate::{FrameError, u32_at};
 
-/// The version of frames that this crate speaks.
+/// The version of frames that this crate reads and writes.
 pub const VERSION: u16 = 2;
 /// Bytes of a trailer: count, flags, version.
 pub const TRAILER_BYTES: usize = 8;
 
-/// The flag of an inbound frame before which all routes were given up.
+/// The flag of an inbound frame that makes all earlier routes void.
 pub(crate) const ROUTES_VOID: u16 = 1;
 
 /// Ends a frame of `count` messages, or of `count` outcomes.
@@ -17,7 +17,7 @@ pub fn trailer(count: u32) -> [u8; TRAILER_BYTES] {
     flagged(count, 0)
 }
 
-/// As [`trailer`], for messages: the routes that were given out before lead nowhere any more.
+/// As [`trailer`], for messages, with the flag that all earlier routes are void.
 pub fn trailer_without_routes(count: u32) -> [u8; TRAILER_BYTES] {
     flagged(count, ROUTES_VOID)
 }
@@ -31,7 +31,7 @@ fn flagged(count: u32, flags: u16) -> [u8; TRAILER_BYTES] {
     out
 }
 
-/// Splits a frame into what precedes the trailer, and the trailer's count and flags, of which there may be those in `known`.
+/// Splits a frame into the bytes before the trailer, and the trailer's count and flags. Only the flags in `known` are allowed.
 #[inline]
 pub(crate) fn split(frame: &[u8], known: u16) -> Result<(&[u8], u32, u16), FrameError> {
     let Some((before, trailer)) = frame.split_last_chunk::<TRAILER_BYTES>() else {
@@ -45,6 +45,6 @@ pub(crate) fn split(frame: &[u8], known: u16) -> Result<(&[u8], u32, u16), Frame
     if flags & !known != 0 {
         return Err(FrameError::Flags { found: flags });
     }
-    let count = u32_at(trailer, 0).expect("it is longer than that");
+    let count = u32_at(trailer, 0).expect("the trailer has more than 4 bytes");
     Ok((before, count, flags))
 }

@@ -1,4 +1,4 @@
-//! Frames that the encoder wrote are read back; any other bytes are refused.
+//! Frames of the encoder are read back; other bytes are refused.
 
 #![allow(clippy::unwrap_used)]
 
@@ -35,7 +35,7 @@ fn ended(count: u32, ops: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn what_a_failed_message_sent_is_not_in_the_frame() {
+fn sends_of_a_failed_message_are_not_in_the_frame() {
     let mut encoder = Encoder::default();
     encoder.tell(1, b"kept");
     encoder.done(None);
@@ -48,7 +48,7 @@ fn what_a_failed_message_sent_is_not_in_the_frame() {
 }
 
 #[test]
-fn what_a_failed_message_spawned_and_set_is_not_in_the_frame() {
+fn effects_of_a_failed_message_are_not_in_the_frame() {
     let mut encoder = Encoder::default();
     encoder.spawn(3);
     encoder.timer(1, 3, 5, false, b"go");
@@ -61,7 +61,7 @@ fn what_a_failed_message_spawned_and_set_is_not_in_the_frame() {
 }
 
 #[test]
-fn a_frame_may_end_with_sends_of_the_message_in_hand_and_the_next_goes_on_with_it() {
+fn frame_may_end_with_sends_of_the_current_message() {
     let mut encoder = Encoder::default();
     encoder.done(Some(b"yes"));
     encoder.tell(1, b"early");
@@ -74,7 +74,7 @@ fn a_frame_may_end_with_sends_of_the_message_in_hand_and_the_next_goes_on_with_i
 }
 
 #[test]
-fn messages_that_are_done_need_no_word() {
+fn done_messages_need_no_operation() {
     let mut encoder = Encoder::default();
     (0..3).for_each(|_| encoder.done(None));
     encoder.tell(1, b"x");
@@ -85,7 +85,7 @@ fn messages_that_are_done_need_no_word() {
 }
 
 #[test]
-fn malformed_operations_are_refused_each_for_its_reason() {
+fn malformed_operations_are_refused_with_their_reason() {
     let at = 0;
     let cases: [(Vec<u8>, FrameError); 19] = [
         (vec![], FrameError::NoTrailer { bytes: 0 }),
@@ -114,13 +114,13 @@ fn malformed_operations_are_refused_each_for_its_reason() {
 }
 
 #[test]
-fn operations_stand_in_the_order_of_their_messages_and_none_after_its_outcome() {
+fn operations_out_of_order_are_refused() {
     let send = |message| op_of(message, 1, 0, 0, &[0; 48]);
     let reply = |message| op_of(message, 2, 0, 0, b"");
     assert_eq!(ops(&ended(2, &[send(1), send(0)])), Err(FrameError::Order { at: 64, message: 0 }));
     assert_eq!(ops(&ended(2, &[reply(0), send(0)])), Err(FrameError::Order { at: 16, message: 0 }));
     assert_eq!(ops(&ended(2, &[send(3)])), Err(FrameError::Count { stated: 2, found: 3 }));
-    // The third message has no outcome yet, and may have sent.
+    // The third message has no outcome yet, but may have sends.
     assert_eq!(ops(&ended(2, &[send(2)])), Ok(vec![done(2), Op::Tell { route: 0, body: 64..64 }]));
 }
 
@@ -132,7 +132,7 @@ fn a_reader_ends_after_its_first_error() {
 }
 
 #[test]
-fn a_frame_of_messages_is_what_lies_in_a_mailbox_with_a_trailer() {
+fn frame_of_messages_is_mailbox_bytes_with_a_trailer() {
     let header = Header { body_bytes: 3, failures: 1, id: 2, sender: 3, flow: 4, reply: 1, hops: 5 };
     let frame = [&header.encode()[..], b"abc", &Header::default().encode(), &trailer(2)].concat();
     let read = records(&frame).unwrap();
@@ -155,7 +155,7 @@ fn holds_for_any(bytes: &[u8]) {
         assert_eq!(outcomes, Outbound::open(bytes).unwrap().outcomes());
         let words = ops.iter().filter(|op| !matches!(op, Op::Done { .. })).count();
         assert!(words * OP_BYTES <= bytes.len());
-        assert!(ops.len() <= 2 * words + 1, "what is done is said once between two others");
+        assert!(ops.len() <= 2 * words + 1, "done messages in a row are one operation");
     }
     if let Ok(records) = records(bytes) {
         assert_eq!(records.len(), Inbound::open(bytes).unwrap().messages() as usize);
@@ -201,7 +201,7 @@ proptest! {
         holds_for_any(&bytes);
     }
 
-    /// Random bytes hardly get past the trailer; broken frames do.
+    /// Random bytes rarely have a valid trailer; broken frames often do.
     #[test]
     fn a_frame_with_broken_bytes_is_read_without_a_panic(
         steps in prop::collection::vec(step(), 0..20),
@@ -218,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_back(steps in prop::collection::vec(step(), 0..20)) {
+    fn encoded_frame_is_read_back(steps in prop::collection::vec(step(), 0..20)) {
         let frame = encode(&steps);
         let mut expected: Vec<&Step> = Vec::new();
         let mut in_hand = 0;

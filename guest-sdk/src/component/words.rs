@@ -1,4 +1,4 @@
-//! The contract's words in the SDK's: what a call to the kernel returns, and what it is told.
+//! Conversions between the contract's types and the SDK's, for results and arguments of calls to the kernel.
 
 use crate::bindings::playhouse::actor::{batch, types};
 use crate::turns::Route;

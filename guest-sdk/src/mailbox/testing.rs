@@ -1,5 +1,5 @@
-//! A host for a mailbox plugin's native tests: it keeps bodies, as the real one does, and is as strict about what the plugin
-//! may not do.
+//! A host for a mailbox plugin's native tests: it keeps bodies, as the real host does, and enforces the same rules on the
+//! plugin's results.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ pub struct Desk<M> {
 }
 
 impl<M: Mailbox> Desk<M> {
-    /// Starts the plugin in front of an actor `/actor`, with room for so many messages, and 16 MiB.
+    /// Starts the plugin for the mailbox of an actor `/actor`, which holds `capacity` messages and 16 MiB.
     ///
     /// # Errors
-    /// The settings that `policy` returns.
+    /// The error that `policy` returns.
     pub fn start<const N: usize>(capacity: usize, config: [(&str, &str); N]) -> Result<Self> {
         let settings = Settings {
             address: "/actor".into(),
@@ -34,12 +34,12 @@ impl<M: Mailbox> Desk<M> {
         Ok(Self { mailbox, rules, settings, waiting: BTreeMap::new(), next: 1, dropped: Vec::new() })
     }
 
-    /// The settings that `policy` returned.
+    /// The rules that `policy` returned.
     pub fn rules(&self) -> Rules {
         self.rules
     }
 
-    /// Puts messages from outside, in one call. A plugin that does not choose must not be given more than there is room for.
+    /// Puts messages from outside, in one call. For a plugin that does not choose, they must fit into the mailbox.
     pub fn put<B: AsRef<[u8]>>(&mut self, bodies: impl IntoIterator<Item = B>) {
         let mut arrivals = Arrivals::default();
         for body in bodies {
@@ -59,16 +59,19 @@ impl<M: Mailbox> Desk<M> {
         }
         let too_many = (self.waiting.len() as u64).saturating_sub(self.settings.capacity) as u32;
         let chooses = self.rules.when_full == WhenFull::Choose;
-        assert!(chooses || too_many == 0, "there is no room for {too_many} of them, and the plugin does not choose");
+        assert!(
+            chooses || too_many == 0,
+            "the mailbox is full for {too_many} of the messages, and the plugin does not choose"
+        );
         arrivals.excess = Excess { messages: too_many, bytes: 0 };
         let keys = self.mailbox.put(&arrivals);
-        assert!(keys.len() >= too_many as usize, "it dropped {} messages, and {too_many} had to go", keys.len());
+        assert!(keys.len() >= too_many as usize, "it dropped {} messages, and had to drop {too_many}", keys.len());
         let dropped: Vec<_> = keys.into_iter().map(|key| self.remove(key)).collect();
         self.dropped.extend(dropped);
         self.check_size();
     }
 
-    /// Takes at most so many messages, and returns their bodies as text. Without any, the plugin is not asked.
+    /// Takes at most `most` messages, and returns their bodies as text. The plugin is not called if no message waits.
     pub fn take(&mut self, most: usize) -> Vec<String> {
         self.take_with(most, None)
     }
@@ -83,28 +86,30 @@ impl<M: Mailbox> Desk<M> {
             return Vec::new();
         }
         let keys = self.mailbox.take(Taking { most, overdue });
-        assert!(!keys.is_empty(), "it has {} messages, and gave none", self.waiting.len());
-        assert!(keys.len() <= most, "it gave {} messages, and was asked for {most}", keys.len());
+        assert!(!keys.is_empty(), "it has {} messages, and returned none", self.waiting.len());
+        assert!(keys.len() <= most, "it returned {} messages, and may return {most}", keys.len());
         let held_back = overdue.filter(|overdue| !keys.contains(overdue));
-        assert_eq!(held_back, None, "it held back what is overdue");
+        assert_eq!(held_back, None, "it did not return the overdue message");
         let bodies = keys.into_iter().map(|key| self.remove(key)).collect();
         self.check_size();
         bodies
     }
 
-    /// The bodies of what it dropped so far, as text, in that order.
+    /// The bodies of the messages dropped so far, as text, in the order of the drops.
     pub fn dropped(&self) -> &[String] {
         &self.dropped
     }
 
     fn remove(&mut self, key: Key) -> String {
-        let body =
-            self.waiting.remove(&key).unwrap_or_else(|| panic!("it named the message {key}, which it does not have"));
+        let body = self
+            .waiting
+            .remove(&key)
+            .unwrap_or_else(|| panic!("it returned the message {key}, which it does not have"));
         String::from_utf8_lossy(&body).into_owned()
     }
 
     fn check_size(&self) {
         let (says, has) = (self.mailbox.size(), self.waiting.len());
-        assert_eq!(says, has, "it says that it has {says} messages, and it has {has}");
+        assert_eq!(says, has, "its size is {says} messages, and it has {has}");
     }
 }

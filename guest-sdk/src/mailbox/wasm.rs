@@ -1,6 +1,6 @@
-//! The door of a mailbox plugin: the contract's exports in terms of a [`Mailbox`], and the panic hook. Public only for what
-//! `export_mailbox!` expands to.
-#![allow(missing_docs)] // hidden by what it is: code for a macro, in components only
+//! The component interface of a mailbox plugin: the contract's exports in terms of a [`Mailbox`], and the panic hook. Public only
+//! for the expansion of `export_mailbox!`.
+#![allow(missing_docs)] // code for a macro, in components only
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use super::{Arrivals, Entry, Excess, Mailbox, Settings, Taking, WhenFull};
 use crate::bindings::mailbox_plugin::exports::playhouse::actor::mailbox;
 use crate::bindings::mailbox_plugin::playhouse::actor::mailbox_host;
 
-/// A mailbox with a place to live, which only a macro in its own crate can declare.
+/// A mailbox with a static slot, which only a macro in its own crate can declare.
 pub trait Exported: Mailbox {
     fn slot() -> &'static LocalKey<RefCell<Self>>;
 }
@@ -54,7 +54,7 @@ impl<M: Exported> mailbox::Guest for Component<M> {
     }
 }
 
-/// Once for each panic, and there is but one: it does not return.
+/// The panic hook. It runs at most once, since `panicked` does not return.
 fn report_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("a panic without a text");
     let report = match panic.location() {

@@ -1,4 +1,4 @@
-//! The kernel of a stage: a few collections, and the host's rules for when what a turn did comes true.
+//! The kernel of the test harness: a few collections, and the host's rules for the commit of a turn's effects.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -26,19 +26,19 @@ pub(super) struct FakeKernel {
     pub(super) refused_spawns: HashMap<String, SpawnError>,
     pub(super) others: BTreeMap<String, State>,
     pub(super) most_timers: u32,
-    /// Of the message in hand.
+    /// The envelope of the current message.
     pub(super) envelope: RefCell<Option<Envelope>>,
     /// The effects of the current turn, in order: committed, or dropped.
     done: RefCell<Vec<Effect>>,
     pub(super) sent: RefCell<Vec<Sent>>,
     pub(super) asked: RefCell<Vec<Sent>>,
     pub(super) spawned: RefCell<Vec<Child>>,
-    /// In the order in which they were set.
+    /// The watches in the order in which they were set.
     pub(super) watched: RefCell<Vec<(u64, String)>>,
     last_watch: Cell<u64>,
     now_ms: Cell<u64>,
     last_timer: Cell<u64>,
-    /// By due time, and in the order in which they were set.
+    /// The timers by due time, and in the order in which they were set.
     set: RefCell<BTreeMap<(u64, u64), Timer>>,
 }
 
@@ -95,7 +95,7 @@ impl FakeKernel {
         self.now_ms.set(until);
     }
 
-    /// Whether something keeps the actor from being passivated.
+    /// Whether a timer, a watch or a child keeps the actor from being passivated.
     pub(super) fn is_attached(&self) -> bool {
         let below = format!("{}/", self.address);
         let has_children =
@@ -120,14 +120,14 @@ impl FakeKernel {
         }
     }
 
-    /// Whether this is a child that was spawned, in this turn or before, and not stopped.
+    /// Whether a child of this name was spawned, in this turn or before, and not stopped.
     fn has_spawned(&self, name: &str) -> bool {
         let before = self.spawned.borrow().iter().any(|child| child.name == name);
         let is_child = |effect: &&Effect| matches!(effect, Effect::Spawned(child) if child.name == name);
         before || self.done.borrow().iter().any(|effect| is_child(&effect))
     }
 
-    /// The addresses of a group, sorted: others that are there, and children that were spawned, in this turn or before.
+    /// The addresses of a group, sorted: other actors of the setup, and children that were spawned, in this turn or before.
     fn members(&self, group: &str) -> Result<Vec<String>, SendError> {
         let (top, all_below) = if let Some(top) = group.strip_suffix("**") {
             (top, true)
@@ -170,7 +170,7 @@ impl FakeKernel {
         self.children_now().iter().any(|child| child == address)
     }
 
-    /// The host ends the run of an actor that does more; here it is the test that ends.
+    /// Records an effect. Beyond the limit the host ends the incarnation; here the test panics.
     fn did(&self, effect: Effect) {
         let room = self.done.borrow().len() < MOST_EFFECTS;
         assert!(room, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");

@@ -1,9 +1,9 @@
-//! The promises of a stage.
+//! The rules of the test harness.
 
 use super::*;
 use crate::{Context, SpawnOptions, StopError, TimerError, reject};
 
-/// Does what the message says, one word after another.
+/// Follows the words of the message, one after another.
 #[derive(Default)]
 struct Puppet {
     timer: Option<TimerId>,
@@ -12,7 +12,7 @@ struct Puppet {
 impl Actor for Puppet {
     fn init(&mut self, ctx: &mut Context) -> Result {
         if ctx.config("init").is_some() {
-            ctx.reply("a reply to nobody");
+            ctx.reply("a reply");
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ fn puppet() -> Stage<Puppet> {
 }
 
 #[test]
-fn a_failed_message_leaves_nothing_behind() {
+fn failed_message_has_no_effects() {
     let mut stage = puppet();
     assert!(stage.tell("/a reply fail").is_err());
     assert_eq!(stage.ask("/b"), Err(AskError::NoReply));
@@ -71,7 +71,7 @@ fn a_failed_message_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_plain_error_retries_and_a_reject_anywhere_in_the_chain_rejects() {
+fn error_retries_unless_its_chain_has_a_reject() {
     let mut stage = puppet();
     assert!(matches!(stage.tell("fail"), Err(Failure::Retry(_))));
     assert_eq!(stage.tell("reject"), Err(Failure::Reject("in the play: told to".to_owned())));
@@ -84,12 +84,12 @@ fn a_body_that_is_not_utf8_rejects() {
 }
 
 #[test]
-fn a_reply_that_nobody_waits_for_is_dropped() {
+fn reply_to_a_tell_is_dropped() {
     assert_eq!(puppet().deliver(Envelope::default(), "reply"), Ok(None));
 }
 
 #[test]
-fn a_reply_in_a_hook_fails_the_hook() {
+fn reply_in_a_hook_fails_the_hook() {
     let error = Stage::<Puppet>::setup().config("init", "reply").start().err().expect("no start");
     assert_eq!(error.to_string(), "`init` called `reply`, but a hook has no message to reply to");
 }
@@ -110,7 +110,7 @@ fn a_bad_address_and_a_refusal_fail_the_send() {
 }
 
 #[test]
-fn an_ask_is_answered_by_the_script_or_finds_nobody() {
+fn ask_gets_the_scripted_answer_or_finds_no_actor() {
     let mut stage = Stage::<Puppet>::setup().answer("/oracle", |_| Ok(b"because".into())).start().unwrap();
     assert_eq!(stage.ask("ask").unwrap(), b"because");
     assert_eq!(
@@ -135,7 +135,7 @@ fn a_config_value_that_does_not_parse_is_named() {
 }
 
 #[test]
-fn the_envelope_is_that_of_the_message_in_hand() {
+fn envelope_is_that_of_the_current_message() {
     let text = String::from_utf8(puppet().ask("envelope").unwrap()).unwrap();
     assert!(text.contains("attempt: 1, asked: true"), "{text}");
 }
@@ -161,19 +161,19 @@ fn children_come_and_go_with_the_turns_that_succeed() {
 }
 
 #[test]
-fn a_name_that_is_bad_taken_twice_or_refused_is_not_spawned() {
+fn spawn_of_a_bad_or_taken_name_is_refused() {
     let full = SpawnError::TooManyChildren { most: 3 };
     let setup = Stage::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
     let mut stage = setup.start().unwrap();
     assert_eq!(stage.tell("spawn"), Err(Failure::Retry(full.to_string())));
     assert!(stage.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
-    assert!(stage.tell("spawn-child").unwrap_err().to_string().contains("is there already"));
+    assert!(stage.tell("spawn-child").unwrap_err().to_string().contains("exists already"));
     assert!(stage.tell("stop-child").unwrap_err().to_string().contains("is not a child that this actor spawned"));
     assert!(puppet().tell("spawn spawn").is_err());
 }
 
 #[test]
-fn others_are_found_as_arranged() {
+fn lookup_finds_the_actors_of_the_setup() {
     let setup = Stage::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
     let mut stage = setup.start().unwrap();
     let around = |stage: &mut Stage<Puppet>| String::from_utf8(stage.ask("around").unwrap()).unwrap();
@@ -183,7 +183,7 @@ fn others_are_found_as_arranged() {
 }
 
 #[test]
-fn timers_tell_when_their_time_comes_until_they_are_cancelled() {
+fn timers_send_when_due_until_they_are_cancelled() {
     let mut stage = puppet();
     assert!(stage.tell("after fail").is_err());
     stage.tell("after every").unwrap();
@@ -196,7 +196,7 @@ fn timers_tell_when_their_time_comes_until_they_are_cancelled() {
 }
 
 #[test]
-fn a_timer_is_refused_as_a_send_would_be_and_when_there_are_too_many() {
+fn timer_is_refused_like_a_send_and_beyond_its_limit() {
     let mut stage = Stage::<Puppet>::setup().most_timers(1).start().unwrap();
     let too_many = TimerError::TooManyTimers { most: 1 }.to_string();
     assert_eq!(stage.tell("after after"), Err(Failure::Retry(too_many)));
@@ -207,7 +207,7 @@ fn a_timer_is_refused_as_a_send_would_be_and_when_there_are_too_many() {
 }
 
 #[test]
-fn a_broadcast_tells_those_who_are_there_or_nobody() {
+fn broadcast_reaches_existing_actors_or_none() {
     let others = ["/shop", "/shop/till", "/shop/till/drawer", "/actor/child", "/bank"];
     let setup = others.iter().fold(Stage::<Puppet>::setup(), |setup, other| setup.actor(other, State::Running));
     let mut stage =

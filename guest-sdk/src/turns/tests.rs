@@ -1,4 +1,4 @@
-//! The bytes that cross the boundary, and those that do not.
+//! The calls and bytes that cross the boundary to the host.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use playhouse_frame::{Op, Outbound, trailer, trailer_without_routes};
 use super::*;
 use crate::{Context, reject};
 
-/// Notes what crosses.
+/// A host that notes each call.
 #[derive(Default)]
 struct Boundary(RefCell<Vec<String>>);
 
@@ -141,7 +141,7 @@ fn shown(frame: &[u8]) -> String {
     ops.collect::<Vec<_>>().join(", ")
 }
 
-/// Does what the message says, one word after another.
+/// Follows the words of the message, one after another.
 #[derive(Default)]
 struct Puppet;
 
@@ -274,7 +274,7 @@ impl Play {
 }
 
 #[test]
-fn an_address_crosses_once_however_often_it_is_told() {
+fn address_is_resolved_once_for_many_sends() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["/a /bb", "/bb /a"]), "2:/a, 3:/bb, done, 3:/bb, 2:/a, done");
     assert_eq!(play.batch(&["/bb"]), "3:/bb, done");
@@ -282,7 +282,7 @@ fn an_address_crosses_once_however_often_it_is_told() {
 }
 
 #[test]
-fn routes_that_the_host_gave_up_are_resolved_again() {
+fn void_routes_are_resolved_again() {
     let mut play = Play::start();
     play.batch(&["/a timer"]);
     play.crossed();
@@ -291,13 +291,13 @@ fn routes_that_the_host_gave_up_are_resolved_again() {
 }
 
 #[test]
-fn what_a_failed_message_told_never_crosses() {
+fn sends_of_a_failed_message_never_cross() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["/a", "/a reject", "/bb"]), "2:/a, done, reject(\"no\"), 3:/bb, done");
 }
 
 #[test]
-fn a_tell_is_refused_before_it_crosses() {
+fn refused_tell_never_crosses() {
     let mut play = Play::start();
     let refused = play.batch(&["/a large", "/nobody"]);
     assert!(refused.starts_with("retry(\"the body is larger than the 100 bytes"), "{refused}");
@@ -305,7 +305,7 @@ fn a_tell_is_refused_before_it_crosses() {
 }
 
 #[test]
-fn an_ask_hands_over_what_came_of_the_batch_so_far() {
+fn ask_passes_the_outcomes_of_the_batch_so_far() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["/a", "/a ask /bb", "/a"]), "3:/bb, reply why, 2:/a, done");
     assert_eq!(play.crossed()[1..3], ["hand over 2:/a, done, 2:/a", "ask /oracle"]);
@@ -328,14 +328,14 @@ fn a_child_is_reserved_at_once_and_spawned_in_the_frame() {
 }
 
 #[test]
-fn the_host_hears_at_once_of_a_failed_message_that_spawned() {
+fn host_learns_at_once_of_a_failed_message_that_spawned() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["spawn reject", "spawn", "reject"]), "spawn { route: 51 }, done, reject(\"no\")");
     assert_eq!(play.crossed(), ["reserve w for 0", "hand over reject(\"no\")", "reserve w for 1"]);
 }
 
 #[test]
-fn a_stopped_childs_address_is_asked_for_anew() {
+fn address_of_a_stopped_child_is_resolved_again() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["/bb stop /bb"]), "3:/bb, stop { route: 3 }, 3:/bb, done");
     play.batch(&["/bb"]);
@@ -343,7 +343,7 @@ fn a_stopped_childs_address_is_asked_for_anew() {
 }
 
 #[test]
-fn timers_are_numbered_here_and_cross_only_to_ask_for_room() {
+fn timers_call_the_host_only_for_their_limit() {
     let mut play = Play::start();
     let first = play.batch(&["timer", "timer"]);
     assert!(
@@ -355,7 +355,7 @@ fn timers_are_numbered_here_and_cross_only_to_ask_for_room() {
 }
 
 #[test]
-fn a_full_frame_is_returned_before_the_batch_is_through() {
+fn full_frame_is_returned_before_the_batch_ends() {
     let outcomes = Play::start().batch(&["/a", "flood", "/a"]);
     assert_eq!(outcomes.matches("done").count(), 2);
 }
@@ -368,7 +368,7 @@ fn the_envelope_is_read_from_the_frame() {
 }
 
 #[test]
-fn between_batches_everything_goes_straight_to_the_host() {
+fn calls_outside_of_a_batch_go_to_the_host() {
     let play = Play::start();
     play.turns.tell("/a", b"x").unwrap();
     assert_eq!(play.crossed(), ["tell /a"]);

@@ -1,6 +1,6 @@
-//! Shows state handed on at shutdown: counts words, then sends the totals, page by page, at the receiver's pace.
+//! Shows state that is sent on at shutdown: counts words, then sends the totals, page by page, at the receiver's pace.
 //!
-//! - Config: `to`, the receiver; by default the sibling `report`. `top`, how many words to send; by default all.
+//! - Config: `to`, the receiver; by default the sibling `report`. `top`, the number of words to send; by default all.
 //! - Messages: words, separated by ASCII white space.
 //! - At shutdown: asks `to` with pages of lines `count<TAB>word`, the most frequent first, ties by the word's bytes. A
 //!   page has at most 256 KiB (a longer line gets its own), and the next one leaves when the receiver replied.
@@ -16,7 +16,7 @@ use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 use crate::table::Table;
 
 const PAGE_BYTES: usize = 256 * 1024;
-/// The receiver may print, and a person may read what it prints in a pager: only its own limits end that.
+/// The receiver may print to a pager that an operator reads slowly, so the timeout is long: the receiver's own limits end a wait.
 const PAGE_TIMEOUT: Duration = Duration::from_hours(24);
 
 #[derive(Default)]
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn without_words_there_is_nothing_to_send() -> Result {
+    fn actor_without_words_sends_nothing() -> Result {
         let mut stage = setup().start()?;
         stage.tell(" \n")?;
         stage.shutdown()?;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_full_but_not_too_full_and_break_between_lines() -> Result {
+    fn pages_have_a_limit_and_break_between_lines() -> Result {
         let mut stage = setup().start()?;
         for number in 0..100_000 {
             stage.tell(format!("word{number:06}"))?;

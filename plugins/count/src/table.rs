@@ -1,16 +1,16 @@
-//! Words and their counts, in as little of a 32-bit memory as it goes: some 20 bytes for a word of 8 letters.
-//! Knows nothing of actors and messages.
+//! Words and their counts, compact for a 32-bit memory: about 20 bytes for a word of 8 letters. This module knows no actors and
+//! messages.
 //!
-//! A record, `count: u32, length: u8 [u32], word`, lies in an arena of chunks that are never moved. An index of `u32`
-//! record addresses, open addressing with linear probing, is cut into shards by the hash's upper bits: each grows for
-//! itself, so no single word pays for rehashing millions, and no growth needs twice the index.
+//! A record, `count: u32, length: u8 [u32], word`, is in an arena of chunks that are never moved. An index of `u32`
+//! record addresses, open addressing with linear probing, is cut into shards by the hash's upper bits. Each shard grows
+//! alone, so no single word pays for rehashing millions, and no growth needs twice the index.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 const SHARD_BITS: u32 = 10;
 const FIRST_SLOTS: usize = 16;
-/// No record has this address: it is the last byte, and a record has more than one.
+/// An address that no record has: it is the last byte, and a record has more than one byte.
 const EMPTY: u32 = u32::MAX;
 
 /// A count for each word.
@@ -27,7 +27,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Counts a word once more.
+    /// Adds one to the count of a word.
     pub(crate) fn add(&mut self, word: &[u8]) {
         let hash = hash(word);
         let shard = &mut self.shards[(hash >> (u64::BITS - SHARD_BITS)) as usize];
@@ -42,7 +42,7 @@ impl Table {
         }
     }
 
-    /// Puts the words in order, the most frequent first, ties by the word's bytes. Needs hardly any memory: it
+    /// Puts the words in order, the most frequent first, ties by the word's bytes. Needs almost no memory: it
     /// sorts one shard of the index after the other, and [`Ranking::iter`] merges them.
     pub(crate) fn into_ranking(self) -> Ranking {
         let Self { arena, mut shards } = self;
@@ -57,7 +57,7 @@ impl Table {
 /// The words in order.
 pub(crate) struct Ranking {
     arena: Arena,
-    /// Record addresses, each run in order.
+    /// Record addresses, each shard's in order.
     runs: Vec<Vec<u32>>,
 }
 
@@ -84,13 +84,13 @@ impl Ranking {
 /// A part of the index.
 #[derive(Default)]
 struct Shard {
-    /// None, or a power of two.
+    /// The slots: none, or a power of two.
     slots: Vec<u32>,
     used: usize,
 }
 
 impl Shard {
-    /// The slot of the word with this hash, or the empty slot where it belongs. There is an empty one.
+    /// The slot of the word with this hash, or the empty slot where it belongs. A shard always has an empty slot.
     fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> usize {
         let mask = self.slots.len() - 1;
         let mut slot = hash as usize & mask;
@@ -100,7 +100,7 @@ impl Shard {
         slot
     }
 
-    /// At most three quarters full: beyond, the search for a new word becomes long.
+    /// Grows a shard that is three quarters full: in a fuller one, the search for a new word would become long.
     fn grow_if_full(&mut self, arena: &Arena) {
         if self.used < self.slots.len() / 4 * 3 {
             return;
@@ -114,18 +114,18 @@ impl Shard {
     }
 }
 
-/// Records, one behind the other, in chunks. An address is the chunk's number and the record's place in it.
+/// Records, one after another, in chunks. An address is the chunk's number and the record's place in it.
 #[derive(Default)]
 struct Arena {
     chunks: Vec<Vec<u8>>,
-    /// How often a record's `u32` overflowed. Hardly ever, so it is not worth four bytes in each.
+    /// The number of overflows of a record's `u32`. They are rare, so they are kept apart and not in four bytes of each record.
     carries: HashMap<u32, u64>,
 }
 
 const CHUNK_BITS: u32 = 20;
 const CHUNK_BYTES: usize = 1 << CHUNK_BITS;
 const COUNT_BYTES: usize = 4;
-/// In place of a length of one byte: four bytes with the length follow.
+/// The mark in place of a length of one byte: four bytes with the length follow.
 const LONG: u8 = u8::MAX;
 
 impl Arena {
@@ -134,7 +134,7 @@ impl Arena {
         let long = word.len() >= usize::from(LONG);
         let bytes = COUNT_BYTES + 1 + if long { 4 } else { 0 } + word.len();
         if self.chunks.last().is_none_or(|chunk| chunk.capacity() - chunk.len() < bytes) {
-            // A record larger than a chunk starts its own, so that its address is still its start.
+            // A record larger than a chunk gets a chunk of its own, so that its address is still its start.
             self.chunks.push(Vec::with_capacity(bytes.max(CHUNK_BYTES)));
         }
         let number = self.chunks.len() - 1;
@@ -194,7 +194,7 @@ impl Arena {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank<'a> {
     count: u64,
-    /// The word's first bytes, as a number of the same order: most ties end here, without a look at the arena.
+    /// The word's first bytes, as a number of the same order: most ties are decided here, without a read of the arena.
     start: Reverse<u64>,
     word: Reverse<&'a [u8]>,
 }
@@ -203,7 +203,7 @@ fn u32_at(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(*bytes.first_chunk().expect("records hold their numbers whole"))
 }
 
-/// Multiply and fold, eight bytes at a time. Without a secret: who sends words that collide slows down only this actor,
+/// Multiply and fold, eight bytes at a time. The hash has no secret: a sender of words that collide slows down only this actor,
 /// whose CPU time is limited.
 fn hash(word: &[u8]) -> u64 {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 / the golden ratio

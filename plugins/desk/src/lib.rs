@@ -1,8 +1,8 @@
-//! Takes orders and keeps the books: prints what came of each once that is certain, in the next run if it crashed this one.
+//! Takes orders and prints the final outcome of each; the outcome of an order that crashed it is printed by the next incarnation.
 //!
 //! - Config: none.
 //! - Messages: an order, as text, which is answered. An empty one is rejected, `later` fails for now, `!panic` panics.
-//! - Prints: the order's number in hexadecimal, cut to eight digits, the attempt, what came of it, and `lost` if it is a dead letter.
+//! - Prints: the order's number in hexadecimal, cut to eight digits, the attempt, the outcome, and `lost` if it is a dead letter.
 
 use playhouse_sdk::{Actor, Callback, Context, Ended, Failure, Message, Result, TaskDone, export_actor, reject, retry};
 
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_says_what_came_of_it() {
+    fn entry_has_the_outcome_of_its_order() {
         let crashed = Ended::Crashed { kind: "panic".to_owned(), reason: "panicked: ordered to".to_owned() };
         let mut task = TaskDone::new("0123456789", crashed);
         (task.attempt, task.dead_letter) = (3, true);

@@ -1,4 +1,4 @@
-//! Shows the smallest actor: replies with the body it was sent.
+//! Shows the smallest actor: replies with the body of the message.
 //!
 //! - Config: none.
 //! - Messages: any bytes.

@@ -1,4 +1,4 @@
-//! One request through `wasi:http`, from its first word to the last of the answer. A client library for components does the same.
+//! One request through `wasi:http`, from its method to the end of the response. A client library for components does the same.
 
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{ErrorCode, Fields, OutgoingRequest, Scheme};
@@ -31,7 +31,7 @@ pub(crate) fn get(scheme: &str, authority: &str, path: &str) -> Result<(u16, Vec
     }
 }
 
-/// Whether another attempt would end the same.
+/// Whether another attempt would fail in the same way.
 pub(crate) fn is_final(error: &ErrorCode) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! Replies with what is at a URL. Its manifest must grant it the hosts that it may talk to:
+//! Replies with the content of a URL. Its manifest must grant it the hosts of its requests:
 //!
 //! ```toml
 //! [actor.grants]
@@ -31,7 +31,7 @@ impl Actor for Fetch {
 
 export_actor!(Fetch);
 
-/// Scheme, host with port, and the rest.
+/// Scheme, host with port, and path with query.
 fn parts(url: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));

@@ -1,19 +1,19 @@
-//! Shows what the sandbox and the supervisor are for: passes messages on, and misbehaves when one asks for it.
+//! Shows the use of the sandbox and of supervision: forwards messages, and fails when a message has a marker.
 //!
-//! A message that contains a marker, anywhere, makes its trouble; the first marker in it counts. All others go on
-//! unchanged. Config: `to`, the receiver (without it, the message is the reply); and for each trouble, its marker:
+//! A message that contains a marker, at any place, causes its trouble; the first marker in it counts. All other messages are
+//! forwarded unchanged. Config: `to`, the receiver (without it, the message is the reply); and for each trouble, its marker:
 //!
 //! | key | marker by default | trouble |
 //! |---|---|---|
 //! | `panic` | `!panic` | panics |
-//! | `loop` | `!loop` | computes for ever |
-//! | `memory` | `!memory` | allocates for ever |
-//! | `stack` | `!stack` | calls itself for ever |
+//! | `loop` | `!loop` | computes endlessly |
+//! | `memory` | `!memory` | allocates endlessly |
+//! | `stack` | `!stack` | calls itself endlessly |
 //! | `reject` | `!reject` | fails the message, for good |
 //! | `retry` | `!retry` | fails the message, for now |
-//! | `sleep` | `!sleep` | sleeps for an hour in a call of the host, then passes the message on |
+//! | `sleep` | `!sleep` | sleeps for an hour in a call of the host, then forwards the message |
 //!
-//! An empty marker switches its trouble off. With `at_shutdown`, the trouble of that key is made when the actor stops.
+//! An empty marker switches its trouble off. With `at_shutdown`, the trouble of that key is caused when the actor stops.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Actor for Flaky {
 
 export_actor!(Flaky);
 
-// `inline(never)` keeps these names in the backtraces that they are here to show.
+// `inline(never)` keeps these names in the backtraces of crash reports.
 
 #[inline(never)]
 fn make(trouble: Trouble) -> Result {
@@ -121,7 +121,7 @@ fn descend(depth: u64) -> u64 {
 /// The texts to look for.
 struct Markers {
     texts: Vec<(Vec<u8>, Trouble)>,
-    /// Which bytes start a marker: one look-up dismisses nearly every byte of a message.
+    /// The bytes that start a marker: one look-up skips nearly each byte of a message.
     starts: [bool; 256],
 }
 
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_messages_go_on_unchanged() -> Result {
+    fn other_messages_are_forwarded_unchanged() -> Result {
         let mut stage = Stage::<Flaky>::setup().config("to", "/split").start()?;
         stage.tell("no panic!")?;
         stage.tell([0xff, b'!'])?;

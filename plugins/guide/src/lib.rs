@@ -1,21 +1,21 @@
-//! Shows what an actor knows of its surroundings and what it may do there, one word at a time. An asker gets the answer; a refusal is
+//! Shows the functions of an actor's context, one for each message. An asker gets the answer; a refusal is
 //! answered with one word for its kind, and a text.
 //!
-//! - Config: `children`, names of children that it spawns when it starts, separated by spaces; `plugin`, of what plugin (`guide`).
+//! - Config: `children`, names of children that it spawns when it starts, separated by spaces; `plugin`, their plugin (`guide`).
 //! - Messages, as text:
 //!
-//! | message | what it does, and what it answers |
+//! | message | effect and answer |
 //! |---|---|
-//! | `who` | its name, address, parent, the run's number and the names of its children |
+//! | `who` | its name, address, parent, incarnation and the names of its children |
 //! | `flow` | the message's sender, flow and hops |
-//! | `find PATH` | the address in full of who is there, or `nobody` |
+//! | `find PATH` | the full address of the actor there, or `nobody` |
 //! | `spawn NAME PLUGIN`, `stop NAME` | spawns or stops a child: `ok` |
-//! | `news TEXT` | tells all children `note TEXT`: how many |
-//! | `all GROUP TEXT` | tells a group of actors `note TEXT`: how many |
-//! | `tell ADDR TEXT` | tells: `ok` |
-//! | `ask ADDR TEXT` | asks: what was answered |
-//! | `remind MS TEXT` | tells itself `note TEXT` so many milliseconds later: `ok` |
-//! | `every MS TEXT` | tells itself `note TEXT` again and again: `ok` |
+//! | `news TEXT` | sends `note TEXT` to all children: their number |
+//! | `all GROUP TEXT` | sends `note TEXT` to a group of actors: their number |
+//! | `tell ADDR TEXT` | sends: `ok` |
+//! | `ask ADDR TEXT` | asks: the reply |
+//! | `remind MS TEXT` | sends `note TEXT` to itself after that number of milliseconds: `ok` |
+//! | `every MS TEXT` | sends `note TEXT` to itself repeatedly: `ok` |
 //! | `note TEXT` | prints its address and the text |
 //! | `panic` | panics |
 
@@ -40,7 +40,7 @@ impl Actor for Guide {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
         match answer(msg.text()?, ctx) {
             Ok(answer) => ctx.reply(answer),
-            // A refusal is an answer, too, unless nobody knows it.
+            // A refusal of a known kind is the answer; other errors fail the message.
             Err(error) => match word(&error) {
                 Some(word) => ctx.reply(format!("{word}: {error}")),
                 None => return Err(error),
@@ -63,7 +63,7 @@ fn answer(text: &str, ctx: &Context) -> Result<String> {
             format!("{name} {} {} {} [{children}]", ctx.address(), ctx.parent(), ctx.incarnation())
         }
         "flow" => {
-            let flow = ctx.flow().ok_or_else(|| anyhow::anyhow!("no message is in hand"))?;
+            let flow = ctx.flow().ok_or_else(|| anyhow::anyhow!("there is no current message"))?;
             format!("{} {} {}", ctx.sender().unwrap_or_else(|| "outside".to_owned()), flow.id, flow.hops)
         }
         "find" => ctx.lookup(first).unwrap_or_else(|| "nobody".to_owned()),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_where_it_is_and_who_is_around() {
+    fn who_and_find_describe_the_surroundings() {
         let mut stage = guide();
         assert_eq!(said(&mut stage, "who"), "guide /tower/guide /tower 1 [ann,bob,old]");
         assert_eq!(said(&mut stage, "find ann"), "/tower/guide/ann");
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_one_all_and_itself_later() {
+    fn tell_news_and_remind_send_messages() {
         let mut stage = guide();
         assert_eq!(said(&mut stage, "news x"), "3 told");
         assert_eq!(said(&mut stage, "stop bob"), "ok");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_answered_with_its_kind() {
+    fn refusal_is_answered_with_its_kind() {
         let refused = Stage::<Guide>::setup().refuse("/full", SendError::NotGranted("/full".to_owned()));
         let full = |_: &[u8]| Err(AskError::MailboxFull("/busy".to_owned()));
         let mut stage = refused.answer("/busy", full).refuse_spawn("x", SpawnError::Stopping).start().expect("starts");

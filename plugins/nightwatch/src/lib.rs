@@ -1,5 +1,5 @@
-//! A night watch: it does not start while the sun is up, and goes home when nothing happens for a while. Two things in one
-//! actor: its gate, and `idle = "stop"` in its manifest.
+//! A night watch: it does not start while the sun is up, and stops when it gets no message for a while. It shows two features:
+//! the gate of an actor, and `idle = "stop"` in its manifest.
 //!
 //! ```toml
 //! [[actor]]
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, export_actor};
 
-/// The gate is asked again after this, unless the manifest says otherwise.
+/// The time after which the gate is called again, unless the manifest sets another.
 const RECHECK_MS: u64 = 5_000;
 
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl Actor for Nightwatch {
         Ok(())
     }
 
-    /// Also when it is passivated. State that must outlive the run is printed, or sent to the actor that keeps it.
+    /// Runs also before passivation. State that must outlive the incarnation is printed, or sent to an actor that keeps it.
     fn shutdown(&mut self, _: &mut Context) -> Result {
         println!("goes home after {}", self.calls);
         Ok(())
@@ -61,17 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_day_it_does_not_start_and_at_night_it_does() -> Result {
+    fn watch_starts_only_at_night() -> Result {
         let day = Stage::<Nightwatch>::setup().actor("/sun", State::Idle).config("recheck_ms", "100");
         let (said, day) = day.start_gated()?.err().expect("the sun is up");
         assert_eq!(said, Decision::wait_for(Duration::from_millis(100)));
         let mut night = day.actor("/sun", State::Stopped).start_gated()?.ok().expect("it is night");
-        assert_eq!(night.ask("noise")?, b"run 2, call 1", "each time it is asked is a run");
+        assert_eq!(night.ask("noise")?, b"run 2, call 1", "each call of the gate counts as an incarnation");
         Ok(())
     }
 
     #[test]
-    fn after_a_quiet_while_it_goes_home_and_the_next_call_begins_anew() -> Result {
+    fn idle_watch_is_passivated_and_starts_again() -> Result {
         let mut stage = Stage::<Nightwatch>::start()?;
         assert_eq!(stage.ask("noise")?, b"run 1, call 1");
         let mut next = stage.idle(Duration::from_mins(1)).ok().expect("nothing keeps it").start()?;

@@ -1,13 +1,13 @@
-//! One field of a JSON object of which only the beginning is there.
+//! Reads one field of a JSON object of which only the beginning is known.
 
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-/// The whole number that `field` holds, itself or as text. The bytes after the field need not be there.
+/// The integer in `field`, as a number or as text. The bytes after the field may be missing.
 pub(crate) fn number(json: &[u8], field: &str) -> Option<i64> {
     let mut found = None;
-    // An error after the field was found is the cut: what was found is found.
+    // An error after the field was found comes from the missing bytes, so it is ignored.
     let _ = serde_json::Deserializer::from_slice(json).deserialize_map(Search { field, found: &mut found });
     found
 }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_field_is_found_wherever_it_stands_and_wherever_the_rest_is_cut() {
+    fn field_is_found_in_an_object_that_is_cut_off() {
         for (json, expected) in [
             (r#"{"p": 7}"#, Some(7)),
             (r#"{"p":7,"text":"cut off he"#, Some(7)),

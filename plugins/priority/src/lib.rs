@@ -1,10 +1,11 @@
 //! Shows a mailbox plugin: urgent messages first, those of one priority in the order in which they came. When the mailbox is
-//! full, the least urgent message goes, and of those the latest.
+//! full, the least urgent message is dropped, and of several the latest.
 //!
-//! - Config: `field`, the name of a JSON body's field that holds the priority, a whole number or its text; without it, the
-//!   number that the body begins with, as in `7 fix the roof`. `first`, `"highest"` (the default) or `"lowest"`: which numbers are
-//!   urgent. `default`, the priority of a body that has none; 0 if not given. `look`, how many bytes of a body are looked at; 1024.
-//! - Nobody starves: the host's `overtakes` bounds how many later messages go before one.
+//! - Config: `field`, the name of a JSON body's field with the priority, an integer or its text; without it, the
+//! number that the body begins with, as in `7 fix the roof`. `first`, `"highest"` (the default) or `"lowest"`: the numbers that
+//! are   urgent. `default`, the priority of a body that has none; 0 if not given. `look`, the bytes of a body that are read;
+//! 1024.
+//! - No message starves: the host's `overtakes` bounds the number of later messages that are taken before it.
 
 mod field;
 
@@ -17,11 +18,11 @@ use playhouse_sdk::{Result, export_mailbox};
 #[derive(Default)]
 struct Priority {
     rule: Rule,
-    /// The most urgent first, then in the order in which they came; with what each takes of the mailbox's room.
+    /// The most urgent first, then in the order in which they came; with the size of each in the mailbox.
     waiting: BTreeMap<(Urgency, Key), u64>,
 }
 
-/// Less is sooner.
+/// The order of a message: a smaller value is taken sooner.
 type Urgency = i64;
 
 #[derive(Default)]
@@ -42,7 +43,7 @@ impl Rule {
     }
 }
 
-/// The whole number that a body begins with.
+/// The integer that a body begins with.
 fn leading_number(body: &[u8]) -> Option<i64> {
     let sign = usize::from(body.first() == Some(&b'-'));
     let digits = body[sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -68,7 +69,7 @@ impl Mailbox for Priority {
 
     fn put(&mut self, arrivals: &Arrivals) -> Vec<Key> {
         for arrival in arrivals.iter() {
-            // A notice is the kernel's, and its body means nothing here.
+            // The body of a notice has a format of the kernel's own, and no priority.
             let prefix = if arrival.is_notice() { &[] } else { arrival.prefix };
             self.waiting.insert((self.rule.urgency(prefix), arrival.key), arrival.size());
         }
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urgent_messages_come_first_and_those_of_one_priority_in_their_order() -> Result {
+    fn urgent_messages_come_first_and_ties_in_their_order() -> Result {
         let mut desk = Desk::<Priority>::start(10, [])?;
         desk.put(["1 a", "5 b", "no number", "-3 c", "5 d", "1 e"]);
         assert_eq!(desk.take(2), ["5 b", "5 d"]);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_may_be_first_and_the_priority_in_a_field_of_json() -> Result {
+    fn priority_may_be_a_json_field_with_the_lowest_first() -> Result {
         let mut desk = Desk::<Priority>::start(10, [("field", "level"), ("first", "lowest"), ("default", "2")])?;
         desk.put([r#"{"level": 3}"#, "no JSON", r#"{"text": "x", "level": "1"}"#]);
         assert_eq!(desk.take(10), [r#"{"text": "x", "level": "1"}"#, "no JSON", r#"{"level": 3}"#]);
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn when_it_is_full_the_least_urgent_goes_and_of_those_the_latest() -> Result {
+    fn full_mailbox_drops_the_least_urgent_and_latest() -> Result {
         let mut desk = Desk::<Priority>::start(2, [])?;
         desk.put(["1 a", "1 b", "2 c", "0 d"]);
         assert_eq!(desk.dropped(), ["0 d", "1 b"]);
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overdue_goes_first_however_little_it_matters() -> Result {
+    fn overdue_message_is_taken_first() -> Result {
         let mut desk = Desk::<Priority>::start(10, [])?;
         desk.put(["0 old", "1 a", "2 b"]);
         assert_eq!(desk.take_overdue(2), ["0 old", "2 b"]);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_config_is_an_error_that_says_so() {
+    fn wrong_config_is_an_error_that_names_the_key() {
         for (key, value, says) in [
             ("first", "fastest", "`first = \"fastest\"` in the mailbox's config: it is \"highest\" or \"lowest\""),
             ("default", "x", "`default = \"x\"` in the mailbox's config: invalid digit found in string"),

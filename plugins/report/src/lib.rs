@@ -1,4 +1,4 @@
-//! Shows output: prints each message to stdout as it arrives, and replies, so that whoever asks can send the next.
+//! Shows output: prints each message to stdout as it arrives, and replies, so that an asker can send the next one.
 //!
 //! - Config: none.
 //! - Messages: a page of text, or any bytes. The reply is empty.
@@ -21,7 +21,7 @@ impl Actor for Report {
 
 export_actor!(Report);
 
-/// One write for the page, not one a line.
+/// Prints a page with one write, not one for each line.
 fn print(page: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.write_all(page)?;
     out.flush()
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_printed_as_it_is() -> Result {
+    fn page_is_printed_unchanged() -> Result {
         let mut printed = Vec::new();
         print(b"2\tto\n1\tbe\n", &mut printed)?;
         assert_eq!(printed, b"2\tto\n1\tbe\n");
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sender_hears_that_a_page_is_printed() -> Result {
+    fn asker_gets_a_reply_when_a_page_is_printed() -> Result {
         assert_eq!(Stage::<Report>::start()?.ask("")?, b"");
         Ok(())
     }

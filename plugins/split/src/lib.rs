@@ -1,8 +1,8 @@
-//! Shows a pure step of a flow: takes a line, sends its words on.
+//! Shows a pure step of a flow: takes a line, forwards its words.
 //!
 //! - Config: `to`, the receiver; by default the sibling `count`.
-//! - Messages: a line of any bytes. Its words, lower-cased and joined by single spaces, leave as one message; a line
-//!   without words leaves nothing. A word is a longest run of ASCII letters.
+//! - Messages: a line of any bytes. Its words, lower-cased and joined by single spaces, are sent as one message; a line
+//!   without words causes no message. A word is a longest run of ASCII letters.
 
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 
@@ -30,10 +30,10 @@ impl Actor for Split {
 
 export_actor!(Split);
 
-/// The words of a line, written to the front of `room`.
+/// Writes the words of a line to the front of `room`.
 ///
-/// Each byte is written, and kept or overwritten by the next: text is unpredictable, so nothing here branches on it.
-/// The words are never longer than the line, as each separator stands for at least one byte that is no letter.
+/// Each byte is written, and kept or overwritten by the next: text is unpredictable, so the code has no branch on it.
+/// The words are never longer than the line, as each separator replaces at least one byte that is not a letter.
 fn words<'a>(line: &[u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     if room.len() < line.len() {
         room.resize(line.len(), 0);

@@ -1,10 +1,10 @@
 //! A worker for each order, with a time limit: spawns a child, gives it the order, and stops it when its answer comes, or
-//! does not come in time. A worker that fails twice over an order is stopped. Prints what becomes of each order.
+//! does not come in time. A worker that fails twice at an order is stopped. Prints the outcome of each order.
 //!
-//! - Config: `worker`, the plugin to spawn (`worker` unless told otherwise); `patience_ms`, the time that an order may take (1000).
+//! - Config: `worker`, the plugin to spawn (by default `worker`); `patience_ms`, the time that an order may take (1000).
 //! - Messages: from outside or from any other actor, an order. From a child, its answer. From itself, that time is up.
 //!
-//! A crash ends the workers with it, and their orders: what must not be lost is sent again by whoever gave the order.
+//! A crash ends the workers as well, and their orders are lost: the sender of an important order sends it again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ struct Team {
     plugin: String,
     patience: Duration,
     orders: u64,
-    /// By worker: what ends its order when it is overdue.
+    /// The timer that ends an overdue order, by worker.
     limits: BTreeMap<String, TimerId>,
 }
 
@@ -66,7 +66,7 @@ impl Team {
         Ok(())
     }
 
-    /// An answer that crosses with the end of its time comes to nobody's order any more.
+    /// Ends an order. An answer that comes after the end of its time finds no order any more, and is ignored.
     fn end(&mut self, worker: &str, how: &str, ctx: &Context) -> Result {
         let Some(&limit) = self.limits.get(worker) else { return Ok(()) };
         ctx.cancel(limit);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_takes_too_long_is_given_up() -> Result {
+    fn order_that_takes_too_long_is_given_up() -> Result {
         let mut stage = Stage::<Team>::setup().address("/team").config("patience_ms", "50").start()?;
         stage.tell("nap")?;
         stage.advance(Duration::from_millis(50));

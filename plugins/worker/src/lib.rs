@@ -1,7 +1,7 @@
-//! Does one piece of work for whoever spawned it: sends an order back in capital letters.
+//! Does one piece of work for its parent: sends an order back in capital letters.
 //!
-//! - Config: `sign`, what stands before each answer.
-//! - Messages: an order, as text. The answer goes to its sender. `nap` is never answered.
+//! - Config: `sign`, the text before each answer.
+//! - Messages: an order, as text. The answer is sent to its sender. `nap` is never answered.
 
 use playhouse_sdk::{Actor, Context, Message, Result, export_actor, reject};
 
@@ -14,7 +14,7 @@ impl Actor for Worker {
         if order == "nap" {
             return Ok(());
         }
-        let boss = ctx.sender().ok_or_else(|| reject("nobody is there to send the work to"))?;
+        let boss = ctx.sender().ok_or_else(|| reject("the order has no sender to send the work to"))?;
         let sign = ctx.config("sign").unwrap_or_default();
         Ok(ctx.tell(&boss, format!("{sign}{}", order.to_uppercase()))?)
     }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_work_goes_back_to_its_sender() -> Result {
+    fn work_is_sent_back_to_its_sender() -> Result {
         let mut stage = Stage::<Worker>::setup().config("sign", "!").start()?;
         let from_boss = Envelope { sender: Some("/boss".to_owned()), ..Envelope::default() };
         stage.deliver(from_boss, "tea")?;

@@ -1,13 +1,13 @@
-//! First in, first out, and goes wrong as its config says: `at` names the call (`policy`, `put`, `take`, `size`), `fault` what
-//! happens there. Without `fault` nothing does.
+//! A first-in, first-out mailbox plugin with faults: the config's `at` names the call (`policy`, `put`, `take`, `size`), `fault`
+//! the fault in that call. Without `fault` it works correctly.
 //!
-//! | fault | what happens |
+//! | fault | effect |
 //! |---|---|
 //! | `refuse` | `policy` returns an error |
 //! | `panic`, `trap`, `loop`, `memory`, `stack` | it panics, traps, loops, takes all memory, recurses |
-//! | `third` | it says how many it has, and panics when the third comes alone: the next run is told of three at once |
-//! | `unknown`, `twice`, `none`, `greedy` | it names a key it has not, one twice, none, more than asked for |
-//! | `lies` | `size` says one too many |
+//! | `third` | it prints its number of messages, and panics when the third comes alone: the next run gets three at once |
+//! | `unknown`, `twice`, `none`, `greedy` | it returns an unknown key, one key twice, no key, more keys than wanted |
+//! | `lies` | `size` is one too many |
 //! | `print` | it writes to stdout and to stderr |
 
 use std::collections::VecDeque;

@@ -2,7 +2,7 @@
 
 use playhouse_sdk::{Context, Directive, Message, Result, SpawnError, SpawnOptions};
 
-/// A hostile actor: what it does in each of its hooks.
+/// A hostile actor: the function for each of its hooks.
 pub(crate) struct Act {
     pub(crate) init: fn(&Context) -> Result,
     pub(crate) prepare_children: fn(&Context) -> Result,
@@ -22,15 +22,15 @@ pub(crate) const QUIET: Act = Act {
     noticed: |_| Ok(()),
 };
 
-/// Loops for ever.
+/// Loops endlessly.
 pub(crate) fn spin() -> ! {
     loop {
         std::hint::black_box(());
     }
 }
 
-/// Tells whoever asked whether it was refused what it tried.
-#[allow(clippy::unnecessary_wraps)] // as the last word of a handler
+/// Replies whether the attempt was refused.
+#[allow(clippy::unnecessary_wraps)] // the last expression of a handler
 pub(crate) fn verdict(ctx: &Context, refused: bool) -> Result {
     ctx.reply(if refused { "refused" } else { "got through" });
     Ok(())

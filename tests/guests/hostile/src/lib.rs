@@ -1,5 +1,5 @@
-//! Guests that try to do harm. Each file in `acts` is one of them, named for what it tries; the config's `act` says which
-//! one an actor is. `tests/hostile` says how each must end. All are one component, so that all are compiled once.
+//! Guests that try to do harm. Each file in `acts` is one of them, named for its attempt; the config's `act` chooses
+//! one for an actor. `tests/hostile` has the expected end of each. All are one component, so that they are compiled once.
 
 #![allow(missing_docs)]
 

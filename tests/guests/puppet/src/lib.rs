@@ -1,9 +1,9 @@
-//! The guest that tests drive: it does what a message says, one step after another, separated by `;`.
+//! The guest that tests drive: it follows the steps in a message, separated by `;`.
 //!
-//! | step | what it does |
+//! | step | effect |
 //! |---|---|
 //! | `tell A BODY` | sends BODY to A |
-//! | `all GROUP BODY` | sends BODY to all of a group, and how many they are, or the error's variant, to `/log` |
+//! | `all GROUP BODY` | sends BODY to all of a group, and their number, or the error's variant, to `/log` |
 //! | `ask A BODY` | asks A, and sends `answer REPLY`, or the name of the error's variant, to `/log` |
 //! | `reply BODY` | replies |
 //! | `reply-bytes N` | replies with N bytes |
@@ -12,16 +12,16 @@
 //! | `reject WHY`, `retry WHY` | fails |
 //! | `retry-once WHY` | fails the first attempt |
 //! | `trap` | panics |
-//! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; `/log` is sent what is refused |
-//! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; `/log` is sent what is refused |
+//! | `spawn NAME`, `stop NAME` | spawns a worker, stops a child; a refusal is sent to `/log` |
+//! | `after MS A BODY`, `every MS A BODY` | sets a timer for A; a refusal is sent to `/log` |
 //! | `cancel` | cancels the last timer |
 //! | `around` | sends its children, whether it finds `w`, and the state of `/log` to `/log` |
-//! | `watch A` | watches A: `/log` is sent its address and what became of it |
-//! | `say stop`, `say restart` | what it says from now on about a child that fails; `/log` is sent the child's name, why, and the attempt |
+//! | `watch A` | watches A: its address and each change are sent to `/log` |
+//! | `say stop`, `say restart` | its directive for a failed child; `/log` gets its name, the crash kind and the attempt |
 //! | anything else | nothing |
 //!
-//! With `reports` in its config it sends to `/log` what it is told about each message: the attempt, what came of it, and
-//! perhaps `dead`. About one that was rejected as `boom` it panics.
+//! With `reports` in its config it sends the outcome of each message to `/log`: the attempt, the outcome, and `dead` for a dead
+//! letter. At the outcome of a message that was rejected as `boom` it panics.
 
 #![allow(missing_docs)]
 
@@ -89,7 +89,7 @@ impl Supervisor for Puppet {
     }
 }
 
-/// A refusal goes to the log, by the name of the error's variant.
+/// Sends the name of a refusal's variant to the log.
 fn log_error<T, E: std::fmt::Debug>(ctx: &Context, done: Result<T, E>) -> Result {
     let Err(error) = done else { return Ok(()) };
     let error = format!("{error:?}");
@@ -114,7 +114,7 @@ impl Puppet {
             "reply-bytes" => ctx.reply(vec![0; rest.parse()?]),
             "back" => ctx.tell(&ctx.sender().unwrap_or_default(), rest)?,
             "envelope" => {
-                let envelope = ctx.envelope().expect("a message is in hand");
+                let envelope = ctx.envelope().expect("a message is being handled");
                 let sender = envelope.sender.unwrap_or_default();
                 ctx.tell("/log", format!("{sender} {} {} {}", envelope.hops, envelope.attempt, envelope.asked))?;
             }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::io::{self, Write};
 
-/// Files that are kept open.
+/// The files that are kept open.
 pub(crate) type Kept = Vec<fs::File>;
 
-/// `ENOSPC` and `EIO` of WASI. For a write that fails `std` on this target says the second, whatever the host says.
+/// `ENOSPC` and `EIO` of WASI. For each failed write `std` on this target returns the second, for any error of the host.
 const NO_SPACE: i32 = 51;
 const IO: i32 = 29;
 
@@ -50,13 +50,13 @@ pub(crate) fn act(kept: &mut Kept, verb: &str, rest: &str) -> Result<String, Str
     })
 }
 
-/// Makes empty files until that fails, and says how many there are.
+/// Makes empty files until that fails, and returns their number.
 fn make_many(path: &str) -> String {
     let made = (0..u64::MAX).find(|n| fs::write(format!("{path}/{n}"), "").is_err());
-    made.expect("some disk is full first").to_string()
+    made.expect("the disk is full before the numbers end").to_string()
 }
 
-/// Opens a file until that fails, and says how often it did not.
+/// Opens a file until that fails, and returns the number of successful opens.
 fn keep_many(kept: &mut Kept, path: &str) -> String {
     let before = kept.len();
     while let Ok(file) = fs::File::open(path) {
@@ -80,7 +80,7 @@ fn symlink(target: &str, path: &str) -> Result<String, String> {
     folder.symlink_at(target, path).map(|()| "done".to_owned()).map_err(|error| error.name().to_owned())
 }
 
-/// Sets the times of what the path leads to.
+/// Sets the times of the name itself, and of the file that it leads to.
 fn touch(path: &str) -> Result<String, String> {
     use wasip2::filesystem::types::{NewTimestamp, PathFlags};
     let folders = wasip2::filesystem::preopens::get_directories();
@@ -90,7 +90,7 @@ fn touch(path: &str) -> Result<String, String> {
     times(PathFlags::SYMLINK_FOLLOW).map(|()| "done".to_owned()).map_err(|error| error.name().to_owned())
 }
 
-/// Writes a number of bytes in one call, and says how many were taken.
+/// Writes a number of bytes in one call, and returns the number of bytes accepted.
 fn write_at_once(path: &str, bytes: &str) -> Result<String, String> {
     use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
     let folders = wasip2::filesystem::preopens::get_directories();
@@ -101,7 +101,7 @@ fn write_at_once(path: &str, bytes: &str) -> Result<String, String> {
     written.map(|written| written.to_string()).map_err(|error| error.name().to_owned())
 }
 
-/// Gives each call that takes a path one with a huge number of parts, and says how each fails.
+/// Passes a path with a huge number of parts to each call that takes a path, and returns the errors.
 fn long(part: &str) -> Result<String, String> {
     use wasip2::filesystem::types::{DescriptorFlags, ErrorCode, NewTimestamp, OpenFlags, PathFlags};
     let folders = wasip2::filesystem::preopens::get_directories();
@@ -129,12 +129,12 @@ fn long(part: &str) -> Result<String, String> {
     Ok(said.join(" "))
 }
 
-/// Writes through WASI, which says why it fails.
+/// Writes through WASI, whose error has the exact cause.
 fn stream(path: &str, text: &str) -> Result<String, String> {
     write_pieces(path, None, text)
 }
 
-/// Writes a few bytes from an offset on.
+/// Writes a few bytes at an offset.
 fn stream_at(path: &str, offset: &str) -> Result<String, String> {
     write_pieces(path, Some(offset.parse().map_err(|_| "no offset")?), "text")
 }

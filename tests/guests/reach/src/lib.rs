@@ -1,27 +1,27 @@
-//! The guest that tests send out: it reaches for the outside world as a message says, and replies with what came of it, or with
+//! The guest for tests of grants: it uses an external resource as the message says, and replies with the result, or with
 //! the error in one word.
 //!
-//! | message | what it does |
+//! | message | effect and reply |
 //! |---|---|
 //! | `env` | its variables, sorted: `NAME=value` |
 //! | `read P`, `list P` | the file, the sorted names in the folder |
 //! | `write P TEXT`, `truncate P`, `make P`, `remove P`, `rename P Q`, `link P Q` | through `std::fs`; `link` is a hard link |
 //! | `append P TEXT`, `resize P N`, `remove-folder P` | the same |
-//! | `make-many P` | empty files in the folder until no more can be made, and how many there are |
-//! | `keep P`, `keep-many P`, `close` | P stays open, once or as often as it can be opened; closes all that are |
+//! | `make-many P` | makes empty files in the folder until that fails: their number |
+//! | `keep P`, `keep-many P`, `close` | keeps P open, once or as often as it can be opened; closes all of them |
 //! | `symlink TARGET P` | P becomes a symbolic link; P is below the first folder |
-//! | `touch P` | sets the times of P, below the first folder, as a name and as what it leads to |
-//! | `write-at-once P N` | how many of N bytes one call writes to P below the first folder |
-//! | `long PART` | how each call fails that gets a path of a million such parts |
-//! | `stream-at P N` | a few bytes are written to P below the first folder, from an offset on |
-//! | `stream P TEXT` | is appended to P below the first folder, through WASI |
-//! | `get URL`, `follow URL` | status and body; `follow` goes on at each `location` |
-//! | `drain URL` | how many bytes its body has |
-//! | `send METHOD URL [BODY]`, `raw SCHEME AUTHORITY PATH` | the same, said otherwise |
-//! | `hold URL`, `let-go` | a request that nobody waits for, how many are held; drops all of them, and those that follow |
-//! | `unsent PARTS BYTES COUNT` | makes requests whose parts, such as `path+trailers`, have so many bytes each |
+//! | `touch P` | sets the times of P, below the first folder, of the link itself and of its target |
+//! | `write-at-once P N` | writes N bytes to P below the first folder in one call: the number of bytes written |
+//! | `long PART` | passes a path of a million such parts to each call: the errors |
+//! | `stream-at P N` | writes a few bytes to P below the first folder, at an offset |
+//! | `stream P TEXT` | appends to P below the first folder, through WASI |
+//! | `get URL`, `follow URL` | status and body; `follow` follows each `location` |
+//! | `drain URL` | the number of bytes of its body |
+//! | `send METHOD URL [BODY]`, `raw SCHEME AUTHORITY PATH` | status and body, with the given parts |
+//! | `hold URL`, `let-go` | sends a request without waiting: the number of such requests; drops all kept requests |
+//! | `unsent PARTS BYTES COUNT` | makes requests whose parts, such as `path+trailers`, have BYTES bytes each |
 //! | `connect ADDR`, `listen ADDR`, `lookup NAME` | through `std::net` |
-//! | `spawn NAME` | a child of the same plugin |
+//! | `spawn NAME` | spawns a child of the same plugin |
 //! | `panic` | a crash |
 
 #![allow(missing_docs)]

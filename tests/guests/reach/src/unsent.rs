@@ -9,7 +9,7 @@ pub(crate) struct Unsent {
 }
 
 impl Unsent {
-    /// Makes a number of requests, or of fields, that have a part of so many bytes.
+    /// Makes a number of requests, or of fields, that have a part of this size.
     pub(crate) fn act(&mut self, rest: &str) -> Result<String, String> {
         let words: Vec<_> = rest.split(' ').collect();
         let [part, bytes, count] = words.as_slice() else { return Err(format!("unknown {rest}")) };
@@ -32,14 +32,14 @@ impl Unsent {
                 let made = fields(part, bytes)?;
                 self.fields.push(made);
             }
-            // From one that may be there.
+            // Clones of fields that exist already, if there are any.
             "clones" => {
                 let made = self.fields.pop().map_or_else(|| fields("append", bytes), Ok)?;
                 self.fields.push(Fields::clone(&made));
                 self.fields.push(made);
             }
             _ => {
-                // Several parts of one request.
+                // A request with several parts.
                 let request = OutgoingRequest::new(Fields::new());
                 part.split('+').try_for_each(|part| change(&request, part, bytes))?;
                 self.requests.push(request);
@@ -72,7 +72,7 @@ fn fields(how: &str, bytes: usize) -> Result<Fields, String> {
     let made = match how {
         "append" => fields.append("x", &value).map(|()| fields),
         "name" => fields.append(&"n".repeat(bytes), b"").map(|()| fields),
-        // Twice the same: one replaces the other.
+        // The same values twice: the second call replaces the first one's.
         "set" => {
             let halves: Vec<_> = value.chunks(bytes.div_ceil(2)).map(<[u8]>::to_vec).collect();
             fields.set("x", &halves).and_then(|()| fields.set("x", &halves)).map(|()| fields)

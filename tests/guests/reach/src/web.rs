@@ -1,4 +1,4 @@
-//! Requests, through `wasi:http` as it is.
+//! Requests, through the bindings of `wasi:http`.
 
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{
@@ -6,11 +6,11 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::StreamError;
 
-/// Requests that nobody waits for.
+/// The requests that were sent without waiting.
 #[derive(Default)]
 pub(crate) struct Held(Vec<FutureIncomingResponse>);
 
-/// More redirects than a test has.
+/// The most redirects to follow; no test has as many.
 const MOST_REDIRECTS: usize = 5;
 
 impl Held {
@@ -106,7 +106,7 @@ fn shown(response: Result<IncomingResponse, ErrorCode>) -> Result<String, String
     Ok(format!("{status} {}", String::from_utf8_lossy(&text)))
 }
 
-/// Reads a body to its end, and keeps nothing of it.
+/// Reads a body to its end, and returns its number of bytes.
 fn drain(response: IncomingResponse) -> String {
     let body = response.consume().expect("it has one");
     let stream = body.stream().expect("it has one");
@@ -117,7 +117,7 @@ fn drain(response: IncomingResponse) -> String {
     bytes.to_string()
 }
 
-/// As a client does that follows redirects: each is a request of its own.
+/// Follows redirects as a client does: each is a request of its own.
 fn follow(url: &str) -> Result<String, String> {
     let mut url = url.to_owned();
     for _ in 0..MOST_REDIRECTS {
@@ -131,7 +131,7 @@ fn follow(url: &str) -> Result<String, String> {
     Err("too many redirects".to_owned())
 }
 
-/// The error's name, without what it carries.
+/// The name of the error, without its fields.
 fn name(error: &ErrorCode) -> String {
     let text = format!("{error:?}");
     let text = text.strip_prefix("ErrorCode::").unwrap_or(&text);

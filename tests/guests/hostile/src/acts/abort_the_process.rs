@@ -1,4 +1,4 @@
-//! Aborts the process, as it thinks.
+//! Tries to abort the host's process.
 
 use crate::act::{Act, QUIET};
 

@@ -1,4 +1,4 @@
-//! Waits for itself.
+//! Asks itself, and waits for the reply.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Ends the process, as it thinks.
+//! Tries to end the host's process.
 
 use crate::act::{Act, QUIET};
 

@@ -39,7 +39,7 @@ pub(crate) const ACT: Act = Act {
 };
 
 fn sparse_is_refused() -> bool {
-    let file = File::create("/mine/hole").expect("there is room for a name");
+    let file = File::create("/mine/hole").expect("the quota has space for a name");
     file.set_len(1 << 40).is_err_and(|error| error.raw_os_error() == Some(NO_SPACE))
 }
 

@@ -1,4 +1,4 @@
-//! Sends as much as it may, again and again, for ever.
+//! Sends as many messages as its limits allow, in an endless loop.
 
 use crate::act::{Act, QUIET};
 

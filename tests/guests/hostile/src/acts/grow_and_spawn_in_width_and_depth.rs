@@ -1,10 +1,10 @@
-//! Takes memory, and spawns children that do the same, next to each other and below each other; then takes what is left.
+//! Takes memory, and spawns children that do the same, next to each other and below each other; then takes all memory left.
 
 use crate::act::{Act, QUIET, spawn};
 
 /// The bytes of one allocation.
 const PIECE_BYTES: usize = 1 << 20;
-/// How often, before it is told anything.
+/// The number of allocations before its first message.
 const PIECES: usize = 4;
 
 pub(crate) const ACT: Act = Act {
@@ -12,7 +12,7 @@ pub(crate) const ACT: Act = Act {
         for _ in 0..PIECES {
             let mut piece = Vec::new();
             if piece.try_reserve_exact(PIECE_BYTES).is_ok() {
-                // The memory is written, so that it takes room in the host, and is kept.
+                // The memory is written, so that the host needs pages for it, and is kept.
                 piece.resize(PIECE_BYTES, 1_u8);
                 std::mem::forget(piece);
             }

@@ -1,4 +1,4 @@
-//! Takes memory until there is none.
+//! Takes memory until that fails.
 
 use crate::act::{Act, QUIET};
 

@@ -1,4 +1,4 @@
-//! Asks how much it may write to stdout through one handle after the other, writes nothing, and then writes through one more.
+//! Calls `check-write` on one handle of stdout after the other, without a write, and then writes through one more.
 
 use wasip2::cli::stdout::get_stdout;
 

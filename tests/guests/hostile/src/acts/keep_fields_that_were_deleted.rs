@@ -1,5 +1,5 @@
-//! Makes fields with as many names as there is room for, deletes them, does so with as many values of one name, and keeps what is
-//! left, again and again.
+//! Makes fields with the most names that fit, deletes them, does the same with the most values of one name, and keeps the empty
+//! fields, in an endless loop.
 
 use wasip2::http::types::Fields;
 
@@ -13,7 +13,7 @@ pub(crate) const ACT: Act = Act {
         loop {
             let fields = Fields::from_list(&entries).expect("there is room for one");
             for (n, (name, _)) in entries.iter().enumerate() {
-                // Both ways.
+                // Many names, or many values of one name.
                 let _ = if n % 2 == 0 { fields.delete(name) } else { fields.set(name, &[]) };
             }
             let _ = fields.set("y", &values);

@@ -1,4 +1,4 @@
-//! Makes as many requests as there is room for, each with a head that is nearly as large as it may be, and keeps them.
+//! Makes as many requests as it can, each with a head of nearly the largest size, and keeps them.
 
 use wasip2::http::types::{Fields, Method, OutgoingRequest};
 

@@ -1,4 +1,4 @@
-//! Lists a large folder again and again: the work is the host's, and the CPU time must be the guest's.
+//! Lists a large folder in an endless loop: the host does the work, and the CPU time must count as the guest's.
 
 use crate::act::{Act, QUIET};
 

@@ -1,4 +1,4 @@
-//! Keeps a listing of a large folder open, and another one, and so on: each might hold all of its names.
+//! Keeps more and more listings of a large folder open, each of which could hold all names.
 
 use wasip2::filesystem::preopens::get_directories;
 use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};

@@ -1,4 +1,4 @@
-//! Asks the kernel for the state of an actor again and again.
+//! Asks the kernel for the state of an actor in an endless loop.
 
 use crate::act::{Act, QUIET};
 

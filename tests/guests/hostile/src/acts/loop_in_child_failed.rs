@@ -1,4 +1,4 @@
-//! Loops when it is asked about a child that failed.
+//! Loops in `child-failed`.
 
 use crate::act::{Act, QUIET, lose_a_child, spin};
 

@@ -1,4 +1,4 @@
-//! Never comes up: loops in `init`.
+//! Never starts: loops in `init`.
 
 use crate::act::{Act, QUIET, spin};
 

@@ -1,4 +1,4 @@
-//! Never comes up: loops in `prepare-children`.
+//! Never starts: loops in `prepare-children`.
 
 use crate::act::{Act, QUIET, spin};
 

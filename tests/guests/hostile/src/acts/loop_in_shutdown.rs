@@ -1,4 +1,4 @@
-//! Never goes: loops in `shutdown`.
+//! Never stops: loops in `shutdown`.
 
 use crate::act::{Act, QUIET, spin};
 

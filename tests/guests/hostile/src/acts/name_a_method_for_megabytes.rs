@@ -1,4 +1,4 @@
-//! Makes a request whose method is a word of 8 MB.
+//! Makes a request with a method name of 8 MB.
 
 use wasip2::http::types::{Fields, Method, OutgoingRequest};
 

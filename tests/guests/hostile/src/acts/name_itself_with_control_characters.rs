@@ -1,4 +1,4 @@
-//! Says what would move the cursor, change the title and forge a line of a log.
+//! Prints text that would move the cursor, change the title and forge a line of a log.
 
 use playhouse_sdk::reject;
 

@@ -1,4 +1,4 @@
-//! Opens, makes and lists files that it was not given.
+//! Opens, makes and lists files that it has no grant for.
 
 use std::fs;
 

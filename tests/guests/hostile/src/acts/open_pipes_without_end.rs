@@ -1,4 +1,4 @@
-//! Opens a FIFO without another end, in every way and again and again: each open would hold a thread of the host for ever.
+//! Opens a FIFO without another end, in each way and in an endless loop: each open would block a thread of the host for ever.
 
 use std::fs::{self, OpenOptions};
 

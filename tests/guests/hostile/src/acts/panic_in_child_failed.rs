@@ -1,4 +1,4 @@
-//! Panics when it is asked about a child that failed.
+//! Panics in `child-failed`.
 
 use crate::act::{Act, QUIET, lose_a_child};
 

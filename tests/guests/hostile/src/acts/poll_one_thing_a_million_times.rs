@@ -1,4 +1,4 @@
-//! Waits for a thing that never comes, named a million times in one list.
+//! Polls a list that names one pollable, which never becomes ready, a million times.
 
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::io::poll::poll;

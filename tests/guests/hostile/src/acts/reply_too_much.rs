@@ -1,4 +1,4 @@
-//! Answers with more than it may.
+//! Replies with more bytes than allowed.
 
 use crate::act::{Act, QUIET};
 

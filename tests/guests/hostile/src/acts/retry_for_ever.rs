@@ -1,4 +1,4 @@
-//! Wants each message again.
+//! Fails each message with a retry.
 
 use playhouse_sdk::retry;
 

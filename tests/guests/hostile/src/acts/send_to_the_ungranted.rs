@@ -1,4 +1,4 @@
-//! Sends to everybody that it can think of.
+//! Sends to many addresses without a grant.
 
 use std::time::Duration;
 

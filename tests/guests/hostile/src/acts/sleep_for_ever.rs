@@ -1,4 +1,4 @@
-//! Waits in a call of the host.
+//! Sleeps for ever in a call of the host.
 
 use std::time::Duration;
 

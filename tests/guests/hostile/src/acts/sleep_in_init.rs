@@ -1,4 +1,4 @@
-//! Takes longer to come up than it may, a little at a time.
+//! Takes longer to start than allowed, in many short sleeps.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Spawns what it may not, under names that are none.
+//! Spawns plugins without a grant, and children with invalid names.
 
 use crate::act::{Act, QUIET, verdict};
 

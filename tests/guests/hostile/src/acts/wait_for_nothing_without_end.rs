@@ -1,4 +1,4 @@
-//! Waits again and again for a time that is over at once.
+//! Waits for a time that is over at once, in an endless loop.
 
 use std::time::Duration;
 
