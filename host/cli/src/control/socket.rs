@@ -107,8 +107,8 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     Ok((socket, UnixListener::from(listener)))
 }
 
-/// A socket with a name, to which no process can connect yet. Its file never had another mode, so that another user can connect
-/// at no moment.
+/// A socket with a name, that nobody can connect to yet. As its file never had another mode, there is no moment in which
+/// another user could.
 fn make(path: &Path) -> Result<OwnedFd, Errno> {
     let address = SocketAddrUnix::new(path)?;
     let socket = stream()?;
