@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 pub use playhouse_tests::root;
@@ -152,6 +152,14 @@ impl Host {
     /// The number of descriptors that the host's process has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("our child").count()
+    }
+
+    /// Lowers its limit of descriptors so that it can open none until it closes one.
+    pub fn take_descriptors(&self) {
+        let pid = Pid::from_child(&self.child);
+        let is_free = |n: &u64| !Path::new(&format!("/proc/{}/fd/{n}", self.child.id())).exists();
+        let limit = (0..).find(is_free);
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum: limit }).expect("our child");
     }
 
     /// The lines of the host's stderr so far.
