@@ -158,7 +158,7 @@ impl Host {
     pub fn take_descriptors(&self) {
         let pid = Pid::from_child(&self.child);
         let is_free = |n: &u64| !Path::new(&format!("/proc/{}/fd/{n}", self.child.id())).exists();
-        let limit = (0..).find(is_free);
+        let limit = (0..1 << 20).find(is_free);
         prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum: limit }).expect("our child");
     }
 
