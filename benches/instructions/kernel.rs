@@ -20,7 +20,7 @@ fn tell_alone(scene: Scene) -> Scene {
     scene.bounce(1024)
 }
 
-// One message in, eight out, eight handled.
+// One message comes in; eight messages are sent and handled.
 #[library_benchmark]
 #[bench::per_1024(Scene::hub_and_eight_sinks())]
 fn fan_out_to_eight(scene: Scene) -> Scene {

@@ -127,3 +127,15 @@ fn ordinary_component_compiles_with_the_least_memory() {
     let (code, said) = fails(folder.path(), &["check"]);
     assert_eq!(code, Some(0), "{said}");
 }
+
+#[test]
+fn missing_home_is_said_as_the_reason_that_nothing_is_cached() {
+    let folder = crate::stage::folder(&crate::stage::actors(&[("/echo", "echo")]));
+    let mut run = command(folder.path());
+    run.env_remove("HOME").env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME").args(["run", "--until-idle"]);
+    let output = run.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches("no cache of compiled code").count(), 1, "{said}");
+    assert!(said.contains("set XDG_CACHE_HOME and XDG_STATE_HOME, or HOME"), "{said}");
+}

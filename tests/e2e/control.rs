@@ -77,3 +77,43 @@ fn socket_is_for_its_user_only() {
     let mode = |path: &str| std::fs::metadata(host.folder.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(".playhouse/control.sock"), mode(".playhouse")), (0o600, 0o700));
 }
+
+#[test]
+fn message_to_an_ended_actor_is_refused_with_the_way_out() {
+    let ending = actors(&[("/flaky", "flaky")]) + "restart = { kind = \"temporary\" }\n";
+    let host = Host::start(folder(&(actors(&[("/echo", "echo")]) + &ending)), &["--tell", "/flaky=!panic"]);
+    host.actor_when("/flaky", |flaky| flaky["state"] == "ended");
+    for command in ["tell", "ask"] {
+        let output = host.run(&[command, "/flaky", "x"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("`/flaky` has ended and takes no more messages: it starts again with the play"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn full_disk_under_stdout_is_named() {
+    let host = Host::start(folder(&actors(&[("/echo", "echo")])), &[]);
+    for arguments in [&["tree"][..], &["ask", "/echo", "x"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command(host.folder.path()).args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("stdout cannot be written: No space left"), "{said}");
+    }
+}
+
+#[test]
+fn socket_path_that_is_too_long_is_said_by_every_command() {
+    let folder = folder(&actors(&[("/echo", "echo")]));
+    let path = "x".repeat(200);
+    for arguments in [&["run"][..], &["tree"], &["tell", "/echo", "x"]] {
+        let output = command(folder.path()).args(arguments).args(["--socket", &path]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("the socket's path has 200 bytes, and at most 107 are possible"), "{said}");
+    }
+}

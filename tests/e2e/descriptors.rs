@@ -124,3 +124,22 @@ fn run_with_too_few_descriptors_beside_its_folders_says_so() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("40 granted folders") && said.contains("RLIMIT_NOFILE is 64"), "{said}");
 }
+
+#[test]
+fn idle_connections_make_room_when_no_descriptor_is_left() {
+    let mut host = Host::start(play(""), &[]);
+    let socket = host.folder.path().join(".playhouse/control.sock");
+    let before = host.descriptors();
+    let crowd: Vec<_> = (0..20).map(|_| UnixStream::connect(&socket).expect("it listens")).collect();
+    until("all are accepted", || host.descriptors() >= before + crowd.len());
+    host.take_descriptors();
+    for _ in 0..3 {
+        assert!(host.ok(&["tree"]).contains("/a"));
+    }
+    let said = host.wait_for("cannot accept a connection, and closes idle ones for it");
+    assert!(said.contains("RLIMIT_NOFILE is ") && said.contains("ulimit -n"), "{said}");
+    drop(crowd);
+    host.signal(rustix::process::Signal::TERM);
+    let ended = host.end();
+    assert_eq!(ended.stderr.matches("cannot accept a connection").count(), 1, "{}", ended.stderr);
+}

@@ -80,5 +80,5 @@ fn refused_input_is_reported_when_a_signal_ends_the_run() {
     host.wait_for("Ctrl-C again");
     let ended = host.end();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("2 messages of the input found no room in the mailbox"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 messages of the input found no room in the mailbox of /echo"), "{}", ended.stderr);
 }

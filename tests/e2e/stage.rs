@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 pub use playhouse_tests::root;
@@ -76,7 +76,7 @@ impl Host {
         host
     }
 
-    /// As [`Host::start`], with more in its environment.
+    /// Like [`Host::start`], with additional environment variables.
     pub fn start_with(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut host = Self::spawn_with(folder, arguments, environment);
         host.wait_for(" is up: ");
@@ -88,7 +88,7 @@ impl Host {
         Self::spawn_with(folder, arguments, &[])
     }
 
-    /// As [`Host::start`], under limits that `prlimit` sets.
+    /// Like [`Host::start`], under limits that `prlimit` sets.
     pub fn start_under(limit: &str, folder: TempDir, arguments: &[&str]) -> Self {
         let mut command = Command::new("prlimit");
         command.arg(limit).arg(playhouse()).current_dir(folder.path()).env_remove("RUST_LOG");
@@ -152,6 +152,14 @@ impl Host {
     /// The number of descriptors that the host's process has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("our child").count()
+    }
+
+    /// Lowers its limit of descriptors so that it can open none until it closes one.
+    pub fn take_descriptors(&self) {
+        let pid = Pid::from_child(&self.child);
+        let is_free = |n: &u64| !Path::new(&format!("/proc/{}/fd/{n}", self.child.id())).exists();
+        let limit = (0..).find(is_free);
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum: limit }).expect("our child");
     }
 
     /// The lines of the host's stderr so far.

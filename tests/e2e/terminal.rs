@@ -1,4 +1,5 @@
-//! Text of a guest never moves an operator's cursor, changes the terminal's title or looks like a line of the host, in any output.
+//! Text of a guest never moves an operator's cursor, changes the terminal's title or looks like a line of the host, in any
+//! output.
 
 use std::process::{Command, Output, Stdio};
 

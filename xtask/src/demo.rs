@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::{Done, cargo, guests, root, run, target_dir};
 
-/// One line of this many is marked.
+/// Every line whose number is a multiple of this is marked.
 const MARK_EVERY: usize = 50;
 const MARK: &str = "!panic";
 /// Number of lines of the result that are shown.

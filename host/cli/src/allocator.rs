@@ -13,8 +13,8 @@ pub fn keep_freed() {
     const BYTES: libc::c_int = 32 << 20;
     let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
     if alone {
-        // SAFETY: the call takes no pointer. mallopt(3) is marked MT-Unsafe, and no other thread exists that could call the allocator
-        // or start a thread. A refused setting changes nothing.
+        // SAFETY: the call takes no pointer. mallopt(3) is marked MT-Unsafe, and no other thread exists that could call the
+        // allocator or start a thread. A refused setting changes nothing.
         unsafe {
             libc::mallopt(libc::M_MMAP_THRESHOLD, BYTES);
             libc::mallopt(libc::M_TRIM_THRESHOLD, BYTES);
@@ -38,8 +38,8 @@ pub(crate) fn save_address_space() {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
 pub(crate) fn give_back() {
-    // SAFETY: the call takes no pointer, and any thread may call it at any time: malloc_trim(3) is marked MT-Safe. Memory in use is not
-    // touched.
+    // SAFETY: the call takes no pointer, and any thread may call it at any time: malloc_trim(3) is marked MT-Safe. Memory in use
+    // is not touched.
     unsafe { libc::malloc_trim(0) };
 }
 

@@ -234,7 +234,12 @@ pub struct MoveLetters {
 }
 
 fn parse_address(text: &str) -> Result<Address, String> {
-    Address::parse(text).map_err(|error| error.to_string())
+    match Address::parse(text) {
+        Ok(address) if address.is_root() => {
+            Err("`/` is the play itself and no actor: name an actor, as in `/name`".to_owned())
+        }
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -310,6 +315,16 @@ mod tests {
         let is_compiler = |arguments: &[&str]| crate::is_compiler(arguments.iter().map(Into::into));
         assert!(is_compiler(&["playhouse", "compile-for-parent"]));
         assert!(!is_compiler(&["playhouse", "compile-for-parent", "x"]) && !is_compiler(&["playhouse", "tree"]));
+    }
+
+    #[test]
+    fn root_is_refused_where_an_actor_is_wanted() {
+        for arguments in
+            [&["start", "/"][..], &["stop", "/"], &["tell", "/", "x"], &["ask", "/", "x"], &["run", "--tell", "/=x"]]
+        {
+            let error = Cli::try_parse_from([&["playhouse"], arguments].concat()).expect_err("no actor");
+            assert!(error.to_string().contains("`/` is the play itself and no actor"), "{error}");
+        }
     }
 
     #[test]

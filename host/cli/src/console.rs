@@ -57,7 +57,8 @@ struct Queue {
 }
 
 impl Lines {
-    /// Adds a text unless more than `most` bytes would wait. After a drop, further log lines are dropped until the drop is reported.
+    /// Adds a text unless more than `most` bytes would wait. After a drop, further log lines are dropped until the drop is
+    /// reported.
     fn add(&self, text: &str, most: usize, is_log: bool) {
         let mut queue = self.lock();
         if queue.waiting.len() + text.len() > most || is_log && queue.dropped > 0 {

@@ -22,7 +22,7 @@ const LEAST: u64 = 32;
 pub(crate) struct Shares {
     /// The limit of the system; `None` without one.
     pub(crate) all: Option<u64>,
-    /// Those that all actors together may have open.
+    /// Maximum number that all actors together may have open.
     pub(crate) of_actors: u64,
     /// Connections of clients at a time.
     pub(crate) connections: usize,
@@ -53,8 +53,8 @@ pub(crate) fn shares(play: &Play) -> Result<Shares, String> {
 }
 
 impl Shares {
-    /// Divides `all`. `held` descriptors are open all the time: granted folders and plugins. Each of the `calls` that may block needs
-    /// one more while it runs. `None` if there are too few.
+    /// Divides `all`. `held` descriptors are open all the time: granted folders and plugins. Each of the `calls` that may block
+    /// needs one more while it runs. `None` if there are too few.
     fn of(all: Option<u64>, held: u64, calls: u64) -> Option<Self> {
         let connections = |most: u64| usize::try_from(most).unwrap_or(usize::MAX);
         let Some(most) = all else {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::console::Console;
-use playhouse_sandbox::SandboxError;
+use playhouse_sandbox::{SandboxError, SystemLimit};
 
 use crate::control::client::ClientError;
 use crate::control::socket::SocketError;
@@ -31,6 +31,14 @@ impl Exit {
     /// An end with this code and no text.
     pub(crate) fn quiet(code: u8) -> Self {
         Self { code, text: None, problems: None }
+    }
+
+    /// Stdout cannot be written. A reader that went away (`playhouse tree | head -1`) is no news.
+    pub(crate) fn of_stdout(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::quiet(FAILED),
+            _ => Self::with(FAILED, format!("stdout cannot be written: {}", SystemLimit::explained(&error))),
+        }
     }
 
     /// The same end, with these words before its own.
@@ -84,19 +92,19 @@ impl From<SocketError> for Exit {
 
 impl From<ClientError> for Exit {
     fn from(error: ClientError) -> Self {
-        let code = if error.is_no_host() { NO_HOST } else { FAILED };
+        let code = match &error {
+            ClientError::Path(_) => BAD_INPUT,
+            error if error.is_no_host() => NO_HOST,
+            _ => FAILED,
+        };
         // What a host says may quote its guests.
         Self::with(code, Printable(&error.to_string()).to_string())
     }
 }
 
 impl From<std::io::Error> for Exit {
-    /// An error of stdin or stdout. A reader that went away (`playhouse tree | head -1`) is no news.
     fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Self::quiet(FAILED),
-            _ => Self::with(FAILED, error.to_string()),
-        }
+        Self::with(FAILED, error.to_string())
     }
 }
 

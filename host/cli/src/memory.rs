@@ -54,7 +54,7 @@ impl Sources {
 
     /// The resident memory of this process alone. Pages that mappings share are left out: those of files, and those of a
     /// plugin's initial data that its instances only read, which all resident memory together counts once for each instance.
-    /// Their proportional share (`smaps_rollup`) would take a walk through all mappings, of which each instance has six.
+    /// The proportional share of such pages (`smaps_rollup`) would need a walk through all mappings, six for each instance.
     fn process(&self) -> Option<u64> {
         let status = self.text("proc/self/status")?;
         Some(field(&status, "RssAnon:")?.split_whitespace().next()?.parse::<u64>().ok()? << 10)

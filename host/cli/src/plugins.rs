@@ -74,6 +74,12 @@ pub(crate) enum PluginsError {
 /// A sandbox with the settings of the manifest.
 fn sandbox(play: &Play, shares: Shares) -> Result<Sandbox, SandboxError> {
     let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
+    if cache_dir.is_none() {
+        tracing::warn!(
+            target: "playhouse",
+            "no cache of compiled code, so that each start compiles again: set XDG_CACHE_HOME and XDG_STATE_HOME, or HOME, to absolute paths"
+        );
+    }
     let mut config = SandboxConfig { cache_dir, key_dir, ..SandboxConfig::default() };
     if let Some(max_instances) = play.max_instances {
         config.max_instances = max_instances;

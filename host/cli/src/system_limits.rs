@@ -82,8 +82,8 @@ impl Needs {
     }
 }
 
-/// Starts up to `wanted` threads at a time, and returns how many of them the system allows. Other processes of the user, and control
-/// groups, count for the system's limit, so that only a trial shows the number.
+/// Starts up to `wanted` threads at a time, and returns how many of them the system allows. Other processes of the user, and
+/// control groups, count for the system's limit, so that only a trial shows the number.
 fn start_threads(wanted: u64) -> u64 {
     let waiting: Vec<_> = (0..wanted)
         .map_while(|_| {
@@ -176,8 +176,8 @@ pub(crate) fn room() -> Option<Room> {
 }
 
 impl Room {
-    /// Divides the space that is left: a third for memories, which move when they grow, a quarter for instances, and a quarter for
-    /// the host.
+    /// Divides the space that is left: a third for memories, which move when they grow, a quarter for instances, and a quarter
+    /// for the host.
     fn of(left: u64, limit: SystemLimit) -> Self {
         let at_most = |count: u64, most: u64| count.clamp(1, most);
         Self {
@@ -212,7 +212,7 @@ mod tests {
         let panic = std::panic::catch_unwind(|| {
             std::thread::Builder::new().stack_size(1 << 60).spawn(|| ()).expect("failed to spawn thread")
         });
-        let said = *panic.expect_err("nobody has such a stack").downcast::<String>().expect("a text");
+        let said = *panic.expect_err("no system has such a stack").downcast::<String>().expect("a text");
         assert!(is_about_threads(&said), "{said}");
         assert!(!is_about_threads("index out of bounds"));
     }
@@ -221,7 +221,7 @@ mod tests {
     fn need_beyond_a_limit_names_the_way_out() {
         let needs = Needs { files: u64::MAX, ..TALKING };
         if SystemLimit::Files.get().is_some() {
-            let said = needs.missing().expect("nobody has as many");
+            let said = needs.missing().expect("no limit is as high");
             assert!(said.contains("RLIMIT_NOFILE is ") && said.contains("`ulimit -n`"), "{said}");
         }
     }

@@ -158,7 +158,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
-            error @ kernel::AskError::ActorFailed(_) => Self::Restarting(error.to_string()),
+            kernel::AskError::ActorFailed(why) => Self::Restarting(format!("it is failed: {why}")),
             kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
             other => Self::Stopped(other.to_string()),
         }
@@ -436,5 +436,16 @@ impl From<kernel::WatchError> for WatchError {
             // An error that the contract does not know: this actor cannot watch.
             _ => Self::NotAWatcher,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_receiver_is_said_without_a_second_prefix() {
+        let error = AskError::from(kernel::AskError::ActorFailed("3 failures".into()));
+        assert!(matches!(&error, AskError::Restarting(text) if text == "it is failed: 3 failures"));
     }
 }

@@ -1,5 +1,5 @@
-//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote` and `letters` send requests to a running
-//! host, `table` aligns columns.
+//! The commands besides `run`: `check` (with `grants`) and `inspect` read files, `remote` and `letters` send requests to a
+//! running host, `table` aligns columns.
 
 pub(crate) mod check;
 mod grants;
@@ -18,10 +18,13 @@ use crate::printable::is_escaped;
 
 /// Prints a finished text.
 fn print(text: &str) -> Result<(), Exit> {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints bytes as they are.
+fn print_bytes(bytes: &[u8]) -> Result<(), Exit> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Exit::of_stdout)
 }
 
 /// Prints JSON for programs: one document, indented.

@@ -1,13 +1,13 @@
 //! The commands that send requests about actors to a running host.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
 use playhouse_kernel::Address;
 
 use super::table::{as_tree, table};
-use super::{print, print_json};
+use super::{print, print_bytes, print_json};
 use crate::args;
 use crate::console::Console;
 use crate::control::client::{Client, ClientError};
@@ -41,8 +41,8 @@ pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     tell_one(&mut client, &args.to, body).map_err(Exit::from)
 }
 
-/// Sends each line of stdin. The wait for stdin has no limit. A line that is too long, or that the mailbox drops, is reported, and
-/// the other lines are sent.
+/// Sends each line of stdin. The wait for stdin has no limit. A line that is too long, or that the mailbox drops, is reported,
+/// and the other lines are sent.
 fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<(), Exit> {
     let limit = limit(client, to, &Request::Limit { to: to.clone() })?;
     let mut lines = Lines::new(limit);
@@ -120,17 +120,11 @@ pub(crate) fn ask(args: &args::Ask) -> Result<(), Exit> {
     let body = body(&mut client, &args.to, args.body.as_deref(), &ask(Vec::new()))?;
     match client.request(&ask(body))? {
         Response::Answer { body: Body(reply) } => {
-            let mut stdout = std::io::stdout().lock();
-            if stdout.is_terminal() {
-                stdout.write_all(for_terminal(&reply).as_bytes())?;
-                if reply.last() != Some(&b'\n') {
-                    stdout.write_all(b"\n")?;
-                }
-            } else {
-                stdout.write_all(&reply)?;
+            if !std::io::stdout().is_terminal() {
+                return print_bytes(&reply);
             }
-            stdout.flush()?;
-            Ok(())
+            let end = if reply.last() == Some(&b'\n') { "" } else { "\n" };
+            print(&format!("{}{end}", for_terminal(&reply)))
         }
         other => Err(unexpected(&other)),
     }

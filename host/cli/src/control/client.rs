@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 
 use super::protocol::{CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode_response, encode};
+use super::socket::{self, SocketError};
 
 /// Time that a host may stay silent: before it accepts a connection, while it does not read, and before it answers or reports
 /// that it still works on the request, which it does every two seconds.
@@ -62,11 +63,13 @@ pub enum ClientError {
         me: u32,
     },
     /// The host went away.
-    #[error("the host closed the connection before it answered; it may have ended")]
+    #[error(
+        "the host closed the connection before it answered; it may have ended, and the request may have taken effect"
+    )]
     Gone,
     /// It is there, and stays silent.
     #[error(
-        "the host that listens on `{path}`{} did not answer within {waited:?}: it may be stopped (then `kill -CONT` its process), or have too much to do", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+        "the host that listens on `{path}`{} did not answer within {waited:?}{}: it may be stopped (then `kill -CONT` its process), or have too much to do", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), if *may_take_effect { ", and the request may still take effect" } else { "" }
     )]
     Silent {
         /// Its socket.
@@ -75,7 +78,12 @@ pub enum ClientError {
         pid: Option<i32>,
         /// The time that the host had.
         waited: Duration,
+        /// The host may have the request, and it changes something.
+        may_take_effect: bool,
     },
+    /// No socket can have this path.
+    #[error(transparent)]
+    Path(SocketError),
     /// Not a host of this version.
     #[error("the host's answer makes no sense ({0}): use the same `playhouse` for both")]
     Nonsense(String),
@@ -103,6 +111,8 @@ struct Time {
     /// Time for the whole request.
     total: Option<Duration>,
     began: Instant,
+    /// The request changes something.
+    changes: bool,
 }
 
 impl Time {
@@ -123,7 +133,11 @@ impl Time {
             | Request::ReplayLetter { .. }
             | Request::ReplayLetters { .. } => None,
         };
-        Self { silence: SILENCE, total, began: Instant::now() }
+        let changes = !matches!(
+            request,
+            Request::Tree {} | Request::Limit { .. } | Request::DeadLetters { .. } | Request::DeadLetter { .. }
+        );
+        Self { silence: SILENCE, total, began: Instant::now(), changes }
     }
 
     /// Time for the next step; `None` when the time is over.
@@ -152,11 +166,12 @@ impl Client {
 
     fn connect_within(path: &Path, time: Duration) -> Result<Self, ClientError> {
         use ErrorKind::{ConnectionRefused, NotADirectory, NotFound, PermissionDenied};
+        socket::check_length(path).map_err(ClientError::Path)?;
         let (sender, connected) = mpsc::channel();
         let wanted = path.to_owned();
         // A connect to a host that accepts no connection waits for ever; the thread ends with this process.
         std::thread::spawn(move || sender.send(UnixStream::connect(wanted)));
-        let silent = |_| ClientError::Silent { path: path.to_owned(), pid: None, waited: time };
+        let silent = |_| ClientError::Silent { path: path.to_owned(), pid: None, waited: time, may_take_effect: false };
         match connected.recv_timeout(time).map_err(silent)? {
             Ok(stream) => {
                 let unreachable =
@@ -189,7 +204,7 @@ impl Client {
 
     /// Like [`Client::request`], for a request that prepares `other`, within the time of `other`.
     pub fn request_within(&mut self, request: &Request, other: &Request) -> Result<Response, ClientError> {
-        let time = Time::new(other);
+        let time = Time { changes: Time::new(request).changes, ..Time::new(other) };
         let line = encode(request);
         let mut reconnects = 0;
         loop {
@@ -265,7 +280,8 @@ impl Client {
     }
 
     fn silent(&self, time: &Time) -> ClientError {
-        ClientError::Silent { path: self.path.clone(), pid: Some(self.pid), waited: time.bound() }
+        let (path, waited, may_take_effect) = (self.path.clone(), time.bound(), time.changes);
+        ClientError::Silent { path, pid: Some(self.pid), waited, may_take_effect }
     }
 }
 
@@ -285,7 +301,7 @@ impl ClientError {
         match self {
             Self::NoHost(_) | Self::Unreachable { .. } | Self::Foreign { .. } | Self::OtherUser { .. } => true,
             Self::Refused(refusal) => refusal.kind == FOREIGN_USER,
-            Self::Gone | Self::Silent { .. } | Self::Nonsense(_) => false,
+            Self::Gone | Self::Silent { .. } | Self::Nonsense(_) | Self::Path(_) => false,
         }
     }
 }
@@ -321,6 +337,7 @@ mod tests {
             let error = said.expect_err("nobody answers");
             assert!(matches!(&error, ClientError::Silent { pid: Some(_), .. }), "{error}");
             assert!(error.to_string().contains(path.to_str().expect("text")), "{error}");
+            assert!(error.to_string().contains("the request may still take effect"), "{error}");
             assert!(began.elapsed() >= GRACE);
         }
     }
@@ -347,6 +364,21 @@ mod tests {
         let said = client.request(&Request::Tell { to, body: Body::default() });
         assert!(matches!(said, Ok(Response::Told { .. })), "{said:?}");
         assert!(host.join().expect("no panic").contains("\"request\":\"tell\""));
+    }
+
+    #[test]
+    fn path_that_no_socket_can_have_is_said_as_by_run() {
+        let path = Path::new("/tmp").join("x".repeat(200));
+        let error = Client::connect(&path).expect_err("no socket can be there");
+        let said = super::super::socket::listen(&path).map(drop).expect_err("nor made there");
+        assert_eq!((error.to_string(), error.is_no_host()), (said.to_string(), false));
+    }
+
+    #[test]
+    fn read_only_request_cannot_take_effect_later() {
+        let time = |request: &Request| Time::new(request).changes;
+        assert!(!time(&Request::Tree {}) && time(&ask(0)));
+        assert!(time(&Request::Stop { address: Address::parse("/a").expect("good") }));
     }
 
     #[test]

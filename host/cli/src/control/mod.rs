@@ -5,7 +5,7 @@
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
 //! | `views` | actors, crashes and dead letters in responses |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side; its children: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
 //! | `client` | the other commands' side |
 
 pub mod client;

@@ -4,20 +4,23 @@ mod complaints;
 mod connections;
 mod letters;
 mod line;
+mod orders;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError, StartedActor, State};
-use playhouse_sandbox::Sandbox;
+use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError};
+use playhouse_sandbox::{Sandbox, SystemLimit};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::Instant;
 
 use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
+use self::orders::outcome_of_start;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
 use super::views::{ActorLine, Tree, UsageView, fates};
 use crate::manifest::{Play, nearest};
@@ -26,8 +29,10 @@ use crate::manifest::{Play, nearest};
 const CONNECTIONS: usize = 256;
 /// Time for a request to arrive from its first byte on, and for a response to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long `stop` waits for the actor.
-const SETTLING: Duration = Duration::from_secs(10);
+/// Between two lines about connections that cannot be accepted.
+const PAUSE_BETWEEN_COMPLAINTS: Duration = Duration::from_mins(1);
+/// The pause after a connection could not be accepted and no other one could be closed for it.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long `start` waits for the outcome: the actor, and those below it, have their own time to start.
 const STARTING: Duration = Duration::from_mins(1);
 /// Time between two checks whether the client is still connected.
@@ -83,6 +88,7 @@ impl Host {
     /// Serves until the future is dropped.
     pub async fn serve(self, listener: UnixListener) {
         let connections = Connections::new(self.connections);
+        let mut said: Option<Instant> = None;
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
@@ -96,8 +102,18 @@ impl Host {
                     tokio::spawn(async move { host.converse(stream, &connection).await });
                 }
                 Err(error) => {
-                    self.complaints.say(format_args!("the control socket accepts nobody for now: {error}"));
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    if said.is_none_or(|said| said.elapsed() >= PAUSE_BETWEEN_COMPLAINTS) {
+                        said = Some(Instant::now());
+                        let why = SystemLimit::explained(&error);
+                        tracing::warn!(
+                            target: "playhouse::control",
+                            "the control socket cannot accept a connection, and closes idle ones for it: {why}"
+                        );
+                    }
+                    let make_room = tokio::time::timeout(ACCEPT_AGAIN, connections.make_room());
+                    if !(SystemLimit::behind(&error, false).is_some() && make_room.await.unwrap_or(false)) {
+                        tokio::time::sleep(ACCEPT_AGAIN).await;
+                    }
                 }
             }
         }
@@ -152,7 +168,8 @@ impl Host {
         }
     }
 
-    /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the request.
+    /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the
+    /// request.
     async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
         let mut answer = std::pin::pin!(self.answer(request));
         let mut looks = 0_u32;
@@ -207,11 +224,19 @@ impl Host {
                     Err(AskError::NotSent(error)) => Err(self.refusal(error).await),
                     Err(AskError::Timeout) => {
                         let waited = Duration::from_millis(timeout_ms);
-                        Err(Refusal::new("timeout", format!("`{to}` did not reply within {waited:?} (--timeout)")))
+                        Err(Refusal::new(
+                            "timeout",
+                            format!(
+                                "`{to}` did not reply within {waited:?} (--timeout); it may still handle the message"
+                            ),
+                        ))
                     }
                     Err(AskError::StoppedByPerson(_)) => {
                         let way_out = format!("`playhouse start {to}` starts it, and it handles its waiting messages");
                         Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by an operator: {way_out}")))
+                    }
+                    Err(error @ AskError::Stopped) => {
+                        Err(Refusal::new(error.kind(), format!("no reply: {}", self.why_ended(&to).await)))
                     }
                     Err(error @ AskError::ActorFailed(_)) => {
                         let way_out = format!("`playhouse start {}` makes a trial start at once", to.top());
@@ -227,9 +252,7 @@ impl Host {
             Request::Start { address } => {
                 let started = tokio::time::timeout(STARTING, self.kernel.start_actor(&address)).await;
                 match started {
-                    Ok(Ok(StartedActor { before, now })) => {
-                        Ok(Response::Moved { before: before.name().to_owned(), now: now.name().to_owned() })
-                    }
+                    Ok(Ok(started)) => outcome_of_start(&address, started),
                     Ok(Err(StartError::UnknownAddress(address))) => {
                         Err(self.refusal(SendError::UnknownAddress(address)).await)
                     }
@@ -254,33 +277,12 @@ impl Host {
         self.patience.get(to).copied().unwrap_or(PATIENCE)
     }
 
-    /// Waits until the actor's state is one that `settled` accepts, and says what became of it.
-    async fn settle(
-        &self,
-        address: &Address,
-        before: Option<State>,
-        settled: impl Fn(State) -> bool,
-    ) -> Result<Response, Refusal> {
-        let Some(before) = before else {
-            return Err(self.refusal(SendError::UnknownAddress(address.clone())).await);
-        };
-        let until = tokio::time::Instant::now() + SETTLING;
-        loop {
-            let actors = self.kernel.actors().await;
-            let Some(actor) = actors.iter().find(|actor| actor.address == *address) else {
-                return Err(Refusal::new("refused", "the play is over"));
-            };
-            if settled(actor.state) || tokio::time::Instant::now() >= until {
-                return Ok(Response::Moved { before: before.name().to_owned(), now: actor.state.name().to_owned() });
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
     /// Why a message was not sent, with the address that may have been meant.
     async fn refusal(&self, error: SendError) -> Refusal {
-        let SendError::UnknownAddress(wanted) = &error else {
-            return Refusal::new(error.kind(), error.to_string());
+        let wanted = match &error {
+            SendError::Stopped(to) => return Refusal::new(error.kind(), self.why_ended(to).await),
+            SendError::UnknownAddress(wanted) => wanted,
+            error => return Refusal::new(error.kind(), error.to_string()),
         };
         let actors = self.kernel.actors().await;
         let known: Vec<_> = actors.iter().map(|actor| actor.address.as_str()).collect();

@@ -1,8 +1,8 @@
 //! The path of the control socket, and the lock that makes sure that one host owns it.
 //!
-//! Only its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after the mode was checked, and
-//! each side checks the user of the other process. Another user cannot replace the socket either: a folder in which other users
-//! may rename files is refused.
+//! Only its user reaches a socket: its mode is 0600 from the moment it has a name, it listens only after the mode was checked,
+//! and each side checks the user of the other process. Another user cannot replace the socket either: a folder in which other
+//! users may rename files is refused.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -35,7 +35,7 @@ pub enum SocketError {
     TooLong {
         /// The path.
         path: PathBuf,
-        /// Its length.
+        /// The length of the path.
         bytes: usize,
     },
     /// Another process listens at the path.
@@ -78,10 +78,7 @@ pub struct Socket {
 
 /// Takes the socket at `path`, and replaces the socket of a host that died.
 pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
-    let bytes = path.as_os_str().len();
-    if bytes > LONGEST_PATH_BYTES {
-        return Err(SocketError::TooLong { path: path.to_owned(), bytes });
-    }
+    check_length(path)?;
     let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
@@ -105,6 +102,15 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     }
     rustix::net::listen(&listener, BACKLOG).map_err(|error| failed(error.into()))?;
     Ok((socket, UnixListener::from(listener)))
+}
+
+/// Refuses a path that no socket can have.
+pub(crate) fn check_length(path: &Path) -> Result<(), SocketError> {
+    let bytes = path.as_os_str().len();
+    if bytes > LONGEST_PATH_BYTES {
+        return Err(SocketError::TooLong { path: path.to_owned(), bytes });
+    }
+    Ok(())
 }
 
 /// A socket with a name, that nobody can connect to yet. As its file never had another mode, there is no moment in which

@@ -2,6 +2,7 @@
 //! any length of the input.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
@@ -24,12 +25,12 @@ const NAMED_LINES: u64 = 10;
 pub(super) struct Unsent {
     /// Lines that are too long.
     too_long: Cell<u64>,
-    /// Messages that a mailbox did not take.
-    refused: Cell<u64>,
+    /// Messages that a mailbox did not take, by its actor.
+    refused: RefCell<BTreeMap<Address, u64>>,
     /// Messages that were not taken while memory was short, and the last reason.
     short: RefCell<(u64, String)>,
-    /// Messages that the receiver's `drop-newest` dropped.
-    dropped: Cell<u64>,
+    /// Messages that the `drop-newest` of a mailbox dropped, by its actor.
+    dropped: RefCell<BTreeMap<Address, u64>>,
 }
 
 impl Unsent {
@@ -40,7 +41,7 @@ impl Unsent {
 
     /// Whether messages were refused that could be sent again.
     pub(super) fn is_refused(&self) -> bool {
-        self.refused.get() > 0 || self.short.borrow().0 > 0
+        !self.refused.borrow().is_empty() || self.short.borrow().0 > 0
     }
 
     /// Reports the unsent input. The first lines that were too long are reported already.
@@ -48,16 +49,17 @@ impl Unsent {
         if let more @ 1.. = self.too_long.get().saturating_sub(NAMED_LINES) {
             console.say(&format!("playhouse: {} of stdin too long, and not sent", counted(more, "more line")));
         }
-        if let dropped @ 1.. = self.dropped.get() {
-            let dropped = counted(dropped, "message");
-            console.say(&format!("playhouse: {dropped} of the input dropped: the mailbox was full (drop-newest)"));
+        for (to, dropped) in &*self.dropped.borrow() {
+            let dropped = counted(*dropped, "message");
+            console
+                .say(&format!("playhouse: {dropped} of the input dropped: the mailbox of {to} was full (drop-newest)"));
         }
         if let (short @ 1.., why) = &*self.short.borrow() {
             console.say(&format!("playhouse: {} of the input refused: {why}", counted(*short, "message")));
         }
-        if let refused @ 1.. = self.refused.get() {
-            let refused = counted(refused, "message");
-            console.say(&format!("playhouse: {refused} of the input found no room in the mailbox"));
+        for (to, refused) in &*self.refused.borrow() {
+            let refused = counted(*refused, "message");
+            console.say(&format!("playhouse: {refused} of the input found no room in the mailbox of {to}"));
         }
     }
 }
@@ -81,8 +83,8 @@ impl<'a> Input<'a> {
         self.gives_up = gives_up;
     }
 
-    /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is one
-    /// that is refused because memory is short.
+    /// Sends one message, and waits for space without a limit. A message that the mailbox refuses or drops is counted, and so is
+    /// one that is refused because memory is short.
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         let told = tokio::select! {
             biased;
@@ -97,11 +99,11 @@ impl<'a> Input<'a> {
                 Ok(())
             }
             Err(SendError::MailboxFull(_)) => {
-                self.unsent.refused.update(|count| count + 1);
+                *self.unsent.refused.borrow_mut().entry(to.clone()).or_default() += 1;
                 Ok(())
             }
             Err(SendError::Dropped { .. }) => {
-                self.unsent.dropped.update(|count| count + 1);
+                *self.unsent.dropped.borrow_mut().entry(to.clone()).or_default() += 1;
                 Ok(())
             }
             Err(error) => Err(format!("the input was not sent: {error}")),

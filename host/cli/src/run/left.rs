@@ -16,7 +16,7 @@ const STOPPED: &str = "stopped";
 pub(super) struct Left {
     /// Dead letters that no drop rule made, and that no operator replayed or removed.
     pub(super) messages: u64,
-    /// Those of them whose actor stopped first.
+    /// The part of `messages` whose actor stopped first.
     stopped: u64,
 }
 

@@ -18,9 +18,9 @@ const WAITING_BYTES: usize = 1 << 20;
 /// Maximum bytes of one write, and thus the precision of the number of bytes that a reader did not take.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Guests' stdout, on its way. Lines of one actor keep their order. A line that comes in pieces, since it is long or its actor was
-/// idle before its end, may be interrupted by another actor's output, which then begins on a line of its own. The thread writes whatever has come while
-/// it wrote the last time: much output makes large writes, little output is written at once.
+/// Guests' stdout, on its way. Lines of one actor keep their order. A line that comes in pieces, since it is long or its actor
+/// was idle before its end, may be interrupted by another actor's output, which then begins on a line of its own. The thread
+/// writes whatever has come while it wrote the last time: much output makes large writes, little output is written at once.
 pub(crate) struct Stdout {
     pipe: Mutex<Pipe>,
     /// Notified when there is output to write, or when the output has ended.
@@ -36,13 +36,13 @@ pub(crate) struct Stdout {
 #[derive(Default)]
 struct Pipe {
     waiting: Vec<u8>,
-    /// The thread is in the middle of a write.
+    /// Whether the thread is writing.
     writing: bool,
     /// Bytes that the thread took from `waiting` and did not write yet.
     in_write: usize,
     /// Bytes written so far.
     written: u64,
-    /// Nothing can be written any more.
+    /// Whether stdout takes no more output.
     closed: bool,
     /// The error, unless the reader only closed its end.
     error: Option<String>,
@@ -213,7 +213,7 @@ impl Stdout {
         self.lock().closed
     }
 
-    /// Whether so many bytes wait that writers must wait.
+    /// Whether the waiting bytes are at their maximum, so that writers must wait.
     fn is_full(&self) -> bool {
         let pipe = self.lock();
         pipe.waiting.len() >= WAITING_BYTES && !pipe.closed

@@ -103,7 +103,7 @@ pub(super) fn gave_up(failures: &[Arc<CrashReport>]) -> String {
                 out.push_str(" ([play.supervision])");
             }
         }
-        _ => out.push_str(": every actor failed"),
+        _ => out.push_str(": every actor failed or ended"),
     }
     out.push_str("; the latest failure first:\n");
     let end = failures.first().map(|report| report.at);

@@ -1,7 +1,8 @@
 //! The bound on open connections. When all are in use by clients that wait for nothing, the one that has been idle
-//! longest makes room for the next: a crowd of idle clients locks nobody out.
+//! longest makes room for the next: a crowd of idle clients locks nobody out. The same holds when the process may open no more files.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -10,6 +11,8 @@ use tokio::sync::Notify;
 pub(super) struct Connections {
     most: usize,
     open: Mutex<Open>,
+    /// Told when a connection is closed.
+    closed: Notify,
 }
 
 #[derive(Default)]
@@ -35,16 +38,14 @@ pub(super) struct Connection {
 
 impl Connections {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, open: Mutex::default() })
+        Arc::new(Self { most, open: Mutex::default(), closed: Notify::new() })
     }
 
     /// Opens one more, if need be in place of an idle one. None when a request of each is worked on.
     pub(super) fn open(self: &Arc<Self>) -> Option<Connection> {
         let mut open = self.lock();
-        if open.slots.len() >= self.most {
-            let idle = open.slots.iter().filter_map(|(id, slot)| Some((slot.idle_since?, *id))).min();
-            let slot = open.slots.remove(&idle?.1)?;
-            slot.evicted.notify_one();
+        if open.slots.len() >= self.most && !open.evict() {
+            return None;
         }
         open.clock += 1;
         let (id, evicted) = (open.clock, Arc::<Notify>::default());
@@ -53,8 +54,28 @@ impl Connections {
         Some(Connection { connections: self.clone(), id, evicted })
     }
 
+    /// Closes the connection that has been idle longest, and waits until it, or another one, is closed. At once when none is idle.
+    pub(super) async fn make_room(&self) -> bool {
+        let mut closed = pin!(self.closed.notified());
+        closed.as_mut().enable();
+        let evicted = self.lock().evict();
+        if evicted {
+            closed.await;
+        }
+        evicted
+    }
+
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    /// Takes the place of the connection that has been idle longest; false when none is idle.
+    fn evict(&mut self) -> bool {
+        let idle = self.slots.iter().filter_map(|(id, slot)| Some((slot.idle_since?, *id))).min();
+        let evicted = idle.and_then(|(_, id)| self.slots.remove(&id));
+        evicted.inspect(|slot| slot.evicted.notify_one()).is_some()
     }
 }
 
@@ -84,6 +105,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.connections.lock().slots.remove(&self.id);
+        self.connections.closed.notify_waiters();
     }
 }
 
@@ -104,6 +126,19 @@ mod tests {
         assert!(connections.open().is_none(), "all are busy");
         drop(first);
         assert!(connections.open().is_some());
+    }
+
+    #[tokio::test]
+    async fn room_is_made_once_an_idle_connection_is_closed() {
+        let connections = Connections::new(3);
+        let [busy, idle] = std::array::from_fn(|_| connections.open().expect("room"));
+        assert!(busy.begin());
+        let closing = async {
+            idle.evicted().await;
+            drop(idle);
+        };
+        assert!(tokio::join!(connections.make_room(), closing).0);
+        assert!(!connections.make_room().await, "the other one is busy");
     }
 
     #[tokio::test]

@@ -1,0 +1,91 @@
+//! What became of an operator's order to start or stop an actor, and why an actor that ended takes no messages.
+
+use std::time::Duration;
+
+use playhouse_kernel::{Address, SendError, StartedActor, State};
+use tokio::time::Instant;
+
+use super::Host;
+use crate::control::protocol::{Refusal, Response};
+
+/// How long `stop` waits for the actor.
+const SETTLING: Duration = Duration::from_secs(10);
+
+impl Host {
+    /// Waits until the actor's state is one that `settled` accepts, and says what became of it.
+    pub(super) async fn settle(
+        &self,
+        address: &Address,
+        before: Option<State>,
+        settled: impl Fn(State) -> bool,
+    ) -> Result<Response, Refusal> {
+        let Some(before) = before else {
+            return Err(self.refusal(SendError::UnknownAddress(address.clone())).await);
+        };
+        let until = Instant::now() + SETTLING;
+        loop {
+            let actors = self.kernel.actors().await;
+            let Some(actor) = actors.iter().find(|actor| actor.address == *address) else {
+                return Err(Refusal::new("refused", "the play is over"));
+            };
+            let over = Instant::now() >= until;
+            if over && actor.state.is_up() {
+                let why = format!(
+                    "`{address}` did not stop within {SETTLING:?}, or was started again: it is {}",
+                    actor.state.name()
+                );
+                return Err(Refusal::new("refused", why));
+            }
+            if settled(actor.state) || over {
+                return Ok(Response::Moved { before: before.name().to_owned(), now: actor.state.name().to_owned() });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Why an actor takes no messages any more, and the way out.
+    pub(super) async fn why_ended(&self, address: &Address) -> String {
+        let actors = self.kernel.actors().await;
+        let has_ended = actors.iter().any(|actor| actor.address == *address && actor.state == State::Ended);
+        if !has_ended {
+            return format!(
+                "`{address}` is stopping and takes no more messages: `playhouse tree` shows where it stands"
+            );
+        }
+        let way_out = match address.parent().filter(|parent| !parent.is_root()) {
+            Some(parent) => {
+                format!("it starts again with its parent: `playhouse stop {parent}`, then `playhouse start {parent}`")
+            }
+            None => "it starts again with the play, or with `restart.kind = \"permanent\"` whenever it ends".to_owned(),
+        };
+        format!("`{address}` has ended and takes no more messages: {way_out}")
+    }
+}
+
+/// The answer to an order to start, once the start has an outcome.
+pub(super) fn outcome_of_start(
+    address: &Address,
+    StartedActor { before, now }: StartedActor,
+) -> Result<Response, Refusal> {
+    match now {
+        State::Stopped | State::Stopping | State::Draining => {
+            let why = "it was stopped again before it was up, by another `playhouse stop` or with an actor above it";
+            Err(Refusal::new("refused", format!("`{address}` did not start: {why}; it is {}", now.name())))
+        }
+        now => Ok(Response::Moved { before: before.name().to_owned(), now: now.name().to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_that_a_stop_overtook_is_an_error() {
+        let address = Address::parse("/a").expect("good");
+        let started = |now| outcome_of_start(&address, StartedActor { before: State::Stopped, now });
+        let refusal = started(State::Stopped).expect_err("it is stopped");
+        assert!(refusal.message.contains("was stopped again before it was up"), "{refusal}");
+        assert!(matches!(started(State::Idle), Ok(Response::Moved { now, .. }) if now == "idle"));
+    }
+}
