@@ -455,7 +455,7 @@ mod tests {
         poll(&meter, || assert!(matches!(meter.ticked(), UpdateDeadline::Interrupt)));
         meter.restart(1);
         poll(&meter, || {
-            assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1)), "the calls belonged to the previous message");
+            assert!(matches!(meter.ticked(), UpdateDeadline::Continue(1)), "they belonged to the previous message");
         });
     }
 

@@ -2,9 +2,9 @@
 //! full, the least urgent message is dropped, and of several the latest.
 //!
 //! - Config: `field`, the name of a JSON body's field with the priority, an integer or its text; without it, the
-//! number that the body begins with, as in `7 fix the roof`. `first`, `"highest"` (the default) or `"lowest"`: the numbers that
-//! are   urgent. `default`, the priority of a body that has none; 0 if not given. `look`, the bytes of a body that are read;
-//! 1024.
+//!   number that the body begins with, as in `7 fix the roof`. `first`, `"highest"` (the default) or `"lowest"`: the numbers
+//!   that are urgent. `default`, the priority of a body that has none; 0 if not given. `look`, the bytes of a body that are
+//!   read; 1024.
 //! - No message starves: the host's `overtakes` bounds the number of later messages that are taken before it.
 
 mod field;
