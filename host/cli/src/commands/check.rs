@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::manifest::flow::{Flow, Place, arrows};
 use crate::manifest::{self, Play, PlayActor, Settings};
 use crate::plugins::{self, Plugins};
+use crate::printable::Printable;
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
@@ -130,7 +131,7 @@ fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
             vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, required, digest, hooks]
         })
         .collect();
-    let mut out = format!("{}: fine\n\n", play.name);
+    let mut out = format!("{}: fine\n\n", Printable(&play.name));
     out.push_str(&table(
         &["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "REQUIRED", "SHA256", "HOOKS"],
         &rows,
