@@ -1,5 +1,7 @@
 //! The plugins of a play, loaded in parallel with progress, and the kernel's plan, which they complete.
 
+mod initial_memory;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Index, Range};
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use playhouse_sandbox::{
 };
 use tokio::runtime::Handle;
 
+use self::initial_memory::{child_memory_problems, memory_problem, shared_memory_limit};
 use crate::console::Console;
 use crate::descriptors::{self, Shares};
 use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
@@ -133,6 +136,9 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
         return Err(PluginsError::System(error.to_string()));
     }
     let mut problems = Vec::new();
+    let subtree = |settings: &Settings| settings.subtree.together.memory_bytes;
+    let subtrees = play.actors.iter().filter_map(|actor| Some((actor.address.as_str(), subtree(&actor.settings)?)));
+    let subtrees: HashMap<&str, u64> = subtrees.collect();
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     for (whose, settings) in actors.chain(spawnable) {
@@ -145,9 +151,14 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
                 problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
-                let limit = (settings.limits.memory_bytes, "limits.memory");
+                let limit = (settings.limits.memory_bytes, "limits.memory".to_owned());
                 let place = settings.memory_place.as_ref().unwrap_or(&settings.plugin_place);
-                problems.extend(memory_problem(&whose, plugin.info(), limit, place));
+                let own = memory_problem(&whose, plugin.info(), &limit, place);
+                let shared = shared_memory_limit(play.limits.memory_bytes, &subtrees, &whose, settings);
+                let shared = shared.filter(|_| own.is_none());
+                let shared =
+                    shared.and_then(|limit| memory_problem(&whose, plugin.info(), &limit, &settings.plugin_place));
+                problems.extend(own.or(shared));
             }
         }
         let Some(mailbox) = &settings.mailbox_plugin else { continue };
@@ -159,9 +170,9 @@ pub(crate) fn load(play: &Play, console: &Console) -> Result<Plugins, PluginsErr
             Ok(plugin) => {
                 let pin = (mailbox.plugin.as_str(), mailbox.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("the mailbox of `{whose}`"), pin, &plugin.info().sha256));
-                let limit = (mailbox.memory_bytes, "mailbox.limits.memory");
+                let limit = (mailbox.memory_bytes, "mailbox.limits.memory".to_owned());
                 let whose = format!("the mailbox of {whose}");
-                problems.extend(memory_problem(&whose, plugin.info(), limit, &mailbox.plugin_place));
+                problems.extend(memory_problem(&whose, plugin.info(), &limit, &mailbox.plugin_place));
             }
         }
     }
@@ -201,52 +212,6 @@ fn grant_problem(whose: &str, settings: &Settings, imports: &[String]) -> Option
          plugin without that import"
     );
     Some(Problem::at(place, what, "this plugin").help(help))
-}
-
-/// The problem of a component whose initial memory is larger than its limit.
-fn memory_problem(whose: &str, info: &PluginInfo, (limit, key): (u64, &str), place: &Range<usize>) -> Option<Problem> {
-    let initial = info.initial_bytes.filter(|initial| *initial > limit)?;
-    let what = format!(
-        "`{whose}` cannot start: its plugin begins with {initial} bytes of memories and tables, and `{key}` is {limit} bytes"
-    );
-    let help = format!("raise `{key}` to {initial} bytes or more, or build the plugin with a smaller initial memory");
-    Some(Problem::at(place.clone(), what, "here").help(help))
-}
-
-/// The problems of children whose initial memory is larger than the limit of an ancestor.
-fn child_memory_problems(play: &Play, results: &Loads) -> Vec<Problem> {
-    let plugins: HashMap<&str, &Settings> =
-        play.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings)).collect();
-    // By plugin: the lowest memory limit of one of its actors, and the parent that causes this limit.
-    let mut least: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
-    let mut waiting: Vec<(&str, &Settings, u64)> =
-        play.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings, u64::MAX)).collect();
-    while let Some((parent, settings, above)) = waiting.pop() {
-        let memory = settings.limits.memory_bytes.min(above);
-        for name in &settings.spawns {
-            let Some((name, child)) = plugins.get_key_value(name.as_str()) else { continue };
-            if least.get(name).is_none_or(|(known, _)| memory < *known) {
-                least.insert(name, (memory, parent));
-                waiting.push((name, child, memory));
-            }
-        }
-    }
-    let problem = |(name, (memory, parent)): (&str, (u64, &str))| {
-        let settings = plugins[name];
-        let loaded = results.get(&(Role::Actor, name.to_owned()))?.as_ref().ok()?;
-        // A plugin whose own limit is too low has been reported.
-        let enough = |initial: &u64| *initial <= settings.limits.memory_bytes && *initial > memory;
-        let initial = loaded.info().initial_bytes.filter(enough)?;
-        let what = format!(
-            "`{parent}` cannot spawn `{name}`: that plugin begins with {initial} bytes of memories and tables, and the parent's \
-             `limits.memory` of {memory} bytes holds for its children, too"
-        );
-        let help = format!(
-            "raise `limits.memory` of `{parent}` to {initial} bytes or more, or leave `{name}` out of its `spawns`"
-        );
-        Some(Problem::at(settings.plugin_place.clone(), what, "this plugin").help(help))
-    };
-    least.into_iter().filter_map(problem).collect()
 }
 
 /// A digest, and where the manifest names it.

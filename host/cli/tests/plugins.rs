@@ -132,6 +132,21 @@ fn memory_limit_below_the_declared_minimum_is_refused() {
         assert!(words.contains("`/count` cannot start: its plugin begins with 131152 bytes of memories and tables, and `limits.memory` is 102400 bytes"), "{said}");
         assert!(said.contains("[playhouse.toml:5:10]"), "{said}");
     }
+    let below = MANIFEST.replace("/count", "/count/below");
+    for (manifest, key) in [
+        (format!("[play.limits]\nmemory = \"100KiB\"\n{MANIFEST}"), "`play.limits.memory` is 102400 bytes"),
+        (format!("{MANIFEST}[actor.limits.subtree]\nmemory = \"100KiB\"\n"), "`limits.subtree.memory` is 102400 bytes"),
+        (
+            format!("{MANIFEST}[actor.limits.subtree]\nmemory = \"100KiB\"\n{below}"),
+            "`/count/below` cannot start: its plugin begins with 131152 bytes of memories and tables, and \
+             `limits.subtree.memory` of `/count` is 102400 bytes",
+        ),
+    ] {
+        write("playhouse.toml", manifest.as_bytes());
+        let said = playhouse(folder.path(), &["check"]);
+        let words = said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ");
+        assert!(words.contains(key), "{said}");
+    }
     let spawned = format!(
         "[[plugin]]\nname = \"count\"\n{MANIFEST}spawns = [\"count\"]\n[actor.limits]\nmemory = \"100KiB\"\nmessage = \"1KiB\"\n"
     );
