@@ -12,6 +12,7 @@ mod circuit;
 mod directives;
 mod house;
 mod instances;
+mod order;
 mod rest;
 mod rules;
 mod stops;

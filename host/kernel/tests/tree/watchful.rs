@@ -42,7 +42,7 @@ pub struct Known {
     /// The pause before its restart is not over.
     not_before: Option<Duration>,
     /// Was started by the present incarnation of its parent, or passivated.
-    had_its_turn: bool,
+    pub had_its_turn: bool,
     /// It has no incarnation until a message comes.
     pub passivated: bool,
     /// A message arrived, or an operator wants it.
@@ -142,7 +142,7 @@ impl Watcher {
         self.nodes.iter().find(owes).map(|(node, known)| (*node, known.incarnation, known.told))
     }
 
-    fn children(&self, node: Node) -> impl Iterator<Item = &Known> {
+    pub fn children(&self, node: Node) -> impl Iterator<Item = &Known> {
         self.nodes.values().filter(move |known| known.parent == node)
     }
 
@@ -394,23 +394,6 @@ impl Watcher {
         known.had_its_turn = true;
         known.passivated = false;
         known.drains_after_all = drains_after_all;
-    }
-
-    /// Every runnable actor before it starts first. But a spawned child need not wait where no actor depends on the order.
-    fn starts_in_order(&self, known: &Known) {
-        let strategy = self.nodes.get(&known.parent).map_or(self.kernel, |above| above.spec.supervision).strategy;
-        let need_not_wait = known.spec.dynamic && strategy == Strategy::OneForOne;
-        let skipped = self.children(known.parent).any(|before| {
-            let may_run = !before.halted && !before.retired && !before.orphan && !before.dismissed;
-            before.place < known.place && may_run && !before.had_its_turn
-        });
-        assert!(known.had_its_turn || need_not_wait || !skipped, "started before one that comes first");
-    }
-
-    /// Whether it, or one of its descendants, has an order to stop.
-    fn goes_down(&self, node: Node) -> bool {
-        let below = self.nodes.iter().filter(|(_, known)| known.parent == node);
-        self.nodes[&node].told || below.into_iter().any(|(&below, _)| self.goes_down(below))
     }
 
     fn stops(&mut self, node: Node, drain: bool) {

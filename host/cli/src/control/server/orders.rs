@@ -1,4 +1,4 @@
-//! What became of an operator's order to start or stop an actor, and why an actor that ended takes no messages.
+//! The outcome of an operator's order to start or stop an actor, and the reason why an actor that ended takes no messages.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::control::protocol::{Refusal, Response};
 const SETTLING: Duration = Duration::from_secs(10);
 
 impl Host {
-    /// Waits until the actor's state is one that `settled` accepts, and says what became of it.
+    /// Waits until the actor's state is one that `settled` accepts, and returns the states before and after.
     pub(super) async fn settle(
         &self,
         address: &Address,
