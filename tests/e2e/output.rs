@@ -8,6 +8,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stage::{Host, actors, command, folder};
 
+/// Pages that are more than the host keeps for an unread stdout: at most 1 MiB that waits, 1 MiB in the write, and a pipe.
+const PAGES: usize = 100;
+
 /// Longer than `limits.timeout` of the actors here.
 const LONGER: Duration = Duration::from_millis(1500);
 
@@ -18,7 +21,7 @@ fn slow_reader_of_stdout_crashes_no_actor() {
     let mut run = command(&path);
     run.args(["run", "--until-idle", "--stdin", "/report"]);
     let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (mut stdin, lines) = (run.stdin.take().unwrap(), format!("{page}\n").repeat(30));
+    let (mut stdin, lines) = (run.stdin.take().unwrap(), format!("{page}\n").repeat(PAGES));
     std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let tree = |arguments: &[&str]| {
         let tree = command(&path).arg("tree").args(arguments).output().unwrap();
@@ -26,6 +29,7 @@ fn slow_reader_of_stdout_crashes_no_actor() {
     };
     let mut waits_since = None;
     while waits_since.is_none_or(|since: Instant| since.elapsed() < LONGER) {
+        assert_eq!(run.try_wait().unwrap(), None, "the host ended");
         if tree(&["--json"]).contains("waiting for stdout") {
             waits_since.get_or_insert_with(Instant::now);
         } else {
@@ -37,7 +41,7 @@ fn slow_reader_of_stdout_crashes_no_actor() {
     run.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     run.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(run.wait().unwrap().success(), "{said}");
-    assert!(text == page.repeat(30), "{} bytes; {said}", text.len());
+    assert!(text == page.repeat(PAGES), "{} bytes; {said}", text.len());
     assert!(!said.contains("crashed"), "{said}");
 }
 
@@ -93,13 +97,14 @@ fn dead_letters_of_a_flood_count_for_log_lines() {
     );
 }
 
-/// A host whose actor wrote `page` three times, more than a pipe holds. The reader of stdout is the test alone.
-fn unread(page: &str, arguments: &[&str]) -> (tempfile::TempDir, Child, BufReader<ChildStderr>) {
+/// A host whose actor writes `page` `times` times, more than a pipe holds. The reader of stdout is the test alone.
+fn unread(page: &str, times: usize, arguments: &[&str]) -> (tempfile::TempDir, Child, BufReader<ChildStderr>) {
     let folder = folder(&format!("[play.supervision]\nshutdown = \"200ms\"\n{}", actors(&[("/report", "report")])));
     let mut run = command(folder.path());
     let run = run.args(["run", "--stdin", "/report"]).args(arguments);
     let mut run = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    run.stdin.take().unwrap().write_all(format!("{page}\n").repeat(3).as_bytes()).unwrap();
+    let (mut stdin, lines) = (run.stdin.take().unwrap(), format!("{page}\n").repeat(times));
+    std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
     let said = BufReader::new(run.stderr.take().unwrap());
     (folder, run, said)
 }
@@ -121,7 +126,7 @@ fn signalled(mut run: Child, mut said: BufReader<ChildStderr>) -> String {
 
 #[test]
 fn unread_stdout_does_not_keep_a_host_after_a_signal() {
-    let (folder, run, said) = unread(&"x".repeat(60_000), &[]);
+    let (folder, run, said) = unread(&"x".repeat(60_000), 3, &[]);
     while !String::from_utf8_lossy(&command(folder.path()).args(["tree", "--json"]).output().unwrap().stdout)
         .contains("\"handled\": 3")
     {
@@ -135,7 +140,7 @@ fn unread_stdout_does_not_keep_a_host_after_a_signal() {
 #[test]
 fn until_idle_waits_for_a_slow_reader_and_says_so() {
     let page = "x".repeat(60_000);
-    let (_folder, mut run, mut said) = unread(&page, &["--until-idle"]);
+    let (_folder, mut run, mut said) = unread(&page, 3, &["--until-idle"]);
     read_until(&mut said, "waiting for the reader of stdout");
     let mut text = String::new();
     run.stdout.take().unwrap().read_to_string(&mut text).unwrap();
@@ -145,7 +150,7 @@ fn until_idle_waits_for_a_slow_reader_and_says_so() {
 
 #[test]
 fn signal_bounds_the_wait_of_until_idle_for_a_reader() {
-    let (_folder, run, mut said) = unread(&"x".repeat(60_000), &["--until-idle"]);
+    let (_folder, run, mut said) = unread(&"x".repeat(60_000), 3, &["--until-idle"]);
     read_until(&mut said, "waiting for the reader of stdout");
     let text = signalled(run, said);
     assert!(text.contains("ends without it after 200ms") && text.contains(" bytes of output lost"), "{text}");
@@ -153,10 +158,10 @@ fn signal_bounds_the_wait_of_until_idle_for_a_reader() {
 
 #[test]
 fn until_idle_says_that_actors_wait_for_stdout() {
-    let (_folder, mut run, mut said) = unread(&"x".repeat(65_000).repeat(10), &["--until-idle"]);
+    let (_folder, mut run, mut said) = unread(&"x".repeat(65_000), PAGES, &["--until-idle"]);
     read_until(&mut said, "waiting for stdout");
     let mut text = String::new();
     run.stdout.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(run.wait().unwrap().success());
-    assert_eq!(text.len(), 3 * 650_000);
+    assert_eq!(text.len(), PAGES * 65_000);
 }
