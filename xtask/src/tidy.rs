@@ -1,6 +1,7 @@
 //! Tests that documents and code agree: paths, commands and tests that documents name exist, and files stay small.
 
 mod imports;
+mod layers;
 
 use std::path::{Path, PathBuf};
 
@@ -191,26 +192,4 @@ fn supervision_is_pure() {
             assert!(!text.contains(word), "{} uses {word}", source.display());
         }
     }
-}
-
-#[test]
-fn imports_make_no_circles() {
-    let mut said = Vec::new();
-    for root in crate_roots() {
-        let arrows = imports::Crate::read(&root).arrows();
-        for circle in imports::circles(&arrows) {
-            let short = |path: &PathBuf| path.strip_prefix(crate::root()).expect("in the project").display().to_string();
-            let inside = arrows.iter().filter(|(from, to)| circle.contains(from) && circle.contains(to));
-            let lines: Vec<_> = inside.map(|(from, to)| format!("  {} -> {}", short(from), short(to))).collect();
-            said.push(format!("{} files of {}:\n{}", circle.len(), short(&root), lines.join("\n")));
-        }
-    }
-    assert!(said.is_empty(), "files import each other in circles:\n{}", said.join("\n"));
-}
-
-/// The root files of all crates.
-fn crate_roots() -> Vec<PathBuf> {
-    let in_src = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("src"));
-    let is_root = |path: &PathBuf| path.ends_with("lib.rs") || path.ends_with("main.rs");
-    sources().filter(|path| in_src(path) && is_root(path)).collect()
 }

@@ -1,0 +1,89 @@
+//! Tests of the imports between the files of each crate: no circles, and no arrow of the kernel that goes back up.
+
+use std::path::{Path, PathBuf};
+
+use super::imports::{Crate, circles};
+use super::sources;
+use crate::root;
+
+/// Crates whose files still import each other in circles.
+const NOT_YET: [&str; 14] = [
+    "benches/driver",
+    "benches/instructions",
+    "benches/instructions/sandbox",
+    "guest-sdk",
+    "guest-sdk/frame",
+    "host/cli",
+    "host/kernel",
+    "host/sandbox",
+    "plugins/count",
+    "plugins/fetch",
+    "plugins/priority",
+    "tests/guests/hostile",
+    "tests/guests/reach",
+    "xtask",
+];
+
+/// The folders of `host/kernel/src`, lowest first. A folder imports only from those before its own.
+const KERNEL_LAYERS: [&str; 9] =
+    ["words", "mailbox", "supervision", "actor", "dispatch", "turn", "incarnation", "supervisor", "kernel"];
+
+/// The root files of all crates.
+fn crate_roots() -> Vec<PathBuf> {
+    let in_src = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("src"));
+    let is_root = |path: &PathBuf| path.ends_with("lib.rs") || path.ends_with("main.rs");
+    sources().filter(|path| in_src(path) && is_root(path)).collect()
+}
+
+/// A path of the project, from its root.
+fn short(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn is_clean(crate_root: &Path) -> bool {
+    let folder = short(crate_root.parent().and_then(Path::parent).expect("a file in src"));
+    !NOT_YET.contains(&folder.as_str())
+}
+
+#[test]
+fn imports_make_no_circles() {
+    let mut said = Vec::new();
+    for crate_root in crate_roots() {
+        let arrows = Crate::read(&crate_root).arrows();
+        for circle in circles(&arrows) {
+            let inside = arrows.iter().filter(|(from, to)| circle.contains(from) && circle.contains(to));
+            let lines: Vec<_> = inside.map(|(from, to)| format!("  {} -> {}", short(from), short(to))).collect();
+            let text = format!("{} files of {}:\n{}", circle.len(), short(&crate_root), lines.join("\n"));
+            println!("{text}");
+            if is_clean(&crate_root) {
+                said.push(text);
+            }
+        }
+    }
+    assert!(said.is_empty(), "files import each other in circles:\n{}", said.join("\n"));
+}
+
+/// The place of a file's folder in the layers of the kernel. `lib.rs` is above all of them.
+fn layer(file: &Path) -> Option<usize> {
+    let inside = file.strip_prefix(root().join("host/kernel/src")).ok()?;
+    let folder = inside.components().next()?.as_os_str().to_str()?;
+    KERNEL_LAYERS.iter().position(|layer| *layer == folder.trim_end_matches(".rs"))
+}
+
+#[test]
+fn kernel_imports_go_down_its_layers() {
+    let crate_root = root().join("host/kernel/src/lib.rs");
+    let mut back = Vec::new();
+    for (from, to) in Crate::read(&crate_root).arrows() {
+        let is_facade = from == crate_root;
+        let goes_down = match (layer(&from), layer(&to)) {
+            (Some(from), Some(to)) => to <= from,
+            _ => false,
+        };
+        if !is_facade && !goes_down {
+            back.push(format!("  {} -> {}", short(&from), short(&to)));
+        }
+    }
+    println!("{} arrows go back:\n{}", back.len(), back.join("\n"));
+    assert!(back.is_empty() || !is_clean(&crate_root), "imports that go back up the layers:\n{}", back.join("\n"));
+}
