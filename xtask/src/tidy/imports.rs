@@ -35,7 +35,7 @@ impl Crate {
     pub(super) fn read(root: &Path) -> Self {
         let mut this = Self { modules: Vec::new() };
         let file = parse(root);
-        this.add(root, &root.parent().expect("a file in a folder").to_owned(), None, &file.items);
+        this.add(root, root.parent().expect("a file in a folder"), None, &file.items);
         this
     }
 
@@ -57,11 +57,14 @@ impl Crate {
                 Item::Mod(module) => {
                     let name = module.ident.to_string();
                     let below = folder.join(&name);
-                    let child = match &module.content {
-                        Some((_, items)) => self.add(file, &below, Some(id), items),
-                        None => {
-                            let flat = folder.join(format!("{name}.rs"));
-                            let path = if flat.exists() { flat } else { below.join("mod.rs") };
+                    let child = if let Some((_, items)) = &module.content {
+                        self.add(file, &below, Some(id), items)
+                    } else {
+                        let flat = folder.join(format!("{name}.rs"));
+                        let path = if flat.exists() { flat } else { below.join("mod.rs") };
+                        let parsed = parse(&path);
+                        self.add(&path, &below, Some(id), &parsed.items)
+                    };
                             let parsed = parse(&path);
                             self.add(&path, &below, Some(id), &parsed.items)
                         }
@@ -104,9 +107,10 @@ impl Crate {
                 "crate" => 0,
                 "self" => at,
                 "super" => self.modules[at].parent?,
-                name => match self.modules[at].children.get(name) {
-                    Some(&child) => child,
-                    None => {
+                name => {
+                    if let Some(&child) = self.modules[at].children.get(name) {
+                        child
+                    } else {
                         let used = self.modules[at].uses.get(name)?;
                         (used.first() != Some(&path[place]) || used.len() > 1).then_some(())?;
                         self.module(at, used)?
