@@ -65,10 +65,6 @@ impl Crate {
                         let parsed = parse(&path);
                         self.add(&path, &below, Some(id), &parsed.items)
                     };
-                            let parsed = parse(&path);
-                            self.add(&path, &below, Some(id), &parsed.items)
-                        }
-                    };
                     self.modules[id].children.insert(name, child);
                 }
                 Item::Use(item) => self.modules[id].bring_in(&mut Vec::new(), &item.tree),
@@ -115,7 +111,7 @@ impl Crate {
                         (used.first() != Some(&path[place]) || used.len() > 1).then_some(())?;
                         self.module(at, used)?
                     }
-                },
+                }
             };
         }
         Some(at)
