@@ -204,6 +204,9 @@ impl<'ast> Visit<'ast> for Paths {
         visit::visit_path(self, path);
     }
 
+    /// The path in `pub(super)` or `pub(in ...)` names no item.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         visit::visit_macro(self, call);
         self.tokens(call.tokens.clone());
@@ -326,6 +329,12 @@ fn paths_in_code_and_macros_are_imports() {
         ("c.rs", "fn g() { assert!({ crate::a::f(); true }) }"),
     ]);
     assert_eq!(arrows, ["b.rs -> a.rs", "c.rs -> a.rs"]);
+}
+
+#[test]
+fn visibility_is_no_import() {
+    let arrows = arrows_of(&[("lib.rs", "mod a;"), ("a.rs", "pub(crate) struct A { pub(super) b: u8 }")]);
+    assert_eq!(arrows, [""; 0]);
 }
 
 #[test]
