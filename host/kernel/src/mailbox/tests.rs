@@ -7,6 +7,8 @@ use std::task::Wake;
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
 use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
