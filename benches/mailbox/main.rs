@@ -5,9 +5,9 @@
 
 #![allow(missing_docs, dead_code, unreachable_pub, unused_imports)]
 
-#[path = "../../host/kernel/src/log.rs"]
+#[path = "../../host/kernel/src/mailbox/message_log.rs"]
 mod log;
-#[path = "../../host/kernel/src/message.rs"]
+#[path = "../../host/kernel/src/words/message.rs"]
 mod message;
 
 use std::collections::VecDeque;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Broken, End, Incarnation};
-use crate::behavior::Behavior;
-use crate::callback::TaskDone;
-use crate::crash::CrashReport;
-use crate::hand::Hook;
-use crate::message::Message;
+use crate::actor::reports::TaskDone;
+use crate::incarnation::behavior::Behavior;
+use crate::turn::Hook;
+use crate::words::crash::CrashReport;
+use crate::words::message::Message;
 
 impl Incarnation {
     /// Gives the code the reports that wait. `Err`: the incarnation ended.

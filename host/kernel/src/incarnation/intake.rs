@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Incarnation, requeue};
-use crate::dead_letter::DeadReason;
-use crate::hand::Hand;
 use crate::kernel::later;
 use crate::mailbox::{Signal, Took};
-use crate::message::{ActorId, Envelope, Message, ReplyToken};
+use crate::turn::Hand;
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
 
 /// An idle incarnation that a timer, a watch or a child keeps alive checks this often whether that still holds.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -8,11 +8,11 @@ use std::task::Waker;
 use playhouse_frame::HEADER_BYTES;
 
 use super::MailboxSpec;
-use crate::log::Log;
-use crate::message::Message;
-use crate::policy::{
+use crate::mailbox::message_log::Log;
+use crate::mailbox::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
+use crate::words::message::Message;
 
 /// Most messages that one call tells a policy about.
 const MOST_ARRIVALS: usize = 256;

@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::order::Breach;
 use super::{Inner, Mailbox, Signal, remember};
-use crate::message::Message;
-use crate::policy::{Arrivals, Key, PolicyState, Rules};
+use crate::mailbox::policy::{Arrivals, Key, PolicyState, Rules};
+use crate::words::message::Message;
 
 /// Why an operation of the policy driver fails.
 #[derive(Debug)]

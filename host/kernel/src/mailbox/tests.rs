@@ -7,8 +7,10 @@ use std::task::Wake;
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
-use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ENVELOPE: Envelope =
     Envelope { id: MessageId(1), sender: ActorId(1), flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::message::MessageId;
-use crate::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
+use crate::kernel::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
+use crate::words::message::MessageId;
 
 /// An actor's place in the tree. A freed place is used again, but with another generation: a message about a removed node
 /// reaches no other node.

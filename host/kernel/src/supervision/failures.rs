@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{RestartKind, Strategy, SupervisionSpec};
+use crate::kernel::plan::{RestartKind, Strategy, SupervisionSpec};
 use crate::supervision::events::{Action, Directive, Fault, Node, ROOT, WhyGaveUp, Window};
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::StartKind;
+use crate::kernel::plan::StartKind;
 use crate::supervision::events::{Failed, Fault, Node, NodeSpec};
 use crate::supervision::window::Tally;
 

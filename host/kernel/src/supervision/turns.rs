@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::plan::RestartKind;
+use crate::kernel::plan::RestartKind;
 use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Course, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};

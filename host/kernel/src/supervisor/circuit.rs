@@ -1,0 +1,114 @@
+//! Actors that failed, and the actors below them: their messages wait for a trial start, and their askers get an error at
+//! once.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::{Role, Supervision};
+use crate::actor::Actor;
+use crate::actor::instance::Lane;
+use crate::mailbox::bit;
+use crate::supervision::events::{Node, State, WhyGaveUp};
+use crate::supervisor::DECISION_TARGET;
+use crate::words::address::Address;
+use crate::words::crash::CrashReport;
+use crate::words::decision::Decision;
+use crate::words::failed::{FailedActor, never};
+
+/// Failures shown when every actor failed.
+const SHOWN_FAILURES: usize = 10;
+
+impl Supervision {
+    /// Handles a failed instance; with its last instance the actor fails, and all actors below it.
+    pub(super) fn failed(&mut self, node: Node, why: WhyGaveUp, trial_in: Option<Duration>) {
+        let decision = Decision::Failed { why, trial_in };
+        let Role { actor, lane, .. } = self.role(node).clone();
+        let cause = self.verdicts.open(node);
+        let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
+        let address = actor.address();
+        tracing::error!(target: DECISION_TARGET, %address, "{decision} (`playhouse start {address}` tries at once){last}");
+        self.verdicts.decided(node, decision);
+        *lane.back_at.lock() = Some(trial_in.and_then(|pause| Instant::now().checked_add(pause)).unwrap_or_else(never));
+        if self.hand_to_live(&actor, &lane) {
+            if let Some(back_at) = actor.back_at() {
+                self.world.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
+            }
+            return;
+        }
+        // The first trial is that of the instance that failed first.
+        let nodes = self.nodes.get(&actor.id).into_iter().flatten();
+        let trial_at = nodes.filter_map(|&node| self.tree.view(node)?.failed?.trial_at).min();
+        let trial_in = trial_at.map(|at| at.saturating_sub(self.now()));
+        let failed = Arc::new(FailedActor {
+            actor: address.clone(),
+            since: SystemTime::now(),
+            why,
+            trial_at: trial_in.and_then(|pause| SystemTime::now().checked_add(pause)),
+            last: cause.or_else(|| actor.last_crash()),
+        });
+        for actor in self.all_at_or_below(address) {
+            self.world.mark_failed(&actor, &failed);
+        }
+    }
+
+    /// Ends the state `failed` of an actor and of the actors below it.
+    pub(super) fn reset(&mut self, node: Node) {
+        let Role { actor, lane, .. } = self.role(node).clone();
+        *lane.back_at.lock() = None;
+        for actor in self.all_at_or_below(actor.address()) {
+            self.world.unmark_failed(&actor);
+        }
+        self.hand_all_to_live(&actor);
+    }
+
+    /// Gives the messages of all instances that do not go on to one that does.
+    pub(super) fn hand_all_to_live(&self, actor: &Actor) {
+        if actor.lanes.len() > 1 {
+            let live = self.live_lanes(actor);
+            for lane in actor.lanes.iter().filter(|lane| live & bit(lane.index) == 0) {
+                self.hand_to_live(actor, lane);
+            }
+        }
+    }
+
+    /// Gives the messages of an instance that does not go on by itself to a live sibling; false when there is none.
+    pub(super) fn hand_to_live(&self, actor: &Actor, lane: &Lane) -> bool {
+        let live = self.live_lanes(actor);
+        let Some(heir) = actor.lanes.iter().find(|other| live & bit(other.index) != 0 && other.index != lane.index)
+        else {
+            return false;
+        };
+        let left = std::mem::take(&mut *lane.backlog.lock());
+        heir.backlog.lock().inherit(left);
+        actor.mailbox.nudge(heir.index);
+        true
+    }
+
+    /// The instances of an actor that run, or will run without an operator or a trial, one bit each.
+    pub(super) fn live_lanes(&self, actor: &Actor) -> u64 {
+        let goes_on = |&node: &Node| {
+            let state = self.tree.view(node)?.state;
+            let role = self.roles[node.index()].as_ref()?;
+            (!matches!(state, State::Failed | State::Ended | State::Stopped)).then(|| bit(role.lane.index))
+        };
+        self.nodes.get(&actor.id).into_iter().flatten().filter_map(goes_on).fold(0, |lanes, lane| lanes | lane)
+    }
+
+    fn all_at_or_below(&self, address: &Address) -> Vec<Arc<Actor>> {
+        let mut all = self.world.registry.all();
+        all.retain(|actor| actor.address() == address || actor.address().is_below(address));
+        all
+    }
+
+    /// The last failure of each actor under `/`, the latest first.
+    pub(super) fn last_failures(&self) -> Vec<Arc<CrashReport>> {
+        let is_top = |actor: &Actor| actor.address().parent().is_some_and(|parent| parent.is_root());
+        let tops = self.roles.iter().flatten().filter(|role| role.lane.index == 0 && is_top(&role.actor));
+        let mut failures: Vec<_> = tops.filter_map(|role| role.actor.last_crash()).collect();
+        failures.sort_by_key(|report| std::cmp::Reverse(report.at));
+        failures.truncate(SHOWN_FAILURES);
+        failures
+    }
+}

@@ -1,0 +1,137 @@
+//! The limits of one turn. A turn above them is void: nothing more is recorded, nothing of it is committed, and the
+//! incarnation ends as a crash, whichever interface its code uses.
+
+use super::Hand;
+use super::effects::CONFIG_BYTES;
+use crate::words::crash::{Crash, CrashReason};
+
+/// Most sends and other effects before one commit, whatever the limits say: each takes more memory here than in the bytes
+/// that ask for it.
+const MOST_RECORDED: usize = 1 << 20;
+/// At this size, [`Hand::is_full`] asks for a commit.
+const FULL_BYTES: usize = 1 << 20;
+const FULL_SENDS: usize = 1 << 14;
+/// Bytes of a frame that an effect takes beside its body, at most.
+const EFFECT_BYTES: usize = 96;
+
+/// The limit that a turn exceeded. The text continues "more than".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Overrun {
+    /// Sends, spawns, stops, timers, watches, and their ends.
+    #[error("{most} sends and other effects in one turn (limits.effects)")]
+    Effects {
+        /// The limit.
+        most: usize,
+    },
+    /// Bytes of the messages among them, including those of timers.
+    #[error("{most_bytes} bytes sent in one turn (limits.effect_bytes)")]
+    EffectBytes {
+        /// The limit.
+        most_bytes: usize,
+    },
+    /// Bytes of the messages of its timers.
+    #[error("{most_bytes} bytes in timers at a time (limits.effect_bytes)")]
+    TimerBytes {
+        /// The limit.
+        most_bytes: usize,
+    },
+    /// Frames of one batch that come without a commit between them.
+    #[error("{most_bytes} bytes of frames before a commit (twice what one turn may)")]
+    HandedOver {
+        /// The limit.
+        most_bytes: usize,
+    },
+    /// Sends and other effects of a whole batch.
+    #[error("{MOST_RECORDED} sends and other effects before a commit")]
+    Recorded,
+    /// Keys and values of the config for one child.
+    #[error("{CONFIG_BYTES} bytes of config for a child")]
+    Config,
+}
+
+impl From<Overrun> for CrashReason {
+    fn from(overrun: Overrun) -> Self {
+        Self::Limit { more_than: overrun.to_string() }
+    }
+}
+
+impl From<Overrun> for Crash {
+    fn from(overrun: Overrun) -> Self {
+        Self::new(overrun.into())
+    }
+}
+
+/// The use of limits by the current message, or by the hook.
+#[derive(Default)]
+pub(super) struct Turn {
+    effects: usize,
+    bytes: usize,
+    /// The limit that was exceeded; kept until the incarnation ends.
+    overrun: Option<Overrun>,
+}
+
+impl Turn {
+    /// Begins the next message, which has limits of its own.
+    pub(super) fn begin(&mut self) {
+        (self.effects, self.bytes) = (0, 0);
+    }
+}
+
+impl Hand {
+    /// Whether this call may be committed. Code that handles messages in plain Rust need not call this: the kernel does.
+    pub fn within_limits(&self) -> Result<(), Overrun> {
+        self.turn.overrun.map_or(Ok(()), Err)
+    }
+
+    /// Whether the recorded effects are so large that the remaining messages should wait until these are committed.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() + self.outcomes.bytes() >= FULL_BYTES || self.recorded >= FULL_SENDS
+    }
+
+    /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.
+    #[inline]
+    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Overrun> {
+        let (spec, turn) = (&self.actor.spec, &mut self.turn);
+        turn.effects += 1;
+        turn.bytes += bytes;
+        if turn.effects <= spec.max_effects && turn.bytes <= spec.max_effect_bytes && self.recorded < MOST_RECORDED {
+            return Ok(());
+        }
+        Err(self.overran())
+    }
+
+    /// As [`Hand::admit`], for a timer: the bytes of all its timers count as well.
+    pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
+        self.admit(bytes)?;
+        let most_bytes = self.actor.spec.max_effect_bytes;
+        if self.timer_bytes() + bytes <= most_bytes { Ok(()) } else { self.too_far(Overrun::TimerBytes { most_bytes }) }
+    }
+
+    /// Checks the limit before a frame is recorded after another one: `bytes` of both would wait for one commit.
+    pub(super) fn admit_more(&mut self, bytes: usize) -> Result<(), Overrun> {
+        let spec = &self.actor.spec;
+        let turn = spec.max_effect_bytes.saturating_add(spec.max_effects.saturating_mul(EFFECT_BYTES));
+        let most_bytes = turn.saturating_add(spec.message_bytes).saturating_add(FULL_BYTES).saturating_mul(2);
+        if bytes <= most_bytes { Ok(()) } else { self.too_far(Overrun::HandedOver { most_bytes }) }
+    }
+
+    pub(super) fn too_far<T>(&mut self, overrun: Overrun) -> Result<T, Overrun> {
+        self.turn.overrun = Some(overrun);
+        Err(overrun)
+    }
+
+    #[cold]
+    fn overran(&mut self) -> Overrun {
+        let spec = &self.actor.spec;
+        let overrun = if self.turn.effects > spec.max_effects {
+            Overrun::Effects { most: spec.max_effects }
+        } else if self.turn.bytes > spec.max_effect_bytes {
+            Overrun::EffectBytes { most_bytes: spec.max_effect_bytes }
+        } else {
+            Overrun::Recorded
+        };
+        self.turn.overrun = Some(overrun);
+        overrun
+    }
+}
