@@ -5,7 +5,7 @@
 //! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
 //! | `policy` | the interface to code that decides about the order of a mailbox and about its overflow |
-//! | `hand` | a turn: its messages, their effects, one by one or in bulk, and the commit that makes them visible |
+//! | `turn` | a turn: its messages, their effects, one by one or in bulk, and the commit that makes them visible |
 //! | `spawn` | children at run time: templates, and the checks of a spawn |
 //! | `timers` | the timers of one incarnation |
 //! | `notice` | notices to a watcher about another actor |
@@ -14,7 +14,7 @@
 //! | `ask` | replies that an asker waits for |
 //! | `replay` | dead letters, sent again or dropped |
 //! | `pressure` | the gate for messages from outside, closed while memory is short |
-//! | `actor`, `lane`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
+//! | `actor`, `instance`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the interface to the code that runs |
 //! | `consult` | directive requests: a parent is asked about a child that failed |
@@ -28,7 +28,7 @@
 //! | `supervision` | starts, stops and restarts: a pure state machine, and the task that carries out its effects |
 //! | `kernel` | the public face |
 //!
-//! The way of a message: [`Kernel::tell`] -> mailbox -> [`Hand`] -> [`Behavior::handle`] -> commit -> mailbox.
+//! The way of a message: [`Kernel::tell`] -> mailbox -> [`Turn`] -> [`Behavior::handle`] -> commit -> mailbox.
 
 mod actor;
 mod dispatch;
@@ -60,7 +60,7 @@ pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use supervision::events::{Directive, State, WhyGaveUp, Window};
 pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
 pub use turn::spawn::{Config, SpawnError, StopError, Template};
-pub use turn::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
+pub use turn::{Bulk, BulkError, Failure, Outcome, Overrun, Resolved, TimerError, Turn};
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use words::clock::{Clock, HostClock, yield_to_others};
 pub use words::crash::{Crash, CrashReason, CrashReport};

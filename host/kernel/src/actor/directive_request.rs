@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::actor::{Pending, World};
+use crate::actor::{Pending, Shared};
 use crate::supervision::events::{Directive, Node, Window};
 use crate::supervisor::Command;
 use crate::words::crash::CrashReport;
@@ -22,7 +22,7 @@ pub struct ChildFailed {
 }
 
 /// A request to an instance's incarnation, made between two of its calls. It ends with that incarnation.
-pub(crate) struct Question {
+pub(crate) struct DirectiveRequest {
     pub(crate) failure: ChildFailed,
     pub(crate) child: Node,
     /// The child's incarnation, as the tree counts it.
@@ -33,15 +33,15 @@ pub(crate) struct Question {
     pub(crate) pending: Pending,
 }
 
-impl Question {
+impl DirectiveRequest {
     /// Whether an answer still counts.
-    pub(crate) fn is_open(&self, world: &World) -> bool {
-        world.clock.running_time() < self.until
+    pub(crate) fn is_open(&self, shared: &Shared) -> bool {
+        shared.clock.running_time() < self.until
     }
 
     /// Sends the parent's directive to the supervision.
-    pub(crate) fn answer(&self, world: &World, directive: Directive) {
+    pub(crate) fn answer(&self, shared: &Shared, directive: Directive) {
         let (child, incarnation) = (self.child, self.incarnation);
-        let _ = world.commands.send(Command::Directive { child, incarnation, directive });
+        let _ = shared.commands.send(Command::Directive { child, incarnation, directive });
     }
 }

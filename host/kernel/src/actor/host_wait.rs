@@ -12,14 +12,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::actor::instance::Lane;
-use crate::actor::{Actor, World};
+use crate::actor::instance::Instance;
+use crate::actor::{Actor, Shared};
 use crate::words::message::ActorId;
 
-/// Marks times in which an incarnation's code waits for the host. Made by [`crate::Hand::host_wait`].
+/// Marks times in which an incarnation's code waits for the host. Made by [`crate::Turn::host_wait`].
 #[derive(Clone)]
 pub struct HostWait {
-    pub(crate) lane: Arc<Lane>,
+    pub(crate) instance: Arc<Instance>,
     /// The part of the host that the code waits for, as shown to operators.
     pub(crate) what: &'static str,
 }
@@ -32,7 +32,7 @@ impl HostWait {
         poll_fn(|cx| {
             let polled = future.as_mut().poll(cx);
             if polled.is_pending() {
-                marked.get_or_insert_with(|| Marked::begin(&self.lane.host_waits, self.what));
+                marked.get_or_insert_with(|| Marked::begin(&self.instance.host_waits, self.what));
             }
             polled
         })
@@ -142,16 +142,16 @@ impl Drop for Blocked<'_> {
     }
 }
 
-/// Polls a future of `lane` that depends on `target`. Time in which the target waits for the host is the host's for the
+/// Polls a future of `instance` that depends on `target`. Time in which the target waits for the host is the host's for the
 /// instance, too.
-pub(crate) async fn passed_on<T>(lane: &Lane, target: &Actor, future: impl Future<Output = T>) -> T {
+pub(crate) async fn passed_on<T>(instance: &Instance, target: &Actor, future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut seen = target.host_waited();
     poll_fn(|cx| {
         let polled = future.as_mut().poll(cx);
         let now = target.host_waited();
         if now > seen {
-            lane.host_waits.add(now.saturating_sub(seen));
+            instance.host_waits.add(now.saturating_sub(seen));
             seen = now;
         }
         polled
@@ -162,34 +162,34 @@ pub(crate) async fn passed_on<T>(lane: &Lane, target: &Actor, future: impl Futur
 impl Actor {
     /// The host's time, summed over all instances.
     pub(crate) fn host_waited(&self) -> Duration {
-        self.lanes.iter().map(|lane| lane.host_waits.total()).sum()
+        self.instances.iter().map(|instance| instance.host_waits.total()).sum()
     }
 }
 
 /// Most actors to look at in a search for a wait for the host: chains are short.
 const MOST_ACTORS: usize = 64;
 
-impl World {
+impl Shared {
     /// Whether an instance of this actor waits for the host, or has waited since the total was `seen`. Called only when a
     /// time limit has passed.
     pub(crate) fn waited_for_host(&self, actor: &Actor, seen: &mut Duration) -> bool {
         let before = std::mem::replace(seen, actor.host_waited());
-        *seen > before || self.reach_host(actor.lanes.iter().map(Deref::deref), actor.id)
+        *seen > before || self.reach_host(actor.instances.iter().map(Deref::deref), actor.id)
     }
 
     /// Whether an instance waits for the host: by itself, for an answer of an actor that does, or for space in such an
     /// actor's mailbox. Called only when a time limit has passed.
-    pub(crate) fn lane_waits_for_host(&self, actor: &Actor, lane: &Lane) -> bool {
-        self.reach_host(std::iter::once(lane), actor.id)
+    pub(crate) fn instance_waits_for_host(&self, actor: &Actor, instance: &Instance) -> bool {
+        self.reach_host(std::iter::once(instance), actor.id)
     }
 
-    fn reach_host<'a>(&self, lanes: impl Iterator<Item = &'a Lane>, of: ActorId) -> bool {
+    fn reach_host<'a>(&self, instances: impl Iterator<Item = &'a Instance>, of: ActorId) -> bool {
         let mut next = VecDeque::new();
-        for lane in lanes {
-            if lane.host_waits.is_waiting() {
+        for instance in instances {
+            if instance.host_waits.is_waiting() {
                 return true;
             }
-            next.extend(self.waited_for(of, lane));
+            next.extend(self.waited_for(of, instance));
         }
         let mut seen = Vec::new();
         while let Some(id) = next.pop_front() {
@@ -198,18 +198,18 @@ impl World {
             }
             seen.push(id);
             let Some(actor) = self.registry.by_id(id) else { continue };
-            for lane in &actor.lanes {
-                if lane.host_waits.is_waiting() {
+            for instance in &actor.instances {
+                if instance.host_waits.is_waiting() {
                     return true;
                 }
-                next.extend(self.waited_for(id, lane));
+                next.extend(self.waited_for(id, instance));
             }
         }
         false
     }
 
     /// The actors that an instance waits for.
-    fn waited_for(&self, id: ActorId, lane: &Lane) -> impl Iterator<Item = ActorId> + use<> {
-        self.asks.asked_by(id, lane.index).into_iter().chain(lane.host_waits.blocker())
+    fn waited_for(&self, id: ActorId, instance: &Instance) -> impl Iterator<Item = ActorId> + use<> {
+        self.asks.asked_by(id, instance.index).into_iter().chain(instance.host_waits.blocker())
     }
 }

@@ -11,17 +11,17 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
-use crate::actor::directive_request::Question;
+use crate::actor::directive_request::DirectiveRequest;
 use crate::actor::host_wait::HostWaits;
 use crate::actor::reports::{Reports, TaskDone};
-use crate::actor::{Pending, World};
+use crate::actor::{Pending, Shared};
 use crate::mailbox::MailboxSpec;
-use crate::mailbox::admission::Leave;
+use crate::mailbox::admission::EvictionState;
 use crate::words::crash::CrashReport;
 use crate::words::message::{Message, MessageId};
 
 /// One instance of an actor. Only its running incarnation uses most of it.
-pub(crate) struct Lane {
+pub(crate) struct Instance {
     /// Its number among the instances of the actor.
     pub(crate) index: usize,
     pub(crate) backlog: Mutex<Backlog>,
@@ -38,12 +38,12 @@ pub(crate) struct Lane {
     /// Number of messages in the current call: each adds to its time.
     in_call: AtomicU32,
     /// Whether it could end to free its slot.
-    pub(crate) leave: Leave,
+    pub(crate) eviction: EvictionState,
     /// The times that are the host's.
     pub(crate) host_waits: HostWaits,
 }
 
-impl Lane {
+impl Instance {
     pub(crate) fn new(index: usize, timeout: Duration) -> Self {
         Self {
             index,
@@ -54,7 +54,7 @@ impl Lane {
             incarnation: AtomicU64::new(0),
             progress: AtomicU64::new(0),
             in_call: AtomicU32::new(1),
-            leave: Leave::default(),
+            eviction: EvictionState::default(),
             host_waits: HostWaits::default(),
         }
     }
@@ -111,7 +111,7 @@ pub(crate) struct Backlog {
     pub(crate) delayed: Vec<(Instant, Message)>,
     /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
     /// first.
-    pub(crate) questions: VecDeque<Question>,
+    pub(crate) directive_requests: VecDeque<DirectiveRequest>,
     /// Reports for the incarnation, before its next batch. Boxed, since few actors want reports.
     reports: Option<Box<Reports>>,
 }
@@ -125,7 +125,7 @@ impl Backlog {
     pub(crate) fn shrink(&mut self) {
         self.returned.shrink_to_fit();
         self.delayed.shrink_to_fit();
-        self.questions.shrink_to_fit();
+        self.directive_requests.shrink_to_fit();
     }
 
     /// How many of `returned` go into one batch: the first one always, then as many as fit.
@@ -159,8 +159,8 @@ impl Backlog {
     }
 
     /// Queues reports for this incarnation, or the next one.
-    pub(crate) fn report(&mut self, world: &Arc<World>, reports: impl IntoIterator<Item = TaskDone>) {
-        self.reports.get_or_insert_default().add(world, reports);
+    pub(crate) fn report(&mut self, shared: &Arc<Shared>, reports: impl IntoIterator<Item = TaskDone>) {
+        self.reports.get_or_insert_default().add(shared, reports);
     }
 
     /// Whether messages are to be handled, or reports to be given.
@@ -169,18 +169,18 @@ impl Backlog {
     }
 
     /// The reports for the next call.
-    pub(crate) fn take_reports(&mut self, world: &Arc<World>) -> Option<(Vec<TaskDone>, Pending)> {
-        self.reports.as_mut()?.take(world)
+    pub(crate) fn take_reports(&mut self, shared: &Arc<Shared>) -> Option<(Vec<TaskDone>, Pending)> {
+        self.reports.as_mut()?.take(shared)
     }
 
     /// Handles a crash of the call with these reports.
-    pub(crate) fn reports_crashed(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
-        self.reports.get_or_insert_default().crashed(world, told);
+    pub(crate) fn reports_crashed(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().crashed(shared, told);
     }
 
     /// Puts back the reports of a call that was cut off from outside, and had no effect.
-    pub(crate) fn reports_not_told(&mut self, world: &Arc<World>, told: Vec<TaskDone>) {
-        self.reports.get_or_insert_default().put_back(world, told);
+    pub(crate) fn reports_not_told(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().put_back(shared, told);
     }
 
     /// Lets the play be idle although reports wait: the actor failed and has no trial start.
@@ -191,9 +191,9 @@ impl Backlog {
     }
 
     /// Makes the play wait for the reports again: the actor is no longer failed.
-    pub(crate) fn operator_came(&mut self, world: &Arc<World>) {
+    pub(crate) fn operator_came(&mut self, shared: &Arc<Shared>) {
         if let Some(reports) = &mut self.reports {
-            reports.operator_came(world);
+            reports.operator_came(shared);
         }
     }
 
@@ -210,7 +210,7 @@ impl Backlog {
     }
 
     /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is.
-    pub(crate) fn room(&self, spec: &MailboxSpec) -> usize {
+    pub(crate) fn space(&self, spec: &MailboxSpec) -> usize {
         let bytes: usize = self.delayed.iter().map(|(_, message)| message.body.len() + HEADER_BYTES).sum();
         if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }

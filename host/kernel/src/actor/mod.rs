@@ -1,4 +1,4 @@
-//! The part of an actor that outlives an incarnation: mailbox, instances, children, counters; and [`World`], the state that
+//! The part of an actor that outlives an incarnation: mailbox, instances, children, counters; and [`Shared`], the state that
 //! all actors share.
 
 pub(crate) mod directive_request;
@@ -18,11 +18,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::actor::instance::{Backlog, Lane};
+use crate::actor::instance::{Backlog, Instance};
 use crate::actor::subtree::Membership;
-use crate::dispatch::ask::{Answer, AskError, Asks, Party};
+use crate::dispatch::ask::{Answer, AskEndpoint, AskError, Asks};
 use crate::dispatch::dead_letters::store::DeadLetters;
-use crate::dispatch::memory_gate::Door;
+use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
 use crate::incarnation::behavior::Launcher;
 use crate::kernel::plan::{ActorSpec, Plan, RestartKind};
@@ -66,7 +66,7 @@ pub(crate) struct Actor {
     pub(crate) spec: ActorSpec,
     pub(crate) mailbox: Mailbox,
     /// The actor's instances. Each runs at most one incarnation at a time.
-    pub(crate) lanes: Box<[Arc<Lane>]>,
+    pub(crate) instances: Box<[Arc<Instance>]>,
     /// Number of incarnations so far, over all instances.
     incarnations: AtomicU64,
     /// Messages that ended in any way. Equal to the mailbox's `accepted` when no message is left.
@@ -89,7 +89,7 @@ impl Actor {
         Self {
             id,
             mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
-            lanes: (0..spec.instances).map(|index| Arc::new(Lane::new(index, spec.timeout))).collect(),
+            instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),
@@ -125,7 +125,7 @@ impl Actor {
 
     /// Messages that wait, including those that were put back.
     pub(crate) fn waiting(&self) -> usize {
-        self.mailbox.len() + self.lanes.iter().map(|lane| lane.backlog.lock().len()).sum::<usize>()
+        self.mailbox.len() + self.instances.iter().map(|instance| instance.backlog.lock().len()).sum::<usize>()
     }
 
     pub(crate) fn finished(&self) -> u64 {
@@ -151,9 +151,9 @@ impl Actor {
     }
 
     /// Starts an incarnation in an instance. Returns its number, which is unique in this actor.
-    pub(crate) fn begin(&self, lane: &Lane) -> u64 {
+    pub(crate) fn begin(&self, instance: &Instance) -> u64 {
         let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
-        lane.begin(number);
+        instance.begin(number);
         number
     }
 
@@ -164,14 +164,14 @@ impl Actor {
 
     /// The latest crash of any instance.
     pub(crate) fn last_crash(&self) -> Option<Arc<CrashReport>> {
-        self.lanes.iter().filter_map(|lane| lane.last_crash.lock().clone()).max_by_key(|report| report.at)
+        self.instances.iter().filter_map(|instance| instance.last_crash.lock().clone()).max_by_key(|report| report.at)
     }
 
     /// The earliest restart of any instance, if all instances wait for a restart.
     pub(crate) fn back_at(&self) -> Option<Instant> {
         let mut first = None;
-        for lane in &self.lanes {
-            let back_at = (*lane.back_at.lock())?;
+        for instance in &self.instances {
+            let back_at = (*instance.back_at.lock())?;
             first = Some(first.map_or(back_at, |first: Instant| first.min(back_at)));
         }
         first
@@ -195,8 +195,8 @@ impl Actor {
     }
 
     /// This actor as an ask endpoint.
-    pub(crate) fn party(&self) -> Party<'_> {
-        Party { id: self.id, lanes: self.lanes.len(), address: self.address() }
+    pub(crate) fn endpoint(&self) -> AskEndpoint<'_> {
+        AskEndpoint { id: self.id, instances: self.instances.len(), address: self.address() }
     }
 
     /// Counts messages as ended. Call this only after their effects were delivered.
@@ -206,7 +206,7 @@ impl Actor {
 }
 
 /// Keeps the play from being idle while it exists.
-pub(crate) struct Pending(Arc<World>);
+pub(crate) struct Pending(Arc<Shared>);
 
 impl Clone for Pending {
     fn clone(&self) -> Self {
@@ -227,12 +227,12 @@ impl Drop for Pending {
 }
 
 /// The state that all actors of one kernel share. It has no task of its own: a delivery runs in the sender's task.
-pub(crate) struct World {
+pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
     pub(crate) dead_letters: DeadLetters,
     /// The gate for messages from outside.
-    pub(crate) door: Door,
+    pub(crate) memory_gate: MemoryGate,
     /// The plugins that actors may be spawned from, by name.
     pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
     /// The channel to the supervision.
@@ -261,13 +261,13 @@ pub(crate) struct World {
     random: AtomicU64,
 }
 
-impl World {
+impl Shared {
     pub(crate) fn new(plan: &Plan, commands: Commands) -> Self {
         Self {
             registry: Registry::default(),
             asks: Asks::default(),
             dead_letters: DeadLetters::new(plan.dead_letters),
-            door: Door::default(),
+            memory_gate: MemoryGate::default(),
             templates: plan.plugins.clone(),
             commands,
             pending: Default::default(),
@@ -305,7 +305,7 @@ impl World {
     pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
         match answer {
             Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
-                Err(AskError::StoppedByPerson(target.clone()))
+                Err(AskError::StoppedByOperator(target.clone()))
             }
             answer => answer,
         }
@@ -313,7 +313,7 @@ impl World {
 
     /// Makes dead letters of messages for `actor`, and answers their asks with an error. `counted`: the mailbox had accepted
     /// the messages.
-    pub(crate) fn bury(
+    pub(crate) fn dead_letter(
         &self,
         actor: &Actor,
         messages: impl IntoIterator<Item = Message>,
@@ -386,32 +386,32 @@ impl World {
 
     /// Retires an instance that will not run again. Its messages go to another instance. After the last instance, these and
     /// all waiting messages become dead letters, and the mailbox is closed. `live`: the instances that go on, one bit each.
-    pub(crate) fn retire(&self, actor: &Actor, lane: &Lane, live: u64) {
-        if !self.hand_on(actor, lane, live) {
-            let left = self.without_blamed(actor, lane).into_messages().chain(actor.mailbox.close());
-            self.bury(actor, left, &actor.closed_because(), true);
+    pub(crate) fn retire(&self, actor: &Actor, instance: &Instance, live: u64) {
+        if !self.move_to_sibling(actor, instance, live) {
+            let left = self.without_blamed(actor, instance).into_messages().chain(actor.mailbox.close());
+            self.dead_letter(actor, left, &actor.closed_because(), true);
         }
         self.idle_hint.notify_waiters();
     }
 
     /// Moves an instance's messages to a live sibling, or else to one that may be started again; false when there is none.
-    pub(crate) fn hand_on(&self, actor: &Actor, lane: &Lane, live: u64) -> bool {
-        let Some(heir) = actor.mailbox.heir_of(lane.index, live) else { return false };
-        let left = self.without_blamed(actor, lane);
-        actor.lanes[heir].backlog.lock().inherit(left);
-        actor.mailbox.nudge(heir);
+    pub(crate) fn move_to_sibling(&self, actor: &Actor, instance: &Instance, live: u64) -> bool {
+        let Some(sibling) = actor.mailbox.sibling_of(instance.index, live) else { return false };
+        let left = self.without_blamed(actor, instance);
+        actor.instances[sibling].backlog.lock().inherit(left);
+        actor.mailbox.nudge(sibling);
         true
     }
 
     /// Takes an instance's backlog. The message that the last crash is blamed on gets no further attempt: it becomes a dead
     /// letter.
-    fn without_blamed(&self, actor: &Actor, lane: &Lane) -> Backlog {
-        let mut left = std::mem::take(&mut *lane.backlog.lock());
-        if let Some(report) = lane.last_crash.lock().clone()
+    fn without_blamed(&self, actor: &Actor, instance: &Instance) -> Backlog {
+        let mut left = std::mem::take(&mut *instance.backlog.lock());
+        if let Some(report) = instance.last_crash.lock().clone()
             // The attempt is compared too: a repeated ask has the same id as the blamed one.
             && let Some(message) = report.blamed.and_then(|(id, attempt)| left.remove(id, attempt))
         {
-            self.bury(actor, [message], &DeadReason::Crashed(report), true);
+            self.dead_letter(actor, [message], &DeadReason::Crashed(report), true);
         }
         left
     }
@@ -419,8 +419,8 @@ impl World {
     /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters.
     pub(crate) fn forget(self: &Arc<Self>, actor: &Actor) {
         actor.set_presence(Presence::Gone);
-        for lane in &actor.lanes {
-            self.retire(actor, lane, 0);
+        for instance in &actor.instances {
+            self.retire(actor, instance, 0);
         }
         actor.membership.count_out();
         self.unmark_failed(actor);
@@ -442,7 +442,7 @@ impl World {
         self.pending.0.fetch_add(1, Ordering::Release);
     }
 
-    /// As [`World::begin_pending`]; the work ends when the result is dropped.
+    /// As [`Shared::begin_pending`]; the work ends when the result is dropped.
     pub(crate) fn pending(self: &Arc<Self>) -> Pending {
         self.begin_pending();
         Pending(self.clone())

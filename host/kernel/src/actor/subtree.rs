@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Shared};
 use crate::incarnation::behavior::Usage;
 use crate::kernel::plan::SubtreeSpec;
 use crate::mailbox::admission::Slots;
@@ -145,7 +145,7 @@ impl Actor {
     }
 }
 
-impl World {
+impl Shared {
     /// The bounds under which an incarnation of this actor needs a slot, from the narrowest to the widest.
     pub(crate) fn bounds_of<'a>(&'a self, actor: &'a Actor) -> impl Iterator<Item = &'a Arc<Slots>> {
         let chain = actor.membership.subtree().into_iter().flat_map(|subtree| subtree.chain());

@@ -120,7 +120,7 @@ pub enum AskError {
     ActorFailed(String),
     /// No reply came in time, because an operator stopped the receiver or has not started it yet.
     #[error("no reply in time: an operator stopped `{0}`, and only an operator starts it")]
-    StoppedByPerson(Address),
+    StoppedByOperator(Address),
 }
 
 impl AskError {
@@ -136,7 +136,7 @@ impl AskError {
             Self::Restarting(_) => "restarting",
             Self::ActorFailed(_) => "actor-failed",
             Self::Stopped => "stopped",
-            Self::StoppedByPerson(_) => "stopped-by-person",
+            Self::StoppedByOperator(_) => "stopped-by-operator",
         }
     }
 }
@@ -151,7 +151,7 @@ pub(crate) struct Asks {
     last_token: AtomicU64,
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
-    waits_for: Mutex<HashMap<Seat, Wait, FxBuildHasher>>,
+    waits_for: Mutex<HashMap<InstanceState, Wait, FxBuildHasher>>,
 }
 
 /// An ask without an answer.
@@ -162,28 +162,28 @@ struct Open {
 }
 
 /// An instance of an actor.
-type Seat = (ActorId, usize);
+type InstanceState = (ActorId, usize);
 
 /// An ask endpoint: the actor that asks, or the actor that is asked.
 #[derive(Clone, Copy)]
-pub(crate) struct Party<'a> {
+pub(crate) struct AskEndpoint<'a> {
     pub(crate) id: ActorId,
     /// Number of its instances.
-    pub(crate) lanes: usize,
+    pub(crate) instances: usize,
     pub(crate) address: &'a Address,
 }
 
 /// The actor whose answer an instance waits for.
 struct Wait {
     id: ActorId,
-    lanes: usize,
+    instances: usize,
     address: Address,
     token: ReplyToken,
 }
 
 impl Wait {
-    fn party(&self) -> Party<'_> {
-        Party { id: self.id, lanes: self.lanes, address: &self.address }
+    fn endpoint(&self) -> AskEndpoint<'_> {
+        AskEndpoint { id: self.id, instances: self.instances, address: &self.address }
     }
 }
 
@@ -224,34 +224,35 @@ impl Asks {
     /// Records that an instance of `asker` waits for the answer of `target`, unless it would wait forever.
     pub(crate) fn wait_for(
         &self,
-        asker: Party<'_>,
-        lane: usize,
-        target: Party<'_>,
+        asker: AskEndpoint<'_>,
+        instance: usize,
+        target: AskEndpoint<'_>,
         token: ReplyToken,
     ) -> Result<Waiting<'_>, AskError> {
-        let seat = (asker.id, lane);
+        let state = (asker.id, instance);
         let mut waits = self.waits_for.lock();
-        if let Some(circle) = self.circle(&waits, asker, lane, target, |_| false) {
+        if let Some(circle) = self.circle(&waits, asker, instance, target, |_| false) {
             return Err(AskError::Deadlock(circle));
         }
-        waits.insert(seat, Wait { id: target.id, lanes: target.lanes, address: target.address.clone(), token });
-        Ok(Waiting { asks: self, seat })
+        waits
+            .insert(state, Wait { id: target.id, instances: target.instances, address: target.address.clone(), token });
+        Ok(Waiting { asks: self, state })
     }
 
     /// The actor whose answer an instance waits for.
-    pub(crate) fn asked_by(&self, asker: ActorId, lane: usize) -> Option<ActorId> {
-        self.waits_for.lock().get(&(asker, lane)).map(|wait| wait.id)
+    pub(crate) fn asked_by(&self, asker: ActorId, instance: usize) -> Option<ActorId> {
+        self.waits_for.lock().get(&(asker, instance)).map(|wait| wait.id)
     }
 
     /// Refuses what [`Asks::wait_for`] would refuse even after the instance has given its recorded answers.
     pub(crate) fn check(
         &self,
-        asker: Party<'_>,
-        lane: usize,
-        target: Party<'_>,
+        asker: AskEndpoint<'_>,
+        instance: usize,
+        target: AskEndpoint<'_>,
         has_answer: impl Fn(ReplyToken) -> bool,
     ) -> Result<(), AskError> {
-        let circle = self.circle(&self.waits_for.lock(), asker, lane, target, has_answer);
+        let circle = self.circle(&self.waits_for.lock(), asker, instance, target, has_answer);
         circle.map_or(Ok(()), |circle| Err(AskError::Deadlock(circle)))
     }
 
@@ -260,10 +261,10 @@ impl Asks {
     /// does not wait.
     fn circle(
         &self,
-        waits: &HashMap<Seat, Wait, FxBuildHasher>,
-        asker: Party<'_>,
-        lane: usize,
-        target: Party<'_>,
+        waits: &HashMap<InstanceState, Wait, FxBuildHasher>,
+        asker: AskEndpoint<'_>,
+        instance: usize,
+        target: AskEndpoint<'_>,
         has_answer: impl Fn(ReplyToken) -> bool,
     ) -> Option<String> {
         let waits_still = |wait: &&Wait| self.is_waiting(wait.token) && !has_answer(wait.token);
@@ -271,12 +272,12 @@ impl Asks {
         let mut reached = vec![(target, 0)];
         let mut last = None;
         let mut at = 0;
-        while let Some(&(party, _)) = reached.get(at) {
-            for other in 0..party.lanes {
-                let next = if (party.id, other) == (asker.id, lane) {
+        while let Some(&(endpoint, _)) = reached.get(at) {
+            for other in 0..endpoint.instances {
+                let next = if (endpoint.id, other) == (asker.id, instance) {
                     target
                 } else {
-                    waits.get(&(party.id, other)).filter(waits_still)?.party()
+                    waits.get(&(endpoint.id, other)).filter(waits_still)?.endpoint()
                 };
                 if next.id == asker.id {
                     last.get_or_insert(at);
@@ -345,12 +346,12 @@ impl Drop for OpenAsk<'_> {
 /// An edge of the graph of waits; dropping it removes the edge.
 pub(crate) struct Waiting<'a> {
     asks: &'a Asks,
-    seat: Seat,
+    state: InstanceState,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.asks.waits_for.lock().remove(&self.seat);
+        self.asks.waits_for.lock().remove(&self.state);
     }
 }
 
@@ -358,32 +359,32 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
-    /// Actors `/a`, `/b` ...; `lanes` holds the number of instances of each.
+    /// Actors `/a`, `/b` ...; `instances` holds the number of instances of each.
     struct Cast {
         asks: Asks,
         addresses: Vec<Address>,
-        lanes: &'static [usize],
+        instances: &'static [usize],
     }
 
     impl Cast {
-        fn new(lanes: &'static [usize]) -> Self {
+        fn new(instances: &'static [usize]) -> Self {
             let addresses = ["/a", "/b", "/c"].map(|a| Address::parse(a).expect("good")).into();
-            Self { asks: Asks::default(), addresses, lanes }
+            Self { asks: Asks::default(), addresses, instances }
         }
 
-        fn party(&self, n: usize) -> Party<'_> {
-            Party { id: ActorId(n as u64 + 1), lanes: self.lanes[n], address: &self.addresses[n] }
+        fn endpoint(&self, n: usize) -> AskEndpoint<'_> {
+            AskEndpoint { id: ActorId(n as u64 + 1), instances: self.instances[n], address: &self.addresses[n] }
         }
 
-        /// An ask from the instance `lane` of `from` to `to`; or the cycle that it would close.
-        fn ask(&self, from: usize, lane: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
-            let ask = self.asks.open(self.party(to).id, Instant::now());
-            let waiting = self.asks.wait_for(self.party(from), lane, self.party(to), ask.token());
+        /// An ask from the instance `instance` of `from` to `to`; or the cycle that it would close.
+        fn ask(&self, from: usize, instance: usize, to: usize) -> Result<(OpenAsk<'_>, Waiting<'_>), String> {
+            let ask = self.asks.open(self.endpoint(to).id, Instant::now());
+            let waiting = self.asks.wait_for(self.endpoint(from), instance, self.endpoint(to), ask.token());
             waiting.map(|waiting| (ask, waiting)).map_err(|error| error.to_string())
         }
 
-        fn circle(&self, from: usize, lane: usize, to: usize) -> Option<String> {
-            self.ask(from, lane, to).err()
+        fn circle(&self, from: usize, instance: usize, to: usize) -> Option<String> {
+            self.ask(from, instance, to).err()
         }
     }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
-use crate::actor::instance::Lane;
-use crate::actor::{Actor, World};
+use crate::actor::instance::Instance;
+use crate::actor::{Actor, Shared};
 use crate::dispatch::ask::SendError;
 use crate::mailbox::message_log::{first_record, message_of};
-use crate::mailbox::{Overflow, Place, Refused, Room};
+use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{Envelope, Message};
 
@@ -46,11 +46,11 @@ impl Run {
     }
 
     /// Puts as many messages of the run as fit. `whole`: moves `bytes` as they are, if all messages fit.
-    fn fill(&mut self, room: &mut Room<'_>, bytes: &mut Vec<u8>, delivered: &mut usize, whole: bool) {
-        let (messages, size) = if whole && room.put_whole(bytes, self.from..self.to, self.messages) {
+    fn fill(&mut self, space: &mut Space<'_>, bytes: &mut Vec<u8>, delivered: &mut usize, whole: bool) {
+        let (messages, size) = if whole && space.put_whole(bytes, self.from..self.to, self.messages) {
             (self.messages, self.to - self.from)
         } else {
-            room.put_run(&bytes[self.from..self.to], self.messages)
+            space.put_run(&bytes[self.from..self.to], self.messages)
         };
         self.advance(size, messages);
         *delivered += messages;
@@ -72,7 +72,7 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
     Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
 }
 
-impl World {
+impl Shared {
     /// Delivers as much of a run of sends to one target as fits. `run` and `delivered` advance with each message. If the run
     /// is most of `bytes`, the buffer itself may move into the mailbox: then everything up to the run's end is removed from
     /// `bytes`.
@@ -84,8 +84,8 @@ impl World {
         delivered: &mut usize,
     ) -> Result<(), Refused> {
         let whole = run.is_most_of(bytes);
-        let pushed = target.mailbox.push(|room| run.fill(room, bytes, delivered, whole));
-        pushed.map(|displaced| self.bury(target, displaced, &DeadReason::Overflow, true))
+        let pushed = target.mailbox.push(|space| run.fill(space, bytes, delivered, whole));
+        pushed.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true))
     }
 
     /// Delivers the messages of a run that did not fit, or were refused. May wait for space in the mailbox. After this future
@@ -97,7 +97,7 @@ impl World {
         bytes: &mut Vec<u8>,
         delivered: &mut usize,
         mut pushed: Result<(), Refused>,
-        (patience, sender): (Patience, &Lane),
+        (patience, sender): (Patience, &Instance),
     ) {
         let whole = run.is_most_of(bytes);
         let block_timeout = target.mailbox.spec().block_timeout;
@@ -127,14 +127,14 @@ impl World {
                 let letter = message_of(record);
                 run.advance(record.len(), 1);
                 *delivered += 1;
-                self.bury(target, [letter], &reason, false);
+                self.dead_letter(target, [letter], &reason, false);
                 if run.messages == 0 {
                     break;
                 }
             }
             let before = *delivered;
             let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
-            let fill = |room: &mut Room<'_>| run.fill(room, bytes, delivered, whole);
+            let fill = |space: &mut Space<'_>| run.fill(space, bytes, delivered, whole);
             let again = match &place {
                 None => target.mailbox.push(fill),
                 Some((place, deadline, _)) => {
@@ -142,7 +142,7 @@ impl World {
                     place.push(next, *deadline, fill).await
                 }
             };
-            pushed = again.map(|displaced| self.bury(target, displaced, &DeadReason::Overflow, true));
+            pushed = again.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true));
             in_vain = place.is_some() && *delivered == before;
         }
     }
@@ -158,7 +158,7 @@ impl World {
         match self.offer(target, envelope, body, deadline).await {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
                 let message = Message { envelope: *envelope, body: body.to_vec() };
-                self.bury(target, [message], &DeadReason::Overflow, false);
+                self.dead_letter(target, [message], &DeadReason::Overflow, false);
                 Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
             }
             offered => offered,
@@ -175,7 +175,7 @@ impl World {
     ) -> Result<(), SendError> {
         check_size(target, body)?;
         let mut inside = false;
-        let fill = |room: &mut Room<'_>| inside = room.put(envelope, body);
+        let fill = |space: &mut Space<'_>| inside = space.put(envelope, body);
         let mut pushed = target.mailbox.push(fill);
         let full = match &pushed {
             Ok(_) => !inside,
@@ -183,10 +183,10 @@ impl World {
         };
         if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
-            pushed = place.push(body.len(), deadline, |room| inside = room.put(envelope, body)).await;
+            pushed = place.push(body.len(), deadline, |space| inside = space.put(envelope, body)).await;
         }
         match pushed {
-            Ok(displaced) => self.bury(target, displaced, &DeadReason::Overflow, true),
+            Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
             Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
             Err(Refused::Full) => {}
         }

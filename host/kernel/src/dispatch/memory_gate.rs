@@ -11,14 +11,14 @@ use crate::dispatch::ask::SendError;
 
 /// The gate, which is open or closed.
 #[derive(Default)]
-pub(crate) struct Door {
-    /// Whether [`Door::why`] has a reason, in one load for a message that only passes.
+pub(crate) struct MemoryGate {
+    /// Whether [`MemoryGate::why`] has a reason, in one load for a message that only passes.
     shut: AtomicBool,
     why: Mutex<Option<Arc<str>>>,
     opened: Notify,
 }
 
-impl Door {
+impl MemoryGate {
     /// Closes the gate for this reason, or opens it.
     pub(crate) fn set(&self, why: Option<Arc<str>>) {
         let shut = why.is_some();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::actor::World;
+use crate::actor::Shared;
 use crate::dispatch::ask::SendError;
 use crate::kernel::later;
 use crate::words::address::Address;
@@ -22,14 +22,14 @@ pub struct LettersMoved {
     pub failed: Vec<(LetterId, LetterError)>,
 }
 
-impl World {
+impl Shared {
     /// Sends a letter's message again, as a new one without a sender. The letter is removed when the new message is in the
     /// mailbox.
     pub(crate) async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
         let replay = self.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
         let target = self.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
-        self.door.pass()?;
+        self.memory_gate.pass()?;
         let old = &letter.message.envelope;
         let envelope = Envelope {
             id: old.id.caused(REPLAYS | replay.number),

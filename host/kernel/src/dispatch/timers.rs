@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Shared};
 use crate::kernel::later;
-use crate::mailbox::{MessagePlace, Overflow, Refused, Room};
+use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message};
 
@@ -29,11 +29,11 @@ pub(crate) struct Timer {
 
 /// All timers of an incarnation. They end when this is dropped.
 pub(crate) struct Timers {
-    shared: Arc<Shared>,
+    queue: Arc<TimerQueue>,
 }
 
-struct Shared {
-    world: Arc<World>,
+struct TimerQueue {
+    shared: Arc<Shared>,
     actor: Arc<Actor>,
     /// Locked while a timer fires, so that none fires after the end.
     inner: Mutex<Inner>,
@@ -54,28 +54,28 @@ struct Inner {
 
 impl Timers {
     /// The timers of an actor; they run on the runtime of the actors.
-    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>) -> Self {
-        let shared = Arc::new(Shared { world, actor, inner: Mutex::default(), changed: Notify::new() });
-        shared.world.spawn(run(shared.clone()));
-        Self { shared }
+    pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>) -> Self {
+        let queue = Arc::new(TimerQueue { shared, actor, inner: Mutex::default(), changed: Notify::new() });
+        queue.shared.spawn(run(queue.clone()));
+        Self { queue }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.shared.inner.lock().queue.len()
+        self.queue.inner.lock().queue.len()
     }
 
     /// Bytes of the messages that they will send.
     pub(crate) fn bytes(&self) -> usize {
-        self.shared.inner.lock().bytes
+        self.queue.inner.lock().bytes
     }
 
     pub(crate) fn set(&self, id: u64, due: Instant, timer: Timer) {
-        let mut inner = self.shared.inner.lock();
+        let mut inner = self.queue.inner.lock();
         if inner.ended {
             return;
         }
         if timer.period.is_none() {
-            self.shared.world.begin_pending();
+            self.queue.shared.begin_pending();
         }
         let place = (due, inner.set);
         inner.set += 1;
@@ -85,23 +85,23 @@ impl Timers {
         let first = inner.queue.first_key_value().is_some_and(|(at, _)| *at == place);
         drop(inner);
         if first {
-            self.shared.changed.notify_one();
+            self.queue.changed.notify_one();
         }
     }
 
     pub(crate) fn cancel(&self, id: u64) {
-        let mut inner = self.shared.inner.lock();
+        let mut inner = self.queue.inner.lock();
         let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
         inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.body.len());
         drop(inner);
         if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
-            self.shared.world.end_pending(1);
+            self.queue.shared.end_pending(1);
         }
     }
 
     /// Ends all timers: none fires any more.
     pub(crate) fn end(&self) {
-        let mut inner = self.shared.inner.lock();
+        let mut inner = self.queue.inner.lock();
         inner.ended = true;
         inner.places.clear();
         inner.bytes = 0;
@@ -109,9 +109,9 @@ impl Timers {
         drop(inner);
         let once = left.values().filter(|(_, timer)| timer.period.is_none()).count();
         if once > 0 {
-            self.shared.world.end_pending(once as u64);
+            self.queue.shared.end_pending(once as u64);
         }
-        self.shared.changed.notify_one();
+        self.queue.changed.notify_one();
     }
 }
 
@@ -122,17 +122,17 @@ impl Drop for Timers {
 }
 
 /// Fires timers that are due, in order, until the end.
-async fn run(shared: Arc<Shared>) {
+async fn run(queue: Arc<TimerQueue>) {
     loop {
         let next = {
-            let mut inner = shared.inner.lock();
+            let mut inner = queue.inner.lock();
             if inner.ended {
                 return;
             }
-            shared.fire_due(&mut inner, Instant::now());
+            queue.fire_due(&mut inner, Instant::now());
             inner.queue.first_key_value().map(|((due, _), _)| *due)
         };
-        let changed = shared.changed.notified();
+        let changed = queue.changed.notified();
         match next {
             None => changed.await,
             Some(due) => {
@@ -142,7 +142,7 @@ async fn run(shared: Arc<Shared>) {
     }
 }
 
-impl Shared {
+impl TimerQueue {
     fn fire_due(&self, inner: &mut Inner, now: Instant) {
         while let Some(first) = inner.queue.first_entry().filter(|first| first.key().0 <= now) {
             let ((due, _), (id, mut timer)) = first.remove_entry();
@@ -150,7 +150,7 @@ impl Shared {
             let Some(period) = timer.period else {
                 inner.places.remove(&id);
                 inner.bytes -= timer.body.len();
-                self.world.end_pending(1);
+                self.shared.end_pending(1);
                 continue;
             };
             // A timer that is late by more than a period keeps its rhythm and skips the missed times.
@@ -167,22 +167,22 @@ impl Shared {
     /// Sends the timer's message without waiting for space. If the receiver was removed, the actor that has its address now
     /// gets the message. A periodic timer skips this period while its latest message still waits.
     fn tell(&self, timer: &mut Timer) {
-        let renewed = timer.target.is_gone().then(|| self.world.registry.get(timer.target.address())).flatten();
+        let renewed = timer.target.is_gone().then(|| self.shared.registry.get(timer.target.address())).flatten();
         let target = renewed.filter(|new| new.spec.message_bytes >= timer.body.len());
         let target = target.as_ref().unwrap_or(&timer.target);
         if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
             return;
         }
         let (mut inside, mut place) = (false, None);
-        let put = |room: &mut Room<'_>| {
-            inside = room.put(&timer.envelope, &timer.body);
-            place = inside.then(|| room.place());
+        let put = |space: &mut Space<'_>| {
+            inside = space.put(&timer.envelope, &timer.body);
+            place = inside.then(|| space.place());
         };
         let pushed = target.mailbox.push(put);
         timer.latest = place.map(|place| (target.id, place));
         let reason = match pushed {
             Ok(displaced) => {
-                self.world.bury(target, displaced, &DeadReason::Overflow, true);
+                self.shared.dead_letter(target, displaced, &DeadReason::Overflow, true);
                 DeadReason::MailboxFull
             }
             Err(Refused::Full) => DeadReason::MailboxFull,
@@ -199,6 +199,6 @@ impl Shared {
             reason => reason,
         };
         let message = Message { envelope: timer.envelope, body: timer.body.clone() };
-        self.world.bury(target, [message], &reason, false);
+        self.shared.dead_letter(target, [message], &reason, false);
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::actor::directive_request::ChildFailed;
 use crate::actor::reports::TaskDone;
 use crate::supervision::events::Directive;
-use crate::turn::Hand;
+use crate::turn::Turn;
 use crate::words::crash::Crash;
 
 /// The limits of one incarnation that the kernel does not measure itself.
@@ -73,8 +73,8 @@ pub enum Gate {
 
 /// Makes the incarnations of one actor.
 pub trait Launcher: Send + Sync + 'static {
-    /// Makes a new incarnation around `hand`. None of the actor's code has run when this returns.
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>>;
+    /// Makes a new incarnation around `turn`. None of the actor's code has run when this returns.
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>>;
 
     /// The plugin's name, as operators see it.
     fn plugin(&self) -> &str;
@@ -105,17 +105,17 @@ pub trait Launcher: Send + Sync + 'static {
         false
     }
 
-    /// Whether its incarnations read [`Hand::notice`] before they handle a message. Otherwise they may not watch.
+    /// Whether its incarnations read [`Turn::notice`] before they handle a message. Otherwise they may not watch.
     fn watches(&self) -> bool {
         false
     }
 }
 
 /// One incarnation. Any of its futures may be dropped before the end (a timeout, a kill). After that, as after a crash, only
-/// [`Behavior::hand`] is called.
+/// [`Behavior::turn`] is called.
 pub trait Behavior: Send {
     /// The turn: its messages, with their recorded effects and outcomes.
-    fn hand(&mut self) -> &mut Hand;
+    fn turn(&mut self) -> &mut Turn;
 
     /// Decides whether to start. Called before `init`, and only where [`Launcher::gated`]. After a [`Gate::Wait`] the
     /// incarnation ends, and its sends are dropped; with [`Gate::Start`] they are committed. An error is a failed start.
@@ -131,7 +131,7 @@ pub trait Behavior: Send {
         Box::pin(async { Ok(()) })
     }
 
-    /// Handles the messages of the turn: for each one from [`Hand::current`] on, its sends, then [`Hand::finish`]. An early
+    /// Handles the messages of the turn: for each one from [`Turn::current`] on, its sends, then [`Turn::finish`]. An early
     /// return is allowed; the remaining messages go back to the front of the mailbox. An error, or a panic, is a crash:
     /// everything that is not yet committed is dropped.
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>>;

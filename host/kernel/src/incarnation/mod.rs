@@ -17,13 +17,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::actor::instance::Lane;
-use crate::actor::{Actor, Pending, World};
+use crate::actor::instance::Instance;
+use crate::actor::{Actor, Pending, Shared};
 use crate::incarnation::behavior::{Behavior, Gate};
 use crate::incarnation::watchdog::{Limit, StartTime, poll_once, watch};
 use crate::mailbox::admission::Slot;
 use crate::mailbox::{Signal, Took};
-use crate::turn::{Hand, Hook};
+use crate::turn::{Hook, Turn};
 use crate::words::crash::{Crash, CrashReason, CrashReport, log_crash};
 use crate::words::dead_letter::DeadReason;
 use crate::words::decision::Decision;
@@ -57,26 +57,26 @@ pub(crate) enum Broken {
 }
 
 pub(crate) struct Incarnation {
-    pub(crate) world: Arc<World>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) actor: Arc<Actor>,
-    pub(crate) lane: Arc<Lane>,
+    pub(crate) instance: Arc<Instance>,
     pub(crate) number: u64,
 }
 
 impl Incarnation {
     /// Runs to the end. `started` is called when the actor may get messages.
     pub(crate) async fn run(self, started: impl FnOnce()) -> End {
-        if !self.is_needed(self.actor.mailbox.signal(self.lane.index)) {
+        if !self.is_needed(self.actor.mailbox.signal(self.instance.index)) {
             return End::Stopped;
         }
         let _slot = match self.admission().await {
             Ok(slot) => slot,
             Err(broken) => return self.failed_start(broken),
         };
-        let hand = Hand::new(self.world.clone(), self.actor.clone(), self.lane.clone(), self.number);
+        let turn = Turn::new(self.shared.clone(), self.actor.clone(), self.instance.clone(), self.number);
         let launcher = self.actor.launcher.lock().clone();
         let mut time = StartTime::of(&self.actor);
-        let launch = self.guarded_as(Some(&mut time), launcher.launch(hand)).await;
+        let launch = self.guarded_as(Some(&mut time), launcher.launch(turn)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
@@ -110,30 +110,32 @@ impl Incarnation {
     fn is_needed(&self, signal: Signal) -> bool {
         match signal {
             Signal::Run => true,
-            Signal::Drain => self.lane.backlog.lock().has_work() || !self.actor.mailbox.is_drained(self.lane.index),
+            Signal::Drain => {
+                self.instance.backlog.lock().has_work() || !self.actor.mailbox.is_drained(self.instance.index)
+            }
             Signal::Stop | Signal::Kill => false,
         }
     }
 
     /// Waits until admission lets it start.
     async fn admission(&self) -> Result<Option<Slot>, Broken> {
-        let bounds: Vec<_> = self.world.bounds_of(&self.actor).cloned().collect();
+        let bounds: Vec<_> = self.shared.bounds_of(&self.actor).cloned().collect();
         if bounds.is_empty() {
             return Ok(None);
         }
-        let (mailbox, lane) = (&self.actor.mailbox, self.lane.index);
-        let mut slot = pin!(Slot::take(bounds, &self.actor, &self.lane));
+        let (mailbox, instance) = (&self.actor.mailbox, self.instance.index);
+        let mut slot = pin!(Slot::take(bounds, &self.actor, &self.instance));
         poll_fn(|cx| {
             if let Poll::Ready(slot) = slot.as_mut().poll(cx) {
                 let refused = |message| Broken::Crash(Crash::new(CrashReason::Start { message }));
                 return Poll::Ready(slot.map(Some).map_err(refused));
             }
-            let signal = mailbox.signal(lane);
+            let signal = mailbox.signal(instance);
             if !self.is_needed(signal) {
                 return Poll::Ready(Err(Broken::Killed));
             }
             let next = if signal == Signal::Run { Signal::Stop } else { Signal::Kill };
-            if mailbox.poll_signal(lane, cx, next).is_ready() {
+            if mailbox.poll_signal(instance, cx, next).is_ready() {
                 cx.waker().wake_by_ref();
             }
             Poll::Pending
@@ -142,7 +144,7 @@ impl Incarnation {
     }
 
     async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
-        behavior.hand().begin_hook(Hook::Gate);
+        behavior.turn().begin_hook(Hook::Gate);
         let answer = self.guarded_as(Some(time), behavior.decide_to_start()).await;
         let answer = answer.and_then(|gate| within_limits_of(behavior).map(|()| gate));
         self.end_hook(behavior, matches!(answer, Ok(Gate::Start))).await?;
@@ -164,18 +166,18 @@ impl Incarnation {
             if calls_back && let Err(end) = self.call_back(behavior).await {
                 return end;
             }
-            match self.next_batch(behavior.hand(), most).await {
+            match self.next_batch(behavior.turn(), most).await {
                 Took::Messages { .. } => {}
-                Took::Question => match self.consult(behavior).await {
+                Took::DirectiveRequest => match self.request_directive(behavior).await {
                     Ok(()) => continue,
                     Err(end) => return end,
                 },
-                Took::Nothing if behavior.hand().is_attached() => continue,
+                Took::Nothing if behavior.turn().is_attached() => continue,
                 Took::Nothing => return self.passivate(behavior).await,
                 Took::Signal(Signal::Kill) => return End::Stopped,
                 Took::Signal(_) => return self.shutdown(behavior).await,
             }
-            let count = behavior.hand().len();
+            let count = behavior.turn().len();
             if count == 0 {
                 continue;
             }
@@ -189,23 +191,23 @@ impl Incarnation {
             }
             match handled {
                 Ok(()) => {
-                    let killed = self.unless_killed(pin!(behavior.hand().commit())).await.is_err();
-                    if killed && behavior.hand().commit_under_way() {
-                        behavior.hand().commit_now().await;
+                    let killed = self.unless_killed(pin!(behavior.turn().commit())).await.is_err();
+                    if killed && behavior.turn().commit_under_way() {
+                        behavior.turn().commit_now().await;
                     }
-                    let rest = behavior.hand().abandon();
+                    let rest = behavior.turn().abandon();
                     self.put_back(rest, 0);
                     if killed {
                         return End::Stopped;
                     }
                 }
                 Err(broken) => {
-                    behavior.hand().end_timers();
-                    if behavior.hand().commit_under_way() {
-                        behavior.hand().commit_now().await;
+                    behavior.turn().end_timers();
+                    if behavior.turn().commit_under_way() {
+                        behavior.turn().commit_now().await;
                     }
-                    let tried = behavior.hand().tried();
-                    let rest = behavior.hand().abandon();
+                    let tried = behavior.turn().tried();
+                    let rest = behavior.turn().abandon();
                     return match broken {
                         Broken::Crash(crash) => self.crashed(crash, rest),
                         Broken::Killed => {
@@ -232,12 +234,12 @@ impl Incarnation {
         time: Option<&mut StartTime>,
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
-        behavior.hand().begin_hook(hook);
+        behavior.turn().begin_hook(hook);
         let result = self.guarded_as(time, call(behavior)).await;
         let result = result.and_then(|()| within_limits_of(behavior));
         // A kill is counted where the supervisor decides on it.
         if hook == Hook::Shutdown && matches!(result, Err(Broken::Crash(_))) {
-            self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
+            self.shared.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
         }
         self.end_hook(behavior, result.is_ok()).await?;
         result
@@ -245,30 +247,30 @@ impl Incarnation {
 
     /// Ends a hook, and commits or drops its sends.
     async fn end_hook(&self, behavior: &mut dyn Behavior, keep: bool) -> Result<(), Broken> {
-        behavior.hand().end_hook(keep);
+        behavior.turn().end_hook(keep);
         if !keep {
             return Ok(());
         }
-        let committed = self.unless_killed(pin!(behavior.hand().commit())).await;
+        let committed = self.unless_killed(pin!(behavior.turn().commit())).await;
         if committed.is_err() {
             // A hook is not repeated: a send that does not fit now becomes a dead letter, so that it is not lost.
-            behavior.hand().commit_now().await;
+            behavior.turn().commit_now().await;
         }
         committed
     }
 
     /// Asks the code for a directive about a child that failed, unless it is too late for an answer. `Err`: the incarnation
     /// ended.
-    async fn consult(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
-        let Some(question) = self.lane.backlog.lock().questions.pop_front() else { return Ok(()) };
-        if !question.is_open(&self.world) {
+    async fn request_directive(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
+        let Some(question) = self.instance.backlog.lock().directive_requests.pop_front() else { return Ok(()) };
+        if !question.is_open(&self.shared) {
             return Ok(());
         }
-        let (world, failure, _pending) = (self.world.clone(), question.failure.clone(), question.pending.clone());
+        let (shared, failure, _pending) = (self.shared.clone(), question.failure.clone(), question.pending.clone());
         let asked = self.hook(behavior, Hook::ChildFailed, None, |behavior| {
             Box::pin(async move {
                 // The answer comes before the commit: a receiver without space may wait for this child.
-                question.answer(&world, behavior.child_failed(&failure).await?);
+                question.answer(&shared, behavior.child_failed(&failure).await?);
                 Ok(())
             })
         });
@@ -276,7 +278,7 @@ impl Incarnation {
             Ok(()) => Ok(()),
             Err(Broken::Killed) => Err(End::Stopped),
             Err(Broken::Crash(crash)) => {
-                behavior.hand().end_timers();
+                behavior.turn().end_timers();
                 Err(self.crashed(crash, Vec::new()))
             }
         }
@@ -285,7 +287,7 @@ impl Incarnation {
     /// Ends in order. A hook that crashes or takes too long is counted and has no other effect, since the actor is stopping
     /// anyway.
     async fn shutdown(&self, behavior: &mut dyn Behavior) -> End {
-        behavior.hand().end_timers();
+        behavior.turn().end_timers();
         if let Err(Broken::Crash(crash)) =
             self.hook(behavior, Hook::Shutdown, None, |behavior| behavior.shutdown()).await
         {
@@ -298,10 +300,10 @@ impl Incarnation {
     /// that time has been obeyed.
     async fn passivate(&self, behavior: &mut dyn Behavior) -> End {
         self.shutdown(behavior).await;
-        let (mailbox, lane) = (&self.actor.mailbox, self.lane.index);
-        match mailbox.look(lane) {
+        let (mailbox, instance) = (&self.actor.mailbox, self.instance.index);
+        match mailbox.look(instance) {
             Signal::Run => End::Idle,
-            Signal::Drain if !mailbox.is_drained(lane) => End::Idle,
+            Signal::Drain if !mailbox.is_drained(instance) => End::Idle,
             Signal::Stop | Signal::Drain | Signal::Kill => End::Stopped,
         }
     }
@@ -322,7 +324,7 @@ impl Incarnation {
         let returned = match poll_once(call.as_mut()).await {
             Poll::Ready(returned) => returned,
             Poll::Pending => {
-                let watched = watch(&self.world, Limit::Of(&self.actor, &self.lane), start, call);
+                let watched = watch(&self.shared, Limit::Of(&self.actor, &self.instance), start, call);
                 match self.unless_killed(pin!(watched)).await? {
                     Ok(returned) => returned,
                     Err(limit) => return Err(Broken::Crash(Crash::new(limit))),
@@ -347,26 +349,26 @@ impl Incarnation {
         poll_fn(move |cx| match future.as_mut().poll(cx) {
             Poll::Ready(value) => Poll::Ready(Ok(value)),
             Poll::Pending => {
-                self.actor.mailbox.poll_signal(self.lane.index, cx, Signal::Kill).map(|_| Err(Broken::Killed))
+                self.actor.mailbox.poll_signal(self.instance.index, cx, Signal::Kill).map(|_| Err(Broken::Killed))
             }
         })
     }
 
     /// Decides which message is to blame, and which messages are handled again.
     fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
-        let pending = self.world.pending();
-        let in_hand = !rest.is_empty();
+        let pending = self.shared.pending();
+        let in_turn = !rest.is_empty();
         if rest.len() == 1 {
             let mut message = rest.remove(0);
             message.envelope.attempt += 1;
-            let report = self.report(crash, Some(&message.envelope), 0, in_hand);
+            let report = self.report(crash, Some(&message.envelope), 0, in_turn);
             let (asked, last) =
                 (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
             self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
             if asked {
-                self.world.bury(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
+                self.shared.dead_letter(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
             } else if last {
-                self.world.bury(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
+                self.shared.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
             } else {
                 self.put_back(vec![message], 1);
             }
@@ -374,9 +376,9 @@ impl Incarnation {
         }
         // Askers get an error at once and may ask again; messages without an asker are handled again, alone.
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
-        let report = self.report(crash, None, tells.len(), in_hand);
+        let report = self.report(crash, None, tells.len(), in_turn);
         self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
-        self.world.bury(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
+        self.shared.dead_letter(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
@@ -385,14 +387,14 @@ impl Incarnation {
     /// Returns messages to the front; `solo` of them are handled one at a time.
     fn put_back(&self, messages: Vec<Message>, solo: usize) {
         if !messages.is_empty() {
-            self.lane.backlog.lock().put_back(messages.into_iter(), solo);
+            self.instance.backlog.lock().put_back(messages.into_iter(), solo);
         }
     }
 
     /// Returns messages of a call that a kill cut off; the code had started the first `tried` of them. That is not a failed
     /// attempt, but the dead letter of a message that is not handled after all counts it.
     fn put_back_killed(&self, messages: Vec<Message>, tried: usize) {
-        self.lane.backlog.lock().put_back_killed(messages, tried);
+        self.instance.backlog.lock().put_back_killed(messages, tried);
     }
 
     fn failed_start(&self, broken: Broken) -> End {
@@ -402,13 +404,13 @@ impl Incarnation {
         }
     }
 
-    fn report(&self, crash: Crash, blamed: Option<&Envelope>, replayed: usize, in_hand: bool) -> Arc<CrashReport> {
+    fn report(&self, crash: Crash, blamed: Option<&Envelope>, replayed: usize, in_turn: bool) -> Arc<CrashReport> {
         let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
         let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
         let attempts = self.actor.spec.restart.attempts;
         let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
-        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_hand, ..report });
-        let before = self.lane.last_crash.lock().replace(report.clone());
+        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_turn, ..report });
+        let before = self.instance.last_crash.lock().replace(report.clone());
         log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
         report
     }
@@ -426,7 +428,7 @@ impl Incarnation {
 
 /// A turn above its limits is not committed.
 fn within_limits_of(behavior: &mut dyn Behavior) -> Result<(), Broken> {
-    behavior.hand().within_limits().map_err(|overrun| Broken::Crash(overrun.into()))
+    behavior.turn().within_limits().map_err(|overrun| Broken::Crash(overrun.into()))
 }
 
 /// Goes to the end of the runtime's queue. An instance or sender that was just woken from here is in this thread's slot, from

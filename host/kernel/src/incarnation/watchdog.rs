@@ -12,8 +12,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
 
-use crate::actor::instance::Lane;
-use crate::actor::{Actor, World};
+use crate::actor::instance::Instance;
+use crate::actor::{Actor, Shared};
 use crate::kernel::later;
 use crate::words::clock::take_yielded;
 use crate::words::crash::CrashReason;
@@ -23,7 +23,7 @@ use crate::words::crash::CrashReason;
 pub(crate) enum Limit<'a> {
     /// `limits.timeout` for one wait; and in total that time multiplied by the number of messages in the call, since a
     /// message last got its outcome.
-    Of(&'a Actor, &'a Lane),
+    Of(&'a Actor, &'a Instance),
     /// This time in total.
     Only(Duration),
 }
@@ -31,31 +31,31 @@ pub(crate) enum Limit<'a> {
 impl Limit<'_> {
     fn stretch(self) -> Duration {
         match self {
-            Self::Of(_, lane) => lane.timeout,
+            Self::Of(_, instance) => instance.timeout,
             Self::Only(limit) => limit,
         }
     }
 
     fn whole(self) -> Duration {
         match self {
-            Self::Of(_, lane) => lane.call_timeout(),
+            Self::Of(_, instance) => instance.call_timeout(),
             Self::Only(limit) => limit,
         }
     }
 
     fn progress(self) -> u64 {
-        if let Self::Of(_, lane) = self { lane.progress() } else { 0 }
+        if let Self::Of(_, instance) = self { instance.progress() } else { 0 }
     }
 
     /// Time that was the host's so far: delays of the machine, and waits of the code for the host itself.
-    fn hosts(self, world: &World, now: Instant) -> Duration {
-        let waited = if let Self::Of(_, lane) = self { lane.host_waits.total() } else { Duration::ZERO };
-        world.clock.delayed(now) + waited
+    fn hosts(self, shared: &Shared, now: Instant) -> Duration {
+        let waited = if let Self::Of(_, instance) = self { instance.host_waits.total() } else { Duration::ZERO };
+        shared.clock.delayed(now) + waited
     }
 
     /// Whether the code waits for another actor that waits for the host.
-    fn is_the_hosts(self, world: &World) -> bool {
-        if let Self::Of(actor, lane) = self { world.lane_waits_for_host(actor, lane) } else { false }
+    fn is_the_hosts(self, shared: &Shared) -> bool {
+        if let Self::Of(actor, instance) = self { shared.instance_waits_for_host(actor, instance) } else { false }
     }
 }
 
@@ -74,14 +74,14 @@ impl StartTime {
 
 /// Polls a call of a mailbox's policy. `Err` is the limit that it exceeded.
 pub(crate) async fn within_limits<T>(
-    world: &World,
+    shared: &Shared,
     limit: Limit<'_>,
     call: impl Future<Output = T>,
 ) -> Result<T, CrashReason> {
     let mut call = pin!(call);
     match poll_once(call.as_mut()).await {
         Poll::Ready(value) => Ok(value),
-        Poll::Pending => watch(world, limit, None, call).await,
+        Poll::Pending => watch(shared, limit, None, call).await,
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Outpu
 /// Continues a call of an actor's code, or of a mailbox's policy, that was polled once and has to wait; with `start`, as a
 /// part of that start. `Err` is the limit that the call exceeded.
 pub(crate) fn watch<'a, T>(
-    world: &'a World,
+    shared: &'a Shared,
     limit: Limit<'a>,
     mut start: Option<&'a mut StartTime>,
     mut call: Pin<&'a mut impl Future<Output = T>>,
@@ -102,7 +102,7 @@ pub(crate) fn watch<'a, T>(
     poll_fn(move |cx| {
         let Some(watch) = &mut watch else {
             let left = start.as_ref().map_or(Duration::MAX, |start| start.left);
-            return watch.insert(Box::new(Watch::begin(world, limit, left))).poll_timer(cx, left);
+            return watch.insert(Box::new(Watch::begin(shared, limit, left))).poll_timer(cx, left);
         };
         let turn = watch.begin_turn(cx);
         let polled = match &watch.alarm {
@@ -126,7 +126,7 @@ pub(crate) fn watch<'a, T>(
             (None, Some(start)) if left.is_zero() => CrashReason::StartTimeout { limit: start.limit },
             _ => return watch.poll_timer(cx, left),
         };
-        if !limit.is_the_hosts(world) {
+        if !limit.is_the_hosts(shared) {
             return Poll::Ready(Err(exceeded));
         }
         watch.excuse(took);
@@ -140,7 +140,7 @@ pub(crate) fn watch<'a, T>(
 
 /// The measurement of one call that had to wait.
 struct Watch<'a> {
-    world: &'a World,
+    shared: &'a Shared,
     limit: Limit<'a>,
     /// Fires no later than a limit may be exceeded.
     timer: Pin<Box<Sleep>>,
@@ -169,18 +169,18 @@ struct TurnStart {
 }
 
 impl<'a> Watch<'a> {
-    fn begin(world: &'a World, limit: Limit<'a>, left: Duration) -> Self {
+    fn begin(shared: &'a Shared, limit: Limit<'a>, left: Duration) -> Self {
         let since = Instant::now();
         let first = limit.stretch().min(limit.whole()).min(left);
         let end = since.checked_add(first).unwrap_or_else(|| later(first));
         Self {
-            world,
+            shared,
             limit,
             timer: Box::pin(tokio::time::sleep_until(end)),
             alarm: None,
             tells: false,
             since,
-            host: limit.hosts(world, since),
+            host: limit.hosts(shared, since),
             ready: take_yielded(),
             stretch: Duration::ZERO,
             whole: Duration::ZERO,
@@ -192,13 +192,13 @@ impl<'a> Watch<'a> {
         let (alarm, _) = self.alarm.as_ref()?;
         let woken = alarm.woken();
         alarm.set_task(cx.waker());
-        Some(TurnStart { at: Instant::now(), woken, thread_time: self.world.clock.thread_time() })
+        Some(TurnStart { at: Instant::now(), woken, thread_time: self.shared.clock.thread_time() })
     }
 
     /// Ends a poll in which the call did not return. Bills the wait before the poll, and the poll itself.
     fn end_turn(&mut self, turn: Option<&TurnStart>) -> Duration {
         let now = Instant::now();
-        let host = self.limit.hosts(self.world, now);
+        let host = self.limit.hosts(self.shared, now);
         let the_hosts = host.saturating_sub(self.host);
         let (took, another) = match turn {
             // It is not known when the call could go on. If it could at once, only the poll was its own time, and that was
@@ -209,7 +209,7 @@ impl<'a> Watch<'a> {
                 // A call that was not woken still waits.
                 let over = turn.woken.map_or(turn.at, |woken| woken.min(turn.at));
                 let waited = if self.ready { Duration::ZERO } else { over.saturating_duration_since(self.since) };
-                let took = match (turn.thread_time, self.world.clock.thread_time()) {
+                let took = match (turn.thread_time, self.shared.clock.thread_time()) {
                     (Some(before), Some(after)) => waited.saturating_sub(the_hosts) + after.saturating_sub(before),
                     _ => (waited + (now - turn.at)).saturating_sub(the_hosts),
                 };

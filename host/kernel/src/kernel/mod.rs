@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::actor::World;
+use crate::actor::Shared;
 use crate::dispatch::ask::{Answer, AskError, SendError};
 use crate::dispatch::replay::LettersMoved;
 use crate::incarnation::behavior::Usage;
@@ -26,7 +26,7 @@ use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 /// A running play. Clones are handles to the same play, which goes on when all of them are dropped.
 #[derive(Clone)]
 pub struct Kernel {
-    world: Arc<World>,
+    shared: Arc<Shared>,
     commands: Commands,
     stage: watch::Receiver<Stage>,
     /// The id that causes all messages from outside, and their number: both make their ids.
@@ -89,12 +89,12 @@ impl Kernel {
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let world = Arc::new(World::new(plan, commands.clone()));
+        let shared = Arc::new(Shared::new(plan, commands.clone()));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
-        let supervision = Supervision::new(world.clone(), plan, commands.clone(), stage_sender);
+        let supervision = Supervision::new(shared.clone(), plan, commands.clone(), stage_sender);
         tokio::spawn(supervision.run(inbox));
         let outside = Arc::new((MessageId::seeded("outside", plan.seed), AtomicU64::new(0)));
-        Ok(Self { world, commands, stage, outside })
+        Ok(Self { shared, commands, stage, outside })
     }
 
     /// The stage of the play.
@@ -123,56 +123,56 @@ impl Kernel {
     /// Sends from outside. Returns when the message is in the mailbox; with `overflow = "block"` it waits for space, at most
     /// `patience`.
     pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
-        let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        self.world.door.pass()?;
+        let target = self.shared.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        self.shared.memory_gate.pass()?;
         let envelope = self.envelope(ReplyToken::NONE);
-        self.world.deliver_one(&target, &envelope, body, later(patience)).await?;
+        self.shared.deliver_one(&target, &envelope, body, later(patience)).await?;
         Ok(envelope.id)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
     pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
-        let target = self.world.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        self.world.door.pass()?;
+        let target = self.shared.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        self.shared.memory_gate.pass()?;
         let deadline = later(timeout);
-        let mut ask = self.world.asks.open(target.id, deadline);
+        let mut ask = self.shared.asks.open(target.id, deadline);
         target.check_back_by(deadline)?;
         let envelope = self.envelope(ask.token());
-        let answered = ask.answer_to(self.world.deliver_one(&target, &envelope, body, deadline));
+        let answered = ask.answer_to(self.shared.deliver_one(&target, &envelope, body, deadline));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
-        self.world.explained(to, answer).await
+        self.shared.explained(to, answer).await
     }
 
     /// Sets or clears (`None`) the memory shortage, with its reason. While memory is short, no new message from outside is
     /// taken, whether told, asked or replayed: its sender gets [`SendError::MemoryPressure`]. Waiting messages are handled,
     /// and actors send to each other as before.
     pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
-        self.world.door.set(why);
+        self.shared.memory_gate.set(why);
     }
 
     /// The reason of the memory shortage; none when memory is not short.
     pub fn memory_pressure(&self) -> Option<Arc<str>> {
-        self.world.door.why()
+        self.shared.memory_gate.why()
     }
 
     /// Waits until messages from outside are taken.
     pub async fn memory_relieved(&self) {
-        self.world.door.opened().await;
+        self.shared.memory_gate.opened().await;
     }
 
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
-        Some(self.world.registry.get(address)?.spec.message_bytes)
+        Some(self.shared.registry.get(address)?.spec.message_bytes)
     }
 
     /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first
     /// message, and only periodic timers are left. Also returns when the play is over.
     pub async fn idle(&self) {
         loop {
-            let hint = self.world.idle_hint.notified();
+            let hint = self.shared.idle_hint.notified();
             tokio::pin!(hint);
             hint.as_mut().enable();
-            if self.world.is_idle() {
+            if self.shared.is_idle() {
                 return;
             }
             tokio::select! {
@@ -186,10 +186,10 @@ impl Kernel {
     /// when no actor has the address.
     pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
         loop {
-            let hint = self.world.idle_hint.notified();
+            let hint = self.shared.idle_hint.notified();
             tokio::pin!(hint);
             hint.as_mut().enable();
-            let failed = self.world.registry.get(address).and_then(|actor| actor.failed.lock().clone());
+            let failed = self.shared.registry.get(address).and_then(|actor| actor.failed.lock().clone());
             if let Some(failed) = failed.filter(|failed| failed.trial_at.is_none()) {
                 return failed;
             }
@@ -249,56 +249,56 @@ impl Kernel {
 
     /// The dead letters that are kept, oldest first.
     pub fn dead_letters(&self) -> Vec<Arc<DeadLetter>> {
-        self.world.dead_letters.list()
+        self.shared.dead_letters.list()
     }
 
     /// The dead letter with this id, which may be shortened to a prefix that no other letter has.
     pub fn find_letter(&self, id: &str) -> Result<Arc<DeadLetter>, LetterError> {
-        self.world.dead_letters.find(id)
+        self.shared.dead_letters.find(id)
     }
 
     /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender. Its id is
     /// derived from the old one, its attempts begin again, and no asker waits for its reply. It waits for space, at most
     /// `patience`. The letter is kept unless the message is in the mailbox.
     pub async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
-        self.world.replay(id, patience).await
+        self.shared.replay(id, patience).await
     }
 
     /// Replays the current dead letters that match, oldest first. After an address refused one, no more are sent there.
     pub async fn replay_all(&self, filter: &LetterFilter, patience: impl Fn(&Address) -> Duration) -> LettersMoved {
-        self.world.replay_all(filter, patience).await
+        self.shared.replay_all(filter, patience).await
     }
 
     /// Removes a dead letter for good.
     pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        self.world.drop_letter(id)
+        self.shared.drop_letter(id)
     }
 
     /// Removes the dead letters that match for good.
     pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
-        self.world.drop_letters(filter)
+        self.shared.drop_letters(filter)
     }
 
     /// Counts of the dead letters of this run, by their reason and their fate.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
-        self.world.dead_letters.counts()
+        self.shared.dead_letters.counts()
     }
 
     /// Messages that actors handled so far, including removed actors; also known when the play is over.
     pub fn handled(&self) -> u64 {
-        let finished = self.world.registry.total(crate::actor::Actor::finished);
-        finished.saturating_sub(self.world.unhandled.load(Ordering::Relaxed))
+        let finished = self.shared.registry.total(crate::actor::Actor::finished);
+        finished.saturating_sub(self.shared.unhandled.load(Ordering::Relaxed))
     }
 
     /// Restarts of all actors so far; also known when the play is over.
     pub fn restarts(&self) -> u64 {
-        self.world.restarts.load(Ordering::Relaxed)
+        self.shared.restarts.load(Ordering::Relaxed)
     }
 
     /// Failed shutdowns so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in a
     /// handler. Messages that their hooks would have sent are lost, and an operator should know.
     pub fn failed_shutdowns(&self) -> u64 {
-        self.world.failed_shutdowns.load(Ordering::Relaxed)
+        self.shared.failed_shutdowns.load(Ordering::Relaxed)
     }
 
     /// Begins an orderly shutdown: in reverse order of the start, each actor handles its waiting messages, runs its

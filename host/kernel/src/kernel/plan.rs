@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::incarnation::behavior::{Bounds, Launcher};
+pub use crate::mailbox::MOST_INSTANCES;
 use crate::mailbox::policy::PolicySpec;
-use crate::mailbox::{MOST_LANES, MailboxSpec, Overflow};
+use crate::mailbox::{MailboxSpec, Overflow};
 use crate::turn::spawn::Template;
 use crate::words::address::{Address, MAX_SEGMENTS};
 use crate::words::clock::Clock;
@@ -119,9 +120,6 @@ impl Default for SupervisionSpec {
         }
     }
 }
-
-/// Most instances of one actor.
-pub const MOST_INSTANCES: usize = MOST_LANES;
 
 /// One actor.
 #[derive(Clone)]

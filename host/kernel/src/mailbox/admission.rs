@@ -11,19 +11,19 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actor::Actor;
-use crate::actor::instance::Lane;
+use crate::actor::instance::Instance;
 use crate::kernel::plan::{ActorSpec, MaxInstances, StartKind};
 
 /// The eviction state of an instance: whether its slot can be freed for another start.
 #[derive(Default)]
-pub(crate) struct Leave {
+pub(crate) struct EvictionState {
     /// The time since which it is idle and could be passivated, in microseconds from 1; 0 while it is not.
     idle_since: AtomicU64,
     /// Whether it was asked to end.
     asked: AtomicBool,
 }
 
-impl Leave {
+impl EvictionState {
     /// Marks it as idle, since this time after the kernel's start.
     pub(crate) fn idle(&self, since: Duration) {
         let since = since.as_micros();
@@ -42,7 +42,7 @@ impl Leave {
 }
 
 /// An incarnation that has a slot.
-type Seated = (Arc<Actor>, Arc<Lane>);
+type LiveInstance = (Arc<Actor>, Arc<Instance>);
 
 /// The slots under one bound, and the queue for them.
 pub(crate) struct Slots {
@@ -57,7 +57,7 @@ pub(crate) struct Slots {
     /// Number of incarnations that have a slot here, and wait for one under a wider bound.
     halfway: AtomicUsize,
     /// Live incarnations that may be passivated, in the order of their starts.
-    live: Mutex<BTreeMap<u64, Seated>>,
+    live: Mutex<BTreeMap<u64, LiveInstance>>,
     last: AtomicU64,
 }
 
@@ -75,12 +75,16 @@ struct Taken {
 impl Slot {
     /// Waits for a slot under each bound, in order of arrival. The narrowest bound comes first, so that no two incarnations
     /// wait for each other. Dropping the future frees the place in the queue. `Err` says why there will be no slot.
-    pub(crate) async fn take(bounds: Vec<Arc<Slots>>, actor: &Arc<Actor>, lane: &Arc<Lane>) -> Result<Self, String> {
+    pub(crate) async fn take(
+        bounds: Vec<Arc<Slots>>,
+        actor: &Arc<Actor>,
+        instance: &Arc<Instance>,
+    ) -> Result<Self, String> {
         let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
         for slots in bounds {
             let permit = match slots.free.clone().try_acquire_owned() {
                 Ok(permit) => permit,
-                Err(_) => slots.wait_in_line(actor).await?,
+                Err(_) => slots.wait_in_queue(actor).await?,
             };
             halfway.push(slots, permit);
         }
@@ -88,7 +92,7 @@ impl Slot {
         if actor.spec.idle_stop.is_some() {
             for taken in &mut slot.0 {
                 let number = taken.slots.last.fetch_add(1, Ordering::Relaxed);
-                taken.slots.live.lock().insert(number, (actor.clone(), lane.clone()));
+                taken.slots.live.lock().insert(number, (actor.clone(), instance.clone()));
                 taken.number = Some(number);
             }
         }
@@ -158,15 +162,15 @@ impl Slots {
         (self.most.saturating_sub(self.free.available_permits()), self.most)
     }
 
-    async fn wait_in_line(&self, actor: &Actor) -> Result<OwnedSemaphorePermit, String> {
+    async fn wait_in_queue(&self, actor: &Actor) -> Result<OwnedSemaphorePermit, String> {
         if self.most == 0 {
             return Err(self.full());
         }
         // The order matters: this start is counted before it looks for an idle instance, and an instance marks itself idle
         // before it looks for a queue. So one of them sees the other.
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let _in_line = InLine(&self.waiting);
-        if !self.make_room() {
+        let _queued = Queued(&self.waiting);
+        if !self.evict_idle() {
             tracing::warn!(
                 target: "playhouse", address = %actor.address(),
                 "its start waits for a free slot: {} instances run, which is {}, and none of them is idle with `idle = \"stop\"`",
@@ -188,9 +192,9 @@ impl Slots {
     /// Whether none of the incarnations with a slot can end by itself: those that may be passivated sleep without being idle,
     /// because a timer, a watch or a child keeps them.
     fn all_stay(&self) -> bool {
-        let stays = |(actor, lane): &Seated| {
-            let may_leave = lane.leave.is_asked() || lane.leave.idle_since.load(Ordering::SeqCst) > 0;
-            !may_leave && actor.mailbox.sleeps(lane.index)
+        let stays = |(actor, instance): &LiveInstance| {
+            let may_end = instance.eviction.is_asked() || instance.eviction.idle_since.load(Ordering::SeqCst) > 0;
+            !may_end && actor.mailbox.sleeps(instance.index)
         };
         self.halfway.load(Ordering::Relaxed) == 0 && self.live.lock().values().all(stays)
     }
@@ -200,25 +204,25 @@ impl Slots {
     }
 
     /// Whether a start waits for a slot. If so, an idle incarnation that may be passivated ends at once.
-    pub(crate) fn has_line(&self) -> bool {
+    pub(crate) fn has_queue(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Asks the incarnation that has been idle for longest to end; false when none is idle.
-    pub(crate) fn make_room(&self) -> bool {
+    pub(crate) fn evict_idle(&self) -> bool {
         let chosen = {
             let live = self.live.lock();
-            let idle = live.values().filter_map(|(actor, lane)| {
-                let since = lane.leave.idle_since.load(Ordering::SeqCst);
-                (since > 0 && !lane.leave.is_asked()).then_some((since, actor, lane))
+            let idle = live.values().filter_map(|(actor, instance)| {
+                let since = instance.eviction.idle_since.load(Ordering::SeqCst);
+                (since > 0 && !instance.eviction.is_asked()).then_some((since, actor, instance))
             });
-            idle.min_by_key(|(since, ..)| *since).map(|(_, actor, lane)| {
-                lane.leave.asked.store(true, Ordering::Relaxed);
-                (actor.clone(), lane.index)
+            idle.min_by_key(|(since, ..)| *since).map(|(_, actor, instance)| {
+                instance.eviction.asked.store(true, Ordering::Relaxed);
+                (actor.clone(), instance.index)
             })
         };
-        if let Some((actor, lane)) = &chosen {
-            actor.mailbox.nudge(*lane);
+        if let Some((actor, instance)) = &chosen {
+            actor.mailbox.nudge(*instance);
         }
         chosen.is_some()
     }
@@ -226,16 +230,16 @@ impl Slots {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some((_, lane)) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
-            lane.leave.busy();
+        if let Some((_, instance)) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
+            instance.eviction.busy();
         }
     }
 }
 
 /// A place in the queue.
-struct InLine<'a>(&'a AtomicUsize);
+struct Queued<'a>(&'a AtomicUsize);
 
-impl Drop for InLine<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

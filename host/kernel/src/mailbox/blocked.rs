@@ -4,7 +4,7 @@ use std::task::{Poll, Waker};
 
 use tokio::time::Instant;
 
-use super::{Mailbox, Refused, Room};
+use super::{Mailbox, Refused, Space};
 use crate::words::message::Message;
 
 /// One sender in the queue.
@@ -39,18 +39,18 @@ impl Place<'_> {
         &self,
         body_bytes: usize,
         deadline: Instant,
-        fill: impl FnOnce(&mut Room<'_>),
+        fill: impl FnOnce(&mut Space<'_>),
     ) -> Result<Vec<Message>, Refused> {
         let turn = std::future::poll_fn(|cx| {
             let mut inner = self.mailbox.inner.lock();
-            let room = inner.closed || inner.lets_in(&self.mailbox.spec, body_bytes);
+            let space = inner.closed || inner.lets_in(&self.mailbox.spec, body_bytes);
             let (place, blocked) = inner
                 .blocked
                 .iter_mut()
                 .enumerate()
                 .find(|(_, blocked)| blocked.ticket == self.ticket)
                 .expect("a place stays in the queue until it is dropped");
-            if room && place == 0 {
+            if space && place == 0 {
                 return Poll::Ready(());
             }
             blocked.waker = Some(cx.waker().clone());

@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 
 use self::failures::Failures;
 use super::ordered::Refusal;
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Shared};
 use crate::incarnation::panic_message;
 use crate::incarnation::watchdog::{Limit, within_limits};
 use crate::mailbox::admission::Slot;
@@ -29,24 +29,24 @@ const ROUNDS_A_CHECK: u64 = 64;
 
 /// Starts the policy driver of an actor's mailbox, if it has a policy. Called when lookups begin to find the actor, and again
 /// whenever the mailbox is reopened.
-pub(crate) fn attend(world: &Arc<World>, actor: &Arc<Actor>) {
+pub(crate) fn attend(shared: &Arc<Shared>, actor: &Arc<Actor>) {
     let Some((spec, generation)) = actor.spec.policy.as_deref().cloned().zip(actor.mailbox.begin_order()) else {
         return;
     };
-    let clerk = Clerk { world: world.clone(), actor: actor.clone(), spec, generation };
-    world.spawn(async move {
-        if let Err(panic) = AssertUnwindSafe(clerk.run()).catch_unwind().await {
+    let driver = PolicyDriver { shared: shared.clone(), actor: actor.clone(), spec, generation };
+    shared.spawn(async move {
+        if let Err(panic) = AssertUnwindSafe(driver.run()).catch_unwind().await {
             tracing::error!(
-                target: "playhouse", address = %clerk.actor.address(),
+                target: "playhouse", address = %driver.actor.address(),
                 "a bug in the kernel, please report it: the policy driver of this mailbox panicked: {}", panic_message(&*panic)
             );
-            clerk.actor.mailbox.order_gives_up(clerk.generation);
+            driver.actor.mailbox.order_gives_up(driver.generation);
         }
     });
 }
 
-struct Clerk {
-    world: Arc<World>,
+struct PolicyDriver {
+    shared: Arc<Shared>,
     actor: Arc<Actor>,
     spec: PolicySpec,
     generation: u64,
@@ -67,7 +67,7 @@ impl From<Refusal> for End {
     }
 }
 
-impl Clerk {
+impl PolicyDriver {
     /// One run of the policy after another, until the mailbox is closed or the policy crashed too often.
     async fn run(&self) {
         let mut failures = Failures::new();
@@ -92,7 +92,7 @@ impl Clerk {
                 self.actor.mailbox.order_gives_up(self.generation);
                 return;
             }
-            let pause = self.world.jitter(self.spec.backoff.ceiling(failures.in_a_row()));
+            let pause = self.shared.jitter(self.spec.backoff.ceiling(failures.in_a_row()));
             let closed = poll_fn(|cx| self.actor.mailbox.poll_closed(self.generation, cx));
             if tokio::time::timeout(pause, closed).await.is_ok() {
                 return;
@@ -121,7 +121,7 @@ impl Clerk {
     /// Takes a slot for the policy if enough are left for all instances of its actor, so that none waits for its own policy.
     fn admission(&self, slot: &mut Option<Slot>) -> Result<(), String> {
         if slot.is_none() {
-            *slot = Some(Slot::take_now(self.world.bounds_of_policy(&self.actor), self.actor.lanes.len())?);
+            *slot = Some(Slot::take_now(self.shared.bounds_of_policy(&self.actor), self.actor.instances.len())?);
         }
         Ok(())
     }
@@ -167,8 +167,8 @@ impl Clerk {
                     failures.handled(dropped.len());
                     let chosen = arrivals.excess == Excess::NONE;
                     let reason = if chosen { DeadReason::Abandoned } else { DeadReason::Overflow };
-                    self.world.bury(&self.actor, dropped, &reason, true);
-                    self.world.idle_hint.notify_waiters();
+                    self.shared.dead_letter(&self.actor, dropped, &reason, true);
+                    self.shared.idle_hint.notify_waiters();
                 }
             }
             if let Some((most, overdue)) = mailbox.asked_for(generation)? {
@@ -187,7 +187,7 @@ impl Clerk {
     /// Calls the policy's code under its timeout, and catches panics. The call ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
-        let mut timed = pin!(within_limits(&self.world, Limit::Only(self.spec.timeout), caught));
+        let mut timed = pin!(within_limits(&self.shared, Limit::Only(self.spec.timeout), caught));
         let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),

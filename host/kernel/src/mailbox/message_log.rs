@@ -13,7 +13,7 @@ const SEGMENT_BYTES: usize = 32 * 1024;
 
 /// Messages in order. The mailbox checks its bounds, not the log.
 #[derive(Default)]
-pub(crate) struct Log {
+pub(crate) struct MessageLog {
     segments: VecDeque<Segment>,
     messages: usize,
     bytes: usize,
@@ -27,7 +27,7 @@ struct Segment {
     head: usize,
 }
 
-impl Log {
+impl MessageLog {
     pub(crate) fn len(&self) -> usize {
         self.messages
     }
@@ -66,7 +66,7 @@ impl Log {
         self.segments.push_back(Segment { bytes, head: 0 });
     }
 
-    /// As [`Log::append_run`] of all bytes from `head` on, without a copy.
+    /// As [`MessageLog::append_run`] of all bytes from `head` on, without a copy.
     pub(crate) fn append_whole(&mut self, bytes: Vec<u8>, head: usize, messages: usize) {
         self.messages += messages;
         self.bytes += bytes.len() - head;
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_take_never_grows_past_its_bytes_after_the_first_message() {
-        let mut log = Log::default();
+        let mut log = MessageLog::default();
         for n in 0..4 {
             log.append(&envelope(n), &[7; 1000]);
         }
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn lent_bytes_show_no_reply_token() {
-        let mut log = Log::default();
+        let mut log = MessageLog::default();
         let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
         log.append(&envelope(1), b"told");
         log.append(&asked, b"asked");
@@ -360,7 +360,7 @@ mod tests {
         fn log_keeps_order_for_messages_of_any_size(
             steps in prop::collection::vec((0usize..5, 0usize..70_000, 1usize..100, 0..3), 1..40),
         ) {
-            let (mut log, mut next_in, mut next_out) = (Log::default(), 0u64, 0u64);
+            let (mut log, mut next_in, mut next_out) = (MessageLog::default(), 0u64, 0u64);
             let mut model: VecDeque<(u64, usize)> = VecDeque::new();
             let mut batch = Batch::default();
             for (appends, size, takes, how) in steps {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 
-use crate::mailbox::message_log::{Batch, Log};
+use crate::mailbox::message_log::{Batch, MessageLog};
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
 use crate::words::message::Message;
@@ -34,7 +34,7 @@ pub(crate) use blocked::Place;
 use order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
 use pressure::Pressure;
 pub use pressure::{MailboxView, PressureView};
-pub(crate) use space::{MessagePlace, Room};
+pub(crate) use space::{MessagePlace, Space};
 pub use spec::{MailboxSpec, Overflow};
 
 /// The supervisor's signal to a running incarnation. Signals only escalate.
@@ -60,13 +60,13 @@ pub(crate) struct Mailbox {
 
 struct Inner {
     /// The messages that instances take. Without a policy, all waiting messages.
-    log: Log,
+    log: MessageLog,
     /// With a policy, the messages that it has not given out yet.
     order: Option<Box<Order>>,
     /// Whether the mailbox refuses all new messages.
     closed: bool,
     /// By the index of the instance.
-    seats: Box<[Seat]>,
+    states: Box<[InstanceState]>,
     /// The instances that sleep until a message comes, one bit each.
     idle: u64,
     /// The sleeping instances without an incarnation. An instance with an incarnation is woken first.
@@ -81,14 +81,14 @@ struct Inner {
 }
 
 /// Most instances of one mailbox: the bits of `Inner::idle`.
-pub(crate) const MOST_LANES: usize = u64::BITS as usize;
+pub const MOST_INSTANCES: usize = u64::BITS as usize;
 
 /// The smallest share of the waiting messages that an instance takes: calls for fewer messages cost more than they gain. An
 /// instance that is slow asks for fewer anyway.
 const LEAST_SHARE: usize = 8;
 
 /// One instance, as the mailbox knows it.
-struct Seat {
+struct InstanceState {
     signal: Signal,
     /// The waker of its incarnation, when that waits for messages, a signal, or something in its backlog.
     consumer: Option<Waker>,
@@ -102,7 +102,7 @@ struct Seat {
     wants: usize,
 }
 
-impl Seat {
+impl InstanceState {
     fn new() -> Self {
         Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false, wants: 0 }
     }
@@ -119,7 +119,7 @@ pub(crate) enum Took {
     /// A signal of the supervisor comes first.
     Signal(Signal),
     /// A directive request of the supervisor comes first.
-    Question,
+    DirectiveRequest,
     /// There was no work for the whole idle time, so that the incarnation may end.
     Nothing,
 }
@@ -143,7 +143,7 @@ impl Inner {
         self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
     }
 
-    fn has_room(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+    fn has_space(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
         let (mut waiting, mut bytes) = (self.log.len(), self.log.bytes());
         if let Some(order) = &self.order {
             waiting += order.len();
@@ -154,11 +154,11 @@ impl Inner {
 
     /// Whether a message is accepted: there is space, or the policy can make some.
     fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
-        self.has_room(spec, body_bytes) || self.has_room_to_choose(spec, body_bytes)
+        self.has_space(spec, body_bytes) || self.has_space_to_choose(spec, body_bytes)
     }
 
     /// Whether there is space beyond the bounds, for a policy that chooses which message to drop.
-    fn has_room_to_choose(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+    fn has_space_to_choose(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
         let bytes = self.bytes();
         self.order.as_ref().is_some_and(|order| order.chooses())
             && self.waiting() < spec.capacity + CHOICE_MESSAGES
@@ -166,7 +166,7 @@ impl Inner {
     }
 
     /// Whether `messages` records of `bytes` bytes fit, all of them.
-    fn has_room_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
+    fn has_space_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
         self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
     }
 
@@ -176,48 +176,48 @@ impl Inner {
     }
 
     /// An idle instance, to be woken for a message.
-    fn next_lane(&mut self) -> Option<Waker> {
+    fn next_instance(&mut self) -> Option<Waker> {
         if self.idle == 0 {
             return None;
         }
         let awake = self.idle & !self.passivated;
-        let lane = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
-        self.idle &= !bit(lane);
-        self.seats[lane].consumer.take()
+        let instance = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
+        self.idle &= !bit(instance);
+        self.states[instance].consumer.take()
     }
 
     /// An instance without an incarnation, if no other is idle: a policy gives out only messages that an instance asks for.
     fn next_sleeper(&mut self) -> Option<Waker> {
-        if self.idle & !self.passivated == 0 { self.next_lane() } else { None }
+        if self.idle & !self.passivated == 0 { self.next_instance() } else { None }
     }
 
     /// How many messages one instance takes, at most `most`: with several instances, each leaves some to the others.
     fn share(&self, most: usize) -> usize {
-        match self.seats.len() {
+        match self.states.len() {
             1 => most,
-            lanes => most.min(self.log.len().div_ceil(lanes).max(LEAST_SHARE)),
+            instances => most.min(self.log.len().div_ceil(instances).max(LEAST_SHARE)),
         }
     }
 }
 
-/// An instance as a bit among [`MOST_LANES`].
-pub(crate) fn bit(lane: usize) -> u64 {
-    1 << lane
+/// An instance as a bit among [`MOST_INSTANCES`].
+pub(crate) fn bit(instance: usize) -> u64 {
+    1 << instance
 }
 
 impl Mailbox {
-    /// An empty mailbox for 1 to [`MOST_LANES`] instances.
-    pub(crate) fn new(address: Address, spec: MailboxSpec, policy: Option<PolicySpec>, lanes: usize) -> Self {
-        assert!((1..=MOST_LANES).contains(&lanes), "the plan was checked");
+    /// An empty mailbox for 1 to [`MOST_INSTANCES`] instances.
+    pub(crate) fn new(address: Address, spec: MailboxSpec, policy: Option<PolicySpec>, instances: usize) -> Self {
+        assert!((1..=MOST_INSTANCES).contains(&instances), "the plan was checked");
         Self {
             address,
             spec,
             pressure: Pressure::default(),
             inner: Mutex::new(Inner {
-                log: Log::default(),
+                log: MessageLog::default(),
                 order: policy.map(|policy| Box::new(Order::new(policy))),
                 closed: false,
-                seats: (0..lanes).map(|_| Seat::new()).collect(),
+                states: (0..instances).map(|_| InstanceState::new()).collect(),
                 idle: 0,
                 passivated: 0,
                 blocked: VecDeque::new(),
@@ -284,11 +284,11 @@ impl Mailbox {
 
     /// Runs `fill` with the mailbox locked; wakes one instance if any message was accepted. Returns the messages that
     /// [`Overflow::DropOldest`] displaced. Refuses when closed, or when other senders already wait for space.
-    pub(crate) fn push(&self, fill: impl FnOnce(&mut Room<'_>)) -> Result<Vec<Message>, Refused> {
+    pub(crate) fn push(&self, fill: impl FnOnce(&mut Space<'_>)) -> Result<Vec<Message>, Refused> {
         self.push_as(None, fill)
     }
 
-    fn push_as(&self, ticket: Option<u64>, fill: impl FnOnce(&mut Room<'_>)) -> Result<Vec<Message>, Refused> {
+    fn push_as(&self, ticket: Option<u64>, fill: impl FnOnce(&mut Space<'_>)) -> Result<Vec<Message>, Refused> {
         let (displaced, waker, full) = {
             let mut inner = self.inner.lock();
             if inner.closed {
@@ -298,20 +298,20 @@ impl Mailbox {
                 return Err(Refused::Full);
             }
             let before = inner.accepted;
-            let mut room = Room::new(&self.spec, &mut inner);
-            fill(&mut room);
-            let (displaced, full) = (room.displaced, room.full);
+            let mut space = Space::new(&self.spec, &mut inner);
+            fill(&mut space);
+            let (displaced, full) = (space.displaced, space.full);
             let (came, waiting) = (inner.accepted != before, inner.waiting());
             inner.most = inner.most.max(waiting);
             let mut sleeper = None;
             let waker = match &mut inner.order {
                 _ if !came => None,
                 Some(order) if order.decides() => {
-                    let clerk = order.clerk.take();
+                    let driver = order.driver.take();
                     sleeper = inner.next_sleeper();
-                    clerk
+                    driver
                 }
-                _ => inner.next_lane(),
+                _ => inner.next_instance(),
             };
             if let Some(sleeper) = sleeper {
                 sleeper.wake();
@@ -332,7 +332,7 @@ impl Mailbox {
     pub(crate) fn pass_on(&self) -> bool {
         let woken = {
             let mut inner = self.inner.lock();
-            if inner.log.len() > 0 { inner.next_lane() } else { None }
+            if inner.log.len() > 0 { inner.next_instance() } else { None }
         };
         woken.map(Waker::wake).is_some()
     }
@@ -342,7 +342,7 @@ impl Mailbox {
         let woken = {
             let mut inner = self.inner.lock();
             let awake = inner.idle & !inner.passivated;
-            if inner.log.len() > 0 && awake != 0 { inner.next_lane() } else { None }
+            if inner.log.len() > 0 && awake != 0 { inner.next_instance() } else { None }
         };
         woken.into_iter().for_each(Waker::wake);
     }
@@ -351,7 +351,7 @@ impl Mailbox {
     /// `more_to_come`.
     pub(crate) fn poll_take(
         &self,
-        lane: usize,
+        instance: usize,
         cx: &mut Context<'_>,
         max: usize,
         max_bytes: usize,
@@ -361,31 +361,31 @@ impl Mailbox {
         let (sender, other, left, drained) = {
             let mut inner = self.inner.lock();
             let inner = &mut *inner;
-            inner.idle &= !bit(lane);
-            let Seat { signal, nudged, .. } = inner.seats[lane];
+            inner.idle &= !bit(instance);
+            let InstanceState { signal, nudged, .. } = inner.states[instance];
             match signal {
                 Signal::Run => {}
                 Signal::Drain if more_to_come || nudged || inner.waiting() > 0 => {}
                 signal => return Poll::Ready(Took::Signal(signal)),
             }
-            let seat = &mut inner.seats[lane];
+            let state = &mut inner.states[instance];
             if inner.log.len() == 0 {
-                if std::mem::take(&mut seat.nudged) {
+                if std::mem::take(&mut state.nudged) {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                remember(&mut seat.consumer, cx);
-                seat.wants = max;
-                inner.idle |= bit(lane);
-                if let Some(clerk) = inner.clerk_for_work() {
-                    clerk.wake();
+                remember(&mut state.consumer, cx);
+                state.wants = max;
+                inner.idle |= bit(instance);
+                if let Some(driver) = inner.driver_for_work() {
+                    driver.wake();
                 }
                 return Poll::Pending;
             }
             inner.log.take(inner.share(max), max_bytes, batch);
             let left = inner.log.len() > 0;
-            let other = if left { inner.next_lane() } else { None };
-            (inner.next_sender(&self.spec), other, left, inner.drained_lanes())
+            let other = if left { inner.next_instance() } else { None };
+            (inner.next_sender(&self.spec), other, left, inner.drained_instances())
         };
         let shared = other.is_some() || sender.is_some() && left;
         if !drained.is_empty() {
@@ -402,26 +402,26 @@ impl Mailbox {
 
     /// Whether an instance that drains is done: no message waits here, and no sender waits for space. The last instance that
     /// is done closes the mailbox; then nothing is accepted.
-    pub(crate) fn is_drained(&self, lane: usize) -> bool {
+    pub(crate) fn is_drained(&self, instance: usize) -> bool {
         let mut inner = self.inner.lock();
-        let mut clerk = None;
+        let mut driver = None;
         if inner.waiting() == 0 && inner.blocked.is_empty() {
-            inner.seats[lane].done = true;
-            inner.closed |= inner.seats.iter().all(|seat| seat.done);
-            clerk = if inner.closed { inner.dismiss_clerk() } else { None };
+            inner.states[instance].done = true;
+            inner.closed |= inner.states.iter().all(|state| state.done);
+            driver = if inner.closed { inner.dismiss_driver() } else { None };
         }
-        let drained = inner.closed || inner.seats[lane].done;
+        let drained = inner.closed || inner.states[instance].done;
         drop(inner);
-        clerk.into_iter().for_each(Waker::wake);
+        driver.into_iter().for_each(Waker::wake);
         drained
     }
 
     /// Marks an instance that will not run again, and returns one that may: one of `live`, a bit each, before those that
     /// failed or were stopped.
-    pub(crate) fn heir_of(&self, lane: usize, live: u64) -> Option<usize> {
+    pub(crate) fn sibling_of(&self, instance: usize, live: u64) -> Option<usize> {
         let mut inner = self.inner.lock();
-        inner.seats[lane].done = true;
-        let find = |among: u64| (0..inner.seats.len()).find(|&at| !inner.seats[at].done && among & bit(at) != 0);
+        inner.states[instance].done = true;
+        let find = |among: u64| (0..inner.states.len()).find(|&at| !inner.states[at].done && among & bit(at) != 0);
         find(live).or_else(|| find(u64::MAX))
     }
 
@@ -431,9 +431,9 @@ impl Mailbox {
     }
 
     /// Lets messages in again, since an instance that was retired may run again. Returns whether the mailbox was closed.
-    pub(crate) fn reopen(&self, lane: usize) -> bool {
+    pub(crate) fn reopen(&self, instance: usize) -> bool {
         let mut inner = self.inner.lock();
-        inner.seats[lane].done = false;
+        inner.states[instance].done = false;
         std::mem::replace(&mut inner.closed, false)
     }
 
@@ -443,7 +443,7 @@ impl Mailbox {
             let mut inner = self.inner.lock();
             inner.closed = true;
             let mut wakers: Vec<_> = inner.blocked.iter_mut().filter_map(|b| b.waker.take()).collect();
-            wakers.extend(inner.dismiss_clerk());
+            wakers.extend(inner.dismiss_driver());
             let mut messages = inner.log.drain();
             messages.extend(inner.order.as_mut().into_iter().flat_map(|order| order.drain()));
             (messages, wakers)

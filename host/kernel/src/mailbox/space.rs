@@ -10,7 +10,7 @@ use crate::mailbox::policy::Key;
 use crate::words::message::{Envelope, Message};
 
 /// Accepts messages while the mailbox is locked once for all of them.
-pub(crate) struct Room<'a> {
+pub(crate) struct Space<'a> {
     spec: &'a MailboxSpec,
     inner: &'a mut Inner,
     /// The messages that [`Overflow::DropOldest`] displaced.
@@ -23,7 +23,7 @@ pub(crate) struct Room<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum MessagePlace {
     /// In the log; the number counts all messages ever accepted.
-    Log(u64),
+    MessageLog(u64),
     /// Held under this key, until the policy gives it out or drops it.
     Held(Key),
 }
@@ -38,23 +38,23 @@ impl Mailbox {
         match (place, &inner.order) {
             (MessagePlace::Held(key), Some(order)) if order.decides() => order.holds(key),
             (MessagePlace::Held(_), order) => order.as_ref().is_some_and(|order| gone < order.given_up_after),
-            (MessagePlace::Log(number), _) => gone < number,
+            (MessagePlace::MessageLog(number), _) => gone < number,
         }
     }
 }
 
-impl<'a> Room<'a> {
+impl<'a> Space<'a> {
     pub(super) fn new(spec: &'a MailboxSpec, inner: &'a mut Inner) -> Self {
         Self { spec, inner, displaced: Vec::new(), full: false }
     }
 
     /// Whether there is space for a body of `body_bytes` bytes, after the overflow rule was applied.
-    fn make_room(&mut self, body_bytes: usize) -> bool {
-        while !self.inner.has_room(self.spec, body_bytes) {
+    fn evict_idle(&mut self, body_bytes: usize) -> bool {
+        while !self.inner.has_space(self.spec, body_bytes) {
             self.full = true;
             if self.inner.order.is_some() {
                 // Only the policy drops messages that it knows of.
-                return self.inner.has_room_to_choose(self.spec, body_bytes);
+                return self.inner.has_space_to_choose(self.spec, body_bytes);
             }
             if self.spec.overflow != Overflow::DropOldest {
                 return false;
@@ -66,7 +66,7 @@ impl<'a> Room<'a> {
 
     /// Appends the message; false when there is no space for it.
     pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        if !self.make_room(body.len()) {
+        if !self.evict_idle(body.len()) {
             return false;
         }
         match &mut self.inner.order {
@@ -83,14 +83,14 @@ impl<'a> Room<'a> {
     pub(crate) fn place(&self) -> MessagePlace {
         match &self.inner.order {
             Some(order) if order.decides() => MessagePlace::Held(order.next_key() - 1),
-            _ => MessagePlace::Log(self.inner.accepted),
+            _ => MessagePlace::MessageLog(self.inner.accepted),
         }
     }
 
     /// Appends as many of `messages` records as fit, from the first. Returns their number and their bytes.
     pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
         let policy = self.inner.order.is_some();
-        if !policy && self.inner.has_room_for(self.spec, messages, records.len()) {
+        if !policy && self.inner.has_space_for(self.spec, messages, records.len()) {
             self.append_run(records, messages);
             return (messages, records.len());
         }
@@ -98,7 +98,7 @@ impl<'a> Room<'a> {
         if policy || self.spec.overflow == Overflow::DropOldest {
             while fit < messages {
                 let record = first_record(&records[bytes..]);
-                if !self.make_room(record.len() - HEADER_BYTES) {
+                if !self.evict_idle(record.len() - HEADER_BYTES) {
                     break;
                 }
                 self.append_run(record, 1);
@@ -111,7 +111,7 @@ impl<'a> Room<'a> {
         while fit < messages {
             let more = first_record(&records[bytes..]).len();
             let alone = self.inner.log.len() + fit == 0;
-            if !alone && !self.inner.has_room_for(self.spec, fit + 1, bytes + more) {
+            if !alone && !self.inner.has_space_for(self.spec, fit + 1, bytes + more) {
                 break;
             }
             fit += 1;
@@ -137,7 +137,7 @@ impl<'a> Room<'a> {
     /// Appends the `messages` records in this range of `bytes`, if all of them fit, without a copy: the mailbox takes the
     /// buffer, and the bytes after the range are left in `bytes`.
     pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
-        let fits = self.inner.order.is_none() && self.inner.has_room_for(self.spec, messages, records.len());
+        let fits = self.inner.order.is_none() && self.inner.has_space_for(self.spec, messages, records.len());
         if fits {
             let rest = bytes.split_off(records.end);
             self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);

@@ -22,7 +22,7 @@ pub(super) enum Phase {
     /// Waits for a restart: until its timer, or without a timer until its turn among its siblings.
     BackingOff,
     /// Its parent is asked for a directive.
-    Consulting(After),
+    AwaitingDirective(After),
     /// It was idle, or has not run yet: the next message starts it.
     Passivated,
     /// Its code refused to start: it waits for its timer, or a message.

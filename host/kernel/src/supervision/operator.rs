@@ -10,7 +10,7 @@ impl Tree {
         // The next start is an ordinary one.
         (entry.halted, entry.trial) = (true, false);
         match self.nodes[node].phase {
-            Phase::BackingOff | Phase::Consulting(_) | Phase::Passivated | Phase::Waiting | Phase::Failed => {
+            Phase::BackingOff | Phase::AwaitingDirective(_) | Phase::Passivated | Phase::Waiting | Phase::Failed => {
                 self.clear_timer(node);
                 self.nodes[node].phase = Phase::Down;
                 self.reset(node);
@@ -86,7 +86,7 @@ impl Tree {
             | Phase::StoppingChildren(_)
             | Phase::Stopping(_)
             | Phase::BackingOff
-            | Phase::Consulting(_) => true,
+            | Phase::AwaitingDirective(_) => true,
             Phase::Down => entry.wants_start(),
             Phase::Passivated | Phase::Waiting => entry.wanted,
             Phase::Up | Phase::Failed => false,

@@ -24,7 +24,7 @@ impl Tree {
         entry.phase = Phase::Passivated;
         entry.wanted = false;
         if entry.ordered.is_some() {
-            self.ordered_at_rest.push(node);
+            self.ordered_passivated.push(node);
         }
         self.actions.push(Action::Passivated(node));
     }
@@ -51,8 +51,8 @@ impl Tree {
     }
 
     /// Ends the orders for actors that are passivated and for which no message waits: a later start is no operator's start.
-    pub fn end_orders_at_rest(&mut self) {
-        for node in std::mem::take(&mut self.ordered_at_rest) {
+    pub fn end_orders_of_passivated(&mut self) {
+        for node in std::mem::take(&mut self.ordered_passivated) {
             if let Some(entry) = self.nodes.get_mut(node).filter(|entry| entry.rests()) {
                 entry.ordered = None;
             }
@@ -87,5 +87,5 @@ impl Tree {
     }
 }
 
-/// The shortest time between two questions to an actor's code whether it starts, whatever `backoff` says.
+/// The shortest time between two directive_requests to an actor's code whether it starts, whatever `backoff` says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

@@ -112,7 +112,7 @@ impl Tree {
             | Phase::Starting
             | Phase::Stopping(_)
             | Phase::BackingOff
-            | Phase::Consulting(_)
+            | Phase::AwaitingDirective(_)
             | Phase::Passivated
             | Phase::Waiting
             | Phase::Failed => {}

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Role, Supervision};
 use crate::actor::Actor;
-use crate::actor::instance::Lane;
+use crate::actor::instance::Instance;
 use crate::mailbox::bit;
 use crate::supervision::events::{Node, State, WhyGaveUp};
 use crate::supervisor::DECISION_TARGET;
@@ -24,16 +24,17 @@ impl Supervision {
     /// Handles a failed instance; with its last instance the actor fails, and all actors below it.
     pub(super) fn failed(&mut self, node: Node, why: WhyGaveUp, trial_in: Option<Duration>) {
         let decision = Decision::Failed { why, trial_in };
-        let Role { actor, lane, .. } = self.role(node).clone();
+        let Role { actor, instance, .. } = self.role(node).clone();
         let cause = self.verdicts.open(node);
         let last = cause.as_ref().map(|report| format!("; the last: {report}")).unwrap_or_default();
         let address = actor.address();
         tracing::error!(target: DECISION_TARGET, %address, "{decision} (`playhouse start {address}` tries at once){last}");
         self.verdicts.decided(node, decision);
-        *lane.back_at.lock() = Some(trial_in.and_then(|pause| Instant::now().checked_add(pause)).unwrap_or_else(never));
-        if self.hand_to_live(&actor, &lane) {
+        *instance.back_at.lock() =
+            Some(trial_in.and_then(|pause| Instant::now().checked_add(pause)).unwrap_or_else(never));
+        if self.move_to_live_sibling(&actor, &instance) {
             if let Some(back_at) = actor.back_at() {
-                self.world.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
+                self.shared.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
             }
             return;
         }
@@ -49,55 +50,61 @@ impl Supervision {
             last: cause.or_else(|| actor.last_crash()),
         });
         for actor in self.all_at_or_below(address) {
-            self.world.mark_failed(&actor, &failed);
+            self.shared.mark_failed(&actor, &failed);
         }
     }
 
     /// Ends the state `failed` of an actor and of the actors below it.
     pub(super) fn reset(&mut self, node: Node) {
-        let Role { actor, lane, .. } = self.role(node).clone();
-        *lane.back_at.lock() = None;
+        let Role { actor, instance, .. } = self.role(node).clone();
+        *instance.back_at.lock() = None;
         for actor in self.all_at_or_below(actor.address()) {
-            self.world.unmark_failed(&actor);
+            self.shared.unmark_failed(&actor);
         }
-        self.hand_all_to_live(&actor);
+        self.move_all_to_live_siblings(&actor);
     }
 
     /// Gives the messages of all instances that do not go on to one that does.
-    pub(super) fn hand_all_to_live(&self, actor: &Actor) {
-        if actor.lanes.len() > 1 {
-            let live = self.live_lanes(actor);
-            for lane in actor.lanes.iter().filter(|lane| live & bit(lane.index) == 0) {
-                self.hand_to_live(actor, lane);
+    pub(super) fn move_all_to_live_siblings(&self, actor: &Actor) {
+        if actor.instances.len() > 1 {
+            let live = self.live_instances(actor);
+            for instance in actor.instances.iter().filter(|instance| live & bit(instance.index) == 0) {
+                self.move_to_live_sibling(actor, instance);
             }
         }
     }
 
     /// Gives the messages of an instance that does not go on by itself to a live sibling; false when there is none.
-    pub(super) fn hand_to_live(&self, actor: &Actor, lane: &Lane) -> bool {
-        let live = self.live_lanes(actor);
-        let Some(heir) = actor.lanes.iter().find(|other| live & bit(other.index) != 0 && other.index != lane.index)
+    pub(super) fn move_to_live_sibling(&self, actor: &Actor, instance: &Instance) -> bool {
+        let live = self.live_instances(actor);
+        let Some(sibling) =
+            actor.instances.iter().find(|other| live & bit(other.index) != 0 && other.index != instance.index)
         else {
             return false;
         };
-        let left = std::mem::take(&mut *lane.backlog.lock());
-        heir.backlog.lock().inherit(left);
-        actor.mailbox.nudge(heir.index);
+        let left = std::mem::take(&mut *instance.backlog.lock());
+        sibling.backlog.lock().inherit(left);
+        actor.mailbox.nudge(sibling.index);
         true
     }
 
     /// The instances of an actor that run, or will run without an operator or a trial, one bit each.
-    pub(super) fn live_lanes(&self, actor: &Actor) -> u64 {
+    pub(super) fn live_instances(&self, actor: &Actor) -> u64 {
         let goes_on = |&node: &Node| {
             let state = self.tree.view(node)?.state;
             let role = self.roles[node.index()].as_ref()?;
-            (!matches!(state, State::Failed | State::Ended | State::Stopped)).then(|| bit(role.lane.index))
+            (!matches!(state, State::Failed | State::Ended | State::Stopped)).then(|| bit(role.instance.index))
         };
-        self.nodes.get(&actor.id).into_iter().flatten().filter_map(goes_on).fold(0, |lanes, lane| lanes | lane)
+        self.nodes
+            .get(&actor.id)
+            .into_iter()
+            .flatten()
+            .filter_map(goes_on)
+            .fold(0, |instances, instance| instances | instance)
     }
 
     fn all_at_or_below(&self, address: &Address) -> Vec<Arc<Actor>> {
-        let mut all = self.world.registry.all();
+        let mut all = self.shared.registry.all();
         all.retain(|actor| actor.address() == address || actor.address().is_below(address));
         all
     }
@@ -105,7 +112,7 @@ impl Supervision {
     /// The last failure of each actor under `/`, the latest first.
     pub(super) fn last_failures(&self) -> Vec<Arc<CrashReport>> {
         let is_top = |actor: &Actor| actor.address().parent().is_some_and(|parent| parent.is_root());
-        let tops = self.roles.iter().flatten().filter(|role| role.lane.index == 0 && is_top(&role.actor));
+        let tops = self.roles.iter().flatten().filter(|role| role.instance.index == 0 && is_top(&role.actor));
         let mut failures: Vec<_> = tops.filter_map(|role| role.actor.last_crash()).collect();
         failures.sort_by_key(|report| std::cmp::Reverse(report.at));
         failures.truncate(SHOWN_FAILURES);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{DECISION_TARGET, Role, Stage, Supervision};
-use crate::actor::directive_request::{ChildFailed, Question};
+use crate::actor::directive_request::{ChildFailed, DirectiveRequest};
 use crate::incarnation::{End, panic_message};
 use crate::supervision::events::{Event, Fault, Node, WhyGaveUp};
 use crate::words::address::Address;
@@ -13,14 +13,20 @@ use crate::words::decision::Decision;
 
 impl Supervision {
     /// Sends a directive request to the parent, which runs: the tree asks only running parents.
-    pub(super) fn consult(&self, parent: Node, child: Node, incarnation: u64) {
+    pub(super) fn request_directive(&self, parent: Node, child: Node, incarnation: u64) {
         let Some(report) = self.verdicts.open(child) else { return };
         let plugin = self.role(child).actor.spec.launcher.plugin().to_owned();
         let failure = ChildFailed { report, plugin, window: self.tree.window_of(child, self.now()) };
-        let Role { actor, lane, .. } = self.role(parent);
-        let (until, pending) = (self.world.clock.running_later(actor.spec.timeout), self.world.pending());
-        lane.backlog.lock().questions.push_back(Question { failure, child, incarnation, until, pending });
-        actor.mailbox.nudge(lane.index);
+        let Role { actor, instance, .. } = self.role(parent);
+        let (until, pending) = (self.shared.clock.running_later(actor.spec.timeout), self.shared.pending());
+        instance.backlog.lock().directive_requests.push_back(DirectiveRequest {
+            failure,
+            child,
+            incarnation,
+            until,
+            pending,
+        });
+        actor.mailbox.nudge(instance.index);
     }
 
     /// Records the failure of a supervisor, with the failure of its child as the cause.
@@ -36,7 +42,7 @@ impl Supervision {
             tracing::error!(target: "playhouse", %address, "gave up: {why}{last}");
         }
         self.verdicts.decided(child, Decision::GaveUp { supervisor: address.clone(), why });
-        let Some(Role { lane, .. }) = role else {
+        let Some(Role { instance, .. }) = role else {
             self.gave_up = match why {
                 WhyGaveUp::AllFailed => self.last_failures(),
                 _ => self.verdicts.of_the_kernel(self.role(child).actor.address(), why),
@@ -44,8 +50,8 @@ impl Supervision {
             return;
         };
         let crash = Crash::new(CrashReason::Children { message: why.to_string() });
-        let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, lane.incarnation(), crash) });
-        *lane.last_crash.lock() = Some(report.clone());
+        let report = Arc::new(CrashReport { cause, ..CrashReport::new(address, instance.incarnation(), crash) });
+        *instance.last_crash.lock() = Some(report.clone());
         self.notice_crash(node, &report.crash.reason);
         self.verdicts.failed(node, report);
     }
@@ -58,7 +64,7 @@ impl Supervision {
         };
         let Some(role) = self.role_mut(node) else { return Event::Account { node, handled: 0, fault } };
         let (id, all, began) = (role.actor.id, role.actor.handled(), role.handled_before);
-        let several = role.actor.lanes.len() > 1;
+        let several = role.actor.instances.len() > 1;
         // Accounts of other instances may have included some of these messages. With one instance, a run's account never
         // includes messages of earlier runs.
         let told = match end {
@@ -74,7 +80,7 @@ impl Supervision {
         let Some(role) = self.role_mut(node) else { return };
         let is_top = role.actor.address().parent().is_some_and(|parent| parent.is_root());
         if is_top && !role.was_up {
-            let pending = self.world.pending();
+            let pending = self.shared.pending();
             self.coming_up.insert(node, pending);
         }
     }
@@ -92,6 +98,6 @@ pub(super) fn report_bug(role: &Role, incarnation: u64, panic: &(dyn std::any::A
     tracing::error!(target: "playhouse", address = %role.actor.address(), "{message}");
     let crash = Crash::new(CrashReason::Panic { message });
     let report = Arc::new(CrashReport::new(role.actor.address().clone(), incarnation, crash));
-    *role.lane.last_crash.lock() = Some(report.clone());
+    *role.instance.last_crash.lock() = Some(report.clone());
     report
 }

@@ -41,11 +41,11 @@ impl Supervision {
     }
 
     pub(super) fn suspended(&self) -> Duration {
-        self.world.clock.suspended(Instant::now())
+        self.shared.clock.suspended(Instant::now())
     }
 
     pub(super) fn state_at(&self, address: &Address) -> Option<State> {
-        let actor = self.world.registry.occupant(address)?;
+        let actor = self.shared.registry.occupant(address)?;
         let nodes = self.nodes.get(&actor.id)?;
         let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node)?.state));
         Some(furthest_up(&actor, states))
@@ -54,13 +54,13 @@ impl Supervision {
     pub(super) fn look(&self) -> Vec<Seen> {
         let mut all: Vec<Seen> = Vec::new();
         let mut known = HashMap::new();
-        for Role { node, actor, lane, .. } in self.roles.iter().flatten() {
+        for Role { node, actor, instance, .. } in self.roles.iter().flatten() {
             let Some(view) = self.tree.view(*node) else { continue };
             let index = *known.entry(actor.id).or_insert_with(|| {
                 all.push(Seen { actor: actor.clone(), state: State::Down, instances: Vec::new() });
                 all.len() - 1
             });
-            let last_crash = lane.last_crash.lock().clone();
+            let last_crash = instance.last_crash.lock().clone();
             let failed = view.failed.map(|Failed { since, why, trial_at }| {
                 let (now, clock) = (self.now(), SystemTime::now());
                 FailedActor {
@@ -71,11 +71,11 @@ impl Supervision {
                     last: last_crash.clone(),
                 }
             });
-            let sleeps = view.state == State::Running && actor.mailbox.sleeps(lane.index);
+            let sleeps = view.state == State::Running && actor.mailbox.sleeps(instance.index);
             all[index].instances.push(InstanceView {
                 state: if sleeps { State::Idle } else { view.state },
-                waiting_for: lane.host_waits.waiting_for(),
-                incarnation: lane.incarnation(),
+                waiting_for: instance.host_waits.waiting_for(),
+                incarnation: instance.incarnation(),
                 restarts: view.restarts,
                 last_crash,
                 failed,

@@ -22,9 +22,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::actor::instance::Lane;
+use crate::actor::instance::Instance;
 use crate::actor::subtree::{Membership, Subtree};
-use crate::actor::{Actor, Pending, Presence, World};
+use crate::actor::{Actor, Pending, Presence, Shared};
 use crate::incarnation::{End, Incarnation};
 use crate::kernel::plan::Plan;
 use crate::mailbox::Signal;
@@ -100,7 +100,7 @@ pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 pub const DECISION_TARGET: &str = "playhouse::decision";
 
 pub(crate) struct Supervision {
-    world: Arc<World>,
+    shared: Arc<Shared>,
     tree: Tree,
     /// The role at each node, by the node's index; none at the kernel's.
     roles: Vec<Option<Role>>,
@@ -133,7 +133,7 @@ pub(crate) struct Supervision {
 struct Role {
     node: Node,
     actor: Arc<Actor>,
-    lane: Arc<Lane>,
+    instance: Arc<Instance>,
     /// Whether its incarnation exists.
     runs: bool,
     /// Whether it was told to handle waiting messages and to stop.
@@ -150,16 +150,16 @@ struct Role {
 
 impl Role {
     fn signal(&self, signal: Signal) {
-        self.actor.mailbox.set_signal(self.lane.index, signal);
+        self.actor.mailbox.set_signal(self.instance.index, signal);
     }
 }
 
 impl Supervision {
-    pub(crate) fn new(world: Arc<World>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, plan: &Plan, commands: Commands, stage: watch::Sender<Stage>) -> Self {
         let tree = Tree::new(plan.supervision, plan.seed);
         let mut by_address = HashMap::from([(Address::root(), ROOT)]);
         let mut this = Self {
-            world,
+            shared,
             tree,
             roles: vec![None],
             nodes: HashMap::new(),
@@ -179,13 +179,13 @@ impl Supervision {
         for spec in &plan.actors {
             let parent = spec.address.parent().and_then(|p| by_address.get(&p).copied());
             let parent = parent.expect("the plan was checked: parents come before children");
-            let above = spec.address.parent().and_then(|parent| this.world.registry.occupant(&parent));
+            let above = spec.address.parent().and_then(|parent| this.shared.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
             let membership = Membership::planned(Subtree::of(&spec.address, spec.subtree.as_deref(), above));
-            let actor = Arc::new(Actor::new(this.world.registry.new_id(), spec.clone(), None, membership));
+            let actor = Arc::new(Actor::new(this.shared.registry.new_id(), spec.clone(), None, membership));
             actor.set_presence(Presence::There);
-            this.world.registry.add(&actor);
-            attend(&this.world, &actor);
+            this.shared.registry.add(&actor);
+            attend(&this.shared, &actor);
             let nodes = this.place(parent, &actor, false).expect("no node is removed before the boot");
             by_address.insert(spec.address.clone(), nodes[0]);
         }
@@ -210,7 +210,7 @@ impl Supervision {
             while let Some(node) = self.wanted.pop().filter(|_| !over) {
                 over |= self.step(Event::Wanted(node));
             }
-            self.tree.end_orders_at_rest();
+            self.tree.end_orders_of_passivated();
             self.answer_ordered_starts(over);
             self.pending = None;
         }
@@ -327,14 +327,14 @@ impl Supervision {
             && let Some(role) = self.role_mut(node)
         {
             role.runs = false;
-            role.lane.backlog.lock().questions.clear();
+            role.instance.backlog.lock().directive_requests.clear();
         }
         self.verdicts.hear(event);
         for action in self.tree.step(self.now(), event) {
             over |= self.carry_out(action);
         }
         for incarnation in self.beginning.drain(..) {
-            self.world.spawn(incarnation);
+            self.shared.spawn(incarnation);
         }
         if !self.coming_up.is_empty() {
             let comes_up = |node: Node| self.tree.view(node).is_some_and(|view| view.state.is_on_its_way());
@@ -350,8 +350,8 @@ impl Supervision {
         if let Event::Ended(node, ..) = event
             && let Some(role) = self.role_mut(node).filter(|role| role.drains && !role.runs)
         {
-            let Role { actor, lane, .. } = role.clone();
-            self.world.hand_on(&actor, &lane, self.live_lanes(&actor));
+            let Role { actor, instance, .. } = role.clone();
+            self.shared.move_to_sibling(&actor, &instance, self.live_instances(&actor));
         }
         over
     }
@@ -367,7 +367,7 @@ impl Supervision {
             }
             Action::Kill { node, late } => {
                 if late {
-                    self.world.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
+                    self.shared.failed_shutdowns.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         target: "playhouse", address = %self.role(node).actor.address(),
                         "did not stop in time: killed"
@@ -380,29 +380,31 @@ impl Supervision {
                 self.notice(node, || Change::Ended);
             }
             Action::Revive(node) => {
-                let Role { actor, lane, .. } = self.role(node);
-                if actor.mailbox.reopen(lane.index) {
-                    attend(&self.world, actor);
+                let Role { actor, instance, .. } = self.role(node);
+                if actor.mailbox.reopen(instance.index) {
+                    attend(&self.shared, actor);
                 }
                 // It was the last instance that had ended beside a failed one.
-                self.world.unmark_failed(actor);
-                self.hand_all_to_live(actor);
+                self.shared.unmark_failed(actor);
+                self.move_all_to_live_siblings(actor);
             }
             Action::Forget(node) => {
                 self.forget(node);
             }
             Action::Passivated(node) => self.passivated(node),
             Action::Waiting(node) => self.waiting(node),
-            Action::Consult { parent, child, incarnation, .. } => self.consult(parent, child, incarnation),
+            Action::RequestDirective { parent, child, incarnation, .. } => {
+                self.request_directive(parent, child, incarnation)
+            }
             Action::RestartIn { node, pause, window, strategy } => {
-                self.world.restarts.fetch_add(1, Ordering::Relaxed);
+                self.shared.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
                 let decision = Decision::Restarts { pause, window, strategy };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
-                let Role { actor, lane, .. } = role;
-                *lane.back_at.lock() = Some(Instant::now() + pause);
+                let Role { actor, instance, .. } = role;
+                *instance.back_at.lock() = Some(Instant::now() + pause);
                 if let Some(back_at) = actor.back_at().filter(|_| !pause.is_zero()) {
-                    self.world.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
+                    self.shared.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
                 }
                 self.verdicts.decided(node, decision);
             }
@@ -420,8 +422,8 @@ impl Supervision {
                 });
             }
             Action::Over(gave_up) => {
-                for Role { actor, lane, .. } in self.roles.iter().flatten() {
-                    self.world.retire(actor, lane, 0);
+                for Role { actor, instance, .. } in self.roles.iter().flatten() {
+                    self.shared.retire(actor, instance, 0);
                 }
                 let failures = std::mem::take(&mut self.gave_up);
                 self.stage.send_replace(if gave_up { Stage::GaveUp(failures) } else { Stage::Stopped });
@@ -434,8 +436,8 @@ impl Supervision {
     fn retire(&mut self, node: Node) {
         let why = self.end_of(node);
         self.verdicts.decided(node, why);
-        let Role { actor, lane, .. } = self.role(node);
-        self.world.retire(actor, lane, self.live_lanes(actor));
+        let Role { actor, instance, .. } = self.role(node);
+        self.shared.retire(actor, instance, self.live_instances(actor));
     }
 
     /// `run`: the number of the run as the tree counts it. Operators see the actor's own number, which all its instances
@@ -447,23 +449,23 @@ impl Supervision {
         let Some(role) = self.role_mut(node) else { return };
         (role.runs, role.drains) = (true, false);
         role.handled_before = role.actor.handled();
-        role.actor.mailbox.begin(role.lane.index);
-        *role.lane.back_at.lock() = None;
-        let number = role.actor.begin(&role.lane);
+        role.actor.mailbox.begin(role.instance.index);
+        *role.instance.back_at.lock() = None;
+        let number = role.actor.begin(&role.instance);
         if number > 1 {
             role.actor.count_orphans_out();
         }
         let role = role.clone();
-        let (actor, lane) = (role.actor.clone(), role.lane.clone());
-        let incarnation = Incarnation { world: self.world.clone(), actor, lane, number };
+        let (actor, instance) = (role.actor.clone(), role.instance.clone());
+        let incarnation = Incarnation { shared: self.shared.clone(), actor, instance, number };
         let commands = self.commands.clone();
         self.beginning.push(Box::pin(async move {
             let started = || drop(commands.send(Command::Started(node, run)));
-            let world = incarnation.world.clone();
+            let shared = incarnation.shared.clone();
             let end = AssertUnwindSafe(incarnation.run(started)).catch_unwind().await;
-            let end = end.unwrap_or_else(|panic| End::Crashed(report_bug(&role, number, &*panic), world.pending()));
+            let end = end.unwrap_or_else(|panic| End::Crashed(report_bug(&role, number, &*panic), shared.pending()));
             // Its messages may have ended with it.
-            world.idle_hint.notify_waiters();
+            shared.idle_hint.notify_waiters();
             let _ = commands.send(Command::Ended(node, run, end));
         }));
     }

@@ -23,16 +23,16 @@ impl Supervision {
     pub(super) fn passivated(&mut self, node: Node) {
         let waker = self.sleeper(node);
         let Some(role) = self.role_mut(node) else { return };
-        let (actor, lane) = (role.actor.clone(), role.lane.clone());
+        let (actor, instance) = (role.actor.clone(), role.instance.clone());
         let left = {
-            let mut backlog = lane.backlog.lock();
+            let mut backlog = instance.backlog.lock();
             backlog.shrink();
             backlog.len()
         };
-        if left > 0 || !actor.mailbox.sleep(lane.index, waker, None) {
+        if left > 0 || !actor.mailbox.sleep(instance.index, waker, None) {
             self.wanted.push(node);
         }
-        self.world.first_start_over(&actor);
+        self.shared.first_start_over(&actor);
     }
 
     /// Records that the code refused to start after the mailbox had accepted `seen` messages.
@@ -52,8 +52,8 @@ impl Supervision {
     pub(super) fn waiting(&mut self, node: Node) {
         let waker = self.sleeper(node);
         let Some(role) = self.role_mut(node) else { return };
-        let (actor, lane, seen) = (role.actor.clone(), role.lane.index, role.refused_at);
-        if !actor.mailbox.sleep(lane, waker, Some(seen.unwrap_or_default())) {
+        let (actor, instance, seen) = (role.actor.clone(), role.instance.index, role.refused_at);
+        if !actor.mailbox.sleep(instance, waker, Some(seen.unwrap_or_default())) {
             self.wanted.push(node);
         }
         actor.mailbox.pass_on_to_awake();

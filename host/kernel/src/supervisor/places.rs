@@ -12,24 +12,24 @@ use crate::words::notice::Change;
 
 impl Supervision {
     pub(super) fn nodes_at(&self, address: &Address) -> &[Node] {
-        let actor = self.world.registry.occupant(address);
+        let actor = self.shared.registry.occupant(address);
         actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
     }
 
     /// Adds a node to the tree for each instance of an actor; none when its parent has none.
     pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
-        let mut nodes = Vec::with_capacity(actor.lanes.len());
-        for lane in &actor.lanes {
+        let mut nodes = Vec::with_capacity(actor.instances.len());
+        for instance in &actor.instances {
             let spec = node_spec(&actor.spec, dynamic);
             let node = match nodes.first() {
                 None => self.tree.add(parent, spec)?,
                 Some(&first) => self.tree.add_instance(first, spec)?,
             };
-            let (actor, lane) = (actor.clone(), lane.clone());
+            let (actor, instance) = (actor.clone(), instance.clone());
             let role = Role {
                 node,
                 actor,
-                lane,
+                instance,
                 runs: false,
                 drains: false,
                 was_up: false,
@@ -51,7 +51,7 @@ impl Supervision {
     pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
         let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.world.forget(child);
+            self.shared.forget(child);
             return Vec::new();
         };
         nodes.into_iter().map(Event::Spawned).collect()
@@ -63,7 +63,7 @@ impl Supervision {
 
     pub(super) fn first_start_over(&self, node: Node) {
         if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
-            self.world.first_start_over(&role.actor);
+            self.shared.first_start_over(&role.actor);
         }
     }
 
@@ -77,7 +77,7 @@ impl Supervision {
         if nodes.is_empty() {
             self.nodes.remove(&role.actor.id);
             self.accounted.remove(&role.actor.id);
-            self.world.forget(&role.actor);
+            self.shared.forget(&role.actor);
         }
     }
 }
@@ -89,8 +89,8 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         supervision: spec.supervision,
         start: spec.start,
         dynamic,
-        consulted: spec.launcher.supervises(),
-        consult_timeout: spec.timeout,
+        decides_failures: spec.launcher.supervises(),
+        directive_timeout: spec.timeout,
         cooldown: spec.restart.cooldown,
         required: spec.required,
     }

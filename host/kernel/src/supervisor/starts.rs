@@ -134,7 +134,7 @@ impl Supervision {
 
     /// The error for an actor that ended: the rule or the directive that ended it.
     fn ended_because(&self, address: &Address) -> StartError {
-        let actor = self.world.registry.occupant(address);
+        let actor = self.shared.registry.occupant(address);
         let report = actor.as_ref().and_then(|actor| actor.last_crash());
         let how = report.as_ref().map(|report| format!(", after it {}", report.crash.reason)).unwrap_or_default();
         let why = match report.as_ref().and_then(|report| report.decision()).and_then(Decision::directive) {
@@ -150,11 +150,11 @@ impl Supervision {
         self.verdicts.decided(node, Decision::NotStarted);
         tracing::warn!(target: "playhouse", address = %report.address, "{}", Decision::NotStarted);
         self.fail_ordered_start(node, &report);
-        let Role { actor, lane, .. } = self.role(node).clone();
+        let Role { actor, instance, .. } = self.role(node).clone();
         // An actor that an operator started still exists; one that was just spawned does not, unless it has another instance.
         let is_there = |&node: &Node| self.tree.view(node).is_some();
         if is_there(&node) {
-            self.hand_to_live(&actor, &lane);
+            self.move_to_live_sibling(&actor, &instance);
         } else if !self.nodes.get(&actor.id).into_iter().flatten().any(is_there)
             && let Some(spawned) = &actor.spawned
         {

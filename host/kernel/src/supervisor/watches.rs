@@ -54,13 +54,13 @@ impl Watches {
 impl Supervision {
     /// Begins a watch. A watch of an actor that does not exist ends with its only notice.
     pub(super) fn watch(&mut self, watcher: Watcher, watch: u64, address: &Address) {
-        let runs = |actor: &Actor| actor.lanes.iter().any(|lane| lane.incarnation() == watcher.incarnation);
+        let runs = |actor: &Actor| actor.instances.iter().any(|instance| instance.incarnation() == watcher.incarnation);
         let known = self.nodes.get(&watcher.actor).and_then(|nodes| self.roles[nodes[0].index()].as_ref());
         // The watcher's run may have ended by now.
         if !known.is_some_and(|role| role.runs && runs(&role.actor)) {
             return;
         }
-        match self.world.registry.get(address) {
+        match self.shared.registry.get(address) {
             Some(target) if self.nodes.contains_key(&target.id) => self.watches.add(watcher, watch, target.id),
             _ => self.tell_watcher(watcher, watch, address, 0, Change::Gone),
         }
@@ -76,7 +76,7 @@ impl Supervision {
             return;
         }
         if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
-            let watcher = Watcher { actor: role.actor.id, incarnation: role.lane.incarnation() };
+            let watcher = Watcher { actor: role.actor.id, incarnation: role.instance.incarnation() };
             self.watches.remove_all_by(watcher);
         }
     }
@@ -88,7 +88,7 @@ impl Supervision {
         }
         let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) else { return };
         let Some(watches) = self.watches.of.get(&role.actor.id).cloned() else { return };
-        let (address, incarnation, change) = (role.actor.address().clone(), role.lane.incarnation(), change());
+        let (address, incarnation, change) = (role.actor.address().clone(), role.instance.incarnation(), change());
         for (watcher, watch) in watches {
             if change == Change::Gone {
                 self.watches.remove(watcher, watch);
@@ -109,25 +109,25 @@ impl Supervision {
         }
         let state = self.tree.view(node).map(|view| view.state);
         if let Some(state) = state.filter(|state| *state != State::Ended) {
-            self.notice(node, || Change::Stopped { by_person: state == State::Stopped });
+            self.notice(node, || Change::Stopped { by_operator: state == State::Stopped });
         }
     }
 
     /// Delivers a notice. Like a timer, it does not wait for space.
     fn tell_watcher(&mut self, watcher: Watcher, watch: u64, address: &Address, incarnation: u64, change: Change) {
-        let Some(actor) = self.world.registry.by_id(watcher.actor) else { return };
+        let Some(actor) = self.shared.registry.by_id(watcher.actor) else { return };
         let notice = Notice { watch, address: address.clone(), incarnation, change };
         self.watches.told += 1;
         let (envelope, body) = notice.message(actor.address(), watcher.incarnation, self.watches.told);
         let mut inside = false;
-        match actor.mailbox.push(|room| inside = room.put(&envelope, &body)) {
-            Ok(displaced) => self.world.bury(&actor, displaced, &DeadReason::Overflow, true),
+        match actor.mailbox.push(|space| inside = space.put(&envelope, &body)) {
+            Ok(displaced) => self.shared.dead_letter(&actor, displaced, &DeadReason::Overflow, true),
             Err(Refused::Full) => {}
             // The watcher is at its end.
             Err(Refused::Closed) => return,
         }
         if !inside {
-            self.world.bury(&actor, [Message { envelope, body }], &DeadReason::MailboxFull, false);
+            self.shared.dead_letter(&actor, [Message { envelope, body }], &DeadReason::MailboxFull, false);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Hand;
+use super::Turn;
 use super::effects::Effect;
 use crate::actor::Actor;
 use crate::dispatch::ask::SendError;
@@ -18,7 +18,7 @@ enum Reach {
     Below,
 }
 
-impl Hand {
+impl Turn {
     /// Records a send to each actor of a group, in the order of their addresses, and returns their number. `group` is `/a/*`
     /// (the children of `/a`), `/a/**` (all below it), or relative to this actor: `*`, `b/**`. This actor is left out;
     /// children that the current message spawned are included. Either all members are sent to, or, after an error, none.
@@ -62,12 +62,12 @@ impl Hand {
     fn members(&self, top: &Address, reach: Reach) -> Result<Vec<Arc<Actor>>, SendError> {
         let mut found = Vec::new();
         if top.is_root() {
-            let tops = self.world.registry.all().into_iter().filter(|actor| actor.is_there());
+            let tops = self.shared.registry.all().into_iter().filter(|actor| actor.is_there());
             found.extend(
                 tops.filter(|actor| reach == Reach::Below || actor.address().parent().is_some_and(|p| p.is_root())),
             );
         } else {
-            let top = self.world.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
+            let top = self.shared.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
             self.add_below(&top, reach, &mut found);
         }
         found.retain(|actor| actor.id != self.actor.id && !self.is_to_stop(actor));

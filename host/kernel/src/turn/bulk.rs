@@ -8,7 +8,7 @@ use std::time::Duration;
 use playhouse_frame::HEADER_BYTES;
 
 use super::effects::{CHOSEN_HERE, Effect};
-use super::{Failure, Hand, Outcome, Overrun};
+use super::{Failure, Outcome, Overrun, Turn};
 use crate::dispatch::ask::SendError;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
@@ -83,14 +83,14 @@ pub enum BulkError {
     },
 }
 
-impl Hand {
+impl Turn {
     /// All messages of the turn as they lie in the mailbox, in the records of [`playhouse_frame`], with `end` after them.
     /// They stay in the turn. The bytes do not show which message an asker waits for.
     ///
     /// # Panics
     /// When it is called again for the same messages.
     pub fn flat(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
-        self.lane.set_in_call(self.batch.len());
+        self.instance.set_in_call(self.batch.len());
         self.batch.lend(end)
     }
 
@@ -109,7 +109,7 @@ impl Hand {
     }
 
     /// Whether most of the routes lead to actors that are gone. An actor that spawns a child for each piece of work would
-    /// keep a route for each of them; then it is time for [`Hand::give_up_routes`]. Cheap before each batch.
+    /// keep a route for each of them; then it is time for [`Turn::give_up_routes`]. Cheap before each batch.
     pub fn has_stale_routes(&mut self) -> bool {
         if self.routes.len() < self.enough_routes {
             return false;
@@ -161,7 +161,7 @@ impl Hand {
         } else {
             self.bytes.extend_from_slice(&bytes);
         }
-        read(&mut Bulk { hand: self, base, last: None })
+        read(&mut Bulk { turn: self, base, last: None })
     }
 }
 
@@ -172,7 +172,7 @@ pub(super) fn number(route: usize) -> u32 {
 
 /// Records the effects of messages one after another, from the current message on.
 pub struct Bulk<'a> {
-    hand: &'a mut Hand,
+    turn: &'a mut Turn,
     /// The place in the turn's bytes where the given bytes begin.
     base: usize,
     /// The route that was used last, if any message may send there; and its limit.
@@ -182,7 +182,7 @@ pub struct Bulk<'a> {
 impl Bulk<'_> {
     /// The given bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.hand.bytes[self.base..]
+        &self.turn.bytes[self.base..]
     }
 
     /// Records a send of the current message. `body`: its range in the given bytes. The [`playhouse_frame::HEADER_BYTES`]
@@ -192,7 +192,7 @@ impl Bulk<'_> {
     /// When there is no such space.
     #[inline]
     pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
-        self.in_hand()?;
+        self.check_current()?;
         let index = route as usize;
         let (bytes, limit_bytes) = (
             body.len(),
@@ -204,20 +204,20 @@ impl Bulk<'_> {
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
-        self.hand.admit(bytes)?;
-        let envelope = self.hand.caused_envelope(ReplyToken::NONE);
+        self.turn.admit(bytes)?;
+        let envelope = self.turn.caused_envelope(ReplyToken::NONE);
         let (from, to) = (self.base + body.start - HEADER_BYTES, self.base + body.end);
-        self.hand.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
-        self.hand.push_send(index, from, to);
+        self.turn.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
+        self.turn.push_send(index, from, to);
         Ok(())
     }
 
     /// Checks that the current message may send there; returns the largest body.
     fn turn_to(&mut self, route: u32) -> Result<usize, BulkError> {
         let index = route as usize;
-        let sender = self.hand.cause().sender;
-        let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
-        if !known.lasting && known.target.id != sender && !self.hand.will_be_there(index) {
+        let sender = self.turn.cause().sender;
+        let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
+        if !known.lasting && known.target.id != sender && !self.turn.will_be_there(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let limit_bytes = known.target.spec.message_bytes;
@@ -227,21 +227,21 @@ impl Bulk<'_> {
         Ok(limit_bytes)
     }
 
-    /// Records that a child starts. [`Hand::reserve`] gave this number for the current message.
+    /// Records that a child starts. [`Turn::reserve`] gave this number for the current message.
     pub fn spawn(&mut self, route: u32) -> Result<(), BulkError> {
-        self.in_hand()?;
-        if self.hand.record_spawn(route as usize)? { Ok(()) } else { Err(BulkError::NotReserved { route }) }
+        self.check_current()?;
+        if self.turn.record_spawn(route as usize)? { Ok(()) } else { Err(BulkError::NotReserved { route }) }
     }
 
     /// Records that a child which this actor spawned stops.
     pub fn stop(&mut self, route: u32) -> Result<(), BulkError> {
-        self.in_hand()?;
+        self.check_current()?;
         let index = route as usize;
-        let child = &self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
-        if !self.hand.has_spawned(child) || child.is_reserved() && !self.hand.will_be_there(index) {
+        let child = &self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
+        if !self.turn.has_spawned(child) || child.is_reserved() && !self.turn.will_be_there(index) {
             return Err(BulkError::NotSpawned { route });
         }
-        Ok(self.hand.push_effect(Effect::Stop { route: index })?)
+        Ok(self.turn.push_effect(Effect::Stop { route: index })?)
     }
 
     /// Records a timer; `again`: it fires repeatedly. `body`: its range in the given bytes.
@@ -253,72 +253,72 @@ impl Bulk<'_> {
         again: bool,
         body: Range<usize>,
     ) -> Result<(), BulkError> {
-        self.in_hand()?;
+        self.check_current()?;
         let index = route as usize;
-        let sender = self.hand.cause().sender;
-        let known = self.hand.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
-        let own = known.target.id == self.hand.actor.id;
-        if !known.lasting && !own && known.target.id != sender && !self.hand.will_be_there(index) {
+        let sender = self.turn.cause().sender;
+        let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
+        let own = known.target.id == self.turn.actor.id;
+        if !known.lasting && !own && known.target.id != sender && !self.turn.will_be_there(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
-        if id <= self.hand.effects.last_given || id >= CHOSEN_HERE {
+        if id <= self.turn.effects.last_given || id >= CHOSEN_HERE {
             return Err(BulkError::TimerId { id });
         }
-        if let (0, most) = self.hand.timer_room() {
+        if let (0, most) = self.turn.timer_capacity() {
             return Err(BulkError::TooManyTimers { most });
         }
-        self.hand.effects.last_given = id;
-        self.hand.admit_timer(bytes)?;
-        self.hand.push_timer((index, id, wait, again), self.base + body.start, self.base + body.end);
+        self.turn.effects.last_given = id;
+        self.turn.admit_timer(bytes)?;
+        self.turn.push_timer((index, id, wait, again), self.base + body.start, self.base + body.end);
         Ok(())
     }
 
     /// Records that a timer is cancelled; an unknown id has no effect.
     pub fn cancel(&mut self, id: u64) -> Result<(), BulkError> {
-        self.in_hand()?;
-        Ok(self.hand.push_effect(Effect::Cancel { id })?)
+        self.check_current()?;
+        Ok(self.turn.push_effect(Effect::Cancel { id })?)
     }
 
     /// Ends `messages` messages, from the current one on, without a reply.
     pub fn done(&mut self, messages: usize) -> Result<(), BulkError> {
-        let Some(first) = self.hand.current() else { return Err(BulkError::NoMessage) };
-        if messages > self.hand.batch.len() - first {
+        let Some(first) = self.turn.current() else { return Err(BulkError::NoMessage) };
+        if messages > self.turn.batch.len() - first {
             return Err(BulkError::NoMessage);
         }
-        self.hand.push_done(messages);
+        self.turn.push_done(messages);
         Ok(())
     }
 
     /// Ends the current message. `reply`: its range in the given bytes. A reply that no asker waits for is not copied.
     pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
-        self.in_hand()?;
-        if let Err(failure) = self.hand.check_reply(&self.bytes()[reply.clone()]) {
+        self.check_current()?;
+        if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
             return self.failed(failure);
         }
-        let is_asked = self.hand.current().is_some_and(|index| self.hand.batch.reply(index).is_some());
+        let is_asked = self.turn.current().is_some_and(|index| self.turn.batch.reply(index).is_some());
         let reply = is_asked.then(|| self.bytes()[reply].to_vec());
-        self.hand.push_outcome(Outcome::Done(reply));
+        self.turn.push_outcome(Outcome::Done(reply));
         Ok(())
     }
 
     /// Fails the current message; its sends are dropped.
     pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
-        self.in_hand()?;
-        self.hand.drop_runs_in_hand();
-        self.hand.push_outcome(Outcome::Failed(failure));
+        self.check_current()?;
+        self.turn.drop_current_runs();
+        self.turn.push_outcome(Outcome::Failed(failure));
         Ok(())
     }
 
     /// Whether the current message recorded a send or another effect.
-    pub fn has_sends_in_hand(&self) -> bool {
-        self.hand.runs.len() > self.hand.runs_finished
+    pub fn has_uncommitted_sends(&self) -> bool {
+        self.turn.runs.len() > self.turn.runs_finished
     }
 
-    fn in_hand(&self) -> Result<(), BulkError> {
-        self.hand.current().map(drop).ok_or(BulkError::NoMessage)
+    fn check_current(&self) -> Result<(), BulkError> {
+        self.turn.current().map(drop).ok_or(BulkError::NoMessage)
     }
 }

@@ -3,19 +3,19 @@
 
 use tokio::time::Instant;
 
-use super::{Failure, Hand, Outcome};
+use super::{Failure, Outcome, Turn};
 use crate::dispatch::ask::AskError;
 use crate::dispatch::delivery::{Patience, Run};
 use crate::words::dead_letter::DeadReason;
 
-impl Hand {
+impl Turn {
     /// Delivers the sends of finished messages, in order, then makes their outcomes final. May wait for space in mailboxes.
     /// If this future is dropped, the next commit goes on where it was.
     pub(crate) async fn commit(&mut self) {
         self.commit_with(Patience::Yes).await;
     }
 
-    /// As [`Hand::commit`], without waiting: a message that finds no space becomes a dead letter.
+    /// As [`Turn::commit`], without waiting: a message that finds no space becomes a dead letter.
     pub(crate) async fn commit_now(&mut self) {
         self.commit_with(Patience::No).await;
     }
@@ -36,10 +36,10 @@ impl Hand {
             let target = self.routes[route].target.clone();
             let before = self.bytes.len();
             let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
-            let pushed = self.world.deliver_run(&target, run, bytes, delivered);
+            let pushed = self.shared.deliver_run(&target, run, bytes, delivered);
             if run.messages > 0 {
-                let how = (patience, &*self.lane);
-                Box::pin(self.world.deliver_rest(&target, run, bytes, delivered, pushed, how)).await;
+                let how = (patience, &*self.instance);
+                Box::pin(self.shared.deliver_rest(&target, run, bytes, delivered, pushed, how)).await;
             }
             self.runs_delivered += 1;
             let gone = before - self.bytes.len();
@@ -73,7 +73,7 @@ impl Hand {
             Outcome::Done(reply) => {
                 let token = self.batch.reply(index);
                 if token.is_some() {
-                    self.world.asks.answer(token, reply.ok_or(AskError::NoReply));
+                    self.shared.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
                 return true;
             }
@@ -90,15 +90,15 @@ impl Hand {
                             attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
                             "will retry: {text}"
                         );
-                        let due = Instant::now() + self.world.jitter(ceiling);
-                        self.lane.backlog.lock().delayed.push((due, message));
+                        let due = Instant::now() + self.shared.jitter(ceiling);
+                        self.instance.backlog.lock().delayed.push((due, message));
                         return false;
                     }
                     Failure::Retry(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Failed(text), false);
+                        self.shared.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
                     }
                     Failure::Reject(text) => {
-                        self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
+                        self.shared.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Hand, Hook, Overrun, Route};
+use super::{Hook, Overrun, Route, Turn};
 use crate::actor::Actor;
 use crate::dispatch::ask::SendError;
 use crate::dispatch::delivery::{Run, check_size};
@@ -127,7 +127,7 @@ impl Effects {
     }
 }
 
-impl Hand {
+impl Turn {
     /// Records that a child starts: `plugin` is one of the plan's, `name` is taken from now on.
     pub fn spawn(&mut self, name: &str, plugin: &str, config: Config) -> Result<(), SpawnError> {
         let message = self.current();
@@ -165,7 +165,7 @@ impl Hand {
         let reserved = self.effects.reserved.iter().filter(|child| child.adopts.is_none()).count();
         let adopting = self.hook.is_some();
         let parent = (&*self.actor, self.incarnation);
-        let (target, adopts) = match self.world.draft(parent, (name, plugin), config, reserved, adopting)? {
+        let (target, adopts) = match self.shared.draft(parent, (name, plugin), config, reserved, adopting)? {
             Draft::New(child) => (child, None),
             Draft::Orphan(orphan, launcher) => (orphan, Some(launcher)),
         };
@@ -204,7 +204,7 @@ impl Hand {
 
     fn child_route(&mut self, child: &str) -> Result<usize, StopError> {
         let address = self.address().resolve(child)?;
-        match (self.reserved_at(&address), self.world.registry.get(&address)) {
+        match (self.reserved_at(&address), self.shared.registry.get(&address)) {
             (Some(route), _) => Ok(route),
             (None, None) => Err(StopError::UnknownAddress(address)),
             (None, Some(target)) if self.has_spawned(&target) => Ok(self.route_to(target, true)),
@@ -224,13 +224,13 @@ impl Hand {
     /// The address at a path, absolute or relative, if an actor there takes messages now.
     pub fn lookup(&self, path: &str) -> Option<Address> {
         let address = self.address().resolve(path).ok()?;
-        self.world.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
+        self.shared.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
     }
 
     /// The state of the actor at a path, after everything committed so far; none when there is no such actor.
     pub async fn state(&self, path: &str) -> Option<State> {
         let address = self.address().resolve(path).ok()?;
-        self.world.state(address).await
+        self.shared.state(address).await
     }
 
     /// Records a timer: it sends to `to` once, `delay` after the commit. `to` may be this actor itself. Returns the timer's
@@ -239,7 +239,7 @@ impl Hand {
         self.timer(to, body, delay, false)
     }
 
-    /// As [`Hand::tell_after`], and then again after each `period`.
+    /// As [`Turn::tell_after`], and then again after each `period`.
     pub fn tell_every(&mut self, to: &str, body: &[u8], period: Duration) -> Result<u64, TimerError> {
         self.timer(to, body, period, true)
     }
@@ -305,7 +305,7 @@ impl Hand {
         let sender = self.cause().sender;
         let route = if own { self.own() } else { self.route(to, sender)? };
         check_size(&self.routes[route].target, body)?;
-        if let (0, most) = self.timer_room() {
+        if let (0, most) = self.timer_capacity() {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
         self.admit_timer(body.len()).map_err(SendError::from)?;
@@ -318,7 +318,7 @@ impl Hand {
     }
 
     /// How many more timers may be recorded, and the limit on timers.
-    pub fn timer_room(&self) -> (usize, usize) {
+    pub fn timer_capacity(&self) -> (usize, usize) {
         let set = self.effects.set.as_ref().map_or(0, Timers::len);
         let most = self.actor.spec.max_timers;
         (most.saturating_sub(set + self.effects.timers), most)
@@ -386,13 +386,13 @@ impl Hand {
                 let entry = &mut self.routes[route];
                 entry.lasting = true;
                 self.routes_by_id.insert(entry.target.id, route);
-                self.world.bring_up(&self.actor, &entry.target);
+                self.shared.bring_up(&self.actor, &entry.target);
             }
             Effect::Adopt { route, launcher } => {
                 self.effects.reserved.retain(|child| child.route != route);
-                self.world.adopt(&self.routes[route].target, launcher, self.incarnation);
+                self.shared.adopt(&self.routes[route].target, launcher, self.incarnation);
             }
-            Effect::Stop { route } => self.world.dismiss(&self.routes[route].target),
+            Effect::Stop { route } => self.shared.dismiss(&self.routes[route].target),
             Effect::Timer { route, id, wait, again, bytes, envelope } => {
                 self.effects.timers -= 1;
                 self.effects.timer_bytes -= bytes;
@@ -408,17 +408,17 @@ impl Hand {
                     period: again.then_some(wait),
                     latest: None,
                 };
-                let (world, actor) = (&self.world, &self.actor);
-                let set = self.effects.set.get_or_insert_with(|| Timers::new(world.clone(), actor.clone()));
+                let (shared, actor) = (&self.shared, &self.actor);
+                let set = self.effects.set.get_or_insert_with(|| Timers::new(shared.clone(), actor.clone()));
                 set.set(id, later(wait), timer);
             }
             Effect::Watch { id, address } => {
-                let pending = self.world.pending();
-                let _ = self.world.commands.send(Command::Watch(self.watcher(), id, address, pending));
+                let pending = self.shared.pending();
+                let _ = self.shared.commands.send(Command::Watch(self.watcher(), id, address, pending));
             }
             Effect::Unwatch { id } => {
                 self.effects.watches.remove(&id);
-                let _ = self.world.commands.send(Command::Unwatch(self.watcher(), id));
+                let _ = self.shared.commands.send(Command::Unwatch(self.watcher(), id));
             }
             Effect::Cancel { id } => {
                 if let Some(set) = &self.effects.set {

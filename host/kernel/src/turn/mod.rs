@@ -1,5 +1,5 @@
 //! The turn: the messages of one call, with their recorded effects and outcomes. An incarnation records here, and
-//! [`Hand::commit`] is the only way out. Before the commit, nothing that a handler did is visible to others.
+//! [`Turn::commit`] is the only way out. Before the commit, nothing that a handler did is visible to others.
 
 mod broadcast;
 mod bulk;
@@ -19,8 +19,8 @@ use rustc_hash::FxBuildHasher;
 use tokio::time::Instant;
 
 use crate::actor::host_wait::{HostWait, passed_on};
-use crate::actor::instance::Lane;
-use crate::actor::{Actor, World};
+use crate::actor::instance::Instance;
+use crate::actor::{Actor, Shared};
 use crate::dispatch::ask::{Answer, AskError, SendError};
 use crate::dispatch::delivery::{Run, check_size};
 use crate::mailbox::message_log::Batch;
@@ -30,7 +30,7 @@ use crate::words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 
 use effects::Effects;
 use outcomes::Outcomes;
-use usage::Turn;
+use usage::TurnUsage;
 
 pub use bulk::{Bulk, BulkError, Resolved};
 pub use effects::TimerError;
@@ -69,10 +69,10 @@ pub(crate) enum Hook {
 const HOOKS: u64 = 8;
 
 /// The messages of one incarnation's turn, and everything that they did so far.
-pub struct Hand {
-    world: Arc<World>,
+pub struct Turn {
+    shared: Arc<Shared>,
     actor: Arc<Actor>,
-    lane: Arc<Lane>,
+    instance: Arc<Instance>,
     incarnation: u64,
     batch: Batch,
     /// Messages of the batch whose outcome is final.
@@ -93,7 +93,7 @@ pub struct Hand {
     bytes: Vec<u8>,
     effects: Effects,
     /// The use of limits by the current message, or by the hook.
-    turn: Turn,
+    usage: TurnUsage,
     hook: Option<Hook>,
     /// Number of hooks so far of the kinds that run more than once: part of their ids.
     hooks: u64,
@@ -108,7 +108,7 @@ pub struct Hand {
     names: HashMap<Box<str>, usize, FxBuildHasher>,
     routes: Vec<Route>,
     routes_by_id: HashMap<ActorId, usize, FxBuildHasher>,
-    /// From this number of routes on, [`Hand::has_stale_routes`] counts the stale ones.
+    /// From this number of routes on, [`Turn::has_stale_routes`] counts the stale ones.
     enough_routes: usize,
     /// A function of the code that runs when no work is left.
     when_idle: Option<Box<dyn FnOnce() + Send + Sync>>,
@@ -128,13 +128,13 @@ struct Route {
 const NO_CAUSE: Envelope =
     Envelope { id: MessageId(0), sender: ActorId::OUTSIDE, flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
 
-impl Hand {
-    pub(crate) fn new(world: Arc<World>, actor: Arc<Actor>, lane: Arc<Lane>, incarnation: u64) -> Self {
+impl Turn {
+    pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>, instance: Arc<Instance>, incarnation: u64) -> Self {
         let calls_back = actor.spec.launcher.calls_back();
         Self {
-            world,
+            shared,
             actor,
-            lane,
+            instance,
             incarnation,
             batch: Batch::default(),
             committed: 0,
@@ -146,7 +146,7 @@ impl Hand {
             delivered: 0,
             bytes: Vec::new(),
             effects: Effects::default(),
-            turn: Turn::default(),
+            usage: TurnUsage::default(),
             hook: None,
             hooks: 0,
             calls_back,
@@ -208,7 +208,7 @@ impl Hand {
     }
 
     fn address_of(&self, actor: ActorId) -> Option<Address> {
-        self.world.registry.by_id(actor).map(|actor| actor.address().clone())
+        self.shared.registry.by_id(actor).map(|actor| actor.address().clone())
     }
 
     /// Records a send of the current message. `to` is absolute, or relative to this actor.
@@ -241,30 +241,31 @@ impl Hand {
             // The child starts only after the commit of the message that would wait for it.
             return Err(SendError::UnknownAddress(target.address().clone()).into());
         }
-        let (world, lane) = (self.world.clone(), self.lane.clone());
+        let (shared, instance) = (self.shared.clone(), self.instance.clone());
         // The commit may have to wait for space. An ask that is sure to end in a deadlock is refused before it.
         let finished = self.committed..self.committed + self.outcomes.len();
         let has_answer = |token| finished.clone().any(|index| self.batch.reply(index) == token);
-        world.asks.check(self.actor.party(), self.lane.index, target.party(), has_answer)?;
+        shared.asks.check(self.actor.endpoint(), self.instance.index, target.endpoint(), has_answer)?;
         let deadline = Instant::now() + timeout;
         let asked = async {
             // If the time is over in here, the next commit goes on.
             self.commit().await;
-            let mut ask = world.asks.open(target.id, deadline);
+            let mut ask = shared.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.
-            let _waiting = world.asks.wait_for(self.actor.party(), self.lane.index, target.party(), ask.token())?;
+            let _waiting =
+                shared.asks.wait_for(self.actor.endpoint(), self.instance.index, target.endpoint(), ask.token())?;
             let envelope = self.caused_envelope(ask.token());
-            passed_on(&lane, &target, ask.answer_to(world.deliver_one(&target, &envelope, body, deadline))).await
+            passed_on(&instance, &target, ask.answer_to(shared.deliver_one(&target, &envelope, body, deadline))).await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
-        world.explained(target.address(), answer).await
+        shared.explained(target.address(), answer).await
     }
 
     /// Marks the times in which this incarnation's code waits for the host itself: they are not billed to its limits. `what`
     /// names the wait for operators.
     pub fn host_wait(&self, what: &'static str) -> HostWait {
-        HostWait { lane: self.lane.clone(), what }
+        HostWait { instance: self.instance.clone(), what }
     }
 
     /// Runs `then` once, when the incarnation has no work: no message waits, and none is to be handled again. `then` must not
@@ -273,7 +274,7 @@ impl Hand {
         self.when_idle = Some(Box::new(then));
     }
 
-    /// Runs the function of [`Hand::when_idle`].
+    /// Runs the function of [`Turn::when_idle`].
     pub(crate) fn run_when_idle(&mut self) {
         if let Some(then) = self.when_idle.take() {
             then();
@@ -299,7 +300,7 @@ impl Hand {
             other => other,
         };
         if let Outcome::Failed(_) = outcome {
-            self.drop_runs_in_hand();
+            self.drop_current_runs();
         }
         self.push_outcome(outcome);
     }
@@ -336,7 +337,7 @@ impl Hand {
     }
 
     fn message_ended(&mut self) {
-        self.lane.note_progress();
+        self.instance.note_progress();
         self.finish_runs();
         self.forget_cause();
     }
@@ -359,7 +360,7 @@ impl Hand {
 
     /// Drops the runs that the current message, or the hook, recorded. Their bytes stay, since other bytes may come after
     /// them.
-    fn drop_runs_in_hand(&mut self) {
+    fn drop_current_runs(&mut self) {
         self.drop_effects_from(self.runs_finished);
         let dropped = self.runs.drain(self.runs_finished..).map(|run| run.messages.max(1)).sum::<usize>();
         self.recorded -= dropped;
@@ -368,7 +369,7 @@ impl Hand {
     /// The batch for the next call, empty.
     pub(crate) fn batch_mut(&mut self) -> &mut Batch {
         debug_assert!(self.runs.is_empty() && self.outcomes.is_empty());
-        self.lane.set_in_call(1);
+        self.instance.set_in_call(1);
         // Reservations that were never recorded as spawns.
         self.effects.reserved.clear();
         self.committed = 0;
@@ -376,7 +377,7 @@ impl Hand {
         &mut self.batch
     }
 
-    /// As [`Hand::batch_mut`], but keeps the messages that were put there since.
+    /// As [`Turn::batch_mut`], but keeps the messages that were put there since.
     pub(crate) fn batch_in_progress(&mut self) -> &mut Batch {
         &mut self.batch
     }
@@ -403,13 +404,13 @@ impl Hand {
         }
         self.cause = Some(Envelope { id, flow: id.flow(), ..NO_CAUSE });
         self.caused = 0;
-        self.turn = Turn::default();
+        self.usage = TurnUsage::default();
     }
 
     /// Ends a hook, and keeps or drops its sends.
     pub(crate) fn end_hook(&mut self, keep: bool) {
         if !keep {
-            self.drop_runs_in_hand();
+            self.drop_current_runs();
         }
         self.hook = None;
         self.runs_finished = self.runs.len();
@@ -419,7 +420,7 @@ impl Hand {
     /// order. A commit that was under way must have been finished before.
     pub(crate) fn abandon(&mut self) -> Vec<Message> {
         self.hook = None;
-        self.turn = Turn::default();
+        self.usage = TurnUsage::default();
         self.outcomes.clear();
         self.runs.clear();
         self.forget_bytes();
@@ -430,7 +431,7 @@ impl Hand {
 
     /// Number of messages without a final outcome that the code may have started, including all that it takes in one call.
     pub(crate) fn tried(&self) -> usize {
-        self.outcomes.len() + self.lane.in_call()
+        self.outcomes.len() + self.instance.in_call()
     }
 
     /// Whether a commit was dropped before its end.
@@ -448,7 +449,7 @@ impl Hand {
     fn forget_cause(&mut self) {
         self.cause = None;
         self.caused = 0;
-        self.turn.begin();
+        self.usage.begin();
     }
 
     fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {

@@ -1,7 +1,7 @@
 //! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply; these are only
 //! counted.
 
-use super::{Failure, Hand, Outcome};
+use super::{Failure, Outcome, Turn};
 
 #[derive(Default)]
 pub(super) struct Outcomes {
@@ -60,7 +60,7 @@ impl Outcomes {
     }
 }
 
-impl Hand {
+impl Turn {
     pub(super) fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
         let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
         if bytes <= limit_bytes {

@@ -1,9 +1,9 @@
 //! Reports to the code about the outcomes of its messages: collected by the commit.
 
-use super::Hand;
+use super::Turn;
 use crate::actor::reports::TaskDone;
 
-impl Hand {
+impl Turn {
     /// Queues a report about each finished message. This comes before the outcomes are final: the play is not idle until the
     /// code got the reports.
     pub(super) fn report_outcomes(&self) {
@@ -13,11 +13,11 @@ impl Hand {
             let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
             TaskDone::committed(&self.batch.envelope(index), outcome, attempts)
         });
-        self.lane.backlog.lock().report(&self.world, reports);
+        self.instance.backlog.lock().report(&self.shared, reports);
     }
 
     /// Gives the next call the time of `messages` messages.
     pub(crate) fn set_in_call(&self, messages: usize) {
-        self.lane.set_in_call(messages);
+        self.instance.set_in_call(messages);
     }
 }

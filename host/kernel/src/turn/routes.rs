@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Hand, Route};
+use super::{Route, Turn};
 use crate::actor::Actor;
 use crate::dispatch::ask::SendError;
 use crate::words::message::ActorId;
 
-impl Hand {
+impl Turn {
     /// The route to `to`, resolved once. The grant is checked before the existence of the actor. `sender`: the sender of the
     /// message that sends.
     pub(super) fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
@@ -25,7 +25,7 @@ impl Hand {
         if let Some(route) = self.reserved_at(&address) {
             return Ok(route);
         }
-        let target = self.world.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
+        let target = self.shared.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
         let route = match self.names.get(to).copied() {
             Some(route) if self.renew(route) => route,
             _ => self.route_to(target, lasting),
@@ -47,7 +47,7 @@ impl Hand {
     /// large as before. A route to a sender alone stays as it is.
     pub(super) fn renew(&mut self, route: usize) -> bool {
         let old = &self.routes[route];
-        let new = old.lasting.then(|| self.world.registry.get(old.target.address())).flatten();
+        let new = old.lasting.then(|| self.shared.registry.get(old.target.address())).flatten();
         let Some(new) = new.filter(|new| new.spec.message_bytes >= old.target.spec.message_bytes) else { return false };
         self.routes_by_id.insert(new.id, route);
         self.routes[route].target = new;

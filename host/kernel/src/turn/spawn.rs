@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::actor::subtree::{Membership, Subtree};
-use crate::actor::{Actor, Presence, Spawned, World};
+use crate::actor::{Actor, Presence, Shared, Spawned};
 use crate::incarnation::behavior::{Bounds, Launcher};
 use crate::kernel::plan::{ActorSpec, StartKind};
 use crate::mailbox::Signal;
@@ -115,7 +115,7 @@ pub(crate) enum Draft {
     Orphan(Arc<Actor>, Arc<dyn Launcher>),
 }
 
-impl World {
+impl Shared {
     /// Makes all checks that are possible before the turn commits. `reserved`: number of children that the turn reserved.
     /// `adopting`: whether orphans may be taken over.
     pub(crate) fn draft(
@@ -289,13 +289,13 @@ mod tests {
 
     use super::*;
     use crate::incarnation::behavior::Behavior;
-    use crate::turn::Hand;
+    use crate::turn::Turn;
     use crate::words::crash::Crash;
 
     struct Nothing;
 
     impl Launcher for Nothing {
-        fn launch(&self, _: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        fn launch(&self, _: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
             unreachable!("only specs are looked at")
         }
 

@@ -1,14 +1,14 @@
 //! The limits of one turn. A turn above them is void: nothing more is recorded, nothing of it is committed, and the
 //! incarnation ends as a crash, whichever interface its code uses.
 
-use super::Hand;
+use super::Turn;
 use super::effects::CONFIG_BYTES;
 use crate::words::crash::{Crash, CrashReason};
 
 /// Most sends and other effects before one commit, whatever the limits say: each takes more memory here than in the bytes
 /// that ask for it.
 const MOST_RECORDED: usize = 1 << 20;
-/// At this size, [`Hand::is_full`] asks for a commit.
+/// At this size, [`Turn::is_full`] asks for a commit.
 const FULL_BYTES: usize = 1 << 20;
 const FULL_SENDS: usize = 1 << 14;
 /// Bytes of a frame that an effect takes beside its body, at most.
@@ -64,24 +64,24 @@ impl From<Overrun> for Crash {
 
 /// The use of limits by the current message, or by the hook.
 #[derive(Default)]
-pub(super) struct Turn {
+pub(super) struct TurnUsage {
     effects: usize,
     bytes: usize,
     /// The limit that was exceeded; kept until the incarnation ends.
     overrun: Option<Overrun>,
 }
 
-impl Turn {
+impl TurnUsage {
     /// Begins the next message, which has limits of its own.
     pub(super) fn begin(&mut self) {
         (self.effects, self.bytes) = (0, 0);
     }
 }
 
-impl Hand {
+impl Turn {
     /// Whether this call may be committed. Code that handles messages in plain Rust need not call this: the kernel does.
     pub fn within_limits(&self) -> Result<(), Overrun> {
-        self.turn.overrun.map_or(Ok(()), Err)
+        self.usage.overrun.map_or(Ok(()), Err)
     }
 
     /// Whether the recorded effects are so large that the remaining messages should wait until these are committed.
@@ -92,16 +92,16 @@ impl Hand {
     /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.
     #[inline]
     pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Overrun> {
-        let (spec, turn) = (&self.actor.spec, &mut self.turn);
-        turn.effects += 1;
-        turn.bytes += bytes;
-        if turn.effects <= spec.max_effects && turn.bytes <= spec.max_effect_bytes && self.recorded < MOST_RECORDED {
+        let (spec, usage) = (&self.actor.spec, &mut self.usage);
+        usage.effects += 1;
+        usage.bytes += bytes;
+        if usage.effects <= spec.max_effects && usage.bytes <= spec.max_effect_bytes && self.recorded < MOST_RECORDED {
             return Ok(());
         }
         Err(self.overran())
     }
 
-    /// As [`Hand::admit`], for a timer: the bytes of all its timers count as well.
+    /// As [`Turn::admit`], for a timer: the bytes of all its timers count as well.
     pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
         self.admit(bytes)?;
         let most_bytes = self.actor.spec.max_effect_bytes;
@@ -117,21 +117,21 @@ impl Hand {
     }
 
     pub(super) fn too_far<T>(&mut self, overrun: Overrun) -> Result<T, Overrun> {
-        self.turn.overrun = Some(overrun);
+        self.usage.overrun = Some(overrun);
         Err(overrun)
     }
 
     #[cold]
     fn overran(&mut self) -> Overrun {
         let spec = &self.actor.spec;
-        let overrun = if self.turn.effects > spec.max_effects {
+        let overrun = if self.usage.effects > spec.max_effects {
             Overrun::Effects { most: spec.max_effects }
-        } else if self.turn.bytes > spec.max_effect_bytes {
+        } else if self.usage.bytes > spec.max_effect_bytes {
             Overrun::EffectBytes { most_bytes: spec.max_effect_bytes }
         } else {
             Overrun::Recorded
         };
-        self.turn.overrun = Some(overrun);
+        self.usage.overrun = Some(overrun);
         overrun
     }
 }

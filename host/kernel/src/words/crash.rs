@@ -197,7 +197,7 @@ pub struct CrashReport {
     /// Messages that will be handled again, one at a time.
     pub replayed: usize,
     /// Whether it was handling messages.
-    pub in_hand: bool,
+    pub in_turn: bool,
     /// The crash itself.
     pub crash: Crash,
     /// The failure of a child that led to it.
@@ -217,7 +217,7 @@ impl CrashReport {
             flow: None,
             attempts: 0,
             replayed: 0,
-            in_hand: false,
+            in_turn: false,
             crash,
             cause: None,
             decision: OnceLock::new(),
@@ -228,7 +228,7 @@ impl CrashReport {
     pub(crate) fn fault(&self) -> Fault {
         match self.blamed {
             Some((id, _)) => Fault::Message(id),
-            None if self.in_hand => Fault::Batch,
+            None if self.in_turn => Fault::Batch,
             None => Fault::Actor,
         }
     }

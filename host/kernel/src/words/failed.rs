@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use crate::actor::{Actor, World};
+use crate::actor::{Actor, Shared};
 use crate::kernel::later;
 use crate::supervision::events::WhyGaveUp;
 use crate::words::address::Address;
@@ -49,16 +49,16 @@ pub(crate) fn never() -> Instant {
     later(Duration::MAX) + Duration::from_hours(24 * 365)
 }
 
-impl World {
+impl Shared {
     /// Marks the actor as failed. Its askers get an error. Its messages, and its reports about earlier messages, keep the
     /// play from being idle only if a trial start is due.
     pub(crate) fn mark_failed(&self, actor: &Actor, failed: &Arc<FailedActor>) {
         *actor.failed.lock() = Some(failed.clone());
         let never = never();
-        for lane in &actor.lanes {
-            *lane.back_at.lock() = Some(never);
+        for instance in &actor.instances {
+            *instance.back_at.lock() = Some(never);
             if failed.trial_at.is_none() {
-                lane.backlog.lock().wait_for_operator();
+                instance.backlog.lock().wait_for_operator();
             }
         }
         self.asks.answer_those_before(actor.id, never, &actor.not_back_in_time());
@@ -74,10 +74,10 @@ impl World {
         if actor.failed.lock().take().is_none() {
             return;
         }
-        for lane in &actor.lanes {
-            *lane.back_at.lock() = None;
+        for instance in &actor.instances {
+            *instance.back_at.lock() = None;
             // This comes before the play waits for the actor's messages again.
-            lane.backlog.lock().operator_came(self);
+            instance.backlog.lock().operator_came(self);
         }
         self.failed_for_good.lock().remove(&actor.id);
     }

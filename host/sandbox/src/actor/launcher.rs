@@ -1,6 +1,6 @@
 //! Makes incarnations of a plugin for one actor, and tells the kernel which hooks the plugin has.
 
-use playhouse_kernel::{Behavior, Bounds, BoxFuture, Crash, Hand, Launcher, Usage};
+use playhouse_kernel::{Behavior, Bounds, BoxFuture, Crash, Launcher, Turn, Usage};
 
 use super::guest::Guest;
 use super::setup::ActorSetup;
@@ -9,8 +9,8 @@ use super::setup::ActorSetup;
 pub(super) struct PluginLauncher(pub(super) ActorSetup);
 
 impl Launcher for PluginLauncher {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async move { Ok(Box::new(Guest::launch(&self.0, hand).await?) as Box<dyn Behavior>) })
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async move { Ok(Box::new(Guest::launch(&self.0, turn).await?) as Box<dyn Behavior>) })
     }
 
     fn plugin(&self) -> &str {
