@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::actor::{Pending, Shared};
-use crate::turn::{Failure, Outcome};
 use crate::words::crash::CrashReason;
 use crate::words::message::{Envelope, MessageId};
+use crate::words::outcome::{Failure, Outcome};
 
 /// A message, or a notice, that was handled.
 #[derive(Debug, Clone, PartialEq, Eq)]

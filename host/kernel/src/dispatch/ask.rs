@@ -9,9 +9,9 @@ use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::turn::Overrun;
 use crate::words::address::{Address, AddressError};
 use crate::words::message::{ActorId, MessageId, ReplyToken};
+use crate::words::overrun::Overrun;
 
 /// Why a message was not sent. Nothing was recorded; nothing will be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

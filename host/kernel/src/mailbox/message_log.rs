@@ -1,5 +1,5 @@
 //! A queue of messages as bytes: header and body, one after another, in segments. Appending copies one message, or a run of
-//! messages at once; taking returns a [`Batch`] that is flat already. There is no allocation per message.
+//! messages at once; taking returns a [`TakenMessages`] that is flat already. There is no allocation per message.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl MessageLog {
     }
 
     /// Moves up to `max` messages to the end of `batch`, and, after the first one, no more than `max_bytes`.
-    pub(crate) fn take(&mut self, max: usize, max_bytes: usize, batch: &mut Batch) {
+    pub(crate) fn take(&mut self, max: usize, max_bytes: usize, batch: &mut TakenMessages) {
         while batch.len() < max {
             let Some(segment) = self.segments.front_mut() else { return };
             let before = batch.bytes.len();
@@ -111,7 +111,7 @@ impl MessageLog {
 
     /// Removes the first message.
     pub(crate) fn pop(&mut self) -> Option<Message> {
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         self.take(1, usize::MAX, &mut batch);
         (batch.len() == 1).then(|| batch.message(0))
     }
@@ -132,7 +132,7 @@ impl MessageLog {
 
 /// The messages of a turn, flat in one buffer.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(crate) struct TakenMessages {
     bytes: Vec<u8>,
     /// Where each message's header begins.
     starts: Vec<u32>,
@@ -148,7 +148,7 @@ pub(crate) struct Batch {
     tokens: Vec<(usize, ReplyToken)>,
 }
 
-impl Batch {
+impl TakenMessages {
     pub(crate) fn len(&self) -> usize {
         self.starts.len()
     }
@@ -327,7 +327,7 @@ mod tests {
         for n in 0..4 {
             log.append(&envelope(n), &[7; 1000]);
         }
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         log.take(10, 10, &mut batch);
         assert_eq!((batch.len(), log.len()), (1, 3));
         batch.clear();
@@ -341,7 +341,7 @@ mod tests {
         let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
         log.append(&envelope(1), b"told");
         log.append(&asked, b"asked");
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         log.take(2, usize::MAX, &mut batch);
         let lent = batch.lend(b"end");
         let reply = |index: usize| Header::decode(lent[batch.starts[index] as usize..].first_chunk().unwrap()).reply;
@@ -362,7 +362,7 @@ mod tests {
         ) {
             let (mut log, mut next_in, mut next_out) = (MessageLog::default(), 0u64, 0u64);
             let mut model: VecDeque<(u64, usize)> = VecDeque::new();
-            let mut batch = Batch::default();
+            let mut batch = TakenMessages::default();
             for (appends, size, takes, how) in steps {
                 let mut records = vec![0xee; if how == 2 { takes } else { 0 }];
                 let head = records.len();

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 
-use crate::mailbox::message_log::{Batch, MessageLog};
+use crate::mailbox::message_log::{MessageLog, TakenMessages};
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
 use crate::words::message::Message;
@@ -356,7 +356,7 @@ impl Mailbox {
         max: usize,
         max_bytes: usize,
         more_to_come: bool,
-        batch: &mut Batch,
+        batch: &mut TakenMessages,
     ) -> Poll<Took> {
         let (sender, other, left, drained) = {
             let mut inner = self.inner.lock();

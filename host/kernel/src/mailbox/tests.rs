@@ -73,7 +73,7 @@ impl Model {
             self.mailbox.set_signal(instance, Signal::Run);
             *doing = Doing::Works;
         }
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         let waker = Waker::from(alarm.clone());
         *doing = match then {
             Then::Takes(most) => {
@@ -205,7 +205,7 @@ async fn take_reports_a_woken_sender_only_with_messages_left() {
     let mut waits = std::pin::pin!(place.push(0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
     assert!(waits.as_mut().poll(cx).is_pending());
     let take = |most| {
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         mailbox.poll_take(0, &mut Context::from_waker(Waker::noop()), most, usize::MAX, false, &mut batch)
     };
     assert_eq!(take(3), Poll::Ready(Took::Messages { shared: true }), "the sender can go on beside it");

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use playhouse_frame::HEADER_BYTES;
 
+use super::Turn;
 use super::effects::{CHOSEN_HERE, Effect};
-use super::{Failure, Outcome, Overrun, Turn};
 use crate::dispatch::ask::SendError;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
+use crate::words::outcome::{Failure, Outcome};
+use crate::words::overrun::Overrun;
 
 /// A target of sends, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

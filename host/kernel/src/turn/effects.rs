@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Hook, Overrun, Route, Turn};
+use super::{Hook, Route, Turn};
 use crate::actor::Actor;
 use crate::dispatch::ask::SendError;
 use crate::dispatch::delivery::{Run, check_size};
@@ -18,11 +18,10 @@ use crate::turn::spawn::{Config, Draft, SpawnError, StopError};
 use crate::words::address::Address;
 use crate::words::message::{ActorId, Envelope};
 use crate::words::notice::{Change, Notice, WatchError, Watcher};
+use crate::words::overrun::{MAX_CONFIG_BYTES, Overrun};
 
 /// Timer ids that the kernel chooses begin here; those that the code chooses are below.
 pub(super) const CHOSEN_HERE: u64 = 1 << 63;
-/// Most bytes of keys and values in the config of a spawn.
-pub(super) const CONFIG_BYTES: usize = 64 << 10;
 /// The shortest period of a timer.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
@@ -159,7 +158,7 @@ impl Turn {
         {
             return Err(SpawnError::Duplicate(address));
         }
-        if config.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > CONFIG_BYTES {
+        if config.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_CONFIG_BYTES {
             self.too_far(Overrun::Config)?;
         }
         let reserved = self.effects.reserved.iter().filter(|child| child.adopts.is_none()).count();

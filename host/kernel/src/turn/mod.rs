@@ -23,10 +23,11 @@ use crate::actor::instance::Instance;
 use crate::actor::{Actor, Shared};
 use crate::dispatch::ask::{Answer, AskError, SendError};
 use crate::dispatch::delivery::{Run, check_size};
-use crate::mailbox::message_log::Batch;
+use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
 use crate::words::crash::cut;
 use crate::words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+use crate::words::outcome::{Failure, Outcome};
 
 use effects::Effects;
 use outcomes::Outcomes;
@@ -34,25 +35,6 @@ use usage::TurnUsage;
 
 pub use bulk::{Bulk, BulkError, Resolved};
 pub use effects::TimerError;
-pub use usage::Overrun;
-
-/// How a handler fails a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// It will never succeed.
-    Reject(String),
-    /// It may succeed later.
-    Retry(String),
-}
-
-/// How one message ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Handled, perhaps with a reply.
-    Done(Option<Vec<u8>>),
-    /// Not handled; its sends are dropped.
-    Failed(Failure),
-}
 
 /// A hook that runs instead of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +56,7 @@ pub struct Turn {
     actor: Arc<Actor>,
     instance: Arc<Instance>,
     incarnation: u64,
-    batch: Batch,
+    batch: TakenMessages,
     /// Messages of the batch whose outcome is final.
     committed: usize,
     /// Outcomes of the finished messages after the committed ones.
@@ -136,7 +118,7 @@ impl Turn {
             actor,
             instance,
             incarnation,
-            batch: Batch::default(),
+            batch: TakenMessages::default(),
             committed: 0,
             outcomes: Outcomes::default(),
             runs: Vec::new(),
@@ -367,7 +349,7 @@ impl Turn {
     }
 
     /// The batch for the next call, empty.
-    pub(crate) fn batch_mut(&mut self) -> &mut Batch {
+    pub(crate) fn batch_mut(&mut self) -> &mut TakenMessages {
         debug_assert!(self.runs.is_empty() && self.outcomes.is_empty());
         self.instance.set_in_call(1);
         // Reservations that were never recorded as spawns.
@@ -378,11 +360,11 @@ impl Turn {
     }
 
     /// As [`Turn::batch_mut`], but keeps the messages that were put there since.
-    pub(crate) fn batch_in_progress(&mut self) -> &mut Batch {
+    pub(crate) fn batch_in_progress(&mut self) -> &mut TakenMessages {
         &mut self.batch
     }
 
-    pub(crate) fn batch(&self) -> &Batch {
+    pub(crate) fn batch(&self) -> &TakenMessages {
         &self.batch
     }
 

@@ -1,7 +1,8 @@
 //! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply; these are only
 //! counted.
 
-use super::{Failure, Outcome, Turn};
+use super::Turn;
+use crate::words::outcome::{Failure, Outcome};
 
 #[derive(Default)]
 pub(super) struct Outcomes {

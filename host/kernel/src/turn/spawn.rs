@@ -11,8 +11,8 @@ use crate::kernel::plan::{ActorSpec, StartKind};
 use crate::mailbox::Signal;
 use crate::mailbox::driver::attend;
 use crate::supervisor::Command;
-use crate::turn::Overrun;
 use crate::words::address::{Address, AddressError};
+use crate::words::overrun::Overrun;
 
 /// The values that an actor's code may read by name.
 pub type Config = BTreeMap<String, String>;

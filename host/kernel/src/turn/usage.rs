@@ -2,65 +2,13 @@
 //! incarnation ends as a crash, whichever interface its code uses.
 
 use super::Turn;
-use super::effects::CONFIG_BYTES;
-use crate::words::crash::{Crash, CrashReason};
+use crate::words::overrun::{MAX_RECORDED, Overrun};
 
-/// Most sends and other effects before one commit, whatever the limits say: each takes more memory here than in the bytes
-/// that ask for it.
-const MOST_RECORDED: usize = 1 << 20;
 /// At this size, [`Turn::is_full`] asks for a commit.
 const FULL_BYTES: usize = 1 << 20;
 const FULL_SENDS: usize = 1 << 14;
 /// Bytes of a frame that an effect takes beside its body, at most.
 const EFFECT_BYTES: usize = 96;
-
-/// The limit that a turn exceeded. The text continues "more than".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Overrun {
-    /// Sends, spawns, stops, timers, watches, and their ends.
-    #[error("{most} sends and other effects in one turn (limits.effects)")]
-    Effects {
-        /// The limit.
-        most: usize,
-    },
-    /// Bytes of the messages among them, including those of timers.
-    #[error("{most_bytes} bytes sent in one turn (limits.effect_bytes)")]
-    EffectBytes {
-        /// The limit.
-        most_bytes: usize,
-    },
-    /// Bytes of the messages of its timers.
-    #[error("{most_bytes} bytes in timers at a time (limits.effect_bytes)")]
-    TimerBytes {
-        /// The limit.
-        most_bytes: usize,
-    },
-    /// Frames of one batch that come without a commit between them.
-    #[error("{most_bytes} bytes of frames before a commit (twice what one turn may)")]
-    HandedOver {
-        /// The limit.
-        most_bytes: usize,
-    },
-    /// Sends and other effects of a whole batch.
-    #[error("{MOST_RECORDED} sends and other effects before a commit")]
-    Recorded,
-    /// Keys and values of the config for one child.
-    #[error("{CONFIG_BYTES} bytes of config for a child")]
-    Config,
-}
-
-impl From<Overrun> for CrashReason {
-    fn from(overrun: Overrun) -> Self {
-        Self::Limit { more_than: overrun.to_string() }
-    }
-}
-
-impl From<Overrun> for Crash {
-    fn from(overrun: Overrun) -> Self {
-        Self::new(overrun.into())
-    }
-}
 
 /// The use of limits by the current message, or by the hook.
 #[derive(Default)]
@@ -95,7 +43,7 @@ impl Turn {
         let (spec, usage) = (&self.actor.spec, &mut self.usage);
         usage.effects += 1;
         usage.bytes += bytes;
-        if usage.effects <= spec.max_effects && usage.bytes <= spec.max_effect_bytes && self.recorded < MOST_RECORDED {
+        if usage.effects <= spec.max_effects && usage.bytes <= spec.max_effect_bytes && self.recorded < MAX_RECORDED {
             return Ok(());
         }
         Err(self.overran())

@@ -8,4 +8,6 @@ pub(crate) mod decision;
 pub(crate) mod failed;
 pub(crate) mod message;
 pub(crate) mod notice;
+pub(crate) mod outcome;
+pub(crate) mod overrun;
 pub(crate) mod random;

@@ -1,9 +1,9 @@
 //! Notices to a watcher about another actor. A notice comes as a message of the kernel in the watcher's mailbox, after all
 //! messages that the other actor sent before. The module `supervision` keeps the watches.
 
-use crate::turn::Overrun;
 use crate::words::address::{Address, AddressError};
 use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::overrun::Overrun;
 
 /// A change of an actor that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
