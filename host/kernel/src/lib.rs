@@ -17,6 +17,7 @@
 //! | `actor`, `instance`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the interface to the code that runs |
+//! | `native` | actors in plain Rust: the trait for embedders and gateways |
 //! | `consult` | directive requests: a parent is asked about a child that failed |
 //! | `callback` | reports to an actor about the outcomes of its messages |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
@@ -35,6 +36,7 @@ mod dispatch;
 mod incarnation;
 mod kernel;
 mod mailbox;
+mod native;
 pub mod supervision;
 mod supervisor;
 mod turn;
@@ -53,6 +55,7 @@ pub use mailbox::policy::{
     PolicyView, Rules, WhenFull,
 };
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
+pub use native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
 pub use turn::spawn::{Config, SpawnError, StopError, Template};
 pub use turn::{Bulk, BulkError, Resolved, TimerError, Turn};
