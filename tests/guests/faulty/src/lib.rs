@@ -17,13 +17,13 @@ use playhouse_sdk::mailbox::{Arrivals, Key, Mailbox, Rules, Settings, Taking, Wh
 use playhouse_sdk::{Result, export_mailbox};
 
 #[derive(Default)]
-struct Clerk {
+struct Faulty {
     at: String,
     fault: String,
     waiting: VecDeque<Key>,
 }
 
-impl Clerk {
+impl Faulty {
     fn at(&self, call: &str, keys: Vec<Key>) -> Vec<Key> {
         if self.at != call {
             return keys;
@@ -59,7 +59,7 @@ fn recurse(n: u64) -> u64 {
     if std::hint::black_box(n) == 0 { 0 } else { recurse(n + 1) + std::hint::black_box(1) }
 }
 
-impl Mailbox for Clerk {
+impl Mailbox for Faulty {
     fn policy(&mut self, settings: &Settings) -> Result<Rules> {
         let word = |key: &str| settings.config.get(key).cloned().unwrap_or_default();
         (self.at, self.fault) = (word("at"), word("fault"));
@@ -92,4 +92,4 @@ impl Mailbox for Clerk {
     }
 }
 
-export_mailbox!(Clerk);
+export_mailbox!(Faulty);
