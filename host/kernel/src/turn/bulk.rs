@@ -11,11 +11,11 @@ use super::Turn;
 use super::batch::NO_CAUSE;
 use super::effects::{CHOSEN_HERE, Effect};
 use super::spawn::{Config, SpawnError, StopError};
-use crate::dispatch::ask::SendError;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::overrun::Overrun;
+use crate::words::send_error::SendError;
 
 /// A target of sends, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use super::batch::Hook;
 use super::effects::Effect;
 use super::spawn::{Config, Draft, SpawnError, StopError};
 use crate::actor::Actor;
-use crate::supervision::events::State;
 use crate::words::address::Address;
 use crate::words::overrun::{MAX_CONFIG_BYTES, Overrun};
+use crate::words::state::State;
 
 impl Turn {
     /// Records that a child starts: `plugin` is one of the plan's, `name` is taken from now on.

@@ -10,14 +10,14 @@ use super::Turn;
 use super::effects::Effect;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
-use crate::dispatch::ask::AskError;
 use crate::dispatch::delivery::{Patience, Run};
 use crate::dispatch::timers::{Timer, Timers};
-use crate::kernel::later;
 use crate::supervisor::Command;
+use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
+use crate::words::send_error::AskError;
 
 /// The shortest period of a timer.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::Turn;
 use crate::actor::host_wait::passed_on;
-use crate::dispatch::ask::{Answer, AskError, SendError};
 use crate::dispatch::delivery::check_size;
 use crate::words::message::{ActorId, ReplyToken};
+use crate::words::send_error::{Answer, AskError, SendError};
 
 impl Turn {
     /// Records a send of the current message. `to` is absolute, or relative to this actor.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::Turn;
 use super::effects::Effect;
-use crate::dispatch::ask::SendError;
 use crate::dispatch::delivery::check_size;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::overrun::Overrun;
+use crate::words::send_error::SendError;
 
 /// Why a timer was not set. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
