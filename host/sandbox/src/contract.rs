@@ -159,7 +159,7 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
             kernel::AskError::ActorFailed(why) => Self::Restarting(format!("it is failed: {why}")),
-            kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
+            kernel::AskError::StoppedByOperator(to) => Self::StoppedByPerson(to.to_string()),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -321,11 +321,11 @@ pub(crate) struct Envelope {
 
 impl Envelope {
     /// The envelope of the current message.
-    pub(crate) fn of(hand: &kernel::Hand) -> Option<Self> {
-        let envelope = hand.envelope()?;
+    pub(crate) fn of(turn: &kernel::Turn) -> Option<Self> {
+        let envelope = turn.envelope()?;
         Some(Self {
             id: envelope.id.to_string(),
-            sender: hand.sender().map(|sender| sender.to_string()),
+            sender: turn.sender().map(|sender| sender.to_string()),
             flow: format!("{:016x}", envelope.flow),
             hops: envelope.hops,
             // The kernel counts failures; the contract counts attempts.
@@ -406,7 +406,7 @@ impl From<kernel::Notice> for Notice {
         let change = match change {
             kernel::Change::Started => Change::Started,
             kernel::Change::Crashed(kind, reason) => Change::Crashed(CrashNoticed { kind, reason }),
-            kernel::Change::Stopped { by_person } => Change::Stopped(by_person),
+            kernel::Change::Stopped { by_operator } => Change::Stopped(by_operator),
             kernel::Change::Ended => Change::Ended,
             kernel::Change::Gone => Change::Gone,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
 use playhouse_kernel::{
-    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Hand, Outcome, TaskDone,
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Outcome, TaskDone, Turn,
 };
 use wasmtime::Store;
 
@@ -65,19 +65,19 @@ struct Doors {
 
 impl Guest {
     /// Makes the instance. The only code of the actor that runs is that which its component needs to be instantiated.
-    pub(crate) async fn launch(launcher: &PluginLauncher, hand: Hand) -> Result<Self, Crash> {
+    pub(crate) async fn launch(launcher: &PluginLauncher, turn: Turn) -> Result<Self, Crash> {
         let (plugin, limits) = (&launcher.plugin, *launcher.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let held = Held::new(launcher.accounts.memory());
-        let lines = |kind| Lines::new(kind, hand.address().clone(), launcher.output.clone());
+        let lines = |kind| Lines::new(kind, turn.address().clone(), launcher.output.clone());
         let (stdout, stderr) =
-            (lines(Kind::Stdout(Some(hand.host_wait("stdout")))), lines(Kind::Stderr(launcher.log())));
+            (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(launcher.log())));
         let world = &launcher.world;
         let wasi = world.furnish(&mut bare_wasi(&plugin.name, &stdout, &stderr));
-        let http = Http::new(hand.address().clone(), world.outgoing.clone(), hand.timeout(), limits.request_head_bytes);
+        let http = Http::new(turn.address().clone(), world.outgoing.clone(), turn.timeout(), limits.request_head_bytes);
         let room = Room {
-            hand: RefCell::new(hand),
+            turn: RefCell::new(turn),
             in_turns: false,
             config: launcher.config.clone(),
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
@@ -88,7 +88,7 @@ impl Guest {
             resources: resources(&limits),
         };
         let (mut store, meter) = confined(&plugin.sandbox, &limits, room, |room| &mut room.memory);
-        let files = world.files(store.data().hand.borrow().address(), &meter);
+        let files = world.files(store.data().turn.borrow().address(), &meter);
         if let Some(files) = files {
             store.data_mut().files = files;
         }
@@ -143,37 +143,37 @@ impl Guest {
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.doors.turns;
-        if self.hand().has_notices() {
+        if self.turn().has_notices() {
             // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
             // void.
             return self.handle_one_by_one().await;
         }
-        let anew = self.hand().has_stale_routes();
+        let anew = self.turn().has_stale_routes();
         if anew {
-            self.hand().give_up_routes();
+            self.turn().give_up_routes();
         }
         match turns {
             // Only a frame can say that routes are void.
-            Some(turns) if self.sends_much || anew || self.hand().len() > 1 => self.handle_batch(turns, anew).await?,
+            Some(turns) if self.sends_much || anew || self.turn().len() > 1 => self.handle_batch(turns, anew).await?,
             _ => self.handle_one_by_one().await?,
         }
         self.leave_open_line();
-        let hand = self.hand();
-        self.sends_much = hand.len() == 1 && hand.sends() >= MANY_SENDS;
+        let turn = self.turn();
+        self.sends_much = turn.len() == 1 && turn.sends() >= MANY_SENDS;
         Ok(())
     }
 
     async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
-        let messages = self.hand().len();
+        let messages = self.turn().len();
         self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
-        let frame = self.hand().flat(&end);
+        let frame = self.turn().flat(&end);
         self.store.data_mut().in_turns = true;
         let called = turns.call_async(&mut self.store, (frame,)).await;
         self.store.data_mut().in_turns = false;
         let (frame,) = called.map_err(|error| self.autopsy(&error))?;
-        turns::record(self.hand(), frame, End::Whole).map_err(|bad| {
+        turns::record(self.turn(), frame, End::Whole).map_err(|bad| {
             self.finish_lines();
             Crash { stderr: self.stderr.tail(), ..Crash::new((&bad).into()) }
         })
@@ -181,20 +181,20 @@ impl Guest {
 
     async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
         // Effects of each message take memory here. When the turn is full, the other messages come again after a commit.
-        while self.hand().current().is_some() && !self.hand().is_full() {
+        while self.turn().current().is_some() && !self.turn().is_full() {
             self.refresh(1);
-            if let Some((notice, noticed)) = self.hand().notice().zip(self.doors.noticed) {
+            if let Some((notice, noticed)) = self.turn().notice().zip(self.doors.noticed) {
                 let called = noticed.call_async(&mut self.store, (notice.into(),)).await;
                 let outcome = match called.map_err(|error| self.autopsy(&error))? {
                     (Ok(()),) => Outcome::Done(None),
                     (Err(failure),) => Outcome::Failed(failure.into()),
                 };
-                self.hand().finish(outcome);
+                self.turn().finish(outcome);
                 continue;
             }
             let body = Arc::make_mut(&mut self.body);
             body.clear();
-            body.extend_from_slice(self.store.data_mut().hand.get_mut().body());
+            body.extend_from_slice(self.store.data_mut().turn.get_mut().body());
             let called = self.doors.handler.call_async(&mut self.store, (self.body.clone(),)).await;
             let outcome = match called {
                 Ok((Ok(reply),)) => Outcome::Done(reply),
@@ -204,7 +204,7 @@ impl Guest {
             if self.body.capacity() > KEPT_BODY_BYTES {
                 self.body = Arc::default();
             }
-            self.hand().finish(outcome);
+            self.turn().finish(outcome);
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Guest {
     fn leave_open_line(&mut self) {
         if self.stdout.is_open() {
             let stdout = self.stdout.clone();
-            self.hand().when_idle(move || stdout.finish());
+            self.turn().when_idle(move || stdout.finish());
         }
     }
 
@@ -247,8 +247,8 @@ impl Guest {
 }
 
 impl Behavior for Guest {
-    fn hand(&mut self) -> &mut Hand {
-        self.store.data_mut().hand.get_mut()
+    fn turn(&mut self) -> &mut Turn {
+        self.store.data_mut().turn.get_mut()
     }
 
     fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Behavior, Bounds, BoxFuture, Config, Crash, Hand, Launcher, MaxInstances, Usage};
+use playhouse_kernel::{Address, Behavior, Bounds, BoxFuture, Config, Crash, Launcher, MaxInstances, Turn, Usage};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use wasmtime::component::Component;
@@ -237,8 +237,8 @@ impl PluginLauncher {
 }
 
 impl Launcher for PluginLauncher {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async move { Ok(Box::new(Guest::launch(self, hand).await?) as Box<dyn Behavior>) })
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async move { Ok(Box::new(Guest::launch(self, turn).await?) as Box<dyn Behavior>) })
     }
 
     fn plugin(&self) -> &str {

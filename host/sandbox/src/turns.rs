@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use playhouse_frame::{FrameError, Op, Reader, Timer};
-use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Hand, Overrun};
+use playhouse_kernel::{Bulk, BulkError, CrashReason, Failure, Overrun, Turn};
 
 /// Whether more frames for the same batch may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl From<Overrun> for BadFrame {
 }
 
 /// Records all operations of a frame. After an error none of them counts, and the incarnation ends.
-pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
-    hand.record(frame, |bulk| {
+pub(crate) fn record(turn: &mut Turn, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
+    turn.record(frame, |bulk| {
         let mut ops = Reader::open(bulk.bytes())?;
         while let Some(op) = ops.next(bulk.bytes()) {
             match op? {
@@ -55,12 +55,12 @@ pub(crate) fn record(hand: &mut Hand, frame: Vec<u8>, end: End) -> Result<(), Ba
                 other => record_other(bulk, other)?,
             }
         }
-        if end == End::Whole && bulk.has_sends_in_hand() {
+        if end == End::Whole && bulk.has_uncommitted_sends() {
             return Err(BadFrame::OpenEnd);
         }
         Ok(())
     })?;
-    if end == End::Whole && hand.current() == Some(0) {
+    if end == End::Whole && turn.current() == Some(0) {
         return Err(BadFrame::NoOutcome);
     }
     Ok(())
@@ -103,11 +103,11 @@ mod tests {
     #[derive(Clone)]
     struct Answers(Vec<u8>, Vec<u8>);
 
-    struct Run(Answers, Hand);
+    struct Run(Answers, Turn);
 
     impl Launcher for Answers {
-        fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-            let run: Box<dyn Behavior> = Box::new(Run(self.clone(), hand));
+        fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+            let run: Box<dyn Behavior> = Box::new(Run(self.clone(), turn));
             Box::pin(async { Ok(run) })
         }
 
@@ -117,7 +117,7 @@ mod tests {
     }
 
     impl Behavior for Run {
-        fn hand(&mut self) -> &mut Hand {
+        fn turn(&mut self) -> &mut Turn {
             &mut self.1
         }
 
@@ -126,23 +126,23 @@ mod tests {
         }
 
         fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-            let Self(Answers(first, last), hand) = self;
-            if hand.len() < 8 {
-                while hand.current().is_some() {
-                    hand.finish(Outcome::Done(None));
+            let Self(Answers(first, last), turn) = self;
+            if turn.len() < 8 {
+                while turn.current().is_some() {
+                    turn.finish(Outcome::Done(None));
                 }
                 return Box::pin(async { Ok(()) });
             }
-            let frame = hand.flat(&trailer(hand.len() as u32));
-            assert_eq!(Inbound::open(&frame).expect("our own").filter_map(Result::ok).count(), hand.len());
+            let frame = turn.flat(&trailer(turn.len() as u32));
+            assert_eq!(Inbound::open(&frame).expect("our own").filter_map(Result::ok).count(), turn.len());
             for (to, message) in [("/log", 0), ("/a/child", 1), ("/nobody", 1), ("/peer", usize::MAX)] {
-                let _ = hand.resolve(to, message);
+                let _ = turn.resolve(to, message);
             }
             for (name, message) in [("x", 0), ("x", 1), ("y", 2), ("z", usize::MAX)] {
-                let _ = hand.reserve(name, "worker", Config::new(), message);
+                let _ = turn.reserve(name, "worker", Config::new(), message);
             }
-            hand.resolve_own();
-            let recorded = record(hand, first.clone(), End::Open).and_then(|()| record(hand, last.clone(), End::Whole));
+            turn.resolve_own();
+            let recorded = record(turn, first.clone(), End::Open).and_then(|()| record(turn, last.clone(), End::Whole));
             Box::pin(async move { recorded.map_err(|bad| Crash::new((&bad).into())) })
         }
 
