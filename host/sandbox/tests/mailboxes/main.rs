@@ -1,4 +1,4 @@
-//! Mailbox plugins as components: their decisions and their faults (`tests/guests/faulty-mailbox`).
+//! Mailbox plugins as components: their decisions and their faults (`tests/guests/faulty`).
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -25,23 +25,14 @@ struct House {
 }
 
 static HOUSE: LazyLock<House> = LazyLock::new(|| {
-    let build = [
-        "build",
-        "--profile",
-        "guest",
-        "--target",
-        "wasm32-wasip2",
-        "--package",
-        "faulty-mailbox",
-        "--package",
-        "priority",
-    ];
+    let build =
+        ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "faulty", "--package", "priority"];
     assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success(), "cargo {build:?} failed");
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 64, ..SandboxConfig::default() }).unwrap();
     let load =
         |name: &str| sandbox.load_mailbox(name, &target.join(format!("wasm32-wasip2/guest/{name}.wasm"))).unwrap();
-    let (faulty, priority) = (load("faulty_mailbox"), load("priority"));
+    let (faulty, priority) = (load("faulty"), load("priority"));
     House { sandbox, faulty, priority }
 });
 
@@ -187,7 +178,7 @@ async fn thousand_messages_at_once_come_in_order() {
 async fn each_fault_has_a_typed_reason_and_loses_no_message() {
     for (at, fault, kind, says) in [
         ("policy", "refuse", "start", "failed to start: not for /shop with room for 1024"),
-        ("put", "panic", "panic", "panicked: as its config says (tests/guests/faulty-mailbox/src/lib.rs:"),
+        ("put", "panic", "panic", "panicked: as its config says (tests/guests/faulty/src/lib.rs:"),
         ("put", "trap", "trap", "trapped: "),
         ("take", "loop", "cpu", "used up its CPU budget of 50ms"),
         ("take", "memory", "memory", "ran out of memory (limits.memory is 8388608 bytes)"),
@@ -248,8 +239,7 @@ async fn run_counts_as_an_instance_until_the_play_ends() {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     LazyLock::force(&HOUSE);
-    let plugin =
-        sandbox.load_mailbox("faulty_mailbox", &target.join("wasm32-wasip2/guest/faulty_mailbox.wasm")).unwrap();
+    let plugin = sandbox.load_mailbox("faulty", &target.join("wasm32-wasip2/guest/faulty.wasm")).unwrap();
     let play = Play::start(&plugin, &[], |_| {});
     play.until(PolicyState::Running).await;
     assert_eq!(sandbox.instances(), 1);
@@ -280,9 +270,8 @@ async fn other_components_are_refused_as_mailbox_plugins() {
     );
     let LoadError::WrongType { item, .. } = wrong else { panic!("{wrong}") };
     assert_eq!(item, "playhouse:actor/mailbox@0.1.0#policy");
-    let faulty =
-        std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/faulty_mailbox.wasm");
-    let as_actor = sandbox.load("faulty_mailbox", Path::new(&faulty)).map(drop).unwrap_err();
+    let faulty = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/faulty.wasm");
+    let as_actor = sandbox.load("faulty", Path::new(&faulty)).map(drop).unwrap_err();
     let LoadError::MissingExport { found, .. } = as_actor else { panic!("{as_actor}") };
     assert_eq!(found, ["playhouse:actor/mailbox@0.1.0"]);
     let looked_at = playhouse_sandbox::inspect(Path::new(&faulty), Compilation::default()).unwrap();

@@ -9,9 +9,9 @@ use playhouse_frame::{Encoder, HEADER_BYTES, trailer};
 use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken, StartKind, SupervisionSpec};
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
+use crate::harness::{PATIENCE, address};
 use crate::native::native;
 use crate::puppet::Silent;
-use crate::stage::{PATIENCE, address};
 use crate::template::{ECHO, actor_with_turns};
 
 /// The message in the crash report of an actor with this code, which answers its first batch with a bad frame. All its messages

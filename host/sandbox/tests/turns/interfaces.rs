@@ -1,32 +1,32 @@
-//! Each rule at each of the three interfaces of an actor (`Door`).
+//! Each rule at each of the three interfaces of an actor (`Interface`).
 
-use crate::puppet::Door;
+use crate::puppet::Interface;
 use crate::rules;
 
-macro_rules! at_every_door {
+macro_rules! at_every_interface {
     ($($rule:ident)*) => {
         $(mod $rule {
-            use super::{Door, rules};
+            use super::{Interface, rules};
 
             #[tokio::test(start_paused = true)]
             async fn native() {
-                rules::$rule(Door::Native).await;
+                rules::$rule(Interface::Native).await;
             }
 
             #[tokio::test(start_paused = true)]
             async fn plain() {
-                rules::$rule(Door::Plain).await;
+                rules::$rule(Interface::Plain).await;
             }
 
             #[tokio::test(start_paused = true)]
             async fn turns() {
-                rules::$rule(Door::Turns).await;
+                rules::$rule(Interface::Turns).await;
             }
         })*
     };
 }
 
-at_every_door! {
+at_every_interface! {
     messages_are_handled_in_order_many_in_one_call
     effects_of_a_failed_message_are_dropped
     only_the_poison_message_is_blamed

@@ -17,13 +17,13 @@ use playhouse_sdk::mailbox::{Arrivals, Key, Mailbox, Rules, Settings, Taking, Wh
 use playhouse_sdk::{Result, export_mailbox};
 
 #[derive(Default)]
-struct FaultyMailbox {
+struct Faulty {
     at: String,
     fault: String,
     waiting: VecDeque<Key>,
 }
 
-impl FaultyMailbox {
+impl Faulty {
     fn at(&self, call: &str, keys: Vec<Key>) -> Vec<Key> {
         if self.at != call {
             return keys;
@@ -35,9 +35,9 @@ impl FaultyMailbox {
                 std::hint::black_box(());
             },
             "memory" => {
-                let mut kept = Vec::new();
+                let mut hoard = Vec::new();
                 loop {
-                    kept.push(vec![1_u8; 1 << 20]);
+                    hoard.push(vec![1_u8; 1 << 20]);
                 }
             }
             "stack" => vec![recurse(1)],
@@ -59,7 +59,7 @@ fn recurse(n: u64) -> u64 {
     if std::hint::black_box(n) == 0 { 0 } else { recurse(n + 1) + std::hint::black_box(1) }
 }
 
-impl Mailbox for FaultyMailbox {
+impl Mailbox for Faulty {
     fn policy(&mut self, settings: &Settings) -> Result<Rules> {
         let word = |key: &str| settings.config.get(key).cloned().unwrap_or_default();
         (self.at, self.fault) = (word("at"), word("fault"));
@@ -92,4 +92,4 @@ impl Mailbox for FaultyMailbox {
     }
 }
 
-export_mailbox!(FaultyMailbox);
+export_mailbox!(Faulty);

@@ -10,7 +10,7 @@ use playhouse_kernel::{
 };
 
 use crate::native::{Native, native, text, trap};
-use crate::puppet::Door;
+use crate::puppet::Interface;
 
 /// A deadline far beyond the time of any step here.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -33,16 +33,16 @@ pub struct Play {
 type Log = Arc<Mutex<Vec<String>>>;
 
 impl Play {
-    pub async fn start(door: Door) -> Self {
-        Self::start_with(door, false).await
+    pub async fn start(interface: Interface) -> Self {
+        Self::start_with(interface, false).await
     }
 
     /// As [`Play::start`], with a puppet that reports the outcomes of its messages to `/log`.
-    pub async fn start_reporting(door: Door) -> Self {
-        Self::start_with(door, true).await
+    pub async fn start_reporting(interface: Interface) -> Self {
+        Self::start_with(interface, true).await
     }
 
-    async fn start_with(door: Door, reports: bool) -> Self {
+    async fn start_with(interface: Interface, reports: bool) -> Self {
         let log = Log::default();
         let most = Arc::new(AtomicUsize::new(0));
         let recorder = native({
@@ -69,7 +69,7 @@ impl Play {
             let body = text(turn);
             turn.tell("/a", body.as_bytes()).unwrap();
         });
-        let puppet = Counting { inner: door.puppet(reports), most: most.clone() };
+        let puppet = Counting { inner: interface.puppet(reports), most: most.clone() };
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
             let mut spec = ActorSpec::new(address(at), launcher);
             spec.sends_to = to.iter().map(|to| address(to)).collect();
