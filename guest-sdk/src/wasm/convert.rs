@@ -1,8 +1,10 @@
 //! Conversions between the contract's types and the SDK's, for results and arguments of calls to the kernel.
 
 use crate::bindings::playhouse::actor::{batch, types};
-use crate::turns::Route;
-use crate::{AskError, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::turn::Route;
 
 impl From<batch::Resolved> for Route {
     fn from(resolved: batch::Resolved) -> Self {

@@ -1,14 +1,15 @@
-//! A host for a mailbox plugin's native tests: it keeps bodies, as the real host does, and enforces the same rules on the
+//! The harness for native tests of a mailbox plugin: it keeps the bodies, as the host does, and enforces the same rules on the
 //! plugin's results.
 
 use std::collections::BTreeMap;
 
-use super::{Arrivals, Entry, Excess, Key, Mailbox, Rules, Settings, Taking, WhenFull};
-use crate::Result;
+use crate::mailbox::arrivals::{Arrivals, Entry, Excess, Key};
+use crate::mailbox::{Mailbox, Rules, Settings, Taking, WhenFull};
+use crate::result::Result;
 
 /// One mailbox with its plugin. A breach of the contract is a panic that names the breach.
 #[derive(Debug)]
-pub struct Desk<M> {
+pub struct MailboxHarness<M> {
     mailbox: M,
     rules: Rules,
     settings: Settings,
@@ -17,7 +18,7 @@ pub struct Desk<M> {
     dropped: Vec<String>,
 }
 
-impl<M: Mailbox> Desk<M> {
+impl<M: Mailbox> MailboxHarness<M> {
     /// Starts the plugin for the mailbox of an actor `/actor`, which holds `capacity` messages and 16 MiB.
     ///
     /// # Errors
@@ -76,7 +77,7 @@ impl<M: Mailbox> Desk<M> {
         self.take_with(most, None)
     }
 
-    /// As [`Desk::take`], when the message that came first is overdue.
+    /// As [`MailboxHarness::take`], when the message that came first is overdue.
     pub fn take_overdue(&mut self, most: usize) -> Vec<String> {
         self.take_with(most, self.waiting.keys().next().copied())
     }

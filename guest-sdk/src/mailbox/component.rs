@@ -4,12 +4,15 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::panic::{self, PanicHookInfo};
+use std::panic;
 use std::thread::LocalKey;
 
-use super::{Arrivals, Entry, Excess, Mailbox, Settings, Taking, WhenFull};
+use super::arrivals::{Arrivals, Entry, Excess};
+use super::plugin::{Mailbox, Taking};
+use super::settings::{Settings, WhenFull};
 use crate::bindings::mailbox_plugin::exports::playhouse::actor::mailbox;
 use crate::bindings::mailbox_plugin::playhouse::actor::mailbox_host;
+use crate::panic_text::panic_text;
 
 /// A mailbox with a static slot, which only a macro in its own crate can declare.
 pub trait Exported: Mailbox {
@@ -21,7 +24,8 @@ pub struct Component<M>(PhantomData<M>);
 
 impl<M: Exported> mailbox::Guest for Component<M> {
     fn policy(settings: mailbox::Settings) -> Result<mailbox::Rules, String> {
-        panic::set_hook(Box::new(report_panic));
+        // The hook runs at most once, since `panicked` does not return.
+        panic::set_hook(Box::new(|panic| mailbox_host::panicked(&panic_text(panic))));
         let mailbox::Settings { address, capacity, capacity_bytes, config } = settings;
         let settings = Settings { address, capacity, capacity_bytes, config: config.into_iter().collect() };
         let rules = M::slot().with_borrow_mut(|mailbox| mailbox.policy(&settings));
@@ -52,14 +56,4 @@ impl<M: Exported> mailbox::Guest for Component<M> {
     fn size() -> u64 {
         M::slot().with_borrow(|mailbox| mailbox.size() as u64)
     }
-}
-
-/// The panic hook. It runs at most once, since `panicked` does not return.
-fn report_panic(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("a panic without a text");
-    let report = match panic.location() {
-        Some(at) => format!("{message} ({}:{}:{})", at.file(), at.line(), at.column()),
-        None => message.to_owned(),
-    };
-    mailbox_host::panicked(&report);
 }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Child, Sent};
+use super::effects::{Child, Sent};
+use crate::envelope::Envelope;
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
-use crate::{
-    AskError, Envelope, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, TimerId, WatchError,
-};
+use crate::result::Result;
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::timer::TimerId;
 
 pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
 

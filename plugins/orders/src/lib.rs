@@ -7,9 +7,9 @@
 use playhouse_sdk::{Actor, Callback, Context, Ended, Failure, Message, Result, TaskDone, export_actor, reject, retry};
 
 #[derive(Default)]
-struct Desk;
+struct Orders;
 
-impl Actor for Desk {
+impl Actor for Orders {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
         match msg.text()? {
             "" => return Err(reject("an order needs an item")),
@@ -21,7 +21,7 @@ impl Actor for Desk {
     }
 }
 
-impl Callback for Desk {
+impl Callback for Orders {
     fn task_done(&mut self, task: TaskDone, _: &mut Context) -> Result {
         println!("{}", entry(&task));
         Ok(())
@@ -40,20 +40,20 @@ fn entry(TaskDone { id, attempt, ended, dead_letter, .. }: &TaskDone) -> String 
     format!("{id} {attempt} {what}{}", if *dead_letter { ", lost" } else { "" })
 }
 
-export_actor!(Desk, callback);
+export_actor!(Orders, callback);
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
     #[test]
     fn an_order_is_answered_or_fails() -> Result {
-        let mut stage = Stage::<Desk>::setup().calls_back().start()?;
-        assert_eq!(stage.ask("tea")?, b"one tea");
-        assert!(matches!(stage.tell(""), Err(Failure::Reject(_))));
-        assert!(matches!(stage.tell("later"), Err(Failure::Retry(_))));
+        let mut harness = ActorHarness::<Orders>::setup().with_callback().start()?;
+        assert_eq!(harness.ask("tea")?, b"one tea");
+        assert!(matches!(harness.tell(""), Err(Failure::Reject(_))));
+        assert!(matches!(harness.tell("later"), Err(Failure::Retry(_))));
         Ok(())
     }
 

@@ -1,11 +1,19 @@
 //! The calls and bytes that cross the boundary to the host.
 
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use playhouse_frame::{Op, Outbound, trailer, trailer_without_routes};
+use playhouse_frame::{Header, Op, Outbound, trailer, trailer_without_routes};
 
+use super::kernel::FULL_BYTES;
 use super::*;
-use crate::{Context, reject};
+use crate::instance::Instance;
+use crate::kernel::Kernel;
+use crate::{
+    Actor, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
+    TimerError, reject,
+};
 
 /// A host that notes each call.
 #[derive(Default)]
@@ -87,7 +95,7 @@ impl Kernel for Rc<Boundary> {
     }
 }
 
-impl Host for Rc<Boundary> {
+impl TurnHost for Rc<Boundary> {
     fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError> {
         self.note(format!("resolve {to} for {message}"));
         match to {
@@ -112,8 +120,8 @@ impl Host for Rc<Boundary> {
         Ok(child.len() as u32)
     }
 
-    fn timer_room(&self) -> (u32, u32) {
-        self.note("room".to_owned());
+    fn timers_left(&self) -> (u32, u32) {
+        self.note("timers left".to_owned());
         (if self.0.borrow().iter().any(|line| line.contains("timer(")) { 0 } else { 2 }, 2)
     }
 
@@ -170,11 +178,11 @@ impl Actor for Puppet {
 
 struct Play {
     actor: Instance<Puppet>,
-    turns: Rc<Turns<Rc<Boundary>>>,
+    turns: Rc<TurnKernel<Rc<Boundary>>>,
     boundary: Rc<Boundary>,
 }
 
-impl Kernel for Rc<Turns<Rc<Boundary>>> {
+impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
     fn address(&self) -> String {
         (**self).address()
     }
@@ -247,7 +255,7 @@ impl Kernel for Rc<Turns<Rc<Boundary>>> {
 impl Play {
     fn start() -> Self {
         let boundary = Rc::new(Boundary::default());
-        let turns = Rc::new(Turns::new(Rc::clone(&boundary)));
+        let turns = Rc::new(TurnKernel::new(Rc::clone(&boundary)));
         let actor = Instance::start(Box::new(Rc::clone(&turns))).unwrap();
         Self { actor, turns, boundary }
     }
@@ -265,7 +273,7 @@ impl Play {
             frame.extend_from_slice(body.as_bytes());
         }
         frame.extend_from_slice(&end);
-        shown(&self.turns.handle(&mut self.actor, frame))
+        shown(&self.turns.handle(|message| self.actor.handle(message), frame))
     }
 
     fn crossed(&self) -> Vec<String> {
@@ -350,7 +358,7 @@ fn timers_call_the_host_only_for_their_limit() {
         first.contains("id: 1, route: 0, wait_ms: 1, again: false") && first.contains("cancel { id: 2 }"),
         "{first}"
     );
-    assert_eq!(play.crossed(), ["own", "hand over ", "room"]);
+    assert_eq!(play.crossed(), ["own", "hand over ", "timers left"]);
     assert_eq!(play.batch(&["/a"]), "2:/a, done");
 }
 
