@@ -150,8 +150,8 @@ mod wasm {
     use crate::kernel::Kernel;
     use crate::turns::{Host, Route, Turns};
     use crate::{
-        AskError, Blamed, Callback, Change, ChildFailed, Decision, Directive, Ended, Envelope, Failure, Flow, Gate,
-        Message, Notice, Result, SendError, SpawnError, SpawnOptions, State, StopError, Supervisor, TaskDone,
+        ActorState, AskError, Blamed, Callback, Change, ChildFailed, Decision, Directive, Ended, Envelope, Failure,
+        Flow, Gate, Message, Notice, Result, SendError, SpawnError, SpawnOptions, StopError, Supervisor, TaskDone,
         TimerError, WatchError, WatchId, Watcher,
     };
 
@@ -213,7 +213,7 @@ mod wasm {
             let change = match change {
                 watcher::Change::Started => Change::Started,
                 watcher::Change::Crashed(watcher::Crash { kind, reason }) => Change::Crashed { kind, reason },
-                watcher::Change::Stopped(by_person) => Change::Stopped { by_person },
+                watcher::Change::Stopped(by_operator) => Change::Stopped { by_operator },
                 watcher::Change::Ended => Change::Ended,
                 watcher::Change::Gone => Change::Gone,
             };
@@ -314,7 +314,7 @@ mod wasm {
         };
         let line = report.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         eprintln!("panicked: {line}");
-        kernel::panicked(&report);
+        kernel::panicked(&report, &[]);
     }
 
     /// The kernel that an actor's context calls.
@@ -373,8 +373,8 @@ mod wasm {
             TURNS.with(|turns| turns.lookup(path))
         }
 
-        fn state(&self, path: &str) -> Option<State> {
-            TURNS.with(|turns| turns.state(path))
+        fn status(&self, path: &str) -> Option<ActorState> {
+            TURNS.with(|turns| turns.status(path))
         }
 
         fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
@@ -473,8 +473,8 @@ mod wasm {
             kernel::lookup(path)
         }
 
-        fn state(&self, path: &str) -> Option<State> {
-            kernel::state(path).map(State::from)
+        fn status(&self, path: &str) -> Option<ActorState> {
+            kernel::status(path).map(ActorState::from)
         }
 
         fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{AskError, Envelope, Flow, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
+use crate::{
+    ActorState, AskError, Envelope, Flow, SendError, SpawnError, SpawnOptions, StopError, TimerError, WatchError,
+};
 
 /// The kernel that a context calls. A component has one kernel type, known to the compiler, so functions that the actor never
 /// calls are not imported: each import makes the start of an instance slower.
@@ -33,7 +35,7 @@ pub(crate) trait Kernel {
     fn stop(&self, child: &str) -> Result<(), StopError>;
     fn children(&self) -> Vec<String>;
     fn lookup(&self, path: &str) -> Option<String>;
-    fn state(&self, path: &str) -> Option<State>;
+    fn status(&self, path: &str) -> Option<ActorState>;
     /// `again`: whether the timer repeats.
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
     fn cancel(&self, timer: u64);

@@ -33,7 +33,7 @@
 //! | `message.rs` | [`Message`], the body of the current message as bytes, text or JSON |
 //! | `context.rs` | [`Context`], an actor's interface to its kernel, and [`Envelope`] |
 //! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
-//! | `children.rs` | [`SpawnOptions`], [`State`]: the options of a spawn, the state of an actor |
+//! | `children.rs` | [`SpawnOptions`], [`ActorState`]: the options of a spawn, the state of an actor |
 //! | `gate.rs` | [`Gate`], the trait of an actor that decides whether it starts |
 //! | `supervisor.rs` | [`Supervisor`], the trait of an actor that decides about a failed child |
 //! | `callback.rs` | [`Callback`], the trait of an actor that gets the outcome of each message |
@@ -72,7 +72,7 @@ mod watcher;
 pub use actor::Actor;
 pub use anyhow::{self, Error};
 pub use callback::{Callback, Ended, TaskDone};
-pub use children::{SpawnOptions, State};
+pub use children::{ActorState, SpawnOptions};
 pub use context::{Context, Envelope, Flow, TimerId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};

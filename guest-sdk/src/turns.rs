@@ -10,8 +10,8 @@ use playhouse_frame::{Encoder, FrameError, Header, Inbound, Record};
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
-    Actor, AskError, Envelope, Failure, Flow, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
-    TimerError, WatchError,
+    Actor, ActorState, AskError, Envelope, Failure, Flow, Message, Result, SendError, SpawnError, SpawnOptions,
+    StopError, TimerError, WatchError,
 };
 
 /// A frame of this size is returned, even if messages are left: the host keeps them and passes them again.
@@ -255,8 +255,8 @@ impl<H: Host> Kernel for Turns<H> {
         self.host.lookup(path)
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        self.host.state(path)
+    fn status(&self, path: &str) -> Option<ActorState> {
+        self.host.status(path)
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

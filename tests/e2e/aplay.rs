@@ -222,7 +222,7 @@ fn bad_use_gets_a_typed_error() {
         ("spawn ann guide", "duplicate"),
         ("spawn carl guide", "too-many-children"),
         ("spawn no/name guide", "bad-name"),
-        ("ask ann nonsense", "failed"),
+        ("ask ann nonsense", "rejected"),
         ("ask ann panic", "crashed"),
         ("ask /guide who", "not-granted"),
     ];
@@ -232,7 +232,7 @@ fn bad_use_gets_a_typed_error() {
     assert_eq!(host.says("remind 3600000 x"), "ok");
     assert_eq!(host.refuses("remind 3600000 x"), "too-many-timers");
     host.ok(&["stop", "/peer"]);
-    assert_eq!(host.refuses("ask /peer who"), "stopped-by-person");
+    assert_eq!(host.refuses("ask /peer who"), "stopped-by-operator");
     let ask = host.run(&["ask", "/peer", "who", "--timeout", "50ms"]);
     let said = String::from_utf8_lossy(&ask.stderr).into_owned();
     assert_eq!(ask.status.code(), Some(1));

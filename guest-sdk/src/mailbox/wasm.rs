@@ -61,5 +61,5 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
         Some(at) => format!("{message} ({}:{}:{})", at.file(), at.line(), at.column()),
         None => message.to_owned(),
     };
-    mailbox_host::panicked(&report);
+    mailbox_host::panicked(&report, &[]);
 }

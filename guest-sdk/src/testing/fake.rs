@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::{Child, Sent};
 use crate::kernel::Kernel;
 use crate::{
-    AskError, Envelope, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, TimerId, WatchError,
+    ActorState, AskError, Envelope, Result, SendError, SpawnError, SpawnOptions, StopError, TimerError, TimerId,
+    WatchError,
 };
 
 pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
@@ -24,7 +25,7 @@ pub(super) struct FakeKernel {
     pub(super) answers: RefCell<HashMap<String, Answer>>,
     pub(super) refusals: HashMap<String, SendError>,
     pub(super) refused_spawns: HashMap<String, SpawnError>,
-    pub(super) others: BTreeMap<String, State>,
+    pub(super) others: BTreeMap<String, ActorState>,
     pub(super) most_timers: u32,
     /// The envelope of the current message.
     pub(super) envelope: RefCell<Option<Envelope>>,
@@ -143,7 +144,7 @@ impl FakeKernel {
             }
         }
         let others =
-            self.others.iter().filter(|(_, state)| **state != State::Ended).map(|(address, _)| address.clone());
+            self.others.iter().filter(|(_, state)| **state != ActorState::Ended).map(|(address, _)| address.clone());
         let mut there: Vec<_> = others.chain(self.children_now()).collect();
         there.retain(|address| match address.strip_prefix(&below) {
             Some(rest) => *address != self.address && (all_below || !rest.contains('/')),
@@ -263,18 +264,18 @@ impl Kernel for Rc<FakeKernel> {
     }
 
     fn lookup(&self, path: &str) -> Option<String> {
-        let there = self.state(path).filter(|state| *state != State::Ended);
+        let there = self.status(path).filter(|state| *state != ActorState::Ended);
         there.map(|_| self.full(path))
     }
 
-    fn state(&self, path: &str) -> Option<State> {
+    fn status(&self, path: &str) -> Option<ActorState> {
         let address = self.full(path);
         let spawned =
             || self.spawned.borrow().iter().any(|child| address == format!("{}/{}", self.address, child.name));
         match self.others.get(&address) {
             Some(state) => Some(*state),
-            None if address == self.address => Some(State::Running),
-            None => spawned().then_some(State::Idle),
+            None if address == self.address => Some(ActorState::Running),
+            None => spawned().then_some(ActorState::Idle),
         }
     }
 

@@ -38,8 +38,8 @@ impl Actor for Puppet {
                     "{:?} {:?} {:?} {:?}",
                     ctx.children(),
                     ctx.lookup("w"),
-                    ctx.state("/bank"),
-                    ctx.state("child")
+                    ctx.status("/bank"),
+                    ctx.status("child")
                 )),
                 "after" => self.timer = Some(ctx.tell_after(Duration::from_millis(30), ctx.address(), "once")?),
                 "every" => self.timer = Some(ctx.tell_every(Duration::from_millis(20), "/a", "tick")?),
@@ -163,7 +163,7 @@ fn children_come_and_go_with_the_turns_that_succeed() {
 #[test]
 fn spawn_of_a_bad_or_taken_name_is_refused() {
     let full = SpawnError::TooManyChildren { most: 3 };
-    let setup = Stage::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
+    let setup = Stage::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", ActorState::Running);
     let mut stage = setup.start().unwrap();
     assert_eq!(stage.tell("spawn"), Err(Failure::Retry(full.to_string())));
     assert!(stage.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
@@ -174,7 +174,8 @@ fn spawn_of_a_bad_or_taken_name_is_refused() {
 
 #[test]
 fn lookup_finds_the_actors_of_the_setup() {
-    let setup = Stage::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
+    let setup =
+        Stage::<Puppet>::setup().actor("/bank", ActorState::Stopped).actor("/actor/child", ActorState::BackingOff);
     let mut stage = setup.start().unwrap();
     let around = |stage: &mut Stage<Puppet>| String::from_utf8(stage.ask("around").unwrap()).unwrap();
     assert_eq!(around(&mut stage), r#"["child"] None Some(Stopped) Some(BackingOff)"#);
@@ -209,9 +210,12 @@ fn timer_is_refused_like_a_send_and_beyond_its_limit() {
 #[test]
 fn broadcast_reaches_existing_actors_or_none() {
     let others = ["/shop", "/shop/till", "/shop/till/drawer", "/actor/child", "/bank"];
-    let setup = others.iter().fold(Stage::<Puppet>::setup(), |setup, other| setup.actor(other, State::Running));
-    let mut stage =
-        setup.actor("/shop/old", State::Ended).refuse("/bank", SendError::TooLarge { limit_bytes: 1 }).start().unwrap();
+    let setup = others.iter().fold(Stage::<Puppet>::setup(), |setup, other| setup.actor(other, ActorState::Running));
+    let mut stage = setup
+        .actor("/shop/old", ActorState::Ended)
+        .refuse("/bank", SendError::TooLarge { limit_bytes: 1 })
+        .start()
+        .unwrap();
     assert_eq!(stage.ask("spawn tell-all").unwrap(), b"[2,2]");
     let sent = [("/actor/child", "c"), ("/actor/w", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")];
     assert_eq!(stage.sent(), sent);

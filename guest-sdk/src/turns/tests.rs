@@ -67,7 +67,7 @@ impl Kernel for Rc<Boundary> {
         None
     }
 
-    fn state(&self, _: &str) -> Option<State> {
+    fn status(&self, _: &str) -> Option<ActorState> {
         None
     }
 
@@ -223,8 +223,8 @@ impl Kernel for Rc<Turns<Rc<Boundary>>> {
         (**self).lookup(path)
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        (**self).state(path)
+    fn status(&self, path: &str) -> Option<ActorState> {
+        (**self).status(path)
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

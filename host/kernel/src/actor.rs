@@ -299,7 +299,7 @@ impl World {
     pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
         match answer {
             Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
-                Err(AskError::StoppedByPerson(target.clone()))
+                Err(AskError::StoppedByOperator(target.clone()))
             }
             answer => answer,
         }
@@ -324,7 +324,9 @@ impl World {
                 continue;
             }
             let answer = match reason {
-                DeadReason::Rejected(text) | DeadReason::Failed(text) => AskError::Failed(text.clone()),
+                DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
+                DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
+                DeadReason::BadReply(text) => AskError::Failed(text.clone()),
                 DeadReason::AskCrashed(report)
                     if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
                 {
@@ -354,7 +356,7 @@ impl World {
             self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
         // A commit counts the messages that it rejects as ended.
-        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_)) {
+        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
         }

@@ -42,6 +42,9 @@ pub enum Failure {
     Reject(String),
     /// It may succeed later.
     Retry(String),
+    /// The kernel's own verdict: the handler succeeded, and its reply is larger than `limits.message`. As final as
+    /// [`Failure::Reject`].
+    BadReply(String),
 }
 
 /// How one message ended.
@@ -316,7 +319,7 @@ impl Hand {
     }
 
     fn push_outcome(&mut self, mut outcome: Outcome) {
-        if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text)) = &mut outcome {
+        if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text) | Failure::BadReply(text)) = &mut outcome {
             *text = cut(std::mem::take(text));
         }
         let index = self.committed + self.outcomes.len();

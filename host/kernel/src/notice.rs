@@ -28,7 +28,7 @@ pub enum Change {
     /// It was stopped, and may start again.
     Stopped {
         /// Whether an operator stopped it, so that only an operator starts it again.
-        by_person: bool,
+        by_operator: bool,
     },
     /// It is not started again, unless its parent is.
     Ended,
@@ -84,8 +84,8 @@ impl Notice {
         let (kind, more, text) = match &self.change {
             Change::Started => ("started", "", ""),
             Change::Crashed(kind, reason) => ("crashed", kind.as_str(), reason.as_str()),
-            Change::Stopped { by_person: true } => ("stopped", "person", ""),
-            Change::Stopped { by_person: false } => ("stopped", "", ""),
+            Change::Stopped { by_operator: true } => ("stopped", "operator", ""),
+            Change::Stopped { by_operator: false } => ("stopped", "", ""),
             Change::Ended => ("ended", "", ""),
             Change::Gone => ("gone", "", ""),
         };
@@ -103,7 +103,7 @@ impl Notice {
         let change = match kind {
             "started" => Change::Started,
             "crashed" => Change::Crashed(more.to_owned(), text.to_owned()),
-            "stopped" => Change::Stopped { by_person: more == "person" },
+            "stopped" => Change::Stopped { by_operator: more == "operator" },
             "ended" => Change::Ended,
             _ => Change::Gone,
         };
@@ -120,8 +120,8 @@ mod tests {
         let changes = [
             Change::Started,
             Change::Crashed("panic".into(), "two\nlines".into()),
-            Change::Stopped { by_person: true },
-            Change::Stopped { by_person: false },
+            Change::Stopped { by_operator: true },
+            Change::Stopped { by_operator: false },
             Change::Ended,
             Change::Gone,
         ];

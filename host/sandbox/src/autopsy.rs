@@ -14,6 +14,7 @@ use crate::http::Excess;
 use crate::limits::{MemoryLimiter, Refused};
 use crate::names::Names;
 use crate::output::{Lines, Unpermitted};
+use crate::panic::Panic;
 use crate::polling::LongList;
 use crate::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::system_limits::SystemLimit;
@@ -52,8 +53,8 @@ const PASSED_ON: usize = 4;
 pub(crate) trait Remains {
     /// Its use of memory.
     fn memory(&self) -> &MemoryLimiter;
-    /// The panic message that it reported before the trap.
-    fn panic(&self) -> Option<&String>;
+    /// The panic that it reported before the trap.
+    fn panic(&self) -> Option<&Panic>;
 }
 
 /// The crash report for the error of a call.
@@ -64,7 +65,15 @@ pub(crate) fn crash(
     cpu: Duration,
     stderr: &Lines,
 ) -> Crash {
-    Crash { reason: reason(error, remains, cpu), backtrace: backtrace(error, names), stderr: stderr.tail() }
+    let reason = reason(error, remains, cpu);
+    let backtrace = match remains.panic() {
+        // The functions of an interpreter say nothing about the author's code.
+        Some(panic) if matches!(reason, CrashReason::Panic { .. }) && !panic.traceback.is_empty() => {
+            panic.traceback.clone()
+        }
+        _ => backtrace(error, names),
+    };
+    Crash { reason, backtrace, stderr: stderr.tail() }
 }
 
 /// The crash report for an instance that could not be made.
@@ -135,8 +144,8 @@ fn reason(error: &wasmtime::Error, remains: &impl Remains, cpu: Duration) -> Cra
     if let Some(more_than) = limit(&text, remains) {
         return CrashReason::Limit { more_than };
     }
-    if let Some(message) = remains.panic() {
-        return CrashReason::Panic { message: message.clone() };
+    if let Some(panic) = remains.panic() {
+        return CrashReason::Panic { message: panic.message.clone() };
     }
     match &remains.memory().refused {
         Some(Refused::Memory) => {

@@ -10,8 +10,8 @@ use wasmtime::{Engine, Precompiled};
 
 use crate::contract::{
     CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams,
-    HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams,
-    TurnsParams, TurnsResults, WATCHER,
+    HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SDK, SUPERVISOR, TURNS, TaskDoneParams,
+    TurnsParams, TurnsResults, VERSION, WATCHER,
 };
 use crate::imports::Room;
 use crate::mailbox::MAILBOX;
@@ -197,6 +197,18 @@ pub enum LoadError {
         /// The error of the system.
         source: io::Error,
     },
+    /// The component was built for another version of the contract.
+    #[error(
+        "`{}` is built for `playhouse:actor` {found}, and this host has {VERSION}: build it again with playhouse-sdk {SDK}, or \
+         with wit/actor.wit of this host",
+        file.display()
+    )]
+    OtherContract {
+        /// The file.
+        file: PathBuf,
+        /// The version of its contract.
+        found: String,
+    },
     /// The component has another world.
     #[error(
         "`{}` does not export `{export}`, so it cannot handle messages; it exports {}. Build it with playhouse-sdk, \
@@ -226,7 +238,7 @@ pub enum LoadError {
     /// The component has an import that a mailbox plugin does not get.
     #[error(
         "`{}` imports `{import}`, which a mailbox plugin does not get: {message}. It may import \
-         `playhouse:actor/mailbox-host@0.1.0` and WASI 0.2: a mailbox plugin can neither send nor ask",
+         `playhouse:actor/mailbox-host@0.2.0` and WASI 0.2: a mailbox plugin can neither send nor ask",
         file.display()
     )]
     MailboxImport {
@@ -254,7 +266,7 @@ pub enum LoadError {
     /// The component has an import that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, \
+         `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, WASI 0.2 and, with `hosts` granted, \
          `wasi:http/outgoing-handler`",
         file.display()
     )]
@@ -403,11 +415,22 @@ pub(crate) struct Checked {
     pub(crate) task_done: Option<ComponentExportIndex>,
 }
 
+/// The error for a component that exports `wanted` in another version of the contract; none when it does not export it at all.
+pub(crate) fn other_contract(file: &Path, exports: &[String], wanted: &str) -> Option<LoadError> {
+    let (interface, _) = wanted.split_once('@')?;
+    let found = exports.iter().find_map(|export| export.strip_prefix(interface)?.strip_prefix('@'))?;
+    Some(LoadError::OtherContract { file: file.to_owned(), found: cut(found).to_owned() })
+}
+
 /// Checks a component as far as possible before it runs.
 pub(crate) fn check(file: &Path, linker: &Linker<Room>, component: &Component) -> Result<Checked, LoadError> {
     let Some(handler) = component.get_export_index(None, HANDLER) else {
         let found = Interface::of(component).exports;
-        return Err(LoadError::MissingExport { file: file.to_owned(), export: HANDLER, found });
+        return Err(other_contract(file, &found, HANDLER).unwrap_or_else(|| LoadError::MissingExport {
+            file: file.to_owned(),
+            export: HANDLER,
+            found,
+        }));
     };
     let handler = function::<HandlerParams, HandlerResults>(file, component, &handler, HANDLER, "msg-handler")?;
     let turns = component

@@ -12,26 +12,30 @@ use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 pub(crate) use callback::Task;
 pub(crate) use supervisor::{ChildFailure, Directive};
 
+/// The version of the contract.
+pub(crate) const VERSION: &str = "0.2.0";
+/// The version of `playhouse-sdk` that builds for it.
+pub(crate) const SDK: &str = "0.2";
 /// The export that makes a component an actor.
-pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.1.0";
+pub(crate) const HANDLER: &str = "playhouse:actor/handler@0.2.0";
 /// The export with the optional hooks.
-pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.1.0";
+pub(crate) const LIFECYCLE: &str = "playhouse:actor/lifecycle@0.2.0";
 /// The export with the optional hook that decides whether the actor starts.
-pub(crate) const GATE: &str = "playhouse:actor/gate@0.1.0";
+pub(crate) const GATE: &str = "playhouse:actor/gate@0.2.0";
 /// The export with the optional hook in which an actor makes its children.
-pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.1.0";
+pub(crate) const CHILDREN: &str = "playhouse:actor/children@0.2.0";
 /// The export with the optional hook that decides the directive when a child fails.
-pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.1.0";
+pub(crate) const SUPERVISOR: &str = "playhouse:actor/supervisor@0.2.0";
 /// The export with the hook that gets the outcome of each message.
-pub(crate) const CALLBACK: &str = "playhouse:actor/callback@0.1.0";
+pub(crate) const CALLBACK: &str = "playhouse:actor/callback@0.2.0";
 /// The export with the function for notices.
-pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.1.0";
+pub(crate) const WATCHER: &str = "playhouse:actor/watcher@0.2.0";
 /// The export with the function for batches.
-pub(crate) const TURNS: &str = "playhouse:actor/turns@0.1.0";
+pub(crate) const TURNS: &str = "playhouse:actor/turns@0.2.0";
 /// The import of an actor that exports `TURNS`.
-pub(crate) const BATCH: &str = "playhouse:actor/batch@0.1.0";
+pub(crate) const BATCH: &str = "playhouse:actor/batch@0.2.0";
 /// The import through which an actor reaches the kernel.
-pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
+pub(crate) const KERNEL: &str = "playhouse:actor/kernel@0.2.0";
 
 /// The body is shared with the caller, who uses its buffer again for the next message.
 pub(crate) type HandlerParams = (Arc<Vec<u8>>,);
@@ -66,7 +70,7 @@ pub(crate) enum Failure {
 impl From<&kernel::Failure> for Failure {
     fn from(failure: &kernel::Failure) -> Self {
         match failure {
-            kernel::Failure::Reject(text) => Self::Reject(text.clone()),
+            kernel::Failure::Reject(text) | kernel::Failure::BadReply(text) => Self::Reject(text.clone()),
             kernel::Failure::Retry(text) => Self::Retry(text.clone()),
         }
     }
@@ -130,18 +134,24 @@ pub(crate) enum AskError {
     Deadlock(String),
     #[component(name = "no-reply")]
     NoReply,
+    #[component(name = "rejected")]
+    Rejected(String),
+    #[component(name = "retries-spent")]
+    RetriesSpent(String),
     #[component(name = "failed")]
     Failed(String),
     #[component(name = "crashed")]
     Crashed(String),
     #[component(name = "restarting")]
     Restarting(String),
+    #[component(name = "actor-failed")]
+    ActorFailed(String),
     #[component(name = "mailbox-full")]
     MailboxFull(String),
     #[component(name = "stopped")]
     Stopped(String),
-    #[component(name = "stopped-by-person")]
-    StoppedByPerson(String),
+    #[component(name = "stopped-by-operator")]
+    StoppedByOperator(String),
 }
 
 impl From<kernel::AskError> for AskError {
@@ -155,11 +165,13 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Timeout => Self::Timeout,
             kernel::AskError::Deadlock(chain) => Self::Deadlock(chain),
             kernel::AskError::NoReply => Self::NoReply,
+            kernel::AskError::Rejected(text) => Self::Rejected(text),
+            kernel::AskError::RetriesSpent(text) => Self::RetriesSpent(text),
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
-            kernel::AskError::ActorFailed(why) => Self::Restarting(format!("it is failed: {why}")),
-            kernel::AskError::StoppedByPerson(to) => Self::StoppedByPerson(to.to_string()),
+            kernel::AskError::ActorFailed(why) => Self::ActorFailed(why),
+            kernel::AskError::StoppedByOperator(to) => Self::StoppedByOperator(to.to_string()),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -178,6 +190,13 @@ impl SpawnOptions {
 }
 
 #[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct FullSubtree {
+    top: String,
+    limit: u32,
+}
+
+#[derive(ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum SpawnError {
     #[component(name = "bad-name")]
@@ -190,6 +209,8 @@ pub(crate) enum SpawnError {
     Duplicate(String),
     #[component(name = "too-many-children")]
     TooManyChildren(u32),
+    #[component(name = "subtree-full")]
+    SubtreeFull(FullSubtree),
     #[component(name = "too-deep")]
     TooDeep,
     #[component(name = "circular")]
@@ -205,8 +226,9 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::UnknownPlugin(plugin) => Self::UnknownPlugin(plugin),
             kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
             kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
-            kernel::SpawnError::TooManyChildren { most, .. } | kernel::SpawnError::SubtreeFull { most, .. } => {
-                Self::TooManyChildren(count(most))
+            kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
+            kernel::SpawnError::SubtreeFull { top, most } => {
+                Self::SubtreeFull(FullSubtree { top: top.to_string(), limit: count(most) })
             }
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
@@ -278,6 +300,8 @@ pub(crate) enum ActorState {
     Stopping,
     #[component(name = "backing-off")]
     BackingOff,
+    #[component(name = "failed")]
+    Failed,
     #[component(name = "waiting")]
     Waiting,
     #[component(name = "passivated")]
@@ -301,7 +325,8 @@ impl From<kernel::State> for ActorState {
             kernel::State::Stopping => Self::Stopping,
             kernel::State::Waiting => Self::Waiting,
             kernel::State::Passivated => Self::Passivated,
-            kernel::State::BackingOff | kernel::State::Failed => Self::BackingOff,
+            kernel::State::BackingOff => Self::BackingOff,
+            kernel::State::Failed => Self::Failed,
             kernel::State::Stopped => Self::Stopped,
             kernel::State::Ended => Self::Ended,
         }
@@ -406,7 +431,7 @@ impl From<kernel::Notice> for Notice {
         let change = match change {
             kernel::Change::Started => Change::Started,
             kernel::Change::Crashed(kind, reason) => Change::Crashed(CrashNoticed { kind, reason }),
-            kernel::Change::Stopped { by_person } => Change::Stopped(by_person),
+            kernel::Change::Stopped { by_operator } => Change::Stopped(by_operator),
             kernel::Change::Ended => Change::Ended,
             kernel::Change::Gone => Change::Gone,
         };
@@ -444,8 +469,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_receiver_is_said_without_a_second_prefix() {
+    fn failed_and_full_receivers_have_their_own_errors() {
         let error = AskError::from(kernel::AskError::ActorFailed("3 failures".into()));
-        assert!(matches!(&error, AskError::Restarting(text) if text == "it is failed: 3 failures"));
+        assert!(matches!(&error, AskError::ActorFailed(text) if text == "3 failures"));
+        let full = kernel::SpawnError::SubtreeFull { top: kernel::Address::root(), most: 7 };
+        let SpawnError::SubtreeFull(full) = SpawnError::from(full) else { panic!("another error") };
+        assert_eq!((full.top.as_str(), full.limit), ("/", 7));
+        assert!(matches!(ActorState::from(kernel::State::Failed), ActorState::Failed));
+    }
+
+    #[test]
+    fn ask_errors_tell_a_reject_from_spent_retries() {
+        let of = |error: fn(String) -> kernel::AskError| AskError::from(error("why".into()));
+        assert!(matches!(of(kernel::AskError::Rejected), AskError::Rejected(text) if text == "why"));
+        assert!(matches!(of(kernel::AskError::RetriesSpent), AskError::RetriesSpent(text) if text == "why"));
+        assert!(matches!(of(kernel::AskError::Failed), AskError::Failed(text) if text == "why"));
     }
 }

@@ -18,11 +18,10 @@ use crate::contract::{
 use crate::filesystem::{self, Files, View};
 use crate::http::{self, Http};
 use crate::limits::MemoryLimiter;
+use crate::panic::Panic;
 use crate::polling;
 use crate::turns::{self, BadFrame, End};
 
-/// Bytes of a panic's message that are kept.
-pub(crate) const PANIC_BYTES: usize = 4 << 10;
 /// The longest timeout of an ask; it keeps sums of times in range.
 const LONGEST_ASK: Duration = Duration::from_hours(24);
 
@@ -35,8 +34,8 @@ pub(crate) struct Room {
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
-    /// The panic message that the guest reported before its trap.
-    pub(crate) panic: Option<String>,
+    /// The panic that the guest reported before its trap.
+    pub(crate) panic: Option<Panic>,
     pub(crate) wasi: WasiCtx,
     pub(crate) files: Arc<Files>,
     pub(crate) http: Http,
@@ -66,7 +65,7 @@ impl Remains for Room {
         &self.memory
     }
 
-    fn panic(&self) -> Option<&String> {
+    fn panic(&self) -> Option<&Panic> {
         self.panic.as_ref()
     }
 }
@@ -113,10 +112,9 @@ pub(crate) fn add_to(linker: &mut Linker<Room>) -> wasmtime::Result<()> {
         Ok((watch.map_err(WatchError::from),))
     })?;
     kernel.func_wrap("unwatch", |store: Caller<'_>, (watch,): (u64,)| recorded(&store, |hand| hand.unwatch(watch)))?;
-    kernel.func_wrap("panicked", |mut store: Caller<'_>, (message,): (WasmStr,)| {
-        let message = message.to_str(&store)?;
-        let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
-        store.data_mut().panic = Some(message);
+    kernel.func_wrap("panicked", |mut store: Caller<'_>, (message, traceback): (WasmStr, WasmList<WasmStr>)| {
+        let panic = Panic::read(&mut store, &message, &traceback)?;
+        store.data_mut().panic = Some(panic);
         // The trap is returned from here, since a trap raised by the processor needs a signal, which costs as much as a small
         // restart.
         Err::<(), _>(Trap::UnreachableCodeReached.into())
@@ -187,7 +185,7 @@ fn add_children_to(kernel: &mut LinkerInstance<'_, Room>) -> wasmtime::Result<()
         let found = store.data().hand.borrow().lookup(&path);
         Ok((found.map(|address| address.to_string()),))
     })?;
-    kernel.func_wrap_async("state", |mut store: Caller<'_>, (path,): (String,)| {
+    kernel.func_wrap_async("status", |mut store: Caller<'_>, (path,): (String,)| {
         Box::new(async move {
             let state = store.data_mut().hand.get_mut().state(&path).await;
             Ok((state.map(ActorState::from),))

@@ -58,6 +58,7 @@ mod mailbox;
 mod names;
 mod needs;
 mod output;
+mod panic;
 mod plugin;
 mod polling;
 mod sandbox;

@@ -128,7 +128,8 @@ pub(crate) struct Checked {
 pub(crate) fn check(file: &Path, linker: &Linker<Desk>, component: &Component) -> Result<Checked, LoadError> {
     let Some(mailbox) = component.get_export_index(None, MAILBOX) else {
         let found = Interface::of(component).exports;
-        return Err(LoadError::NoMailbox { file: file.to_owned(), found });
+        return Err(component::other_contract(file, &found, MAILBOX)
+            .unwrap_or_else(|| LoadError::NoMailbox { file: file.to_owned(), found }));
     };
     let policy = function::<PolicyParams, PolicyResults>(file, component, &mailbox, MAILBOX, "policy")?;
     let put = function::<PutParams, PutResults>(file, component, &mailbox, MAILBOX, "put")?;

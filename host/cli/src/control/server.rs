@@ -231,9 +231,9 @@ impl Host {
                             ),
                         ))
                     }
-                    Err(AskError::StoppedByPerson(_)) => {
+                    Err(AskError::StoppedByOperator(_)) => {
                         let way_out = format!("`playhouse start {to}` starts it, and it handles its waiting messages");
-                        Err(Refusal::new("stopped-by-person", format!("`{to}` is stopped by an operator: {way_out}")))
+                        Err(Refusal::new("stopped-by-operator", format!("`{to}` is stopped by an operator: {way_out}")))
                     }
                     Err(error @ AskError::Stopped) => {
                         Err(Refusal::new(error.kind(), format!("no reply: {}", self.why_ended(&to).await)))

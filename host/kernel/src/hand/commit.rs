@@ -100,6 +100,9 @@ impl Hand {
                     Failure::Reject(text) => {
                         self.world.bury(&self.actor, [message], &DeadReason::Rejected(text), false);
                     }
+                    Failure::BadReply(text) => {
+                        self.world.bury(&self.actor, [message], &DeadReason::BadReply(text), false);
+                    }
                 }
             }
         }

@@ -67,6 +67,6 @@ impl Hand {
             return Ok(());
         }
         let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
-        Err(Failure::Reject(text))
+        Err(Failure::BadReply(text))
     }
 }

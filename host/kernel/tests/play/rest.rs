@@ -138,7 +138,7 @@ async fn passivation_sends_no_notice() {
     passivated(&kernel, "/q").await;
     kernel.halt(&addr("/q")).await;
     kernel.idle().await;
-    assert_eq!(journal.lines(), ["q:x", "w!1 /q#2 Stopped { by_person: true }"]);
+    assert_eq!(journal.lines(), ["q:x", "w!1 /q#2 Stopped { by_operator: true }"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -75,7 +75,7 @@ async fn notice_of_a_stop_names_an_operator() {
     kernel.idle().await;
     assert_eq!(journal.count("boss:Some(Stopped)"), 1, "{:?}", journal.lines());
     kernel.resume(&addr("/near")).await;
-    let expected = ["boss!2 /near#1 Stopped { by_person: true }", "boss!2 /near#2 Started"];
+    let expected = ["boss!2 /near#1 Stopped { by_operator: true }", "boss!2 /near#2 Started"];
     assert_eq!(notified(&kernel, &journal, 2).await, expected);
 }
 

@@ -238,7 +238,7 @@ impl Ledger {
                 }
                 Vec::new()
             }
-            Err(AskError::Timeout | AskError::StoppedByPerson(_) | AskError::Deadlock(_)) => Vec::new(),
+            Err(AskError::Timeout | AskError::StoppedByOperator(_) | AskError::Deadlock(_)) => Vec::new(),
             _ => std::mem::take(&mut call.unsure),
         };
         self.call(seat).settled += unsure.len();
@@ -258,7 +258,7 @@ impl Ledger {
         self.seen.insert(match answer {
             Ok(_) => "answer: a reply",
             Err(AskError::NoReply) => "answer: no reply",
-            Err(AskError::Failed(_)) => "answer: failed",
+            Err(AskError::Rejected(_) | AskError::RetriesSpent(_)) => "answer: failed",
             Err(AskError::Crashed(_)) => "answer: crashed",
             Err(AskError::Restarting(_)) => "answer: restarting",
             Err(AskError::ActorFailed(_)) => "answer: actor failed",
@@ -273,7 +273,7 @@ impl Ledger {
                 Self::drops(play, entry.to)
             }
             Err(AskError::Deadlock(_) | AskError::NotSent(_)) => Certain::No,
-            Err(AskError::Timeout | AskError::StoppedByPerson(_) | AskError::ActorFailed(_)) => Certain::Maybe,
+            Err(AskError::Timeout | AskError::StoppedByOperator(_) | AskError::ActorFailed(_)) => Certain::Maybe,
             // It was the current message. Or its actor does not return in time, whether the message was in the mailbox or
             // not.
             Err(AskError::Restarting(_)) if entry.lost_at.is_none() => Certain::Maybe,

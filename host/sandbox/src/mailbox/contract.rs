@@ -7,9 +7,9 @@ use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lift, Lower, TypedFunc};
 
 /// The export that makes a component a mailbox plugin.
-pub(crate) const MAILBOX: &str = "playhouse:actor/mailbox@0.1.0";
+pub(crate) const MAILBOX: &str = "playhouse:actor/mailbox@0.2.0";
 /// The interface that a mailbox plugin may import, besides WASI.
-pub(super) const MAILBOX_HOST: &str = "playhouse:actor/mailbox-host@0.1.0";
+pub(super) const MAILBOX_HOST: &str = "playhouse:actor/mailbox-host@0.2.0";
 
 pub(super) type PolicyParams = (Settings,);
 pub(super) type PolicyResults = (Result<Rules, String>,);

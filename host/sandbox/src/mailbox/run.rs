@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{About, Arrivals, BoxFuture, Crash, CrashReason, Key, MailboxPolicy, Rules};
-use wasmtime::component::{ComponentNamedList, Lift, Linker, Lower, ResourceTable, TypedFunc, WasmStr};
+use wasmtime::component::{ComponentNamedList, Lift, Linker, Lower, ResourceTable, TypedFunc, WasmList, WasmStr};
 use wasmtime::{Store, StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -11,9 +11,9 @@ use super::Launcher;
 use super::contract::{Entry, MAILBOX_HOST, Policy, Put, Settings, Size, Take};
 use crate::accounts::Held;
 use crate::autopsy::{self, Remains};
-use crate::imports::PANIC_BYTES;
 use crate::limits::{CpuMeter, MemoryLimiter};
 use crate::output::{Kind, Lines};
+use crate::panic::Panic;
 use crate::polling;
 use crate::sandbox::Admission;
 use crate::store::{bare_wasi, confined, metered, resources};
@@ -21,8 +21,8 @@ use crate::store::{bare_wasi, confined, metered, resources};
 /// The data of one run's store.
 pub(crate) struct Desk {
     memory: MemoryLimiter,
-    /// The panic message that the guest reported before its trap.
-    panic: Option<String>,
+    /// The panic that the guest reported before its trap.
+    panic: Option<Panic>,
     wasi: WasiCtx,
     resources: ResourceTable,
 }
@@ -38,7 +38,7 @@ impl Remains for Desk {
         &self.memory
     }
 
-    fn panic(&self) -> Option<&String> {
+    fn panic(&self) -> Option<&Panic> {
         self.panic.as_ref()
     }
 }
@@ -49,10 +49,9 @@ pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
     polling::add_to(linker)?;
     linker.instance(MAILBOX_HOST)?.func_wrap(
         "panicked",
-        |mut store: StoreContextMut<'_, Desk>, (message,): (WasmStr,)| {
-            let message = message.to_str(&store)?;
-            let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
-            store.data_mut().panic = Some(message);
+        |mut store: StoreContextMut<'_, Desk>, (message, traceback): (WasmStr, WasmList<WasmStr>)| {
+            let panic = Panic::read(&mut store, &message, &traceback)?;
+            store.data_mut().panic = Some(panic);
             Err::<(), _>(Trap::UnreachableCodeReached.into())
         },
     )

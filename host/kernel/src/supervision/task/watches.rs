@@ -109,7 +109,7 @@ impl Supervision {
         }
         let state = self.tree.view(node).map(|view| view.state);
         if let Some(state) = state.filter(|state| *state != State::Ended) {
-            self.notice(node, || Change::Stopped { by_person: state == State::Stopped });
+            self.notice(node, || Change::Stopped { by_operator: state == State::Stopped });
         }
     }
 
