@@ -5,17 +5,21 @@
 
 #![allow(missing_docs, dead_code, unreachable_pub, unused_imports)]
 
-#[path = "../../host/kernel/src/log.rs"]
+#[path = "../../host/kernel/src/mailbox/message_log.rs"]
 mod log;
-#[path = "../../host/kernel/src/message.rs"]
+#[path = "../../host/kernel/src/words/message.rs"]
 mod message;
+/// As in the kernel, so that the paths in its files hold.
+mod words {
+    pub(crate) use super::message;
+}
 
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use log::{Batch, Log};
-use message::{ActorId, Envelope, MessageId, ReplyToken};
+use log::{Batch, MessageLog};
+use words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ROUNDS: usize = 5;
 /// Number of messages in one commit; a batch has fewer.
@@ -58,7 +62,7 @@ fn envelope(n: usize) -> Envelope {
 }
 
 fn by_log(body: &[u8], messages: usize) -> usize {
-    let (mut log, mut batch, mut came_out) = (Log::default(), Batch::default(), 0);
+    let (mut log, mut batch, mut came_out) = (MessageLog::default(), Batch::default(), 0);
     for commit in 0..messages / COMMIT {
         for n in 0..COMMIT {
             log.append(&envelope(commit * COMMIT + n), black_box(body));

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
-    About, ActorSpec, Address, Arrivals, Behavior, BoxFuture, Crash, Hand, Kernel, Key, Launcher, MailboxPolicy,
-    Outcome, Overflow, Plan, PolicyLauncher, PolicySpec, Rules, WhenFull,
+    About, ActorSpec, Address, Arrivals, Behavior, BoxFuture, Crash, Kernel, Key, Launcher, MailboxPolicy, Outcome,
+    Overflow, Plan, PolicyLauncher, PolicySpec, Rules, Turn, WhenFull,
 };
 use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
 use rustix::time::{ClockId, clock_gettime};
@@ -113,11 +113,11 @@ struct Sink;
 /// An actor that sends `TURN` messages in each turn, and tells itself the number of turns that are left.
 struct Source;
 
-struct Run(Hand, fn(&mut Hand) -> Outcome);
+struct Run(Turn, fn(&mut Turn) -> Outcome);
 
 impl Launcher for Sink {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let run: Box<dyn Behavior> = Box::new(Run(hand, |_| Outcome::Done(Some(Vec::new()))));
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let run: Box<dyn Behavior> = Box::new(Run(turn, |_| Outcome::Done(Some(Vec::new()))));
         Box::pin(async { Ok(run) })
     }
 
@@ -127,14 +127,14 @@ impl Launcher for Sink {
 }
 
 impl Launcher for Source {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let run: Box<dyn Behavior> = Box::new(Run(hand, |hand| {
-            let left = u64::from_le_bytes(hand.body().try_into().expect("8 bytes"));
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let run: Box<dyn Behavior> = Box::new(Run(turn, |turn| {
+            let left = u64::from_le_bytes(turn.body().try_into().expect("8 bytes"));
             for n in 0..TURN {
-                hand.tell("/sink", &body(n)).expect("granted");
+                turn.tell("/sink", &body(n)).expect("granted");
             }
             if left > 1 {
-                hand.tell("/source", &(left - 1).to_le_bytes()).expect("granted");
+                turn.tell("/source", &(left - 1).to_le_bytes()).expect("granted");
             }
             Outcome::Done(None)
         }));
@@ -147,7 +147,7 @@ impl Launcher for Source {
 }
 
 impl Behavior for Run {
-    fn hand(&mut self) -> &mut Hand {
+    fn turn(&mut self) -> &mut Turn {
         &mut self.0
     }
 

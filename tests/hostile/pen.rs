@@ -1,7 +1,7 @@
 //! The native actors beside a hostile guest: the parent that spawns the guest, and an actor that never answers.
 
 use playhouse_kernel::{
-    Behavior, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Hand, Launcher, Outcome,
+    Behavior, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Launcher, Outcome, Turn,
 };
 use tokio::sync::mpsc;
 
@@ -12,13 +12,13 @@ pub struct Silent;
 pub struct Pen(pub mpsc::UnboundedSender<CrashReason>);
 
 enum Run {
-    Silent(Hand),
-    Pen(Hand, mpsc::UnboundedSender<CrashReason>),
+    Silent(Turn),
+    Pen(Turn, mpsc::UnboundedSender<CrashReason>),
 }
 
 impl Launcher for Silent {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async { Ok(Box::new(Run::Silent(hand)) as Box<dyn Behavior>) })
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async { Ok(Box::new(Run::Silent(turn)) as Box<dyn Behavior>) })
     }
 
     fn plugin(&self) -> &'static str {
@@ -27,8 +27,8 @@ impl Launcher for Silent {
 }
 
 impl Launcher for Pen {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async { Ok(Box::new(Run::Pen(hand, self.0.clone())) as Box<dyn Behavior>) })
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async { Ok(Box::new(Run::Pen(turn, self.0.clone())) as Box<dyn Behavior>) })
     }
 
     fn plugin(&self) -> &'static str {
@@ -41,9 +41,9 @@ impl Launcher for Pen {
 }
 
 impl Behavior for Run {
-    fn hand(&mut self) -> &mut Hand {
-        let (Self::Silent(hand) | Self::Pen(hand, _)) = self;
-        hand
+    fn turn(&mut self) -> &mut Turn {
+        let (Self::Silent(turn) | Self::Pen(turn, _)) = self;
+        turn
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
@@ -52,20 +52,20 @@ impl Behavior for Run {
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            let hand = match self {
+            let turn = match self {
                 Self::Silent(_) => return std::future::pending().await,
-                Self::Pen(hand, _) => hand,
+                Self::Pen(turn, _) => turn,
             };
-            while hand.current().is_some() {
-                let order = String::from_utf8_lossy(hand.body()).into_owned();
+            while turn.current().is_some() {
+                let order = String::from_utf8_lossy(turn.body()).into_owned();
                 if let Some(messages) = order.strip_prefix("begin ") {
-                    hand.spawn("guest", "hostile", Config::new()).unwrap();
-                    (0..messages.parse().unwrap()).for_each(|_| hand.tell("guest", b"go").unwrap());
+                    turn.spawn("guest", "hostile", Config::new()).unwrap();
+                    (0..messages.parse().unwrap()).for_each(|_| turn.tell("guest", b"go").unwrap());
                 } else {
                     // The guest may have ended by itself.
-                    let _ = hand.stop("guest");
+                    let _ = turn.stop("guest");
                 }
-                hand.finish(Outcome::Done(Some(b"done".to_vec())));
+                turn.finish(Outcome::Done(Some(b"done".to_vec())));
             }
             Ok(())
         })

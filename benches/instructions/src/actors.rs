@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use playhouse_frame::{Encoder, Op, Reader, trailer};
 use playhouse_kernel::{
-    ActorSpec, Address, Backoff, Behavior, BoxFuture, Bulk, Crash, CrashReason, Hand, Launcher, Outcome,
+    ActorSpec, Address, Backoff, Behavior, BoxFuture, Bulk, Crash, CrashReason, Launcher, Outcome, Turn,
 };
 use tokio::sync::Notify;
 
@@ -48,9 +48,9 @@ impl Tally {
 /// An actor that sends a run of messages for each message it gets.
 pub(crate) fn source(at: &str, to: &str, run: usize) -> ActorSpec {
     let target = to.to_owned();
-    let mut spec = each(at, &[to], move |hand| {
+    let mut spec = each(at, &[to], move |turn| {
         for _ in 0..run {
-            hand.tell(&target, &BODY).map_err(broken)?;
+            turn.tell(&target, &BODY).map_err(broken)?;
         }
         Ok(Outcome::Done(None))
     });
@@ -71,9 +71,9 @@ pub(crate) fn count(at: &str, tally: &Tally) -> ActorSpec {
 /// An actor that counts its messages and sends them on until the tally is full.
 pub(crate) fn bounce(at: &str, to: &str, tally: &Tally) -> ActorSpec {
     let (target, tally) = (to.to_owned(), tally.clone());
-    each(at, &[to], move |hand| {
+    each(at, &[to], move |turn| {
         if !tally.one() {
-            hand.tell(&target, &BODY).map_err(broken)?;
+            turn.tell(&target, &BODY).map_err(broken)?;
         }
         Ok(Outcome::Done(None))
     })
@@ -83,9 +83,9 @@ pub(crate) fn bounce(at: &str, to: &str, tally: &Tally) -> ActorSpec {
 pub(crate) fn fan_out(at: &str, to: &[String]) -> ActorSpec {
     let targets = to.to_vec();
     let granted: Vec<&str> = to.iter().map(String::as_str).collect();
-    each(at, &granted, move |hand| {
+    each(at, &granted, move |turn| {
         for target in &targets {
-            hand.tell(target, &BODY).map_err(broken)?;
+            turn.tell(target, &BODY).map_err(broken)?;
         }
         Ok(Outcome::Done(None))
     })
@@ -93,12 +93,12 @@ pub(crate) fn fan_out(at: &str, to: &[String]) -> ActorSpec {
 
 /// An actor that replies with the body of the ask.
 pub(crate) fn answer(at: &str) -> ActorSpec {
-    each(at, &[], |hand| Ok(Outcome::Done(Some(hand.body().to_vec()))))
+    each(at, &[], |turn| Ok(Outcome::Done(Some(turn.body().to_vec()))))
 }
 
 /// An actor that crashes on `crash`, restarts at once, and replies to every other ask.
 pub(crate) fn fragile(at: &str) -> ActorSpec {
-    let mut spec = each(at, &[], |hand| match hand.body() {
+    let mut spec = each(at, &[], |turn| match turn.body() {
         b"crash" => Err(Crash::new(CrashReason::Trap { kind: "as asked".to_owned() })),
         body => Ok(Outcome::Done(Some(body.to_vec()))),
     });
@@ -110,12 +110,12 @@ pub(crate) fn fragile(at: &str) -> ActorSpec {
 pub(crate) fn relay(at: &str, to: &str) -> ActorSpec {
     let target = to.to_owned();
     let frames: Vec<Vec<u8>> = (0..=BATCH).map(frame_of_tells).collect();
-    actor(at, &[to], move |hand| {
-        let messages = hand.len();
-        let _frame = hand.flat(&trailer(messages as u32));
-        let route = hand.resolve(&target, 0).map_err(broken)?;
+    actor(at, &[to], move |turn| {
+        let messages = turn.len();
+        let _frame = turn.flat(&trailer(messages as u32));
+        let route = turn.resolve(&target, 0).map_err(broken)?;
         assert_eq!(route.route, 0, "the first address that is resolved");
-        hand.record(frames[messages].clone(), record)
+        turn.record(frames[messages].clone(), record)
     })
 }
 
@@ -146,18 +146,18 @@ fn broken(error: impl ToString) -> Crash {
     Crash::new(CrashReason::Trap { kind: error.to_string() })
 }
 
-type Handle = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
+type Handle = dyn Fn(&mut Turn) -> Result<(), Crash> + Send + Sync;
 
 /// An actor that handles its messages one by one.
 fn each(
     at: &str,
     sends_to: &[&str],
-    handle: impl Fn(&mut Hand) -> Result<Outcome, Crash> + Send + Sync + 'static,
+    handle: impl Fn(&mut Turn) -> Result<Outcome, Crash> + Send + Sync + 'static,
 ) -> ActorSpec {
-    actor(at, sends_to, move |hand| {
-        while hand.current().is_some() {
-            let outcome = handle(hand)?;
-            hand.finish(outcome);
+    actor(at, sends_to, move |turn| {
+        while turn.current().is_some() {
+            let outcome = handle(turn)?;
+            turn.finish(outcome);
         }
         Ok(())
     })
@@ -167,7 +167,7 @@ fn each(
 fn actor(
     at: &str,
     sends_to: &[&str],
-    handle: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static,
+    handle: impl Fn(&mut Turn) -> Result<(), Crash> + Send + Sync + 'static,
 ) -> ActorSpec {
     let mut spec = ActorSpec::new(address(at), Arc::new(Native(Arc::new(handle))));
     spec.batch = BATCH;
@@ -178,11 +178,11 @@ fn actor(
 #[derive(Clone)]
 struct Native(Arc<Handle>);
 
-struct Run(Native, Hand);
+struct Run(Native, Turn);
 
 impl Launcher for Native {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let run: Box<dyn Behavior> = Box::new(Run(self.clone(), hand));
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let run: Box<dyn Behavior> = Box::new(Run(self.clone(), turn));
         Box::pin(async { Ok(run) })
     }
 
@@ -192,7 +192,7 @@ impl Launcher for Native {
 }
 
 impl Behavior for Run {
-    fn hand(&mut self) -> &mut Hand {
+    fn turn(&mut self) -> &mut Turn {
         &mut self.1
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use flows::Stage;
 use playhouse_kernel::{
-    ActorSpec, Address, Backoff, Behavior, Bounds, BoxFuture, Config, Crash, Hand, Kernel, Launcher, Outcome, Plan,
-    SupervisionSpec, Template,
+    ActorSpec, Address, Backoff, Behavior, Bounds, BoxFuture, Config, Crash, Kernel, Launcher, Outcome, Plan,
+    SupervisionSpec, Template, Turn,
 };
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 use tokio::sync::Notify;
@@ -175,8 +175,8 @@ impl Bell {
 }
 
 impl Launcher for Bell {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let ringing: Box<dyn Behavior> = Box::new(Ringing { bell: self.0.clone(), hand });
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let ringing: Box<dyn Behavior> = Box::new(Ringing { bell: self.0.clone(), turn });
         Box::pin(async { Ok(ringing) })
     }
 
@@ -187,12 +187,12 @@ impl Launcher for Bell {
 
 struct Ringing {
     bell: Arc<Notify>,
-    hand: Hand,
+    turn: Turn,
 }
 
 impl Behavior for Ringing {
-    fn hand(&mut self) -> &mut Hand {
-        &mut self.hand
+    fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
@@ -200,9 +200,9 @@ impl Behavior for Ringing {
     }
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        while self.hand.current().is_some() {
+        while self.turn.current().is_some() {
             self.bell.notify_one();
-            self.hand.finish(Outcome::Done(None));
+            self.turn.finish(Outcome::Done(None));
         }
         Box::pin(async { Ok(()) })
     }

@@ -5,7 +5,7 @@
 //! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | plain data |
 //! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
 //! | `policy` | the interface to code that decides about the order of a mailbox and about its overflow |
-//! | `hand` | a turn: its messages, their effects, one by one or in bulk, and the commit that makes them visible |
+//! | `turn` | a turn: its messages, their effects, one by one or in bulk, and the commit that makes them visible |
 //! | `spawn` | children at run time: templates, and the checks of a spawn |
 //! | `timers` | the timers of one incarnation |
 //! | `notice` | notices to a watcher about another actor |
@@ -14,7 +14,7 @@
 //! | `ask` | replies that an asker waits for |
 //! | `replay` | dead letters, sent again or dropped |
 //! | `pressure` | the gate for messages from outside, closed while memory is short |
-//! | `actor`, `lane`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
+//! | `actor`, `instance`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the interface to the code that runs |
 //! | `consult` | directive requests: a parent is asked about a child that failed |
@@ -28,70 +28,48 @@
 //! | `supervision` | starts, stops and restarts: a pure state machine, and the task that carries out its effects |
 //! | `kernel` | the public face |
 //!
-//! The way of a message: [`Kernel::tell`] -> mailbox -> [`Hand`] -> [`Behavior::handle`] -> commit -> mailbox.
+//! The way of a message: [`Kernel::tell`] -> mailbox -> [`Turn`] -> [`Behavior::handle`] -> commit -> mailbox.
 
 mod actor;
-mod address;
-mod ask;
-mod behavior;
-mod callback;
-mod clock;
-mod consult;
-mod crash;
-mod dead_letter;
-mod decision;
-mod delivery;
-mod failed;
-mod hand;
-mod host_wait;
+mod dispatch;
 mod incarnation;
 mod kernel;
-mod lane;
-mod log;
 mod mailbox;
-mod message;
-mod notice;
-mod plan;
-mod policy;
-mod pressure;
-mod random;
-mod registry;
-mod replay;
-mod slots;
-mod spawn;
-mod subtree;
 pub mod supervision;
-mod timers;
-mod watchdog;
+mod supervisor;
+mod turn;
+mod words;
 
-pub use address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
-pub use ask::{Answer, AskError, SendError};
-pub use behavior::{Behavior, Bounds, Gate, Launcher, Usage};
-pub use callback::{TaskDone, TaskOutcome};
-pub use clock::{Clock, HostClock, yield_to_others};
-pub use consult::ChildFailed;
-pub use crash::{Crash, CrashReason, CrashReport};
-pub use dead_letter::{
-    DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
-};
-pub use decision::Decision;
-pub use failed::FailedActor;
+pub use actor::directive_request::ChildFailed;
+pub use actor::host_wait::HostWait;
+pub use actor::reports::{TaskDone, TaskOutcome};
+pub use dispatch::ask::{Answer, AskError, SendError};
+pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
-pub use hand::{Bulk, BulkError, Failure, Hand, Outcome, Overrun, Resolved, TimerError};
-pub use host_wait::HostWait;
-pub use kernel::{ActorView, InstanceView, Kernel};
-pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
-pub use message::{ActorId, Envelope, Message, MessageId, ReplyToken};
-pub use notice::{Change, Notice, WatchError};
-pub use plan::{
+pub use incarnation::behavior::{Behavior, Bounds, Gate, Launcher, Usage};
+pub use kernel::plan::{
     ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
     SubtreeSpec, SupervisionSpec,
 };
-pub use policy::{
+pub use kernel::{ActorView, InstanceView, Kernel};
+pub use mailbox::policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
     PolicyView, Rules, WhenFull,
 };
-pub use replay::LettersMoved;
-pub use spawn::{Config, SpawnError, StopError, Template};
+pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use supervision::events::{Directive, State, WhyGaveUp, Window};
-pub use supervision::task::{DECISION_TARGET, Stage, StartError, StartedActor};
+pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
+pub use turn::spawn::{Config, SpawnError, StopError, Template};
+pub use turn::{Bulk, BulkError, Resolved, TimerError, Turn};
+pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
+pub use words::clock::{Clock, HostClock, yield_to_others};
+pub use words::crash::{Crash, CrashReason, CrashReport};
+pub use words::dead_letter::{
+    DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
+};
+pub use words::decision::Decision;
+pub use words::failed::FailedActor;
+pub use words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+pub use words::notice::{Change, Notice, WatchError};
+pub use words::outcome::{Failure, Outcome};
+pub use words::overrun::Overrun;

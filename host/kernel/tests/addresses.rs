@@ -7,7 +7,7 @@ use std::alloc::System;
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Plan, StartKind, State,
+    ActorSpec, Address, Behavior, BoxFuture, Crash, Kernel, Launcher, Plan, StartKind, State, Turn,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -22,7 +22,7 @@ const MOST_BYTES: usize = 1_750;
 struct Nobody;
 
 impl Launcher for Nobody {
-    fn launch(&self, _: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+    fn launch(&self, _: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         unreachable!("no message comes")
     }
 

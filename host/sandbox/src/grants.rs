@@ -1,215 +1,27 @@
-//! The external resources that one actor may use: environment variables, folders, hosts. Plain data, with the rule that limits a
-//! child to its parent's grants. Without grants an actor has no variable, no folder and no host to connect to.
+//! Grants: the resources outside of the host that an actor may use, and the parts of WASI that need a grant.
 //!
-//! `hosts` has the targets that HTTP requests may have, `addresses` the addresses that a name may lead to.
+//! | file | contents |
+//! |---|---|
+//! | `actor` | all grants of one actor, and the rule for a child |
+//! | `hosts`, `addresses` | the targets that HTTP requests may have; the addresses that a name may lead to |
+//! | `allowed` | the check of one target and of its addresses |
+//! | `folder`, `growth` | a granted folder, and the bound on its growth |
+//! | `needs` | the imports of a component, and the grants that they need |
 
+mod actor;
 mod addresses;
+mod allowed;
+mod folder;
+mod growth;
 mod hosts;
+mod needs;
 
-use std::sync::Arc;
-
-use playhouse_kernel::{Address, Bounds};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
-
+pub use actor::{Grants, Variable};
 pub use addresses::{Network, NetworkError};
+pub use folder::Folder;
+#[cfg(test)]
+pub(crate) use growth::Growth;
+pub(crate) use growth::{ENTRY_BYTES, Quota};
 pub(crate) use hosts::Target;
 pub use hosts::{Host, HostError};
-
-use crate::accounts::Account;
-use crate::blocking::Blocking;
-use crate::descriptors::Descriptors;
-use crate::filesystem::{Files, Folder, Shelf};
-use crate::http::{Outgoing, Wire};
-use crate::limits::CpuMeter;
-
-/// The external resources that one actor may use. Default: none.
-#[derive(Debug, Clone)]
-pub struct Grants {
-    /// Its environment.
-    pub env: Vec<Variable>,
-    /// The folders that it sees.
-    pub dirs: Vec<Folder>,
-    /// The hosts to which it may send HTTP requests.
-    pub hosts: Vec<Host>,
-    /// Networks that are not public and to which names in `hosts` may lead.
-    pub networks: Vec<Network>,
-    /// HTTP requests at a time, of all instances of the actor. A request counts until its response is dropped. Default: 16.
-    pub requests: usize,
-    /// Blocking calls at a time, of all instances of the actor: file operations and look-ups of host names. Default: 4.
-    pub blocking: Blocking,
-    /// Files, folders and connections that all instances of the actor have open at a time. Default: 256.
-    pub descriptors: Descriptors,
-}
-
-impl Default for Grants {
-    fn default() -> Self {
-        Self {
-            env: Vec::new(),
-            dirs: Vec::new(),
-            hosts: Vec::new(),
-            networks: Vec::new(),
-            requests: 16,
-            blocking: Blocking::default(),
-            descriptors: Descriptors::default(),
-        }
-    }
-}
-
-/// One environment variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// The value that the guest reads.
-    pub value: String,
-    /// The value is the host's own, not one that the manifest gives.
-    pub from_host: bool,
-}
-
-impl Grants {
-    /// Whether it grants nothing at all.
-    pub(crate) fn is_nothing(&self) -> bool {
-        self.env.is_empty() && self.dirs.is_empty() && self.hosts.is_empty() && self.networks.is_empty()
-    }
-
-    /// Whether it may use folders or the network: then effects of a turn outside the host stay, even if the turn is not
-    /// committed.
-    pub fn reach_outside(&self) -> bool {
-        !self.dirs.is_empty() || !self.hosts.is_empty()
-    }
-
-    /// These grants limited to those of `parent`: a child gets no grant that its parent does not have.
-    #[must_use]
-    pub fn within(&self, parent: &Self) -> Self {
-        let has = |variable: &Variable| parent.env.iter().any(|above| above.from_host && above.name == variable.name);
-        Self {
-            env: self.env.iter().filter(|variable| !variable.from_host || has(variable)).cloned().collect(),
-            dirs: self.dirs.iter().filter_map(|folder| folder.within(&parent.dirs)).collect(),
-            hosts: common(&self.hosts, &parent.hosts, Host::covers),
-            networks: common(&self.networks, &parent.networks, Network::covers),
-            requests: self.requests.min(parent.requests),
-            blocking: self.blocking.below(&parent.blocking),
-            descriptors: self.descriptors.below(&parent.descriptors),
-        }
-    }
-
-    /// As [`Grants::within`] with the grants in these bounds of the parent; without a parent the grants stay as they are.
-    #[must_use]
-    pub fn bounded(self, within: &Bounds) -> Self {
-        match &within.grants {
-            None => self,
-            // Bounds of another type cannot be understood here, so they permit no grant.
-            Some(above) => above.downcast_ref().map_or_else(Self::default, |above| self.within(above)),
-        }
-    }
-}
-
-/// The external resources as the incarnations of one actor see them, made once for all of them.
-pub(crate) struct World {
-    pub(crate) grants: Arc<Grants>,
-    shelf: Shelf,
-    /// The file state of actors without folders.
-    no_files: Arc<Files>,
-    pub(crate) outgoing: Option<Arc<Outgoing>>,
-}
-
-impl World {
-    /// `descriptors`: the account that counts the actor's open descriptors besides its own bound.
-    pub(crate) fn new(grants: Grants, wire: &Arc<Wire>, descriptors: &Arc<Account>) -> Self {
-        let grants = Arc::new(grants);
-        let shelf = Shelf::new(&grants, &grants.dirs, descriptors);
-        let no_files = Shelf::new(&grants, &[], descriptors).no_files();
-        let some = !grants.hosts.is_empty();
-        let outgoing = some.then(|| Arc::new(Outgoing::new(grants.clone(), wire.clone(), descriptors.clone())));
-        Self { grants, shelf, no_files, outgoing }
-    }
-
-    /// Adds the granted variables to the guest's environment.
-    pub(crate) fn furnish(&self, builder: &mut WasiCtxBuilder) -> WasiCtx {
-        for Variable { name, value, .. } in &self.grants.env {
-            builder.env(name, value);
-        }
-        builder.build()
-    }
-
-    /// The files of an incarnation of `actor` with this meter, if it has folders.
-    pub(crate) fn files(&self, actor: &Address, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
-        (!self.grants.dirs.is_empty()).then(|| self.shelf.files(actor, meter.clone()))
-    }
-
-    /// The file state of an actor without folders.
-    pub(crate) fn no_files(&self) -> Arc<Files> {
-        self.no_files.clone()
-    }
-}
-
-/// The common part of two lists: of each pair in which one covers the other, the narrower one.
-fn common<T: Clone + PartialEq>(child: &[T], parent: &[T], covers: impl Fn(&T, &T) -> bool) -> Vec<T> {
-    let mut both = Vec::new();
-    for (own, above) in child.iter().flat_map(|own| parent.iter().map(move |above| (own, above))) {
-        let narrower = if covers(above, own) { own } else { above };
-        if (covers(above, own) || covers(own, above)) && !both.contains(narrower) {
-            both.push(narrower.clone());
-        }
-    }
-    both
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn variable(name: &str, from_host: bool) -> Variable {
-        Variable { name: name.to_owned(), value: "v".to_owned(), from_host }
-    }
-
-    fn hosts(list: &[&str]) -> Vec<Host> {
-        list.iter().map(|host| Host::parse(host).expect("good")).collect()
-    }
-
-    #[test]
-    fn child_gets_no_host_variable_that_its_parent_lacks() {
-        let parent = Grants { env: vec![variable("LANG", true), variable("HOME", false)], ..Grants::default() };
-        let child = ["LANG", "HOME", "PATH"].map(|name| variable(name, true));
-        let child = Grants { env: child.into_iter().chain([variable("MODE", false)]).collect(), ..Grants::default() };
-        assert_eq!(child.within(&parent).env, [variable("LANG", true), variable("MODE", false)]);
-    }
-
-    #[test]
-    fn child_gets_no_more_of_a_folder_than_its_parent() {
-        let top = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| {
-            let path = top.path().join(name);
-            std::fs::create_dir_all(&path).expect("ours");
-            path
-        };
-        let open = |name: &str, writable| Folder::open(&at(name), "/x", writable).expect("it is there");
-        let parent = Grants { dirs: vec![open("read", false), open("write", true)], ..Grants::default() };
-        let wanted = ["read", "read/below", "reader", "write", "write/below"].map(|name| open(name, true));
-        let child = Grants { dirs: wanted.into_iter().chain([open("write", false)]).collect(), ..Grants::default() };
-        let kept: Vec<_> = child
-            .within(&parent)
-            .dirs
-            .iter()
-            .map(|f| (f.host().file_name().map(ToOwned::to_owned), f.is_writable()))
-            .collect();
-        let kept: Vec<_> =
-            kept.iter().map(|(name, writable)| (name.as_deref().and_then(|n| n.to_str()), *writable)).collect();
-        let (read, below, write) = (Some("read"), Some("below"), Some("write"));
-        assert_eq!(kept, [(read, false), (below, false), (write, true), (below, true), (write, false)]);
-        assert!(child.within(&Grants::default()).dirs.is_empty());
-    }
-
-    #[test]
-    fn child_may_reach_hosts_granted_to_both() {
-        let within = |child: &[&str], parent: &[&str]| {
-            let grants = |list| Grants { hosts: hosts(list), ..Grants::default() };
-            grants(child).within(&grants(parent)).hosts.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(within(&["https://a.com", "https://b.com"], &["https://a.com"]), ["https://a.com"]);
-        assert_eq!(within(&["https://*"], &["https://*.a.com", "http://b.com"]), ["https://*.a.com"]);
-        assert_eq!(within(&["https://x.a.com", "https://a.com"], &["https://*.a.com"]), ["https://x.a.com"]);
-        assert_eq!(within(&["https://a.com:8443"], &["https://a.com"]), [""; 0]);
-        assert_eq!(within(&["http://10.0.0.1"], &["http://*"]), [""; 0]);
-    }
-}
+pub use needs::{Access, Missing, Part};

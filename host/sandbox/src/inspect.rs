@@ -2,16 +2,10 @@
 
 use std::path::Path;
 
-use wasmtime::component::Linker;
-
-use crate::cache;
-use crate::compiler::{Compilation, Compiler};
-use crate::component::{self, Interface, LoadError};
-use crate::engine::{self, Purpose};
-use crate::footprint::Footprint;
-use crate::plugin::sha256_hex;
-use crate::sandbox::COMPONENT_BYTES;
-use crate::{facts, file as files, imports, mailbox};
+use crate::compile::{self, Compilation, Compiler, Purpose};
+use crate::component::{self, COMPONENT_BYTES, Footprint, Interface, LoadError};
+use crate::run::sha256_hex;
+use crate::{actor, mailbox};
 
 /// The facts about a component that are known without running it.
 #[derive(Debug)]
@@ -38,19 +32,19 @@ pub struct Inspection {
 
 /// Inspects a component. The call blocks, and may take a second, since it compiles the component.
 pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, LoadError> {
-    let wasm = files::read_any(file, COMPONENT_BYTES)?;
+    let wasm = component::read_any(file, COMPONENT_BYTES)?;
     component::sniff(file, &wasm)?;
     component::check_names(file, &wasm)?;
     let invalid = |error| component::invalid(file, &error);
-    let engine = engine::looking().map_err(invalid)?;
+    let engine = compile::looking().map_err(invalid)?;
     let footprint = Footprint::of(&wasm);
     let (code, _) = Compiler::new(compilation).compile((&engine, Purpose::Look), file, &wasm)?;
     // A component that is too large for an instance of the pool can be inspected as well.
-    let (component, refused) = match cache::deserialize(&engine, &code) {
+    let (component, refused) = match compile::deserialize(&engine, &code) {
         Ok(component) => (component, None),
         Err(error) => {
-            let engine = engine::compiling(Purpose::Look).map_err(invalid)?;
-            (cache::deserialize(&engine, &code).map_err(invalid)?, Some(error))
+            let engine = compile::compiling(Purpose::Look).map_err(invalid)?;
+            (compile::deserialize(&engine, &code).map_err(invalid)?, Some(error))
         }
     };
     let crowded = || {
@@ -58,15 +52,13 @@ pub fn inspect(file: &Path, compilation: Compilation) -> Result<Inspection, Load
         counted.or_else(|| refused.as_ref().map(|error| component::invalid(file, error)))
     };
     let engine = component.engine().clone();
-    let mut linker = Linker::new(&engine);
-    imports::add_to(&mut linker).map_err(invalid)?;
+    let linker = actor::linker(&engine).map_err(invalid)?;
     let Interface { imports, exports, hooks } = Interface::of(&component);
-    let obstacle = component::check(file, &linker, &component).err().or_else(crowded);
-    let mut mailbox_linker = Linker::new(&engine);
-    mailbox::add_to(&mut mailbox_linker).map_err(invalid)?;
+    let obstacle = actor::check(file, &linker, &component).err().or_else(crowded);
+    let mailbox_linker = mailbox::linker(&engine).map_err(invalid)?;
     let mailbox_obstacle = mailbox::check(file, &mailbox_linker, &component).err().or_else(crowded);
     let is_mailbox = !matches!(mailbox_obstacle, Some(LoadError::NoMailbox { .. }));
-    let (sha256, keeps_state) = (sha256_hex(&wasm), facts::keeps_state(&wasm));
+    let (sha256, keeps_state) = (sha256_hex(&wasm), component::keeps_state(&wasm));
     Ok(Inspection {
         sha256,
         size_bytes: wasm.len() as u64,

@@ -7,8 +7,7 @@ use super::sources;
 use crate::root;
 
 /// Crates whose files still import each other in circles.
-const NOT_YET: [&str; 7] =
-    ["benches/instructions", "guest-sdk", "guest-sdk/frame", "host/cli", "host/kernel", "host/sandbox", "xtask"];
+const NOT_YET: [&str; 6] = ["benches/instructions", "guest-sdk", "guest-sdk/frame", "host/cli", "host/kernel", "xtask"];
 
 /// The folders of `host/kernel/src`, lowest first. A folder imports only from those before its own.
 const KERNEL_LAYERS: [&str; 9] =

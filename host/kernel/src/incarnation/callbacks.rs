@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Broken, End, Incarnation};
-use crate::behavior::Behavior;
-use crate::callback::TaskDone;
-use crate::crash::CrashReport;
-use crate::hand::Hook;
-use crate::message::Message;
+use crate::actor::reports::TaskDone;
+use crate::incarnation::behavior::Behavior;
+use crate::turn::Hook;
+use crate::words::crash::CrashReport;
+use crate::words::message::Message;
 
 impl Incarnation {
     /// Gives the code the reports that wait. `Err`: the incarnation ended.
     pub(super) async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         loop {
-            let Some((done, _pending)) = self.lane.backlog.lock().take_reports(&self.world) else { return Ok(()) };
+            let Some((done, _pending)) = self.instance.backlog.lock().take_reports(&self.shared) else { return Ok(()) };
             let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
             let told = self.hook(behavior, Hook::TaskDone, None, |behavior| {
-                behavior.hand().set_in_call(done.len());
+                behavior.turn().set_in_call(done.len());
                 let (done, heard) = (done.clone(), heard.clone());
                 Box::pin(async move {
                     behavior.task_done(&done).await?;
@@ -29,13 +29,13 @@ impl Incarnation {
                 Ok(()) => {}
                 Err(Broken::Killed) => {
                     if !heard.load(Ordering::Relaxed) {
-                        self.lane.backlog.lock().reports_not_told(&self.world, Arc::unwrap_or_clone(done));
+                        self.instance.backlog.lock().reports_not_told(&self.shared, Arc::unwrap_or_clone(done));
                     }
                     return Err(End::Stopped);
                 }
                 Err(Broken::Crash(crash)) => {
-                    self.lane.backlog.lock().reports_crashed(&self.world, Arc::unwrap_or_clone(done));
-                    behavior.hand().end_timers();
+                    self.instance.backlog.lock().reports_crashed(&self.shared, Arc::unwrap_or_clone(done));
+                    behavior.turn().end_timers();
                     return Err(self.crashed(crash, Vec::new()));
                 }
             }
@@ -55,6 +55,6 @@ impl Incarnation {
         let reason = &report.crash.reason;
         let ended =
             |(message, attempt, last): (&Message, _, _)| TaskDone::crashed(message.envelope.id, attempt, reason, last);
-        self.lane.backlog.lock().report(&self.world, messages.into_iter().map(ended));
+        self.instance.backlog.lock().report(&self.shared, messages.into_iter().map(ended));
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Incarnation, requeue};
-use crate::dead_letter::DeadReason;
-use crate::hand::Hand;
 use crate::kernel::later;
 use crate::mailbox::{Signal, Took};
-use crate::message::{ActorId, Envelope, Message, ReplyToken};
+use crate::turn::Turn;
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
 
 /// An idle incarnation that a timer, a watch or a child keeps alive checks this often whether that still holds.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -21,25 +21,25 @@ const BATCH_BYTES: usize = 256 << 10;
 
 impl Incarnation {
     /// Fills the turn's batch, or returns the supervisor's signal. Messages that were put back go first.
-    pub(super) async fn next_batch(&self, hand: &mut Hand, most: usize) -> Took {
+    pub(super) async fn next_batch(&self, turn: &mut Turn, most: usize) -> Took {
         let mailbox = &self.actor.mailbox;
         // An incarnation that may not end yet checks from time to time: a timer that fired elsewhere, or a child that ended,
         // wakes nothing here.
         let idle_stop = self.actor.spec.idle_stop;
-        let idle_stop = idle_stop.map(|stop| if hand.is_attached() { stop.max(LOOK_AGAIN) } else { stop });
-        hand.batch_mut();
+        let idle_stop = idle_stop.map(|stop| if turn.is_attached() { stop.max(LOOK_AGAIN) } else { stop });
+        turn.batch_mut();
         let mut timer = None;
         // When its idle time is over.
         let mut enough = None;
         let took = poll_fn(|cx| {
-            let (next_due, left, room, signal) = {
-                let mut backlog = self.lane.backlog.lock();
-                if !backlog.questions.is_empty() && mailbox.look(self.lane.index) == Signal::Run {
-                    return Poll::Ready(Took::Question);
+            let (next_due, left, space, signal) = {
+                let mut backlog = self.instance.backlog.lock();
+                if !backlog.directive_requests.is_empty() && mailbox.look(self.instance.index) == Signal::Run {
+                    return Poll::Ready(Took::DirectiveRequest);
                 }
                 let (mut next_due, mut signal) = (None, Signal::Run);
                 if backlog.len() > 0 {
-                    signal = mailbox.look(self.lane.index);
+                    signal = mailbox.look(self.instance.index);
                     if matches!(signal, Signal::Stop | Signal::Kill) {
                         return Poll::Ready(Took::Signal(signal));
                     }
@@ -50,37 +50,37 @@ impl Incarnation {
                     backlog.alone = backlog.solo > 0;
                     backlog.solo = backlog.solo.saturating_sub(take);
                     for message in backlog.returned.drain(..take) {
-                        hand.batch_in_progress().push(&message);
+                        turn.batch_in_progress().push(&message);
                     }
                     if take > 0 {
                         return Poll::Ready(Took::Messages { shared: mailbox.pass_on() });
                     }
                 }
                 backlog.alone = false;
-                (next_due, backlog.len(), backlog.room(mailbox.spec()), signal)
+                (next_due, backlog.len(), backlog.space(mailbox.spec()), signal)
             };
-            let polled = if room == 0 {
+            let polled = if space == 0 {
                 // Only a retry, or the supervisor's next signal, goes on here.
                 mailbox.pass_on();
-                if mailbox.poll_next_signal(self.lane.index, cx, signal).is_ready() {
+                if mailbox.poll_next_signal(self.instance.index, cx, signal).is_ready() {
                     cx.waker().wake_by_ref();
                 }
                 Poll::Pending
             } else {
-                let (lane, batch) = (self.lane.index, hand.batch_in_progress());
+                let (instance, batch) = (self.instance.index, turn.batch_in_progress());
                 // With retries due later, an orderly stop waits for them.
-                mailbox.poll_take(lane, cx, most.min(room), BATCH_BYTES, left > 0, batch)
+                mailbox.poll_take(instance, cx, most.min(space), BATCH_BYTES, left > 0, batch)
             };
             match polled {
-                Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.lane.index) => {
+                Poll::Ready(Took::Signal(Signal::Drain)) if !mailbox.is_drained(self.instance.index) => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Poll::Ready(took) => return Poll::Ready(took),
                 Poll::Pending => {
                     if left == 0 {
-                        hand.run_when_idle();
-                        self.world.idle_hint.notify_waiters();
+                        turn.run_when_idle();
+                        self.shared.idle_hint.notify_waiters();
                     }
                 }
             }
@@ -91,7 +91,7 @@ impl Incarnation {
                 enough = Some(later(idle_stop.max(LOOK_AGAIN)));
             } else if left == 0
                 && let Some(idle_stop) = idle_stop
-                && self.may_go(hand, *enough.get_or_insert_with(|| later(idle_stop)), idle_stop)
+                && self.may_go(turn, *enough.get_or_insert_with(|| later(idle_stop)), idle_stop)
             {
                 return Poll::Ready(Took::Nothing);
             }
@@ -110,49 +110,49 @@ impl Incarnation {
             Took::Messages { shared: false } => {}
             Took::Messages { shared: true } => requeue().await,
             // The message that may have woken this instance is left to another instance.
-            Took::Signal(_) | Took::Question | Took::Nothing => {
-                mailbox.look(self.lane.index);
+            Took::Signal(_) | Took::DirectiveRequest | Took::Nothing => {
+                mailbox.look(self.instance.index);
                 mailbox.pass_on();
             }
         }
         if idle_stop.is_some() {
             self.no_longer_idle(&took);
         }
-        let has_notices = self.drop_expired(hand);
-        hand.begin(has_notices);
+        let has_notices = self.drop_expired(turn);
+        turn.begin(has_notices);
         took
     }
 
     /// Whether an incarnation without work ends: its idle time is over, or another start waits for its slot. It is polled
     /// again when either changes.
-    fn may_go(&self, hand: &Hand, time_is_up: Instant, idle_stop: Duration) -> bool {
+    fn may_go(&self, turn: &Turn, time_is_up: Instant, idle_stop: Duration) -> bool {
         let now = Instant::now();
         if now >= time_is_up {
             return true;
         }
-        let mut bounds = self.world.bounds_of(&self.actor).peekable();
-        if bounds.peek().is_none() || hand.is_attached() {
+        let mut bounds = self.shared.bounds_of(&self.actor).peekable();
+        if bounds.peek().is_none() || turn.is_attached() {
             return false;
         }
         // The order matters: a start that queues after the check below sees that this instance is idle.
         let since = time_is_up.checked_sub(idle_stop).unwrap_or(now);
-        self.lane.leave.idle(since.saturating_duration_since(self.world.began));
-        self.lane.leave.is_asked() || bounds.any(|slots| slots.has_line())
+        self.instance.eviction.idle(since.saturating_duration_since(self.shared.began));
+        self.instance.eviction.is_asked() || bounds.any(|slots| slots.has_queue())
     }
 
     fn no_longer_idle(&self, took: &Took) {
-        if self.lane.leave.busy() && *took != Took::Nothing {
-            for slots in self.world.bounds_of(&self.actor).filter(|slots| slots.has_line()) {
-                slots.make_room();
+        if self.instance.eviction.busy() && *took != Took::Nothing {
+            for slots in self.shared.bounds_of(&self.actor).filter(|slots| slots.has_queue()) {
+                slots.evict_idle();
             }
         }
     }
 
     /// Drops asks whose asker does not wait any more, and notices for an earlier run. Returns whether notices are left.
-    fn drop_expired(&self, hand: &mut Hand) -> bool {
-        let expired = |reply: ReplyToken| reply.is_some() && !self.world.asks.is_waiting(reply);
+    fn drop_expired(&self, turn: &mut Turn) -> bool {
+        let expired = |reply: ReplyToken| reply.is_some() && !self.shared.asks.is_waiting(reply);
         let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
-        let batch = hand.batch();
+        let batch = turn.batch();
         if !batch.is_special() {
             return false;
         }
@@ -166,16 +166,16 @@ impl Incarnation {
         }
         let messages: Vec<_> = (0..batch.len()).map(|index| batch.message(index)).collect();
         let before = messages.len();
-        let mut for_us = |m: &Message| !is_notice(&m.envelope) || hand.hears(&m.body);
+        let mut for_us = |m: &Message| !is_notice(&m.envelope) || turn.hears(&m.body);
         let messages: Vec<_> = messages.into_iter().filter(&mut for_us).collect();
         self.actor.finish((before - messages.len()) as u64);
         let notices = messages.iter().any(|m| is_notice(&m.envelope));
         let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
-        let batch = hand.batch_mut();
+        let batch = turn.batch_mut();
         for message in &wanted {
             batch.push(message);
         }
-        self.world.bury(&self.actor, expired, &DeadReason::Expired, true);
+        self.shared.dead_letter(&self.actor, expired, &DeadReason::Expired, true);
         notices
     }
 }

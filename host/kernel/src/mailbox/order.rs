@@ -8,11 +8,11 @@ use std::task::Waker;
 use playhouse_frame::HEADER_BYTES;
 
 use super::MailboxSpec;
-use crate::log::Log;
-use crate::message::Message;
-use crate::policy::{
+use crate::mailbox::message_log::MessageLog;
+use crate::mailbox::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
+use crate::words::message::Message;
 
 /// Most messages that one call tells a policy about.
 const MOST_ARRIVALS: usize = 256;
@@ -42,7 +42,7 @@ pub(super) struct Order {
     /// Counts up when the mailbox closes: a policy driver of an earlier generation ends.
     pub(super) generation: u64,
     /// The waker of the policy driver, when it waits.
-    pub(super) clerk: Option<Waker>,
+    pub(super) driver: Option<Waker>,
     pub(super) crashes: u64,
     pub(super) last_crash: Option<String>,
     /// How many messages the mailbox had accepted when the policy was given up.
@@ -78,7 +78,7 @@ impl Order {
             next_key: 1,
             given: 0,
             generation: 0,
-            clerk: None,
+            driver: None,
             crashes: 0,
             last_crash: None,
             given_up_after: 0,
@@ -132,7 +132,7 @@ impl Order {
 
     /// The next messages before `end` that the run was not told about; false when there are none. From now on they count as
     /// told.
-    pub(super) fn tell(&mut self, end: Key, log: &Log, bounds: &MailboxSpec, arrivals: &mut Arrivals) -> bool {
+    pub(super) fn tell(&mut self, end: Key, log: &MessageLog, bounds: &MailboxSpec, arrivals: &mut Arrivals) -> bool {
         let prefixes = Arc::make_mut(&mut arrivals.prefixes);
         prefixes.clear();
         arrivals.entries.clear();
@@ -163,7 +163,7 @@ impl Order {
     }
 
     /// How much of the messages that the run was told about is too much. One message always fits.
-    fn excess(&self, log: &Log, bounds: &MailboxSpec) -> Excess {
+    fn excess(&self, log: &MessageLog, bounds: &MailboxSpec) -> Excess {
         if self.told_messages + log.len() <= 1 {
             return Excess::NONE;
         }
@@ -199,7 +199,13 @@ impl Order {
     }
 
     /// Moves the messages that the run gives out into the log, where instances take them.
-    pub(super) fn give(&mut self, keys: &[Key], most: u32, overdue: Option<Key>, log: &mut Log) -> Result<(), Breach> {
+    pub(super) fn give(
+        &mut self,
+        keys: &[Key],
+        most: u32,
+        overdue: Option<Key>,
+        log: &mut MessageLog,
+    ) -> Result<(), Breach> {
         if keys.len() > most as usize {
             return Err(format!("gave {} messages, and was asked for at most {most}", keys.len()));
         }

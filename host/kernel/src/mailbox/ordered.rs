@@ -5,8 +5,8 @@ use std::task::{Context, Poll, Waker};
 
 use super::order::Breach;
 use super::{Inner, Mailbox, Signal, remember};
-use crate::message::Message;
-use crate::policy::{Arrivals, Key, PolicyState, Rules};
+use crate::mailbox::policy::{Arrivals, Key, PolicyState, Rules};
+use crate::words::message::Message;
 
 /// Why an operation of the policy driver fails.
 #[derive(Debug)]
@@ -21,42 +21,42 @@ impl Inner {
     /// How many messages the sleeping instances have asked for. Instances that were woken and have not looked yet have
     /// theirs.
     pub(super) fn wanted(&self) -> usize {
-        let asleep = self.seats.iter().enumerate().filter(|(lane, _)| self.idle & super::bit(*lane) != 0);
-        asleep.map(|(_, seat)| seat.wants).sum()
+        let asleep = self.states.iter().enumerate().filter(|(instance, _)| self.idle & super::bit(*instance) != 0);
+        asleep.map(|(_, state)| state.wants).sum()
     }
 
     /// The policy driver's waker, if there is work for it.
     #[inline]
-    pub(super) fn clerk_for_work(&mut self) -> Option<Waker> {
+    pub(super) fn driver_for_work(&mut self) -> Option<Waker> {
         self.order.as_ref()?;
         let wanted = self.wanted();
         let order = self.order.as_mut()?;
-        if order.decides() && order.has_work(wanted) { order.clerk.take() } else { None }
+        if order.decides() && order.has_work(wanted) { order.driver.take() } else { None }
     }
 
     /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. Without a policy there are none: an
     /// instance gets the messages that it waits for.
     #[inline]
-    pub(super) fn drained_lanes(&mut self) -> Vec<Waker> {
+    pub(super) fn drained_instances(&mut self) -> Vec<Waker> {
         if self.order.is_none() || self.waiting() > 0 {
             return Vec::new();
         }
         let mut wakers = Vec::new();
-        for (lane, seat) in self.seats.iter_mut().enumerate() {
-            if seat.signal == Signal::Drain && self.idle & super::bit(lane) != 0 {
-                self.idle &= !super::bit(lane);
-                wakers.extend(seat.consumer.take());
+        for (instance, state) in self.states.iter_mut().enumerate() {
+            if state.signal == Signal::Drain && self.idle & super::bit(instance) != 0 {
+                self.idle &= !super::bit(instance);
+                wakers.extend(state.consumer.take());
             }
         }
         wakers
     }
 
     /// Ends the current policy driver. Returns its waker, if it waits.
-    pub(super) fn dismiss_clerk(&mut self) -> Option<Waker> {
+    pub(super) fn dismiss_driver(&mut self) -> Option<Waker> {
         let order = self.order.as_mut()?;
         order.generation += 1;
         order.state = PolicyState::Ended;
-        order.clerk.take()
+        order.driver.take()
     }
 }
 
@@ -106,8 +106,8 @@ impl Mailbox {
             for Message { envelope, body } in order.drain() {
                 inner.log.append(&envelope, &body);
             }
-            let lane = if inner.log.len() > 0 { inner.next_lane() } else { None };
-            Ok([lane, inner.next_sender(&self.spec)])
+            let instance = if inner.log.len() > 0 { inner.next_instance() } else { None };
+            Ok([instance, inner.next_sender(&self.spec)])
         });
         wakers.into_iter().flatten().flatten().for_each(Waker::wake);
     }
@@ -119,7 +119,7 @@ impl Mailbox {
             let order = inner.order.as_mut().expect("it was looked at");
             let work = order.has_work(wanted);
             if !work {
-                remember(&mut order.clerk, cx);
+                remember(&mut order.driver, cx);
             }
             Ok(work)
         });
@@ -133,7 +133,7 @@ impl Mailbox {
     /// Resolves when the mailbox is closed.
     pub(super) fn poll_closed(&self, generation: u64, cx: &Context<'_>) -> Poll<()> {
         let open = self.serve(generation, |inner| {
-            remember(&mut inner.order.as_mut().expect("it was looked at").clerk, cx);
+            remember(&mut inner.order.as_mut().expect("it was looked at").driver, cx);
             Ok(())
         });
         if open.is_ok() { Poll::Pending } else { Poll::Ready(()) }
@@ -162,7 +162,7 @@ impl Mailbox {
         let (dropped, wakers) = self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
             let dropped = order.drop_these(keys, arrivals.excess).map_err(Refusal::Breach)?;
-            let mut wakers = if dropped.is_empty() { Vec::new() } else { inner.drained_lanes() };
+            let mut wakers = if dropped.is_empty() { Vec::new() } else { inner.drained_instances() };
             wakers.extend(inner.next_sender(&self.spec));
             Ok((dropped, wakers))
         })?;
@@ -187,12 +187,12 @@ impl Mailbox {
         keys: &[Key],
         (most, overdue): (u32, Option<Key>),
     ) -> Result<(), Refusal> {
-        let lane = self.serve(generation, |inner| {
+        let instance = self.serve(generation, |inner| {
             let order = inner.order.as_mut().expect("it was looked at");
             order.give(keys, most, overdue, &mut inner.log).map_err(Refusal::Breach)?;
-            Ok(inner.next_lane())
+            Ok(inner.next_instance())
         })?;
-        lane.into_iter().for_each(Waker::wake);
+        instance.into_iter().for_each(Waker::wake);
         Ok(())
     }
 

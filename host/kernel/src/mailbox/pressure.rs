@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Mailbox, Overflow};
-use crate::dead_letter::DeadReason;
-use crate::policy::PolicyView;
+use crate::mailbox::policy::PolicyView;
+use crate::words::dead_letter::DeadReason;
 
 /// A mailbox that was not full for this time begins a new episode when it is full again. Without this, one that fills and
 /// drains all the time, as a healthy pipeline's does, would warn all the time.

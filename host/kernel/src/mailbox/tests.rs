@@ -7,8 +7,10 @@ use std::task::Wake;
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
 use super::*;
-use crate::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ENVELOPE: Envelope =
     Envelope { id: MessageId(1), sender: ActorId(1), flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
@@ -46,48 +48,48 @@ enum Then {
 
 struct Model {
     mailbox: Mailbox,
-    lanes: Vec<(Doing, Arc<Alarm>)>,
+    instances: Vec<(Doing, Arc<Alarm>)>,
 }
 
 impl Model {
-    fn new(lanes: usize) -> Self {
-        let lane = || (Doing::Works, Arc::default());
+    fn new(instances: usize) -> Self {
+        let instance = || (Doing::Works, Arc::default());
         Self {
-            mailbox: Mailbox::new(Address::root(), MailboxSpec::default(), None, lanes),
-            lanes: std::iter::repeat_with(lane).take(lanes).collect(),
+            mailbox: Mailbox::new(Address::root(), MailboxSpec::default(), None, instances),
+            instances: std::iter::repeat_with(instance).take(instances).collect(),
         }
     }
 
     fn push(&self, messages: usize) {
-        let fill = |room: &mut Room<'_>| (0..messages).for_each(|_| assert!(room.put(&ENVELOPE, b"x")));
+        let fill = |space: &mut Space<'_>| (0..messages).for_each(|_| assert!(space.put(&ENVELOPE, b"x")));
         assert_eq!(self.mailbox.push(fill), Ok(Vec::new()));
     }
 
     /// An instance looks, as an incarnation does; returns how many messages it takes.
-    fn look(&mut self, lane: usize, then: Then) -> usize {
-        let (doing, alarm) = &mut self.lanes[lane];
+    fn look(&mut self, instance: usize, then: Then) -> usize {
+        let (doing, alarm) = &mut self.instances[instance];
         alarm.rang.store(false, Ordering::Relaxed);
         if *doing == Doing::Down {
-            self.mailbox.set_signal(lane, Signal::Run);
+            self.mailbox.set_signal(instance, Signal::Run);
             *doing = Doing::Works;
         }
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         let waker = Waker::from(alarm.clone());
         *doing = match then {
             Then::Takes(most) => {
                 let mut cx = Context::from_waker(&waker);
-                match self.mailbox.poll_take(lane, &mut cx, most, 1 << 20, false, &mut batch) {
+                match self.mailbox.poll_take(instance, &mut cx, most, 1 << 20, false, &mut batch) {
                     Poll::Ready(_) => Doing::Works,
                     Poll::Pending => Doing::Sleeps,
                 }
             }
             Then::HandlesItsOwn => {
-                self.mailbox.look(lane);
+                self.mailbox.look(instance);
                 self.mailbox.pass_on();
                 Doing::Works
             }
             Then::Ends => {
-                self.mailbox.look(lane);
+                self.mailbox.look(instance);
                 self.mailbox.pass_on();
                 Doing::Down
             }
@@ -99,12 +101,12 @@ impl Model {
         let counts = |(doing, alarm): &&(Doing, Arc<Alarm>)| {
             *doing == Doing::Sleeps && alarm.rang.load(Ordering::Relaxed) == woken
         };
-        self.lanes.iter().filter(counts).count()
+        self.instances.iter().filter(counts).count()
     }
 
     /// The number of wake-ups of all instances but `except`.
     fn wakes(&self, except: usize) -> usize {
-        let others = self.lanes.iter().enumerate().filter(|(lane, _)| *lane != except);
+        let others = self.instances.iter().enumerate().filter(|(instance, _)| *instance != except);
         others.map(|(_, (_, alarm))| alarm.times.load(Ordering::Relaxed)).sum()
     }
 }
@@ -122,36 +124,36 @@ fn step() -> impl Strategy<Value = (usize, usize, Option<Then>)> {
 proptest! {
     #[test]
     fn waiting_messages_keep_one_instance_awake(
-        lanes in 1usize..5,
+        instances in 1usize..5,
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        let mut model = Model::new(lanes);
+        let mut model = Model::new(instances);
         let (mut pushed, mut taken) = (0, 0);
-        for (lane, messages, then) in steps {
-            let lane = if then.is_some() { lane % lanes } else { usize::MAX };
-            let before = model.wakes(lane);
+        for (instance, messages, then) in steps {
+            let instance = if then.is_some() { instance % instances } else { usize::MAX };
+            let before = model.wakes(instance);
             match then {
-                Some(then) => taken += model.look(lane, then),
+                Some(then) => taken += model.look(instance, then),
                 None if pushed - taken < 1000 => {
                     model.push(messages);
                     pushed += messages;
                 }
                 None => {}
             }
-            prop_assert!(model.wakes(lane) <= before + 1, "one at a time");
+            prop_assert!(model.wakes(instance) <= before + 1, "one at a time");
             let nobody_missing = model.sleepers(false) == 0 || model.sleepers(true) > 0;
             prop_assert!(model.mailbox.len() == 0 || nobody_missing);
         }
         // The woken instances are enough to empty the mailbox.
-        for lane in 0..lanes {
-            if model.lanes[lane].0 != Doing::Sleeps {
-                taken += model.look(lane, Then::Takes(64));
+        for instance in 0..instances {
+            if model.instances[instance].0 != Doing::Sleeps {
+                taken += model.look(instance, Then::Takes(64));
             }
         }
-        while let Some(lane) = model.lanes.iter().position(|(doing, alarm)| {
+        while let Some(instance) = model.instances.iter().position(|(doing, alarm)| {
             *doing == Doing::Works || alarm.rang.load(Ordering::Relaxed)
         }) {
-            taken += model.look(lane, Then::Takes(64));
+            taken += model.look(instance, Then::Takes(64));
         }
         prop_assert_eq!(taken, pushed);
     }
@@ -162,8 +164,8 @@ fn instance_takes_its_share_of_at_least_eight() {
     let mut model = Model::new(4);
     model.push(64);
     let all = Then::Takes(64);
-    assert_eq!([0, 1, 2, 3].map(|lane| model.look(lane, all)), [16, 12, 9, 8]);
-    assert_eq!([0, 1, 2].map(|lane| model.look(lane, all)), [8, 8, 3]);
+    assert_eq!([0, 1, 2, 3].map(|instance| model.look(instance, all)), [16, 12, 9, 8]);
+    assert_eq!([0, 1, 2].map(|instance| model.look(instance, all)), [8, 8, 3]);
     let mut alone = Model::new(1);
     alone.push(64);
     assert_eq!(alone.look(0, all), 64);
@@ -172,7 +174,7 @@ fn instance_takes_its_share_of_at_least_eight() {
 #[test]
 fn last_drained_instance_closes_the_mailbox() {
     let mut model = Model::new(3);
-    assert_eq!(model.mailbox.heir_of(1, 0), Some(0));
+    assert_eq!(model.mailbox.sibling_of(1, 0), Some(0));
     assert!(model.mailbox.is_drained(0));
     model.push(1);
     assert!(!model.mailbox.is_drained(2), "a message waits");
@@ -187,23 +189,23 @@ fn nudge_wakes_an_instance_that_is_about_to_sleep() {
     model.mailbox.look(1);
     model.mailbox.nudge(1);
     assert_eq!(model.look(1, Then::Takes(1)), 0);
-    assert!(model.lanes[1].1.rang.load(Ordering::Relaxed), "it looks again, into its backlog first");
+    assert!(model.instances[1].1.rang.load(Ordering::Relaxed), "it looks again, into its backlog first");
     model.look(1, Then::Takes(1));
-    assert!(!model.lanes[1].1.rang.load(Ordering::Relaxed));
+    assert!(!model.instances[1].1.rang.load(Ordering::Relaxed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn take_reports_a_woken_sender_only_with_messages_left() {
     let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
     let mailbox = Mailbox::new(Address::root(), spec, None, 1);
-    let fill = |room: &mut Room<'_>| while room.put(&ENVELOPE, &[]) {};
+    let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &[]) {};
     mailbox.push(fill).expect("it is open");
     let place = mailbox.queue_up();
     let cx = &mut Context::from_waker(Waker::noop());
     let mut waits = std::pin::pin!(place.push(0, tokio::time::Instant::now() + Duration::from_secs(1), fill));
     assert!(waits.as_mut().poll(cx).is_pending());
     let take = |most| {
-        let mut batch = Batch::default();
+        let mut batch = TakenMessages::default();
         mailbox.poll_take(0, &mut Context::from_waker(Waker::noop()), most, usize::MAX, false, &mut batch)
     };
     assert_eq!(take(3), Poll::Ready(Took::Messages { shared: true }), "the sender can go on beside it");

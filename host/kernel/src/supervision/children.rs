@@ -38,7 +38,7 @@ impl Tree {
         let parent = self.parent(node);
         let restarts = match self.nodes[node].phase {
             Phase::BackingOff => true,
-            Phase::Consulting(after) => self.restarts_after(node, after),
+            Phase::AwaitingDirective(after) => self.restarts_after(node, after),
             Phase::Passivated | Phase::Waiting => self.nodes[node].wanted,
             _ => false,
         };
@@ -51,7 +51,7 @@ impl Tree {
         match self.nodes[node].phase {
             Phase::Down
             | Phase::BackingOff
-            | Phase::Consulting(_)
+            | Phase::AwaitingDirective(_)
             | Phase::Passivated
             | Phase::Waiting
             | Phase::Failed => {

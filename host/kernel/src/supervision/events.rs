@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::message::MessageId;
-use crate::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
+use crate::kernel::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
+use crate::words::message::MessageId;
 
 /// An actor's place in the tree. A freed place is used again, but with another generation: a message about a removed node
 /// reaches no other node.
@@ -43,9 +43,9 @@ pub struct NodeSpec {
     /// place and starts again with its parent.
     pub dynamic: bool,
     /// Whether it is asked for a [`Directive`] when one of its children fails.
-    pub consulted: bool,
+    pub decides_failures: bool,
     /// The time limit of the answer.
-    pub consult_timeout: Duration,
+    pub directive_timeout: Duration,
     /// The pause before the trial start of an actor directly under `/` that failed; none when only an operator starts it.
     pub cooldown: Option<Duration>,
     /// Whether the play ends when this actor fails; only for one directly under `/`.
@@ -120,7 +120,7 @@ pub enum Event {
     Dismiss(Node),
     /// A message came for an actor that is passivated, or whose code refused to start.
     Wanted(Node),
-    /// The answer to [`Action::Consult`].
+    /// The answer to [`Action::RequestDirective`].
     Directive {
         /// The child that failed.
         child: Node,
@@ -240,7 +240,7 @@ pub enum Action {
     /// The actor is no longer failed: a trial start follows, or an operator stopped it.
     Reset(Node),
     /// Ask this parent for a directive about a child that failed.
-    Consult {
+    RequestDirective {
         /// The parent.
         parent: Node,
         /// Its incarnation.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{RestartKind, Strategy, SupervisionSpec};
+use crate::kernel::plan::{RestartKind, Strategy, SupervisionSpec};
 use crate::supervision::events::{Action, Directive, Fault, Node, ROOT, WhyGaveUp, Window};
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
@@ -29,20 +29,20 @@ impl Tree {
     pub(super) fn failed(&mut self, child: Node, after: After) {
         let parent = self.parent(child);
         let above = &self.nodes[parent];
-        if !above.spec.consulted || above.phase != Phase::Up || parent == ROOT || !after.is_failure() {
+        if !above.spec.decides_failures || above.phase != Phase::Up || parent == ROOT || !after.is_failure() {
             return self.decide(child, after, Directive::Default);
         }
-        let (parent_incarnation, timeout) = (above.incarnation, above.spec.consult_timeout);
-        self.nodes[child].phase = Phase::Consulting(after);
+        let (parent_incarnation, timeout) = (above.incarnation, above.spec.directive_timeout);
+        self.nodes[child].phase = Phase::AwaitingDirective(after);
         self.set_timer(child, timeout);
         let incarnation = self.nodes[child].incarnation;
-        self.actions.push(Action::Consult { parent, parent_incarnation, child, incarnation });
+        self.actions.push(Action::RequestDirective { parent, parent_incarnation, child, incarnation });
     }
 
     /// Handles the parent's answer. A late answer, or one about an earlier incarnation, has no effect.
     pub(super) fn directed(&mut self, child: Node, incarnation: u64, directive: Directive) {
         let asked = self.nodes.get(child).filter(|entry| entry.incarnation == incarnation).map(|entry| entry.phase);
-        if let Some(Phase::Consulting(after)) = asked {
+        if let Some(Phase::AwaitingDirective(after)) = asked {
             self.decide(child, after, directive);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::StartKind;
+use crate::kernel::plan::StartKind;
 use crate::supervision::events::{Failed, Fault, Node, NodeSpec};
 use crate::supervision::window::Tally;
 
@@ -22,7 +22,7 @@ pub(super) enum Phase {
     /// Waits for a restart: until its timer, or without a timer until its turn among its siblings.
     BackingOff,
     /// Its parent is asked for a directive.
-    Consulting(After),
+    AwaitingDirective(After),
     /// It was idle, or has not run yet: the next message starts it.
     Passivated,
     /// Its code refused to start: it waits for its timer, or a message.

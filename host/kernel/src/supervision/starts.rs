@@ -1,6 +1,6 @@
 //! Starts: of one actor, of a supervisor's children, and of one child beside its siblings.
 
-use crate::plan::Strategy;
+use crate::kernel::plan::Strategy;
 use crate::supervision::events::{Action, Node};
 use crate::supervision::node::{Course, Phase, Turns};
 use crate::supervision::tree::Tree;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::plan::RestartKind;
+use crate::kernel::plan::RestartKind;
 use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
@@ -112,7 +112,7 @@ impl Tree {
             | Phase::Starting
             | Phase::Stopping(_)
             | Phase::BackingOff
-            | Phase::Consulting(_)
+            | Phase::AwaitingDirective(_)
             | Phase::Passivated
             | Phase::Waiting
             | Phase::Failed => {}

@@ -14,11 +14,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
-use crate::random;
+use crate::kernel::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
 use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View};
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
 use crate::supervision::slots::Slots;
+use crate::words::random;
 
 /// Whether the whole play is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Tree {
     pub(super) gave_up: bool,
     pub(super) booted: bool,
     /// Actors that an operator started and that are passivated.
-    pub(super) ordered_at_rest: Vec<Node>,
+    pub(super) ordered_passivated: Vec<Node>,
     /// The specs of the actors that were added last, the latest first: most actors have the spec of another one.
     specs: VecDeque<Arc<NodeSpec>>,
 }
@@ -65,8 +65,8 @@ impl Tree {
             supervision,
             start: StartKind::Auto,
             dynamic: false,
-            consulted: false,
-            consult_timeout: Duration::ZERO,
+            decides_failures: false,
+            directive_timeout: Duration::ZERO,
             cooldown: None,
             required: false,
         };
@@ -83,7 +83,7 @@ impl Tree {
             ending: Ending::No,
             gave_up: false,
             booted: false,
-            ordered_at_rest: Vec::new(),
+            ordered_passivated: Vec::new(),
             specs: VecDeque::new(),
         }
     }
@@ -159,7 +159,7 @@ impl Tree {
             Phase::StartingChildren | Phase::Up => State::Running,
             Phase::Stopping(_) if self.drains(node) => State::Draining,
             Phase::StoppingChildren(_) | Phase::Stopping(_) => State::Stopping,
-            Phase::BackingOff | Phase::Consulting(_) => State::BackingOff,
+            Phase::BackingOff | Phase::AwaitingDirective(_) => State::BackingOff,
             Phase::Passivated => State::Passivated,
             Phase::Waiting => State::Waiting,
             Phase::Failed => State::Failed,
@@ -269,7 +269,7 @@ impl Tree {
             (
                 Phase::Down
                 | Phase::BackingOff
-                | Phase::Consulting(_)
+                | Phase::AwaitingDirective(_)
                 | Phase::Passivated
                 | Phase::Waiting
                 | Phase::Failed,
@@ -289,7 +289,7 @@ impl Tree {
                 Phase::BackingOff => self.start_alone(node),
                 Phase::Stopping(_) => self.actions.push(Action::Kill { node, late: true }),
                 Phase::StoppingChildren(_) => self.hurry_spawned_below(node),
-                Phase::Consulting(after) => self.decide(node, after, Directive::Default),
+                Phase::AwaitingDirective(after) => self.decide(node, after, Directive::Default),
                 Phase::Up | Phase::StartingChildren => self.start_group(node),
                 Phase::Waiting => self.start_wanted(node),
                 Phase::Failed if !self.goes_down_with_parent(node) => self.try_again(node),

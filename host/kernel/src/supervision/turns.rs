@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::plan::RestartKind;
+use crate::kernel::plan::RestartKind;
 use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Course, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
@@ -97,7 +97,7 @@ impl Tree {
             Phase::Starting | Phase::StartingChildren | Phase::Up => self.bring_down(child, After::Stay),
             Phase::StoppingChildren(_) | Phase::Stopping(_) => self.let_drain(child),
             Phase::BackingOff if self.may_drain_first(child) => self.drain_first(child),
-            Phase::Consulting(after) if self.restarts_after(child, after) && self.may_drain_first(child) => {
+            Phase::AwaitingDirective(after) if self.restarts_after(child, after) && self.may_drain_first(child) => {
                 self.drain_first(child);
             }
             // A message came, but could not start it yet.
@@ -106,11 +106,11 @@ impl Tree {
             }
             Phase::Down
             | Phase::BackingOff
-            | Phase::Consulting(_)
+            | Phase::AwaitingDirective(_)
             | Phase::Passivated
             | Phase::Waiting
             | Phase::Failed => {
-                let failed = matches!(self.nodes[child].phase, Phase::Consulting(_));
+                let failed = matches!(self.nodes[child].phase, Phase::AwaitingDirective(_));
                 self.pass(child, failed);
                 return false;
             }

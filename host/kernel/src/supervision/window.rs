@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::message::MessageId;
 use crate::supervision::events::{Fault, Node};
+use crate::words::message::MessageId;
 
 /// Most entries of one actor; above that, neighbours are joined.
 const MOST_SPELLS: usize = 512;

@@ -5,7 +5,7 @@ use playhouse_kernel::{AskError, Backoff, Failure, Kernel, Outcome, RestartKind}
 use crate::stage::*;
 
 fn echo() -> Native {
-    quick(|hand| Ok(Outcome::Done(Some(hand.body().to_vec()))))
+    quick(|turn| Ok(Outcome::Done(Some(turn.body().to_vec()))))
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +50,7 @@ async fn crash_fails_pending_asks_at_once() {
 
 /// Crashes on `crash`, answers everything else.
 fn fragile() -> Native {
-    quick(|hand| if text(hand) == "crash" { Err(trap()) } else { Ok(Outcome::Done(Some(b"ok".to_vec()))) })
+    quick(|turn| if text(turn) == "crash" { Err(trap()) } else { Ok(Outcome::Done(Some(b"ok".to_vec()))) })
 }
 
 /// /// Asks of `/a` that wait when it starts: it takes the first alone, then two at a time. Their answers.
@@ -143,8 +143,8 @@ async fn an_ask_in_the_mailbox_survives_a_crash_before_it() {
 async fn expired_ask_is_not_handled() {
     let journal = Journal::default();
     let log = journal.clone();
-    let slow = native(move |hand| {
-        log.note(text(hand));
+    let slow = native(move |turn| {
+        log.note(text(turn));
         Box::pin(async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             Ok(Outcome::Done(None))
@@ -161,12 +161,12 @@ async fn expired_ask_is_not_handled() {
 #[tokio::test(start_paused = true)]
 async fn an_ask_commits_the_finished_part_of_the_batch_first() {
     let journal = Journal::default();
-    let asker = native(|hand| {
+    let asker = native(|turn| {
         Box::pin(async move {
-            match text(hand).as_str() {
-                "note" => hand.tell("/sink", b"noted").expect("granted"),
+            match text(turn).as_str() {
+                "note" => turn.tell("/sink", b"noted").expect("granted"),
                 "ask" => {
-                    hand.ask("/echo", b"?", SOON).await.expect("answered");
+                    turn.ask("/echo", b"?", SOON).await.expect("answered");
                 }
                 _ => return Err(trap()),
             }
@@ -188,9 +188,9 @@ async fn an_ask_commits_the_finished_part_of_the_batch_first() {
 #[tokio::test(start_paused = true)]
 async fn cycle_of_asks_fails_at_once_with_its_chain() {
     let ask_next = |next: &'static str| {
-        native(move |hand| {
+        native(move |turn| {
             Box::pin(async move {
-                let answer = hand.ask(next, b"?", Duration::from_secs(4)).await;
+                let answer = turn.ask(next, b"?", Duration::from_secs(4)).await;
                 Ok(Outcome::Done(Some(answer.unwrap_or_else(|error| error.to_string().into_bytes()))))
             })
         })
@@ -211,12 +211,12 @@ async fn answered_asker_may_be_asked_back() {
     let log = journal.clone();
     let friend = |other: &'static str| {
         let log = log.clone();
-        native(move |hand| {
+        native(move |turn| {
             let log = log.clone();
             Box::pin(async move {
-                if text(hand) == "go" {
-                    let answer = hand.ask(other, b"?", Duration::from_secs(4)).await;
-                    log.note(format!("{} asked: {answer:?}", hand.address()));
+                if text(turn) == "go" {
+                    let answer = turn.ask(other, b"?", Duration::from_secs(4)).await;
+                    log.note(format!("{} asked: {answer:?}", turn.address()));
                 }
                 Ok(Outcome::Done(Some(b"ok".to_vec())))
             })
@@ -243,9 +243,9 @@ async fn answered_asker_may_be_asked_back() {
 async fn repeated_ask_is_not_blamed_for_the_first_crash() {
     let mut fragile = quick(|_| Err(trap())).at("/fragile");
     fragile.restart.backoff = Backoff { initial: Duration::from_hours(1), max: Duration::from_hours(1) };
-    let asker = native(|hand| {
+    let asker = native(|turn| {
         Box::pin(async {
-            let answer = hand.ask("/fragile", b"?", Duration::from_hours(2)).await;
+            let answer = turn.ask("/fragile", b"?", Duration::from_hours(2)).await;
             Ok(Outcome::Failed(Failure::Retry(answer.unwrap_err().to_string())))
         })
     });
@@ -263,16 +263,16 @@ async fn repeated_ask_is_not_blamed_for_the_first_crash() {
 async fn ask_deadline_includes_the_commit_before_it() {
     let journal = Journal::default();
     let log = journal.clone();
-    let asker = native(move |hand| {
+    let asker = native(move |turn| {
         let log = log.clone();
         Box::pin(async move {
-            if text(hand) == "ask" {
+            if text(turn) == "ask" {
                 let began = tokio::time::Instant::now();
-                let answer = hand.ask("/echo", b"?", SOON).await;
+                let answer = turn.ask("/echo", b"?", SOON).await;
                 log.note(format!("{answer:?} after {:?}", began.elapsed()));
-            } else if text(hand) == "fill" {
-                hand.tell("/full", b"1").expect("granted");
-                hand.tell("/full", b"2").expect("granted");
+            } else if text(turn) == "fill" {
+                turn.tell("/full", b"1").expect("granted");
+                turn.tell("/full", b"2").expect("granted");
             }
             Ok(Outcome::Done(None))
         })

@@ -71,8 +71,8 @@ async fn start_on(machine: &Arc<Machine>, actors: Vec<ActorSpec>) -> Kernel {
 /// Works 100 ms, yields every 10 ms, and then sleeps for the time in the message.
 fn worker(machine: &Arc<Machine>, at: &str) -> ActorSpec {
     let machine = machine.clone();
-    let worker = native(move |hand| {
-        let (machine, pause) = (machine.clone(), MS(text(hand).parse().expect("a number")));
+    let worker = native(move |turn| {
+        let (machine, pause) = (machine.clone(), MS(text(turn).parse().expect("a number")));
         Box::pin(async move {
             for _ in 0..10 {
                 machine.work(MS(10));

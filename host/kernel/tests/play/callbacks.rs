@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Crash, Gate, Hand, Kernel, Outcome, Plan, RestartKind, State, SupervisionSpec, TaskDone, TaskOutcome,
+    Crash, Gate, Kernel, Outcome, Plan, RestartKind, State, SupervisionSpec, TaskDone, TaskOutcome, Turn,
 };
 
 use crate::stage::*;
@@ -12,16 +12,16 @@ use crate::stage::*;
 /// Notes each notice as `#RUN ATTEMPT WHAT`, and at the end `dead`, and tells `/log` the number of notices in one call.
 fn clerk(journal: &Journal) -> Native {
     let log = journal.clone();
-    scripted(journal).on_task_done(move |hand, done| {
+    scripted(journal).on_task_done(move |turn, done| {
         for task in done {
-            log.note(told(hand, task));
+            log.note(told(turn, task));
         }
-        hand.tell("/log", done.len().to_string().as_bytes()).expect("granted");
+        turn.tell("/log", done.len().to_string().as_bytes()).expect("granted");
         Ok(())
     })
 }
 
-fn told(hand: &Hand, task: &TaskDone) -> String {
+fn told(turn: &Turn, task: &TaskDone) -> String {
     let what = match &task.outcome {
         TaskOutcome::Done => "done".to_owned(),
         TaskOutcome::Replied => "replied".to_owned(),
@@ -29,7 +29,7 @@ fn told(hand: &Hand, task: &TaskDone) -> String {
         TaskOutcome::Crashed(kind, reason) => format!("{kind}: {reason}"),
     };
     let dead = if task.dead_letter { " dead" } else { "" };
-    format!("#{} {} {what}{dead}", hand.incarnation(), task.attempt)
+    format!("#{} {} {what}{dead}", turn.incarnation(), task.attempt)
 }
 
 fn play(journal: &Journal) -> Vec<playhouse_kernel::ActorSpec> {
@@ -120,13 +120,13 @@ async fn crashed_ask_is_reported_as_a_dead_letter() {
 async fn crashed_callback_repeats_only_reports_of_a_group() {
     let journal = Journal::default();
     let log = journal.clone();
-    let told_of = quick(|hand| match text(hand).as_str() {
+    let told_of = quick(|turn| match text(turn).as_str() {
         "boom" => Ok(Outcome::Failed(playhouse_kernel::Failure::Reject("boom".into()))),
         _ => Ok(Outcome::Done(None)),
     });
-    let clerk = told_of.on_task_done(move |hand, done| {
+    let clerk = told_of.on_task_done(move |turn, done| {
         for task in done {
-            log.note(told(hand, task));
+            log.note(told(turn, task));
             if task.dead_letter {
                 return Err(trap());
             }
@@ -155,9 +155,9 @@ async fn crashed_callback_repeats_only_reports_of_a_group() {
 async fn a_callback_comes_before_the_shutdown_hook() {
     let journal = Journal::default();
     let (log, at_end) = (journal.clone(), journal.clone());
-    let clerk = quick(|_| Ok(Outcome::Done(None))).on_task_done(move |hand, done| {
+    let clerk = quick(|_| Ok(Outcome::Done(None))).on_task_done(move |turn, done| {
         for task in done {
-            log.note(told(hand, task));
+            log.note(told(turn, task));
         }
         Ok(())
     });
@@ -206,8 +206,8 @@ async fn each_instance_gets_reports_of_its_own_messages() {
 async fn cut_off_callback_is_repeated_in_the_next_run() {
     let journal = Journal::default();
     let log = journal.clone();
-    let slow = quick(|_| Ok(Outcome::Done(None))).on_task_done_slowly(move |hand, done| {
-        let (log, line) = (log.clone(), told(hand, &done[0]));
+    let slow = quick(|_| Ok(Outcome::Done(None))).on_task_done_slowly(move |turn, done| {
+        let (log, line) = (log.clone(), told(turn, &done[0]));
         Box::pin(async move {
             log.note(line.clone());
             if line.starts_with("#1 ") {

@@ -153,8 +153,8 @@ async fn a_stopped_child_is_gone_and_its_name_is_free() {
     let journal = Journal::default();
     let log = journal.clone();
     let mut plan = boss(&journal);
-    let worker = recorder(&journal).named("worker").on_shutdown(move |hand| {
-        log.note(format!("{} stops", hand.address().name()));
+    let worker = recorder(&journal).named("worker").on_shutdown(move |turn| {
+        log.note(format!("{} stops", turn.address().name()));
         Ok(())
     });
     plan.plugins.insert("worker".into(), Arc::new(Kind(worker, |_| {}, false)));
@@ -304,9 +304,9 @@ async fn route_leads_to_the_actor_at_its_address_at_commit() {
 /// In its first incarnation `/boss` spawns two actors: `w1` in `init`, `w2` in `prepare-children`.
 fn nursery(journal: &Journal) -> Plan {
     let spawn = |name: &'static str| {
-        move |hand: &mut playhouse_kernel::Hand| {
-            if hand.incarnation() > 1 {
-                hand.spawn(name, "worker", playhouse_kernel::Config::new()).expect("it is free, or an orphan");
+        move |turn: &mut playhouse_kernel::Turn| {
+            if turn.incarnation() > 1 {
+                turn.spawn(name, "worker", playhouse_kernel::Config::new()).expect("it is free, or an orphan");
             }
             Ok(())
         }
@@ -324,11 +324,11 @@ async fn child_spawned_again_keeps_its_mailbox() {
     let mut plan = nursery(&journal);
     let slow = native({
         let journal = journal.clone();
-        move |hand| {
+        move |turn| {
             let journal = journal.clone();
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                journal.note(format!("{}:{}", hand.address().name(), text(hand)));
+                journal.note(format!("{}:{}", turn.address().name(), text(turn)));
                 Ok(playhouse_kernel::Outcome::Done(None))
             })
         }
@@ -387,10 +387,10 @@ async fn shutdown_drains_spawned_children_first() {
 }
 
 /// The result that `/boss` gets for a turn recorded in bulk.
-fn in_bulk(record: impl Fn(&mut playhouse_kernel::Hand) -> Result<(), BulkError> + Send + Sync + 'static) -> Plan {
+fn in_bulk(record: impl Fn(&mut playhouse_kernel::Turn) -> Result<(), BulkError> + Send + Sync + 'static) -> Plan {
     let journal = Journal::default();
-    let boss = native(move |hand| {
-        let result = record(hand);
+    let boss = native(move |turn| {
+        let result = record(turn);
         Box::pin(async move {
             let message = result.map_or_else(|bad| bad.to_string(), |()| "fine".to_owned());
             Ok(playhouse_kernel::Outcome::Done(Some(message.into_bytes())))
@@ -417,40 +417,40 @@ fn record() -> Vec<u8> {
     [&[0; 64][..], b"x"].concat()
 }
 
-fn reserve(hand: &mut playhouse_kernel::Hand, name: &str, message: usize) -> u32 {
-    hand.reserve(name, "worker", playhouse_kernel::Config::new(), message).expect("it is free")
+fn reserve(turn: &mut playhouse_kernel::Turn, name: &str, message: usize) -> u32 {
+    turn.reserve(name, "worker", playhouse_kernel::Config::new(), message).expect("it is free")
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reservation_is_used_once_and_by_its_own_message() {
-    let twice = in_bulk(|hand| {
-        let route = reserve(hand, "w", 0);
-        hand.record(Vec::new(), |bulk| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
+    let twice = in_bulk(|turn| {
+        let route = reserve(turn, "w", 0);
+        turn.record(Vec::new(), |bulk| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
     });
     let refused = "it spawns the child of route 0, which its message has not reserved, or spawned already";
     assert_eq!(bulk_answer(&twice).await, refused);
-    let foreign = in_bulk(|hand| {
-        let route = reserve(hand, "w", 1);
-        hand.record(Vec::new(), |bulk| bulk.spawn(route))
+    let foreign = in_bulk(|turn| {
+        let route = reserve(turn, "w", 1);
+        turn.record(Vec::new(), |bulk| bulk.spawn(route))
     });
     assert_eq!(bulk_answer(&foreign).await, refused);
 }
 
 #[tokio::test(start_paused = true)]
 async fn tells_timers_and_stops_need_a_spawned_child() {
-    let told = in_bulk(|hand| {
-        let route = reserve(hand, "w", 0);
-        hand.record(record(), |bulk| bulk.tell(route, 64..65))
+    let told = in_bulk(|turn| {
+        let route = reserve(turn, "w", 0);
+        turn.record(record(), |bulk| bulk.tell(route, 64..65))
     });
     assert!(bulk_answer(&told).await.starts_with("it sends to route 0, which it may only use for messages"));
-    let stopped = in_bulk(|hand| {
-        let route = reserve(hand, "w", 0);
-        hand.record(Vec::new(), |bulk| bulk.stop(route))
+    let stopped = in_bulk(|turn| {
+        let route = reserve(turn, "w", 0);
+        turn.record(Vec::new(), |bulk| bulk.stop(route))
     });
     assert_eq!(bulk_answer(&stopped).await, "it stops the actor of route 0, which is not a child that it spawned");
-    let in_order = in_bulk(|hand| {
-        let route = reserve(hand, "w", 0);
-        hand.record(record(), |bulk| {
+    let in_order = in_bulk(|turn| {
+        let route = reserve(turn, "w", 0);
+        turn.record(record(), |bulk| {
             bulk.spawn(route)?;
             bulk.tell(route, 64..65)?;
             bulk.timer(1, route, SOON, false, 64..65)?;
@@ -458,23 +458,23 @@ async fn tells_timers_and_stops_need_a_spawned_child() {
         })
     });
     assert_eq!(bulk_answer(&in_order).await, "fine");
-    let too_many = in_bulk(|hand| {
-        let route = hand.resolve_own().route;
-        hand.record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
+    let too_many = in_bulk(|turn| {
+        let route = turn.resolve_own().route;
+        turn.record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
     });
     assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }
 
 #[tokio::test(start_paused = true)]
 async fn stale_routes_are_given_up_when_they_are_most() {
-    let many = in_bulk(|hand| {
+    let many = in_bulk(|turn| {
         // These addresses are reserved without a spawn, and lead to no actor.
         for n in 0..1023 {
-            reserve(hand, &format!("w{n}"), 0);
+            reserve(turn, &format!("w{n}"), 0);
         }
-        assert!(!hand.has_stale_routes(), "there are few");
-        reserve(hand, "last", 0);
-        assert!(hand.has_stale_routes());
+        assert!(!turn.has_stale_routes(), "there are few");
+        reserve(turn, "last", 0);
+        assert!(turn.has_stale_routes());
         Ok(())
     });
     assert_eq!(bulk_answer(&many).await, "fine");

@@ -25,11 +25,11 @@ const fn supervision() -> SupervisionSpec {
 /// Crashes on `bad`, notes every other message. A message has one attempt, and a batch has one message.
 fn fragile(journal: &Journal, at: &str) -> ActorSpec {
     let log = journal.clone();
-    let mut spec = quick(move |hand| {
-        if text(hand) == "bad" {
+    let mut spec = quick(move |turn| {
+        if text(turn) == "bad" {
             return Err(trap());
         }
-        log.note(format!("{}:{}", hand.address().name(), text(hand)));
+        log.note(format!("{}:{}", turn.address().name(), text(turn)));
         Ok(Outcome::Done(Some(b"fine".to_vec())))
     })
     .at(at);
@@ -204,11 +204,11 @@ async fn play_ends_when_every_actor_failed() {
 async fn instance_that_fails_hands_its_messages_to_another() {
     let journal = Journal::default();
     let (log, crashed) = (journal.clone(), AtomicBool::new(false));
-    let once = quick(move |hand| {
-        if text(hand) == "2" && !crashed.swap(true, Ordering::Relaxed) {
+    let once = quick(move |turn| {
+        if text(turn) == "2" && !crashed.swap(true, Ordering::Relaxed) {
             return Err(trap());
         }
-        log.note(format!("a:{}", text(hand)));
+        log.note(format!("a:{}", text(turn)));
         Ok(Outcome::Done(None))
     });
     let mut actor = once.at("/a");
@@ -253,8 +253,8 @@ async fn becomes_idle(kernel: &Kernel) {
 /// `bad`, and notes every other message. It has several instances, and the first one failed.
 async fn with_a_failed_instance(journal: &Journal, instances: usize) -> Kernel {
     let (log, went_wrong) = (journal.clone(), Arc::new(AtomicBool::new(false)));
-    let mut actor = native(move |hand| {
-        let (body, log, went_wrong) = (text(hand), log.clone(), went_wrong.clone());
+    let mut actor = native(move |turn| {
+        let (body, log, went_wrong) = (text(turn), log.clone(), went_wrong.clone());
         Box::pin(async move {
             match &*body {
                 "bad" => return Err(trap()),
@@ -327,8 +327,8 @@ async fn killed_instance_leaves_its_messages_to_a_live_one() {
 async fn instance_whose_ordered_start_fails_strands_no_message() {
     let journal = Journal::default();
     let (log, started) = (journal.clone(), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
-    let mut actor = native(move |hand| {
-        let (body, first_runs, log) = (text(hand), hand.incarnation() <= 2, log.clone());
+    let mut actor = native(move |turn| {
+        let (body, first_runs, log) = (text(turn), turn.incarnation() <= 2, log.clone());
         Box::pin(async move {
             if first_runs {
                 std::future::pending::<()>().await;
@@ -419,7 +419,7 @@ async fn failed_actor_shows_the_first_trial_of_its_instances() {
 #[tokio::test(start_paused = true)]
 async fn instance_that_starts_again_with_its_group_is_asked() {
     let journal = Journal::default();
-    let actor = quick(|hand| match &*text(hand) {
+    let actor = quick(|turn| match &*text(turn) {
         "bad" => Err(trap()),
         "exit" => Err(Crash::new(CrashReason::Exit { status: 0 })),
         _ => Ok(Outcome::Done(Some(b"fine".to_vec()))),
@@ -445,8 +445,8 @@ async fn instance_that_starts_again_with_its_group_is_asked() {
 async fn restarted_instance_takes_over_from_a_failed_one() {
     let journal = Journal::default();
     let log = journal.clone();
-    let actor = quick(move |hand| {
-        let (body, first) = (text(hand), hand.envelope().expect("there is a current message").attempt == 0);
+    let actor = quick(move |turn| {
+        let (body, first) = (text(turn), turn.envelope().expect("there is a current message").attempt == 0);
         match &*body {
             "bad" => return Err(trap()),
             "once" if first => return Err(trap()),

@@ -9,7 +9,7 @@ use playhouse_kernel::{
 use crate::stage::*;
 
 fn crasher(at: &str) -> ActorSpec {
-    let crasher = quick(|hand| if text(hand) == "crash" { Err(trap()) } else { Ok(Outcome::Done(None)) });
+    let crasher = quick(|turn| if text(turn) == "crash" { Err(trap()) } else { Ok(Outcome::Done(None)) });
     let mut spec = crasher.at(at);
     spec.restart.attempts = 1;
     spec

@@ -9,13 +9,13 @@ use crate::stage::*;
 /// Follows the plan in a message. Gives the directive `word` about each failed child, after a note about the failure.
 fn boss(journal: &Journal, word: Directive) -> Native {
     let log = journal.clone();
-    scripted(journal).on_child_failed(move |hand, failure| {
+    scripted(journal).on_child_failed(move |turn, failure| {
         let (report, window) = (&failure.report, failure.window);
         let blamed = report.blamed.map_or(0, |(_, attempt)| attempt);
         let reason = report.crash.reason.kind();
         let restarts = format!("{}/{}", window.restarts, window.intensity);
         log.note(format!("{}#{} {reason} x{blamed} {restarts}", report.address, report.incarnation));
-        hand.tell("/log", b"asked").expect("granted");
+        turn.tell("/log", b"asked").expect("granted");
         Box::pin(async move { Ok(word) })
     })
 }
@@ -134,8 +134,8 @@ async fn busy_parent_loses_its_directive() {
 async fn a_crash_or_a_timeout_in_the_hook_is_a_crash_of_the_parent() {
     for (crashes, kind) in [(true, "panic"), (false, "timeout")] {
         let journal = Journal::default();
-        let boss = scripted(&journal).on_child_failed(move |hand, _| {
-            hand.tell("/log", b"never seen").expect("granted");
+        let boss = scripted(&journal).on_child_failed(move |turn, _| {
+            turn.tell("/log", b"never seen").expect("granted");
             Box::pin(async move {
                 assert!(!crashes, "the hook is broken");
                 std::future::pending::<Result<Directive, Crash>>().await

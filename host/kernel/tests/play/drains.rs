@@ -14,11 +14,11 @@ const PAUSE: Backoff = Backoff { initial: HOUR, max: HOUR };
 /// Notes its starts and its messages, and crashes by `trap`.
 fn noting(journal: &Journal) -> Native {
     let (handled, begun) = (journal.clone(), journal.clone());
-    quick(move |hand| {
-        if text(hand) == "trap" {
+    quick(move |turn| {
+        if text(turn) == "trap" {
             return Err(trap());
         }
-        handled.note(text(hand));
+        handled.note(text(turn));
         Ok(Outcome::Done(None))
     })
     .on_init(move |_| {
@@ -71,9 +71,9 @@ async fn child_stopped_in_backoff_drains() {
 async fn shutdown_does_not_wait_for_the_pause_before_a_retry() {
     let journal = Journal::default();
     let handled = journal.clone();
-    let mut actor = quick(move |hand| {
-        let attempt = hand.envelope().unwrap().attempt;
-        handled.note(format!("{} {attempt}", text(hand)));
+    let mut actor = quick(move |turn| {
+        let attempt = turn.envelope().unwrap().attempt;
+        handled.note(format!("{} {attempt}", text(turn)));
         Ok(if attempt == 0 { Outcome::Failed(Failure::Retry("later".into())) } else { Outcome::Done(None) })
     })
     .at("/a");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorSpec, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Outcome, Stage};
+use playhouse_kernel::{ActorSpec, Behavior, BoxFuture, Crash, Kernel, Launcher, Outcome, Stage, Turn};
 
 use crate::stage::*;
 
@@ -21,12 +21,12 @@ fn printer(journal: &Journal) -> ActorSpec {
 
 /// Asks `/printer` and waits for the answer without a limit.
 fn asker(at: &str) -> ActorSpec {
-    let native = native(|hand: &mut Hand| {
+    let native = native(|turn: &mut Turn| {
         Box::pin(async move {
-            let script = text(hand);
+            let script = text(turn);
             let (to, body) = script.split_once(' ').expect("a target");
             // Some messages have a reply.
-            let _ = hand.ask(to, body.as_bytes(), HOUR).await;
+            let _ = turn.ask(to, body.as_bytes(), HOUR).await;
             Ok(Outcome::Done(Some(b"asked".to_vec())))
         })
     });
@@ -103,11 +103,11 @@ async fn shutdown_ends_an_actor_that_waits() {
 /// Waits for the host in each part of its start.
 struct Late;
 
-struct LateRun(Hand);
+struct LateRun(Turn);
 
 impl Launcher for Late {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        Box::pin(async { Ok(Box::new(LateRun(hand)) as Box<dyn Behavior>) })
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        Box::pin(async { Ok(Box::new(LateRun(turn)) as Box<dyn Behavior>) })
     }
 
     fn plugin(&self) -> &'static str {
@@ -126,7 +126,7 @@ impl LateRun {
 }
 
 impl Behavior for LateRun {
-    fn hand(&mut self) -> &mut Hand {
+    fn turn(&mut self) -> &mut Turn {
         &mut self.0
     }
 

@@ -12,8 +12,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Takes a second for each message, then notes it. Crashes on `poison`, also after a second.
 fn slow(journal: &Journal) -> Native {
     let journal = journal.clone();
-    native(move |hand| {
-        let (body, journal) = (text(hand), journal.clone());
+    native(move |turn| {
+        let (body, journal) = (text(turn), journal.clone());
         Box::pin(async move {
             tokio::time::sleep(SECOND).await;
             if body == "poison" {
@@ -68,9 +68,9 @@ async fn one_instance_keeps_the_order() {
 async fn instances_have_own_incarnations_and_share_one_view() {
     let journal = Journal::default();
     let log = journal.clone();
-    let greeter = recorder(&journal).on_init(move |hand| {
-        hand.tell("/a", b"hello").expect("granted");
-        log.note(format!("#{}", hand.incarnation()));
+    let greeter = recorder(&journal).on_init(move |turn| {
+        turn.tell("/a", b"hello").expect("granted");
+        log.note(format!("#{}", turn.incarnation()));
         Ok(())
     });
     let kernel = start(vec![times(3, sends_to(greeter.at("/a"), &["/a"]))]).await;
@@ -85,9 +85,9 @@ async fn instances_have_own_incarnations_and_share_one_view() {
 async fn each_message_is_handled_once_by_one_of_them() {
     let journal = Journal::default();
     let log = journal.clone();
-    let echo = quick(move |hand| {
-        log.note(text(hand));
-        Ok(Outcome::Done(Some(hand.body().to_vec())))
+    let echo = quick(move |turn| {
+        log.note(text(turn));
+        Ok(Outcome::Done(Some(turn.body().to_vec())))
     });
     let mut spec = times(4, echo.at("/a"));
     spec.mailbox.capacity = 8;
@@ -122,8 +122,8 @@ async fn each_message_is_handled_once_by_one_of_them() {
 async fn no_instance_sleeps_while_messages_wait() {
     let busy = Arc::new(AtomicUsize::new(0));
     let count = busy.clone();
-    let worker = native(move |hand| {
-        let (pause, count) = (u64::from(hand.body()[0]), count.clone());
+    let worker = native(move |turn| {
+        let (pause, count) = (u64::from(turn.body()[0]), count.clone());
         Box::pin(async move {
             count.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -149,9 +149,9 @@ async fn no_instance_sleeps_while_messages_wait() {
 async fn retrying_instance_passes_a_new_message_on() {
     let journal = Journal::default();
     let log = journal.clone();
-    let worker = native(move |hand| {
+    let worker = native(move |turn| {
         let (body, attempt, log) =
-            (text(hand), hand.envelope().expect("there is a current message").attempt, log.clone());
+            (text(turn), turn.envelope().expect("there is a current message").attempt, log.clone());
         Box::pin(async move {
             if body == "retry" && attempt == 0 {
                 return Ok(Outcome::Failed(Failure::Retry("again".into())));
@@ -262,8 +262,8 @@ async fn an_orderly_stop_drains_with_all_of_them() {
 async fn messages_of_a_killed_instance_go_to_the_others() {
     let journal = Journal::default();
     let log = journal.clone();
-    let hangs = native(move |hand| {
-        let (body, incarnation, log) = (text(hand), hand.incarnation(), log.clone());
+    let hangs = native(move |turn| {
+        let (body, incarnation, log) = (text(turn), turn.incarnation(), log.clone());
         Box::pin(async move {
             // The last one, which stops first.
             if incarnation == 2 {
@@ -287,13 +287,13 @@ async fn messages_of_a_killed_instance_go_to_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn an_actor_may_ask_itself_while_another_instance_is_free() {
-    let asker = native(|hand| {
+    let asker = native(|turn| {
         Box::pin(async move {
-            let depth = hand.body()[0] - b'0';
+            let depth = turn.body()[0] - b'0';
             if depth == 0 {
                 return Ok(Outcome::Done(Some(b"deep enough".to_vec())));
             }
-            let answer = hand.ask("/a", &[b'0' + depth - 1], Duration::from_secs(4)).await;
+            let answer = turn.ask("/a", &[b'0' + depth - 1], Duration::from_secs(4)).await;
             Ok(Outcome::Done(Some(answer.unwrap_or_else(|error| error.to_string().into_bytes()))))
         })
     });

@@ -12,13 +12,13 @@ use crate::stage::*;
 /// Rejects every message until the switch is set, and notes each message that it takes, with its attempt, sender and hops.
 fn picky(journal: &Journal, open: &Arc<AtomicBool>) -> Native {
     let (log, open) = (journal.clone(), open.clone());
-    quick(move |hand| {
+    quick(move |turn| {
         if !open.load(Ordering::Relaxed) {
             return Ok(Outcome::Failed(Failure::Reject("closed".into())));
         }
-        let envelope = hand.envelope().expect("there is a current message");
-        let from = hand.sender().map_or_else(|| "outside".to_owned(), |sender| sender.to_string());
-        log.note(format!("{} x{} from {from}, hop {}", text(hand), envelope.attempt, envelope.hops));
+        let envelope = turn.envelope().expect("there is a current message");
+        let from = turn.sender().map_or_else(|| "outside".to_owned(), |sender| sender.to_string());
+        log.note(format!("{} x{} from {from}, hop {}", text(turn), envelope.attempt, envelope.hops));
         Ok(Outcome::Done(None))
     })
 }
@@ -39,9 +39,9 @@ fn fates(kernel: &Kernel) -> [u64; 4] {
 #[tokio::test(start_paused = true)]
 async fn replay_sends_a_new_message_of_the_same_flow() {
     let (journal, open) = (Journal::default(), Arc::default());
-    let relay = quick(|hand| {
-        let body = hand.body().to_vec();
-        hand.tell("/picky", &body).expect("granted");
+    let relay = quick(|turn| {
+        let body = turn.body().to_vec();
+        turn.tell("/picky", &body).expect("granted");
         Ok(Outcome::Done(None))
     });
     let actors = vec![picky(&journal, &open).at("/picky"), sends_to(relay.at("/relay"), &["/picky"])];
@@ -127,12 +127,12 @@ async fn ask_is_replayed_as_a_tell() {
     let crashed = AtomicBool::new(false);
     let journal = Journal::default();
     let log = journal.clone();
-    let answers = quick(move |hand| {
+    let answers = quick(move |turn| {
         if !crashed.swap(true, Ordering::Relaxed) {
             return Err(trap());
         }
-        let asked = hand.envelope().expect("there is a current message").reply.is_some();
-        log.note(format!("{} asked: {asked}", text(hand)));
+        let asked = turn.envelope().expect("there is a current message").reply.is_some();
+        log.note(format!("{} asked: {asked}", text(turn)));
         Ok(Outcome::Done(Some(b"too late".to_vec())))
     });
     let kernel = start(vec![answers.at("/a")]).await;
@@ -146,9 +146,9 @@ async fn ask_is_replayed_as_a_tell() {
 #[tokio::test(start_paused = true)]
 async fn two_letters_of_one_message_are_replayed_as_two() {
     let (journal, open) = (Journal::default(), Arc::default());
-    let asker = native(|hand| {
+    let asker = native(|turn| {
         Box::pin(async move {
-            hand.ask("/picky", b"?", SOON).await.expect_err("it is rejected");
+            turn.ask("/picky", b"?", SOON).await.expect_err("it is rejected");
             Ok(Outcome::Failed(Failure::Retry("no answer".into())))
         })
     });
@@ -280,10 +280,10 @@ async fn one_attempt_is_no_retry_and_no_second_crash() {
 async fn attempts_count_failures_and_crashes_over_restarts() {
     let journal = Journal::default();
     let log = journal.clone();
-    let moody = quick(move |hand| {
-        let attempt = hand.envelope().expect("there is a current message").attempt;
-        log.note(format!("{} x{attempt} #{}", text(hand), hand.incarnation()));
-        match text(hand).as_str() {
+    let moody = quick(move |turn| {
+        let attempt = turn.envelope().expect("there is a current message").attempt;
+        log.note(format!("{} x{attempt} #{}", text(turn), turn.incarnation()));
+        match text(turn).as_str() {
             "other" => Ok(Outcome::Done(None)),
             _ if attempt == 1 => Err(trap()),
             _ => Ok(Outcome::Failed(Failure::Retry("no".into()))),

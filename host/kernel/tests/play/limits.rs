@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Behavior, BoxFuture, BulkError, Crash, CrashReason, Hand, Kernel, Launcher, Outcome, Overrun, Plan,
-    Stage, Template,
+    ActorSpec, Behavior, BoxFuture, BulkError, Crash, CrashReason, Kernel, Launcher, Outcome, Overrun, Plan, Stage,
+    Template, Turn,
 };
 
 use crate::stage::*;
@@ -112,8 +112,8 @@ async fn turn_above_its_limits_sends_no_ask() {
 async fn a_hook_is_a_turn_as_well() {
     let journal = Journal::default();
     let mut plan = play(&journal, |_| {});
-    let greedy = recorder(&journal).on_init(|hand| {
-        while hand.tell("/log", b"x").is_ok() {}
+    let greedy = recorder(&journal).on_init(|turn| {
+        while turn.tell("/log", b"x").is_ok() {}
         Ok(())
     });
     let mut greedy = sends_to(greedy.at("/greedy"), &["/log"]);
@@ -128,9 +128,9 @@ async fn a_hook_is_a_turn_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn endless_frames_crash_the_actor() {
-    let hands_over = quick(|hand| {
+    let hands_over = quick(|turn| {
         let overrun = loop {
-            if let Err(error) = hand.record::<BulkError>(vec![0; 1 << 20], |_| Ok(())) {
+            if let Err(error) = turn.record::<BulkError>(vec![0; 1 << 20], |_| Ok(())) {
                 break error;
             }
         };
@@ -145,9 +145,9 @@ async fn endless_frames_crash_the_actor() {
 
 #[tokio::test(start_paused = true)]
 async fn config_of_a_child_is_bounded() {
-    let spawner = quick(|hand| {
+    let spawner = quick(|turn| {
         let config = [("key".to_owned(), "x".repeat(64 << 10))].into();
-        let spawned = hand.spawn("w", "worker", config).expect_err("too much").to_string();
+        let spawned = turn.spawn("w", "worker", config).expect_err("too much").to_string();
         assert_eq!(spawned, "more than 65536 bytes of config for a child");
         Ok(Outcome::Done(None))
     });
@@ -189,13 +189,13 @@ async fn a_child_may_do_no_more_in_a_turn_than_its_parent() {
 /// Sleeps in each part of its start.
 struct Slow(Duration);
 
-struct SlowRun(Duration, Hand);
+struct SlowRun(Duration, Turn);
 
 impl Launcher for Slow {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         Box::pin(async {
             tokio::time::sleep(self.0).await;
-            Ok(Box::new(SlowRun(self.0, hand)) as Box<dyn Behavior>)
+            Ok(Box::new(SlowRun(self.0, turn)) as Box<dyn Behavior>)
         })
     }
 
@@ -215,7 +215,7 @@ impl SlowRun {
 }
 
 impl Behavior for SlowRun {
-    fn hand(&mut self) -> &mut Hand {
+    fn turn(&mut self) -> &mut Turn {
         &mut self.1
     }
 

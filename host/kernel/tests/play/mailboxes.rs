@@ -16,9 +16,9 @@ fn closed_shop(journal: &Journal, overflow: Overflow) -> ActorSpec {
 
 /// Sends 0 to 5 to the shop in one turn.
 fn crowd() -> ActorSpec {
-    let crowd = quick(|hand| {
+    let crowd = quick(|turn| {
         for n in 0..6 {
-            hand.tell("/shop", n.to_string().as_bytes()).expect("granted");
+            turn.tell("/shop", n.to_string().as_bytes()).expect("granted");
         }
         Ok(Outcome::Done(None))
     });

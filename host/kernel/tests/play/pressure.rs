@@ -29,10 +29,10 @@ async fn memory_pressure_refuses_messages_from_outside() {
 #[tokio::test(start_paused = true)]
 async fn memory_pressure_does_not_stop_actors() {
     let journal = Journal::default();
-    let relay = native(|hand| {
+    let relay = native(|turn| {
         Box::pin(async {
             tokio::time::sleep(SOON).await;
-            hand.tell("/end", b"went on").expect("granted");
+            turn.tell("/end", b"went on").expect("granted");
             Ok(Outcome::Done(None))
         })
     });

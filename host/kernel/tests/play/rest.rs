@@ -20,8 +20,8 @@ fn idle_stop(mut spec: ActorSpec) -> ActorSpec {
 /// Notes each body, and when it stops.
 fn noting(journal: &Journal) -> Native {
     let log = journal.clone();
-    recorder(journal).on_shutdown(move |hand| {
-        log.note(format!("{} stops", hand.address().name()));
+    recorder(journal).on_shutdown(move |turn| {
+        log.note(format!("{} stops", turn.address().name()));
         Ok(())
     })
 }
@@ -64,10 +64,10 @@ async fn message_in_time_delays_passivation() {
 async fn message_during_passivation_is_for_the_next_run() {
     let journal = Journal::default();
     let once = Arc::new(AtomicBool::new(true));
-    let late = recorder(&journal).on_shutdown(move |hand| {
+    let late = recorder(&journal).on_shutdown(move |turn| {
         if once.swap(false, Ordering::Relaxed) {
             for body in ["1", "2", "3"] {
-                hand.tell("/a", body.as_bytes()).expect("granted");
+                turn.tell("/a", body.as_bytes()).expect("granted");
             }
         }
         Ok(())
@@ -143,7 +143,7 @@ async fn passivation_sends_no_notice() {
 
 #[tokio::test(start_paused = true)]
 async fn an_ask_finds_a_passivated_actor() {
-    let mut spec = quick(|hand| Ok(Outcome::Done(Some(hand.body().to_vec())))).at("/a");
+    let mut spec = quick(|turn| Ok(Outcome::Done(Some(turn.body().to_vec())))).at("/a");
     spec.start = StartKind::OnMessage;
     let kernel = start(vec![idle_stop(spec)]).await;
     for _ in 0..3 {
@@ -172,9 +172,9 @@ async fn instances_are_passivated_one_by_one() {
 fn gated(journal: &Journal, recheck: Option<Duration>) -> (Native, Arc<AtomicBool>, Arc<AtomicUsize>) {
     let (open, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (opens, count) = (open.clone(), asked.clone());
-    let native = recorder(journal).gated(move |hand| {
+    let native = recorder(journal).gated(move |turn| {
         count.fetch_add(1, Ordering::Relaxed);
-        hand.tell("/log", b"asked").expect("granted");
+        turn.tell("/log", b"asked").expect("granted");
         Ok(if opens.load(Ordering::Relaxed) { Gate::Start } else { Gate::Wait(recheck) })
     });
     (native, open, asked)
@@ -410,8 +410,8 @@ async fn view_tells_states_apart() {
 #[tokio::test(start_paused = true)]
 async fn operators_stop_of_a_child_survives_parent_restarts() {
     let journal = Journal::default();
-    let boss = scripted(&journal).on_prepare(|hand| {
-        hand.spawn("worker", "worker", playhouse_kernel::Config::new()).expect("granted");
+    let boss = scripted(&journal).on_prepare(|turn| {
+        turn.spawn("worker", "worker", playhouse_kernel::Config::new()).expect("granted");
         Ok(())
     });
     let worker: Arc<dyn playhouse_kernel::Template> = Arc::new(Kind(recorder(&journal).named("worker"), |_| {}, false));

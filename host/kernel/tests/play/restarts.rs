@@ -11,19 +11,19 @@ use crate::stage::*;
 /// Crashes on `crash`, and notes every other message, its starts and its stops.
 fn fragile(journal: &Journal) -> Native {
     let (log, on_init, on_stop) = (journal.clone(), journal.clone(), journal.clone());
-    quick(move |hand| {
-        if text(hand) == "crash" {
+    quick(move |turn| {
+        if text(turn) == "crash" {
             return Err(trap());
         }
-        log.note(format!("{}:{}", hand.address().name(), text(hand)));
+        log.note(format!("{}:{}", turn.address().name(), text(turn)));
         Ok(Outcome::Done(None))
     })
-    .on_init(move |hand| {
-        on_init.note(format!("+{}#{}", hand.address().name(), hand.incarnation()));
+    .on_init(move |turn| {
+        on_init.note(format!("+{}#{}", turn.address().name(), turn.incarnation()));
         Ok(())
     })
-    .on_shutdown(move |hand| {
-        on_stop.note(format!("-{}", hand.address().name()));
+    .on_shutdown(move |turn| {
+        on_stop.note(format!("-{}", turn.address().name()));
         Ok(())
     })
 }
@@ -255,11 +255,11 @@ struct Slow {
 impl playhouse_kernel::Launcher for Slow {
     fn launch(
         &self,
-        hand: playhouse_kernel::Hand,
+        turn: playhouse_kernel::Turn,
     ) -> playhouse_kernel::BoxFuture<'_, Result<Box<dyn playhouse_kernel::Behavior>, Crash>> {
         Box::pin(async {
             self.gate.notified().await;
-            self.native.launch(hand).await
+            self.native.launch(turn).await
         })
     }
 

@@ -34,9 +34,9 @@ fn actors_run_on_the_runtime_of_the_plan() {
         move |what: &str| journal.note(format!("{what} on {:?}", thread::current().name().unwrap_or_default()))
     };
     let (init, shutdown, policy) = (note.clone(), note.clone(), note.clone());
-    let native = quick(move |hand| {
+    let native = quick(move |turn| {
         note("handler");
-        if text(hand) == "trap" { Err(trap()) } else { Ok(Outcome::Done(Some(Vec::new()))) }
+        if text(turn) == "trap" { Err(trap()) } else { Ok(Outcome::Done(Some(Vec::new()))) }
     });
     let native = native.on_init(move |_| {
         init("init");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use playhouse_kernel::{
     ActorSpec, Address, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Gate,
-    Hand, Kernel, Launcher, Outcome, Plan, Stage, State, TaskDone, Template, TimerError,
+    Kernel, Launcher, Outcome, Plan, Stage, State, TaskDone, Template, TimerError, Turn,
 };
 
 /// Lines of the actors, in the order of events.
@@ -27,12 +27,12 @@ impl Journal {
     }
 }
 
-type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
-type Pause = dyn Fn(&Hand) -> bool + Send + Sync;
-type Word = dyn for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
-type Door = dyn Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync;
-type Told = dyn for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync;
-type Step = dyn Fn(&mut Hand) -> Result<(), Crash> + Send + Sync;
+type Handler = dyn for<'a> Fn(&'a mut Turn) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
+type Pause = dyn Fn(&Turn) -> bool + Send + Sync;
+type Word = dyn for<'a> Fn(&'a mut Turn, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
+type Door = dyn Fn(&mut Turn) -> Result<Gate, Crash> + Send + Sync;
+type Told = dyn for<'a> Fn(&'a mut Turn, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync;
+type Step = dyn Fn(&mut Turn) -> Result<(), Crash> + Send + Sync;
 
 /// An actor made of closures.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub struct Native {
 
 /// Handles each message with `handler`.
 pub fn native(
-    handler: impl for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
+    handler: impl for<'a> Fn(&'a mut Turn) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
 ) -> Native {
     Native {
         plugin: "native",
@@ -68,9 +68,9 @@ pub fn native(
 }
 
 /// As [`native`], for handlers that do not wait.
-pub fn quick(handler: impl Fn(&mut Hand) -> Result<Outcome, Crash> + Send + Sync + 'static) -> Native {
-    native(move |hand| {
-        let result = handler(hand);
+pub fn quick(handler: impl Fn(&mut Turn) -> Result<Outcome, Crash> + Send + Sync + 'static) -> Native {
+    native(move |turn| {
+        let result = handler(turn);
         Box::pin(async { result })
     })
 }
@@ -78,19 +78,19 @@ pub fn quick(handler: impl Fn(&mut Hand) -> Result<Outcome, Crash> + Send + Sync
 /// Notes each body in the journal as `name:body`.
 pub fn recorder(journal: &Journal) -> Native {
     let journal = journal.clone();
-    quick(move |hand| {
-        journal.note(format!("{}:{}", hand.address().name(), text(hand)));
+    quick(move |turn| {
+        journal.note(format!("{}:{}", turn.address().name(), text(turn)));
         Ok(Outcome::Done(None))
     })
 }
 
 impl Native {
-    pub fn on_init(mut self, init: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
+    pub fn on_init(mut self, init: impl Fn(&mut Turn) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.init = Arc::new(init);
         self
     }
 
-    pub fn on_prepare(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
+    pub fn on_prepare(mut self, hook: impl Fn(&mut Turn) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.prepare = Arc::new(hook);
         self
     }
@@ -100,12 +100,12 @@ impl Native {
         self
     }
 
-    pub fn on_shutdown(mut self, hook: impl Fn(&mut Hand) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
+    pub fn on_shutdown(mut self, hook: impl Fn(&mut Turn) -> Result<(), Crash> + Send + Sync + 'static) -> Self {
         self.shutdown = Arc::new(hook);
         self
     }
 
-    pub fn gated(mut self, gate: impl Fn(&mut Hand) -> Result<Gate, Crash> + Send + Sync + 'static) -> Self {
+    pub fn gated(mut self, gate: impl Fn(&mut Turn) -> Result<Gate, Crash> + Send + Sync + 'static) -> Self {
         self.gate = Some(Arc::new(gate));
         self
     }
@@ -118,7 +118,7 @@ impl Native {
 
     pub fn on_child_failed(
         mut self,
-        word: impl for<'a> Fn(&'a mut Hand, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>>
+        word: impl for<'a> Fn(&'a mut Turn, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>>
         + Send
         + Sync
         + 'static,
@@ -129,24 +129,24 @@ impl Native {
 
     pub fn on_task_done(
         self,
-        told: impl Fn(&mut Hand, &[TaskDone]) -> Result<(), Crash> + Send + Sync + 'static,
+        told: impl Fn(&mut Turn, &[TaskDone]) -> Result<(), Crash> + Send + Sync + 'static,
     ) -> Self {
-        self.on_task_done_slowly(move |hand, done| {
-            let result = told(hand, done);
+        self.on_task_done_slowly(move |turn, done| {
+            let result = told(turn, done);
             Box::pin(async { result })
         })
     }
 
     pub fn on_task_done_slowly(
         mut self,
-        told: impl for<'a> Fn(&'a mut Hand, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync + 'static,
+        told: impl for<'a> Fn(&'a mut Turn, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync + 'static,
     ) -> Self {
         self.task_done = Some(Arc::new(told));
         self
     }
 
     /// Returns early, before the current message, if `pause` is true for it.
-    pub fn returns_before(mut self, pause: impl Fn(&Hand) -> bool + Send + Sync + 'static) -> Self {
+    pub fn returns_before(mut self, pause: impl Fn(&Turn) -> bool + Send + Sync + 'static) -> Self {
         self.returns_before = Arc::new(pause);
         self
     }
@@ -157,8 +157,8 @@ impl Native {
 }
 
 impl Launcher for Native {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let behavior: Box<dyn Behavior> = Box::new(Run { native: self.clone(), hand });
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let behavior: Box<dyn Behavior> = Box::new(Run { native: self.clone(), turn });
         Box::pin(async { Ok(behavior) })
     }
 
@@ -190,12 +190,12 @@ impl Template for Kind {
     fn spec(&self, address: Address, config: Config, _: Bounds) -> ActorSpec {
         let native = self.0.clone();
         let init = native.init.clone();
-        let native = native.on_init(move |hand| {
+        let native = native.on_init(move |turn| {
             // The part of its configuration that an actor can see.
             if let Some(to) = config.get("greets") {
-                hand.tell(to, b"hello").expect("granted");
+                turn.tell(to, b"hello").expect("granted");
             }
-            init(hand)
+            init(turn)
         });
         let mut spec = ActorSpec::new(address, Arc::new(native));
         (self.1)(&mut spec);
@@ -216,16 +216,16 @@ impl Template for Kind {
 pub fn scripted(journal: &Journal) -> Native {
     let journal = journal.clone();
     let timer = Arc::new(Mutex::new(0));
-    native(move |hand| {
+    native(move |turn| {
         let (journal, timer) = (journal.clone(), timer.clone());
         Box::pin(async move {
-            let script = text(hand);
+            let script = text(turn);
             for step in script.split(';') {
                 match step {
                     "fail" => return Ok(Outcome::Failed(Failure::Reject("as told".into()))),
                     "retry" => return Ok(Outcome::Failed(Failure::Retry("as told".into()))),
                     "trap" => return Err(trap()),
-                    step => act(hand, step, &journal, &timer).await,
+                    step => act(turn, step, &journal, &timer).await,
                 }
             }
             Ok(Outcome::Done(None))
@@ -233,28 +233,28 @@ pub fn scripted(journal: &Journal) -> Native {
     })
 }
 
-async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>) {
+async fn act(turn: &mut Turn, step: &str, journal: &Journal, timer: &Mutex<u64>) {
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
     let words: Vec<_> = rest.splitn(if matches!(verb, "tell" | "ask" | "tell-all") { 2 } else { 3 }, ' ').collect();
     let wait = |ms: &str| Duration::from_millis(ms.parse().expect("a number"));
     let set = |set: Result<u64, TimerError>| set.map(|id| *timer.lock() = id).map_err(|e| e.to_string());
     let done = match (verb, &*words) {
-        ("spawn", [name, plugin]) => hand.spawn(name, plugin, Config::new()).map_err(|e| e.to_string()),
+        ("spawn", [name, plugin]) => turn.spawn(name, plugin, Config::new()).map_err(|e| e.to_string()),
         ("greeting", [name, plugin, to]) => {
-            hand.spawn(name, plugin, [("greets".into(), (*to).into())].into()).map_err(|e| e.to_string())
+            turn.spawn(name, plugin, [("greets".into(), (*to).into())].into()).map_err(|e| e.to_string())
         }
-        ("stop", [name]) => hand.stop(name).map_err(|e| e.to_string()),
-        ("tell", [to, body]) => hand.tell(to, body.as_bytes()).map_err(|e| e.to_string()),
-        ("ask", [to, body]) => hand.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
-        ("tell-all", [group, body]) => hand
+        ("stop", [name]) => turn.stop(name).map_err(|e| e.to_string()),
+        ("tell", [to, body]) => turn.tell(to, body.as_bytes()).map_err(|e| e.to_string()),
+        ("ask", [to, body]) => turn.ask(to, body.as_bytes(), SOON).await.map(drop).map_err(|e| e.to_string()),
+        ("tell-all", [group, body]) => turn
             .tell_all(group, body.as_bytes())
             .map_err(|e| e.to_string())
             .and_then(|count| Err(format!("told {count}"))),
-        ("after", [ms, to, body]) => set(hand.tell_after(to, body.as_bytes(), wait(ms))),
-        ("every", [ms, to, body]) => set(hand.tell_every(to, body.as_bytes(), wait(ms))),
-        ("watch", [path]) => hand.watch(path).map(drop).map_err(|e| e.to_string()),
+        ("after", [ms, to, body]) => set(turn.tell_after(to, body.as_bytes(), wait(ms))),
+        ("every", [ms, to, body]) => set(turn.tell_every(to, body.as_bytes(), wait(ms))),
+        ("watch", [path]) => turn.watch(path).map(drop).map_err(|e| e.to_string()),
         ("unwatch", [id]) => {
-            hand.unwatch(id.parse().expect("a number"));
+            turn.unwatch(id.parse().expect("a number"));
             Ok(())
         }
         ("wait", [ms]) => {
@@ -262,82 +262,82 @@ async fn act(hand: &mut Hand, step: &str, journal: &Journal, timer: &Mutex<u64>)
             Ok(())
         }
         ("host", [ms]) => {
-            hand.host_wait("stdout").wait(tokio::time::sleep(wait(ms))).await;
+            turn.host_wait("stdout").wait(tokio::time::sleep(wait(ms))).await;
             Ok(())
         }
         ("cancel", _) => {
-            hand.cancel(*timer.lock());
+            turn.cancel(*timer.lock());
             Ok(())
         }
-        ("children", _) => Err(hand.children().join(" ")),
-        ("lookup", [path]) => Err(format!("{:?}", hand.lookup(path))),
-        ("state", [path]) => Err(format!("{:?}", hand.state(path).await)),
+        ("children", _) => Err(turn.children().join(" ")),
+        ("lookup", [path]) => Err(format!("{:?}", turn.lookup(path))),
+        ("state", [path]) => Err(format!("{:?}", turn.state(path).await)),
         ("note", _) => Err(rest.to_owned()),
         _ => Ok(()),
     };
     if let Err(line) = done {
-        journal.note(format!("{}:{line}", hand.address().name()));
+        journal.note(format!("{}:{line}", turn.address().name()));
     }
 }
 
 struct Run {
     native: Native,
-    hand: Hand,
+    turn: Turn,
 }
 
 impl Behavior for Run {
-    fn hand(&mut self) -> &mut Hand {
-        &mut self.hand
+    fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
     }
 
     fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
         let gate = self.native.gate.clone().expect("asked, though it has no gate");
-        let result = gate(&mut self.hand);
+        let result = gate(&mut self.turn);
         Box::pin(async { result })
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let result = (self.native.init)(&mut self.hand);
+        let result = (self.native.init)(&mut self.turn);
         Box::pin(async { result })
     }
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            while self.hand.current().is_some() && !(self.native.returns_before)(&self.hand) {
-                if let Some((notice, journal)) = self.hand.notice().zip(self.native.journal.as_ref()) {
+            while self.turn.current().is_some() && !(self.native.returns_before)(&self.turn) {
+                if let Some((notice, journal)) = self.turn.notice().zip(self.native.journal.as_ref()) {
                     let line = format!("{}#{} {:?}", notice.address, notice.incarnation, notice.change);
-                    journal.note(format!("{}!{} {line}", self.hand.address().name(), notice.watch));
-                    self.hand.finish(Outcome::Done(None));
+                    journal.note(format!("{}!{} {line}", self.turn.address().name(), notice.watch));
+                    self.turn.finish(Outcome::Done(None));
                     continue;
                 }
-                let outcome = (self.native.handler)(&mut self.hand).await?;
-                self.hand.finish(outcome);
+                let outcome = (self.native.handler)(&mut self.turn).await?;
+                self.turn.finish(outcome);
             }
             Ok(())
         })
     }
 
     fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let result = (self.native.prepare)(&mut self.hand);
+        let result = (self.native.prepare)(&mut self.turn);
         Box::pin(async { result })
     }
 
     fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
         match &self.native.child_failed {
-            Some(word) => word(&mut self.hand, failure),
+            Some(word) => word(&mut self.turn, failure),
             None => panic!("asked, though it does not supervise"),
         }
     }
 
     fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
         match &self.native.task_done {
-            Some(told) => told(&mut self.hand, done),
+            Some(told) => told(&mut self.turn, done),
             None => panic!("got a notice that it did not ask for"),
         }
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        let result = (self.native.shutdown)(&mut self.hand);
+        let result = (self.native.shutdown)(&mut self.turn);
         Box::pin(async { result })
     }
 }
@@ -346,8 +346,8 @@ pub fn addr(text: &str) -> Address {
     Address::parse(text).expect("tests use good addresses")
 }
 
-pub fn text(hand: &Hand) -> String {
-    String::from_utf8_lossy(hand.body()).into_owned()
+pub fn text(turn: &Turn) -> String {
+    String::from_utf8_lossy(turn.body()).into_owned()
 }
 
 pub fn trap() -> Crash {

@@ -159,9 +159,9 @@ async fn parent_that_a_message_crashes_at_boot_lives() {
     let journal = Journal::default();
     let poisoned = quick(|_| Err(trap())).at("/s");
     let sent = AtomicU64::new(0);
-    let child = recorder(&journal).on_init(move |hand| {
+    let child = recorder(&journal).on_init(move |turn| {
         if sent.fetch_add(1, Ordering::Relaxed) == 0 {
-            hand.tell("/s", b"poison").expect("granted");
+            turn.tell("/s", b"poison").expect("granted");
         }
         Ok(())
     });

@@ -8,14 +8,14 @@ use crate::stage::*;
 async fn shutdown_drains_actors_in_reverse_order() {
     let journal = Journal::default();
     let log = journal.clone();
-    let source = quick(|hand| {
-        let body = hand.body().to_vec();
-        hand.tell("/sink", &body).expect("granted");
+    let source = quick(|turn| {
+        let body = turn.body().to_vec();
+        turn.tell("/sink", &body).expect("granted");
         Ok(Outcome::Done(None))
     })
-    .on_shutdown(move |hand| {
+    .on_shutdown(move |turn| {
         log.note("source stops");
-        hand.tell("/sink", b"last words").expect("granted");
+        turn.tell("/sink", b"last words").expect("granted");
         Ok(())
     });
     let log = journal.clone();
@@ -39,8 +39,8 @@ async fn shutdown_drains_actors_in_reverse_order() {
 async fn a_crash_during_the_shutdown_costs_only_the_poison_message() {
     let journal = Journal::default();
     let log = journal.clone();
-    let fragile = native(move |hand| {
-        let body = text(hand);
+    let fragile = native(move |turn| {
+        let body = text(turn);
         let log = log.clone();
         Box::pin(async move {
             // The work is slow, so that the shutdown finds all messages waiting.
@@ -157,11 +157,11 @@ async fn bad_plans_are_refused() {
 async fn shutdown_drains_an_actor_in_backoff() {
     let journal = Journal::default();
     let log = journal.clone();
-    let fragile = quick(move |hand| {
-        if text(hand) == "poison" {
+    let fragile = quick(move |turn| {
+        if text(turn) == "poison" {
             return Err(trap());
         }
-        log.note(text(hand));
+        log.note(text(turn));
         Ok(Outcome::Done(None))
     });
     let mut spec = fragile.at("/a");
@@ -184,21 +184,21 @@ async fn shutdown_drains_an_actor_in_backoff() {
 async fn consumer_that_crashes_in_a_shutdown_still_drains() {
     let journal = Journal::default();
     let log = journal.clone();
-    let sink = quick(move |hand| {
-        if text(hand) == "poison" {
+    let sink = quick(move |turn| {
+        if text(turn) == "poison" {
             return Err(trap());
         }
-        log.note(text(hand));
+        log.note(text(turn));
         Ok(Outcome::Done(None))
     });
-    let source = native(|hand| {
+    let source = native(|turn| {
         Box::pin(async {
-            hand.tell("/sink", b"poison").expect("granted");
+            turn.tell("/sink", b"poison").expect("granted");
             Ok(Outcome::Done(None))
         })
     })
-    .on_shutdown(|hand| {
-        hand.tell("/sink", b"last words").expect("granted");
+    .on_shutdown(|turn| {
+        turn.tell("/sink", b"last words").expect("granted");
         Ok(())
     });
     let kernel = start(vec![sink.at("/sink"), sends_to(source.at("/source"), &["/sink"])]).await;
@@ -215,9 +215,9 @@ async fn kill_does_not_wait_for_a_full_mailbox() {
     full.start = playhouse_kernel::StartKind::Manual;
     full.mailbox.capacity = 1;
     full.mailbox.block_timeout = Duration::from_hours(24);
-    let source = quick(|hand| {
+    let source = quick(|turn| {
         for _ in 0..3 {
-            hand.tell("/full", b"x").expect("granted");
+            turn.tell("/full", b"x").expect("granted");
         }
         Ok(Outcome::Done(None))
     });
@@ -267,8 +267,8 @@ async fn last_sends_of_a_killed_actor_become_dead_letters() {
     let mut full = quick(|_| Ok(Outcome::Done(None))).at("/full");
     full.start = playhouse_kernel::StartKind::Manual;
     full.mailbox.capacity = 1;
-    let source = quick(|_| Ok(Outcome::Done(None))).on_shutdown(|hand| {
-        hand.tell("/full", b"last words").expect("granted");
+    let source = quick(|_| Ok(Outcome::Done(None))).on_shutdown(|turn| {
+        turn.tell("/full", b"last words").expect("granted");
         Ok(())
     });
     let kernel = start(vec![full, sends_to(source.at("/source"), &["/full"])]).await;

@@ -50,9 +50,9 @@ async fn timers_die_with_their_incarnation() {
 async fn timers_end_before_the_shutdown_hook() {
     let journal = Journal::default();
     let log = journal.clone();
-    let a = scripted(&journal).on_shutdown(move |hand| {
+    let a = scripted(&journal).on_shutdown(move |turn| {
         log.note("bye");
-        hand.tell_after("/log", b"never", Duration::ZERO).expect("granted");
+        turn.tell_after("/log", b"never", Duration::ZERO).expect("granted");
         Ok(())
     });
     let kernel = start(vec![recorder(&journal).at("/log"), sends_to(a.at("/a"), &["/log"])]).await;
@@ -147,9 +147,9 @@ async fn timer_does_not_wait_for_a_full_mailbox() {
 async fn timer_message_keeps_the_flow_of_its_setter() {
     let journal = Journal::default();
     let log = journal.clone();
-    let sink = quick(move |hand| {
-        let envelope = hand.envelope().expect("there is a current message");
-        log.note(format!("{} {} {}", envelope.id, envelope.hops, hand.sender().expect("an actor sent it")));
+    let sink = quick(move |turn| {
+        let envelope = turn.envelope().expect("there is a current message");
+        log.note(format!("{} {} {}", envelope.id, envelope.hops, turn.sender().expect("an actor sent it")));
         Ok(playhouse_kernel::Outcome::Done(None))
     });
     let kernel = start(vec![sink.at("/log"), sends_to(scripted(&journal).at("/a"), &["/log"])]).await;

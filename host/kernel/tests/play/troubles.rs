@@ -12,11 +12,11 @@ use crate::stage::*;
 /// Crashes on `poison`, notes every other message, and counts its starts.
 fn fragile(journal: &Journal, starts: &Arc<AtomicU64>) -> Native {
     let (log, starts) = (journal.clone(), starts.clone());
-    quick(move |hand| {
-        if text(hand) == "poison" {
+    quick(move |turn| {
+        if text(turn) == "poison" {
             return Err(trap());
         }
-        log.note(text(hand));
+        log.note(text(turn));
         Ok(Outcome::Done(None))
     })
     .on_init(move |_| {
@@ -32,9 +32,9 @@ async fn view(kernel: &Kernel, at: &str) -> playhouse_kernel::ActorView {
 #[tokio::test(start_paused = true)]
 async fn poison_message_becomes_a_dead_letter_by_default() {
     let journal = Journal::default();
-    let child = quick(|hand| {
-        let body = hand.body().to_vec();
-        hand.tell("/log", &body).expect("granted");
+    let child = quick(|turn| {
+        let body = turn.body().to_vec();
+        turn.tell("/log", &body).expect("granted");
         if body == b"poison" { Err(trap()) } else { Ok(Outcome::Done(None)) }
     });
     let plan = vec![
@@ -120,11 +120,11 @@ async fn child_that_fails_to_start_does_not_block_siblings() {
 fn circle(names: &'static [&'static str]) -> Vec<ActorSpec> {
     let member = |n: usize| {
         let next = names[(n + 1) % names.len()];
-        let member = quick(move |hand| {
-            let generations: u32 = text(hand).parse().expect("a number");
+        let member = quick(move |turn| {
+            let generations: u32 = text(turn).parse().expect("a number");
             if let Some(left) = generations.checked_sub(1) {
                 for _ in 0..2 {
-                    hand.tell(next, left.to_string().as_bytes()).expect("granted");
+                    turn.tell(next, left.to_string().as_bytes()).expect("granted");
                 }
             }
             Ok(Outcome::Done(None))

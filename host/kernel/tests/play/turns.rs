@@ -20,9 +20,9 @@ async fn messages_of_one_sender_are_handled_in_order() {
 #[tokio::test(start_paused = true)]
 async fn effects_of_a_failed_message_are_dropped() {
     let journal = Journal::default();
-    let source = quick(|hand| {
-        let body = text(hand);
-        hand.tell("/sink", body.as_bytes()).expect("granted");
+    let source = quick(|turn| {
+        let body = text(turn);
+        turn.tell("/sink", body.as_bytes()).expect("granted");
         Ok(match &*body {
             "bad" => Outcome::Failed(Failure::Reject("no".into())),
             _ => Outcome::Done(None),
@@ -40,9 +40,9 @@ async fn effects_of_a_failed_message_are_dropped() {
 #[tokio::test(start_paused = true)]
 async fn poison_message_alone_is_blamed_in_its_batch() {
     let journal = Journal::default();
-    let source = quick(|hand| {
-        let body = text(hand);
-        hand.tell("/sink", body.as_bytes()).expect("granted");
+    let source = quick(|turn| {
+        let body = text(turn);
+        turn.tell("/sink", body.as_bytes()).expect("granted");
         if body == "poison" { Err(trap()) } else { Ok(Outcome::Done(None)) }
     });
     let kernel = start(vec![recorder(&journal).at("/sink"), sends_to(source.at("/a"), &["/sink"])]).await;
@@ -59,10 +59,10 @@ async fn poison_message_alone_is_blamed_in_its_batch() {
 async fn retry_follows_a_backoff_and_may_be_overtaken() {
     let journal = Journal::default();
     let log = journal.clone();
-    let flaky = quick(move |hand| {
-        let attempt = hand.envelope().expect("there is a current message").attempt;
-        log.note(format!("{} {attempt}", text(hand)));
-        Ok(if text(hand) == "later" && attempt == 0 {
+    let flaky = quick(move |turn| {
+        let attempt = turn.envelope().expect("there is a current message").attempt;
+        log.note(format!("{} {attempt}", text(turn)));
+        Ok(if text(turn) == "later" && attempt == 0 {
             Outcome::Failed(Failure::Retry("not yet".into()))
         } else {
             Outcome::Done(None)
@@ -112,8 +112,8 @@ async fn a_handler_that_waits_too_long_is_ended() {
 async fn a_slow_handler_gets_one_message_at_a_time() {
     let journal = Journal::default();
     let log = journal.clone();
-    let slow = native(move |hand| {
-        log.note(hand.len().to_string());
+    let slow = native(move |turn| {
+        log.note(turn.len().to_string());
         Box::pin(async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Ok(Outcome::Done(None))
@@ -131,15 +131,15 @@ async fn a_slow_handler_gets_one_message_at_a_time() {
 async fn a_send_needs_a_grant_an_address_and_a_size() {
     let journal = Journal::default();
     let log = journal.clone();
-    let prober = quick(move |hand| {
+    let prober = quick(move |turn| {
         for to in ["/other", "child", "/nobody", "no address"] {
-            let result = hand.tell(to, b"x");
+            let result = turn.tell(to, b"x");
             log.note(match result {
                 Ok(()) => "sent".to_owned(),
                 Err(error) => error.to_string(),
             });
         }
-        let large = hand.tell("child", &vec![0; 2 << 20]);
+        let large = turn.tell("child", &vec![0; 2 << 20]);
         assert!(matches!(large, Err(SendError::TooLarge { bytes: 2_097_152, limit_bytes: 1_048_576, .. })));
         Ok(Outcome::Done(None))
     });
@@ -163,16 +163,16 @@ async fn a_send_needs_a_grant_an_address_and_a_size() {
 #[tokio::test(start_paused = true)]
 async fn sender_of_the_current_message_may_be_sent_to() {
     let journal = Journal::default();
-    let answerer = quick(|hand| {
-        let sender = hand.sender().expect("an actor sent it");
-        hand.tell(sender.as_str(), b"pong").expect("granted while it handles its message");
+    let answerer = quick(|turn| {
+        let sender = turn.sender().expect("an actor sent it");
+        turn.tell(sender.as_str(), b"pong").expect("granted while it handles its message");
         Ok(Outcome::Done(None))
     });
     let log = journal.clone();
-    let asker = quick(move |hand| {
-        match text(hand).as_str() {
+    let asker = quick(move |turn| {
+        match text(turn).as_str() {
             "pong" => log.note("pong"),
-            _ => hand.tell("/b", b"ping").expect("granted"),
+            _ => turn.tell("/b", b"ping").expect("granted"),
         }
         Ok(Outcome::Done(None))
     });
@@ -187,14 +187,14 @@ async fn a_message_keeps_its_flow_and_counts_its_hops() {
     let journal = Journal::default();
     let log = journal.clone();
     let forward = |to: &'static str| {
-        quick(move |hand| {
-            let body = hand.body().to_vec();
-            hand.tell(to, &body).expect("granted");
+        quick(move |turn| {
+            let body = turn.body().to_vec();
+            turn.tell(to, &body).expect("granted");
             Ok(Outcome::Done(None))
         })
     };
-    let last = quick(move |hand| {
-        let envelope = hand.envelope().expect("there is a current message");
+    let last = quick(move |turn| {
+        let envelope = turn.envelope().expect("there is a current message");
         log.note(format!("{} hops, flow {}", envelope.hops, envelope.flow));
         Ok(Outcome::Done(None))
     });
@@ -213,11 +213,11 @@ async fn a_message_keeps_its_flow_and_counts_its_hops() {
 async fn each_message_of_a_batch_has_the_whole_timeout_and_no_more() {
     let journal = Journal::default();
     let log = journal.clone();
-    let sleeper = native(move |hand| {
-        let pause = if text(hand) == "long" { 3600 } else { 4 };
-        log.note(format!("{} of {}", text(hand), hand.len()));
+    let sleeper = native(move |turn| {
+        let pause = if text(turn) == "long" { 3600 } else { 4 };
+        log.note(format!("{} of {}", text(turn), turn.len()));
         Box::pin(async move {
-            if pause > 4 || hand.len() > 1 {
+            if pause > 4 || turn.len() > 1 {
                 tokio::time::sleep(Duration::from_secs(pause)).await;
             }
             Ok(Outcome::Done(None))
@@ -247,12 +247,12 @@ async fn a_reason_is_cut_to_size() {
 #[tokio::test(start_paused = true)]
 async fn batch_call_has_a_timeout_for_each_single_wait() {
     let waits = |stretch: Duration| {
-        native(move |hand| {
+        native(move |turn| {
             // A runtime that takes all messages at once works like this.
-            if hand.len() > 1 && hand.current() == Some(0) {
-                hand.flat(b"");
+            if turn.len() > 1 && turn.current() == Some(0) {
+                turn.flat(b"");
             }
-            let stretches = if hand.len() > 1 { 4 } else { 1 };
+            let stretches = if turn.len() > 1 { 4 } else { 1 };
             Box::pin(async move {
                 for _ in 0..stretches {
                     tokio::time::sleep(stretch).await;
@@ -284,9 +284,9 @@ async fn batch_call_has_a_timeout_for_each_single_wait() {
 async fn kept_bytes_of_a_batch_do_not_show_in_the_next() {
     let (journal, held) = (Journal::default(), Mutex::new(Vec::new()));
     let log = journal.clone();
-    let keeper = quick(move |hand| {
-        held.lock().push(hand.flat(b""));
-        log.note(text(hand));
+    let keeper = quick(move |turn| {
+        held.lock().push(turn.flat(b""));
+        log.note(text(turn));
         Ok(Outcome::Done(None))
     });
     let kernel = start(vec![keeper.at("/a")]).await;
@@ -301,15 +301,15 @@ async fn kept_bytes_of_a_batch_do_not_show_in_the_next() {
 async fn suspect_message_is_handled_alone_after_early_return() {
     let journal = Journal::default();
     let (log, paused) = (journal.clone(), AtomicBool::new(false));
-    let fragile = quick(move |hand| {
-        log.note(format!("{} of {}", text(hand), hand.len()));
-        match text(hand).as_str() {
-            "later" if hand.envelope().unwrap().attempt == 0 => Ok(Outcome::Failed(Failure::Retry("not yet".into()))),
-            "odd" if hand.len() > 1 => Err(trap()),
+    let fragile = quick(move |turn| {
+        log.note(format!("{} of {}", text(turn), turn.len()));
+        match text(turn).as_str() {
+            "later" if turn.envelope().unwrap().attempt == 0 => Ok(Outcome::Failed(Failure::Retry("not yet".into()))),
+            "odd" if turn.len() > 1 => Err(trap()),
             _ => Ok(Outcome::Done(None)),
         }
     })
-    .returns_before(move |hand| text(hand) == "odd" && hand.len() == 1 && !paused.swap(true, Ordering::Relaxed));
+    .returns_before(move |turn| text(turn) == "odd" && turn.len() == 1 && !paused.swap(true, Ordering::Relaxed));
     let mut spec = fragile.at("/a");
     spec.start = playhouse_kernel::StartKind::Manual;
     spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
@@ -324,12 +324,12 @@ async fn suspect_message_is_handled_alone_after_early_return() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endless_backlog_lets_others_run() {
-    let endless = quick(|hand| {
-        hand.tell("/endless", b"again").expect("granted");
+    let endless = quick(|turn| {
+        turn.tell("/endless", b"again").expect("granted");
         Ok(Outcome::Done(None))
     });
     let endless = sends_to(endless.at("/endless"), &["/endless"]);
-    let echo = quick(|hand| Ok(Outcome::Done(Some(hand.body().to_vec()))));
+    let echo = quick(|turn| Ok(Outcome::Done(Some(turn.body().to_vec()))));
     let kernel = start(vec![endless, echo.at("/echo")]).await;
     tell(&kernel, "/endless", "go").await;
     for _ in 0..10 {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use playhouse_kernel::{
-    ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Hand, Launcher, MaxInstances, Outcome, Plan,
-    SubtreeSpec,
+    ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome, Plan,
+    SubtreeSpec, Turn,
 };
 use tokio::time::{Instant, sleep};
 
@@ -77,10 +77,10 @@ struct Player {
 }
 
 impl Launcher for Player {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: hand.incarnation() };
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: turn.incarnation() };
         self.stage.ledger().launch(presence.seat());
-        let part = Part { presence, hand, timer: None, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
+        let part = Part { presence, turn, timer: None, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
         Box::pin(async move {
             let mut dice = part.hook_dice(1);
             part.mishap(&mut dice).await?;
@@ -119,15 +119,15 @@ impl Drop for Presence {
 
 struct Part {
     presence: Presence,
-    hand: Hand,
+    turn: Turn,
     pen: Pen,
     /// The last timer that it set, and the message of that timer.
     timer: Option<(u64, Serial)>,
 }
 
 impl Behavior for Part {
-    fn hand(&mut self) -> &mut Hand {
-        &mut self.hand
+    fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
     }
 
     fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
@@ -232,11 +232,11 @@ impl Part {
 
     async fn turns(&mut self) -> Result<(), Crash> {
         let (stage, seat) = (self.stage(), self.presence.seat());
-        let (taken, most) = (self.hand.len(), self.role().batch);
+        let (taken, most) = (self.turn.len(), self.role().batch);
         stage.ledger().call_begins(seat, taken, most);
         let mut cut = Cut(Some((stage.clone(), seat)));
-        self.pen.begin(&mut self.hand);
-        while let Some((envelope, body)) = self.pen.current(&self.hand) {
+        self.pen.begin(&mut self.turn);
+        while let Some((envelope, body)) = self.pen.current(&self.turn) {
             let lines = stage.ledger().trace.len() as u64;
             let mut dice = Dice::new(stage.play.seed, 4 + 8 * lines);
             if dice.percent(stage.play.weather.early) {
@@ -245,20 +245,20 @@ impl Part {
             let (serial, plot) = bodies::read(&stage, &body);
             let run = stage.ledger().begin(&stage.play, seat, serial, envelope);
             stage.ledger().takes_up(seat, run);
-            let sender = self.pen.sender(&self.hand);
+            let sender = self.pen.sender(&self.turn);
             bodies::check_sender(&stage, serial, sender);
             let crash = self.turn(&mut dice, run, plot, envelope.attempt).await?;
             let outcome = match crash {
-                Turn::Ends(outcome) => outcome,
-                Turn::Crashes => return self.crash_in_call(&mut dice, &mut cut).await,
+                Step::Ends(outcome) => outcome,
+                Step::Crashes => return self.crash_in_call(&mut dice, &mut cut).await,
             };
             stage.ledger().ends(seat, how(&outcome));
-            self.pen.finish(&mut self.hand, outcome);
+            self.pen.finish(&mut self.turn, outcome);
             if dice.percent(stage.play.weather.crash / 2) {
                 return self.crash_in_call(&mut dice, &mut cut).await;
             }
         }
-        self.pen.flush(&mut self.hand);
+        self.pen.flush(&mut self.turn);
         cut.0 = None;
         stage.ledger().call_returns(seat);
         Ok(())
@@ -267,7 +267,7 @@ impl Part {
     async fn crash_in_call(&mut self, dice: &mut Dice, cut: &mut Cut) -> Result<(), Crash> {
         // The crash drops the records before it as well.
         if dice.percent(50) {
-            self.pen.flush(&mut self.hand);
+            self.pen.flush(&mut self.turn);
         }
         let fault = dice.pick(&FAULTS);
         if fault != Fault::Hang {
@@ -278,7 +278,7 @@ impl Part {
     }
 
     /// The steps of one message: sends, asks, pauses.
-    async fn turn(&mut self, dice: &mut Dice, run: RunId, plot: Plot, attempt: u32) -> Result<Turn, Crash> {
+    async fn turn(&mut self, dice: &mut Dice, run: RunId, plot: Plot, attempt: u32) -> Result<Step, Crash> {
         let weather = self.presence.stage.play.weather;
         let bad = match plot.temper {
             Temper::Poison => true,
@@ -289,13 +289,13 @@ impl Part {
         let crash_before = if bad { dice.between(0, steps) } else { usize::MAX };
         for step in 0..=steps {
             if step == crash_before {
-                return Ok(Turn::Crashes);
+                return Ok(Step::Crashes);
             }
             if step < steps {
                 self.step(dice, run, plot).await;
             }
         }
-        Ok(Turn::Ends(match plot.temper {
+        Ok(Step::Ends(match plot.temper {
             Temper::Rejected => Outcome::Failed(Failure::Reject("no".into())),
             Temper::Retried => Outcome::Failed(Failure::Retry("not now".into())),
             Temper::RetriedOnce if attempt == 0 => Outcome::Failed(Failure::Retry("not yet".into())),
@@ -315,7 +315,7 @@ impl Part {
             return tokio::task::yield_now().await;
         }
         if kind == 1 {
-            return bodies::check_strangers(self.presence.who, &self.presence.stage, &mut self.hand);
+            return bodies::check_strangers(self.presence.who, &self.presence.stage, &mut self.turn);
         }
         let Some(fuel) = plot.fuel.checked_sub(1) else { return };
         if self.role().targets.is_empty() {
@@ -338,7 +338,7 @@ impl Part {
         let bytes = bodies::roll_bytes(dice);
         let serial = stage.ledger().tells(run, to, plot, bytes);
         let body = bodies::write(serial, plot, bytes);
-        self.pen.tell(&mut self.hand, stage.play.roles[to].address.as_str(), &body);
+        self.pen.tell(&mut self.turn, stage.play.roles[to].address.as_str(), &body);
     }
 
     /// Sets a timer, and sometimes cancels the one before.
@@ -346,29 +346,29 @@ impl Part {
         let (stage, who) = (self.stage(), self.presence.who);
         if let Some((id, serial)) = self.timer.take_if(|_| dice.percent(20)) {
             stage.ledger().cancels(who, serial);
-            self.hand.cancel(id);
+            self.turn.cancel(id);
         }
         let (bytes, wait) = (bodies::roll_bytes(dice), dice.millis(0, 40));
         let serial = stage.ledger().sets_timer(run, to, plot, bytes, wait);
         let body = bodies::write(serial, plot, bytes);
-        let id = self.hand.tell_after(stage.play.roles[to].address.as_str(), &body, wait).expect("it is granted");
+        let id = self.turn.tell_after(stage.play.roles[to].address.as_str(), &body, wait).expect("it is granted");
         self.timer = Some((id, serial));
     }
 
     async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {
         let (stage, seat) = (self.stage(), self.presence.seat());
         let bytes = bodies::roll_bytes(dice);
-        self.pen.flush(&mut self.hand);
+        self.pen.flush(&mut self.turn);
         let (serial, circle) = stage.ledger().ask_begins(run, to, plot, bytes, timeout);
         let body = bodies::write(serial, plot, bytes);
         let began = Instant::now();
-        let answer = self.hand.ask(stage.play.roles[to].address.as_str(), &body, timeout).await;
+        let answer = self.turn.ask(stage.play.roles[to].address.as_str(), &body, timeout).await;
         stage.ledger().ask_answered(&stage.play, seat, &answer);
         bodies::check_answer(&stage, serial, &answer, circle, began.elapsed(), timeout);
     }
 }
 
-enum Turn {
+enum Step {
     Ends(Outcome),
     Crashes,
 }

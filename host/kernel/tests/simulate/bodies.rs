@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Answer, AskError, Hand, SendError};
+use playhouse_kernel::{Address, Answer, AskError, SendError, Turn};
 
 use crate::actors::Stage;
 use crate::dice::Dice;
@@ -53,9 +53,9 @@ pub fn check_sender(stage: &Stage, serial: Serial, seen: Option<Address>) {
 }
 
 /// Actors send only to existing actors within their grants.
-pub fn check_strangers(who: Who, stage: &Stage, hand: &mut Hand) {
+pub fn check_strangers(who: Who, stage: &Stage, turn: &mut Turn) {
     let roles = &stage.play.roles;
-    let nobody = hand.tell("nobody", b"?");
+    let nobody = turn.tell("nobody", b"?");
     let mut ledger = stage.ledger();
     let unknown = matches!(nobody, Err(SendError::UnknownAddress(_)));
     ledger.must(unknown, || format!("a tell to no actor: {nobody:?}"));
@@ -63,10 +63,10 @@ pub fn check_strangers(who: Who, stage: &Stage, hand: &mut Hand) {
     let stranger = roles.iter().enumerate().find(|(other, role)| {
         !mine.targets.contains(other)
             && !role.address.is_below(&mine.address)
-            && hand.sender().as_ref() != Some(&role.address)
+            && turn.sender().as_ref() != Some(&role.address)
     });
     if let Some((_, stranger)) = stranger {
-        let refused = hand.tell(stranger.address.as_str(), b"?");
+        let refused = turn.tell(stranger.address.as_str(), b"?");
         let granted = matches!(refused, Err(SendError::NotGranted { .. }));
         ledger.must(granted, || format!("a tell to a stranger: {refused:?}"));
     }

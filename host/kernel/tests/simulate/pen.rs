@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use playhouse_frame::{HEADER_BYTES, Inbound, Record, trailer};
-use playhouse_kernel::{ActorId, Address, Envelope, Failure, Hand, MessageId, Outcome, ReplyToken};
+use playhouse_kernel::{ActorId, Address, Envelope, Failure, MessageId, Outcome, ReplyToken, Turn};
 
 pub enum Pen {
     Plain,
@@ -41,21 +41,21 @@ impl Pen {
         }
     }
 
-    pub fn begin(&mut self, hand: &mut Hand) {
+    pub fn begin(&mut self, turn: &mut Turn) {
         if let Self::Bulk(bulk) = self {
-            let end = trailer(hand.len() as u32);
-            bulk.frame = hand.flat(&end);
+            let end = trailer(turn.len() as u32);
+            bulk.frame = turn.flat(&end);
             let records = Inbound::open(&bulk.frame).expect("the kernel writes good frames");
             bulk.records = records.map(|record| record.expect("the kernel writes good frames")).collect();
-            assert_eq!(bulk.records.len(), hand.len());
+            assert_eq!(bulk.records.len(), turn.len());
             (bulk.index, bulk.in_hook) = (0, false);
         }
     }
 
     /// The current message.
-    pub fn current(&self, hand: &Hand) -> Option<(Envelope, Vec<u8>)> {
+    pub fn current(&self, turn: &Turn) -> Option<(Envelope, Vec<u8>)> {
         match self {
-            Self::Plain => Some((hand.envelope()?, hand.body().to_vec())),
+            Self::Plain => Some((turn.envelope()?, turn.body().to_vec())),
             Self::Bulk(bulk) => {
                 let record = bulk.records.get(bulk.index)?;
                 let header = record.header(&bulk.frame);
@@ -72,31 +72,31 @@ impl Pen {
         }
     }
 
-    pub fn sender(&self, hand: &Hand) -> Option<Address> {
+    pub fn sender(&self, turn: &Turn) -> Option<Address> {
         match self {
-            Self::Plain => hand.sender(),
-            Self::Bulk(bulk) => hand.sender_of(bulk.index),
+            Self::Plain => turn.sender(),
+            Self::Bulk(bulk) => turn.sender_of(bulk.index),
         }
     }
 
     /// To an actor within its grants.
-    pub fn tell(&mut self, hand: &mut Hand, to: &str, body: &[u8]) {
+    pub fn tell(&mut self, turn: &mut Turn, to: &str, body: &[u8]) {
         match self {
             Self::Bulk(bulk) if !bulk.in_hook => {
-                let route = hand.resolve(to, bulk.index).expect("it is granted").route;
+                let route = turn.resolve(to, bulk.index).expect("it is granted").route;
                 // Space for the header: the bytes in it must not matter.
                 bulk.bytes.extend_from_slice(&[0xaa; HEADER_BYTES]);
                 let from = bulk.bytes.len();
                 bulk.bytes.extend_from_slice(body);
                 bulk.ops.push(Op::Tell(route, from..bulk.bytes.len()));
             }
-            _ => hand.tell(to, body).expect("it is granted"),
+            _ => turn.tell(to, body).expect("it is granted"),
         }
     }
 
-    pub fn finish(&mut self, hand: &mut Hand, outcome: Outcome) {
+    pub fn finish(&mut self, turn: &mut Turn, outcome: Outcome) {
         match self {
-            Self::Plain => hand.finish(outcome),
+            Self::Plain => turn.finish(outcome),
             Self::Bulk(bulk) => {
                 bulk.index += 1;
                 match (outcome, bulk.ops.last_mut()) {
@@ -115,10 +115,10 @@ impl Pen {
     }
 
     /// Records the written results.
-    pub fn flush(&mut self, hand: &mut Hand) {
+    pub fn flush(&mut self, turn: &mut Turn) {
         let Self::Bulk(bulk) = self else { return };
         let ops = std::mem::take(&mut bulk.ops);
-        let recorded = hand.record(std::mem::take(&mut bulk.bytes), |record| {
+        let recorded = turn.record(std::mem::take(&mut bulk.bytes), |record| {
             for op in ops {
                 match op {
                     Op::Tell(route, body) => record.tell(route, body)?,

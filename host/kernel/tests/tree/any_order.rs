@@ -42,14 +42,14 @@ fn spec() -> impl Strategy<Value = NodeSpec> {
         prop::bool::weighted(0.3),
         proptest::sample::select(&COOLDOWNS),
     )
-        .prop_map(|(kind, (initial, max), supervision, start, consulted, trials)| NodeSpec {
+        .prop_map(|(kind, (initial, max), supervision, start, decides_failures, trials)| NodeSpec {
             kind,
             backoff: Backoff { initial: Duration::from_millis(initial), max: Duration::from_millis(max) },
             supervision,
             start,
             dynamic: false,
-            consulted,
-            consult_timeout: Duration::from_secs(2),
+            decides_failures,
+            directive_timeout: Duration::from_secs(2),
             cooldown: trials,
             required: false,
         })

@@ -175,7 +175,7 @@ fn failed_ordered_start_for_a_waiting_message_stops_it_again() {
         house.halt("a");
         house.resume("a");
         if !message_comes_with_the_order {
-            house.tree.end_orders_at_rest();
+            house.tree.end_orders_of_passivated();
         }
         house.wanted("a");
         house.end("a", Ended::FailedStart);

@@ -5,11 +5,11 @@ use playhouse_kernel::{RestartKind, Strategy, SupervisionSpec};
 
 use crate::house::*;
 
-const CONSULTED: NodeSpec = NodeSpec { consulted: true, ..PLAIN };
+const DECIDES: NodeSpec = NodeSpec { decides_failures: true, ..PLAIN };
 
 /// A parent that decides, with a child that has just failed.
 fn asked(child: NodeSpec) -> House {
-    let mut house = House::of(&[("p", CONSULTED), ("p/a", PLAIN), ("p/c", child), ("p/z", PLAIN)]);
+    let mut house = House::of(&[("p", DECIDES), ("p/a", PLAIN), ("p/c", child), ("p/z", PLAIN)]);
     house.crash("p/c");
     assert_eq!(house.lines(), ["p is asked about p/c"]);
     assert_eq!(house.state("p/c"), State::BackingOff);
@@ -37,7 +37,7 @@ fn restart_restarts_even_a_temporary_child_and_counts() {
 
 #[test]
 fn restart_follows_the_strategy() {
-    let mut parent = CONSULTED;
+    let mut parent = DECIDES;
     parent.supervision.strategy = Strategy::RestForOne;
     let mut house = House::of(&[("p", parent), ("p/a", PLAIN), ("p/c", PLAIN), ("p/z", PLAIN)]);
     house.crash("p/c");
@@ -52,7 +52,7 @@ fn stop_ends_it_for_good() {
     house.directive("p/c", Directive::Stop);
     assert_eq!((house.lines(), house.state("p/c")), (vec!["retire p/c".to_owned()], State::Ended));
 
-    let mut house = House::of(&[("p", CONSULTED)]);
+    let mut house = House::of(&[("p", DECIDES)]);
     house.spawn("p/d", PLAIN);
     house.settle();
     house.crash("p/d");
@@ -77,7 +77,7 @@ fn default_and_silence_are_the_ordinary_rule() {
     assert_eq!(house.lines(), ["retire p/c"]);
 
     let mut house = asked(PLAIN);
-    house.wait(PLAIN.consult_timeout - MS);
+    house.wait(PLAIN.directive_timeout - MS);
     assert!(house.lines().is_empty());
     house.wait(MS);
     assert_eq!(house.lines(), ["p/c: restart 1 of 10", "+p/c#2"]);
@@ -105,7 +105,7 @@ fn operators_stop_voids_the_request() {
 
 #[test]
 fn group_restart_includes_the_child_of_a_request() {
-    let mut parent = CONSULTED;
+    let mut parent = DECIDES;
     parent.supervision.strategy = Strategy::OneForAll;
     let mut house = House::of(&[("p", parent), ("p/a", PLAIN), ("p/b", PLAIN), ("p/c", PLAIN)]);
     house.crash("p/a");
@@ -120,7 +120,7 @@ fn group_restart_includes_the_child_of_a_request() {
 
 #[test]
 fn failed_start_in_a_group_waits_for_a_directive() {
-    let mut parent = CONSULTED;
+    let mut parent = DECIDES;
     parent.supervision = SupervisionSpec { strategy: Strategy::OneForAll, ..SUPERVISOR };
     for stopped in [false, true] {
         let mut house = House::of(&[("p", parent), ("p/a", PLAIN), ("p/b", PLAIN)]);

@@ -22,8 +22,8 @@ pub const PLAIN: NodeSpec = NodeSpec {
     supervision: SUPERVISOR,
     start: StartKind::Auto,
     dynamic: false,
-    consulted: false,
-    consult_timeout: SECOND,
+    decides_failures: false,
+    directive_timeout: SECOND,
     cooldown: None,
     required: false,
 };
@@ -291,7 +291,7 @@ impl House {
             }
             Action::Failed { node, why, .. } => format!("{} failed: {why}", self.name(node)),
             Action::Reset(node) => format!("{} is failed no more", self.name(node)),
-            Action::Consult { parent, child, .. } => {
+            Action::RequestDirective { parent, child, .. } => {
                 format!("{} is asked about {}", self.name(parent), self.name(child))
             }
             Action::Booted => "booted".to_owned(),

@@ -328,10 +328,10 @@ impl Watcher {
                 assert!(std::mem::take(&mut known.failed), "it did not fail");
                 known.licence = true;
             }
-            Action::Consult { parent, parent_incarnation, child, incarnation } => {
+            Action::RequestDirective { parent, parent_incarnation, child, incarnation } => {
                 assert!(self.may_have_children(parent), "it is asked while it is not up");
                 let asked = &self.nodes[&parent];
-                assert!(asked.spec.consulted && asked.incarnation == parent_incarnation);
+                assert!(asked.spec.decides_failures && asked.incarnation == parent_incarnation);
                 let failed = &self.nodes[&child];
                 assert!(failed.parent == parent && failed.incarnation == incarnation && !failed.alive);
                 self.asked.push((child, incarnation));

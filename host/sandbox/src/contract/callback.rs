@@ -3,7 +3,7 @@
 use playhouse_kernel as kernel;
 use wasmtime::component::{ComponentType, Lower};
 
-use super::{CrashNoticed, Failure};
+use super::values::{CrashNoticed, Failure};
 
 #[derive(ComponentType, Lower)]
 #[component(variant)]

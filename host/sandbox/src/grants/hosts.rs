@@ -1,12 +1,12 @@
 //! The targets that HTTP requests may have: scheme, host and port, as the manifest writes them and as a request has them.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-use super::{Network, addresses};
+use super::addresses;
 
 /// The form of a host; ends error messages.
 const FORM: &str = "as in \"https://api.example.com\" or \"http://localhost:8080\"";
@@ -113,7 +113,7 @@ impl Host {
             }
     }
 
-    fn is_for(&self, target: &Target) -> bool {
+    pub(super) fn is_for(&self, target: &Target) -> bool {
         (self.tls, self.port) == (target.tls, target.port)
             && match &self.name {
                 Name::Any => true,
@@ -124,35 +124,12 @@ impl Host {
     }
 
     /// Whether the grant names this address itself, or is a name of this machine and the address is a loopback one.
-    fn names(&self, address: IpAddr) -> bool {
+    pub(super) fn names(&self, address: IpAddr) -> bool {
         match &self.name {
             Name::Address(named) => *named == address,
             Name::One(name) => is_local_name(name) && address.is_loopback(),
             Name::Any | Name::Below(_) => false,
         }
-    }
-}
-
-/// The grants that decide which addresses a request may connect to.
-pub(crate) struct Allowed<'a> {
-    hosts: Vec<&'a Host>,
-    networks: &'a [Network],
-}
-
-impl super::Grants {
-    /// The grants for a target; none when no grant names the target, whichever address its name leads to.
-    pub(crate) fn allow(&self, target: &Target) -> Option<Allowed<'_>> {
-        let hosts: Vec<_> = self.hosts.iter().filter(|host| host.is_for(target)).collect();
-        (!hosts.is_empty()).then_some(Allowed { hosts, networks: &self.networks })
-    }
-}
-
-impl Allowed<'_> {
-    pub(crate) fn may_connect(&self, to: SocketAddr) -> bool {
-        let address = addresses::plain(to.ip());
-        addresses::is_public(address)
-            || self.hosts.iter().any(|host| host.names(address))
-            || self.networks.iter().any(|network| network.has(address))
     }
 }
 
@@ -233,8 +210,10 @@ impl fmt::Display for Target {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Grants;
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::grants::{Grants, Network};
 
     fn grants(hosts: &[&str], networks: &[&str]) -> Grants {
         Grants {

@@ -3,74 +3,30 @@
 use std::sync::Arc;
 
 use playhouse_kernel::{About, Arrivals, BoxFuture, Crash, CrashReason, Key, MailboxPolicy, Rules};
-use wasmtime::component::{ComponentNamedList, Lift, Linker, Lower, ResourceTable, TypedFunc, WasmList, WasmStr};
-use wasmtime::{Store, StoreContextMut, Trap};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
-use super::Launcher;
-use super::contract::{Entry, MAILBOX_HOST, Policy, Put, Settings, Size, Take};
-use crate::accounts::Held;
-use crate::autopsy::{self, Remains};
-use crate::limits::{CpuMeter, MemoryLimiter};
+use super::imports::MailboxData;
+use super::setup::{Loaded, MailboxSetup};
+use crate::contract::{Entry, Policy, Put, Settings, Size, Take};
+use crate::limits::{CpuMeter, Held, MemoryLimiter};
 use crate::output::{Kind, Lines};
-use crate::panic::Panic;
-use crate::polling;
-use crate::sandbox::Admission;
-use crate::store::{bare_wasi, confined, metered, resources};
-
-/// The data of one run's store.
-pub(crate) struct Desk {
-    memory: MemoryLimiter,
-    /// The panic that the guest reported before its trap.
-    panic: Option<Panic>,
-    wasi: WasiCtx,
-    resources: ResourceTable,
-}
-
-impl WasiView for Desk {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
-    }
-}
-
-impl Remains for Desk {
-    fn memory(&self) -> &MemoryLimiter {
-        &self.memory
-    }
-
-    fn panic(&self) -> Option<&Panic> {
-        self.panic.as_ref()
-    }
-}
-
-/// Adds the imports of a mailbox plugin: WASI, and a function to report a panic. A mailbox plugin cannot send.
-pub(crate) fn add_to(linker: &mut Linker<Desk>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    polling::add_to(linker)?;
-    linker.instance(MAILBOX_HOST)?.func_wrap(
-        "panicked",
-        |mut store: StoreContextMut<'_, Desk>, (message, traceback): (WasmStr, WasmList<WasmStr>)| {
-            let panic = Panic::read(&mut store, &message, &traceback)?;
-            store.data_mut().panic = Some(panic);
-            Err::<(), _>(Trap::UnreachableCodeReached.into())
-        },
-    )
-}
+use crate::run::{self, Admission, bare_wasi, confined, metered, resources};
 
 /// One run. The order of the fields is the order of the drop: the store first, later the account of its memory and its admission.
 pub(super) struct Run {
-    store: Store<Desk>,
-    doors: Doors,
+    store: Store<MailboxData>,
+    exports: Exports,
     settings: Option<Settings>,
     meter: Arc<CpuMeter>,
-    plugin: Arc<super::Inner>,
+    plugin: Arc<Loaded>,
     stderr: Lines,
     _held: Arc<Held>,
     _admission: Admission,
 }
 
 /// The functions that it exports.
-struct Doors {
+struct Exports {
     policy: Policy,
     put: Put,
     take: Take,
@@ -78,47 +34,47 @@ struct Doors {
 }
 
 impl Run {
-    pub(super) async fn launch(launcher: &Launcher, about: About) -> Result<Self, Crash> {
-        let (plugin, limits) = (&launcher.plugin, launcher.limits);
+    pub(super) async fn launch(setup: &MailboxSetup, about: About) -> Result<Self, Crash> {
+        let (plugin, limits) = (&setup.plugin, setup.limits);
         let admission =
             Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
-        let held = Held::new(launcher.accounts.memory());
-        let stderr = Lines::new(Kind::Stderr(launcher.log.clone()), about.address.clone(), launcher.output.clone());
-        let desk = Desk {
+        let held = Held::new(setup.accounts.memory());
+        let stderr = Lines::new(Kind::Stderr(setup.log.clone()), about.address.clone(), setup.output.clone());
+        let data = MailboxData {
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
             panic: None,
             wasi: bare_wasi(&plugin.name, &stderr, &stderr).build(),
             resources: resources(&limits),
         };
-        let (mut store, meter) = confined(&plugin.sandbox, &limits, desk, |desk| &mut desk.memory);
+        let (mut store, meter) = confined(&plugin.sandbox, &limits, data, |data| &mut data.memory);
         let checked = &plugin.checked;
         let made = metered(&meter, async {
             let instance = checked.pre.instantiate_async(&mut store).await?;
-            Ok(Doors {
+            Ok(Exports {
                 policy: instance.get_typed_func(&mut store, checked.policy)?,
                 put: instance.get_typed_func(&mut store, checked.put)?,
                 take: instance.get_typed_func(&mut store, checked.take)?,
                 size: instance.get_typed_func(&mut store, checked.size)?,
             })
         });
-        let made: wasmtime::Result<Doors> = made.await;
-        let doors = made.map_err(|error| {
+        let made: wasmtime::Result<Exports> = made.await;
+        let exports = made.map_err(|error| {
             stderr.finish();
-            autopsy::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
+            run::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
         })?;
         let settings = Settings {
             address: about.address.to_string(),
             capacity: about.mailbox.capacity as u64,
             capacity_bytes: about.mailbox.capacity_bytes as u64,
-            config: launcher.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            config: setup.config.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         };
-        let plugin = launcher.plugin.clone();
-        Ok(Self { store, doors, settings: Some(settings), meter, plugin, stderr, _held: held, _admission: admission })
+        let plugin = setup.plugin.clone();
+        Ok(Self { store, exports, settings: Some(settings), meter, plugin, stderr, _held: held, _admission: admission })
     }
 
     /// One call, with the whole CPU budget; a refused growth of memory in an earlier call is forgotten. No call may follow an
     /// error.
-    async fn call<P, R>(&mut self, door: TypedFunc<P, R>, params: P) -> Result<R, Crash>
+    async fn call<P, R>(&mut self, function: TypedFunc<P, R>, params: P) -> Result<R, Crash>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
@@ -126,10 +82,10 @@ impl Run {
         self.meter.restart(1);
         self.store.set_epoch_deadline(1);
         self.store.data_mut().memory.refused = None;
-        let called = metered(self.meter.clone(), door.call_async(&mut self.store, params)).await;
+        let called = metered(self.meter.clone(), function.call_async(&mut self.store, params)).await;
         called.map_err(|error| {
             self.stderr.finish();
-            autopsy::crash(&error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
+            run::crash(&error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
         })
     }
 }
@@ -138,7 +94,7 @@ impl MailboxPolicy for Run {
     fn rules(&mut self) -> BoxFuture<'_, Result<Rules, Crash>> {
         Box::pin(async move {
             let settings = self.settings.take().expect("rules are asked for once");
-            let (rules,) = self.call(self.doors.policy, (settings,)).await?;
+            let (rules,) = self.call(self.exports.policy, (settings,)).await?;
             rules.map(Rules::from).map_err(|message| {
                 self.stderr.finish();
                 Crash { stderr: self.stderr.tail(), ..Crash::new(CrashReason::Start { message }) }
@@ -150,15 +106,15 @@ impl MailboxPolicy for Run {
         Box::pin(async move {
             let entries = arrivals.entries.iter().map(Entry::from).collect();
             let params = (entries, arrivals.prefixes.clone(), arrivals.excess.into());
-            Ok(self.call(self.doors.put, params).await?.0)
+            Ok(self.call(self.exports.put, params).await?.0)
         })
     }
 
     fn take(&mut self, most: u32, overdue: Option<Key>) -> BoxFuture<'_, Result<Vec<Key>, Crash>> {
-        Box::pin(async move { Ok(self.call(self.doors.take, (most, overdue)).await?.0) })
+        Box::pin(async move { Ok(self.call(self.exports.take, (most, overdue)).await?.0) })
     }
 
     fn size(&mut self) -> BoxFuture<'_, Result<u64, Crash>> {
-        Box::pin(async move { Ok(self.call(self.doors.size, ()).await?.0) })
+        Box::pin(async move { Ok(self.call(self.exports.size, ()).await?.0) })
     }
 }

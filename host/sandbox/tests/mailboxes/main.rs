@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Behavior, BoxFuture, Crash, Hand, Kernel, Launcher, Outcome, Plan, PolicySpec, PolicyState,
-    PolicyView,
+    ActorSpec, Address, Behavior, BoxFuture, Crash, Kernel, Launcher, Outcome, Plan, PolicySpec, PolicyState,
+    PolicyView, Turn,
 };
 use playhouse_sandbox::{Compilation, Limits, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
 
@@ -54,11 +54,11 @@ impl Output for Kept {
 #[derive(Clone, Default)]
 struct Shop(Arc<Mutex<Vec<String>>>);
 
-struct Open(Shop, Hand);
+struct Open(Shop, Turn);
 
 impl Launcher for Shop {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let behavior: Box<dyn Behavior> = Box::new(Open(self.clone(), hand));
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let behavior: Box<dyn Behavior> = Box::new(Open(self.clone(), turn));
         Box::pin(async { Ok(behavior) })
     }
 
@@ -68,7 +68,7 @@ impl Launcher for Shop {
 }
 
 impl Behavior for Open {
-    fn hand(&mut self) -> &mut Hand {
+    fn turn(&mut self) -> &mut Turn {
         &mut self.1
     }
 

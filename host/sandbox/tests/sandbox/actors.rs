@@ -233,7 +233,7 @@ async fn rejected_message_sends_nothing() {
         (if (result i32) (local.get $len) (then (call $done)) (else (call $reject (i32.const 110) (i32.const 2)))))"#;
     let play = Play::start(&[("/echo", actor(ECHO)), ("/relay", actor(relay))]);
     assert_eq!(play.ask("/relay", "x").await, Err(AskError::NoReply));
-    assert_eq!(play.ask("/relay", "").await, Err(AskError::Failed("no".into())));
+    assert_eq!(play.ask("/relay", "").await, Err(AskError::Rejected("no".into())));
     play.kernel.idle().await;
     let handled = play.kernel.actors().await[0].handled;
     assert_eq!(handled, 1);

@@ -117,7 +117,7 @@ async fn forged_message_header_is_overwritten() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let peer = native({
         let heard = heard.clone();
-        move |hand| heard.lock().unwrap().push((hand.sender(), hand.envelope().unwrap()))
+        move |turn| heard.lock().unwrap().push((turn.sender(), turn.envelope().unwrap()))
     });
     let plan = Plan { actors: vec![ActorSpec::new(address("/b"), Arc::new(peer)), spec], ..Plan::default() };
     let kernel = Kernel::start(&plan).unwrap();

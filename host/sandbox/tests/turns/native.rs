@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use playhouse_kernel::{
-    Behavior, BoxFuture, Change, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Hand, Launcher, Notice,
-    Outcome, TaskDone, TaskOutcome,
+    Behavior, BoxFuture, Change, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Launcher, Notice,
+    Outcome, TaskDone, TaskOutcome, Turn,
 };
 
-type Handler = dyn for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
+type Handler = dyn for<'a> Fn(&'a mut Turn) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 
 /// An actor made of a closure.
 #[derive(Clone)]
@@ -31,23 +31,23 @@ pub struct Memory {
 
 impl Native {
     pub fn new(
-        handler: impl for<'a> Fn(&'a mut Hand) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
+        handler: impl for<'a> Fn(&'a mut Turn) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync + 'static,
     ) -> Self {
         Self { handler: Arc::new(handler), memory: None }
     }
 }
 
 /// An actor in plain Rust that calls `handler` for each message.
-pub fn native(handler: impl Fn(&mut Hand) + Send + Sync + 'static) -> Native {
-    Native::new(move |hand| {
-        handler(hand);
+pub fn native(handler: impl Fn(&mut Turn) + Send + Sync + 'static) -> Native {
+    Native::new(move |turn| {
+        handler(turn);
         Box::pin(async { Ok(Outcome::Done(None)) })
     })
 }
 
 impl Launcher for Native {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
-        let behavior: Box<dyn Behavior> = Box::new(Run { native: self.clone(), hand });
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+        let behavior: Box<dyn Behavior> = Box::new(Run { native: self.clone(), turn });
         Box::pin(async { Ok(behavior) })
     }
 
@@ -70,12 +70,12 @@ impl Launcher for Native {
 
 struct Run {
     native: Native,
-    hand: Hand,
+    turn: Turn,
 }
 
 impl Behavior for Run {
-    fn hand(&mut self) -> &mut Hand {
-        &mut self.hand
+    fn turn(&mut self) -> &mut Turn {
+        &mut self.turn
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
@@ -83,26 +83,26 @@ impl Behavior for Run {
     }
 
     fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        if self.hand.incarnation() > 1 && self.hand.address().as_str() == "/a" {
-            self.hand.spawn("again", "worker", Config::new()).unwrap();
+        if self.turn.incarnation() > 1 && self.turn.address().as_str() == "/a" {
+            self.turn.spawn("again", "worker", Config::new()).unwrap();
         }
         Box::pin(async { Ok(()) })
     }
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
         Box::pin(async {
-            while self.hand.current().is_some() {
-                if let Some(Notice { address, change, .. }) = self.hand.notice() {
+            while self.turn.current().is_some() {
+                if let Some(Notice { address, change, .. }) = self.turn.notice() {
                     let change = match change {
                         Change::Crashed(kind, _) => kind,
                         other => kind(&format!("{other:?}")).to_lowercase(),
                     };
-                    self.hand.tell("/log", format!("{address} {change}").as_bytes()).unwrap();
-                    self.hand.finish(Outcome::Done(None));
+                    self.turn.tell("/log", format!("{address} {change}").as_bytes()).unwrap();
+                    self.turn.finish(Outcome::Done(None));
                     continue;
                 }
-                let outcome = (self.native.handler)(&mut self.hand).await?;
-                self.hand.finish(outcome);
+                let outcome = (self.native.handler)(&mut self.turn).await?;
+                self.turn.finish(outcome);
             }
             Ok(())
         })
@@ -112,7 +112,7 @@ impl Behavior for Run {
         let (report, memory) = (&failure.report, self.native.memory.as_ref().unwrap());
         let attempt = report.blamed.map_or(0, |(_, attempt)| attempt);
         let line = format!("{} {} {attempt}", report.address.name(), report.crash.reason.kind());
-        self.hand.tell("/log", line.as_bytes()).unwrap();
+        self.turn.tell("/log", line.as_bytes()).unwrap();
         let directive = if memory.stops.load(Relaxed) { Directive::Stop } else { Directive::Restart };
         Box::pin(async move { Ok(directive) })
     }
@@ -131,7 +131,7 @@ impl Behavior for Run {
                     TaskOutcome::Crashed(..) => "crashed".to_owned(),
                 };
                 let dead = if task.dead_letter { " dead" } else { "" };
-                self.hand.tell("/log", format!("{} {what}{dead}", task.attempt).as_bytes()).unwrap();
+                self.turn.tell("/log", format!("{} {what}{dead}", task.attempt).as_bytes()).unwrap();
             }
             Ok(())
         })
@@ -142,8 +142,8 @@ impl Behavior for Run {
     }
 }
 
-pub fn text(hand: &Hand) -> String {
-    String::from_utf8_lossy(hand.body()).into_owned()
+pub fn text(turn: &Turn) -> String {
+    String::from_utf8_lossy(turn.body()).into_owned()
 }
 
 /// The name of an error's variant.

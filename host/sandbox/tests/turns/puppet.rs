@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Config, Crash, Failure, Hand, Launcher, Outcome};
+use playhouse_kernel::{Address, Config, Crash, Failure, Launcher, Outcome, Turn};
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
 use crate::native::{Memory, Native, kind, text, trap};
@@ -27,9 +27,9 @@ impl Door {
                 let memory = Arc::new(Memory { reports, ..Memory::default() });
                 return Arc::new(Native {
                     memory: Some(memory.clone()),
-                    handler: Arc::new(move |hand| {
+                    handler: Arc::new(move |turn| {
                         let memory = memory.clone();
-                        Box::pin(async move { puppet(hand, &memory).await })
+                        Box::pin(async move { puppet(turn, &memory).await })
                     }),
                 });
             }
@@ -63,34 +63,34 @@ impl Output for Silent {
 }
 
 /// The puppet in plain Rust; `tests/guests/puppet` documents the verbs.
-async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result<Outcome, Crash> {
-    let (mut reply, order) = (None, text(hand));
+async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result<Outcome, Crash> {
+    let (mut reply, order) = (None, text(turn));
     for step in order.split(';') {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         let (to, body) = rest.split_once(' ').unwrap_or((rest, ""));
-        let first = hand.envelope().is_some_and(|envelope| envelope.attempt == 0);
+        let first = turn.envelope().is_some_and(|envelope| envelope.attempt == 0);
         let told = match verb {
-            "tell" => hand.tell(to, body.as_bytes()),
+            "tell" => turn.tell(to, body.as_bytes()),
             "ask" => {
-                let line = match hand.ask(to, body.as_bytes(), Duration::from_secs(5)).await {
+                let line = match turn.ask(to, body.as_bytes(), Duration::from_secs(5)).await {
                     Ok(reply) => format!("answer {}", String::from_utf8_lossy(&reply)),
                     Err(error) => kind(&format!("{error:?}")),
                 };
-                hand.tell("/log", line.as_bytes())
+                turn.tell("/log", line.as_bytes())
             }
-            "all" => match hand.tell_all(to, body.as_bytes()) {
-                Ok(count) => hand.tell("/log", format!("all {count}").as_bytes()),
-                error => log_error(hand, error.map(drop)),
+            "all" => match turn.tell_all(to, body.as_bytes()) {
+                Ok(count) => turn.tell("/log", format!("all {count}").as_bytes()),
+                error => log_error(turn, error.map(drop)),
             },
             "back" => {
-                let sender = hand.sender().map(|sender| sender.to_string()).unwrap_or_default();
-                hand.tell(&sender, rest.as_bytes())
+                let sender = turn.sender().map(|sender| sender.to_string()).unwrap_or_default();
+                turn.tell(&sender, rest.as_bytes())
             }
             "envelope" => {
-                let envelope = hand.envelope().unwrap();
-                let sender = hand.sender().map(|sender| sender.to_string()).unwrap_or_default();
+                let envelope = turn.envelope().unwrap();
+                let sender = turn.sender().map(|sender| sender.to_string()).unwrap_or_default();
                 let asked = envelope.reply.is_some();
-                hand.tell("/log", format!("{sender} {} {} {asked}", envelope.hops, envelope.attempt + 1).as_bytes())
+                turn.tell("/log", format!("{sender} {} {} {asked}", envelope.hops, envelope.attempt + 1).as_bytes())
             }
             "reply" => {
                 reply = Some(rest.as_bytes().to_vec());
@@ -109,35 +109,35 @@ async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result
                 Ok(())
             }
             "spawn" => {
-                let spawned = hand.spawn(rest, "worker", Config::new());
-                log_error(hand, spawned)
+                let spawned = turn.spawn(rest, "worker", Config::new());
+                log_error(turn, spawned)
             }
             "stop" => {
-                let stopped = hand.stop(rest);
-                log_error(hand, stopped)
+                let stopped = turn.stop(rest);
+                log_error(turn, stopped)
             }
             "after" | "every" => {
                 let wait = Duration::from_millis(to.parse().unwrap());
                 let (to, body) = body.split_once(' ').unwrap_or((body, ""));
                 let set = match verb {
-                    "after" => hand.tell_after(to, body.as_bytes(), wait),
-                    _ => hand.tell_every(to, body.as_bytes(), wait),
+                    "after" => turn.tell_after(to, body.as_bytes(), wait),
+                    _ => turn.tell_every(to, body.as_bytes(), wait),
                 };
                 let set = set.map(|id| timer.store(id, Relaxed));
-                log_error(hand, set)
+                log_error(turn, set)
             }
             "cancel" => {
-                hand.cancel(timer.load(Relaxed));
+                turn.cancel(timer.load(Relaxed));
                 Ok(())
             }
             "watch" => {
-                let watched = hand.watch(rest).map(drop);
-                log_error(hand, watched)
+                let watched = turn.watch(rest).map(drop);
+                log_error(turn, watched)
             }
             "around" => {
-                let found = hand.lookup("w").map(|address| address.to_string()).unwrap_or_default();
-                let line = format!("{:?} {found} {:?}", hand.children(), hand.state("/log").await);
-                hand.tell("/log", line.as_bytes())
+                let found = turn.lookup("w").map(|address| address.to_string()).unwrap_or_default();
+                let line = format!("{:?} {found} {:?}", turn.children(), turn.state("/log").await);
+                turn.tell("/log", line.as_bytes())
             }
             _ => Ok(()),
         };
@@ -149,9 +149,9 @@ async fn puppet(hand: &mut Hand, Memory { timer, stops, .. }: &Memory) -> Result
 }
 
 /// Sends a refusal to the log, in the same words for each `Door`.
-fn log_error<E: std::fmt::Debug>(hand: &mut Hand, done: Result<(), E>) -> Result<(), playhouse_kernel::SendError> {
+fn log_error<E: std::fmt::Debug>(turn: &mut Turn, done: Result<(), E>) -> Result<(), playhouse_kernel::SendError> {
     match done {
         Ok(()) => Ok(()),
-        Err(error) => hand.tell("/log", kind(&format!("{error:?}")).as_bytes()),
+        Err(error) => turn.tell("/log", kind(&format!("{error:?}")).as_bytes()),
     }
 }

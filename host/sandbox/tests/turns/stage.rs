@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive, Hand,
-    Kernel, Launcher, Outcome, Plan, RestartKind, TaskDone, Template,
+    ActorSpec, Address, Answer, Behavior, Bounds, BoxFuture, ChildFailed, Config, Crash, CrashReason, Directive,
+    Kernel, Launcher, Outcome, Plan, RestartKind, TaskDone, Template, Turn,
 };
 
 use crate::native::{Native, native, text, trap};
@@ -47,27 +47,27 @@ impl Play {
         let most = Arc::new(AtomicUsize::new(0));
         let recorder = native({
             let log = log.clone();
-            move |hand| log.lock().unwrap().push(text(hand))
+            move |turn| log.lock().unwrap().push(text(turn))
         });
         let echo = Native::new({
             let log = log.clone();
-            move |hand| {
-                log.lock().unwrap().push(format!("asked {}", text(hand)));
-                let reply = hand.body().to_vec();
+            move |turn| {
+                log.lock().unwrap().push(format!("asked {}", text(turn)));
+                let reply = turn.body().to_vec();
                 Box::pin(async { Ok(Outcome::Done(Some(reply))) })
             }
         });
-        let fragile = Native::new(|hand| {
-            let outcome = match text(hand).as_str() {
+        let fragile = Native::new(|turn| {
+            let outcome = match text(turn).as_str() {
                 "trap" => Err(Crash::new(CrashReason::Trap { kind: "as told".into() })),
                 "exit" => Err(Crash::new(CrashReason::Exit { status: 0 })),
                 _ => Ok(Outcome::Done(Some(b"whole".to_vec()))),
             };
             Box::pin(async { outcome })
         });
-        let peer = native(|hand| {
-            let body = text(hand);
-            hand.tell("/a", body.as_bytes()).unwrap();
+        let peer = native(|turn| {
+            let body = text(turn);
+            turn.tell("/a", body.as_bytes()).unwrap();
         });
         let puppet = Counting { inner: door.puppet(reports), most: most.clone() };
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
@@ -167,10 +167,10 @@ struct Worker;
 
 impl Template for Worker {
     fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
-        let worker = Native::new(|hand| {
-            let line = format!("{}: {}", hand.address().name(), text(hand));
-            hand.tell("/log", line.as_bytes()).unwrap();
-            let traps = text(hand) == "trap";
+        let worker = Native::new(|turn| {
+            let line = format!("{}: {}", turn.address().name(), text(turn));
+            turn.tell("/log", line.as_bytes()).unwrap();
+            let traps = text(turn) == "trap";
             Box::pin(async move { if traps { Err(trap()) } else { Ok(Outcome::Done(None)) } })
         });
         let mut spec = ActorSpec::new(address, Arc::new(worker));
@@ -186,9 +186,9 @@ struct Counting {
 }
 
 impl Launcher for Counting {
-    fn launch(&self, hand: Hand) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+    fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         Box::pin(async {
-            let counted = Counted { inner: self.inner.launch(hand).await?, most: self.most.clone() };
+            let counted = Counted { inner: self.inner.launch(turn).await?, most: self.most.clone() };
             Ok(Box::new(counted) as Box<dyn Behavior>)
         })
     }
@@ -216,8 +216,8 @@ struct Counted {
 }
 
 impl Behavior for Counted {
-    fn hand(&mut self) -> &mut Hand {
-        self.inner.hand()
+    fn turn(&mut self) -> &mut Turn {
+        self.inner.turn()
     }
 
     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
@@ -225,7 +225,7 @@ impl Behavior for Counted {
     }
 
     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        self.most.fetch_max(self.inner.hand().len(), Relaxed);
+        self.most.fetch_max(self.inner.turn().len(), Relaxed);
         self.inner.handle()
     }
 

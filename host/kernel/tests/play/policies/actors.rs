@@ -14,8 +14,8 @@ async fn policy_changes_no_ask_retry_or_crash() {
     let journal = Journal::default();
     let moody = {
         let journal = journal.clone();
-        quick(move |hand| {
-            let (body, first) = (text(hand), hand.envelope().expect("there is a current message").attempt == 0);
+        quick(move |turn| {
+            let (body, first) = (text(turn), turn.envelope().expect("there is a current message").attempt == 0);
             journal.note(body.clone());
             match &*body {
                 "retry" if first => Ok(Outcome::Failed(Failure::Retry("once".into()))),
@@ -69,7 +69,7 @@ async fn a_spawned_actor_has_the_policy_of_its_kind() {
 #[tokio::test(start_paused = true)]
 async fn an_actor_that_is_revived_has_its_policy_again() {
     let journal = Journal::default();
-    let boss = quick(|hand| match &*text(hand) {
+    let boss = quick(|turn| match &*text(turn) {
         "trap" => Err(trap()),
         _ => Ok(Outcome::Done(None)),
     });

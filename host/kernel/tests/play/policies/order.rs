@@ -24,8 +24,8 @@ async fn later_message_may_be_next_by_policy() {
     let journal = Journal::default();
     let slow = {
         let journal = journal.clone();
-        native(move |hand| {
-            journal.note(text(hand));
+        native(move |turn| {
+            journal.note(text(turn));
             Box::pin(async {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 Ok(Outcome::Done(None))

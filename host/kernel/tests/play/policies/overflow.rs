@@ -47,10 +47,10 @@ async fn policy_may_choose_dropped_messages() {
 #[tokio::test(start_paused = true)]
 async fn choosing_policy_sees_a_bounded_excess() {
     let journal = Journal::default();
-    let crowd = quick(|hand| {
+    let crowd = quick(|turn| {
         for n in 0..200 {
             let body = format!("{}{n}", if n % 50 == 0 { 'a' } else { 'b' });
-            hand.tell("/shop", body.as_bytes()).expect("granted");
+            turn.tell("/shop", body.as_bytes()).expect("granted");
         }
         Ok(Outcome::Done(None))
     });

@@ -1,0 +1,256 @@
+//! An instance: one of the parallel runs of an actor's code. An actor with `instances = 4` has four of them, with one
+//! mailbox; each starts, crashes and restarts alone. This file holds the data that an instance keeps between its
+//! incarnations, and the requests of the supervision to its current incarnation.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use playhouse_frame::HEADER_BYTES;
+use tokio::time::Instant;
+
+use crate::actor::directive_request::DirectiveRequest;
+use crate::actor::host_wait::HostWaits;
+use crate::actor::reports::{Reports, TaskDone};
+use crate::actor::{Pending, Shared};
+use crate::mailbox::MailboxSpec;
+use crate::mailbox::admission::EvictionState;
+use crate::words::crash::CrashReport;
+use crate::words::message::{Message, MessageId};
+
+/// One instance of an actor. Only its running incarnation uses most of it.
+pub(crate) struct Instance {
+    /// Its number among the instances of the actor.
+    pub(crate) index: usize,
+    pub(crate) backlog: Mutex<Backlog>,
+    /// The last crash of this instance, for operators.
+    pub(crate) last_crash: Mutex<Option<Arc<CrashReport>>>,
+    /// The time of its restart, while it waits for one. It does not start earlier.
+    pub(crate) back_at: Mutex<Option<Instant>>,
+    /// The number of its latest incarnation; 0 before the first.
+    incarnation: AtomicU64,
+    /// The time limit of one message, including its waits.
+    pub(crate) timeout: Duration,
+    /// Counts up whenever a message gets its outcome: a call's timeout is measured from there.
+    progress: AtomicU64,
+    /// Number of messages in the current call: each adds to its time.
+    in_call: AtomicU32,
+    /// Whether it could end to free its slot.
+    pub(crate) eviction: EvictionState,
+    /// The times that are the host's.
+    pub(crate) host_waits: HostWaits,
+}
+
+impl Instance {
+    pub(crate) fn new(index: usize, timeout: Duration) -> Self {
+        Self {
+            index,
+            timeout,
+            backlog: Mutex::default(),
+            last_crash: Mutex::default(),
+            back_at: Mutex::default(),
+            incarnation: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
+            in_call: AtomicU32::new(1),
+            eviction: EvictionState::default(),
+            host_waits: HostWaits::default(),
+        }
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation.load(Ordering::Relaxed)
+    }
+
+    /// Begins the incarnation with this number.
+    pub(crate) fn begin(&self, incarnation: u64) {
+        self.incarnation.store(incarnation, Ordering::Relaxed);
+        self.backlog.lock().cut_off = None;
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Counts an outcome. Only the running incarnation calls this.
+    pub(crate) fn note_progress(&self) {
+        self.progress.store(self.progress().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The time limit of the current call.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.timeout.saturating_mul(self.in_call.load(Ordering::Relaxed))
+    }
+
+    /// Number of messages in the current call.
+    pub(crate) fn in_call(&self) -> usize {
+        self.in_call.load(Ordering::Relaxed) as usize
+    }
+
+    /// Gives a call of `messages` messages the time of all of them.
+    pub(crate) fn set_in_call(&self, messages: usize) {
+        self.in_call.store(u32::try_from(messages).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+}
+
+/// Messages that were put back by an incarnation. They go before the messages in the mailbox, and only to this instance.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    /// Messages to be handled now, in order.
+    pub(crate) returned: VecDeque<Message>,
+    /// How many of `returned`, from the front, are handled one at a time, because one of them crashed a batch.
+    pub(crate) solo: usize,
+    /// The started messages, with their failed attempts, of an incarnation that was killed, here or in an instance whose
+    /// messages came here.
+    #[allow(clippy::box_collection)] // one word in the many instances that have none
+    cut_off: Option<Box<BTreeSet<(MessageId, u32)>>>,
+    /// Whether the current message is one of those that are handled alone.
+    pub(crate) alone: bool,
+    /// Messages to be handled again, with the time of the retry.
+    pub(crate) delayed: Vec<(Instant, Message)>,
+    /// Directive requests for the running incarnation, before its next batch. They are here because an incarnation looks here
+    /// first.
+    pub(crate) directive_requests: VecDeque<DirectiveRequest>,
+    /// Reports for the incarnation, before its next batch. Boxed, since few actors want reports.
+    reports: Option<Box<Reports>>,
+}
+
+impl Backlog {
+    pub(crate) fn len(&self) -> usize {
+        self.returned.len() + self.delayed.len()
+    }
+
+    /// Frees memory that is kept for later use.
+    pub(crate) fn shrink(&mut self) {
+        self.returned.shrink_to_fit();
+        self.delayed.shrink_to_fit();
+        self.directive_requests.shrink_to_fit();
+    }
+
+    /// How many of `returned` go into one batch: the first one always, then as many as fit.
+    pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
+        let mut bytes = 0;
+        let fits = self.returned.iter().take(most).take_while(|message| {
+            bytes += message.body.len() + HEADER_BYTES;
+            bytes <= most_bytes
+        });
+        fits.count().max(1).min(self.returned.len())
+    }
+
+    /// Returns messages to the front; `solo` of them are handled one at a time.
+    pub(crate) fn put_back(&mut self, messages: impl DoubleEndedIterator<Item = Message>, solo: usize) {
+        let before = self.returned.len();
+        for message in messages.rev() {
+            self.returned.push_front(message);
+        }
+        // A message that was taken alone still goes alone. In front of others that go alone, all do: `solo` counts from the
+        // front.
+        self.solo += if self.alone || self.solo > 0 { self.returned.len() - before } else { solo };
+    }
+
+    /// Returns the messages of a call that a kill cut off; the code had started the first `tried` of them.
+    pub(crate) fn put_back_killed(&mut self, messages: Vec<Message>, tried: usize) {
+        if tried > 0 && !messages.is_empty() {
+            let tried = messages.iter().take(tried).map(|message| (message.envelope.id, message.envelope.attempt));
+            self.cut_off.get_or_insert_default().extend(tried);
+        }
+        self.put_back(messages.into_iter(), 0);
+    }
+
+    /// Queues reports for this incarnation, or the next one.
+    pub(crate) fn report(&mut self, shared: &Arc<Shared>, reports: impl IntoIterator<Item = TaskDone>) {
+        self.reports.get_or_insert_default().add(shared, reports);
+    }
+
+    /// Whether messages are to be handled, or reports to be given.
+    pub(crate) fn has_work(&self) -> bool {
+        self.len() > 0 || self.reports.as_ref().is_some_and(|reports| !reports.is_empty())
+    }
+
+    /// The reports for the next call.
+    pub(crate) fn take_reports(&mut self, shared: &Arc<Shared>) -> Option<(Vec<TaskDone>, Pending)> {
+        self.reports.as_mut()?.take(shared)
+    }
+
+    /// Handles a crash of the call with these reports.
+    pub(crate) fn reports_crashed(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().crashed(shared, told);
+    }
+
+    /// Puts back the reports of a call that was cut off from outside, and had no effect.
+    pub(crate) fn reports_not_told(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().put_back(shared, told);
+    }
+
+    /// Lets the play be idle although reports wait: the actor failed and has no trial start.
+    pub(crate) fn wait_for_operator(&mut self) {
+        if let Some(reports) = &mut self.reports {
+            reports.wait_for_operator();
+        }
+    }
+
+    /// Makes the play wait for the reports again: the actor is no longer failed.
+    pub(crate) fn operator_came(&mut self, shared: &Arc<Shared>) {
+        if let Some(reports) = &mut self.reports {
+            reports.operator_came(shared);
+        }
+    }
+
+    /// Takes over the messages of an instance that will not run again.
+    pub(crate) fn inherit(&mut self, other: Self) {
+        self.put_back(other.returned.into_iter(), other.solo);
+        self.delayed.extend(other.delayed);
+        if let Some(cut_off) = other.cut_off {
+            self.cut_off.get_or_insert_default().extend(*cut_off);
+        }
+        if let Some(reports) = other.reports {
+            self.reports.get_or_insert_default().inherit(*reports);
+        }
+    }
+
+    /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is.
+    pub(crate) fn space(&self, spec: &MailboxSpec) -> usize {
+        let bytes: usize = self.delayed.iter().map(|(_, message)| message.body.len() + HEADER_BYTES).sum();
+        if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
+    }
+
+    /// Moves messages that are due to `returned`, and returns when the next one is due.
+    pub(crate) fn wake_due(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        if self.delayed.is_empty() {
+            return None;
+        }
+        let now = now();
+        self.delayed.sort_by_key(|(due, _)| *due);
+        let due = self.delayed.partition_point(|(due, _)| *due <= now);
+        self.returned.extend(self.delayed.drain(..due).map(|(_, message)| message));
+        self.delayed.first().map(|(due, _)| *due)
+    }
+
+    /// Moves all messages that wait for a retry to `returned`, in the order in which they are due. No later one is left.
+    pub(crate) fn wake_all(&mut self) -> Option<Instant> {
+        self.delayed.sort_by_key(|(due, _)| *due);
+        self.returned.extend(self.delayed.drain(..).map(|(_, message)| message));
+        None
+    }
+
+    /// Removes the message with this id and this number of failed attempts.
+    pub(crate) fn remove(&mut self, id: MessageId, failures: u32) -> Option<Message> {
+        let wanted = |message: &Message| (message.envelope.id, message.envelope.attempt) == (id, failures);
+        if let Some(at) = self.returned.iter().position(wanted) {
+            self.solo -= usize::from(at < self.solo);
+            return self.returned.remove(at);
+        }
+        let at = self.delayed.iter().position(|(_, message)| wanted(message))?;
+        Some(self.delayed.remove(at).1)
+    }
+
+    pub(crate) fn into_messages(mut self) -> impl Iterator<Item = Message> {
+        if let Some(cut_off) = &self.cut_off {
+            for Message { envelope, .. } in &mut self.returned {
+                envelope.attempt += u32::from(cut_off.contains(&(envelope.id, envelope.attempt)));
+            }
+        }
+        self.returned.into_iter().chain(self.delayed.into_iter().map(|(_, message)| message))
+    }
+}

@@ -1,0 +1,97 @@
+//! Operations on dead letters: send them again, or drop them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::actor::Shared;
+use crate::dispatch::ask::SendError;
+use crate::kernel::later;
+use crate::words::address::Address;
+use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
+use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+
+/// The index of replays among all messages that a message causes: far from its sends, some of which may be delivered.
+const REPLAYS: u64 = 1 << 63;
+
+/// The result of an operation on several letters. Letters that failed are still kept.
+#[derive(Debug, Clone, Default)]
+pub struct LettersMoved {
+    /// Number of letters that were removed from the store.
+    pub done: u64,
+    /// The others, oldest first.
+    pub failed: Vec<(LetterId, LetterError)>,
+}
+
+impl Shared {
+    /// Sends a letter's message again, as a new one without a sender. The letter is removed when the new message is in the
+    /// mailbox.
+    pub(crate) async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
+        let replay = self.dead_letters.begin_replay(id)?;
+        let letter = &replay.letter;
+        let target = self.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
+        self.memory_gate.pass()?;
+        let old = &letter.message.envelope;
+        let envelope = Envelope {
+            id: old.id.caused(REPLAYS | replay.number),
+            sender: ActorId::OUTSIDE,
+            flow: old.flow,
+            hops: old.hops.saturating_add(1),
+            attempt: 0,
+            // The original asker has got an error already.
+            reply: ReplyToken::NONE,
+        };
+        self.offer(&target, &envelope, &letter.message.body, later(patience)).await?;
+        tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
+        replay.accepted();
+        Ok(envelope.id)
+    }
+
+    /// Replays all current letters that match, oldest first. After an address refused one, no more are sent there.
+    pub(crate) async fn replay_all(
+        &self,
+        filter: &LetterFilter,
+        patience: impl Fn(&Address) -> Duration,
+    ) -> LettersMoved {
+        let mut bulk = LettersMoved::default();
+        let mut closed: HashMap<Address, LetterError> = HashMap::new();
+        for letter in self.dead_letters.list() {
+            if !filter.matches(&letter) {
+                continue;
+            }
+            let result = match closed.get(&letter.to) {
+                Some(error) => Err(error.clone()),
+                None => self.replay(letter.id, patience(&letter.to)).await.map(drop),
+            };
+            match result {
+                Ok(()) => bulk.done += 1,
+                // The letter was evicted before its turn. That is counted there, and is no failure here.
+                Err(LetterError::Unknown(_)) => {}
+                Err(error) => {
+                    if matches!(error, LetterError::NotSent(_)) {
+                        closed.insert(letter.to.clone(), error.clone());
+                    }
+                    bulk.failed.push((letter.id, error));
+                }
+            }
+        }
+        bulk
+    }
+
+    pub(crate) fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
+        let letter = self.dead_letters.remove(id)?;
+        tracing::info!(target: "playhouse", address = %letter.to, "dropped the dead letter {id}: {}", letter.reason);
+        Ok(())
+    }
+
+    pub(crate) fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
+        let mut bulk = LettersMoved::default();
+        for letter in self.dead_letters.list().iter().filter(|letter| filter.matches(letter)) {
+            match self.drop_letter(letter.id) {
+                Ok(()) => bulk.done += 1,
+                Err(LetterError::Unknown(_)) => {}
+                Err(error) => bulk.failed.push((letter.id, error)),
+            }
+        }
+        bulk
+    }
+}

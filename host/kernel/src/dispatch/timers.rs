@@ -1,0 +1,204 @@
+//! The timers of one incarnation: they send in its name, and end with it. Made when the first timer is set, so that an actor
+//! without timers has no cost.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::actor::{Actor, Shared};
+use crate::kernel::later;
+use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{ActorId, Envelope, Message};
+
+/// One timer.
+pub(crate) struct Timer {
+    pub(crate) target: Arc<Actor>,
+    /// The envelope of the next message that it sends.
+    pub(crate) envelope: Envelope,
+    pub(crate) body: Vec<u8>,
+    /// The period of a timer that fires repeatedly.
+    pub(crate) period: Option<Duration>,
+    /// The place of the latest message of a periodic timer, and the actor in whose mailbox it is.
+    pub(crate) latest: Option<(ActorId, MessagePlace)>,
+}
+
+/// All timers of an incarnation. They end when this is dropped.
+pub(crate) struct Timers {
+    queue: Arc<TimerQueue>,
+}
+
+struct TimerQueue {
+    shared: Arc<Shared>,
+    actor: Arc<Actor>,
+    /// Locked while a timer fires, so that none fires after the end.
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    ended: bool,
+    /// By due time, then in the order in which they were set.
+    queue: BTreeMap<(Instant, u64), (u64, Timer)>,
+    /// The key of each timer in the queue.
+    places: HashMap<u64, (Instant, u64)>,
+    set: u64,
+    /// Bytes of the messages that they will send.
+    bytes: usize,
+}
+
+impl Timers {
+    /// The timers of an actor; they run on the runtime of the actors.
+    pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>) -> Self {
+        let queue = Arc::new(TimerQueue { shared, actor, inner: Mutex::default(), changed: Notify::new() });
+        queue.shared.spawn(run(queue.clone()));
+        Self { queue }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.inner.lock().queue.len()
+    }
+
+    /// Bytes of the messages that they will send.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.inner.lock().bytes
+    }
+
+    pub(crate) fn set(&self, id: u64, due: Instant, timer: Timer) {
+        let mut inner = self.queue.inner.lock();
+        if inner.ended {
+            return;
+        }
+        if timer.period.is_none() {
+            self.queue.shared.begin_pending();
+        }
+        let place = (due, inner.set);
+        inner.set += 1;
+        inner.places.insert(id, place);
+        inner.bytes += timer.body.len();
+        inner.queue.insert(place, (id, timer));
+        let first = inner.queue.first_key_value().is_some_and(|(at, _)| *at == place);
+        drop(inner);
+        if first {
+            self.queue.changed.notify_one();
+        }
+    }
+
+    pub(crate) fn cancel(&self, id: u64) {
+        let mut inner = self.queue.inner.lock();
+        let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
+        inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.body.len());
+        drop(inner);
+        if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
+            self.queue.shared.end_pending(1);
+        }
+    }
+
+    /// Ends all timers: none fires any more.
+    pub(crate) fn end(&self) {
+        let mut inner = self.queue.inner.lock();
+        inner.ended = true;
+        inner.places.clear();
+        inner.bytes = 0;
+        let left = std::mem::take(&mut inner.queue);
+        drop(inner);
+        let once = left.values().filter(|(_, timer)| timer.period.is_none()).count();
+        if once > 0 {
+            self.queue.shared.end_pending(once as u64);
+        }
+        self.queue.changed.notify_one();
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Fires timers that are due, in order, until the end.
+async fn run(queue: Arc<TimerQueue>) {
+    loop {
+        let next = {
+            let mut inner = queue.inner.lock();
+            if inner.ended {
+                return;
+            }
+            queue.fire_due(&mut inner, Instant::now());
+            inner.queue.first_key_value().map(|((due, _), _)| *due)
+        };
+        let changed = queue.changed.notified();
+        match next {
+            None => changed.await,
+            Some(due) => {
+                let _ = tokio::time::timeout_at(due, changed).await;
+            }
+        }
+    }
+}
+
+impl TimerQueue {
+    fn fire_due(&self, inner: &mut Inner, now: Instant) {
+        while let Some(first) = inner.queue.first_entry().filter(|first| first.key().0 <= now) {
+            let ((due, _), (id, mut timer)) = first.remove_entry();
+            self.tell(&mut timer);
+            let Some(period) = timer.period else {
+                inner.places.remove(&id);
+                inner.bytes -= timer.body.len();
+                self.shared.end_pending(1);
+                continue;
+            };
+            // A timer that is late by more than a period keeps its rhythm and skips the missed times.
+            let missed = (now - due).as_nanos() / period.as_nanos();
+            let wait = period.saturating_mul(u32::try_from(missed).unwrap_or(u32::MAX - 1) + 1);
+            let place = (due.checked_add(wait).unwrap_or_else(|| later(wait)), inner.set);
+            inner.set += 1;
+            let envelope = Envelope { id: timer.envelope.id.caused(0), ..timer.envelope };
+            inner.places.insert(id, place);
+            inner.queue.insert(place, (id, Timer { envelope, ..timer }));
+        }
+    }
+
+    /// Sends the timer's message without waiting for space. If the receiver was removed, the actor that has its address now
+    /// gets the message. A periodic timer skips this period while its latest message still waits.
+    fn tell(&self, timer: &mut Timer) {
+        let renewed = timer.target.is_gone().then(|| self.shared.registry.get(timer.target.address())).flatten();
+        let target = renewed.filter(|new| new.spec.message_bytes >= timer.body.len());
+        let target = target.as_ref().unwrap_or(&timer.target);
+        if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
+            return;
+        }
+        let (mut inside, mut place) = (false, None);
+        let put = |space: &mut Space<'_>| {
+            inside = space.put(&timer.envelope, &timer.body);
+            place = inside.then(|| space.place());
+        };
+        let pushed = target.mailbox.push(put);
+        timer.latest = place.map(|place| (target.id, place));
+        let reason = match pushed {
+            Ok(displaced) => {
+                self.shared.dead_letter(target, displaced, &DeadReason::Overflow, true);
+                DeadReason::MailboxFull
+            }
+            Err(Refused::Full) => DeadReason::MailboxFull,
+            // The actor itself is at its end, and its timers with it.
+            Err(Refused::Closed) if target.id == self.actor.id => return,
+            Err(Refused::Closed) => target.closed_because(),
+        };
+        if inside {
+            return;
+        }
+        let drops = matches!(target.mailbox.overflow(), Overflow::DropNewest | Overflow::DropOldest);
+        let reason = match reason {
+            DeadReason::MailboxFull if drops => DeadReason::Overflow,
+            reason => reason,
+        };
+        let message = Message { envelope: timer.envelope, body: timer.body.clone() };
+        self.shared.dead_letter(target, [message], &reason, false);
+    }
+}

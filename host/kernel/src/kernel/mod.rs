@@ -1,0 +1,326 @@
+//! The kernel's public face: start a plan, send from outside, look, stop.
+
+pub(crate) mod plan;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::actor::Shared;
+use crate::dispatch::ask::{Answer, AskError, SendError};
+use crate::dispatch::replay::LettersMoved;
+use crate::incarnation::behavior::Usage;
+use crate::kernel::plan::{Plan, PlanError};
+use crate::mailbox::MailboxView;
+use crate::supervision::events::State;
+use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervision};
+use crate::words::address::Address;
+use crate::words::crash::CrashReport;
+use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
+use crate::words::failed::FailedActor;
+use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+
+/// A running play. Clones are handles to the same play, which goes on when all of them are dropped.
+#[derive(Clone)]
+pub struct Kernel {
+    shared: Arc<Shared>,
+    commands: Commands,
+    stage: watch::Receiver<Stage>,
+    /// The id that causes all messages from outside, and their number: both make their ids.
+    outside: Arc<(MessageId, AtomicU64)>,
+}
+
+/// An actor, as operators see it.
+#[derive(Debug, Clone)]
+pub struct ActorView {
+    /// Its address.
+    pub address: Address,
+    /// Its plugin.
+    pub plugin: String,
+    /// Whether another actor spawned it: it is removed when it ends.
+    pub dynamic: bool,
+    /// Its state: that of its instance which is furthest up.
+    pub state: State,
+    /// The part of the host that one of its instances waits for, such as `stdout`. That time is not billed to its limits.
+    pub waiting_for: Option<&'static str>,
+    /// All its instances; more than one with `instances = N`.
+    pub instances: Vec<InstanceView>,
+    /// The number of its latest run, from 1; 0 before the first.
+    pub incarnation: u64,
+    /// Number of restarts after a failure.
+    pub restarts: u64,
+    /// Messages that wait, including those that were put back to an instance.
+    pub waiting: usize,
+    /// Its mailbox.
+    pub mailbox: MailboxView,
+    /// Messages that it handled. Dead letters are in `mailbox`, by reason.
+    pub handled: u64,
+    /// Its last crash.
+    pub last_crash: Option<Arc<CrashReport>>,
+    /// The use of the limits on its subtree; empty when it has none.
+    pub subtree: Vec<Usage>,
+    /// The failure, while it, or the actor under `/` above it, is failed.
+    pub failed: Option<Arc<FailedActor>>,
+}
+
+/// An instance of an actor, as operators see it.
+#[derive(Debug, Clone)]
+pub struct InstanceView {
+    /// Its state.
+    pub state: State,
+    /// The part of the host that it waits for.
+    pub waiting_for: Option<&'static str>,
+    /// The number of its latest run; 0 before the first. All instances of an actor count together.
+    pub incarnation: u64,
+    /// Number of restarts after a failure.
+    pub restarts: u64,
+    /// Its last crash.
+    pub last_crash: Option<Arc<CrashReport>>,
+    /// The failure of this instance, while it is failed.
+    pub failed: Option<FailedActor>,
+}
+
+impl Kernel {
+    /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
+    /// background; see [`Kernel::booted`].
+    pub fn start(plan: &Plan) -> Result<Self, PlanError> {
+        plan.check()?;
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(plan, commands.clone()));
+        let (stage_sender, stage) = watch::channel(Stage::Starting);
+        let supervision = Supervision::new(shared.clone(), plan, commands.clone(), stage_sender);
+        tokio::spawn(supervision.run(inbox));
+        let outside = Arc::new((MessageId::seeded("outside", plan.seed), AtomicU64::new(0)));
+        Ok(Self { shared, commands, stage, outside })
+    }
+
+    /// The stage of the play.
+    pub fn stage(&self) -> Stage {
+        self.stage.borrow().clone()
+    }
+
+    /// Waits until all actors that start by themselves have started, or the play is over.
+    pub async fn booted(&self) -> Stage {
+        self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
+    }
+
+    /// Waits until nothing runs any more.
+    pub async fn over(&self) -> Stage {
+        self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await
+    }
+
+    async fn stage_where(&self, wanted: impl Fn(&Stage) -> bool) -> Stage {
+        let mut stage = self.stage.clone();
+        match stage.wait_for(|stage| wanted(stage)).await {
+            Ok(stage) => stage.clone(),
+            Err(_) => Stage::Stopped,
+        }
+    }
+
+    /// Sends from outside. Returns when the message is in the mailbox; with `overflow = "block"` it waits for space, at most
+    /// `patience`.
+    pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
+        let target = self.shared.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        self.shared.memory_gate.pass()?;
+        let envelope = self.envelope(ReplyToken::NONE);
+        self.shared.deliver_one(&target, &envelope, body, later(patience)).await?;
+        Ok(envelope.id)
+    }
+
+    /// Sends from outside and waits for the reply, at most `timeout`.
+    pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+        let target = self.shared.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        self.shared.memory_gate.pass()?;
+        let deadline = later(timeout);
+        let mut ask = self.shared.asks.open(target.id, deadline);
+        target.check_back_by(deadline)?;
+        let envelope = self.envelope(ask.token());
+        let answered = ask.answer_to(self.shared.deliver_one(&target, &envelope, body, deadline));
+        let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
+        self.shared.explained(to, answer).await
+    }
+
+    /// Sets or clears (`None`) the memory shortage, with its reason. While memory is short, no new message from outside is
+    /// taken, whether told, asked or replayed: its sender gets [`SendError::MemoryPressure`]. Waiting messages are handled,
+    /// and actors send to each other as before.
+    pub fn set_memory_pressure(&self, why: Option<Arc<str>>) {
+        self.shared.memory_gate.set(why);
+    }
+
+    /// The reason of the memory shortage; none when memory is not short.
+    pub fn memory_pressure(&self) -> Option<Arc<str>> {
+        self.shared.memory_gate.why()
+    }
+
+    /// Waits until messages from outside are taken.
+    pub async fn memory_relieved(&self) {
+        self.shared.memory_gate.opened().await;
+    }
+
+    /// The largest body that an actor accepts, in bytes; none when there is no such actor.
+    pub fn message_limit(&self, address: &Address) -> Option<usize> {
+        Some(self.shared.registry.get(address)?.spec.message_bytes)
+    }
+
+    /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first
+    /// message, and only periodic timers are left. Also returns when the play is over.
+    pub async fn idle(&self) {
+        loop {
+            let hint = self.shared.idle_hint.notified();
+            tokio::pin!(hint);
+            hint.as_mut().enable();
+            if self.shared.is_idle() {
+                return;
+            }
+            tokio::select! {
+                () = hint => {}
+                _ = self.over() => return,
+            }
+        }
+    }
+
+    /// Waits until an actor is failed without a trial start; returns the failure. Pending forever when the play is over, or
+    /// when no actor has the address.
+    pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
+        loop {
+            let hint = self.shared.idle_hint.notified();
+            tokio::pin!(hint);
+            hint.as_mut().enable();
+            let failed = self.shared.registry.get(address).and_then(|actor| actor.failed.lock().clone());
+            if let Some(failed) = failed.filter(|failed| failed.trial_at.is_none()) {
+                return failed;
+            }
+            hint.await;
+        }
+    }
+
+    /// All actors, those of the plan first, in start order. Empty when the play is over.
+    pub async fn actors(&self) -> Vec<ActorView> {
+        let (answer, look) = oneshot::channel();
+        let _ = self.commands.send(Command::Look(answer));
+        let mut seen = look.await.unwrap_or_default();
+        seen.sort_by_key(|seen| seen.actor.id);
+        let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
+            address: actor.address().clone(),
+            plugin: actor.spec.launcher.plugin().to_owned(),
+            dynamic: actor.spawned.is_some(),
+            state,
+            incarnation: actor.incarnation(),
+            restarts: instances.iter().map(|instance| instance.restarts).sum(),
+            waiting: actor.waiting(),
+            mailbox: actor.mailbox.view(),
+            handled: actor.handled(),
+            last_crash: actor.last_crash(),
+            subtree: actor.subtree_usage(),
+            failed: actor.failed.lock().clone(),
+            waiting_for: instances.iter().find_map(|instance| instance.waiting_for),
+            instances,
+        });
+        views.collect()
+    }
+
+    /// Stops an actor by an operator's order: only [`Kernel::resume`] starts it again. Its messages wait. Returns its state
+    /// before; none when there is no such actor.
+    pub async fn halt(&self, address: &Address) -> Option<State> {
+        self.about(|answer| Command::Halt(address.clone(), answer)).await
+    }
+
+    /// Starts an actor by an operator's order. Returns its state before; none when there is no such actor.
+    pub async fn resume(&self, address: &Address) -> Option<State> {
+        self.about(|answer| Command::Resume(address.clone(), answer)).await
+    }
+
+    /// Starts an actor by an operator's order and waits for the outcome. A start that fails counts as no crash: the actor is
+    /// in its state from before.
+    pub async fn start_actor(&self, address: &Address) -> Result<StartedActor, StartError> {
+        let (answer, outcome) = oneshot::channel();
+        let _ = self.commands.send(Command::Start(address.clone(), answer));
+        outcome.await.unwrap_or(Err(StartError::Stopping))
+    }
+
+    async fn about(&self, command: impl FnOnce(oneshot::Sender<Option<State>>) -> Command) -> Option<State> {
+        let (answer, state) = oneshot::channel();
+        let _ = self.commands.send(command(answer));
+        state.await.ok().flatten()
+    }
+
+    /// The dead letters that are kept, oldest first.
+    pub fn dead_letters(&self) -> Vec<Arc<DeadLetter>> {
+        self.shared.dead_letters.list()
+    }
+
+    /// The dead letter with this id, which may be shortened to a prefix that no other letter has.
+    pub fn find_letter(&self, id: &str) -> Result<Arc<DeadLetter>, LetterError> {
+        self.shared.dead_letters.find(id)
+    }
+
+    /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender. Its id is
+    /// derived from the old one, its attempts begin again, and no asker waits for its reply. It waits for space, at most
+    /// `patience`. The letter is kept unless the message is in the mailbox.
+    pub async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
+        self.shared.replay(id, patience).await
+    }
+
+    /// Replays the current dead letters that match, oldest first. After an address refused one, no more are sent there.
+    pub async fn replay_all(&self, filter: &LetterFilter, patience: impl Fn(&Address) -> Duration) -> LettersMoved {
+        self.shared.replay_all(filter, patience).await
+    }
+
+    /// Removes a dead letter for good.
+    pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
+        self.shared.drop_letter(id)
+    }
+
+    /// Removes the dead letters that match for good.
+    pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
+        self.shared.drop_letters(filter)
+    }
+
+    /// Counts of the dead letters of this run, by their reason and their fate.
+    pub fn dead_letter_counts(&self) -> DeadLetterCounts {
+        self.shared.dead_letters.counts()
+    }
+
+    /// Messages that actors handled so far, including removed actors; also known when the play is over.
+    pub fn handled(&self) -> u64 {
+        let finished = self.shared.registry.total(crate::actor::Actor::finished);
+        finished.saturating_sub(self.shared.unhandled.load(Ordering::Relaxed))
+    }
+
+    /// Restarts of all actors so far; also known when the play is over.
+    pub fn restarts(&self) -> u64 {
+        self.shared.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Failed shutdowns so far: hooks that failed, and runs that did not stop in time and were killed, in a hook or in a
+    /// handler. Messages that their hooks would have sent are lost, and an operator should know.
+    pub fn failed_shutdowns(&self) -> u64 {
+        self.shared.failed_shutdowns.load(Ordering::Relaxed)
+    }
+
+    /// Begins an orderly shutdown: in reverse order of the start, each actor handles its waiting messages, runs its
+    /// `shutdown` hook, and ends. Wait for it with [`Kernel::over`].
+    pub fn shut_down(&self) {
+        let _ = self.commands.send(Command::Shutdown);
+    }
+
+    /// Ends everything now; waiting messages become dead letters.
+    pub fn kill(&self) {
+        let _ = self.commands.send(Command::Kill);
+    }
+
+    fn envelope(&self, reply: ReplyToken) -> Envelope {
+        let (cause, count) = &*self.outside;
+        let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
+        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply }
+    }
+}
+
+/// The time `wait` from now, or the latest that a clock can hold.
+pub(crate) fn later(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_hours(24 * 365))
+}

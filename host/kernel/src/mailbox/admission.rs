@@ -1,0 +1,266 @@
+//! Admission: bounds on the incarnations that live at a time, of the whole play, of all spawned actors, of a subtree. When
+//! all slots are in use, starts queue in order of arrival, and among the incarnations that may be passivated, the one that
+//! has been idle for longest ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::actor::Actor;
+use crate::actor::instance::Instance;
+use crate::kernel::plan::{ActorSpec, MaxInstances, StartKind};
+
+/// The eviction state of an instance: whether its slot can be freed for another start.
+#[derive(Default)]
+pub(crate) struct EvictionState {
+    /// The time since which it is idle and could be passivated, in microseconds from 1; 0 while it is not.
+    idle_since: AtomicU64,
+    /// Whether it was asked to end.
+    asked: AtomicBool,
+}
+
+impl EvictionState {
+    /// Marks it as idle, since this time after the kernel's start.
+    pub(crate) fn idle(&self, since: Duration) {
+        let since = since.as_micros();
+        self.idle_since.store(u64::try_from(since).unwrap_or(u64::MAX).saturating_add(1), Ordering::SeqCst);
+    }
+
+    /// Marks it as busy again. True when it was asked to end in the meantime, so that another one must be asked.
+    pub(crate) fn busy(&self) -> bool {
+        self.idle_since.store(0, Ordering::Relaxed);
+        self.asked.load(Ordering::Relaxed) && self.asked.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// An incarnation that has a slot.
+type LiveInstance = (Arc<Actor>, Arc<Instance>);
+
+/// The slots under one bound, and the queue for them.
+pub(crate) struct Slots {
+    free: Arc<Semaphore>,
+    most: usize,
+    /// The bound's name in errors, as in "which is all that `play.max_instances` admits".
+    rule: String,
+    /// Number of incarnations in the queue.
+    waiting: AtomicUsize,
+    /// Number of slots taken so far, by which a queued incarnation sees whether the queue moves.
+    taken: AtomicU64,
+    /// Number of incarnations that have a slot here, and wait for one under a wider bound.
+    halfway: AtomicUsize,
+    /// Live incarnations that may be passivated, in the order of their starts.
+    live: Mutex<BTreeMap<u64, LiveInstance>>,
+    last: AtomicU64,
+}
+
+/// The right of one incarnation to live: a slot under each of its bounds.
+pub(crate) struct Slot(Vec<Taken>);
+
+/// A slot under one bound.
+struct Taken {
+    slots: Arc<Slots>,
+    /// Its place in [`Slots::live`].
+    number: Option<u64>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    /// Waits for a slot under each bound, in order of arrival. The narrowest bound comes first, so that no two incarnations
+    /// wait for each other. Dropping the future frees the place in the queue. `Err` says why there will be no slot.
+    pub(crate) async fn take(
+        bounds: Vec<Arc<Slots>>,
+        actor: &Arc<Actor>,
+        instance: &Arc<Instance>,
+    ) -> Result<Self, String> {
+        let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
+        for slots in bounds {
+            let permit = match slots.free.clone().try_acquire_owned() {
+                Ok(permit) => permit,
+                Err(_) => slots.wait_in_queue(actor).await?,
+            };
+            halfway.push(slots, permit);
+        }
+        let mut slot = halfway.arrive();
+        if actor.spec.idle_stop.is_some() {
+            for taken in &mut slot.0 {
+                let number = taken.slots.last.fetch_add(1, Ordering::Relaxed);
+                taken.slots.live.lock().insert(number, (actor.clone(), instance.clone()));
+                taken.number = Some(number);
+            }
+        }
+        Ok(slot)
+    }
+
+    /// A slot under each bound at once, for a task of an actor beside its incarnations, if each bound has `left` more for
+    /// those. `Err` names the bound that has not.
+    pub(crate) fn take_now(bounds: Vec<Arc<Slots>>, left: usize) -> Result<Self, String> {
+        let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
+        let permits = u32::try_from(left.saturating_add(1)).unwrap_or(u32::MAX);
+        for slots in bounds {
+            let permits = slots.free.clone().try_acquire_many_owned(permits).ok();
+            let Some(permit) = permits.and_then(|mut permits| permits.split(1)) else {
+                return Err(format!("{}; the actor itself needs {left} of them", slots.full()));
+            };
+            halfway.push(slots, permit);
+        }
+        Ok(halfway.arrive())
+    }
+}
+
+/// Slots under the narrower bounds, while a slot under a wider bound is awaited.
+struct Halfway(Vec<Taken>);
+
+impl Halfway {
+    fn push(&mut self, slots: Arc<Slots>, permit: OwnedSemaphorePermit) {
+        slots.taken.fetch_add(1, Ordering::Relaxed);
+        slots.halfway.fetch_add(1, Ordering::Relaxed);
+        self.0.push(Taken { slots, number: None, _permit: permit });
+    }
+
+    fn arrive(mut self) -> Slot {
+        self.leave();
+        Slot(std::mem::take(&mut self.0))
+    }
+
+    fn leave(&self) {
+        for taken in &self.0 {
+            taken.slots.halfway.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Halfway {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Slots {
+    pub(crate) fn new(most: usize, rule: String) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            most,
+            rule,
+            waiting: AtomicUsize::new(0),
+            taken: AtomicU64::new(0),
+            halfway: AtomicUsize::new(0),
+            live: Mutex::default(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of slots in use, and the number of all slots.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        (self.most.saturating_sub(self.free.available_permits()), self.most)
+    }
+
+    async fn wait_in_queue(&self, actor: &Actor) -> Result<OwnedSemaphorePermit, String> {
+        if self.most == 0 {
+            return Err(self.full());
+        }
+        // The order matters: this start is counted before it looks for an idle instance, and an instance marks itself idle
+        // before it looks for a queue. So one of them sees the other.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _queued = Queued(&self.waiting);
+        if !self.evict_idle() {
+            tracing::warn!(
+                target: "playhouse", address = %actor.address(),
+                "its start waits for a free slot: {} instances run, which is {}, and none of them is idle with `idle = \"stop\"`",
+                self.most, self.rule
+            );
+        }
+        let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
+        loop {
+            let taken = self.taken.load(Ordering::Relaxed);
+            if let Ok(permit) = tokio::time::timeout(actor.spec.start_timeout, permit.as_mut()).await {
+                return Ok(permit.expect("it is never closed"));
+            }
+            if self.taken.load(Ordering::Relaxed) == taken && self.all_stay() {
+                return Err(self.full());
+            }
+        }
+    }
+
+    /// Whether none of the incarnations with a slot can end by itself: those that may be passivated sleep without being idle,
+    /// because a timer, a watch or a child keeps them.
+    fn all_stay(&self) -> bool {
+        let stays = |(actor, instance): &LiveInstance| {
+            let may_end = instance.eviction.is_asked() || instance.eviction.idle_since.load(Ordering::SeqCst) > 0;
+            !may_end && actor.mailbox.sleeps(instance.index)
+        };
+        self.halfway.load(Ordering::Relaxed) == 0 && self.live.lock().values().all(stays)
+    }
+
+    fn full(&self) -> String {
+        format!("there is no free slot for another instance: {} run at most, which is {}", self.most, self.rule)
+    }
+
+    /// Whether a start waits for a slot. If so, an idle incarnation that may be passivated ends at once.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Asks the incarnation that has been idle for longest to end; false when none is idle.
+    pub(crate) fn evict_idle(&self) -> bool {
+        let chosen = {
+            let live = self.live.lock();
+            let idle = live.values().filter_map(|(actor, instance)| {
+                let since = instance.eviction.idle_since.load(Ordering::SeqCst);
+                (since > 0 && !instance.eviction.is_asked()).then_some((since, actor, instance))
+            });
+            idle.min_by_key(|(since, ..)| *since).map(|(_, actor, instance)| {
+                instance.eviction.asked.store(true, Ordering::Relaxed);
+                (actor.clone(), instance.index)
+            })
+        };
+        if let Some((actor, instance)) = &chosen {
+            actor.mailbox.nudge(*instance);
+        }
+        chosen.is_some()
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some((_, instance)) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
+            instance.eviction.busy();
+        }
+    }
+}
+
+/// A place in the queue.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The slots of a whole play.
+pub(crate) struct PlaySlots {
+    pub(crate) all: Arc<Slots>,
+    /// The slots that spawned actors may take. The others are kept for the actors of the plan, also while those are
+    /// passivated.
+    pub(crate) spawned: Arc<Slots>,
+}
+
+impl PlaySlots {
+    pub(crate) fn new(bound: &MaxInstances, actors: &[ActorSpec]) -> Self {
+        let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
+        let (MaxInstances { most, key }, left) = (bound, bound.left_to_spawned(actors.iter().map(instances)));
+        let rule = format!("all that {key}, which is {most}, leaves to spawned actors beside those of the manifest");
+        Self {
+            all: Arc::new(Slots::new(*most, format!("all that {key} admits"))),
+            spawned: Arc::new(Slots::new(left, rule)),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The queue of senders that found a mailbox full. They are served in order of arrival.
+
+use std::task::{Poll, Waker};
+
+use tokio::time::Instant;
+
+use super::{Mailbox, Refused, Space};
+use crate::words::message::Message;
+
+/// One sender in the queue.
+pub(super) struct Blocked {
+    pub(super) ticket: u64,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Mailbox {
+    /// Takes a place in the queue of senders that wait for space.
+    pub(crate) fn queue_up(&self) -> Place<'_> {
+        let mut inner = self.inner.lock();
+        let ticket = inner.next_ticket;
+        inner.next_ticket += 1;
+        inner.blocked.push_back(Blocked { ticket, waker: None });
+        drop(inner);
+        self.pressure.begins_to_wait();
+        Place { mailbox: self, ticket, since: Instant::now() }
+    }
+}
+
+/// A place in the queue of senders. Dropping it frees the place.
+pub(crate) struct Place<'a> {
+    mailbox: &'a Mailbox,
+    ticket: u64,
+    since: Instant,
+}
+
+impl Place<'_> {
+    /// Waits for space for at least `body_bytes` and runs `fill`; `Err(Full)` when the deadline passes first.
+    pub(crate) async fn push(
+        &self,
+        body_bytes: usize,
+        deadline: Instant,
+        fill: impl FnOnce(&mut Space<'_>),
+    ) -> Result<Vec<Message>, Refused> {
+        let turn = std::future::poll_fn(|cx| {
+            let mut inner = self.mailbox.inner.lock();
+            let space = inner.closed || inner.lets_in(&self.mailbox.spec, body_bytes);
+            let (place, blocked) = inner
+                .blocked
+                .iter_mut()
+                .enumerate()
+                .find(|(_, blocked)| blocked.ticket == self.ticket)
+                .expect("a place stays in the queue until it is dropped");
+            if space && place == 0 {
+                return Poll::Ready(());
+            }
+            blocked.waker = Some(cx.waker().clone());
+            Poll::Pending
+        });
+        if tokio::time::timeout_at(deadline, turn).await.is_err() {
+            return Err(Refused::Full);
+        }
+        self.mailbox.push_as(Some(self.ticket), fill)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let woken = {
+            let mut inner = self.mailbox.inner.lock();
+            inner.blocked.retain(|blocked| blocked.ticket != self.ticket);
+            inner.next_sender(&self.mailbox.spec)
+        };
+        self.mailbox.pressure.waited(self.since.elapsed());
+        if let Some(waker) = woken {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Insertion into a locked mailbox: of one message, a run of records, or a whole buffer of them.
+
+use std::ops::Range;
+
+use playhouse_frame::HEADER_BYTES;
+
+use super::{Inner, Mailbox, MailboxSpec, Overflow};
+use crate::mailbox::message_log::{first_record, message_of};
+use crate::mailbox::policy::Key;
+use crate::words::message::{Envelope, Message};
+
+/// Accepts messages while the mailbox is locked once for all of them.
+pub(crate) struct Space<'a> {
+    spec: &'a MailboxSpec,
+    inner: &'a mut Inner,
+    /// The messages that [`Overflow::DropOldest`] displaced.
+    pub(crate) displaced: Vec<Message>,
+    /// Whether a message found no space.
+    pub(super) full: bool,
+}
+
+/// The place of a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum MessagePlace {
+    /// In the log; the number counts all messages ever accepted.
+    MessageLog(u64),
+    /// Held under this key, until the policy gives it out or drops it.
+    Held(Key),
+}
+
+impl Mailbox {
+    /// Whether the message at this place still waits. After the policy was given up, all messages that it held count as
+    /// waiting until the last of them is taken.
+    pub(crate) fn still_waits(&self, place: MessagePlace) -> bool {
+        let inner = self.inner.lock();
+        // Without a policy, messages are taken in order of arrival.
+        let gone = inner.accepted - inner.waiting() as u64;
+        match (place, &inner.order) {
+            (MessagePlace::Held(key), Some(order)) if order.decides() => order.holds(key),
+            (MessagePlace::Held(_), order) => order.as_ref().is_some_and(|order| gone < order.given_up_after),
+            (MessagePlace::MessageLog(number), _) => gone < number,
+        }
+    }
+}
+
+impl<'a> Space<'a> {
+    pub(super) fn new(spec: &'a MailboxSpec, inner: &'a mut Inner) -> Self {
+        Self { spec, inner, displaced: Vec::new(), full: false }
+    }
+
+    /// Whether there is space for a body of `body_bytes` bytes, after the overflow rule was applied.
+    fn evict_idle(&mut self, body_bytes: usize) -> bool {
+        while !self.inner.has_space(self.spec, body_bytes) {
+            self.full = true;
+            if self.inner.order.is_some() {
+                // Only the policy drops messages that it knows of.
+                return self.inner.has_space_to_choose(self.spec, body_bytes);
+            }
+            if self.spec.overflow != Overflow::DropOldest {
+                return false;
+            }
+            self.displaced.extend(self.inner.log.pop());
+        }
+        true
+    }
+
+    /// Appends the message; false when there is no space for it.
+    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
+        if !self.evict_idle(body.len()) {
+            return false;
+        }
+        match &mut self.inner.order {
+            Some(order) if order.decides() => {
+                order.arrive(Message { envelope: *envelope, body: body.to_vec() });
+            }
+            _ => self.inner.log.append(envelope, body),
+        }
+        self.inner.accepted += 1;
+        true
+    }
+
+    /// The place of the message that was just put.
+    pub(crate) fn place(&self) -> MessagePlace {
+        match &self.inner.order {
+            Some(order) if order.decides() => MessagePlace::Held(order.next_key() - 1),
+            _ => MessagePlace::MessageLog(self.inner.accepted),
+        }
+    }
+
+    /// Appends as many of `messages` records as fit, from the first. Returns their number and their bytes.
+    pub(crate) fn put_run(&mut self, records: &[u8], messages: usize) -> (usize, usize) {
+        let policy = self.inner.order.is_some();
+        if !policy && self.inner.has_space_for(self.spec, messages, records.len()) {
+            self.append_run(records, messages);
+            return (messages, records.len());
+        }
+        let (mut fit, mut bytes) = (0, 0);
+        if policy || self.spec.overflow == Overflow::DropOldest {
+            while fit < messages {
+                let record = first_record(&records[bytes..]);
+                if !self.evict_idle(record.len() - HEADER_BYTES) {
+                    break;
+                }
+                self.append_run(record, 1);
+                fit += 1;
+                bytes += record.len();
+            }
+            return (fit, bytes);
+        }
+        self.full = true;
+        while fit < messages {
+            let more = first_record(&records[bytes..]).len();
+            let alone = self.inner.log.len() + fit == 0;
+            if !alone && !self.inner.has_space_for(self.spec, fit + 1, bytes + more) {
+                break;
+            }
+            fit += 1;
+            bytes += more;
+        }
+        if fit > 0 {
+            self.append_run(&records[..bytes], fit);
+        }
+        (fit, bytes)
+    }
+
+    fn append_run(&mut self, records: &[u8], messages: usize) {
+        match &mut self.inner.order {
+            Some(order) if order.decides() => {
+                debug_assert_eq!(messages, 1, "with a policy they come one by one");
+                order.arrive(message_of(records));
+            }
+            _ => self.inner.log.append_run(records, messages),
+        }
+        self.inner.accepted += messages as u64;
+    }
+
+    /// Appends the `messages` records in this range of `bytes`, if all of them fit, without a copy: the mailbox takes the
+    /// buffer, and the bytes after the range are left in `bytes`.
+    pub(crate) fn put_whole(&mut self, bytes: &mut Vec<u8>, records: Range<usize>, messages: usize) -> bool {
+        let fits = self.inner.order.is_none() && self.inner.has_space_for(self.spec, messages, records.len());
+        if fits {
+            let rest = bytes.split_off(records.end);
+            self.inner.log.append_whole(std::mem::replace(bytes, rest), records.start, messages);
+            self.inner.accepted += messages as u64;
+        }
+        fits
+    }
+}

@@ -1,0 +1,40 @@
+//! The bounds of a mailbox, and the rule for a message that finds it full.
+
+use std::time::Duration;
+
+/// The rule for a message that finds the mailbox full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The sender waits, up to [`MailboxSpec::block_timeout`]; then the message becomes a dead letter.
+    Block,
+    /// The message is refused: an error to an ask, a dead letter for a tell.
+    Reject,
+    /// The message becomes a dead letter.
+    DropNewest,
+    /// The oldest waiting message becomes a dead letter, and the new one takes its place.
+    DropOldest,
+}
+
+/// The bounds of a mailbox.
+#[derive(Debug, Clone, Copy)]
+pub struct MailboxSpec {
+    /// Most messages that wait.
+    pub capacity: usize,
+    /// Most bytes that wait, headers included. One message always fits.
+    pub capacity_bytes: usize,
+    /// The rule for a message that finds it full.
+    pub overflow: Overflow,
+    /// How long a sender waits under [`Overflow::Block`]. The sends of one turn to one actor wait together.
+    pub block_timeout: Duration,
+}
+
+impl Default for MailboxSpec {
+    fn default() -> Self {
+        Self {
+            capacity: 1024,
+            capacity_bytes: 16 << 20,
+            overflow: Overflow::Block,
+            block_timeout: Duration::from_secs(30),
+        }
+    }
+}

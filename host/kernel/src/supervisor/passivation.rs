@@ -1,0 +1,65 @@
+//! Actors without an incarnation until a message comes: their mailboxes wake the supervision.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use super::{Command, Commands, Supervision};
+use crate::supervision::events::Node;
+
+/// The waker in a mailbox that stands for an incarnation.
+struct Sleeper {
+    node: Node,
+    commands: Commands,
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        let _ = self.commands.send(Command::Wanted(self.node));
+    }
+}
+
+impl Supervision {
+    /// Lets a node sleep without an incarnation until a message comes.
+    pub(super) fn passivated(&mut self, node: Node) {
+        let waker = self.sleeper(node);
+        let Some(role) = self.role_mut(node) else { return };
+        let (actor, instance) = (role.actor.clone(), role.instance.clone());
+        let left = {
+            let mut backlog = instance.backlog.lock();
+            backlog.shrink();
+            backlog.len()
+        };
+        if left > 0 || !actor.mailbox.sleep(instance.index, waker, None) {
+            self.wanted.push(node);
+        }
+        self.shared.first_start_over(&actor);
+    }
+
+    /// Records that the code refused to start after the mailbox had accepted `seen` messages.
+    pub(super) fn note_refusal(&mut self, node: Node, seen: u64) {
+        let Some(role) = self.role_mut(node) else { return };
+        if role.refused_at.replace(seen).is_none() {
+            let waiting = role.actor.waiting();
+            tracing::info!(
+                target: "playhouse", address = %role.actor.address(), waiting,
+                "its code refused to start: its messages wait"
+            );
+        }
+    }
+
+    /// Lets a node sleep whose code refused to start: other instances handle the messages that woke it, and the next message
+    /// causes another question.
+    pub(super) fn waiting(&mut self, node: Node) {
+        let waker = self.sleeper(node);
+        let Some(role) = self.role_mut(node) else { return };
+        let (actor, instance, seen) = (role.actor.clone(), role.instance.index, role.refused_at);
+        if !actor.mailbox.sleep(instance, waker, Some(seen.unwrap_or_default())) {
+            self.wanted.push(node);
+        }
+        actor.mailbox.pass_on_to_awake();
+    }
+
+    fn sleeper(&self, node: Node) -> Waker {
+        Arc::new(Sleeper { node, commands: self.commands.clone() }).into()
+    }
+}

@@ -1,0 +1,97 @@
+//! The nodes of each actor in the tree, one for each instance: they are added and removed with the actor.
+
+use std::sync::Arc;
+
+use super::{Role, Supervision};
+use crate::actor::Actor;
+use crate::kernel::plan::ActorSpec;
+use crate::supervision::events::{Event, Node, NodeSpec};
+use crate::words::address::Address;
+use crate::words::message::ActorId;
+use crate::words::notice::Change;
+
+impl Supervision {
+    pub(super) fn nodes_at(&self, address: &Address) -> &[Node] {
+        let actor = self.shared.registry.occupant(address);
+        actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds a node to the tree for each instance of an actor; none when its parent has none.
+    pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
+        let mut nodes = Vec::with_capacity(actor.instances.len());
+        for instance in &actor.instances {
+            let spec = node_spec(&actor.spec, dynamic);
+            let node = match nodes.first() {
+                None => self.tree.add(parent, spec)?,
+                Some(&first) => self.tree.add_instance(first, spec)?,
+            };
+            let (actor, instance) = (actor.clone(), instance.clone());
+            let role = Role {
+                node,
+                actor,
+                instance,
+                runs: false,
+                drains: false,
+                was_up: false,
+                handled_before: 0,
+                passivated: false,
+                refused_at: None,
+            };
+            if self.roles.len() <= node.index() {
+                self.roles.resize(node.index() + 1, None);
+            }
+            self.roles[node.index()] = Some(role);
+            nodes.push(node);
+        }
+        self.nodes.insert(actor.id, nodes.clone());
+        Some(nodes)
+    }
+
+    /// Adds a spawned child; without a place in the tree it is removed at once.
+    pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
+        let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
+        let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
+            self.shared.forget(child);
+            return Vec::new();
+        };
+        nodes.into_iter().map(Event::Spawned).collect()
+    }
+
+    pub(super) fn all_of(&self, actor: ActorId, event: impl Fn(Node) -> Event) -> Vec<Event> {
+        self.nodes.get(&actor).into_iter().flatten().copied().map(event).collect()
+    }
+
+    pub(super) fn first_start_over(&self, node: Node) {
+        if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
+            self.shared.first_start_over(&role.actor);
+        }
+    }
+
+    /// Removes a node for good, and with its last node the actor.
+    pub(super) fn forget(&mut self, node: Node) {
+        self.retire(node);
+        self.notice(node, || Change::Gone);
+        let Some(role) = self.roles[node.index()].take() else { return };
+        let Some(nodes) = self.nodes.get_mut(&role.actor.id) else { return };
+        nodes.retain(|&other| other != node);
+        if nodes.is_empty() {
+            self.nodes.remove(&role.actor.id);
+            self.accounted.remove(&role.actor.id);
+            self.shared.forget(&role.actor);
+        }
+    }
+}
+
+fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
+    NodeSpec {
+        kind: spec.restart.kind,
+        backoff: spec.restart.backoff,
+        supervision: spec.supervision,
+        start: spec.start,
+        dynamic,
+        decides_failures: spec.launcher.supervises(),
+        directive_timeout: spec.timeout,
+        cooldown: spec.restart.cooldown,
+        required: spec.required,
+    }
+}

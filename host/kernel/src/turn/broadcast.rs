@@ -1,0 +1,105 @@
+//! One body for many actors: all children of an actor, or all its descendants. The members are determined at the call.
+
+use std::sync::Arc;
+
+use super::Turn;
+use super::effects::Effect;
+use crate::actor::Actor;
+use crate::dispatch::ask::SendError;
+use crate::dispatch::delivery::check_size;
+use crate::words::address::Address;
+
+/// The members of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// `*`: the children.
+    Children,
+    /// `**`: all below.
+    Below,
+}
+
+impl Turn {
+    /// Records a send to each actor of a group, in the order of their addresses, and returns their number. `group` is `/a/*`
+    /// (the children of `/a`), `/a/**` (all below it), or relative to this actor: `*`, `b/**`. This actor is left out;
+    /// children that the current message spawned are included. Either all members are sent to, or, after an error, none.
+    pub fn tell_all(&mut self, group: &str, body: &[u8]) -> Result<usize, SendError> {
+        let (top, reach) = self.group(group)?;
+        let targets = self.members(&top, reach)?;
+        let sender = self.cause().sender;
+        let mut routes = Vec::with_capacity(targets.len());
+        for target in targets {
+            let (address, from) = (target.address(), self.address());
+            let lasting = address.is_below(from) || self.actor.spec.is_granted(address);
+            if !lasting && target.id != sender {
+                return Err(SendError::NotGranted { from: from.clone(), to: address.clone() });
+            }
+            check_size(&target, body)?;
+            routes.push(match self.reserved_at(address) {
+                Some(route) => route,
+                None => self.route_to(target, lasting),
+            });
+        }
+        for &route in &routes {
+            self.admit(body.len())?;
+            self.send(route, body);
+        }
+        Ok(routes.len())
+    }
+
+    fn group(&self, text: &str) -> Result<(Address, Reach), SendError> {
+        let (top, reach) = match text.strip_suffix("**") {
+            Some(top) => (top, Reach::Below),
+            None => (text.strip_suffix('*').ok_or_else(|| SendError::NoGroup(shown(text)))?, Reach::Children),
+        };
+        let top = match top {
+            "" => self.address().clone(),
+            "/" => Address::root(),
+            top => self.address().resolve(top.strip_suffix('/').ok_or_else(|| SendError::NoGroup(shown(text)))?)?,
+        };
+        Ok((top, reach))
+    }
+
+    fn members(&self, top: &Address, reach: Reach) -> Result<Vec<Arc<Actor>>, SendError> {
+        let mut found = Vec::new();
+        if top.is_root() {
+            let tops = self.shared.registry.all().into_iter().filter(|actor| actor.is_there());
+            found.extend(
+                tops.filter(|actor| reach == Reach::Below || actor.address().parent().is_some_and(|p| p.is_root())),
+            );
+        } else {
+            let top = self.shared.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
+            self.add_below(&top, reach, &mut found);
+        }
+        found.retain(|actor| actor.id != self.actor.id && !self.is_to_stop(actor));
+        found.sort_by(|a, b| a.address().cmp(b.address()));
+        Ok(found)
+    }
+
+    fn add_below(&self, parent: &Arc<Actor>, reach: Reach, found: &mut Vec<Arc<Actor>>) {
+        let own = parent.id == self.actor.id;
+        let incarnation = if own { self.incarnation } else { parent.incarnation() };
+        let mut children = parent.children_there(incarnation);
+        if own {
+            let (message, reserved) = (self.current(), self.effects.reserved.iter());
+            let new = reserved.filter(|child| child.recorded && child.message == message);
+            children.extend(new.map(|child| self.routes[child.route].target.clone()));
+        }
+        for child in children {
+            if reach == Reach::Below {
+                self.add_below(&child, reach, found);
+            }
+            found.push(child);
+        }
+    }
+
+    /// Whether the current message, or one before it in its batch, stops this child.
+    fn is_to_stop(&self, actor: &Actor) -> bool {
+        let stops =
+            |effect: &Effect| matches!(effect, Effect::Stop { route } if self.routes[*route].target.id == actor.id);
+        self.effects.queue.iter().any(stops)
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(80).flat_map(char::escape_debug).collect()
+}

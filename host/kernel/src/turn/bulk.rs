@@ -1,0 +1,326 @@
+//! The turn in bulk, for code that takes a whole batch as one run of bytes and answers with another: nothing is copied or
+//! allocated per message. This file knows only the format of the mailbox.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_frame::HEADER_BYTES;
+
+use super::Turn;
+use super::effects::{CHOSEN_HERE, Effect};
+use crate::dispatch::ask::SendError;
+use crate::words::address::Address;
+use crate::words::message::ReplyToken;
+use crate::words::outcome::{Failure, Outcome};
+use crate::words::overrun::Overrun;
+
+/// A target of sends, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resolved {
+    /// The number that stands for the address during the incarnation; restarts of the target do not change it.
+    pub route: u32,
+    /// The largest body that the target takes.
+    pub limit_bytes: usize,
+    /// Whether any message may use it. Otherwise only a message that the target sent, or that spawned the target; a timer may
+    /// also use this actor's own route.
+    pub lasting: bool,
+}
+
+/// Why a send or an outcome cannot be recorded. Each of these is a mistake of the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BulkError {
+    /// All messages have their outcome.
+    #[error("it has an operation after the outcome of the last message")]
+    NoMessage,
+    /// The number was never given out.
+    #[error("it sends to route {route}, which it was never given")]
+    UnknownRoute {
+        /// The number.
+        route: u32,
+    },
+    /// The route was given out for another message.
+    #[error("it sends to route {route}, which it may only use for messages that were sent from there")]
+    NotTheSender {
+        /// The number.
+        route: u32,
+    },
+    /// More than its limits allow.
+    #[error("it asks for more than {0}")]
+    Overrun(#[from] Overrun),
+    /// The current message did not reserve the child, or has spawned it already.
+    #[error("it spawns the child of route {route}, which its message has not reserved, or spawned already")]
+    NotReserved {
+        /// The number.
+        route: u32,
+    },
+    /// Not a child that this actor may stop.
+    #[error("it stops the actor of route {route}, which is not a child that it spawned")]
+    NotSpawned {
+        /// The number.
+        route: u32,
+    },
+    /// The ids of timers must grow, and stay below 2^63.
+    #[error("it sets a timer with the id {id}, which is out of order")]
+    TimerId {
+        /// The id.
+        id: u64,
+    },
+    /// More timers than the limit allows.
+    #[error("it sets more than the {most} timers that limits.timers allows")]
+    TooManyTimers {
+        /// The limit.
+        most: usize,
+    },
+    /// The body is too large for its receiver.
+    #[error("it sends {bytes} bytes to route {route}, which takes no more than {limit_bytes}")]
+    TooLarge {
+        /// The number.
+        route: u32,
+        /// The body's size.
+        bytes: usize,
+        /// The receiver's limit.
+        limit_bytes: usize,
+    },
+}
+
+impl Turn {
+    /// All messages of the turn as they lie in the mailbox, in the records of [`playhouse_frame`], with `end` after them.
+    /// They stay in the turn. The bytes do not show which message an asker waits for.
+    ///
+    /// # Panics
+    /// When it is called again for the same messages.
+    pub fn flat(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
+        self.instance.set_in_call(self.batch.len());
+        self.batch.lend(end)
+    }
+
+    /// The route to `to`, which is absolute or relative to this actor, as the message with the index `message` may use it.
+    pub fn resolve(&mut self, to: &str, message: usize) -> Result<Resolved, SendError> {
+        let sender =
+            if message < self.batch.len() { self.batch.envelope(message).sender } else { super::NO_CAUSE.sender };
+        let index = self.route(to, sender)?;
+        Ok(self.resolved(index))
+    }
+
+    /// The route to this actor itself, for timers.
+    pub fn resolve_own(&mut self) -> Resolved {
+        let index = self.own();
+        self.resolved(index)
+    }
+
+    /// Whether most of the routes lead to actors that are gone. An actor that spawns a child for each piece of work would
+    /// keep a route for each of them; then it is time for [`Turn::give_up_routes`]. Cheap before each batch.
+    pub fn has_stale_routes(&mut self) -> bool {
+        if self.routes.len() < self.enough_routes {
+            return false;
+        }
+        let stale = self.routes.iter().filter(|route| route.target.is_gone() || route.target.is_reserved()).count();
+        if stale * 2 < self.routes.len() {
+            self.enough_routes = self.routes.len() * 2;
+            return false;
+        }
+        true
+    }
+
+    /// Forgets all routes: numbers that were given out before become invalid. Call this before any message of the turn is
+    /// handled.
+    ///
+    /// # Panics
+    /// When something is recorded already.
+    pub fn give_up_routes(&mut self) {
+        assert!(self.runs.is_empty() && self.effects.reserved.is_empty(), "routes are in use");
+        self.names.clear();
+        self.routes.clear();
+        self.routes_by_id.clear();
+        self.enough_routes = super::FEW_ROUTES;
+    }
+
+    fn resolved(&self, index: usize) -> Resolved {
+        let route = &self.routes[index];
+        Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
+    }
+
+    /// The sender of one message of the turn; none from the outside or when the sender is gone.
+    pub fn sender_of(&self, message: usize) -> Option<Address> {
+        (message < self.batch.len()).then(|| self.address_of(self.batch.envelope(message).sender))?
+    }
+
+    /// Records the operations that `read` finds in `bytes`. The bytes are kept: sends lie in them as they will lie in
+    /// mailboxes. After an error the incarnation has to end as a crash.
+    pub fn record<E: From<Overrun>>(
+        &mut self,
+        bytes: Vec<u8>,
+        read: impl FnOnce(&mut Bulk<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let base = self.bytes.len();
+        if base > 0 {
+            self.admit_more(base + bytes.len())?;
+        }
+        if base == 0 {
+            self.bytes = bytes;
+        } else {
+            self.bytes.extend_from_slice(&bytes);
+        }
+        read(&mut Bulk { turn: self, base, last: None })
+    }
+}
+
+/// The number of a route for code outside the kernel.
+pub(super) fn number(route: usize) -> u32 {
+    u32::try_from(route).expect("there are fewer actors than that")
+}
+
+/// Records the effects of messages one after another, from the current message on.
+pub struct Bulk<'a> {
+    turn: &'a mut Turn,
+    /// The place in the turn's bytes where the given bytes begin.
+    base: usize,
+    /// The route that was used last, if any message may send there; and its limit.
+    last: Option<(u32, usize)>,
+}
+
+impl Bulk<'_> {
+    /// The given bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.turn.bytes[self.base..]
+    }
+
+    /// Records a send of the current message. `body`: its range in the given bytes. The [`playhouse_frame::HEADER_BYTES`]
+    /// before it are space for its header.
+    ///
+    /// # Panics
+    /// When there is no such space.
+    #[inline]
+    pub fn tell(&mut self, route: u32, body: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let index = route as usize;
+        let (bytes, limit_bytes) = (
+            body.len(),
+            match self.last {
+                Some((last, limit_bytes)) if last == route => limit_bytes,
+                _ => self.turn_to(route)?,
+            },
+        );
+        if bytes > limit_bytes {
+            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        }
+        self.turn.admit(bytes)?;
+        let envelope = self.turn.caused_envelope(ReplyToken::NONE);
+        let (from, to) = (self.base + body.start - HEADER_BYTES, self.base + body.end);
+        self.turn.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
+        self.turn.push_send(index, from, to);
+        Ok(())
+    }
+
+    /// Checks that the current message may send there; returns the largest body.
+    fn turn_to(&mut self, route: u32) -> Result<usize, BulkError> {
+        let index = route as usize;
+        let sender = self.turn.cause().sender;
+        let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
+        if !known.lasting && known.target.id != sender && !self.turn.will_be_there(index) {
+            return Err(BulkError::NotTheSender { route });
+        }
+        let limit_bytes = known.target.spec.message_bytes;
+        if known.lasting {
+            self.last = Some((route, limit_bytes));
+        }
+        Ok(limit_bytes)
+    }
+
+    /// Records that a child starts. [`Turn::reserve`] gave this number for the current message.
+    pub fn spawn(&mut self, route: u32) -> Result<(), BulkError> {
+        self.check_current()?;
+        if self.turn.record_spawn(route as usize)? { Ok(()) } else { Err(BulkError::NotReserved { route }) }
+    }
+
+    /// Records that a child which this actor spawned stops.
+    pub fn stop(&mut self, route: u32) -> Result<(), BulkError> {
+        self.check_current()?;
+        let index = route as usize;
+        let child = &self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
+        if !self.turn.has_spawned(child) || child.is_reserved() && !self.turn.will_be_there(index) {
+            return Err(BulkError::NotSpawned { route });
+        }
+        Ok(self.turn.push_effect(Effect::Stop { route: index })?)
+    }
+
+    /// Records a timer; `again`: it fires repeatedly. `body`: its range in the given bytes.
+    pub fn timer(
+        &mut self,
+        id: u64,
+        route: u32,
+        wait: Duration,
+        again: bool,
+        body: Range<usize>,
+    ) -> Result<(), BulkError> {
+        self.check_current()?;
+        let index = route as usize;
+        let sender = self.turn.cause().sender;
+        let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
+        let own = known.target.id == self.turn.actor.id;
+        if !known.lasting && !own && known.target.id != sender && !self.turn.will_be_there(index) {
+            return Err(BulkError::NotTheSender { route });
+        }
+        let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
+        if bytes > limit_bytes {
+            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        }
+        if id <= self.turn.effects.last_given || id >= CHOSEN_HERE {
+            return Err(BulkError::TimerId { id });
+        }
+        if let (0, most) = self.turn.timer_capacity() {
+            return Err(BulkError::TooManyTimers { most });
+        }
+        self.turn.effects.last_given = id;
+        self.turn.admit_timer(bytes)?;
+        self.turn.push_timer((index, id, wait, again), self.base + body.start, self.base + body.end);
+        Ok(())
+    }
+
+    /// Records that a timer is cancelled; an unknown id has no effect.
+    pub fn cancel(&mut self, id: u64) -> Result<(), BulkError> {
+        self.check_current()?;
+        Ok(self.turn.push_effect(Effect::Cancel { id })?)
+    }
+
+    /// Ends `messages` messages, from the current one on, without a reply.
+    pub fn done(&mut self, messages: usize) -> Result<(), BulkError> {
+        let Some(first) = self.turn.current() else { return Err(BulkError::NoMessage) };
+        if messages > self.turn.batch.len() - first {
+            return Err(BulkError::NoMessage);
+        }
+        self.turn.push_done(messages);
+        Ok(())
+    }
+
+    /// Ends the current message. `reply`: its range in the given bytes. A reply that no asker waits for is not copied.
+    pub fn replied(&mut self, reply: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
+            return self.failed(failure);
+        }
+        let is_asked = self.turn.current().is_some_and(|index| self.turn.batch.reply(index).is_some());
+        let reply = is_asked.then(|| self.bytes()[reply].to_vec());
+        self.turn.push_outcome(Outcome::Done(reply));
+        Ok(())
+    }
+
+    /// Fails the current message; its sends are dropped.
+    pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
+        self.check_current()?;
+        self.turn.drop_current_runs();
+        self.turn.push_outcome(Outcome::Failed(failure));
+        Ok(())
+    }
+
+    /// Whether the current message recorded a send or another effect.
+    pub fn has_uncommitted_sends(&self) -> bool {
+        self.turn.runs.len() > self.turn.runs_finished
+    }
+
+    fn check_current(&self) -> Result<(), BulkError> {
+        self.turn.current().map(drop).ok_or(BulkError::NoMessage)
+    }
+}

@@ -1,0 +1,73 @@
+//! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply; these are only
+//! counted.
+
+use super::Turn;
+use crate::words::outcome::{Failure, Outcome};
+
+#[derive(Default)]
+pub(super) struct Outcomes {
+    messages: usize,
+    /// The other outcomes, by the index of their message.
+    notable: Vec<(usize, Outcome)>,
+    /// Bytes of their replies.
+    bytes: usize,
+}
+
+impl Outcomes {
+    /// Number of finished messages.
+    pub(super) fn len(&self) -> usize {
+        self.messages
+    }
+
+    /// Bytes of their replies.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    /// Adds the outcome of the message with this index; none when it is done and no asker waits for a reply.
+    pub(super) fn push(&mut self, index: usize, outcome: Option<Outcome>) {
+        self.messages += 1;
+        if let Some(outcome) = outcome {
+            if let Outcome::Done(Some(reply)) = &outcome {
+                self.bytes += reply.len();
+            }
+            self.notable.push((index, outcome));
+        }
+    }
+
+    /// The outcomes that are more than done without a reply, with the indices of their messages, in order.
+    pub(super) fn notable(&self) -> impl Iterator<Item = (usize, &Outcome)> {
+        self.notable.iter().map(|(index, outcome)| (*index, outcome))
+    }
+
+    /// Adds `messages` messages that are done and for which no asker waits.
+    pub(super) fn push_plain(&mut self, messages: usize) {
+        self.messages += messages;
+    }
+
+    /// Removes all outcomes, and keeps the memory.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (usize, Outcome)> {
+        (self.messages, self.bytes) = (0, 0);
+        self.notable.drain(..)
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.messages, self.bytes) = (0, 0);
+        self.notable.clear();
+    }
+}
+
+impl Turn {
+    pub(super) fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
+        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
+        if bytes <= limit_bytes {
+            return Ok(());
+        }
+        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
+        Err(Failure::BadReply(text))
+    }
+}

@@ -1,0 +1,300 @@
+//! Why an incarnation ended badly, as data: the reason, the place, and the last lines on stderr.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use crate::supervision::events::Fault;
+use crate::words::address::Address;
+use crate::words::decision::Decision;
+use crate::words::message::MessageId;
+
+/// The typed reason of a crash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CrashReason {
+    /// The actor's own code panicked.
+    Panic {
+        /// The text of the panic, with its place.
+        message: String,
+    },
+    /// The code trapped: an unreachable, a bad memory access, a division by zero ...
+    Trap {
+        /// The kind of trap.
+        kind: String,
+    },
+    /// It asked for more memory than its limit and gave up.
+    Memory {
+        /// The limit.
+        limit_bytes: u64,
+        /// The limit's key, for operators: `limits.memory`, or that of a limit which several actors share.
+        key: Cow<'static, str>,
+    },
+    /// It asked for more than another limit allows.
+    Limit {
+        /// The limit: the thing it counts, its value and its key.
+        more_than: String,
+    },
+    /// It used more CPU than its budget.
+    Cpu {
+        /// `limits.cpu` times the messages of the call.
+        budget: Duration,
+    },
+    /// It took longer than its timeout.
+    Timeout {
+        /// `limits.timeout` times the messages of the call.
+        limit: Duration,
+    },
+    /// It did not start in time.
+    StartTimeout {
+        /// `limits.start`.
+        limit: Duration,
+    },
+    /// Its call stack overflowed.
+    Stack {
+        /// `play.limits.stack`.
+        limit_bytes: usize,
+    },
+    /// It ended its own process.
+    Exit {
+        /// The exit status it asked for.
+        status: i32,
+    },
+    /// The frame that it returned for a batch cannot be read, or asks for something that the contract does not allow.
+    BadFrame {
+        /// The problem.
+        message: String,
+    },
+    /// A mailbox's policy named a message that it does not have, or gave out none, or too many.
+    BadOrder {
+        /// The mistake of the policy.
+        message: String,
+    },
+    /// It could not be started, or its `init` returned an error.
+    Start {
+        /// The error.
+        message: String,
+    },
+    /// Its `shutdown` hook returned an error.
+    Shutdown {
+        /// The error.
+        message: String,
+    },
+    /// It gave up on its children.
+    Children {
+        /// The failure among the children.
+        message: String,
+    },
+}
+
+impl CrashReason {
+    /// The kind in one word, for counters and programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Panic { .. } => "panic",
+            Self::Trap { .. } => "trap",
+            Self::Memory { .. } => "memory",
+            Self::Limit { .. } => "limit",
+            Self::Cpu { .. } => "cpu",
+            Self::Timeout { .. } | Self::StartTimeout { .. } => "timeout",
+            Self::Stack { .. } => "stack",
+            Self::Exit { .. } => "exit",
+            Self::BadFrame { .. } => "bad-frame",
+            Self::BadOrder { .. } => "bad-order",
+            Self::Start { .. } => "start",
+            Self::Shutdown { .. } => "shutdown",
+            Self::Children { .. } => "children",
+        }
+    }
+}
+
+impl fmt::Display for CrashReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panic { message } => write!(f, "panicked: {message}"),
+            Self::Trap { kind } => write!(f, "trapped: {kind}"),
+            Self::Memory { limit_bytes, key } => write!(f, "ran out of memory ({key} is {limit_bytes} bytes)"),
+            Self::Limit { more_than } => write!(f, "asked for more than {more_than}"),
+            Self::Cpu { budget } => write!(f, "used up its CPU budget of {budget:?} (limits.cpu)"),
+            Self::Timeout { limit } => write!(f, "did not finish within {limit:?} (limits.timeout)"),
+            Self::StartTimeout { limit } => write!(f, "did not start within {limit:?} (limits.start)"),
+            Self::Stack { limit_bytes } => {
+                write!(f, "overflowed its call stack of {limit_bytes} bytes (play.limits.stack)")
+            }
+            Self::Exit { status } => write!(f, "ended itself with exit status {status}"),
+            Self::BadFrame { message } => write!(f, "returned a bad frame: {message}"),
+            Self::BadOrder { message } => write!(f, "broke the contract of mailboxes: it {message}"),
+            Self::Start { message } => write!(f, "failed to start: {message}"),
+            Self::Shutdown { message } => write!(f, "failed to shut down: {message}"),
+            Self::Children { message } => write!(f, "gave up on its children: {message}"),
+        }
+    }
+}
+
+/// A crash as the code's host sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crash {
+    /// The reason.
+    pub reason: CrashReason,
+    /// Function names, innermost first; may be empty.
+    pub backtrace: Vec<String>,
+    /// The last lines that the actor wrote to stderr.
+    pub stderr: Vec<String>,
+}
+
+impl Crash {
+    /// Bytes of all its texts, approximately.
+    fn text_bytes(&self) -> usize {
+        self.backtrace.iter().chain(&self.stderr).map(String::len).sum::<usize>() + 256
+    }
+
+    /// The innermost functions as operators read them, in at most `most` lines and one more that counts the rest. Calls in a
+    /// row of one function by itself are one line.
+    pub fn shown_backtrace(&self, most: usize) -> Vec<String> {
+        let runs: Vec<_> = self.backtrace.chunk_by(|a, b| a == b).collect();
+        let times = |run: &[String]| if run.len() > 1 { format!(" ({} times)", run.len()) } else { String::new() };
+        let mut lines: Vec<_> = runs.iter().take(most).map(|run| format!("{}{}", run[0], times(run))).collect();
+        if runs.len() > most {
+            lines.push(format!("… and {} more", runs[most..].iter().map(|run| run.len()).sum::<usize>()));
+        }
+        lines
+    }
+
+    /// A crash of which only the reason is known.
+    pub fn new(reason: CrashReason) -> Self {
+        Self { reason, backtrace: Vec::new(), stderr: Vec::new() }
+    }
+}
+
+/// Most bytes that are kept of a text that an actor gave as a reason.
+pub(crate) const REASON_BYTES: usize = 4 << 10;
+
+/// Cuts a reason to [`REASON_BYTES`].
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > REASON_BYTES {
+        text.truncate(text.floor_char_boundary(REASON_BYTES));
+        text.push('…');
+    }
+    text
+}
+
+/// A crash as the kernel reports it.
+#[derive(Debug, Clone)]
+pub struct CrashReport {
+    /// The actor that crashed.
+    pub address: Address,
+    /// The number of its incarnation.
+    pub incarnation: u64,
+    /// The time of the crash.
+    pub at: SystemTime,
+    /// The message that alone is to blame, when that is known, and the number of this attempt at it.
+    pub blamed: Option<(MessageId, u32)>,
+    /// The flow of that message, and the number of sends from its beginning to this one.
+    pub flow: Option<(u64, u32)>,
+    /// Number of attempts that a message has (`restart.attempts`).
+    pub attempts: u32,
+    /// Messages that will be handled again, one at a time.
+    pub replayed: usize,
+    /// Whether it was handling messages.
+    pub in_turn: bool,
+    /// The crash itself.
+    pub crash: Crash,
+    /// The failure of a child that led to it.
+    pub cause: Option<Arc<CrashReport>>,
+    /// The decision about the crash, once it is known.
+    pub decision: OnceLock<Decision>,
+}
+
+impl CrashReport {
+    /// A report with the current time that blames no message.
+    pub fn new(address: Address, incarnation: u64, crash: Crash) -> Self {
+        Self {
+            address,
+            incarnation,
+            at: SystemTime::now(),
+            blamed: None,
+            flow: None,
+            attempts: 0,
+            replayed: 0,
+            in_turn: false,
+            crash,
+            cause: None,
+            decision: OnceLock::new(),
+        }
+    }
+
+    /// The fault that the crash is blamed on.
+    pub(crate) fn fault(&self) -> Fault {
+        match self.blamed {
+            Some((id, _)) => Fault::Message(id),
+            None if self.in_turn => Fault::Batch,
+            None => Fault::Actor,
+        }
+    }
+
+    /// The decision of its supervisor; none until there is one.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.get()
+    }
+
+    /// Sets the decision. Only the first call counts.
+    pub fn decide(&self, decision: Decision) {
+        let _ = self.decision.set(decision);
+    }
+
+    /// This report, and then the failures below it that caused it, one after another.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |report| report.cause.as_deref())
+    }
+
+    /// Bytes of all its texts, approximately.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.chain().map(|report| report.crash.text_bytes()).sum()
+    }
+}
+
+impl fmt::Display for CrashReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (incarnation {}) {}", self.address, self.incarnation, self.crash.reason)?;
+        if let Some((id, attempt)) = self.blamed {
+            write!(f, "; message {}, attempt {attempt} of {}", id.short(), self.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+/// Functions of a backtrace in the log.
+const LOGGED_FRAMES: usize = 8;
+
+/// Logs one line, and under it the innermost functions of the backtrace, unless the backtrace is the same as before
+/// (`again`). The code's output on stderr is in the log already.
+pub(crate) fn log_crash(report: &CrashReport, again: bool) {
+    let shown = (!again).then(|| report.crash.shown_backtrace(LOGGED_FRAMES).join("\n"));
+    tracing::error!(
+        target: "playhouse",
+        address = %report.address,
+        incarnation = report.incarnation,
+        id = report.blamed.map(|(id, _)| tracing::field::display(id)),
+        attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
+        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
+        hops = report.flow.map(|(_, hops)| hops),
+        replayed = (report.replayed > 0).then_some(report.replayed),
+        backtrace = shown,
+        "crashed: {}",
+        report.crash.reason
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backtrace_folds_recursion_and_counts_omitted_frames() {
+        let mut crash = Crash::new(CrashReason::Stack { limit_bytes: 1 });
+        crash.backtrace = ["a", "b", "b", "b", "c", "d", "d"].map(String::from).into();
+        assert_eq!(crash.shown_backtrace(3), ["a", "b (3 times)", "c", "… and 2 more"]);
+        assert_eq!(crash.shown_backtrace(4).len(), 4);
+    }
+}

@@ -1,0 +1,13 @@
+//! The words of the kernel: addresses, messages, ids, reasons, errors, as plain data.
+
+pub(crate) mod address;
+pub(crate) mod clock;
+pub(crate) mod crash;
+pub(crate) mod dead_letter;
+pub(crate) mod decision;
+pub(crate) mod failed;
+pub(crate) mod message;
+pub(crate) mod notice;
+pub(crate) mod outcome;
+pub(crate) mod overrun;
+pub(crate) mod random;

@@ -1,0 +1,316 @@
+//! One incarnation: a store of its own, the instance in it, and the calls into it. No call enters a store again after it trapped.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use playhouse_frame::{trailer, trailer_without_routes};
+use playhouse_kernel::{
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Outcome, TaskDone, Turn,
+};
+use wasmtime::Store;
+
+use super::imports::ActorData;
+use super::setup::{ActorSetup, Loaded};
+use crate::contract::{self, End, Handler, Hook, Task, Turns};
+use crate::limits::{CpuMeter, Held, MemoryLimiter};
+use crate::output::{Kind, Lines};
+use crate::run::{self, Admission, bare_wasi, confined, metered, resources};
+use crate::wasi::http::Http;
+
+/// A buffer for bodies is dropped if it grew beyond this.
+const KEPT_BODY_BYTES: usize = 1 << 20;
+
+/// One incarnation of a plugin. The order of the fields is the order of the drop: the store first, later the count of its memory
+/// and its admission.
+pub(crate) struct Guest {
+    store: Store<ActorData>,
+    exports: Exports,
+    /// The buffer for the body of the current message, used again for the next one.
+    body: Arc<Vec<u8>>,
+    meter: Arc<CpuMeter>,
+    plugin: Arc<Loaded>,
+    /// The last single message sent so many messages that a frame would have been cheaper than an import for each: the next
+    /// single message goes through `turns` as well.
+    sends_much: bool,
+    stdout: Lines,
+    stderr: Lines,
+    _held: Arc<Held>,
+    _admission: Admission,
+}
+
+/// A call has the CPU time of all its messages, but of no more than this number: an endless loop in a large batch must be found
+/// within seconds. Only short handlers get batches of this size.
+const MOST_BUDGETS: usize = 64;
+
+/// With this number of sends or more, a single message is cheaper through `turns` than through `handler`.
+const MANY_SENDS: usize = 2;
+
+/// The functions that it exports.
+struct Exports {
+    handler: Handler,
+    /// For batches of more than one message: for a single message with few sends, `handler` is cheaper.
+    turns: Option<Turns>,
+    gate: Option<contract::Gate>,
+    init: Option<Hook>,
+    prepare_children: Option<Hook>,
+    shutdown: Option<Hook>,
+    child_failed: Option<contract::ChildFailed>,
+    noticed: Option<contract::Noticed>,
+    task_done: Option<contract::TaskDone>,
+}
+
+impl Guest {
+    /// Makes the instance. The only code of the actor that runs is that which its component needs to be instantiated.
+    pub(crate) async fn launch(setup: &ActorSetup, turn: Turn) -> Result<Self, Crash> {
+        let (plugin, limits) = (&setup.plugin, *setup.limits);
+        let admission =
+            Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+        let held = Held::new(setup.accounts.memory());
+        let lines = |kind| Lines::new(kind, turn.address().clone(), setup.output.clone());
+        let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
+        let actor = &setup.resources;
+        let wasi = actor.wasi_context(&mut bare_wasi(&plugin.name, &stdout, &stderr));
+        let http = Http::new(turn.address().clone(), actor.outgoing.clone(), turn.timeout(), limits.request_head_bytes);
+        let data = ActorData {
+            turn: RefCell::new(turn),
+            in_turns: false,
+            config: setup.config.clone(),
+            memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
+            panic: None,
+            wasi,
+            files: actor.no_files(),
+            http,
+            resources: resources(&limits),
+        };
+        let (mut store, meter) = confined(&plugin.sandbox, &limits, data, |data| &mut data.memory);
+        let files = actor.files(store.data().turn.borrow().address(), &meter);
+        if let Some(files) = files {
+            store.data_mut().files = files;
+        }
+        let checked = &plugin.checked;
+        let made = metered(&meter, async {
+            let instance = checked.pre.instantiate_async(&mut store).await?;
+            let hook = |store: &mut Store<ActorData>, index: &Option<_>| {
+                index.as_ref().map(|index| instance.get_typed_func(store, index)).transpose()
+            };
+            let handler = instance.get_typed_func(&mut store, checked.handler)?;
+            let turns = checked.turns.filter(|_| plugin.sandbox.turns);
+            let turns = turns.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let gate = checked.gate.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let init = hook(&mut store, &checked.init)?;
+            let prepare_children = hook(&mut store, &checked.prepare_children)?;
+            let shutdown = hook(&mut store, &checked.shutdown)?;
+            let child_failed =
+                checked.child_failed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let noticed = checked.noticed.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            let task_done = checked.task_done.map(|index| instance.get_typed_func(&mut store, index)).transpose()?;
+            Ok(Exports { handler, turns, gate, init, prepare_children, shutdown, child_failed, noticed, task_done })
+        });
+        let made: wasmtime::Result<Exports> = made.await;
+        let exports = made.map_err(|error| {
+            stdout.finish();
+            stderr.finish();
+            run::failed_launch(&error, store.data(), &plugin.names, limits.cpu, &stderr)
+        })?;
+        let (plugin, body) = (setup.plugin.clone(), Arc::default());
+        Ok(Self {
+            store,
+            exports,
+            body,
+            meter,
+            plugin,
+            sends_much: false,
+            stdout,
+            stderr,
+            _held: held,
+            _admission: admission,
+        })
+    }
+
+    /// Prepares the next call: it has the whole budget, and facts about the failure of an earlier message are cleared.
+    fn refresh(&mut self, messages: usize) {
+        self.meter.restart(u32::try_from(messages).unwrap_or(u32::MAX));
+        self.store.set_epoch_deadline(1);
+        let data = self.store.data_mut();
+        data.memory.refused = None;
+        data.panic = None;
+    }
+
+    async fn handle_all(&mut self) -> Result<(), Crash> {
+        let turns = self.exports.turns;
+        if self.turn().has_notices() {
+            // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
+            // void.
+            return self.handle_one_by_one().await;
+        }
+        let anew = self.turn().has_stale_routes();
+        if anew {
+            self.turn().give_up_routes();
+        }
+        match turns {
+            // Only a frame can say that routes are void.
+            Some(turns) if self.sends_much || anew || self.turn().len() > 1 => self.handle_batch(turns, anew).await?,
+            _ => self.handle_one_by_one().await?,
+        }
+        self.leave_open_line();
+        let turn = self.turn();
+        self.sends_much = turn.len() == 1 && turn.sends() >= MANY_SENDS;
+        Ok(())
+    }
+
+    async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
+        let messages = self.turn().len();
+        self.refresh(messages.min(MOST_BUDGETS));
+        let count = u32::try_from(messages).expect("a batch is far smaller");
+        let end = if anew { trailer_without_routes(count) } else { trailer(count) };
+        let frame = self.turn().flat(&end);
+        self.store.data_mut().in_turns = true;
+        let called = turns.call_async(&mut self.store, (frame,)).await;
+        self.store.data_mut().in_turns = false;
+        let (frame,) = called.map_err(|error| self.crash_report(&error))?;
+        contract::record(self.turn(), frame, End::Whole).map_err(|bad| {
+            self.finish_lines();
+            Crash { stderr: self.stderr.tail(), ..Crash::new((&bad).into()) }
+        })
+    }
+
+    async fn handle_one_by_one(&mut self) -> Result<(), Crash> {
+        // Effects of each message take memory here. When the turn is full, the other messages come again after a commit.
+        while self.turn().current().is_some() && !self.turn().is_full() {
+            self.refresh(1);
+            if let Some((notice, noticed)) = self.turn().notice().zip(self.exports.noticed) {
+                let called = noticed.call_async(&mut self.store, (notice.into(),)).await;
+                let outcome = match called.map_err(|error| self.crash_report(&error))? {
+                    (Ok(()),) => Outcome::Done(None),
+                    (Err(failure),) => Outcome::Failed(failure.into()),
+                };
+                self.turn().finish(outcome);
+                continue;
+            }
+            let body = Arc::make_mut(&mut self.body);
+            body.clear();
+            body.extend_from_slice(self.store.data_mut().turn.get_mut().body());
+            let called = self.exports.handler.call_async(&mut self.store, (self.body.clone(),)).await;
+            let outcome = match called {
+                Ok((Ok(reply),)) => Outcome::Done(reply),
+                Ok((Err(failure),)) => Outcome::Failed(failure.into()),
+                Err(error) => return Err(self.crash_report(&error)),
+            };
+            if self.body.capacity() > KEPT_BODY_BYTES {
+                self.body = Arc::default();
+            }
+            self.turn().finish(outcome);
+        }
+        Ok(())
+    }
+
+    async fn hook(&mut self, hook: Option<Hook>) -> Result<Result<(), String>, Crash> {
+        let Some(hook) = hook else { return Ok(Ok(())) };
+        self.refresh(1);
+        match hook.call_async(&mut self.store, ()).await {
+            Ok((answer,)) => {
+                self.leave_open_line();
+                Ok(answer)
+            }
+            Err(error) => Err(self.crash_report(&error)),
+        }
+    }
+
+    /// Keeps a line on stdout that has no end yet until the actor is idle: the next call may end the line.
+    fn leave_open_line(&mut self) {
+        if self.stdout.is_open() {
+            let stdout = self.stdout.clone();
+            self.turn().when_idle(move || stdout.finish());
+        }
+    }
+
+    /// The crash report for a hook that returned an error.
+    fn failed(&self, reason: CrashReason) -> Crash {
+        self.stderr.finish();
+        Crash { stderr: self.stderr.tail(), ..Crash::new(reason) }
+    }
+
+    fn crash_report(&self, error: &wasmtime::Error) -> Crash {
+        self.finish_lines();
+        run::crash(error, self.store.data(), &self.plugin.names, self.meter.budget(), &self.stderr)
+    }
+
+    fn finish_lines(&self) {
+        self.stdout.finish();
+        self.stderr.finish();
+    }
+}
+
+impl Behavior for Guest {
+    fn turn(&mut self) -> &mut Turn {
+        self.store.data_mut().turn.get_mut()
+    }
+
+    fn decide_to_start(&mut self) -> BoxFuture<'_, Result<Gate, Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(gate) = self.exports.gate else { return Ok(Gate::Start) };
+            self.refresh(1);
+            let called = gate.call_async(&mut self.store, ()).await;
+            called.map(|(decision,)| decision.into()).map_err(|error| self.crash_report(&error))
+        }))
+    }
+
+    fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let answer = self.hook(self.exports.init).await?;
+            answer.map_err(|message| self.failed(CrashReason::Start { message }))
+        }))
+    }
+
+    fn prepare_children(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let answer = self.hook(self.exports.prepare_children).await?;
+            answer.map_err(|message| self.failed(CrashReason::Start { message }))
+        }))
+    }
+
+    fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, self.handle_all()))
+    }
+
+    fn child_failed<'a>(&'a mut self, failure: &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(hook) = self.exports.child_failed else { return Ok(Directive::Default) };
+            self.refresh(1);
+            let called = hook.call_async(&mut self.store, (failure.into(),)).await;
+            self.leave_open_line();
+            called.map(|(directive,)| directive.into()).map_err(|error| self.crash_report(&error))
+        }))
+    }
+
+    fn task_done<'a>(&'a mut self, done: &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let Some(hook) = self.exports.task_done else { return Ok(()) };
+            self.refresh(done.len());
+            let tasks = done.iter().map(Task::from).collect();
+            hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.crash_report(&error))?;
+            self.leave_open_line();
+            Ok(())
+        }))
+    }
+
+    fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+        let meter = self.meter.clone();
+        Box::pin(metered(meter, async move {
+            let answer = self.hook(self.exports.shutdown).await?;
+            answer.map_err(|message| self.failed(CrashReason::Shutdown { message }))
+        }))
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.finish_lines();
+    }
+}

@@ -1,0 +1,221 @@
+//! The imports of an actor: the interfaces `kernel` and `batch` of the contract, and WASI with outgoing HTTP.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{Config, Turn};
+use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmStr};
+use wasmtime::{Engine, StoreContextMut, Trap};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
+
+use crate::contract::{
+    ActorState, AskError, BATCH, BadFrame, End, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions,
+    StopError, TimerError, WatchError, count, record,
+};
+use crate::limits::MemoryLimiter;
+use crate::run::{Panic, RunFacts};
+use crate::wasi::filesystem::{self, Files, View};
+use crate::wasi::http::{self, Http};
+use crate::wasi::polling;
+
+/// The longest timeout of an ask; it keeps sums of times in range.
+const LONGEST_ASK: Duration = Duration::from_hours(24);
+
+/// The data of one incarnation's store.
+pub(crate) struct ActorData {
+    /// The actor's side of the kernel. In a cell, so that an import can read the guest's memory and write here without a copy
+    /// between.
+    pub(crate) turn: RefCell<Turn>,
+    /// Whether the guest handles a batch that it got as a frame, and answers with frames.
+    pub(crate) in_turns: bool,
+    pub(crate) config: Arc<Config>,
+    pub(crate) memory: MemoryLimiter,
+    /// The panic that the guest reported before its trap.
+    pub(crate) panic: Option<Panic>,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) files: Arc<Files>,
+    pub(crate) http: Http,
+    pub(crate) resources: ResourceTable,
+}
+
+impl WasiView for ActorData {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.resources }
+    }
+}
+
+impl WasiHttpView for ActorData {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http.hooks, table: &mut self.resources, ctx: &mut self.http.context }
+    }
+}
+
+impl http::Requests for ActorData {
+    fn requests(&mut self) -> (&mut Http, &mut ResourceTable) {
+        (&mut self.http, &mut self.resources)
+    }
+}
+
+impl RunFacts for ActorData {
+    fn memory(&self) -> &MemoryLimiter {
+        &self.memory
+    }
+
+    fn panic(&self) -> Option<&Panic> {
+        self.panic.as_ref()
+    }
+}
+
+/// All imports of an actor, granted or not: an import that a component does not use costs it nothing.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<ActorData>> {
+    let mut linker = Linker::new(engine);
+    add_wasi_to(&mut linker)?;
+    add_kernel_to(&mut linker)?;
+    add_batch_to(&mut linker)?;
+    Ok(linker)
+}
+
+fn add_wasi_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    polling::add_to(linker, |data: &ActorData| data.memory.most_resources)?;
+    filesystem::add_to(linker, |data: &mut ActorData| View::new(&data.files, &mut data.resources))?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    http::add_to(linker)
+}
+
+fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
+    let mut kernel = linker.instance(KERNEL)?;
+    kernel.func_wrap("address", |store: Caller<'_>, (): ()| Ok((store.data().turn.borrow().address().to_string(),)))?;
+    kernel.func_wrap("incarnation", |store: Caller<'_>, (): ()| Ok((store.data().turn.borrow().incarnation(),)))?;
+    kernel.func_wrap("config", |store: Caller<'_>, (key,): (WasmStr,)| {
+        let key = key.to_str(&store)?;
+        Ok((store.data().config.get(&*key).cloned(),))
+    })?;
+    kernel.func_wrap("message", |store: Caller<'_>, (): ()| Ok((Envelope::of(&store.data().turn.borrow()),)))?;
+    kernel.func_wrap("tell", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let told = recorded(&store, |turn| turn.tell(&to, body))?;
+        Ok((told.map_err(SendError::from),))
+    })?;
+    kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let told = recorded(&store, |turn| turn.tell_all(&to, body))?;
+        Ok((told.map(count).map_err(SendError::from),))
+    })?;
+    kernel.func_wrap_async("ask", |mut store: Caller<'_>, (to, body, timeout_ms): (String, Vec<u8>, u64)| {
+        Box::new(async move {
+            let timeout = Duration::from_millis(timeout_ms).min(LONGEST_ASK);
+            let answer = store.data_mut().turn.get_mut().ask(&to, &body, timeout).await;
+            Ok((answer.map_err(AskError::from),))
+        })
+    })?;
+    add_children_to(&mut kernel)?;
+    add_timers_to(&mut kernel)?;
+    kernel.func_wrap("watch", |store: Caller<'_>, (to,): (WasmStr,)| {
+        let to = to.to_str(&store)?;
+        let watch = recorded(&store, |turn| turn.watch(&to))?;
+        Ok((watch.map_err(WatchError::from),))
+    })?;
+    kernel.func_wrap("unwatch", |store: Caller<'_>, (watch,): (u64,)| recorded(&store, |turn| turn.unwatch(watch)))?;
+    kernel.func_wrap("panicked", |mut store: Caller<'_>, (message, traceback): (WasmStr, WasmList<WasmStr>)| {
+        let panic = Panic::read(&mut store, &message, &traceback)?;
+        store.data_mut().panic = Some(panic);
+        // The trap is returned from here, since a trap raised by the processor needs a signal, which costs as much as a small
+        // restart.
+        Err::<(), _>(Trap::UnreachableCodeReached.into())
+    })
+}
+
+fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
+    let mut batch = linker.instance(BATCH)?;
+    batch.func_wrap("resolve", |store: Caller<'_>, (to, message): (WasmStr, u32)| {
+        let to = to.to_str(&store)?;
+        let resolved = store.data().turn.borrow_mut().resolve(&to, message as usize);
+        Ok((resolved.map(Resolved::from).map_err(SendError::from),))
+    })?;
+    batch.func_wrap(
+        "spawn",
+        |store: Caller<'_>, (name, plugin, options, message): (WasmStr, WasmStr, SpawnOptions, u32)| {
+            let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
+            let reserved = recorded(&store, |turn| turn.reserve(&name, &plugin, options.config(), message as usize))?;
+            Ok((reserved.map_err(SpawnError::from),))
+        },
+    )?;
+    batch.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
+        let child = child.to_str(&store)?;
+        let found = store.data().turn.borrow_mut().find_child(&child);
+        Ok((found.map_err(StopError::from),))
+    })?;
+    batch.func_wrap("own-route", |store: Caller<'_>, (): ()| {
+        Ok((Resolved::from(store.data().turn.borrow_mut().resolve_own()),))
+    })?;
+    batch.func_wrap("timer-room", |store: Caller<'_>, (): ()| {
+        let (left, most) = store.data().turn.borrow().timer_capacity();
+        Ok(((count(left), count(most)),))
+    })?;
+    batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
+        let sender = store.data().turn.borrow().sender_of(message as usize);
+        Ok((sender.map(|address| address.to_string()),))
+    })?;
+    batch.func_wrap("hand-over", |mut store: Caller<'_>, (frame,): (Vec<u8>,)| {
+        let data = store.data_mut();
+        if !data.in_turns {
+            return Err(BadFrame::NoTurns.into());
+        }
+        record(data.turn.get_mut(), frame, End::Open)?;
+        Ok(())
+    })
+}
+
+/// Records an effect in the turn. A turn that exceeds its limits ends here, as a trap.
+fn recorded<T>(store: &Caller<'_>, record: impl FnOnce(&mut Turn) -> T) -> wasmtime::Result<T> {
+    let mut turn = store.data().turn.borrow_mut();
+    let done = record(&mut turn);
+    turn.within_limits()?;
+    Ok(done)
+}
+
+/// The functions about children and other actors.
+fn add_children_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result<()> {
+    kernel.func_wrap("spawn", |store: Caller<'_>, (name, plugin, options): (WasmStr, WasmStr, SpawnOptions)| {
+        let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
+        let spawned = recorded(&store, |turn| turn.spawn(&name, &plugin, options.config()))?;
+        Ok((spawned.map_err(SpawnError::from),))
+    })?;
+    kernel.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
+        let child = child.to_str(&store)?;
+        let stopped = recorded(&store, |turn| turn.stop(&child))?;
+        Ok((stopped.map_err(StopError::from),))
+    })?;
+    kernel.func_wrap("children", |store: Caller<'_>, (): ()| Ok((store.data().turn.borrow().children(),)))?;
+    kernel.func_wrap("lookup", |store: Caller<'_>, (path,): (WasmStr,)| {
+        let path = path.to_str(&store)?;
+        let found = store.data().turn.borrow().lookup(&path);
+        Ok((found.map(|address| address.to_string()),))
+    })?;
+    kernel.func_wrap_async("state", |mut store: Caller<'_>, (path,): (String,)| {
+        Box::new(async move {
+            let state = store.data_mut().turn.get_mut().state(&path).await;
+            Ok((state.map(ActorState::from),))
+        })
+    })
+}
+
+fn add_timers_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result<()> {
+    for (name, set) in [("tell-after", Turn::tell_after as SetTimer), ("tell-every", Turn::tell_every)] {
+        kernel.func_wrap(name, move |store: Caller<'_>, (to, body, wait_ms): (WasmStr, WasmList<u8>, u64)| {
+            let to = to.to_str(&store)?;
+            let body = body.as_le_slice(&store);
+            let set = recorded(&store, |turn| set(turn, &to, body, Duration::from_millis(wait_ms)))?;
+            Ok((set.map_err(TimerError::from),))
+        })?;
+    }
+    kernel.func_wrap("cancel", |store: Caller<'_>, (timer,): (u64,)| recorded(&store, |turn| turn.cancel(timer)))
+}
+
+type SetTimer = fn(&mut Turn, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
+type Caller<'a> = StoreContextMut<'a, ActorData>;

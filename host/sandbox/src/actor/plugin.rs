@@ -1,0 +1,126 @@
+//! A loaded plugin: the launchers that it makes, and the facts about it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use playhouse_kernel::{Address, Bounds, Config, Launcher, MaxInstances};
+use tokio::runtime::Handle;
+use wasmtime::component::Linker;
+
+use super::checked::check;
+use super::imports::ActorData;
+use super::launcher::PluginLauncher;
+use super::resources::ActorResources;
+use super::setup::{ActorSetup, Loaded};
+use crate::component::{LoadError, Names};
+use crate::grants::Grants;
+use crate::limits::{Accounts, Limits, RunClock, SubtreeLimits};
+use crate::output::Output;
+use crate::run::{PluginInfo, Shared, load};
+
+/// A component that can run as an actor. Clones are handles to the same plugin.
+#[derive(Clone)]
+pub struct Plugin {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    loaded: Arc<Loaded>,
+    info: PluginInfo,
+    /// The resources of actors without grants.
+    no_resources: OnceLock<Arc<ActorResources>>,
+    no_config: Arc<Config>,
+    /// The limits of the previous actor: the next one mostly has the same.
+    last_limits: Mutex<Arc<Limits>>,
+}
+
+impl Plugin {
+    pub(crate) fn load(
+        sandbox: &Arc<Shared>,
+        linker: &Linker<ActorData>,
+        name: &str,
+        file: &Path,
+        wasm: &[u8],
+    ) -> Result<Self, LoadError> {
+        let (component, info) = load(sandbox, file, wasm)?;
+        let checked = check(file, linker, &component)?;
+        let loaded =
+            Arc::new(Loaded { name: name.to_owned(), checked, sandbox: sandbox.clone(), names: Names::default() });
+        let (no_resources, no_config, last_limits) = (OnceLock::new(), Arc::default(), Mutex::default());
+        Ok(Self { inner: Arc::new(Inner { loaded, info, no_resources, no_config, last_limits }) })
+    }
+
+    /// The name it was loaded under.
+    pub fn name(&self) -> &str {
+        &self.inner.loaded.name
+    }
+
+    /// The facts about this plugin that are known before it runs.
+    pub fn info(&self) -> &PluginInfo {
+        &self.inner.info
+    }
+
+    /// The most incarnations that may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]. With a
+    /// kernel that does not know the bound, the incarnations beyond it fail to start.
+    pub fn max_instances(&self) -> MaxInstances {
+        self.inner.loaded.sandbox.bound()
+    }
+
+    /// The clock for [`playhouse_kernel::Plan::clock`] of a kernel whose actors run on this Tokio runtime: it tells the host's own delays
+    /// from the running time of guests.
+    pub fn clock(&self, runtime: &Handle) -> Arc<RunClock> {
+        RunClock::begin(self.inner.loaded.sandbox.beat.clone(), runtime)
+    }
+
+    /// Makes incarnations of this plugin for one actor without grants.
+    pub fn launcher(&self, limits: Limits, config: Config, output: Arc<dyn Output>) -> Arc<dyn Launcher> {
+        self.launcher_with(Grants::default(), limits, config, output)
+    }
+
+    /// As [`Plugin::launcher`], for an actor with grants. [`Grants::missing`] says whether the component needs more grants.
+    /// Resources without a grant appear empty, and HTTP requests without one are denied.
+    pub fn launcher_with(
+        &self,
+        grants: Grants,
+        limits: Limits,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
+        let accounts = self.inner.loaded.sandbox.accounts();
+        self.launcher_in(accounts, grants, limits, config, output)
+    }
+
+    /// The accounts of an actor at `address` whose parent has the bounds `within`. `subtree`: the actor's limits on itself
+    /// and all actors below it.
+    pub fn accounts(&self, within: &Bounds, address: &Address, subtree: SubtreeLimits) -> Accounts {
+        self.inner.loaded.sandbox.accounts().below(within, address, subtree)
+    }
+
+    /// As [`Plugin::launcher_with`], with the accounts where the use of its incarnations is counted.
+    pub fn launcher_in(
+        &self,
+        accounts: Accounts,
+        grants: Grants,
+        limits: Limits,
+        config: Config,
+        output: Arc<dyn Output>,
+    ) -> Arc<dyn Launcher> {
+        let wire = &self.inner.loaded.sandbox.wire;
+        let make = |grants| Arc::new(ActorResources::new(grants, wire, accounts.descriptors()));
+        let resources = if grants.is_nothing() {
+            self.inner.no_resources.get_or_init(|| make(Grants::default())).clone()
+        } else {
+            make(grants)
+        };
+        let config = if config.is_empty() { self.inner.no_config.clone() } else { Arc::new(config) };
+        let limits = {
+            let mut last = self.inner.last_limits.lock().unwrap_or_else(PoisonError::into_inner);
+            if **last != limits {
+                *last = Arc::new(limits);
+            }
+            last.clone()
+        };
+        let (plugin, log) = (self.inner.loaded.clone(), OnceLock::new());
+        Arc::new(PluginLauncher(ActorSetup { plugin, accounts, limits, resources, config, output, log }))
+    }
+}

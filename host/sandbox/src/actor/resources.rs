@@ -1,0 +1,50 @@
+//! The external resources of one actor as its incarnations see them, made once for all of them.
+
+use std::sync::Arc;
+
+use playhouse_kernel::Address;
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+
+use crate::grants::{Grants, Variable};
+use crate::limits::{Account, CpuMeter};
+use crate::wasi::filesystem::{ActorFiles, Files};
+use crate::wasi::http::{Outgoing, Wire};
+
+/// The external resources as the incarnations of one actor see them, made once for all of them.
+pub(crate) struct ActorResources {
+    pub(crate) grants: Arc<Grants>,
+    actor_files: ActorFiles,
+    /// The file state of actors without folders.
+    no_files: Arc<Files>,
+    pub(crate) outgoing: Option<Arc<Outgoing>>,
+}
+
+impl ActorResources {
+    /// `descriptors`: the account that counts the actor's open descriptors besides its own bound.
+    pub(crate) fn new(grants: Grants, wire: &Arc<Wire>, descriptors: &Arc<Account>) -> Self {
+        let grants = Arc::new(grants);
+        let actor_files = ActorFiles::new(&grants, &grants.dirs, descriptors);
+        let no_files = ActorFiles::new(&grants, &[], descriptors).no_files();
+        let some = !grants.hosts.is_empty();
+        let outgoing = some.then(|| Arc::new(Outgoing::new(grants.clone(), wire.clone(), descriptors.clone())));
+        Self { grants, actor_files, no_files, outgoing }
+    }
+
+    /// Adds the granted variables to the guest's environment.
+    pub(crate) fn wasi_context(&self, builder: &mut WasiCtxBuilder) -> WasiCtx {
+        for Variable { name, value, .. } in &self.grants.env {
+            builder.env(name, value);
+        }
+        builder.build()
+    }
+
+    /// The files of an incarnation of `actor` with this meter, if it has folders.
+    pub(crate) fn files(&self, actor: &Address, meter: &Arc<CpuMeter>) -> Option<Arc<Files>> {
+        (!self.grants.dirs.is_empty()).then(|| self.actor_files.files(actor, meter.clone()))
+    }
+
+    /// The file state of an actor without folders.
+    pub(crate) fn no_files(&self) -> Arc<Files> {
+        self.no_files.clone()
+    }
+}

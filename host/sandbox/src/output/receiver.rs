@@ -1,0 +1,54 @@
+//! The receiver of the lines that actors write: implemented by the user of this crate.
+
+use std::fmt;
+
+use playhouse_kernel::{Address, BoxFuture};
+
+/// The receiver of the lines that actors write. Its methods run on the runtime's workers and must not block.
+pub trait Output: Send + Sync + 'static {
+    /// A line of an actor's standard output without the newline, or a piece of a line: of a long line, or of one without an end
+    /// when its actor becomes idle or ends. The last piece of a line has `ends_line`.
+    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool);
+    /// Whether an actor that writes to its standard output should wait. A write that was permitted before is still accepted.
+    fn stdout_full(&self) -> bool {
+        false
+    }
+    /// Whether standard output accepts no more bytes: the stream of an actor is closed then.
+    fn stdout_closed(&self) -> bool {
+        false
+    }
+    /// Resolves when [`Output::stdout_full`] may have become false. The wait does not count as CPU time.
+    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+    /// One line of an actor's standard error, without the newline. A long line comes as several.
+    fn stderr(&self, from: &Address, line: &[u8]);
+    /// Lines of an actor's standard error were left out, since it wrote more than its limits allow. Called once for each second.
+    fn left_out(&self, from: &Address, left_out: LeftOut) {
+        tracing::warn!(target: "playhouse", address = %from, "{left_out}");
+    }
+}
+
+/// The lines of an actor's standard error that were left out within one second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The number of lines, or of pieces of long lines.
+    pub lines: u64,
+    /// The number of bytes, newlines included.
+    pub bytes: u64,
+    /// `limits.log_lines`.
+    pub most_lines: u64,
+    /// `limits.log_bytes`.
+    pub most_bytes: u64,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lines, bytes, most_lines, most_bytes } = self;
+        write!(
+            f,
+            "left out {lines} lines ({bytes} bytes) of its stderr: limits.log_lines is {most_lines} a second, \
+             limits.log_bytes {most_bytes}"
+        )
+    }
+}

@@ -1,0 +1,91 @@
+//! From the bytes of a file to a compiled component: its kind, its footprint and its names are checked, and its machine code comes
+//! from the cache or from the compiler.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use super::shared::Shared;
+use crate::compile::{self, Cached, Key};
+use crate::component::{self, Footprint, Interface, LoadError};
+
+/// The facts about a plugin that are known before it runs.
+#[derive(Debug, Clone)]
+pub struct PluginInfo {
+    /// The digest of the file, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// The names of its imports.
+    pub imports: Vec<String>,
+    /// The names of its exports.
+    pub exports: Vec<String>,
+    /// The optional hooks that it has.
+    pub hooks: Vec<&'static str>,
+    /// Whether its actor keeps state between messages, other than in a static; none when the component does not say.
+    pub keeps_state: Option<bool>,
+    /// Bytes of all its memories and tables when it is instantiated, as [`Limits::memory_bytes`](crate::Limits::memory_bytes) counts them; none when that
+    /// cannot be read from the file.
+    pub initial_bytes: Option<u64>,
+    /// The origin of its machine code.
+    pub compiled: Compiled,
+}
+
+/// The origin of the machine code of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compiled {
+    /// The code was compiled before, and read from the cache.
+    FromCache,
+    /// The code was compiled now, in this time.
+    Fresh(Duration),
+    /// The code was compiled now, because the cache's entry was damaged.
+    Rebuilt {
+        /// The fault of the entry.
+        why: String,
+        /// The duration of the compilation.
+        took: Duration,
+    },
+}
+
+/// Checks and compiles a component.
+pub(crate) fn load(sandbox: &Shared, file: &Path, wasm: &[u8]) -> Result<(Component, PluginInfo), LoadError> {
+    component::sniff(file, wasm)?;
+    let footprint = Footprint::of(wasm);
+    footprint.map_or(Ok(()), |footprint| footprint.check(file))?;
+    component::check_names(file, wasm)?;
+    let sha256 = sha256_hex(wasm);
+    let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
+    let Interface { imports, exports, hooks } = Interface::of(&component);
+    let info = PluginInfo {
+        sha256,
+        size_bytes: wasm.len() as u64,
+        imports,
+        exports,
+        hooks,
+        keeps_state: component::keeps_state(wasm),
+        initial_bytes: footprint.map(|footprint| footprint.bytes),
+        compiled,
+    };
+    Ok((component, info))
+}
+
+fn compile(sandbox: &Shared, file: &Path, wasm: &[u8], sha256: &str) -> Result<(Component, Compiled), LoadError> {
+    let cached = sandbox.cache.as_ref().map(|cache| (cache, Key::new(&sandbox.engine, sha256)));
+    let damage = match cached.as_ref().map(|(cache, key)| cache.get(&sandbox.engine, key)) {
+        Some(Cached::Found(component)) => return Ok((component, Compiled::FromCache)),
+        Some(Cached::Missing) | None => None,
+        Some(Cached::Damaged(why)) => Some(why),
+    };
+    let (code, took) = sandbox.compiler.compile((&sandbox.engine, sandbox.purpose), file, wasm)?;
+    let component = compile::deserialize(&sandbox.engine, &code).map_err(|error| component::invalid(file, &error))?;
+    if let Some((cache, key)) = cached {
+        cache.put(&key, &code);
+    }
+    Ok((component, damage.map_or(Compiled::Fresh(took), |why| Compiled::Rebuilt { why, took })))
+}
+
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
