@@ -126,7 +126,7 @@ fn run_apart(workload: &Workload, subject: Subject, quick: bool) -> Result<Figur
 /// One run in this process: prints its figures as one line.
 fn run_here(workload: &str, subject: &str, quick: bool) -> Result<()> {
     // The host does the same; here it holds for all subjects.
-    ::playhouse::allocator::keep_freed();
+    playhouse_runtime::allocator::keep_freed();
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
         eprintln!("the run does not end: a message was lost");

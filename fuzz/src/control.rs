@@ -1,6 +1,6 @@
 //! Any line on the control socket, from either side.
 
-use playhouse::control::protocol::{Response, decode, decode_response, encode};
+use playhouse_runtime::control::protocol::{Response, decode, decode_response, encode};
 
 /// A request is refused in words that fit into one line, or it is read back as it was.
 pub fn control(line: &[u8]) {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use playhouse::manifest::flow::Flow;
-use playhouse::manifest::{PluginFolder, parse};
+use playhouse_runtime::manifest::flow::Flow;
+use playhouse_runtime::manifest::{PluginFolder, parse};
 
 /// A manifest is sound, or each of its faults has a place in the text, and can be shown on a terminal.
 pub fn manifest(bytes: &[u8]) {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::{Done, cargo, root, run, target_dir};
+use crate::process::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] = &[

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use playhouse_kernel::{Address, DeadReason};
 
-use crate::manifest::units::Time;
+use playhouse_runtime::manifest::units::Time;
 
 /// Hosts actors that are WebAssembly components.
 ///
@@ -244,7 +244,7 @@ fn parse_address(text: &str) -> Result<Address, String> {
 
 fn parse_time(text: &str) -> Result<Duration, String> {
     let time = text.parse::<Time>().map(|time| time.0);
-    time.map_err(|error| format!("{error}: {}", crate::manifest::units::TIME_FORM))
+    time.map_err(|error| format!("{error}: {}", playhouse_runtime::manifest::units::TIME_FORM))
 }
 
 fn parse_tell(text: &str) -> Result<(Address, String), String> {

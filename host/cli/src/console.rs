@@ -14,7 +14,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::log_budget::{LogBudgets, Voice};
-use crate::printable::{Printable, counted, timestamp};
+use playhouse_runtime::printable::{Printable, counted, timestamp};
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;

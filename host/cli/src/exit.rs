@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use crate::console::Console;
 use playhouse_sandbox::{SandboxError, SystemLimit};
 
-use crate::control::client::ClientError;
-use crate::control::socket::SocketError;
-use crate::manifest::ManifestError;
-use crate::plugins::PluginsError;
-use crate::printable::Printable;
+use playhouse_runtime::control::client::ClientError;
+use playhouse_runtime::control::socket::SocketError;
+use playhouse_runtime::manifest::ManifestError;
+use playhouse_runtime::plugins::PluginsError;
+use playhouse_runtime::printable::Printable;
 
 pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
 
@@ -19,7 +19,7 @@ pub(crate) struct Exit {
     code: u8,
     text: Option<String>,
     /// The problems to print instead of the text, with colours on a terminal.
-    problems: Option<crate::manifest::Problems>,
+    problems: Option<playhouse_runtime::manifest::Problems>,
 }
 
 impl Exit {
@@ -111,7 +111,7 @@ impl From<std::io::Error> for Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::Refusal;
+    use playhouse_runtime::control::protocol::Refusal;
 
     #[test]
     fn guest_text_in_a_host_error_is_escaped_for_the_terminal() {

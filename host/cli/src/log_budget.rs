@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use playhouse_sandbox::LeftOut;
 
-use crate::printable::counted;
+use playhouse_runtime::printable::counted;
 
 const PERIOD: Duration = Duration::from_secs(1);
 

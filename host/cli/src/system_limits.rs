@@ -5,27 +5,21 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 
+use playhouse_runtime::allocator;
+use playhouse_runtime::system_limits::{HOST_ADDRESS_SPACE_BYTES, HOST_DATA_BYTES, KEPT_BLOCKING_THREADS, STACK_BYTES};
 use playhouse_sandbox::SystemLimit;
 
-use crate::allocator;
 use crate::args::Command;
 use crate::exit_codes::FAILED;
 
 /// Address space and data besides the threads' stacks: of a command that loads plugins, and of one that talks to a host. The host
 /// cannot recover when it runs out of memory itself, so that these needs are large.
-const LOADING: Needs = Needs { address_space: 896 << 20, data: 96 << 20, files: 64, file_bytes: 0, threads: 0 };
+const LOADING: Needs =
+    Needs { address_space: HOST_ADDRESS_SPACE_BYTES, data: HOST_DATA_BYTES, files: 64, file_bytes: 0, threads: 0 };
 const TALKING: Needs = Needs { address_space: 192 << 20, data: 8 << 20, files: 4, file_bytes: 0, threads: 4 };
-/// A thread's stack.
-const STACK_BYTES: u64 = 2 << 20;
-/// Number of threads that a run keeps for blocking calls of actors when the user may have only few threads.
-pub(crate) const KEPT_BLOCKING_THREADS: usize = 8;
-/// Number of threads for blocking calls of the host itself: measuring the memory, and waits for the last output.
-pub(crate) const HOST_BLOCKING_THREADS: usize = 3;
-/// Number of threads for console, clock, stdin, stdout and [`HOST_BLOCKING_THREADS`]; before actors run, the same threads are for
+/// Number of threads for console, clock, stdin, stdout and the host's blocking calls; before actors run, the same threads are for
 /// waits for the child that compiles.
 const OWN_THREADS: u64 = 8;
-/// Address space of one instance besides the bytes of its memory: stack, guards, and space to grow.
-const INSTANCE_BYTES: u64 = 6 << 20;
 
 struct Needs {
     address_space: u64,
@@ -109,7 +103,7 @@ pub(crate) fn are_enough(command: &Command) -> bool {
     }
     // The soft limit on files is raised before the check.
     if matches!(command, Command::Run(_) | Command::Check(_) | Command::Inspect(_)) {
-        crate::descriptors::raise();
+        playhouse_runtime::descriptors::raise();
     }
     let missing = Needs::of(command).missing();
     if let Some(missing) = &missing {
@@ -146,60 +140,9 @@ fn is_about_threads(said: &str) -> bool {
     said.starts_with("failed to spawn thread") || said.starts_with("OS can't spawn")
 }
 
-/// Whether a limit of the system may keep a run from having `wanted` threads for blocking calls.
-pub(crate) fn are_few_threads(wanted: usize) -> bool {
-    let enforced = SystemLimit::Threads.get().is_some_and(|most| most < wanted as u64 + PLENTY_OF_THREADS);
-    enforced || room().is_some()
-}
-
-/// Number of threads that other processes of the user may have.
-const PLENTY_OF_THREADS: u64 = 1024;
-
-/// The resources that the lowest limit of memory leaves to guests.
-pub(crate) struct Room {
-    /// The limit, for errors.
-    pub(crate) limit: SystemLimit,
-    /// Memories and tables of all guests together.
-    pub(crate) memory_bytes: u64,
-    /// Live instances.
-    pub(crate) instances: u32,
-    /// Threads for blocking calls.
-    pub(crate) blocking_threads: usize,
-}
-
-/// The resources of guests under a limit of address space or data; `None` without such a limit.
-pub(crate) fn room() -> Option<Room> {
-    let left = |limit: SystemLimit, own: u64| Some((limit.get()?.saturating_sub(own), limit));
-    let limits = [left(SystemLimit::AddressSpace, LOADING.address_space), left(SystemLimit::Data, LOADING.data)];
-    let (left, limit) = limits.into_iter().flatten().min_by_key(|(left, _)| *left)?;
-    Some(Room::of(left, limit))
-}
-
-impl Room {
-    /// Divides the space that is left: a third for memories, which move when they grow, a quarter for instances, and a quarter
-    /// for the host.
-    fn of(left: u64, limit: SystemLimit) -> Self {
-        let at_most = |count: u64, most: u64| count.clamp(1, most);
-        Self {
-            limit,
-            memory_bytes: left / 3,
-            instances: at_most(left / 4 / INSTANCE_BYTES, u64::from(u32::MAX)) as u32,
-            blocking_threads: KEPT_BLOCKING_THREADS + (left / 16 / STACK_BYTES) as usize,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn guests_get_a_share_of_limited_memory() {
-        let none = Room::of(0, SystemLimit::Data);
-        assert_eq!((none.memory_bytes, none.instances, none.blocking_threads), (0, 1, 8));
-        let some = Room::of(12 << 30, SystemLimit::Data);
-        assert_eq!((some.memory_bytes, some.instances, some.blocking_threads), (4 << 30, 512, 8 + 384));
-    }
 
     #[test]
     fn threads_are_started_together_and_counted() {

@@ -17,6 +17,7 @@
 //! | `actor`, `instance`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the interface to the code that runs |
+//! | `native` | actors in plain Rust: the trait for embedders and gateways |
 //! | `consult` | directive requests: a parent is asked about a child that failed |
 //! | `callback` | reports to an actor about the outcomes of its messages |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
@@ -35,6 +36,7 @@ mod dispatch;
 mod incarnation;
 mod kernel;
 mod mailbox;
+mod native;
 pub mod supervision;
 mod supervisor;
 mod turn;
@@ -43,21 +45,17 @@ mod words;
 pub use actor::directive_request::ChildFailed;
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
-pub use dispatch::ask::{Answer, AskError, SendError};
 pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
-pub use incarnation::behavior::{Behavior, Bounds, Gate, Launcher, Usage};
-pub use kernel::plan::{
-    ActorSpec, Backoff, MOST_INSTANCES, MaxInstances, Plan, PlanError, RestartKind, RestartSpec, StartKind, Strategy,
-    SubtreeSpec, SupervisionSpec,
-};
+pub use incarnation::behavior::{Behavior, Gate, Launcher};
+pub use kernel::plan::{ActorSpec, MOST_INSTANCES, MaxInstances, Plan, PlanError};
 pub use kernel::{ActorView, InstanceView, Kernel};
 pub use mailbox::policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
     PolicyView, Rules, WhenFull,
 };
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
-pub use supervision::events::{Directive, State, WhyGaveUp, Window};
+pub use native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
 pub use turn::spawn::{Config, SpawnError, StopError, Template};
 pub use turn::{Bulk, BulkError, Resolved, TimerError, Turn};
@@ -69,7 +67,12 @@ pub use words::dead_letter::{
 };
 pub use words::decision::Decision;
 pub use words::failed::FailedActor;
+pub use words::failure::{Directive, WhyGaveUp, Window};
+pub use words::limits::{Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;
+pub use words::restart::{Backoff, RestartKind, RestartSpec, StartKind, Strategy, SupervisionSpec};
+pub use words::send_error::{Answer, AskError, SendError};
+pub use words::state::State;

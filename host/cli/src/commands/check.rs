@@ -9,18 +9,20 @@ use serde_json::json;
 
 use super::table::{as_tree, table};
 use super::{grants, print, print_json};
-use crate::args;
 use crate::console::Console;
-use crate::control::views::overflow_name;
 use crate::exit::Exit;
-use crate::manifest::flow::{Flow, Place, arrows};
-use crate::manifest::{self, Play, PlayActor, Settings};
-use crate::plugins::{self, Plugins};
-use crate::printable::Printable;
+use crate::progress::ConsoleProgress;
+use crate::{args, compiler};
+use playhouse_runtime::control::views::overflow_name;
+use playhouse_runtime::manifest::flow::{Flow, Place, arrows};
+use playhouse_runtime::manifest::{self, Play, PlayActor, Settings};
+use playhouse_runtime::plan;
+use playhouse_runtime::plugins::{self, Plugins};
+use playhouse_runtime::printable::Printable;
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
     let play = manifest::read(&args.manifest)?;
-    let plugins = plugins::load(&play, console)?;
+    let plugins = plugins::load(&play, compiler::place(), &mut ConsoleProgress::new(console))?;
     let flow = Flow::of(&play);
     let cycles = flow.cycles();
     let mut warnings = warnings(&play, &plugins, &flow, &cycles);
@@ -81,7 +83,7 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>])
 fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
     let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
     let mut found = Vec::new();
-    if let Some((0, most)) = spawning().next().and_then(|_| plugins::room_for_spawned(play, plugins)) {
+    if let Some((0, most)) = spawning().next().and_then(|_| plan::room_for_spawned(play, plugins)) {
         let spawning: Vec<_> = spawning().map(|actor| actor.address.as_str()).collect();
         let spawning = few(&spawning);
         found.push(format!(

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use playhouse_sandbox::{Access, Descriptors, Grants, Part, SystemLimit};
 use serde_json::{Value, json};
 
-use crate::descriptors;
-use crate::manifest::{Play, PlayPlugin, Settings};
-use crate::plugins::Plugins;
-use crate::printable::size;
+use playhouse_runtime::descriptors;
+use playhouse_runtime::manifest::{Play, PlayPlugin, Settings};
+use playhouse_runtime::plugins::Plugins;
+use playhouse_runtime::printable::size;
 
 /// The text under a table of [`rows`].
 pub(super) const LEGEND: &str = "(…) is imported and not granted: it is there, and empty. No grant opens sockets.";

@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
-use playhouse_sandbox::{Inspection, LoadError};
+use playhouse_sandbox::{Compilation, Inspection, LoadError};
 use serde_json::json;
 
 use super::{print, print_json};
-use crate::args;
 use crate::exit::{BAD_INPUT, Exit, FAILED};
-use crate::printable::{Printable, size};
+use crate::{args, compiler};
+use playhouse_runtime::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
-    let found = playhouse_sandbox::inspect(&args.file, crate::plugins::compilation()).map_err(|error| {
+    let compilation = Compilation { place: compiler::place(), ..Compilation::default() };
+    let found = playhouse_sandbox::inspect(&args.file, compilation).map_err(|error| {
         let code = if error.is_of_the_system() { FAILED } else { BAD_INPUT };
         Exit::with(code, Printable(&with_a_way_out(&error)).to_string())
     })?;

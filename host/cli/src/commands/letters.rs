@@ -9,10 +9,10 @@ use super::table::table;
 use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
-use crate::control::protocol::{AddressText, Body, Request, Response, Which};
-use crate::control::views::{BlamedView, FatesView, KeptLetter, Letter, Letters};
 use crate::exit::{Exit, FAILED};
-use crate::printable::{Printable, age, counted, hex_dump, is_plain_text};
+use playhouse_runtime::control::protocol::{AddressText, Body, Request, Response, Which};
+use playhouse_runtime::control::views::{BlamedView, FatesView, KeptLetter, Letter, Letters};
+use playhouse_runtime::printable::{Printable, age, counted, hex_dump, is_plain_text};
 
 /// Number of digits of an id in a list.
 const ID_DIGITS: usize = 12;
@@ -185,8 +185,8 @@ fn shown_body(body: &[u8], as_text: bool, as_hex: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::views::{CrashView, DecisionView};
     use expect_test::expect;
+    use playhouse_runtime::control::views::{CrashView, DecisionView};
 
     fn letter(body: &[u8]) -> Letter {
         Letter {

@@ -14,7 +14,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::printable::is_escaped;
+use playhouse_runtime::printable::is_escaped;
 
 /// Prints a finished text.
 fn print(text: &str) -> Result<(), Exit> {

@@ -10,12 +10,12 @@ use super::table::{as_tree, table};
 use super::{print, print_bytes, print_json};
 use crate::args;
 use crate::console::Console;
-use crate::control::client::{Client, ClientError};
-use crate::control::protocol::{Body, Request, Response};
-use crate::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree, UsageView};
 use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
-use crate::printable::{Printable, counted, for_terminal, size};
+use playhouse_runtime::control::client::{Client, ClientError};
+use playhouse_runtime::control::protocol::{Body, Request, Response};
+use playhouse_runtime::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree, UsageView};
+use playhouse_runtime::printable::{Printable, counted, for_terminal, size};
 
 /// Maximum length of a crash reason in the tree.
 const REASON_CHARS: usize = 80;
@@ -289,5 +289,5 @@ fn mailbox_lines(address: &str, mailbox: &MailboxLine) -> Vec<String> {
 }
 
 pub(super) fn shortened(text: &str) -> String {
-    crate::printable::preview(text.as_bytes(), REASON_CHARS)
+    playhouse_runtime::printable::preview(text.as_bytes(), REASON_CHARS)
 }

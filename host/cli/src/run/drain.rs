@@ -6,7 +6,7 @@ use playhouse_kernel::{ActorView, Kernel};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::console::Console;
-use crate::printable::counted;
+use playhouse_runtime::printable::counted;
 
 /// Time between two lines; on a terminal the spinner's text changes more often.
 const REPORT: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::console::Console;
 use crate::lines::{Line, Lines};
-use crate::printable::counted;
+use playhouse_runtime::printable::counted;
 
 /// Bytes read from stdin at a time.
 const CHUNK_BYTES: usize = 256 << 10;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::output::Stdout;
 use super::signals::Signals;
 use crate::console::Console;
-use crate::printable::counted;
+use playhouse_runtime::printable::counted;
 
 /// Time after which a line reports the wait for the reader.
 const QUIET: Duration = Duration::from_secs(1);

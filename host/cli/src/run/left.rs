@@ -4,7 +4,7 @@ use std::fmt;
 
 use playhouse_kernel::{DeadLetterCounts, Kernel};
 
-use crate::printable::counted;
+use playhouse_runtime::printable::counted;
 
 /// The reason of messages that a configured `drop-newest` or `drop-oldest` dropped: no failure of the run.
 const BY_RULE: &str = "overflow";

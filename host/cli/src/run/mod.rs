@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `feed` | input: `--tell`, `--stdin` |
 //! | `output` | guests' stdout and stderr |
-//! | `runtimes` | the threads of the host itself and of the actors |
 //! | `signals` | the signals that end a run |
 //! | `drain` | the progress of the orderly shutdown |
 //! | `last_output` | the wait for stdout's reader after the actors ended |
@@ -17,7 +16,6 @@ pub(crate) mod feed;
 mod last_output;
 mod left;
 mod output;
-mod runtimes;
 mod signals;
 mod stall;
 mod summary;
@@ -31,21 +29,23 @@ use playhouse_kernel::{Address, Kernel, Plan, Stage};
 use playhouse_sandbox::Output;
 use tokio::runtime::Handle;
 
-use crate::args;
 use crate::console::{Console, start_log};
-use crate::control::server::Host;
-use crate::control::socket;
-use crate::descriptors::{self, Shares};
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
-use crate::manifest::{self, Play, nearest};
-use crate::memory::Watch;
-use crate::plugins::{self, Plugins};
-use crate::printable::{Printable, counted};
+use crate::progress::ConsoleProgress;
+use crate::{args, compiler};
 use feed::{Input, Unsent};
 use last_output::LastOutput;
 use left::Left;
 use output::{GuestOutput, Stdout};
-use runtimes::Runtimes;
+use playhouse_runtime::control::server::Host;
+use playhouse_runtime::control::socket;
+use playhouse_runtime::descriptors::{self, Shares};
+use playhouse_runtime::manifest::{self, Play, nearest};
+use playhouse_runtime::memory::Watch;
+use playhouse_runtime::plan;
+use playhouse_runtime::plugins::{self, Plugins};
+use playhouse_runtime::printable::{Printable, counted};
+use playhouse_runtime::runtimes::Runtimes;
 use signals::Signals;
 
 /// Runs a play to its end.
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
         let limits = &actor.settings.limits;
         (actor.address.to_string(), limits.log_lines, limits.log_bytes)
     }));
-    let plugins = plugins::load(&play, console)?;
+    let plugins = plugins::load(&play, compiler::place(), &mut ConsoleProgress::new(console))?;
     for actor in &play.actors {
         for name in &actor.settings.absent_env {
             tracing::warn!(
@@ -132,7 +132,7 @@ impl Performance<'_> {
         let mut plan = Plan {
             clock: plugins.clock(self.actors),
             runtime: Some(self.actors.clone()),
-            ..plugins::plan(self.play, plugins, &output, seed)
+            ..plan::plan(self.play, plugins, &output, seed)
         };
         if self.args.until_idle {
             // The run ends with what can be done: it waits for no trial start of an actor that failed.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::console::GUEST_TARGET;
 use crate::log_budget::LogBudgets;
-use crate::printable::for_terminal;
+use playhouse_runtime::printable::for_terminal;
 
 /// Maximum bytes that wait for stdout; a guest that writes more waits.
 const WAITING_BYTES: usize = 1 << 20;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::output::Stdout;
 use crate::console::Console;
-use crate::printable::counted;
+use playhouse_runtime::printable::counted;
 
 /// Time without progress after which the wait is reported.
 const QUIET: Duration = Duration::from_secs(1);

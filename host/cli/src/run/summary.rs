@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Kernel, WhyGaveUp};
 
-use crate::printable::{Printable, counted, preview};
+use playhouse_runtime::printable::{Printable, counted, preview};
 
 /// Maximum number of letters that are shown.
 const SHOWN: usize = 20;

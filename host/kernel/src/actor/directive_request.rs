@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::actor::{Pending, Shared};
-use crate::supervision::events::{Directive, Node, Window};
+use crate::supervision::events::Node;
 use crate::supervisor::Command;
 use crate::words::crash::CrashReport;
+use crate::words::failure::{Directive, Window};
 
 /// A child failed by itself, and everything below it has stopped.
 #[derive(Debug, Clone)]

@@ -20,15 +20,14 @@ use tokio::time::Instant;
 
 use crate::actor::instance::{Backlog, Instance};
 use crate::actor::subtree::Membership;
-use crate::dispatch::ask::{Answer, AskEndpoint, AskError, Asks};
+use crate::dispatch::ask::{AskEndpoint, Asks};
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
 use crate::incarnation::behavior::Launcher;
-use crate::kernel::plan::{ActorSpec, Plan, RestartKind};
+use crate::kernel::plan::{ActorSpec, Plan};
 use crate::mailbox::Mailbox;
 use crate::mailbox::admission::PlaySlots;
-use crate::supervision::events::State;
 use crate::supervisor::{Command, Commands};
 use crate::turn::spawn::Template;
 use crate::words::address::Address;
@@ -38,6 +37,9 @@ use crate::words::dead_letter::DeadReason;
 use crate::words::failed::FailedActor;
 use crate::words::message::{ActorId, Message};
 use crate::words::random;
+use crate::words::restart::RestartKind;
+use crate::words::send_error::{Answer, AskError};
+use crate::words::state::State;
 
 /// Whether other actors can find this actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

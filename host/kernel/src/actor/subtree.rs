@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::actor::{Actor, Shared};
-use crate::incarnation::behavior::Usage;
-use crate::kernel::plan::SubtreeSpec;
 use crate::mailbox::admission::Slots;
 use crate::turn::spawn::SpawnError;
 use crate::words::address::Address;
+use crate::words::limits::SubtreeSpec;
+use crate::words::limits::Usage;
 
 /// The counts of one actor with limits for its subtree.
 pub(crate) struct Subtree {

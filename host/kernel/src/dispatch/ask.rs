@@ -1,7 +1,6 @@
 //! Open asks: the waiter of each reply, and the graph of waits in which a deadlock is found at once.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -9,148 +8,9 @@ use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::words::address::{Address, AddressError};
-use crate::words::message::{ActorId, MessageId, ReplyToken};
-use crate::words::overrun::Overrun;
-
-/// Why a message was not sent. Nothing was recorded; nothing will be delivered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// Not an address.
-    #[error(transparent)]
-    BadAddress(#[from] AddressError),
-    /// Not a group of actors.
-    #[error("`{0}` names no group of actors: it must end with `/*` (children) or `/**` (all below), as in `/shop/**`")]
-    NoGroup(String),
-    /// No such actor.
-    #[error("no actor has the address `{0}`")]
-    UnknownAddress(Address),
-    /// The manifest does not allow it.
-    #[error("`{from}` may not send to `{to}`: add it to `sends_to` of `{from}`")]
-    NotGranted {
-        /// The sender.
-        from: Address,
-        /// The receiver.
-        to: Address,
-    },
-    /// The body is too large for the receiver.
-    #[error("{bytes} bytes are too many for `{to}`, whose limits.message is {limit_bytes} bytes")]
-    TooLarge {
-        /// The receiver.
-        to: Address,
-        /// The body's size.
-        bytes: usize,
-        /// The receiver's limit.
-        limit_bytes: usize,
-    },
-    /// The receiver's mailbox stayed full. Only senders outside the play get this error; an actor's tell becomes a dead
-    /// letter.
-    #[error("the mailbox of `{0}` is full")]
-    MailboxFull(Address),
-    /// The receiver's mailbox is full, and its overflow rule dropped the message: it is a dead letter. Only senders outside
-    /// the play get this error.
-    #[error("the mailbox of `{to}` is full, and its rule `drop-newest` dropped the message: it is dead letter {id}")]
-    Dropped {
-        /// The receiver.
-        to: Address,
-        /// The message's id.
-        id: MessageId,
-    },
-    /// The receiver is stopped for good. Only senders outside the play get this error; an actor's tell becomes a dead letter.
-    #[error("`{0}` is stopped")]
-    Stopped(Address),
-    /// The turn does more than its limits allow, and will not be committed.
-    #[error("more than {0}")]
-    Overrun(#[from] Overrun),
-    /// Memory is short; the text comes from the memory watch. Only senders outside the play get this error; actors may still
-    /// send.
-    #[error("memory is short, and no messages from outside are taken: {0}")]
-    MemoryPressure(Arc<str>),
-}
-
-impl SendError {
-    /// The kind in one word, for programs.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::BadAddress(_) | Self::NoGroup(_) => "bad-address",
-            Self::UnknownAddress(_) => "unknown-address",
-            Self::NotGranted { .. } => "not-granted",
-            Self::TooLarge { .. } => "message-too-large",
-            Self::MailboxFull(_) => "mailbox-full",
-            Self::Dropped { .. } => "dropped",
-            Self::Stopped(_) => "stopped",
-            Self::MemoryPressure(_) => "memory-pressure",
-            Self::Overrun(_) => "limit",
-        }
-    }
-}
-
-/// Why an ask has no reply.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AskError {
-    /// The question could not be sent.
-    #[error(transparent)]
-    NotSent(#[from] SendError),
-    /// No reply came in time.
-    #[error("no reply in time")]
-    Timeout,
-    /// The wait would never end; the chain of actors that wait for each other.
-    #[error("deadlock: {0}")]
-    Deadlock(String),
-    /// The receiver handled the message and gave no reply.
-    #[error("it was handled, and there is no reply")]
-    NoReply,
-    /// The receiver's handler rejected the message: it will never succeed.
-    #[error("the receiver rejected it: {0}")]
-    Rejected(String),
-    /// The receiver's handler failed the message at each of its attempts.
-    #[error("the receiver failed it at its last attempt: {0}")]
-    RetriesSpent(String),
-    /// The receiver handled the message, and the kernel refused the result: its reply is too large, for example.
-    #[error("the receiver handled it, and the result was refused: {0}")]
-    Failed(String),
-    /// The receiver crashed while it handled this message alone; or it does not start again.
-    #[error("the receiver {0}")]
-    Crashed(String),
-    /// The receiver crashed while it handled several messages, so the one to blame is unknown, and it starts again; or it
-    /// does not restart before the ask's deadline.
-    #[error("the receiver is restarting: {0}")]
-    Restarting(String),
-    /// The receiver stopped for good before it handled the question.
-    #[error("the receiver is stopped")]
-    Stopped,
-    /// The receiver, or the actor under `/` above it, failed too often.
-    #[error("the receiver is failed: {0}")]
-    ActorFailed(String),
-    /// No reply came in time, because an operator stopped the receiver or has not started it yet.
-    #[error("no reply in time: an operator stopped `{0}`, and only an operator starts it")]
-    StoppedByOperator(Address),
-}
-
-impl AskError {
-    /// The kind in one word, for programs.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::NotSent(error) => error.kind(),
-            Self::Timeout => "timeout",
-            Self::Deadlock(_) => "deadlock",
-            Self::NoReply => "no-reply",
-            Self::Rejected(_) => "rejected",
-            Self::RetriesSpent(_) => "retries-spent",
-            Self::Failed(_) => "failed",
-            Self::Crashed(_) => "crashed",
-            Self::Restarting(_) => "restarting",
-            Self::ActorFailed(_) => "actor-failed",
-            Self::Stopped => "stopped",
-            Self::StoppedByOperator(_) => "stopped-by-operator",
-        }
-    }
-}
-
-/// The result of an ask.
-pub type Answer = Result<Vec<u8>, AskError>;
+use crate::words::address::Address;
+use crate::words::message::{ActorId, ReplyToken};
+use crate::words::send_error::{Answer, AskError, SendError};
 
 const SHARDS: usize = 16;
 
@@ -159,7 +19,7 @@ pub(crate) struct Asks {
     last_token: AtomicU64,
     waiting: [Mutex<HashMap<u64, Open, FxBuildHasher>>; SHARDS],
     /// The asks that instances wait for: at most one each, because a handler does one thing at a time.
-    waits_for: Mutex<HashMap<InstanceState, Wait, FxBuildHasher>>,
+    waits_for: Mutex<HashMap<AskingInstance, Wait, FxBuildHasher>>,
 }
 
 /// An ask without an answer.
@@ -170,7 +30,7 @@ struct Open {
 }
 
 /// An instance of an actor.
-type InstanceState = (ActorId, usize);
+type AskingInstance = (ActorId, usize);
 
 /// An ask endpoint: the actor that asks, or the actor that is asked.
 #[derive(Clone, Copy)]
@@ -237,14 +97,16 @@ impl Asks {
         target: AskEndpoint<'_>,
         token: ReplyToken,
     ) -> Result<Waiting<'_>, AskError> {
-        let state = (asker.id, instance);
+        let asking = (asker.id, instance);
         let mut waits = self.waits_for.lock();
         if let Some(circle) = self.circle(&waits, asker, instance, target, |_| false) {
             return Err(AskError::Deadlock(circle));
         }
-        waits
-            .insert(state, Wait { id: target.id, instances: target.instances, address: target.address.clone(), token });
-        Ok(Waiting { asks: self, state })
+        waits.insert(
+            asking,
+            Wait { id: target.id, instances: target.instances, address: target.address.clone(), token },
+        );
+        Ok(Waiting { asks: self, instance: asking })
     }
 
     /// The actor whose answer an instance waits for.
@@ -269,7 +131,7 @@ impl Asks {
     /// does not wait.
     fn circle(
         &self,
-        waits: &HashMap<InstanceState, Wait, FxBuildHasher>,
+        waits: &HashMap<AskingInstance, Wait, FxBuildHasher>,
         asker: AskEndpoint<'_>,
         instance: usize,
         target: AskEndpoint<'_>,
@@ -354,12 +216,12 @@ impl Drop for OpenAsk<'_> {
 /// An edge of the graph of waits; dropping it removes the edge.
 pub(crate) struct Waiting<'a> {
     asks: &'a Asks,
-    state: InstanceState,
+    instance: AskingInstance,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.asks.waits_for.lock().remove(&self.state);
+        self.asks.waits_for.lock().remove(&self.instance);
     }
 }
 

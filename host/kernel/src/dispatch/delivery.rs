@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use crate::actor::instance::Instance;
 use crate::actor::{Actor, Shared};
-use crate::dispatch::ask::SendError;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{Envelope, Message};
+use crate::words::send_error::SendError;
 
 /// Whether a delivery may wait for space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

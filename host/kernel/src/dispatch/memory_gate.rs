@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::dispatch::ask::SendError;
+use crate::words::send_error::SendError;
 
 /// The gate, which is open or closed.
 #[derive(Default)]

@@ -4,6 +4,7 @@
 pub(crate) mod ask;
 pub(crate) mod dead_letters;
 pub(crate) mod delivery;
+mod failed;
 pub(crate) mod memory_gate;
 pub(crate) mod registry;
 pub(crate) mod replay;

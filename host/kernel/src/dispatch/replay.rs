@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::actor::Shared;
-use crate::dispatch::ask::SendError;
-use crate::kernel::later;
 use crate::words::address::Address;
+use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
 use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::send_error::SendError;
 
 /// The index of replays among all messages that a message causes: far from its sends, some of which may be delivered.
 const REPLAYS: u64 = 1 << 63;

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::actor::{Actor, Shared};
-use crate::kernel::later;
 use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
+use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message};
 

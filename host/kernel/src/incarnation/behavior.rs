@@ -1,65 +1,16 @@
 //! The interface to an actor's code: WebAssembly in the sandbox, plain Rust in tests. The kernel knows nothing else about
 //! that code.
 
-use std::any::Any;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::actor::directive_request::ChildFailed;
 use crate::actor::reports::TaskDone;
-use crate::supervision::events::Directive;
 use crate::turn::Turn;
 use crate::words::crash::Crash;
-
-/// The limits of one incarnation that the kernel does not measure itself.
-#[derive(Debug, Clone)]
-pub struct Bounds {
-    /// Memory, in bytes.
-    pub memory_bytes: u64,
-    /// CPU time for one message.
-    pub cpu: Duration,
-    /// Open resources of the host: streams, files, pollables ...
-    pub resources: usize,
-    /// Lines on its standard error in each second.
-    pub log_lines: u64,
-    /// Bytes on its standard error in each second.
-    pub log_bytes: u64,
-    /// Bytes of an outgoing request without its body.
-    pub request_head_bytes: u64,
-    /// Its access to the world outside; none for no bound. The kernel passes this from a parent to its spawned children, and
-    /// does not know the content.
-    pub grants: Option<Arc<dyn Any + Send + Sync>>,
-    /// The accounts that an actor shares with all its descendants; none where nothing is counted. Passed on as the grants
-    /// are.
-    pub accounts: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-impl Bounds {
-    /// No bounds at all.
-    pub const NONE: Self = Self {
-        memory_bytes: u64::MAX,
-        cpu: Duration::MAX,
-        resources: usize::MAX,
-        log_lines: u64::MAX,
-        log_bytes: u64::MAX,
-        request_head_bytes: u64::MAX,
-        grants: None,
-        accounts: None,
-    };
-}
-
-/// The use of one limit on a subtree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Usage {
-    /// The limit's key below `limits.subtree`.
-    pub key: &'static str,
-    /// The amount in use.
-    pub used: u64,
-    /// The limit.
-    pub most: u64,
-}
+use crate::words::failure::Directive;
+use crate::words::limits::{Bounds, Usage};
 
 /// The decision of an actor's code about its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Incarnation, requeue};
-use crate::kernel::later;
 use crate::mailbox::{Signal, Took};
 use crate::turn::Turn;
+use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
 

@@ -24,7 +24,7 @@ use crate::incarnation::watchdog::{Limit, StartTime, poll_once, watch};
 use crate::mailbox::admission::Slot;
 use crate::mailbox::{Signal, Took};
 use crate::turn::{Hook, Turn};
-use crate::words::crash::{Crash, CrashReason, CrashReport, log_crash};
+use crate::words::crash::{Crash, CrashReason, CrashReport, log_crash, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::decision::Decision;
 use crate::words::message::{Envelope, Message};
@@ -453,12 +453,4 @@ fn next_most(most: usize, cap: usize, took: Duration) -> usize {
     } else {
         most
     }
-}
-
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

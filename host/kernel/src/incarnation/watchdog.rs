@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::actor::instance::Instance;
 use crate::actor::{Actor, Shared};
-use crate::kernel::later;
+use crate::words::clock::later;
 use crate::words::clock::take_yielded;
 use crate::words::crash::CrashReason;
 

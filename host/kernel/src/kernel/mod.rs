@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::words::clock::later;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 
 use crate::actor::Shared;
-use crate::dispatch::ask::{Answer, AskError, SendError};
 use crate::dispatch::replay::LettersMoved;
-use crate::incarnation::behavior::Usage;
 use crate::kernel::plan::{Plan, PlanError};
 use crate::mailbox::MailboxView;
-use crate::supervision::events::State;
 use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervision};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::words::failed::FailedActor;
+use crate::words::limits::Usage;
 use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::send_error::{Answer, AskError, SendError};
+use crate::words::state::State;
 
 /// A running play. Clones are handles to the same play, which goes on when all of them are dropped.
 #[derive(Clone)]
@@ -317,10 +317,4 @@ impl Kernel {
         let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
         Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply }
     }
-}
-
-/// The time `wait` from now, or the latest that a clock can hold.
-pub(crate) fn later(wait: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_hours(24 * 365))
 }

@@ -12,7 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actor::Actor;
 use crate::actor::instance::Instance;
-use crate::kernel::plan::{ActorSpec, MaxInstances, StartKind};
+use crate::kernel::plan::{ActorSpec, MaxInstances};
+use crate::words::restart::StartKind;
 
 /// The eviction state of an instance: whether its slot can be freed for another start.
 #[derive(Default)]

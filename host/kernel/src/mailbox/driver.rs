@@ -17,10 +17,10 @@ use futures_util::future::BoxFuture;
 use self::failures::Failures;
 use super::ordered::Refusal;
 use crate::actor::{Actor, Shared};
-use crate::incarnation::panic_message;
 use crate::incarnation::watchdog::{Limit, within_limits};
 use crate::mailbox::admission::Slot;
 use crate::mailbox::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
+use crate::words::crash::panic_message;
 use crate::words::crash::{Crash, CrashReason};
 use crate::words::dead_letter::DeadReason;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::kernel::plan::Backoff;
 use crate::mailbox::{MailboxSpec, Overflow};
 use crate::words::address::Address;
 use crate::words::crash::Crash;
+use crate::words::restart::Backoff;
 
 /// Identifies one message of one mailbox, in order of arrival: a later one has a larger key.
 pub type Key = u64;

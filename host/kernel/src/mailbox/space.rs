@@ -23,7 +23,7 @@ pub(crate) struct Space<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum MessagePlace {
     /// In the log; the number counts all messages ever accepted.
-    MessageLog(u64),
+    Log(u64),
     /// Held under this key, until the policy gives it out or drops it.
     Held(Key),
 }
@@ -38,7 +38,7 @@ impl Mailbox {
         match (place, &inner.order) {
             (MessagePlace::Held(key), Some(order)) if order.decides() => order.holds(key),
             (MessagePlace::Held(_), order) => order.as_ref().is_some_and(|order| gone < order.given_up_after),
-            (MessagePlace::MessageLog(number), _) => gone < number,
+            (MessagePlace::Log(number), _) => gone < number,
         }
     }
 }
@@ -49,7 +49,7 @@ impl<'a> Space<'a> {
     }
 
     /// Whether there is space for a body of `body_bytes` bytes, after the overflow rule was applied.
-    fn evict_idle(&mut self, body_bytes: usize) -> bool {
+    fn make_space(&mut self, body_bytes: usize) -> bool {
         while !self.inner.has_space(self.spec, body_bytes) {
             self.full = true;
             if self.inner.order.is_some() {
@@ -66,7 +66,7 @@ impl<'a> Space<'a> {
 
     /// Appends the message; false when there is no space for it.
     pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        if !self.evict_idle(body.len()) {
+        if !self.make_space(body.len()) {
             return false;
         }
         match &mut self.inner.order {
@@ -83,7 +83,7 @@ impl<'a> Space<'a> {
     pub(crate) fn place(&self) -> MessagePlace {
         match &self.inner.order {
             Some(order) if order.decides() => MessagePlace::Held(order.next_key() - 1),
-            _ => MessagePlace::MessageLog(self.inner.accepted),
+            _ => MessagePlace::Log(self.inner.accepted),
         }
     }
 
@@ -98,7 +98,7 @@ impl<'a> Space<'a> {
         if policy || self.spec.overflow == Overflow::DropOldest {
             while fit < messages {
                 let record = first_record(&records[bytes..]);
-                if !self.evict_idle(record.len() - HEADER_BYTES) {
+                if !self.make_space(record.len() - HEADER_BYTES) {
                     break;
                 }
                 self.append_run(record, 1);

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use crate::supervision::events::{Action, Failed, Fault, Node, ROOT, WhyGaveUp};
+use crate::supervision::events::{Action, Failed, Node, ROOT};
 use crate::supervision::failures::Failure;
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
+use crate::words::failure::{Fault, WhyGaveUp};
 
 impl Tree {
     /// Why a child of the kernel is not restarted after this failure; none when it is.

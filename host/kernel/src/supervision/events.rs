@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::kernel::plan::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
-use crate::words::message::MessageId;
+pub use crate::words::failure::{Directive, Fault, WhyGaveUp, Window};
+use crate::words::restart::{Backoff, RestartKind, StartKind, Strategy, SupervisionSpec};
+pub use crate::words::state::State;
 
 /// An actor's place in the tree. A freed place is used again, but with another generation: a message about a removed node
 /// reaches no other node.
@@ -52,18 +53,6 @@ pub struct NodeSpec {
     pub required: bool,
 }
 
-/// The fault that a crash is blamed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Fault {
-    /// No message was being handled.
-    #[default]
-    Actor,
-    /// Several messages were being handled: they are handled again one at a time, so that the one to blame is found.
-    Batch,
-    /// This message alone was being handled.
-    Message(MessageId),
-}
-
 /// How an incarnation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -79,19 +68,6 @@ pub enum Ended {
     Idle,
     /// Its code refused to start: no failure. It is asked again after this time, or only when a message comes.
     Refused(Option<Duration>),
-}
-
-/// A parent's decision about a child that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Directive {
-    /// Restart it as if it were permanent: the strategy applies, and the failure counts.
-    Restart,
-    /// Stop it for good.
-    Stop,
-    /// Fail the parent, as if it gave up.
-    Escalate,
-    /// Follow the child's restart kind.
-    Default,
 }
 
 /// An event: something that happened.
@@ -139,38 +115,6 @@ pub enum Event {
     Kill,
     /// A time that [`Tree::next_timer`](super::tree::Tree::next_timer) named has come.
     Timer,
-}
-
-/// How often a supervisor's children failed lately.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// Failures that count within the last period: of a child of `/` alone, else of all children together.
-    pub restarts: u32,
-    /// The limit: with more failures the supervisor gives up.
-    pub intensity: u32,
-    /// The time for which a failure counts.
-    pub period: Duration,
-}
-
-/// Why a supervisor failed because of a child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhyGaveUp {
-    /// More restarts than its intensity allows.
-    TooOften(Window),
-    /// The child did not start together with it.
-    FailedStart,
-    /// The supervisor returned the directive to escalate.
-    Escalated,
-    /// This many messages failed one after another, and none was handled.
-    NothingHandled(u32),
-    /// It did not start within this time, a period, after its first attempt.
-    NotUp(Duration),
-    /// Its trial start ended in another failure before it handled a message.
-    TrialFailed,
-    /// Its restart kind forbids a restart, and the play requires it.
-    Ended,
-    /// Every actor under `/` failed or ended.
-    AllFailed,
 }
 
 /// An action for the task to carry out.
@@ -254,81 +198,6 @@ pub enum Action {
     Booted,
     /// Nothing runs any more. `true`: because the kernel gave up.
     Over(bool),
-}
-
-/// The state of an actor, as operators see it. The order matters: of several instances the first in this list counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Up, with messages in process or waiting. The tree knows no messages: to it, an idle actor runs as well.
-    Running,
-    /// Up, without work.
-    Idle,
-    /// Starting, or waiting for a free slot to start.
-    Starting,
-    /// Stopping for good: it handles waiting messages first.
-    Draining,
-    /// Stopping.
-    Stopping,
-    /// Waits before a restart: for a pause to pass, for siblings to stop, or for its parent's directive.
-    BackingOff,
-    /// Its code refused to start: it is asked again when a message comes, or after the time that it gave.
-    Waiting,
-    /// It has no instance: the next message makes one.
-    Passivated,
-    /// It, or the actor under `/` above it, failed too often: its messages wait for a trial start.
-    Failed,
-    /// Not started yet, or its parent is down.
-    Down,
-    /// An operator stopped it, or it waits for an operator's first start.
-    Stopped,
-    /// It ended and is not started again.
-    Ended,
-}
-
-impl State {
-    /// All states, in order.
-    pub const ALL: [Self; 12] = [
-        Self::Running,
-        Self::Idle,
-        Self::Starting,
-        Self::Draining,
-        Self::Stopping,
-        Self::BackingOff,
-        Self::Waiting,
-        Self::Passivated,
-        Self::Failed,
-        Self::Down,
-        Self::Stopped,
-        Self::Ended,
-    ];
-
-    /// Its name, as in `wit/actor.wit` and everywhere an operator or a program reads it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Idle => "idle",
-            Self::Starting => "starting",
-            Self::Draining => "draining",
-            Self::Stopping => "stopping",
-            Self::BackingOff => "backing-off",
-            Self::Waiting => "waiting",
-            Self::Passivated => "passivated",
-            Self::Failed => "failed",
-            Self::Down => "down",
-            Self::Stopped => "stopped",
-            Self::Ended => "ended",
-        }
-    }
-
-    /// Whether it is up: it handles messages as they come.
-    pub fn is_up(self) -> bool {
-        matches!(self, Self::Running | Self::Idle)
-    }
-
-    /// Whether it will change to another state by itself.
-    pub fn is_on_its_way(self) -> bool {
-        matches!(self, Self::Starting | Self::Draining | Self::Stopping | Self::BackingOff)
-    }
 }
 
 /// An actor that failed, as operators see it.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::kernel::plan::{RestartKind, Strategy, SupervisionSpec};
-use crate::supervision::events::{Action, Directive, Fault, Node, ROOT, WhyGaveUp, Window};
+use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
 use crate::supervision::window::Tally;
+use crate::words::failure::{Directive, Fault, WhyGaveUp, Window};
+use crate::words::restart::{RestartKind, Strategy, SupervisionSpec};
 
 /// Number of handled messages, for each failure in the window, that are a success: the backoff begins again.
 const HANDLED_FOR_A_FAILURE: u64 = 10;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kernel::plan::StartKind;
-use crate::supervision::events::{Failed, Fault, Node, NodeSpec};
+use crate::supervision::events::{Failed, Node, NodeSpec};
 use crate::supervision::window::Tally;
+use crate::words::failure::Fault;
+use crate::words::restart::StartKind;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {

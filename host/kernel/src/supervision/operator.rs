@@ -1,8 +1,9 @@
 //! An operator's orders: stop, and start. Only an operator's start ends an operator's stop.
 
-use crate::supervision::events::{Action, Node, State};
+use crate::supervision::events::{Action, Node};
 use crate::supervision::node::{After, Course, Over, Phase};
 use crate::supervision::tree::{Ending, Tree};
+use crate::words::state::State;
 
 impl Tree {
     pub(super) fn halt(&mut self, node: Node) {

@@ -1,9 +1,9 @@
 //! Starts: of one actor, of a supervisor's children, and of one child beside its siblings.
 
-use crate::kernel::plan::Strategy;
 use crate::supervision::events::{Action, Node};
 use crate::supervision::node::{Course, Phase, Turns};
 use crate::supervision::tree::Tree;
+use crate::words::restart::Strategy;
 
 impl Tree {
     pub(super) fn start(&mut self, node: Node) {

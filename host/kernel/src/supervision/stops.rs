@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::kernel::plan::RestartKind;
 use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
+use crate::words::restart::RestartKind;
 
 /// The time for all spawned children of an actor together, with the nodes below them, as a multiple of the time for one
 /// child. An actor may spawn a thousand, and those must not make a shutdown last for an hour.

@@ -14,11 +14,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::kernel::plan::{Backoff, RestartKind, StartKind, SupervisionSpec};
-use crate::supervision::events::{Action, Directive, Ended, Event, Node, NodeSpec, ROOT, State, View};
+use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, View};
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
 use crate::supervision::slots::Slots;
+use crate::words::failure::Directive;
 use crate::words::random;
+use crate::words::restart::{Backoff, RestartKind, StartKind, SupervisionSpec};
+use crate::words::state::State;
 
 /// Whether the whole play is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

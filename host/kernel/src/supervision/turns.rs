@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::kernel::plan::RestartKind;
 use crate::supervision::events::{Action, Node, ROOT};
 use crate::supervision::node::{After, Course, Over, Phase, Turns};
 use crate::supervision::tree::{Ending, Tree};
+use crate::words::restart::RestartKind;
 
 impl Tree {
     /// Continues the turns of the children of `parent`, until one of them takes time.

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::supervision::events::{Fault, Node};
+use crate::supervision::events::Node;
+use crate::words::failure::Fault;
 use crate::words::message::MessageId;
 
 /// Most entries of one actor; above that, neighbours are joined.

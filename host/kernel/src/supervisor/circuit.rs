@@ -10,12 +10,14 @@ use super::{Role, Supervision};
 use crate::actor::Actor;
 use crate::actor::instance::Instance;
 use crate::mailbox::bit;
-use crate::supervision::events::{Node, State, WhyGaveUp};
+use crate::supervision::events::Node;
 use crate::supervisor::DECISION_TARGET;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
 use crate::words::failed::{FailedActor, never};
+use crate::words::failure::WhyGaveUp;
+use crate::words::state::State;
 
 /// Failures shown when every actor failed.
 const SHOWN_FAILURES: usize = 10;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use super::{DECISION_TARGET, Role, Stage, Supervision};
 use crate::actor::directive_request::{ChildFailed, DirectiveRequest};
-use crate::incarnation::{End, panic_message};
-use crate::supervision::events::{Event, Fault, Node, WhyGaveUp};
+use crate::incarnation::End;
+use crate::supervision::events::{Event, Node};
 use crate::words::address::Address;
+use crate::words::crash::panic_message;
 use crate::words::crash::{Crash, CrashReason, CrashReport};
 use crate::words::decision::Decision;
+use crate::words::failure::{Fault, WhyGaveUp};
 
 impl Supervision {
     /// Sends a directive request to the parent, which runs: the tree asks only running parents.

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::{Role, Supervision};
 use crate::actor::Actor;
 use crate::kernel::InstanceView;
-use crate::supervision::events::{Failed, State};
+use crate::supervision::events::Failed;
 use crate::words::address::Address;
 use crate::words::failed::FailedActor;
+use crate::words::state::State;
 
 /// One actor, and the tree's view of each of its instances.
 pub(crate) struct Seen {

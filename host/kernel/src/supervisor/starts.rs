@@ -5,10 +5,12 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::{Role, Supervision};
-use crate::supervision::events::{Directive, Event, Node, State};
+use crate::supervision::events::{Event, Node};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
+use crate::words::failure::Directive;
+use crate::words::state::State;
 
 /// The outcome of a start that an operator ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::supervision::events::{Directive, Event, Node, WhyGaveUp};
+use crate::supervision::events::{Event, Node};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
+use crate::words::failure::{Directive, WhyGaveUp};
 
 /// Failures shown when the kernel gives up.
 const SHOWN_FAILURES: usize = 10;

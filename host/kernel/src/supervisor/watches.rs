@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use super::Supervision;
 use crate::actor::Actor;
 use crate::mailbox::Refused;
-use crate::supervision::events::{Node, State};
+use crate::supervision::events::Node;
 use crate::words::address::Address;
 use crate::words::crash::CrashReason;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::{ActorId, Message};
 use crate::words::notice::{Change, Notice, Watcher};
+use crate::words::state::State;
 
 /// All watches. Each ends with its watcher's run, or with the watched actor.
 #[derive(Default)]

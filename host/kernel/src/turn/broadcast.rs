@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::Turn;
 use super::effects::Effect;
 use crate::actor::Actor;
-use crate::dispatch::ask::SendError;
 use crate::dispatch::delivery::check_size;
 use crate::words::address::Address;
+use crate::words::send_error::SendError;
 
 /// The members of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

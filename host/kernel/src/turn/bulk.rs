@@ -9,11 +9,11 @@ use playhouse_frame::HEADER_BYTES;
 
 use super::Turn;
 use super::effects::{CHOSEN_HERE, Effect};
-use crate::dispatch::ask::SendError;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::overrun::Overrun;
+use crate::words::send_error::SendError;
 
 /// A target of sends, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 use tokio::time::Instant;
 
 use super::Turn;
-use crate::dispatch::ask::AskError;
 use crate::dispatch::delivery::{Patience, Run};
 use crate::words::dead_letter::DeadReason;
 use crate::words::outcome::{Failure, Outcome};
+use crate::words::send_error::AskError;
 
 impl Turn {
     /// Delivers the sends of finished messages, in order, then makes their outcomes final. May wait for space in mailboxes.

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::{Hook, Route, Turn};
 use crate::actor::Actor;
-use crate::dispatch::ask::SendError;
 use crate::dispatch::delivery::{Run, check_size};
 use crate::dispatch::timers::{Timer, Timers};
 use crate::incarnation::behavior::Launcher;
-use crate::kernel::later;
-use crate::supervision::events::State;
 use crate::supervisor::Command;
 use crate::turn::spawn::{Config, Draft, SpawnError, StopError};
 use crate::words::address::Address;
+use crate::words::clock::later;
 use crate::words::message::{ActorId, Envelope};
 use crate::words::notice::{Change, Notice, WatchError, Watcher};
 use crate::words::overrun::{MAX_CONFIG_BYTES, Overrun};
+use crate::words::send_error::SendError;
+use crate::words::state::State;
 
 /// Timer ids that the kernel chooses begin here; those that the code chooses are below.
 pub(super) const CHOSEN_HERE: u64 = 1 << 63;

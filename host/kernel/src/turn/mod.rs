@@ -21,13 +21,13 @@ use tokio::time::Instant;
 use crate::actor::host_wait::{HostWait, passed_on};
 use crate::actor::instance::Instance;
 use crate::actor::{Actor, Shared};
-use crate::dispatch::ask::{Answer, AskError, SendError};
 use crate::dispatch::delivery::{Run, check_size};
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
 use crate::words::crash::cut;
 use crate::words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 use crate::words::outcome::{Failure, Outcome};
+use crate::words::send_error::{Answer, AskError, SendError};
 
 use effects::Effects;
 use outcomes::Outcomes;

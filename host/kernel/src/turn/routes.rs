@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Route, Turn};
 use crate::actor::Actor;
-use crate::dispatch::ask::SendError;
 use crate::words::message::ActorId;
+use crate::words::send_error::SendError;
 
 impl Turn {
     /// The route to `to`, resolved once. The grant is checked before the existence of the actor. `sender`: the sender of the

@@ -6,13 +6,15 @@ use std::sync::{Arc, OnceLock};
 
 use crate::actor::subtree::{Membership, Subtree};
 use crate::actor::{Actor, Presence, Shared, Spawned};
-use crate::incarnation::behavior::{Bounds, Launcher};
-use crate::kernel::plan::{ActorSpec, StartKind};
+use crate::incarnation::behavior::Launcher;
+use crate::kernel::plan::ActorSpec;
 use crate::mailbox::Signal;
 use crate::mailbox::driver::attend;
 use crate::supervisor::Command;
 use crate::words::address::{Address, AddressError};
+use crate::words::limits::Bounds;
 use crate::words::overrun::Overrun;
+use crate::words::restart::StartKind;
 
 /// The values that an actor's code may read by name.
 pub type Config = BTreeMap<String, String>;

@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::kernel::later;
+/// The time `wait` from now, or the latest that a clock can hold.
+pub(crate) fn later(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_hours(24 * 365))
+}
 
 /// Tells which time belongs to the host. All its values only grow.
 pub trait HostClock: Send + Sync + 'static {

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use crate::supervision::events::Fault;
 use crate::words::address::Address;
 use crate::words::decision::Decision;
+use crate::words::failure::Fault;
 use crate::words::message::MessageId;
 
 /// The typed reason of a crash.
@@ -284,6 +284,15 @@ pub(crate) fn log_crash(report: &CrashReport, again: bool) {
         "crashed: {}",
         report.crash.reason
     );
+}
+
+/// The text of a caught panic.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

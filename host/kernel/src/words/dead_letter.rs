@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::dispatch::ask::SendError;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::message::{Message, MessageId};
+use crate::words::send_error::SendError;
 
 /// Why a message will not be handled.
 #[derive(Debug, Clone)]

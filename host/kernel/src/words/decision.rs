@@ -4,9 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::kernel::plan::{RestartKind, Strategy};
-use crate::supervision::events::{Directive, WhyGaveUp, Window};
 use crate::words::address::Address;
+use crate::words::failure::{Directive, WhyGaveUp, Window};
+use crate::words::restart::{RestartKind, Strategy};
 
 /// The consequence of a failure for the actor that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,55 +109,6 @@ impl fmt::Display for Decision {
             Self::Stopped => f.write_str("stays down: it was stopping"),
             Self::NotStarted => f.write_str("is not tried again: its start failed"),
         }
-    }
-}
-
-impl fmt::Display for WhyGaveUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooOften(Window { restarts, intensity, period }) => {
-                let (failures, are) = (if *restarts == 1 { "failure" } else { "failures" }, allowed(*intensity));
-                write!(f, "{restarts} {failures} within {period:?}, and {are} allowed")
-            }
-            Self::FailedStart => f.write_str("a child of it did not start"),
-            Self::Escalated => f.write_str("it passed the failure of a child on"),
-            Self::NothingHandled(failures) => {
-                write!(f, "{failures} failures in a row, and no message was handled between them")
-            }
-            Self::NotUp(waited) => write!(f, "it did not start within {waited:?}"),
-            Self::TrialFailed => f.write_str("its trial start failed before it handled a message"),
-            Self::Ended => f.write_str("it is not restarted after a failure, and the play requires it"),
-            Self::AllFailed => f.write_str("every actor failed"),
-        }
-    }
-}
-
-fn allowed(intensity: u32) -> String {
-    match intensity {
-        0 => "no restart is".to_owned(),
-        1 => "1 restart is".to_owned(),
-        n => format!("{n} restarts are"),
-    }
-}
-
-impl fmt::Display for Directive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Restart => "restart",
-            Self::Stop => "stop",
-            Self::Escalate => "escalate",
-            Self::Default => "default",
-        })
-    }
-}
-
-impl fmt::Display for RestartKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Permanent => "permanent",
-            Self::Transient => "transient",
-            Self::Temporary => "temporary",
-        })
     }
 }
 

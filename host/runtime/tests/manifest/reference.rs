@@ -79,7 +79,9 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(actor.limits.request_head_bytes, 64 << 10);
     assert_eq!((actor.start_timeout.as_secs(), actor.grants.requests, actor.grants.blocking.at_most()), (10, 16, 4));
     assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
-    assert!(play.limits.memory_bytes.is_none() && actor.subtree == playhouse::manifest::SubtreeSettings::default());
+    assert!(
+        play.limits.memory_bytes.is_none() && actor.subtree == playhouse_runtime::manifest::SubtreeSettings::default()
+    );
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));
     assert_eq!(play.memory_high.to_string(), "90%");

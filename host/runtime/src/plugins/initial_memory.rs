@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use playhouse_sandbox::PluginInfo;
 
-use super::{Loads, Role};
+use super::loading::{Loads, Role};
 use crate::manifest::{Play, Problem, Settings};
 
 /// The lowest limit of memory that an actor or a spawnable plugin shares with others, and its key: of the play, of its own subtree,

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
 /// Shows the text on one line, with control characters and direction marks escaped.
-pub(crate) struct Printable<'a>(pub &'a str);
+pub struct Printable<'a>(pub &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,21 +21,21 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// Control characters, line and paragraph separators, and marks that change the direction of text.
-pub(crate) fn is_escaped(c: char) -> bool {
+pub fn is_escaped(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a body is text that a terminal shows unchanged: UTF-8 with line breaks and tabs, and no character that [`Printable`]
 /// would escape.
-pub(crate) fn is_plain_text(body: &[u8]) -> bool {
+pub fn is_plain_text(body: &[u8]) -> bool {
     let plain = |c| matches!(c, '\n' | '\r' | '\t') || !is_escaped(c);
     std::str::from_utf8(body).is_ok_and(|text| text.chars().all(plain))
 }
 
 /// Foreign bytes for a terminal: text with its line breaks and tabs. Other control characters, and bytes that are no text, are
 /// escaped.
-pub(crate) fn for_terminal(bytes: &[u8]) -> String {
+pub fn for_terminal(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for piece in chunk.valid().split_inclusive(['\n', '\t']) {
@@ -50,7 +50,7 @@ pub(crate) fn for_terminal(bytes: &[u8]) -> String {
 }
 
 /// Sixteen bytes in a line, with their offset and their ASCII characters.
-pub(crate) fn hex_dump(bytes: &[u8]) -> String {
+pub fn hex_dump(bytes: &[u8]) -> String {
     let mut out = String::new();
     for (n, chunk) in bytes.chunks(16).enumerate() {
         let _ = write!(out, "  {:08x} ", n * 16);
@@ -69,7 +69,7 @@ pub(crate) fn hex_dump(bytes: &[u8]) -> String {
 }
 
 /// The beginning of a body as text, at most `most` characters, safe to print.
-pub(crate) fn preview(body: &[u8], most: usize) -> String {
+pub fn preview(body: &[u8], most: usize) -> String {
     // A character has at most 4 bytes, so that only the beginning of the body is decoded.
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * most + 4)]);
     let mut shown = String::new();
@@ -88,7 +88,7 @@ pub(crate) fn preview(body: &[u8], most: usize) -> String {
 }
 
 /// `2026-11-22T16:46:00.123Z`.
-pub(crate) fn timestamp(at: SystemTime) -> String {
+pub fn timestamp(at: SystemTime) -> String {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     // Days since 1970 to a date of the Gregorian calendar: Howard Hinnant, "chrono-Compatible Low-Level Date
@@ -107,7 +107,7 @@ pub(crate) fn timestamp(at: SystemTime) -> String {
 }
 
 /// `123 KiB`, `1.2 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes / 1024),
@@ -116,7 +116,7 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// An age in its largest unit: `42s`, `3m`, `2h`, `5d`.
-pub(crate) fn age(age: Duration) -> String {
+pub fn age(age: Duration) -> String {
     match age.as_secs() {
         seconds @ 0..60 => format!("{seconds}s"),
         seconds @ 60..3_600 => format!("{}m", seconds / 60),
@@ -126,7 +126,7 @@ pub(crate) fn age(age: Duration) -> String {
 }
 
 /// `1 restart`, `2 restarts`.
-pub(crate) fn counted(number: u64, one: &str) -> String {
+pub fn counted(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -1,7 +1,7 @@
 //! The targets that actors may send to: `sends_to` and `pipeline`.
 
 use expect_test::expect;
-use playhouse::manifest::flow::Flow;
+use playhouse_runtime::manifest::flow::Flow;
 use std::fmt::Write as _;
 
 use crate::message::{check, understood};

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use playhouse::manifest::{MailboxPluginSettings, Play, PluginFolder, Problems, Source, understand};
 use playhouse_kernel::Overflow;
+use playhouse_runtime::manifest::{MailboxPluginSettings, Play, PluginFolder, Problems, Source, understand};
 
 fn understood(text: &str) -> Result<Play, Problems> {
     let source = Source::new(Path::new("playhouse.toml"), text.to_owned());

@@ -1,5 +1,5 @@
-//! The memory that the allocator keeps for later, and its return to the system. This file and the signal in `system_limits` are
-//! the unsafe code of this crate.
+//! The memory that the allocator keeps for later, and its return to the system. This file is the only unsafe
+//! code of this crate.
 
 /// Makes glibc keep up to 32 MiB of freed memory at the end of each arena, and make no mapping for a block below that size.
 ///
@@ -25,7 +25,7 @@ pub fn keep_freed() {
 /// Makes glibc use at most two arenas: each takes 64 MiB of address space, too much under a limit on address space.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code)]
-pub(crate) fn save_address_space() {
+pub fn save_address_space() {
     let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
     if alone {
         // SAFETY: as in `keep_freed`.
@@ -49,7 +49,7 @@ pub fn keep_freed() {}
 
 /// Other allocators take address space as they need it.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-pub(crate) fn save_address_space() {}
+pub fn save_address_space() {}
 
 /// Other allocators return memory by themselves, or have no such call.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]

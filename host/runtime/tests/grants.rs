@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use expect_test::{Expect, expect};
-use playhouse::manifest::flow::{Flow, arrows};
-use playhouse::manifest::{Play, PluginFolder, Problems, Source, understand};
+use playhouse_runtime::manifest::flow::{Flow, arrows};
+use playhouse_runtime::manifest::{Play, PluginFolder, Problems, Source, understand};
 use tempfile::TempDir;
 
 /// A manifest's folder, with `plugins`, `data` and a file in it.

@@ -15,16 +15,17 @@ use crate::system_limits::{self, HOST_BLOCKING_THREADS, KEPT_BLOCKING_THREADS};
 /// actors may hold for ever.
 const UNCOUNTED_BLOCKING_THREADS: usize = 512;
 
-pub(super) struct Runtimes {
+/// The runtimes of a host and of its actors.
+pub struct Runtimes {
     /// The runtime of the host, which never runs code of an actor.
-    pub(super) control: Runtime,
+    pub control: Runtime,
     /// The runtime of the actors.
-    pub(super) actors: Runtime,
+    pub actors: Runtime,
 }
 
 impl Runtimes {
     /// Starts both runtimes. The actors run on `threads` threads, or on a thread for each core.
-    pub(super) fn new(play: &Play, threads: Option<u16>) -> std::io::Result<Self> {
+    pub fn new(play: &Play, threads: Option<u16>) -> std::io::Result<Self> {
         let (blocking, few) = bounded_threads(blocking_threads(play));
         Self::with(threads, blocking, few)
     }
@@ -43,7 +44,7 @@ impl Runtimes {
     }
 
     /// Ends both runtimes, without waiting for a read of stdin, or for a guest that a second signal cut off.
-    pub(super) fn shutdown_background(self) {
+    pub fn shutdown_background(self) {
         self.control.shutdown_background();
         self.actors.shutdown_background();
     }
@@ -76,7 +77,7 @@ fn blocking_threads(play: &Play) -> usize {
 /// The number of `wanted` threads that the limits of the system allow, and whether a limit makes threads few.
 fn bounded_threads(wanted: usize) -> (usize, bool) {
     let few = system_limits::are_few_threads(wanted);
-    let room = system_limits::room();
+    let room = system_limits::guest_share();
     let most = room.as_ref().map_or(wanted, |room| wanted.min(room.blocking_threads));
     if few {
         let limit = room.map_or(SystemLimit::Threads, |room| room.limit);

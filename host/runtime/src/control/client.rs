@@ -297,7 +297,7 @@ fn owner_of(path: &Path) -> Option<u32> {
 
 impl ClientError {
     /// Whether there is no host for this user.
-    pub(crate) fn is_no_host(&self) -> bool {
+    pub fn is_no_host(&self) -> bool {
         match self {
             Self::NoHost(_) | Self::Unreachable { .. } | Self::Foreign { .. } | Self::OtherUser { .. } => true,
             Self::Refused(refusal) => refusal.kind == FOREIGN_USER,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use playhouse::manifest::{PluginFolder, Source, understand};
+use playhouse_runtime::manifest::{PluginFolder, Source, understand};
 
 const DOCUMENTS: [&str; 3] = ["README.md", "docs/actors.md", "docs/coming-from-aplay.md"];
 
@@ -23,7 +23,7 @@ fn plugins(manifest: &str) -> Vec<String> {
 
 #[test]
 fn manifests_that_documents_show_are_sound() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("host/cli lies two folders down");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("host/runtime lies two folders down");
     for name in DOCUMENTS {
         let document = std::fs::read_to_string(root.join(name)).expect("readable");
         let mut count = 0;

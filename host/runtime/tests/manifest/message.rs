@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use expect_test::Expect;
-use playhouse::manifest::{Play, PluginFolder, Problems, Source, understand};
+use playhouse_runtime::manifest::{Play, PluginFolder, Problems, Source, understand};
 
 const PLUGINS: [&str; 3] = ["count", "report", "split"];
 

@@ -1,0 +1,131 @@
+//! The kernel's plan of a play: the settings of the manifest, completed by the loaded plugins.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use playhouse_kernel::{
+    ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
+};
+use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
+
+use crate::manifest::{Play, Settings};
+use crate::plugins::Plugins;
+
+/// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted.
+fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
+    let bound = plugin.max_instances();
+    let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
+    MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
+}
+
+/// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
+pub fn room_for_spawned(play: &Play, plugins: &Plugins) -> Option<(usize, usize)> {
+    let bound = room_for_actors(play, plugins.first()?);
+    let kinds = play.actors.iter().map(|actor| {
+        let Settings { idle_stop, start, .. } = actor.settings;
+        (actor.instances, idle_stop.is_none() && start == StartKind::Auto)
+    });
+    Some((bound.left_to_spawned(kinds), bound.most))
+}
+
+/// The plan that the kernel runs.
+pub fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
+    let made = |settings: &Settings, recursive| Made {
+        plugin: plugins[&settings.plugin].clone(),
+        mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailbox_plugin(&mailbox.plugin).clone()),
+        settings: settings.clone(),
+        recursive,
+        output: output.clone(),
+    };
+    let mut actors: Vec<ActorSpec> = Vec::with_capacity(play.actors.len());
+    let mut accounts = HashMap::new();
+    for actor in &play.actors {
+        let above = actor.address.parent().and_then(|parent| accounts.get(&parent).cloned());
+        let within = Bounds { accounts: above, ..Bounds::NONE };
+        let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
+        accounts.extend(spec.launcher.bounds().accounts.map(|own| (actor.address.clone(), own)));
+        actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
+    }
+    let spawnable = play.spawnable.iter().map(|plugin| {
+        let template: Arc<dyn Template> = Arc::new(made(&plugin.settings, plugin.recursive));
+        (plugin.settings.plugin.clone(), template)
+    });
+    Plan {
+        actors,
+        plugins: spawnable.collect(),
+        supervision: play.supervision,
+        dead_letters: play.dead_letters,
+        max_instances: plugins.first().map(|plugin| room_for_actors(play, plugin)),
+        clock: Clock::default(),
+        runtime: None,
+        seed,
+    }
+}
+
+/// Makes actors of a plugin with the settings of the manifest.
+struct Made {
+    plugin: Plugin,
+    mailbox: Option<MailboxPlugin>,
+    settings: Settings,
+    recursive: bool,
+    output: Arc<dyn Output>,
+}
+
+impl Made {
+    /// The policy of the mailbox, with limits that are no wider than `within`.
+    fn policy(&self, accounts: Accounts, within: &Bounds) -> Option<PolicySpec> {
+        let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
+        let limits =
+            Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu, ..Limits::default() }.within(within);
+        Some(PolicySpec {
+            launcher: plugin.launcher_in(accounts, limits, settings.config.clone(), self.output.clone()),
+            overflow: settings.overflow,
+            overtakes: settings.overtakes,
+            timeout: settings.timeout,
+            backoff: settings.backoff,
+            intensity: settings.intensity,
+            period: settings.period,
+        })
+    }
+}
+
+impl Template for Made {
+    fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
+        let settings = &self.settings;
+        let limits = settings.limits.within(&within);
+        let grants = settings.grants.clone().bounded(&within);
+        let accounts = self.plugin.accounts(&within, &address, settings.subtree.together);
+        let mut whole = settings.config.clone();
+        whole.extend(config);
+        ActorSpec {
+            address,
+            launcher: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()),
+            start: settings.start,
+            idle_stop: settings.idle_stop,
+            instances: 1,
+            batch: settings.batch,
+            mailbox: settings.mailbox,
+            policy: self.policy(accounts, &within).map(Box::new),
+            restart: settings.restart,
+            required: false,
+            supervision: settings.supervision,
+            timeout: settings.timeout,
+            start_timeout: settings.start_timeout,
+            message_bytes: settings.message_bytes,
+            sends_to: settings.sends_to.clone(),
+            sends_below: settings.sends_below.clone(),
+            spawns: settings.spawns.clone(),
+            max_children: settings.max_children,
+            max_timers: settings.max_timers,
+            max_watches: settings.max_watches,
+            max_depth: settings.max_depth,
+            max_effects: settings.max_effects,
+            max_effect_bytes: settings.max_effect_bytes,
+            subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
+        }
+    }
+
+    fn recursive(&self) -> bool {
+        self.recursive
+    }
+}
