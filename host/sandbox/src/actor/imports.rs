@@ -197,7 +197,7 @@ fn add_children_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Resu
         let found = store.data().turn.borrow().lookup(&path);
         Ok((found.map(|address| address.to_string()),))
     })?;
-    kernel.func_wrap_async("state", |mut store: Caller<'_>, (path,): (String,)| {
+    kernel.func_wrap_async("status", |mut store: Caller<'_>, (path,): (String,)| {
         Box::new(async move {
             let state = store.data_mut().turn.get_mut().state(&path).await;
             Ok((state.map(ActorState::from),))
