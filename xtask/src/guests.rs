@@ -8,12 +8,12 @@ use crate::process::{Done, cargo, root, run, target_dir};
 pub(crate) const PLUGINS: &[&str] = &[
     "count",
     "counter",
-    "desk",
     "echo",
     "fetch",
     "flaky",
     "guide",
     "nightwatch",
+    "orders",
     "priority",
     "report",
     "split",

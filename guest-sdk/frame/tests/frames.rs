@@ -221,14 +221,14 @@ proptest! {
     fn encoded_frame_is_read_back(steps in prop::collection::vec(step(), 0..20)) {
         let frame = encode(&steps);
         let mut expected: Vec<&Step> = Vec::new();
-        let mut in_hand = 0;
+        let mut current_start = 0;
         for step in &steps {
             if matches!(step, Step::Reject(_) | Step::Retry(_)) {
-                expected.truncate(in_hand);
+                expected.truncate(current_start);
             }
             expected.push(step);
             if matches!(step, Step::Done | Step::Reply(_) | Step::Reject(_) | Step::Retry(_)) {
-                in_hand = expected.len();
+                current_start = expected.len();
             }
         }
         let mut read = Vec::new();

@@ -16,7 +16,7 @@ mod panic;
 mod shared;
 mod store;
 
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, Instances};
 pub(crate) use crash::{RunFacts, crash, failed_launch};
 pub use loading::{Compiled, PluginInfo};
 pub(crate) use loading::{load, sha256_hex};

@@ -41,9 +41,9 @@ const MACHINERY: [&str; 16] = [
 ];
 
 /// The SDK's panic hook. The hook ends the run in a call to the host, through a few functions that only forward the call.
-const PANIC_HOOK: &str = "playhouse_sdk::component::wasm::report_panic";
+const PANIC_HOOK: &str = "playhouse_sdk::wasm::panic_hook::report_panic";
 /// The panic hook of a mailbox plugin.
-const MAILBOX_PANIC_HOOK: &str = "playhouse_sdk::mailbox::wasm::report_panic";
+const MAILBOX_PANIC_HOOK: &str = "playhouse_sdk::mailbox::component::";
 /// The most functions between the panic hook and the host.
 const PASSED_ON: usize = 4;
 
