@@ -105,7 +105,7 @@ impl From<types::AskError> for AskError {
             types::AskError::Restarting(reason) => Self::Restarting(reason),
             types::AskError::MailboxFull(address) => Self::MailboxFull(address),
             types::AskError::Stopped(reason) => Self::Stopped(reason),
-            types::AskError::StoppedByPerson(address) => Self::StoppedByPerson(address),
+            types::AskError::StoppedByPerson(address) => Self::StoppedByOperator(address),
         }
     }
 }

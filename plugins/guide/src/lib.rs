@@ -100,7 +100,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             AskError::Restarting(_) => "restarting",
             AskError::MailboxFull(_) => "mailbox-full",
             AskError::Stopped(_) => "stopped",
-            AskError::StoppedByPerson(_) => "stopped-by-person",
+            AskError::StoppedByOperator(_) => "stopped-by-operator",
         });
     }
     if let Some(error) = error.downcast_ref() {
