@@ -113,10 +113,10 @@ pub(crate) fn relay(at: &str, to: &str) -> ActorSpec {
     let frames: Vec<Vec<u8>> = (0..=BATCH).map(frame_of_tells).collect();
     actor(at, &[to], move |turn| {
         let messages = turn.len();
-        let _frame = turn.flat(&trailer(messages as u32));
-        let route = turn.resolve(&target, 0).map_err(broken)?;
+        let _frame = turn.bulk().flat(&trailer(messages as u32));
+        let route = turn.bulk().resolve(&target, 0).map_err(broken)?;
         assert_eq!(route.route, 0, "the first address that is resolved");
-        turn.record(frames[messages].clone(), record)
+        turn.bulk().record(frames[messages].clone(), record)
     })
 }
 

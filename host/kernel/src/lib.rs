@@ -57,8 +57,10 @@ pub use mailbox::policy::{
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
+pub use turn::Turn;
+pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
 pub use turn::spawn::{Config, SpawnError, StopError, Template};
-pub use turn::{Bulk, BulkError, Resolved, TimerError, Turn};
+pub use turn::timer_effects::TimerError;
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use words::clock::{Clock, HostClock, yield_to_others};
 pub use words::crash::{Crash, CrashReason, CrashReport};

@@ -138,14 +138,14 @@ impl Guest {
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.exports.turns;
-        if self.turn().has_notices() {
+        if self.turn().bulk().has_notices() {
             // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
             // void.
             return self.handle_one_by_one().await;
         }
-        let anew = self.turn().has_stale_routes();
+        let anew = self.turn().bulk().has_stale_routes();
         if anew {
-            self.turn().give_up_routes();
+            self.turn().bulk().give_up_routes();
         }
         match turns {
             // Only a frame can say that routes are void.
@@ -154,7 +154,7 @@ impl Guest {
         }
         self.finish_line_when_idle();
         let turn = self.turn();
-        self.sends_much = turn.len() == 1 && turn.sends() >= MANY_SENDS;
+        self.sends_much = turn.len() == 1 && turn.bulk().recorded() >= MANY_SENDS;
         Ok(())
     }
 
@@ -163,7 +163,7 @@ impl Guest {
         self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
-        let frame = self.turn().flat(&end);
+        let frame = self.turn().bulk().flat(&end);
         self.store.data_mut().in_turns = true;
         let called = turns.call_async(&mut self.store, (frame,)).await;
         self.store.data_mut().in_turns = false;
