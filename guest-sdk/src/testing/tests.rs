@@ -84,7 +84,7 @@ fn error_retries_unless_its_chain_has_a_reject() {
 }
 
 #[test]
-fn a_body_that_is_not_utf8_rejects() {
+fn body_that_is_not_utf8_rejects() {
     let failure = puppet().tell([0xff]).unwrap_err();
     assert!(matches!(&failure, Failure::Reject(reason) if reason.contains("not UTF-8")), "{failure:?}");
 }
@@ -101,14 +101,14 @@ fn reply_in_a_hook_fails_the_hook() {
 }
 
 #[test]
-fn a_relative_address_is_a_child() {
+fn relative_address_is_a_child() {
     let mut harness = puppet();
     harness.tell("prompter").unwrap();
     assert_eq!(harness.sent(), [("/actor/prompter", "prompter")]);
 }
 
 #[test]
-fn a_bad_address_and_a_refusal_fail_the_send() {
+fn bad_address_and_a_refusal_fail_the_send() {
     let too_large = SendError::TooLarge { limit_bytes: 1 };
     let mut harness = ActorHarness::<Puppet>::setup().refuse("/full", too_large.clone()).start().unwrap();
     assert!(harness.tell("/no/:/address").unwrap_err().to_string().starts_with("bad address"));
@@ -133,7 +133,7 @@ fn addresses_know_their_parts() {
 }
 
 #[test]
-fn a_config_value_that_does_not_parse_is_named() {
+fn config_value_that_does_not_parse_is_named() {
     let mut harness = ActorHarness::<Puppet>::setup().config("top", "many").start().unwrap();
     let expected = "config `top` = `many` is not a u8: invalid digit found in string";
     assert_eq!(harness.tell("top"), Err(Failure::Retry(expected.to_owned())));
