@@ -77,10 +77,10 @@ impl Driver {
             let interface = component.get_export_index(None, interface).context("no such interface")?;
             component.get_export_index(Some(&interface), name).context("no such function")
         };
-        let init = export("playhouse:actor/lifecycle@0.1.0", "init")?;
+        let init = export("playhouse:actor/lifecycle@0.2.0", "init")?;
         let init = instance.get_typed_func::<(), (std::result::Result<(), String>,)>(&mut store, init)?;
         init.call_async(&mut store, ()).await?.0.map_err(anyhow::Error::msg)?;
-        let handler = export("playhouse:actor/handler@0.1.0", "msg-handler")?;
+        let handler = export("playhouse:actor/handler@0.2.0", "msg-handler")?;
         let handler = instance.get_typed_func(&mut store, handler)?;
         Ok(Self(store, handler))
     }
@@ -94,4 +94,4 @@ impl Driver {
     }
 }
 
-const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
+const KERNEL: &str = "playhouse:actor/kernel@0.2.0";

@@ -222,7 +222,7 @@ fn bad_use_gets_a_typed_error() {
         ("spawn ann guide", "duplicate"),
         ("spawn carl guide", "too-many-children"),
         ("spawn no/name guide", "bad-name"),
-        ("ask ann nonsense", "failed"),
+        ("ask ann nonsense", "rejected"),
         ("ask ann panic", "crashed"),
         ("ask /guide who", "not-granted"),
     ];

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_a_longest_run_of_ascii_letters() {
+    fn word_is_a_longest_run_of_ascii_letters() {
         check("The cat -- the CAT!", "the cat the cat");
         check("don't", "don t");
         check("  a1b2  ", "a b");
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_message_and_a_line_without_words_is_none() -> Result {
+    fn line_is_one_message_and_a_line_without_words_is_none() -> Result {
         let mut harness = ActorHarness::<Split>::start()?;
         for line in ["A long line", "--", "b"] {
             harness.tell(line)?;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_receiver_is_configurable() -> Result {
+    fn receiver_is_configurable() -> Result {
         let mut harness = ActorHarness::<Split>::setup().config("to", "/words").start()?;
         harness.tell("a")?;
         assert_eq!(harness.sent(), [("/words", "a")]);

@@ -332,7 +332,9 @@ impl Shared {
                 continue;
             }
             let answer = match reason {
-                DeadReason::Rejected(text) | DeadReason::Failed(text) => AskError::Failed(text.clone()),
+                DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
+                DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
+                DeadReason::BadReply(text) => AskError::Failed(text.clone()),
                 DeadReason::AskCrashed(report)
                     if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
                 {
@@ -362,7 +364,7 @@ impl Shared {
             self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
         // A commit counts the messages that it rejects as ended.
-        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_)) {
+        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
         }

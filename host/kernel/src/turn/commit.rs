@@ -181,6 +181,9 @@ impl Turn {
             Failure::Reject(text) => {
                 self.shared.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
             }
+            Failure::BadReply(text) => {
+                self.shared.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
+            }
         }
         true
     }
