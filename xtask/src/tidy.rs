@@ -2,6 +2,7 @@
 
 mod imports;
 mod layers;
+mod types;
 
 use std::path::{Path, PathBuf};
 
