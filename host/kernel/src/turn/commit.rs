@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use super::Turn;
-use crate::dispatch::delivery::{Patience, Run};
+use crate::dispatch::routing::delivery::{Patience, Run};
 use crate::words::dead_letter::DeadReason;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::AskError;
@@ -37,10 +37,10 @@ impl Turn {
             let target = self.routes[route].target.clone();
             let before = self.bytes.len();
             let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
-            let pushed = self.shared.deliver_run(&target, run, bytes, delivered);
+            let pushed = self.shared.routing.deliver_run(&target, run, bytes, delivered);
             if run.messages > 0 {
                 let how = (patience, &*self.instance);
-                Box::pin(self.shared.deliver_rest(&target, run, bytes, delivered, pushed, how)).await;
+                Box::pin(self.shared.routing.deliver_rest(&target, run, bytes, delivered, pushed, how)).await;
             }
             self.runs_delivered += 1;
             let gone = before - self.bytes.len();
@@ -74,7 +74,7 @@ impl Turn {
             Outcome::Done(reply) => {
                 let token = self.batch.reply(index);
                 if token.is_some() {
-                    self.shared.asks.answer(token, reply.ok_or(AskError::NoReply));
+                    self.shared.routing.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
                 return true;
             }
@@ -91,15 +91,15 @@ impl Turn {
                             attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
                             "will retry: {text}"
                         );
-                        let due = Instant::now() + self.shared.jitter(ceiling);
+                        let due = Instant::now() + self.shared.jitter.below(ceiling);
                         self.instance.backlog.lock().delayed.push((due, message));
                         return false;
                     }
                     Failure::Retry(text) => {
-                        self.shared.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
+                        self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
                     }
                     Failure::Reject(text) => {
-                        self.shared.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
+                        self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
                     }
                 }
             }

@@ -2,16 +2,16 @@
 //! and committed in their order.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Hook, Route, Turn};
 use crate::actor::Actor;
-use crate::dispatch::delivery::{Run, check_size};
+use crate::actor::code::Code;
+use crate::actor::template::Config;
+use crate::dispatch::requests::Request;
+use crate::dispatch::routing::delivery::{Run, check_size};
 use crate::dispatch::timers::{Timer, Timers};
-use crate::incarnation::behavior::Launcher;
-use crate::supervisor::Command;
-use crate::turn::spawn::{Config, Draft, SpawnError, StopError};
+use crate::turn::spawn::{Draft, SpawnError, StopError};
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::message::{ActorId, Envelope};
@@ -49,7 +49,7 @@ pub(super) enum Effect {
     },
     Adopt {
         route: usize,
-        launcher: Arc<dyn Launcher>,
+        code: Code,
     },
     Stop {
         route: usize,
@@ -82,7 +82,7 @@ pub(super) struct Reservation {
     pub(super) message: Option<usize>,
     /// Whether the spawn was recorded; otherwise it is only reserved.
     pub(super) recorded: bool,
-    adopts: Option<Arc<dyn Launcher>>,
+    adopts: Option<Code>,
 }
 
 /// The effects that are recorded and not yet committed, and the timers that are set.
@@ -166,7 +166,7 @@ impl Turn {
         let parent = (&*self.actor, self.incarnation);
         let (target, adopts) = match self.shared.draft(parent, (name, plugin), config, reserved, adopting)? {
             Draft::New(child) => (child, None),
-            Draft::Orphan(orphan, launcher) => (orphan, Some(launcher)),
+            Draft::Orphan(orphan, code) => (orphan, Some(code)),
         };
         self.routes.push(Route { target, lasting: adopts.is_some() });
         let route = self.routes.len() - 1;
@@ -183,7 +183,7 @@ impl Turn {
         let Some(child) = self.effects.reserved.iter_mut().find(of_message) else { return Ok(false) };
         child.recorded = true;
         let effect = match child.adopts.clone() {
-            Some(launcher) => Effect::Adopt { route, launcher },
+            Some(code) => Effect::Adopt { route, code },
             None => Effect::Spawn { route },
         };
         self.push_effect(effect)?;
@@ -203,7 +203,7 @@ impl Turn {
 
     fn child_route(&mut self, child: &str) -> Result<usize, StopError> {
         let address = self.address().resolve(child)?;
-        match (self.reserved_at(&address), self.shared.registry.get(&address)) {
+        match (self.reserved_at(&address), self.shared.routing.registry.get(&address)) {
             (Some(route), _) => Ok(route),
             (None, None) => Err(StopError::UnknownAddress(address)),
             (None, Some(target)) if self.has_spawned(&target) => Ok(self.route_to(target, true)),
@@ -223,7 +223,7 @@ impl Turn {
     /// The address at a path, absolute or relative, if an actor there takes messages now.
     pub fn lookup(&self, path: &str) -> Option<Address> {
         let address = self.address().resolve(path).ok()?;
-        self.shared.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
+        self.shared.routing.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
     }
 
     /// The state of the actor at a path, after everything committed so far; none when there is no such actor.
@@ -267,7 +267,7 @@ impl Turn {
     pub fn watch(&mut self, to: &str) -> Result<u64, WatchError> {
         let (from, spec) = (self.address().clone(), &self.actor.spec);
         let to = from.resolve(to)?;
-        if !spec.launcher.watches() || spec.instances > 1 {
+        if !spec.code.watches() || spec.instances > 1 {
             return Err(WatchError::NotAWatcher(from));
         }
         if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {
@@ -387,9 +387,9 @@ impl Turn {
                 self.routes_by_id.insert(entry.target.id, route);
                 self.shared.bring_up(&self.actor, &entry.target);
             }
-            Effect::Adopt { route, launcher } => {
+            Effect::Adopt { route, code } => {
                 self.effects.reserved.retain(|child| child.route != route);
-                self.shared.adopt(&self.routes[route].target, launcher, self.incarnation);
+                self.shared.adopt(&self.routes[route].target, code, self.incarnation);
             }
             Effect::Stop { route } => self.shared.dismiss(&self.routes[route].target),
             Effect::Timer { route, id, wait, again, bytes, envelope } => {
@@ -412,12 +412,12 @@ impl Turn {
                 set.set(id, later(wait), timer);
             }
             Effect::Watch { id, address } => {
-                let pending = self.shared.pending();
-                let _ = self.shared.commands.send(Command::Watch(self.watcher(), id, address, pending));
+                let pending = self.shared.activity.guard();
+                let _ = self.shared.supervisor.request(Request::Watch(self.watcher(), id, address, pending));
             }
             Effect::Unwatch { id } => {
                 self.effects.watches.remove(&id);
-                let _ = self.shared.commands.send(Command::Unwatch(self.watcher(), id));
+                let _ = self.shared.supervisor.request(Request::Unwatch(self.watcher(), id));
             }
             Effect::Cancel { id } => {
                 if let Some(set) = &self.effects.set {

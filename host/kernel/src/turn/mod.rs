@@ -18,10 +18,12 @@ use std::time::Duration;
 use rustc_hash::FxBuildHasher;
 use tokio::time::Instant;
 
+use crate::actor::Actor;
 use crate::actor::host_wait::{HostWait, passed_on};
 use crate::actor::instance::Instance;
-use crate::actor::{Actor, Shared};
-use crate::dispatch::delivery::{Run, check_size};
+use crate::dispatch::Shared;
+use crate::dispatch::ask::AskEndpoint;
+use crate::dispatch::routing::delivery::{Run, check_size};
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
 use crate::words::crash::cut;
@@ -112,7 +114,7 @@ const NO_CAUSE: Envelope =
 
 impl Turn {
     pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>, instance: Arc<Instance>, incarnation: u64) -> Self {
-        let calls_back = actor.spec.launcher.calls_back();
+        let calls_back = actor.spec.code.calls_back();
         Self {
             shared,
             actor,
@@ -190,7 +192,7 @@ impl Turn {
     }
 
     fn address_of(&self, actor: ActorId) -> Option<Address> {
-        self.shared.registry.by_id(actor).map(|actor| actor.address().clone())
+        self.shared.routing.registry.by_id(actor).map(|actor| actor.address().clone())
     }
 
     /// Records a send of the current message. `to` is absolute, or relative to this actor.
@@ -227,18 +229,28 @@ impl Turn {
         // The commit may have to wait for space. An ask that is sure to end in a deadlock is refused before it.
         let finished = self.committed..self.committed + self.outcomes.len();
         let has_answer = |token| finished.clone().any(|index| self.batch.reply(index) == token);
-        shared.asks.check(self.actor.endpoint(), self.instance.index, target.endpoint(), has_answer)?;
+        shared.routing.asks.check(
+            AskEndpoint::of(&self.actor),
+            self.instance.index,
+            AskEndpoint::of(&target),
+            has_answer,
+        )?;
         let deadline = Instant::now() + timeout;
         let asked = async {
             // If the time is over in here, the next commit goes on.
             self.commit().await;
-            let mut ask = shared.asks.open(target.id, deadline);
+            let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.
-            let _waiting =
-                shared.asks.wait_for(self.actor.endpoint(), self.instance.index, target.endpoint(), ask.token())?;
+            let _waiting = shared.routing.asks.wait_for(
+                AskEndpoint::of(&self.actor),
+                self.instance.index,
+                AskEndpoint::of(&target),
+                ask.token(),
+            )?;
             let envelope = self.caused_envelope(ask.token());
-            passed_on(&instance, &target, ask.answer_to(shared.deliver_one(&target, &envelope, body, deadline))).await
+            passed_on(&instance, &target, ask.answer_to(shared.routing.deliver_one(&target, &envelope, body, deadline)))
+                .await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
         shared.explained(target.address(), answer).await

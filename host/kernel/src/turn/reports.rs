@@ -13,7 +13,7 @@ impl Turn {
             let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
             TaskDone::committed(&self.batch.envelope(index), outcome, attempts)
         });
-        self.instance.backlog.lock().report(&self.shared, reports);
+        self.instance.backlog.lock().report(&self.shared.activity, reports);
     }
 
     /// Gives the next call the time of `messages` messages.

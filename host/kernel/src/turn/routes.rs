@@ -25,7 +25,7 @@ impl Turn {
         if let Some(route) = self.reserved_at(&address) {
             return Ok(route);
         }
-        let target = self.shared.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
+        let target = self.shared.routing.registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
         let route = match self.names.get(to).copied() {
             Some(route) if self.renew(route) => route,
             _ => self.route_to(target, lasting),
@@ -47,7 +47,7 @@ impl Turn {
     /// large as before. A route to a sender alone stays as it is.
     pub(super) fn renew(&mut self, route: usize) -> bool {
         let old = &self.routes[route];
-        let new = old.lasting.then(|| self.shared.registry.get(old.target.address())).flatten();
+        let new = old.lasting.then(|| self.shared.routing.registry.get(old.target.address())).flatten();
         let Some(new) = new.filter(|new| new.spec.message_bytes >= old.target.spec.message_bytes) else { return false };
         self.routes_by_id.insert(new.id, route);
         self.routes[route].target = new;
