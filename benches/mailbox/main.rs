@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use log::{Batch, MessageLog};
+use log::{MessageLog, TakenMessages};
 use words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ROUNDS: usize = 5;
@@ -62,7 +62,7 @@ fn envelope(n: usize) -> Envelope {
 }
 
 fn by_log(body: &[u8], messages: usize) -> usize {
-    let (mut log, mut batch, mut came_out) = (MessageLog::default(), Batch::default(), 0);
+    let (mut log, mut batch, mut came_out) = (MessageLog::default(), TakenMessages::default(), 0);
     for commit in 0..messages / COMMIT {
         for n in 0..COMMIT {
             log.append(&envelope(commit * COMMIT + n), black_box(body));

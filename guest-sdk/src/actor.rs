@@ -1,6 +1,8 @@
 //! The trait that an author implements. `instance.rs` calls it.
 
-use crate::{Context, Message, Result};
+use crate::context::Context;
+use crate::message::Message;
+use crate::result::Result;
 
 /// An actor: state, and a handler that gets one message at a time.
 ///

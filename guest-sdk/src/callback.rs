@@ -1,13 +1,16 @@
 //! Outcomes of messages: the trait to implement, and the reports that it gets.
 
-use crate::{Actor, Context, Failure, Result};
+use crate::actor::Actor;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::result::Result;
 
 /// An actor that gets the outcome of each message once the outcome is final: the message's effects are committed, or dropped.
 ///
 /// It is exported with [`export_actor!`](crate::export_actor)`(Clerk, callback)`; other actors pay nothing for it.
 ///
 /// ```
-/// use playhouse_sdk::testing::Stage;
+/// use playhouse_sdk::testing::ActorHarness;
 /// use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, export_actor, reject};
 ///
 /// #[derive(Default)]
@@ -33,11 +36,11 @@ use crate::{Actor, Context, Failure, Result};
 ///
 /// export_actor!(Clerk, callback);
 ///
-/// let mut stage = Stage::<Clerk>::setup().calls_back().start()?;
-/// stage.tell("tea")?;
-/// stage.tell("").unwrap_err();
-/// assert_eq!(stage.sent(), [("/complaints", "1: an order needs an item")]);
-/// assert_eq!(stage.actor().lost, 1);
+/// let mut harness = ActorHarness::<Clerk>::setup().with_callback().start()?;
+/// harness.tell("tea")?;
+/// harness.tell("").unwrap_err();
+/// assert_eq!(harness.sent(), [("/complaints", "1: an order needs an item")]);
+/// assert_eq!(harness.actor().lost, 1);
 /// # Ok::<(), playhouse_sdk::Error>(())
 /// ```
 pub trait Callback: Actor {

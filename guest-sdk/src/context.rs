@@ -9,18 +9,26 @@ use anyhow::{Context as _, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::kernel::Handle;
+use crate::envelope::{Envelope, Flow};
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::failure::OrReject;
 #[cfg(target_family = "wasm")]
 use crate::kernel::Kernel as _;
-use crate::{
-    AskError, OrReject, Result, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError, WatchId,
-};
+use crate::kernel_handle::KernelHandle;
+use crate::notice::WatchId;
+use crate::result::Result;
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::timer::{TimerId, whole_millis};
 
 /// An actor's view of its kernel, passed to the handler and to each hook.
 ///
 /// Addresses are absolute (`/shop/cart`) or relative to this actor (`cart` is its child).
+///
+/// It has one method for each function of the contract's interface `kernel`, and shortcuts for JSON, so that all operations of an
+/// actor are found in one place.
 pub struct Context {
-    kernel: Handle,
+    kernel: KernelHandle,
     /// Requested once, since it never changes during an incarnation.
     address: OnceCell<String>,
     /// The reply to the current message, which is sent if the handler returns `Ok`.
@@ -28,7 +36,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(kernel: Handle) -> Self {
+    pub(crate) fn new(kernel: KernelHandle) -> Self {
         Self { kernel, address: OnceCell::new(), reply: Cell::new(None) }
     }
 
@@ -391,41 +399,6 @@ impl Context {
     pub fn cancel(&self, timer: TimerId) {
         self.kernel.cancel(timer.0);
     }
-}
-
-/// A timer of this incarnation of the actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TimerId(pub(crate) u64);
-
-/// Whole milliseconds, rounded up, so that a wait is never too short.
-pub(crate) fn whole_millis(time: Duration) -> u64 {
-    time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
-}
-
-/// All messages that follow from one message from outside, through any number of actors.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Flow {
-    /// 16 hexadecimal digits, as in the host's log and in its dead letters.
-    pub id: String,
-    /// The number of sends between the message from outside and the current one.
-    pub hops: u32,
-}
-
-/// The envelope of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
-    /// 32 hexadecimal digits; the same when the message is delivered again.
-    pub id: String,
-    /// The address of the actor that sent it; none when it came from outside or the sender does not exist any more.
-    pub sender: Option<String>,
-    /// Common to all messages that follow from one message from outside; 16 hexadecimal digits.
-    pub flow: String,
-    /// The number of sends between the message from outside and this one.
-    pub hops: u32,
-    /// 1 the first time, one more after each failure.
-    pub attempt: u32,
-    /// Whether an asker waits for the reply.
-    pub asked: bool,
 }
 
 /// The value as JSON. The error rejects the message: a retry cannot help for a value that JSON cannot hold.

@@ -77,7 +77,7 @@ pub enum AskError {
     Stopped(String),
     /// No reply came in time, since an operator stopped the receiver, or has not started it yet; its address in full.
     #[error("no reply in time: `{0}` is stopped until an operator starts it with `playhouse start`")]
-    StoppedByPerson(String),
+    StoppedByOperator(String),
 }
 
 /// The error of a spawn. Nothing was recorded.

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::{Error, Result};
+use crate::result::{Error, Result};
 
 /// The verdict on a failed message. The actor continues in both cases.
 ///

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{Actor, Context};
+use crate::actor::Actor;
+use crate::context::Context;
 
 /// An actor that decides, before each start, whether it starts at all. Exported with
 /// [`export_actor!`](crate::export_actor)`(Guard, gate)`.
@@ -19,7 +20,7 @@ use crate::{Actor, Context};
 ///
 /// ```
 /// use std::time::Duration;
-/// use playhouse_sdk::testing::Stage;
+/// use playhouse_sdk::testing::ActorHarness;
 /// use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, export_actor};
 ///
 /// #[derive(Default)]
@@ -43,9 +44,9 @@ use crate::{Actor, Context};
 ///
 /// export_actor!(Clerk, gate);
 ///
-/// let closed = Stage::<Clerk>::setup().decide_to_start();
+/// let closed = ActorHarness::<Clerk>::setup().decide_to_start();
 /// assert_eq!(closed, Decision::wait_for(Duration::from_secs(10)));
-/// let open = Stage::<Clerk>::setup().actor("/vault", State::Idle).decide_to_start();
+/// let open = ActorHarness::<Clerk>::setup().actor("/vault", State::Idle).decide_to_start();
 /// assert_eq!(open, Decision::Start);
 /// ```
 pub trait Gate: Actor {

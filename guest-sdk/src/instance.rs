@@ -3,11 +3,17 @@
 
 use anyhow::bail;
 
-use crate::kernel::Handle;
-use crate::{
-    Actor, Callback, ChildFailed, Context, Decision, Directive, Failure, Gate, Message, Notice, Result, Supervisor,
-    TaskDone, Watcher,
-};
+use crate::actor::Actor;
+use crate::callback::{Callback, TaskDone};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::gate::{Decision, Gate};
+use crate::kernel_handle::KernelHandle;
+use crate::message::Message;
+use crate::notice::Notice;
+use crate::result::Result;
+use crate::supervisor::{ChildFailed, Directive, Supervisor};
+use crate::watcher::Watcher;
 
 /// One incarnation, from `init` to `shutdown`.
 pub struct Instance<A> {
@@ -17,7 +23,7 @@ pub struct Instance<A> {
 
 impl<A: Actor> Instance<A> {
     /// Calls the gate, before there is an actor value.
-    pub(crate) fn decide_to_start(kernel: Handle) -> Decision
+    pub(crate) fn decide_to_start(kernel: KernelHandle) -> Decision
     where
         A: Gate,
     {
@@ -28,7 +34,7 @@ impl<A: Actor> Instance<A> {
         decision
     }
 
-    pub(crate) fn start(kernel: Handle) -> Result<Self> {
+    pub(crate) fn start(kernel: KernelHandle) -> Result<Self> {
         let mut instance = Self { actor: A::default(), ctx: Context::new(kernel) };
         instance.hook("init", A::init)?;
         Ok(instance)

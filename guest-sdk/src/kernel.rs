@@ -2,15 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{AskError, Envelope, Flow, SendError, SpawnError, SpawnOptions, State, StopError, TimerError, WatchError};
-
-/// The kernel that a context calls. A component has one kernel type, known to the compiler, so functions that the actor never
-/// calls are not imported: each import makes the start of an instance slower.
-#[cfg(target_family = "wasm")]
-pub(crate) type Handle = crate::component::Door;
-/// The kernel that a context calls.
-#[cfg(not(target_family = "wasm"))]
-pub(crate) type Handle = Box<dyn Kernel>;
+use crate::envelope::{Envelope, Flow};
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
 
 /// The WIT interface `kernel` in Rust's types. Methods take `&self`: a context returns borrowed text
 /// (its address) that an author may pass to the next call.

@@ -1,6 +1,7 @@
 //! The library for authors of Playhouse actors: a struct, one handler, one line to export it.
 //!
 //! ```
+//! use playhouse_sdk::testing::ActorHarness;
 //! use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
 //!
 //! #[derive(Default)]
@@ -15,10 +16,14 @@
 //! }
 //!
 //! export_actor!(Greeter);
+//!
+//! // In a test, natively:
+//! let mut greeter = ActorHarness::<Greeter>::start()?;
+//! assert_eq!(greeter.ask("Ada")?, b"Hello, Ada!");
+//! # Ok::<(), playhouse_sdk::Error>(())
 //! ```
 //!
 //! Build it as a `cdylib` for `wasm32-wasip2`, drop the `.wasm` file into the plugins folder, name it in the manifest.
-//! The same code runs natively under `cargo test`, on a [`testing::Stage`].
 //!
 //! # The outcome of a message
 //! - `Ok(())`: all sends of the handler are delivered, in order, together with its reply.
@@ -26,70 +31,71 @@
 //!   [`reject`] makes it a dead letter at once. The actor continues with its state as the handler changed it.
 //! - a panic: this incarnation of the actor ends. The actor restarts from `Default`, and the message is tried again, alone.
 //!
-//! # The files
-//! | file | contents |
+//! # The files, lowest first
+//! | files | contents |
 //! |---|---|
-//! | `actor.rs` | [`Actor`], the trait to implement |
-//! | `message.rs` | [`Message`], the body of the current message as bytes, text or JSON |
-//! | `context.rs` | [`Context`], an actor's interface to its kernel, and [`Envelope`] |
-//! | `failure.rs` | [`Failure`], [`reject`], [`retry`], [`OrReject`]: how to fail a message |
-//! | `children.rs` | [`SpawnOptions`], [`State`]: the options of a spawn, the state of an actor |
-//! | `gate.rs` | [`Gate`], the trait of an actor that decides whether it starts |
-//! | `supervisor.rs` | [`Supervisor`], the trait of an actor that decides about a failed child |
-//! | `callback.rs` | [`Callback`], the trait of an actor that gets the outcome of each message |
-//! | `watcher.rs` | [`Watcher`], the trait of an actor that gets notices about others |
-//! | `mailbox.rs` | [`mailbox::Mailbox`], the trait of a mailbox plugin, which decides a mailbox's order; a host for its tests |
-//! | `errors.rs` | the errors of the context's functions: [`SendError`], [`AskError`], [`SpawnError`] and others |
-//! | `instance.rs` | one actor with its context; runs the handler and the hooks for all interfaces below |
-//! | `kernel.rs` | the trait between a context and its kernel, which is the host or a test |
-//! | `turns.rs` | the interface for batches: a frame of messages in, a frame of their outcomes out |
-//! | `component.rs`, `bindings.rs` | the interface of a component: [`export_actor!`], the WIT contract (`wasm` only) |
-//! | `testing.rs` | the interface for tests: a kernel made of a few collections |
+//! | `result.rs`, `failure.rs`, `errors.rs` | results, the verdict on a failed message, the errors of the context's functions |
+//! | `message.rs`, `envelope.rs`, `timer.rs`, `notice.rs`, `status.rs`, `spawn_options.rs` | the data that cross to the host and back |
+//! | `kernel.rs`, `kernel_handle.rs` | the trait between a context and its kernel, which is the host or a test |
+//! | `turn.rs`, `wasm.rs`, `bindings.rs` | the kernel in a component: frames of messages in, frames of outcomes out, the WIT contract |
+//! | `context.rs`, `actor.rs` | [`Context`], an actor's view of its kernel; [`Actor`], the trait to implement |
+//! | `gate.rs`, `supervisor.rs`, `callback.rs`, `watcher.rs` | the traits of optional hooks |
+//! | `instance.rs` | one actor with its context; runs the handler and the hooks |
+//! | `component.rs`, `export_actor.rs` | the exports of an actor's component, and [`export_actor!`] |
+//! | `mailbox.rs`, `export_mailbox.rs` | a mailbox plugin, which decides a mailbox's order, and [`export_mailbox!`] |
+//! | `testing.rs` | harnesses for native tests: a kernel made of a few collections |
 
 mod actor;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
 mod callback;
-mod children;
 #[doc(hidden)]
 pub mod component;
 mod context;
+mod envelope;
 mod errors;
+mod export_actor;
+mod export_mailbox;
 mod failure;
 mod gate;
 mod instance;
 mod kernel;
+mod kernel_handle;
 pub mod mailbox;
 mod message;
+mod notice;
+#[cfg(target_family = "wasm")]
+mod panic_text;
+mod result;
+mod spawn_options;
+mod status;
 mod supervisor;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod timer;
 #[cfg(any(test, target_family = "wasm"))]
-mod turns;
+mod turn;
+#[cfg(target_family = "wasm")]
+mod wasm;
 mod watcher;
 
 pub use actor::Actor;
-pub use anyhow::{self, Error};
+pub use anyhow;
 pub use callback::{Callback, Ended, TaskDone};
-pub use children::{SpawnOptions, State};
-pub use context::{Context, Envelope, Flow, TimerId};
+pub use context::Context;
+pub use envelope::{Envelope, Flow};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use gate::{Decision, Gate};
 pub use message::Message;
+pub use notice::{Change, Notice, WatchId};
+pub use result::{Error, Result};
+pub use spawn_options::SpawnOptions;
+pub use status::State;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
-pub use watcher::{Change, Notice, WatchId, Watcher};
-
-/// The result of handlers and hooks. Each error type converts into its error, so `?` works.
-///
-/// ```
-/// fn quantity(text: &str) -> playhouse_sdk::Result<u32> {
-///     Ok(text.trim().parse()?)
-/// }
-/// assert_eq!(quantity(" 3 ").unwrap(), 3);
-/// ```
-pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+pub use timer::TimerId;
+pub use watcher::Watcher;
 
 /// The guide's examples, compiled and run.
 #[cfg(doctest)]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use crate::{OrReject, Result};
+use crate::failure::OrReject;
+use crate::result::Result;
 
 /// The current message: bytes, which can be read as text or JSON.
 ///

@@ -1,6 +1,8 @@
 //! A parent's decision about a child that failed: the trait to implement, its argument and its result.
 
-use crate::{Actor, Context, Flow};
+use crate::actor::Actor;
+use crate::context::Context;
+use crate::envelope::Flow;
 
 /// An actor that decides when one of its children fails. Without this trait, the manifest decides: the child's `restart.kind`,
 /// and this actor's `supervision` with its window of restarts.
@@ -9,7 +11,7 @@ use crate::{Actor, Context, Flow};
 /// for it.
 ///
 /// ```
-/// use playhouse_sdk::testing::Stage;
+/// use playhouse_sdk::testing::ActorHarness;
 /// use playhouse_sdk::{Actor, ChildFailed, Context, Directive, Message, Result, Supervisor, export_actor};
 ///
 /// #[derive(Default)]
@@ -28,8 +30,8 @@ use crate::{Actor, Context, Flow};
 ///
 /// export_actor!(Boss, supervisor);
 ///
-/// let mut stage = Stage::<Boss>::start()?;
-/// assert_eq!(stage.child_failed(ChildFailed::new("/actor/worker", "memory")), Directive::Stop);
+/// let mut harness = ActorHarness::<Boss>::start()?;
+/// assert_eq!(harness.child_failed(ChildFailed::new("/actor/worker", "memory")), Directive::Stop);
 /// # Ok::<(), playhouse_sdk::Error>(())
 /// ```
 pub trait Supervisor: Actor {

@@ -66,7 +66,7 @@ impl Output for Counted {
         self.stdout_bytes.load(Relaxed) > 1 << 20
     }
 
-    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+    fn wait_stdout_space(&self) -> BoxFuture<'_, ()> {
         if self.stdout_full() { Box::pin(std::future::pending()) } else { Box::pin(std::future::ready(())) }
     }
 

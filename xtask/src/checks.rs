@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, counts, guests, shown};
+use crate::process::{Done, cargo, shown};
+use crate::{counts, guests};
 
 fn run_all(steps: &mut [Command]) -> Result<Counts, String> {
     let mut total = Counts::default();
@@ -39,8 +40,8 @@ pub(crate) fn run(with_counts: bool) -> Done {
         // All packages are selected here too, so that features, and with them the build, are the same.
         test(&["--test", "hostile", "--test", "e2e"]),
     ])?;
-    let benches = crate::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
-    let soak = crate::run(cargo().args(SOAK).args(["--", "--seconds", "5"]));
+    let benches = crate::process::run(cargo().args(QUICK_BENCH).args(["--", "--quick"]).env_remove("RUST_BACKTRACE"));
+    let soak = crate::process::run(cargo().args(SOAK).args(["--", "--seconds", "5"]));
     if with_counts {
         let (passed, failed) = counts::check()?;
         total.add(Counts { passed, failed, skipped: 0 });
@@ -52,7 +53,7 @@ pub(crate) fn run(with_counts: bool) -> Done {
 }
 
 fn run_step(arguments: &[&str]) -> Done {
-    crate::run(cargo().args(arguments))
+    crate::process::run(cargo().args(arguments))
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, guests, installed, root, run, shown, target_dir};
+use crate::process::{Done, cargo, root, run, shown, target_dir};
+use crate::{guests, installed};
 
 const TABLE: &str = "benches/instructions/counts.toml";
 const HEAD: &str = "\

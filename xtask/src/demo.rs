@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Done, cargo, guests, root, run, target_dir};
+use crate::guests;
+use crate::process::{Done, cargo, root, run, target_dir};
 
 /// Every line whose number is a multiple of this is marked.
 const MARK_EVERY: usize = 50;

@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use crate::{Done, installed, root, run};
+use crate::installed;
+use crate::process::{Done, root, run};
 
 const VERSION: &str = "0.20.2";
 

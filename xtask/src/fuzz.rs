@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::{Done, installed, root, run, target_dir};
+use crate::installed;
+use crate::process::{Done, root, run, target_dir};
 
 const VERSION: &str = "0.13.2";
 /// One target for each interface to the outside.

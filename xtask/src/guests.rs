@@ -2,18 +2,18 @@
 
 use std::process::Command;
 
-use crate::{Done, cargo, root, run, target_dir};
+use crate::process::{Done, cargo, root, run, target_dir};
 
 /// Every crate that becomes a `.wasm` in `plugins/`.
 pub(crate) const PLUGINS: &[&str] = &[
     "count",
     "counter",
-    "desk",
     "echo",
     "fetch",
     "flaky",
     "guide",
     "nightwatch",
+    "orders",
     "priority",
     "report",
     "split",

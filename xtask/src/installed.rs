@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::{cargo, run, target_dir};
+use crate::process::{cargo, run, target_dir};
 
 /// The path of a program, installed or not.
 pub(crate) fn place(name: &str, version: &str) -> PathBuf {

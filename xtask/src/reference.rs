@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Done, root};
+use crate::process::{Done, root};
 
 /// The sources of the tables, in the order of the page.
 const SOURCES: [&str; 2] = ["host/runtime/src/manifest/schema.rs", "host/runtime/src/manifest/schema/grants.rs"];

@@ -5,7 +5,7 @@ mod layers;
 
 use std::path::{Path, PathBuf};
 
-use crate::root;
+use crate::process::root;
 
 /// Files under `folder` with this ending, without build output and hidden folders.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
@@ -59,7 +59,7 @@ fn commands_that_documents_name_exist() {
         for line in document.lines() {
             for rest in line.split("cargo xtask ").skip(1) {
                 let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
-                if !name.is_empty() && !crate::USAGE.contains(&format!("\n  {name} ")) {
+                if !name.is_empty() && !crate::usage::USAGE.contains(&format!("\n  {name} ")) {
                     unknown.push(format!("{}: {name}", file.display()));
                 }
             }

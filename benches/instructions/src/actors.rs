@@ -11,7 +11,8 @@ use playhouse_kernel::{
 };
 use tokio::sync::Notify;
 
-use crate::BODY;
+/// The body of every message whose handling is counted.
+pub const BODY: [u8; 64] = [7; 64];
 
 /// Maximum number of messages of one batch.
 const BATCH: usize = 64;
@@ -112,10 +113,10 @@ pub(crate) fn relay(at: &str, to: &str) -> ActorSpec {
     let frames: Vec<Vec<u8>> = (0..=BATCH).map(frame_of_tells).collect();
     actor(at, &[to], move |turn| {
         let messages = turn.len();
-        let _frame = turn.flat(&trailer(messages as u32));
-        let route = turn.resolve(&target, 0).map_err(broken)?;
+        let _frame = turn.bulk().flat(&trailer(messages as u32));
+        let route = turn.bulk().resolve(&target, 0).map_err(broken)?;
         assert_eq!(route.route, 0, "the first address that is resolved");
-        turn.record(frames[messages].clone(), record)
+        turn.bulk().record(frames[messages].clone(), record)
     })
 }
 

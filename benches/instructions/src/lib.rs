@@ -12,8 +12,5 @@
 mod actors;
 mod scene;
 
-pub use actors::frame_of_tells;
+pub use actors::{BODY, frame_of_tells};
 pub use scene::Scene;
-
-/// The body of every message whose handling is counted.
-pub const BODY: [u8; 64] = [7; 64];

@@ -5,8 +5,7 @@ use std::time::Duration;
 use playhouse_kernel::{ActorSpec, AskError, Kernel, Plan, Stage, SupervisionSpec};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::BODY;
-use crate::actors::{Tally, address, answer, bounce, count, fan_out, fragile, relay, source};
+use crate::actors::{BODY, Tally, address, answer, bounce, count, fan_out, fragile, relay, source};
 
 /// A time limit that never ends: the clock stands still.
 const PATIENCE: Duration = Duration::from_mins(1);

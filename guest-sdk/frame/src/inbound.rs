@@ -2,7 +2,11 @@
 
 use core::ops::Range;
 
-use crate::{FrameError, HEADER_BYTES, Header, trailer, u32_at};
+use crate::bytes::u32_at;
+use crate::error::FrameError;
+use crate::layout::ROUTES_VOID;
+use crate::record::{HEADER_BYTES, Header};
+use crate::trailer;
 
 /// The messages of a frame, in order. The iterator ends after the first error.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ impl Record {
 impl<'a> Inbound<'a> {
     /// Reads the trailer.
     pub fn open(frame: &'a [u8]) -> Result<Self, FrameError> {
-        let (records, messages, flags) = trailer::split(frame, trailer::ROUTES_VOID)?;
+        let (records, messages, flags) = trailer::split(frame, ROUTES_VOID)?;
         Ok(Self { records, at: 0, messages, found: 0, broken: false, routes_void: flags != 0 })
     }
 

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-use crate::{FrameError, HEADER_BYTES, trailer, u64_at};
+use crate::bytes::u64_at;
+use crate::error::FrameError;
+use crate::record::HEADER_BYTES;
+use crate::trailer;
 
 /// Bytes of the header before each operation: length, kind, route, message.
 pub const OP_BYTES: usize = 16;
@@ -117,13 +120,13 @@ pub struct Encoder {
     /// Messages of this frame that have their outcome.
     outcomes: u32,
     /// The place where the operations of the current message begin.
-    in_hand: usize,
+    current_start: usize,
 }
 
 impl Encoder {
     /// An empty frame.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), outcomes: 0, in_hand: 0 }
+        Self { bytes: Vec::new(), outcomes: 0, current_start: 0 }
     }
 
     /// Records a send of the current message.
@@ -204,7 +207,7 @@ impl Encoder {
     /// frame with that message's outcome decides whether they are delivered.
     pub fn take(&mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&trailer::trailer(mem::take(&mut self.outcomes)));
-        self.in_hand = 0;
+        self.current_start = 0;
         mem::take(&mut self.bytes)
     }
 
@@ -232,7 +235,7 @@ impl Encoder {
     }
 
     fn fail(&mut self, kind: u32, reason: &str) {
-        self.bytes.truncate(self.in_hand);
+        self.bytes.truncate(self.current_start);
         self.op(kind, 0, reason.as_bytes());
         self.end_message();
     }
@@ -240,7 +243,7 @@ impl Encoder {
     #[inline]
     fn end_message(&mut self) {
         self.outcomes += 1;
-        self.in_hand = self.bytes.len();
+        self.current_start = self.bytes.len();
     }
 }
 

@@ -1,15 +1,9 @@
 //! The last bytes of a frame. They come last so that a frame is made by appending to existing bytes. In the trailer the version
 //! comes last, so that a later version may have a longer trailer.
 
-use crate::{FrameError, u32_at};
-
-/// The version of frames that this crate reads and writes.
-pub const VERSION: u16 = 2;
-/// Bytes of a trailer: count, flags, version.
-pub const TRAILER_BYTES: usize = 8;
-
-/// The flag of an inbound frame that makes all earlier routes void.
-pub(crate) const ROUTES_VOID: u16 = 1;
+use crate::bytes::u32_at;
+use crate::error::FrameError;
+use crate::layout::{ROUTES_VOID, TRAILER_BYTES, VERSION};
 
 /// Ends a frame of `count` messages, or of `count` outcomes.
 #[inline]

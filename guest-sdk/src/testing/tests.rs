@@ -1,7 +1,13 @@
 //! The rules of the test harness.
 
+use std::fmt;
+use std::time::Duration;
+
 use super::*;
-use crate::{Context, SpawnOptions, StopError, TimerError, reject};
+use crate::{
+    Actor, AskError, Context, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State,
+    StopError, TimerError, TimerId, reject,
+};
 
 /// Follows the words of the message, one after another.
 #[derive(Default)]
@@ -58,27 +64,27 @@ impl Actor for Puppet {
     }
 }
 
-fn puppet() -> Stage<Puppet> {
-    Stage::start().expect("its init does nothing")
+fn puppet() -> ActorHarness<Puppet> {
+    ActorHarness::start().expect("its init does nothing")
 }
 
 #[test]
 fn failed_message_has_no_effects() {
-    let mut stage = puppet();
-    assert!(stage.tell("/a reply fail").is_err());
-    assert_eq!(stage.ask("/b"), Err(AskError::NoReply));
-    assert_eq!(stage.sent(), [("/b", "/b")]);
+    let mut harness = puppet();
+    assert!(harness.tell("/a reply fail").is_err());
+    assert_eq!(harness.ask("/b"), Err(AskError::NoReply));
+    assert_eq!(harness.sent(), [("/b", "/b")]);
 }
 
 #[test]
 fn error_retries_unless_its_chain_has_a_reject() {
-    let mut stage = puppet();
-    assert!(matches!(stage.tell("fail"), Err(Failure::Retry(_))));
-    assert_eq!(stage.tell("reject"), Err(Failure::Reject("in the play: told to".to_owned())));
+    let mut harness = puppet();
+    assert!(matches!(harness.tell("fail"), Err(Failure::Retry(_))));
+    assert_eq!(harness.tell("reject"), Err(Failure::Reject("in the play: told to".to_owned())));
 }
 
 #[test]
-fn a_body_that_is_not_utf8_rejects() {
+fn body_that_is_not_utf8_rejects() {
     let failure = puppet().tell([0xff]).unwrap_err();
     assert!(matches!(&failure, Failure::Reject(reason) if reason.contains("not UTF-8")), "{failure:?}");
 }
@@ -90,29 +96,29 @@ fn reply_to_a_tell_is_dropped() {
 
 #[test]
 fn reply_in_a_hook_fails_the_hook() {
-    let error = Stage::<Puppet>::setup().config("init", "reply").start().err().expect("no start");
+    let error = ActorHarness::<Puppet>::setup().config("init", "reply").start().err().expect("no start");
     assert_eq!(error.to_string(), "`init` called `reply`, but a hook has no message to reply to");
 }
 
 #[test]
-fn a_relative_address_is_a_child() {
-    let mut stage = puppet();
-    stage.tell("prompter").unwrap();
-    assert_eq!(stage.sent(), [("/actor/prompter", "prompter")]);
+fn relative_address_is_a_child() {
+    let mut harness = puppet();
+    harness.tell("prompter").unwrap();
+    assert_eq!(harness.sent(), [("/actor/prompter", "prompter")]);
 }
 
 #[test]
-fn a_bad_address_and_a_refusal_fail_the_send() {
+fn bad_address_and_a_refusal_fail_the_send() {
     let too_large = SendError::TooLarge { limit_bytes: 1 };
-    let mut stage = Stage::<Puppet>::setup().refuse("/full", too_large.clone()).start().unwrap();
-    assert!(stage.tell("/no/:/address").unwrap_err().to_string().starts_with("bad address"));
-    assert_eq!(stage.tell("/full"), Err(Failure::Retry(too_large.to_string())));
+    let mut harness = ActorHarness::<Puppet>::setup().refuse("/full", too_large.clone()).start().unwrap();
+    assert!(harness.tell("/no/:/address").unwrap_err().to_string().starts_with("bad address"));
+    assert_eq!(harness.tell("/full"), Err(Failure::Retry(too_large.to_string())));
 }
 
 #[test]
 fn ask_gets_the_scripted_answer_or_finds_no_actor() {
-    let mut stage = Stage::<Puppet>::setup().answer("/oracle", |_| Ok(b"because".into())).start().unwrap();
-    assert_eq!(stage.ask("ask").unwrap(), b"because");
+    let mut harness = ActorHarness::<Puppet>::setup().answer("/oracle", |_| Ok(b"because".into())).start().unwrap();
+    assert_eq!(harness.ask("ask").unwrap(), b"because");
     assert_eq!(
         puppet().ask("ask"),
         Err(AskError::Failed("the question was not sent: no actor has the address `/oracle`".to_owned()))
@@ -121,16 +127,16 @@ fn ask_gets_the_scripted_answer_or_finds_no_actor() {
 
 #[test]
 fn addresses_know_their_parts() {
-    let at = |address: &str| Stage::<Puppet>::setup().address(address).start().unwrap().ask("whoami").unwrap();
+    let at = |address: &str| ActorHarness::<Puppet>::setup().address(address).start().unwrap().ask("whoami").unwrap();
     assert_eq!(at("/a"), br#"["/","a","/x"]"#);
     assert_eq!(at("/a/b"), br#"["/a","b","/a/x"]"#);
 }
 
 #[test]
-fn a_config_value_that_does_not_parse_is_named() {
-    let mut stage = Stage::<Puppet>::setup().config("top", "many").start().unwrap();
+fn config_value_that_does_not_parse_is_named() {
+    let mut harness = ActorHarness::<Puppet>::setup().config("top", "many").start().unwrap();
     let expected = "config `top` = `many` is not a u8: invalid digit found in string";
-    assert_eq!(stage.tell("top"), Err(Failure::Retry(expected.to_owned())));
+    assert_eq!(harness.tell("top"), Err(Failure::Retry(expected.to_owned())));
     assert_eq!(puppet().ask("top").unwrap(), b"null");
 }
 
@@ -142,66 +148,66 @@ fn envelope_is_that_of_the_current_message() {
 
 #[test]
 fn children_come_and_go_with_the_turns_that_succeed() {
-    let mut stage = Stage::<Puppet>::setup().config("prepare", "first").start().unwrap();
-    assert!(stage.tell("spawn w fail").is_err());
-    assert_eq!(stage.children(), [("first", "worker")]);
-    stage.tell("spawn w").unwrap();
+    let mut harness = ActorHarness::<Puppet>::setup().config("prepare", "first").start().unwrap();
+    assert!(harness.tell("spawn w fail").is_err());
+    assert_eq!(harness.children(), [("first", "worker")]);
+    harness.tell("spawn w").unwrap();
     assert_eq!(
-        stage.children()[1],
+        harness.children()[1],
         Child { name: "w".into(), plugin: "worker".into(), config: vec![("k".into(), "v".into())] }
     );
-    assert_eq!(stage.sent(), [("/actor/w", "w")]);
+    assert_eq!(harness.sent(), [("/actor/w", "w")]);
     let duplicate = SpawnError::Duplicate("/actor/w".into());
-    assert_eq!(stage.tell("spawn"), Err(Failure::Retry(duplicate.to_string())));
-    assert!(stage.tell("stop fail").is_err());
-    stage.tell("stop").unwrap();
-    assert_eq!(stage.children(), [("first", "worker")]);
+    assert_eq!(harness.tell("spawn"), Err(Failure::Retry(duplicate.to_string())));
+    assert!(harness.tell("stop fail").is_err());
+    harness.tell("stop").unwrap();
+    assert_eq!(harness.children(), [("first", "worker")]);
     let unknown = StopError::UnknownAddress("/actor/w".into());
-    assert_eq!(stage.tell("stop"), Err(Failure::Retry(unknown.to_string())));
+    assert_eq!(harness.tell("stop"), Err(Failure::Retry(unknown.to_string())));
 }
 
 #[test]
 fn spawn_of_a_bad_or_taken_name_is_refused() {
     let full = SpawnError::TooManyChildren { most: 3 };
-    let setup = Stage::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
-    let mut stage = setup.start().unwrap();
-    assert_eq!(stage.tell("spawn"), Err(Failure::Retry(full.to_string())));
-    assert!(stage.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
-    assert!(stage.tell("spawn-child").unwrap_err().to_string().contains("exists already"));
-    assert!(stage.tell("stop-child").unwrap_err().to_string().contains("is not a child that this actor spawned"));
+    let setup = ActorHarness::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
+    let mut harness = setup.start().unwrap();
+    assert_eq!(harness.tell("spawn"), Err(Failure::Retry(full.to_string())));
+    assert!(harness.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
+    assert!(harness.tell("spawn-child").unwrap_err().to_string().contains("exists already"));
+    assert!(harness.tell("stop-child").unwrap_err().to_string().contains("is not a child that this actor spawned"));
     assert!(puppet().tell("spawn spawn").is_err());
 }
 
 #[test]
 fn lookup_finds_the_actors_of_the_setup() {
-    let setup = Stage::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
-    let mut stage = setup.start().unwrap();
-    let around = |stage: &mut Stage<Puppet>| String::from_utf8(stage.ask("around").unwrap()).unwrap();
-    assert_eq!(around(&mut stage), r#"["child"] None Some(Stopped) Some(BackingOff)"#);
-    stage.tell("spawn").unwrap();
-    assert_eq!(around(&mut stage), r#"["child", "w"] Some("/actor/w") Some(Stopped) Some(BackingOff)"#);
+    let setup = ActorHarness::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
+    let mut harness = setup.start().unwrap();
+    let around = |harness: &mut ActorHarness<Puppet>| String::from_utf8(harness.ask("around").unwrap()).unwrap();
+    assert_eq!(around(&mut harness), r#"["child"] None Some(Stopped) Some(BackingOff)"#);
+    harness.tell("spawn").unwrap();
+    assert_eq!(around(&mut harness), r#"["child", "w"] Some("/actor/w") Some(Stopped) Some(BackingOff)"#);
 }
 
 #[test]
 fn timers_send_when_due_until_they_are_cancelled() {
-    let mut stage = puppet();
-    assert!(stage.tell("after fail").is_err());
-    stage.tell("after every").unwrap();
-    assert_eq!(stage.timers().len(), 2);
-    stage.advance(Duration::from_millis(45));
-    assert_eq!(stage.sent(), [("/a", "tick"), ("/actor", "once"), ("/a", "tick")]);
-    stage.tell("cancel").unwrap();
-    stage.advance(Duration::from_secs(1));
-    assert_eq!((stage.sent().len(), stage.timers().len()), (3, 0));
+    let mut harness = puppet();
+    assert!(harness.tell("after fail").is_err());
+    harness.tell("after every").unwrap();
+    assert_eq!(harness.timers().len(), 2);
+    harness.advance(Duration::from_millis(45));
+    assert_eq!(harness.sent(), [("/a", "tick"), ("/actor", "once"), ("/a", "tick")]);
+    harness.tell("cancel").unwrap();
+    harness.advance(Duration::from_secs(1));
+    assert_eq!((harness.sent().len(), harness.timers().len()), (3, 0));
 }
 
 #[test]
 fn timer_is_refused_like_a_send_and_beyond_its_limit() {
-    let mut stage = Stage::<Puppet>::setup().most_timers(1).start().unwrap();
+    let mut harness = ActorHarness::<Puppet>::setup().most_timers(1).start().unwrap();
     let too_many = TimerError::TooManyTimers { most: 1 }.to_string();
-    assert_eq!(stage.tell("after after"), Err(Failure::Retry(too_many)));
-    stage.tell("after cancel after").unwrap_err();
-    let setup = Stage::<Puppet>::setup().refuse("/a", SendError::NotGranted("/a".into()));
+    assert_eq!(harness.tell("after after"), Err(Failure::Retry(too_many)));
+    harness.tell("after cancel after").unwrap_err();
+    let setup = ActorHarness::<Puppet>::setup().refuse("/a", SendError::NotGranted("/a".into()));
     let failure = setup.start().unwrap().tell("every").unwrap_err();
     assert!(failure.to_string().contains("may not send to `/a`"), "{failure}");
 }
@@ -209,14 +215,14 @@ fn timer_is_refused_like_a_send_and_beyond_its_limit() {
 #[test]
 fn broadcast_reaches_existing_actors_or_none() {
     let others = ["/shop", "/shop/till", "/shop/till/drawer", "/actor/child", "/bank"];
-    let setup = others.iter().fold(Stage::<Puppet>::setup(), |setup, other| setup.actor(other, State::Running));
-    let mut stage =
+    let setup = others.iter().fold(ActorHarness::<Puppet>::setup(), |setup, other| setup.actor(other, State::Running));
+    let mut harness =
         setup.actor("/shop/old", State::Ended).refuse("/bank", SendError::TooLarge { limit_bytes: 1 }).start().unwrap();
-    assert_eq!(stage.ask("spawn tell-all").unwrap(), b"[2,2]");
+    assert_eq!(harness.ask("spawn tell-all").unwrap(), b"[2,2]");
     let sent = [("/actor/child", "c"), ("/actor/w", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")];
-    assert_eq!(stage.sent(), sent);
-    assert_eq!(stage.tell("stop tell-all"), Ok(()));
-    assert_eq!(stage.sent()[4..], [("/actor/child", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")]);
+    assert_eq!(harness.sent(), sent);
+    assert_eq!(harness.tell("stop tell-all"), Ok(()));
+    assert_eq!(harness.sent()[4..], [("/actor/child", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")]);
     let nobody = "no actor has the address `/nobody`".to_owned();
-    assert_eq!(stage.ask("tell-nobody"), Err(AskError::Failed(nobody)));
+    assert_eq!(harness.ask("tell-nobody"), Err(AskError::Failed(nobody)));
 }

@@ -17,6 +17,7 @@
 //! | `actor`, `instance`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
 //! | `random` | jitter from a seed |
 //! | `behavior` | the interface to the code that runs |
+//! | `native` | actors in plain Rust: the trait for embedders and gateways |
 //! | `consult` | directive requests: a parent is asked about a child that failed |
 //! | `callback` | reports to an actor about the outcomes of its messages |
 //! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
@@ -49,6 +50,7 @@ pub use actor::template::{Config, Template};
 pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
+pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
 pub use kernel::plan::{Plan, PlanError};
 pub use kernel::{ActorView, Kernel};
 pub use mailbox::admission::MaxInstances;
@@ -58,8 +60,10 @@ pub use mailbox::policy::{
 };
 pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
 pub use supervisor::{DECISION_TARGET, InstanceView, Stage, StartError, StartedActor};
+pub use turn::Turn;
+pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
 pub use turn::spawn::{SpawnError, StopError};
-pub use turn::{Bulk, BulkError, Resolved, TimerError, Turn};
+pub use turn::timer_effects::TimerError;
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use words::clock::{Clock, HostClock, yield_to_others};
 pub use words::crash::{Crash, CrashReason, CrashReport};

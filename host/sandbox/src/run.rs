@@ -14,7 +14,7 @@ mod loading;
 mod shared;
 mod store;
 
-pub(crate) use admission::Admission;
+pub(crate) use admission::{Admission, Instances};
 pub(crate) use crash::{PANIC_BYTES, RunFacts, crash, failed_launch};
 pub use loading::{Compiled, PluginInfo};
 pub(crate) use loading::{load, sha256_hex};

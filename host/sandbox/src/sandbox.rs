@@ -3,7 +3,7 @@
 mod config;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::compile::{self, Cache, CacheError, Compiler};
 use crate::component::{LoadError, check_size, read_plugin};
 use crate::limits::{Account, Beat, TICK};
 use crate::mailbox::{self, MailboxData, MailboxPlugin};
-use crate::run::Shared;
+use crate::run::{Instances, Shared};
 
 pub use config::SandboxConfig;
 
@@ -47,6 +47,7 @@ impl From<wasmtime::Error> for SandboxError {
 pub struct Sandbox {
     shared: Arc<Shared>,
     linkers: Arc<Linkers>,
+    component_bytes: u64,
 }
 
 /// The imports that the host provides, to load plugins with.
@@ -71,6 +72,7 @@ impl Sandbox {
             );
         }
         let max_instances = wanted.min(most);
+        let key = if wanted > most { "the sysctl `vm.max_map_count`".to_owned() } else { config.instances_key };
         let (engine, purpose, allocation) = compile::running(max_instances, config.stack_bytes)?;
         let linkers = Arc::new(Linkers { actor: actor::linker(&engine)?, mailbox: mailbox::linker(&engine)? });
         let shared = Arc::new(Shared {
@@ -83,46 +85,42 @@ impl Sandbox {
             beat: Arc::new(Beat::of_the_process()),
             turns: config.turns,
             stack_bytes: config.stack_bytes,
-            component_bytes: config.component_bytes,
             memory: Arc::new(Account::new(config.memory_key, config.memory_bytes, None)),
             descriptors: Arc::new(Account::new("all actors together, by RLIMIT_NOFILE", config.descriptors, None)),
             allocation,
-            max_instances,
-            capped: wanted > most,
-            instances_key: config.instances_key,
-            instances: AtomicU32::new(0),
+            instances: Instances::new(max_instances, key),
         });
         let weak = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("playhouse-clock".to_owned())
             .spawn(move || tick(&weak))
             .map_err(SandboxError::Clock)?;
-        Ok(Self { shared, linkers })
+        Ok(Self { shared, linkers, component_bytes: config.component_bytes })
     }
 
     /// Loads a plugin from a file, which is read once. Refuses a link that leads out of the file's folder, anything other
     /// than a regular file, and a file larger than [`SandboxConfig::component_bytes`]. Takes the compiled code from the cache, or
     /// compiles; a compilation can take seconds, so call this function where blocking is allowed.
     pub fn load(&self, name: &str, file: &Path) -> Result<Plugin, LoadError> {
-        let wasm = read_plugin(file, self.shared.component_bytes)?;
+        let wasm = read_plugin(file, self.component_bytes)?;
         Plugin::load(&self.shared, &self.linkers.actor, name, file, &wasm)
     }
 
     /// Loads a plugin from memory. Errors give its name as the file.
     pub fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, LoadError> {
-        check_size(Path::new(name), wasm.len(), self.shared.component_bytes)?;
+        check_size(Path::new(name), wasm.len(), self.component_bytes)?;
         Plugin::load(&self.shared, &self.linkers.actor, name, Path::new(name), wasm)
     }
 
     /// As [`Sandbox::load`], for a mailbox plugin.
     pub fn load_mailbox(&self, name: &str, file: &Path) -> Result<MailboxPlugin, LoadError> {
-        let wasm = read_plugin(file, self.shared.component_bytes)?;
+        let wasm = read_plugin(file, self.component_bytes)?;
         MailboxPlugin::load(&self.shared, &self.linkers.mailbox, name, file, &wasm)
     }
 
     /// As [`Sandbox::load_bytes`], for a mailbox plugin.
     pub fn load_mailbox_bytes(&self, name: &str, wasm: &[u8]) -> Result<MailboxPlugin, LoadError> {
-        check_size(Path::new(name), wasm.len(), self.shared.component_bytes)?;
+        check_size(Path::new(name), wasm.len(), self.component_bytes)?;
         MailboxPlugin::load(&self.shared, &self.linkers.mailbox, name, Path::new(name), wasm)
     }
 
@@ -134,7 +132,7 @@ impl Sandbox {
     /// The most incarnations that may live at a time: the configured number, or a lower one for which this machine has
     /// mappings.
     pub fn max_instances(&self) -> u32 {
-        self.shared.max_instances
+        self.shared.instances.most()
     }
 
     /// Bytes of the memories and tables of all incarnations that live now, and their bound.
@@ -149,7 +147,7 @@ impl Sandbox {
 
     /// The number of incarnations that live now.
     pub fn instances(&self) -> u32 {
-        self.shared.instances.load(Relaxed)
+        self.shared.instances.live()
     }
 }
 

@@ -65,50 +65,51 @@ export_actor!(Count);
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::{Sent, Setup, Stage};
+    use playhouse_sdk::testing::{ActorHarness, Sent, Setup};
 
     use super::*;
 
     fn setup() -> Setup<Count> {
-        Stage::setup().address("/count").answer("/report", |_| Ok(Vec::new()))
+        ActorHarness::setup().address("/count").answer("/report", |_| Ok(Vec::new()))
     }
 
     #[test]
-    fn the_most_frequent_come_first_and_ties_by_word() -> Result {
-        let mut stage = setup().start()?;
-        stage.tell("the cat and the dog")?;
-        stage.tell("\nthe  dog\n")?;
-        stage.shutdown()?;
-        assert_eq!(stage.asked(), [("/report", "3\tthe\n2\tdog\n1\tand\n1\tcat\n")]);
+    fn most_frequent_come_first_and_ties_by_word() -> Result {
+        let mut harness = setup().start()?;
+        harness.tell("the cat and the dog")?;
+        harness.tell("\nthe  dog\n")?;
+        harness.shutdown()?;
+        assert_eq!(harness.asked(), [("/report", "3\tthe\n2\tdog\n1\tand\n1\tcat\n")]);
         Ok(())
     }
 
     #[test]
     fn top_and_to_are_configurable() -> Result {
-        let mut stage = setup().config("top", "1").config("to", "/list").answer("/list", |_| Ok(Vec::new())).start()?;
-        stage.tell("b a b")?;
-        stage.shutdown()?;
-        assert_eq!(stage.asked(), [("/list", "2\tb\n")]);
+        let mut harness =
+            setup().config("top", "1").config("to", "/list").answer("/list", |_| Ok(Vec::new())).start()?;
+        harness.tell("b a b")?;
+        harness.shutdown()?;
+        assert_eq!(harness.asked(), [("/list", "2\tb\n")]);
         Ok(())
     }
 
     #[test]
     fn actor_without_words_sends_nothing() -> Result {
-        let mut stage = setup().start()?;
-        stage.tell(" \n")?;
-        stage.shutdown()?;
-        assert!(stage.asked().is_empty());
+        let mut harness = setup().start()?;
+        harness.tell(" \n")?;
+        harness.shutdown()?;
+        assert!(harness.asked().is_empty());
         Ok(())
     }
 
     #[test]
     fn pages_have_a_limit_and_break_between_lines() -> Result {
-        let mut stage = setup().start()?;
+        let mut harness = setup().start()?;
         for number in 0..100_000 {
-            stage.tell(format!("word{number:06}"))?;
+            harness.tell(format!("word{number:06}"))?;
         }
-        stage.shutdown()?;
-        let pages = stage.asked();
+        harness.shutdown()?;
+        let pages = harness.asked();
         let lines = 100_000 * "1\tword000000\n".len();
         assert_eq!(pages.len(), lines.div_ceil(PAGE_BYTES));
         for Sent { body, .. } in &pages {
@@ -119,16 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_fails_fails_the_shutdown() -> Result {
-        let mut stage = Stage::<Count>::setup().address("/count").start()?;
-        stage.tell("a")?;
-        let error = stage.shutdown().unwrap_err();
+    fn receiver_that_fails_fails_the_shutdown() -> Result {
+        let mut harness = ActorHarness::<Count>::setup().address("/count").start()?;
+        harness.tell("a")?;
+        let error = harness.shutdown().unwrap_err();
         assert_eq!(error.to_string(), "/report did not take a page of totals");
         Ok(())
     }
 
     #[test]
-    fn a_top_that_is_no_number_fails_the_start() {
+    fn top_that_is_no_number_fails_the_start() {
         assert!(setup().config("top", "ten").start().is_err());
     }
 }

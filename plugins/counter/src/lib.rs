@@ -24,17 +24,17 @@ export_actor!(Counter);
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
     #[test]
     fn every_message_but_get_counts() -> Result {
-        let mut stage = Stage::<Counter>::start()?;
-        assert_eq!(stage.ask("get")?, b"0");
-        stage.tell("one")?;
-        assert_eq!(stage.ask("two")?, b"2");
-        assert_eq!(stage.ask("get")?, b"2");
+        let mut harness = ActorHarness::<Counter>::start()?;
+        assert_eq!(harness.ask("get")?, b"0");
+        harness.tell("one")?;
+        assert_eq!(harness.ask("two")?, b"2");
+        assert_eq!(harness.ask("get")?, b"2");
         Ok(())
     }
 }

@@ -19,15 +19,15 @@ export_actor!(Echo);
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
     #[test]
     fn any_bytes_come_back() -> Result {
-        let mut stage = Stage::<Echo>::start()?;
-        assert_eq!(stage.ask([0x00, 0xff])?, [0x00, 0xff]);
-        assert_eq!(stage.ask("")?, b"");
+        let mut harness = ActorHarness::<Echo>::start()?;
+        assert_eq!(harness.ask([0x00, 0xff])?, [0x00, 0xff]);
+        assert_eq!(harness.ask("")?, b"");
         Ok(())
     }
 }

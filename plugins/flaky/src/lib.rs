@@ -154,62 +154,62 @@ impl Markers {
 #[cfg(test)]
 mod tests {
     use playhouse_sdk::Failure;
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
     #[test]
     fn other_messages_are_forwarded_unchanged() -> Result {
-        let mut stage = Stage::<Flaky>::setup().config("to", "/split").start()?;
-        stage.tell("no panic!")?;
-        stage.tell([0xff, b'!'])?;
-        assert_eq!(stage.sent(), [("/split", b"no panic!".as_slice()), ("/split", &[0xff, b'!'])]);
+        let mut harness = ActorHarness::<Flaky>::setup().config("to", "/split").start()?;
+        harness.tell("no panic!")?;
+        harness.tell([0xff, b'!'])?;
+        assert_eq!(harness.sent(), [("/split", b"no panic!".as_slice()), ("/split", &[0xff, b'!'])]);
         Ok(())
     }
 
     #[test]
     fn without_a_receiver_the_message_is_the_reply() -> Result {
-        assert_eq!(Stage::<Flaky>::start()?.ask("as it is")?, b"as it is");
+        assert_eq!(ActorHarness::<Flaky>::start()?.ask("as it is")?, b"as it is");
         Ok(())
     }
 
     #[test]
     fn every_trouble_has_its_marker() -> Result {
-        let stage = Stage::<Flaky>::start()?;
+        let harness = ActorHarness::<Flaky>::start()?;
         for (key, trouble) in KEYS {
-            assert_eq!(stage.actor().markers.find(format!("!pan!! !{key} me").as_bytes()), Some(trouble));
+            assert_eq!(harness.actor().markers.find(format!("!pan!! !{key} me").as_bytes()), Some(trouble));
         }
         Ok(())
     }
 
     #[test]
-    fn the_first_marker_counts() -> Result {
-        let stage = Stage::<Flaky>::start()?;
-        assert_eq!(stage.actor().markers.find(b"!stack !panic"), Some(Trouble::Stack));
+    fn first_marker_counts() -> Result {
+        let harness = ActorHarness::<Flaky>::start()?;
+        assert_eq!(harness.actor().markers.find(b"!stack !panic"), Some(Trouble::Stack));
         Ok(())
     }
 
     #[test]
-    fn a_failed_message_is_not_passed_on() -> Result {
-        let mut stage = Stage::<Flaky>::setup().config("to", "/split").start()?;
-        assert!(matches!(stage.tell("a !reject"), Err(Failure::Reject(_))));
-        assert!(matches!(stage.tell("a !retry"), Err(Failure::Retry(_))));
-        assert!(stage.sent().is_empty());
+    fn failed_message_is_not_passed_on() -> Result {
+        let mut harness = ActorHarness::<Flaky>::setup().config("to", "/split").start()?;
+        assert!(matches!(harness.tell("a !reject"), Err(Failure::Reject(_))));
+        assert!(matches!(harness.tell("a !retry"), Err(Failure::Retry(_))));
+        assert!(harness.sent().is_empty());
         Ok(())
     }
 
     #[test]
     fn markers_are_configurable_and_an_empty_one_is_off() -> Result {
-        let mut stage = Stage::<Flaky>::setup().config("reject", "bad").config("panic", "").start()?;
-        assert!(stage.tell("too bad").is_err());
-        assert_eq!(stage.ask("!panic !reject")?, b"!panic !reject");
+        let mut harness = ActorHarness::<Flaky>::setup().config("reject", "bad").config("panic", "").start()?;
+        assert!(harness.tell("too bad").is_err());
+        assert_eq!(harness.ask("!panic !reject")?, b"!panic !reject");
         Ok(())
     }
 
     #[test]
     #[should_panic(expected = "the message asked for a panic")]
-    fn a_panic_is_a_panic() {
-        let mut stage = Stage::<Flaky>::start().unwrap();
-        let _ = stage.tell("!panic");
+    fn panic_is_a_panic() {
+        let mut harness = ActorHarness::<Flaky>::start().unwrap();
+        let _ = harness.tell("!panic");
     }
 }

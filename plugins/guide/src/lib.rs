@@ -100,7 +100,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             AskError::Restarting(_) => "restarting",
             AskError::MailboxFull(_) => "mailbox-full",
             AskError::Stopped(_) => "stopped",
-            AskError::StoppedByPerson(_) => "stopped-by-person",
+            AskError::StoppedByOperator(_) => "stopped-by-operator",
         });
     }
     if let Some(error) = error.downcast_ref() {
@@ -132,51 +132,52 @@ fn send_word(error: &SendError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
     use playhouse_sdk::{Envelope, State};
 
     use super::*;
 
-    fn guide() -> Stage<Guide> {
-        let setup = Stage::<Guide>::setup().address("/tower/guide").config("children", "ann bob");
+    fn guide() -> ActorHarness<Guide> {
+        let setup = ActorHarness::<Guide>::setup().address("/tower/guide").config("children", "ann bob");
         setup.actor("/tower/guide/old", State::Running).start().expect("its children have good names")
     }
 
-    fn said(stage: &mut Stage<Guide>, text: &str) -> String {
-        String::from_utf8(stage.ask(text).expect("answered")).expect("text")
+    fn said(harness: &mut ActorHarness<Guide>, text: &str) -> String {
+        String::from_utf8(harness.ask(text).expect("answered")).expect("text")
     }
 
     #[test]
     fn who_and_find_describe_the_surroundings() {
-        let mut stage = guide();
-        assert_eq!(said(&mut stage, "who"), "guide /tower/guide /tower 1 [ann,bob,old]");
-        assert_eq!(said(&mut stage, "find ann"), "/tower/guide/ann");
-        assert_eq!(said(&mut stage, "find /nobody"), "nobody");
+        let mut harness = guide();
+        assert_eq!(said(&mut harness, "who"), "guide /tower/guide /tower 1 [ann,bob,old]");
+        assert_eq!(said(&mut harness, "find ann"), "/tower/guide/ann");
+        assert_eq!(said(&mut harness, "find /nobody"), "nobody");
         let envelope = Envelope { sender: Some("/peer".to_owned()), hops: 2, asked: true, ..Envelope::default() };
-        assert_eq!(stage.deliver(envelope, "flow"), Ok(Some(b"/peer 0000000000000000 2".to_vec())));
+        assert_eq!(harness.deliver(envelope, "flow"), Ok(Some(b"/peer 0000000000000000 2".to_vec())));
     }
 
     #[test]
     fn tell_news_and_remind_send_messages() {
-        let mut stage = guide();
-        assert_eq!(said(&mut stage, "news x"), "3 told");
-        assert_eq!(said(&mut stage, "stop bob"), "ok");
-        assert_eq!(said(&mut stage, "all ** y"), "2 told");
-        assert_eq!(said(&mut stage, "remind 20 z"), "ok");
-        assert_eq!(stage.sent().len(), 5);
-        stage.advance(Duration::from_millis(20));
-        assert_eq!(stage.sent()[5], ("/tower/guide", "note z"));
+        let mut harness = guide();
+        assert_eq!(said(&mut harness, "news x"), "3 told");
+        assert_eq!(said(&mut harness, "stop bob"), "ok");
+        assert_eq!(said(&mut harness, "all ** y"), "2 told");
+        assert_eq!(said(&mut harness, "remind 20 z"), "ok");
+        assert_eq!(harness.sent().len(), 5);
+        harness.advance(Duration::from_millis(20));
+        assert_eq!(harness.sent()[5], ("/tower/guide", "note z"));
     }
 
     #[test]
     fn refusal_is_answered_with_its_kind() {
-        let refused = Stage::<Guide>::setup().refuse("/full", SendError::NotGranted("/full".to_owned()));
+        let refused = ActorHarness::<Guide>::setup().refuse("/full", SendError::NotGranted("/full".to_owned()));
         let full = |_: &[u8]| Err(AskError::MailboxFull("/busy".to_owned()));
-        let mut stage = refused.answer("/busy", full).refuse_spawn("x", SpawnError::Stopping).start().expect("starts");
-        assert!(said(&mut stage, "tell /full x").starts_with("not-granted: "));
-        assert!(said(&mut stage, "ask /busy x").starts_with("mailbox-full: "));
-        assert!(said(&mut stage, "ask /nobody x").starts_with("unknown-address: "));
-        assert!(said(&mut stage, "spawn x guide").starts_with("stopping: "));
-        assert!(said(&mut stage, "spawn a/b guide").starts_with("bad-name: "));
+        let mut harness =
+            refused.answer("/busy", full).refuse_spawn("x", SpawnError::Stopping).start().expect("starts");
+        assert!(said(&mut harness, "tell /full x").starts_with("not-granted: "));
+        assert!(said(&mut harness, "ask /busy x").starts_with("mailbox-full: "));
+        assert!(said(&mut harness, "ask /nobody x").starts_with("unknown-address: "));
+        assert!(said(&mut harness, "spawn x guide").starts_with("stopping: "));
+        assert!(said(&mut harness, "spawn a/b guide").starts_with("bad-name: "));
     }
 }

@@ -56,13 +56,13 @@ export_actor!(Nightwatch, gate);
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
     #[test]
     fn watch_starts_only_at_night() -> Result {
-        let day = Stage::<Nightwatch>::setup().actor("/sun", State::Idle).config("recheck_ms", "100");
+        let day = ActorHarness::<Nightwatch>::setup().actor("/sun", State::Idle).config("recheck_ms", "100");
         let (said, day) = day.start_gated()?.err().expect("the sun is up");
         assert_eq!(said, Decision::wait_for(Duration::from_millis(100)));
         let mut night = day.actor("/sun", State::Stopped).start_gated()?.ok().expect("it is night");
@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn idle_watch_is_passivated_and_starts_again() -> Result {
-        let mut stage = Stage::<Nightwatch>::start()?;
-        assert_eq!(stage.ask("noise")?, b"run 1, call 1");
-        let mut next = stage.idle(Duration::from_mins(1)).ok().expect("nothing keeps it").start()?;
+        let mut harness = ActorHarness::<Nightwatch>::start()?;
+        assert_eq!(harness.ask("noise")?, b"run 1, call 1");
+        let mut next = harness.passivate_after(Duration::from_mins(1)).ok().expect("nothing keeps it").start()?;
         assert_eq!(next.ask("noise")?, b"run 2, call 1");
         Ok(())
     }

@@ -108,42 +108,43 @@ export_mailbox!(Priority);
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::mailbox::testing::Desk;
+    use playhouse_sdk::testing::MailboxHarness;
 
     use super::*;
 
     #[test]
     fn urgent_messages_come_first_and_ties_in_their_order() -> Result {
-        let mut desk = Desk::<Priority>::start(10, [])?;
-        desk.put(["1 a", "5 b", "no number", "-3 c", "5 d", "1 e"]);
-        assert_eq!(desk.take(2), ["5 b", "5 d"]);
-        desk.put(["9 f"]);
-        assert_eq!(desk.take(10), ["9 f", "1 a", "1 e", "no number", "-3 c"]);
+        let mut mailbox = MailboxHarness::<Priority>::start(10, [])?;
+        mailbox.put(["1 a", "5 b", "no number", "-3 c", "5 d", "1 e"]);
+        assert_eq!(mailbox.take(2), ["5 b", "5 d"]);
+        mailbox.put(["9 f"]);
+        assert_eq!(mailbox.take(10), ["9 f", "1 a", "1 e", "no number", "-3 c"]);
         Ok(())
     }
 
     #[test]
     fn priority_may_be_a_json_field_with_the_lowest_first() -> Result {
-        let mut desk = Desk::<Priority>::start(10, [("field", "level"), ("first", "lowest"), ("default", "2")])?;
-        desk.put([r#"{"level": 3}"#, "no JSON", r#"{"text": "x", "level": "1"}"#]);
-        assert_eq!(desk.take(10), [r#"{"text": "x", "level": "1"}"#, "no JSON", r#"{"level": 3}"#]);
+        let mut mailbox =
+            MailboxHarness::<Priority>::start(10, [("field", "level"), ("first", "lowest"), ("default", "2")])?;
+        mailbox.put([r#"{"level": 3}"#, "no JSON", r#"{"text": "x", "level": "1"}"#]);
+        assert_eq!(mailbox.take(10), [r#"{"text": "x", "level": "1"}"#, "no JSON", r#"{"level": 3}"#]);
         Ok(())
     }
 
     #[test]
     fn full_mailbox_drops_the_least_urgent_and_latest() -> Result {
-        let mut desk = Desk::<Priority>::start(2, [])?;
-        desk.put(["1 a", "1 b", "2 c", "0 d"]);
-        assert_eq!(desk.dropped(), ["0 d", "1 b"]);
-        assert_eq!(desk.take(10), ["2 c", "1 a"]);
+        let mut mailbox = MailboxHarness::<Priority>::start(2, [])?;
+        mailbox.put(["1 a", "1 b", "2 c", "0 d"]);
+        assert_eq!(mailbox.dropped(), ["0 d", "1 b"]);
+        assert_eq!(mailbox.take(10), ["2 c", "1 a"]);
         Ok(())
     }
 
     #[test]
     fn overdue_message_is_taken_first() -> Result {
-        let mut desk = Desk::<Priority>::start(10, [])?;
-        desk.put(["0 old", "1 a", "2 b"]);
-        assert_eq!(desk.take_overdue(2), ["0 old", "2 b"]);
+        let mut mailbox = MailboxHarness::<Priority>::start(10, [])?;
+        mailbox.put(["0 old", "1 a", "2 b"]);
+        assert_eq!(mailbox.take_overdue(2), ["0 old", "2 b"]);
         Ok(())
     }
 
@@ -154,7 +155,7 @@ mod tests {
             ("default", "x", "`default = \"x\"` in the mailbox's config: invalid digit found in string"),
             ("urgent", "1", "`urgent` in the mailbox's config: the keys are `field`, `first`, `default` and `look`"),
         ] {
-            let error = Desk::<Priority>::start(1, [(key, value)]).err().map(|error| error.to_string());
+            let error = MailboxHarness::<Priority>::start(1, [(key, value)]).err().map(|error| error.to_string());
             assert_eq!(error.as_deref(), Some(says));
         }
     }

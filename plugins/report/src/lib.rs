@@ -29,7 +29,7 @@ fn print(page: &[u8], out: &mut impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn asker_gets_a_reply_when_a_page_is_printed() -> Result {
-        assert_eq!(Stage::<Report>::start()?.ask("")?, b"");
+        assert_eq!(ActorHarness::<Report>::start()?.ask("")?, b"");
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ fn words<'a>(line: &[u8], room: &'a mut Vec<u8>) -> &'a [u8] {
 
 #[cfg(test)]
 mod tests {
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_a_longest_run_of_ascii_letters() {
+    fn word_is_a_longest_run_of_ascii_letters() {
         check("The cat -- the CAT!", "the cat the cat");
         check("don't", "don t");
         check("  a1b2  ", "a b");
@@ -88,20 +88,20 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_message_and_a_line_without_words_is_none() -> Result {
-        let mut stage = Stage::<Split>::start()?;
+    fn line_is_one_message_and_a_line_without_words_is_none() -> Result {
+        let mut harness = ActorHarness::<Split>::start()?;
         for line in ["A long line", "--", "b"] {
-            stage.tell(line)?;
+            harness.tell(line)?;
         }
-        assert_eq!(stage.sent(), [("/count", "a long line"), ("/count", "b")]);
+        assert_eq!(harness.sent(), [("/count", "a long line"), ("/count", "b")]);
         Ok(())
     }
 
     #[test]
-    fn the_receiver_is_configurable() -> Result {
-        let mut stage = Stage::<Split>::setup().config("to", "/words").start()?;
-        stage.tell("a")?;
-        assert_eq!(stage.sent(), [("/words", "a")]);
+    fn receiver_is_configurable() -> Result {
+        let mut harness = ActorHarness::<Split>::setup().config("to", "/words").start()?;
+        harness.tell("a")?;
+        assert_eq!(harness.sent(), [("/words", "a")]);
         Ok(())
     }
 }

@@ -80,7 +80,7 @@ impl Team {
 #[cfg(test)]
 mod tests {
     use playhouse_sdk::Envelope;
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
@@ -90,38 +90,38 @@ mod tests {
 
     #[test]
     fn each_order_has_a_worker_until_it_answers() -> Result {
-        let mut stage = Stage::<Team>::setup().address("/team").start()?;
-        stage.tell("tea")?;
-        stage.tell("soup")?;
-        assert_eq!(stage.children(), [("order-1", "worker"), ("order-2", "worker")]);
-        assert_eq!(stage.sent(), [("/team/order-1", "tea"), ("/team/order-2", "soup")]);
-        stage.deliver(from("/team/order-1"), "TEA")?;
-        assert_eq!(stage.children(), [("order-2", "worker")]);
-        assert_eq!(stage.timers().len(), 1);
+        let mut harness = ActorHarness::<Team>::setup().address("/team").start()?;
+        harness.tell("tea")?;
+        harness.tell("soup")?;
+        assert_eq!(harness.children(), [("order-1", "worker"), ("order-2", "worker")]);
+        assert_eq!(harness.sent(), [("/team/order-1", "tea"), ("/team/order-2", "soup")]);
+        harness.deliver(from("/team/order-1"), "TEA")?;
+        assert_eq!(harness.children(), [("order-2", "worker")]);
+        assert_eq!(harness.timers().len(), 1);
         Ok(())
     }
 
     #[test]
     fn order_that_takes_too_long_is_given_up() -> Result {
-        let mut stage = Stage::<Team>::setup().address("/team").config("patience_ms", "50").start()?;
-        stage.tell("nap")?;
-        stage.advance(Duration::from_millis(50));
-        assert_eq!(stage.sent().last().expect("time is up"), &("/team", "order-1"));
-        stage.deliver(from("/team"), "order-1")?;
-        assert!(stage.children().is_empty());
-        stage.deliver(from("/team/order-1"), "late")?;
+        let mut harness = ActorHarness::<Team>::setup().address("/team").config("patience_ms", "50").start()?;
+        harness.tell("nap")?;
+        harness.advance(Duration::from_millis(50));
+        assert_eq!(harness.sent().last().expect("time is up"), &("/team", "order-1"));
+        harness.deliver(from("/team"), "order-1")?;
+        assert!(harness.children().is_empty());
+        harness.deliver(from("/team/order-1"), "late")?;
         Ok(())
     }
 
     #[test]
-    fn a_worker_that_fails_twice_is_stopped() -> Result {
-        let mut stage = Stage::<Team>::setup().address("/team").start()?;
-        stage.tell("tea")?;
+    fn worker_that_fails_twice_is_stopped() -> Result {
+        let mut harness = ActorHarness::<Team>::setup().address("/team").start()?;
+        harness.tell("tea")?;
         let mut failure = ChildFailed::new("/team/order-1", "panic");
-        assert_eq!(stage.child_failed(failure.clone()), Directive::Restart);
+        assert_eq!(harness.child_failed(failure.clone()), Directive::Restart);
         failure.incarnation = 2;
-        assert_eq!(stage.child_failed(failure), Directive::Stop);
-        assert!(stage.timers().is_empty());
+        assert_eq!(harness.child_failed(failure), Directive::Stop);
+        assert!(harness.timers().is_empty());
         Ok(())
     }
 }

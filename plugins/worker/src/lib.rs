@@ -25,25 +25,25 @@ export_actor!(Worker);
 #[cfg(test)]
 mod tests {
     use playhouse_sdk::Envelope;
-    use playhouse_sdk::testing::Stage;
+    use playhouse_sdk::testing::ActorHarness;
 
     use super::*;
 
     #[test]
     fn work_is_sent_back_to_its_sender() -> Result {
-        let mut stage = Stage::<Worker>::setup().config("sign", "!").start()?;
+        let mut harness = ActorHarness::<Worker>::setup().config("sign", "!").start()?;
         let from_boss = Envelope { sender: Some("/boss".to_owned()), ..Envelope::default() };
-        stage.deliver(from_boss, "tea")?;
-        assert_eq!(stage.sent(), [("/boss", "!TEA")]);
-        assert!(stage.tell("tea").is_err());
+        harness.deliver(from_boss, "tea")?;
+        assert_eq!(harness.sent(), [("/boss", "!TEA")]);
+        assert!(harness.tell("tea").is_err());
         Ok(())
     }
 
     #[test]
-    fn a_nap_leads_nowhere() -> Result {
-        let mut stage = Stage::<Worker>::start()?;
-        stage.tell("nap")?;
-        assert!(stage.sent().is_empty());
+    fn nap_leads_nowhere() -> Result {
+        let mut harness = ActorHarness::<Worker>::start()?;
+        harness.tell("nap")?;
+        assert!(harness.sent().is_empty());
         Ok(())
     }
 }

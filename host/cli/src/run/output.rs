@@ -292,7 +292,7 @@ impl Output for GuestOutput {
         self.stdout.is_closed()
     }
 
-    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+    fn wait_stdout_space(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.stdout.room())
     }
 

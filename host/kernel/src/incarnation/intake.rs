@@ -27,7 +27,7 @@ impl Incarnation {
         // wakes nothing here.
         let idle_stop = self.actor.spec.idle_stop;
         let idle_stop = idle_stop.map(|stop| if turn.is_attached() { stop.max(LOOK_AGAIN) } else { stop });
-        turn.batch_mut();
+        turn.new_batch();
         let mut timer = None;
         // When its idle time is over.
         let mut enough = None;
@@ -171,7 +171,7 @@ impl Incarnation {
         self.actor.finish((before - messages.len()) as u64);
         let notices = messages.iter().any(|m| is_notice(&m.envelope));
         let (expired, wanted): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| expired(m.envelope.reply));
-        let batch = turn.batch_mut();
+        let batch = turn.new_batch();
         for message in &wanted {
             batch.push(message);
         }

@@ -4,6 +4,7 @@ pub(crate) mod behavior;
 mod call_limit;
 mod callbacks;
 mod intake;
+pub(crate) mod native;
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;

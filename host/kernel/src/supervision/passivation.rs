@@ -87,5 +87,5 @@ impl Tree {
     }
 }
 
-/// The shortest time between two directive_requests to an actor's code whether it starts, whatever `backoff` says.
+/// The shortest time between two questions to an actor's code whether it starts, whatever `backoff` says.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Turn;
-use super::effects::Effect;
 use crate::actor::Actor;
 use crate::dispatch::routing::delivery::check_size;
 use crate::words::address::Address;
@@ -25,7 +24,7 @@ impl Turn {
     pub fn tell_all(&mut self, group: &str, body: &[u8]) -> Result<usize, SendError> {
         let (top, reach) = self.group(group)?;
         let targets = self.members(&top, reach)?;
-        let sender = self.cause().sender;
+        let sender = self.batch.cause().sender;
         let mut routes = Vec::with_capacity(targets.len());
         for target in targets {
             let (address, from) = (target.address(), self.address());
@@ -34,9 +33,9 @@ impl Turn {
                 return Err(SendError::NotGranted { from: from.clone(), to: address.clone() });
             }
             check_size(&target, body)?;
-            routes.push(match self.reserved_at(address) {
+            routes.push(match self.effects.reserved_at(address, &self.routes) {
                 Some(route) => route,
-                None => self.route_to(target, lasting),
+                None => self.routes.add(target, lasting),
             });
         }
         for &route in &routes {
@@ -80,9 +79,9 @@ impl Turn {
         let incarnation = if own { self.incarnation } else { parent.incarnation() };
         let mut children = parent.children_there(incarnation);
         if own {
-            let (message, reserved) = (self.current(), self.effects.reserved.iter());
+            let (message, reserved) = (self.current(), self.effects.reservations().iter());
             let new = reserved.filter(|child| child.recorded && child.message == message);
-            children.extend(new.map(|child| self.routes[child.route].target.clone()));
+            children.extend(new.map(|child| self.routes.at(child.route).target.clone()));
         }
         for child in children {
             if reach == Reach::Below {
@@ -94,9 +93,7 @@ impl Turn {
 
     /// Whether the current message, or one before it in its batch, stops this child.
     fn is_to_stop(&self, actor: &Actor) -> bool {
-        let stops =
-            |effect: &Effect| matches!(effect, Effect::Stop { route } if self.routes[*route].target.id == actor.id);
-        self.effects.queue.iter().any(stops)
+        self.effects.stops(|route| self.routes.at(route).target.id == actor.id)
     }
 }
 

@@ -8,7 +8,10 @@ use std::time::Duration;
 use playhouse_frame::HEADER_BYTES;
 
 use super::Turn;
+use super::batch::NO_CAUSE;
 use super::effects::{CHOSEN_HERE, Effect};
+use super::spawn::{SpawnError, StopError};
+use crate::actor::template::Config;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::outcome::{Failure, Outcome};
@@ -86,42 +89,61 @@ pub enum BulkError {
 }
 
 impl Turn {
+    /// The interface for code that handles all messages of the turn in one call.
+    pub fn bulk(&mut self) -> BulkTurn<'_> {
+        BulkTurn(self)
+    }
+}
+
+/// The turn of code that takes all messages as one run of bytes, and answers with another.
+pub struct BulkTurn<'a>(&'a mut Turn);
+
+impl BulkTurn<'_> {
     /// All messages of the turn as they lie in the mailbox, in the records of [`playhouse_frame`], with `end` after them.
     /// They stay in the turn. The bytes do not show which message an asker waits for.
     ///
     /// # Panics
     /// When it is called again for the same messages.
     pub fn flat(&mut self, end: &[u8]) -> Arc<Vec<u8>> {
-        self.instance.set_in_call(self.batch.len());
-        self.batch.lend(end)
+        let messages = &mut self.0.batch.messages;
+        self.0.instance.set_in_call(messages.len());
+        messages.lend(end)
+    }
+
+    /// Whether the messages of the turn may contain a notice.
+    pub fn has_notices(&self) -> bool {
+        self.0.batch.has_notices()
+    }
+
+    /// The sender of one message of the turn; none from the outside or when the sender is gone.
+    pub fn sender_of(&self, message: usize) -> Option<Address> {
+        let messages = &self.0.batch.messages;
+        (message < messages.len()).then(|| self.0.address_of(messages.envelope(message).sender))?
     }
 
     /// The route to `to`, which is absolute or relative to this actor, as the message with the index `message` may use it.
     pub fn resolve(&mut self, to: &str, message: usize) -> Result<Resolved, SendError> {
-        let sender =
-            if message < self.batch.len() { self.batch.envelope(message).sender } else { super::NO_CAUSE.sender };
-        let index = self.route(to, sender)?;
+        let messages = &self.0.batch.messages;
+        let sender = if message < messages.len() { messages.envelope(message).sender } else { NO_CAUSE.sender };
+        let index = self.0.route(to, sender)?;
         Ok(self.resolved(index))
     }
 
     /// The route to this actor itself, for timers.
     pub fn resolve_own(&mut self) -> Resolved {
-        let index = self.own();
+        let index = self.0.own_route();
         self.resolved(index)
     }
 
+    fn resolved(&self, index: usize) -> Resolved {
+        let route = self.0.routes.at(index);
+        Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
+    }
+
     /// Whether most of the routes lead to actors that are gone. An actor that spawns a child for each piece of work would
-    /// keep a route for each of them; then it is time for [`Turn::give_up_routes`]. Cheap before each batch.
+    /// keep a route for each of them; then it is time for [`BulkTurn::give_up_routes`]. Cheap before each batch.
     pub fn has_stale_routes(&mut self) -> bool {
-        if self.routes.len() < self.enough_routes {
-            return false;
-        }
-        let stale = self.routes.iter().filter(|route| route.target.is_gone() || route.target.is_reserved()).count();
-        if stale * 2 < self.routes.len() {
-            self.enough_routes = self.routes.len() * 2;
-            return false;
-        }
-        true
+        self.0.routes.are_stale()
     }
 
     /// Forgets all routes: numbers that were given out before become invalid. Call this before any message of the turn is
@@ -130,21 +152,29 @@ impl Turn {
     /// # Panics
     /// When something is recorded already.
     pub fn give_up_routes(&mut self) {
-        assert!(self.runs.is_empty() && self.effects.reserved.is_empty(), "routes are in use");
-        self.names.clear();
-        self.routes.clear();
-        self.routes_by_id.clear();
-        self.enough_routes = super::FEW_ROUTES;
+        assert!(self.0.outbox.is_empty() && self.0.effects.reservations().is_empty(), "routes are in use");
+        self.0.routes.clear();
     }
 
-    fn resolved(&self, index: usize) -> Resolved {
-        let route = &self.routes[index];
-        Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
+    /// Takes the name for a child of one message of the turn, which records the spawn by [`Bulk::spawn`]. Returns the number
+    /// of its route.
+    pub fn reserve(&mut self, name: &str, plugin: &str, config: Config, message: usize) -> Result<u32, SpawnError> {
+        self.0.reserve_for(name, plugin, config, Some(message)).map(number)
     }
 
-    /// The sender of one message of the turn; none from the outside or when the sender is gone.
-    pub fn sender_of(&self, message: usize) -> Option<Address> {
-        (message < self.batch.len()).then(|| self.address_of(self.batch.envelope(message).sender))?
+    /// The number of a spawned child for [`Bulk::stop`].
+    pub fn find_child(&mut self, child: &str) -> Result<u32, StopError> {
+        self.0.child_route(child).map(number)
+    }
+
+    /// How many more timers may be recorded, and the limit on timers.
+    pub fn timer_capacity(&self) -> (usize, usize) {
+        self.0.timer_capacity()
+    }
+
+    /// Sends and other effects that are recorded and not yet committed.
+    pub fn recorded(&self) -> usize {
+        self.0.outbox.recorded()
     }
 
     /// Records the operations that `read` finds in `bytes`. The bytes are kept: sends lie in them as they will lie in
@@ -154,21 +184,22 @@ impl Turn {
         bytes: Vec<u8>,
         read: impl FnOnce(&mut Bulk<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let base = self.bytes.len();
+        let turn = &mut *self.0;
+        let base = turn.outbox.bytes.len();
         if base > 0 {
-            self.admit_more(base + bytes.len())?;
+            turn.budget.admit_frames(&turn.actor.spec, base + bytes.len())?;
         }
         if base == 0 {
-            self.bytes = bytes;
+            turn.outbox.bytes = bytes;
         } else {
-            self.bytes.extend_from_slice(&bytes);
+            turn.outbox.bytes.extend_from_slice(&bytes);
         }
-        read(&mut Bulk { turn: self, base, last: None })
+        read(&mut Bulk { turn, base, last: None })
     }
 }
 
 /// The number of a route for code outside the kernel.
-pub(super) fn number(route: usize) -> u32 {
+fn number(route: usize) -> u32 {
     u32::try_from(route).expect("there are fewer actors than that")
 }
 
@@ -184,7 +215,7 @@ pub struct Bulk<'a> {
 impl Bulk<'_> {
     /// The given bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.turn.bytes[self.base..]
+        &self.turn.outbox.bytes[self.base..]
     }
 
     /// Records a send of the current message. `body`: its range in the given bytes. The [`playhouse_frame::HEADER_BYTES`]
@@ -209,17 +240,17 @@ impl Bulk<'_> {
         self.turn.admit(bytes)?;
         let envelope = self.turn.caused_envelope(ReplyToken::NONE);
         let (from, to) = (self.base + body.start - HEADER_BYTES, self.base + body.end);
-        self.turn.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
-        self.turn.push_send(index, from, to);
+        self.turn.outbox.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
+        self.turn.outbox.push_send(index, from, to);
         Ok(())
     }
 
     /// Checks that the current message may send there; returns the largest body.
     fn turn_to(&mut self, route: u32) -> Result<usize, BulkError> {
         let index = route as usize;
-        let sender = self.turn.cause().sender;
+        let sender = self.turn.batch.cause().sender;
         let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
-        if !known.lasting && known.target.id != sender && !self.turn.will_be_there(index) {
+        if !known.lasting && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let limit_bytes = known.target.spec.message_bytes;
@@ -229,7 +260,7 @@ impl Bulk<'_> {
         Ok(limit_bytes)
     }
 
-    /// Records that a child starts. [`Turn::reserve`] gave this number for the current message.
+    /// Records that a child starts. [`BulkTurn::reserve`] gave this number for the current message.
     pub fn spawn(&mut self, route: u32) -> Result<(), BulkError> {
         self.check_current()?;
         if self.turn.record_spawn(route as usize)? { Ok(()) } else { Err(BulkError::NotReserved { route }) }
@@ -240,7 +271,7 @@ impl Bulk<'_> {
         self.check_current()?;
         let index = route as usize;
         let child = &self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?.target;
-        if !self.turn.has_spawned(child) || child.is_reserved() && !self.turn.will_be_there(index) {
+        if !self.turn.has_spawned(child) || child.is_reserved() && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotSpawned { route });
         }
         Ok(self.turn.push_effect(Effect::Stop { route: index })?)
@@ -257,10 +288,10 @@ impl Bulk<'_> {
     ) -> Result<(), BulkError> {
         self.check_current()?;
         let index = route as usize;
-        let sender = self.turn.cause().sender;
+        let sender = self.turn.batch.cause().sender;
         let known = self.turn.routes.get(index).ok_or(BulkError::UnknownRoute { route })?;
         let own = known.target.id == self.turn.actor.id;
-        if !known.lasting && !own && known.target.id != sender && !self.turn.will_be_there(index) {
+        if !known.lasting && !own && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
         let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
@@ -288,7 +319,7 @@ impl Bulk<'_> {
     /// Ends `messages` messages, from the current one on, without a reply.
     pub fn done(&mut self, messages: usize) -> Result<(), BulkError> {
         let Some(first) = self.turn.current() else { return Err(BulkError::NoMessage) };
-        if messages > self.turn.batch.len() - first {
+        if messages > self.turn.len() - first {
             return Err(BulkError::NoMessage);
         }
         self.turn.push_done(messages);
@@ -301,7 +332,7 @@ impl Bulk<'_> {
         if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
             return self.failed(failure);
         }
-        let is_asked = self.turn.current().is_some_and(|index| self.turn.batch.reply(index).is_some());
+        let is_asked = self.turn.current().is_some_and(|index| self.turn.batch.messages.reply(index).is_some());
         let reply = is_asked.then(|| self.bytes()[reply].to_vec());
         self.turn.push_outcome(Outcome::Done(reply));
         Ok(())
@@ -310,14 +341,14 @@ impl Bulk<'_> {
     /// Fails the current message; its sends are dropped.
     pub fn failed(&mut self, failure: Failure) -> Result<(), BulkError> {
         self.check_current()?;
-        self.turn.drop_current_runs();
+        self.turn.drop_current();
         self.turn.push_outcome(Outcome::Failed(failure));
         Ok(())
     }
 
     /// Whether the current message recorded a send or another effect.
     pub fn has_uncommitted_sends(&self) -> bool {
-        self.turn.runs.len() > self.turn.runs_finished
+        self.turn.outbox.has_current()
     }
 
     fn check_current(&self) -> Result<(), BulkError> {

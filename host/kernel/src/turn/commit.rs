@@ -1,17 +1,30 @@
-//! The commit: delivers the sends of finished messages, in order, then makes their outcomes final. It is the only way out of
-//! a turn.
+//! The commit: the only way out of a turn. It checks the turn, delivers the sends and effects of finished messages in order,
+//! and then makes the outcomes of these messages final.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Turn;
+use super::effects::Effect;
+use crate::actor::Actor;
+use crate::actor::reports::TaskDone;
+use crate::dispatch::requests::Request;
 use crate::dispatch::routing::delivery::{Patience, Run};
+use crate::dispatch::timers::{Timer, Timers};
+use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
+use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::AskError;
 
+/// The shortest period of a timer.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+
 impl Turn {
-    /// Delivers the sends of finished messages, in order, then makes their outcomes final. May wait for space in mailboxes.
-    /// If this future is dropped, the next commit goes on where it was.
+    /// Commits the finished messages. May wait for space in mailboxes. If this future is dropped, the next commit goes on
+    /// where it was. A turn beyond its limits commits nothing.
     pub(crate) async fn commit(&mut self) {
         self.commit_with(Patience::Yes).await;
     }
@@ -22,104 +35,154 @@ impl Turn {
     }
 
     async fn commit_with(&mut self, patience: Patience) {
-        while self.runs_delivered < self.runs_finished {
-            let index = self.runs_delivered;
-            let route = self.runs[index].route;
+        // Checked: a turn beyond its limits is void. The incarnation ends with the overrun as its crash. A commit that began
+        // before the overrun goes on: it is of earlier messages.
+        if self.within_limits().is_err() && !self.commit_under_way() {
+            return;
+        }
+
+        // Entered: the finished messages with their sends, effects and outcomes are the entry of a journal, which belongs
+        // here: before the first of them is visible to others. Without a journal, nothing is written.
+
+        // Delivered: sends and other effects, in the order in which they were recorded.
+        while let Some(route) = self.outbox.next_route() {
             if route == Run::EFFECT {
                 self.carry_out();
-                self.delivered += 1;
-                self.runs_delivered += 1;
+                self.outbox.end_effect();
                 continue;
             }
-            if self.routes[route].target.is_gone() {
-                self.renew(route);
-            }
-            let target = self.routes[route].target.clone();
-            let before = self.bytes.len();
-            let (run, bytes, delivered) = (&mut self.runs[index], &mut self.bytes, &mut self.delivered);
-            let pushed = self.shared.routing.deliver_run(&target, run, bytes, delivered);
-            if run.messages > 0 {
+            let (target, bytes_before) = (self.current_target(route), self.outbox.bytes.len());
+            let next = self.outbox.next_run();
+            let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
+            if next.run.messages > 0 {
                 let how = (patience, &*self.instance);
-                Box::pin(self.shared.routing.deliver_rest(&target, run, bytes, delivered, pushed, how)).await;
+                Box::pin(self.shared.routing.deliver_rest(&target, next.run, next.bytes, next.delivered, pushed, how))
+                    .await;
             }
-            self.runs_delivered += 1;
-            let gone = before - self.bytes.len();
-            if gone > 0 {
-                // The bytes up to the run's end moved into the mailbox.
-                for run in &mut self.runs[index + 1..] {
-                    run.from -= gone;
-                    run.to -= gone;
-                }
-            }
+            self.outbox.end_run(bytes_before);
         }
-        self.forget_delivered();
+        self.outbox.forget_delivered();
+
+        // Answered: reports to the code, replies to askers, retries and dead letters. The reports come first, since the play
+        // is idle as soon as the messages are finished.
         if self.calls_back {
             self.report_outcomes();
         }
-        let mut outcomes = std::mem::take(&mut self.outcomes);
-        let mut finished = outcomes.len();
-        self.committed += finished;
+        let mut outcomes = std::mem::take(&mut self.batch.outcomes);
+        let mut finished = self.batch.commit_finished(outcomes.len());
         for (index, outcome) in outcomes.drain() {
             if !self.settle(index, outcome) {
                 finished -= 1;
             }
         }
-        self.outcomes = outcomes;
+        self.batch.outcomes = outcomes;
         self.actor.finish(finished as u64);
+    }
+
+    /// The actor to which a route leads now.
+    fn current_target(&mut self, route: usize) -> Arc<Actor> {
+        if self.routes.at(route).target.is_gone() {
+            self.routes.renew(route, &self.shared.routing.registry);
+        }
+        self.routes.at(route).target.clone()
+    }
+
+    /// Carries out the next effect; the next run of the outbox is its place.
+    fn carry_out(&mut self) {
+        match self.effects.pop() {
+            Effect::Spawn { route } => {
+                self.effects.end_reservation(route);
+                self.shared.bring_up(&self.actor, self.routes.keep_spawned(route));
+            }
+            Effect::Adopt { route, code } => {
+                self.effects.end_reservation(route);
+                self.shared.adopt(&self.routes.at(route).target, code, self.incarnation);
+            }
+            Effect::Stop { route } => self.shared.dismiss(&self.routes.at(route).target),
+            Effect::Timer { .. } if !self.effects.sets_timers() => {}
+            Effect::Timer { route, id, wait, again, envelope, .. } => {
+                let wait = if again { wait.max(SHORTEST_PERIOD) } else { wait };
+                let timer = Timer {
+                    target: self.routes.at(route).target.clone(),
+                    envelope,
+                    body: self.outbox.next_body().to_vec(),
+                    period: again.then_some(wait),
+                    latest: None,
+                };
+                let (shared, actor) = (&self.shared, &self.actor);
+                let set = self.effects.set.get_or_insert_with(|| Timers::new(shared.clone(), actor.clone()));
+                set.set(id, later(wait), timer);
+            }
+            Effect::Watch { id, address } => {
+                let pending = self.shared.activity.guard();
+                let _ = self.shared.supervisor.request(Request::Watch(self.watcher(), id, address, pending));
+            }
+            Effect::Unwatch { id } => {
+                self.effects.end_watch(id);
+                let _ = self.shared.supervisor.request(Request::Unwatch(self.watcher(), id));
+            }
+            Effect::Cancel { id } => {
+                if let Some(set) = &self.effects.set {
+                    set.cancel(id);
+                }
+            }
+        }
+    }
+
+    fn watcher(&self) -> Watcher {
+        Watcher { actor: self.actor.id, incarnation: self.incarnation }
+    }
+
+    /// Queues a report to the code about each finished message.
+    fn report_outcomes(&self) {
+        let attempts = self.actor.spec.restart.attempts;
+        let mut notable = self.batch.outcomes.notable().peekable();
+        let reports = self.batch.finished().map(|index| {
+            let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
+            TaskDone::committed(&self.batch.messages.envelope(index), outcome, attempts)
+        });
+        self.instance.backlog.lock().report(&self.shared.activity, reports);
     }
 
     /// Makes the outcome of one message final; false when the message is kept for a retry.
     fn settle(&self, index: usize, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Done(reply) => {
-                let token = self.batch.reply(index);
+                let token = self.batch.messages.reply(index);
                 if token.is_some() {
                     self.shared.routing.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
-                return true;
+                true
             }
-            Outcome::Failed(failure) => {
-                let mut message = self.batch.message(index);
-                message.envelope.attempt += 1;
-                let attempt = message.envelope.attempt;
-                let restart = &self.actor.spec.restart;
-                match failure {
-                    Failure::Retry(text) if attempt < restart.attempts => {
-                        let ceiling = restart.backoff.ceiling(attempt);
-                        tracing::info!(
-                            target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                            attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
-                            "will retry: {text}"
-                        );
-                        let due = Instant::now() + self.shared.jitter.below(ceiling);
-                        self.instance.backlog.lock().delayed.push((due, message));
-                        return false;
-                    }
-                    Failure::Retry(text) => {
-                        self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
-                    }
-                    Failure::Reject(text) => {
-                        self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
-                    }
-                }
+            Outcome::Failed(failure) => self.settle_failed(index, failure),
+        }
+    }
+
+    /// Keeps a failed message for a retry, or makes a dead letter of it; false when it is kept.
+    fn settle_failed(&self, index: usize, failure: Failure) -> bool {
+        let mut message = self.batch.messages.message(index);
+        message.envelope.attempt += 1;
+        let attempt = message.envelope.attempt;
+        let restart = &self.actor.spec.restart;
+        match failure {
+            Failure::Retry(text) if attempt < restart.attempts => {
+                let ceiling = restart.backoff.ceiling(attempt);
+                tracing::info!(
+                    target: "playhouse", address = %self.address(), id = %message.envelope.id,
+                    attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
+                    "will retry: {text}"
+                );
+                let due = Instant::now() + self.shared.jitter.below(ceiling);
+                self.instance.backlog.lock().delayed.push((due, message));
+                return false;
+            }
+            Failure::Retry(text) => {
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
+            }
+            Failure::Reject(text) => {
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
             }
         }
         true
-    }
-
-    fn forget_delivered(&mut self) {
-        self.runs.drain(..self.runs_delivered);
-        self.recorded -= self.delivered;
-        (self.runs_finished, self.runs_delivered, self.delivered) = (0, 0, 0);
-        if self.runs.is_empty() {
-            self.forget_bytes();
-        }
-    }
-
-    pub(super) fn forget_bytes(&mut self) {
-        self.bytes.clear();
-        if self.bytes.capacity() > 1 << 20 {
-            self.bytes = Vec::new();
-        }
     }
 }

@@ -1,8 +1,7 @@
 //! The outcomes of finished messages, until a commit makes them final. Most messages are done without a reply; these are only
 //! counted.
 
-use super::Turn;
-use crate::words::outcome::{Failure, Outcome};
+use crate::words::outcome::Outcome;
 
 #[derive(Default)]
 pub(super) struct Outcomes {
@@ -58,16 +57,5 @@ impl Outcomes {
     pub(super) fn clear(&mut self) {
         (self.messages, self.bytes) = (0, 0);
         self.notable.clear();
-    }
-}
-
-impl Turn {
-    pub(super) fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
-        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
-        if bytes <= limit_bytes {
-            return Ok(());
-        }
-        let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
-        Err(Failure::Reject(text))
     }
 }

@@ -418,20 +418,20 @@ fn record() -> Vec<u8> {
 }
 
 fn reserve(turn: &mut playhouse_kernel::Turn, name: &str, message: usize) -> u32 {
-    turn.reserve(name, "worker", playhouse_kernel::Config::new(), message).expect("it is free")
+    turn.bulk().reserve(name, "worker", playhouse_kernel::Config::new(), message).expect("it is free")
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reservation_is_used_once_and_by_its_own_message() {
     let twice = in_bulk(|turn| {
         let route = reserve(turn, "w", 0);
-        turn.record(Vec::new(), |bulk| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
+        turn.bulk().record(Vec::new(), |bulk| bulk.spawn(route).and_then(|()| bulk.spawn(route)))
     });
     let refused = "it spawns the child of route 0, which its message has not reserved, or spawned already";
     assert_eq!(bulk_answer(&twice).await, refused);
     let foreign = in_bulk(|turn| {
         let route = reserve(turn, "w", 1);
-        turn.record(Vec::new(), |bulk| bulk.spawn(route))
+        turn.bulk().record(Vec::new(), |bulk| bulk.spawn(route))
     });
     assert_eq!(bulk_answer(&foreign).await, refused);
 }
@@ -440,17 +440,17 @@ async fn a_reservation_is_used_once_and_by_its_own_message() {
 async fn tells_timers_and_stops_need_a_spawned_child() {
     let told = in_bulk(|turn| {
         let route = reserve(turn, "w", 0);
-        turn.record(record(), |bulk| bulk.tell(route, 64..65))
+        turn.bulk().record(record(), |bulk| bulk.tell(route, 64..65))
     });
     assert!(bulk_answer(&told).await.starts_with("it sends to route 0, which it may only use for messages"));
     let stopped = in_bulk(|turn| {
         let route = reserve(turn, "w", 0);
-        turn.record(Vec::new(), |bulk| bulk.stop(route))
+        turn.bulk().record(Vec::new(), |bulk| bulk.stop(route))
     });
     assert_eq!(bulk_answer(&stopped).await, "it stops the actor of route 0, which is not a child that it spawned");
     let in_order = in_bulk(|turn| {
         let route = reserve(turn, "w", 0);
-        turn.record(record(), |bulk| {
+        turn.bulk().record(record(), |bulk| {
             bulk.spawn(route)?;
             bulk.tell(route, 64..65)?;
             bulk.timer(1, route, SOON, false, 64..65)?;
@@ -459,8 +459,8 @@ async fn tells_timers_and_stops_need_a_spawned_child() {
     });
     assert_eq!(bulk_answer(&in_order).await, "fine");
     let too_many = in_bulk(|turn| {
-        let route = turn.resolve_own().route;
-        turn.record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
+        let route = turn.bulk().resolve_own().route;
+        turn.bulk().record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
     });
     assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }
@@ -472,9 +472,9 @@ async fn stale_routes_are_given_up_when_they_are_most() {
         for n in 0..1023 {
             reserve(turn, &format!("w{n}"), 0);
         }
-        assert!(!turn.has_stale_routes(), "there are few");
+        assert!(!turn.bulk().has_stale_routes(), "there are few");
         reserve(turn, "last", 0);
-        assert!(turn.has_stale_routes());
+        assert!(turn.bulk().has_stale_routes());
         Ok(())
     });
     assert_eq!(bulk_answer(&many).await, "fine");

@@ -130,7 +130,7 @@ async fn a_hook_is_a_turn_as_well() {
 async fn endless_frames_crash_the_actor() {
     let hands_over = quick(|turn| {
         let overrun = loop {
-            if let Err(error) = turn.record::<BulkError>(vec![0; 1 << 20], |_| Ok(())) {
+            if let Err(error) = turn.bulk().record::<BulkError>(vec![0; 1 << 20], |_| Ok(())) {
                 break error;
             }
         };

@@ -17,6 +17,7 @@ mod instances;
 mod letters;
 mod limits;
 mod mailboxes;
+mod native_actors;
 mod policies;
 mod pressure;
 mod rest;

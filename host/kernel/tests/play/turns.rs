@@ -250,7 +250,7 @@ async fn batch_call_has_a_timeout_for_each_single_wait() {
         native(move |turn| {
             // A runtime that takes all messages at once works like this.
             if turn.len() > 1 && turn.current() == Some(0) {
-                turn.flat(b"");
+                turn.bulk().flat(b"");
             }
             let stretches = if turn.len() > 1 { 4 } else { 1 };
             Box::pin(async move {
@@ -285,7 +285,7 @@ async fn kept_bytes_of_a_batch_do_not_show_in_the_next() {
     let (journal, held) = (Journal::default(), Mutex::new(Vec::new()));
     let log = journal.clone();
     let keeper = quick(move |turn| {
-        held.lock().push(turn.flat(b""));
+        held.lock().push(turn.bulk().flat(b""));
         log.note(text(turn));
         Ok(Outcome::Done(None))
     });

@@ -245,7 +245,7 @@ impl Part {
             let (serial, plot) = bodies::read(&stage, &body);
             let run = stage.ledger().begin(&stage.play, seat, serial, envelope);
             stage.ledger().takes_up(seat, run);
-            let sender = self.pen.sender(&self.turn);
+            let sender = self.pen.sender(&mut self.turn);
             bodies::check_sender(&stage, serial, sender);
             let crash = self.turn(&mut dice, run, plot, envelope.attempt).await?;
             let outcome = match crash {

@@ -44,7 +44,7 @@ impl Pen {
     pub fn begin(&mut self, turn: &mut Turn) {
         if let Self::Bulk(bulk) = self {
             let end = trailer(turn.len() as u32);
-            bulk.frame = turn.flat(&end);
+            bulk.frame = turn.bulk().flat(&end);
             let records = Inbound::open(&bulk.frame).expect("the kernel writes good frames");
             bulk.records = records.map(|record| record.expect("the kernel writes good frames")).collect();
             assert_eq!(bulk.records.len(), turn.len());
@@ -72,10 +72,10 @@ impl Pen {
         }
     }
 
-    pub fn sender(&self, turn: &Turn) -> Option<Address> {
+    pub fn sender(&self, turn: &mut Turn) -> Option<Address> {
         match self {
             Self::Plain => turn.sender(),
-            Self::Bulk(bulk) => turn.sender_of(bulk.index),
+            Self::Bulk(bulk) => turn.bulk().sender_of(bulk.index),
         }
     }
 
@@ -83,7 +83,7 @@ impl Pen {
     pub fn tell(&mut self, turn: &mut Turn, to: &str, body: &[u8]) {
         match self {
             Self::Bulk(bulk) if !bulk.in_hook => {
-                let route = turn.resolve(to, bulk.index).expect("it is granted").route;
+                let route = turn.bulk().resolve(to, bulk.index).expect("it is granted").route;
                 // Space for the header: the bytes in it must not matter.
                 bulk.bytes.extend_from_slice(&[0xaa; HEADER_BYTES]);
                 let from = bulk.bytes.len();
@@ -118,7 +118,7 @@ impl Pen {
     pub fn flush(&mut self, turn: &mut Turn) {
         let Self::Bulk(bulk) = self else { return };
         let ops = std::mem::take(&mut bulk.ops);
-        let recorded = turn.record(std::mem::take(&mut bulk.bytes), |record| {
+        let recorded = turn.bulk().record(std::mem::take(&mut bulk.bytes), |record| {
             for op in ops {
                 match op {
                     Op::Tell(route, body) => record.tell(route, body)?,

@@ -64,7 +64,7 @@ impl Guest {
     pub(crate) async fn launch(setup: &ActorSetup, turn: Turn) -> Result<Self, Crash> {
         let (plugin, limits) = (&setup.plugin, *setup.limits);
         let admission =
-            Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+            plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let held = Held::new(setup.accounts.memory());
         let lines = |kind| Lines::new(kind, turn.address().clone(), setup.output.clone());
         let (stdout, stderr) = (lines(Kind::Stdout(Some(turn.host_wait("stdout")))), lines(Kind::Stderr(setup.log())));
@@ -138,23 +138,23 @@ impl Guest {
 
     async fn handle_all(&mut self) -> Result<(), Crash> {
         let turns = self.exports.turns;
-        if self.turn().has_notices() {
+        if self.turn().bulk().has_notices() {
             // Each notice is a call of its own. Stale routes stay until the next batch: only a frame can say that routes are
             // void.
             return self.handle_one_by_one().await;
         }
-        let anew = self.turn().has_stale_routes();
+        let anew = self.turn().bulk().has_stale_routes();
         if anew {
-            self.turn().give_up_routes();
+            self.turn().bulk().give_up_routes();
         }
         match turns {
             // Only a frame can say that routes are void.
             Some(turns) if self.sends_much || anew || self.turn().len() > 1 => self.handle_batch(turns, anew).await?,
             _ => self.handle_one_by_one().await?,
         }
-        self.leave_open_line();
+        self.finish_line_when_idle();
         let turn = self.turn();
-        self.sends_much = turn.len() == 1 && turn.sends() >= MANY_SENDS;
+        self.sends_much = turn.len() == 1 && turn.bulk().recorded() >= MANY_SENDS;
         Ok(())
     }
 
@@ -163,7 +163,7 @@ impl Guest {
         self.refresh(messages.min(MOST_BUDGETS));
         let count = u32::try_from(messages).expect("a batch is far smaller");
         let end = if anew { trailer_without_routes(count) } else { trailer(count) };
-        let frame = self.turn().flat(&end);
+        let frame = self.turn().bulk().flat(&end);
         self.store.data_mut().in_turns = true;
         let called = turns.call_async(&mut self.store, (frame,)).await;
         self.store.data_mut().in_turns = false;
@@ -209,7 +209,7 @@ impl Guest {
         self.refresh(1);
         match hook.call_async(&mut self.store, ()).await {
             Ok((answer,)) => {
-                self.leave_open_line();
+                self.finish_line_when_idle();
                 Ok(answer)
             }
             Err(error) => Err(self.crash_report(&error)),
@@ -217,7 +217,7 @@ impl Guest {
     }
 
     /// Keeps a line on stdout that has no end yet until the actor is idle: the next call may end the line.
-    fn leave_open_line(&mut self) {
+    fn finish_line_when_idle(&mut self) {
         if self.stdout.is_open() {
             let stdout = self.stdout.clone();
             self.turn().when_idle(move || stdout.finish());
@@ -283,7 +283,7 @@ impl Behavior for Guest {
             let Some(hook) = self.exports.child_failed else { return Ok(Directive::Default) };
             self.refresh(1);
             let called = hook.call_async(&mut self.store, (failure.into(),)).await;
-            self.leave_open_line();
+            self.finish_line_when_idle();
             called.map(|(directive,)| directive.into()).map_err(|error| self.crash_report(&error))
         }))
     }
@@ -295,7 +295,7 @@ impl Behavior for Guest {
             self.refresh(done.len());
             let tasks = done.iter().map(Task::from).collect();
             hook.call_async(&mut self.store, (tasks,)).await.map_err(|error| self.crash_report(&error))?;
-            self.leave_open_line();
+            self.finish_line_when_idle();
             Ok(())
         }))
     }

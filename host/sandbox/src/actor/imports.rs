@@ -135,31 +135,32 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     let mut batch = linker.instance(BATCH)?;
     batch.func_wrap("resolve", |store: Caller<'_>, (to, message): (WasmStr, u32)| {
         let to = to.to_str(&store)?;
-        let resolved = store.data().turn.borrow_mut().resolve(&to, message as usize);
+        let resolved = store.data().turn.borrow_mut().bulk().resolve(&to, message as usize);
         Ok((resolved.map(Resolved::from).map_err(SendError::from),))
     })?;
     batch.func_wrap(
         "spawn",
         |store: Caller<'_>, (name, plugin, options, message): (WasmStr, WasmStr, SpawnOptions, u32)| {
             let (name, plugin) = (name.to_str(&store)?, plugin.to_str(&store)?);
-            let reserved = recorded(&store, |turn| turn.reserve(&name, &plugin, options.config(), message as usize))?;
+            let reserved =
+                recorded(&store, |turn| turn.bulk().reserve(&name, &plugin, options.config(), message as usize))?;
             Ok((reserved.map_err(SpawnError::from),))
         },
     )?;
     batch.func_wrap("stop", |store: Caller<'_>, (child,): (WasmStr,)| {
         let child = child.to_str(&store)?;
-        let found = store.data().turn.borrow_mut().find_child(&child);
+        let found = store.data().turn.borrow_mut().bulk().find_child(&child);
         Ok((found.map_err(StopError::from),))
     })?;
     batch.func_wrap("own-route", |store: Caller<'_>, (): ()| {
-        Ok((Resolved::from(store.data().turn.borrow_mut().resolve_own()),))
+        Ok((Resolved::from(store.data().turn.borrow_mut().bulk().resolve_own()),))
     })?;
     batch.func_wrap("timer-room", |store: Caller<'_>, (): ()| {
-        let (left, most) = store.data().turn.borrow().timer_capacity();
+        let (left, most) = store.data().turn.borrow_mut().bulk().timer_capacity();
         Ok(((count(left), count(most)),))
     })?;
     batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
-        let sender = store.data().turn.borrow().sender_of(message as usize);
+        let sender = store.data().turn.borrow_mut().bulk().sender_of(message as usize);
         Ok((sender.map(|address| address.to_string()),))
     })?;
     batch.func_wrap("hand-over", |mut store: Caller<'_>, (frame,): (Vec<u8>,)| {

@@ -63,7 +63,7 @@ impl Plugin {
     /// The most incarnations that may live at a time in its sandbox, for [`playhouse_kernel::Plan::max_instances`]. With a
     /// kernel that does not know the bound, the incarnations beyond it fail to start.
     pub fn max_instances(&self) -> MaxInstances {
-        self.inner.loaded.sandbox.bound()
+        self.inner.loaded.sandbox.instances.bound()
     }
 
     /// The clock for [`playhouse_kernel::Plan::clock`] of a kernel whose actors run on this Tokio runtime: it tells the host's own delays

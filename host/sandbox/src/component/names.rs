@@ -90,9 +90,9 @@ struct Start(String);
 
 impl Write for Start {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = text.floor_char_boundary(SHOWN_BYTES - self.0.len());
-        self.0.push_str(&text[..room]);
-        if room < text.len() || self.0.len() == SHOWN_BYTES { Err(fmt::Error) } else { Ok(()) }
+        let fitting = text.floor_char_boundary(SHOWN_BYTES - self.0.len());
+        self.0.push_str(&text[..fitting]);
+        if fitting < text.len() || self.0.len() == SHOWN_BYTES { Err(fmt::Error) } else { Ok(()) }
     }
 }
 

@@ -47,7 +47,7 @@ impl From<Overrun> for BadFrame {
 
 /// Records all operations of a frame. After an error none of them counts, and the incarnation ends.
 pub(crate) fn record(turn: &mut Turn, frame: Vec<u8>, end: End) -> Result<(), BadFrame> {
-    turn.record(frame, |bulk| {
+    turn.bulk().record(frame, |bulk| {
         let mut ops = Reader::open(bulk.bytes())?;
         while let Some(op) = ops.next(bulk.bytes()) {
             match op? {
@@ -133,15 +133,16 @@ mod tests {
                 }
                 return Box::pin(async { Ok(()) });
             }
-            let frame = turn.flat(&trailer(turn.len() as u32));
+            let end = trailer(turn.len() as u32);
+            let frame = turn.bulk().flat(&end);
             assert_eq!(Inbound::open(&frame).expect("our own").filter_map(Result::ok).count(), turn.len());
             for (to, message) in [("/log", 0), ("/a/child", 1), ("/nobody", 1), ("/peer", usize::MAX)] {
-                let _ = turn.resolve(to, message);
+                let _ = turn.bulk().resolve(to, message);
             }
             for (name, message) in [("x", 0), ("x", 1), ("y", 2), ("z", usize::MAX)] {
-                let _ = turn.reserve(name, "worker", Config::new(), message);
+                let _ = turn.bulk().reserve(name, "worker", Config::new(), message);
             }
-            turn.resolve_own();
+            turn.bulk().resolve_own();
             let recorded = record(turn, first.clone(), End::Open).and_then(|()| record(turn, last.clone(), End::Whole));
             Box::pin(async move { recorded.map_err(|bad| Crash::new((&bad).into())) })
         }

@@ -86,7 +86,7 @@ impl Folder {
     }
 
     /// Logs, the first time, that names were left out of a listing. Returns whether it logged.
-    pub(crate) fn leave_out(&self, names: u64) -> bool {
+    pub(crate) fn log_left_out(&self, names: u64) -> bool {
         let says = names > 0 && !self.said.swap(true, Relaxed);
         if says {
             tracing::warn!(
@@ -129,9 +129,9 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let folder = Folder::open(top.path(), "/x", false).unwrap();
         let of_child = folder.within(std::slice::from_ref(&folder)).unwrap();
-        assert!(!folder.leave_out(0));
-        assert!(of_child.leave_out(3));
-        assert!(!folder.leave_out(2));
+        assert!(!folder.log_left_out(0));
+        assert!(of_child.log_left_out(3));
+        assert!(!folder.log_left_out(2));
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Run {
     pub(super) async fn launch(setup: &MailboxSetup, about: About) -> Result<Self, Crash> {
         let (plugin, limits) = (&setup.plugin, setup.limits);
         let admission =
-            Admission::ask(&plugin.sandbox).map_err(|message| Crash::new(CrashReason::Start { message }))?;
+            plugin.sandbox.instances.admit().map_err(|message| Crash::new(CrashReason::Start { message }))?;
         let held = Held::new(setup.accounts.memory());
         let stderr = Lines::new(Kind::Stderr(setup.log.clone()), about.address.clone(), setup.output.clone());
         let data = MailboxData {

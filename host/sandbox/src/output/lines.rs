@@ -145,21 +145,21 @@ impl Drop for Lines {
 impl State {
     fn write(&mut self, mut bytes: &[u8]) {
         loop {
-            let room = LINE_BYTES - self.partial.len();
+            let space = LINE_BYTES - self.partial.len();
             // One byte more than fits, for the newline.
-            let end = bytes.iter().take(room + 1).position(|&byte| byte == b'\n');
+            let end = bytes.iter().take(space + 1).position(|&byte| byte == b'\n');
             match end {
                 Some(end) => {
-                    self.hand_over(&bytes[..end], true);
+                    self.pass_on(&bytes[..end], true);
                     bytes = &bytes[end + 1..];
                 }
-                None if bytes.len() <= room => {
+                None if bytes.len() <= space => {
                     self.partial.extend_from_slice(bytes);
                     return;
                 }
                 None => {
-                    self.hand_over(&bytes[..room], false);
-                    bytes = &bytes[room..];
+                    self.pass_on(&bytes[..space], false);
+                    bytes = &bytes[space..];
                 }
             }
         }
@@ -170,7 +170,7 @@ impl State {
     }
 
     /// Passes on the kept bytes together with these bytes.
-    fn hand_over(&mut self, bytes: &[u8], ends_line: bool) {
+    fn pass_on(&mut self, bytes: &[u8], ends_line: bool) {
         if self.partial.is_empty() {
             return self.piece(bytes, ends_line);
         }
@@ -183,7 +183,7 @@ impl State {
 
     fn finish(&mut self) {
         if !self.partial.is_empty() {
-            self.hand_over(&[], false);
+            self.pass_on(&[], false);
         }
     }
 
@@ -243,8 +243,8 @@ impl Pollable for Lines {
             }
         };
         match waiting {
-            Some((output, Some(wait))) => wait.wait(output.stdout_room()).await,
-            Some((output, None)) => output.stdout_room().await,
+            Some((output, Some(wait))) => wait.wait(output.wait_stdout_space()).await,
+            Some((output, None)) => output.wait_stdout_space().await,
             None => {}
         }
         // The permit is granted here, since another actor may fill the output before the guest calls `check-write`.

@@ -18,7 +18,7 @@ pub trait Output: Send + Sync + 'static {
         false
     }
     /// Resolves when [`Output::stdout_full`] may have become false. The wait does not count as CPU time.
-    fn stdout_room(&self) -> BoxFuture<'_, ()> {
+    fn wait_stdout_space(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
     /// One line of an actor's standard error, without the newline. A long line comes as several.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use playhouse_kernel::{ActorSpec, Kernel, Plan};
 use playhouse_sandbox::{Folder, Grants};
 
+use crate::harness::{PATIENCE, Silent, Spawned, address, hosts, limits, reach, variable};
 use crate::server::Server;
-use crate::stage::{PATIENCE, Silent, Spawned, address, hosts, limits, reach, variable};
 
 /// The answers of a child whose own grants are wider than those of its parent.
 async fn ask_child(parent: Grants, child: Grants, questions: &[&str]) -> Vec<String> {

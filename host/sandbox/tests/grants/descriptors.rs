@@ -5,8 +5,8 @@ use std::path::Path;
 use playhouse_sandbox::{Descriptors, Folder, Grants};
 
 use crate::folders::scene;
+use crate::harness::{Play, folders, hosts};
 use crate::server::Server;
-use crate::stage::{Play, folders, hosts};
 
 /// The error of the guest's library for `insufficient-memory`.
 const TOO_MANY: &str = "error out of memory";

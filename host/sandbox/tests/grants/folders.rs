@@ -7,7 +7,7 @@ use std::path::Path;
 use playhouse_sandbox::Folder;
 use tempfile::TempDir;
 
-use crate::stage::{Play, folders};
+use crate::harness::{Play, folders};
 
 /// `granted` with a file and a folder in it, and `secret` beside it.
 pub fn scene() -> TempDir {

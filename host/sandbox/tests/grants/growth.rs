@@ -9,7 +9,7 @@ use playhouse_sandbox::Folder;
 use tempfile::TempDir;
 
 use crate::folders::scene;
-use crate::stage::{PATIENCE, Play, Silent, Spawned, address, folders, limits, reach};
+use crate::harness::{PATIENCE, Play, Silent, Spawned, address, folders, limits, reach};
 
 const FULL: &str = "error no storage space";
 /// The guest's library's error for a refused write.

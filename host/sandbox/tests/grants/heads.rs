@@ -4,8 +4,8 @@ use http_body_util::BodyExt;
 use playhouse_kernel::{AskError, CrashReason};
 use playhouse_sandbox::Grants;
 
+use crate::harness::{Play, address, hosts};
 use crate::server::{Server, text_response};
-use crate::stage::{Play, address, hosts};
 
 /// Makes requests that crash the actor, and returns the reason.
 async fn crash(play: &Play, what: &str) -> String {

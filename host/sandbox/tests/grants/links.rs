@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::folders::{open, scene};
-use crate::stage::{Play, folders};
+use crate::harness::{Play, folders};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guest_makes_no_link_that_leads_out() {

@@ -2,8 +2,8 @@
 
 use playhouse_sandbox::{Access, Grants, Part};
 
+use crate::harness::{Play, reach, variable};
 use crate::server::Server;
-use crate::stage::{Play, reach, variable};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_grants_there_is_nothing() {
@@ -25,7 +25,7 @@ async fn without_grants_there_is_nothing() {
 async fn no_grant_opens_sockets() {
     let server = Server::echo().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let play = Play::start(crate::stage::hosts(&[server.url()])).await;
+    let play = Play::start(crate::harness::hosts(&[server.url()])).await;
     let to = listener.local_addr().unwrap();
     assert_eq!(play.ask(&format!("connect {to}")).await, "error permission denied");
     assert_eq!(play.ask("listen 127.0.0.1:0").await, "error permission denied");
@@ -53,5 +53,5 @@ fn only_http_imports_need_a_grant() {
     assert!(imports.iter().all(|import| Part::of(import).is_some()), "{imports:?}");
     let missing = Grants::default().missing(imports).unwrap();
     assert!(missing.import.starts_with("wasi:http/") && missing.grant == "hosts", "{missing:?}");
-    assert_eq!(crate::stage::hosts(&["https://*".to_owned()]).missing(imports), None);
+    assert_eq!(crate::harness::hosts(&["https://*".to_owned()]).missing(imports), None);
 }

@@ -2,8 +2,8 @@
 
 use playhouse_sandbox::{Grants, Network};
 
+use crate::harness::{Play, hosts};
 use crate::server::{Server, redirect, text_response};
-use crate::stage::{Play, hosts};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn granted_host_answers_requests() {

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::UNIX_EPOCH;
 
 use crate::folders::{open, scene};
-use crate::stage::{Play, folders};
+use crate::harness::{Play, folders};
 
 /// The open of a FIFO without another end would block for ever.
 #[tokio::test(flavor = "multi_thread")]

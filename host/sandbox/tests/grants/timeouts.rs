@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use playhouse_kernel::{ActorSpec, AskError};
 
+use crate::harness::{Play, hosts};
 use crate::server::Server;
-use crate::stage::{Play, hosts};
 
 fn soon(spec: &mut ActorSpec) {
     spec.timeout = Duration::from_millis(300);

@@ -1,4 +1,4 @@
-//! Mailbox plugins as components: their decisions and their faults (`tests/guests/clerk`).
+//! Mailbox plugins as components: their decisions and their faults (`tests/guests/faulty`).
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -20,20 +20,20 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// One sandbox for all tests, and the two plugins, built here if needed.
 struct House {
     sandbox: Sandbox,
-    clerk: MailboxPlugin,
+    faulty: MailboxPlugin,
     priority: MailboxPlugin,
 }
 
 static HOUSE: LazyLock<House> = LazyLock::new(|| {
     let build =
-        ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "clerk", "--package", "priority"];
+        ["build", "--profile", "guest", "--target", "wasm32-wasip2", "--package", "faulty", "--package", "priority"];
     assert!(Command::new(env!("CARGO")).args(build).status().unwrap().success(), "cargo {build:?} failed");
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 64, ..SandboxConfig::default() }).unwrap();
     let load =
         |name: &str| sandbox.load_mailbox(name, &target.join(format!("wasm32-wasip2/guest/{name}.wasm"))).unwrap();
-    let (clerk, priority) = (load("clerk"), load("priority"));
-    House { sandbox, clerk, priority }
+    let (faulty, priority) = (load("faulty"), load("priority"));
+    House { sandbox, faulty, priority }
 });
 
 /// Keeps the lines of the plugins with stream and address.
@@ -178,7 +178,7 @@ async fn thousand_messages_at_once_come_in_order() {
 async fn each_fault_has_a_typed_reason_and_loses_no_message() {
     for (at, fault, kind, says) in [
         ("policy", "refuse", "start", "failed to start: not for /shop with room for 1024"),
-        ("put", "panic", "panic", "panicked: as its config says (tests/guests/clerk/src/lib.rs:"),
+        ("put", "panic", "panic", "panicked: as its config says (tests/guests/faulty/src/lib.rs:"),
         ("put", "trap", "trap", "trapped: "),
         ("take", "loop", "cpu", "used up its CPU budget of 50ms"),
         ("take", "memory", "memory", "ran out of memory (limits.memory is 8388608 bytes)"),
@@ -190,7 +190,7 @@ async fn each_fault_has_a_typed_reason_and_loses_no_message() {
         ("size", "lies", "bad-order", "says that it has 4 messages, and it has 3"),
         ("size", "panic", "panic", "as its config says"),
     ] {
-        let play = Play::start(&HOUSE.clerk, &[("at", at), ("fault", fault)], |spec| {
+        let play = Play::start(&HOUSE.faulty, &[("at", at), ("fault", fault)], |spec| {
             spec.policy.as_mut().unwrap().intensity = 1;
         });
         play.tell(&["a", "b", "c"]).await;
@@ -208,7 +208,7 @@ async fn each_fault_has_a_typed_reason_and_loses_no_message() {
 
 #[tokio::test]
 async fn run_after_a_crash_gets_all_waiting_messages() {
-    let play = Play::start(&HOUSE.clerk, &[("fault", "third")], |_| {});
+    let play = Play::start(&HOUSE.faulty, &[("fault", "third")], |_| {});
     for (n, body) in ["a", "b", "c"].into_iter().enumerate() {
         play.tell(&[body]).await;
         // The plugin gets each message alone.
@@ -228,7 +228,7 @@ async fn run_after_a_crash_gets_all_waiting_messages() {
 
 #[tokio::test]
 async fn output_of_the_plugin_is_the_actors_stderr() {
-    let play = Play::start(&HOUSE.clerk, &[("at", "put"), ("fault", "print")], |_| {});
+    let play = Play::start(&HOUSE.faulty, &[("at", "put"), ("fault", "print")], |_| {});
     play.tell(&["x"]).await;
     play.open().await;
     assert_eq!(*play.output.0.lock().unwrap(), ["stderr /shop a line of put", "stderr /shop an error of put"]);
@@ -239,7 +239,7 @@ async fn run_counts_as_an_instance_until_the_play_ends() {
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 4, ..SandboxConfig::default() }).unwrap();
     let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
     LazyLock::force(&HOUSE);
-    let plugin = sandbox.load_mailbox("clerk", &target.join("wasm32-wasip2/guest/clerk.wasm")).unwrap();
+    let plugin = sandbox.load_mailbox("faulty", &target.join("wasm32-wasip2/guest/faulty.wasm")).unwrap();
     let play = Play::start(&plugin, &[], |_| {});
     play.until(PolicyState::Running).await;
     assert_eq!(sandbox.instances(), 1);
@@ -270,11 +270,11 @@ async fn other_components_are_refused_as_mailbox_plugins() {
     );
     let LoadError::WrongType { item, .. } = wrong else { panic!("{wrong}") };
     assert_eq!(item, "playhouse:actor/mailbox@0.1.0#policy");
-    let clerk = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/clerk.wasm");
-    let as_actor = sandbox.load("clerk", Path::new(&clerk)).map(drop).unwrap_err();
+    let faulty = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/faulty.wasm");
+    let as_actor = sandbox.load("faulty", Path::new(&faulty)).map(drop).unwrap_err();
     let LoadError::MissingExport { found, .. } = as_actor else { panic!("{as_actor}") };
     assert_eq!(found, ["playhouse:actor/mailbox@0.1.0"]);
-    let looked_at = playhouse_sandbox::inspect(Path::new(&clerk), Compilation::default()).unwrap();
+    let looked_at = playhouse_sandbox::inspect(Path::new(&faulty), Compilation::default()).unwrap();
     assert!(looked_at.is_mailbox && looked_at.mailbox_obstacle.is_none() && looked_at.obstacle.is_some());
     assert!(looked_at.imports.iter().all(|import| import.starts_with("wasi:") || import.contains("mailbox-host")));
 }

@@ -9,9 +9,9 @@ use playhouse_frame::{Encoder, HEADER_BYTES, trailer};
 use playhouse_kernel::{ActorSpec, CrashReason, Kernel, Plan, ReplyToken, StartKind, SupervisionSpec};
 use playhouse_sandbox::{Limits, Sandbox, SandboxConfig};
 
+use crate::harness::{PATIENCE, address};
 use crate::native::native;
 use crate::puppet::Silent;
-use crate::stage::{PATIENCE, address};
 use crate::template::{ECHO, actor_with_turns};
 
 /// The message in the crash report of an actor with this code, which answers its first batch with a bad frame. All its messages
@@ -63,8 +63,11 @@ const RESOLVE: &str = "(call $resolve (i32.const 600) (i32.const 2) (i32.const 0
 
 #[tokio::test(start_paused = true)]
 async fn invalid_frame_is_a_crash() {
-    assert_eq!(crash(&answers("", b"")).await, "a frame of 0 bytes has no room for its trailer of 8");
-    assert_eq!(crash(&answers("", &[7; 20])).await, "a frame of version 1799, where 2 is spoken");
+    assert_eq!(crash(&answers("", b"")).await, "a frame of 0 bytes is too short for its trailer of 8 bytes");
+    assert_eq!(
+        crash(&answers("", &[7; 20])).await,
+        "a frame of version 1799, but this side reads version 2: build the guest and the host from the same release"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +99,10 @@ async fn operations_out_of_message_order_are_a_crash() {
     let text = crash(&answers(RESOLVE, &swapped)).await;
     assert_eq!(text, "the operation at byte 64 is of message 0, which has its outcome already");
     swapped[12] = 3;
-    assert_eq!(crash(&answers(RESOLVE, &swapped)).await, "a frame that counts 2 has 3");
+    assert_eq!(
+        crash(&answers(RESOLVE, &swapped)).await,
+        "the trailer states 2 messages or outcomes, but the frame has 3"
+    );
 }
 
 /// A receiver trusts the header of a message, so a guest must not be able to write it.
@@ -156,7 +162,10 @@ async fn invalid_intermediate_frame_is_a_crash() {
     let hand_over = "(call $hand-over (i32.const 700) (i32.const 20))";
     let two = frame(|out| (0..2).for_each(|_| out.done(None)));
     let text = crash(&answers(hand_over, &two)).await;
-    assert_eq!(text, "a frame of version 0, where 2 is spoken");
+    assert_eq!(
+        text,
+        "a frame of version 0, but this side reads version 2: build the guest and the host from the same release"
+    );
 }
 
 #[tokio::test(start_paused = true)]

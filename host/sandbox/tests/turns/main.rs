@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
-mod doors;
+mod harness;
 mod hostile;
+mod interfaces;
 mod native;
 mod puppet;
 mod rules;
-mod stage;
 #[path = "../sandbox/template.rs"]
 #[allow(dead_code)]
 mod template;

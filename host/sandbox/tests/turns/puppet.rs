@@ -13,13 +13,13 @@ use crate::native::{Memory, Native, kind, text, trap};
 
 /// The interfaces of an actor: plain Rust, single messages, batches.
 #[derive(Debug, Clone, Copy)]
-pub enum Door {
+pub enum Interface {
     Native,
     Plain,
     Turns,
 }
 
-impl Door {
+impl Interface {
     pub fn puppet(self, reports: bool) -> Arc<dyn Launcher> {
         static PLUGINS: LazyLock<[Plugin; 2]> = LazyLock::new(|| [false, true].map(puppet_plugin));
         let plugin = match self {
@@ -148,7 +148,7 @@ async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result
     Ok(Outcome::Done(reply))
 }
 
-/// Sends a refusal to the log, in the same words for each `Door`.
+/// Sends a refusal to the log, in the same words for each `Interface`.
 fn log_error<E: std::fmt::Debug>(turn: &mut Turn, done: Result<(), E>) -> Result<(), playhouse_kernel::SendError> {
     match done {
         Ok(()) => Ok(()),

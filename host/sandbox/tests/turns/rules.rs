@@ -1,11 +1,11 @@
-//! The rules. Each is a function of the `Door`, so that all interfaces are tested with the same rules.
+//! The rules. Each is a function of the `Interface`, so that all interfaces are tested with the same rules.
 
 use std::time::Duration;
 
 use playhouse_kernel::{AskError, CrashReason};
 
-use crate::puppet::Door;
-use crate::stage::{PATIENCE, Play, address};
+use crate::harness::{PATIENCE, Play, address};
+use crate::puppet::Interface;
 
 fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("tell /log {n}")).collect()
@@ -15,15 +15,15 @@ fn numbers(from: usize, to: usize) -> Vec<String> {
     (from..to).map(|n| n.to_string()).collect()
 }
 
-pub async fn messages_are_handled_in_order_many_in_one_call(door: Door) {
-    let play = Play::start(door).await;
+pub async fn messages_are_handled_in_order_many_in_one_call(interface: Interface) {
+    let play = Play::start(interface).await;
     play.tell(&numbered(200)).await;
     assert_eq!(play.log(), numbers(0, 200));
     play.assert_batches();
 }
 
-pub async fn effects_of_a_failed_message_are_dropped(door: Door) {
-    let play = Play::start(door).await;
+pub async fn effects_of_a_failed_message_are_dropped(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "tell /log gone;tell /echo gone;reject no".into();
     play.tell(&messages).await;
@@ -32,8 +32,8 @@ pub async fn effects_of_a_failed_message_are_dropped(door: Door) {
     play.assert_batches();
 }
 
-pub async fn only_the_poison_message_is_blamed(door: Door) {
-    let play = Play::start(door).await;
+pub async fn only_the_poison_message_is_blamed(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(50);
     messages[33] = "tell /log gone;trap".into();
     play.tell(&messages).await;
@@ -42,8 +42,8 @@ pub async fn only_the_poison_message_is_blamed(door: Door) {
     play.assert_batches();
 }
 
-pub async fn an_ask_commits_the_finished_prefix_first(door: Door) {
-    let play = Play::start(door).await;
+pub async fn an_ask_commits_the_finished_prefix_first(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "tell /log early;ask /echo why;tell /log late".into();
     play.tell(&messages).await;
@@ -56,8 +56,8 @@ pub async fn an_ask_commits_the_finished_prefix_first(door: Door) {
     play.assert_batches();
 }
 
-pub async fn ask_commits_are_not_handled_again_after_a_crash(door: Door) {
-    let play = Play::start(door).await;
+pub async fn ask_commits_are_not_handled_again_after_a_crash(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "ask /echo why;trap".into();
     play.tell(&messages).await;
@@ -66,8 +66,8 @@ pub async fn ask_commits_are_not_handled_again_after_a_crash(door: Door) {
     assert_eq!(play.letters(), ["crashed ask /echo why;trap x3"]);
 }
 
-pub async fn failed_message_drops_its_tells_before_an_ask(door: Door) {
-    let play = Play::start(door).await;
+pub async fn failed_message_drops_its_tells_before_an_ask(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "tell /log early;ask /echo why;tell /log late;reject no".into();
     messages[31] = "ask /echo again;tell /log after".into();
@@ -77,8 +77,8 @@ pub async fn failed_message_drops_its_tells_before_an_ask(door: Door) {
     assert_eq!(handled, [&numbers(0, 30)[..], &expected, &numbers(32, 40)].concat());
 }
 
-pub async fn a_retry_comes_back_and_others_may_overtake_it(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_retry_comes_back_and_others_may_overtake_it(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "tell /log late;retry-once not yet".into();
     play.tell(&messages).await;
@@ -86,16 +86,16 @@ pub async fn a_retry_comes_back_and_others_may_overtake_it(door: Door) {
     assert!(play.letters().is_empty());
 }
 
-pub async fn the_last_attempt_makes_a_dead_letter(door: Door) {
-    let play = Play::start(door).await;
+pub async fn the_last_attempt_makes_a_dead_letter(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "retry never".into();
     play.tell(&messages).await;
     assert_eq!(play.letters(), ["failed retry never x3"]);
 }
 
-pub async fn each_asker_gets_the_reply_to_its_own_message(door: Door) {
-    let play = Play::start(door).await;
+pub async fn each_asker_gets_the_reply_to_its_own_message(interface: Interface) {
+    let play = Play::start(interface).await;
     let asks = (0..64).map(|n| {
         let (kernel, body) = (
             play.kernel.clone(),
@@ -119,8 +119,8 @@ pub async fn each_asker_gets_the_reply_to_its_own_message(door: Door) {
     play.assert_batches();
 }
 
-pub async fn a_crash_fails_asks_at_once_with_its_typed_reason(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_crash_fails_asks_at_once_with_its_typed_reason(interface: Interface) {
+    let play = Play::start(interface).await;
     let began = tokio::time::Instant::now();
     // The first message is taken alone, the next two together, so their crash cannot be blamed on one of them.
     play.fragile_gets(&["", "x"], "ask /fragile trap").await;
@@ -130,8 +130,8 @@ pub async fn a_crash_fails_asks_at_once_with_its_typed_reason(door: Door) {
     assert!(began.elapsed() < Duration::from_secs(5), "no ask waited for its deadline");
 }
 
-pub async fn a_reply_that_is_too_large_rejects_its_message(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_reply_that_is_too_large_rejects_its_message(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = format!("tell /log gone;reply-bytes {}", (1 << 20) + 1);
     messages[31] = format!("tell /log 31;reply-bytes {}", 1 << 20);
@@ -140,8 +140,8 @@ pub async fn a_reply_that_is_too_large_rejects_its_message(door: Door) {
     assert_eq!(play.letters(), ["rejected tell /log gone;reply-bytes 1048577 x1"]);
 }
 
-pub async fn reply_tell_is_allowed_for_the_senders_own_messages_only(door: Door) {
-    let play = Play::start(door).await;
+pub async fn reply_tell_is_allowed_for_the_senders_own_messages_only(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = vec!["nothing"; 20];
     play.tell_to("/a", &messages).await;
     play.tell_to("/peer", &["back nothing", "back nothing"]).await;
@@ -153,8 +153,8 @@ pub async fn reply_tell_is_allowed_for_the_senders_own_messages_only(door: Door)
     assert_eq!(play.log(), ["went back"]);
 }
 
-pub async fn a_refused_send_fails_its_message_alone(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_refused_send_fails_its_message_alone(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "tell /log gone;tell /nobody x".into();
     messages[31] = "tell /log gone;tell no:address x".into();
@@ -166,8 +166,8 @@ pub async fn a_refused_send_fails_its_message_alone(door: Door) {
     );
 }
 
-pub async fn envelope_is_that_of_the_current_message(door: Door) {
-    let play = Play::start(door).await;
+pub async fn envelope_is_that_of_the_current_message(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = vec!["nothing"; 40];
     messages[20] = "envelope";
     messages[21] = "envelope;retry-once no";
@@ -181,8 +181,8 @@ pub async fn envelope_is_that_of_the_current_message(door: Door) {
     assert_eq!(log, [" 0 1 false", " 0 1 true", " 0 2 false", "/peer 1 1 false"]);
 }
 
-pub async fn sends_beyond_one_frame_go_out_in_order(door: Door) {
-    let play = Play::start(door).await;
+pub async fn sends_beyond_one_frame_go_out_in_order(interface: Interface) {
+    let play = Play::start(interface).await;
     let body = "x".repeat(300_000);
     let messages: Vec<_> = (0..30).map(|n| format!("tell /log {n};tell /log {body}")).collect();
     play.tell(&numbered(40)).await;
@@ -191,8 +191,8 @@ pub async fn sends_beyond_one_frame_go_out_in_order(door: Door) {
     assert_eq!(log, [numbers(0, 40), numbers(0, 30)].concat());
 }
 
-pub async fn a_restarted_actor_finds_its_routes_again(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_restarted_actor_finds_its_routes_again(interface: Interface) {
+    let play = Play::start(interface).await;
     play.tell(&numbered(20)).await;
     play.tell(&["trap"]).await;
     play.tell(&numbered(20)).await;
@@ -200,8 +200,8 @@ pub async fn a_restarted_actor_finds_its_routes_again(door: Door) {
     play.assert_batches();
 }
 
-pub async fn child_gets_a_message_of_the_turn_that_spawned_it(door: Door) {
-    let play = Play::start(door).await;
+pub async fn child_gets_a_message_of_the_turn_that_spawned_it(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "spawn w;tell w 1;tell /a/w 2;around".into();
     messages[31] = "tell w 3".into();
@@ -216,8 +216,8 @@ pub async fn child_gets_a_message_of_the_turn_that_spawned_it(door: Door) {
     play.assert_batches();
 }
 
-pub async fn a_spawn_of_a_failed_message_never_happens(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_spawn_of_a_failed_message_never_happens(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "spawn w;tell w gone;reject no".into();
     messages[31] = "tell w late".into();
@@ -233,8 +233,8 @@ pub async fn a_spawn_of_a_failed_message_never_happens(door: Door) {
     play.assert_batches();
 }
 
-pub async fn a_spawn_of_a_crashed_batch_happens_once(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_spawn_of_a_crashed_batch_happens_once(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "spawn w;tell w 1;spawn gone;trap".into();
     messages[31] = "spawn w;tell w 2".into();
@@ -246,8 +246,8 @@ pub async fn a_spawn_of_a_crashed_batch_happens_once(door: Door) {
     assert_eq!(around, "[\"again\", \"w\"] /a/w Some(Idle)");
 }
 
-pub async fn refused_spawn_or_stop_has_its_reason(door: Door) {
-    let play = Play::start(door).await;
+pub async fn refused_spawn_or_stop_has_its_reason(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = vec!["nothing"; 20];
     messages[10] = "spawn a/b;stop w;stop /log;stop no:name;spawn 1;spawn 2;spawn 3";
     messages[11] = "spawn 4;spawn 5;spawn 6;spawn 1";
@@ -257,8 +257,8 @@ pub async fn refused_spawn_or_stop_has_its_reason(door: Door) {
     play.assert_batches();
 }
 
-pub async fn stopped_child_frees_its_name_when_it_ended(door: Door) {
-    let play = Play::start(door).await;
+pub async fn stopped_child_frees_its_name_when_it_ended(interface: Interface) {
+    let play = Play::start(interface).await;
     play.tell(&["spawn w;tell w 1"]).await;
     let mut messages = vec!["nothing"; 20];
     messages[10] = "stop w;reject no";
@@ -274,8 +274,8 @@ pub async fn stopped_child_frees_its_name_when_it_ended(door: Door) {
     assert_eq!(play.letters()[1..], ["failed tell w gone;reject no x3"]);
 }
 
-pub async fn a_batch_tells_a_child_that_was_stopped_and_spawned_again(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_batch_tells_a_child_that_was_stopped_and_spawned_again(interface: Interface) {
+    let play = Play::start(interface).await;
     for round in 0..3 {
         let mut messages = vec!["nothing".to_owned(); 20];
         messages[0] = "spawn w".into();
@@ -289,8 +289,8 @@ pub async fn a_batch_tells_a_child_that_was_stopped_and_spawned_again(door: Door
     assert_eq!(play.log(), ["w: 0", "w: 1", "w: 2"]);
 }
 
-pub async fn timers_are_set_when_their_turn_commits_and_tell_in_order(door: Door) {
-    let play = Play::start(door).await;
+pub async fn timers_are_set_when_their_turn_commits_and_tell_in_order(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[30] = "after 50 /log gone;reject no".into();
     messages[31] = "after 100 /log late;after 20 /log early".into();
@@ -300,8 +300,8 @@ pub async fn timers_are_set_when_their_turn_commits_and_tell_in_order(door: Door
     play.assert_batches();
 }
 
-pub async fn timers_die_with_their_incarnation(door: Door) {
-    let play = Play::start(door).await;
+pub async fn timers_die_with_their_incarnation(interface: Interface) {
+    let play = Play::start(interface).await;
     play.tell(&["every 40 /log tick", "nothing", "nothing"]).await;
     tokio::time::sleep(Duration::from_millis(90)).await;
     play.tell(&["after 1 /log late;trap"]).await;
@@ -309,8 +309,8 @@ pub async fn timers_die_with_their_incarnation(door: Door) {
     assert_eq!(play.log(), ["tick", "tick"]);
 }
 
-pub async fn a_cancelled_timer_does_not_tell(door: Door) {
-    let play = Play::start(door).await;
+pub async fn a_cancelled_timer_does_not_tell(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = vec!["nothing"; 20];
     messages[5] = "every 40 /log tick";
     messages[6] = "after 50 /log once;cancel";
@@ -324,8 +324,8 @@ pub async fn a_cancelled_timer_does_not_tell(door: Door) {
     assert_eq!(play.log(), ["tock", "tick"]);
 }
 
-pub async fn an_actor_has_no_more_timers_than_its_limit(door: Door) {
-    let play = Play::start(door).await;
+pub async fn an_actor_has_no_more_timers_than_its_limit(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = vec!["nothing"; 20];
     messages[4] = "after 1 /log gone;after 1 /log gone;after 1 /log gone;reject no";
     messages[5] = "after 1 /log 1;after 2 /log 2";
@@ -336,16 +336,16 @@ pub async fn an_actor_has_no_more_timers_than_its_limit(door: Door) {
     assert_eq!(play.log()[5..], ["TooManyTimers", "5", "1", "2", "3"]);
 }
 
-pub async fn timer_needs_a_granted_receiver(door: Door) {
-    let play = Play::start(door).await;
+pub async fn timer_needs_a_granted_receiver(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = vec!["nothing"; 20];
     messages[5] = "after 1 /peer x;after 1 /nobody x;after 1 no:address x";
     play.tell(&messages).await;
     assert_eq!(play.log(), ["NotSent", "NotSent", "NotSent"]);
 }
 
-pub async fn actor_spawns_more_children_than_it_keeps_routes_for(door: Door) {
-    let play = Play::start(door).await;
+pub async fn actor_spawns_more_children_than_it_keeps_routes_for(interface: Interface) {
+    let play = Play::start(interface).await;
     for round in 0..300 {
         let messages: Vec<_> =
             (0..4).map(|n| format!("spawn w{round}-{n};tell w{round}-{n} x;stop w{round}-{n}")).collect();
@@ -359,8 +359,8 @@ pub async fn actor_spawns_more_children_than_it_keeps_routes_for(door: Door) {
     assert!(play.kernel.actors().await.iter().all(|actor| actor.last_crash.is_none()));
 }
 
-pub async fn parent_decides_about_a_failed_child(door: Door) {
-    let play = Play::start(door).await;
+pub async fn parent_decides_about_a_failed_child(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(20);
     messages[10] = "say stop;spawn w;tell w trap".into();
     play.tell(&messages).await;
@@ -373,8 +373,8 @@ pub async fn parent_decides_about_a_failed_child(door: Door) {
     assert_eq!(play.letters(), ["crashed trap x1", "crashed trap x3"]);
 }
 
-pub async fn watcher_gets_a_notice_for_each_change(door: Door) {
-    let play = Play::start(door).await;
+pub async fn watcher_gets_a_notice_for_each_change(interface: Interface) {
+    let play = Play::start(interface).await;
     let mut messages = numbered(40);
     messages[10] = "watch /nobody;watch /log;reject no".into();
     messages[20] = "watch /peer;watch /nobody;spawn w;watch w;tell w trap".into();
@@ -386,8 +386,8 @@ pub async fn watcher_gets_a_notice_for_each_change(door: Door) {
     play.assert_batches();
 }
 
-pub async fn callback_gets_each_outcome_also_after_a_crash(door: Door) {
-    let play = Play::start_reporting(door).await;
+pub async fn callback_gets_each_outcome_also_after_a_crash(interface: Interface) {
+    let play = Play::start_reporting(interface).await;
     let mut messages = vec!["nothing"; 20];
     messages[10] = "reject no";
     messages[11] = "retry-once later";
@@ -420,8 +420,8 @@ pub async fn callback_gets_each_outcome_also_after_a_crash(door: Door) {
     play.assert_batches();
 }
 
-pub async fn callback_crash_blames_no_message_and_happens_once(door: Door) {
-    let play = Play::start_reporting(door).await;
+pub async fn callback_crash_blames_no_message_and_happens_once(interface: Interface) {
+    let play = Play::start_reporting(interface).await;
     let mut messages = vec!["nothing"; 20];
     messages[12] = "reject boom";
     play.tell(&messages).await;
@@ -431,8 +431,8 @@ pub async fn callback_crash_blames_no_message_and_happens_once(door: Door) {
     play.assert_batches();
 }
 
-pub async fn broadcast_reaches_all_children_or_none(door: Door) {
-    let play = Play::start(door).await;
+pub async fn broadcast_reaches_all_children_or_none(interface: Interface) {
+    let play = Play::start(interface).await;
     play.tell(&["spawn v"]).await;
     let mut messages = numbered(40);
     messages[30] = "all * gone;reject no".into();
@@ -451,8 +451,8 @@ pub async fn broadcast_reaches_all_children_or_none(door: Door) {
     play.assert_batches();
 }
 
-pub async fn turn_beyond_its_limits_crashes_without_a_commit(door: Door) {
-    let play = Play::start(door).await;
+pub async fn turn_beyond_its_limits_crashes_without_a_commit(interface: Interface) {
+    let play = Play::start(interface).await;
     let many = |times: usize| vec!["tell /log x"; times].join(";");
     let mut messages = numbered(40);
     messages[20] = many(301);
@@ -465,8 +465,8 @@ pub async fn turn_beyond_its_limits_crashes_without_a_commit(door: Door) {
     assert_eq!(play.last_crash().await, Some(limit));
 }
 
-pub async fn more_bytes_than_a_turn_may_send_are_a_crash(door: Door) {
-    let play = Play::start(door).await;
+pub async fn more_bytes_than_a_turn_may_send_are_a_crash(interface: Interface) {
+    let play = Play::start(interface).await;
     let (some, more) = ("x".repeat(250_000), "y".repeat(250_001));
     let large = [format!("tell /log {some};tell /log {some}"), format!("tell /log {some};tell /log {more}")];
     play.tell(&[numbered(3), large.to_vec(), numbered(3)].concat()).await;

@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
 
 use super::listing::Listing;
 use super::names;
-use super::open::{Create, Dir, How, Mode, OpenFile, Opened, with_room};
+use super::open::{Create, Dir, How, Mode, OpenFile, Opened, with_space};
 use super::stat::{hash_of, new_time, stat_of, time_spec, type_of};
 use super::streams::{Input, Output, READ_BYTES};
 use super::view::View;
@@ -75,12 +75,12 @@ impl View<'_> {
     }
 
     /// As [`View::run`], for a change that needs space on the disk.
-    async fn run_with_room<T: Send + 'static>(
+    async fn run_with_space<T: Send + 'static>(
         &mut self,
         call: impl Fn() -> io::Result<T> + Send + 'static,
     ) -> FsResult<T> {
         let closing = self.files.closing().clone();
-        self.run(move || with_room(&closing, call)).await
+        self.run(move || with_space(&closing, call)).await
     }
 
     /// Runs a call on an open file or folder.
@@ -112,7 +112,7 @@ impl View<'_> {
         change: fn(&File, &str, &Quota) -> io::Result<()>,
     ) -> FsResult<()> {
         let (dir, path) = (self.dir_to_change(fd)?, short(path)?);
-        self.run_with_room(move || change(&dir.file, &path, dir.folder.quota())).await
+        self.run_with_space(move || change(&dir.file, &path, dir.folder.quota())).await
     }
 }
 
@@ -257,7 +257,7 @@ impl HostDescriptor for View<'_> {
         if follows(flags) {
             return Err(ErrorCode::Invalid.into());
         }
-        self.run_with_room(move || names::link((&dir.file, &path), (&to.file, &to_path), dir.folder.quota())).await
+        self.run_with_space(move || names::link((&dir.file, &path), (&to.file, &to_path), dir.folder.quota())).await
     }
 
     async fn open_at(
@@ -312,7 +312,7 @@ impl HostDescriptor for View<'_> {
     async fn symlink_at(&mut self, fd: Resource<Descriptor>, target: String, path: String) -> FsResult<()> {
         let dir = self.dir_to_change(&fd)?;
         let (target, path) = (short(target)?, short(path)?);
-        self.run_with_room(move || names::make_link(&target, &dir.file, &path, dir.folder.quota())).await
+        self.run_with_space(move || names::make_link(&target, &dir.file, &path, dir.folder.quota())).await
     }
 
     async fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {

@@ -59,7 +59,7 @@ impl Listing {
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        let _ = self.folder.leave_out(self.left_out);
+        let _ = self.folder.log_left_out(self.left_out);
     }
 }
 

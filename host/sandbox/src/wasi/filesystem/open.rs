@@ -83,7 +83,7 @@ impl Dir {
     /// Opens the file or folder at `path` within this folder. The call may block on the file system, but not on the opened file
     /// itself.
     pub(crate) fn open(&self, path: &str, how: How, closing: &Arc<Closing>, counted: Descriptor) -> io::Result<Opened> {
-        let file = with_room(closing, || how.find(&self.file, path, self.folder.quota()))?;
+        let file = with_space(closing, || how.find(&self.file, path, self.folder.quota()))?;
         let metadata = Metadata::from_file(&file)?;
         let folder = self.folder.clone();
         if metadata.is_dir() {
@@ -241,7 +241,7 @@ impl OpenFile {
         change: impl FnOnce(&File, u64) -> io::Result<T>,
     ) -> io::Result<T> {
         let (file, quota) = (self.file(), self.folder.quota());
-        let (mut size, before, expected) = with_room(&self.closing, || {
+        let (mut size, before, expected) = with_space(&self.closing, || {
             let size = self.node.lock();
             let before = file.metadata()?.len();
             let expected = expected(before);
@@ -260,7 +260,7 @@ impl OpenFile {
 
 /// Runs a call that needs space. If there is none, the call is tried once more after files that were closed just before gave
 /// theirs back.
-pub(crate) fn with_room<T>(closing: &Closing, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn with_space<T>(closing: &Closing, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match act() {
         Err(error) if error.raw_os_error() == Some(Errno::NOSPC.raw_os_error()) && closing.settle() => act(),
         done => done,

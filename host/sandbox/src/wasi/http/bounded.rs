@@ -116,7 +116,7 @@ fn add_fields_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
             let values = values.iter().map(|value| value.as_le_slice(&store).to_vec()).collect();
             let set = said(HostFields::set(&mut store.data_mut().http(), fields, name, values))?;
             if set.0.is_ok() {
-                give_back_room(&mut store, number, held_bytes)?;
+                release_capacity(&mut store, number, held_bytes)?;
             }
             Ok(set)
         },
@@ -126,7 +126,7 @@ fn add_fields_to<T: Requests + 'static>(types: &mut LinkerInstance<'_, T>) -> wa
         let held_bytes = fields_bytes(store.data_mut().requests().1.get(&fields)?);
         let deleted = said(HostFields::delete(&mut store.data_mut().http(), fields, name))?;
         if deleted.0.is_ok() {
-            give_back_room(&mut store, number, held_bytes)?;
+            release_capacity(&mut store, number, held_bytes)?;
         }
         Ok(deleted)
     })?;
@@ -268,7 +268,7 @@ fn admit<T: Requests>(store: &mut Caller<'_, T>, bytes: usize, more: usize) -> w
 }
 
 /// Frees the unused capacity of fields that had `before` bytes before a removal.
-fn give_back_room<T: Requests>(store: &mut Caller<'_, T>, number: u32, before: usize) -> wasmtime::Result<()> {
+fn release_capacity<T: Requests>(store: &mut Caller<'_, T>, number: u32, before: usize) -> wasmtime::Result<()> {
     let (http, table) = store.data_mut().requests();
     let fields = table.get_mut(&Fields::new_borrow(number))?;
     if http.heads.has_shrunk(number, before, fields_bytes(fields)) {

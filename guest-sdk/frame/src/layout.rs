@@ -1,0 +1,9 @@
+//! The version of frames, and the size and the flags of a trailer.
+
+/// The version of frames that this crate reads and writes.
+pub const VERSION: u16 = 2;
+/// Bytes of a trailer: count, flags, version.
+pub const TRAILER_BYTES: usize = 8;
+
+/// The flag of an inbound frame that makes all earlier routes void.
+pub(crate) const ROUTES_VOID: u16 = 1;

@@ -1,0 +1,104 @@
+//! The macro that makes a component of a crate with an actor.
+
+/// Makes a component of a crate: exports this actor to the host. Once in a crate, at its top level.
+///
+/// On targets other than `wasm` it only checks that the type is an [`Actor`].
+///
+/// ```
+/// # use playhouse_sdk::{Actor, Context, Message, Result, export_actor};
+/// #[derive(Default)]
+/// struct Sink;
+///
+/// impl Actor for Sink {
+///     fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result {
+///         Ok(())
+///     }
+/// }
+///
+/// export_actor!(Sink);
+/// ```
+///
+/// Optional hooks are traits of their own, named after the type in any order: `gate` for a [`Gate`](crate::Gate), `supervisor`
+/// for a [`Supervisor`](crate::Supervisor), `watcher` for a [`Watcher`](crate::Watcher), `callback` for a
+/// [`Callback`](crate::Callback). A hook that is not named is not exported, and has no cost.
+/// ```
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// # impl Supervisor for Boss { fn child_failed(&mut self, _: ChildFailed, _: &mut Context) -> Directive { Directive::Stop } }
+/// # impl Watcher for Boss { fn noticed(&mut self, _: Notice, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Boss, supervisor, watcher);
+/// ```
+///
+/// A type that is not an actor does not compile, nor one that lacks the trait of a hook, nor a hook that does not exist:
+/// ```compile_fail,E0277
+/// struct Chair;
+/// playhouse_sdk::export_actor!(Chair);
+/// ```
+/// ```compile_fail,E0277
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Boss, supervisor); // is no `Supervisor`
+/// ```
+/// ```compile_fail
+/// # use playhouse_sdk::*;
+/// # #[derive(Default)] struct Boss;
+/// # impl Actor for Boss { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+/// export_actor!(Boss, superviser);
+/// ```
+#[macro_export]
+macro_rules! export_actor {
+    // A new hook needs one more line here, and its name in the error message below.
+    (@hook gate $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Gate, gated); };
+    (@hook supervisor $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Supervisor, supervising); };
+    (@hook watcher $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Watcher, watching); };
+    (@hook callback $actor:ty) => { $crate::export_actor!(@export $actor, $crate::Callback, calling_back); };
+    (@hook $other:ident $actor:ty) => {
+        ::std::compile_error!(::std::concat!(
+            "`export_actor!` knows no hook `", ::std::stringify!($other),
+            "`; the hooks are `gate`, `supervisor`, `watcher` and `callback`"
+        ));
+    };
+    // `$world` is the module of `bindings` with the hook's export.
+    (@export $actor:ty, $hook:path, $world:ident) => {
+        const _: () = {
+            const fn has_hook<A: $hook>() {}
+            has_hook::<$actor>();
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::$world::export! { Component with_types_in $crate::bindings::$world }
+            };
+        };
+    };
+    ($actor:ty $(, $hook:ident)* $(,)?) => {
+        const _: () = {
+            ::std::thread_local! {
+                static SLOT: $crate::component::Slot<$actor> = const { ::std::cell::RefCell::new(None) };
+            }
+
+            impl $crate::component::Exported for $actor {
+                fn slot() -> &'static ::std::thread::LocalKey<$crate::component::Slot<Self>> {
+                    &SLOT
+                }
+            }
+
+            // Native builds do not construct the actor, and the compiler would warn about dead code.
+            const _: fn() -> $actor = <$actor as ::std::default::Default>::default;
+
+            #[cfg(target_family = "wasm")]
+            const _: () = {
+                type Component = $crate::component::Component<$actor>;
+                $crate::bindings::export! { Component with_types_in $crate::bindings }
+
+                #[unsafe(link_section = "playhouse-actor")]
+                #[used]
+                static FACTS: [u8; 10] = $crate::component::facts::<$actor>();
+            };
+        };
+
+        $( $crate::export_actor!(@hook $hook $actor); )*
+    };
+}

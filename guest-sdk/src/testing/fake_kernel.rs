@@ -1,0 +1,326 @@
+//! The kernel of the test harness: a few collections, and the host's rules for the commit of a turn's effects.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::effects::{Child, Sent};
+use crate::envelope::Envelope;
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::kernel::Kernel;
+use crate::result::Result;
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::timer::TimerId;
+
+pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
+
+/// The default of `limits.effects`.
+const MOST_EFFECTS: usize = 65_536;
+
+#[derive(Default)]
+pub(super) struct FakeKernel {
+    pub(super) address: String,
+    pub(super) incarnation: u64,
+    pub(super) config: HashMap<String, String>,
+    pub(super) answers: RefCell<HashMap<String, Answer>>,
+    pub(super) refusals: HashMap<String, SendError>,
+    pub(super) refused_spawns: HashMap<String, SpawnError>,
+    pub(super) others: BTreeMap<String, State>,
+    pub(super) most_timers: u32,
+    /// The envelope of the current message.
+    pub(super) envelope: RefCell<Option<Envelope>>,
+    /// The effects of the current turn, in order: committed, or dropped.
+    done: RefCell<Vec<Effect>>,
+    pub(super) sent: RefCell<Vec<Sent>>,
+    pub(super) asked: RefCell<Vec<Sent>>,
+    pub(super) spawned: RefCell<Vec<Child>>,
+    /// The watches in the order in which they were set.
+    pub(super) watched: RefCell<Vec<(u64, String)>>,
+    last_watch: Cell<u64>,
+    now_ms: Cell<u64>,
+    last_timer: Cell<u64>,
+    /// The timers by due time, and in the order in which they were set.
+    set: RefCell<BTreeMap<(u64, u64), Timer>>,
+}
+
+enum Effect {
+    Told(Sent),
+    Spawned(Child),
+    Stopped(String),
+    Set(u64, Timer),
+    Cancelled(u64),
+    Watched(u64, String),
+    Unwatched(u64),
+}
+
+struct Timer {
+    message: Sent,
+    wait_ms: u64,
+    again: bool,
+}
+
+impl FakeKernel {
+    pub(super) fn new() -> Self {
+        Self { address: "/actor".to_owned(), incarnation: 1, most_timers: 1024, ..Self::default() }
+    }
+
+    pub(super) fn end_turn(&self, commit: bool) {
+        self.envelope.take();
+        let done = self.done.take();
+        for effect in done.into_iter().filter(|_| commit) {
+            match effect {
+                Effect::Told(message) => self.sent.borrow_mut().push(message),
+                Effect::Spawned(child) => self.spawned.borrow_mut().push(child),
+                Effect::Stopped(name) => self.spawned.borrow_mut().retain(|child| child.name != name),
+                Effect::Set(id, timer) => {
+                    let due = self.now_ms.get().saturating_add(timer.wait_ms);
+                    self.set.borrow_mut().insert((due, id), timer);
+                }
+                Effect::Watched(id, to) => self.watched.borrow_mut().push((id, to)),
+                Effect::Unwatched(id) => self.watched.borrow_mut().retain(|(other, _)| *other != id),
+                Effect::Cancelled(id) => self.set.borrow_mut().retain(|(_, set), _| *set != id),
+            }
+        }
+    }
+
+    pub(super) fn advance(&self, ms: u64) {
+        let until = self.now_ms.get().saturating_add(ms);
+        let mut set = self.set.borrow_mut();
+        while let Some(first) = set.first_entry().filter(|first| first.key().0 <= until) {
+            let ((due, id), timer) = first.remove_entry();
+            self.sent.borrow_mut().push(timer.message.clone());
+            if timer.again {
+                set.insert((due.saturating_add(timer.wait_ms), id), timer);
+            }
+        }
+        self.now_ms.set(until);
+    }
+
+    /// Whether a timer, a watch or a child keeps the actor from being passivated.
+    pub(super) fn is_attached(&self) -> bool {
+        let below = format!("{}/", self.address);
+        let has_children =
+            !self.spawned.borrow().is_empty() || self.others.keys().any(|other| other.starts_with(&below));
+        has_children || !self.set.borrow().is_empty() || !self.watched.borrow().is_empty()
+    }
+
+    pub(super) fn timers(&self) -> Vec<TimerId> {
+        self.set.borrow().keys().map(|(_, id)| TimerId(*id)).collect()
+    }
+
+    fn full(&self, path: &str) -> String {
+        if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.address) }
+    }
+
+    fn address_message(&self, to: &str, body: &[u8]) -> Result<Sent, SendError> {
+        let to = self.full(to);
+        check_address(&to)?;
+        match self.refusals.get(&to) {
+            Some(error) => Err(error.clone()),
+            None => Ok(Sent { to, body: body.to_owned() }),
+        }
+    }
+
+    /// Whether a child of this name was spawned, in this turn or before, and not stopped.
+    fn has_spawned(&self, name: &str) -> bool {
+        let before = self.spawned.borrow().iter().any(|child| child.name == name);
+        let is_child = |effect: &&Effect| matches!(effect, Effect::Spawned(child) if child.name == name);
+        before || self.done.borrow().iter().any(|effect| is_child(&effect))
+    }
+
+    /// The addresses of a group, sorted: other actors of the setup, and children that were spawned, in this turn or before.
+    fn members(&self, group: &str) -> Result<Vec<String>, SendError> {
+        let (top, all_below) = if let Some(top) = group.strip_suffix("**") {
+            (top, true)
+        } else {
+            let no_group = || SendError::BadAddress(format!("{group:?} does not end with `*` or `**`"));
+            (group.strip_suffix('*').ok_or_else(no_group)?, false)
+        };
+        let below = self.full(top);
+        if let Some(top) = below.strip_suffix('/').filter(|top| !top.is_empty()) {
+            check_address(top)?;
+            if top != self.address && !self.others.contains_key(top) && !self.is_child(top) {
+                return Err(SendError::UnknownAddress(top.to_owned()));
+            }
+        }
+        let others =
+            self.others.iter().filter(|(_, state)| **state != State::Ended).map(|(address, _)| address.clone());
+        let mut there: Vec<_> = others.chain(self.children_now()).collect();
+        there.retain(|address| match address.strip_prefix(&below) {
+            Some(rest) => *address != self.address && (all_below || !rest.contains('/')),
+            None => false,
+        });
+        there.sort();
+        Ok(there)
+    }
+
+    /// The addresses of the children that were spawned and not stopped, in this turn or before.
+    fn children_now(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.spawned.borrow().iter().map(|child| child.name.clone()).collect();
+        for effect in &*self.done.borrow() {
+            match effect {
+                Effect::Spawned(child) => names.push(child.name.clone()),
+                Effect::Stopped(name) => names.retain(|other| other != name),
+                _ => {}
+            }
+        }
+        names.iter().map(|name| self.full(name)).collect()
+    }
+
+    fn is_child(&self, address: &str) -> bool {
+        self.children_now().iter().any(|child| child == address)
+    }
+
+    /// Records an effect. Beyond the limit the host ends the incarnation; here the test panics.
+    fn did(&self, effect: Effect) {
+        let room = self.done.borrow().len() < MOST_EFFECTS;
+        assert!(room, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
+        self.done.borrow_mut().push(effect);
+    }
+}
+
+impl Kernel for Rc<FakeKernel> {
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        self.config.get(key).cloned()
+    }
+
+    fn envelope(&self) -> Option<Envelope> {
+        self.envelope.borrow().clone()
+    }
+
+    fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        let message = self.address_message(to, body)?;
+        self.did(Effect::Told(message));
+        Ok(())
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        let sends: Vec<_> =
+            self.members(to)?.iter().map(|to| self.address_message(to, body)).collect::<Result<_, _>>()?;
+        let count = sends.len() as u32;
+        for message in sends {
+            self.did(Effect::Told(message));
+        }
+        Ok(count)
+    }
+
+    fn ask(&self, to: &str, body: &[u8], _timeout: Duration) -> Result<Vec<u8>, AskError> {
+        let question = self.address_message(to, body)?;
+        let mut answers = self.answers.borrow_mut();
+        let answer = answers.get_mut(&question.to).ok_or_else(|| SendError::UnknownAddress(question.to.clone()))?;
+        self.asked.borrow_mut().push(question);
+        answer(body)
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        if let Some(error) = self.refused_spawns.get(name) {
+            return Err(error.clone());
+        }
+        let address = format!("{}/{name}", self.address);
+        if name.contains('/') {
+            return Err(SpawnError::BadName(format!("{name:?} is no name: `/` is not allowed")));
+        }
+        check_address(&address).map_err(|error| match address.matches('/').count() {
+            ..=16 => SpawnError::BadName(error.to_string()),
+            _ => SpawnError::TooDeep,
+        })?;
+        if self.has_spawned(name) || self.others.contains_key(&address) {
+            return Err(SpawnError::Duplicate(address));
+        }
+        let config = options.config.clone();
+        self.did(Effect::Spawned(Child { name: name.to_owned(), plugin: plugin.to_owned(), config }));
+        Ok(())
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        let address = self.full(child);
+        check_address(&address).map_err(|error| StopError::BadAddress(error.to_string()))?;
+        let name = address.strip_prefix(&format!("{}/", self.address)).unwrap_or_default();
+        if self.has_spawned(name) {
+            self.did(Effect::Stopped(name.to_owned()));
+            Ok(())
+        } else if self.others.contains_key(&address) || address == self.address {
+            Err(StopError::NotSpawned(address))
+        } else {
+            Err(StopError::UnknownAddress(address))
+        }
+    }
+
+    fn children(&self) -> Vec<String> {
+        let below = format!("{}/", self.address);
+        let others = self.others.keys().filter_map(|other| other.strip_prefix(&below)).map(str::to_owned);
+        let mut names: Vec<_> = self.spawned.borrow().iter().map(|child| child.name.clone()).collect();
+        names.extend(others.filter(|name| !name.contains('/')));
+        names.sort();
+        names
+    }
+
+    fn lookup(&self, path: &str) -> Option<String> {
+        let there = self.state(path).filter(|state| *state != State::Ended);
+        there.map(|_| self.full(path))
+    }
+
+    fn state(&self, path: &str) -> Option<State> {
+        let address = self.full(path);
+        let spawned =
+            || self.spawned.borrow().iter().any(|child| address == format!("{}/{}", self.address, child.name));
+        match self.others.get(&address) {
+            Some(state) => Some(*state),
+            None if address == self.address => Some(State::Running),
+            None => spawned().then_some(State::Idle),
+        }
+    }
+
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+        let message = self.address_message(to, body)?;
+        let in_turn = self.done.borrow().iter().filter(|effect| matches!(effect, Effect::Set(..))).count();
+        if self.set.borrow().len() + in_turn >= self.most_timers as usize {
+            return Err(TimerError::TooManyTimers { most: self.most_timers });
+        }
+        let id = self.last_timer.get() + 1;
+        self.last_timer.set(id);
+        let wait_ms = if again { wait_ms.max(1) } else { wait_ms };
+        self.did(Effect::Set(id, Timer { message, wait_ms, again }));
+        Ok(id)
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, WatchError> {
+        let to = self.full(to);
+        check_address(&to).map_err(|error| WatchError::BadAddress(error.to_string()))?;
+        self.last_watch.update(|last| last + 1);
+        self.did(Effect::Watched(self.last_watch.get(), to));
+        Ok(self.last_watch.get())
+    }
+
+    fn unwatch(&self, watch: u64) {
+        self.did(Effect::Unwatched(watch));
+    }
+
+    fn cancel(&self, timer: u64) {
+        self.did(Effect::Cancelled(timer));
+    }
+}
+
+/// The host's rule: segments of `[A-Za-z0-9_-]{1,64}`, at most 16 of them.
+pub(super) fn check_address(address: &str) -> Result<(), SendError> {
+    let fits = |segment: &str| {
+        (1..=64).contains(&segment.len())
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    let segments: Vec<&str> = address.strip_prefix('/').unwrap_or_default().split('/').collect();
+    if segments.len() <= 16 && segments.iter().copied().all(fits) {
+        return Ok(());
+    }
+    let reason = format!("{address:?} is not 1 to 16 times `/` and 1 to 64 letters, digits, `_` or `-`");
+    Err(SendError::BadAddress(reason))
+}

@@ -1,0 +1,14 @@
+//! The interface for batches: a frame of messages in, a frame of their outcomes out. In between, the host is called only for
+//! operations that cannot wait. This module knows no WIT, so that its tests run natively.
+
+mod current;
+mod host;
+mod kernel;
+mod routes;
+mod timers;
+
+pub(crate) use host::{Route, TurnHost};
+pub(crate) use kernel::TurnKernel;
+
+#[cfg(test)]
+mod tests;

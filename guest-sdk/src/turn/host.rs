@@ -1,0 +1,29 @@
+//! The calls that a batch makes to its host, beside those of a kernel.
+
+use crate::errors::{SendError, SpawnError, StopError};
+use crate::kernel::Kernel;
+use crate::spawn_options::SpawnOptions;
+
+/// The host's calls beside [`Kernel`] during a batch. `message` is an index in the batch.
+pub(crate) trait TurnHost: Kernel {
+    fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError>;
+    /// The route to the actor itself, for timers.
+    fn own(&self) -> Route;
+    /// Reserves a name for a child of that message. Returns the number of its route.
+    fn reserve(&self, name: &str, plugin: &str, options: &SpawnOptions, message: u32) -> Result<u32, SpawnError>;
+    /// The number of the route of a child that may be stopped.
+    fn find_child(&self, child: &str) -> Result<u32, StopError>;
+    /// The number of timers that may still be set, and the limit on them.
+    fn timers_left(&self) -> (u32, u32);
+    fn sender_of(&self, message: u32) -> Option<String>;
+    fn hand_over(&self, frame: &[u8]);
+}
+
+/// An address, resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) number: u32,
+    pub(crate) limit_bytes: u64,
+    /// Whether the route is the same for each message.
+    pub(crate) lasting: bool,
+}

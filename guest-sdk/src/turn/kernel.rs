@@ -1,0 +1,275 @@
+//! The kernel of an actor that handles batches: it records effects in the outbound frame, and calls the host only for operations
+//! that cannot wait.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_frame::{Encoder, FrameError, Header, Inbound};
+
+use super::current::CurrentMessage;
+use super::host::TurnHost;
+use super::routes::Routes;
+use super::timers::Timers;
+use crate::envelope::{Envelope, Flow};
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::failure::Failure;
+use crate::kernel::Kernel;
+use crate::message::Message;
+use crate::result::Result;
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+
+/// A frame of this size is returned, even if messages are left: the host keeps them and passes them again.
+pub(super) const FULL_BYTES: usize = 1 << 20;
+
+/// The kernel of an actor whose messages come alone or in batches. Outside of a batch, each call goes to the host.
+pub(crate) struct TurnKernel<H> {
+    host: H,
+    current: RefCell<Option<CurrentMessage>>,
+    /// The outcomes of the batch so far.
+    out: RefCell<Encoder>,
+    routes: RefCell<Routes>,
+    /// Bytes that were passed to the host since `handle` was called, and that the host has not committed.
+    handed_over: Cell<usize>,
+    /// Bytes of the last frame that was returned: the next one will likely have the same size.
+    usual_bytes: Cell<usize>,
+    /// Whether the current message reserved a name for a child.
+    reserved: Cell<bool>,
+    /// The routes of children that the current batch stops.
+    stopped: RefCell<Vec<u32>>,
+    timers: Timers,
+}
+
+impl<H: TurnHost> TurnKernel<H> {
+    pub(crate) const fn new(host: H) -> Self {
+        Self {
+            host,
+            current: RefCell::new(None),
+            out: RefCell::new(Encoder::new()),
+            routes: RefCell::new(Routes::new()),
+            handed_over: Cell::new(0),
+            usual_bytes: Cell::new(0),
+            reserved: Cell::new(false),
+            stopped: RefCell::new(Vec::new()),
+            timers: Timers::new(),
+        }
+    }
+
+    /// Handles the messages of a batch with the actor's handler, until the outbound frame is full.
+    pub(crate) fn handle(
+        &self,
+        mut handler: impl FnMut(Message) -> Result<Option<Vec<u8>>, Failure>,
+        frame: Vec<u8>,
+    ) -> Vec<u8> {
+        let frame = Arc::new(frame);
+        self.handed_over.set(0);
+        self.out.borrow_mut().reserve(self.usual_bytes.get());
+        let records = Inbound::open(&frame).unwrap_or_else(|error| unreadable(error));
+        if records.routes_void() {
+            self.routes.replace(Routes::new());
+            self.timers.own.take();
+        }
+        for (index, record) in (0..).zip(records) {
+            let record = record.unwrap_or_else(|error| unreadable(error));
+            let message = Message::shared(&frame, record.body.clone());
+            match &mut *self.current.borrow_mut() {
+                Some(current) => (current.record, current.index) = (record, index),
+                none => *none = Some(CurrentMessage { frame: Arc::clone(&frame), record, index }),
+            }
+            let handled = handler(message);
+            let mut out = self.out.borrow_mut();
+            let failed = handled.is_err();
+            match handled {
+                Ok(reply) => out.done(reply.as_deref()),
+                Err(Failure::Reject(reason)) => out.reject(&reason),
+                Err(Failure::Retry(reason)) => out.retry(&reason),
+            }
+            if self.reserved.replace(false) && failed {
+                // Until the host knows of the failure, the names are taken, and their routes lead to no actor.
+                drop(out);
+                self.hand_over();
+                out = self.out.borrow_mut();
+                self.routes.borrow_mut().one_sender = None;
+            }
+            if out.bytes() + self.handed_over.get() >= FULL_BYTES {
+                break;
+            }
+        }
+        self.current.take();
+        self.routes.borrow_mut().forget(&self.stopped.take());
+        let out = self.out.borrow_mut().take();
+        self.usual_bytes.set(out.len().min(FULL_BYTES));
+        out
+    }
+
+    /// Passes the outcomes of the batch so far to the host.
+    fn hand_over(&self) {
+        let frame = self.out.borrow_mut().take();
+        self.handed_over.update(|bytes| bytes + frame.len());
+        self.host.hand_over(&frame);
+    }
+}
+
+fn unreadable(error: FrameError) -> ! {
+    panic!("the host passed a bad frame: {error}");
+}
+
+impl<H: TurnHost> Kernel for TurnKernel<H> {
+    fn address(&self) -> String {
+        self.host.address()
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.host.incarnation()
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        self.host.config(key)
+    }
+
+    fn envelope(&self) -> Option<Envelope> {
+        let header = match &*self.current.borrow() {
+            Some(message) => message.header(),
+            None => return self.host.envelope(),
+        };
+        Some(Envelope {
+            id: format!("{:032x}", header.id),
+            sender: self.sender(),
+            flow: format!("{:016x}", header.flow),
+            hops: header.hops,
+            attempt: header.failures.saturating_add(1),
+            asked: header.reply != 0,
+        })
+    }
+
+    fn sender(&self) -> Option<String> {
+        match &*self.current.borrow() {
+            Some(message) if message.header().sender == 0 => None,
+            Some(message) => self.host.sender_of(message.index),
+            None => self.host.sender(),
+        }
+    }
+
+    fn flow(&self) -> Option<Flow> {
+        match &*self.current.borrow() {
+            Some(message) => {
+                let Header { flow, hops, .. } = message.header();
+                Some(Flow { id: format!("{flow:016x}"), hops })
+            }
+            None => self.host.flow(),
+        }
+    }
+
+    fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        let current = self.current.borrow();
+        let Some(message) = &*current else { return self.host.tell(to, body) };
+        let route = self.routes.borrow_mut().find(&self.host, to, message)?;
+        if body.len() as u64 > route.limit_bytes {
+            return Err(SendError::TooLarge { limit_bytes: route.limit_bytes });
+        }
+        self.out.borrow_mut().tell(route.number, body);
+        Ok(())
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        if self.current.borrow().is_some() {
+            // A frame has no operation for this: only the host knows the members of a group, and it must know the current
+            // message.
+            self.hand_over();
+        }
+        self.host.tell_all(to, body)
+    }
+
+    fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+        if self.current.borrow().is_some() {
+            self.hand_over();
+            // The ask commits these bytes.
+            self.handed_over.set(0);
+        }
+        self.host.ask(to, body, timeout)
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        let current = self.current.borrow();
+        let Some(message) = &*current else { return self.host.spawn(name, plugin, options) };
+        let route = self.host.reserve(name, plugin, options, message.index)?;
+        self.reserved.set(true);
+        self.out.borrow_mut().spawn(route);
+        Ok(())
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        if self.current.borrow().is_none() {
+            return self.host.stop(child);
+        }
+        let route = self.host.find_child(child)?;
+        self.stopped.borrow_mut().push(route);
+        self.out.borrow_mut().stop(route);
+        Ok(())
+    }
+
+    fn children(&self) -> Vec<String> {
+        self.host.children()
+    }
+
+    fn lookup(&self, path: &str) -> Option<String> {
+        self.host.lookup(path)
+    }
+
+    fn state(&self, path: &str) -> Option<State> {
+        self.host.state(path)
+    }
+
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+        let current = self.current.borrow();
+        let Some(message) = &*current else { return self.host.timer(to, body, wait_ms, again) };
+        let timers = &self.timers;
+        let route = if to == timers.address.get_or_init(|| self.host.address()) {
+            let own = timers.own.get().unwrap_or_else(|| self.host.own());
+            timers.own.set(Some(own));
+            own
+        } else {
+            self.routes.borrow_mut().find(&self.host, to, message)?
+        };
+        if body.len() as u64 > route.limit_bytes {
+            return Err(SendError::TooLarge { limit_bytes: route.limit_bytes }.into());
+        }
+        if timers.left.get() == 0 {
+            // The host counts only the timers that it knows of.
+            self.hand_over();
+            let (left, most) = self.host.timers_left();
+            if left == 0 {
+                return Err(TimerError::TooManyTimers { most });
+            }
+            timers.left.set(left);
+        }
+        timers.left.update(|left| left - 1);
+        timers.last.update(|last| last + 1);
+        self.out.borrow_mut().timer(timers.last.get(), route.number, wait_ms, again, body);
+        Ok(timers.last.get())
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, WatchError> {
+        if self.current.borrow().is_some() {
+            // A frame has no operation for this: the host must know the current message.
+            self.hand_over();
+        }
+        self.host.watch(to)
+    }
+
+    fn unwatch(&self, watch: u64) {
+        if self.current.borrow().is_some() {
+            self.hand_over();
+        }
+        self.host.unwatch(watch);
+    }
+
+    fn cancel(&self, timer: u64) {
+        if self.current.borrow().is_some() {
+            self.out.borrow_mut().cancel(timer);
+        } else {
+            self.host.cancel(timer);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The calls and bytes that cross the boundary to the host.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use playhouse_frame::{Header, Op, Outbound, trailer, trailer_without_routes};
+
+use super::kernel::FULL_BYTES;
+use super::*;
+use crate::instance::Instance;
+use crate::kernel::Kernel;
+use crate::{
+    Actor, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
+    TimerError, reject,
+};
+
+/// A host that notes each call.
+#[derive(Default)]
+struct Boundary(RefCell<Vec<String>>);
+
+impl Boundary {
+    fn note(&self, line: String) {
+        self.0.borrow_mut().push(line);
+    }
+}
+
+impl Kernel for Rc<Boundary> {
+    fn address(&self) -> String {
+        "/actor".to_owned()
+    }
+
+    fn incarnation(&self) -> u64 {
+        1
+    }
+
+    fn config(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn envelope(&self) -> Option<Envelope> {
+        None
+    }
+
+    fn tell(&self, to: &str, _: &[u8]) -> Result<(), SendError> {
+        self.note(format!("tell {to}"));
+        Ok(())
+    }
+
+    fn tell_all(&self, to: &str, _: &[u8]) -> Result<u32, SendError> {
+        self.note(format!("tell-all {to}"));
+        Ok(2)
+    }
+
+    fn ask(&self, to: &str, body: &[u8], _: Duration) -> Result<Vec<u8>, AskError> {
+        self.note(format!("ask {to}"));
+        Ok(body.to_vec())
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, _: &SpawnOptions) -> Result<(), SpawnError> {
+        self.note(format!("spawn {name} {plugin}"));
+        Ok(())
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        self.note(format!("stop {child}"));
+        Ok(())
+    }
+
+    fn children(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn lookup(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn state(&self, _: &str) -> Option<State> {
+        None
+    }
+
+    fn timer(&self, to: &str, _: &[u8], wait_ms: u64, _: bool) -> Result<u64, TimerError> {
+        self.note(format!("timer {to} {wait_ms}"));
+        Ok(1 << 63)
+    }
+
+    fn watch(&self, _: &str) -> Result<u64, crate::WatchError> {
+        unreachable!("no test here watches")
+    }
+
+    fn unwatch(&self, _: u64) {}
+
+    fn cancel(&self, timer: u64) {
+        self.note(format!("cancel {timer}"));
+    }
+}
+
+impl TurnHost for Rc<Boundary> {
+    fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError> {
+        self.note(format!("resolve {to} for {message}"));
+        match to {
+            "/nobody" => Err(SendError::UnknownAddress(to.to_owned())),
+            "/sender" => Ok(Route { number: 9, limit_bytes: 100, lasting: false }),
+            _ => Ok(Route { number: to.len() as u32, limit_bytes: 100, lasting: true }),
+        }
+    }
+
+    fn own(&self) -> Route {
+        self.note("own".to_owned());
+        Route { number: 0, limit_bytes: 10, lasting: false }
+    }
+
+    fn reserve(&self, name: &str, _: &str, _: &SpawnOptions, message: u32) -> Result<u32, SpawnError> {
+        self.note(format!("reserve {name} for {message}"));
+        Ok(50 + message)
+    }
+
+    fn find_child(&self, child: &str) -> Result<u32, StopError> {
+        self.note(format!("find {child}"));
+        Ok(child.len() as u32)
+    }
+
+    fn timers_left(&self) -> (u32, u32) {
+        self.note("timers left".to_owned());
+        (if self.0.borrow().iter().any(|line| line.contains("timer(")) { 0 } else { 2 }, 2)
+    }
+
+    fn sender_of(&self, message: u32) -> Option<String> {
+        self.note(format!("sender of {message}"));
+        Some("/sender".to_owned())
+    }
+
+    fn hand_over(&self, frame: &[u8]) {
+        self.note(format!("hand over {}", shown(frame)));
+    }
+}
+
+fn shown(frame: &[u8]) -> String {
+    let text = |at: std::ops::Range<usize>| String::from_utf8_lossy(&frame[at]).into_owned();
+    let ops = Outbound::open(frame).unwrap().map(|op| match op.unwrap() {
+        Op::Done { messages } => vec!["done"; messages as usize].join(", "),
+        Op::Tell { route, body } => format!("{route}:{}", text(body)),
+        Op::Timer(timer) => format!("timer({:?})", timer.read(frame)).to_lowercase(),
+        Op::Reply(reply) => format!("reply {}", text(reply)),
+        Op::Reject(reason) => format!("reject({:?})", text(reason)),
+        Op::Retry(reason) => format!("retry({:?})", text(reason)),
+        other => format!("{other:?}").to_lowercase(),
+    });
+    ops.collect::<Vec<_>>().join(", ")
+}
+
+/// Follows the words of the message, one after another.
+#[derive(Default)]
+struct Puppet;
+
+impl Actor for Puppet {
+    fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
+        for word in msg.text()?.split(' ') {
+            match word {
+                "reject" => return Err(reject("no")),
+                "ask" => ctx.reply(ctx.ask("/oracle", "why", Duration::from_secs(1))?),
+                "back" => ctx.tell(&ctx.sender().unwrap_or_default(), "back")?,
+                "large" => ctx.tell("/a", [0; 101])?,
+                "flood" => (0..FULL_BYTES / 100).try_for_each(|_| ctx.tell("/a", [0; 100]))?,
+                "envelope" => ctx.reply(format!("{:?}", ctx.envelope())),
+                "spawn" => ctx.spawn("w", "worker")?,
+                "stop" => ctx.stop_child("/bb")?,
+                "timer" => {
+                    let timer = ctx.tell_after(Duration::from_micros(1), ctx.address(), "up")?;
+                    ctx.cancel(timer);
+                }
+                to => ctx.tell(to, word)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Play {
+    actor: Instance<Puppet>,
+    turns: Rc<TurnKernel<Rc<Boundary>>>,
+    boundary: Rc<Boundary>,
+}
+
+impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
+    fn address(&self) -> String {
+        (**self).address()
+    }
+
+    fn incarnation(&self) -> u64 {
+        (**self).incarnation()
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        (**self).config(key)
+    }
+
+    fn envelope(&self) -> Option<Envelope> {
+        (**self).envelope()
+    }
+
+    fn sender(&self) -> Option<String> {
+        (**self).sender()
+    }
+
+    fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        (**self).tell(to, body)
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        (**self).tell_all(to, body)
+    }
+
+    fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+        (**self).ask(to, body, timeout)
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        (**self).spawn(name, plugin, options)
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        (**self).stop(child)
+    }
+
+    fn children(&self) -> Vec<String> {
+        (**self).children()
+    }
+
+    fn lookup(&self, path: &str) -> Option<String> {
+        (**self).lookup(path)
+    }
+
+    fn state(&self, path: &str) -> Option<State> {
+        (**self).state(path)
+    }
+
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+        (**self).timer(to, body, wait_ms, again)
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, crate::WatchError> {
+        (**self).watch(to)
+    }
+
+    fn unwatch(&self, watch: u64) {
+        (**self).unwatch(watch);
+    }
+
+    fn cancel(&self, timer: u64) {
+        (**self).cancel(timer);
+    }
+}
+
+impl Play {
+    fn start() -> Self {
+        let boundary = Rc::new(Boundary::default());
+        let turns = Rc::new(TurnKernel::new(Rc::clone(&boundary)));
+        let actor = Instance::start(Box::new(Rc::clone(&turns))).unwrap();
+        Self { actor, turns, boundary }
+    }
+
+    /// Handles one batch; message `n` is from sender `n`.
+    fn batch(&mut self, bodies: &[&str]) -> String {
+        self.batch_with(bodies, trailer(bodies.len() as u32))
+    }
+
+    fn batch_with(&mut self, bodies: &[&str], end: [u8; 8]) -> String {
+        let mut frame = Vec::new();
+        for (n, body) in (0..).zip(bodies) {
+            let header = Header { body_bytes: body.len() as u32, sender: n, id: 10, ..Header::default() };
+            frame.extend_from_slice(&header.encode());
+            frame.extend_from_slice(body.as_bytes());
+        }
+        frame.extend_from_slice(&end);
+        shown(&self.turns.handle(|message| self.actor.handle(message), frame))
+    }
+
+    fn crossed(&self) -> Vec<String> {
+        self.boundary.0.take()
+    }
+}
+
+#[test]
+fn address_is_resolved_once_for_many_sends() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["/a /bb", "/bb /a"]), "2:/a, 3:/bb, done, 3:/bb, 2:/a, done");
+    assert_eq!(play.batch(&["/bb"]), "3:/bb, done");
+    assert_eq!(play.crossed(), ["resolve /a for 0", "resolve /bb for 0"]);
+}
+
+#[test]
+fn void_routes_are_resolved_again() {
+    let mut play = Play::start();
+    play.batch(&["/a timer"]);
+    play.crossed();
+    assert!(play.batch_with(&["/a timer"], trailer_without_routes(1)).starts_with("2:/a"));
+    assert_eq!(play.crossed(), ["resolve /a for 0", "own"]);
+}
+
+#[test]
+fn sends_of_a_failed_message_never_cross() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["/a", "/a reject", "/bb"]), "2:/a, done, reject(\"no\"), 3:/bb, done");
+}
+
+#[test]
+fn refused_tell_never_crosses() {
+    let mut play = Play::start();
+    let refused = play.batch(&["/a large", "/nobody"]);
+    assert!(refused.starts_with("retry(\"the body is larger than the 100 bytes"), "{refused}");
+    assert!(refused.ends_with("retry(\"no actor has the address `/nobody`\")"), "{refused}");
+}
+
+#[test]
+fn ask_passes_the_outcomes_of_the_batch_so_far() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["/a", "/a ask /bb", "/a"]), "3:/bb, reply why, 2:/a, done");
+    assert_eq!(play.crossed()[1..3], ["hand over 2:/a, done, 2:/a", "ask /oracle"]);
+}
+
+#[test]
+fn route_to_a_sender_is_for_its_own_messages() {
+    let mut play = Play::start();
+    play.batch(&["/a", "back back", "back"]);
+    let crossed = play.crossed();
+    let resolved: Vec<_> = crossed.iter().filter(|line| line.starts_with("resolve /sender")).collect();
+    assert_eq!(resolved, ["resolve /sender for 1", "resolve /sender for 2"]);
+}
+
+#[test]
+fn child_is_reserved_at_once_and_spawned_in_the_frame() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["/a", "spawn /a"]), "2:/a, done, spawn { route: 51 }, 2:/a, done");
+    assert_eq!(play.crossed(), ["resolve /a for 0", "reserve w for 1"]);
+}
+
+#[test]
+fn host_learns_at_once_of_a_failed_message_that_spawned() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["spawn reject", "spawn", "reject"]), "spawn { route: 51 }, done, reject(\"no\")");
+    assert_eq!(play.crossed(), ["reserve w for 0", "hand over reject(\"no\")", "reserve w for 1"]);
+}
+
+#[test]
+fn address_of_a_stopped_child_is_resolved_again() {
+    let mut play = Play::start();
+    assert_eq!(play.batch(&["/bb stop /bb"]), "3:/bb, stop { route: 3 }, 3:/bb, done");
+    play.batch(&["/bb"]);
+    assert_eq!(play.crossed(), ["resolve /bb for 0", "find /bb", "resolve /bb for 0"]);
+}
+
+#[test]
+fn timers_call_the_host_only_for_their_limit() {
+    let mut play = Play::start();
+    let first = play.batch(&["timer", "timer"]);
+    assert!(
+        first.contains("id: 1, route: 0, wait_ms: 1, again: false") && first.contains("cancel { id: 2 }"),
+        "{first}"
+    );
+    assert_eq!(play.crossed(), ["own", "hand over ", "timers left"]);
+    assert_eq!(play.batch(&["/a"]), "2:/a, done");
+}
+
+#[test]
+fn full_frame_is_returned_before_the_batch_ends() {
+    let outcomes = Play::start().batch(&["/a", "flood", "/a"]);
+    assert_eq!(outcomes.matches("done").count(), 2);
+}
+
+#[test]
+fn envelope_is_read_from_the_frame() {
+    let envelope = Play::start().batch(&["envelope"]);
+    let expected = "id: \"0000000000000000000000000000000a\", sender: None";
+    assert!(envelope.contains(expected) && envelope.contains("attempt: 1, asked: false"), "{envelope}");
+}
+
+#[test]
+fn calls_outside_of_a_batch_go_to_the_host() {
+    let play = Play::start();
+    play.turns.tell("/a", b"x").unwrap();
+    assert_eq!(play.crossed(), ["tell /a"]);
+}

@@ -1,0 +1,9 @@
+//! The imports of an actor's component: its kernel, in terms of the contract.
+
+mod convert;
+mod imports;
+mod kernel;
+mod panic_hook;
+
+pub(crate) use kernel::{ComponentKernel, handle_batch};
+pub(crate) use panic_hook::set_panic_hook;

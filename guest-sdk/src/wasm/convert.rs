@@ -1,0 +1,111 @@
+//! Conversions between the contract's types and the SDK's, for results and arguments of calls to the kernel.
+
+use crate::bindings::playhouse::actor::{batch, types};
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::turn::Route;
+
+impl From<batch::Resolved> for Route {
+    fn from(resolved: batch::Resolved) -> Self {
+        let batch::Resolved { route, limit_bytes, lasting } = resolved;
+        Self { number: route, limit_bytes, lasting }
+    }
+}
+
+impl From<&SpawnOptions> for types::SpawnOptions {
+    fn from(options: &SpawnOptions) -> Self {
+        Self { config: options.config.clone() }
+    }
+}
+
+impl From<types::SpawnError> for SpawnError {
+    fn from(error: types::SpawnError) -> Self {
+        match error {
+            types::SpawnError::BadName(reason) => Self::BadName(reason),
+            types::SpawnError::UnknownPlugin(plugin) => Self::UnknownPlugin(plugin),
+            types::SpawnError::NotGranted(plugin) => Self::NotGranted(plugin),
+            types::SpawnError::Duplicate(address) => Self::Duplicate(address),
+            types::SpawnError::TooManyChildren(most) => Self::TooManyChildren { most },
+            types::SpawnError::TooDeep => Self::TooDeep,
+            types::SpawnError::Circular(chain) => Self::Circular(chain),
+            types::SpawnError::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl From<types::StopError> for StopError {
+    fn from(error: types::StopError) -> Self {
+        match error {
+            types::StopError::BadAddress(reason) => Self::BadAddress(reason),
+            types::StopError::UnknownAddress(address) => Self::UnknownAddress(address),
+            types::StopError::NotSpawned(address) => Self::NotSpawned(address),
+        }
+    }
+}
+
+impl From<types::TimerError> for TimerError {
+    fn from(error: types::TimerError) -> Self {
+        match error {
+            types::TimerError::NotSent(error) => Self::NotSent(error.into()),
+            types::TimerError::TooManyTimers(most) => Self::TooManyTimers { most },
+        }
+    }
+}
+
+impl From<types::WatchError> for WatchError {
+    fn from(error: types::WatchError) -> Self {
+        match error {
+            types::WatchError::BadAddress(reason) => Self::BadAddress(reason),
+            types::WatchError::NotGranted(address) => Self::NotGranted(address),
+            types::WatchError::TooManyWatches(most) => Self::TooManyWatches { most },
+            types::WatchError::NotAWatcher => Self::NotAWatcher,
+        }
+    }
+}
+
+impl From<types::ActorState> for State {
+    fn from(state: types::ActorState) -> Self {
+        match state {
+            types::ActorState::Down => Self::Down,
+            types::ActorState::Starting => Self::Starting,
+            types::ActorState::Running => Self::Running,
+            types::ActorState::Idle => Self::Idle,
+            types::ActorState::Draining => Self::Draining,
+            types::ActorState::Stopping => Self::Stopping,
+            types::ActorState::Waiting => Self::Waiting,
+            types::ActorState::Passivated => Self::Passivated,
+            types::ActorState::BackingOff => Self::BackingOff,
+            types::ActorState::Stopped => Self::Stopped,
+            types::ActorState::Ended => Self::Ended,
+        }
+    }
+}
+
+impl From<types::SendError> for SendError {
+    fn from(error: types::SendError) -> Self {
+        match error {
+            types::SendError::BadAddress(reason) => Self::BadAddress(reason),
+            types::SendError::UnknownAddress(address) => Self::UnknownAddress(address),
+            types::SendError::NotGranted(address) => Self::NotGranted(address),
+            types::SendError::TooLarge(limit_bytes) => Self::TooLarge { limit_bytes },
+        }
+    }
+}
+
+impl From<types::AskError> for AskError {
+    fn from(error: types::AskError) -> Self {
+        match error {
+            types::AskError::NotSent(error) => Self::NotSent(error.into()),
+            types::AskError::Timeout => Self::Timeout,
+            types::AskError::Deadlock(chain) => Self::Deadlock(chain),
+            types::AskError::NoReply => Self::NoReply,
+            types::AskError::Failed(reason) => Self::Failed(reason),
+            types::AskError::Crashed(reason) => Self::Crashed(reason),
+            types::AskError::Restarting(reason) => Self::Restarting(reason),
+            types::AskError::MailboxFull(address) => Self::MailboxFull(address),
+            types::AskError::Stopped(reason) => Self::Stopped(reason),
+            types::AskError::StoppedByPerson(address) => Self::StoppedByOperator(address),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The contract's imports as a `Kernel` and the host of its turns.
+
+use std::time::Duration;
+
+use crate::bindings::playhouse::actor::{batch, kernel};
+use crate::envelope::Envelope;
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::kernel::Kernel;
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::timer::whole_millis;
+use crate::turn::{Route, TurnHost};
+
+/// The kernel on the other side of the contract's imports.
+pub(super) struct Imports;
+
+impl TurnHost for Imports {
+    fn resolve(&self, to: &str, message: u32) -> Result<Route, SendError> {
+        Ok(batch::resolve(to, message)?.into())
+    }
+
+    fn own(&self) -> Route {
+        batch::own_route().into()
+    }
+
+    fn reserve(&self, name: &str, plugin: &str, options: &SpawnOptions, message: u32) -> Result<u32, SpawnError> {
+        Ok(batch::spawn(name, plugin, &options.into(), message)?)
+    }
+
+    fn find_child(&self, child: &str) -> Result<u32, StopError> {
+        Ok(batch::stop(child)?)
+    }
+
+    fn timers_left(&self) -> (u32, u32) {
+        batch::timer_room()
+    }
+
+    fn sender_of(&self, message: u32) -> Option<String> {
+        batch::sender(message)
+    }
+
+    fn hand_over(&self, frame: &[u8]) {
+        batch::hand_over(frame);
+    }
+}
+
+impl Kernel for Imports {
+    fn address(&self) -> String {
+        kernel::address()
+    }
+
+    fn incarnation(&self) -> u64 {
+        kernel::incarnation()
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        kernel::config(key)
+    }
+
+    fn envelope(&self) -> Option<Envelope> {
+        let kernel::Envelope { id, sender, flow, hops, attempt, asked } = kernel::message()?;
+        Some(Envelope { id, sender, flow, hops, attempt, asked })
+    }
+
+    fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        Ok(kernel::tell(to, body)?)
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        Ok(kernel::tell_all(to, body)?)
+    }
+
+    fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+        Ok(kernel::ask(to, body, whole_millis(timeout))?)
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        Ok(kernel::spawn(name, plugin, &options.into())?)
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        Ok(kernel::stop(child)?)
+    }
+
+    fn children(&self) -> Vec<String> {
+        kernel::children()
+    }
+
+    fn lookup(&self, path: &str) -> Option<String> {
+        kernel::lookup(path)
+    }
+
+    fn state(&self, path: &str) -> Option<State> {
+        kernel::state(path).map(State::from)
+    }
+
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+        let set = if again { kernel::tell_every } else { kernel::tell_after };
+        Ok(set(to, body, wait_ms)?)
+    }
+
+    fn cancel(&self, timer: u64) {
+        kernel::cancel(timer);
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, WatchError> {
+        Ok(kernel::watch(to)?)
+    }
+
+    fn unwatch(&self, watch: u64) {
+        kernel::unwatch(watch);
+    }
+}

@@ -1,0 +1,104 @@
+//! The kernel that an actor's context calls in a component.
+
+use std::time::Duration;
+
+use super::imports::Imports;
+use crate::envelope::{Envelope, Flow};
+use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::failure::Failure;
+use crate::kernel::Kernel;
+use crate::message::Message;
+use crate::result::Result;
+use crate::spawn_options::SpawnOptions;
+use crate::status::State;
+use crate::turn::TurnKernel;
+
+thread_local! {
+    /// The current batch, if there is one. All calls of the actor to its kernel go through this.
+    static KERNEL: TurnKernel<Imports> = const { TurnKernel::new(Imports) };
+}
+
+/// Handles the messages of a batch with the actor's handler. Returns the frame of their outcomes.
+pub(crate) fn handle_batch(
+    handler: impl FnMut(Message) -> Result<Option<Vec<u8>>, Failure>,
+    frame: Vec<u8>,
+) -> Vec<u8> {
+    KERNEL.with(|kernel| kernel.handle(handler, frame))
+}
+
+/// The kernel that an actor's context calls.
+pub(crate) struct ComponentKernel;
+
+impl Kernel for ComponentKernel {
+    fn address(&self) -> String {
+        KERNEL.with(TurnKernel::address)
+    }
+
+    fn incarnation(&self) -> u64 {
+        KERNEL.with(TurnKernel::incarnation)
+    }
+
+    fn config(&self, key: &str) -> Option<String> {
+        KERNEL.with(|kernel| kernel.config(key))
+    }
+
+    fn envelope(&self) -> Option<Envelope> {
+        KERNEL.with(TurnKernel::envelope)
+    }
+
+    fn sender(&self) -> Option<String> {
+        KERNEL.with(TurnKernel::sender)
+    }
+
+    fn flow(&self) -> Option<Flow> {
+        KERNEL.with(TurnKernel::flow)
+    }
+
+    fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        KERNEL.with(|kernel| kernel.tell(to, body))
+    }
+
+    fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        KERNEL.with(|kernel| kernel.tell_all(to, body))
+    }
+
+    fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+        KERNEL.with(|kernel| kernel.ask(to, body, timeout))
+    }
+
+    fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
+        KERNEL.with(|kernel| kernel.spawn(name, plugin, options))
+    }
+
+    fn stop(&self, child: &str) -> Result<(), StopError> {
+        KERNEL.with(|kernel| kernel.stop(child))
+    }
+
+    fn children(&self) -> Vec<String> {
+        KERNEL.with(TurnKernel::children)
+    }
+
+    fn lookup(&self, path: &str) -> Option<String> {
+        KERNEL.with(|kernel| kernel.lookup(path))
+    }
+
+    fn state(&self, path: &str) -> Option<State> {
+        KERNEL.with(|kernel| kernel.state(path))
+    }
+
+    fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
+        KERNEL.with(|kernel| kernel.timer(to, body, wait_ms, again))
+    }
+
+    fn cancel(&self, timer: u64) {
+        KERNEL.with(|kernel| kernel.cancel(timer));
+    }
+
+    fn watch(&self, to: &str) -> Result<u64, WatchError> {
+        KERNEL.with(|kernel| kernel.watch(to))
+    }
+
+    fn unwatch(&self, watch: u64) {
+        KERNEL.with(|kernel| kernel.unwatch(watch));
+    }
+}

@@ -1,0 +1,99 @@
+//! Sends and asks of the current message.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Turn;
+use crate::actor::host_wait::passed_on;
+use crate::dispatch::ask::AskEndpoint;
+use crate::dispatch::routing::delivery::check_size;
+use crate::words::message::{ActorId, ReplyToken};
+use crate::words::send_error::{Answer, AskError, SendError};
+
+impl Turn {
+    /// Records a send of the current message. `to` is absolute, or relative to this actor.
+    pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        let sender = self.batch.cause().sender;
+        let route = self.route(to, sender)?;
+        check_size(&self.routes.at(route).target, body)?;
+        self.admit(body.len())?;
+        self.send(route, body);
+        Ok(())
+    }
+
+    /// Records a send on a route that was checked.
+    pub(super) fn send(&mut self, route: usize, body: &[u8]) {
+        let envelope = self.caused_envelope(ReplyToken::NONE);
+        let bytes = &mut self.outbox.bytes;
+        let from = bytes.len();
+        bytes.extend_from_slice(&envelope.encode(body.len()));
+        bytes.extend_from_slice(body);
+        let to = bytes.len();
+        self.outbox.push_send(route, from, to);
+    }
+
+    /// Commits the finished messages, sends at once, and waits for the reply. `timeout` bounds all of it.
+    pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
+        let sender = self.batch.cause().sender;
+        let route = self.route(to, sender)?;
+        let target = self.routes.at(route).target.clone();
+        check_size(&target, body)?;
+        self.within_limits().map_err(SendError::from)?;
+        let message = self.current();
+        if self.effects.reservations().iter().any(|child| child.route == route && child.message == message) {
+            // The child starts only after the commit of the message that would wait for it.
+            return Err(SendError::UnknownAddress(target.address().clone()).into());
+        }
+        let (shared, instance) = (self.shared.clone(), self.instance.clone());
+        // The commit may have to wait for space. An ask that is sure to end in a deadlock is refused before it.
+        let has_answer = |token| self.batch.finished().any(|index| self.batch.messages.reply(index) == token);
+        shared.routing.asks.check(
+            AskEndpoint::of(&self.actor),
+            self.instance.index,
+            AskEndpoint::of(&target),
+            has_answer,
+        )?;
+        let deadline = Instant::now() + timeout;
+        let asked = async {
+            // If the time is over in here, the next commit goes on.
+            self.commit().await;
+            let mut ask = shared.routing.asks.open(target.id, deadline);
+            target.check_back_by(deadline)?;
+            // After the commit: an asker that it answered does not wait any more.
+            let (endpoint, index) = (AskEndpoint::of(&self.actor), self.instance.index);
+            let _waiting = shared.routing.asks.wait_for(endpoint, index, AskEndpoint::of(&target), ask.token())?;
+            let envelope = self.caused_envelope(ask.token());
+            passed_on(&instance, &target, ask.answer_to(shared.routing.deliver_one(&target, &envelope, body, deadline)))
+                .await
+        };
+        let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
+        shared.explained(target.address(), answer).await
+    }
+
+    /// The route to `to`, resolved once. The grant is checked before the existence of the actor. `sender`: the sender of the
+    /// message that sends.
+    pub(super) fn route(&mut self, to: &str, sender: ActorId) -> Result<usize, SendError> {
+        if let Some(route) = self.routes.used(to) {
+            return Ok(route);
+        }
+        let from = self.address();
+        let address = from.resolve(to)?;
+        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
+        if !lasting && self.address_of(sender).as_ref() != Some(&address) {
+            return Err(SendError::NotGranted { from: from.clone(), to: address });
+        }
+        if let Some(route) = self.effects.reserved_at(&address, &self.routes) {
+            return Ok(route);
+        }
+        let registry = &self.shared.routing.registry;
+        let target = registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
+        Ok(self.routes.add_named(to, target, lasting, registry))
+    }
+
+    /// The route to this actor itself.
+    pub(super) fn own_route(&mut self) -> usize {
+        let granted = self.actor.spec.is_granted(self.address());
+        self.routes.add(self.actor.clone(), granted)
+    }
+}

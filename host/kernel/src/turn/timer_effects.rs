@@ -1,0 +1,84 @@
+//! Timers, as the current message records them.
+
+use std::time::Duration;
+
+use super::Turn;
+use super::effects::Effect;
+use crate::dispatch::routing::delivery::check_size;
+use crate::words::address::Address;
+use crate::words::message::ReplyToken;
+use crate::words::overrun::Overrun;
+use crate::words::send_error::SendError;
+
+/// Why a timer was not set. Nothing was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimerError {
+    /// Its message could not be sent.
+    #[error(transparent)]
+    NotSent(#[from] SendError),
+    /// The actor has all timers that its limit allows.
+    #[error("`{actor}` has all {most} timers that `limits.timers` allows")]
+    TooManyTimers {
+        /// The actor.
+        actor: Address,
+        /// The limit.
+        most: usize,
+    },
+}
+
+/// A timer to record: its route, its id, its delay or period, and whether it fires repeatedly.
+pub(super) type NewTimer = (usize, u64, Duration, bool);
+
+impl Turn {
+    /// Records a timer: it sends to `to` once, `delay` after the commit. `to` may be this actor itself. Returns the timer's
+    /// id.
+    pub fn tell_after(&mut self, to: &str, body: &[u8], delay: Duration) -> Result<u64, TimerError> {
+        self.timer(to, body, delay, false)
+    }
+
+    /// As [`Turn::tell_after`], and then again after each `period`.
+    pub fn tell_every(&mut self, to: &str, body: &[u8], period: Duration) -> Result<u64, TimerError> {
+        self.timer(to, body, period, true)
+    }
+
+    /// Records that a timer of this incarnation is cancelled.
+    pub fn cancel(&mut self, id: u64) {
+        let _ = self.push_effect(Effect::Cancel { id });
+    }
+
+    fn timer(&mut self, to: &str, body: &[u8], wait: Duration, again: bool) -> Result<u64, TimerError> {
+        let own = self.address().resolve(to).is_ok_and(|address| address == *self.address());
+        let sender = self.batch.cause().sender;
+        let route = if own { self.own_route() } else { self.route(to, sender)? };
+        check_size(&self.routes.at(route).target, body)?;
+        if let (0, most) = self.timer_capacity() {
+            return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
+        }
+        self.admit_timer(body.len()).map_err(SendError::from)?;
+        let id = self.effects.next_timer_id();
+        let from = self.outbox.bytes.len();
+        self.outbox.bytes.extend_from_slice(body);
+        self.push_timer((route, id, wait, again), from, self.outbox.bytes.len());
+        Ok(id)
+    }
+
+    /// How many more timers may be recorded, and the limit on timers.
+    pub(super) fn timer_capacity(&self) -> (usize, usize) {
+        let most = self.actor.spec.max_timers;
+        (most.saturating_sub(self.effects.timers()), most)
+    }
+
+    /// Checks the limits before a timer with a body of `bytes` bytes is recorded.
+    pub(super) fn admit_timer(&mut self, bytes: usize) -> Result<(), Overrun> {
+        let timer_bytes = self.effects.timer_bytes();
+        self.budget.admit_timer(&self.actor.spec, bytes, self.outbox.recorded(), timer_bytes)
+    }
+
+    /// Records a timer whose body lies in `from..to` of the outbox's bytes.
+    pub(super) fn push_timer(&mut self, (route, id, wait, again): NewTimer, from: usize, to: usize) {
+        let envelope = self.caused_envelope(ReplyToken::NONE);
+        self.outbox.push_effect(from, to);
+        self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope });
+    }
+}
