@@ -11,7 +11,7 @@ use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
-    Actor, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
+    Actor, ActorState, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, reject,
 };
 
@@ -75,7 +75,7 @@ impl Kernel for Rc<Boundary> {
         None
     }
 
-    fn state(&self, _: &str) -> Option<State> {
+    fn status(&self, _: &str) -> Option<ActorState> {
         None
     }
 
@@ -231,8 +231,8 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
         (**self).lookup(path)
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        (**self).state(path)
+    fn status(&self, path: &str) -> Option<ActorState> {
+        (**self).status(path)
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

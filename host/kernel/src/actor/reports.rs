@@ -44,7 +44,7 @@ impl TaskDone {
             Some(Outcome::Done(Some(_))) if envelope.reply.is_some() => (TaskOutcome::Replied, false),
             None | Some(Outcome::Done(_)) => (TaskOutcome::Done, false),
             Some(Outcome::Failed(failure)) => {
-                let last = matches!(failure, Failure::Reject(_)) || attempt >= attempts;
+                let last = !matches!(failure, Failure::Retry(_)) || attempt >= attempts;
                 (TaskOutcome::Failed(failure.clone()), last)
             }
         };

@@ -262,7 +262,7 @@ struct Native<A> {
 /// The text of a failed hook.
 fn text(failure: Failure) -> String {
     match failure {
-        Failure::Reject(text) | Failure::Retry(text) => text,
+        Failure::Reject(text) | Failure::Retry(text) | Failure::BadReply(text) => text,
     }
 }
 

@@ -182,6 +182,9 @@ impl Turn {
             Failure::Reject(text) => {
                 self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
             }
+            Failure::BadReply(text) => {
+                self.shared.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
+            }
         }
         true
     }

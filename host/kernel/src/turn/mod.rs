@@ -279,7 +279,7 @@ impl Turn {
             return Ok(());
         }
         let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
-        Err(Failure::Reject(text))
+        Err(Failure::BadReply(text))
     }
 
     /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.

@@ -29,7 +29,9 @@ impl Routing {
                 continue;
             }
             let answer = match reason {
-                DeadReason::Rejected(text) | DeadReason::Failed(text) => AskError::Failed(text.clone()),
+                DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
+                DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
+                DeadReason::BadReply(text) => AskError::Failed(text.clone()),
                 DeadReason::AskCrashed(report)
                     if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
                 {
@@ -59,7 +61,7 @@ impl Routing {
             self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
         }
         // A commit counts the messages that it rejects as ended.
-        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_)) {
+        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
             actor.mailbox.count_unhandled(ended);
             self.unhandled.fetch_add(ended, Ordering::Relaxed);
         }
