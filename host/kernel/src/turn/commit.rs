@@ -183,7 +183,7 @@ impl Turn {
                 self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
             }
             Failure::BadReply(text) => {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
             }
         }
         true
