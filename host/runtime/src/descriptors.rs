@@ -4,7 +4,7 @@
 use playhouse_sandbox::SystemLimit;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::manifest::Play;
+use crate::manifest::PlaySettings;
 
 /// With fewer than this, a run says their number at its default log level.
 const ENOUGH: u64 = 4096;
@@ -36,7 +36,7 @@ pub fn raise() {
 }
 
 /// The shares of a play under the present limit. `Err` tells an operator that the limit is too low.
-pub fn shares(play: &Play) -> Result<Shares, String> {
+pub fn shares(play: &PlaySettings) -> Result<Shares, String> {
     let folders: usize = play.settings().map(|settings| settings.grants.dirs.len()).sum();
     let plugins = play.plugin_names().len() + play.mailbox_plugin_names().len();
     let held = (folders as u64).saturating_add(OF_A_PLUGIN * plugins as u64);

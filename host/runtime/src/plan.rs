@@ -8,18 +8,18 @@ use playhouse_kernel::{
 };
 use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
 
-use crate::manifest::{Play, Settings};
+use crate::manifest::{PlaySettings, Settings};
 use crate::plugins::Plugins;
 
 /// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted.
-fn room_for_actors(play: &Play, plugin: &Plugin) -> MaxInstances {
+fn room_for_actors(play: &PlaySettings, plugin: &Plugin) -> MaxInstances {
     let bound = plugin.max_instances();
     let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
     MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
 }
 
 /// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
-pub fn room_for_spawned(play: &Play, plugins: &Plugins) -> Option<(usize, usize)> {
+pub fn room_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize, usize)> {
     let bound = room_for_actors(play, plugins.first()?);
     let kinds = play.actors.iter().map(|actor| {
         let Settings { idle_stop, start, .. } = actor.settings;
@@ -29,7 +29,7 @@ pub fn room_for_spawned(play: &Play, plugins: &Plugins) -> Option<(usize, usize)
 }
 
 /// The plan that the kernel runs.
-pub fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
+pub fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
         plugin: plugins[&settings.plugin].clone(),
         mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailbox_plugin(&mailbox.plugin).clone()),
@@ -43,7 +43,7 @@ pub fn plan(play: &Play, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64)
         let above = actor.address.parent().and_then(|parent| accounts.get(&parent).cloned());
         let within = Bounds { accounts: above, ..Bounds::NONE };
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
-        accounts.extend(spec.launcher.bounds().accounts.map(|own| (actor.address.clone(), own)));
+        accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
         actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
@@ -99,7 +99,7 @@ impl Template for Made {
         whole.extend(config);
         ActorSpec {
             address,
-            launcher: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()),
+            code: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()).into(),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,

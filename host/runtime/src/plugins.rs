@@ -17,7 +17,7 @@ pub use self::loading::{LoadProgress, LogProgress};
 use self::initial_memory::{child_memory_problems, memory_problem, shared_memory_limit};
 use self::loading::{Job, Loaded, Role, load_side_by_side};
 use crate::descriptors::{self, Shares};
-use crate::manifest::{MailboxPluginSettings, Play, PlayLimits, Problem, Problems, Settings};
+use crate::manifest::{MailboxPluginSettings, PlayLimits, PlaySettings, Problem, Problems, Settings};
 use crate::memory::guest_memory;
 use crate::printable::{self, Printable};
 use crate::system_limits;
@@ -78,7 +78,7 @@ pub enum PluginsError {
 }
 
 /// A sandbox with the settings of the manifest.
-fn sandbox(play: &Play, shares: Shares, place: CompilePlace) -> Result<Sandbox, SandboxError> {
+fn sandbox(play: &PlaySettings, shares: Shares, place: CompilePlace) -> Result<Sandbox, SandboxError> {
     let (cache_dir, key_dir) = (playhouse_sandbox::default_cache_dir(), playhouse_sandbox::default_key_dir());
     if cache_dir.is_none() {
         tracing::warn!(
@@ -116,7 +116,11 @@ fn sandbox(play: &Play, shares: Shares, place: CompilePlace) -> Result<Sandbox, 
 }
 
 /// Loads all plugins of a play. This blocks, for seconds for each plugin that was not compiled before.
-pub fn load(play: &Play, place: CompilePlace, progress: &mut dyn LoadProgress) -> Result<Plugins, PluginsError> {
+pub fn load(
+    play: &PlaySettings,
+    place: CompilePlace,
+    progress: &mut dyn LoadProgress,
+) -> Result<Plugins, PluginsError> {
     let shares = descriptors::shares(play).map_err(PluginsError::System)?;
     let sandbox = sandbox(play, shares, place).map_err(PluginsError::Sandbox)?;
     let job = |name: &str, role| Job { name: name.to_owned(), role, file: play.plugin_file(name) };
@@ -184,7 +188,7 @@ pub fn load(play: &Play, place: CompilePlace, progress: &mut dyn LoadProgress) -
     Ok(plugins)
 }
 
-fn pin_problem(play: &Play, whose: &str, (plugin, pin): (&str, Option<&Pin>), found: &str) -> Option<Problem> {
+fn pin_problem(play: &PlaySettings, whose: &str, (plugin, pin): (&str, Option<&Pin>), found: &str) -> Option<Problem> {
     let (wanted, place) = pin.filter(|(wanted, _)| wanted != found)?;
     let file = play.plugin_file(plugin);
     let problem = Problem::at(

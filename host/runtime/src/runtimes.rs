@@ -8,7 +8,7 @@ use std::time::Duration;
 use playhouse_sandbox::SystemLimit;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::manifest::{Play, PlayActor};
+use crate::manifest::{PlayActor, PlaySettings};
 use crate::system_limits::{self, HOST_BLOCKING_THREADS, KEPT_BLOCKING_THREADS};
 
 /// Number of threads for blocking calls that no limit of an actor counts, in addition to the threads that blocking calls of
@@ -25,7 +25,7 @@ pub struct Runtimes {
 
 impl Runtimes {
     /// Starts both runtimes. The actors run on `threads` threads, or on a thread for each core.
-    pub fn new(play: &Play, threads: Option<u16>) -> std::io::Result<Self> {
+    pub fn new(play: &PlaySettings, threads: Option<u16>) -> std::io::Result<Self> {
         let (blocking, few) = bounded_threads(blocking_threads(play));
         Self::with(threads, blocking, few)
     }
@@ -67,7 +67,7 @@ fn build(builder: &mut Builder, blocking_threads: usize, kept: Option<usize>) ->
 }
 
 /// The number of threads for blocking calls of actors: those that actors may hold for ever, and the uncounted ones.
-fn blocking_threads(play: &Play) -> usize {
+fn blocking_threads(play: &PlaySettings) -> usize {
     // Calls of a spawned actor count for its parent. One more thread closes files.
     let of_actor = |actor: &PlayActor| actor.settings.grants.blocking.at_most().saturating_add(1);
     let of_actors = play.actors.iter().filter(|actor| actor.settings.grants.reach_outside()).map(of_actor);

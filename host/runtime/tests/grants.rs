@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 use playhouse_runtime::manifest::flow::{Flow, arrows};
-use playhouse_runtime::manifest::{Play, PluginFolder, Problems, Source, understand};
+use playhouse_runtime::manifest::{PlaySettings, PluginFolder, Problems, Source, understand};
 use tempfile::TempDir;
 
 /// A manifest's folder, with `plugins`, `data` and a file in it.
@@ -19,14 +19,14 @@ fn folder() -> TempDir {
     folder
 }
 
-fn understood(folder: &TempDir, text: &str) -> Result<Play, Problems> {
+fn understood(folder: &TempDir, text: &str) -> Result<PlaySettings, Problems> {
     let source = Source::new(Path::new("playhouse.toml"), text.to_owned());
     let names = ["count", "worker"].map(str::to_owned).into();
     understand(source, folder.path(), |_| PluginFolder { names: Ok(names) })
 }
 
 /// The play of one actor with these lines.
-fn granted(lines: &str) -> Play {
+fn granted(lines: &str) -> PlaySettings {
     let text = format!("[[actor]]\naddress = \"/a\"\nplugin = \"count\"\n[actor.grants]\n{lines}\n");
     understood(&folder(), &text).unwrap_or_else(|problems| panic!("{}", problems.render(false)))
 }

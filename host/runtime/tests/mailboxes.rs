@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use playhouse_kernel::Overflow;
-use playhouse_runtime::manifest::{MailboxPluginSettings, Play, PluginFolder, Problems, Source, understand};
+use playhouse_runtime::manifest::{MailboxPluginSettings, PlaySettings, PluginFolder, Problems, Source, understand};
 
-fn understood(text: &str) -> Result<Play, Problems> {
+fn understood(text: &str) -> Result<PlaySettings, Problems> {
     let source = Source::new(Path::new("playhouse.toml"), text.to_owned());
     let names = ["count", "priority"].map(str::to_owned).into();
     understand(source, Path::new(""), |_| PluginFolder { names: Ok(names) })

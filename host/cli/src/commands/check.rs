@@ -15,7 +15,7 @@ use crate::progress::ConsoleProgress;
 use crate::{args, compiler};
 use playhouse_runtime::control::views::overflow_name;
 use playhouse_runtime::manifest::flow::{Flow, Place, arrows};
-use playhouse_runtime::manifest::{self, Play, PlayActor, Settings};
+use playhouse_runtime::manifest::{self, PlayActor, PlaySettings, Settings};
 use playhouse_runtime::plan;
 use playhouse_runtime::plugins::{self, Plugins};
 use playhouse_runtime::printable::Printable;
@@ -47,7 +47,7 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
 const MOST_PRINTED: usize = 100;
 
 /// The warnings about the flow and about instances, by kind.
-fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
+fn warnings(play: &PlaySettings, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
     let cycles = cycles.iter().map(|cycle| {
         format!(
             "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
@@ -80,7 +80,7 @@ fn warnings(play: &Play, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>])
 }
 
 /// The actors that may spawn, but whose children would have no instance.
-fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
+fn no_room(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
     let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
     let mut found = Vec::new();
     if let Some((0, most)) = spawning().next().and_then(|_| plan::room_for_spawned(play, plugins)) {
@@ -114,7 +114,7 @@ fn no_room(play: &Play, plugins: &Plugins) -> Vec<String> {
     found
 }
 
-fn shown(play: &Play, plugins: &Plugins, flow: &Flow) -> String {
+fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
     let mut actors: Vec<_> = play.actors.iter().collect();
     as_tree(&mut actors, |actor| actor.address.as_str());
     let rows: Vec<_> = actors
@@ -181,7 +181,7 @@ fn few(names: &[&str]) -> String {
     format!("{}{more}", names[..names.len().min(SHOWN)].join(","))
 }
 
-fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+fn spawned_rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
     let parents = play.parents_by_plugin();
     let rows = play.spawnable.iter().map(|plugin| {
         let name = &plugin.settings.plugin;
@@ -194,7 +194,7 @@ fn spawned_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
 }
 
 /// The mailboxes with a plugin: those of actors, and those of spawned actors, by plugin.
-fn mailbox_rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+fn mailbox_rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     let rows = actors.chain(spawnable).filter_map(|(whose, settings)| {
@@ -219,7 +219,7 @@ fn mailbox_json(settings: &Settings, plugins: &Plugins) -> serde_json::Value {
     json!({ "capacity": bounds.capacity, "bytes": bounds.capacity_bytes, "overflow": overflow, "plugin": plugin })
 }
 
-fn as_json(play: &Play, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[String]) -> serde_json::Value {
+fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warnings: &[String]) -> serde_json::Value {
     let actors: Vec<_> = play
         .actors
         .iter()

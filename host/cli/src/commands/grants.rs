@@ -6,7 +6,7 @@ use playhouse_sandbox::{Access, Descriptors, Grants, Part, SystemLimit};
 use serde_json::{Value, json};
 
 use playhouse_runtime::descriptors;
-use playhouse_runtime::manifest::{Play, PlayPlugin, Settings};
+use playhouse_runtime::manifest::{PlayPlugin, PlaySettings, Settings};
 use playhouse_runtime::plugins::Plugins;
 use playhouse_runtime::printable::size;
 
@@ -15,7 +15,7 @@ pub(super) const LEGEND: &str = "(…) is imported and not granted: it is there,
 pub(super) const HEADLINE: [&str; 3] = ["ACTOR", "IMPORTS", "GRANTS"];
 
 /// The imports of each actor and of each plugin to spawn, with a row for each grant.
-pub(super) fn rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
+pub(super) fn rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for (who, settings) in everybody(play) {
         let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
@@ -33,7 +33,7 @@ pub(super) fn rows(play: &Play, plugins: &Plugins) -> Vec<Vec<String>> {
     rows
 }
 
-fn everybody(play: &Play) -> impl Iterator<Item = (String, &Settings)> {
+fn everybody(play: &PlaySettings) -> impl Iterator<Item = (String, &Settings)> {
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     actors.chain(spawnable)
@@ -88,7 +88,7 @@ pub(super) fn parts_as_json(imports: &[String], grants: &Grants) -> Value {
 }
 
 /// Warnings about grants that have another effect than their text suggests.
-pub(super) fn warnings(play: &Play, plugins: &Plugins) -> Vec<String> {
+pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
     let mut warnings = Vec::new();
     let of_actors = descriptors::shares(play).map_or(u64::MAX, |shares| shares.of_actors);
     for (who, settings) in everybody(play) {

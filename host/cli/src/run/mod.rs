@@ -40,7 +40,7 @@ use output::{GuestOutput, Stdout};
 use playhouse_runtime::control::server::Host;
 use playhouse_runtime::control::socket;
 use playhouse_runtime::descriptors::{self, Shares};
-use playhouse_runtime::manifest::{self, Play, nearest};
+use playhouse_runtime::manifest::{self, PlaySettings, nearest};
 use playhouse_runtime::memory::Watch;
 use playhouse_runtime::plan;
 use playhouse_runtime::plugins::{self, Plugins};
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
 }
 
 /// Input is for actors of the manifest.
-fn check_target(play: &Play, to: &Address) -> Result<(), Exit> {
+fn check_target(play: &PlaySettings, to: &Address) -> Result<(), Exit> {
     if play.actors.iter().any(|actor| actor.address == *to) {
         return Ok(());
     }
@@ -99,7 +99,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One run.
 struct Performance<'a> {
-    play: &'a Play,
+    play: &'a PlaySettings,
     args: &'a args::Run,
     console: &'a Console,
     shares: Shares,

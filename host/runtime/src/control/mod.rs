@@ -3,6 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `protocol` | requests and responses, one JSON object per line; decoding |
+//! | `wire` | bodies and addresses as JSON text |
 //! | `views` | actors, crashes and dead letters in responses |
 //! | `socket` | the path of the socket, and its owner |
 //! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
@@ -13,3 +14,4 @@ pub mod protocol;
 pub mod server;
 pub mod socket;
 pub mod views;
+mod wire;

@@ -18,12 +18,13 @@
 //! sends `{"v":1,"working":{}}` every two seconds. A host that has too many connections closes the one that has been idle
 //! longest, with an error of the kind `closed-idle`: requests without an answer at that time were not done.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use playhouse_kernel::Address;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+pub use super::wire::{AddressText, Body};
 
 use super::views::{KeptLetter, Letter, Letters, Tree};
+use super::wire::as_text;
 
 /// The version of the protocol that this host uses.
 pub const VERSION: u64 = 1;
@@ -189,7 +190,7 @@ pub struct Refusal {
     /// One word for programs: `malformed`, `version`, `too-large`, `too-slow`, `unknown-letter`, `ambiguous-letter`, `refused`,
     /// `busy`, `closed-idle`, `foreign-user`; the reason why a message was not sent: `unknown-address`, `message-too-large`,
     /// `mailbox-full`, `dropped`, `stopped`, `memory-pressure`; or the reason why an ask has no reply: `timeout`, `no-reply`,
-    /// `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
+    /// `rejected`, `retries-spent`, `failed`, `crashed`, `restarting`, `actor-failed`, `stopped`, `stopped-by-operator`.
     pub kind: String,
     /// The reason, for operators.
     pub message: String,
@@ -199,44 +200,6 @@ impl Refusal {
     /// A refusal of this kind.
     pub fn new(kind: &str, message: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), message: message.into() }
-    }
-}
-
-/// A message's body.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Body(pub Vec<u8>);
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Body {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64
-            .decode(text)
-            .map(Self)
-            .map_err(|error| serde::de::Error::custom(format!("the body is no base64: {error}")))
-    }
-}
-
-/// An address as JSON text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AddressText(#[serde(with = "as_text")] pub Address);
-
-/// Like [`AddressText`], for a field that is not optional.
-mod as_text {
-    use super::{Address, Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(address.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
-        Address::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

@@ -5,6 +5,7 @@ mod connections;
 mod letters;
 mod line;
 mod orders;
+mod start_outcome;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,10 +21,10 @@ use tokio::time::Instant;
 use self::complaints::Complaints;
 use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
-use self::orders::outcome_of_start;
+use self::start_outcome::outcome_of_start;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
 use super::views::{ActorLine, Tree, UsageView, fates};
-use crate::manifest::{Play, nearest};
+use crate::manifest::{PlaySettings, nearest};
 
 /// Default maximum of connections at a time.
 const CONNECTIONS: usize = 256;
@@ -62,7 +63,7 @@ pub struct Host {
 
 impl Host {
     /// A host that runs `play` in `kernel`.
-    pub fn new(kernel: Kernel, play: &Play, sandbox: Option<&Sandbox>) -> Self {
+    pub fn new(kernel: Kernel, play: &PlaySettings, sandbox: Option<&Sandbox>) -> Self {
         let patience =
             play.actors.iter().map(|actor| (actor.address.clone(), actor.settings.mailbox.block_timeout)).collect();
         let largest_body = play.settings().map(|settings| settings.message_bytes).max().unwrap_or_default();

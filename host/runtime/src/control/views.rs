@@ -10,7 +10,7 @@ use playhouse_kernel::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::protocol::Body;
+use super::wire::Body;
 use crate::printable::timestamp;
 
 /// A running play.

@@ -4,29 +4,16 @@
 
 mod grants;
 mod knots;
+mod place;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use playhouse_kernel::Address;
 
-use super::play::Play;
+use super::play::PlaySettings;
 use grants::Grants;
-
-/// An actor of the manifest, or all actors that it may spawn, and that these may spawn in turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The actor's address.
-    pub address: Address,
-    /// Whether the place is the actors spawned below `address`, instead of the actor itself.
-    pub spawned: bool,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.address, if self.spawned { "/**" } else { "" })
-    }
-}
+pub use place::Place;
 
 /// The graph of `sends_to`.
 #[derive(Debug)]
@@ -48,7 +35,7 @@ pub struct Flow {
 impl Flow {
     /// The flow of a play. A spawned actor sends to the targets of its parent, to its parent, and to all actors below its
     /// parent.
-    pub fn of(play: &Play) -> Self {
+    pub fn of(play: &PlaySettings) -> Self {
         let actors = play.actors.iter().map(|actor| Place { address: actor.address.clone(), spawned: false });
         let spawning = play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
         let spawned = spawning.map(|actor| Place { address: actor.address.clone(), spawned: true });

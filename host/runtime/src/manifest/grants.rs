@@ -7,7 +7,7 @@ use std::ops::Range;
 use playhouse_sandbox::{Blocking, Descriptors, Folder, Grants, Host, Network, SystemLimit, Variable};
 use toml::Spanned;
 
-use super::checks::Found;
+use super::found::Found;
 use super::problem::Problem;
 use super::schema::{self, Mode};
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 use playhouse_kernel::{self as kernel, MailboxSpec, PolicySpec};
 use toml::Spanned;
 
-use super::checks::{Found, in_memory};
+use super::found::Found;
 use super::play::MailboxPluginSettings;
 use super::problem::Problem;
 use super::schema::{Mailbox, MailboxKind, MailboxLimits, MailboxRestart, Overflow};
-use super::settings::texts;
-use super::units::ByteSize;
+use super::units::{ByteSize, texts};
 
 /// Default memory of a mailbox plugin, which holds a few numbers for each message.
 const MEMORY: ByteSize = ByteSize(16 << 20);
@@ -20,7 +19,7 @@ pub(super) fn bounds(written: &Mailbox) -> MailboxSpec {
     let default = MailboxSpec::default();
     MailboxSpec {
         capacity: written.capacity.map_or(default.capacity, |n| n.0 as usize),
-        capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| in_memory(*size.get_ref())),
+        capacity_bytes: written.bytes.as_ref().map_or(default.capacity_bytes, |size| size.get_ref().in_memory()),
         overflow: overflow(written).unwrap_or(default.overflow),
         block_timeout: written.timeout.map_or(default.block_timeout, |time| time.0),
     }

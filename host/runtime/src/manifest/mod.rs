@@ -4,19 +4,24 @@
 //! |---|---|
 //! | `schema` | the keys: meaning, example, default |
 //! | `units` | sizes and times |
-//! | `checks` | everything a type cannot say; the result is a [`Play`] |
+//! | `checks` | everything a type cannot say; the result is a [`PlaySettings`] |
+//! | `addresses`, `found` | the addresses of all actors; the problems found so far |
 //! | `settings` | the settings of one actor, or of one plugin to spawn |
 //! | `grants` | environment, folders, hosts |
 //! | `mailbox` | the settings of a mailbox, and of the plugin that decides its order |
-//! | `play` | the [`Play`]: values with their defaults |
+//! | `play` | the [`PlaySettings`]: values with their defaults |
 //! | `problem` | the faults, as operators see them |
 //! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
+mod addresses;
 mod checks;
 pub mod flow;
+mod found;
 mod grants;
+mod kept_apart;
 mod mailbox;
 mod play;
+mod plugin_folder;
 mod problem;
 pub mod schema;
 mod settings;
@@ -27,8 +32,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
 
-pub use checks::{PluginFolder, understand};
-pub use play::{MailboxPluginSettings, Play, PlayActor, PlayLimits, PlayPlugin, Settings, SubtreeSettings};
+pub use checks::understand;
+pub use play::{MailboxPluginSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings, SubtreeSettings};
+pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// The reason why a manifest gives no play.
@@ -49,7 +55,7 @@ pub enum ManifestError {
 const LONGEST_BYTES: u64 = 16 << 20;
 
 /// Reads the manifest and looks into its plugins folder. The plugins themselves are not opened.
-pub fn read(file: &Path) -> Result<Play, ManifestError> {
+pub fn read(file: &Path) -> Result<PlaySettings, ManifestError> {
     let unreadable = |error| ManifestError::Unreadable { file: file.to_owned(), error };
     let mut bytes = Vec::new();
     let opened = open_regular(file).map_err(unreadable)?;
@@ -76,7 +82,7 @@ fn open_regular(file: &Path) -> std::io::Result<std::fs::File> {
 }
 
 /// Reads a manifest's bytes; `file` has its name and its folder. `look` looks into the plugins folder.
-pub fn parse(file: &Path, bytes: Vec<u8>, look: impl FnOnce(&Path) -> PluginFolder) -> Result<Play, Problems> {
+pub fn parse(file: &Path, bytes: Vec<u8>, look: impl FnOnce(&Path) -> PluginFolder) -> Result<PlaySettings, Problems> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();

@@ -17,7 +17,7 @@ use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code.
 #[derive(Debug)]
-pub struct Play {
+pub struct PlaySettings {
     /// The manifest's text, for problems that are found later.
     pub source: Source,
     /// The name of the play, for operators.
@@ -57,7 +57,7 @@ pub struct PlayLimits {
     pub memory_bytes: Option<u64>,
 }
 
-/// One actor of a [`Play`].
+/// One actor of a [`PlaySettings`].
 #[derive(Debug)]
 pub struct PlayActor {
     /// The actor's address.
@@ -189,7 +189,7 @@ pub struct MailboxPluginSettings {
     pub period: Duration,
 }
 
-impl Play {
+impl PlaySettings {
     /// The file of a plugin.
     pub fn plugin_file(&self, plugin: &str) -> PathBuf {
         self.plugins.join(format!("{plugin}.wasm"))

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec};
+use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec};
 use playhouse_sandbox::{Limits, SandboxConfig, SubtreeLimits};
 use toml::Spanned;
 
-use super::checks::{Addresses, Found, address_fault, address_meant, enumerated, in_memory};
+use super::addresses::{Addresses, address_fault, address_meant};
+use super::found::Found;
 use super::mailbox;
 use super::play::{PlayLimits, Settings, SubtreeSettings};
 use super::problem::Problem;
 use super::schema::{self, Idle, Manifest, RestartKind, Start};
-use super::units::{AtLeastOne, ByteSize, Text, Time};
+use super::units::{AtLeastOne, ByteSize, Text, Time, texts};
 
 /// The limit of a 32-bit WebAssembly memory.
 const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
@@ -124,7 +125,7 @@ impl Found {
             max_watches: at_most(limits.watches),
             max_depth: self.depth(limits.depth.as_ref()),
             max_effects: limits.effects.map_or(65_536, |n| n.0 as usize),
-            max_effect_bytes: limits.effect_bytes.map_or(16 << 20, in_memory),
+            max_effect_bytes: limits.effect_bytes.map_or(16 << 20, ByteSize::in_memory),
             absent_env: absent(&written.grants.env),
             grants,
         }
@@ -164,7 +165,7 @@ impl Found {
         self.at_least(written.compile_memory.as_ref(), "play.limits.compile_memory", LEAST_COMPILE_MEMORY, why);
         let compilation = &default.compilation;
         PlayLimits {
-            stack_bytes: written.stack.as_ref().map_or(default.stack_bytes, |size| in_memory(*size.get_ref())),
+            stack_bytes: written.stack.as_ref().map_or(default.stack_bytes, |size| size.get_ref().in_memory()),
             component_bytes: written.component.map_or(default.component_bytes, |size| size.0),
             compile_time: self.above_zero(written.compile_time.as_ref(), "play.limits.compile_time", compilation.time),
             compile_memory_bytes: written
@@ -346,6 +347,20 @@ impl Found {
         None
     }
 
+    pub(super) fn supervision(&mut self, written: &schema::Supervision) -> SupervisionSpec {
+        let default = SupervisionSpec::default();
+        SupervisionSpec {
+            strategy: match written.strategy {
+                schema::Strategy::OneForOne => kernel::Strategy::OneForOne,
+                schema::Strategy::OneForAll => kernel::Strategy::OneForAll,
+                schema::Strategy::RestForOne => kernel::Strategy::RestForOne,
+            },
+            intensity: written.intensity.unwrap_or(default.intensity),
+            period: self.above_zero(written.period.as_ref(), "supervision.period", default.period),
+            shutdown: written.shutdown.map_or(default.shutdown, |time| time.0),
+        }
+    }
+
     pub(super) fn backoff(&mut self, written: &schema::Backoff, default: kernel::Backoff) -> kernel::Backoff {
         let (initial, max) = (written.initial.as_ref(), written.max.as_ref());
         let backoff = kernel::Backoff {
@@ -393,7 +408,10 @@ fn absent(written: &[Spanned<String>]) -> Vec<String> {
     names.filter(|name| std::env::var_os(name).is_none()).cloned().collect()
 }
 
-/// The values that code can ask for by name.
-pub(super) fn texts(written: Option<&BTreeMap<String, Text>>) -> BTreeMap<String, String> {
-    written.into_iter().flatten().map(|(key, text)| (key.clone(), text.0.clone())).collect()
+/// The first few names.
+fn enumerated(names: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
 }

@@ -1,5 +1,6 @@
 //! Values with units, as texts: sizes (`"64MiB"`) and times (`"100ms"`). Also whole numbers with their bounds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -21,6 +22,13 @@ const TIME_UNITS_MICROS: [(&str, u64); 5] =
 /// A size in bytes, at least 1: a whole number and one of `B`, `KiB`, `MiB`, `GiB`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// The size as the kernel counts it; a size beyond the address space becomes the largest number.
+    pub(super) fn in_memory(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
 
 /// A time: a whole number and one of `us`, `ms`, `s`, `m`, `h`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -46,6 +54,11 @@ pub struct AtLeastOne(pub u32);
 /// A text; whole numbers, decimal numbers and booleans are taken as they are written out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Text(pub String);
+
+/// The values that code can ask for by name.
+pub(super) fn texts(written: Option<&BTreeMap<String, Text>>) -> BTreeMap<String, String> {
+    written.into_iter().flatten().map(|(key, text)| (key.clone(), text.0.clone())).collect()
+}
 
 /// A text that is no value of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

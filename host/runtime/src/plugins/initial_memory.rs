@@ -6,7 +6,7 @@ use std::ops::Range;
 use playhouse_sandbox::PluginInfo;
 
 use super::loading::{Loads, Role};
-use crate::manifest::{Play, Problem, Settings};
+use crate::manifest::{PlaySettings, Problem, Settings};
 
 /// The lowest limit of memory that an actor or a spawnable plugin shares with others, and its key: of the play, of its own subtree,
 /// or of a subtree that it is in.
@@ -42,7 +42,7 @@ pub(super) fn memory_problem(
 }
 
 /// The problems of children whose initial memory is larger than the limit of an ancestor.
-pub(super) fn child_memory_problems(play: &Play, results: &Loads) -> Vec<Problem> {
+pub(super) fn child_memory_problems(play: &PlaySettings, results: &Loads) -> Vec<Problem> {
     let plugins: HashMap<&str, &Settings> =
         play.spawnable.iter().map(|plugin| (plugin.settings.plugin.as_str(), &plugin.settings)).collect();
     // By plugin: the lowest memory limit of one of its actors, and the parent that causes this limit.

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use expect_test::Expect;
-use playhouse_runtime::manifest::{Play, PluginFolder, Problems, Source, understand};
+use playhouse_runtime::manifest::{PlaySettings, PluginFolder, Problems, Source, understand};
 
 const PLUGINS: [&str; 3] = ["count", "report", "split"];
 
-pub fn understood(text: &str) -> Result<Play, Problems> {
+pub fn understood(text: &str) -> Result<PlaySettings, Problems> {
     let source = Source::new(Path::new("playhouse.toml"), text.to_owned());
     let names = PLUGINS.map(str::to_owned).into();
     understand(source, Path::new(""), |_| PluginFolder { names: Ok(names) })

@@ -2,7 +2,8 @@
 
 use playhouse_kernel::Address;
 
-use super::{Addresses, Found};
+use crate::manifest::addresses::Addresses;
+use crate::manifest::found::Found;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Manifest, Restart};
 

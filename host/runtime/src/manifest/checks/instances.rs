@@ -6,7 +6,8 @@ use playhouse_kernel::{Address, MOST_INSTANCES};
 use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
 
-use super::{Addresses, Found, with_ancestors};
+use crate::manifest::addresses::{Addresses, with_ancestors};
+use crate::manifest::found::Found;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start};
 

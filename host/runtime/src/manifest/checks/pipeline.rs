@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use playhouse_kernel::Address;
 use toml::Spanned;
 
-use super::{Addresses, Found, address_fault, address_meant};
+use crate::manifest::addresses::{Addresses, address_fault, address_meant};
+use crate::manifest::found::Found;
 use crate::manifest::play::PlayActor;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::Manifest;

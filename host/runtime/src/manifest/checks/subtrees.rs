@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use playhouse_kernel::Address;
 use toml::Spanned;
 
-use super::{Addresses, Found, instances};
+use super::instances;
+use crate::manifest::addresses::Addresses;
+use crate::manifest::found::Found;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start, Subtree};
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use playhouse_kernel::Address;
 
-use super::Place;
-use crate::manifest::play::{Play, Settings};
+use super::place::Place;
+use crate::manifest::play::{PlaySettings, Settings};
 
 /// Maximum number of places that all subtrees together are followed to. In a large play in which each actor may send to all, the
 /// number of edges is the square of the number of actors.
@@ -55,7 +55,7 @@ impl<'a> Reach<'a> {
 
 /// A play's grants, and its places by their addresses.
 pub(super) struct Grants<'a> {
-    play: &'a Play,
+    play: &'a PlaySettings,
     places: &'a [Place],
     actors: HashMap<&'a str, usize>,
     spawned: HashMap<&'a str, usize>,
@@ -72,7 +72,7 @@ pub(super) struct Grants<'a> {
 }
 
 impl<'a> Grants<'a> {
-    pub(super) fn of(play: &'a Play, places: &'a [Place]) -> Self {
+    pub(super) fn of(play: &'a PlaySettings, places: &'a [Place]) -> Self {
         let numbered = |spawned| {
             let some = places.iter().enumerate().filter(move |(_, place)| place.spawned == spawned);
             some.map(|(n, place)| (place.address.as_str(), n)).collect()

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 const MOST_LINKS: u32 = 40;
 
 /// The kept files and folders, each with its role and the path that the manifest and the environment give.
-pub(in crate::manifest) struct KeptApart {
+pub(super) struct KeptApart {
     named: Vec<(&'static str, PathBuf)>,
     /// The same with links followed; made when the first grant asks.
     followed: OnceCell<Vec<(&'static str, Way)>>,
@@ -18,7 +18,7 @@ pub(in crate::manifest) struct KeptApart {
 
 impl KeptApart {
     /// The manifest and the folders of one play, and the folders that all plays of this user share.
-    pub(in crate::manifest) fn of_play(beside: &Path, plugins: &Path, manifest: Option<&OsStr>) -> Self {
+    pub(super) fn of_play(beside: &Path, plugins: &Path, manifest: Option<&OsStr>) -> Self {
         let mut named = vec![("the plugins of this play", plugins.to_owned())];
         named.extend(manifest.map(|name| ("the manifest of this play", beside.join(name))));
         named.push(("the folder `.playhouse` of this play", beside.join(".playhouse")));
@@ -28,7 +28,7 @@ impl KeptApart {
     }
 
     /// The kept files and folders that an actor could change if it may write to `granted`, a path without links.
-    pub(in crate::manifest) fn within(&self, granted: &Path) -> Vec<&'static str> {
+    pub(super) fn within(&self, granted: &Path) -> Vec<&'static str> {
         let follow = || self.named.iter().filter_map(|(what, path)| Some((*what, Way::of(path)?))).collect();
         let followed = self.followed.get_or_init(follow);
         let reaches = |way: &Way| {
