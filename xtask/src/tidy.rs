@@ -4,6 +4,7 @@ mod imports;
 mod layers;
 mod names;
 mod sentences;
+mod types;
 
 use std::path::{Path, PathBuf};
 
