@@ -19,6 +19,8 @@ pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
 /// The default of `limits.effects`.
 const MOST_EFFECTS: usize = 65_536;
 
+/// The kernel of a test. Its fields are of three kinds: the answers that a test prepares, the effects that the actor recorded,
+/// and the clock.
 #[derive(Default)]
 pub(super) struct FakeKernel {
     pub(super) address: String,
