@@ -20,12 +20,12 @@ enum Failure {
     Retry(String),
 }
 
-struct Room {
+struct Data {
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
-impl WasiView for Room {
+impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
@@ -55,7 +55,7 @@ pub(crate) fn run(count: u64) -> Result<Figures> {
     })
 }
 
-struct Driver(Store<Room>, TypedFunc<(Vec<u8>,), (Reply,)>);
+struct Driver(Store<Data>, TypedFunc<(Vec<u8>,), (Reply,)>);
 
 impl Driver {
     async fn new() -> Result<Self> {
@@ -69,18 +69,18 @@ impl Driver {
         linker.instance(KERNEL)?.func_wrap("config", |_, (_,): (String,)| Ok((None::<String>,)))?;
         linker.define_unknown_imports_as_traps(&component)?;
         let pre = linker.instantiate_pre(&component)?;
-        let room = Room { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
-        let mut store = Store::new(&engine, room);
+        let data = Data { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
+        let mut store = Store::new(&engine, data);
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = pre.instantiate_async(&mut store).await?;
         let export = |interface: &str, name: &str| {
             let interface = component.get_export_index(None, interface).context("no such interface")?;
             component.get_export_index(Some(&interface), name).context("no such function")
         };
-        let init = export("playhouse:actor/lifecycle@0.1.0", "init")?;
+        let init = export("playhouse:actor/lifecycle@0.2.0", "init")?;
         let init = instance.get_typed_func::<(), (std::result::Result<(), String>,)>(&mut store, init)?;
         init.call_async(&mut store, ()).await?.0.map_err(anyhow::Error::msg)?;
-        let handler = export("playhouse:actor/handler@0.1.0", "msg-handler")?;
+        let handler = export("playhouse:actor/handler@0.2.0", "msg-handler")?;
         let handler = instance.get_typed_func(&mut store, handler)?;
         Ok(Self(store, handler))
     }
@@ -94,4 +94,4 @@ impl Driver {
     }
 }
 
-const KERNEL: &str = "playhouse:actor/kernel@0.1.0";
+const KERNEL: &str = "playhouse:actor/kernel@0.2.0";

@@ -23,8 +23,8 @@ const ACTOR: &str = r#"(component
     (canon lift (core func $i "init") (memory $memory) (realloc $realloc)))
   (instance $handler (export "msg-handler" (func $handle)))
   (instance $lifecycle (export "init" (func $init)) (export "shutdown" (func $init)))
-  (export "playhouse:actor/handler@0.1.0" (instance $handler))
-  (export "playhouse:actor/lifecycle@0.1.0" (instance $lifecycle)))"#;
+  (export "playhouse:actor/handler@0.2.0" (instance $handler))
+  (export "playhouse:actor/lifecycle@0.2.0" (instance $lifecycle)))"#;
 
 static GOOD: LazyLock<Vec<u8>> = LazyLock::new(|| wat::parse_str(ACTOR).expect("our own text"));
 
@@ -52,7 +52,7 @@ fn load(wasm: &[u8]) {
         Ok(plugin) => {
             let info = plugin.info();
             assert_eq!((info.sha256.len(), info.size_bytes), (64, wasm.len() as u64));
-            assert!(info.exports.iter().any(|name| name == "playhouse:actor/handler@0.1.0"));
+            assert!(info.exports.iter().any(|name| name == "playhouse:actor/handler@0.2.0"));
         }
         Err(error) => {
             let said = error.to_string();

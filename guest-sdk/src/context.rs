@@ -18,15 +18,15 @@ use crate::kernel_handle::KernelHandle;
 use crate::notice::WatchId;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 use crate::timer::{TimerId, whole_millis};
 
 /// An actor's view of its kernel, passed to the handler and to each hook.
 ///
 /// Addresses are absolute (`/shop/cart`) or relative to this actor (`cart` is its child).
 ///
-/// It has one method for each function of the contract's interface `kernel`, and shortcuts for JSON, so that all operations of an
-/// actor are found in one place.
+/// It has many methods: one for each function of the contract's interface `kernel`, and shortcuts for JSON, so that all
+/// operations of an actor are found in one place.
 pub struct Context {
     kernel: KernelHandle,
     /// Requested once, since it never changes during an incarnation.
@@ -319,13 +319,13 @@ impl Context {
     /// The present state of the actor at an absolute or relative path; none when there is no such actor.
     ///
     /// ```
-    /// # use playhouse_sdk::{Context, State};
+    /// # use playhouse_sdk::{Context, ActorState};
     /// fn is_open(ctx: &Context) -> bool {
-    ///     ctx.state("/shop").is_some_and(State::is_up)
+    ///     ctx.status("/shop").is_some_and(ActorState::is_up)
     /// }
     /// ```
-    pub fn state(&self, path: &str) -> Option<State> {
-        self.kernel.state(path)
+    pub fn status(&self, path: &str) -> Option<ActorState> {
+        self.kernel.status(path)
     }
 
     /// Sends `body` to `to` once, `delay` after the current message is done. `to` is this actor itself or a receiver that it may

@@ -58,17 +58,27 @@ pub enum AskError {
     /// The receiver handled the message and did not reply.
     #[error("the receiver handled the message and did not reply")]
     NoReply,
-    /// The receiver failed the message; the text is its reason.
-    #[error("the receiver failed the message: {0}")]
+    /// The receiver's handler rejected the message; the text is its reason. The same question would be rejected again.
+    #[error("the receiver rejected the message: {0}")]
+    Rejected(String),
+    /// The receiver's handler failed the message at each of its `attempts`; the text is the reason of the last failure.
+    #[error("the receiver failed the message at its last attempt: {0}")]
+    RetriesSpent(String),
+    /// The receiver handled the message, and the host refused the result, for example a reply that is larger than the receiver's
+    /// `limits.message`; the text says why.
+    #[error("the receiver handled the message, and the host refused the result: {0}")]
     Failed(String),
     /// The receiver crashed while it handled this message alone; or it crashed and is not started again.
     #[error("the receiver crashed: {0}")]
     Crashed(String),
     /// The receiver crashed and starts again. It handled several messages in one call, so the crash cannot be blamed on one of
-    /// them; or its restart comes after the deadline of this ask; or it, or its ancestor directly under `/`, failed too often
-    /// and waits for a trial start. The text says which.
+    /// them; or its restart comes after the deadline of this ask. The text says which.
     #[error("the receiver is restarting: {0}")]
     Restarting(String),
+    /// The receiver, or its ancestor directly under `/`, failed too often. The text names the failed actor, the cause, and the
+    /// time of the trial start, if one is due.
+    #[error("the receiver is failed: {0}")]
+    ActorFailed(String),
     /// The receiver's mailbox was full, and had no free capacity in time; the receiver's address in full.
     #[error("the mailbox of `{0}` is full")]
     MailboxFull(String),
@@ -77,7 +87,7 @@ pub enum AskError {
     Stopped(String),
     /// No reply came in time, since an operator stopped the receiver, or has not started it yet; its address in full.
     #[error("no reply in time: `{0}` is stopped until an operator starts it with `playhouse start`")]
-    StoppedByPerson(String),
+    StoppedByOperator(String),
 }
 
 /// The error of a spawn. Nothing was recorded.
@@ -106,10 +116,17 @@ pub enum SpawnError {
     /// Another child has the name, or had it and has not ended yet.
     #[error("the child `{0}` exists already, or has not ended yet")]
     Duplicate(String),
-    /// This actor has the most children that `limits.children` allows, or a subtree that it is in has the most actors that its
-    /// `limits.subtree.actors` allows.
-    #[error("this actor has all {most} children that limits.children, or a limits.subtree.actors above it, allows")]
+    /// This actor has the most children that `limits.children` allows.
+    #[error("this actor has all {most} children that limits.children allows")]
     TooManyChildren {
+        /// The limit.
+        most: u32,
+    },
+    /// A subtree that this actor is in has the most actors that its `limits.subtree.actors` allows.
+    #[error("`{top}` and all below it are the {most} actors that its limits.subtree.actors allows")]
+    SubtreeFull {
+        /// The address of the subtree's topmost actor, which has the limit.
+        top: String,
         /// The limit.
         most: u32,
     },

@@ -8,7 +8,7 @@ use crate::context::Context;
 /// An actor that decides, before each start, whether it starts at all. Exported with
 /// [`export_actor!`](crate::export_actor)`(Guard, gate)`.
 ///
-/// An actor whose gate decides [`Decision::Wait`] has not failed: it is in the state [`State::Waiting`](crate::State::Waiting),
+/// An actor whose gate decides [`Decision::Wait`] has not failed: it is in the state [`ActorState::Waiting`](crate::ActorState::Waiting),
 /// its messages wait in its mailbox, within its bounds, and no other actor is affected. The gate is called again
 /// - when a message comes,
 /// - when the time has passed that it gave,
@@ -21,7 +21,7 @@ use crate::context::Context;
 /// ```
 /// use std::time::Duration;
 /// use playhouse_sdk::testing::ActorHarness;
-/// use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, export_actor};
+/// use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, ActorState, export_actor};
 ///
 /// #[derive(Default)]
 /// struct Clerk;
@@ -35,8 +35,8 @@ use crate::context::Context;
 /// impl Gate for Clerk {
 ///     /// No clerk without a vault.
 ///     fn decide_to_start(ctx: &mut Context) -> Decision {
-///         match ctx.state("/vault") {
-///             Some(State::Running | State::Idle) => Decision::Start,
+///         match ctx.status("/vault") {
+///             Some(ActorState::Running | ActorState::Idle) => Decision::Start,
 ///             _ => Decision::wait_for(Duration::from_secs(10)),
 ///         }
 ///     }
@@ -46,7 +46,7 @@ use crate::context::Context;
 ///
 /// let closed = ActorHarness::<Clerk>::setup().decide_to_start();
 /// assert_eq!(closed, Decision::wait_for(Duration::from_secs(10)));
-/// let open = ActorHarness::<Clerk>::setup().actor("/vault", State::Idle).decide_to_start();
+/// let open = ActorHarness::<Clerk>::setup().actor("/vault", ActorState::Idle).decide_to_start();
 /// assert_eq!(open, Decision::Start);
 /// ```
 pub trait Gate: Actor {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 
 /// The WIT interface `kernel` in Rust's types. Methods take `&self`: a context returns borrowed text
 /// (its address) that an author may pass to the next call.
@@ -28,7 +28,7 @@ pub(crate) trait Kernel {
     fn stop(&self, child: &str) -> Result<(), StopError>;
     fn children(&self) -> Vec<String>;
     fn lookup(&self, path: &str) -> Option<String>;
-    fn state(&self, path: &str) -> Option<State>;
+    fn status(&self, path: &str) -> Option<ActorState>;
     /// `again`: whether the timer repeats.
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
     fn cancel(&self, timer: u64);

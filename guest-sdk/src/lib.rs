@@ -92,7 +92,7 @@ pub use message::Message;
 pub use notice::{Change, Notice, WatchId};
 pub use result::{Error, Result};
 pub use spawn_options::SpawnOptions;
-pub use status::State;
+pub use status::ActorState;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 pub use timer::TimerId;
 pub use watcher::Watcher;

@@ -32,7 +32,7 @@ pub enum Change {
     /// The actor was stopped, and may start again.
     Stopped {
         /// Whether an operator stopped it, and only an operator starts it again.
-        by_person: bool,
+        by_operator: bool,
     },
     /// The actor ended, and starts again only with its parent.
     Ended,

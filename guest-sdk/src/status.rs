@@ -3,13 +3,13 @@
 /// The state of an actor.
 ///
 /// ```
-/// # use playhouse_sdk::{Context, State};
+/// # use playhouse_sdk::{Context, ActorState};
 /// fn open(ctx: &Context) -> bool {
-///     ctx.state("/bank").is_some_and(State::is_up)
+///     ctx.status("/bank").is_some_and(ActorState::is_up)
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum ActorState {
     /// Running, and messages are being handled or wait.
     Running,
     /// Running, without any message.
@@ -20,9 +20,10 @@ pub enum State {
     Draining,
     /// Stopping.
     Stopping,
-    /// Waiting before a restart: for its backoff, for other actors to stop, or for its parent's directive; or for a trial
-    /// start, since it, or its ancestor directly under `/`, failed too often.
+    /// Waiting before a restart: for its backoff, for other actors to stop, or for its parent's directive.
     BackingOff,
+    /// It, or its ancestor directly under `/`, failed too often: it waits for a trial start, or for an operator.
+    Failed,
     /// Its [`Gate`](crate::Gate) decided to wait.
     Waiting,
     /// It has no instance: the next message starts one.
@@ -35,7 +36,7 @@ pub enum State {
     Ended,
 }
 
-impl State {
+impl ActorState {
     /// Whether it is running or idle: it handles messages as they come.
     pub fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Idle)

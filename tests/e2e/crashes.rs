@@ -1,6 +1,6 @@
 use expect_test::expect;
 
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 #[test]
 fn loop_memory_bomb_and_stack_overflow_end_within_limits() {
@@ -118,11 +118,11 @@ fn required_actor_that_is_given_up_says_why_and_exits_with_4() {
               stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27)
               backtrace: flaky::make
                          playhouse_sdk::instance::Instance<A>::handle
-                         playhouse:actor/handler@0.1.0#msg-handler
+                         playhouse:actor/handler@0.2.0#msg-handler
           /p (incarnation 1) gave up on its children: 1 failure within 10s, and no restart is allowed, TIME earlier
           because /p/f (incarnation 1) panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27); message ID, attempt 1 of 3
               stderr: panicked: the message asked for a panic (plugins/flaky/src/lib.rs:87:27)
               backtrace: flaky::make
                          playhouse_sdk::instance::Instance<A>::handle
-                         playhouse:actor/handler@0.1.0#msg-handler"#]].assert_eq(&told.join("\n"));
+                         playhouse:actor/handler@0.2.0#msg-handler"#]].assert_eq(&told.join("\n"));
 }

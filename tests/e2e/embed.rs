@@ -11,10 +11,7 @@ fn example_of_embedding_runs_sandboxed_and_native_actors() {
     // Builds the guests as well.
     playhouse();
     cargo(&["build", "--package", "embed"]);
-    let ran = Command::new(built().join("embed"))
-        .env("XDG_CACHE_HOME", cache())
-        .output()
-        .expect("it runs");
+    let ran = Command::new(built().join("embed")).env("XDG_CACHE_HOME", cache()).output().expect("it runs");
     let said = String::from_utf8_lossy(&ran.stdout);
     let expected = "/audit got 14 words\n\
                     /audit (native:Audit) is idle and has handled 3\n\

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 
-use crate::stage::{Host, actors, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// Runs a command in a folder; checks its exit code and its whole stderr, with paths of this machine masked.
 fn check(folder: &Path, arguments: &[&str], code: i32, said: Expect) {
@@ -199,7 +199,7 @@ fn component_of_another_world_is_reported() {
         b"\0asm\x0d\0\x01\0",
         expect![[r#"
             stderr:
-              × `./odd.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+              × `./odd.wasm` does not export `playhouse:actor/handler@0.2.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
                ╭─[playhouse.toml:6:10]
              5 │ address = "/a"
              6 │ plugin = "odd"

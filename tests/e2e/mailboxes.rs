@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::stage::{Host, actors, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// A folder with the example's manifest, which names the built plugins.
 fn help_desk(changes: &[(&str, &str)]) -> tempfile::TempDir {
@@ -138,11 +138,11 @@ fn check_and_inspect_know_mailbox_plugins() {
     let (_, json) = check(desk.path(), &["check", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let plugin = &json["actors"][0]["mailbox"]["plugin"];
-    assert_eq!((&plugin["name"], &plugin["exports"][0]), (&"priority".into(), &"playhouse:actor/mailbox@0.1.0".into()));
+    assert_eq!((&plugin["name"], &plugin["exports"][0]), (&"priority".into(), &"playhouse:actor/mailbox@0.2.0".into()));
 
     let no_mailbox = help_desk(&[("plugin = \"priority\"", "plugin = \"echo\"")]);
     let (code, text) = check(no_mailbox.path(), &["check"]);
-    assert!(code == Some(2) && text.contains("does not export `playhouse:actor/mailbox@0.1.0`"), "{text}");
+    assert!(code == Some(2) && text.contains("does not export `playhouse:actor/mailbox@0.2.0`"), "{text}");
     assert!(text.contains("the mailbox plugin of `/desk`") && text.contains("playhouse.toml:15:10"), "{text}");
 
     let pin = format!("plugin = \"priority\"\nsha256 = \"{}\"", "0".repeat(64));

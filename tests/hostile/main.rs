@@ -56,7 +56,9 @@ fn meets(guest: Guest, fate: &Fate) {
             other => panic!("{other:?}"),
         }),
         Fails(words) => guest.answers(|ending| match ending {
-            Ending::Answer(Err(AskError::Failed(reason))) => {
+            Ending::Answer(Err(
+                AskError::Failed(reason) | AskError::Rejected(reason) | AskError::RetriesSpent(reason),
+            )) => {
                 assert!(reason.contains(words) && reason.len() < 5000, "{reason:?}");
             }
             other => panic!("{other:?}"),

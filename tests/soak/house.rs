@@ -142,7 +142,10 @@ async fn crash(kernel: Kernel, victim: Address, enough: Arc<AtomicBool>) -> Resu
             kernel.tell(&victim, trouble, PATIENCE).await?;
         }
         let asked = kernel.ask(&victim, trouble, PATIENCE).await;
-        let told = matches!(asked, Err(AskError::Crashed(_) | AskError::Restarting(_) | AskError::Failed(_)));
+        let told = matches!(
+            asked,
+            Err(AskError::Crashed(_) | AskError::Restarting(_) | AskError::Rejected(_) | AskError::RetriesSpent(_))
+        );
         ensure!(told, "{victim} was asked to crash or fail, and the answer is {asked:?}");
         if round % 16 == 0 {
             ensure!(

@@ -29,9 +29,9 @@ pub(crate) fn run(work: Work, units: u64, batches: bool) -> Result<Figures> {
     runtime.block_on(async {
         tokio::spawn(async move {
             let house = match work {
-                Work::FanIn { senders } => House::with_room(senders + 1)?,
-                Work::Spawn => House::with_room(units)?,
-                Work::Skynet => House::with_room(4000)?,
+                Work::FanIn { senders } => House::with_capacity(senders + 1)?,
+                Work::Spawn => House::with_capacity(units)?,
+                Work::Skynet => House::with_capacity(4000)?,
                 _ => House::new(batches)?,
             };
             match work {
@@ -71,7 +71,7 @@ impl House {
         Self::build(SandboxConfig { turns, ..SandboxConfig::default() })
     }
 
-    fn with_room(instances: u64) -> Result<Self> {
+    fn with_capacity(instances: u64) -> Result<Self> {
         let instances = u32::try_from(instances)?;
         Self::build(SandboxConfig { max_instances: instances, ..SandboxConfig::default() })
     }

@@ -125,7 +125,7 @@ fn operations_out_of_order_are_refused() {
 }
 
 #[test]
-fn a_reader_ends_after_its_first_error() {
+fn reader_ends_after_its_first_error() {
     let frame = ended(2, &[op(10, 0, 0, b""), op(2, 0, 0, b"")]);
     assert_eq!(Outbound::open(&frame).unwrap().count(), 1);
     assert_eq!(Inbound::open(&frame).unwrap().count(), 1);
@@ -203,7 +203,7 @@ proptest! {
 
     /// Random bytes rarely have a valid trailer; broken frames often do.
     #[test]
-    fn a_frame_with_broken_bytes_is_read_without_a_panic(
+    fn frame_with_broken_bytes_is_read_without_a_panic(
         steps in prop::collection::vec(step(), 0..20),
         breaks in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
         cut in any::<prop::sample::Index>(),
@@ -259,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn a_header_survives_its_encoding(
+    fn header_survives_its_encoding(
         body_bytes: u32, failures: u32, id: u128, sender: u64, flow: u64, reply: u64, hops: u32,
     ) {
         let header = Header { body_bytes, failures, id, sender, flow, reply, hops };

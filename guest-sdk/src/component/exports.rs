@@ -74,7 +74,7 @@ impl<A: Exported + Watcher> watcher::Guest for Component<A> {
         let change = match change {
             watcher::Change::Started => Change::Started,
             watcher::Change::Crashed(watcher::Crash { kind, reason }) => Change::Crashed { kind, reason },
-            watcher::Change::Stopped(by_person) => Change::Stopped { by_person },
+            watcher::Change::Stopped(by_operator) => Change::Stopped { by_operator },
             watcher::Change::Ended => Change::Ended,
             watcher::Change::Gone => Change::Gone,
         };

@@ -25,7 +25,7 @@ pub struct Component<M>(PhantomData<M>);
 impl<M: Exported> mailbox::Guest for Component<M> {
     fn policy(settings: mailbox::Settings) -> Result<mailbox::Rules, String> {
         // The hook runs at most once, since `panicked` does not return.
-        panic::set_hook(Box::new(|panic| mailbox_host::panicked(&panic_text(panic))));
+        panic::set_hook(Box::new(|panic| mailbox_host::panicked(&panic_text(panic), &[])));
         let mailbox::Settings { address, capacity, capacity_bytes, config } = settings;
         let settings = Settings { address, capacity, capacity_bytes, config: config.into_iter().collect() };
         let rules = M::slot().with_borrow_mut(|mailbox| mailbox.policy(&settings));

@@ -15,7 +15,7 @@ use crate::instance::Instance;
 use crate::message::Message;
 use crate::notice::{Notice, WatchId};
 use crate::result::Result;
-use crate::status::State;
+use crate::status::ActorState;
 use crate::supervisor::{ChildFailed, Directive, Supervisor};
 use crate::timer::{TimerId, whole_millis};
 use crate::watcher::Watcher;
@@ -45,14 +45,15 @@ impl<A: Actor> ActorHarness<A> {
         self.deliver(Envelope::default(), body).map(drop)
     }
 
-    /// Delivers a message from outside and returns the reply, as an asker on the host would see it: a failed message
-    /// is [`AskError::Failed`].
+    /// Delivers a message from outside and returns the reply, as an asker on the host would see it: a message that the handler
+    /// rejects is [`AskError::Rejected`]; one that it would retry is [`AskError::RetriesSpent`], since this is its one attempt.
     pub fn ask(&mut self, body: impl Into<Vec<u8>>) -> Result<Vec<u8>, AskError> {
         let envelope = Envelope { asked: true, ..Envelope::default() };
         match self.deliver(envelope, body) {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(AskError::NoReply),
-            Err(Failure::Reject(reason) | Failure::Retry(reason)) => Err(AskError::Failed(reason)),
+            Err(Failure::Reject(reason)) => Err(AskError::Rejected(reason)),
+            Err(Failure::Retry(reason)) => Err(AskError::RetriesSpent(reason)),
         }
     }
 
@@ -336,7 +337,7 @@ impl<A: Actor> Setup<A> {
 
     /// Another actor, at an absolute address, for `lookup` and `state`. Below this actor it is a child of the
     /// manifest.
-    pub fn actor(mut self, address: &str, state: State) -> Self {
+    pub fn actor(mut self, address: &str, state: ActorState) -> Self {
         check_address(address).expect("an actor's address is absolute and valid");
         self.kernel.others.insert(address.to_owned(), state);
         self
@@ -381,18 +382,18 @@ impl<A: Actor> Setup<A> {
     /// The gate's messages are in [`ActorHarness::sent`], before those of `init`.
     ///
     /// ```
-    /// # use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, testing::ActorHarness};
+    /// # use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, ActorState, testing::ActorHarness};
     /// # #[derive(Default)] struct Clerk;
     /// # impl Actor for Clerk { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
     /// impl Gate for Clerk {
     ///     fn decide_to_start(ctx: &mut Context) -> Decision {
-    ///         if ctx.state("/vault").is_some() { Decision::Start } else { Decision::WAIT }
+    ///         if ctx.status("/vault").is_some() { Decision::Start } else { Decision::WAIT }
     ///     }
     /// }
     ///
     /// let (decision, setup) = ActorHarness::<Clerk>::setup().start_gated()?.err().expect("it waits");
     /// assert_eq!(decision, Decision::WAIT);
-    /// let harness = setup.actor("/vault", State::Idle).start_gated()?;
+    /// let harness = setup.actor("/vault", ActorState::Idle).start_gated()?;
     /// assert!(harness.is_ok());
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```

@@ -11,7 +11,7 @@ use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, Watc
 use crate::kernel::Kernel;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 use crate::timer::TimerId;
 
 pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
@@ -19,6 +19,8 @@ pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
 /// The default of `limits.effects`.
 const MOST_EFFECTS: usize = 65_536;
 
+/// The kernel of a test. Its fields are of three kinds: the answers that a test prepares, the effects that the actor recorded,
+/// and the clock.
 #[derive(Default)]
 pub(super) struct FakeKernel {
     pub(super) address: String,
@@ -27,7 +29,7 @@ pub(super) struct FakeKernel {
     pub(super) answers: RefCell<HashMap<String, Answer>>,
     pub(super) refusals: HashMap<String, SendError>,
     pub(super) refused_spawns: HashMap<String, SpawnError>,
-    pub(super) others: BTreeMap<String, State>,
+    pub(super) others: BTreeMap<String, ActorState>,
     pub(super) most_timers: u32,
     /// The envelope of the current message.
     pub(super) envelope: RefCell<Option<Envelope>>,
@@ -146,7 +148,7 @@ impl FakeKernel {
             }
         }
         let others =
-            self.others.iter().filter(|(_, state)| **state != State::Ended).map(|(address, _)| address.clone());
+            self.others.iter().filter(|(_, state)| **state != ActorState::Ended).map(|(address, _)| address.clone());
         let mut there: Vec<_> = others.chain(self.children_now()).collect();
         there.retain(|address| match address.strip_prefix(&below) {
             Some(rest) => *address != self.address && (all_below || !rest.contains('/')),
@@ -266,18 +268,18 @@ impl Kernel for Rc<FakeKernel> {
     }
 
     fn lookup(&self, path: &str) -> Option<String> {
-        let there = self.state(path).filter(|state| *state != State::Ended);
+        let there = self.status(path).filter(|state| *state != ActorState::Ended);
         there.map(|_| self.full(path))
     }
 
-    fn state(&self, path: &str) -> Option<State> {
+    fn status(&self, path: &str) -> Option<ActorState> {
         let address = self.full(path);
         let spawned =
             || self.spawned.borrow().iter().any(|child| address == format!("{}/{}", self.address, child.name));
         match self.others.get(&address) {
             Some(state) => Some(*state),
-            None if address == self.address => Some(State::Running),
-            None => spawned().then_some(State::Idle),
+            None if address == self.address => Some(ActorState::Running),
+            None => spawned().then_some(ActorState::Idle),
         }
     }
 

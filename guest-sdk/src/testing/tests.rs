@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    Actor, AskError, Context, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions, State,
+    Actor, ActorState, AskError, Context, Envelope, Failure, Message, Result, SendError, SpawnError, SpawnOptions,
     StopError, TimerError, TimerId, reject,
 };
 
@@ -44,8 +44,8 @@ impl Actor for Puppet {
                     "{:?} {:?} {:?} {:?}",
                     ctx.children(),
                     ctx.lookup("w"),
-                    ctx.state("/bank"),
-                    ctx.state("child")
+                    ctx.status("/bank"),
+                    ctx.status("child")
                 )),
                 "after" => self.timer = Some(ctx.tell_after(Duration::from_millis(30), ctx.address(), "once")?),
                 "every" => self.timer = Some(ctx.tell_every(Duration::from_millis(20), "/a", "tick")?),
@@ -84,7 +84,7 @@ fn error_retries_unless_its_chain_has_a_reject() {
 }
 
 #[test]
-fn a_body_that_is_not_utf8_rejects() {
+fn body_that_is_not_utf8_rejects() {
     let failure = puppet().tell([0xff]).unwrap_err();
     assert!(matches!(&failure, Failure::Reject(reason) if reason.contains("not UTF-8")), "{failure:?}");
 }
@@ -101,14 +101,14 @@ fn reply_in_a_hook_fails_the_hook() {
 }
 
 #[test]
-fn a_relative_address_is_a_child() {
+fn relative_address_is_a_child() {
     let mut harness = puppet();
     harness.tell("prompter").unwrap();
     assert_eq!(harness.sent(), [("/actor/prompter", "prompter")]);
 }
 
 #[test]
-fn a_bad_address_and_a_refusal_fail_the_send() {
+fn bad_address_and_a_refusal_fail_the_send() {
     let too_large = SendError::TooLarge { limit_bytes: 1 };
     let mut harness = ActorHarness::<Puppet>::setup().refuse("/full", too_large.clone()).start().unwrap();
     assert!(harness.tell("/no/:/address").unwrap_err().to_string().starts_with("bad address"));
@@ -133,7 +133,7 @@ fn addresses_know_their_parts() {
 }
 
 #[test]
-fn a_config_value_that_does_not_parse_is_named() {
+fn config_value_that_does_not_parse_is_named() {
     let mut harness = ActorHarness::<Puppet>::setup().config("top", "many").start().unwrap();
     let expected = "config `top` = `many` is not a u8: invalid digit found in string";
     assert_eq!(harness.tell("top"), Err(Failure::Retry(expected.to_owned())));
@@ -169,7 +169,8 @@ fn children_come_and_go_with_the_turns_that_succeed() {
 #[test]
 fn spawn_of_a_bad_or_taken_name_is_refused() {
     let full = SpawnError::TooManyChildren { most: 3 };
-    let setup = ActorHarness::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", State::Running);
+    let setup =
+        ActorHarness::<Puppet>::setup().refuse_spawn("w", full.clone()).actor("/actor/child", ActorState::Running);
     let mut harness = setup.start().unwrap();
     assert_eq!(harness.tell("spawn"), Err(Failure::Retry(full.to_string())));
     assert!(harness.tell("spawn-bad").unwrap_err().to_string().starts_with("bad name"));
@@ -180,7 +181,9 @@ fn spawn_of_a_bad_or_taken_name_is_refused() {
 
 #[test]
 fn lookup_finds_the_actors_of_the_setup() {
-    let setup = ActorHarness::<Puppet>::setup().actor("/bank", State::Stopped).actor("/actor/child", State::BackingOff);
+    let setup = ActorHarness::<Puppet>::setup()
+        .actor("/bank", ActorState::Stopped)
+        .actor("/actor/child", ActorState::BackingOff);
     let mut harness = setup.start().unwrap();
     let around = |harness: &mut ActorHarness<Puppet>| String::from_utf8(harness.ask("around").unwrap()).unwrap();
     assert_eq!(around(&mut harness), r#"["child"] None Some(Stopped) Some(BackingOff)"#);
@@ -215,9 +218,13 @@ fn timer_is_refused_like_a_send_and_beyond_its_limit() {
 #[test]
 fn broadcast_reaches_existing_actors_or_none() {
     let others = ["/shop", "/shop/till", "/shop/till/drawer", "/actor/child", "/bank"];
-    let setup = others.iter().fold(ActorHarness::<Puppet>::setup(), |setup, other| setup.actor(other, State::Running));
-    let mut harness =
-        setup.actor("/shop/old", State::Ended).refuse("/bank", SendError::TooLarge { limit_bytes: 1 }).start().unwrap();
+    let setup =
+        others.iter().fold(ActorHarness::<Puppet>::setup(), |setup, other| setup.actor(other, ActorState::Running));
+    let mut harness = setup
+        .actor("/shop/old", ActorState::Ended)
+        .refuse("/bank", SendError::TooLarge { limit_bytes: 1 })
+        .start()
+        .unwrap();
     assert_eq!(harness.ask("spawn tell-all").unwrap(), b"[2,2]");
     let sent = [("/actor/child", "c"), ("/actor/w", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")];
     assert_eq!(harness.sent(), sent);

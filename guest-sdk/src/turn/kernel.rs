@@ -18,7 +18,7 @@ use crate::kernel::Kernel;
 use crate::message::Message;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 
 /// A frame of this size is returned, even if messages are left: the host keeps them and passes them again.
 pub(super) const FULL_BYTES: usize = 1 << 20;
@@ -217,8 +217,8 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
         self.host.lookup(path)
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        self.host.state(path)
+    fn status(&self, path: &str) -> Option<ActorState> {
+        self.host.status(path)
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

@@ -11,7 +11,7 @@ use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
-    Actor, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, State, StopError,
+    Actor, ActorState, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, StopError,
     TimerError, reject,
 };
 
@@ -75,7 +75,7 @@ impl Kernel for Rc<Boundary> {
         None
     }
 
-    fn state(&self, _: &str) -> Option<State> {
+    fn status(&self, _: &str) -> Option<ActorState> {
         None
     }
 
@@ -231,8 +231,8 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
         (**self).lookup(path)
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        (**self).state(path)
+    fn status(&self, path: &str) -> Option<ActorState> {
+        (**self).status(path)
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
@@ -320,7 +320,7 @@ fn ask_passes_the_outcomes_of_the_batch_so_far() {
 }
 
 #[test]
-fn a_route_to_a_sender_is_for_its_own_messages() {
+fn route_to_a_sender_is_for_its_own_messages() {
     let mut play = Play::start();
     play.batch(&["/a", "back back", "back"]);
     let crossed = play.crossed();
@@ -329,7 +329,7 @@ fn a_route_to_a_sender_is_for_its_own_messages() {
 }
 
 #[test]
-fn a_child_is_reserved_at_once_and_spawned_in_the_frame() {
+fn child_is_reserved_at_once_and_spawned_in_the_frame() {
     let mut play = Play::start();
     assert_eq!(play.batch(&["/a", "spawn /a"]), "2:/a, done, spawn { route: 51 }, 2:/a, done");
     assert_eq!(play.crossed(), ["resolve /a for 0", "reserve w for 1"]);
@@ -369,7 +369,7 @@ fn full_frame_is_returned_before_the_batch_ends() {
 }
 
 #[test]
-fn the_envelope_is_read_from_the_frame() {
+fn envelope_is_read_from_the_frame() {
     let envelope = Play::start().batch(&["envelope"]);
     let expected = "id: \"0000000000000000000000000000000a\", sender: None";
     assert!(envelope.contains(expected) && envelope.contains("attempt: 1, asked: false"), "{envelope}");

@@ -3,7 +3,7 @@
 use crate::bindings::playhouse::actor::{batch, types};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 use crate::turn::Route;
 
 impl From<batch::Resolved> for Route {
@@ -27,6 +27,7 @@ impl From<types::SpawnError> for SpawnError {
             types::SpawnError::NotGranted(plugin) => Self::NotGranted(plugin),
             types::SpawnError::Duplicate(address) => Self::Duplicate(address),
             types::SpawnError::TooManyChildren(most) => Self::TooManyChildren { most },
+            types::SpawnError::SubtreeFull(types::FullSubtree { top, limit: most }) => Self::SubtreeFull { top, most },
             types::SpawnError::TooDeep => Self::TooDeep,
             types::SpawnError::Circular(chain) => Self::Circular(chain),
             types::SpawnError::Stopping => Self::Stopping,
@@ -64,7 +65,7 @@ impl From<types::WatchError> for WatchError {
     }
 }
 
-impl From<types::ActorState> for State {
+impl From<types::ActorState> for ActorState {
     fn from(state: types::ActorState) -> Self {
         match state {
             types::ActorState::Down => Self::Down,
@@ -76,6 +77,7 @@ impl From<types::ActorState> for State {
             types::ActorState::Waiting => Self::Waiting,
             types::ActorState::Passivated => Self::Passivated,
             types::ActorState::BackingOff => Self::BackingOff,
+            types::ActorState::Failed => Self::Failed,
             types::ActorState::Stopped => Self::Stopped,
             types::ActorState::Ended => Self::Ended,
         }
@@ -100,12 +102,15 @@ impl From<types::AskError> for AskError {
             types::AskError::Timeout => Self::Timeout,
             types::AskError::Deadlock(chain) => Self::Deadlock(chain),
             types::AskError::NoReply => Self::NoReply,
+            types::AskError::Rejected(reason) => Self::Rejected(reason),
+            types::AskError::RetriesSpent(reason) => Self::RetriesSpent(reason),
             types::AskError::Failed(reason) => Self::Failed(reason),
             types::AskError::Crashed(reason) => Self::Crashed(reason),
             types::AskError::Restarting(reason) => Self::Restarting(reason),
+            types::AskError::ActorFailed(reason) => Self::ActorFailed(reason),
             types::AskError::MailboxFull(address) => Self::MailboxFull(address),
             types::AskError::Stopped(reason) => Self::Stopped(reason),
-            types::AskError::StoppedByPerson(address) => Self::StoppedByPerson(address),
+            types::AskError::StoppedByOperator(address) => Self::StoppedByOperator(address),
         }
     }
 }

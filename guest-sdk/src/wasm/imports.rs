@@ -7,7 +7,7 @@ use crate::envelope::Envelope;
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 use crate::timer::whole_millis;
 use crate::turn::{Route, TurnHost};
 
@@ -90,8 +90,8 @@ impl Kernel for Imports {
         kernel::lookup(path)
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        kernel::state(path).map(State::from)
+    fn status(&self, path: &str) -> Option<ActorState> {
+        kernel::status(path).map(ActorState::from)
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::message::Message;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
-use crate::status::State;
+use crate::status::ActorState;
 use crate::turn::TurnKernel;
 
 thread_local! {
@@ -82,8 +82,8 @@ impl Kernel for ComponentKernel {
         KERNEL.with(|kernel| kernel.lookup(path))
     }
 
-    fn state(&self, path: &str) -> Option<State> {
-        KERNEL.with(|kernel| kernel.state(path))
+    fn status(&self, path: &str) -> Option<ActorState> {
+        KERNEL.with(|kernel| kernel.status(path))
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {

@@ -15,5 +15,5 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
     let text = panic_text(panic);
     let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     eprintln!("panicked: {line}");
-    kernel::panicked(&text);
+    kernel::panicked(&text, &[]);
 }

@@ -111,7 +111,7 @@ impl From<ClientError> for Exit {
             error if error.is_no_host() => NO_HOST,
             _ => FAILED,
         };
-        // What a host says may quote its guests.
+        // The message of a host may quote its guests.
         Self::with(code, Printable(&error.to_string()).to_string())
     }
 }

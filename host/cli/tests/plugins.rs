@@ -76,7 +76,7 @@ fn component_of_another_world_is_refused() {
         b"\0asm\x0d\0\x01\0",
         expect![[r#"
             $ playhouse check
-              × `plugins/count.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+              × `plugins/count.wasm` does not export `playhouse:actor/handler@0.2.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
                ╭─[playhouse.toml:3:10]
              2 │ address = "/count"
              3 │ plugin = "count"
@@ -163,14 +163,14 @@ const ACTOR_OF_TWO_PAGES: &str = r#"(component
     (func (export "handle") (param i32 i32) (result i32) (i32.const 0)))
   (core instance $i (instantiate $m))
   (type $failure' (variant (case "reject" string) (case "retry" string)))
-  (import "playhouse:actor/types@0.1.0" (instance $types
+  (import "playhouse:actor/types@0.2.0" (instance $types
     (type $failure (variant (case "reject" string) (case "retry" string)))
     (export "failure" (type (eq $failure)))))
   (alias export $types "failure" (type $failure))
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $i "handle") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
   (instance $handler (export "msg-handler" (func $handle)))
-  (export "playhouse:actor/handler@0.1.0" (instance $handler)))"#;
+  (export "playhouse:actor/handler@0.2.0" (instance $handler)))"#;
 
 #[test]
 fn manifest_and_folders_that_are_pipes_are_refused() {

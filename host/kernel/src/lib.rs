@@ -36,30 +36,33 @@ mod dispatch;
 mod incarnation;
 mod kernel;
 mod mailbox;
-mod native;
 pub mod supervision;
 mod supervisor;
 mod turn;
 mod words;
 
+pub use actor::code::Code;
 pub use actor::directive_request::ChildFailed;
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
+pub use actor::spec::ActorSpec;
+pub use actor::template::{Config, Template};
 pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
-pub use kernel::plan::{ActorSpec, MOST_INSTANCES, MaxInstances, Plan, PlanError};
-pub use kernel::{ActorView, InstanceView, Kernel};
+pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
+pub use kernel::plan::{Plan, PlanError};
+pub use kernel::{ActorView, Kernel};
+pub use mailbox::admission::MaxInstances;
 pub use mailbox::policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
     PolicyView, Rules, WhenFull,
 };
-pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
-pub use native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
-pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
+pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
+pub use supervisor::{DECISION_TARGET, InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
-pub use turn::spawn::{Config, SpawnError, StopError, Template};
+pub use turn::spawn::{SpawnError, StopError};
 pub use turn::timer_effects::TimerError;
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use words::clock::{Clock, HostClock, yield_to_others};

@@ -1,8 +1,6 @@
 //! Native actors of a play: a Rust type at an address, with its settings.
 
-use std::sync::Arc;
-
-use playhouse_kernel::{ActorSpec, Address, Launcher, NativeActor, NativeLauncher};
+use playhouse_kernel::{ActorSpec, Address, Code, NativeActor, NativeLauncher};
 
 /// The place of a native actor among the starts. Actors stop in the reverse order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +17,7 @@ type Configure = Box<dyn FnOnce(&mut ActorSpec) + Send>;
 
 /// A native actor that is to be placed at an address of a play.
 pub struct Native {
-    launcher: Arc<dyn Launcher>,
+    code: Code,
     order: NativeOrder,
     configure: Vec<Configure>,
 }
@@ -28,7 +26,7 @@ impl Native {
     /// An actor whose incarnations begin with the values of `make`, which is called at each start: the first one, and each one
     /// after a crash or a stop.
     pub fn new<A: NativeActor>(make: impl Fn() -> A + Send + Sync + 'static) -> Self {
-        Self { launcher: NativeLauncher::new(make), order: NativeOrder::First, configure: Vec::new() }
+        Self { code: NativeLauncher::new(make).into(), order: NativeOrder::First, configure: Vec::new() }
     }
 
     /// The place among the starts.
@@ -52,10 +50,10 @@ impl Native {
     /// The actor's part of the plan.
     pub(crate) fn spec(self, address: Address) -> ActorSpec {
         let sends_below = vec![Address::root()];
-        let mut spec = ActorSpec { sends_below, ..ActorSpec::new(address.clone(), self.launcher.clone()) };
+        let mut spec = ActorSpec { sends_below, ..ActorSpec::new(address.clone(), self.code.clone()) };
         for configure in self.configure {
             configure(&mut spec);
         }
-        ActorSpec { address, launcher: self.launcher, ..spec }
+        ActorSpec { address, code: self.code, ..spec }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Outp
         let above = actor.address.parent().and_then(|parent| accounts.get(&parent).cloned());
         let within = Bounds { accounts: above, ..Bounds::NONE };
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
-        accounts.extend(spec.launcher.bounds().accounts.map(|own| (actor.address.clone(), own)));
+        accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
         actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
@@ -99,7 +99,7 @@ impl Template for Made {
         whole.extend(config);
         ActorSpec {
             address,
-            launcher: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()),
+            code: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()).into(),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,

@@ -104,7 +104,8 @@ async fn native_actors_stop_in_the_reverse_order_of_starts() {
     let counter = Counter::default();
     let copy = counter.clone();
     let last = Native::new(move || copy.clone()).starts(NativeOrder::Last);
-    let play = Play::of_natives("test").place("/gate", last).native("/a", counter.clone()).native("/b", counter.clone());
+    let play =
+        Play::of_natives("test").place("/gate", last).native("/a", counter.clone()).native("/b", counter.clone());
     play.start().await.unwrap().stop().await;
     assert_eq!(*counter.stops.lock().unwrap(), ["/gate", "/b", "/a"]);
 }

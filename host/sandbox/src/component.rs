@@ -14,6 +14,6 @@ pub(crate) use error::{invalid, invalid_as};
 pub(crate) use facts::keeps_state;
 pub(crate) use file::{COMPONENT_BYTES, check_size, read_any, read_plugin};
 pub(crate) use footprint::Footprint;
-pub(crate) use interface::{Interface, function, missing_import};
+pub(crate) use interface::{Interface, function, missing_import, other_contract};
 pub(crate) use kind::{check_names, sniff};
 pub(crate) use names::Names;

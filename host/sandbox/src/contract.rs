@@ -24,7 +24,8 @@ pub(crate) use exports::{
 };
 pub(crate) use frame::{BadFrame, End, record};
 pub(crate) use interfaces::{
-    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, SUPERVISOR, TURNS, WATCHER,
+    BATCH, CALLBACK, CHILDREN, GATE, HANDLER, KERNEL, LIFECYCLE, MAILBOX, MAILBOX_HOST, SDK, SUPERVISOR, TURNS,
+    VERSION, WATCHER,
 };
 pub(crate) use mailbox::{
     Entry, Policy, PolicyParams, PolicyResults, Put, PutParams, PutResults, Settings, Size, SizeResults, Take,

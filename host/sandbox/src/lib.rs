@@ -1,4 +1,30 @@
-//! The sandbox: turns a `.wasm` component into an actor that the kernel can run, confines it, and reports how it crashed.
+//! The sandbox: turns a `.wasm` component into an actor that the kernel can run, confines it, and reports how it crashed. This crate
+//! does not know the manifest.
+//!
+//! ```
+//! # use std::{sync::Arc, time::Duration};
+//! use playhouse_kernel::{ActorSpec, Address, Config, Kernel, Plan};
+//! use playhouse_sandbox::{Limits, Output, Sandbox, SandboxConfig};
+//!
+//! struct Silent;
+//! impl Output for Silent {
+//!     fn stdout(&self, _from: &Address, _piece: &[u8], _ends_line: bool) {}
+//!     fn stderr(&self, _from: &Address, _line: &[u8]) {}
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let component = wat::parse_file(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/echo.wat"))?;
+//! let sandbox = Sandbox::new(SandboxConfig { max_instances: 1, ..SandboxConfig::default() })?;
+//! let plugin = sandbox.load_bytes("echo", &component)?;
+//! let launcher = plugin.launcher(Limits::default(), Config::new(), Arc::new(Silent));
+//! let echo = Address::parse("/echo")?;
+//! let actors = vec![ActorSpec::new(echo.clone(), launcher)];
+//! let kernel = Kernel::start(&Plan { actors, max_instances: Some(plugin.max_instances()), ..Plan::default() })?;
+//! assert_eq!(kernel.ask(&echo, b"hello", Duration::from_secs(5)).await?, b"hello");
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! | folder, lowest first | contents |
 //! |---|---|
@@ -11,7 +37,6 @@
 //! | `sandbox`, `inspect` | the public entry; a description of a file that does not run it |
 //!
 //! The way of a component: file -> [`Sandbox::load`] -> [`Plugin::launcher`] -> one `Guest` for each incarnation.
-//! This crate does not know the manifest, on purpose.
 
 mod actor;
 mod compile;

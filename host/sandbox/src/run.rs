@@ -6,17 +6,20 @@
 //! | `admission` | the bound on live instances |
 //! | `loading` | from the bytes of a file to a compiled component |
 //! | `store` | a store with its limits and without grants |
+//! | `panic` | a panic that a guest reports before its run ends |
 //! | `crash` | from an error of wasmtime to a crash report |
 
 mod admission;
 mod crash;
 mod loading;
+mod panic;
 mod shared;
 mod store;
 
 pub(crate) use admission::{Admission, Instances};
-pub(crate) use crash::{PANIC_BYTES, RunFacts, crash, failed_launch};
+pub(crate) use crash::{RunFacts, crash, failed_launch};
 pub use loading::{Compiled, PluginInfo};
 pub(crate) use loading::{load, sha256_hex};
+pub(crate) use panic::Panic;
 pub(crate) use shared::Shared;
 pub(crate) use store::{bare_wasi, confined, metered, resources};

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_frequent_come_first_and_ties_by_word() -> Result {
+    fn most_frequent_come_first_and_ties_by_word() -> Result {
         let mut harness = setup().start()?;
         harness.tell("the cat and the dog")?;
         harness.tell("\nthe  dog\n")?;
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_that_fails_fails_the_shutdown() -> Result {
+    fn receiver_that_fails_fails_the_shutdown() -> Result {
         let mut harness = ActorHarness::<Count>::setup().address("/count").start()?;
         harness.tell("a")?;
         let error = harness.shutdown().unwrap_err();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_top_that_is_no_number_fails_the_start() {
+    fn top_that_is_no_number_fails_the_start() {
         assert!(setup().config("top", "ten").start().is_err());
     }
 }

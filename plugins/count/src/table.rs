@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_beyond_32_bits_is_exact() {
+    fn count_beyond_32_bits_is_exact() {
         let mut table = table(&["a"]);
         table.arena.chunks[0][..COUNT_BYTES].fill(u8::MAX);
         table.add(b"a");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_eight_letters_costs_some_twenty_bytes() {
+    fn word_of_eight_letters_costs_some_twenty_bytes() {
         let mut table = Table::default();
         let words = 1 << 20;
         (0..words).for_each(|number: usize| table.add(format!("{number:08}").as_bytes()));

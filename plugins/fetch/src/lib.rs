@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_three_parts() {
+    fn url_has_three_parts() {
         assert_eq!(parts("https://a.com/x?y"), Some(("https", "a.com", "/x?y")));
         assert_eq!(parts("http://a.com:80"), Some(("http", "a.com:80", "")));
         assert_eq!(parts("http://a.com?y"), Some(("http", "a.com", "?y")));

@@ -183,14 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn the_first_marker_counts() -> Result {
+    fn first_marker_counts() -> Result {
         let harness = ActorHarness::<Flaky>::start()?;
         assert_eq!(harness.actor().markers.find(b"!stack !panic"), Some(Trouble::Stack));
         Ok(())
     }
 
     #[test]
-    fn a_failed_message_is_not_passed_on() -> Result {
+    fn failed_message_is_not_passed_on() -> Result {
         let mut harness = ActorHarness::<Flaky>::setup().config("to", "/split").start()?;
         assert!(matches!(harness.tell("a !reject"), Err(Failure::Reject(_))));
         assert!(matches!(harness.tell("a !retry"), Err(Failure::Retry(_))));
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the message asked for a panic")]
-    fn a_panic_is_a_panic() {
+    fn panic_is_a_panic() {
         let mut harness = ActorHarness::<Flaky>::start().unwrap();
         let _ = harness.tell("!panic");
     }

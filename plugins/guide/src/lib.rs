@@ -95,12 +95,15 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             AskError::Timeout => "timeout",
             AskError::Deadlock(_) => "deadlock",
             AskError::NoReply => "no-reply",
+            AskError::Rejected(_) => "rejected",
+            AskError::RetriesSpent(_) => "retries-spent",
             AskError::Failed(_) => "failed",
             AskError::Crashed(_) => "crashed",
             AskError::Restarting(_) => "restarting",
+            AskError::ActorFailed(_) => "actor-failed",
             AskError::MailboxFull(_) => "mailbox-full",
             AskError::Stopped(_) => "stopped",
-            AskError::StoppedByPerson(_) => "stopped-by-person",
+            AskError::StoppedByOperator(_) => "stopped-by-operator",
         });
     }
     if let Some(error) = error.downcast_ref() {
@@ -110,6 +113,7 @@ fn word(error: &anyhow::Error) -> Option<&'static str> {
             SpawnError::NotGranted(_) => "not-granted",
             SpawnError::Duplicate(_) => "duplicate",
             SpawnError::TooManyChildren { .. } => "too-many-children",
+            SpawnError::SubtreeFull { .. } => "subtree-full",
             SpawnError::TooDeep => "too-deep",
             SpawnError::Circular(_) => "circular",
             SpawnError::Stopping => "stopping",
@@ -133,13 +137,13 @@ fn send_word(error: &SendError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use playhouse_sdk::testing::ActorHarness;
-    use playhouse_sdk::{Envelope, State};
+    use playhouse_sdk::{ActorState, Envelope};
 
     use super::*;
 
     fn guide() -> ActorHarness<Guide> {
         let setup = ActorHarness::<Guide>::setup().address("/tower/guide").config("children", "ann bob");
-        setup.actor("/tower/guide/old", State::Running).start().expect("its children have good names")
+        setup.actor("/tower/guide/old", ActorState::Running).start().expect("its children have good names")
     }
 
     fn said(harness: &mut ActorHarness<Guide>, text: &str) -> String {

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, State, export_actor};
+use playhouse_sdk::{Actor, ActorState, Context, Decision, Gate, Message, Result, export_actor};
 
 /// The time after which the gate is called again, unless the manifest sets another.
 const RECHECK_MS: u64 = 5_000;
@@ -44,7 +44,7 @@ impl Actor for Nightwatch {
 impl Gate for Nightwatch {
     fn decide_to_start(ctx: &mut Context) -> Decision {
         let sun = ctx.config("sun").unwrap_or_else(|| "/sun".to_owned());
-        if !ctx.state(&sun).is_some_and(State::is_up) {
+        if !ctx.status(&sun).is_some_and(ActorState::is_up) {
             return Decision::Start;
         }
         let recheck_ms = ctx.config("recheck_ms").and_then(|ms| ms.parse().ok()).unwrap_or(RECHECK_MS);
@@ -62,10 +62,10 @@ mod tests {
 
     #[test]
     fn watch_starts_only_at_night() -> Result {
-        let day = ActorHarness::<Nightwatch>::setup().actor("/sun", State::Idle).config("recheck_ms", "100");
+        let day = ActorHarness::<Nightwatch>::setup().actor("/sun", ActorState::Idle).config("recheck_ms", "100");
         let (said, day) = day.start_gated()?.err().expect("the sun is up");
         assert_eq!(said, Decision::wait_for(Duration::from_millis(100)));
-        let mut night = day.actor("/sun", State::Stopped).start_gated()?.ok().expect("it is night");
+        let mut night = day.actor("/sun", ActorState::Stopped).start_gated()?.ok().expect("it is night");
         assert_eq!(night.ask("noise")?, b"run 2, call 1", "each call of the gate counts as an incarnation");
         Ok(())
     }

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_answered_or_fails() -> Result {
+    fn order_is_answered_or_fails() -> Result {
         let mut harness = ActorHarness::<Orders>::setup().with_callback().start()?;
         assert_eq!(harness.ask("tea")?, b"one tea");
         assert!(matches!(harness.tell(""), Err(Failure::Reject(_))));

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_fails_twice_is_stopped() -> Result {
+    fn worker_that_fails_twice_is_stopped() -> Result {
         let mut harness = ActorHarness::<Team>::setup().address("/team").start()?;
         harness.tell("tea")?;
         let mut failure = ChildFailed::new("/team/order-1", "panic");

@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nap_leads_nowhere() -> Result {
+    fn nap_leads_nowhere() -> Result {
         let mut harness = ActorHarness::<Worker>::start()?;
         harness.tell("nap")?;
         assert!(harness.sent().is_empty());

@@ -8,15 +8,15 @@
   (core instance $main (instantiate $main))
   (alias core export $main "memory" (core memory $memory))
   (alias core export $main "realloc" (core func $realloc))
-  (import "playhouse:actor/types@0.1.0" (instance $types
+  (import "playhouse:actor/types@0.2.0" (instance $types
     (type $failure (variant (case "reject" string) (case "retry" string)))
     (export "failure" (type (eq $failure)))))
   (alias export $types "failure" (type $failure))
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $main "handle") (memory $memory) (realloc $realloc)))
   (instance $handler (export "msg-handler" (func $handle)))
-  (export "playhouse:actor/handler@0.1.0" (instance $handler))
+  (export "playhouse:actor/handler@0.2.0" (instance $handler))
   (func $init (result u32) (canon lift (core func $main "init")))
   (func $shutdown (result u32) (canon lift (core func $main "init")))
   (instance $lifecycle (export "init" (func $init)) (export "shutdown" (func $shutdown)))
-  (export "playhouse:actor/lifecycle@0.1.0" (instance $lifecycle)))
+  (export "playhouse:actor/lifecycle@0.2.0" (instance $lifecycle)))

@@ -9,11 +9,11 @@
   (core instance $main (instantiate $main))
   (alias core export $main "memory" (core memory $memory))
   (alias core export $main "realloc" (core func $realloc))
-  (import "playhouse:actor/types@0.1.0" (instance $types
+  (import "playhouse:actor/types@0.2.0" (instance $types
     (type $failure (variant (case "reject" string) (case "retry" string)))
     (export "failure" (type (eq $failure)))))
   (alias export $types "failure" (type $failure))
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $main "handle") (memory $memory) (realloc $realloc)))
   (instance $handler (export "msg-handler" (func $handle)))
-  (export "playhouse:actor/handler@0.1.0" (instance $handler)))
+  (export "playhouse:actor/handler@0.2.0" (instance $handler)))

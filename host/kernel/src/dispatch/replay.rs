@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::actor::Shared;
+use crate::dispatch::memory_gate::MemoryGate;
+use crate::dispatch::routing::Routing;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
@@ -22,13 +23,20 @@ pub struct LettersMoved {
     pub failed: Vec<(LetterId, LetterError)>,
 }
 
-impl Shared {
+/// The dead letters, for orders of operators.
+pub(crate) struct LetterOrders<'a> {
+    pub(crate) routing: &'a Routing,
+    pub(crate) memory_gate: &'a MemoryGate,
+}
+
+impl LetterOrders<'_> {
     /// Sends a letter's message again, as a new one without a sender. The letter is removed when the new message is in the
     /// mailbox.
     pub(crate) async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
-        let replay = self.dead_letters.begin_replay(id)?;
+        let replay = self.routing.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
-        let target = self.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
+        let target =
+            self.routing.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
         self.memory_gate.pass()?;
         let old = &letter.message.envelope;
         let envelope = Envelope {
@@ -40,7 +48,7 @@ impl Shared {
             // The original asker has got an error already.
             reply: ReplyToken::NONE,
         };
-        self.offer(&target, &envelope, &letter.message.body, later(patience)).await?;
+        self.routing.offer(&target, &envelope, &letter.message.body, later(patience)).await?;
         tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
         replay.accepted();
         Ok(envelope.id)
@@ -54,7 +62,7 @@ impl Shared {
     ) -> LettersMoved {
         let mut bulk = LettersMoved::default();
         let mut closed: HashMap<Address, LetterError> = HashMap::new();
-        for letter in self.dead_letters.list() {
+        for letter in self.routing.dead_letters.list() {
             if !filter.matches(&letter) {
                 continue;
             }
@@ -78,14 +86,14 @@ impl Shared {
     }
 
     pub(crate) fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        let letter = self.dead_letters.remove(id)?;
+        let letter = self.routing.dead_letters.remove(id)?;
         tracing::info!(target: "playhouse", address = %letter.to, "dropped the dead letter {id}: {}", letter.reason);
         Ok(())
     }
 
     pub(crate) fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
         let mut bulk = LettersMoved::default();
-        for letter in self.dead_letters.list().iter().filter(|letter| filter.matches(letter)) {
+        for letter in self.routing.dead_letters.list().iter().filter(|letter| filter.matches(letter)) {
             match self.drop_letter(letter.id) {
                 Ok(()) => bulk.done += 1,
                 Err(LetterError::Unknown(_)) => {}

@@ -1,9 +1,10 @@
 //! One run of an actor's code: launch, init, turns, shutdown. The result says how it ended.
 
 pub(crate) mod behavior;
+mod call_limit;
 mod callbacks;
 mod intake;
-pub(crate) mod watchdog;
+pub(crate) mod native;
 
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
@@ -17,17 +18,23 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use crate::actor::Actor;
+use crate::actor::activity::ActivityGuard;
+use crate::actor::directive_request::DirectiveRequest;
 use crate::actor::instance::Instance;
-use crate::actor::{Actor, Pending, Shared};
-use crate::incarnation::behavior::{Behavior, Gate};
-use crate::incarnation::watchdog::{Limit, StartTime, poll_once, watch};
-use crate::mailbox::admission::Slot;
+use crate::dispatch::Shared;
+use crate::dispatch::requests::Request;
+use crate::incarnation::behavior::{Behavior, Gate, launcher_of};
+use crate::incarnation::call_limit::CallLimit;
+use crate::mailbox::admission::{Admitted, Evictable, EvictionState, Slot};
 use crate::mailbox::{Signal, Took};
 use crate::turn::{Hook, Turn};
+use crate::words::address::Address;
 use crate::words::crash::{Crash, CrashReason, CrashReport, log_crash, panic_message};
 use crate::words::dead_letter::DeadReason;
 use crate::words::decision::Decision;
 use crate::words::message::{Envelope, Message};
+use crate::words::watchdog::{StartTime, poll_once, watch};
 
 /// The time that a call should take, approximately; a slower handler gets fewer messages at a time.
 const CALL_TARGET: Duration = Duration::from_millis(2);
@@ -40,7 +47,7 @@ pub(crate) enum End {
     /// It did not start.
     FailedStart(Arc<CrashReport>),
     /// It crashed. The play is not idle until the supervision knows of the crash.
-    Crashed(Arc<CrashReport>, Pending),
+    Crashed(Arc<CrashReport>, ActivityGuard),
     /// It stopped on a signal.
     Stopped,
     /// It had no work.
@@ -74,8 +81,9 @@ impl Incarnation {
             Err(broken) => return self.failed_start(broken),
         };
         let turn = Turn::new(self.shared.clone(), self.actor.clone(), self.instance.clone(), self.number);
-        let launcher = self.actor.launcher.lock().clone();
-        let mut time = StartTime::of(&self.actor);
+        let code = self.actor.code();
+        let launcher = launcher_of(&code);
+        let mut time = StartTime::new(self.actor.spec.start_timeout);
         let launch = self.guarded_as(Some(&mut time), launcher.launch(turn)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
@@ -124,7 +132,7 @@ impl Incarnation {
             return Ok(None);
         }
         let (mailbox, instance) = (&self.actor.mailbox, self.instance.index);
-        let mut slot = pin!(Slot::take(bounds, &self.actor, &self.instance));
+        let mut slot = pin!(Slot::take(bounds, self));
         poll_fn(|cx| {
             if let Poll::Ready(slot) = slot.as_mut().poll(cx) {
                 let refused = |message| Broken::Crash(Crash::new(CrashReason::Start { message }));
@@ -161,7 +169,7 @@ impl Incarnation {
         let mut most = 1;
         // Time in full batches since other tasks last ran.
         let mut ran = Duration::ZERO;
-        let calls_back = self.actor.spec.launcher.calls_back();
+        let calls_back = self.actor.spec.code.calls_back();
         loop {
             if calls_back && let Err(end) = self.call_back(behavior).await {
                 return end;
@@ -262,15 +270,17 @@ impl Incarnation {
     /// Asks the code for a directive about a child that failed, unless it is too late for an answer. `Err`: the incarnation
     /// ended.
     async fn request_directive(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
-        let Some(question) = self.instance.backlog.lock().directive_requests.pop_front() else { return Ok(()) };
-        if !question.is_open(&self.shared) {
+        let Some(request) = self.instance.backlog.lock().directive_requests.pop_front() else { return Ok(()) };
+        if !request.is_open(&self.shared.clock) {
             return Ok(());
         }
-        let (shared, failure, _pending) = (self.shared.clone(), question.failure.clone(), question.pending.clone());
+        let DirectiveRequest { failure, child, incarnation, pending: _pending, .. } = request;
+        let shared = self.shared.clone();
         let asked = self.hook(behavior, Hook::ChildFailed, None, |behavior| {
             Box::pin(async move {
                 // The answer comes before the commit: a receiver without space may wait for this child.
-                question.answer(&shared, behavior.child_failed(&failure).await?);
+                let directive = behavior.child_failed(&failure).await?;
+                let _ = shared.supervisor.request(Request::Directive { child, incarnation, directive });
                 Ok(())
             })
         });
@@ -324,7 +334,8 @@ impl Incarnation {
         let returned = match poll_once(call.as_mut()).await {
             Poll::Ready(returned) => returned,
             Poll::Pending => {
-                let watched = watch(&self.shared, Limit::Of(&self.actor, &self.instance), start, call);
+                let limit = CallLimit { shared: &self.shared, actor: &self.actor, instance: &self.instance };
+                let watched = watch(&self.shared.clock, limit, start, call);
                 match self.unless_killed(pin!(watched)).await? {
                     Ok(returned) => returned,
                     Err(limit) => return Err(Broken::Crash(Crash::new(limit))),
@@ -356,7 +367,7 @@ impl Incarnation {
 
     /// Decides which message is to blame, and which messages are handled again.
     fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
-        let pending = self.shared.pending();
+        let pending = self.shared.activity.guard();
         let in_turn = !rest.is_empty();
         if rest.len() == 1 {
             let mut message = rest.remove(0);
@@ -366,9 +377,9 @@ impl Incarnation {
                 (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
             self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
             if asked {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
             } else if last {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
             } else {
                 self.put_back(vec![message], 1);
             }
@@ -378,7 +389,7 @@ impl Incarnation {
         let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
         let report = self.report(crash, None, tells.len(), in_turn);
         self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
-        self.shared.dead_letter(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
+        self.shared.routing.dead_letter(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
         let solo = tells.len();
         self.put_back(tells, solo);
         End::Crashed(report, pending)
@@ -423,6 +434,41 @@ impl Incarnation {
                 "panicked while it was dropped: {}", panic_message(&*panic)
             );
         }
+    }
+}
+
+impl Admitted for Incarnation {
+    fn address(&self) -> &Address {
+        self.actor.address()
+    }
+
+    fn start_timeout(&self) -> Duration {
+        self.actor.spec.start_timeout
+    }
+
+    fn evictable(&self) -> Option<Arc<dyn Evictable>> {
+        let evictable = || Arc::new(Live { actor: self.actor.clone(), instance: self.instance.clone() }) as _;
+        self.actor.spec.idle_stop.is_some().then(evictable)
+    }
+}
+
+/// An instance with an incarnation that may be passivated.
+struct Live {
+    actor: Arc<Actor>,
+    instance: Arc<Instance>,
+}
+
+impl Evictable for Live {
+    fn state(&self) -> &EvictionState {
+        &self.instance.eviction
+    }
+
+    fn nudge(&self) {
+        self.actor.mailbox.nudge(self.instance.index);
+    }
+
+    fn sleeps(&self) -> bool {
+        self.actor.mailbox.sleeps(self.instance.index)
     }
 }
 

@@ -101,7 +101,7 @@ impl Batch {
 
     /// Adds the outcome of the current message.
     pub(super) fn push_outcome(&mut self, mut outcome: Outcome) {
-        if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text)) = &mut outcome {
+        if let Outcome::Failed(Failure::Reject(text) | Failure::Retry(text) | Failure::BadReply(text)) = &mut outcome {
             *text = cut(std::mem::take(text));
         }
         let index = self.committed + self.outcomes.len();

@@ -1,7 +1,7 @@
 //! The budget of a turn: how much of its limits the current message has used. A turn above them is void: nothing more is
 //! recorded, nothing of it is committed, and the incarnation ends as a crash, whichever interface its code uses.
 
-use crate::kernel::plan::ActorSpec;
+use crate::actor::spec::ActorSpec;
 use crate::words::overrun::{MAX_RECORDED, Overrun};
 
 /// At this size, [`crate::Turn::is_full`] asks for a commit.

@@ -10,9 +10,9 @@ use super::Turn;
 use super::effects::Effect;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
-use crate::dispatch::delivery::{Patience, Run};
+use crate::dispatch::requests::Request;
+use crate::dispatch::routing::delivery::{Patience, Run};
 use crate::dispatch::timers::{Timer, Timers};
-use crate::supervisor::Command;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::notice::Watcher;
@@ -53,10 +53,11 @@ impl Turn {
             }
             let (target, bytes_before) = (self.current_target(route), self.outbox.bytes.len());
             let next = self.outbox.next_run();
-            let pushed = self.shared.deliver_run(&target, next.run, next.bytes, next.delivered);
+            let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
             if next.run.messages > 0 {
                 let how = (patience, &*self.instance);
-                Box::pin(self.shared.deliver_rest(&target, next.run, next.bytes, next.delivered, pushed, how)).await;
+                Box::pin(self.shared.routing.deliver_rest(&target, next.run, next.bytes, next.delivered, pushed, how))
+                    .await;
             }
             self.outbox.end_run(bytes_before);
         }
@@ -81,7 +82,7 @@ impl Turn {
     /// The actor to which a route leads now.
     fn current_target(&mut self, route: usize) -> Arc<Actor> {
         if self.routes.at(route).target.is_gone() {
-            self.routes.renew(route, &self.shared.registry);
+            self.routes.renew(route, &self.shared.routing.registry);
         }
         self.routes.at(route).target.clone()
     }
@@ -93,9 +94,9 @@ impl Turn {
                 self.effects.end_reservation(route);
                 self.shared.bring_up(&self.actor, self.routes.keep_spawned(route));
             }
-            Effect::Adopt { route, launcher } => {
+            Effect::Adopt { route, code } => {
                 self.effects.end_reservation(route);
-                self.shared.adopt(&self.routes.at(route).target, launcher, self.incarnation);
+                self.shared.adopt(&self.routes.at(route).target, code, self.incarnation);
             }
             Effect::Stop { route } => self.shared.dismiss(&self.routes.at(route).target),
             Effect::Timer { .. } if !self.effects.sets_timers() => {}
@@ -113,12 +114,12 @@ impl Turn {
                 set.set(id, later(wait), timer);
             }
             Effect::Watch { id, address } => {
-                let pending = self.shared.pending();
-                let _ = self.shared.commands.send(Command::Watch(self.watcher(), id, address, pending));
+                let pending = self.shared.activity.guard();
+                let _ = self.shared.supervisor.request(Request::Watch(self.watcher(), id, address, pending));
             }
             Effect::Unwatch { id } => {
                 self.effects.end_watch(id);
-                let _ = self.shared.commands.send(Command::Unwatch(self.watcher(), id));
+                let _ = self.shared.supervisor.request(Request::Unwatch(self.watcher(), id));
             }
             Effect::Cancel { id } => {
                 if let Some(set) = &self.effects.set {
@@ -140,7 +141,7 @@ impl Turn {
             let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
             TaskDone::committed(&self.batch.messages.envelope(index), outcome, attempts)
         });
-        self.instance.backlog.lock().report(&self.shared, reports);
+        self.instance.backlog.lock().report(&self.shared.activity, reports);
     }
 
     /// Makes the outcome of one message final; false when the message is kept for a retry.
@@ -149,7 +150,7 @@ impl Turn {
             Outcome::Done(reply) => {
                 let token = self.batch.messages.reply(index);
                 if token.is_some() {
-                    self.shared.asks.answer(token, reply.ok_or(AskError::NoReply));
+                    self.shared.routing.asks.answer(token, reply.ok_or(AskError::NoReply));
                 }
                 true
             }
@@ -171,15 +172,18 @@ impl Turn {
                     attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
                     "will retry: {text}"
                 );
-                let due = Instant::now() + self.shared.jitter(ceiling);
+                let due = Instant::now() + self.shared.jitter.below(ceiling);
                 self.instance.backlog.lock().delayed.push((due, message));
                 return false;
             }
             Failure::Retry(text) => {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
             }
             Failure::Reject(text) => {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
+            }
+            Failure::BadReply(text) => {
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
             }
         }
         true

@@ -30,9 +30,10 @@ mod watch_effects;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actor::Actor;
 use crate::actor::host_wait::HostWait;
 use crate::actor::instance::Instance;
-use crate::actor::{Actor, Shared};
+use crate::dispatch::Shared;
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
 use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
@@ -71,7 +72,7 @@ pub struct Turn {
 impl Turn {
     pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>, instance: Arc<Instance>, incarnation: u64) -> Self {
         Self {
-            calls_back: actor.spec.launcher.calls_back(),
+            calls_back: actor.spec.code.calls_back(),
             shared,
             actor,
             instance,
@@ -269,7 +270,7 @@ impl Turn {
 /// The parts in step with each other.
 impl Turn {
     fn address_of(&self, actor: ActorId) -> Option<Address> {
-        self.shared.registry.by_id(actor).map(|actor| actor.address().clone())
+        self.shared.routing.registry.by_id(actor).map(|actor| actor.address().clone())
     }
 
     fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
@@ -278,7 +279,7 @@ impl Turn {
             return Ok(());
         }
         let text = format!("its reply of {bytes} bytes is larger than limits.message, {limit_bytes} bytes");
-        Err(Failure::Reject(text))
+        Err(Failure::BadReply(text))
     }
 
     /// Checks the limits before one more send or effect with a body of `bytes` bytes is recorded.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Turn;
 use super::effects::Effect;
-use crate::dispatch::delivery::check_size;
+use crate::dispatch::routing::delivery::check_size;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::overrun::Overrun;

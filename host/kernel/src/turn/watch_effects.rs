@@ -10,7 +10,7 @@ impl Turn {
     pub fn watch(&mut self, to: &str) -> Result<u64, WatchError> {
         let (from, spec) = (self.address().clone(), &self.actor.spec);
         let to = from.resolve(to)?;
-        if !spec.launcher.watches() || spec.instances > 1 {
+        if !spec.code.watches() || spec.instances > 1 {
             return Err(WatchError::NotAWatcher(from));
         }
         if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {

@@ -19,6 +19,8 @@ pub enum DeadReason {
     Rejected(String),
     /// The handler failed it at each of its `restart.attempts` attempts; the last reason.
     Failed(String),
+    /// The handler's reply is larger than `limits.message`.
+    BadReply(String),
     /// The actor crashed over it at each of its `restart.attempts` attempts; the last crash.
     Crashed(Arc<CrashReport>),
     /// The actor crashed while an asker waited for the answer; the asker got an error.
@@ -40,9 +42,10 @@ pub enum DeadReason {
 
 impl DeadReason {
     /// All values of [`DeadReason::kind`].
-    pub const KINDS: [&'static str; 10] = [
+    pub const KINDS: [&'static str; 11] = [
         "rejected",
         "failed",
+        "bad-reply",
         "crashed",
         "ask-crashed",
         "mailbox-full",
@@ -58,6 +61,7 @@ impl DeadReason {
         match self {
             Self::Rejected(_) => "rejected",
             Self::Failed(_) => "failed",
+            Self::BadReply(_) => "bad-reply",
             Self::Crashed(_) => "crashed",
             Self::AskCrashed(_) => "ask-crashed",
             Self::MailboxFull => "mailbox-full",
@@ -72,7 +76,7 @@ impl DeadReason {
     /// Bytes that it keeps in memory, approximately. A crash report may be shared; each letter counts it whole.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Rejected(text) | Self::Failed(text) => text.len(),
+            Self::Rejected(text) | Self::Failed(text) | Self::BadReply(text) => text.len(),
             Self::Crashed(report) | Self::AskCrashed(report) | Self::FailedStart(report) => report.text_bytes(),
             _ => 0,
         }
@@ -92,6 +96,7 @@ impl fmt::Display for DeadReason {
         match self {
             Self::Rejected(text) => write!(f, "rejected: {text}"),
             Self::Failed(text) => write!(f, "failed at its last attempt: {text}"),
+            Self::BadReply(text) => write!(f, "bad reply: {text}"),
             Self::Crashed(report) => write!(f, "the actor {}", report.crash.reason),
             Self::AskCrashed(report) => write!(f, "the actor {}, and the asker got this error", report.crash.reason),
             Self::MailboxFull => f.write_str("the mailbox stayed full"),
@@ -314,6 +319,7 @@ mod tests {
         let letters = [
             DeadReason::Rejected(String::new()),
             DeadReason::Failed(String::new()),
+            DeadReason::BadReply(String::new()),
             DeadReason::MailboxFull,
             DeadReason::Overflow,
             DeadReason::Abandoned,

@@ -7,6 +7,9 @@ pub enum Failure {
     Reject(String),
     /// It may succeed later.
     Retry(String),
+    /// The kernel's own verdict: the handler succeeded, and its reply is larger than `limits.message`. As final as
+    /// [`Failure::Reject`].
+    BadReply(String),
 }
 
 /// How one message ended.

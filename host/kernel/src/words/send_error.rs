@@ -95,8 +95,14 @@ pub enum AskError {
     /// The receiver handled the message and gave no reply.
     #[error("it was handled, and there is no reply")]
     NoReply,
-    /// The receiver's handler failed the message.
-    #[error("the receiver failed it: {0}")]
+    /// The receiver's handler rejected the message: it will never succeed.
+    #[error("the receiver rejected it: {0}")]
+    Rejected(String),
+    /// The receiver's handler failed the message at each of its attempts.
+    #[error("the receiver failed it at its last attempt: {0}")]
+    RetriesSpent(String),
+    /// The receiver handled the message, and the kernel refused the result: its reply is too large, for example.
+    #[error("the receiver handled it, and the result was refused: {0}")]
     Failed(String),
     /// The receiver crashed while it handled this message alone; or it does not start again.
     #[error("the receiver {0}")]
@@ -124,6 +130,8 @@ impl AskError {
             Self::Timeout => "timeout",
             Self::Deadlock(_) => "deadlock",
             Self::NoReply => "no-reply",
+            Self::Rejected(_) => "rejected",
+            Self::RetriesSpent(_) => "retries-spent",
             Self::Failed(_) => "failed",
             Self::Crashed(_) => "crashed",
             Self::Restarting(_) => "restarting",

@@ -21,9 +21,20 @@ async fn an_ask_without_a_reply_says_so_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_ask_tells_the_asker_why() {
-    let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Reject("too odd".into())))).at("/a")]).await;
-    assert_eq!(kernel.ask(&addr("/a"), b"?", SOON).await, Err(AskError::Failed("too odd".into())));
+async fn failed_ask_tells_whether_a_retry_can_help() {
+    let code = quick(|hand| match hand.body() {
+        b"odd" => Ok(Outcome::Failed(Failure::Reject("too odd".into()))),
+        b"large" => Ok(Outcome::Done(Some(vec![0; 2 << 20]))),
+        _ => Ok(Outcome::Failed(Failure::Retry("busy".into()))),
+    });
+    let kernel = start(vec![code.at("/a")]).await;
+    let ask = async |body: &[u8]| kernel.ask(&addr("/a"), body, Duration::from_mins(10)).await;
+    assert_eq!(ask(b"odd").await, Err(AskError::Rejected("too odd".into())));
+    assert_eq!(ask(b"now").await, Err(AskError::RetriesSpent("busy".into())));
+    let text = "its reply of 2097152 bytes is larger than limits.message, 1048576 bytes";
+    assert_eq!(ask(b"large").await, Err(AskError::Failed(text.into())));
+    let kinds: Vec<_> = kernel.dead_letters().iter().map(|letter| letter.reason.kind()).collect();
+    assert_eq!(kinds, ["rejected", "failed", "bad-reply"]);
 }
 
 #[tokio::test(start_paused = true)]

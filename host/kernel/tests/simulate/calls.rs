@@ -258,7 +258,7 @@ impl Ledger {
         self.seen.insert(match answer {
             Ok(_) => "answer: a reply",
             Err(AskError::NoReply) => "answer: no reply",
-            Err(AskError::Failed(_)) => "answer: failed",
+            Err(AskError::Rejected(_) | AskError::RetriesSpent(_)) => "answer: failed",
             Err(AskError::Crashed(_)) => "answer: crashed",
             Err(AskError::Restarting(_)) => "answer: restarting",
             Err(AskError::ActorFailed(_)) => "answer: actor failed",

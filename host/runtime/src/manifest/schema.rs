@@ -487,7 +487,7 @@ pub struct Subtree {
     /// as with `max_instances` of the play; if no instance can end, the start fails after `limits.start`. Example: `instances =
     /// 20`. Default: no limit.
     pub instances: Option<Spanned<AtLeastOne>>,
-    /// Maximum number of actors, with the actor itself. One more is refused with the spawn error `too-many-children`. Example:
+    /// Maximum number of actors, with the actor itself. One more is refused with the spawn error `subtree-full`. Example:
     /// `actors = 100`. Default: no limit.
     pub actors: Option<Spanned<AtLeastOne>>,
     /// Maximum number of files, folders and HTTP connections that they have open at a time. One more is the same error as beyond

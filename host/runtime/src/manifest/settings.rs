@@ -306,8 +306,11 @@ impl Found {
             .map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
         if mailbox_bytes < message {
             let place = written.mailbox.bytes.as_ref().map(Spanned::span).or(limit_place);
-            let what =
-                format!("`mailbox.bytes` ({}) is less than `limits.message` ({})", ByteSize(mailbox_bytes), ByteSize(message));
+            let what = format!(
+                "`mailbox.bytes` ({}) is less than `limits.message` ({})",
+                ByteSize(mailbox_bytes),
+                ByteSize(message)
+            );
             let problem = Problem::at(place.unwrap_or_default(), what, "here");
             self.add(
                 problem

@@ -5,7 +5,7 @@ use std::path::Path;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::imports::ActorData;
-use crate::component::{Interface, LoadError, function, missing_import};
+use crate::component::{Interface, LoadError, function, missing_import, other_contract};
 use crate::contract::{
     CALLBACK, CHILDREN, ChildFailedParams, ChildFailedResults, GATE, GateResults, HANDLER, HandlerParams,
     HandlerResults, HookResults, LIFECYCLE, NoticedParams, NoticedResults, SUPERVISOR, TURNS, TaskDoneParams,
@@ -30,7 +30,11 @@ pub(crate) struct Checked {
 pub(crate) fn check(file: &Path, linker: &Linker<ActorData>, component: &Component) -> Result<Checked, LoadError> {
     let Some(handler) = component.get_export_index(None, HANDLER) else {
         let found = Interface::of(component).exports;
-        return Err(LoadError::MissingExport { file: file.to_owned(), export: HANDLER, found });
+        return Err(other_contract(file, &found, HANDLER).unwrap_or_else(|| LoadError::MissingExport {
+            file: file.to_owned(),
+            export: HANDLER,
+            found,
+        }));
     };
     let handler = function::<HandlerParams, HandlerResults>(file, component, &handler, HANDLER, "msg-handler")?;
     let turns = component

@@ -15,7 +15,7 @@ use crate::contract::{
     StopError, TimerError, WatchError, count, record,
 };
 use crate::limits::MemoryLimiter;
-use crate::run::{PANIC_BYTES, RunFacts};
+use crate::run::{Panic, RunFacts};
 use crate::wasi::filesystem::{self, Files, View};
 use crate::wasi::http::{self, Http};
 use crate::wasi::polling;
@@ -32,8 +32,8 @@ pub(crate) struct ActorData {
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
-    /// The panic message that the guest reported before its trap.
-    pub(crate) panic: Option<String>,
+    /// The panic that the guest reported before its trap.
+    pub(crate) panic: Option<Panic>,
     pub(crate) wasi: WasiCtx,
     pub(crate) files: Arc<Files>,
     pub(crate) http: Http,
@@ -63,7 +63,7 @@ impl RunFacts for ActorData {
         &self.memory
     }
 
-    fn panic(&self) -> Option<&String> {
+    fn panic(&self) -> Option<&Panic> {
         self.panic.as_ref()
     }
 }
@@ -121,10 +121,9 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         Ok((watch.map_err(WatchError::from),))
     })?;
     kernel.func_wrap("unwatch", |store: Caller<'_>, (watch,): (u64,)| recorded(&store, |turn| turn.unwatch(watch)))?;
-    kernel.func_wrap("panicked", |mut store: Caller<'_>, (message,): (WasmStr,)| {
-        let message = message.to_str(&store)?;
-        let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
-        store.data_mut().panic = Some(message);
+    kernel.func_wrap("panicked", |mut store: Caller<'_>, (message, traceback): (WasmStr, WasmList<WasmStr>)| {
+        let panic = Panic::read(&mut store, &message, &traceback)?;
+        store.data_mut().panic = Some(panic);
         // The trap is returned from here, since a trap raised by the processor needs a signal, which costs as much as a small
         // restart.
         Err::<(), _>(Trap::UnreachableCodeReached.into())
@@ -199,7 +198,7 @@ fn add_children_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Resu
         let found = store.data().turn.borrow().lookup(&path);
         Ok((found.map(|address| address.to_string()),))
     })?;
-    kernel.func_wrap_async("state", |mut store: Caller<'_>, (path,): (String,)| {
+    kernel.func_wrap_async("status", |mut store: Caller<'_>, (path,): (String,)| {
         Box::new(async move {
             let state = store.data_mut().turn.get_mut().state(&path).await;
             Ok((state.map(ActorState::from),))

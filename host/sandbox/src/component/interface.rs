@@ -62,6 +62,13 @@ fn plainly(message: &str) -> String {
     }
 }
 
+/// The error for a component that exports `wanted` in another version of the contract; none when it does not export it at all.
+pub(crate) fn other_contract(file: &Path, exports: &[String], wanted: &str) -> Option<LoadError> {
+    let (interface, _) = wanted.split_once('@')?;
+    let found = exports.iter().find_map(|export| export.strip_prefix(interface)?.strip_prefix('@'))?;
+    Some(LoadError::OtherContract { file: file.to_owned(), found: cut(found).to_owned() })
+}
+
 /// Finds a function of an exported interface, and checks its type.
 pub(crate) fn function<P: ComponentNamedList + Lower, R: ComponentNamedList + Lift>(
     file: &Path,

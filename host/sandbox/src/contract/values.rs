@@ -17,7 +17,7 @@ pub(crate) enum Failure {
 impl From<&kernel::Failure> for Failure {
     fn from(failure: &kernel::Failure) -> Self {
         match failure {
-            kernel::Failure::Reject(text) => Self::Reject(text.clone()),
+            kernel::Failure::Reject(text) | kernel::Failure::BadReply(text) => Self::Reject(text.clone()),
             kernel::Failure::Retry(text) => Self::Retry(text.clone()),
         }
     }
@@ -81,18 +81,24 @@ pub(crate) enum AskError {
     Deadlock(String),
     #[component(name = "no-reply")]
     NoReply,
+    #[component(name = "rejected")]
+    Rejected(String),
+    #[component(name = "retries-spent")]
+    RetriesSpent(String),
     #[component(name = "failed")]
     Failed(String),
     #[component(name = "crashed")]
     Crashed(String),
     #[component(name = "restarting")]
     Restarting(String),
+    #[component(name = "actor-failed")]
+    ActorFailed(String),
     #[component(name = "mailbox-full")]
     MailboxFull(String),
     #[component(name = "stopped")]
     Stopped(String),
-    #[component(name = "stopped-by-person")]
-    StoppedByPerson(String),
+    #[component(name = "stopped-by-operator")]
+    StoppedByOperator(String),
 }
 
 impl From<kernel::AskError> for AskError {
@@ -106,11 +112,13 @@ impl From<kernel::AskError> for AskError {
             kernel::AskError::Timeout => Self::Timeout,
             kernel::AskError::Deadlock(chain) => Self::Deadlock(chain),
             kernel::AskError::NoReply => Self::NoReply,
+            kernel::AskError::Rejected(text) => Self::Rejected(text),
+            kernel::AskError::RetriesSpent(text) => Self::RetriesSpent(text),
             kernel::AskError::Failed(text) => Self::Failed(text),
             kernel::AskError::Crashed(text) => Self::Crashed(text),
             kernel::AskError::Restarting(text) => Self::Restarting(text),
-            kernel::AskError::ActorFailed(why) => Self::Restarting(format!("it is failed: {why}")),
-            kernel::AskError::StoppedByOperator(to) => Self::StoppedByPerson(to.to_string()),
+            kernel::AskError::ActorFailed(why) => Self::ActorFailed(why),
+            kernel::AskError::StoppedByOperator(to) => Self::StoppedByOperator(to.to_string()),
             other => Self::Stopped(other.to_string()),
         }
     }
@@ -129,6 +137,13 @@ impl SpawnOptions {
 }
 
 #[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct FullSubtree {
+    top: String,
+    limit: u32,
+}
+
+#[derive(ComponentType, Lower)]
 #[component(variant)]
 pub(crate) enum SpawnError {
     #[component(name = "bad-name")]
@@ -141,6 +156,8 @@ pub(crate) enum SpawnError {
     Duplicate(String),
     #[component(name = "too-many-children")]
     TooManyChildren(u32),
+    #[component(name = "subtree-full")]
+    SubtreeFull(FullSubtree),
     #[component(name = "too-deep")]
     TooDeep,
     #[component(name = "circular")]
@@ -156,8 +173,9 @@ impl From<kernel::SpawnError> for SpawnError {
             kernel::SpawnError::UnknownPlugin(plugin) => Self::UnknownPlugin(plugin),
             kernel::SpawnError::NotGranted { plugin, .. } => Self::NotGranted(plugin),
             kernel::SpawnError::Duplicate(address) => Self::Duplicate(address.to_string()),
-            kernel::SpawnError::TooManyChildren { most, .. } | kernel::SpawnError::SubtreeFull { most, .. } => {
-                Self::TooManyChildren(count(most))
+            kernel::SpawnError::TooManyChildren { most, .. } => Self::TooManyChildren(count(most)),
+            kernel::SpawnError::SubtreeFull { top, most } => {
+                Self::SubtreeFull(FullSubtree { top: top.to_string(), limit: count(most) })
             }
             kernel::SpawnError::TooDeep(_) | kernel::SpawnError::DepthLimit(_) => Self::TooDeep,
             kernel::SpawnError::Circular(chain) => Self::Circular(chain),
@@ -229,6 +247,8 @@ pub(crate) enum ActorState {
     Stopping,
     #[component(name = "backing-off")]
     BackingOff,
+    #[component(name = "failed")]
+    Failed,
     #[component(name = "waiting")]
     Waiting,
     #[component(name = "passivated")]
@@ -252,7 +272,8 @@ impl From<kernel::State> for ActorState {
             kernel::State::Stopping => Self::Stopping,
             kernel::State::Waiting => Self::Waiting,
             kernel::State::Passivated => Self::Passivated,
-            kernel::State::BackingOff | kernel::State::Failed => Self::BackingOff,
+            kernel::State::BackingOff => Self::BackingOff,
+            kernel::State::Failed => Self::Failed,
             kernel::State::Stopped => Self::Stopped,
             kernel::State::Ended => Self::Ended,
         }
@@ -395,8 +416,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failed_receiver_is_said_without_a_second_prefix() {
+    fn failed_and_full_receivers_have_their_own_errors() {
         let error = AskError::from(kernel::AskError::ActorFailed("3 failures".into()));
-        assert!(matches!(&error, AskError::Restarting(text) if text == "it is failed: 3 failures"));
+        assert!(matches!(&error, AskError::ActorFailed(text) if text == "3 failures"));
+        let full = kernel::SpawnError::SubtreeFull { top: kernel::Address::root(), most: 7 };
+        let SpawnError::SubtreeFull(full) = SpawnError::from(full) else { panic!("another error") };
+        assert_eq!((full.top.as_str(), full.limit), ("/", 7));
+        assert!(matches!(ActorState::from(kernel::State::Failed), ActorState::Failed));
+    }
+
+    #[test]
+    fn ask_errors_tell_a_reject_from_spent_retries() {
+        let of = |error: fn(String) -> kernel::AskError| AskError::from(error("why".into()));
+        assert!(matches!(of(kernel::AskError::Rejected), AskError::Rejected(text) if text == "why"));
+        assert!(matches!(of(kernel::AskError::RetriesSpent), AskError::RetriesSpent(text) if text == "why"));
+        assert!(matches!(of(kernel::AskError::Failed), AskError::Failed(text) if text == "why"));
     }
 }

@@ -131,7 +131,7 @@ mod tests {
             "wasi:cli/environment@0.2.6",
             "wasi:cli/exit@0.2.6",
             "wasi:io/streams@0.2.6",
-            "playhouse:actor/kernel@0.1.0",
+            "playhouse:actor/kernel@0.2.0",
             "wasi:http/outgoing-handler@0.2.12",
             "wasi:sockets/tcp@0.2.6",
             "somebody:else/thing@1.0.0",

@@ -5,7 +5,7 @@ use std::path::Path;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::imports::MailboxData;
-use crate::component::{Interface, LoadError, function, missing_import};
+use crate::component::{Interface, LoadError, function, missing_import, other_contract};
 use crate::contract::{
     MAILBOX, PolicyParams, PolicyResults, PutParams, PutResults, SizeResults, TakeParams, TakeResults,
 };
@@ -23,7 +23,8 @@ pub(crate) struct Checked {
 pub(crate) fn check(file: &Path, linker: &Linker<MailboxData>, component: &Component) -> Result<Checked, LoadError> {
     let Some(mailbox) = component.get_export_index(None, MAILBOX) else {
         let found = Interface::of(component).exports;
-        return Err(LoadError::NoMailbox { file: file.to_owned(), found });
+        return Err(other_contract(file, &found, MAILBOX)
+            .unwrap_or_else(|| LoadError::NoMailbox { file: file.to_owned(), found }));
     };
     let policy = function::<PolicyParams, PolicyResults>(file, component, &mailbox, MAILBOX, "policy")?;
     let put = function::<PutParams, PutResults>(file, component, &mailbox, MAILBOX, "put")?;

@@ -1,19 +1,19 @@
 //! The imports of a mailbox plugin, and the data of its store.
 
-use wasmtime::component::{Linker, ResourceTable, WasmStr};
+use wasmtime::component::{Linker, ResourceTable, WasmList, WasmStr};
 use wasmtime::{Engine, StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::contract::MAILBOX_HOST;
 use crate::limits::MemoryLimiter;
-use crate::run::{PANIC_BYTES, RunFacts};
+use crate::run::{Panic, RunFacts};
 use crate::wasi::polling;
 
 /// The data of one run's store.
 pub(crate) struct MailboxData {
     pub(super) memory: MemoryLimiter,
-    /// The panic message that the guest reported before its trap.
-    pub(super) panic: Option<String>,
+    /// The panic that the guest reported before its trap.
+    pub(super) panic: Option<Panic>,
     pub(super) wasi: WasiCtx,
     pub(super) resources: ResourceTable,
 }
@@ -29,7 +29,7 @@ impl RunFacts for MailboxData {
         &self.memory
     }
 
-    fn panic(&self) -> Option<&String> {
+    fn panic(&self) -> Option<&Panic> {
         self.panic.as_ref()
     }
 }
@@ -41,10 +41,9 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<MailboxData>> {
     polling::add_to(&mut linker, |data: &MailboxData| data.memory.most_resources)?;
     linker.instance(MAILBOX_HOST)?.func_wrap(
         "panicked",
-        |mut store: StoreContextMut<'_, MailboxData>, (message,): (WasmStr,)| {
-            let message = message.to_str(&store)?;
-            let message = message[..message.floor_char_boundary(PANIC_BYTES)].to_owned();
-            store.data_mut().panic = Some(message);
+        |mut store: StoreContextMut<'_, MailboxData>, (message, traceback): (WasmStr, WasmList<WasmStr>)| {
+            let panic = Panic::read(&mut store, &message, &traceback)?;
+            store.data_mut().panic = Some(panic);
             Err::<(), _>(Trap::UnreachableCodeReached.into())
         },
     )?;

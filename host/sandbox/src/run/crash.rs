@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::panic::Panic;
 use super::store::{MAX_RANDOM_BYTES, hostcall_bytes};
 use crate::component::Names;
 use crate::contract::BadFrame;
@@ -16,9 +17,6 @@ use crate::limits::{MOST_TABLE_ELEMENTS, MemoryLimiter, Refused, SystemLimit};
 use crate::output::{Lines, Unpermitted};
 use crate::wasi::http::Excess;
 use crate::wasi::polling::LongList;
-
-/// Bytes of a panic's message that are kept.
-pub(crate) const PANIC_BYTES: usize = 4 << 10;
 
 /// Functions shown in a report.
 const SHOWN_FRAMES: usize = 32;
@@ -43,9 +41,9 @@ const MACHINERY: [&str; 16] = [
 ];
 
 /// The SDK's panic hook. The hook ends the run in a call to the host, through a few functions that only forward the call.
-const PANIC_HOOK: &str = "playhouse_sdk::component::wasm::report_panic";
+const PANIC_HOOK: &str = "playhouse_sdk::wasm::panic_hook::report_panic";
 /// The panic hook of a mailbox plugin.
-const MAILBOX_PANIC_HOOK: &str = "playhouse_sdk::mailbox::wasm::report_panic";
+const MAILBOX_PANIC_HOOK: &str = "playhouse_sdk::mailbox::component::";
 /// The most functions between the panic hook and the host.
 const PASSED_ON: usize = 4;
 
@@ -53,8 +51,8 @@ const PASSED_ON: usize = 4;
 pub(crate) trait RunFacts {
     /// Its use of memory.
     fn memory(&self) -> &MemoryLimiter;
-    /// The panic message that it reported before the trap.
-    fn panic(&self) -> Option<&String>;
+    /// The panic that it reported before the trap.
+    fn panic(&self) -> Option<&Panic>;
 }
 
 /// The crash report for the error of a call.
@@ -65,7 +63,15 @@ pub(crate) fn crash(
     cpu: Duration,
     stderr: &Lines,
 ) -> Crash {
-    Crash { reason: reason(error, facts, cpu), backtrace: backtrace(error, names), stderr: stderr.tail() }
+    let reason = reason(error, facts, cpu);
+    let backtrace = match facts.panic() {
+        // The functions of an interpreter say nothing about the author's code.
+        Some(panic) if matches!(reason, CrashReason::Panic { .. }) && !panic.traceback.is_empty() => {
+            panic.traceback.clone()
+        }
+        _ => backtrace(error, names),
+    };
+    Crash { reason, backtrace, stderr: stderr.tail() }
 }
 
 /// The crash report for an instance that could not be made.
@@ -136,8 +142,8 @@ fn reason(error: &wasmtime::Error, facts: &impl RunFacts, cpu: Duration) -> Cras
     if let Some(more_than) = limit(&text, facts) {
         return CrashReason::Limit { more_than };
     }
-    if let Some(message) = facts.panic() {
-        return CrashReason::Panic { message: message.clone() };
+    if let Some(panic) = facts.panic() {
+        return CrashReason::Panic { message: panic.message.clone() };
     }
     match &facts.memory().refused {
         Some(Refused::Memory) => {

@@ -126,7 +126,7 @@ async fn a_bad_memory_access_is_a_trap() {
 async fn panic_report_has_its_message_without_runtime_frames() {
     let code = r#"(data (i32.const 100) "index out of range, src/lib.rs:7:9")
       (func $_ZN3std9panicking20rust_panic_with_hook17h0123456789abcdefE
-        (call $panicked (i32.const 100) (i32.const 34)) unreachable)
+        (call $panicked (i32.const 100) (i32.const 34) (i32.const 0) (i32.const 0)) unreachable)
       (func $_ZN6orders4take17h0123456789abcdefE
         (call $_ZN3std9panicking20rust_panic_with_hook17h0123456789abcdefE))
       (func $handle (export "handle") (param i32 i32) (result i32)
@@ -135,6 +135,35 @@ async fn panic_report_has_its_message_without_runtime_frames() {
     let crash = play.crash("/panics", "").await.crash.clone();
     assert_eq!(crash.reason, CrashReason::Panic { message: "index out of range, src/lib.rs:7:9".into() });
     assert_eq!(crash.backtrace, ["orders::take", "handle"]);
+}
+
+#[tokio::test]
+async fn panic_report_shows_the_guests_own_traceback() {
+    // Two lines, as a place and a length each.
+    let code = r#"(data (i32.const 100) "no such dish") (data (i32.const 120) "cook.py:7 in fry") (data (i32.const 140) "serve")
+      (data (i32.const 160) "\78\00\00\00\10\00\00\00\8c\00\00\00\05\00\00\00")
+      (func $handle (export "handle") (param i32 i32) (result i32)
+        (call $panicked (i32.const 100) (i32.const 12) (i32.const 160) (i32.const 2)) unreachable)"#;
+    let play = Play::start(&[("/panics", actor(code))]);
+    let crash = play.crash("/panics", "").await.crash.clone();
+    assert_eq!(crash.reason, CrashReason::Panic { message: "no such dish".into() });
+    assert_eq!(crash.backtrace, ["cook.py:7 in fry", "serve"]);
+}
+
+#[tokio::test]
+async fn long_traceback_of_a_panic_is_cut() {
+    // 100 lines, each of them the first 600 bytes of the memory.
+    let code = r#"(func $handle (export "handle") (param i32 i32) (result i32) (local $n i32)
+        (loop $next
+          (i32.store (i32.add (i32.const 70000) (i32.mul (local.get $n) (i32.const 8))) (i32.const 0))
+          (i32.store (i32.add (i32.const 70004) (i32.mul (local.get $n) (i32.const 8))) (i32.const 600))
+          (local.set $n (i32.add (local.get $n) (i32.const 1)))
+          (br_if $next (i32.lt_u (local.get $n) (i32.const 100))))
+        (call $panicked (i32.const 0) (i32.const 1) (i32.const 70000) (i32.const 100)) unreachable)"#;
+    let play = Play::start(&[("/panics", actor(code))]);
+    let crash = play.crash("/panics", "").await.crash.clone();
+    assert_eq!(crash.backtrace.len(), 32);
+    assert!(crash.backtrace.iter().all(|line| line.len() == 512));
 }
 
 #[tokio::test]
@@ -204,7 +233,7 @@ async fn rejected_message_sends_nothing() {
         (if (result i32) (local.get $len) (then (call $done)) (else (call $reject (i32.const 110) (i32.const 2)))))"#;
     let play = Play::start(&[("/echo", actor(ECHO)), ("/relay", actor(relay))]);
     assert_eq!(play.ask("/relay", "x").await, Err(AskError::NoReply));
-    assert_eq!(play.ask("/relay", "").await, Err(AskError::Failed("no".into())));
+    assert_eq!(play.ask("/relay", "").await, Err(AskError::Rejected("no".into())));
     play.kernel.idle().await;
     let handled = play.kernel.actors().await[0].handled;
     assert_eq!(handled, 1);

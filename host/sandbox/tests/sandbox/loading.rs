@@ -47,7 +47,7 @@ fn files_other_than_components_are_refused() {
             `plugins/cart.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
             `plugins/cart.wasm` is not a valid component: it ends within its first bytes; build it again
             `plugins/cart.wasm` is not a valid component: its version [0d, 00, 02, 00] is unknown here; 0d 00 01 00 was expected; build it again
-            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3e6); build it again
+            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3db); build it again
         "#]],
     );
 }
@@ -107,10 +107,33 @@ fn components_of_other_worlds_are_refused() {
     check(
         &[&wat("(component)"), &wat(command)],
         expect![[r#"
-        `plugins/cart.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
-        `plugins/cart.wasm` does not export `playhouse:actor/handler@0.1.0`, so it cannot handle messages; it exports `wasi:cli/run@0.2.0`. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+        `plugins/cart.wasm` does not export `playhouse:actor/handler@0.2.0`, so it cannot handle messages; it exports nothing. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
+        `plugins/cart.wasm` does not export `playhouse:actor/handler@0.2.0`, so it cannot handle messages; it exports `wasi:cli/run@0.2.0`. Build it with playhouse-sdk, or for the world `actor` of wit/actor.wit
     "#]],
     );
+}
+
+#[test]
+fn component_of_another_contract_is_refused_with_the_way_out() {
+    let old = |interface: &str| {
+        let wasm = format!(
+            r#"(component
+              (core module $m (func (export "f")))
+              (core instance $i (instantiate $m))
+              (func $f (canon lift (core func $i "f")))
+              (instance $old (export "f" (func $f)))
+              (export "playhouse:actor/{interface}@0.1.0" (instance $old)))"#
+        );
+        wat(&wasm)
+    };
+    check(
+        &[&old("handler")],
+        expect![[r#"
+            `plugins/cart.wasm` is built for `playhouse:actor` 0.1.0, and this host has 0.2.0: build it again with playhouse-sdk 0.2, or with wit/actor.wit of this host
+        "#]],
+    );
+    let error = small_sandbox().load_mailbox_bytes("cart", &old("mailbox")).err().expect("it is refused").to_string();
+    assert!(error.contains("built for `playhouse:actor` 0.1.0"), "{error}");
 }
 
 #[test]
@@ -120,12 +143,12 @@ fn export_of_another_type_is_refused() {
       (core instance $i (instantiate $m))
       (func $f (param "body" u32) (result u32) (canon lift (core func $i "f")))
       (instance $handler (export "msg-handler" (func $f)))
-      (export "playhouse:actor/handler@0.1.0" (instance $handler)))"#;
+      (export "playhouse:actor/handler@0.2.0" (instance $handler)))"#;
     check(
         &[&wat(other), &wat(&other.replace("msg-handler", "handle"))],
         expect![[r#"
-            `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` does not match wit/actor.wit: expected `list` found `u32`. Build it again with this version's wit/actor.wit or playhouse-sdk
-            `plugins/cart.wasm`: its `playhouse:actor/handler@0.1.0#msg-handler` does not match wit/actor.wit: it is missing. Build it again with this version's wit/actor.wit or playhouse-sdk
+            `plugins/cart.wasm`: its `playhouse:actor/handler@0.2.0#msg-handler` does not match wit/actor.wit: expected `list` found `u32`. Build it again with this version's wit/actor.wit or playhouse-sdk
+            `plugins/cart.wasm`: its `playhouse:actor/handler@0.2.0#msg-handler` does not match wit/actor.wit: it is missing. Build it again with this version's wit/actor.wit or playhouse-sdk
         "#]],
     );
 }
@@ -133,15 +156,15 @@ fn export_of_another_type_is_refused() {
 #[test]
 fn imports_that_are_not_provided_are_refused() {
     let http = r#"(import "wasi:http/incoming-handler@0.2.0" (instance (export "handle" (func))))"#;
-    let timers = r#"(import "playhouse:actor/timers@0.1.0" (instance (export "after" (func (param "ms" u64)))))"#;
+    let timers = r#"(import "playhouse:actor/timers@0.2.0" (instance (export "after" (func (param "ms" u64)))))"#;
     let other =
         r#"(import "wasi:random/insecure@0.2.0" (instance (export "get-insecure-random-u64" (func (result u32)))))"#;
     check(
         &[&actor_with_import(http), &actor_with_import(timers), &actor_with_import(other)],
         expect![[r#"
-        `plugins/cart.wasm` imports `wasi:http/incoming-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
-        `plugins/cart.wasm` imports `playhouse:actor/timers@0.1.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
-        `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.1.0`, `playhouse:actor/batch@0.1.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `wasi:http/incoming-handler@0.2.0`, which this host does not provide: its `handle` is missing. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `playhouse:actor/timers@0.2.0`, which this host does not provide: its `after` is missing. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
+        `plugins/cart.wasm` imports `wasi:random/insecure@0.2.0`, which this host does not provide: its `get-insecure-random-u64` has another type: type mismatch with results: expected `u64` found `u32`. An actor may import `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, WASI 0.2 and, with `hosts` granted, `wasi:http/outgoing-handler`
     "#]],
     );
 }
@@ -167,8 +190,8 @@ fn plugin_info_describes_the_component() {
     assert_eq!(plugin.name(), "echo");
     assert_eq!(info.size_bytes, wasm.len() as u64);
     assert_eq!(info.sha256.len(), 64);
-    assert_eq!(info.exports, ["playhouse:actor/handler@0.1.0"]);
-    assert!(info.imports.contains(&"playhouse:actor/kernel@0.1.0".to_owned()));
+    assert_eq!(info.exports, ["playhouse:actor/handler@0.2.0"]);
+    assert!(info.imports.contains(&"playhouse:actor/kernel@0.2.0".to_owned()));
     assert!(info.hooks.is_empty());
     assert!(matches!(info.compiled, Compiled::Fresh(_)));
 }

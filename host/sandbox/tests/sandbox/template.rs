@@ -17,7 +17,7 @@ pub fn actor_with_hooks(code: &str) -> Vec<u8> {
       (func $shutdown (result (result (error string)))
         (canon lift (core func $main "shutdown") (memory $memory) (realloc $realloc)))
       (instance $lifecycle (export "init" (func $init)) (export "shutdown" (func $shutdown)))
-      (export "playhouse:actor/lifecycle@0.1.0" (instance $lifecycle))"#;
+      (export "playhouse:actor/lifecycle@0.2.0" (instance $lifecycle))"#;
     component(code, "", hooks)
 }
 
@@ -34,7 +34,7 @@ pub fn actor_with_turns(code: &str) -> Vec<u8> {
         (canon lift (core func $main "turns") (memory $memory) (realloc $realloc)
           (post-return (core func $libc "reset"))))
       (instance $turns (export "handle" (func $turns)))
-      (export "playhouse:actor/turns@0.1.0" (instance $turns))"#;
+      (export "playhouse:actor/turns@0.2.0" (instance $turns))"#;
     component(code, "", turns)
 }
 
@@ -45,20 +45,21 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
   {imports}
-  (import "playhouse:actor/types@0.1.0" (instance $types
+  (import "playhouse:actor/types@0.2.0" (instance $types
     (type $failure (variant (case "reject" string) (case "retry" string)))
     (export "failure" (type (eq $failure)))
     (type $send-error (variant (case "bad-address" string) (case "unknown-address" string)
       (case "not-granted" string) (case "too-large" u64)))
     (export "send-error" (type $send-error' (eq $send-error)))
     (type $ask-error (variant (case "not-sent" $send-error') (case "timeout") (case "deadlock" string)
-      (case "no-reply") (case "failed" string) (case "crashed" string) (case "restarting" string) (case "mailbox-full" string)
-      (case "stopped" string) (case "stopped-by-person" string)))
+      (case "no-reply") (case "rejected" string) (case "retries-spent" string) (case "failed" string) (case "crashed" string)
+      (case "restarting" string) (case "actor-failed" string) (case "mailbox-full" string)
+      (case "stopped" string) (case "stopped-by-operator" string)))
     (export "ask-error" (type (eq $ask-error)))))
   (alias export $types "failure" (type $failure))
   (alias export $types "send-error" (type $send-error))
   (alias export $types "ask-error" (type $ask-error))
-  (import "playhouse:actor/kernel@0.1.0" (instance $kernel
+  (import "playhouse:actor/kernel@0.2.0" (instance $kernel
     (export "send-error" (type $se (eq $send-error)))
     (export "ask-error" (type $ae (eq $ask-error)))
     (type $envelope (record (field "id" string) (field "sender" (option string)) (field "flow" string)
@@ -71,8 +72,8 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (export "tell" (func (param "to" string) (param "body" (list u8)) (result (result (error $se)))))
     (export "ask" (func (param "to" string) (param "body" (list u8)) (param "timeout-ms" u64)
       (result (result (list u8) (error $ae)))))
-    (export "panicked" (func (param "message" string)))))
-  (import "playhouse:actor/batch@0.1.0" (instance $batch
+    (export "panicked" (func (param "message" string) (param "traceback" (list string))))))
+  (import "playhouse:actor/batch@0.2.0" (instance $batch
     (export "send-error" (type $se (eq $send-error)))
     (type $resolved (record (field "route" u32) (field "limit-bytes" u64) (field "lasting" bool)))
     (export "resolved" (type $resolved' (eq $resolved)))
@@ -150,7 +151,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
     (import "host" "message" (func $message (param i32)))
     (import "host" "tell" (func $tell (param i32 i32 i32 i32 i32)))
     (import "host" "ask" (func $ask (param i32 i32 i32 i32 i64 i32)))
-    (import "host" "panicked" (func $panicked (param i32 i32)))
+    (import "host" "panicked" (func $panicked (param i32 i32 i32 i32)))
     (import "host" "resolve" (func $resolve (param i32 i32 i32 i32)))
     (import "host" "hand-over" (func $hand-over (param i32 i32)))
     (import "host" "get-environment" (func $get-environment (param i32)))
@@ -189,7 +190,7 @@ fn component(code: &str, imports: &str, exports: &str) -> Vec<u8> {
   (func $handle (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $main "handle") (memory $memory) (realloc $realloc) (post-return (core func $libc "reset"))))
   (instance $handler (export "msg-handler" (func $handle)))
-  (export "playhouse:actor/handler@0.1.0" (instance $handler))
+  (export "playhouse:actor/handler@0.2.0" (instance $handler))
   {exports})"#
     );
     wat::parse_str(text).unwrap()

@@ -124,7 +124,9 @@ impl Behavior for Run {
                     TaskOutcome::Done => "done".to_owned(),
                     TaskOutcome::Replied => "replied".to_owned(),
                     TaskOutcome::Failed(Failure::Reject(reason)) if reason == "boom" => return Err(trap()),
-                    TaskOutcome::Failed(Failure::Reject(reason)) => format!("rejected {reason}"),
+                    TaskOutcome::Failed(Failure::Reject(reason) | Failure::BadReply(reason)) => {
+                        format!("rejected {reason}")
+                    }
                     TaskOutcome::Failed(Failure::Retry(reason)) => format!("retry {reason}"),
                     TaskOutcome::Crashed(..) => "crashed".to_owned(),
                 };

@@ -51,7 +51,7 @@ fn puppet_plugin(turns: bool) -> Plugin {
     });
     let sandbox = Sandbox::new(SandboxConfig { max_instances: 16, turns, ..SandboxConfig::default() }).unwrap();
     let plugin = sandbox.load("puppet", Path::new(&*BUILT)).unwrap();
-    assert!(plugin.info().exports.contains(&"playhouse:actor/turns@0.1.0".to_owned()));
+    assert!(plugin.info().exports.contains(&"playhouse:actor/turns@0.2.0".to_owned()));
     plugin
 }
 

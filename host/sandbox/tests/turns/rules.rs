@@ -111,7 +111,7 @@ pub async fn each_asker_gets_the_reply_to_its_own_message(interface: Interface) 
     for (n, ask) in asks.into_iter().enumerate() {
         let expected = match n % 3 {
             0 => Ok(n.to_string().into_bytes()),
-            1 => Err(AskError::Failed(n.to_string())),
+            1 => Err(AskError::Rejected(n.to_string())),
             _ => Err(AskError::NoReply),
         };
         assert_eq!(ask.await.unwrap(), expected);
@@ -137,7 +137,7 @@ pub async fn a_reply_that_is_too_large_rejects_its_message(interface: Interface)
     messages[31] = format!("tell /log 31;reply-bytes {}", 1 << 20);
     play.tell(&messages).await;
     assert_eq!(play.log(), [numbers(0, 30), numbers(31, 40)].concat());
-    assert_eq!(play.letters(), ["rejected tell /log gone;reply-bytes 1048577 x1"]);
+    assert_eq!(play.letters(), ["bad-reply tell /log gone;reply-bytes 1048577 x1"]);
 }
 
 pub async fn reply_tell_is_allowed_for_the_senders_own_messages_only(interface: Interface) {

@@ -137,7 +137,7 @@ impl Puppet {
             "watch" => log_error(ctx, ctx.watch(rest))?,
             "around" => {
                 let found = ctx.lookup("w").unwrap_or_default();
-                ctx.tell("/log", format!("{:?} {found} {:?}", ctx.children(), ctx.state("/log")))?;
+                ctx.tell("/log", format!("{:?} {found} {:?}", ctx.children(), ctx.status("/log")))?;
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use crate::act::{Act, QUIET};
 
 pub(crate) const ACT: Act = Act {
     handle: |_, ctx| loop {
-        let _ = ctx.state("/neighbour");
+        let _ = ctx.status("/neighbour");
     },
     ..QUIET
 };

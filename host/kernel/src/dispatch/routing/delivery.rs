@@ -6,8 +6,10 @@ use std::time::Duration;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
+use crate::actor::Actor;
+use crate::actor::host_wait::Blocked;
 use crate::actor::instance::Instance;
-use crate::actor::{Actor, Shared};
+use crate::dispatch::routing::Routing;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
@@ -72,7 +74,7 @@ pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
     Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
 }
 
-impl Shared {
+impl Routing {
     /// Delivers as much of a run of sends to one target as fits. `run` and `delivered` advance with each message. If the run
     /// is most of `bytes`, the buffer itself may move into the mailbox: then everything up to the run's end is removed from
     /// `bytes`.
@@ -115,7 +117,7 @@ impl Shared {
                 Overflow::Block if patience == Patience::No || in_vain => Some(DeadReason::MailboxFull),
                 Overflow::Block => {
                     waited = target.host_waited();
-                    let blocked = sender.host_waits.blocked_on(target);
+                    let blocked = Blocked::begin(sender, target);
                     place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
                     None
                 }

@@ -1,5 +1,7 @@
 //! The state that the functions of the interface work on: the files of an incarnation, and its table of resources.
 
+pub(super) mod descriptor;
+
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use crate::supervision::events::{Action, Failed, Node, ROOT};
-use crate::supervision::failures::Failure;
 use crate::supervision::node::{After, Over, Phase};
 use crate::supervision::tree::Tree;
+use crate::supervision::tree::failures::Failure;
 use crate::words::failure::{Fault, WhyGaveUp};
 
 impl Tree {

@@ -16,13 +16,13 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
 
-use super::listing::Listing;
-use super::names;
-use super::open::{Create, Dir, How, Mode, OpenFile, Opened, with_space};
-use super::stat::{hash_of, new_time, stat_of, time_spec, type_of};
-use super::streams::{Input, Output, READ_BYTES};
-use super::view::View;
+use super::View;
 use crate::grants::Quota;
+use crate::wasi::filesystem::listing::Listing;
+use crate::wasi::filesystem::names;
+use crate::wasi::filesystem::open::{Create, Dir, How, Mode, OpenFile, Opened, with_space};
+use crate::wasi::filesystem::stat::{hash_of, new_time, stat_of, time_spec, type_of};
+use crate::wasi::filesystem::streams::{Input, Output, READ_BYTES};
 
 /// The most closes of an actor that may wait for a server; with more of them, the actor opens no further file.
 const MOST_CLOSING: usize = 64;
@@ -30,7 +30,7 @@ const MOST_CLOSING: usize = 64;
 const PATH_BYTES: usize = 4096;
 
 /// Adds an open file or folder to the table. The bindings' type stands for [`Opened`], which is found by its number.
-pub(super) fn push(table: &mut ResourceTable, opened: Opened) -> Result<Resource<Descriptor>, ResourceTableError> {
+pub(crate) fn push(table: &mut ResourceTable, opened: Opened) -> Result<Resource<Descriptor>, ResourceTableError> {
     Ok(Resource::new_own(table.push(opened)?.rep()))
 }
 
@@ -113,15 +113,6 @@ impl View<'_> {
     ) -> FsResult<()> {
         let (dir, path) = (self.dir_to_change(fd)?, short(path)?);
         self.run_with_space(move || change(&dir.file, &path, dir.folder.quota())).await
-    }
-}
-
-impl Opened {
-    fn file(&self) -> &File {
-        match self {
-            Self::File(file) => file.file(),
-            Self::Dir(dir) => &dir.file,
-        }
     }
 }
 

@@ -12,51 +12,21 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
 
-use crate::actor::instance::Instance;
-use crate::actor::{Actor, Shared};
-use crate::words::clock::later;
-use crate::words::clock::take_yielded;
+use crate::words::clock::{Clock, later, take_yielded};
 use crate::words::crash::CrashReason;
 
-/// The limit of a call.
-#[derive(Clone, Copy)]
-pub(crate) enum Limit<'a> {
-    /// `limits.timeout` for one wait; and in total that time multiplied by the number of messages in the call, since a
-    /// message last got its outcome.
-    Of(&'a Actor, &'a Instance),
-    /// This time in total.
-    Only(Duration),
-}
-
-impl Limit<'_> {
-    fn stretch(self) -> Duration {
-        match self {
-            Self::Of(_, instance) => instance.timeout,
-            Self::Only(limit) => limit,
-        }
-    }
-
-    fn whole(self) -> Duration {
-        match self {
-            Self::Of(_, instance) => instance.call_timeout(),
-            Self::Only(limit) => limit,
-        }
-    }
-
-    fn progress(self) -> u64 {
-        if let Self::Of(_, instance) = self { instance.progress() } else { 0 }
-    }
-
+/// The limit of a call, and the time that is not billed to it.
+pub(crate) trait TimeLimit: Copy {
+    /// The limit of one wait.
+    fn stretch(self) -> Duration;
+    /// The limit of all waits together since the last progress.
+    fn whole(self) -> Duration;
+    /// A number that changes whenever the call made progress.
+    fn progress(self) -> u64;
     /// Time that was the host's so far: delays of the machine, and waits of the code for the host itself.
-    fn hosts(self, shared: &Shared, now: Instant) -> Duration {
-        let waited = if let Self::Of(_, instance) = self { instance.host_waits.total() } else { Duration::ZERO };
-        shared.clock.delayed(now) + waited
-    }
-
+    fn hosts(self, now: Instant) -> Duration;
     /// Whether the code waits for another actor that waits for the host.
-    fn is_the_hosts(self, shared: &Shared) -> bool {
-        if let Self::Of(actor, instance) = self { shared.instance_waits_for_host(actor, instance) } else { false }
-    }
+    fn is_the_hosts(self) -> bool;
 }
 
 /// The time that is left for a start. Time in which a hook's messages wait for space does not count.
@@ -66,22 +36,21 @@ pub(crate) struct StartTime {
 }
 
 impl StartTime {
-    pub(crate) fn of(actor: &Actor) -> Self {
-        let limit = actor.spec.start_timeout;
+    pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, left: limit }
     }
 }
 
-/// Polls a call of a mailbox's policy. `Err` is the limit that it exceeded.
+/// Polls a call. `Err` is the limit that it exceeded.
 pub(crate) async fn within_limits<T>(
-    shared: &Shared,
-    limit: Limit<'_>,
+    clock: &Clock,
+    limit: impl TimeLimit,
     call: impl Future<Output = T>,
 ) -> Result<T, CrashReason> {
     let mut call = pin!(call);
     match poll_once(call.as_mut()).await {
         Poll::Ready(value) => Ok(value),
-        Poll::Pending => watch(shared, limit, None, call).await,
+        Poll::Pending => watch(clock, limit, None, call).await,
     }
 }
 
@@ -92,17 +61,17 @@ pub(crate) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Outpu
 
 /// Continues a call of an actor's code, or of a mailbox's policy, that was polled once and has to wait; with `start`, as a
 /// part of that start. `Err` is the limit that the call exceeded.
-pub(crate) fn watch<'a, T>(
-    shared: &'a Shared,
-    limit: Limit<'a>,
+pub(crate) fn watch<'a, T, L: TimeLimit + 'a>(
+    clock: &'a Clock,
+    limit: L,
     mut start: Option<&'a mut StartTime>,
     mut call: Pin<&'a mut impl Future<Output = T>>,
 ) -> impl Future<Output = Result<T, CrashReason>> {
-    let mut watch: Option<Box<Watch<'_>>> = None;
+    let mut watch: Option<Box<Watch<'_, L>>> = None;
     poll_fn(move |cx| {
         let Some(watch) = &mut watch else {
             let left = start.as_ref().map_or(Duration::MAX, |start| start.left);
-            return watch.insert(Box::new(Watch::begin(shared, limit, left))).poll_timer(cx, left);
+            return watch.insert(Box::new(Watch::begin(clock, limit, left))).poll_timer(cx, left);
         };
         let turn = watch.begin_turn(cx);
         let polled = match &watch.alarm {
@@ -126,7 +95,7 @@ pub(crate) fn watch<'a, T>(
             (None, Some(start)) if left.is_zero() => CrashReason::StartTimeout { limit: start.limit },
             _ => return watch.poll_timer(cx, left),
         };
-        if !limit.is_the_hosts(shared) {
+        if !limit.is_the_hosts() {
             return Poll::Ready(Err(exceeded));
         }
         watch.excuse(took);
@@ -139,9 +108,9 @@ pub(crate) fn watch<'a, T>(
 }
 
 /// The measurement of one call that had to wait.
-struct Watch<'a> {
-    shared: &'a Shared,
-    limit: Limit<'a>,
+struct Watch<'a, L> {
+    clock: &'a Clock,
+    limit: L,
     /// Fires no later than a limit may be exceeded.
     timer: Pin<Box<Sleep>>,
     /// The waker of the call from its third poll on, which records when each of its waits was over. Most calls that wait do
@@ -168,19 +137,19 @@ struct TurnStart {
     thread_time: Option<Duration>,
 }
 
-impl<'a> Watch<'a> {
-    fn begin(shared: &'a Shared, limit: Limit<'a>, left: Duration) -> Self {
+impl<'a, L: TimeLimit> Watch<'a, L> {
+    fn begin(clock: &'a Clock, limit: L, left: Duration) -> Self {
         let since = Instant::now();
         let first = limit.stretch().min(limit.whole()).min(left);
         let end = since.checked_add(first).unwrap_or_else(|| later(first));
         Self {
-            shared,
+            clock,
             limit,
             timer: Box::pin(tokio::time::sleep_until(end)),
             alarm: None,
             tells: false,
             since,
-            host: limit.hosts(shared, since),
+            host: limit.hosts(since),
             ready: take_yielded(),
             stretch: Duration::ZERO,
             whole: Duration::ZERO,
@@ -192,13 +161,13 @@ impl<'a> Watch<'a> {
         let (alarm, _) = self.alarm.as_ref()?;
         let woken = alarm.woken();
         alarm.set_task(cx.waker());
-        Some(TurnStart { at: Instant::now(), woken, thread_time: self.shared.clock.thread_time() })
+        Some(TurnStart { at: Instant::now(), woken, thread_time: self.clock.thread_time() })
     }
 
     /// Ends a poll in which the call did not return. Bills the wait before the poll, and the poll itself.
     fn end_turn(&mut self, turn: Option<&TurnStart>) -> Duration {
         let now = Instant::now();
-        let host = self.limit.hosts(self.shared, now);
+        let host = self.limit.hosts(now);
         let the_hosts = host.saturating_sub(self.host);
         let (took, another) = match turn {
             // It is not known when the call could go on. If it could at once, only the poll was its own time, and that was
@@ -209,7 +178,7 @@ impl<'a> Watch<'a> {
                 // A call that was not woken still waits.
                 let over = turn.woken.map_or(turn.at, |woken| woken.min(turn.at));
                 let waited = if self.ready { Duration::ZERO } else { over.saturating_duration_since(self.since) };
-                let took = match (turn.thread_time, self.shared.clock.thread_time()) {
+                let took = match (turn.thread_time, self.clock.thread_time()) {
                     (Some(before), Some(after)) => waited.saturating_sub(the_hosts) + after.saturating_sub(before),
                     _ => (waited + (now - turn.at)).saturating_sub(the_hosts),
                 };

@@ -11,9 +11,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::actor::template::Config;
+use crate::words::failure::Directive;
+use crate::words::send_error::{Answer, SendError};
+use crate::words::state::State;
 use crate::{
-    Address, Answer, Behavior, ChildFailed, Config, Crash, CrashReason, Directive, Failure, Gate, Launcher, Message,
-    Notice, Outcome, SendError, SpawnError, State, StopError, TaskDone, TimerError, Turn, WatchError,
+    Address, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Launcher, Message, Notice, Outcome, SpawnError,
+    StopError, TaskDone, TimerError, Turn, WatchError,
 };
 
 /// The result of a handler or a hook. Any error converts into a [`Failure::Retry`], so that `?` works.
@@ -258,7 +262,7 @@ struct Native<A> {
 /// The text of a failed hook.
 fn text(failure: Failure) -> String {
     match failure {
-        Failure::Reject(text) | Failure::Retry(text) => text,
+        Failure::Reject(text) | Failure::Retry(text) | Failure::BadReply(text) => text,
     }
 }
 

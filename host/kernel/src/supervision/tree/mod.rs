@@ -1,14 +1,30 @@
 //! The supervision tree as a pure state machine: [`Tree::step`] takes an event and the time and returns actions. It has no
-//! clock, no task and no lock. Times are durations since the kernel's start. The rules are in the modules beside: `turns`
-//! (one after another), `starts`, `stops`, `failures`, `children` (children spawned and stopped at run time), `rest` (actors
-//! without an incarnation until a message comes), `people` (orders of operators), `circuit` (actors that failed, and their
-//! trials).
+//! clock, no task and no lock. Times are durations since the kernel's start. Each file beside has the rules of one concern:
+//!
+//! | file | rules |
+//! |---|---|
+//! | `turns` | siblings that start and stop one after another |
+//! | `starts`, `stops` | a start, and a stop within its time |
+//! | `failures` | the window, the directive, the strategy |
+//! | `children` | children spawned and stopped at run time |
+//! | `passivation` | actors without an incarnation until a message comes |
+//! | `operator` | orders of operators |
+//! | `circuit` | actors that failed, and their trial starts |
 //!
 //! Every node is in one phase, and every phase but down, up, passivated and waiting ends: by the end of an incarnation that
 //! was told to stop, by a timer, or by the phase of a child. An orderly shutdown takes at most the sum of the `shutdown`
 //! times: the kernel's children have their turns one after another, their children within these turns, so that at each moment
 //! one actor's time runs. That time is set once, when the actor is told to stop in its turn. A crash before that turn waits
 //! for it; a crash in the turn is followed by another run within it; when the time is over, the actor is killed.
+
+mod children;
+mod circuit;
+mod failures;
+mod operator;
+mod passivation;
+mod starts;
+mod stops;
+mod turns;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -38,6 +54,9 @@ pub(super) enum Ending {
 const MOST_SHARED_SPECS: usize = 8;
 
 /// All actors and the kernel.
+///
+/// The tree has more methods than other types, since a rule of supervision is about several nodes at a time. The files beside
+/// this one share them; other layers see [`Tree::step`] and a few that look.
 pub struct Tree {
     pub(super) nodes: Slots,
     pub(super) timers: BTreeSet<(Duration, Node)>,

@@ -3,7 +3,7 @@
 
 use rustix::process::Signal;
 
-use crate::stage::{Ended, Host, actors, folder};
+use crate::harness::{Ended, Host, actors, folder};
 
 /// Stops the host in order, as Ctrl-C does.
 fn stopped(host: Host) -> Ended {
