@@ -125,7 +125,7 @@ impl Play {
         let loading = tokio::task::spawn_blocking(|| self.load(&mut LogProgress));
         // The task is not aborted, so that an error is a panic of it.
         let loaded = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        loaded.start().await
+        loaded.start()
     }
 }
 
@@ -165,8 +165,8 @@ impl LoadedPlay {
         runtimes::of_host(&self.settings)
     }
 
-    /// Starts the play: see [`Play::start`].
-    pub async fn start(self) -> Result<RunningPlay, PlayError> {
+    /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
+    pub fn start(self) -> Result<RunningPlay, PlayError> {
         let Self { settings, natives, options, shares, plugins } = self;
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {

@@ -14,7 +14,7 @@ use playhouse_sandbox::Sandbox;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
-use crate::control::server::ControlServer;
+use crate::control::server::Server;
 use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
@@ -96,7 +96,7 @@ impl RunningPlay {
             let listener = tokio::net::UnixListener::from_std(listener)?;
             let spawnable = settings.settings().map(|settings| settings.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.message_bytes).chain(spawnable).max();
-            let server = ControlServer::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
+            let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
             tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());
         }
         Ok(Self { kernel, tree, patience, tasks, host: Handle::current(), actors: Some(actors), _socket: socket })

@@ -106,7 +106,9 @@ async fn native_actors_stop_in_the_reverse_order_of_starts() {
     let last = Native::new(move || copy.clone()).starts(NativeOrder::Last);
     let play =
         Play::of_natives("test").place("/gate", last).native("/a", counter.clone()).native("/b", counter.clone());
-    play.start().await.unwrap().stop().await;
+    let play = play.start().await.unwrap();
+    play.wait_booted().await;
+    play.stop().await;
     assert_eq!(*counter.stops.lock().unwrap(), ["/gate", "/b", "/a"]);
 }
 

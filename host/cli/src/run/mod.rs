@@ -124,7 +124,7 @@ impl Run<'_> {
     async fn run(&self, play: LoadedPlay) -> Result<(), Exit> {
         // Before there is a socket that a signal could leave behind.
         let mut signals = Signals::new()?;
-        let play = play.start().await?;
+        let play = play.start()?;
         let stalls = async {
             if self.args.until_idle {
                 return stall::watch(&play, &self.stdout, self.console).await;

@@ -45,7 +45,7 @@ const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
 /// The server, with the data that it needs of the play.
 #[derive(Clone)]
-pub(crate) struct ControlServer {
+pub(crate) struct Server {
     kernel: Kernel,
     tree: WholeTree,
     /// Time that a tell waits for space, by address.
@@ -60,7 +60,7 @@ pub(crate) struct ControlServer {
     may_connect: fn(u32, u32) -> bool,
 }
 
-impl ControlServer {
+impl Server {
     /// A server for a play. `patience` has the time that a tell waits for space, and `largest_body` is the size of the largest
     /// message of all actors.
     pub(crate) fn new(tree: WholeTree, patience: Arc<HashMap<Address, Duration>>, largest_body: usize) -> Self {
@@ -317,7 +317,7 @@ mod tests {
         let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
         let complaints = Arc::default();
         let tree = WholeTree::new(kernel.clone(), "test".into(), None);
-        let host = ControlServer {
+        let host = Server {
             kernel,
             tree,
             patience: Arc::default(),
