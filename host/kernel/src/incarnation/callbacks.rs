@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Broken, End, Incarnation};
 use crate::actor::reports::TaskDone;
 use crate::incarnation::behavior::Behavior;
+use crate::incarnation::state::{Broken, End, Incarnation};
 use crate::turn::Hook;
 use crate::words::crash::CrashReport;
 use crate::words::message::Message;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Incarnation, requeue};
+use crate::incarnation::state::Incarnation;
 use crate::mailbox::{Signal, Took};
 use crate::turn::Turn;
 use crate::words::clock::later;
@@ -178,4 +178,18 @@ impl Incarnation {
         self.shared.routing.dead_letter(&self.actor, expired, &DeadReason::Expired, true);
         notices
     }
+}
+
+/// Goes to the end of the runtime's queue. An instance or sender that was just woken from here is in this thread's slot, from
+/// which other threads do not steal: either it runs now, or another thread takes this task.
+async fn requeue() {
+    let mut queued = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut queued, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

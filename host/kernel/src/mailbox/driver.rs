@@ -15,10 +15,10 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use self::failures::Failures;
-use crate::mailbox::Mailbox;
 use crate::mailbox::admission::Slot;
 use crate::mailbox::ordered::Refusal;
 use crate::mailbox::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
+use crate::mailbox::queue::Mailbox;
 use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::crash::{Crash, CrashReason, panic_message};

@@ -7,11 +7,11 @@ use std::task::Waker;
 
 use playhouse_frame::HEADER_BYTES;
 
-use super::MailboxSpec;
 use crate::mailbox::message_log::MessageLog;
 use crate::mailbox::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
+use crate::mailbox::spec::MailboxSpec;
 use crate::words::message::Message;
 
 /// Most messages that one call tells a policy about.

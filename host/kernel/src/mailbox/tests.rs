@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Wake;
+use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::prelude::*;
 
 use std::time::Duration;
 
 use super::*;
+use crate::mailbox::message_log::TakenMessages;
+use crate::words::address::Address;
 use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
 const ENVELOPE: Envelope =

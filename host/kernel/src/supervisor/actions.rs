@@ -56,7 +56,7 @@ impl Supervisor {
             Action::Passivated(node) => self.passivated(node),
             Action::Waiting(node) => self.waiting(node),
             Action::RequestDirective { parent, child, incarnation, .. } => {
-                self.request_directive(parent, child, incarnation)
+                self.request_directive(parent, child, incarnation);
             }
             Action::RestartIn { node, pause, window, strategy } => {
                 self.shared.restarts.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //!
 //! | file | rules |
 //! |---|---|
-//! | `turns` | siblings that start and stop one after another |
+//! | `siblings` | siblings that start and stop one after another |
 //! | `starts`, `stops` | a start, and a stop within its time |
 //! | `failures` | the window, the directive, the strategy |
 //! | `children` | children spawned and stopped at run time |
@@ -22,9 +22,9 @@ mod circuit;
 mod failures;
 mod operator;
 mod passivation;
+mod siblings;
 mod starts;
 mod stops;
-mod turns;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
