@@ -105,7 +105,7 @@ impl House {
         let child: Arc<dyn Template> = Arc::new(Child(self.driver.clone()));
         let plugins = [(self.driver.name().to_owned(), child)].into();
         let kernel = Kernel::start(&Plan { actors, plugins, supervision, ..Plan::default() })?;
-        let stage = kernel.booted().await;
+        let stage = kernel.wait_booted().await;
         ensure!(matches!(stage, playhouse_kernel::Stage::Running), "{stage:?}");
         Ok(kernel)
     }
@@ -118,7 +118,7 @@ async fn tell(kernel: &Kernel, to: &str, body: &str) -> Result<()> {
 
 async fn stop(kernel: Kernel) {
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
 }
 
 fn address(text: &str) -> Address {

@@ -38,7 +38,7 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
     let mut bar = None;
     loop {
         tokio::select! {
-            _ = kernel.over() => break,
+            _ = kernel.wait_stopped() => break,
             _ = ticks.tick() => {}
         }
         let waiting = look(kernel).await;

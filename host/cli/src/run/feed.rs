@@ -90,7 +90,7 @@ impl<'a> Input<'a> {
             biased;
             told = self.kernel.tell(to, body, Duration::MAX) => told,
             // The mailbox will never have space again: the run ends without this message.
-            _ = self.kernel.failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone())),
+            _ = self.kernel.wait_failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone())),
         };
         match told {
             Ok(_) => Ok(()),
@@ -149,7 +149,7 @@ impl<'a> Input<'a> {
                 return Ok(());
             }
             self.unsent.short.borrow_mut().0 = before;
-            self.kernel.memory_relieved().await;
+            self.kernel.wait_memory_relieved().await;
         }
     }
 }

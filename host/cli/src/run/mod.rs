@@ -159,7 +159,7 @@ impl Performance<'_> {
         let curtain = tokio::select! {
             curtain = self.perform(&kernel) => curtain,
             never = stalls => match never {},
-            _ = kernel.over() => Curtain::Over,
+            _ = kernel.wait_stopped() => Curtain::Over,
             () = signals.next() => Curtain::Signal,
             () = stdout.closed() => Curtain::NobodyReads,
         };
@@ -173,7 +173,7 @@ impl Performance<'_> {
 
     /// Waits for the start and feeds the input; returns when no work is left.
     async fn perform(&self, kernel: &Kernel) -> Curtain {
-        if let Stage::Stopped | Stage::GaveUp(_) = kernel.booted().await {
+        if let Stage::Stopped | Stage::GaveUp(_) = kernel.wait_booted().await {
             return Curtain::Over;
         }
         let actors = counted(self.play.actors.len() as u64, "actor");
@@ -198,7 +198,7 @@ impl Performance<'_> {
         if !self.args.until_idle {
             return std::future::pending().await;
         }
-        kernel.idle().await;
+        kernel.wait_idle().await;
         Curtain::Done
     }
 
@@ -269,7 +269,7 @@ impl Performance<'_> {
         kernel.kill();
         let writing = stdout.clone();
         let last_words = async {
-            kernel.over().await;
+            kernel.wait_stopped().await;
             let _ = tokio::task::spawn_blocking(move || writing.finish()).await;
         };
         tokio::select! {
