@@ -7,7 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::body;
 use crate::figure::{Clock, Figures, check_sum};
-use crate::playhouse::plugin_file;
+use crate::playhouse::harness::plugin_file;
 
 type Reply = std::result::Result<Option<Vec<u8>>, Failure>;
 

@@ -11,6 +11,7 @@ mod crashes;
 mod crowds;
 mod descriptors;
 mod edges;
+mod embed;
 mod ends;
 mod errors;
 mod grants;

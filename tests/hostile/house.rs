@@ -19,12 +19,10 @@ use playhouse_tests::{built, cargo, root};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::meters::{Counted, eventually, lateness, rss_kb};
+use crate::meters::{Counted, PATIENCE, eventually, lateness, rss_kb};
 use crate::pen::{Pen, Silent};
 use crate::template;
 
-/// Far longer than any step of a test takes.
-pub const PATIENCE: Duration = Duration::from_mins(2);
 /// Time that the neighbour may take for an answer, besides the time in which this process got no CPU.
 const A_SECOND: Duration = Duration::from_secs(1);
 /// Number of acts before the first measurement of memory, and between two measurements.

@@ -12,15 +12,15 @@ use crate::manifest::{PlaySettings, Settings};
 use crate::plugins::Plugins;
 
 /// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted.
-fn room_for_actors(play: &PlaySettings, plugin: &Plugin) -> MaxInstances {
+fn instances_for_actors(play: &PlaySettings, plugin: &Plugin) -> MaxInstances {
     let bound = plugin.max_instances();
     let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
     MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
 }
 
 /// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
-pub fn room_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize, usize)> {
-    let bound = room_for_actors(play, plugins.first()?);
+pub(crate) fn instances_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize, usize)> {
+    let bound = instances_for_actors(play, plugins.first()?);
     let kinds = play.actors.iter().map(|actor| {
         let Settings { idle_stop, start, .. } = actor.settings;
         (actor.instances, idle_stop.is_none() && start == StartKind::Auto)
@@ -29,7 +29,7 @@ pub fn room_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize
 }
 
 /// The plan that the kernel runs.
-pub fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
+pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
         plugin: plugins[&settings.plugin].clone(),
         mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailbox_plugin(&mailbox.plugin).clone()),
@@ -55,7 +55,7 @@ pub fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, se
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
-        max_instances: plugins.first().map(|plugin| room_for_actors(play, plugin)),
+        max_instances: plugins.first().map(|plugin| instances_for_actors(play, plugin)),
         clock: Clock::default(),
         runtime: None,
         seed,

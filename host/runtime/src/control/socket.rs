@@ -105,7 +105,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
 }
 
 /// Refuses a path that no socket can have.
-pub(crate) fn check_length(path: &Path) -> Result<(), SocketError> {
+pub fn check_length(path: &Path) -> Result<(), SocketError> {
     let bytes = path.as_os_str().len();
     if bytes > LONGEST_PATH_BYTES {
         return Err(SocketError::TooLong { path: path.to_owned(), bytes });

@@ -18,9 +18,26 @@ pub(super) struct Addresses {
     pub(super) parents: HashSet<Address>,
     /// Actors that may spawn others.
     pub(super) spawning: HashSet<Address>,
+    /// Native actors, in the order of the manifest, with their places.
+    pub(super) natives: Vec<(Address, Range<usize>)>,
+    native: HashSet<Address>,
 }
 
 impl Addresses {
+    /// Whether an actor of the manifest, or a native actor, has this address.
+    pub(super) fn has(&self, address: &Address) -> bool {
+        self.first.contains_key(address) || self.is_native(address)
+    }
+
+    /// All addresses of actors, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Address> {
+        self.first.keys().chain(self.natives.iter().map(|(address, _)| address))
+    }
+
+    fn is_native(&self, address: &Address) -> bool {
+        self.native.contains(address)
+    }
+
     /// Whether an actor of the manifest is below `top`, or may be spawned there.
     pub(super) fn is_populated(&self, top: &Address) -> bool {
         self.parents.contains(top) || with_ancestors(top).any(|above| self.spawning.contains(&above))
@@ -34,12 +51,14 @@ pub(super) fn with_ancestors(address: &Address) -> impl Iterator<Item = Address>
 
 impl Found {
     /// Parses all addresses: each must be good, occur once, and come after its parent.
-    pub(super) fn addresses(&mut self, actors: &[Spanned<schema::Actor>]) -> Addresses {
+    pub(super) fn addresses(&mut self, actors: &[Spanned<schema::Actor>], natives: &[Spanned<String>]) -> Addresses {
         let mut all = Addresses {
             of_actor: Vec::new(),
             first: HashMap::new(),
             parents: HashSet::new(),
             spawning: HashSet::new(),
+            natives: Vec::new(),
+            native: HashSet::new(),
         };
         for (n, actor) in actors.iter().enumerate() {
             let written = &actor.get_ref().address;
@@ -75,11 +94,20 @@ impl Found {
             }
             all.of_actor.push(address);
         }
+        for written in natives {
+            if let Some(address) = self.native(written, &all) {
+                all.native.insert(address.clone());
+                all.natives.push((address, written.span()));
+            }
+        }
+        for (native, _) in &all.natives {
+            all.parents.extend(with_ancestors(native).skip(1));
+        }
         for (n, address) in all.of_actor.iter().enumerate() {
             let Some((address, parent)) = address.as_ref().and_then(|a| Some((a, a.parent()?))) else { continue };
             let place = actors[n].get_ref().address.span();
             match all.first.get(&parent) {
-                _ if parent.is_root() => {}
+                _ if parent.is_root() || all.is_native(&parent) => {}
                 None => self.orphan(address, &parent, place, &all),
                 Some((before, _)) if *before < n => {}
                 Some((_, later)) => {
@@ -97,6 +125,39 @@ impl Found {
             }
         }
         all
+    }
+
+    /// An address in `play.native`: good, of no other actor, and below an actor.
+    fn native(&mut self, written: &Spanned<String>, all: &Addresses) -> Option<Address> {
+        let place = written.span();
+        let address = match Address::parse(written.get_ref()) {
+            Ok(address) if !address.is_root() => address,
+            Ok(_) => {
+                let problem = Problem::at(place, "`/` is the kernel itself", "a native actor needs a name");
+                self.add(problem.help("name native actors as in native = [\"/audit\"]"));
+                return None;
+            }
+            Err(error) => {
+                let problem = Problem::at(place, address_fault(&error), address_meant(written.get_ref()));
+                self.add(problem.help("`native` is a list of addresses, as in native = [\"/audit\"]"));
+                return None;
+            }
+        };
+        if all.has(&address) {
+            let actor = all.first.get(&address).map(|(_, place)| place);
+            let native = || all.natives.iter().find(|(native, _)| *native == address).map(|(_, place)| place);
+            let first = actor.or_else(native).cloned().unwrap_or_default();
+            let problem = Problem::at(place, format!("two actors have the address `{address}`"), "again here");
+            self.add(problem.and_at(first, "first here").help("give one of them another name"));
+            return None;
+        }
+        let parent = address.parent().filter(|parent| !parent.is_root() && !all.has(parent));
+        if let Some(parent) = parent {
+            let problem = Problem::at(place, format!("`{address}` has no parent"), format!("no actor is `{parent}`"));
+            self.add(problem.help("name the parent first, or put the native actor directly under `/`"));
+            return None;
+        }
+        Some(address)
     }
 
     fn orphan(&mut self, address: &Address, parent: &Address, place: Range<usize>, all: &Addresses) {

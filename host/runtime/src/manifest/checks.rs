@@ -20,7 +20,7 @@ use super::plugin_folder::PluginFolder;
 use super::problem::{Problem, Problems, Source};
 use super::schema::{Manifest, Start};
 use super::settings::Written;
-use super::units::{ByteSize, MemoryMark};
+use super::units::ByteSize;
 
 /// Reads a manifest's text. `beside` is its folder; `look` looks into the plugins folder.
 pub fn understand(
@@ -38,7 +38,7 @@ pub fn understand(
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
     let mut found = Found::new(&manifest, &source.name, beside, &plugins, look(&plugins));
-    let addresses = found.addresses(&manifest.actor);
+    let addresses = found.addresses(&manifest.actor, &manifest.play.native);
     let mut actors = found.actors(&manifest, &addresses);
     let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
     let spawnable = found.spawnable(&manifest, &addresses);
@@ -65,9 +65,10 @@ pub fn understand(
         plugins,
         max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
         limits,
-        memory_high: manifest.play.memory_high.unwrap_or(MemoryMark::Share(90)),
+        memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
         dead_letters,
+        natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,
         pipeline,
         spawnable,

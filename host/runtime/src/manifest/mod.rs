@@ -38,9 +38,10 @@ pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// The reason why a manifest gives no play.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file could not be read.
+    #[error("the manifest `{}` cannot be read: {error}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -48,6 +49,7 @@ pub enum ManifestError {
         error: std::io::Error,
     },
     /// The file was read, and has faults.
+    #[error("{}", .0.render(false))]
     Wrong(Problems),
 }
 

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::{
     Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
 };
-use playhouse_sandbox::{Limits, SubtreeLimits};
-
-use playhouse_sandbox::Grants;
+use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::units::MemoryMark;
@@ -34,6 +32,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The addresses of native actors, which the program that embeds the play provides.
+    pub natives: Vec<Address>,
     /// The actors, in start order.
     pub actors: Vec<PlayActor>,
     /// The actors of the pipeline, in its order; empty without one. The `sends_to` of each already has the next one.
@@ -190,6 +190,31 @@ pub struct MailboxPluginSettings {
 }
 
 impl PlaySettings {
+    /// A play with every default and without actors.
+    pub(crate) fn without_actors(name: String) -> Self {
+        let sandbox = SandboxConfig::default();
+        Self {
+            source: Source::new(Path::new("(no manifest)"), String::new()),
+            name,
+            plugins: PathBuf::new(),
+            max_instances: None,
+            limits: PlayLimits {
+                stack_bytes: sandbox.stack_bytes,
+                component_bytes: sandbox.component_bytes,
+                compile_time: sandbox.compilation.time,
+                compile_memory_bytes: sandbox.compilation.memory_bytes,
+                memory_bytes: None,
+            },
+            memory_high: MemoryMark::default(),
+            supervision: SupervisionSpec::default(),
+            dead_letters: DeadLetterSpec::default(),
+            natives: Vec::new(),
+            actors: Vec::new(),
+            pipeline: Vec::new(),
+            spawnable: Vec::new(),
+        }
+    }
+
     /// The file of a plugin.
     pub fn plugin_file(&self, plugin: &str) -> PathBuf {
         self.plugins.join(format!("{plugin}.wasm"))

@@ -257,7 +257,7 @@ impl Found {
         if addresses.is_populated(&top) {
             return Some(top);
         }
-        let remark = match self.near_address(top.as_str(), addresses.first.keys()) {
+        let remark = match self.near_address(top.as_str(), addresses.all()) {
             Some(near) if near != top.as_str() => format!("did you mean \"{near}/**\"?"),
             _ => "here".into(),
         };
@@ -269,10 +269,10 @@ impl Found {
 
     fn target(&mut self, written: &Spanned<String>, addresses: &Addresses) -> Option<Address> {
         match Address::parse(written.get_ref()) {
-            Ok(to) if addresses.first.contains_key(&to) => return Some(to),
+            Ok(to) if addresses.has(&to) => return Some(to),
             Ok(to) => {
                 let remark = self
-                    .near_address(to.as_str(), addresses.first.keys())
+                    .near_address(to.as_str(), addresses.all())
                     .map_or_else(|| "no such actor".into(), |near| format!("did you mean \"{near}\"?"));
                 let problem = Problem::at(written.span(), format!("no actor has the address `{to}`"), remark);
                 self.add(problem.help("`sends_to` names actors of this manifest"));
@@ -299,15 +299,18 @@ impl Found {
             let problem = Problem::at(place.unwrap_or_default(), what, "here");
             self.add(problem.help("a message must fit into the actor's memory: raise `memory`, or lower `message`"));
         }
-        let room = written
+        let mailbox_bytes = written
             .mailbox
             .bytes
             .as_ref()
             .map_or(MailboxSpec::default().capacity_bytes as u64, |size| size.get_ref().0);
-        if room < message {
+        if mailbox_bytes < message {
             let place = written.mailbox.bytes.as_ref().map(Spanned::span).or(limit_place);
-            let what =
-                format!("`mailbox.bytes` ({}) is less than `limits.message` ({})", ByteSize(room), ByteSize(message));
+            let what = format!(
+                "`mailbox.bytes` ({}) is less than `limits.message` ({})",
+                ByteSize(mailbox_bytes),
+                ByteSize(message)
+            );
             let problem = Problem::at(place.unwrap_or_default(), what, "here");
             self.add(
                 problem

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 
-use super::protocol::{CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode_response, encode};
-use super::socket::{self, SocketError};
+use playhouse_runtime::control::protocol::{
+    CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode_response, encode,
+};
+use playhouse_runtime::control::socket::{self, SocketError};
 
 /// Time that a host may stay silent: before it accepts a connection, while it does not read, and before it answers or reports
 /// that it still works on the request, which it does every two seconds.
@@ -24,7 +26,7 @@ const RECONNECTS: u32 = 20;
 
 /// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// No process listens.
     #[error(
         "no host is running here (no socket at `{0}`): start one with `playhouse run`, or name its socket with --socket"
@@ -94,7 +96,7 @@ pub enum ClientError {
 
 /// A connection to a running host.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     path: PathBuf,
     /// The host's process.
     pid: i32,
@@ -155,12 +157,12 @@ impl Time {
 
 impl Client {
     /// Connects to the host that listens on `path`.
-    pub fn connect(path: &Path) -> Result<Self, ClientError> {
+    pub(crate) fn connect(path: &Path) -> Result<Self, ClientError> {
         Self::connect_within(path, SILENCE)
     }
 
     /// Like [`Client::connect`], within the time of `request`.
-    pub fn connect_for(path: &Path, request: &Request) -> Result<Self, ClientError> {
+    pub(crate) fn connect_for(path: &Path, request: &Request) -> Result<Self, ClientError> {
         Self::connect_within(path, Time::new(request).bound())
     }
 
@@ -198,12 +200,12 @@ impl Client {
 
     /// Sends a request and waits for the response within the time of the request. A connection that the host closed as idle is
     /// opened again.
-    pub fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
+    pub(crate) fn request(&mut self, request: &Request) -> Result<Response, ClientError> {
         self.request_within(request, request)
     }
 
     /// Like [`Client::request`], for a request that prepares `other`, within the time of `other`.
-    pub fn request_within(&mut self, request: &Request, other: &Request) -> Result<Response, ClientError> {
+    pub(crate) fn request_within(&mut self, request: &Request, other: &Request) -> Result<Response, ClientError> {
         let time = Time { changes: Time::new(request).changes, ..Time::new(other) };
         let line = encode(request);
         let mut reconnects = 0;
@@ -297,7 +299,7 @@ fn owner_of(path: &Path) -> Option<u32> {
 
 impl ClientError {
     /// Whether there is no host for this user.
-    pub fn is_no_host(&self) -> bool {
+    pub(crate) fn is_no_host(&self) -> bool {
         match self {
             Self::NoHost(_) | Self::Unreachable { .. } | Self::Foreign { .. } | Self::OtherUser { .. } => true,
             Self::Refused(refusal) => refusal.kind == FOREIGN_USER,
@@ -309,8 +311,8 @@ impl ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::protocol::Body;
-    use playhouse_kernel::Address;
+    use playhouse_runtime::control::protocol::Body;
+    use playhouse_runtime::{Address, Play};
     use std::os::unix::net::UnixListener;
 
     #[test]
@@ -321,7 +323,35 @@ mod tests {
 
     fn ask(bytes: usize) -> Request {
         let to = Address::parse("/a").expect("good");
-        Request::Ask { to, body: super::super::protocol::Body(vec![b'x'; bytes]), timeout_ms: 1 }
+        Request::Ask { to, body: Body(vec![b'x'; bytes]), timeout_ms: 1 }
+    }
+
+    /// Maximum number of connections of a host.
+    const CONNECTIONS: usize = 256;
+
+    #[tokio::test]
+    async fn idle_connections_lock_out_no_client_and_continue() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let play = Play::of_natives("test").control_socket(&path).start().await.expect("a sound play");
+        let said = tokio::task::spawn_blocking(move || {
+            let mut others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
+            // An incomplete request leaves the connection idle.
+            let mut half = UnixStream::connect(&path).expect("it listens");
+            half.write_all(b"{").expect("it is there");
+            let one_more = Client::connect(&path).expect("it listens").request(&Request::Tree {});
+            let first = others[0].request(&Request::Tree {});
+            [one_more, first]
+        });
+        let said = said.await.expect("no panic");
+        assert!(said.iter().all(|said| matches!(said, Ok(Response::Tree(_)))), "{said:?}");
+        play.stop().await;
+    }
+
+    #[test]
+    fn refusal_of_another_user_counts_as_no_host() {
+        assert!(ClientError::Refused(Refusal::new(FOREIGN_USER, "not yours")).is_no_host());
+        assert!(!ClientError::Refused(Refusal::new("refused", "later")).is_no_host());
     }
 
     #[test]
@@ -370,7 +400,7 @@ mod tests {
     fn path_that_no_socket_can_have_is_said_as_by_run() {
         let path = Path::new("/tmp").join("x".repeat(200));
         let error = Client::connect(&path).expect_err("no socket can be there");
-        let said = super::super::socket::listen(&path).map(drop).expect_err("nor made there");
+        let said = socket::listen(&path).map(drop).expect_err("nor made there");
         assert_eq!((error.to_string(), error.is_no_host()), (said.to_string(), false));
     }
 
