@@ -4,7 +4,7 @@ use std::process::Command;
 
 use playhouse_tests::{built, cargo};
 
-use crate::stage::{cache, playhouse};
+use crate::harness::{cache, playhouse};
 
 #[test]
 fn example_of_embedding_runs_sandboxed_and_native_actors() {

@@ -285,7 +285,7 @@ impl House {
             ..Plan::default()
         };
         let kernel = Kernel::start(&plan).unwrap();
-        assert!(matches!(kernel.booted().await, Stage::Running));
+        assert!(matches!(kernel.wait_booted().await, Stage::Running));
         Self { kernel, failures, output, began: Instant::now() }
     }
 
@@ -388,7 +388,7 @@ impl House {
 
     async fn close(self) {
         self.kernel.shut_down();
-        assert!(matches!(self.kernel.over().await, Stage::Stopped));
+        assert!(matches!(self.kernel.wait_stopped().await, Stage::Stopped));
         eventually("no instance is left", || async { sandbox().instances() == 0 }).await;
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn beside_spinning(harness: &Harness, crashes: u64) -> Result<F
     }
     let figures = clock.figures(times.len() as u64).with_times(times);
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     feeder.await?;
     Ok(figures)
 }
@@ -65,7 +65,7 @@ pub(super) async fn beside_flooded(harness: &Harness, asks: u64) -> Result<Figur
     let sum = kernel.ask(&address("/sink"), b"sum", PATIENCE).await?;
     ensure!(sum != b"0 0", "nothing was flooded");
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     Ok(figures)
 }
 

@@ -64,7 +64,7 @@ impl Harness {
         let child: Arc<dyn Template> = Arc::new(Child(self.driver.clone()));
         let plugins = [(self.driver.name().to_owned(), child)].into();
         let kernel = Kernel::start(&Plan { actors, plugins, supervision, ..Plan::default() })?;
-        let stage = kernel.booted().await;
+        let stage = kernel.wait_booted().await;
         ensure!(matches!(stage, playhouse_kernel::Stage::Running), "{stage:?}");
         Ok(kernel)
     }
@@ -77,7 +77,7 @@ pub(super) async fn tell(kernel: &Kernel, to: &str, body: &str) -> Result<()> {
 
 pub(super) async fn stop(kernel: Kernel) {
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
 }
 
 pub(super) fn address(text: &str) -> Address {

@@ -141,27 +141,27 @@ impl RunningPlay {
 
     /// Waits until all actors that start by themselves have started, or the play is over.
     pub async fn wait_booted(&self) -> Stage {
-        self.kernel.booted().await
+        self.kernel.wait_booted().await
     }
 
     /// Waits until no message waits and no actor works.
     pub async fn wait_idle(&self) {
-        self.kernel.idle().await;
+        self.kernel.wait_idle().await;
     }
 
     /// Waits until the play is over: stopped, or ended by a required actor that failed.
     pub async fn wait(&self) -> Stage {
-        self.kernel.over().await
+        self.kernel.wait_stopped().await
     }
 
     /// Waits until an actor is failed and no trial start of it will come.
     pub async fn wait_failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
-        self.kernel.failed_for_good(address).await
+        self.kernel.wait_failed_for_good(address).await
     }
 
     /// Waits while memory is short and messages from outside are refused.
     pub async fn wait_memory_relieved(&self) {
-        self.kernel.memory_relieved().await;
+        self.kernel.wait_memory_relieved().await;
     }
 
     /// Stops all actors in order: each handles its waiting messages first. Waits for the end.
@@ -237,7 +237,7 @@ impl Drop for RunningPlay {
         let (kernel, actors) = (self.kernel.clone(), self.actors.take());
         // The supervision ends once it has seen the end of all actors, for which their threads must still be there.
         drop(self.host.spawn(async move {
-            let _ = tokio::time::timeout(LAST_CALLS, kernel.over()).await;
+            let _ = tokio::time::timeout(LAST_CALLS, kernel.wait_stopped()).await;
             drop(actors);
         }));
     }

@@ -11,7 +11,7 @@ use crate::process::root;
 
 /// Crates and folders that still have some of these names.
 const NOT_YET: &[&str] =
-    &["guest-sdk", "host/cli", "host/kernel", "host/runtime", "host/sandbox/src/contract", "plugins/guide", "wit"];
+    &["guest-sdk", "host/cli", "host/runtime", "host/sandbox/src/contract", "plugins/guide", "wit"];
 
 /// Words that stood for a concept of the host, and the term for it.
 const DROPPED: [(&str, &str); 20] = [

@@ -83,7 +83,7 @@ pub struct ActorView {
 
 impl Kernel {
     /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
-    /// background; see [`Kernel::booted`].
+    /// background; see [`Kernel::wait_booted`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -102,12 +102,12 @@ impl Kernel {
     }
 
     /// Waits until all actors that start by themselves have started, or the play is over.
-    pub async fn booted(&self) -> Stage {
+    pub async fn wait_booted(&self) -> Stage {
         self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
     }
 
     /// Waits until nothing runs any more.
-    pub async fn over(&self) -> Stage {
+    pub async fn wait_stopped(&self) -> Stage {
         self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await
     }
 
@@ -155,8 +155,8 @@ impl Kernel {
     }
 
     /// Waits until messages from outside are taken.
-    pub async fn memory_relieved(&self) {
-        self.shared.memory_gate.opened().await;
+    pub async fn wait_memory_relieved(&self) {
+        self.shared.memory_gate.wait_opened().await;
     }
 
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.
@@ -166,7 +166,7 @@ impl Kernel {
 
     /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first
     /// message, and only periodic timers are left. Also returns when the play is over.
-    pub async fn idle(&self) {
+    pub async fn wait_idle(&self) {
         loop {
             let hint = self.shared.activity.hint.notified();
             tokio::pin!(hint);
@@ -176,14 +176,14 @@ impl Kernel {
             }
             tokio::select! {
                 () = hint => {}
-                _ = self.over() => return,
+                _ = self.wait_stopped() => return,
             }
         }
     }
 
     /// Waits until an actor is failed without a trial start; returns the failure. Pending forever when the play is over, or
     /// when no actor has the address.
-    pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
+    pub async fn wait_failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
         loop {
             let hint = self.shared.activity.hint.notified();
             tokio::pin!(hint);
@@ -301,7 +301,7 @@ impl Kernel {
     }
 
     /// Begins an orderly shutdown: in reverse order of the start, each actor handles its waiting messages, runs its
-    /// `shutdown` hook, and ends. Wait for it with [`Kernel::over`].
+    /// `shutdown` hook, and ends. Wait for it with [`Kernel::wait_stopped`].
     pub fn shut_down(&self) {
         let _ = self.commands.send(Command::Shutdown);
     }

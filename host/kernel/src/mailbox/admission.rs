@@ -163,11 +163,11 @@ impl Halfway {
     }
 
     fn arrive(mut self) -> Slot {
-        self.leave();
+        self.release();
         Slot(std::mem::take(&mut self.0))
     }
 
-    fn leave(&self) {
+    fn release(&self) {
         for taken in &self.0 {
             taken.slots.halfway.fetch_sub(1, Ordering::Relaxed);
         }
@@ -176,7 +176,7 @@ impl Halfway {
 
 impl Drop for Halfway {
     fn drop(&mut self) {
-        self.leave();
+        self.release();
     }
 }
 

@@ -56,8 +56,15 @@ impl Turn {
             let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
             if next.run.messages > 0 {
                 let how = (patience, &*self.instance);
-                Box::pin(self.shared.routing.deliver_rest(&target, next.run, next.bytes, next.delivered, pushed, how))
-                    .await;
+                Box::pin(self.shared.routing.deliver_remaining(
+                    &target,
+                    next.run,
+                    next.bytes,
+                    next.delivered,
+                    pushed,
+                    how,
+                ))
+                .await;
             }
             self.outbox.end_run(bytes_before);
         }

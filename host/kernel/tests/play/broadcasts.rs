@@ -20,7 +20,7 @@ async fn after(script: &str) -> Vec<String> {
     let journal = Journal::default();
     let kernel = start_plan(&family(&journal)).await;
     tell(&kernel, "/a", script).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut lines = journal.lines();
     // The actors run side by side, except that the sender's own message comes in order.
     lines.sort();
@@ -54,7 +54,7 @@ async fn broadcast_reaches_new_children_and_no_stopped_ones() {
     let kernel = start_plan(&family(&journal)).await;
     tell(&kernel, "/a", "spawn w worker").await;
     tell(&kernel, "/a", "tell-all * note 1;stop w;tell-all * note 2").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.count("w:1"), journal.count("w:2"), journal.count("c:2")), (1, 0, 1));
 }
 
@@ -64,7 +64,7 @@ async fn failed_message_drops_its_broadcast() {
     let kernel = start_plan(&family(&journal)).await;
     tell(&kernel, "/a", "tell-all ** note x;fail").await;
     tell(&kernel, "/a", "tell-all * note y;tell /e note z").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.count("d:x"), journal.count("b:y"), journal.count("e:z")), (0, 1, 1));
 }
 
@@ -75,7 +75,7 @@ async fn a_grant_for_all_below_an_actor_is_one_for_a_broadcast_there() {
     plan.actors.last_mut().expect("/e").sends_below = vec![addr("/a")];
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/e", "tell-all /a/** note x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut lines = journal.lines();
     lines.sort();
     assert_eq!(lines, ["b:x", "c:x", "d:x", "e:told 3"]);
@@ -88,7 +88,7 @@ async fn broadcast_needs_a_grant_for_each_member() {
     tell(&kernel, "/e", "tell-all /a/** note x").await;
     tell(&kernel, "/e", "tell-all /nobody/** note x").await;
     tell(&kernel, "/e", "tell-all /a note x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let refused = "e:`/e` may not send to `/a/b`: add it to `sends_to` of `/e`";
     let nobody = "e:no actor has the address `/nobody`";
     let no_group =

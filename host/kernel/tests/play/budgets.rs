@@ -97,7 +97,7 @@ async fn crowd_on_one_thread_does_not_time_out() {
     for name in &names {
         tell(&kernel, name, "50").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert!(began.elapsed() > Duration::from_secs(15), "each handler took that long");
     assert_eq!(letters(&kernel), [""; 0]);
 }
@@ -107,11 +107,11 @@ async fn work_and_waits_of_an_actor_are_billed() {
     let machine = Arc::new(Machine::default());
     let kernel = start_on(&machine, vec![worker(&machine, "/w")]).await;
     tell(&kernel, "/w", "380").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), [""; 0]);
     tell(&kernel, "/w", "600").await;
     tell(&kernel, "/w", "1").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed 600 x1"]);
 }
 
@@ -132,7 +132,7 @@ async fn endless_work_times_out_though_it_lets_others_run() {
     (spec.timeout, spec.restart.attempts) = (MS(500), 1);
     let kernel = start_on(&machine, vec![spec]).await;
     tell(&kernel, "/w", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed x x1"]);
     assert!(machine.thread_time() < MS(600), "{:?}", machine.thread_time());
 }
@@ -174,7 +174,7 @@ async fn wait_for_a_thread_is_not_billed() {
         }
         sleep(MS(10)).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), [""; 0]);
 }
 
@@ -194,7 +194,7 @@ async fn suspended_host_crashes_no_waiting_actor() {
     tell(&kernel, "/stuck", "x").await;
     sleep(MS(100)).await;
     machine.suspend(Duration::from_secs(100));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((letters(&kernel), kernel.restarts()), (vec!["crashed x x1".into()], 1));
     let took = began.elapsed().saturating_sub(Duration::from_secs(100));
     assert!((MS(500)..MS(520)).contains(&took), "a limit holds for the rest of the time: {took:?}");
@@ -218,7 +218,7 @@ async fn suspended_host_fails_no_start_and_kills_no_stop() {
     kernel.shut_down();
     sleep(MS(10)).await;
     machine.suspend(Duration::from_secs(100));
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
     assert_eq!(journal.lines(), ["busy:done"], "it had its time to finish");
 }
 

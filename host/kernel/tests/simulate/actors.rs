@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::bodies;
 use crate::dice::Dice;
-use crate::ledger::{How, Ledger, RunId, Seat};
+use crate::ledger::{How, Incarnation, Ledger, RunId};
 use crate::pen::Pen;
 use crate::trace::Serial;
 use crate::world::{Play, Plot, Role, Temper, Who};
@@ -79,7 +79,7 @@ struct Player {
 impl Launcher for Player {
     fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: turn.incarnation() };
-        self.stage.ledger().launch(presence.seat());
+        self.stage.ledger().launch(presence.incarnation_id());
         let part = Part { presence, turn, timer: None, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
         Box::pin(async move {
             let mut dice = part.hook_dice(1);
@@ -106,14 +106,14 @@ struct Presence {
 }
 
 impl Presence {
-    fn seat(&self) -> Seat {
-        Seat { who: self.who, incarnation: self.incarnation }
+    fn incarnation_id(&self) -> Incarnation {
+        Incarnation { who: self.who, incarnation: self.incarnation }
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.stage.ledger().gone(self.seat());
+        self.stage.ledger().gone(self.incarnation_id());
     }
 }
 
@@ -147,7 +147,7 @@ impl Behavior for Part {
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        self.stage().ledger().timers_end(self.presence.seat());
+        self.stage().ledger().timers_end(self.presence.incarnation_id());
         Box::pin(self.hook("shutdown", 3))
     }
 }
@@ -175,14 +175,14 @@ impl Fault {
 }
 
 /// Marks a call as cut off when it is dropped half-way.
-struct Cut(Option<(Arc<Stage>, Seat)>);
+struct Cut(Option<(Arc<Stage>, Incarnation)>);
 
 impl Drop for Cut {
     fn drop(&mut self) {
-        if let Some((stage, seat)) = self.0.take() {
+        if let Some((stage, incarnation_id)) = self.0.take() {
             let mut ledger = stage.ledger();
             ledger.must(!std::thread::panicking(), || "the simulated actor panicked without meaning to".to_owned());
-            ledger.call_cut(seat);
+            ledger.call_cut(incarnation_id);
         }
     }
 }
@@ -204,7 +204,7 @@ impl Part {
     async fn hook(&mut self, name: &'static str, salt: u64) -> Result<(), Crash> {
         let stage = self.stage();
         let mut dice = self.hook_dice(salt);
-        let run = stage.ledger().hook_begins(self.presence.seat(), name);
+        let run = stage.ledger().hook_begins(self.presence.incarnation_id(), name);
         // Only some incarnations do this: a play in which each crash leads to a message would never end.
         let speaks = self.presence.incarnation <= 3 && dice.percent(30);
         if speaks && !self.role().targets.is_empty() {
@@ -231,10 +231,10 @@ impl Part {
     }
 
     async fn turns(&mut self) -> Result<(), Crash> {
-        let (stage, seat) = (self.stage(), self.presence.seat());
+        let (stage, incarnation_id) = (self.stage(), self.presence.incarnation_id());
         let (taken, most) = (self.turn.len(), self.role().batch);
-        stage.ledger().call_begins(seat, taken, most);
-        let mut cut = Cut(Some((stage.clone(), seat)));
+        stage.ledger().call_begins(incarnation_id, taken, most);
+        let mut cut = Cut(Some((stage.clone(), incarnation_id)));
         self.pen.begin(&mut self.turn);
         while let Some((envelope, body)) = self.pen.current(&self.turn) {
             let lines = stage.ledger().trace.len() as u64;
@@ -243,8 +243,8 @@ impl Part {
                 break;
             }
             let (serial, plot) = bodies::read(&stage, &body);
-            let run = stage.ledger().begin(&stage.play, seat, serial, envelope);
-            stage.ledger().takes_up(seat, run);
+            let run = stage.ledger().begin(&stage.play, incarnation_id, serial, envelope);
+            stage.ledger().takes_up(incarnation_id, run);
             let sender = self.pen.sender(&mut self.turn);
             bodies::check_sender(&stage, serial, sender);
             let crash = self.turn(&mut dice, run, plot, envelope.attempt).await?;
@@ -252,7 +252,7 @@ impl Part {
                 Step::Ends(outcome) => outcome,
                 Step::Crashes => return self.crash_in_call(&mut dice, &mut cut).await,
             };
-            stage.ledger().ends(seat, how(&outcome));
+            stage.ledger().ends(incarnation_id, how(&outcome));
             self.pen.finish(&mut self.turn, outcome);
             if dice.percent(stage.play.weather.crash / 2) {
                 return self.crash_in_call(&mut dice, &mut cut).await;
@@ -260,7 +260,7 @@ impl Part {
         }
         self.pen.flush(&mut self.turn);
         cut.0 = None;
-        stage.ledger().call_returns(seat);
+        stage.ledger().call_returns(incarnation_id);
         Ok(())
     }
 
@@ -272,7 +272,7 @@ impl Part {
         let fault = dice.pick(&FAULTS);
         if fault != Fault::Hang {
             cut.0 = None;
-            self.presence.stage.ledger().call_crashes(self.presence.seat());
+            self.presence.stage.ledger().call_crashes(self.presence.incarnation_id());
         }
         fault.strike().await
     }
@@ -356,14 +356,14 @@ impl Part {
     }
 
     async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {
-        let (stage, seat) = (self.stage(), self.presence.seat());
+        let (stage, incarnation_id) = (self.stage(), self.presence.incarnation_id());
         let bytes = bodies::roll_bytes(dice);
         self.pen.flush(&mut self.turn);
         let (serial, circle) = stage.ledger().ask_begins(run, to, plot, bytes, timeout);
         let body = bodies::write(serial, plot, bytes);
         let began = Instant::now();
         let answer = self.turn.ask(stage.play.roles[to].address.as_str(), &body, timeout).await;
-        stage.ledger().ask_answered(&stage.play, seat, &answer);
+        stage.ledger().ask_answered(&stage.play, incarnation_id, &answer);
         bodies::check_answer(&stage, serial, &answer, circle, began.elapsed(), timeout);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use playhouse_kernel::{Answer, AskError, SendError};
 
-use crate::ledger::{Certain, How, Kept, Ledger, Run, RunId, Seat, Sender, Timer};
+use crate::ledger::{Certain, How, Incarnation, Kept, Ledger, Run, RunId, Sender, Timer};
 use crate::trace::{Serial, What};
 use crate::world::{Play, Plot, Subtree, Who};
 
@@ -25,8 +25,8 @@ pub struct Call {
 }
 
 impl Ledger {
-    pub fn launch(&mut self, seat: Seat) {
-        let Seat { who, incarnation } = seat;
+    pub fn launch(&mut self, incarnation_id: Incarnation) {
+        let Incarnation { who, incarnation } = incarnation_id;
         self.note(What::Launch(who, incarnation));
         self.alive[who] += 1;
         let (all, most) = (self.alive.iter().sum::<usize>(), self.most_instances);
@@ -40,18 +40,18 @@ impl Ledger {
         self.must(!over, || "an actor starts after the end".to_owned());
     }
 
-    pub fn gone(&mut self, seat: Seat) {
-        self.note(What::Gone(seat.who, seat.incarnation));
-        self.alive[seat.who] -= 1;
-        self.timers_end(seat);
-        for run in self.returned.remove(&seat).unwrap_or_default() {
+    pub fn gone(&mut self, incarnation_id: Incarnation) {
+        self.note(What::Gone(incarnation_id.who, incarnation_id.incarnation));
+        self.alive[incarnation_id.who] -= 1;
+        self.timers_end(incarnation_id);
+        for run in self.returned.remove(&incarnation_id).unwrap_or_default() {
             self.keep(run, Kept::Maybe);
         }
     }
 
     /// It begins to stop or no longer exists, and so its timers end.
-    pub fn timers_end(&mut self, seat: Seat) {
-        self.timers_ended.entry(seat).or_insert(self.now);
+    pub fn timers_end(&mut self, incarnation_id: Incarnation) {
+        self.timers_ended.entry(incarnation_id).or_insert(self.now);
     }
 
     /// The kernel asks its code whether it may start.
@@ -63,22 +63,22 @@ impl Ledger {
     }
 
     /// The kernel continues with this incarnation, so it has committed the result before.
-    fn goes_on(&mut self, seat: Seat) {
-        for run in self.returned.remove(&seat).unwrap_or_default() {
+    fn goes_on(&mut self, incarnation_id: Incarnation) {
+        for run in self.returned.remove(&incarnation_id).unwrap_or_default() {
             self.keep(run, Kept::Yes);
         }
     }
 
-    pub fn hook_begins(&mut self, seat: Seat, hook: &'static str) -> RunId {
-        self.goes_on(seat);
-        self.note(What::Hook(seat.who, hook));
+    pub fn hook_begins(&mut self, incarnation_id: Incarnation, hook: &'static str) -> RunId {
+        self.goes_on(incarnation_id);
+        self.note(What::Hook(incarnation_id.who, hook));
         let (of, how, sends) = (None, How::Open, Vec::new());
-        self.runs.push(Run { of, seat, how, kept: Kept::NotYet, sends, envelope: None });
+        self.runs.push(Run { of, incarnation_id, how, kept: Kept::NotYet, sends, envelope: None });
         self.runs.len() - 1
     }
 
     pub fn hook_ends(&mut self, run: RunId, well: bool) {
-        self.note(What::HookEnds(self.runs[run].seat.who, well));
+        self.note(What::HookEnds(self.runs[run].incarnation_id.who, well));
         self.runs[run].how = How::Done;
         self.keep(run, if well { Kept::Yes } else { Kept::No });
         if well {
@@ -86,33 +86,33 @@ impl Ledger {
         }
     }
 
-    pub fn call_begins(&mut self, seat: Seat, taken: usize, most: usize) {
-        self.goes_on(seat);
-        self.note(What::Call(seat.who, taken));
-        let (halted, over) = (self.halted[seat.who], self.over);
+    pub fn call_begins(&mut self, incarnation_id: Incarnation, taken: usize, most: usize) {
+        self.goes_on(incarnation_id);
+        self.note(What::Call(incarnation_id.who, taken));
+        let (halted, over) = (self.halted[incarnation_id.who], self.over);
         self.must(!halted, || "an operator stopped it, and it gets messages".to_owned());
         self.must(!over, || "it gets messages after the end".to_owned());
-        if self.passivated[seat.who] > 0 {
+        if self.passivated[incarnation_id.who] > 0 {
             self.seen.insert("a message started a passivated actor");
         }
         self.must((1..=most).contains(&taken), || format!("a batch of {taken}, of {most} at most"));
-        if self.calls.keys().any(|other| other.who == seat.who) {
+        if self.calls.keys().any(|other| other.who == incarnation_id.who) {
             self.seen.insert("two instances at once");
         }
         let (pending, unsure) = (Vec::new(), Vec::new());
-        self.calls.insert(seat, Call { taken, settled: 0, pending, unsure, current: None, ask: None });
+        self.calls.insert(incarnation_id, Call { taken, settled: 0, pending, unsure, current: None, ask: None });
     }
 
-    pub fn call(&mut self, seat: Seat) -> &mut Call {
-        self.calls.get_mut(&seat).expect("a call runs")
+    pub fn call(&mut self, incarnation_id: Incarnation) -> &mut Call {
+        self.calls.get_mut(&incarnation_id).expect("a call runs")
     }
 
-    pub fn takes_up(&mut self, seat: Seat, run: RunId) {
-        self.call(seat).current = Some(run);
+    pub fn takes_up(&mut self, incarnation_id: Incarnation, run: RunId) {
+        self.call(incarnation_id).current = Some(run);
     }
 
     pub fn tells(&mut self, run: RunId, to: Who, plot: Plot, body_bytes: usize) -> Serial {
-        let actor = self.runs[run].seat.who;
+        let actor = self.runs[run].incarnation_id.who;
         let serial = self.send(Sender::Actor(actor), Some(run), to, plot, body_bytes);
         self.note(What::Tell(actor, serial, to, plot));
         self.runs[run].sends.push(serial);
@@ -121,12 +121,12 @@ impl Ledger {
 
     /// It sets a timer, whose messages are no sends of the turn.
     pub fn sets_timer(&mut self, run: RunId, to: Who, plot: Plot, body_bytes: usize, wait: Duration) -> Serial {
-        let seat = self.runs[run].seat;
-        let actor = seat.who;
+        let incarnation_id = self.runs[run].incarnation_id;
+        let actor = incarnation_id.who;
         let serial = self.send(Sender::Actor(actor), Some(run), to, plot, body_bytes);
         self.note(What::Timer(actor, serial, to, plot, wait));
         let due = self.now + wait;
-        self.entries[serial].timer = Some(Timer { of: seat, due, cancelled: false });
+        self.entries[serial].timer = Some(Timer { of: incarnation_id, due, cancelled: false });
         serial
     }
 
@@ -137,8 +137,8 @@ impl Ledger {
         }
     }
 
-    pub fn ends(&mut self, seat: Seat, how: How) {
-        let call = self.call(seat);
+    pub fn ends(&mut self, incarnation_id: Incarnation, how: How) {
+        let call = self.call(incarnation_id);
         let run = call.current.take().expect("the call handles a message");
         call.pending.push(run);
         self.runs[run].how = how;
@@ -149,7 +149,7 @@ impl Ledger {
             How::Rejected => "rejected",
             How::Retried => "to be retried",
         };
-        self.note(What::Ends(seat.who, serial, shown));
+        self.note(What::Ends(incarnation_id.who, serial, shown));
     }
 
     /// An ask commits the messages that ended before it. Returns also whether it would close a circle.
@@ -161,15 +161,15 @@ impl Ledger {
         body_bytes: usize,
         timeout: Duration,
     ) -> (Serial, Certain) {
-        let seat = self.runs[run].seat;
-        let who = seat.who;
+        let incarnation_id = self.runs[run].incarnation_id;
+        let who = incarnation_id.who;
         let serial = self.send(Sender::Actor(who), Some(run), to, plot, body_bytes);
         self.note(What::Ask(who, serial, to, plot, timeout));
         let circle = self.circle(who, to);
         if circle != Certain::Yes {
-            self.waits_for.insert(seat, (to, serial));
+            self.waits_for.insert(incarnation_id, (to, serial));
         }
-        let call = self.call(seat);
+        let call = self.call(incarnation_id);
         call.ask = Some((serial, call.unsure.len(), circle));
         let pending = std::mem::take(&mut call.pending);
         call.unsure.extend(&pending);
@@ -216,17 +216,18 @@ impl Ledger {
 
     /// The ask that an actor's instance waits for, if any instance waits.
     fn wait_of(&self, who: Who) -> Option<(Who, Serial)> {
-        let seats = Seat { who, incarnation: 0 }..=Seat { who, incarnation: u64::MAX };
+        let seats = Incarnation { who, incarnation: 0 }..=Incarnation { who, incarnation: u64::MAX };
         self.waits_for.range(seats).next().map(|(_, wait)| *wait)
     }
 
-    pub fn ask_answered(&mut self, play: &Play, seat: Seat, answer: &Answer) {
-        if let (Err(AskError::Deadlock(_)), Some((to, serial))) = (answer, self.waits_for.get(&seat).copied()) {
-            let circle = self.circle(seat.who, to);
+    pub fn ask_answered(&mut self, play: &Play, incarnation_id: Incarnation, answer: &Answer) {
+        if let (Err(AskError::Deadlock(_)), Some((to, serial))) = (answer, self.waits_for.get(&incarnation_id).copied())
+        {
+            let circle = self.circle(incarnation_id.who, to);
             self.must(circle != Certain::No, || format!("#{serial} closed no circle: {answer:?}"));
         }
-        self.waits_for.remove(&seat);
-        let call = self.call(seat);
+        self.waits_for.remove(&incarnation_id);
+        let call = self.call(incarnation_id);
         let (serial, older, circle) = call.ask.take().expect("it asked");
         let unsure = match answer {
             // The kernel did not even try it, so it committed nothing.
@@ -241,7 +242,7 @@ impl Ledger {
             Err(AskError::Timeout | AskError::StoppedByOperator(_) | AskError::Deadlock(_)) => Vec::new(),
             _ => std::mem::take(&mut call.unsure),
         };
-        self.call(seat).settled += unsure.len();
+        self.call(incarnation_id).settled += unsure.len();
         for run in unsure {
             self.keep(run, Kept::Yes);
         }
@@ -298,25 +299,25 @@ impl Ledger {
         }
     }
 
-    pub fn call_returns(&mut self, seat: Seat) {
-        self.note(What::CallReturns(seat.who));
-        let call = self.calls.remove(&seat).expect("a call runs");
+    pub fn call_returns(&mut self, incarnation_id: Incarnation) {
+        self.note(What::CallReturns(incarnation_id.who));
+        let call = self.calls.remove(&incarnation_id).expect("a call runs");
         for &run in &call.pending {
             self.release_sends(run);
         }
         for run in call.unsure.into_iter().chain(call.pending) {
             self.keep(run, Kept::Returned);
-            self.returned.entry(seat).or_default().push(run);
+            self.returned.entry(incarnation_id).or_default().push(run);
         }
     }
 
     /// It crashes by itself, and only committed results exist.
-    pub fn call_crashes(&mut self, seat: Seat) {
-        self.note(What::CallCrashes(seat.who));
-        let call = self.calls.remove(&seat).expect("a call runs");
+    pub fn call_crashes(&mut self, incarnation_id: Incarnation) {
+        self.note(What::CallCrashes(incarnation_id.who));
+        let call = self.calls.remove(&incarnation_id).expect("a call runs");
         let sure = call.unsure.is_empty();
         let left = call.taken - call.settled;
-        let in_hand: Vec<_> =
+        let in_turn: Vec<_> =
             call.current.into_iter().chain(if sure { call.pending.clone() } else { Vec::new() }).collect();
         for run in call.pending {
             self.keep(run, if sure { Kept::No } else { Kept::Maybe });
@@ -325,7 +326,7 @@ impl Ledger {
                 self.entries[self.runs[run].of.expect("it is no hook")].blames.1 += 1;
             }
         }
-        for run in in_hand {
+        for run in in_turn {
             let entry = &mut self.entries[self.runs[run].of.expect("it is no hook")];
             match left {
                 1 => entry.blames = (entry.blames.0 + 1, entry.blames.1 + 1),
@@ -339,10 +340,10 @@ impl Ledger {
     }
 
     /// A timeout or a kill dropped it half-way.
-    pub fn call_cut(&mut self, seat: Seat) {
-        self.note(What::CallCut(seat.who));
-        self.waits_for.remove(&seat);
-        let call = self.calls.remove(&seat).expect("a call runs");
+    pub fn call_cut(&mut self, incarnation_id: Incarnation) {
+        self.note(What::CallCut(incarnation_id.who));
+        self.waits_for.remove(&incarnation_id);
+        let call = self.calls.remove(&incarnation_id).expect("a call runs");
         let sure = call.unsure.is_empty();
         let kept = if sure { Kept::No } else { Kept::Maybe };
         let left = call.taken - call.settled - if sure { 0 } else { call.unsure.len() + call.pending.len() };

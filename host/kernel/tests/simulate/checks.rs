@@ -120,9 +120,9 @@ fn settle_the_unsure(ledger: &mut Ledger, letters: &BTreeMap<Serial, Vec<&DeadLe
         let ended =
             |serial: Serial, ledger: &Ledger| letters.contains_key(&serial) || !ledger.entries[serial].runs.is_empty();
         let last = ledger.runs[run].of.is_none_or(|serial| ledger.entries[serial].runs.last() == Some(&run));
-        let buried = ledger.runs[run].of.is_some_and(|serial| letters.contains_key(&serial));
+        let dead_lettered = ledger.runs[run].of.is_some_and(|serial| letters.contains_key(&serial));
         let failed = ledger.runs[run].how != How::Done;
-        let kept = if failed { continue } else { last && !buried };
+        let kept = if failed { continue } else { last && !dead_lettered };
         let sends = ledger.runs[run].sends.clone();
         let seen = sends.iter().filter(|&&serial| ended(serial, ledger)).count();
         ledger.must(seen == if kept { sends.len() } else { 0 }, || {

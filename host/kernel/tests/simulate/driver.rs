@@ -118,7 +118,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
     stage.ledger().note(What::Driver("waits until all is done"));
     let mut looks = 0;
     let views = loop {
-        if timeout(LONG, kernel.idle()).await.is_err() {
+        if timeout(LONG, kernel.wait_idle()).await.is_err() {
             let views = kernel.actors().await;
             let busy: Vec<_> = views.iter().filter(|view| view.waiting > 0 || view.state == State::Running).collect();
             let mut ledger = stage.ledger();
@@ -139,7 +139,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
         }
         sleep(LOOKS_APART).await;
     };
-    if timeout(Duration::ZERO, kernel.over()).await.is_err() {
+    if timeout(Duration::ZERO, kernel.wait_stopped()).await.is_err() {
         // No task waits for messages of an actor that only an operator starts.
         let for_good = views.iter().filter(|view| view.failed.as_ref().is_some_and(|failed| failed.trial_at.is_none()));
         let kept = for_good.map(|view| view.waiting as u64).sum();
@@ -152,7 +152,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
 }
 
 async fn shut_down(stage: &Stage, kernel: &Kernel, kill_after: Option<Duration>) {
-    if timeout(Duration::ZERO, kernel.over()).await.is_ok() {
+    if timeout(Duration::ZERO, kernel.wait_stopped()).await.is_ok() {
         return stage.ledger().note(What::Driver("is over already"));
     }
     {
@@ -164,11 +164,11 @@ async fn shut_down(stage: &Stage, kernel: &Kernel, kill_after: Option<Duration>)
     let began = Instant::now();
     kernel.shut_down();
     if let Some(after) = kill_after
-        && timeout(after, kernel.over()).await.is_err()
+        && timeout(after, kernel.wait_stopped()).await.is_err()
     {
         return kill(stage, kernel).await;
     }
-    let over = timeout(LONG, kernel.over()).await;
+    let over = timeout(LONG, kernel.wait_stopped()).await;
     let mut ledger = stage.ledger();
     ledger.must(over.is_ok(), || "the shutdown does not end".to_owned());
     let (took, limit) = (began.elapsed(), stage.play.time_to_stop());
@@ -186,7 +186,7 @@ async fn kill(stage: &Stage, kernel: &Kernel) {
     }
     let began = Instant::now();
     kernel.kill();
-    let over = timeout(LONG, kernel.over()).await;
+    let over = timeout(LONG, kernel.wait_stopped()).await;
     let took = began.elapsed();
     let mut ledger = stage.ledger();
     ledger.must(over.is_ok() && took.is_zero(), || format!("the kill took {took:?}"));
@@ -252,7 +252,7 @@ async fn rule(stage: Arc<Stage>, kernel: Kernel) {
             Whim::Pause(pause) => sleep(pause).await,
             Whim::Resume(who) => resume(&stage, &kernel, who).await,
             Whim::Halt(who) => {
-                stage.ledger().note(What::Person("stops", who));
+                stage.ledger().note(What::Operator("stops", who));
                 let known = kernel.halt(&stage.play.roles[who].address).await.is_some();
                 let mut ledger = stage.ledger();
                 // An actor with children stops after them.
@@ -265,7 +265,7 @@ async fn rule(stage: Arc<Stage>, kernel: Kernel) {
 async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
     {
         let mut ledger = stage.ledger();
-        ledger.note(What::Person("starts", who));
+        ledger.note(What::Operator("starts", who));
         ledger.halted[who] = false;
     }
     kernel.resume(&stage.play.roles[who].address).await;
@@ -274,7 +274,7 @@ async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
 /// Looks from time to time until all is over, and checks that every number is bounded.
 async fn watch(stage: Arc<Stage>, kernel: Kernel) {
     let mut pause = Duration::ZERO;
-    while timeout(pause, kernel.over()).await.is_err() {
+    while timeout(pause, kernel.wait_stopped()).await.is_err() {
         pause += LOOKS_APART;
         let views = kernel.actors().await;
         let letters = kernel.dead_letters().len();

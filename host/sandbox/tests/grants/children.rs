@@ -18,7 +18,7 @@ async fn ask_child(parent: Grants, child: Grants, questions: &[&str]) -> Vec<Str
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(child)));
     let kernel = Kernel::start(&plan).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     assert_eq!(kernel.ask(&address("/boss"), b"spawn child", PATIENCE).await.unwrap(), b"done");
     let mut answers = Vec::new();
     for question in questions {

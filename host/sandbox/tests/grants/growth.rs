@@ -165,7 +165,7 @@ async fn spawned_actors_count_for_their_parent() {
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(folders(vec![below]))));
     let kernel = Kernel::start(&plan).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     let ask = async |to: &str, what: &str| {
         let reply = kernel.ask(&address(to), what.as_bytes(), PATIENCE).await.unwrap();
         String::from_utf8(reply).unwrap()

@@ -64,7 +64,7 @@ impl Play {
         spec.restart.backoff.initial = Duration::from_millis(1);
         change(&mut spec);
         let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
-        kernel.booted().await;
+        kernel.wait_booted().await;
         Self { kernel }
     }
 

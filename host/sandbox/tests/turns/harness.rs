@@ -93,7 +93,7 @@ impl Play {
             ..Plan::default()
         };
         let kernel = Kernel::start(&plan).unwrap();
-        kernel.booted().await;
+        kernel.wait_booted().await;
         Self { kernel, log, most }
     }
 
@@ -114,7 +114,7 @@ impl Play {
     /// Sends all messages before the first one is handled, and waits until all are handled.
     pub async fn tell(&self, messages: &[impl AsRef<str>]) {
         self.tell_to("/a", messages).await;
-        self.kernel.idle().await;
+        self.kernel.wait_idle().await;
     }
 
     pub async fn tell_to(&self, to: &str, messages: &[impl AsRef<str>]) {
@@ -133,7 +133,7 @@ impl Play {
             tokio::task::yield_now().await;
         }
         self.kernel.resume(&fragile).await;
-        self.kernel.idle().await;
+        self.kernel.wait_idle().await;
     }
 
     pub async fn ask(&self, body: &str) -> Answer {

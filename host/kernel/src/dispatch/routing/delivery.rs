@@ -92,7 +92,7 @@ impl Routing {
 
     /// Delivers the messages of a run that did not fit, or were refused. May wait for space in the mailbox. After this future
     /// was dropped, another call can go on.
-    pub(crate) async fn deliver_rest(
+    pub(crate) async fn deliver_remaining(
         &self,
         target: &Actor,
         run: &mut Run,

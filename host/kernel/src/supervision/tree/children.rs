@@ -129,7 +129,7 @@ impl Tree {
 
     /// Ends an incarnation's hold on its children: spawned children wait until the next incarnation spawns them again, or are
     /// removed.
-    pub(super) fn leave_children(&mut self, node: Node, forget: bool) {
+    pub(super) fn stop_waiting_for_children(&mut self, node: Node, forget: bool) {
         for child in self.children_last_first(node) {
             let entry = &mut self.nodes[child];
             entry.was_up = false;

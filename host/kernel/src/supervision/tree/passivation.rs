@@ -44,7 +44,7 @@ impl Tree {
         if let Some(recheck) = recheck {
             self.set_timer(node, recheck.max(pause));
         }
-        self.leave_children(node, self.ends_with_play(node));
+        self.stop_waiting_for_children(node, self.ends_with_play(node));
         self.actions.push(Action::Waiting(node));
         // Its siblings start without waiting for it.
         self.turn_over(self.parent(node), node);

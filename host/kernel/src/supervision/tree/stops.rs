@@ -103,7 +103,7 @@ impl Tree {
         self.nodes[node].phase = Phase::Down;
         self.nodes[node].turns = None;
         let ordered = self.nodes[node].ordered.take().filter(|_| after == After::FailedStart);
-        self.leave_children(node, after == After::GaveUp || self.ends_with_play(node));
+        self.stop_waiting_for_children(node, after == After::GaveUp || self.ends_with_play(node));
         match self.nodes[self.parent(node)].phase {
             Phase::Up | Phase::StartingChildren => self.down_below_up(node, after, ordered),
             Phase::StoppingChildren(_) => self.down_below_stopping(node, after),

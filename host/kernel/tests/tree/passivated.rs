@@ -10,7 +10,7 @@ use crate::watchful::{Known, Watcher};
 
 impl Watcher {
     /// All answers were given and all timers fired: nothing is pending.
-    pub fn at_rest(&self, tree: &Tree) {
+    pub fn check_passivated(&self, tree: &Tree) {
         assert_eq!(tree.next_timer(), None);
         for (&node, known) in &self.nodes {
             let view = tree.view(node).expect("it is there");

@@ -41,9 +41,9 @@ async fn idle_actor_is_passivated_until_the_next_message() {
     assert_eq!(state_of(&kernel, "/a").await, State::Idle);
     sleep(2 * SOON).await;
     assert_eq!(state_of(&kernel, "/a").await, State::Passivated);
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/a", "2").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let view = kernel.actors().await.remove(0);
     assert_eq!((view.state, view.incarnation, view.handled, view.restarts), (State::Idle, 2, 2, 0));
     assert_eq!(journal.lines(), ["a:1", "a stops", "a:2"], "with its shutdown hook");
@@ -88,7 +88,7 @@ async fn on_message_actor_has_no_run_before_a_message() {
     let view = kernel.actors().await.remove(0);
     assert_eq!((view.state, view.incarnation), (State::Passivated, 0));
     tell(&kernel, "/a", "1").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     sleep(10 * MINUTE).await;
     assert_eq!((state_of(&kernel, "/a").await, journal.lines()), (State::Idle, vec!["a:1".to_owned()]), "and stays");
 }
@@ -137,7 +137,7 @@ async fn passivation_sends_no_notice() {
     tell(&kernel, "/q", "x").await;
     passivated(&kernel, "/q").await;
     kernel.halt(&addr("/q")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["q:x", "w!1 /q#2 Stopped { by_operator: true }"]);
 }
 
@@ -205,7 +205,7 @@ async fn refused_start_is_no_failure() {
     let mut closed = kernel.actors().await;
     assert_eq!(closed.remove(1).state, State::Waiting);
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("log:asked"), 1, "its messages are sent when it starts");
     assert_eq!((journal.count("a:1"), journal.count("a:2")), (1, 1));
 }
@@ -226,7 +226,7 @@ async fn refused_start_is_asked_again_by_time_or_message() {
     assert_eq!((asked.load(Ordering::Relaxed), journal.count("a:1")), (3, 1), "its time passed");
     kernel.halt(&addr("/a")).await;
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     sleep(SOON).await;
     assert_eq!(asked.load(Ordering::Relaxed), 4, "an operator started it");
 }
@@ -258,7 +258,7 @@ async fn a_gate_that_crashes_is_a_failed_start() {
     spec.start = StartKind::OnMessage;
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let view = kernel.actors().await.remove(0);
     assert_eq!((view.restarts, view.incarnation, journal.lines()), (1, 2, vec!["a:x".to_owned()]));
 }
@@ -268,11 +268,11 @@ async fn play_is_not_idle_while_messages_wait_for_a_gate() {
     let journal = Journal::default();
     let (native, ..) = gated(&journal, None);
     let kernel = start(vec![recorder(&journal).at("/log"), sends_to(native.at("/a"), &["/log"])]).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/a", "x").await;
-    assert!(tokio::time::timeout(MINUTE, kernel.idle()).await.is_err());
+    assert!(tokio::time::timeout(MINUTE, kernel.wait_idle()).await.is_err());
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(letters(&kernel), ["stopped x x0"]);
 }
 
@@ -307,7 +307,7 @@ async fn more_actors_than_instances_take_turns() {
             tell(&kernel, &format!("/a{n}"), &round.to_string()).await;
         }
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines().len(), 150);
     assert_eq!((0..50).map(|n| journal.count(&format!("a{n}:2"))).sum::<usize>(), 50);
     assert_eq!(most_alive.load(Ordering::Relaxed), 5);
@@ -356,7 +356,7 @@ async fn start_without_a_free_slot_fails_and_is_tried_again() {
     assert_eq!(state_of(&kernel, "/a").await, State::Starting);
     let began = Instant::now();
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(
         began.elapsed(),
         Duration::ZERO,
@@ -426,6 +426,6 @@ async fn operators_stop_of_a_child_survives_parent_restarts() {
     sleep(MINUTE).await;
     assert_eq!(state_of(&kernel, "/boss/worker").await, State::Stopped);
     kernel.resume(&addr("/boss/worker")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["worker:x"]);
 }
