@@ -6,8 +6,8 @@ use playhouse_kernel::{Address, MOST_INSTANCES};
 use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
 
-use crate::manifest::addresses::{Addresses, with_ancestors};
-use crate::manifest::found::Found;
+use super::addresses::{Addresses, with_ancestors};
+use super::findings::Checks;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start};
 
@@ -16,7 +16,7 @@ pub(super) fn of(actor: &Actor) -> usize {
     actor.instances.as_ref().map_or(1, |n| n.get_ref().0 as usize)
 }
 
-impl Found {
+impl Checks {
     pub(super) fn instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
             self.most_instances(actor.get_ref());
