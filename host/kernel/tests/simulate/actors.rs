@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use playhouse_kernel::{
-    ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome, Plan,
-    SubtreeSpec, Turn,
+    ActorGrants, ActorLimits, ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher,
+    MaxInstances, Outcome, Plan, SubtreeSpec, Turn,
 };
 use tokio::time::{Instant, sleep};
 
@@ -56,16 +56,22 @@ impl Stage {
             batch,
             mailbox,
             policy: self.play.roles[who].mind.map(|mind| Box::new(mind.spec(self, who))),
-            subtree: self.play.roles[who].subtree.as_ref().map(|subtree| {
-                let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
-                Box::new(SubtreeSpec { actors, instances })
-            }),
             restart,
             // The first is directly under the kernel.
             required: who == 0 && self.play.seed.is_multiple_of(5),
             supervision,
-            timeout,
-            sends_to: self.play.roles[who].targets.iter().map(|&t| self.play.roles[t].address.clone()).collect(),
+            limits: ActorLimits {
+                timeout,
+                subtree: self.play.roles[who].subtree.as_ref().map(|subtree| {
+                    let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
+                    Box::new(SubtreeSpec { actors, instances })
+                }),
+                ..ActorLimits::default()
+            },
+            grants: ActorGrants {
+                sends_to: self.play.roles[who].targets.iter().map(|&t| self.play.roles[t].address.clone()).collect(),
+                ..ActorGrants::default()
+            },
             ..ActorSpec::new(self.play.roles[who].address.clone(), launcher)
         }
     }
