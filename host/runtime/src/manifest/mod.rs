@@ -4,27 +4,17 @@
 //! |---|---|
 //! | `schema` | the keys: meaning, example, default |
 //! | `units` | sizes and times |
-//! | `checks` | everything a type cannot say; the result is a [`PlaySettings`] |
-//! | `addresses`, `found` | the addresses of all actors; the problems found so far |
-//! | `settings` | the settings of one actor, or of one plugin to spawn |
-//! | `grants` | environment, folders, hosts |
-//! | `mailbox` | the settings of a mailbox, and of the plugin that decides its order |
+//! | `checks` | everything a type cannot say, by its topic: addresses, settings, grants, mailboxes; the result is a [`PlaySettings`] |
 //! | `play` | the [`PlaySettings`]: values with their defaults |
 //! | `problem` | the faults, as operators see them |
 //! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
-mod addresses;
 mod checks;
 pub mod flow;
-mod found;
-mod grants;
-mod kept_apart;
-mod mailbox;
 mod play;
 mod plugin_folder;
 mod problem;
 pub mod schema;
-mod settings;
 pub mod units;
 
 use std::io::Read;

@@ -79,7 +79,8 @@ pub struct PlayPlugin {
     pub settings: Settings,
 }
 
-/// The settings that actors of the manifest and spawned actors have in common.
+/// The settings that actors of the manifest and spawned actors have in common. Its fields are the values of the manifest's keys,
+/// and nothing is derived from them, so that they stand beside each other.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The name of the plugin.

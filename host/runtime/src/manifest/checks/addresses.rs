@@ -6,9 +6,9 @@ use std::ops::Range;
 use playhouse_kernel::{Address, AddressError};
 use toml::Spanned;
 
-use super::found::Found;
-use super::problem::Problem;
-use super::schema;
+use super::findings::Checks;
+use crate::manifest::problem::Problem;
+use crate::manifest::schema;
 
 /// The good addresses in the order of the file, with their places; by actor, and by address.
 pub(super) struct Addresses {
@@ -49,7 +49,7 @@ pub(super) fn with_ancestors(address: &Address) -> impl Iterator<Item = Address>
     std::iter::successors(Some(address.clone()), Address::parent)
 }
 
-impl Found {
+impl Checks {
     /// Parses all addresses: each must be good, occur once, and come after its parent.
     pub(super) fn addresses(&mut self, actors: &[Spanned<schema::Actor>], natives: &[Spanned<String>]) -> Addresses {
         let mut all = Addresses {

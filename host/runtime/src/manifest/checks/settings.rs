@@ -9,12 +9,12 @@ use playhouse_sandbox::{Limits, SandboxConfig, SubtreeLimits};
 use toml::Spanned;
 
 use super::addresses::{Addresses, address_fault, address_meant};
-use super::found::Found;
+use super::findings::Checks;
 use super::mailbox;
-use super::play::{PlayLimits, Settings, SubtreeSettings};
-use super::problem::Problem;
-use super::schema::{self, Idle, Manifest, RestartKind, Start};
-use super::units::{AtLeastOne, ByteSize, Text, Time, texts};
+use crate::manifest::play::{PlayLimits, Settings, SubtreeSettings};
+use crate::manifest::problem::Problem;
+use crate::manifest::schema::{self, Idle, Manifest, RestartKind, Start};
+use crate::manifest::units::{AtLeastOne, ByteSize, Text, Time, texts};
 
 /// The limit of a 32-bit WebAssembly memory.
 const MOST_MEMORY: ByteSize = ByteSize(4 << 30);
@@ -25,7 +25,7 @@ const LEAST_COMPILE_MEMORY: ByteSize = ByteSize(64 << 20);
 /// A body is copied a few times on its way.
 const MOST_MESSAGE: ByteSize = ByteSize(1 << 30);
 
-/// The keys that `[[actor]]` and `[[plugin]]` have in common.
+/// The keys that `[[actor]]` and `[[plugin]]` have in common. Its fields are these keys as written.
 pub(super) struct Written<'a> {
     plugin: &'a Spanned<String>,
     sends_to: &'a [Spanned<String>],
@@ -83,7 +83,7 @@ impl<'a> Written<'a> {
     }
 }
 
-impl Found {
+impl Checks {
     pub(super) fn settings(&mut self, written: &Written<'_>, manifest: &Manifest, addresses: &Addresses) -> Settings {
         self.plugin(written.plugin);
         let sha256 = written.sha256.and_then(|digest| self.digest(digest));

@@ -8,16 +8,16 @@ use playhouse_kernel::Address;
 use toml::Spanned;
 
 use super::kept_apart::KeptApart;
-use super::plugin_folder::PluginFolder;
-use super::problem::{Problem, nearest};
-use super::schema::Manifest;
-use super::units::Time;
+use crate::manifest::plugin_folder::PluginFolder;
+use crate::manifest::problem::{Problem, nearest};
+use crate::manifest::schema::Manifest;
+use crate::manifest::units::Time;
 
 /// Each suggestion compares a name with all known names: after this many, problems have no suggestion.
 const MOST_SUGGESTIONS: usize = 100;
 
 /// The problems found so far, and the data that further checks need.
-pub(super) struct Found {
+pub(super) struct Checks {
     pub(super) problems: Vec<Problem>,
     /// Number of suggestions that may still be made.
     suggestions: usize,
@@ -31,7 +31,7 @@ pub(super) struct Found {
     pub(super) kept_apart: KeptApart,
 }
 
-impl Found {
+impl Checks {
     /// No problems yet. `name` is that of the manifest, which lies in the folder `beside`.
     pub(super) fn new(manifest: &Manifest, name: &str, beside: &Path, plugins: &Path, folder: PluginFolder) -> Self {
         Self {

@@ -7,11 +7,11 @@ use std::ops::Range;
 use playhouse_sandbox::{Blocking, Descriptors, Folder, Grants, Host, Network, SystemLimit, Variable};
 use toml::Spanned;
 
-use super::found::Found;
-use super::problem::Problem;
-use super::schema::{self, Mode};
+use super::findings::Checks;
+use crate::manifest::problem::Problem;
+use crate::manifest::schema::{self, Mode};
 
-impl Found {
+impl Checks {
     pub(super) fn grants(&mut self, written: &schema::Grants, limits: &schema::Limits) -> Grants {
         let default = Grants::default();
         Grants {

@@ -1,9 +1,15 @@
 //! From the manifest as written to a [`PlaySettings`]. Each check adds its problems to one list, so that an operator sees all
 //! independent problems at once.
 
+mod addresses;
 mod circuit;
+mod findings;
+mod grants;
 mod instances;
+mod kept_apart;
+mod mailbox;
 mod pipeline;
+mod settings;
 mod subtrees;
 
 use std::collections::HashMap;
@@ -13,14 +19,14 @@ use std::path::Path;
 use playhouse_kernel::DeadLetterSpec;
 use toml::Spanned;
 
-use super::addresses::Addresses;
-use super::found::Found;
 use super::play::{PlayActor, PlayPlugin, PlaySettings};
 use super::plugin_folder::PluginFolder;
 use super::problem::{Problem, Problems, Source};
 use super::schema::{Manifest, Start};
-use super::settings::Written;
 use super::units::ByteSize;
+use addresses::Addresses;
+use findings::Checks;
+use settings::Written;
 
 /// Reads a manifest's text. `beside` is its folder; `look` looks into the plugins folder.
 pub fn understand(
@@ -37,23 +43,23 @@ pub fn understand(
     };
     let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
     let plugins = beside.join(folder);
-    let mut found = Found::new(&manifest, &source.name, beside, &plugins, look(&plugins));
-    let addresses = found.addresses(&manifest.actor, &manifest.play.native);
-    let mut actors = found.actors(&manifest, &addresses);
-    let pipeline = found.pipeline(&manifest, &addresses, &mut actors);
-    let spawnable = found.spawnable(&manifest, &addresses);
-    found.instances(&manifest, &addresses);
-    found.subtrees(&manifest, &addresses);
-    found.circuits(&manifest, &addresses);
-    let supervision = found.supervision(&manifest.play.supervision);
-    let limits = found.play_limits(&manifest.play.limits);
+    let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
+    let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    let mut actors = checks.actors(&manifest, &addresses);
+    let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
+    let spawnable = checks.spawnable(&manifest, &addresses);
+    checks.instances(&manifest, &addresses);
+    checks.subtrees(&manifest, &addresses);
+    checks.circuits(&manifest, &addresses);
+    let supervision = checks.supervision(&manifest.play.supervision);
+    let limits = checks.play_limits(&manifest.play.limits);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
         capacity_bytes: manifest.play.dead_letters.bytes.map_or(letters.capacity_bytes, ByteSize::in_memory),
     };
-    if !found.problems.is_empty() {
-        return Err(Problems::new(source, found.problems));
+    if !checks.problems.is_empty() {
+        return Err(Problems::new(source, checks.problems));
     }
     let named = manifest.play.name.or_else(|| {
         let folder = beside.join(".").canonicalize().ok()?;
@@ -75,7 +81,7 @@ pub fn understand(
     })
 }
 
-impl Found {
+impl Checks {
     fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
         let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
             let actor = actor.get_ref();

@@ -5,11 +5,11 @@ use std::time::Duration;
 use playhouse_kernel::{self as kernel, MailboxSpec, PolicySpec};
 use toml::Spanned;
 
-use super::found::Found;
-use super::play::MailboxPluginSettings;
-use super::problem::Problem;
-use super::schema::{Mailbox, MailboxKind, MailboxLimits, MailboxRestart, Overflow};
-use super::units::{ByteSize, texts};
+use super::findings::Checks;
+use crate::manifest::play::MailboxPluginSettings;
+use crate::manifest::problem::Problem;
+use crate::manifest::schema::{Mailbox, MailboxKind, MailboxLimits, MailboxRestart, Overflow};
+use crate::manifest::units::{ByteSize, texts};
 
 /// Default memory of a mailbox plugin, which holds a few numbers for each message.
 const MEMORY: ByteSize = ByteSize(16 << 20);
@@ -34,7 +34,7 @@ fn overflow(written: &Mailbox) -> Option<kernel::Overflow> {
     })
 }
 
-impl Found {
+impl Checks {
     /// The plugin of a mailbox, if it has one.
     pub(super) fn mailbox_plugin(&mut self, written: &Mailbox) -> Option<MailboxPluginSettings> {
         let kind = written.kind.as_ref();
