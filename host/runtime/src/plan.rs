@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
+    ActorGrants, ActorLimits, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind,
+    SubtreeSpec, Template,
 };
 use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
 
@@ -109,19 +110,23 @@ impl Template for Made {
             restart: settings.restart,
             required: false,
             supervision: settings.supervision,
-            timeout: settings.timeout,
-            start_timeout: settings.start_timeout,
-            message_bytes: settings.message_bytes,
-            sends_to: settings.sends_to.clone(),
-            sends_below: settings.sends_below.clone(),
-            spawns: settings.spawns.clone(),
-            max_children: settings.max_children,
-            max_timers: settings.max_timers,
-            max_watches: settings.max_watches,
-            max_depth: settings.max_depth,
-            max_effects: settings.max_effects,
-            max_effect_bytes: settings.max_effect_bytes,
-            subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
+            limits: ActorLimits {
+                timeout: settings.timeout,
+                start_timeout: settings.start_timeout,
+                message_bytes: settings.message_bytes,
+                max_children: settings.max_children,
+                max_timers: settings.max_timers,
+                max_watches: settings.max_watches,
+                max_depth: settings.max_depth,
+                max_effects: settings.max_effects,
+                max_effect_bytes: settings.max_effect_bytes,
+                subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
+            },
+            grants: ActorGrants {
+                sends_to: settings.sends_to.clone(),
+                sends_below: settings.sends_below.clone(),
+                spawns: settings.spawns.clone(),
+            },
         }
     }
 

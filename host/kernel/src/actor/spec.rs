@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::actor::code::Code;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
-use crate::words::address::{Address, MAX_SEGMENTS};
-use crate::words::limits::SubtreeSpec;
+use crate::words::address::Address;
+use crate::words::grants::ActorGrants;
+use crate::words::limits::ActorLimits;
 use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
 
-/// One actor.
+/// One actor. Its many fields are the tables and keys of an actor in a manifest.
 #[derive(Clone)]
 pub struct ActorSpec {
     /// Its address. The parent must be `/` or an actor earlier in the plan.
@@ -22,7 +23,7 @@ pub struct ActorSpec {
     /// The idle time after which its incarnation ends in order and it is passivated: its instance is gone, and the next
     /// message makes a new one. None: it is never passivated. An actor with a timer, a watch or a child is not passivated.
     pub idle_stop: Option<Duration>,
-    /// Instances that share its mailbox, each with its own state: 1 to [`MOST_INSTANCES`]. With several, messages may
+    /// Instances that share its mailbox, each with its own state: 1 to [`crate::MOST_INSTANCES`]. With several, messages may
     /// overtake each other, and it has no children.
     pub instances: usize,
     /// Most messages of one call; at least 1.
@@ -37,33 +38,10 @@ pub struct ActorSpec {
     pub required: bool,
     /// How it supervises its children.
     pub supervision: SupervisionSpec,
-    /// Time in which one message, or one hook, runs or waits for a result of the host.
-    pub timeout: Duration,
-    /// The same for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
-    pub start_timeout: Duration,
-    /// Largest body that it accepts, and largest reply that it may give.
-    pub message_bytes: usize,
-    /// Addresses to which it may send, besides its descendants and the sender of the current message.
-    pub sends_to: Vec<Address>,
-    /// Addresses below which it may send as well: to every actor there, whenever it started, but not to these addresses
-    /// themselves.
-    pub sends_below: Vec<Address>,
-    /// The plugins of [`crate::Plan::plugins`] that it may spawn as its children.
-    pub spawns: Vec<String>,
-    /// Most children that it may have at a time.
-    pub max_children: usize,
-    /// Most timers that it may have at a time.
-    pub max_timers: usize,
-    /// Most watches that it may have at a time.
-    pub max_watches: usize,
-    /// Most levels of spawned actors below it.
-    pub max_depth: usize,
-    /// Most sends, spawns, stops, timers, watches, and their ends, in one turn.
-    pub max_effects: usize,
-    /// Most bytes of messages in one turn, and in its timers at a time.
-    pub max_effect_bytes: usize,
-    /// Limits that it shares with all actors below it.
-    pub subtree: Option<Box<SubtreeSpec>>,
+    /// Its limits.
+    pub limits: ActorLimits,
+    /// The actors and plugins that it may use.
+    pub grants: ActorGrants,
 }
 
 impl ActorSpec {
@@ -81,25 +59,9 @@ impl ActorSpec {
             restart: RestartSpec::default(),
             required: false,
             supervision: SupervisionSpec::default(),
-            timeout: Duration::from_secs(5),
-            start_timeout: Duration::from_secs(10),
-            message_bytes: 1 << 20,
-            sends_to: Vec::new(),
-            sends_below: Vec::new(),
-            spawns: Vec::new(),
-            max_children: 1024,
-            max_timers: 1024,
-            max_watches: 1024,
-            max_depth: MAX_SEGMENTS,
-            max_effects: 65_536,
-            max_effect_bytes: 16 << 20,
-            subtree: None,
+            limits: ActorLimits::default(),
+            grants: ActorGrants::default(),
         }
-    }
-
-    /// Whether `sends_to` or `sends_below` covers an address.
-    pub fn is_granted(&self, to: &Address) -> bool {
-        self.sends_to.contains(to) || self.sends_below.iter().any(|top| to.is_below(top))
     }
 }
 

@@ -57,7 +57,8 @@ impl Spawned {
     }
 }
 
-/// An actor, from its registration to the end of the kernel, or until it is gone.
+/// An actor, from its registration to the end of the kernel, or until it is gone. Most of its many methods read one counter or
+/// flag that several tasks change.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
@@ -85,7 +86,7 @@ impl Actor {
         Self {
             id,
             mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
-            instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.timeout))).collect(),
+            instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.limits.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),

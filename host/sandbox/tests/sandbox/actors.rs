@@ -245,7 +245,7 @@ async fn a_send_that_is_not_allowed_names_the_address() {
         (call $tell (local.get $body) (local.get $len) (i32.const 0) (i32.const 0) (i32.const 504))
         (call $reply (i32.load (i32.const 520)) (i32.load (i32.const 524))))"#;
     let play = Play::with(small_sandbox(), &[("/a", actor(code)), ("/b", actor(ECHO))], |plan| {
-        plan.actors[0].sends_to = vec![address("/nobody")];
+        plan.actors[0].grants.sends_to = vec![address("/nobody")];
     });
     assert_eq!(play.ask("/a", "/b").await, Ok("/b".into()));
     assert_eq!(play.ask("/a", "/nobody").await, Ok("/nobody".into()));
@@ -355,7 +355,7 @@ async fn instance_beyond_the_bound_fails_to_start_and_names_the_key() {
 #[tokio::test]
 async fn killed_call_frees_its_instance() {
     let play = Play::with(small_sandbox(), &[("/loop", actor(LOOP))], |plan| {
-        plan.actors[0].timeout = Duration::from_millis(1);
+        plan.actors[0].limits.timeout = Duration::from_millis(1);
     });
     let crash = play.crash("/loop", "").await;
     assert_eq!(crash.crash.reason, CrashReason::Timeout { limit: Duration::from_millis(1) });
