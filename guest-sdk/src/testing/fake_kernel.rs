@@ -177,8 +177,8 @@ impl FakeKernel {
 
     /// Records an effect. Beyond the limit the host ends the incarnation; here the test panics.
     fn did(&self, effect: Effect) {
-        let room = self.done.borrow().len() < MOST_EFFECTS;
-        assert!(room, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
+        let fits = self.done.borrow().len() < MOST_EFFECTS;
+        assert!(fits, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
         self.done.borrow_mut().push(effect);
     }
 }

@@ -82,12 +82,12 @@ fn warnings(loaded: &LoadedPlay, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec
         early.collect(),
         left_out.into_iter().collect(),
         several.collect(),
-        no_room(play, loaded.instances_for_spawned()),
+        too_few_instances(play, loaded.instances_for_spawned()),
     ]
 }
 
 /// The actors that may spawn, but whose children would have no instance.
-fn no_room(play: &PlaySettings, for_spawned: Option<(usize, usize)>) -> Vec<String> {
+fn too_few_instances(play: &PlaySettings, for_spawned: Option<(usize, usize)>) -> Vec<String> {
     let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
     let mut found = Vec::new();
     if let Some((0, most)) = spawning().next().and(for_spawned) {

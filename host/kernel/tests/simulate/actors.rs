@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
 use playhouse_kernel::{
     ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome, Plan,
     SubtreeSpec, Turn,
@@ -13,61 +12,42 @@ use tokio::time::{Instant, sleep};
 
 use crate::bodies;
 use crate::dice::Dice;
-use crate::ledger::{How, Incarnation, Ledger, RunId};
+use crate::ledger::{How, Incarnation, RunId};
+use crate::minds;
 use crate::pen::Pen;
+use crate::stage::Stage;
 use crate::trace::Serial;
 use crate::world::{Play, Plot, Role, Temper, Who};
 
-/// A play in progress: its script, and the ledger that all its tasks write.
-pub struct Stage {
-    pub play: Play,
-    ledger: Mutex<Ledger>,
-    began: Instant,
+/// The plan of the play, whose actors write into the ledger.
+pub fn plan(stage: &Arc<Stage>) -> Plan {
+    let actors = (0..stage.play.roles.len()).map(|who| spec(stage, who)).collect();
+    let Play { seed, supervision, dead_letters, most_instances, .. } = stage.play;
+    let max_instances = most_instances.map(|most| MaxInstances { most, key: "this play".into() });
+    Plan { actors, supervision, dead_letters, seed, max_instances, ..Plan::default() }
 }
 
-impl Stage {
-    pub fn new(play: Play) -> Arc<Self> {
-        let most_instances = play.most_instances.unwrap_or(usize::MAX);
-        let ledger = Mutex::new(Ledger::new(&play.roles, most_instances));
-        Arc::new(Self { play, ledger, began: Instant::now() })
-    }
-
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        let mut ledger = self.ledger.lock();
-        ledger.now = self.began.elapsed();
-        ledger
-    }
-
-    pub fn plan(self: &Arc<Self>) -> Plan {
-        let actors = (0..self.play.roles.len()).map(|who| self.spec(who)).collect();
-        let Play { seed, supervision, dead_letters, most_instances, .. } = self.play;
-        let max_instances = most_instances.map(|most| MaxInstances { most, key: "this play".into() });
-        Plan { actors, supervision, dead_letters, seed, max_instances, ..Plan::default() }
-    }
-
-    fn spec(self: &Arc<Self>, who: Who) -> ActorSpec {
-        let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } =
-            self.play.roles[who];
-        let launcher = Arc::new(Player { stage: self.clone(), who });
-        ActorSpec {
-            start,
-            idle_stop,
-            instances,
-            batch,
-            mailbox,
-            policy: self.play.roles[who].mind.map(|mind| Box::new(mind.spec(self, who))),
-            subtree: self.play.roles[who].subtree.as_ref().map(|subtree| {
-                let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
-                Box::new(SubtreeSpec { actors, instances })
-            }),
-            restart,
-            // The first is directly under the kernel.
-            required: who == 0 && self.play.seed.is_multiple_of(5),
-            supervision,
-            timeout,
-            sends_to: self.play.roles[who].targets.iter().map(|&t| self.play.roles[t].address.clone()).collect(),
-            ..ActorSpec::new(self.play.roles[who].address.clone(), launcher)
-        }
+fn spec(stage: &Arc<Stage>, who: Who) -> ActorSpec {
+    let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } = stage.play.roles[who];
+    let launcher = Arc::new(Player { stage: stage.clone(), who });
+    ActorSpec {
+        start,
+        idle_stop,
+        instances,
+        batch,
+        mailbox,
+        policy: stage.play.roles[who].mind.map(|mind| Box::new(minds::spec(mind, stage, who))),
+        subtree: stage.play.roles[who].subtree.as_ref().map(|subtree| {
+            let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
+            Box::new(SubtreeSpec { actors, instances })
+        }),
+        restart,
+        // The first is directly under the kernel.
+        required: who == 0 && stage.play.seed.is_multiple_of(5),
+        supervision,
+        timeout,
+        sends_to: stage.play.roles[who].targets.iter().map(|&t| stage.play.roles[t].address.clone()).collect(),
+        ..ActorSpec::new(stage.play.roles[who].address.clone(), launcher)
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use playhouse_kernel::{DeadLetter, DeadLetterCounts};
 
 use crate::bodies;
-use crate::driver::Aftermath;
 use crate::ledger::{Certain, Entry, How, Kept, Ledger, RunId, Sender};
 use crate::trace::Serial;
 use crate::world::Play;
@@ -20,6 +19,12 @@ enum End {
     Letter,
     /// One of these. Only the kernel knows which one.
     Either,
+}
+
+/// The kernel's views when all is over.
+pub struct Aftermath {
+    pub letters: Vec<Arc<DeadLetter>>,
+    pub counts: DeadLetterCounts,
 }
 
 /// The play is done: every accepted message has ended, except the messages `kept` for actors that failed for good.

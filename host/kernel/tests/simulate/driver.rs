@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError, StartError, State};
+use playhouse_kernel::{Kernel, Overflow, PolicyState, SendError, StartError, State};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::actors::Stage;
+use crate::actors;
 use crate::bodies::{self, TIMER_STEP};
-use crate::checks;
+use crate::checks::{self, Aftermath};
 use crate::dice::Dice;
 use crate::ledger::{Certain, Sender};
+use crate::stage::Stage;
 use crate::trace::What;
 use crate::world::{Deed, Ending, Play, Subtree, Whim};
 
@@ -23,12 +24,6 @@ const START: Duration = Duration::from_mins(1);
 const LOOKS_APART: Duration = Duration::from_millis(1);
 /// A play is not checked before its end if actors still come and go after this number of looks.
 const MOST_LOOKS: usize = 200;
-
-/// The kernel's views when all is over.
-pub struct Aftermath {
-    pub letters: Vec<Arc<DeadLetter>>,
-    pub counts: DeadLetterCounts,
-}
 
 /// Runs the play of a seed, and returns its stage with the filled ledger.
 pub fn give(seed: u64) -> Arc<Stage> {
@@ -59,7 +54,7 @@ pub fn give(seed: u64) -> Arc<Stage> {
 }
 
 async fn drive(stage: &Arc<Stage>) -> Aftermath {
-    let kernel = Kernel::start(&stage.plan()).expect("a good plan");
+    let kernel = Kernel::start(&actors::plan(&stage)).expect("a good plan");
     let play = &stage.play;
     let crowds: Vec<_> =
         (0..play.crowds.len()).map(|crowd| tokio::spawn(send(stage.clone(), kernel.clone(), crowd))).collect();

@@ -1,6 +1,8 @@
 //! The history of every message, as the actors and the outside saw it. Its only input from the kernel is the kernel's calls.
 //! This file checks the promises for any moment, and `checks` those for the end.
 
+mod calls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,6 @@ use std::time::Duration;
 use playhouse_kernel::{Envelope, MessageId, Overflow};
 use tokio::sync::Notify;
 
-use crate::calls::Call;
 use crate::trace::{Line, Serial, What};
 use crate::world::{Play, Plot, Role, Subtree, Who};
 
@@ -112,6 +113,21 @@ pub enum Kept {
     Maybe,
     Yes,
     No,
+}
+
+/// A call of `handle`.
+pub struct Call {
+    /// Messages of the call.
+    pub taken: usize,
+    /// Messages whose outcome was committed while it ran.
+    pub settled: usize,
+    /// Ended since, and not committed.
+    pub pending: Vec<RunId>,
+    /// Ended, and perhaps committed: an ask tried to, and did not say.
+    pub unsure: Vec<RunId>,
+    pub current: Option<RunId>,
+    /// The ask that it waits for, and the number of older entries in `unsure`.
+    pub ask: Option<(Serial, usize, Certain)>,
 }
 
 pub struct Ledger {

@@ -107,8 +107,8 @@ impl Server {
                             "the control socket cannot accept a connection, and closes idle ones for it: {why}"
                         );
                     }
-                    let make_room = tokio::time::timeout(ACCEPT_AGAIN, connections.make_room());
-                    if !(SystemLimit::behind(&error, false).is_some() && make_room.await.unwrap_or(false)) {
+                    let closed = tokio::time::timeout(ACCEPT_AGAIN, connections.close_longest_idle());
+                    if !(SystemLimit::behind(&error, false).is_some() && closed.await.unwrap_or(false)) {
                         tokio::time::sleep(ACCEPT_AGAIN).await;
                     }
                 }

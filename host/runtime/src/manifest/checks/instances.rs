@@ -83,7 +83,7 @@ impl Checks {
     fn max_instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         let starts_as = |actor: &Actor, start| actor.start.as_ref().is_some_and(|written| *written.get_ref() == start);
         let manual = |actor: &Spanned<Actor>| starts_as(actor.get_ref(), Start::Manual);
-        let makes_room = |actor: &Actor| {
+        let frees_instances = |actor: &Actor| {
             let idle = actor.idle.as_ref().is_some_and(|idle| *idle.get_ref() == Idle::Stop);
             idle || starts_as(actor, Start::OnMessage)
         };
@@ -97,8 +97,11 @@ impl Checks {
         let (mut needed, mut one_too_many) = (0, None);
         for (actor, address) in actors() {
             if address.as_ref().is_some_and(starts) {
-                needed +=
-                    if makes_room(actor.get_ref()) { std::mem::take(&mut one_for_all) } else { of(actor.get_ref()) };
+                needed += if frees_instances(actor.get_ref()) {
+                    std::mem::take(&mut one_for_all)
+                } else {
+                    of(actor.get_ref())
+                };
             }
             // The instance of a mailbox plugin starts with the mailbox.
             needed += usize::from(actor.get_ref().mailbox.plugin.is_some());

@@ -5,24 +5,9 @@ use std::time::Duration;
 
 use playhouse_kernel::{Answer, AskError, SendError};
 
-use crate::ledger::{Certain, How, Incarnation, Kept, Ledger, Run, RunId, Sender, Timer};
+use super::{Call, Certain, How, Incarnation, Kept, Ledger, Run, RunId, Sender, Timer};
 use crate::trace::{Serial, What};
 use crate::world::{Play, Plot, Subtree, Who};
-
-/// A call of `handle`.
-pub struct Call {
-    /// Messages of the call.
-    pub taken: usize,
-    /// Messages whose outcome was committed while it ran.
-    settled: usize,
-    /// Ended since, and not committed.
-    pending: Vec<RunId>,
-    /// Ended, and perhaps committed: an ask tried to, and did not say.
-    unsure: Vec<RunId>,
-    current: Option<RunId>,
-    /// The ask that it waits for, and the number of older entries in `unsure`.
-    ask: Option<(Serial, usize, Certain)>,
-}
 
 impl Ledger {
     pub fn launch(&mut self, incarnation_id: Incarnation) {
