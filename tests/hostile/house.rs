@@ -261,14 +261,14 @@ impl House {
         let granted = || vec![address("/neighbour"), address("/silent")];
         let mut pen = ActorSpec::new(address("/pen"), Arc::new(Pen(tell)));
         (pen.sends_to, pen.spawns) = (granted(), vec!["hostile".to_owned(), "recursive".to_owned()]);
-        (pen.max_depth, pen.timeout, pen.start_timeout) = (5, PATIENCE, PATIENCE);
+        (pen.limits.max_depth, pen.limits.timeout, pen.limits.start_timeout) = (5, PATIENCE, PATIENCE);
         let echo = load("neighbour", &template::actor(template::ECHO)).unwrap();
         let echo = echo.launcher(Limits { cpu: PATIENCE, ..Limits::default() }, Config::new(), output.clone());
         let mut neighbour = ActorSpec::new(address("/neighbour"), echo);
-        neighbour.timeout = PATIENCE;
+        neighbour.limits.timeout = PATIENCE;
         let silent = |at: &str| {
             let mut spec = ActorSpec::new(address(at), Arc::new(Silent));
-            spec.timeout = PATIENCE;
+            spec.limits.timeout = PATIENCE;
             spec
         };
         let guest = Arc::new(guest);
@@ -445,9 +445,10 @@ impl Template for Acts {
         spec.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
         spec.sends_to = vec![address("/neighbour"), address("/silent"), at];
         spec.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
-        (spec.timeout, spec.start_timeout) = (guest.timeout, guest.start);
-        (spec.max_children, spec.max_timers, spec.max_watches, spec.max_depth) = (8, 8, 8, 4);
-        (spec.max_effects, spec.max_effect_bytes) = (65_536, 4 << 20);
+        (spec.limits.timeout, spec.limits.start_timeout) = (guest.timeout, guest.start);
+        (spec.limits.max_children, spec.limits.max_timers, spec.limits.max_watches, spec.limits.max_depth) =
+            (8, 8, 8, 4);
+        (spec.limits.max_effects, spec.limits.max_effect_bytes) = (65_536, 4 << 20);
         spec
     }
 

@@ -73,7 +73,7 @@ pub use words::dead_letter::{
 pub use words::decision::Decision;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
-pub use words::limits::{Bounds, SubtreeSpec, Usage};
+pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::outcome::{Failure, Outcome};

@@ -154,7 +154,7 @@ pub(crate) fn load(
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
                 problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
-                let limit = (settings.limits.memory_bytes, "limits.memory".to_owned());
+                let limit = (settings.sandbox_limits.memory_bytes, "limits.memory".to_owned());
                 let place = settings.memory_place.as_ref().unwrap_or(&settings.plugin_place);
                 let own = memory_problem(&whose, plugin.info(), &limit, place);
                 let shared = shared_memory_limit(play.limits.memory_bytes, &subtrees, &whose, settings);

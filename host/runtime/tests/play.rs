@@ -86,7 +86,7 @@ async fn function_makes_each_incarnation_and_settings_hold() {
         Counter::default()
     });
     let native = native.with(|spec| {
-        spec.message_bytes = 10;
+        spec.limits.message_bytes = 10;
         spec.restart.attempts = 1;
     });
     let play = Play::of_natives("test").place("/a", native).start().await.unwrap();

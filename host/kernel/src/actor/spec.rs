@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::actor::code::Code;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
-use crate::words::address::{Address, MAX_SEGMENTS};
-use crate::words::limits::SubtreeSpec;
+use crate::words::address::Address;
+use crate::words::limits::{ActorLimits, SubtreeSpec};
 use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
 
 /// One actor.
@@ -37,12 +37,8 @@ pub struct ActorSpec {
     pub required: bool,
     /// How it supervises its children.
     pub supervision: SupervisionSpec,
-    /// Time in which one message, or one hook, runs or waits for a result of the host.
-    pub timeout: Duration,
-    /// The same for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
-    pub start_timeout: Duration,
-    /// Largest body that it accepts, and largest reply that it may give.
-    pub message_bytes: usize,
+    /// The limits that the kernel enforces.
+    pub limits: ActorLimits,
     /// Addresses to which it may send, besides its descendants and the sender of the current message.
     pub sends_to: Vec<Address>,
     /// Addresses below which it may send as well: to every actor there, whenever it started, but not to these addresses
@@ -50,18 +46,6 @@ pub struct ActorSpec {
     pub sends_below: Vec<Address>,
     /// The plugins of [`crate::Plan::plugins`] that it may spawn as its children.
     pub spawns: Vec<String>,
-    /// Most children that it may have at a time.
-    pub max_children: usize,
-    /// Most timers that it may have at a time.
-    pub max_timers: usize,
-    /// Most watches that it may have at a time.
-    pub max_watches: usize,
-    /// Most levels of spawned actors below it.
-    pub max_depth: usize,
-    /// Most sends, spawns, stops, timers, watches, and their ends, in one turn.
-    pub max_effects: usize,
-    /// Most bytes of messages in one turn, and in its timers at a time.
-    pub max_effect_bytes: usize,
     /// Limits that it shares with all actors below it.
     pub subtree: Option<Box<SubtreeSpec>>,
 }
@@ -81,18 +65,10 @@ impl ActorSpec {
             restart: RestartSpec::default(),
             required: false,
             supervision: SupervisionSpec::default(),
-            timeout: Duration::from_secs(5),
-            start_timeout: Duration::from_secs(10),
-            message_bytes: 1 << 20,
+            limits: ActorLimits::default(),
             sends_to: Vec::new(),
             sends_below: Vec::new(),
             spawns: Vec::new(),
-            max_children: 1024,
-            max_timers: 1024,
-            max_watches: 1024,
-            max_depth: MAX_SEGMENTS,
-            max_effects: 65_536,
-            max_effect_bytes: 16 << 20,
             subtree: None,
         }
     }

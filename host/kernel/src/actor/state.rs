@@ -85,7 +85,7 @@ impl Actor {
         Self {
             id,
             mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
-            instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.timeout))).collect(),
+            instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.limits.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
             presence: AtomicU8::new(Presence::Reserved as u8),

@@ -170,7 +170,7 @@ impl TimerQueue {
     fn tell(&self, timer: &mut Timer) {
         let renewed =
             timer.target.is_gone().then(|| self.shared.routing.registry.get(timer.target.address())).flatten();
-        let target = renewed.filter(|new| new.spec.message_bytes >= timer.body.len());
+        let target = renewed.filter(|new| new.spec.limits.message_bytes >= timer.body.len());
         let target = target.as_ref().unwrap_or(&timer.target);
         if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
             return;

@@ -60,7 +60,7 @@ impl Admitted for Incarnation {
     }
 
     fn start_timeout(&self) -> Duration {
-        self.actor.spec.start_timeout
+        self.actor.spec.limits.start_timeout
     }
 
     fn evictable(&self) -> Option<Arc<dyn Evictable>> {

@@ -36,7 +36,7 @@ impl Incarnation {
         let turn = Turn::new(self.shared.clone(), self.actor.clone(), self.instance.clone(), self.number);
         let code = self.actor.code();
         let launcher = launcher_of(&code);
-        let mut time = StartTime::new(self.actor.spec.start_timeout);
+        let mut time = StartTime::new(self.actor.spec.limits.start_timeout);
         let launch = self.guarded_as(Some(&mut time), launcher.launch(turn)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,

@@ -161,7 +161,7 @@ impl Kernel {
 
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
-        Some(self.shared.routing.registry.get(address)?.spec.message_bytes)
+        Some(self.shared.routing.registry.get(address)?.spec.limits.message_bytes)
     }
 
     /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first

@@ -133,7 +133,7 @@ fn check_bounds(actor: &ActorSpec) -> Result<(), PlanError> {
         ("batch", actor.batch == 0),
         ("mailbox.capacity", actor.mailbox.capacity == 0),
         ("restart.attempts", actor.restart.attempts == 0),
-        ("limits.message", actor.message_bytes == 0),
+        ("limits.message", actor.limits.message_bytes == 0),
     ];
     let zero = zeros.into_iter().find(|(_, zero)| *zero);
     zero.map_or(Ok(()), |(name, _)| Err(PlanError::Zero(actor.address.clone(), name)))

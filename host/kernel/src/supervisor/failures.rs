@@ -22,7 +22,8 @@ impl Supervisor {
         let plugin = self.role(child).actor.spec.code.plugin().to_owned();
         let failure = ChildFailed { report, plugin, window: self.tree.window_of(child, self.now()) };
         let Role { actor, instance, .. } = self.role(parent);
-        let (until, pending) = (self.shared.clock.running_later(actor.spec.timeout), self.shared.activity.guard());
+        let (until, pending) =
+            (self.shared.clock.running_later(actor.spec.limits.timeout), self.shared.activity.guard());
         instance.backlog.lock().directive_requests.push_back(DirectiveRequest {
             failure,
             child,

@@ -85,7 +85,7 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         start: spec.start,
         dynamic,
         decides_failures: spec.code.supervises(),
-        directive_timeout: spec.timeout,
+        directive_timeout: spec.limits.timeout,
         cooldown: spec.restart.cooldown,
         required: spec.required,
     }

@@ -137,7 +137,7 @@ impl BulkTurn<'_> {
 
     fn resolved(&self, index: usize) -> Resolved {
         let route = self.0.routes.at(index);
-        Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
+        Resolved { route: number(index), limit_bytes: route.target.spec.limits.message_bytes, lasting: route.lasting }
     }
 
     /// Whether most of the routes lead to actors that are gone. An actor that spawns a child for each piece of work would
@@ -253,7 +253,7 @@ impl Bulk<'_> {
         if !known.lasting && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
-        let limit_bytes = known.target.spec.message_bytes;
+        let limit_bytes = known.target.spec.limits.message_bytes;
         if known.lasting {
             self.last = Some((route, limit_bytes));
         }
@@ -294,7 +294,7 @@ impl Bulk<'_> {
         if !known.lasting && !own && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
-        let (bytes, limit_bytes) = (body.len(), known.target.spec.message_bytes);
+        let (bytes, limit_bytes) = (body.len(), known.target.spec.limits.message_bytes);
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }

@@ -98,7 +98,7 @@ impl Turn {
 
     /// The time limit of one message, including its waits.
     pub fn timeout(&self) -> Duration {
-        self.actor.spec.timeout
+        self.actor.spec.limits.timeout
     }
 
     /// Number of messages in this call.
@@ -274,7 +274,7 @@ impl Turn {
     }
 
     fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
-        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
+        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.limits.message_bytes);
         if bytes <= limit_bytes {
             return Ok(());
         }

@@ -122,7 +122,7 @@ impl Shared {
         if !parent.spec.spawns.iter().any(|granted| granted == plugin) {
             return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
         }
-        if parent.spec.max_depth == 0 {
+        if parent.spec.limits.max_depth == 0 {
             return Err(SpawnError::DepthLimit(above.clone()));
         }
         if !template.recursive() {
@@ -142,7 +142,7 @@ impl Shared {
             orphan.membership.count_in()?;
             return Ok(Draft::Orphan(orphan, spec.code));
         }
-        let most = parent.spec.max_children;
+        let most = parent.spec.limits.max_children;
         if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
             return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
         }
@@ -203,15 +203,7 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     if child.start == StartKind::Manual {
         child.start = StartKind::Auto;
     }
-    child.message_bytes = child.message_bytes.min(parent.message_bytes);
-    child.timeout = child.timeout.min(parent.timeout);
-    child.max_children = child.max_children.min(parent.max_children);
-    child.max_timers = child.max_timers.min(parent.max_timers);
-    child.max_watches = child.max_watches.min(parent.max_watches);
-    child.max_depth = child.max_depth.min(parent.max_depth.saturating_sub(1));
-    child.max_effects = child.max_effects.min(parent.max_effects);
-    child.max_effect_bytes = child.max_effect_bytes.min(parent.max_effect_bytes);
-    child.start_timeout = child.start_timeout.min(parent.start_timeout);
+    child.limits = child.limits.within(&parent.limits);
     narrow_sends(&mut child, parent);
     child
 }
@@ -263,11 +255,15 @@ mod tests {
 
     /// Each limit that the kernel keeps: how to set it, and how to read it.
     const LIMITS: [Limit; 5] = [
-        ("message", |spec, n| spec.message_bytes = n as usize, |spec| spec.message_bytes as u128),
-        ("timeout", |spec, n| spec.timeout = Duration::from_millis(n.into()), |spec| spec.timeout.as_millis()),
-        ("children", |spec, n| spec.max_children = n as usize, |spec| spec.max_children as u128),
-        ("timers", |spec, n| spec.max_timers = n as usize, |spec| spec.max_timers as u128),
-        ("watches", |spec, n| spec.max_watches = n as usize, |spec| spec.max_watches as u128),
+        ("message", |spec, n| spec.limits.message_bytes = n as usize, |spec| spec.limits.message_bytes as u128),
+        (
+            "timeout",
+            |spec, n| spec.limits.timeout = Duration::from_millis(n.into()),
+            |spec| spec.limits.timeout.as_millis(),
+        ),
+        ("children", |spec, n| spec.limits.max_children = n as usize, |spec| spec.limits.max_children as u128),
+        ("timers", |spec, n| spec.limits.max_timers = n as usize, |spec| spec.limits.max_timers as u128),
+        ("watches", |spec, n| spec.limits.max_watches = n as usize, |spec| spec.limits.max_watches as u128),
     ];
 
     #[test]

@@ -65,7 +65,7 @@ impl Turn {
 
     /// How many more timers may be recorded, and the limit on timers.
     pub(super) fn timer_capacity(&self) -> (usize, usize) {
-        let most = self.actor.spec.max_timers;
+        let most = self.actor.spec.limits.max_timers;
         (most.saturating_sub(self.effects.timers()), most)
     }
 

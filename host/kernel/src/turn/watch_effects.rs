@@ -16,7 +16,7 @@ impl Turn {
         if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {
             return Err(WatchError::NotGranted { from, to });
         }
-        let most = spec.max_watches;
+        let most = spec.limits.max_watches;
         if self.effects.watches() >= most {
             return Err(WatchError::TooManyWatches { actor: from, most });
         }

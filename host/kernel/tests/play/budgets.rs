@@ -83,7 +83,7 @@ fn worker(machine: &Arc<Machine>, at: &str) -> ActorSpec {
         })
     });
     let mut spec = worker.at(at);
-    spec.timeout = MS(500);
+    spec.limits.timeout = MS(500);
     spec.restart.attempts = 1;
     spec
 }
@@ -129,7 +129,7 @@ async fn endless_work_times_out_though_it_lets_others_run() {
         })
     });
     let mut spec = endless.at("/w");
-    (spec.timeout, spec.restart.attempts) = (MS(500), 1);
+    (spec.limits.timeout, spec.restart.attempts) = (MS(500), 1);
     let kernel = start_on(&machine, vec![spec]).await;
     tell(&kernel, "/w", "x").await;
     kernel.wait_idle().await;
@@ -154,7 +154,7 @@ async fn wait_for_a_thread_is_not_billed() {
         })
     });
     let mut listener = listener.at("/listener");
-    (listener.timeout, listener.restart.attempts) = (MS(500), 1);
+    (listener.limits.timeout, listener.restart.attempts) = (MS(500), 1);
     let hog = {
         let (machine, bell) = (machine.clone(), bell.clone());
         quick(move |_| {
@@ -183,11 +183,11 @@ async fn suspended_host_crashes_no_waiting_actor() {
     let machine = Arc::new(Machine::default());
     let journal = Journal::default();
     let mut asked = scripted(&journal).at("/asked");
-    asked.timeout = MS(500);
+    asked.limits.timeout = MS(500);
     let mut asker = sends_to(scripted(&journal).at("/asker"), &["/asked"]);
-    asker.timeout = MS(500);
+    asker.limits.timeout = MS(500);
     let mut stuck = native(|_| Box::pin(std::future::pending())).at("/stuck");
-    (stuck.timeout, stuck.restart.attempts) = (MS(500), 1);
+    (stuck.limits.timeout, stuck.restart.attempts) = (MS(500), 1);
     let kernel = start_on(&machine, vec![asked, asker, stuck]).await;
     let began = Instant::now();
     tell(&kernel, "/asker", "ask /asked wait 300").await;
@@ -206,9 +206,9 @@ async fn suspended_host_fails_no_start_and_kills_no_stop() {
     let journal = Journal::default();
     let slow = native(|_| Box::pin(async { Ok(Outcome::Done(None)) })).gated(|_| Ok(playhouse_kernel::Gate::Start));
     let mut late = slow.at("/late");
-    late.start_timeout = MS(500);
+    late.limits.start_timeout = MS(500);
     let mut busy = scripted(&journal).at("/busy");
-    busy.timeout = Duration::from_secs(1);
+    busy.limits.timeout = Duration::from_secs(1);
     let mut plan = plan(vec![late, busy]);
     plan.clock = machine.clone().into();
     plan.supervision.shutdown = Duration::from_secs(1);

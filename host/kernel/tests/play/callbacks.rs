@@ -217,7 +217,7 @@ async fn cut_off_callback_is_repeated_in_the_next_run() {
         })
     });
     let mut actor = slow.at("/worker");
-    actor.timeout = std::time::Duration::from_hours(1);
+    actor.limits.timeout = std::time::Duration::from_hours(1);
     let kernel = start(vec![actor]).await;
     tell(&kernel, "/worker", "x").await;
     while told_lines(&journal).is_empty() {

@@ -53,7 +53,7 @@ async fn a_spawn_of_a_failed_message_never_happens() {
 async fn refused_spawn_says_its_reason() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[1].max_children = 2;
+    plan.actors[1].limits.max_children = 2;
     let plan = with_kinds(
         plan,
         [
@@ -127,7 +127,7 @@ async fn recursive_plugin_may_spawn_itself_to_the_deepest_address() {
 async fn a_child_has_no_wider_bounds_than_its_parent() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[1].message_bytes = 100;
+    plan.actors[1].limits.message_bytes = 100;
     let worker = Kind(
         scripted(&journal).named("worker"),
         |spec| {
@@ -197,8 +197,9 @@ async fn stopped_child_that_is_late_makes_dead_letters() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     let stuck = native(|_| Box::pin(std::future::pending())).named("worker");
-    plan.plugins.insert("worker".into(), Arc::new(Kind(stuck, |spec| spec.timeout = Duration::from_mins(1), false)));
-    plan.actors[1].timeout = Duration::from_mins(1);
+    plan.plugins
+        .insert("worker".into(), Arc::new(Kind(stuck, |spec| spec.limits.timeout = Duration::from_mins(1), false)));
+    plan.actors[1].limits.timeout = Duration::from_mins(1);
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1;tell w 2").await;
     tell(&kernel, "/boss", "stop w").await;
@@ -485,7 +486,7 @@ async fn stale_routes_are_given_up_when_they_are_most() {
 async fn idle_play_has_handled_messages_of_stopped_children() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[1].max_children = 10_000;
+    plan.actors[1].limits.max_children = 10_000;
     let kernel = start_plan(&plan).await;
     for round in 0..20 {
         for n in 0..50 {

@@ -270,7 +270,7 @@ async fn with_a_failed_instance(journal: &Journal, instances: usize) -> Kernel {
         })
     })
     .at("/a");
-    (actor.instances, actor.timeout) = (instances, Duration::from_hours(1));
+    (actor.instances, actor.limits.timeout) = (instances, Duration::from_hours(1));
     actor.restart.kind = playhouse_kernel::RestartKind::Transient;
     (actor.restart.attempts, actor.restart.cooldown) = (1, None);
     let supervision = SupervisionSpec { intensity: 0, ..STRICT };
@@ -342,7 +342,7 @@ async fn instance_whose_ordered_start_fails_strands_no_message() {
         _ => Ok(()),
     })
     .at("/a");
-    (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
+    (actor.instances, actor.limits.timeout) = (2, Duration::from_hours(1));
     let kernel = start(vec![actor]).await;
     for body in ["1", "2"] {
         tell(&kernel, "/a", body).await;

@@ -118,7 +118,7 @@ async fn a_parent_that_waits_for_nothing_but_a_retry_is_asked() {
 async fn busy_parent_loses_its_directive() {
     let journal = Journal::default();
     let mut actors = play(&journal, boss(&journal, Directive::Stop));
-    actors[1].timeout = Duration::from_millis(100);
+    actors[1].limits.timeout = Duration::from_millis(100);
     let kernel = start(actors).await;
     tell(&kernel, "/boss", "quick").await;
     kernel.wait_idle().await;

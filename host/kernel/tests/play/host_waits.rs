@@ -13,7 +13,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// `/printer` follows the plan in a message. It has a second for it, one attempt, and space for one message.
 fn printer(journal: &Journal) -> ActorSpec {
     let mut spec = scripted(journal).at("/printer");
-    spec.timeout = Duration::from_secs(1);
+    spec.limits.timeout = Duration::from_secs(1);
     spec.restart.attempts = 1;
     (spec.mailbox.capacity, spec.mailbox.block_timeout) = (1, Duration::from_millis(1700));
     spec
@@ -31,7 +31,7 @@ fn asker(at: &str) -> ActorSpec {
         })
     });
     let mut spec = sends_to(native.at(at), &["/printer", "/asker"]);
-    spec.timeout = Duration::from_secs(1);
+    spec.limits.timeout = Duration::from_secs(1);
     spec
 }
 
@@ -151,7 +151,7 @@ impl Behavior for LateRun {
 async fn start_leaves_out_the_time_of_the_host() {
     let late = |seconds| {
         let mut spec = ActorSpec::new(addr("/late"), Arc::new(Late));
-        spec.start_timeout = Duration::from_secs(seconds);
+        spec.limits.start_timeout = Duration::from_secs(seconds);
         spec
     };
     assert!(matches!(start(vec![late(9)]).await.wait_booted().await, Stage::Running));

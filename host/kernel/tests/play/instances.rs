@@ -274,7 +274,7 @@ async fn messages_of_a_killed_instance_go_to_the_others() {
         })
     });
     let mut spec = times(2, hangs.at("/a"));
-    spec.timeout = Duration::from_hours(1);
+    spec.limits.timeout = Duration::from_hours(1);
     let kernel = start(vec![spec]).await;
     for n in 0..4 {
         tell(&kernel, "/a", &n.to_string()).await;

@@ -309,7 +309,7 @@ async fn attempts_count_failures_and_crashes_over_restarts() {
 #[tokio::test(start_paused = true)]
 async fn letter_of_a_killed_message_shows_its_attempt() {
     let mut actor = native(|_| Box::pin(std::future::pending())).at("/a");
-    (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
+    (actor.instances, actor.limits.timeout) = (2, Duration::from_hours(1));
     let kernel = start(vec![actor]).await;
     for body in ["1", "2", "3"] {
         tell(&kernel, "/a", body).await;

@@ -40,7 +40,7 @@ fn limit(more_than: &str) -> CrashReason {
 #[tokio::test(start_paused = true)]
 async fn turn_above_its_limits_crashes_without_a_commit() {
     let journal = Journal::default();
-    let kernel = start_plan(&play(&journal, |a| a.max_effects = 3)).await;
+    let kernel = start_plan(&play(&journal, |a| a.limits.max_effects = 3)).await;
     let much = "tell /log x;tell /log x;tell /log x;tell /log x;tell /log x";
     for script in ["tell /log 1;tell /log 2;tell /log 3", much, "tell /log 4;tell /log 5;tell /log 6"] {
         tell(&kernel, "/a", script).await;
@@ -58,7 +58,7 @@ async fn each_effect_of_a_turn_counts() {
         ["tell /log x", "spawn wN worker", "after 1 /log x", "every 1 /log x", "cancel", "watch /log", "unwatch 1"]
     {
         let journal = Journal::default();
-        let kernel = start_plan(&play(&journal, |a| a.max_effects = 9)).await;
+        let kernel = start_plan(&play(&journal, |a| a.limits.max_effects = 9)).await;
         let script = |times: usize| (0..times).map(|n| step.replace('N', &n.to_string())).collect::<Vec<_>>().join(";");
         tell(&kernel, "/a", &format!("{};trap", script(9))).await;
         tell(&kernel, "/a", &script(10)).await;
@@ -72,7 +72,7 @@ async fn each_effect_of_a_turn_counts() {
 #[tokio::test(start_paused = true)]
 async fn bytes_of_a_turn_are_bounded_with_those_of_timers() {
     let journal = Journal::default();
-    let kernel = start_plan(&play(&journal, |a| a.max_effect_bytes = 8)).await;
+    let kernel = start_plan(&play(&journal, |a| a.limits.max_effect_bytes = 8)).await;
     tell(&kernel, "/a", "tell /log 1234;tell /log 1234").await;
     tell(&kernel, "/a", "tell /log 123;after 1 /log 12345").await;
     kernel.wait_idle().await;
@@ -86,7 +86,7 @@ async fn bytes_of_a_turn_are_bounded_with_those_of_timers() {
 #[tokio::test(start_paused = true)]
 async fn bytes_in_timers_are_bounded() {
     let journal = Journal::default();
-    let kernel = start_plan(&play(&journal, |a| a.max_effect_bytes = 8)).await;
+    let kernel = start_plan(&play(&journal, |a| a.limits.max_effect_bytes = 8)).await;
     for script in ["after 5000 /log 12345", "cancel", "after 10 /log 12345", "wait 20", "after 5000 /log 12345"] {
         tell(&kernel, "/a", script).await;
     }
@@ -101,7 +101,7 @@ async fn bytes_in_timers_are_bounded() {
 #[tokio::test(start_paused = true)]
 async fn turn_above_its_limits_sends_no_ask() {
     let journal = Journal::default();
-    let kernel = start_plan(&play(&journal, |a| a.max_effects = 1)).await;
+    let kernel = start_plan(&play(&journal, |a| a.limits.max_effects = 1)).await;
     tell(&kernel, "/a", "tell /log x;tell /log y;ask /log z").await;
     kernel.wait_idle().await;
     let too_much = "a:more than 1 sends and other effects in one turn (limits.effects)";
@@ -162,7 +162,7 @@ async fn config_of_a_child_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn spawned_actors_go_no_deeper_than_the_limit_of_any_above_them() {
     let journal = Journal::default();
-    let kernel = start_plan(&play(&journal, |a| a.max_depth = 2)).await;
+    let kernel = start_plan(&play(&journal, |a| a.limits.max_depth = 2)).await;
     for at in ["/a", "/a/w", "/a/w/w"] {
         tell(&kernel, at, "spawn w worker").await;
         kernel.wait_idle().await;
@@ -175,7 +175,7 @@ async fn spawned_actors_go_no_deeper_than_the_limit_of_any_above_them() {
 #[tokio::test(start_paused = true)]
 async fn a_child_may_do_no_more_in_a_turn_than_its_parent() {
     let journal = Journal::default();
-    let kernel = start_plan(&play(&journal, |a| (a.max_effects, a.max_effect_bytes) = (2, 8))).await;
+    let kernel = start_plan(&play(&journal, |a| (a.limits.max_effects, a.limits.max_effect_bytes) = (2, 8))).await;
     tell(&kernel, "/a", "spawn v worker;spawn w worker").await;
     kernel.wait_idle().await;
     tell(&kernel, "/a/v", "tell /log x;tell /log x;tell /log x").await;
@@ -244,6 +244,6 @@ async fn a_start_has_a_time_for_all_its_parts_together() {
     let Stage::GaveUp(why) = kernel.wait_stopped().await else { panic!("4 s are too long three times") };
     assert!(format!("{why:?}").contains("StartTimeout { limit: 10s }"), "{why:?}");
     let mut patient = slow(4);
-    patient.start_timeout = Duration::from_secs(13);
+    patient.limits.start_timeout = Duration::from_secs(13);
     assert!(matches!(start(vec![patient]).await.wait_booted().await, Stage::Running));
 }

@@ -71,7 +71,7 @@ async fn late_actor_is_killed_and_makes_dead_letters() {
         })
     });
     let mut spec = stubborn.at("/a");
-    spec.timeout = Duration::from_hours(1);
+    spec.limits.timeout = Duration::from_hours(1);
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "1").await;
     tell(&kernel, "/a", "2").await;

@@ -120,7 +120,7 @@ async fn timer_may_send_to_its_actor_and_granted_targets() {
 #[tokio::test(start_paused = true)]
 async fn an_actor_has_no_more_timers_than_its_limit() {
     let journal = Journal::default();
-    let kernel = play(&journal, |a| a.max_timers = 2).await;
+    let kernel = play(&journal, |a| a.limits.max_timers = 2).await;
     tell(&kernel, "/a", "after 10 /log 1;after 20 /log 2;after 30 /log 3").await;
     kernel.wait_idle().await;
     tell(&kernel, "/a", "every 10 /log tick;after 10 /log 4;fail").await;
@@ -135,7 +135,7 @@ async fn timer_does_not_wait_for_a_full_mailbox() {
     let stuck = native(|_| Box::pin(std::future::pending()));
     let mut log = stuck.at("/log");
     log.mailbox = MailboxSpec { capacity: 1, overflow: Overflow::Block, ..MailboxSpec::default() };
-    log.timeout = Duration::from_mins(1);
+    log.limits.timeout = Duration::from_mins(1);
     let kernel = start(vec![log, sends_to(scripted(&journal).at("/a"), &["/log"])]).await;
     tell(&kernel, "/a", "after 1 /log 1;after 2 /log 2;after 3 /log 3;after 4 /a note free").await;
     tokio::time::sleep(Duration::from_millis(10)).await;

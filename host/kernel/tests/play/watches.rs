@@ -143,7 +143,7 @@ async fn a_watch_ends_with_the_run_that_set_it() {
 async fn watch_needs_a_grant_and_is_bounded() {
     let journal = Journal::default();
     let mut plan = play(&journal);
-    plan.actors[2].max_watches = 1;
+    plan.actors[2].limits.max_watches = 1;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/near", "watch /boss").await;
     tell(&kernel, "/boss", "watch /far;watch no:path;watch /near;watch clerk;unwatch 1").await;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome, Plan,
-    SubtreeSpec, Turn,
+    ActorLimits, ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome,
+    Plan, SubtreeSpec, Turn,
 };
 use tokio::time::{Instant, sleep};
 
@@ -45,7 +45,7 @@ fn spec(stage: &Arc<Stage>, who: Who) -> ActorSpec {
         // The first is directly under the kernel.
         required: who == 0 && stage.play.seed.is_multiple_of(5),
         supervision,
-        timeout,
+        limits: ActorLimits { timeout, ..ActorLimits::default() },
         sends_to: stage.play.roles[who].targets.iter().map(|&t| stage.play.roles[t].address.clone()).collect(),
         ..ActorSpec::new(stage.play.roles[who].address.clone(), launcher)
     }

@@ -50,7 +50,7 @@ pub(super) fn child_memory_problems(play: &PlaySettings, results: &Loads) -> Vec
     let mut waiting: Vec<(&str, &Settings, u64)> =
         play.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings, u64::MAX)).collect();
     while let Some((parent, settings, above)) = waiting.pop() {
-        let memory = settings.limits.memory_bytes.min(above);
+        let memory = settings.sandbox_limits.memory_bytes.min(above);
         for name in &settings.spawns {
             let Some((name, child)) = plugins.get_key_value(name.as_str()) else { continue };
             if least.get(name).is_none_or(|(known, _)| memory < *known) {
@@ -63,7 +63,7 @@ pub(super) fn child_memory_problems(play: &PlaySettings, results: &Loads) -> Vec
         let settings = plugins[name];
         let loaded = results.get(&(Role::Actor, name.to_owned()))?.as_ref().ok()?;
         // A plugin whose own limit is too low has been reported.
-        let enough = |initial: &u64| *initial <= settings.limits.memory_bytes && *initial > memory;
+        let enough = |initial: &u64| *initial <= settings.sandbox_limits.memory_bytes && *initial > memory;
         let initial = loaded.info().initial_bytes.filter(enough)?;
         let what = format!(
             "`{parent}` cannot spawn `{name}`: that plugin begins with {initial} bytes of memories and tables, and the parent's \

@@ -13,7 +13,7 @@ use crate::server::Server;
 async fn ask_child(parent: Grants, child: Grants, questions: &[&str]) -> Vec<String> {
     let launcher = reach().launcher_with(parent, limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
-    boss.timeout = PATIENCE;
+    boss.limits.timeout = PATIENCE;
     boss.spawns = vec!["reach".to_owned()];
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(child)));

@@ -159,7 +159,7 @@ async fn spawned_actors_count_for_their_parent() {
     let launcher =
         reach().launcher_with(folders(vec![open(top.path(), 100)]), limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
-    boss.timeout = PATIENCE;
+    boss.limits.timeout = PATIENCE;
     boss.spawns = vec!["reach".to_owned()];
     let below = Folder::open(&top.path().join("granted/sub"), "/data", true).unwrap();
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };

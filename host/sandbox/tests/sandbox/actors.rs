@@ -355,7 +355,7 @@ async fn instance_beyond_the_bound_fails_to_start_and_names_the_key() {
 #[tokio::test]
 async fn killed_call_frees_its_instance() {
     let play = Play::with(small_sandbox(), &[("/loop", actor(LOOP))], |plan| {
-        plan.actors[0].timeout = Duration::from_millis(1);
+        plan.actors[0].limits.timeout = Duration::from_millis(1);
     });
     let crash = play.crash("/loop", "").await;
     assert_eq!(crash.crash.reason, CrashReason::Timeout { limit: Duration::from_millis(1) });

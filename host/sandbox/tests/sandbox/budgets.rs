@@ -24,7 +24,7 @@ async fn crowd_with_little_time_does_not_crash() {
     let play = Play::limited(sandbox, &actors, limits, |plan| {
         plan.clock = clock.clone().into();
         for spec in &mut plan.actors {
-            spec.timeout = Duration::from_millis(500);
+            spec.limits.timeout = Duration::from_millis(500);
         }
     });
     play.kernel.wait_booted().await;

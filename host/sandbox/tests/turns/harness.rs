@@ -74,8 +74,8 @@ impl Play {
             let mut spec = ActorSpec::new(address(at), launcher);
             spec.sends_to = to.iter().map(|to| address(to)).collect();
             spec.spawns = vec!["worker".to_owned()];
-            (spec.max_children, spec.max_timers) = (5, 3);
-            (spec.max_effects, spec.max_effect_bytes) = (300, 500_000);
+            (spec.limits.max_children, spec.limits.max_timers) = (5, 3);
+            (spec.limits.max_effects, spec.limits.max_effect_bytes) = (300, 500_000);
             spec
         };
         let mut fragile = spec("/fragile", Arc::new(fragile), &[]);

@@ -250,7 +250,7 @@ async fn endless_loop_in_a_batch_has_cpu_time_of_64_messages() {
     let plugin = sandbox.load_bytes("hostile", &actor_with_turns(&code)).unwrap();
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_millis(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
-    (spec.batch, spec.timeout, spec.mailbox.capacity) = (256, PATIENCE, 2048);
+    (spec.batch, spec.limits.timeout, spec.mailbox.capacity) = (256, PATIENCE, 2048);
     (spec.start, spec.restart.backoff.initial) = (StartKind::Manual, Duration::ZERO);
     // The test ends with the first crash, so the restarts after it are not bounded.
     let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };

@@ -67,7 +67,7 @@ impl Run {
 
 /// Refuses a body that is too large for its receiver.
 pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
-    let limit_bytes = target.spec.message_bytes;
+    let limit_bytes = target.spec.limits.message_bytes;
     if body.len() <= limit_bytes {
         return Ok(());
     }
