@@ -7,6 +7,9 @@ use proc_macro2::{TokenStream, TokenTree};
 use super::{documents, files};
 use crate::process::root;
 
+/// The endings of source files, and the mark of their comments.
+const SOURCES: [(&str, &str); 4] = [("rs", "//"), ("wit", "//"), ("toml", "#"), ("wat", ";;")];
+
 /// The sentences of a text that begin with a relative pronoun and are not questions.
 fn riddles(text: &str) -> Vec<String> {
     let text: String = text.split("```").step_by(2).collect();
@@ -24,11 +27,12 @@ fn riddles(text: &str) -> Vec<String> {
     found
 }
 
-/// The comments of Rust or WIT: the lines of each block are one text. Code in a documentation test stands in lines of its own.
-fn comments(source: &str) -> Vec<String> {
+/// The comments after `mark`: the lines of each block are one text. Code in a documentation test stands in lines of its own.
+fn comments(source: &str, mark: &str) -> Vec<String> {
+    let beside_code = format!(" {mark} ");
     let mut blocks = vec![String::new()];
     for line in source.lines() {
-        match line.trim_start().strip_prefix("//").map(|text| text.trim_start_matches(['/', '!']).trim()) {
+        match line.trim_start().strip_prefix(mark).map(|text| text.trim_start_matches(['/', '!']).trim()) {
             // A paragraph, a list, a table or a code block begins a text of its own.
             Some(text) if text.is_empty() || text.starts_with(['-', '|', '`', '#']) => {
                 blocks.push(text.trim_start_matches(['-', '|', '#', ' ']).to_owned());
@@ -41,8 +45,8 @@ fn comments(source: &str) -> Vec<String> {
                 block.push_str(text);
             }
             None => {
-                let (_, beside_code) = line.split_once(" // ").unwrap_or_default();
-                blocks.extend([beside_code.to_owned(), String::new()]);
+                let (_, comment) = line.split_once(&beside_code).unwrap_or_default();
+                blocks.extend([comment.to_owned(), String::new()]);
             }
         }
     }
@@ -71,8 +75,10 @@ fn literals(tokens: TokenStream, found: &mut Vec<String>) {
 /// The texts of a source file that people read.
 fn texts(path: &Path) -> Vec<String> {
     let source = std::fs::read_to_string(path).expect("readable");
-    let mut found = comments(&source);
-    if path.extension().is_some_and(|ending| ending == "rs") {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let mark = SOURCES.iter().find(|(known, _)| *known == ending).map_or("//", |(_, mark)| mark);
+    let mut found = comments(&source, mark);
+    if ending == "rs" {
         literals(source.parse().expect("Rust"), &mut found);
     }
     found
@@ -90,7 +96,7 @@ fn sentences_of_documents_begin_with_their_subject() {
 #[test]
 fn sentences_of_sources_begin_with_their_subject() {
     let mut found = Vec::new();
-    for path in [".rs", ".wit"].iter().flat_map(|ending| files(&root(), ending)) {
+    for path in SOURCES.iter().flat_map(|(ending, _)| files(&root(), &format!(".{ending}"))) {
         // This file has the words as examples.
         if !path.ends_with("tidy/sentences.rs") {
             let riddles = texts(&path).into_iter().flat_map(|text| riddles(&text));
@@ -110,7 +116,8 @@ fn relative_pronouns_are_found_at_the_start_of_sentences() {
 #[test]
 fn comments_and_literals_are_read_as_texts() {
     let source = "/// One sentence\n/// goes on.\n///\n/// - Another.\nfn f() { \"a message\" } // At the end.\n";
-    assert_eq!(comments(source), ["One sentence goes on.", "Another.", "At the end."]);
+    assert_eq!(comments(source, "//"), ["One sentence goes on.", "Another.", "At the end."]);
+    assert_eq!(comments("# What it holds.\nkey = 1 # A number.\n", "#"), ["What it holds.", "A number."]);
     let mut found = Vec::new();
     literals(source.parse().expect("Rust"), &mut found);
     assert_eq!(found, ["a message"]);
