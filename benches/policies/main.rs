@@ -66,7 +66,7 @@ fn cpu() -> Duration {
 /// Wall and CPU time of one message, all sent by one actor in turns.
 async fn tell(sink: ActorSpec) -> (Duration, Duration) {
     let mut source = ActorSpec::new(address("/source"), Arc::new(Source));
-    source.sends_to = vec![address("/sink"), address("/source")];
+    source.grants.sends_to = vec![address("/sink"), address("/source")];
     let kernel = Kernel::start(&Plan { actors: vec![sink, source], ..Plan::default() }).expect("a good plan");
     kernel.wait_booted().await;
     let (began, used) = (Instant::now(), cpu());

@@ -260,7 +260,7 @@ impl House {
         let (tell, failures) = mpsc::unbounded_channel();
         let granted = || vec![address("/neighbour"), address("/silent")];
         let mut pen = ActorSpec::new(address("/pen"), Arc::new(Pen(tell)));
-        (pen.sends_to, pen.spawns) = (granted(), vec!["hostile".to_owned(), "recursive".to_owned()]);
+        (pen.grants.sends_to, pen.grants.spawns) = (granted(), vec!["hostile".to_owned(), "recursive".to_owned()]);
         (pen.limits.max_depth, pen.limits.timeout, pen.limits.start_timeout) = (5, PATIENCE, PATIENCE);
         let echo = load("neighbour", &template::actor(template::ECHO)).unwrap();
         let echo = echo.launcher(Limits { cpu: PATIENCE, ..Limits::default() }, Config::new(), output.clone());
@@ -442,9 +442,9 @@ impl Template for Acts {
         );
         let mut spec = ActorSpec::new(at.clone(), launcher);
         spec.restart.attempts = 1;
-        spec.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
-        spec.sends_to = vec![address("/neighbour"), address("/silent"), at];
-        spec.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
+        spec.limits.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
+        spec.grants.sends_to = vec![address("/neighbour"), address("/silent"), at];
+        spec.grants.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
         (spec.limits.timeout, spec.limits.start_timeout) = (guest.timeout, guest.start);
         (spec.limits.max_children, spec.limits.max_timers, spec.limits.max_watches, spec.limits.max_depth) =
             (8, 8, 8, 4);

@@ -75,7 +75,7 @@ impl House {
             actor.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
         }
         let mut team = actor(&address("/team"), &self.team);
-        team.spawns = vec!["worker".to_owned()];
+        team.grants.spawns = vec!["worker".to_owned()];
         flaky.push(team);
         // No more restarts are remembered than happen within the period.
         let period = Duration::from_millis(100);

@@ -55,7 +55,7 @@ pub(super) async fn beside_spinning(harness: &Harness, crashes: u64) -> Result<F
 /// Asks beside an actor to which another one sends without end.
 pub(super) async fn beside_flooded(harness: &Harness, asks: u64) -> Result<Figures> {
     let mut sink = harness.actor("/sink", "sink", &[], &[("ack", "/source")]);
-    sink.sends_to.push(address("/source"));
+    sink.grants.sends_to.push(address("/source"));
     let source = harness.actor("/source", "sink", &["/sink"], &[]);
     let kernel = harness.start(vec![echo(harness), sink, source]).await?;
     tell(&kernel, "/source", &format!("go {} 64 acked", u64::MAX)).await?;

@@ -27,7 +27,7 @@ pub(super) async fn flow(
     let bell = Bell::default();
     let acks: &[_] = if acked { &[("bell", "/bell"), ("ack", "/source")] } else { &[("bell", "/bell")] };
     let mut sink = harness.actor("/sink", "sink", &[], acks);
-    sink.sends_to.push(address("/source"));
+    sink.grants.sends_to.push(address("/source"));
     let (mut actors, mut to) = (vec![bell.actor(), sink], vec!["/sink".to_owned()]);
     for (number, &stage) in relays.iter().enumerate().rev() {
         let (relays, instances) = match stage {

@@ -53,7 +53,7 @@ impl Harness {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         let mut spec = ActorSpec::new(address(at), self.driver.launcher(Limits::default(), config, Arc::new(Silent)));
-        spec.sends_to = to.iter().copied().chain([at, "/bell"]).map(address).collect();
+        spec.grants.sends_to = to.iter().copied().chain([at, "/bell"]).map(address).collect();
         // The measured time of a restart has no backoff.
         spec.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
         spec
@@ -91,8 +91,8 @@ impl Template for Child {
     fn spec(&self, address: Address, config: Config, _: Bounds) -> ActorSpec {
         let parent = address.parent();
         let mut spec = ActorSpec::new(address, self.0.launcher(Limits::default(), config, Arc::new(Silent)));
-        spec.spawns = vec![self.0.name().to_owned()];
-        spec.sends_to.extend(parent);
+        spec.grants.spawns = vec![self.0.name().to_owned()];
+        spec.grants.sends_to.extend(parent);
         spec
     }
 

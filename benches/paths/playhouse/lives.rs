@@ -46,7 +46,7 @@ pub(super) async fn crash(harness: &Harness, crashes: u64) -> Result<Figures> {
 pub(super) async fn skynet(harness: &Harness, leaves: u64) -> Result<Figures> {
     let bell = Bell::default();
     let mut root = harness.actor("/root", "sink", &[], &[("bell", "/bell")]);
-    root.spawns = vec![harness.driver.name().to_owned()];
+    root.grants.spawns = vec![harness.driver.name().to_owned()];
     let kernel = harness.start(vec![bell.actor(), root]).await?;
     let clock = Clock::start();
     tell(&kernel, "/root", &format!("grow 0 {leaves}")).await?;

@@ -49,8 +49,8 @@ impl Native {
 
     /// The actor's part of the plan.
     pub(crate) fn spec(self, address: Address) -> ActorSpec {
-        let sends_below = vec![Address::root()];
-        let mut spec = ActorSpec { sends_below, ..ActorSpec::new(address.clone(), self.code.clone()) };
+        let mut spec = ActorSpec::new(address.clone(), self.code.clone());
+        spec.grants.sends_below = vec![Address::root()];
         for configure in self.configure {
             configure(&mut spec);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
+    ActorGrants, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, Template,
 };
 use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
 
@@ -94,7 +94,7 @@ impl Template for Made {
         let settings = &self.settings;
         let limits = settings.sandbox_limits.within(&within);
         let grants = settings.grants.clone().bounded(&within);
-        let accounts = self.plugin.accounts(&within, &address, settings.subtree.together);
+        let accounts = self.plugin.accounts(&within, &address, settings.subtree);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
@@ -109,11 +109,12 @@ impl Template for Made {
             restart: settings.restart,
             required: false,
             supervision: settings.supervision,
-            limits: settings.limits,
-            sends_to: settings.sends_to.clone(),
-            sends_below: settings.sends_below.clone(),
-            spawns: settings.spawns.clone(),
-            subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
+            limits: settings.limits.clone(),
+            grants: ActorGrants {
+                sends_to: settings.sends_to.clone(),
+                sends_below: settings.sends_below.clone(),
+                spawns: settings.spawns.clone(),
+            },
         }
     }
 

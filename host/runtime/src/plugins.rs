@@ -139,7 +139,7 @@ pub(crate) fn load(
         return Err(PluginsError::System(error.to_string()));
     }
     let mut problems = Vec::new();
-    let subtree = |settings: &Settings| settings.subtree.together.memory_bytes;
+    let subtree = |settings: &Settings| settings.subtree.memory_bytes;
     let subtrees = play.actors.iter().filter_map(|actor| Some((actor.address.as_str(), subtree(&actor.settings)?)));
     let subtrees: HashMap<&str, u64> = subtrees.collect();
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));

@@ -7,10 +7,11 @@ use crate::actor::code::Code;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::policy::PolicySpec;
 use crate::words::address::Address;
-use crate::words::limits::{ActorLimits, SubtreeSpec};
+use crate::words::grants::ActorGrants;
+use crate::words::limits::ActorLimits;
 use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
 
-/// One actor.
+/// One actor. Its many fields are the tables and keys of an actor in a manifest.
 #[derive(Clone)]
 pub struct ActorSpec {
     /// Its address. The parent must be `/` or an actor earlier in the plan.
@@ -37,17 +38,10 @@ pub struct ActorSpec {
     pub required: bool,
     /// How it supervises its children.
     pub supervision: SupervisionSpec,
-    /// The limits that the kernel enforces.
+    /// Its limits.
     pub limits: ActorLimits,
-    /// Addresses to which it may send, besides its descendants and the sender of the current message.
-    pub sends_to: Vec<Address>,
-    /// Addresses below which it may send as well: to every actor there, whenever it started, but not to these addresses
-    /// themselves.
-    pub sends_below: Vec<Address>,
-    /// The plugins of [`crate::Plan::plugins`] that it may spawn as its children.
-    pub spawns: Vec<String>,
-    /// Limits that it shares with all actors below it.
-    pub subtree: Option<Box<SubtreeSpec>>,
+    /// The actors and plugins that it may use.
+    pub grants: ActorGrants,
 }
 
 impl ActorSpec {
@@ -66,16 +60,8 @@ impl ActorSpec {
             required: false,
             supervision: SupervisionSpec::default(),
             limits: ActorLimits::default(),
-            sends_to: Vec::new(),
-            sends_below: Vec::new(),
-            spawns: Vec::new(),
-            subtree: None,
+            grants: ActorGrants::default(),
         }
-    }
-
-    /// Whether `sends_to` or `sends_below` covers an address.
-    pub fn is_granted(&self, to: &Address) -> bool {
-        self.sends_to.contains(to) || self.sends_below.iter().any(|top| to.is_below(top))
     }
 }
 

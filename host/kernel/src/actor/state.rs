@@ -57,7 +57,8 @@ impl Spawned {
     }
 }
 
-/// An actor, from its registration to the end of the kernel, or until it is gone.
+/// An actor, from its registration to the end of the kernel, or until it is gone. Most of its many methods read one counter or
+/// flag that several tasks change.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,

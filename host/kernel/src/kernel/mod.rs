@@ -38,7 +38,8 @@ use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
 
-/// A running play. Clones are handles to the same play, which goes on when all of them are dropped.
+/// A running play. Clones are handles to the same play, which goes on when all of them are dropped. It has many methods, since
+/// each question and each order of an operator is one; they share no state but the play.
 #[derive(Clone)]
 pub struct Kernel {
     shared: Arc<Shared>,
@@ -48,7 +49,7 @@ pub struct Kernel {
     outside: Arc<(MessageId, AtomicU64)>,
 }
 
-/// An actor, as operators see it.
+/// An actor, as operators see it. Its many fields are the columns of a list of actors.
 #[derive(Debug, Clone)]
 pub struct ActorView {
     /// Its address.

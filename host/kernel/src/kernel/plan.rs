@@ -122,7 +122,7 @@ fn check_bounds(actor: &ActorSpec) -> Result<(), PlanError> {
     if actor.instances > MOST_INSTANCES {
         return Err(PlanError::TooManyInstances(actor.address.clone(), actor.instances));
     }
-    if actor.instances > 1 && !actor.spawns.is_empty() {
+    if actor.instances > 1 && !actor.grants.spawns.is_empty() {
         return Err(PlanError::SeveralSpawn(actor.address.clone()));
     }
     if actor.policy.as_ref().is_some_and(|policy| policy.overflow == Some(Overflow::DropOldest)) {

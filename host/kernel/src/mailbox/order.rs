@@ -23,7 +23,7 @@ const MOST_SHOWN_BYTES: usize = 1 << 20;
 pub(super) const CHOICE_MESSAGES: usize = 64;
 pub(super) const CHOICE_BYTES: usize = 1 << 20;
 
-/// The messages and the state that a mailbox keeps for its policy.
+/// The messages and the state that a mailbox keeps for its policy. Its many fields change together, under the mailbox's lock.
 pub(super) struct Order {
     pub(super) spec: PolicySpec,
     pub(super) state: PolicyState,

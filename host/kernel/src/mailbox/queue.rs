@@ -17,6 +17,8 @@ use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::Message;
 
+/// The queue in front of one actor. It has many methods: senders, instances, the supervisor and the policy driver each have
+/// theirs, and all of them work on what one lock guards.
 pub(crate) struct Mailbox {
     /// The actor's address, for the log.
     pub(super) address: Address,

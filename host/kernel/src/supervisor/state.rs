@@ -23,7 +23,8 @@ use crate::words::crash::CrashReport;
 use crate::words::message::ActorId;
 use crate::words::state::State;
 
-/// The task that carries out the decisions of the tree.
+/// The task that carries out the decisions of the tree. Its many fields and methods belong to one task: each event changes
+/// several of them together.
 pub(crate) struct Supervisor {
     pub(super) shared: Arc<Shared>,
     pub(super) tree: Tree,

@@ -60,7 +60,7 @@ impl Supervisor {
             let parent = parent.expect("the plan was checked: parents come before children");
             let above = spec.address.parent().and_then(|parent| this.shared.routing.registry.occupant(&parent));
             let above = above.and_then(|above| above.membership.subtree().cloned());
-            let membership = Membership::planned(Subtree::of(&spec.address, spec.subtree.as_deref(), above));
+            let membership = Membership::planned(Subtree::of(&spec.address, spec.limits.subtree.as_deref(), above));
             let actor = Arc::new(Actor::new(this.shared.routing.registry.new_id(), spec.clone(), None, membership));
             actor.set_presence(Presence::There);
             this.shared.routing.registry.add(&actor);

@@ -28,7 +28,7 @@ impl Turn {
         let mut routes = Vec::with_capacity(targets.len());
         for target in targets {
             let (address, from) = (target.address(), self.address());
-            let lasting = address.is_below(from) || self.actor.spec.is_granted(address);
+            let lasting = address.is_below(from) || self.actor.spec.grants.is_granted(address);
             if !lasting && target.id != sender {
                 return Err(SendError::NotGranted { from: from.clone(), to: address.clone() });
             }

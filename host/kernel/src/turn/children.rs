@@ -3,7 +3,7 @@
 use super::Turn;
 use super::batch::Hook;
 use super::effects::Effect;
-use super::spawn::{Draft, SpawnError, StopError};
+use super::spawn::{self, Draft, SpawnError, StopError};
 use crate::actor::Actor;
 use crate::actor::template::Config;
 use crate::words::address::Address;
@@ -65,10 +65,11 @@ impl Turn {
         }
         let reserved = self.effects.new_children();
         let parent = (&*self.actor, self.incarnation);
-        let (target, adopts) = match self.shared.draft(parent, (name, plugin), config, reserved, hook.is_some())? {
-            Draft::New(child) => (child, None),
-            Draft::Orphan(orphan, code) => (orphan, Some(code)),
-        };
+        let (target, adopts) =
+            match spawn::draft(&self.shared, parent, (name, plugin), config, reserved, hook.is_some())? {
+                Draft::New(child) => (child, None),
+                Draft::Orphan(orphan, code) => (orphan, Some(code)),
+            };
         let route = self.routes.add_reserved(target, adopts.is_some());
         self.effects.reserve(route, message, adopts);
         Ok(route)

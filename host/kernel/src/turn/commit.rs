@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Turn;
 use super::effects::Effect;
+use super::spawn;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
 use crate::dispatch::requests::Request;
@@ -99,13 +100,13 @@ impl Turn {
         match self.effects.pop() {
             Effect::Spawn { route } => {
                 self.effects.end_reservation(route);
-                self.shared.bring_up(&self.actor, self.routes.keep_spawned(route));
+                spawn::bring_up(&self.shared, &self.actor, self.routes.keep_spawned(route));
             }
             Effect::Adopt { route, code } => {
                 self.effects.end_reservation(route);
-                self.shared.adopt(&self.routes.at(route).target, code, self.incarnation);
+                spawn::adopt(&self.shared, &self.routes.at(route).target, code, self.incarnation);
             }
-            Effect::Stop { route } => self.shared.dismiss(&self.routes.at(route).target),
+            Effect::Stop { route } => spawn::dismiss(&self.shared, &self.routes.at(route).target),
             Effect::Timer { .. } if !self.effects.sets_timers() => {}
             Effect::Timer { route, id, wait, again, envelope, .. } => {
                 let wait = if again { wait.max(SHORTEST_PERIOD) } else { wait };

@@ -79,7 +79,7 @@ impl Turn {
         }
         let from = self.address();
         let address = from.resolve(to)?;
-        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
+        let lasting = address.is_below(from) || self.actor.spec.grants.is_granted(&address);
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }
@@ -93,7 +93,7 @@ impl Turn {
 
     /// The route to this actor itself.
     pub(super) fn own_route(&mut self) -> usize {
-        let granted = self.actor.spec.is_granted(self.address());
+        let granted = self.actor.spec.grants.is_granted(self.address());
         self.routes.add(self.actor.clone(), granted)
     }
 }

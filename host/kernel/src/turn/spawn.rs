@@ -102,99 +102,97 @@ pub(crate) enum Draft {
     Orphan(Arc<Actor>, Code),
 }
 
-impl Shared {
-    /// Makes all checks that are possible before the turn commits. `reserved`: number of children that the turn reserved.
-    /// `adopting`: whether orphans may be taken over.
-    pub(crate) fn draft(
-        &self,
-        (parent, incarnation): (&Actor, u64),
-        (name, plugin): (&str, &str),
-        config: Config,
-        reserved: usize,
-        adopting: bool,
-    ) -> Result<Draft, SpawnError> {
-        let above = parent.address();
-        let address = above.child(name).map_err(|error| match error {
-            AddressError::TooDeep(_) => SpawnError::TooDeep(above.clone()),
-            error => SpawnError::BadName(error),
-        })?;
-        let template = self.templates.get(plugin).ok_or_else(|| SpawnError::UnknownPlugin(plugin.to_owned()))?;
-        if !parent.spec.spawns.iter().any(|granted| granted == plugin) {
-            return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
-        }
-        if parent.spec.limits.max_depth == 0 {
-            return Err(SpawnError::DepthLimit(above.clone()));
-        }
-        if !template.recursive() {
-            self.check_chain(parent, plugin)?;
-        }
-        // An actor that may spawn has one instance.
-        if parent.mailbox.signal(0) != Signal::Run {
-            return Err(SpawnError::Stopping(above.clone()));
-        }
-        let orphan = match self.routing.registry.occupant(&address) {
-            None => None,
-            Some(other) if other.is_orphan_of(parent, incarnation) => Some(other),
-            Some(_) => return Err(SpawnError::Duplicate(address)),
-        };
-        let spec = narrowed(template.spec(address, config, parent.spec.code.bounds()), &parent.spec);
-        if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.code.plugin() == plugin) {
-            orphan.membership.count_in()?;
-            return Ok(Draft::Orphan(orphan, spec.code));
-        }
-        let most = parent.spec.limits.max_children;
-        if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
-            return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
-        }
-        let spawned = Spawned::new(parent.id, incarnation, spec.code.clone());
-        let subtree = Subtree::of(&spec.address, spec.subtree.as_deref(), parent.membership.subtree().cloned());
-        let membership = Membership::spawned(subtree)?;
-        Ok(Draft::New(Arc::new(Actor::new(self.routing.registry.new_id(), spec, Some(spawned), membership))))
+/// Makes all checks that are possible before the turn commits. `reserved`: number of children that the turn reserved.
+/// `adopting`: whether orphans may be taken over.
+pub(super) fn draft(
+    shared: &Shared,
+    (parent, incarnation): (&Actor, u64),
+    (name, plugin): (&str, &str),
+    config: Config,
+    reserved: usize,
+    adopting: bool,
+) -> Result<Draft, SpawnError> {
+    let above = parent.address();
+    let address = above.child(name).map_err(|error| match error {
+        AddressError::TooDeep(_) => SpawnError::TooDeep(above.clone()),
+        error => SpawnError::BadName(error),
+    })?;
+    let template = shared.templates.get(plugin).ok_or_else(|| SpawnError::UnknownPlugin(plugin.to_owned()))?;
+    if !parent.spec.grants.spawns.iter().any(|granted| granted == plugin) {
+        return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
     }
+    if parent.spec.limits.max_depth == 0 {
+        return Err(SpawnError::DepthLimit(above.clone()));
+    }
+    if !template.recursive() {
+        check_chain(shared, parent, plugin)?;
+    }
+    // An actor that may spawn has one instance.
+    if parent.mailbox.signal(0) != Signal::Run {
+        return Err(SpawnError::Stopping(above.clone()));
+    }
+    let orphan = match shared.routing.registry.occupant(&address) {
+        None => None,
+        Some(other) if other.is_orphan_of(parent, incarnation) => Some(other),
+        Some(_) => return Err(SpawnError::Duplicate(address)),
+    };
+    let spec = narrowed(template.spec(address, config, parent.spec.code.bounds()), &parent.spec);
+    if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.code.plugin() == plugin) {
+        orphan.membership.count_in()?;
+        return Ok(Draft::Orphan(orphan, spec.code));
+    }
+    let most = parent.spec.limits.max_children;
+    if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
+        return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
+    }
+    let spawned = Spawned::new(parent.id, incarnation, spec.code.clone());
+    let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), parent.membership.subtree().cloned());
+    let membership = Membership::spawned(subtree)?;
+    Ok(Draft::New(Arc::new(Actor::new(shared.routing.registry.new_id(), spec, Some(spawned), membership))))
+}
 
-    /// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.
-    fn check_chain(&self, parent: &Actor, plugin: &str) -> Result<(), SpawnError> {
-        let mut chain = plugin.to_owned();
-        let mut above = Some(parent.address().clone());
-        while let Some(actor) = above.as_ref().and_then(|address| self.routing.registry.occupant(address)) {
-            let own = actor.spec.code.plugin();
-            chain = format!("{} ({own}) -> {chain}", actor.address());
-            if own == plugin {
-                return Err(SpawnError::Circular(chain));
-            }
-            above = actor.address().parent();
+/// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.
+fn check_chain(shared: &Shared, parent: &Actor, plugin: &str) -> Result<(), SpawnError> {
+    let mut chain = plugin.to_owned();
+    let mut above = Some(parent.address().clone());
+    while let Some(actor) = above.as_ref().and_then(|address| shared.routing.registry.occupant(address)) {
+        let own = actor.spec.code.plugin();
+        chain = format!("{} ({own}) -> {chain}", actor.address());
+        if own == plugin {
+            return Err(SpawnError::Circular(chain));
         }
-        Ok(())
+        above = actor.address().parent();
     }
+    Ok(())
+}
 
-    /// Commits a spawn: from here on lookups find the child, and messages to it wait.
-    pub(crate) fn bring_up(self: &Arc<Self>, parent: &Actor, child: &Arc<Actor>) {
-        child.set_presence(Presence::There);
-        self.routing.registry.add(child);
-        attend(self, child);
-        if let Some(spawned) = &child.spawned {
-            spawned.first_start.store(1, Ordering::Release);
-            self.activity.begin();
-        }
-        if !self.supervisor.request(Request::Spawn(parent.id, child.clone())) {
-            self.routing.forget(child);
-        }
+/// Commits a spawn: from here on lookups find the child, and messages to it wait.
+pub(super) fn bring_up(shared: &Arc<Shared>, parent: &Actor, child: &Arc<Actor>) {
+    child.set_presence(Presence::There);
+    shared.routing.registry.add(child);
+    attend(shared, child);
+    if let Some(spawned) = &child.spawned {
+        spawned.first_start.store(1, Ordering::Release);
+        shared.activity.begin();
     }
+    if !shared.supervisor.request(Request::Spawn(parent.id, child.clone())) {
+        shared.routing.forget(child);
+    }
+}
 
-    /// Commits a spawn that takes over an orphan.
-    pub(crate) fn adopt(&self, orphan: &Actor, code: Code, incarnation: u64) {
-        if let Some(spawned) = &orphan.spawned {
-            *spawned.code.lock() = code;
-            spawned.by.store(incarnation, Ordering::Release);
-        }
-        let _ = self.supervisor.request(Request::Adopt(orphan.id));
+/// Commits a spawn that takes over an orphan.
+pub(super) fn adopt(shared: &Shared, orphan: &Actor, code: Code, incarnation: u64) {
+    if let Some(spawned) = &orphan.spawned {
+        *spawned.code.lock() = code;
+        spawned.by.store(incarnation, Ordering::Release);
     }
+    let _ = shared.supervisor.request(Request::Adopt(orphan.id));
+}
 
-    /// Commits a stop: from here on lookups do not find the child.
-    pub(crate) fn dismiss(&self, child: &Actor) {
-        child.set_presence(Presence::Gone);
-        let _ = self.supervisor.request(Request::Dismiss(child.id));
-    }
+/// Commits a stop: from here on lookups do not find the child.
+pub(super) fn dismiss(shared: &Shared, child: &Actor) {
+    child.set_presence(Presence::Gone);
+    let _ = shared.supervisor.request(Request::Dismiss(child.id));
 }
 
 /// Narrows a child's spec to its parent's: no limit is wider, and the child sends to no actor that the parent could not send
@@ -204,28 +202,8 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
         child.start = StartKind::Auto;
     }
     child.limits = child.limits.within(&parent.limits);
-    narrow_sends(&mut child, parent);
+    child.grants = child.grants.within(&parent.address, &parent.grants);
     child
-}
-
-/// Keeps the grants that both have. The parent itself, and every actor below it, may always be granted to a child.
-fn narrow_sends(child: &mut ActorSpec, parent: &ActorSpec) {
-    let above = &parent.address;
-    let to = std::mem::take(&mut child.sends_to);
-    child.sends_to = to.into_iter().filter(|to| to == above || to.is_below(above) || parent.is_granted(to)).collect();
-    for top in std::mem::take(&mut child.sends_below) {
-        let whole = |other: &Address| top == *other || top.is_below(other);
-        if whole(above) || parent.sends_below.iter().any(whole) {
-            child.sends_below.push(top);
-            continue;
-        }
-        let here = |other: &&Address| other.is_below(&top);
-        if here(&above) {
-            child.sends_to.push(above.clone());
-        }
-        child.sends_to.extend(parent.sends_to.iter().filter(here).cloned());
-        child.sends_below.extend([above].into_iter().chain(&parent.sends_below).filter(here).cloned());
-    }
 }
 
 #[cfg(test)]

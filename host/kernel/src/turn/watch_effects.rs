@@ -13,7 +13,7 @@ impl Turn {
         if !spec.code.watches() || spec.instances > 1 {
             return Err(WatchError::NotAWatcher(from));
         }
-        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {
+        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.grants.is_granted(&to) {
             return Err(WatchError::NotGranted { from, to });
         }
         let most = spec.limits.max_watches;

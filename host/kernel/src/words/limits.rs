@@ -1,4 +1,4 @@
-//! Limits of actors as data: those that the kernel enforces, those that the sandbox enforces, those of a subtree, and their use.
+//! Limits of actors as data: those that the sandbox enforces, those of a subtree, and their use.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -43,63 +43,6 @@ impl Bounds {
     };
 }
 
-/// The limits of one actor that the kernel enforces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ActorLimits {
-    /// Time in which one message, or one hook, runs or waits for a result of the host.
-    pub timeout: Duration,
-    /// The same for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
-    pub start_timeout: Duration,
-    /// Largest body that the actor accepts, and largest reply that it may give.
-    pub message_bytes: usize,
-    /// Most children at a time.
-    pub max_children: usize,
-    /// Most timers at a time.
-    pub max_timers: usize,
-    /// Most watches at a time.
-    pub max_watches: usize,
-    /// Most levels of spawned actors below the actor.
-    pub max_depth: usize,
-    /// Most sends, spawns, stops, timers, watches, and their ends, in one turn.
-    pub max_effects: usize,
-    /// Most bytes of messages in one turn, and in its timers at a time.
-    pub max_effect_bytes: usize,
-}
-
-impl Default for ActorLimits {
-    fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(5),
-            start_timeout: Duration::from_secs(10),
-            message_bytes: 1 << 20,
-            max_children: 1024,
-            max_timers: 1024,
-            max_watches: 1024,
-            max_depth: MAX_SEGMENTS,
-            max_effects: 65_536,
-            max_effect_bytes: 16 << 20,
-        }
-    }
-}
-
-impl ActorLimits {
-    /// The limits of a child with these limits of its own: none is wider than its parent's, and it is one level deeper.
-    #[must_use]
-    pub fn within(&self, parent: &Self) -> Self {
-        Self {
-            timeout: self.timeout.min(parent.timeout),
-            start_timeout: self.start_timeout.min(parent.start_timeout),
-            message_bytes: self.message_bytes.min(parent.message_bytes),
-            max_children: self.max_children.min(parent.max_children),
-            max_timers: self.max_timers.min(parent.max_timers),
-            max_watches: self.max_watches.min(parent.max_watches),
-            max_depth: self.max_depth.min(parent.max_depth.saturating_sub(1)),
-            max_effects: self.max_effects.min(parent.max_effects),
-            max_effect_bytes: self.max_effect_bytes.min(parent.max_effect_bytes),
-        }
-    }
-}
-
 /// The use of one limit on a subtree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
@@ -120,28 +63,63 @@ pub struct SubtreeSpec {
     pub instances: Option<usize>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The limits of one actor that the kernel keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActorLimits {
+    /// Time in which one message, or one hook, runs or waits for a result of the host.
+    pub timeout: Duration,
+    /// The same for a whole start: launch, `init` and `prepare-children`, each of which has `timeout` as well.
+    pub start_timeout: Duration,
+    /// Largest body that it accepts, and largest reply that it may give.
+    pub message_bytes: usize,
+    /// Most children that it may have at a time.
+    pub max_children: usize,
+    /// Most timers that it may have at a time.
+    pub max_timers: usize,
+    /// Most watches that it may have at a time.
+    pub max_watches: usize,
+    /// Most levels of spawned actors below it.
+    pub max_depth: usize,
+    /// Most sends, spawns, stops, timers, watches, and their ends, in one turn.
+    pub max_effects: usize,
+    /// Most bytes of messages in one turn, and in its timers at a time.
+    pub max_effect_bytes: usize,
+    /// Limits that it shares with all actors below it.
+    pub subtree: Option<Box<SubtreeSpec>>,
+}
 
-    fn limits(n: usize) -> ActorLimits {
-        ActorLimits {
-            timeout: Duration::from_secs(n as u64),
-            start_timeout: Duration::from_secs(n as u64),
-            message_bytes: n,
-            max_children: n,
-            max_timers: n,
-            max_watches: n,
-            max_depth: n,
-            max_effects: n,
-            max_effect_bytes: n,
+impl Default for ActorLimits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(10),
+            message_bytes: 1 << 20,
+            max_children: 1024,
+            max_timers: 1024,
+            max_watches: 1024,
+            max_depth: MAX_SEGMENTS,
+            max_effects: 65_536,
+            max_effect_bytes: 16 << 20,
+            subtree: None,
         }
     }
+}
 
-    #[test]
-    fn child_has_no_wider_limit_and_is_one_level_deeper() {
-        assert_eq!(limits(5).within(&limits(9)), limits(5));
-        assert_eq!(limits(9).within(&limits(5)), ActorLimits { max_depth: 4, ..limits(5) });
-        assert_eq!(limits(9).within(&limits(0)).max_depth, 0);
+impl ActorLimits {
+    /// Narrows the limits of a child to those of its parent: none is wider. Those of the child's own subtree stay, since it is
+    /// counted in its parent's as well.
+    pub fn within(self, parent: &Self) -> Self {
+        Self {
+            timeout: self.timeout.min(parent.timeout),
+            message_bytes: self.message_bytes.min(parent.message_bytes),
+            max_children: self.max_children.min(parent.max_children),
+            max_timers: self.max_timers.min(parent.max_timers),
+            max_watches: self.max_watches.min(parent.max_watches),
+            max_effects: self.max_effects.min(parent.max_effects),
+            max_effect_bytes: self.max_effect_bytes.min(parent.max_effect_bytes),
+            start_timeout: self.start_timeout.min(parent.start_timeout),
+            max_depth: self.max_depth.min(parent.max_depth.saturating_sub(1)),
+            subtree: self.subtree,
+        }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod dead_letter;
 pub(crate) mod decision;
 pub(crate) mod failed;
 pub(crate) mod failure;
+pub(crate) mod grants;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod notice;

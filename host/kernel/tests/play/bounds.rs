@@ -19,7 +19,7 @@ fn idle_stop(spec: &mut ActorSpec) {
 }
 
 fn limited(mut spec: ActorSpec, actors: Option<usize>, instances: Option<usize>) -> ActorSpec {
-    spec.subtree = Some(Box::new(SubtreeSpec { actors, instances }));
+    spec.limits.subtree = Some(Box::new(SubtreeSpec { actors, instances }));
     spec
 }
 
@@ -125,8 +125,8 @@ async fn spawn_beyond_the_actors_of_a_subtree_is_refused() {
     let journal = Journal::default();
     let kind = || scripted(&journal).named("node");
     let deeper = |spec: &mut ActorSpec| {
-        spec.spawns = vec!["node".into()];
-        spec.subtree = Some(Box::new(SubtreeSpec { actors: Some(2), instances: None }));
+        spec.grants.spawns = vec!["node".into()];
+        spec.limits.subtree = Some(Box::new(SubtreeSpec { actors: Some(2), instances: None }));
     };
     let boss = limited(spawns(kind().at("/boss"), &["node"]), Some(5), None);
     let below = kind().at("/boss/planned");
@@ -185,7 +185,7 @@ fn policed(spec: &mut ActorSpec, most: usize) {
     let mut policy = PolicySpec::new(Arc::new(sorting()));
     policy.backoff.max = policy.backoff.initial;
     spec.policy = Some(Box::new(policy));
-    spec.subtree = Some(Box::new(SubtreeSpec { actors: None, instances: Some(most) }));
+    spec.limits.subtree = Some(Box::new(SubtreeSpec { actors: None, instances: Some(most) }));
 }
 
 #[tokio::test(start_paused = true)]

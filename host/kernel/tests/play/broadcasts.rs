@@ -9,7 +9,7 @@ use crate::stage::*;
 /// `/a` with the children `b` and `c` of the manifest, `/a/b/d` below, and `/e` beside it; `/a` may spawn workers.
 fn family(journal: &Journal) -> Plan {
     let mut top = spawns(scripted(journal).at("/a"), &["worker"]);
-    top.sends_to = vec![addr("/e")];
+    top.grants.sends_to = vec![addr("/e")];
     let below = ["/a/b", "/a/b/d", "/a/c", "/e"].map(|at| scripted(journal).at(at));
     let worker: Arc<dyn Template> = Arc::new(Kind(scripted(journal).named("worker"), |_| {}, false));
     let actors: Vec<ActorSpec> = [top].into_iter().chain(below).collect();
@@ -72,7 +72,7 @@ async fn failed_message_drops_its_broadcast() {
 async fn a_grant_for_all_below_an_actor_is_one_for_a_broadcast_there() {
     let journal = Journal::default();
     let mut plan = family(&journal);
-    plan.actors.last_mut().expect("/e").sends_below = vec![addr("/a")];
+    plan.actors.last_mut().expect("/e").grants.sends_below = vec![addr("/a")];
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/e", "tell-all /a/** note x").await;
     kernel.wait_idle().await;

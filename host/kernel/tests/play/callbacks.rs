@@ -88,7 +88,7 @@ async fn crashed_batch_is_reported_when_it_is_handled_again() {
 async fn next_run_reports_messages_that_an_ask_committed() {
     let journal = Journal::default();
     let mut actors = play(&journal);
-    actors[1].sends_to.push(addr("/oracle"));
+    actors[1].grants.sends_to.push(addr("/oracle"));
     actors.insert(0, quick(|_| Ok(Outcome::Done(Some(b"because".to_vec())))).at("/oracle"));
     let kernel = start(actors).await;
     // The first call takes one message, the second two: the later one asks, which commits the earlier one, and crashes.

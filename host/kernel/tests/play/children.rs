@@ -92,8 +92,8 @@ fn ping_pong(journal: &Journal, recursive: bool) -> Plan {
     with_kinds(
         plan(vec![a]),
         [
-            ("ping", Kind(ping(), |spec| spec.spawns = vec!["pong".into()], recursive)),
-            ("pong", Kind(pong(), |spec| spec.spawns = vec!["ping".into()], recursive)),
+            ("ping", Kind(ping(), |spec| spec.grants.spawns = vec!["pong".into()], recursive)),
+            ("pong", Kind(pong(), |spec| spec.grants.spawns = vec!["ping".into()], recursive)),
         ],
     )
 }
@@ -131,7 +131,7 @@ async fn a_child_has_no_wider_bounds_than_its_parent() {
     let worker = Kind(
         scripted(&journal).named("worker"),
         |spec| {
-            spec.sends_to = ["/log", "/other", "/boss", "/boss/peer"].map(addr).to_vec();
+            spec.grants.sends_to = ["/log", "/other", "/boss", "/boss/peer"].map(addr).to_vec();
         },
         false,
     );
@@ -246,7 +246,7 @@ async fn child_may_be_asked_after_its_spawn_committed() {
 async fn play_is_not_idle_before_a_spawned_actor_started() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    let worker = Kind(recorder(&journal).named("worker"), |spec| spec.sends_to = vec![addr("/log")], false);
+    let worker = Kind(recorder(&journal).named("worker"), |spec| spec.grants.sends_to = vec![addr("/log")], false);
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "greeting w worker /log").await;

@@ -162,7 +162,7 @@ async fn parent_is_not_asked_about_a_first_start_that_failed() {
         .named("weak");
     let mut plan = plan(play(&journal, boss(&journal, Directive::Stop)));
     plan.plugins.insert("weak".into(), std::sync::Arc::new(Kind(no, |_| {}, false)));
-    plan.actors[1].spawns = vec!["weak".into()];
+    plan.actors[1].grants.spawns = vec!["weak".into()];
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w weak").await;
     kernel.wait_idle().await;

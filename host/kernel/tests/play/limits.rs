@@ -19,8 +19,8 @@ fn play(journal: &Journal, change: impl FnOnce(&mut ActorSpec)) -> Plan {
     change(&mut a);
     let worker = |spec: &mut ActorSpec| {
         spec.restart.attempts = 1;
-        spec.sends_to = vec![addr("/log")];
-        spec.spawns = vec!["worker".into()];
+        spec.grants.sends_to = vec![addr("/log")];
+        spec.grants.spawns = vec!["worker".into()];
     };
     let mut plan = plan(vec![recorder(journal).at("/log"), a]);
     plan.plugins.insert("worker".into(), Arc::new(Kind(scripted.named("worker"), worker, true)) as Arc<dyn Template>);

@@ -71,7 +71,7 @@ fn scripted_at(journal: &Journal, at: &str) -> ActorSpec {
     let journal = journal.clone();
     let mut spec =
         ActorSpec::new(addr(at), NativeLauncher::new(move || Scripted { journal: journal.clone(), handled: 0 }));
-    spec.sends_below = vec![playhouse_kernel::Address::root()];
+    spec.grants.sends_below = vec![playhouse_kernel::Address::root()];
     spec.restart.attempts = 2;
     spec
 }

@@ -355,12 +355,12 @@ pub fn trap() -> Crash {
 }
 
 pub fn sends_to(mut spec: ActorSpec, to: &[&str]) -> ActorSpec {
-    spec.sends_to = to.iter().map(|a| addr(a)).collect();
+    spec.grants.sends_to = to.iter().map(|a| addr(a)).collect();
     spec
 }
 
 pub fn spawns(mut spec: ActorSpec, plugins: &[&str]) -> ActorSpec {
-    spec.spawns = plugins.iter().map(|&plugin| plugin.to_owned()).collect();
+    spec.grants.spawns = plugins.iter().map(|&plugin| plugin.to_owned()).collect();
     spec
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::stage::*;
 
 fn sends_below(mut spec: playhouse_kernel::ActorSpec, tops: &[&str]) -> playhouse_kernel::ActorSpec {
-    spec.sends_below = tops.iter().map(|top| addr(top)).collect();
+    spec.grants.sends_below = tops.iter().map(|top| addr(top)).collect();
     spec
 }
 
@@ -63,11 +63,11 @@ async fn route_into_a_subtree_follows_its_address() {
 async fn child_gets_a_subtree_grant_within_its_parents() {
     let journal = Journal::default();
     let mut boss = spawns(scripted(&journal).named("boss").at("/boss"), &["worker"]);
-    boss.sends_to = vec![addr("/one")];
-    boss.sends_below = vec![addr("/shop")];
+    boss.grants.sends_to = vec![addr("/one")];
+    boss.grants.sends_below = vec![addr("/shop")];
     let others = ["/one", "/other", "/shop", "/shop/till"].map(|at| recorder(&journal).at(at));
     let mut plan = plan(others.into_iter().chain([boss]).collect());
-    let worker = Kind(scripted(&journal).named("worker"), |spec| spec.sends_below = vec![addr("/")], false);
+    let worker = Kind(scripted(&journal).named("worker"), |spec| spec.grants.sends_below = vec![addr("/")], false);
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;spawn peer worker").await;
@@ -89,7 +89,7 @@ async fn narrower_subtree_grant_stays_and_others_are_removed() {
     let mut plan = plan(others.map(|at| recorder(&journal).at(at)).into_iter().chain([boss]).collect());
     let worker = Kind(
         scripted(&journal).named("worker"),
-        |spec| spec.sends_below = vec![addr("/shop/till"), addr("/bank")],
+        |spec| spec.grants.sends_below = vec![addr("/shop/till"), addr("/bank")],
         false,
     );
     plan.plugins.insert("worker".into(), Arc::new(worker));

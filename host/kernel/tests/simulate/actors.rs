@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorLimits, ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome,
-    Plan, SubtreeSpec, Turn,
+    ActorGrants, ActorLimits, ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher,
+    MaxInstances, Outcome, Plan, SubtreeSpec, Turn,
 };
 use tokio::time::{Instant, sleep};
 
@@ -37,16 +37,22 @@ fn spec(stage: &Arc<Stage>, who: Who) -> ActorSpec {
         batch,
         mailbox,
         policy: stage.play.roles[who].mind.map(|mind| Box::new(minds::spec(mind, stage, who))),
-        subtree: stage.play.roles[who].subtree.as_ref().map(|subtree| {
-            let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
-            Box::new(SubtreeSpec { actors, instances })
-        }),
         restart,
         // The first is directly under the kernel.
         required: who == 0 && stage.play.seed.is_multiple_of(5),
         supervision,
-        limits: ActorLimits { timeout, ..ActorLimits::default() },
-        sends_to: stage.play.roles[who].targets.iter().map(|&t| stage.play.roles[t].address.clone()).collect(),
+        limits: ActorLimits {
+            timeout,
+            subtree: stage.play.roles[who].subtree.as_ref().map(|subtree| {
+                let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
+                Box::new(SubtreeSpec { actors, instances })
+            }),
+            ..ActorLimits::default()
+        },
+        grants: ActorGrants {
+            sends_to: stage.play.roles[who].targets.iter().map(|&t| stage.play.roles[t].address.clone()).collect(),
+            ..ActorGrants::default()
+        },
         ..ActorSpec::new(stage.play.roles[who].address.clone(), launcher)
     }
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SubtreeSpec,
-    SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
 };
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
@@ -118,21 +117,12 @@ pub struct Settings {
     pub limits: ActorLimits,
     /// The limits that the sandbox measures for each instance.
     pub sandbox_limits: Limits,
-    /// Limits on the actor and all actors below it together; each is `None` where the manifest has no such key.
-    pub subtree: SubtreeSettings,
+    /// The limits of `[actor.limits.subtree]` that the sandbox counts, for the actor and all actors below it together.
+    pub subtree: SubtreeLimits,
     /// The actor's access to the world outside.
     pub grants: Grants,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
-}
-
-/// `[actor.limits.subtree]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SubtreeSettings {
-    /// The limits that the sandbox counts.
-    pub together: SubtreeLimits,
-    /// The limits that the kernel counts.
-    pub counts: SubtreeSpec,
 }
 
 impl Settings {

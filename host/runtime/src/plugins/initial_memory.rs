@@ -17,7 +17,7 @@ pub(super) fn shared_memory_limit(
     settings: &Settings,
 ) -> Option<(u64, String)> {
     let of_play = of_play.map(|bytes| (bytes, "play.limits.memory".to_owned()));
-    let own = settings.subtree.together.memory_bytes.map(|bytes| (bytes, "limits.subtree.memory".to_owned()));
+    let own = settings.subtree.memory_bytes.map(|bytes| (bytes, "limits.subtree.memory".to_owned()));
     // The text before each slash is the address of an actor above; a plugin's name has no slash.
     let above = whose.match_indices('/').filter_map(|(at, _)| {
         let (address, bytes) = subtrees.get_key_value(&whose[..at])?;

@@ -95,7 +95,9 @@ fn defaults_are_those_of_the_reference() {
     );
     assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
     assert!(
-        play.limits.memory_bytes.is_none() && actor.subtree == playhouse_runtime::manifest::SubtreeSettings::default()
+        play.limits.memory_bytes.is_none()
+            && actor.limits.subtree.is_none()
+            && actor.subtree == playhouse_sandbox::SubtreeLimits::default()
     );
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));

@@ -200,8 +200,8 @@ mod tests {
                 let address = |text: &str| Address::parse(text).expect("a good address");
                 let actor = |at: &str| {
                     let mut spec = ActorSpec::new(address(at), Arc::new(Answers(first.clone(), last.clone())));
-                    spec.sends_to = vec![address("/log"), address("/nobody")];
-                    spec.spawns = vec!["worker".to_owned()];
+                    spec.grants.sends_to = vec![address("/log"), address("/nobody")];
+                    spec.grants.spawns = vec!["worker".to_owned()];
                     spec
                 };
                 // An actor that gets single messages only, and handles all of them.

@@ -14,7 +14,7 @@ async fn ask_child(parent: Grants, child: Grants, questions: &[&str]) -> Vec<Str
     let launcher = reach().launcher_with(parent, limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
     boss.limits.timeout = PATIENCE;
-    boss.spawns = vec!["reach".to_owned()];
+    boss.grants.spawns = vec!["reach".to_owned()];
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(child)));
     let kernel = Kernel::start(&plan).unwrap();

@@ -160,7 +160,7 @@ async fn spawned_actors_count_for_their_parent() {
         reach().launcher_with(folders(vec![open(top.path(), 100)]), limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
     boss.limits.timeout = PATIENCE;
-    boss.spawns = vec!["reach".to_owned()];
+    boss.grants.spawns = vec!["reach".to_owned()];
     let below = Folder::open(&top.path().join("granted/sub"), "/data", true).unwrap();
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(folders(vec![below]))));

@@ -245,7 +245,7 @@ async fn a_send_that_is_not_allowed_names_the_address() {
         (call $tell (local.get $body) (local.get $len) (i32.const 0) (i32.const 0) (i32.const 504))
         (call $reply (i32.load (i32.const 520)) (i32.load (i32.const 524))))"#;
     let play = Play::with(small_sandbox(), &[("/a", actor(code)), ("/b", actor(ECHO))], |plan| {
-        plan.actors[0].sends_to = vec![address("/nobody")];
+        plan.actors[0].grants.sends_to = vec![address("/nobody")];
     });
     assert_eq!(play.ask("/a", "/b").await, Ok("/b".into()));
     assert_eq!(play.ask("/a", "/nobody").await, Ok("/nobody".into()));

@@ -72,8 +72,8 @@ impl Play {
         let puppet = Counting { inner: interface.puppet(reports), most: most.clone() };
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
             let mut spec = ActorSpec::new(address(at), launcher);
-            spec.sends_to = to.iter().map(|to| address(to)).collect();
-            spec.spawns = vec!["worker".to_owned()];
+            spec.grants.sends_to = to.iter().map(|to| address(to)).collect();
+            spec.grants.spawns = vec!["worker".to_owned()];
             (spec.limits.max_children, spec.limits.max_timers) = (5, 3);
             (spec.limits.max_effects, spec.limits.max_effect_bytes) = (300, 500_000);
             spec
@@ -174,7 +174,7 @@ impl Template for Worker {
             Box::pin(async move { if traps { Err(trap()) } else { Ok(Outcome::Done(None)) } })
         });
         let mut spec = ActorSpec::new(address, Arc::new(worker));
-        spec.sends_to = vec![self::address("/log")];
+        spec.grants.sends_to = vec![self::address("/log")];
         spec
     }
 }

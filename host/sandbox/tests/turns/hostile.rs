@@ -21,7 +21,7 @@ async fn crash(code: &str) -> String {
     let plugin = sandbox.load_bytes("hostile", &actor_with_turns(code)).unwrap();
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
-    spec.sends_to = vec![address("/a")];
+    spec.grants.sends_to = vec![address("/a")];
     let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
     kernel.wait_booted().await;
     for _ in 0..3 {
@@ -119,7 +119,7 @@ async fn forged_message_header_is_overwritten() {
         .unwrap();
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
-    spec.sends_to = vec![address("/b")];
+    spec.grants.sends_to = vec![address("/b")];
     let heard = Arc::new(Mutex::new(Vec::new()));
     let peer = native({
         let heard = heard.clone();

@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::addresses::{Addresses, address_fault, address_meant};
 use super::findings::Checks;
 use super::mailbox;
-use crate::manifest::play::{PlayLimits, Settings, SubtreeSettings};
+use crate::manifest::play::{PlayLimits, Settings};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{self, Idle, Manifest, RestartKind, Start};
 use crate::manifest::units::{AtLeastOne, ByteSize, Text, Time, texts};
@@ -118,7 +118,7 @@ impl Checks {
             supervision,
             limits: self.enforced(limits, message_bytes),
             sandbox_limits: self.measured(limits, memory_bytes),
-            subtree: limits.subtree.as_ref().map_or_else(SubtreeSettings::default, subtree),
+            subtree: limits.subtree.as_ref().map(shared_limits).unwrap_or_default(),
             absent_env: absent(&written.grants.env),
             grants,
         }
@@ -138,6 +138,7 @@ impl Checks {
             max_depth: self.depth(written.depth.as_ref()),
             max_effects: count(written.effects, default.max_effects),
             max_effect_bytes: written.effect_bytes.map_or(default.max_effect_bytes, ByteSize::in_memory),
+            subtree: written.subtree.as_ref().and_then(subtree),
         }
     }
 
@@ -404,15 +405,19 @@ impl Checks {
     }
 }
 
-fn subtree(written: &schema::Subtree) -> SubtreeSettings {
-    let count = |written: &Option<Spanned<AtLeastOne>>| written.as_ref().map(|n| n.get_ref().0 as usize);
-    SubtreeSettings {
-        together: SubtreeLimits {
-            memory_bytes: written.memory.map(|size| size.0),
-            descriptors: written.descriptors.map(|n| n.0.into()),
-        },
-        counts: SubtreeSpec { actors: count(&written.actors), instances: count(&written.instances) },
+/// The limits on a subtree that the sandbox counts.
+fn shared_limits(written: &schema::Subtree) -> SubtreeLimits {
+    SubtreeLimits {
+        memory_bytes: written.memory.map(|size| size.0),
+        descriptors: written.descriptors.map(|n| n.0.into()),
     }
+}
+
+/// The limits on a subtree that the kernel counts; `None` without any.
+fn subtree(written: &schema::Subtree) -> Option<Box<SubtreeSpec>> {
+    let count = |written: &Option<Spanned<AtLeastOne>>| written.as_ref().map(|n| n.get_ref().0 as usize);
+    let counts = SubtreeSpec { actors: count(&written.actors), instances: count(&written.instances) };
+    (counts != SubtreeSpec::default()).then(|| Box::new(counts))
 }
 
 /// The variables that are granted and that the host does not have.
