@@ -52,13 +52,13 @@ pub(crate) async fn passed_on<T>(instance: &Instance, target: &Actor, future: im
 }
 
 /// A wait for space. The target's waits for the host in that time count as waits of the instance.
-pub(crate) struct Blocked<'a> {
+pub(crate) struct BlockedOn<'a> {
     waits: &'a HostWaits,
     target: &'a Actor,
     seen: Duration,
 }
 
-impl<'a> Blocked<'a> {
+impl<'a> BlockedOn<'a> {
     /// Records that `sender` waits for space in the target's mailbox, while the result lives.
     pub(crate) fn begin(sender: &'a Instance, target: &'a Actor) -> Self {
         sender.host_waits.set_blocker(Some(target.id));
@@ -66,7 +66,7 @@ impl<'a> Blocked<'a> {
     }
 }
 
-impl Drop for Blocked<'_> {
+impl Drop for BlockedOn<'_> {
     fn drop(&mut self) {
         self.waits.set_blocker(None);
         let more = self.target.host_waited().saturating_sub(self.seen);

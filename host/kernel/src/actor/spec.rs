@@ -23,7 +23,7 @@ pub struct ActorSpec {
     /// The idle time after which its incarnation ends in order and it is passivated: its instance is gone, and the next
     /// message makes a new one. None: it is never passivated. An actor with a timer, a watch or a child is not passivated.
     pub idle_stop: Option<Duration>,
-    /// Instances that share its mailbox, each with its own state: 1 to [`MOST_INSTANCES`]. With several, messages may
+    /// Instances that share its mailbox, each with its own state: 1 to [`crate::MOST_INSTANCES`]. With several, messages may
     /// overtake each other, and it has no children.
     pub instances: usize,
     /// Most messages of one call; at least 1.

@@ -34,8 +34,8 @@ pub(crate) enum Request {
     Unwatch(Watcher, u64),
 }
 
-/// The supervisor, as actors know it.
-pub(crate) trait Supervisor: Send + Sync {
+/// The supervisor, as actors know it: it takes their requests.
+pub(crate) trait Requests: Send + Sync {
     /// Takes a request, after all earlier ones; false when the play is over.
     fn request(&self, request: Request) -> bool;
 }

@@ -12,7 +12,7 @@ use crate::actor::Actor;
 use crate::actor::activity::Activity;
 use crate::actor::template::Template;
 use crate::dispatch::memory_gate::MemoryGate;
-use crate::dispatch::requests::{Request, Supervisor};
+use crate::dispatch::requests::{Request, Requests};
 use crate::dispatch::routing::Routing;
 use crate::mailbox::admission::{PlaySlots, Slots};
 use crate::words::address::Address;
@@ -32,7 +32,7 @@ pub(crate) struct Shared {
     /// The plugins that actors may be spawned from, by name.
     pub(crate) templates: BTreeMap<String, Arc<dyn Template>>,
     /// Takes the requests of actors.
-    pub(crate) supervisor: Box<dyn Supervisor>,
+    pub(crate) supervisor: Box<dyn Requests>,
     /// The bound on live incarnations, if the plan has one.
     pub(crate) admission: Option<PlaySlots>,
     /// When the kernel started.

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::words::address::Address;
 
 /// A bound on the incarnations that live at a time. When all slots are in use, starts queue in order of arrival until another
-/// incarnation ends; an idle one that may be passivated ends for them. If within [`crate::ActorSpec::start_timeout`] no slot became
+/// incarnation ends; an idle one that may be passivated ends for them. If within [`crate::ActorLimits::start_timeout`] no slot became
 /// free, and no incarnation may be passivated, the start fails. Slots for the instances of each actor of the plan are
 /// reserved: spawned actors cannot take them.
 #[derive(Debug, Clone, PartialEq, Eq)]

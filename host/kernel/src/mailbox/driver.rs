@@ -69,12 +69,12 @@ struct PolicyDriver<O> {
 
 /// The limit of a call of the policy.
 #[derive(Clone, Copy)]
-struct CallLimit<'a> {
+struct PolicyCallLimit<'a> {
     clock: &'a Clock,
     limit: Duration,
 }
 
-impl TimeLimit for CallLimit<'_> {
+impl TimeLimit for PolicyCallLimit<'_> {
     fn stretch(self) -> Duration {
         self.limit
     }
@@ -231,7 +231,7 @@ impl<O: Owner> PolicyDriver<O> {
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
         let clock = self.owner.clock();
-        let mut timed = pin!(within_limits(clock, CallLimit { clock, limit: self.spec.timeout }, caught));
+        let mut timed = pin!(within_limits(clock, PolicyCallLimit { clock, limit: self.spec.timeout }, caught));
         let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             Poll::Pending => self.owner.mailbox().poll_closed(self.generation, cx).map(|()| Err(End::Closed)),

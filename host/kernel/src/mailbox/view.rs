@@ -21,7 +21,7 @@ pub struct MailboxView {
     pub overflow: Overflow,
     /// Counts of messages that found no space.
     pub pressure: PressureView,
-    /// Dead letters among the messages for it, by [`DeadReason::kind`].
+    /// Dead letters among the messages for it, by [`crate::DeadReason::kind`].
     pub letters: BTreeMap<&'static str, u64>,
     /// Its policy, if it has one.
     pub policy: Option<PolicyView>,

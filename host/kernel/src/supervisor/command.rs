@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::dispatch::requests::{Request, Supervisor};
+use crate::dispatch::requests::{Request, Requests};
 use crate::incarnation::End;
 use crate::supervision::events::Node;
 use crate::supervisor::start_error::{StartError, StartedActor};
@@ -35,7 +35,7 @@ pub(crate) enum Command {
 /// for the answer.
 pub(crate) type Commands = mpsc::UnboundedSender<Command>;
 
-impl Supervisor for Commands {
+impl Requests for Commands {
     fn request(&self, request: Request) -> bool {
         self.send(Command::Request(request)).is_ok()
     }

@@ -7,7 +7,7 @@ use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
 use crate::actor::Actor;
-use crate::actor::host_wait::Blocked;
+use crate::actor::host_wait::BlockedOn;
 use crate::actor::instance::Instance;
 use crate::dispatch::routing::Routing;
 use crate::mailbox::message_log::{first_record, message_of};
@@ -117,7 +117,7 @@ impl Routing {
                 Overflow::Block if patience == Patience::No || in_vain => Some(DeadReason::MailboxFull),
                 Overflow::Block => {
                     waited = target.host_waited();
-                    let blocked = Blocked::begin(sender, target);
+                    let blocked = BlockedOn::begin(sender, target);
                     place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
                     None
                 }
