@@ -152,6 +152,26 @@ fn kernel_knows_no_webassembly_no_file_and_no_socket() {
     }
 }
 
+/// The crates of the host, and those that each may depend on.
+const HOST_CRATES: [(&str, &[&str]); 4] = [
+    ("host/kernel", &[]),
+    ("host/sandbox", &["playhouse-kernel"]),
+    ("host/runtime", &["playhouse-kernel", "playhouse-sandbox"]),
+    ("host/cli", &["playhouse-runtime"]),
+];
+
+#[test]
+fn host_crates_depend_in_one_direction() {
+    let mut wrong = Vec::new();
+    for (folder, allowed) in HOST_CRATES {
+        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("readable");
+        let names = manifest.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        let of_host = names.filter(|name| name.starts_with("playhouse") && *name != "playhouse-frame");
+        wrong.extend(of_host.filter(|name| !allowed.contains(name)).map(|name| format!("{folder} -> {name}")));
+    }
+    assert!(wrong.is_empty(), "cli -> runtime -> sandbox -> kernel is the only direction: {wrong:?}");
+}
+
 #[test]
 fn supervision_is_pure() {
     let sources = files(&root().join("host/kernel/src/supervision"), ".rs");

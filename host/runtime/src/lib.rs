@@ -64,11 +64,11 @@ pub use running::{Receiver, RunningPlay};
 
 // The types of the kernel and of the sandbox that the public face shows.
 pub use playhouse_kernel::{
-    ActorId, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change, ChildFailed, Crash,
-    CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision, Directive, Envelope,
-    FailedActor, Failure, Fates, Gate, InstanceView, LetterId, MailboxSpec, Message, MessageId, NativeActor,
-    NativeContext, NativeResult, Notice, Overflow, ReplyToken, RestartKind, RestartSpec, SendError, Stage, StartError,
-    StartKind, StartedActor, State, Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
+    ActorId, ActorLimits, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change,
+    ChildFailed, Crash, CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision,
+    Directive, Envelope, FailedActor, Failure, Fates, Gate, InstanceView, LetterId, MailboxSpec, Message, MessageId,
+    NativeActor, NativeContext, NativeResult, Notice, Overflow, ReplyToken, RestartKind, RestartSpec, SendError, Stage,
+    StartError, StartKind, StartedActor, State, Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorGrants, ActorLimits, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind,
-    SubtreeSpec, Template,
+    ActorGrants, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, Template,
 };
 use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
 
@@ -93,9 +92,9 @@ impl Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = settings.limits.within(&within);
+        let limits = settings.sandbox_limits.within(&within);
         let grants = settings.grants.clone().bounded(&within);
-        let accounts = self.plugin.accounts(&within, &address, settings.subtree.together);
+        let accounts = self.plugin.accounts(&within, &address, settings.subtree);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
@@ -110,18 +109,7 @@ impl Template for Made {
             restart: settings.restart,
             required: false,
             supervision: settings.supervision,
-            limits: ActorLimits {
-                timeout: settings.timeout,
-                start_timeout: settings.start_timeout,
-                message_bytes: settings.message_bytes,
-                max_children: settings.max_children,
-                max_timers: settings.max_timers,
-                max_watches: settings.max_watches,
-                max_depth: settings.max_depth,
-                max_effects: settings.max_effects,
-                max_effect_bytes: settings.max_effect_bytes,
-                subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
-            },
+            limits: settings.limits.clone(),
             grants: ActorGrants {
                 sends_to: settings.sends_to.clone(),
                 sends_below: settings.sends_below.clone(),

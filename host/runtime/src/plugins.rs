@@ -139,7 +139,7 @@ pub(crate) fn load(
         return Err(PluginsError::System(error.to_string()));
     }
     let mut problems = Vec::new();
-    let subtree = |settings: &Settings| settings.subtree.together.memory_bytes;
+    let subtree = |settings: &Settings| settings.subtree.memory_bytes;
     let subtrees = play.actors.iter().filter_map(|actor| Some((actor.address.as_str(), subtree(&actor.settings)?)));
     let subtrees: HashMap<&str, u64> = subtrees.collect();
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
@@ -154,7 +154,7 @@ pub(crate) fn load(
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
                 problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
-                let limit = (settings.limits.memory_bytes, "limits.memory".to_owned());
+                let limit = (settings.sandbox_limits.memory_bytes, "limits.memory".to_owned());
                 let place = settings.memory_place.as_ref().unwrap_or(&settings.plugin_place);
                 let own = memory_problem(&whose, plugin.info(), &limit, place);
                 let shared = shared_memory_limit(play.limits.memory_bytes, &subtrees, &whose, settings);

@@ -94,7 +94,7 @@ impl RunningPlay {
         let (socket, listener) = listening.unzip();
         if let Some(listener) = listener {
             let listener = tokio::net::UnixListener::from_std(listener)?;
-            let spawnable = settings.settings().map(|settings| settings.message_bytes);
+            let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
             tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());

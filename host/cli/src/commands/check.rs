@@ -100,7 +100,8 @@ fn too_few_instances(play: &PlaySettings, for_spawned: Option<(usize, usize)>) -
     }
     // By subtree with a limit: the instances that live all the time, and whether an actor of the subtree spawns.
     let mut subtrees: BTreeMap<&Address, (usize, bool)> = BTreeMap::new();
-    let limited = || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.subtree.counts.instances?)));
+    let limited =
+        || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.limits.subtree.as_ref()?.instances?)));
     subtrees.extend(limited().map(|(top, _)| (top, (0, false))));
     for PlayActor { address, instances, settings, .. } in &play.actors {
         let stays = settings.idle_stop.is_none() && settings.start == StartKind::Auto;

@@ -115,7 +115,7 @@ pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins, of_actors: u64) -
 /// Warnings about limits that cannot be reached because of a limit on descriptors.
 fn out_of_reach(who: &str, settings: &Settings, of_actors: u64) -> Vec<String> {
     let grants = &settings.grants;
-    let (own, subtree) = (grants.descriptors.at_most(), settings.subtree.together.descriptors);
+    let (own, subtree) = (grants.descriptors.at_most(), settings.subtree.descriptors);
     let mut warnings = Vec::new();
     if !grants.reach_outside() {
         return warnings;

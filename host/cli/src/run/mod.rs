@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
         check_target(settings, to)?;
     }
     console.log_budgets().set(settings.actors.iter().map(|actor| {
-        let limits = &actor.settings.limits;
+        let limits = &actor.settings.sandbox_limits;
         (actor.address.to_string(), limits.log_lines, limits.log_bytes)
     }));
     let (actors, last_output) = (settings.actors.len(), settings.supervision.shutdown);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
 };
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
@@ -113,41 +113,16 @@ pub struct Settings {
     pub restart: RestartSpec,
     /// Supervision of the actor's children.
     pub supervision: SupervisionSpec,
+    /// The limits that the kernel enforces.
+    pub limits: ActorLimits,
     /// The limits that the sandbox measures for each instance.
-    pub limits: Limits,
-    /// Limits on the actor and all actors below it together; each is `None` where the manifest has no such key.
-    pub subtree: SubtreeSettings,
-    /// Time in which the handling of one message runs or waits.
-    pub timeout: Duration,
-    /// Time in which a whole start runs or waits.
-    pub start_timeout: Duration,
-    /// Size of the largest body that the actor accepts.
-    pub message_bytes: usize,
-    /// Maximum number of children at a time.
-    pub max_children: usize,
-    /// Maximum number of timers at a time.
-    pub max_timers: usize,
-    /// Maximum number of watches at a time.
-    pub max_watches: usize,
-    /// Maximum number of levels of spawned actors below the actor.
-    pub max_depth: usize,
-    /// Maximum number of sends and other effects in one turn.
-    pub max_effects: usize,
-    /// Maximum bytes sent in one turn.
-    pub max_effect_bytes: usize,
+    pub sandbox_limits: Limits,
+    /// The limits of `[actor.limits.subtree]` that the sandbox counts, for the actor and all actors below it together.
+    pub subtree: SubtreeLimits,
     /// The actor's access to the world outside.
     pub grants: Grants,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
-}
-
-/// `[actor.limits.subtree]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SubtreeSettings {
-    /// The limits that the sandbox counts.
-    pub together: SubtreeLimits,
-    /// The limits that the kernel counts.
-    pub counts: SubtreeSpec,
 }
 
 impl Settings {

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use playhouse_kernel::{self as kernel, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec};
+use playhouse_kernel::{
+    self as kernel, ActorLimits, Address, MailboxSpec, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
+};
 use playhouse_sandbox::{Limits, SandboxConfig, SubtreeLimits};
 use toml::Spanned;
 
 use super::addresses::{Addresses, address_fault, address_meant};
 use super::findings::Checks;
 use super::mailbox;
-use crate::manifest::play::{PlayLimits, Settings, SubtreeSettings};
+use crate::manifest::play::{PlayLimits, Settings};
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{self, Idle, Manifest, RestartKind, Start};
 use crate::manifest::units::{AtLeastOne, ByteSize, Text, Time, texts};
@@ -94,7 +96,6 @@ impl Checks {
         let restart = self.restart(written.restart);
         let limits = written.limits;
         let grants = self.grants(written.grants, limits);
-        let at_most = |written: Option<AtLeastOne>| written.map_or(1024, |n| n.0 as usize);
         Settings {
             plugin: written.plugin.get_ref().clone(),
             plugin_place: written.plugin.span(),
@@ -115,19 +116,29 @@ impl Checks {
             mailbox_plugin: self.mailbox_plugin(written.mailbox),
             restart,
             supervision,
-            limits: self.measured(limits, memory_bytes),
-            subtree: limits.subtree.as_ref().map_or_else(SubtreeSettings::default, subtree),
-            start_timeout: self.above_zero(limits.start.as_ref(), "limits.start", Duration::from_secs(10)),
-            timeout: self.above_zero(limits.timeout.as_ref(), "limits.timeout", Duration::from_secs(5)),
-            message_bytes,
-            max_children: at_most(limits.children),
-            max_timers: at_most(limits.timers),
-            max_watches: at_most(limits.watches),
-            max_depth: self.depth(limits.depth.as_ref()),
-            max_effects: limits.effects.map_or(65_536, |n| n.0 as usize),
-            max_effect_bytes: limits.effect_bytes.map_or(16 << 20, ByteSize::in_memory),
+            limits: self.enforced(limits, message_bytes),
+            sandbox_limits: self.measured(limits, memory_bytes),
+            subtree: limits.subtree.as_ref().map(shared_limits).unwrap_or_default(),
             absent_env: absent(&written.grants.env),
             grants,
+        }
+    }
+
+    /// The limits that the kernel enforces.
+    fn enforced(&mut self, written: &schema::Limits, message_bytes: usize) -> ActorLimits {
+        let default = ActorLimits::default();
+        let count = |written: Option<AtLeastOne>, default| written.map_or(default, |n| n.0 as usize);
+        ActorLimits {
+            start_timeout: self.above_zero(written.start.as_ref(), "limits.start", default.start_timeout),
+            timeout: self.above_zero(written.timeout.as_ref(), "limits.timeout", default.timeout),
+            message_bytes,
+            max_children: count(written.children, default.max_children),
+            max_timers: count(written.timers, default.max_timers),
+            max_watches: count(written.watches, default.max_watches),
+            max_depth: self.depth(written.depth.as_ref()),
+            max_effects: count(written.effects, default.max_effects),
+            max_effect_bytes: written.effect_bytes.map_or(default.max_effect_bytes, ByteSize::in_memory),
+            subtree: written.subtree.as_ref().and_then(subtree),
         }
     }
 
@@ -394,15 +405,19 @@ impl Checks {
     }
 }
 
-fn subtree(written: &schema::Subtree) -> SubtreeSettings {
-    let count = |written: &Option<Spanned<AtLeastOne>>| written.as_ref().map(|n| n.get_ref().0 as usize);
-    SubtreeSettings {
-        together: SubtreeLimits {
-            memory_bytes: written.memory.map(|size| size.0),
-            descriptors: written.descriptors.map(|n| n.0.into()),
-        },
-        counts: SubtreeSpec { actors: count(&written.actors), instances: count(&written.instances) },
+/// The limits on a subtree that the sandbox counts.
+fn shared_limits(written: &schema::Subtree) -> SubtreeLimits {
+    SubtreeLimits {
+        memory_bytes: written.memory.map(|size| size.0),
+        descriptors: written.descriptors.map(|n| n.0.into()),
     }
+}
+
+/// The limits on a subtree that the kernel counts; `None` without any.
+fn subtree(written: &schema::Subtree) -> Option<Box<SubtreeSpec>> {
+    let count = |written: &Option<Spanned<AtLeastOne>>| written.as_ref().map(|n| n.get_ref().0 as usize);
+    let counts = SubtreeSpec { actors: count(&written.actors), instances: count(&written.instances) };
+    (counts != SubtreeSpec::default()).then(|| Box::new(counts))
 }
 
 /// The variables that are granted and that the host does not have.
