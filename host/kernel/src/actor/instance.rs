@@ -3,8 +3,8 @@
 //! incarnations, and the requests of the supervision to its current incarnation.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,10 +15,12 @@ use crate::actor::activity::{Activity, ActivityGuard};
 use crate::actor::directive_request::DirectiveRequest;
 use crate::actor::host_waits::HostWaits;
 use crate::actor::reports::{Reports, TaskDone};
+use crate::actor::turn_counts::TurnCounts;
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::admission::EvictionState;
 use crate::words::crash::CrashReport;
 use crate::words::message::{Message, MessageId};
+use crate::words::totals::ActorTotals;
 
 /// One instance of an actor. Only its running incarnation uses most of it.
 pub(crate) struct Instance {
@@ -41,6 +43,8 @@ pub(crate) struct Instance {
     pub(crate) eviction: EvictionState,
     /// The times that are the host's.
     pub(crate) host_waits: HostWaits,
+    /// Made when the first incarnation handles messages: many instances never run.
+    turns: OnceLock<Box<TurnCounts>>,
 }
 
 impl Instance {
@@ -56,6 +60,7 @@ impl Instance {
             in_call: AtomicU32::new(1),
             eviction: EvictionState::default(),
             host_waits: HostWaits::default(),
+            turns: OnceLock::new(),
         }
     }
 
@@ -71,6 +76,17 @@ impl Instance {
 
     pub(crate) fn progress(&self) -> u64 {
         self.progress.load(Ordering::Relaxed)
+    }
+
+    /// The counts of its turns. Only the running incarnation changes them.
+    pub(crate) fn turns(&self) -> &TurnCounts {
+        self.turns.get_or_init(Box::default)
+    }
+
+    pub(crate) fn add_turns_to(&self, totals: &mut ActorTotals) {
+        if let Some(turns) = self.turns.get() {
+            turns.add_to(totals);
+        }
     }
 
     /// Counts an outcome. Only the running incarnation calls this.

@@ -5,6 +5,7 @@ pub(crate) mod activity;
 mod children;
 pub(crate) mod code;
 pub(crate) mod directive_request;
+mod failure_counts;
 pub(crate) mod host_wait;
 pub(crate) mod host_waits;
 pub(crate) mod instance;
@@ -13,5 +14,6 @@ pub(crate) mod spec;
 mod state;
 pub(crate) mod subtree;
 pub(crate) mod template;
+pub(crate) mod turn_counts;
 
 pub(crate) use state::{Actor, Presence, Spawned};

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::actor::code::Code;
+use crate::actor::failure_counts::FailureCounts;
 use crate::actor::instance::Instance;
 use crate::actor::spec::ActorSpec;
 use crate::actor::subtree::Membership;
@@ -20,6 +21,7 @@ use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
 use crate::words::message::ActorId;
 use crate::words::send_error::AskError;
+use crate::words::totals::ActorTotals;
 
 /// Whether other actors can find this actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +80,8 @@ pub(crate) struct Actor {
     pub(crate) children: Mutex<BTreeMap<Box<str>, Arc<Actor>>>,
     /// The failure, while the actor is in the state `failed`.
     pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
+    /// Its crashes and restarts so far.
+    pub(crate) failures: FailureCounts,
 }
 
 impl Actor {
@@ -94,6 +98,7 @@ impl Actor {
             membership,
             children: Mutex::default(),
             failed: Mutex::default(),
+            failures: FailureCounts::default(),
             spec,
         }
     }
@@ -126,7 +131,12 @@ impl Actor {
 
     /// Messages that wait, including those that were put back.
     pub(crate) fn waiting(&self) -> usize {
-        self.mailbox.len() + self.instances.iter().map(|instance| instance.backlog.lock().len()).sum::<usize>()
+        self.mailbox.len() + self.put_back()
+    }
+
+    /// Messages that were put back to an instance, and wait there.
+    pub(crate) fn put_back(&self) -> usize {
+        self.instances.iter().map(|instance| instance.backlog.lock().len()).sum()
     }
 
     pub(crate) fn finished(&self) -> u64 {
@@ -201,6 +211,18 @@ impl Actor {
         let mut usage = own.map(|subtree| subtree.usage()).unwrap_or_default();
         usage.extend(self.code().subtree_usage());
         usage
+    }
+
+    /// The counts that only grow.
+    pub(crate) fn totals(&self) -> ActorTotals {
+        let mut totals =
+            ActorTotals { handled: self.handled(), incarnations: self.incarnation(), ..ActorTotals::default() };
+        self.mailbox.add_to(&mut totals);
+        self.failures.add_to(&mut totals);
+        for instance in &self.instances {
+            instance.add_turns_to(&mut totals);
+        }
+        totals
     }
 
     /// The host's time, summed over all instances.

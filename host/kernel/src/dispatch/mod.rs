@@ -2,6 +2,7 @@
 //! letters, requests to the supervision, the gate for input from outside, and the state that all actors share.
 
 pub(crate) mod ask;
+pub(crate) mod ask_counts;
 pub(crate) mod dead_letters;
 pub(crate) mod memory_gate;
 pub(crate) mod policies;

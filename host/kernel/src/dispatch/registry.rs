@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::actor::Actor;
 use crate::words::address::Address;
 use crate::words::message::ActorId;
+use crate::words::totals::ActorTotals;
 
 const SHARDS: usize = 16;
 
@@ -19,9 +20,22 @@ pub(crate) struct Registry {
     by_address: [RwLock<HashMap<Address, Arc<Actor>>>; SHARDS],
     by_id: [RwLock<HashMap<ActorId, Arc<Actor>>>; SHARDS],
     last_id: AtomicU64,
-    /// Number of messages of removed actors, all of which ended. Locked during a removal, so that a sum sees each actor
-    /// either here or in the maps.
-    ended_elsewhere: Mutex<u64>,
+    /// The counts of removed actors. Locked during a removal, so that a sum sees each actor either here or in the maps.
+    removed: Mutex<Removed>,
+}
+
+#[derive(Default)]
+struct Removed {
+    /// Number of their messages, all of which ended.
+    ended: u64,
+    /// Their other counts, by the actor of the plan above them and by plugin: the number of groups is bounded by the plan.
+    groups: HashMap<ActorId, HashMap<Box<str>, ActorTotals>>,
+}
+
+/// All actors, and the counts of the removed ones.
+pub(crate) struct Census {
+    pub(crate) actors: Vec<Arc<Actor>>,
+    pub(crate) removed: HashMap<ActorId, HashMap<Box<str>, ActorTotals>>,
 }
 
 impl Registry {
@@ -40,12 +54,19 @@ impl Registry {
 
     /// Removes an actor from all lookups. All its messages have ended.
     pub(crate) fn remove(&self, actor: &Actor) {
-        let mut ended = self.ended_elsewhere.lock();
+        let planned = self.planned_above(actor);
+        let mut removed = self.removed.lock();
         if self.by_id[actor.id.0 as usize % SHARDS].write().remove(&actor.id).is_none() {
             return;
         }
-        *ended += actor.mailbox.accepted();
-        drop(ended);
+        removed.ended += actor.mailbox.accepted();
+        let (plugin, totals) = (actor.spec.code.plugin(), actor.totals());
+        let group = removed.groups.entry(planned).or_default();
+        match group.get_mut(plugin) {
+            Some(group) => group.add(&totals),
+            None => drop(group.insert(plugin.into(), totals)),
+        }
+        drop(removed);
         if let Some(parent) = self.parent(actor) {
             let mut children = parent.children.lock();
             if children.get(actor.address().name()).is_some_and(|child| child.id == actor.id) {
@@ -75,16 +96,43 @@ impl Registry {
     /// A sum over all current actors, and over all messages of removed ones.
     pub(crate) fn total(&self, count: impl Fn(&Actor) -> u64) -> u64 {
         let (actors, ended) = {
-            let ended = self.ended_elsewhere.lock();
-            let all: Vec<_> = self.by_id.iter().flat_map(|s| s.read().values().cloned().collect::<Vec<_>>()).collect();
-            (all, *ended)
+            let removed = self.removed.lock();
+            (self.all(), removed.ended)
         };
         ended + actors.iter().map(|actor| count(actor)).sum::<u64>()
     }
 
+    /// All actors, in order of their ids, and the counts of removed actors.
+    pub(crate) fn census(&self) -> Census {
+        let removed = self.removed.lock();
+        let mut census = Census { actors: self.all(), removed: removed.groups.clone() };
+        drop(removed);
+        census.actors.sort_unstable_by_key(|actor| actor.id);
+        census
+    }
+
+    /// The actor of the plan above a spawned actor; the actor itself if it is one of the plan.
+    pub(crate) fn planned_above(&self, actor: &Actor) -> ActorId {
+        if actor.spawned.is_none() {
+            return actor.id;
+        }
+        let mut above = actor.address().parent();
+        while let Some(address) = above {
+            match self.occupant(&address) {
+                Some(planned) if planned.spawned.is_none() => return planned.id,
+                _ => above = address.parent(),
+            }
+        }
+        actor.id
+    }
+
     /// All actors, in no order.
     pub(crate) fn all(&self) -> Vec<Arc<Actor>> {
-        self.by_id.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+        let mut all = Vec::new();
+        for shard in &self.by_id {
+            all.extend(shard.read().values().cloned());
+        }
+        all
     }
 
     fn parent(&self, actor: &Actor) -> Option<Arc<Actor>> {

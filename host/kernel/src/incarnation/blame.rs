@@ -70,6 +70,7 @@ impl Incarnation {
         let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
         let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
         let attempts = self.actor.spec.restart.attempts;
+        self.actor.failures.crashed(&crash.reason);
         let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
         let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_turn, ..report });
         let before = self.instance.last_crash.lock().replace(report.clone());

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use crate::incarnation::behavior::Behavior;
 use crate::incarnation::call_limit::CallLimit;
@@ -15,15 +16,12 @@ use crate::words::crash::{Crash, CrashReason, panic_message};
 use crate::words::watchdog::{StartTime, poll_once, watch};
 
 impl Incarnation {
-    pub(super) async fn guarded<T>(&self, call: impl Future<Output = Result<T, Crash>>) -> Result<T, Broken> {
-        self.guarded_as(None, call).await
-    }
-
     /// Polls a call of the actor's code, or a part of its start, under its time limits and the supervisor's kill signal.
-    /// Panics are caught.
-    pub(super) async fn guarded_as<T>(
+    /// Panics are caught. When the call has to wait, `waits` becomes the time of its first wait.
+    pub(super) async fn guarded<T>(
         &self,
         start: Option<&mut StartTime>,
+        waits: &mut Option<Instant>,
         call: impl Future<Output = Result<T, Crash>>,
     ) -> Result<T, Broken> {
         let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
@@ -31,8 +29,10 @@ impl Incarnation {
         let returned = match poll_once(call.as_mut()).await {
             Poll::Ready(returned) => returned,
             Poll::Pending => {
+                let since = Instant::now();
+                *waits = Some(since);
                 let limit = CallLimit { shared: &self.shared, actor: &self.actor, instance: &self.instance };
-                let watched = watch(&self.shared.clock, limit, start, call);
+                let watched = watch(&self.shared.clock, limit, since, start, call);
                 match self.unless_killed(pin!(watched)).await? {
                     Ok(returned) => returned,
                     Err(limit) => return Err(Broken::Crash(Crash::new(limit))),

@@ -37,7 +37,7 @@ impl Incarnation {
         let code = self.actor.code();
         let launcher = launcher_of(&code);
         let mut time = StartTime::new(self.actor.spec.limits.start_timeout);
-        let launch = self.guarded_as(Some(&mut time), launcher.launch(turn)).await;
+        let launch = self.guarded(Some(&mut time), &mut None, launcher.launch(turn)).await;
         let mut behavior = match launch {
             Ok(behavior) => behavior,
             Err(broken) => return self.failed_start(broken),
@@ -68,7 +68,7 @@ impl Incarnation {
 
     async fn ask_gate(&self, behavior: &mut dyn Behavior, time: &mut StartTime) -> Result<Gate, Broken> {
         behavior.turn().begin_hook(Hook::Gate);
-        let answer = self.guarded_as(Some(time), behavior.decide_to_start()).await;
+        let answer = self.guarded(Some(time), &mut None, behavior.decide_to_start()).await;
         let answer = answer.and_then(|gate| within_limits_of(behavior).map(|()| gate));
         self.end_hook(behavior, matches!(answer, Ok(Gate::Start))).await?;
         answer
@@ -85,6 +85,7 @@ impl Incarnation {
         // Time in full batches since other tasks last ran.
         let mut ran = Duration::ZERO;
         let calls_back = self.actor.spec.code.calls_back();
+        let turns = self.instance.turns();
         loop {
             if calls_back && let Err(end) = self.call_back(behavior).await {
                 return end;
@@ -104,13 +105,24 @@ impl Incarnation {
             if count == 0 {
                 continue;
             }
-            // Only a full batch is measured: reading the clock costs as much as a short handler.
-            let began = (count == most).then(Instant::now);
-            let handled = self.guarded(behavior.handle()).await.and_then(|()| within_limits_of(behavior));
+            let weight = turns.begin(count);
+            // Only a full batch, and a sample, is measured: reading the clock costs as much as a short handler.
+            let began = (count == most || weight.is_sampled()).then(Instant::now);
+            let mut waits = None;
+            let handled = self.guarded(None, &mut waits, behavior.handle()).await;
+            let handled = handled.and_then(|()| within_limits_of(behavior));
             if let Some(began) = began {
                 let took = began.elapsed();
-                most = next_most(most, self.actor.spec.batch, took);
-                ran += took;
+                if count == most {
+                    most = next_most(most, self.actor.spec.batch, took);
+                    ran += took;
+                }
+                if weight.is_sampled() && waits.is_none() {
+                    turns.sampled(weight, took);
+                }
+            }
+            if let Some(since) = waits {
+                turns.waited(began.unwrap_or(since).elapsed());
             }
             match handled {
                 Ok(()) => {
@@ -158,7 +170,7 @@ impl Incarnation {
         call: impl for<'a> FnOnce(&'a mut dyn Behavior) -> BoxFuture<'a, Result<(), Crash>>,
     ) -> Result<(), Broken> {
         behavior.turn().begin_hook(hook);
-        let result = self.guarded_as(time, call(behavior)).await;
+        let result = self.guarded(time, &mut None, call(behavior)).await;
         let result = result.and_then(|()| within_limits_of(behavior));
         // A kill is counted where the supervisor decides on it.
         if hook == Hook::Shutdown && matches!(result, Err(Broken::Crash(_))) {

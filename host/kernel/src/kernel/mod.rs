@@ -1,5 +1,6 @@
 //! The kernel's public face: start a plan, send from outside, look, stop.
 
+pub(crate) mod metrics;
 pub(crate) mod plan;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::actor::activity::Activity;
 use crate::actor::spec::ActorSpec;
 use crate::dispatch::ask::Asks;
+use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::registry::Registry;
@@ -132,15 +134,19 @@ impl Kernel {
 
     /// Sends from outside and waits for the reply, at most `timeout`.
     pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
-        let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
-        self.shared.memory_gate.pass()?;
+        let routing = &self.shared.routing;
+        let refused = |error: SendError| routing.ask_counts.refused(error.into());
+        let target = routing.registry.get(to).ok_or_else(|| refused(SendError::UnknownAddress(to.clone())))?;
+        self.shared.memory_gate.pass().map_err(refused)?;
         let deadline = later(timeout);
-        let mut ask = self.shared.routing.asks.open(target.id, deadline);
-        target.check_back_by(deadline)?;
+        let mut ask = routing.asks.open(target.id, deadline);
+        target.check_back_by(deadline).map_err(|error| routing.ask_counts.refused(error))?;
         let envelope = self.envelope(ask.token());
-        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, body, deadline));
+        let answered = ask.answer_to(routing.deliver_one(&target, &envelope, body, deadline));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
-        self.shared.explained(to, answer).await
+        let answer = self.shared.explained(to, answer).await;
+        routing.ask_counts.count(&answer, deadline, timeout);
+        answer
     }
 
     /// Sets or clears (`None`) the memory shortage, with its reason. While memory is short, no new message from outside is
@@ -332,6 +338,7 @@ fn shared(plan: &Plan, commands: &Commands) -> Shared {
         routing: Routing {
             registry: Registry::default(),
             asks: Asks::default(),
+            ask_counts: AskCounts::default(),
             dead_letters: DeadLetters::new(plan.dead_letters),
             unhandled: AtomicU64::new(0),
             activity: activity.clone(),

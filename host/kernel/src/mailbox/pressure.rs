@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::words::dead_letter::DeadReason;
+use crate::words::totals::ActorTotals;
 
 /// A mailbox that was not full for this time begins a new episode when it is full again. Without this, one that fills and
 /// drains all the time, as a healthy pipeline's does, would warn all the time.
@@ -117,6 +118,15 @@ impl Pressure {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.counters().blocked_us.fetch_add(us, Relaxed);
         self.counters().longest_us.fetch_max(us, Relaxed);
+    }
+
+    pub(super) fn add_to(&self, totals: &mut ActorTotals) {
+        let Some(counters) = self.0.get() else { return };
+        for (total, count) in totals.letters.iter_mut().zip(&counters.letters) {
+            *total += count.load(Relaxed);
+        }
+        totals.blocked += counters.blocked.load(Relaxed);
+        totals.blocked_for += Duration::from_micros(counters.blocked_us.load(Relaxed));
     }
 
     pub(super) fn view(&self, blocked_now: usize) -> PressureView {

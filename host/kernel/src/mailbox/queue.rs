@@ -16,6 +16,7 @@ use crate::mailbox::view::MailboxView;
 use crate::words::address::Address;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::Message;
+use crate::words::totals::ActorTotals;
 
 /// The queue in front of one actor. It has many methods: senders, instances, the supervisor and the policy driver each have
 /// theirs, and all of them work on what one lock guards.
@@ -102,6 +103,16 @@ impl Mailbox {
             letters: self.pressure.letters(),
             policy: inner.order.as_ref().map(|order| order.view()),
         }
+    }
+
+    /// The current numbers: waiting messages, their bytes, and senders that wait for space.
+    pub(crate) fn load(&self) -> (usize, usize, usize) {
+        let inner = self.inner.lock();
+        (inner.waiting(), inner.bytes(), inner.blocked.len())
+    }
+
+    pub(crate) fn add_to(&self, totals: &mut ActorTotals) {
+        self.pressure.add_to(totals);
     }
 
     /// Warns operators about a message that found no space, once in each episode.

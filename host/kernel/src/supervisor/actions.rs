@@ -61,6 +61,7 @@ impl Supervisor {
             Action::RestartIn { node, pause, window, strategy } => {
                 self.shared.restarts.fetch_add(1, Ordering::Relaxed);
                 let role = self.role(node);
+                role.actor.failures.restarted();
                 let decision = Decision::Restarts { pause, window, strategy };
                 tracing::info!(target: "playhouse", address = %role.actor.address(), "{decision}");
                 let Role { actor, instance, .. } = role;

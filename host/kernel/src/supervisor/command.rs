@@ -1,5 +1,6 @@
 //! Commands to the supervisor's task, and the stage of the play that it tells others.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +12,7 @@ use crate::supervisor::start_error::{StartError, StartedActor};
 use crate::supervisor::views::Seen;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
+use crate::words::message::ActorId;
 use crate::words::state::State;
 
 /// A command to the task.
@@ -22,6 +24,7 @@ pub(crate) enum Command {
     /// An operator starts an actor, and waits for the outcome.
     Start(Address, oneshot::Sender<Result<StartedActor, StartError>>),
     Look(oneshot::Sender<Vec<Seen>>),
+    States(oneshot::Sender<HashMap<ActorId, State>>),
     /// A message came for a node without an incarnation.
     Wanted(Node),
     /// A request of an actor.

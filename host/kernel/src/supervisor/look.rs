@@ -8,9 +8,21 @@ use crate::supervisor::role::Role;
 use crate::supervisor::state::{Supervisor, furthest_up};
 use crate::supervisor::views::{InstanceView, Seen};
 use crate::words::failed::FailedActor;
+use crate::words::message::ActorId;
 use crate::words::state::State;
 
 impl Supervisor {
+    /// The state of each actor.
+    pub(super) fn states(&self) -> HashMap<ActorId, State> {
+        let mut states = HashMap::with_capacity(self.nodes.len());
+        for (id, nodes) in &self.nodes {
+            let Some(role) = nodes.first().and_then(|node| self.roles[node.index()].as_ref()) else { continue };
+            let seen = nodes.iter().filter_map(|&node| Some(self.tree.view(node)?.state));
+            states.insert(*id, furthest_up(&role.actor, seen));
+        }
+        states
+    }
+
     pub(super) fn look(&self) -> Vec<Seen> {
         let mut all: Vec<Seen> = Vec::new();
         let mut known = HashMap::new();

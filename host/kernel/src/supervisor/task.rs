@@ -148,6 +148,10 @@ impl Supervisor {
             Command::Halt(address, answer) => self.about(&address, answer, Event::Halt),
             Command::Resume(address, answer) => self.about(&address, answer, Event::Resume),
             Command::Start(address, answer) => self.order_start(address, answer),
+            Command::States(answer) => {
+                let _ = answer.send(self.states());
+                Vec::new()
+            }
             Command::Look(answer) => {
                 let _ = answer.send(self.look());
                 Vec::new()

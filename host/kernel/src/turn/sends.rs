@@ -36,24 +36,21 @@ impl Turn {
     /// Commits the finished messages, sends at once, and waits for the reply. `timeout` bounds all of it.
     pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
         let sender = self.batch.cause().sender;
-        let route = self.route(to, sender)?;
+        let route = self.route(to, sender).map_err(|error| self.ask_refused(error))?;
         let target = self.routes.at(route).target.clone();
-        check_size(&target, body)?;
-        self.within_limits().map_err(SendError::from)?;
+        check_size(&target, body).map_err(|error| self.ask_refused(error))?;
+        self.within_limits().map_err(|overrun| self.ask_refused(overrun))?;
         let message = self.current();
         if self.effects.reservations().iter().any(|child| child.route == route && child.message == message) {
             // The child starts only after the commit of the message that would wait for it.
-            return Err(SendError::UnknownAddress(target.address().clone()).into());
+            return Err(self.ask_refused(SendError::UnknownAddress(target.address().clone())));
         }
         let (shared, instance) = (self.shared.clone(), self.instance.clone());
         // The commit may have to wait for space. An ask that is sure to end in a deadlock is refused before it.
         let has_answer = |token| self.batch.finished().any(|index| self.batch.messages.reply(index) == token);
-        shared.routing.asks.check(
-            AskEndpoint::of(&self.actor),
-            self.instance.index,
-            AskEndpoint::of(&target),
-            has_answer,
-        )?;
+        let (asker, index) = (AskEndpoint::of(&self.actor), self.instance.index);
+        let checked = shared.routing.asks.check(asker, index, AskEndpoint::of(&target), has_answer);
+        checked.map_err(|error| shared.routing.ask_counts.refused(error))?;
         let deadline = Instant::now() + timeout;
         let asked = async {
             // If the time is over in here, the next commit goes on.
@@ -68,7 +65,14 @@ impl Turn {
                 .await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
-        shared.explained(target.address(), answer).await
+        let answer = shared.explained(target.address(), answer).await;
+        shared.routing.ask_counts.count(&answer, deadline, timeout);
+        answer
+    }
+
+    /// Counts an ask that was not sent.
+    fn ask_refused(&self, error: impl Into<SendError>) -> AskError {
+        self.shared.routing.ask_counts.refused(error.into().into())
     }
 
     /// The route to `to`, resolved once. The grant is checked before the existence of the actor. `sender`: the sender of the

@@ -89,22 +89,44 @@ pub enum CrashReason {
 }
 
 impl CrashReason {
+    /// All values of [`CrashReason::kind`].
+    pub const KINDS: [&'static str; 13] = [
+        "panic",
+        "trap",
+        "memory",
+        "limit",
+        "cpu",
+        "timeout",
+        "stack",
+        "exit",
+        "bad-frame",
+        "bad-order",
+        "start",
+        "shutdown",
+        "children",
+    ];
+
     /// The kind in one word, for counters and programs.
     pub fn kind(&self) -> &'static str {
+        Self::KINDS[self.kind_index()]
+    }
+
+    /// The place of its kind in [`CrashReason::KINDS`].
+    pub(crate) fn kind_index(&self) -> usize {
         match self {
-            Self::Panic { .. } => "panic",
-            Self::Trap { .. } => "trap",
-            Self::Memory { .. } => "memory",
-            Self::Limit { .. } => "limit",
-            Self::Cpu { .. } => "cpu",
-            Self::Timeout { .. } | Self::StartTimeout { .. } => "timeout",
-            Self::Stack { .. } => "stack",
-            Self::Exit { .. } => "exit",
-            Self::BadFrame { .. } => "bad-frame",
-            Self::BadOrder { .. } => "bad-order",
-            Self::Start { .. } => "start",
-            Self::Shutdown { .. } => "shutdown",
-            Self::Children { .. } => "children",
+            Self::Panic { .. } => 0,
+            Self::Trap { .. } => 1,
+            Self::Memory { .. } => 2,
+            Self::Limit { .. } => 3,
+            Self::Cpu { .. } => 4,
+            Self::Timeout { .. } | Self::StartTimeout { .. } => 5,
+            Self::Stack { .. } => 6,
+            Self::Exit { .. } => 7,
+            Self::BadFrame { .. } => 8,
+            Self::BadOrder { .. } => 9,
+            Self::Start { .. } => 10,
+            Self::Shutdown { .. } => 11,
+            Self::Children { .. } => 12,
         }
     }
 }

@@ -17,4 +17,5 @@ pub(crate) mod random;
 pub(crate) mod restart;
 pub(crate) mod send_error;
 pub(crate) mod state;
+pub(crate) mod totals;
 pub(crate) mod watchdog;

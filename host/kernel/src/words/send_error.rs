@@ -142,5 +142,29 @@ impl AskError {
     }
 }
 
+/// The results of asks: a reply, and all values of [`AskError::kind`].
+pub const ASK_RESULTS: [&str; 20] = [
+    "reply",
+    "bad-address",
+    "unknown-address",
+    "not-granted",
+    "message-too-large",
+    "mailbox-full",
+    "dropped",
+    "stopped",
+    "memory-pressure",
+    "limit",
+    "timeout",
+    "deadlock",
+    "no-reply",
+    "rejected",
+    "retries-spent",
+    "failed",
+    "crashed",
+    "restarting",
+    "actor-failed",
+    "stopped-by-operator",
+];
+
 /// The result of an ask.
 pub type Answer = Result<Vec<u8>, AskError>;

@@ -46,6 +46,11 @@ impl State {
         Self::Ended,
     ];
 
+    /// Its place in [`State::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
     /// Its name, as in `wit/actor.wit` and everywhere an operator or a program reads it.
     pub fn name(self) -> &'static str {
         match self {

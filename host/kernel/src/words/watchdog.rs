@@ -50,7 +50,7 @@ pub(crate) async fn within_limits<T>(
     let mut call = pin!(call);
     match poll_once(call.as_mut()).await {
         Poll::Ready(value) => Ok(value),
-        Poll::Pending => watch(clock, limit, None, call).await,
+        Poll::Pending => watch(clock, limit, Instant::now(), None, call).await,
     }
 }
 
@@ -64,6 +64,7 @@ pub(crate) fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Outpu
 pub(crate) fn watch<'a, T, L: TimeLimit + 'a>(
     clock: &'a Clock,
     limit: L,
+    since: Instant,
     mut start: Option<&'a mut StartTime>,
     mut call: Pin<&'a mut impl Future<Output = T>>,
 ) -> impl Future<Output = Result<T, CrashReason>> {
@@ -71,7 +72,7 @@ pub(crate) fn watch<'a, T, L: TimeLimit + 'a>(
     poll_fn(move |cx| {
         let Some(watch) = &mut watch else {
             let left = start.as_ref().map_or(Duration::MAX, |start| start.left);
-            return watch.insert(Box::new(Watch::begin(clock, limit, left))).poll_timer(cx, left);
+            return watch.insert(Box::new(Watch::begin(clock, limit, since, left))).poll_timer(cx, left);
         };
         let turn = watch.begin_turn(cx);
         let polled = match &watch.alarm {
@@ -138,8 +139,7 @@ struct TurnStart {
 }
 
 impl<'a, L: TimeLimit> Watch<'a, L> {
-    fn begin(clock: &'a Clock, limit: L, left: Duration) -> Self {
-        let since = Instant::now();
+    fn begin(clock: &'a Clock, limit: L, since: Instant, left: Duration) -> Self {
         let first = limit.stretch().min(limit.whole()).min(left);
         let end = since.checked_add(first).unwrap_or_else(|| later(first));
         Self {

@@ -58,7 +58,9 @@ impl Routing {
                 hops = message.envelope.hops,
                 "dead letter: {reason}"
             );
-            self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
+            // The letters of all descendants count for the actor of the plan above them.
+            let accountable = self.registry.planned_above(actor);
+            self.dead_letters.add(accountable, message, actor.address().clone(), sender, reason.clone());
         }
         // A commit counts the messages that it rejects as ended.
         if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
@@ -68,20 +70,5 @@ impl Routing {
         if counted {
             actor.finish(ended);
         }
-    }
-
-    /// The actor of the plan above a spawned actor. The letters of all its descendants count for this actor.
-    fn accountable(&self, actor: &Actor) -> ActorId {
-        if actor.spawned.is_none() {
-            return actor.id;
-        }
-        let mut above = actor.address().parent();
-        while let Some(address) = above {
-            match self.registry.occupant(&address) {
-                Some(planned) if planned.spawned.is_none() => return planned.id,
-                _ => above = address.parent(),
-            }
-        }
-        actor.id
     }
 }

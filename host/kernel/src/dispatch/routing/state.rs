@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::actor::activity::Activity;
 use crate::dispatch::ask::Asks;
+use crate::dispatch::ask_counts::AskCounts;
 use crate::dispatch::dead_letters::store::DeadLetters;
 use crate::dispatch::registry::Registry;
 
@@ -12,6 +13,7 @@ use crate::dispatch::registry::Registry;
 pub(crate) struct Routing {
     pub(crate) registry: Registry,
     pub(crate) asks: Asks,
+    pub(crate) ask_counts: AskCounts,
     pub(crate) dead_letters: DeadLetters,
     /// Messages that a mailbox accepted and that ended unhandled, over all current and former actors.
     pub(crate) unhandled: AtomicU64,

@@ -1,0 +1,193 @@
+//! The counts of a play, read when somebody asks. Spawned actors have one row for each plugin and each actor of the plan above
+//! them, so that the number of rows is bounded by the plan.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::actor::Actor;
+use crate::dispatch::ask_counts::AskMetrics;
+use crate::kernel::Kernel;
+use crate::supervisor::Command;
+use crate::words::address::Address;
+use crate::words::message::ActorId;
+use crate::words::state::State;
+use crate::words::totals::ActorTotals;
+
+/// The counts of an actor of the plan, or of all actors with one plugin that were spawned below it.
+#[derive(Debug, Clone)]
+pub struct ActorMetrics {
+    /// The actor of the plan.
+    pub address: Address,
+    /// Whether this row is of the actors spawned below it.
+    pub spawned: bool,
+    /// Their plugin.
+    pub plugin: String,
+    /// The counts that only grow, removed actors included.
+    pub totals: ActorTotals,
+    /// Number of actors now, by [`State::index`]; all 0 when the supervision did not answer in time.
+    pub states: [u64; State::ALL.len()],
+    /// Messages that wait.
+    pub waiting: u64,
+    /// Their bytes, headers included.
+    pub waiting_bytes: u64,
+    /// Maximum number of waiting messages.
+    pub capacity: u64,
+    /// Senders that wait for space now.
+    pub blocked: u64,
+    /// The age of the oldest message that is not finished.
+    pub oldest: Duration,
+}
+
+/// All counts of a play.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Whether the supervision answered, so that the states are known.
+    pub answered: bool,
+    /// One row for each actor of the plan in start order, each followed by the rows of the actors spawned below it.
+    pub actors: Vec<ActorMetrics>,
+    /// Asks.
+    pub asks: AskMetrics,
+    /// Restarts of all actors.
+    pub restarts: u64,
+    /// Stops that failed.
+    pub failed_shutdowns: u64,
+}
+
+/// How far an actor is with its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The actor.
+    pub actor: ActorId,
+    /// Messages that were accepted.
+    pub accepted: u64,
+    /// Messages that ended in any way.
+    pub finished: u64,
+}
+
+impl Progress {
+    fn of(actor: &Actor) -> Self {
+        // Read first, so that there are never more ended messages than accepted ones.
+        let finished = actor.finished();
+        Self { actor: actor.id, accepted: actor.mailbox.accepted(), finished }
+    }
+}
+
+impl Kernel {
+    /// Reads all counts. Waits for the supervision's answer about the states at most `patience`. `age` gives the age of an
+    /// actor's oldest unfinished message.
+    pub async fn metrics(&self, patience: Duration, age: impl Fn(Progress) -> Duration) -> Metrics {
+        let states = tokio::time::timeout(patience, self.states()).await.ok().flatten();
+        let census = self.shared.routing.registry.census();
+        let mut rows = Rows::with_capacity(census.actors.len());
+        for actor in &census.actors {
+            let row = match actor.spawned {
+                None => rows.planned(actor),
+                Some(_) => {
+                    let above = self.shared.routing.registry.planned_above(actor);
+                    rows.spawned(above, actor.spec.code.plugin())
+                }
+            };
+            let Some(row) = row else { continue };
+            row.totals.add(&actor.totals());
+            if let Some(state) = states.as_ref().and_then(|states| states.get(&actor.id)) {
+                row.states[state.index()] += 1;
+            }
+            let (waiting, bytes, blocked) = actor.mailbox.load();
+            row.waiting += (waiting + actor.put_back()) as u64;
+            row.waiting_bytes += bytes as u64;
+            row.capacity += actor.mailbox.spec().capacity as u64;
+            row.blocked += blocked as u64;
+            row.oldest = row.oldest.max(age(Progress::of(actor)));
+        }
+        for (above, groups) in &census.removed {
+            for (plugin, totals) in groups {
+                if let Some(row) = rows.spawned(*above, plugin) {
+                    row.totals.add(totals);
+                }
+            }
+        }
+        Metrics {
+            answered: states.is_some(),
+            actors: rows.in_order(),
+            asks: self.shared.routing.ask_counts.read(),
+            restarts: self.restarts(),
+            failed_shutdowns: self.failed_shutdowns(),
+        }
+    }
+
+    /// How far each actor is.
+    pub fn progress(&self, mut see: impl FnMut(Progress)) {
+        for actor in self.shared.routing.registry.all() {
+            see(Progress::of(&actor));
+        }
+    }
+
+    /// Waits until the supervision answers; false when it has ended.
+    pub async fn wait_answer(&self) -> bool {
+        self.states().await.is_some()
+    }
+
+    async fn states(&self) -> Option<HashMap<ActorId, State>> {
+        let (answer, states) = oneshot::channel();
+        self.commands.send(Command::States(answer)).ok()?;
+        states.await.ok()
+    }
+}
+
+/// The rows so far.
+struct Rows {
+    rows: Vec<(ActorId, ActorMetrics)>,
+    /// The row of each actor of the plan, and of each plugin spawned below one.
+    planned: HashMap<ActorId, usize>,
+    spawned: HashMap<ActorId, HashMap<String, usize>>,
+}
+
+impl Rows {
+    fn with_capacity(actors: usize) -> Self {
+        // Most plays have either few actors, or many that are spawned.
+        let few = actors.min(1 << 10);
+        Self { rows: Vec::with_capacity(few), planned: HashMap::with_capacity(few), spawned: HashMap::new() }
+    }
+
+    fn planned(&mut self, actor: &Actor) -> Option<&mut ActorMetrics> {
+        self.planned.insert(actor.id, self.rows.len());
+        Some(self.add(actor.id, actor.address().clone(), false, actor.spec.code.plugin()))
+    }
+
+    /// The row of a plugin spawned below an actor of the plan; none without such an actor.
+    fn spawned(&mut self, above: ActorId, plugin: &str) -> Option<&mut ActorMetrics> {
+        let known = self.spawned.get(&above).and_then(|plugins| plugins.get(plugin));
+        if let Some(&row) = known {
+            return Some(&mut self.rows[row].1);
+        }
+        let address = self.rows[*self.planned.get(&above)?].1.address.clone();
+        self.spawned.entry(above).or_default().insert(plugin.to_owned(), self.rows.len());
+        Some(self.add(above, address, true, plugin))
+    }
+
+    fn add(&mut self, above: ActorId, address: Address, spawned: bool, plugin: &str) -> &mut ActorMetrics {
+        let row = ActorMetrics {
+            address,
+            spawned,
+            plugin: plugin.to_owned(),
+            totals: ActorTotals::default(),
+            states: [0; State::ALL.len()],
+            waiting: 0,
+            waiting_bytes: 0,
+            capacity: 0,
+            blocked: 0,
+            oldest: Duration::ZERO,
+        };
+        self.rows.push((above, row));
+        &mut self.rows.last_mut().expect("just pushed").1
+    }
+
+    fn in_order(mut self) -> Vec<ActorMetrics> {
+        self.rows.sort_by(|(a, one), (b, other)| {
+            (a, one.spawned, one.plugin.as_str()).cmp(&(b, other.spawned, other.plugin.as_str()))
+        });
+        self.rows.into_iter().map(|(_, row)| row).collect()
+    }
+}

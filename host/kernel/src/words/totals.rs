@@ -1,0 +1,127 @@
+//! The numbers of an actor, or of several actors together, that only grow: plain data, made when somebody reads it.
+
+use std::time::Duration;
+
+use crate::words::crash::CrashReason;
+use crate::words::dead_letter::DeadReason;
+
+/// The upper bounds of the classes of turn sizes, in messages. One more class has all larger turns.
+pub const TURN_SIZE_BOUNDS: [u64; 9] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// The upper bounds of the classes of durations. One more class has all longer durations.
+pub const DURATION_BOUNDS: [Duration; 12] = [
+    Duration::from_micros(10),
+    Duration::from_micros(100),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(5),
+    Duration::from_millis(25),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_mins(2),
+];
+
+/// The class of a duration: an index into [`DURATION_BOUNDS`], or its length.
+pub(crate) fn duration_class(took: Duration) -> usize {
+    DURATION_BOUNDS.partition_point(|bound| *bound < took)
+}
+
+/// The number of events that the event with this number, from 1, stands for when one in `one_in`, a power of two, is measured;
+/// 0 when it is not measured. The first, second, fourth and so on are measured too, so that few events have a measured one.
+#[inline]
+pub(crate) fn sample_weight(number: u64, one_in: u64) -> u64 {
+    if number & (one_in - 1) == 0 {
+        if number == one_in { one_in / 2 } else { one_in }
+    } else if number < one_in && number & (number - 1) == 0 {
+        (number / 2).max(1)
+    } else {
+        0
+    }
+}
+
+/// Durations by class.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// The number of durations in each class of [`DURATION_BOUNDS`], and of longer ones.
+    pub counts: [u64; DURATION_BOUNDS.len() + 1],
+    /// All of them together.
+    pub sum: Duration,
+}
+
+impl Durations {
+    pub(crate) fn add(&mut self, other: &Self) {
+        add_each(&mut self.counts, &other.counts);
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+}
+
+/// The numbers that only grow. Those of removed actors stay in the sum of their group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ActorTotals {
+    /// Messages that were handled.
+    pub handled: u64,
+    /// Dead letters among the messages for it, by the index of their reason in [`DeadReason::KINDS`].
+    pub letters: [u64; DeadReason::KINDS.len()],
+    /// Crashes, by the index of their reason in [`CrashReason::KINDS`].
+    pub crashes: [u64; CrashReason::KINDS.len()],
+    /// Restarts after a failure.
+    pub restarts: u64,
+    /// Runs of its code that began.
+    pub incarnations: u64,
+    /// How often a sender waited for space in its mailbox.
+    pub blocked: u64,
+    /// The time that these senders waited.
+    pub blocked_for: Duration,
+    /// Turns by their size, by class of [`TURN_SIZE_BOUNDS`], and larger ones.
+    pub turns: [u64; TURN_SIZE_BOUNDS.len() + 1],
+    /// The durations of turns. A turn that waits counts from its first wait. Of the turns that return at once, a sample is
+    /// measured, and each measured one counts for all since the one before.
+    pub turn_durations: Durations,
+}
+
+impl ActorTotals {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.handled += other.handled;
+        add_each(&mut self.letters, &other.letters);
+        add_each(&mut self.crashes, &other.crashes);
+        self.restarts += other.restarts;
+        self.incarnations += other.incarnations;
+        self.blocked += other.blocked;
+        self.blocked_for = self.blocked_for.saturating_add(other.blocked_for);
+        add_each(&mut self.turns, &other.turns);
+        self.turn_durations.add(&other.turn_durations);
+    }
+}
+
+fn add_each<const N: usize>(counts: &mut [u64; N], others: &[u64; N]) {
+    for (count, other) in counts.iter_mut().zip(others) {
+        *count += other;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measured_events_stand_for_all_before_them() {
+        let mut stood_for = 0;
+        for number in 1..=640 {
+            let weight = sample_weight(number, 64);
+            stood_for += weight;
+            assert!(weight == 0 || stood_for == number, "{stood_for} at {number}");
+        }
+        assert_eq!(stood_for, 640);
+    }
+
+    #[test]
+    fn duration_belongs_to_the_first_bound_not_below_it() {
+        assert_eq!(duration_class(Duration::ZERO), 0);
+        assert_eq!(duration_class(Duration::from_micros(10)), 0);
+        assert_eq!(duration_class(Duration::from_micros(11)), 1);
+        assert_eq!(duration_class(Duration::from_hours(1)), DURATION_BOUNDS.len());
+    }
+}
