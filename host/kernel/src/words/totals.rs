@@ -83,7 +83,8 @@ pub struct ActorTotals {
 }
 
 impl ActorTotals {
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds the counts of other actors.
+    pub fn add(&mut self, other: &Self) {
         self.handled += other.handled;
         add_each(&mut self.letters, &other.letters);
         add_each(&mut self.crashes, &other.crashes);

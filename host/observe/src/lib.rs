@@ -1,0 +1,46 @@
+//! Metrics and health of a running play, for programs that watch it.
+//!
+//! ```
+//! use std::time::Duration;
+//! use playhouse_kernel::{Kernel, Plan};
+//! use playhouse_observe::{Ages, Format, HostFacts, exposition_of};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let kernel = Kernel::start(&Plan::default())?;
+//! let metrics = kernel.metrics(Duration::from_secs(1), |_| Duration::ZERO).await;
+//! let text = exposition_of(&metrics, &HostFacts::default(), Format::Prometheus, Vec::new());
+//! assert!(String::from_utf8(text)?.contains("# TYPE playhouse_restarts_total counter\n"));
+//! # let _ = Ages::default();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | content |
+//! |---|---|
+//! | `family`, `families` | a metric's name, type, unit and help; all metrics of a play |
+//! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
+//! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
+//! | `ages` | the age of the oldest message, from how far actors were before |
+//! | `health` | whether the play is healthy and ready, and why not |
+//! | `server`, `hosts` | the HTTP server, and the hosts that a request may name |
+//!
+//! Nothing is registered anywhere: each scrape reads the counts that the kernel keeps.
+
+mod ages;
+mod collect;
+mod exposition;
+mod families;
+mod family;
+mod health;
+mod hosts;
+mod server;
+
+pub use ages::Ages;
+pub use collect::{HostFacts, exposition_of};
+pub use exposition::{Exposition, Format};
+pub use families::FAMILIES;
+pub use family::{Family, Kind, Unit};
+pub use health::{Health, Readiness};
+pub use hosts::{Hosts, is_public};
+pub use server::{MetricsServer, Source};

@@ -1,0 +1,216 @@
+//! The HTTP server of `/metrics`, `/healthz` and `/readyz`. It has a thread of its own, so that it answers before there is a
+//! play, and still answers when the host's own loop is stuck.
+
+mod connections;
+
+use std::convert::Infallible;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use playhouse_kernel::Kernel;
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, oneshot};
+
+use crate::ages::Ages;
+use crate::collect::{HostFacts, PATIENCE, exposition_of};
+use crate::exposition::Format;
+use crate::health::{Health, Readiness};
+use crate::hosts::Hosts;
+use connections::{Connection, Connections};
+
+/// Maximum number of connections. One more closes the oldest that has not sent its request, or is closed itself.
+const CONNECTIONS: usize = 64;
+/// Time for a request's head to arrive.
+const HEAD: Duration = Duration::from_secs(5);
+/// Time for a whole connection, which has one request.
+const WHOLE: Duration = Duration::from_secs(15);
+/// Maximum size of a request's head.
+const HEAD_BYTES: usize = 8 << 10;
+/// Maximum number of header lines.
+const HEADERS: usize = 64;
+/// Time between two notes about the messages of all actors.
+const NOTES: Duration = Duration::from_secs(1);
+/// The pause after a connection could not be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// The play that a server shows: none until [`Source::play_started`].
+#[derive(Default)]
+pub struct Source {
+    playing: OnceLock<Playing>,
+    ages: Ages,
+    /// The size of the last scrape.
+    last_bytes: AtomicUsize,
+    /// Held while a scrape is written: scrapes wait for each other, so that a storm of them holds one text at a time.
+    scrape: Mutex<()>,
+}
+
+struct Playing {
+    kernel: Kernel,
+    facts: Box<dyn Fn() -> HostFacts + Send + Sync>,
+}
+
+impl Source {
+    /// Shows this play from now on; `facts` reads the host's part of a scrape. The first play counts.
+    pub fn play_started(&self, kernel: Kernel, facts: impl Fn() -> HostFacts + Send + Sync + 'static) {
+        let _ = self.playing.set(Playing { kernel, facts: Box::new(facts) });
+    }
+
+    fn kernel(&self) -> Option<&Kernel> {
+        self.playing.get().map(|playing| &playing.kernel)
+    }
+
+    /// Notes periodically how far the actors are.
+    async fn note(&self) {
+        let mut ticks = tokio::time::interval(NOTES);
+        loop {
+            ticks.tick().await;
+            if let Some(kernel) = self.kernel() {
+                self.ages.note(kernel, Instant::now());
+            }
+        }
+    }
+
+    /// The text of a scrape; none before there is a play.
+    pub async fn scrape(&self, format: Format) -> Option<Vec<u8>> {
+        let playing = self.playing.get()?;
+        let _one_at_a_time = self.scrape.lock().await;
+        let now = Instant::now();
+        let metrics = playing.kernel.metrics(PATIENCE, |progress| self.ages.of(progress, now)).await;
+        let facts = (playing.facts)();
+        // A little more than the last time, so that the text is not copied while it grows.
+        let last = self.last_bytes.load(Ordering::Relaxed);
+        let text = exposition_of(&metrics, &facts, format, Vec::with_capacity(last + last / 16 + 4096));
+        self.last_bytes.store(text.len(), Ordering::Relaxed);
+        Some(text)
+    }
+}
+
+/// A server that runs until it is dropped.
+pub struct MetricsServer {
+    address: SocketAddr,
+    source: Arc<Source>,
+    _end: oneshot::Sender<Infallible>,
+}
+
+impl MetricsServer {
+    /// Listens at an address, on a thread of its own.
+    pub fn start(address: SocketAddr, hosts: Hosts) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let (source, (keep, end)) = (Arc::<Source>::default(), oneshot::channel());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let serving = Arc::new(Server { source: source.clone(), hosts });
+        std::thread::Builder::new().name("playhouse-metrics".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serving.clone().serve(listener) => {}
+                    () = serving.source.note() => {}
+                    _ = end => {}
+                }
+            });
+        })?;
+        Ok(Self { address, source, _end: keep })
+    }
+
+    /// The address that it listens at, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The play that it shows.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+struct Server {
+    source: Arc<Source>,
+    hosts: Hosts,
+}
+
+impl Server {
+    async fn serve(self: Arc<Self>, listener: tokio::net::TcpListener) {
+        let connections = Connections::new(CONNECTIONS);
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let server = self.clone();
+                    connections.open(|connection| async move { server.converse(stream, &connection).await });
+                }
+                // Such as too many open files: others close in time.
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        }
+    }
+
+    async fn converse(&self, stream: TcpStream, connection: &Connection) {
+        let service = service_fn(|request| async move {
+            connection.begin();
+            Ok::<_, Infallible>(self.answer(&request).await)
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        // A connection for each request: a client that only holds one open takes no place.
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD).keep_alive(false).max_headers(HEADERS);
+        http.max_buf_size(HEAD_BYTES);
+        let _ = tokio::time::timeout(WHOLE, http.serve_connection(TokioIo::new(stream), service)).await;
+    }
+
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let host = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
+        if !host.or(request.uri().host()).is_some_and(|host| self.hosts.allows(host)) {
+            let why = "this host is not in `hosts` of [play.metrics]\n";
+            return text(StatusCode::MISDIRECTED_REQUEST, why.to_owned());
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return refused;
+        }
+        match request.uri().path() {
+            "/metrics" => self.metrics(request.headers()).await,
+            "/healthz" => {
+                let health = Health::of(self.source.kernel()).await;
+                text(status(health.is_healthy()), format!("{health}\n"))
+            }
+            "/readyz" => {
+                let ready = Readiness::of(self.source.kernel());
+                text(status(ready.is_ready()), format!("{ready}\n"))
+            }
+            _ => text(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n".to_owned()),
+        }
+    }
+
+    async fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let format = Format::accepted(headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()));
+        let Some(body) = self.source.scrape(format).await else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "the plugins are being loaded\n".to_owned());
+        };
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+        response
+    }
+}
+
+fn status(good: bool) -> StatusCode {
+    if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
