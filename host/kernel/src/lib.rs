@@ -56,6 +56,7 @@ pub use mailbox::policy::{
 };
 pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
 pub use native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
+pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
 pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
@@ -71,7 +72,7 @@ pub use words::decision::Decision;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::limits::{Bounds, SubtreeSpec, Usage};
-pub use words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;

@@ -35,10 +35,10 @@ use crate::words::clock::Clock;
 use crate::words::crash::CrashReport;
 use crate::words::dead_letter::DeadReason;
 use crate::words::failed::FailedActor;
-use crate::words::message::{ActorId, Message};
+use crate::words::message::{ActorId, Message, kept_number};
 use crate::words::random;
 use crate::words::restart::RestartKind;
-use crate::words::send_error::{Answer, AskError};
+use crate::words::send_error::{AskError, FullAnswer};
 use crate::words::state::State;
 
 /// Whether other actors can find this actor.
@@ -154,7 +154,7 @@ impl Actor {
 
     /// Starts an incarnation in an instance. Returns its number, which is unique in this actor.
     pub(crate) fn begin(&self, instance: &Instance) -> u64 {
-        let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = kept_number(self.incarnations.fetch_add(1, Ordering::Relaxed) + 1);
         instance.begin(number);
         number
     }
@@ -291,6 +291,18 @@ impl Shared {
         drop(self.runtime.spawn(task));
     }
 
+    /// A time on the kernel's clock, as messages carry it: in microseconds since the kernel began, and not 0.
+    pub(crate) fn time_of(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.began);
+        since.as_secs().saturating_mul(1_000_000).saturating_add(since.subsec_micros().into()).max(1)
+    }
+
+    /// The time until such a time; zero when it has passed.
+    pub(crate) fn until(&self, time: u64) -> Duration {
+        let at = self.began.checked_add(Duration::from_micros(time));
+        at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
     /// A random pause below `ceiling`, from the plan's seed.
     pub(crate) fn jitter(&self, ceiling: Duration) -> Duration {
         random::duration_below(self.random.fetch_add(random::STEP, Ordering::Relaxed), ceiling)
@@ -304,7 +316,7 @@ impl Shared {
     }
 
     /// Replaces a timeout by a clearer error when an operator has stopped `target`.
-    pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
+    pub(crate) async fn explained(&self, target: &Address, answer: FullAnswer) -> FullAnswer {
         match answer {
             Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
                 Err(AskError::StoppedByOperator(target.clone()))
@@ -357,7 +369,7 @@ impl Shared {
                 address = %actor.address(),
                 id = %message.envelope.id,
                 attempts = message.envelope.attempt,
-                flow = format!("{:016x}", message.envelope.flow),
+                flow = %message.envelope.flow,
                 hops = message.envelope.hops,
                 "dead letter: {reason}"
             );

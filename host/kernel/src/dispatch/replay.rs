@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use playhouse_frame::Content;
+
 use crate::actor::Shared;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
-use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, MessageId, Payload, ReplyToken};
 use crate::words::send_error::SendError;
 
 /// The index of replays among all messages that a message causes: far from its sends, some of which may be delivered.
@@ -31,16 +33,19 @@ impl Shared {
         let target = self.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
         self.memory_gate.pass()?;
         let old = &letter.message.envelope;
+        let (parts, before) = Content::parts(None, 0, &letter.message.metadata().into());
         let envelope = Envelope {
             id: old.id.caused(REPLAYS | replay.number),
             sender: ActorId::OUTSIDE,
             flow: old.flow,
             hops: old.hops.saturating_add(1),
             attempt: 0,
-            // The original asker has got an error already.
+            // The original asker has got an error already, so that its deadline means nothing any more.
             reply: ReplyToken::NONE,
+            parts,
         };
-        self.offer(&target, &envelope, &letter.message.body, later(patience)).await?;
+        let payload = Payload { parts: &before, body: &letter.message.body };
+        self.offer(&target, &envelope, payload, later(patience)).await?;
         tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
         replay.accepted();
         Ok(envelope.id)

@@ -7,7 +7,7 @@ use playhouse_frame::HEADER_BYTES;
 use super::{Inner, Mailbox, MailboxSpec, Overflow};
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::policy::Key;
-use crate::words::message::{Envelope, Message};
+use crate::words::message::{Envelope, Message, Payload};
 
 /// Accepts messages while the mailbox is locked once for all of them.
 pub(crate) struct Space<'a> {
@@ -65,15 +65,15 @@ impl<'a> Space<'a> {
     }
 
     /// Appends the message; false when there is no space for it.
-    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        if !self.make_space(body.len()) {
+    pub(crate) fn put(&mut self, envelope: &Envelope, payload: Payload<'_>) -> bool {
+        if !self.make_space(payload.len()) {
             return false;
         }
         match &mut self.inner.order {
             Some(order) if order.decides() => {
-                order.arrive(Message { envelope: *envelope, body: body.to_vec() });
+                order.arrive(Message::of(*envelope, payload));
             }
-            _ => self.inner.log.append(envelope, body),
+            _ => self.inner.log.append(envelope, payload),
         }
         self.inner.accepted += 1;
         true
