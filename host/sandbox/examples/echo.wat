@@ -1,6 +1,6 @@
 ;; An actor that replies with the body of each message, as a component without a compiler. The example in `src/lib.rs` runs it.
 (component
-  (import "playhouse:actor/types@0.1.0" (instance $types
+  (import "playhouse:actor/types@0.2.0" (instance $types
     (type $failure (variant (case "reject" string) (case "retry" string)))
     (export "failure" (type (eq $failure)))))
   (alias export $types "failure" (type $failure))
@@ -23,4 +23,4 @@
   (func $msg-handler (param "body" (list u8)) (result (result (option (list u8)) (error $failure)))
     (canon lift (core func $code "msg-handler") (memory $memory) (realloc $realloc)))
   (instance $handler (export "msg-handler" (func $msg-handler)))
-  (export "playhouse:actor/handler@0.1.0" (instance $handler)))
+  (export "playhouse:actor/handler@0.2.0" (instance $handler)))

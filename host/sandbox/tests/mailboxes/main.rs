@@ -257,7 +257,7 @@ async fn other_components_are_refused_as_mailbox_plugins() {
     let nothing = load("(component)");
     assert_eq!(
         nothing.to_string(),
-        "`it` does not export `playhouse:actor/mailbox@0.1.0`, so it is not a mailbox plugin; it exports nothing. \
+        "`it` does not export `playhouse:actor/mailbox@0.2.0`, so it is not a mailbox plugin; it exports nothing. \
          Build it with `export_mailbox!` of playhouse-sdk, or for the world `mailbox-plugin` of wit/actor.wit"
     );
     let wrong = load(
@@ -266,14 +266,14 @@ async fn other_components_are_refused_as_mailbox_plugins() {
           (core instance $i (instantiate $m))
           (func $f (result u32) (canon lift (core func $i "f")))
           (instance $mailbox (export "policy" (func $f)))
-          (export "playhouse:actor/mailbox@0.1.0" (instance $mailbox)))"#,
+          (export "playhouse:actor/mailbox@0.2.0" (instance $mailbox)))"#,
     );
     let LoadError::WrongType { item, .. } = wrong else { panic!("{wrong}") };
-    assert_eq!(item, "playhouse:actor/mailbox@0.1.0#policy");
+    assert_eq!(item, "playhouse:actor/mailbox@0.2.0#policy");
     let faulty = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("wasm32-wasip2/guest/faulty.wasm");
     let as_actor = sandbox.load("faulty", Path::new(&faulty)).map(drop).unwrap_err();
     let LoadError::MissingExport { found, .. } = as_actor else { panic!("{as_actor}") };
-    assert_eq!(found, ["playhouse:actor/mailbox@0.1.0"]);
+    assert_eq!(found, ["playhouse:actor/mailbox@0.2.0"]);
     let looked_at = playhouse_sandbox::inspect(Path::new(&faulty), Compilation::default()).unwrap();
     assert!(looked_at.is_mailbox && looked_at.mailbox_obstacle.is_none() && looked_at.obstacle.is_some());
     assert!(looked_at.imports.iter().all(|import| import.starts_with("wasi:") || import.contains("mailbox-host")));

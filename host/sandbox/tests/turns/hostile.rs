@@ -66,7 +66,7 @@ async fn invalid_frame_is_a_crash() {
     assert_eq!(crash(&answers("", b"")).await, "a frame of 0 bytes is too short for its trailer of 8 bytes");
     assert_eq!(
         crash(&answers("", &[7; 20])).await,
-        "a frame of version 1799, but this side reads version 2: build the guest and the host from the same release"
+        "a frame of version 1799, but this side reads version 3: build the guest and the host from the same release"
     );
 }
 
@@ -164,7 +164,7 @@ async fn invalid_intermediate_frame_is_a_crash() {
     let text = crash(&answers(hand_over, &two)).await;
     assert_eq!(
         text,
-        "a frame of version 0, but this side reads version 2: build the guest and the host from the same release"
+        "a frame of version 0, but this side reads version 3: build the guest and the host from the same release"
     );
 }
 
