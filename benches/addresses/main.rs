@@ -37,7 +37,7 @@ async fn measure(addresses: usize) -> anyhow::Result<()> {
     let actors = actors.collect::<anyhow::Result<Vec<_>>>()?;
     let max_instances = Some(plugin.max_instances());
     let kernel = Kernel::start(&Plan { actors, max_instances, ..Plan::default() })?;
-    kernel.booted().await;
+    kernel.wait_booted().await;
     let shown = |what: &str, since: Instant| -> anyhow::Result<()> {
         let bytes = rss_bytes()?.saturating_sub(before);
         println!(

@@ -1,7 +1,7 @@
 //! The goals, as ratios within one run. A goal that is not reached is only printed, because a busy machine is no bug.
 
 use crate::figure::Metric;
-use crate::report::{Report, amount};
+use crate::report::{Report, Standing, amount};
 use crate::workload::Subject;
 
 enum Goal {
@@ -30,15 +30,6 @@ static GOALS: &[(&str, Metric, Goal)] = &[
     ("spawn and stop", Metric::Rss, Goal::AtMost(24.0 * 1024.0)),
     ("crash to next answer", Metric::P50, Goal::AtMost(100_000.0)),
 ];
-
-/// One goal, and the result of a run.
-pub(crate) struct Standing {
-    pub(crate) workload: &'static str,
-    pub(crate) metric: Metric,
-    pub(crate) goal: String,
-    pub(crate) found: String,
-    pub(crate) reached: bool,
-}
 
 /// The results for all goals whose workload was timed.
 pub(crate) fn standings(report: &Report) -> Vec<Standing> {

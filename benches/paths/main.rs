@@ -10,6 +10,7 @@
 //! | `native` | the same in ractor, kameo and actix |
 //! | `raw.rs` | calls of the guest through wasmtime alone |
 //! | `figure.rs` | the figures of one run, and the checks of its result |
+//! | `once.rs` | one run of a workload by a subject |
 //! | `report.rs`, `goals.rs` | medians, ratios, the table, the JSON; the goals |
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -19,6 +20,7 @@ mod body;
 mod figure;
 mod goals;
 mod native;
+mod once;
 mod playhouse;
 mod raw;
 mod report;
@@ -104,11 +106,12 @@ fn run_all(options: &Options) -> Result<()> {
             }
         }
     }
-    print!("{}", report.table());
+    let standings = goals::standings(&report);
+    print!("{}", report.table(&standings));
     if let Some(folder) = options.json.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     }
-    std::fs::write(&options.json, format!("{:#}\n", report.json()))
+    std::fs::write(&options.json, format!("{:#}\n", report.json(&standings)))
         .with_context(|| format!("{}", options.json.display()))?;
     println!("\nwritten to {}", options.json.display());
     Ok(())
@@ -133,6 +136,6 @@ fn run_here(workload: &str, subject: &str, quick: bool) -> Result<()> {
         std::process::exit(1);
     });
     let workload = WORKLOADS.iter().find(|w| w.name == workload).context("no such workload")?;
-    println!("{}", workload.run(subject.parse()?, quick)?.to_json());
+    println!("{}", once::run(workload, subject.parse()?, quick)?.to_json());
     Ok(())
 }

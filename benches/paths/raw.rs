@@ -7,7 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::body;
 use crate::figure::{Clock, Figures, check_sum};
-use crate::playhouse::plugin_file;
+use crate::playhouse::harness::plugin_file;
 
 type Reply = std::result::Result<Option<Vec<u8>>, Failure>;
 
@@ -20,12 +20,12 @@ enum Failure {
     Retry(String),
 }
 
-struct Room {
+struct Data {
     wasi: WasiCtx,
     table: ResourceTable,
 }
 
-impl WasiView for Room {
+impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
@@ -55,7 +55,7 @@ pub(crate) fn run(count: u64) -> Result<Figures> {
     })
 }
 
-struct Driver(Store<Room>, TypedFunc<(Vec<u8>,), (Reply,)>);
+struct Driver(Store<Data>, TypedFunc<(Vec<u8>,), (Reply,)>);
 
 impl Driver {
     async fn new() -> Result<Self> {
@@ -69,8 +69,8 @@ impl Driver {
         linker.instance(KERNEL)?.func_wrap("config", |_, (_,): (String,)| Ok((None::<String>,)))?;
         linker.define_unknown_imports_as_traps(&component)?;
         let pre = linker.instantiate_pre(&component)?;
-        let room = Room { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
-        let mut store = Store::new(&engine, room);
+        let data = Data { wasi: WasiCtx::builder().build(), table: ResourceTable::new() };
+        let mut store = Store::new(&engine, data);
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = pre.instantiate_async(&mut store).await?;
         let export = |interface: &str, name: &str| {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::figure::{Figures, Metric};
-use crate::goals::{self, Standing};
 use crate::workload::{Subject, Workload};
 
 /// The figures of all rounds, in the order of the list.
@@ -30,6 +29,15 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         Some(Self { median: *values.get(values.len() / 2)?, least: *values.first()?, most: *values.last()? })
     }
+}
+
+/// One goal, and the result of a run.
+pub(crate) struct Standing {
+    pub(crate) workload: &'static str,
+    pub(crate) metric: Metric,
+    pub(crate) goal: String,
+    pub(crate) found: String,
+    pub(crate) reached: bool,
 }
 
 impl Report {
@@ -73,7 +81,7 @@ impl Report {
     }
 
     /// The table for readers.
-    pub(crate) fn table(&self) -> String {
+    pub(crate) fn table(&self, standings: &[Standing]) -> String {
         let mut out = String::new();
         if self.quick {
             out.push_str("A quick run checks that all messages arrive; its times have no meaning.\n");
@@ -94,7 +102,6 @@ impl Report {
             rows.extend(self.best_native_row(workload, &metrics));
             let _ = write!(out, "\n{}", aligned(&rows));
         }
-        let standings = goals::standings(self);
         if !standings.is_empty() && !self.quick {
             let mut rows = vec![["to reach", "", "", "found", ""].map(str::to_owned).to_vec()];
             rows.extend(standings.iter().map(Standing::row));
@@ -140,9 +147,9 @@ impl Report {
     }
 
     /// The JSON for programs: all rounds, medians, minima and maxima, ratios, goals.
-    pub(crate) fn json(&self) -> Value {
+    pub(crate) fn json(&self, standings: &[Standing]) -> Value {
         let workloads: Vec<_> = self.workloads.iter().map(|workload| self.workload_json(workload)).collect();
-        let goals: Vec<_> = goals::standings(self).iter().map(Standing::json).collect();
+        let goals: Vec<_> = standings.iter().map(Standing::json).collect();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         json!({ "quick": self.quick, "cores": cores, "workloads": workloads, "goals": goals })
     }

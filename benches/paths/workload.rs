@@ -2,13 +2,7 @@
 
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
-
-use crate::figure::Figures;
-use crate::native::actix::Actix;
-use crate::native::kameo::Kameo;
-use crate::native::ractor::Ractor;
-use crate::{native, playhouse, raw};
+use anyhow::Result;
 
 /// The libraries that are timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,23 +154,6 @@ impl Workload {
             Work::Crash | Work::BesideSpinning => &[Playhouse],
             Work::Spawn => &[Playhouse, Ractor, Kameo, Actix],
             _ => &[Playhouse, Ractor, Kameo, Actix, ActixTwo],
-        }
-    }
-
-    /// Runs the workload once, in this process.
-    pub(crate) fn run(&self, subject: Subject, quick: bool) -> Result<Figures> {
-        let units = if quick { self.quick } else { self.units };
-        match subject {
-            Subject::Playhouse => playhouse::run(self.work, units, true),
-            Subject::PlayhouseUnbatched => playhouse::run(self.work, units, false),
-            Subject::RawWasmtime => match self.work {
-                Work::BatchOfOne => raw::run(units),
-                other => bail!("raw wasmtime has no {other:?}"),
-            },
-            Subject::Ractor => native::run::<Ractor>(self.work, units),
-            Subject::Kameo => native::run::<Kameo>(self.work, units),
-            Subject::Actix => native::run::<Actix<1>>(self.work, units),
-            Subject::ActixTwo => native::run::<Actix<2>>(self.work, units),
         }
     }
 }

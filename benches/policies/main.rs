@@ -66,13 +66,13 @@ fn cpu() -> Duration {
 /// Wall and CPU time of one message, all sent by one actor in turns.
 async fn tell(sink: ActorSpec) -> (Duration, Duration) {
     let mut source = ActorSpec::new(address("/source"), Arc::new(Source));
-    source.sends_to = vec![address("/sink"), address("/source")];
+    source.grants.sends_to = vec![address("/sink"), address("/source")];
     let kernel = Kernel::start(&Plan { actors: vec![sink, source], ..Plan::default() }).expect("a good plan");
-    kernel.booted().await;
+    kernel.wait_booted().await;
     let (began, used) = (Instant::now(), cpu());
     let turns = (TELLS / TURN) as u64;
     kernel.tell(&address("/source"), &turns.to_le_bytes(), Duration::from_mins(1)).await.expect("there is room");
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let (wall, used) = (began.elapsed(), cpu().saturating_sub(used));
     let sink = kernel.actors().await.swap_remove(0);
     assert_eq!((sink.handled, kernel.dead_letter_counts().total()), (turns * TURN as u64, 0));
@@ -83,7 +83,7 @@ async fn tell(sink: ActorSpec) -> (Duration, Duration) {
 /// Time from an ask to its reply, one ask at a time.
 async fn ask(sink: ActorSpec) -> Duration {
     let kernel = Kernel::start(&Plan { actors: vec![sink], ..Plan::default() }).expect("a good plan");
-    kernel.booted().await;
+    kernel.wait_booted().await;
     let (to, body) = (address("/sink"), body(0));
     let asks = async move {
         let began = Instant::now();

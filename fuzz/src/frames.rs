@@ -34,18 +34,18 @@ pub fn frames(bytes: &[u8]) {
 /// The encoder makes the same bytes from the operations of a frame that has no sends before a failure. Only the spaces for
 /// headers may differ, because their content has no meaning.
 fn say_again(bytes: &[u8], ops: &[Op]) {
-    let mut rooms = Vec::new();
+    let mut padding = Vec::new();
     let mut again = Encoder::default();
     let mut failed_after_sends = false;
     let mut sent = false;
     for op in ops {
         match op {
             Op::Tell { route, body } => {
-                rooms.push(body.start - HEADER_BYTES + OP_BYTES..body.start);
+                padding.push(body.start - HEADER_BYTES + OP_BYTES..body.start);
                 again.tell(*route, &bytes[body.clone()]);
             }
             Op::TellWith { route, metadata_bytes, content } => {
-                rooms.push(content.start - HEADER_BYTES + OP_BYTES..content.start);
+                padding.push(content.start - HEADER_BYTES + OP_BYTES..content.start);
                 let (metadata, body) = taken_apart(&bytes[content.clone()], *metadata_bytes);
                 again.tell_with(*route, &metadata, body);
             }
@@ -74,9 +74,9 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
     }
     let (mut plain, mut again) = (bytes.to_vec(), again.take());
     assert_eq!(plain.len(), again.len());
-    for room in rooms {
-        plain[room.clone()].fill(0);
-        again[room].fill(0);
+    for bytes in padding {
+        plain[bytes.clone()].fill(0);
+        again[bytes].fill(0);
     }
     assert!(plain == again);
 }

@@ -12,7 +12,10 @@ pub fn manifest(bytes: &[u8]) {
         Ok(play) => {
             let flow = Flow::of(&play);
             let _ = (flow.lines(), flow.cycles(), flow.stops_too_early());
-            assert!(play.settings().all(|settings| settings.message_bytes as u64 <= settings.limits.memory_bytes));
+            assert!(
+                play.settings()
+                    .all(|settings| settings.limits.message_bytes as u64 <= settings.sandbox_limits.memory_bytes)
+            );
             assert!(play.settings().all(|settings| !play.plugin_file(&settings.plugin).ends_with("..")));
         }
         Err(wrong) => {

@@ -7,22 +7,22 @@ use crate::result::Result;
 
 /// An actor that gets the outcome of each message once the outcome is final: the message's effects are committed, or dropped.
 ///
-/// It is exported with [`export_actor!`](crate::export_actor)`(Clerk, callback)`; other actors pay nothing for it.
+/// It is exported with [`export_actor!`](crate::export_actor)`(Teller, callback)`; other actors pay nothing for it.
 ///
 /// ```
 /// use playhouse_sdk::testing::ActorHarness;
 /// use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, export_actor, reject};
 ///
 /// #[derive(Default)]
-/// struct Clerk { lost: u32 }
+/// struct Teller { lost: u32 }
 ///
-/// impl Actor for Clerk {
+/// impl Actor for Teller {
 ///     fn msg_handler(&mut self, msg: Message, _: &mut Context) -> Result {
 ///         if msg.body().is_empty() { Err(reject("an order needs an item")) } else { Ok(()) }
 ///     }
 /// }
 ///
-/// impl Callback for Clerk {
+/// impl Callback for Teller {
 ///     fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
 ///         match task.ended {
 ///             Ended::Done | Ended::Replied => {}
@@ -34,9 +34,9 @@ use crate::result::Result;
 ///     }
 /// }
 ///
-/// export_actor!(Clerk, callback);
+/// export_actor!(Teller, callback);
 ///
-/// let mut harness = ActorHarness::<Clerk>::setup().with_callback().start()?;
+/// let mut harness = ActorHarness::<Teller>::setup().with_callback().start()?;
 /// harness.tell("tea")?;
 /// harness.tell("").unwrap_err();
 /// assert_eq!(harness.sent(), [("/complaints", "1: an order needs an item")]);

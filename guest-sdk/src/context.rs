@@ -26,8 +26,8 @@ use crate::with_metadata::WithMetadata;
 ///
 /// Addresses are absolute (`/shop/cart`) or relative to this actor (`cart` is its child).
 ///
-/// It has one method for each function of the contract's interface `kernel`, and shortcuts for JSON, so that all operations of an
-/// actor are found in one place.
+/// It has many methods: one for each function of the contract's interface `kernel`, and shortcuts for JSON, so that all
+/// operations of an actor are found in one place.
 pub struct Context {
     kernel: KernelHandle,
     /// Requested once, since it never changes during an incarnation.

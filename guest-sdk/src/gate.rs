@@ -24,16 +24,16 @@ use crate::context::Context;
 /// use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, ActorState, export_actor};
 ///
 /// #[derive(Default)]
-/// struct Clerk;
+/// struct Teller;
 ///
-/// impl Actor for Clerk {
+/// impl Actor for Teller {
 ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
 ///         Ok(ctx.tell("/vault", msg.body())?)
 ///     }
 /// }
 ///
-/// impl Gate for Clerk {
-///     /// No clerk without a vault.
+/// impl Gate for Teller {
+///     /// No teller without a vault.
 ///     fn decide_to_start(ctx: &mut Context) -> Decision {
 ///         match ctx.status("/vault") {
 ///             Some(ActorState::Running | ActorState::Idle) => Decision::Start,
@@ -42,11 +42,11 @@ use crate::context::Context;
 ///     }
 /// }
 ///
-/// export_actor!(Clerk, gate);
+/// export_actor!(Teller, gate);
 ///
-/// let closed = ActorHarness::<Clerk>::setup().decide_to_start();
+/// let closed = ActorHarness::<Teller>::setup().decide_to_start();
 /// assert_eq!(closed, Decision::wait_for(Duration::from_secs(10)));
-/// let open = ActorHarness::<Clerk>::setup().actor("/vault", ActorState::Idle).decide_to_start();
+/// let open = ActorHarness::<Teller>::setup().actor("/vault", ActorState::Idle).decide_to_start();
 /// assert_eq!(open, Decision::Start);
 /// ```
 pub trait Gate: Actor {

@@ -1,7 +1,7 @@
 //! The features of the Python library aplay, row by row of its table: each test checks one with real components. Tests of the
 //! kernel and of the sandbox check each feature under paused time, at each interface and in any order of events.
 
-use crate::stage::{Ended, Host, actors, command, folder};
+use crate::harness::{Ended, Host, actors, command, folder};
 
 /// Settings of spawned guides: a child spawns no actors at its start, and may be below another guide.
 const CHILD: &str = "recursive = true\nconfig = { children = \"\" }\n";

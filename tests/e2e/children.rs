@@ -1,4 +1,4 @@
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 /// A team whose workers are spawned, with more keys for both.
 fn team(keys: &str, worker: &str) -> String {

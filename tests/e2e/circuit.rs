@@ -1,6 +1,6 @@
 //! An actor that fails too often: the play goes on without it, and an operator sees why and tries it again.
 
-use super::stage::*;
+use super::harness::*;
 
 /// Under a kernel that allows two failures: `/flaky` fails with each message, and `/echo` is its neighbour.
 fn two(extra: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::stage::{command, root};
+use crate::harness::{command, root};
 
 /// A folder whose play has this component.
 fn play_of(component: &[u8], limits: &str) -> TempDir {
@@ -130,7 +130,7 @@ fn ordinary_component_compiles_with_the_least_memory() {
 
 #[test]
 fn missing_home_is_said_as_the_reason_that_nothing_is_cached() {
-    let folder = crate::stage::folder(&crate::stage::actors(&[("/echo", "echo")]));
+    let folder = crate::harness::folder(&crate::harness::actors(&[("/echo", "echo")]));
     let mut run = command(folder.path());
     run.env_remove("HOME").env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME").args(["run", "--until-idle"]);
     let output = run.output().unwrap();

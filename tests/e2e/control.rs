@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::stage::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder};
 
 #[test]
 fn ten_thousand_messages_of_eight_senders_are_counted() {

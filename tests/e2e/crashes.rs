@@ -1,6 +1,6 @@
 use expect_test::expect;
 
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 #[test]
 fn loop_memory_bomb_and_stack_overflow_end_within_limits() {

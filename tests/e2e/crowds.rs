@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use playhouse_tests::{built, cargo};
 
-use crate::stage::{Host, folder};
+use crate::harness::{Host, folder};
 
 /// A play on one thread of an actor with 300 children, each in the midst of minutes of computing, and of a neighbour.
 fn crowd() -> Host {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::grants::reaching;
-use crate::stage::{Host, command};
+use crate::harness::{Host, command};
 
 /// `/a` and its children, and `/b`, with a folder each.
 fn play(limits: &str) -> tempfile::TempDir {
@@ -118,7 +118,7 @@ fn run_with_too_few_descriptors_beside_its_folders_says_so() {
         format!("[[actor]]\naddress = \"/a\"\nplugin = \"reach\"\ngrants = {{ dirs = [{}] }}\n", dirs.join(","));
     let play = reaching(&actor);
     let mut command = std::process::Command::new("prlimit");
-    command.arg("--nofile=64").arg(crate::stage::playhouse()).args(["run", "--until-idle"]).current_dir(play.path());
+    command.arg("--nofile=64").arg(crate::harness::playhouse()).args(["run", "--until-idle"]).current_dir(play.path());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -126,7 +126,7 @@ fn run_with_too_few_descriptors_beside_its_folders_says_so() {
 }
 
 #[test]
-fn idle_connections_make_room_when_no_descriptor_is_left() {
+fn idle_connections_close_when_no_descriptor_is_left() {
     let mut host = Host::start(play(""), &[]);
     let socket = host.folder.path().join(".playhouse/control.sock");
     let before = host.descriptors();

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::stage::{Host, actors, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// A folder with a plugins folder of its own, into which `place` puts `echo`.
 fn with_echo(manifest: &str, place: impl FnOnce(&Path, &Path)) -> tempfile::TempDir {

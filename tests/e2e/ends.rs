@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::stage::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder};
 
 #[test]
 fn closed_stdout_ends_the_run_with_1_and_counts_what_was_lost() {
@@ -48,8 +48,8 @@ fn hangup_drains_and_removes_the_socket() {
 fn ignored_hangup_stays_ignored() {
     let folder = folder(&actors(&[("/echo", "echo")]));
     let mut shell = std::process::Command::new("sh");
-    let shell = shell.args(["-c", "trap '' HUP; exec \"$0\" run --no-socket"]).arg(crate::stage::playhouse());
-    let shell = shell.current_dir(folder.path()).env("XDG_CACHE_HOME", crate::stage::cache());
+    let shell = shell.args(["-c", "trap '' HUP; exec \"$0\" run --no-socket"]).arg(crate::harness::playhouse());
+    let shell = shell.current_dir(folder.path()).env("XDG_CACHE_HOME", crate::harness::cache());
     let mut host = shell.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(host.stderr.take().unwrap());
     let mut said = String::new();
@@ -120,8 +120,8 @@ fn run_goes_on_without_stdin_and_stderr() {
             "{{ \"$0\" run --no-socket --until-idle --tell /flaky=x --stdin /flaky; echo $? >code; }} {closed}"
         );
         let mut shell = std::process::Command::new("sh");
-        let shell = shell.args(["-c", &script]).arg(crate::stage::playhouse()).current_dir(folder.path());
-        let shell = shell.env("XDG_CACHE_HOME", crate::stage::cache()).stdin(Stdio::null());
+        let shell = shell.args(["-c", &script]).arg(crate::harness::playhouse()).current_dir(folder.path());
+        let shell = shell.env("XDG_CACHE_HOME", crate::harness::cache()).stdin(Stdio::null());
         assert!(shell.stdout(Stdio::null()).status().is_ok());
         let code = std::fs::read_to_string(folder.path().join("code")).unwrap();
         assert_eq!(code.trim(), "0", "{closed}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expect_test::{Expect, expect};
 
-use crate::stage::{Host, actors, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// Runs a command in a folder; checks its exit code and its whole stderr, with paths of this machine masked.
 fn check(folder: &Path, arguments: &[&str], code: i32, said: Expect) {

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 
 use playhouse_tests::{built, cargo};
 
-use crate::stage::{Host, command, folder};
+use crate::harness::{Host, command, folder};
 
 /// The folder of components, with that of `tests/guests/reach` in it.
 fn guests() -> PathBuf {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-use crate::stage::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder};
 
 const SMALL: &str = "[actor.limits]\nmessage = \"10B\"\n";
 

@@ -1,4 +1,4 @@
-use crate::stage::{Host, actors, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// aplay's `max_tasks`, and several actors on one address.
 #[test]

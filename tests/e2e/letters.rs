@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 /// A host whose `/counter` is stopped with one message in its mailbox, and two more are dead letters.
 fn with_overflow() -> Host {

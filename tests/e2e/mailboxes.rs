@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::stage::{Host, actors, command, folder, root};
+use crate::harness::{Host, actors, command, folder, root};
 
 /// A folder with the example's manifest, which names the built plugins.
 fn help_desk(changes: &[(&str, &str)]) -> tempfile::TempDir {

@@ -1,4 +1,4 @@
-//! The real binary with real components, as a user runs it. `stage` builds, starts and calls the host.
+//! The real binary with real components, as a user runs it. `harness` builds, starts and calls the host.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -11,19 +11,20 @@ mod crashes;
 mod crowds;
 mod descriptors;
 mod edges;
+mod embed;
 mod ends;
 mod errors;
 mod grants;
+mod harness;
 mod input;
 mod instances;
 mod letters;
 mod mailboxes;
 mod output;
+mod passivation;
 mod pressure;
-mod rest;
 mod shutdown;
 mod signals;
-mod stage;
 mod stuck;
 mod subtrees;
 mod system_limits;

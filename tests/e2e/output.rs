@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::stage::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder};
 
 /// Pages that are more than the host keeps for an unread stdout: at most 1 MiB that waits, 1 MiB in the write, and a pipe.
 const PAGES: usize = 100;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::stage::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder};
 
 /// A play whose host always uses more memory than `memory_high`.
 fn short() -> tempfile::TempDir {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 /// Actors that sleep or loop in their shutdown hooks. Their own limits are an hour, so that only `shutdown` stops them.
 fn stubborn(troubles: &[&str]) -> String {

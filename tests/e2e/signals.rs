@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 #[test]
 fn ctrl_c_and_term_handle_waiting_messages_and_exit_with_0() {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::stage::{Host, actors, command, folder};
+use crate::harness::{Host, actors, command, folder};
 
 #[test]
 fn clients_of_a_stopped_host_end_with_1_and_name_its_socket() {

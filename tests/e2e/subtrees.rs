@@ -1,6 +1,6 @@
 //! Limits on an actor and all actors below it, and on all guests together.
 
-use crate::stage::{Host, actors, folder};
+use crate::harness::{Host, actors, folder};
 
 /// A guide that may spawn guides, with more keys for it and for the play.
 fn guides(play: &str, limits: &str, kind: &str) -> tempfile::TempDir {
@@ -18,7 +18,7 @@ fn tree_shows_what_a_subtree_uses_of_its_limits() {
     let host = Host::start(guides("", limits, ""), &[]);
     assert_eq!(host.ok(&["ask", "/guide", "spawn ann guide"]), "ok");
     let refused = host.ok(&["ask", "/guide", "spawn bob guide"]);
-    assert!(refused.starts_with("too-many-children: ") && refused.contains("limits.subtree.actors"), "{refused}");
+    assert!(refused.starts_with("subtree-full: ") && refused.contains("limits.subtree.actors"), "{refused}");
     host.actor_when("/guide/ann", |ann| ann["state"] == "idle");
     let guide = host.actor("/guide");
     for (key, used, most) in [("actors", 2, 2), ("instances", 2, 5)] {
@@ -44,17 +44,17 @@ fn start_beyond_the_memory_of_all_guests_names_the_key() {
 #[test]
 fn check_warns_when_spawned_actors_have_no_instance() {
     let folder = guides("max_instances = 1", "", "");
-    let checked = crate::stage::command(folder.path()).arg("check").output().unwrap();
+    let checked = crate::harness::command(folder.path()).arg("check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(checked.status.success() && said.contains("warning: ") && said.contains("play.max_instances"), "{said}");
     assert!(said.contains("nothing starts that /guide spawn"), "{said}");
     let limits = "[actor.limits.subtree]\ninstances = 1";
     let folder = guides("max_instances = 2", limits, "");
-    let checked = crate::stage::command(folder.path()).arg("check").output().unwrap();
+    let checked = crate::harness::command(folder.path()).arg("check").output().unwrap();
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(said.contains("limits.subtree.instances") && !said.contains("play.max_instances"), "{said}");
     let folder = guides("max_instances = 2", "", "");
-    let checked = crate::stage::command(folder.path()).arg("check").output().unwrap();
+    let checked = crate::harness::command(folder.path()).arg("check").output().unwrap();
     assert!(!String::from_utf8_lossy(&checked.stderr).contains("instances"));
 }
 

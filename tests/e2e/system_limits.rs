@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use rustix::process::geteuid;
 
-use crate::stage::{actors, cache, command, folder, playhouse};
+use crate::harness::{actors, cache, command, folder, playhouse};
 
 /// Runs the binary under limits that `prlimit` sets; as a user without rights for the limits that do not bind the superuser.
 fn limited(folder: &Path, limit: &str, arguments: &[&str]) -> Output {

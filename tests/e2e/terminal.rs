@@ -7,7 +7,7 @@ use playhouse_tests::{built, cargo};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::stage::{Host, cache, folder, playhouse};
+use crate::harness::{Host, cache, folder, playhouse};
 
 /// The escapes that the guest writes: `tests/guests/hostile/src/acts/name_itself_with_control_characters.rs`.
 const ESCAPES: [&str; 5] = ["\u{1b}[2J", "\u{1b}]0;owned", "\u{7}", "\u{9b}31m", "\u{202e}"];

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use crate::stage::{actors, command, folder, root};
+use crate::harness::{actors, command, folder, root};
 
 /// The expected output of the play: `count<TAB>word`, most frequent first, ties by word.
 fn expected(text: &[u8]) -> String {

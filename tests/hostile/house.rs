@@ -19,12 +19,10 @@ use playhouse_tests::{built, cargo, root};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::meters::{Counted, eventually, lateness, rss_kb};
+use crate::meters::{Counted, PATIENCE, eventually, lateness, rss_kb};
 use crate::pen::{Pen, Silent};
 use crate::template;
 
-/// Far longer than any step of a test takes.
-pub const PATIENCE: Duration = Duration::from_mins(2);
 /// Time that the neighbour may take for an answer, besides the time in which this process got no CPU.
 const A_SECOND: Duration = Duration::from_secs(1);
 /// Number of acts before the first measurement of memory, and between two measurements.
@@ -262,15 +260,15 @@ impl House {
         let (tell, failures) = mpsc::unbounded_channel();
         let granted = || vec![address("/neighbour"), address("/silent")];
         let mut pen = ActorSpec::new(address("/pen"), Arc::new(Pen(tell)));
-        (pen.sends_to, pen.spawns) = (granted(), vec!["hostile".to_owned(), "recursive".to_owned()]);
-        (pen.max_depth, pen.timeout, pen.start_timeout) = (5, PATIENCE, PATIENCE);
+        (pen.grants.sends_to, pen.grants.spawns) = (granted(), vec!["hostile".to_owned(), "recursive".to_owned()]);
+        (pen.limits.max_depth, pen.limits.timeout, pen.limits.start_timeout) = (5, PATIENCE, PATIENCE);
         let echo = load("neighbour", &template::actor(template::ECHO)).unwrap();
         let echo = echo.launcher(Limits { cpu: PATIENCE, ..Limits::default() }, Config::new(), output.clone());
         let mut neighbour = ActorSpec::new(address("/neighbour"), echo);
-        neighbour.timeout = PATIENCE;
+        neighbour.limits.timeout = PATIENCE;
         let silent = |at: &str| {
             let mut spec = ActorSpec::new(address(at), Arc::new(Silent));
-            spec.timeout = PATIENCE;
+            spec.limits.timeout = PATIENCE;
             spec
         };
         let guest = Arc::new(guest);
@@ -287,7 +285,7 @@ impl House {
             ..Plan::default()
         };
         let kernel = Kernel::start(&plan).unwrap();
-        assert!(matches!(kernel.booted().await, Stage::Running));
+        assert!(matches!(kernel.wait_booted().await, Stage::Running));
         Self { kernel, failures, output, began: Instant::now() }
     }
 
@@ -390,7 +388,7 @@ impl House {
 
     async fn close(self) {
         self.kernel.shut_down();
-        assert!(matches!(self.kernel.over().await, Stage::Stopped));
+        assert!(matches!(self.kernel.wait_stopped().await, Stage::Stopped));
         eventually("no instance is left", || async { sandbox().instances() == 0 }).await;
     }
 }
@@ -444,12 +442,13 @@ impl Template for Acts {
         );
         let mut spec = ActorSpec::new(at.clone(), launcher);
         spec.restart.attempts = 1;
-        spec.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
-        spec.sends_to = vec![address("/neighbour"), address("/silent"), at];
-        spec.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
-        (spec.timeout, spec.start_timeout) = (guest.timeout, guest.start);
-        (spec.max_children, spec.max_timers, spec.max_watches, spec.max_depth) = (8, 8, 8, 4);
-        (spec.max_effects, spec.max_effect_bytes) = (65_536, 4 << 20);
+        spec.limits.subtree = subtree_bytes.map(|_| Box::new(SUBTREE));
+        spec.grants.sends_to = vec![address("/neighbour"), address("/silent"), at];
+        spec.grants.spawns = vec!["recursive".to_owned(), "hostile".to_owned()];
+        (spec.limits.timeout, spec.limits.start_timeout) = (guest.timeout, guest.start);
+        (spec.limits.max_children, spec.limits.max_timers, spec.limits.max_watches, spec.limits.max_depth) =
+            (8, 8, 8, 4);
+        (spec.limits.max_effects, spec.limits.max_effect_bytes) = (65_536, 4 << 20);
         spec
     }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use playhouse_kernel::{Address, BoxFuture};
 use playhouse_sandbox::Output;
 
-use crate::house::PATIENCE;
+/// Far longer than any step of a test takes.
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The total delay of a thread that only sleeps: the time that a busy machine takes from each thread.
 pub fn lateness() -> Duration {

@@ -75,7 +75,7 @@ impl House {
             actor.restart.backoff = Backoff { initial: Duration::ZERO, max: Duration::ZERO };
         }
         let mut team = actor(&address("/team"), &self.team);
-        team.spawns = vec!["worker".to_owned()];
+        team.grants.spawns = vec!["worker".to_owned()];
         flaky.push(team);
         // No more restarts are remembered than happen within the period.
         let period = Duration::from_millis(100);
@@ -97,7 +97,7 @@ fn actor(at: &Address, plugin: &Plugin) -> ActorSpec {
 
 pub(crate) async fn start(plan: Plan) -> Result<Kernel> {
     let kernel = Kernel::start(&plan)?;
-    let stage = kernel.booted().await;
+    let stage = kernel.wait_booted().await;
     ensure!(matches!(stage, Stage::Running), "{stage:?}");
     Ok(kernel)
 }
@@ -119,7 +119,7 @@ pub(crate) async fn wait_for_childless(kernel: &Kernel) {
 /// Ends the play in order, and checks that none of its guests is left.
 pub(crate) async fn stop(kernel: Kernel, house: &House) -> Result<()> {
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     let alive = house.sandbox.instances();
     ensure!(alive == 0, "{alive} instances outlive their play");
     Ok(())

@@ -70,7 +70,7 @@ async fn crowd(house: &House) -> Result<()> {
     for child in &children {
         kernel.tell(child, b"!panic", house::PATIENCE).await?;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let took = began.elapsed();
     for child in &children {
         ensure!(
@@ -106,7 +106,7 @@ async fn one_after_another(house: &House, time: Duration) -> Result<()> {
     for tormentor in tormentors {
         tormentor.await??;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let letters = kernel.dead_letter_counts();
     ensure!(letters.sum().kept() <= house::LETTERS as u64, "the dead-letter store keeps {}", letters.sum().kept());
     ensure!(letters.total() > house::LETTERS as u64, "the dead-letter store was never full: {letters:?}");

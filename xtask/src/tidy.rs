@@ -2,6 +2,9 @@
 
 mod imports;
 mod layers;
+mod names;
+mod sentences;
+mod types;
 
 use std::path::{Path, PathBuf};
 
@@ -112,39 +115,6 @@ fn tests_that_documents_name_exist() {
     assert!(missing.is_empty(), "documents name tests that do not exist:\n{}", missing.join("\n"));
 }
 
-/// The sentences of a document that begin with a relative pronoun and are not questions.
-fn riddles(document: &str) -> Vec<String> {
-    let text: String = document.split("```").step_by(2).collect();
-    let starts = ["\n", ". ", "\n- ", "**", "| ", "# ", ": "];
-    let mut found = Vec::new();
-    for word in ["Who ", "What ", "Whom ", "Whoever ", "Whatever "] {
-        for (at, _) in text.match_indices(word) {
-            let sentence = text[at..].split_inclusive(['.', '?', '|']).next().unwrap_or_default();
-            let begins = at == 0 || starts.iter().any(|start| text[..at].ends_with(start));
-            if begins && !sentence.ends_with('?') {
-                found.push(sentence.lines().next().unwrap_or_default().to_owned());
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn sentences_of_documents_begin_with_their_subject() {
-    let found: Vec<_> = documents()
-        .into_iter()
-        .flat_map(|(file, text)| riddles(&text).into_iter().map(move |line| format!("{}: {line}", file.display())))
-        .collect();
-    assert!(found.is_empty(), "begin these sentences with the noun:\n{}", found.join("\n"));
-}
-
-#[test]
-fn relative_pronouns_are_found_at_the_start_of_sentences() {
-    let document =
-        "What is it? Not with Who or What. What it does is done.\n- Whoever asks\n```\nWhat a code block\n```\n";
-    assert_eq!(riddles(document), ["What it does is done.", "Whoever asks"]);
-}
-
 #[test]
 fn every_file_has_at_most_five_hundred_lines() {
     let lines = |path: &PathBuf| std::fs::read_to_string(path).expect("readable").lines().count();
@@ -180,6 +150,26 @@ fn kernel_knows_no_webassembly_no_file_and_no_socket() {
             assert!(!text.contains(word), "{} uses {word}", file.display());
         }
     }
+}
+
+/// The crates of the host, and those that each may depend on.
+const HOST_CRATES: [(&str, &[&str]); 4] = [
+    ("host/kernel", &[]),
+    ("host/sandbox", &["playhouse-kernel"]),
+    ("host/runtime", &["playhouse-kernel", "playhouse-sandbox"]),
+    ("host/cli", &["playhouse-runtime"]),
+];
+
+#[test]
+fn host_crates_depend_in_one_direction() {
+    let mut wrong = Vec::new();
+    for (folder, allowed) in HOST_CRATES {
+        let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("readable");
+        let names = manifest.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        let of_host = names.filter(|name| name.starts_with("playhouse") && *name != "playhouse-frame");
+        wrong.extend(of_host.filter(|name| !allowed.contains(name)).map(|name| format!("{folder} -> {name}")));
+    }
+    assert!(wrong.is_empty(), "cli -> runtime -> sandbox -> kernel is the only direction: {wrong:?}");
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn actor(
 ) -> ActorSpec {
     let mut spec = ActorSpec::new(address(at), Arc::new(Native(Arc::new(handle))));
     spec.batch = BATCH;
-    spec.sends_to = sends_to.iter().map(|to| address(to)).collect();
+    spec.grants.sends_to = sends_to.iter().map(|to| address(to)).collect();
     spec
 }
 

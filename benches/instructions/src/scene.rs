@@ -28,7 +28,7 @@ impl Scene {
         let plan = Plan { actors: actors(&tally), supervision, ..Plan::default() };
         let kernel = runtime.block_on(async {
             let kernel = Kernel::start(&plan).expect("a good plan");
-            assert!(matches!(kernel.booted().await, Stage::Running));
+            assert!(matches!(kernel.wait_booted().await, Stage::Running));
             kernel
         });
         Self { runtime, kernel, tally }

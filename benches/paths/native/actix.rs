@@ -9,8 +9,7 @@ use actix::prelude::{Actor, ActorContext, Addr, Arbiter, ArbiterHandle, AsyncCon
 use anyhow::Result;
 use tokio::task::JoinHandle;
 
-use super::Peer;
-use super::worker::{Msg, Next, Worker};
+use super::worker::{Msg, Next, Peer, Worker};
 
 pub(crate) struct Actix<const ARBITERS: usize>(Addr<Node<ARBITERS>>);
 

@@ -7,8 +7,8 @@ use std::future::Future;
 use anyhow::{Result, anyhow};
 use kameo::prelude::{Actor, ActorRef, Context, Message, Spawn, mailbox};
 
-use super::worker::{Msg, Next, Worker};
-use super::{Peer, run_on_tokio};
+use super::runtime::run_on_tokio;
+use super::worker::{Msg, Next, Peer, Worker};
 
 pub(crate) struct Kameo(ActorRef<Node>);
 

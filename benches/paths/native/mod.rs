@@ -1,4 +1,4 @@
-//! The workloads in native libraries, written once for all. A library implements [`Peer`].
+//! The workloads in native libraries, written once for all. A library implements [`Peer`](worker::Peer).
 //!
 //! All libraries run the same [`Worker`] with mailboxes that never make a sender wait, the fastest kind of each library: the
 //! sender's handler needs no await, and `acked` workloads limit the number of bodies in flight by themselves.
@@ -6,45 +6,18 @@
 pub(crate) mod actix;
 pub(crate) mod kameo;
 pub(crate) mod ractor;
+mod runtime;
 pub(crate) mod worker;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use crate::figure::{Clock, Figures, Metric, check_sum, question, rss_bytes};
 use crate::workload::Work;
-use worker::{Branch, Msg, Role, Worker};
-
-/// The address of an actor that runs a [`Worker`].
-pub(crate) trait Peer: Clone + Send + Sync + 'static {
-    /// Runs a workload on the runtime of the library's actors: the asker is a task among them, as in a server.
-    fn run<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T>;
-    /// Starts an actor from outside; the actor is up when this returns.
-    fn start(worker: Worker<Self>) -> impl Future<Output = Result<Self>> + Send;
-    /// Starts an actor from an actor's handler.
-    fn child(worker: Worker<Self>) -> Self;
-    /// Sends without waiting.
-    fn tell(&self, msg: Msg<Self>);
-    /// Sends and waits for the reply.
-    fn ask(&self, question: Vec<u8>) -> impl Future<Output = Result<Vec<u8>>> + Send;
-    /// Waits until an actor that was told to stop has ended.
-    fn gone(self) -> impl Future<Output = ()> + Send;
-    /// Runs a task beside the calling one.
-    fn task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        tokio::spawn(task)
-    }
-}
-
-/// A runtime with two workers, the number of actix's arbiters and of cores of the machine on which the results were measured.
-fn run_on_tokio<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async { tokio::spawn(work).await? })
-}
+use worker::{Branch, Msg, Peer, Role, Worker};
 
 /// Runs one workload once.
 pub(crate) fn run<P: Peer>(work: Work, units: u64) -> Result<Figures> {

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 use ractor::rpc::CallResult;
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort};
 
-use super::worker::{Msg, Next, Worker};
-use super::{Peer, run_on_tokio};
+use super::runtime::run_on_tokio;
+use super::worker::{Msg, Next, Peer, Worker};
 
 #[derive(Clone)]
 pub(crate) struct Ractor(ActorRef<Mail>);

@@ -1,14 +1,36 @@
 //! A bench actor for every native library, with the same behaviour as the guest in `benches/driver`.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use anyhow::Result;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-use super::Peer;
 use crate::body::{self, WINDOW, per_turn};
 
 /// Number of children of each actor of a skynet.
 const CHILDREN: u64 = 10;
+
+/// The address of an actor that runs a [`Worker`].
+pub(crate) trait Peer: Clone + Send + Sync + 'static {
+    /// Runs a workload on the runtime of the library's actors: the asker is a task among them, as in a server.
+    fn run<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T>;
+    /// Starts an actor from outside; the actor is up when this returns.
+    fn start(worker: Worker<Self>) -> impl Future<Output = Result<Self>> + Send;
+    /// Starts an actor from an actor's handler.
+    fn child(worker: Worker<Self>) -> Self;
+    /// Sends without waiting.
+    fn tell(&self, msg: Msg<Self>);
+    /// Sends and waits for the reply.
+    fn ask(&self, question: Vec<u8>) -> impl Future<Output = Result<Vec<u8>>> + Send;
+    /// Waits until an actor that was told to stop has ended.
+    fn gone(self) -> impl Future<Output = ()> + Send;
+    /// Runs a task beside the calling one.
+    fn task<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        tokio::spawn(task)
+    }
+}
 
 /// The messages of the actors. Rare variants are boxed, so that no variant is larger than a body.
 pub(crate) enum Msg<P> {

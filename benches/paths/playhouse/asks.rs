@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use playhouse_kernel::{ActorSpec, Kernel};
 
-use super::{House, PATIENCE, address, stop, tell};
+use super::harness::{Harness, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, question};
 
 /// Asks one after another, and checks the replies.
@@ -21,8 +21,8 @@ async fn ask_in_turn(kernel: Kernel, asks: u64) -> Result<Vec<Duration>> {
     Ok(times)
 }
 
-pub(super) async fn ask(house: &House, at_a_time: u64, asks: u64) -> Result<Figures> {
-    let kernel = house.start(vec![echo(house)]).await?;
+pub(super) async fn ask(harness: &Harness, at_a_time: u64, asks: u64) -> Result<Figures> {
+    let kernel = harness.start(vec![echo(harness)]).await?;
     ask_in_turn(kernel.clone(), asks / 10 / at_a_time).await?;
     let clock = Clock::start();
     let askers: Vec<_> = (0..at_a_time).map(|_| tokio::spawn(ask_in_turn(kernel.clone(), asks / at_a_time))).collect();
@@ -36,8 +36,8 @@ pub(super) async fn ask(house: &House, at_a_time: u64, asks: u64) -> Result<Figu
 }
 
 /// Asks beside an actor that loops in each message until its CPU budget ends, and restarts at once.
-pub(super) async fn beside_spinning(house: &House, crashes: u64) -> Result<Figures> {
-    let kernel = house.start(vec![echo(house), house.actor("/spinning", "sink", &[], &[])]).await?;
+pub(super) async fn beside_spinning(harness: &Harness, crashes: u64) -> Result<Figures> {
+    let kernel = harness.start(vec![echo(harness), harness.actor("/spinning", "sink", &[], &[])]).await?;
     let (feeder, spinning) = (kernel.clone(), address("/spinning"));
     // Each message uses up the budget three times; this task waits while the mailbox is full, until the end of the play.
     let feeder = tokio::spawn(async move { while feeder.tell(&spinning, b"spin", PATIENCE).await.is_ok() {} });
@@ -47,17 +47,17 @@ pub(super) async fn beside_spinning(house: &House, crashes: u64) -> Result<Figur
     }
     let figures = clock.figures(times.len() as u64).with_times(times);
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     feeder.await?;
     Ok(figures)
 }
 
 /// Asks beside an actor to which another one sends without end.
-pub(super) async fn beside_flooded(house: &House, asks: u64) -> Result<Figures> {
-    let mut sink = house.actor("/sink", "sink", &[], &[("ack", "/source")]);
-    sink.sends_to.push(address("/source"));
-    let source = house.actor("/source", "sink", &["/sink"], &[]);
-    let kernel = house.start(vec![echo(house), sink, source]).await?;
+pub(super) async fn beside_flooded(harness: &Harness, asks: u64) -> Result<Figures> {
+    let mut sink = harness.actor("/sink", "sink", &[], &[("ack", "/source")]);
+    sink.grants.sends_to.push(address("/source"));
+    let source = harness.actor("/source", "sink", &["/sink"], &[]);
+    let kernel = harness.start(vec![echo(harness), sink, source]).await?;
     tell(&kernel, "/source", &format!("go {} 64 acked", u64::MAX)).await?;
     let clock = Clock::start();
     let times = ask_in_turn(kernel.clone(), asks).await?;
@@ -65,10 +65,10 @@ pub(super) async fn beside_flooded(house: &House, asks: u64) -> Result<Figures> 
     let sum = kernel.ask(&address("/sink"), b"sum", PATIENCE).await?;
     ensure!(sum != b"0 0", "nothing was flooded");
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     Ok(figures)
 }
 
-fn echo(house: &House) -> ActorSpec {
-    house.actor("/echo", "echo", &[], &[])
+fn echo(harness: &Harness) -> ActorSpec {
+    harness.actor("/echo", "echo", &[], &[])
 }

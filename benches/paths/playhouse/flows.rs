@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use playhouse_kernel::{ActorSpec, Kernel};
 
-use super::{Bell, House, PATIENCE, address, stop, tell};
+use super::harness::{Bell, Harness, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, check_sum};
 use crate::raw;
 
@@ -17,11 +17,17 @@ pub(super) enum Stage {
 }
 
 /// Sends bodies from a source through stages of relays to a sink. Consumers start first.
-pub(super) async fn flow(house: &House, relays: &[Stage], count: u64, bytes: usize, acked: bool) -> Result<Figures> {
+pub(super) async fn flow(
+    harness: &Harness,
+    relays: &[Stage],
+    count: u64,
+    bytes: usize,
+    acked: bool,
+) -> Result<Figures> {
     let bell = Bell::default();
     let acks: &[_] = if acked { &[("bell", "/bell"), ("ack", "/source")] } else { &[("bell", "/bell")] };
-    let mut sink = house.actor("/sink", "sink", &[], acks);
-    sink.sends_to.push(address("/source"));
+    let mut sink = harness.actor("/sink", "sink", &[], acks);
+    sink.grants.sends_to.push(address("/source"));
     let (mut actors, mut to) = (vec![bell.actor(), sink], vec!["/sink".to_owned()]);
     for (number, &stage) in relays.iter().enumerate().rev() {
         let (relays, instances) = match stage {
@@ -30,13 +36,13 @@ pub(super) async fn flow(house: &House, relays: &[Stage], count: u64, bytes: usi
         };
         let names: Vec<_> = (0..relays).map(|n| format!("/relay-{number}-{n}")).collect();
         let targets: Vec<_> = to.iter().map(String::as_str).collect();
-        let relay = |at: &String| ActorSpec { instances, ..house.actor(at, "relay", &targets, &[]) };
+        let relay = |at: &String| ActorSpec { instances, ..harness.actor(at, "relay", &targets, &[]) };
         actors.extend(names.iter().map(relay));
         to = names;
     }
     let targets: Vec<_> = to.iter().map(String::as_str).collect();
-    actors.push(house.actor("/source", "sink", &targets, &[]));
-    let kernel = house.start(actors).await?;
+    actors.push(harness.actor("/source", "sink", &targets, &[]));
+    let kernel = harness.start(actors).await?;
     let go = |count| format!("go {count} {bytes}{}", if acked { " acked" } else { "" });
     let sources = ["/source".to_owned()];
     ring_after(&kernel, &bell, &sources, "/sink", go, count / 10, bytes).await?;
@@ -67,11 +73,11 @@ async fn ring_after(
     Ok(figures)
 }
 
-pub(super) async fn ping_pong(house: &House, trips: u64) -> Result<Figures> {
+pub(super) async fn ping_pong(harness: &Harness, trips: u64) -> Result<Figures> {
     let bell = Bell::default();
-    let pong = house.actor("/pong", "relay", &["/ping"], &[]);
-    let ping = house.actor("/ping", "ping", &["/pong"], &[("bell", "/bell")]);
-    let kernel = house.start(vec![bell.actor(), pong, ping]).await?;
+    let pong = harness.actor("/pong", "relay", &["/ping"], &[]);
+    let ping = harness.actor("/ping", "ping", &["/pong"], &[("bell", "/bell")]);
+    let kernel = harness.start(vec![bell.actor(), pong, ping]).await?;
     let (go, sources) = (|count| format!("go {count} 64"), ["/ping".to_owned()]);
     ring_after(&kernel, &bell, &sources, "/ping", go, trips / 10, 64).await?;
     let figures = ring_after(&kernel, &bell, &sources, "/ping", go, trips, 64).await?;
@@ -79,12 +85,12 @@ pub(super) async fn ping_pong(house: &House, trips: u64) -> Result<Figures> {
     Ok(figures)
 }
 
-pub(super) async fn fan_in(house: &House, senders: u64, count: u64) -> Result<Figures> {
+pub(super) async fn fan_in(harness: &Harness, senders: u64, count: u64) -> Result<Figures> {
     let bell = Bell::default();
     let sources: Vec<_> = (0..senders).map(|n| format!("/source-{n}")).collect();
-    let mut actors = vec![bell.actor(), house.actor("/sink", "sink", &[], &[("bell", "/bell")])];
-    actors.extend(sources.iter().map(|at| house.actor(at, "sink", &["/sink"], &[])));
-    let kernel = house.start(actors).await?;
+    let mut actors = vec![bell.actor(), harness.actor("/sink", "sink", &[], &[("bell", "/bell")])];
+    actors.extend(sources.iter().map(|at| harness.actor(at, "sink", &["/sink"], &[])));
+    let kernel = harness.start(actors).await?;
     let go = |count| format!("go {count} 64");
     ring_after(&kernel, &bell, &sources, "/sink", go, count / senders / 10, 64).await?;
     let figures = ring_after(&kernel, &bell, &sources, "/sink", go, count / senders, 64).await?;
@@ -93,14 +99,14 @@ pub(super) async fn fan_in(house: &House, senders: u64, count: u64) -> Result<Fi
 }
 
 /// Messages wait in a mailbox before the actor starts: only the kernel and a call for each message are timed.
-pub(super) async fn batch_of_one(house: &House, count: u64) -> Result<Figures> {
+pub(super) async fn batch_of_one(harness: &Harness, count: u64) -> Result<Figures> {
     let bell = Bell::default();
-    let mut sink = house.actor("/sink", "sink", &[], &[("bell", "/bell")]);
+    let mut sink = harness.actor("/sink", "sink", &[], &[("bell", "/bell")]);
     sink.batch = 1;
     sink.start = playhouse_kernel::StartKind::Manual;
     sink.mailbox.capacity = usize::try_from(count)? + 1;
     sink.mailbox.capacity_bytes = sink.mailbox.capacity * 1024;
-    let kernel = house.start(vec![bell.actor(), sink]).await?;
+    let kernel = harness.start(vec![bell.actor(), sink]).await?;
     let sink = address("/sink");
     tell(&kernel, "/sink", &format!("want {count}")).await?;
     for body in raw::bodies(count) {

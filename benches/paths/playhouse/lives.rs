@@ -5,18 +5,18 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use playhouse_kernel::AskError;
 
-use super::{Bell, House, PATIENCE, address, stop, tell};
+use super::harness::{Bell, Harness, PATIENCE, address, stop, tell};
 use crate::figure::{Clock, Figures, Metric, rss_bytes};
 
 /// Spawns actors that are all alive and idle at the same time, as many as the sandbox admits. The pool for their instances
 /// exists before the measurement.
-pub(super) async fn spawn(house: &House, count: u64) -> Result<Figures> {
-    let count = count.min(u64::from(house.sandbox.max_instances()));
-    let actors = (0..count).map(|n| house.actor(&format!("/a{n}"), "sink", &[], &[])).collect();
+pub(super) async fn spawn(harness: &Harness, count: u64) -> Result<Figures> {
+    let count = count.min(u64::from(harness.sandbox.max_instances()));
+    let actors = (0..count).map(|n| harness.actor(&format!("/a{n}"), "sink", &[], &[])).collect();
     let rss = rss_bytes()?;
     let clock = Clock::start();
-    let kernel = house.start(actors).await?;
-    ensure!(u64::from(house.sandbox.instances()) == count, "{} are alive", house.sandbox.instances());
+    let kernel = harness.start(actors).await?;
+    ensure!(u64::from(harness.sandbox.instances()) == count, "{} are alive", harness.sandbox.instances());
     let last = address(&format!("/a{}", count - 1));
     ensure!(kernel.ask(&last, b"sum", PATIENCE).await? == b"0 0", "the last actor counted messages that were not sent");
     let rss = (rss_bytes()? - rss) / count as f64;
@@ -25,8 +25,8 @@ pub(super) async fn spawn(house: &House, count: u64) -> Result<Figures> {
 }
 
 /// Time from the message that crashes the actor to its next answer, without backoff.
-pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
-    let kernel = house.start(vec![house.actor("/fragile", "sink", &[], &[])]).await?;
+pub(super) async fn crash(harness: &Harness, crashes: u64) -> Result<Figures> {
+    let kernel = harness.start(vec![harness.actor("/fragile", "sink", &[], &[])]).await?;
     let (fragile, mut times) = (address("/fragile"), Vec::new());
     let clock = Clock::start();
     for _ in 0..crashes {
@@ -43,11 +43,11 @@ pub(super) async fn crash(house: &House, crashes: u64) -> Result<Figures> {
 }
 
 /// Guests that spawn guests, and stop them when they are done.
-pub(super) async fn skynet(house: &House, leaves: u64) -> Result<Figures> {
+pub(super) async fn skynet(harness: &Harness, leaves: u64) -> Result<Figures> {
     let bell = Bell::default();
-    let mut root = house.actor("/root", "sink", &[], &[("bell", "/bell")]);
-    root.spawns = vec![house.driver.name().to_owned()];
-    let kernel = house.start(vec![bell.actor(), root]).await?;
+    let mut root = harness.actor("/root", "sink", &[], &[("bell", "/bell")]);
+    root.grants.spawns = vec![harness.driver.name().to_owned()];
+    let kernel = harness.start(vec![bell.actor(), root]).await?;
     let clock = Clock::start();
     tell(&kernel, "/root", &format!("grow 0 {leaves}")).await?;
     bell.wait(&kernel).await?;

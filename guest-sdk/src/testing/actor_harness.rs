@@ -176,9 +176,9 @@ impl<A: Actor> ActorHarness<A> {
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Callback, Context, Ended, Message, Result, TaskDone, testing::ActorHarness};
-    /// # #[derive(Default)] struct Clerk;
-    /// # impl Actor for Clerk { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
-    /// impl Callback for Clerk {
+    /// # #[derive(Default)] struct Teller;
+    /// # impl Actor for Teller { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+    /// impl Callback for Teller {
     ///     fn task_done(&mut self, task: TaskDone, ctx: &mut Context) -> Result {
     ///         match task.ended {
     ///             Ended::Crashed { kind, .. } => Ok(ctx.tell("/log", kind)?),
@@ -187,7 +187,7 @@ impl<A: Actor> ActorHarness<A> {
     ///     }
     /// }
     ///
-    /// let mut harness = ActorHarness::<Clerk>::setup().incarnation(2).with_callback().start()?;
+    /// let mut harness = ActorHarness::<Teller>::setup().incarnation(2).with_callback().start()?;
     /// harness.task_done(TaskDone::new("5d1f", Ended::Crashed { kind: "panic".into(), reason: "panicked".into() }));
     /// assert_eq!(harness.sent(), [("/log", "panic")]);
     /// # Ok::<(), playhouse_sdk::Error>(())
@@ -292,15 +292,15 @@ impl<A: Actor> ActorHarness<A> {
 /// ```
 /// # use playhouse_sdk::{Actor, AskError, Context, Message, Result, SendError, testing::ActorHarness};
 /// # use std::time::Duration;
-/// # #[derive(Default)] struct Clerk;
-/// impl Actor for Clerk {
+/// # #[derive(Default)] struct Teller;
+/// impl Actor for Teller {
 ///     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
 ///         let price = ctx.ask("/prices", msg.body(), Duration::from_secs(1))?;
 ///         Ok(ctx.tell("/till", price)?)
 ///     }
 /// }
 ///
-/// let mut harness = ActorHarness::<Clerk>::setup()
+/// let mut harness = ActorHarness::<Teller>::setup()
 ///     .answer("/prices", |item| if item == b"tea" { Ok(b"3".into()) } else { Err(AskError::Timeout) })
 ///     .start()?;
 /// harness.tell("tea")?;
@@ -401,15 +401,15 @@ impl<A: Actor> Setup<A> {
     ///
     /// ```
     /// # use playhouse_sdk::{Actor, Context, Decision, Gate, Message, Result, ActorState, testing::ActorHarness};
-    /// # #[derive(Default)] struct Clerk;
-    /// # impl Actor for Clerk { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
-    /// impl Gate for Clerk {
+    /// # #[derive(Default)] struct Teller;
+    /// # impl Actor for Teller { fn msg_handler(&mut self, _: Message, _: &mut Context) -> Result { Ok(()) } }
+    /// impl Gate for Teller {
     ///     fn decide_to_start(ctx: &mut Context) -> Decision {
     ///         if ctx.status("/vault").is_some() { Decision::Start } else { Decision::WAIT }
     ///     }
     /// }
     ///
-    /// let (decision, setup) = ActorHarness::<Clerk>::setup().start_gated()?.err().expect("it waits");
+    /// let (decision, setup) = ActorHarness::<Teller>::setup().start_gated()?.err().expect("it waits");
     /// assert_eq!(decision, Decision::WAIT);
     /// let harness = setup.actor("/vault", ActorState::Idle).start_gated()?;
     /// assert!(harness.is_ok());

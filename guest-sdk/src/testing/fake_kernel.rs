@@ -22,6 +22,8 @@ pub(super) type Answer = Box<dyn FnMut(&Sent) -> Result<Reply, AskError>>;
 /// The default of `limits.effects`.
 const MOST_EFFECTS: usize = 65_536;
 
+/// The kernel of a test. Its fields are of three kinds: the answers that a test prepares, the effects that the actor recorded,
+/// and the clock.
 #[derive(Default)]
 pub(super) struct FakeKernel {
     pub(super) address: String,
@@ -180,8 +182,8 @@ impl FakeKernel {
 
     /// Records an effect. Beyond the limit the host ends the incarnation; here the test panics.
     fn did(&self, effect: Effect) {
-        let room = self.done.borrow().len() < MOST_EFFECTS;
-        assert!(room, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
+        let fits = self.done.borrow().len() < MOST_EFFECTS;
+        assert!(fits, "asked for more than {MOST_EFFECTS} sends and other effects in one turn (limits.effects)");
         self.done.borrow_mut().push(effect);
     }
 }

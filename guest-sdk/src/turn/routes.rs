@@ -67,9 +67,9 @@ impl Routes {
 /// Whether two addresses are the same text. For short texts in a guest, this is faster than a call of `memcmp`.
 #[inline]
 fn same(one: &str, other: &str) -> bool {
-    let ((one, one_rest), (other, other_rest)) = (one.as_bytes().as_chunks::<8>(), other.as_bytes().as_chunks::<8>());
-    one_rest.len() == other_rest.len()
+    let ((one, one_tail), (other, other_tail)) = (one.as_bytes().as_chunks::<8>(), other.as_bytes().as_chunks::<8>());
+    one_tail.len() == other_tail.len()
         && one.len() == other.len()
         && one.iter().zip(other).all(|(one, other)| one == other)
-        && one_rest.iter().zip(other_rest).all(|(one, other)| one == other)
+        && one_tail.iter().zip(other_tail).all(|(one, other)| one == other)
 }

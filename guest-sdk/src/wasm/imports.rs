@@ -35,7 +35,7 @@ impl TurnHost for Imports {
     }
 
     fn timers_left(&self) -> (u32, u32) {
-        batch::timer_room()
+        batch::timers_left()
     }
 
     fn sender_of(&self, message: u32) -> Option<String> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use playhouse_kernel::{Address, DeadReason};
+use playhouse_runtime::{Address, DeadReason};
 
 use playhouse_runtime::manifest::units::Time;
 

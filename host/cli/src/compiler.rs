@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use playhouse_sandbox::CompilePlace;
+use playhouse_runtime::CompilePlace;
 
 /// The only argument of the child process. It is no command: help, suggestions and usage do not know it.
 const COMPILE_FOR_PARENT: &str = "compile-for-parent";

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use crate::console::Console;
-use playhouse_sandbox::{SandboxError, SystemLimit};
 
-use playhouse_runtime::control::client::ClientError;
+use crate::client::ClientError;
 use playhouse_runtime::control::socket::SocketError;
 use playhouse_runtime::manifest::ManifestError;
 use playhouse_runtime::plugins::PluginsError;
 use playhouse_runtime::printable::Printable;
+use playhouse_runtime::{PlayError, SandboxError, SystemLimit};
 
 pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
 
@@ -84,6 +84,20 @@ impl From<PluginsError> for Exit {
     }
 }
 
+impl From<PlayError> for Exit {
+    fn from(error: PlayError) -> Self {
+        match error {
+            PlayError::Manifest(error) => error.into(),
+            PlayError::Plugins(error) => error.into(),
+            PlayError::Socket(error) => error.into(),
+            PlayError::System(error) => error.into(),
+            error @ (PlayError::NativeAddress(_) | PlayError::NativeMissing(_) | PlayError::Plan(_)) => {
+                Self::with(BAD_INPUT, error.to_string())
+            }
+        }
+    }
+}
+
 impl From<SocketError> for Exit {
     fn from(error: SocketError) -> Self {
         Self::with(BAD_INPUT, error.to_string())
@@ -97,7 +111,7 @@ impl From<ClientError> for Exit {
             error if error.is_no_host() => NO_HOST,
             _ => FAILED,
         };
-        // What a host says may quote its guests.
+        // The message of a host may quote its guests.
         Self::with(code, Printable(&error.to_string()).to_string())
     }
 }

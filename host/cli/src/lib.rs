@@ -4,13 +4,14 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `run` | `playhouse run`: input, output, signals, summary |
-//! | `commands` | the other commands |
+//! | `commands`, `client` | the other commands; their side of the control socket |
 //! | `compiler`, `system_limits` | the child that compiles; the host's needs of the system, checked at the start |
 //! | `console`, `log_budget`, `progress` | the output on stderr |
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `exit`, `exit_codes` | the end of the process and its codes |
 
 pub mod args;
+mod client;
 mod commands;
 mod compiler;
 mod console;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use playhouse_sandbox::LeftOut;
+use playhouse_runtime::LeftOut;
 
 use playhouse_runtime::printable::counted;
 

@@ -4,7 +4,7 @@ use clap::Parser;
 
 fn main() -> std::process::ExitCode {
     if playhouse::is_compiler(std::env::args_os()) {
-        return playhouse_sandbox::compile_for_parent();
+        return playhouse_runtime::compile_for_parent();
     }
     playhouse::main(playhouse::args::Cli::parse())
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
+use playhouse_runtime::Compiled;
 use playhouse_runtime::plugins::LoadProgress;
 use playhouse_runtime::printable::size;
-use playhouse_sandbox::Compiled;
 
 use crate::console::Console;
 

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 
+use playhouse_runtime::SystemLimit;
 use playhouse_runtime::allocator;
 use playhouse_runtime::system_limits::{HOST_ADDRESS_SPACE_BYTES, HOST_DATA_BYTES, KEPT_BLOCKING_THREADS, STACK_BYTES};
-use playhouse_sandbox::SystemLimit;
 
 use crate::args::Command;
 use crate::exit_codes::FAILED;
@@ -103,7 +103,7 @@ pub(crate) fn are_enough(command: &Command) -> bool {
     }
     // The soft limit on files is raised before the check.
     if matches!(command, Command::Run(_) | Command::Check(_) | Command::Inspect(_)) {
-        playhouse_runtime::descriptors::raise();
+        playhouse_runtime::raise_descriptor_limit();
     }
     let missing = Needs::of(command).missing();
     if let Some(missing) = &missing {

@@ -1,66 +1,109 @@
-//! The actor kernel: it knows no WebAssembly, no file and no socket, and runs any code that implements [`Behavior`].
+//! The actor kernel: it knows no WebAssembly, no file and no socket, and runs any code that implements [`Behavior`], such as
+//! that of a [`NativeActor`].
 //!
-//! | module | content |
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use playhouse_kernel::{ActorSpec, Address, Behavior, BoxFuture, Crash, Kernel, Launcher, Outcome, Plan, Turn};
+//!
+//! /// Answers each message with its body in capitals.
+//! struct Shout;
+//!
+//! impl Launcher for Shout {
+//!     fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
+//!         Box::pin(async { Ok(Box::new(Shouting(turn)) as Box<dyn Behavior>) })
+//!     }
+//!
+//!     fn plugin(&self) -> &str {
+//!         "shout"
+//!     }
+//! }
+//!
+//! struct Shouting(Turn);
+//!
+//! impl Behavior for Shouting {
+//!     fn turn(&mut self) -> &mut Turn {
+//!         &mut self.0
+//!     }
+//!
+//!     fn init(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+//!         Box::pin(async { Ok(()) })
+//!     }
+//!
+//!     fn handle(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+//!         Box::pin(async {
+//!             while self.0.current().is_some() {
+//!                 let reply = self.0.body().to_ascii_uppercase();
+//!                 self.0.finish(Outcome::Done(Some(reply)));
+//!             }
+//!             Ok(())
+//!         })
+//!     }
+//!
+//!     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
+//!         Box::pin(async { Ok(()) })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let shout = Address::parse("/shout")?;
+//! let plan = Plan { actors: vec![ActorSpec::new(shout.clone(), Arc::new(Shout))], ..Plan::default() };
+//! let kernel = Kernel::start(&plan)?;
+//! kernel.tell(&shout, b"nobody waits for this reply", Duration::from_secs(1)).await?;
+//! assert_eq!(kernel.ask(&shout, b"hello", Duration::from_secs(1)).await?, b"HELLO");
+//! kernel.shut_down();
+//! kernel.wait_stopped().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | layer, from the highest | content |
 //! |---|---|
-//! | `address`, `message`, `plan`, `crash`, `decision`, `dead_letter` | plain data |
-//! | `log`, `mailbox` | messages in front of an actor, as bytes, within bounds |
-//! | `policy` | the interface to code that decides about the order of a mailbox and about its overflow |
-//! | `turn` | a turn: its messages, their effects, one by one or in bulk, and the commit that makes them visible |
-//! | `spawn` | children at run time: templates, and the checks of a spawn |
-//! | `timers` | the timers of one incarnation |
-//! | `notice` | notices to a watcher about another actor |
-//! | `failed` | actors that failed too often: the error for askers, the messages that the play does not wait for |
-//! | `delivery` | from a commit, or from outside, into mailboxes |
-//! | `ask` | replies that an asker waits for |
-//! | `replay` | dead letters, sent again or dropped |
-//! | `pressure` | the gate for messages from outside, closed while memory is short |
-//! | `actor`, `instance`, `registry` | the state of an actor and of its instances beyond incarnations; actors by address |
-//! | `random` | jitter from a seed |
-//! | `behavior` | the interface to the code that runs |
-//! | `native` | actors in plain Rust: the trait for embedders and gateways |
-//! | `consult` | directive requests: a parent is asked about a child that failed |
-//! | `callback` | reports to an actor about the outcomes of its messages |
-//! | `incarnation` | one run of that code: launch, turns, crash, shutdown |
-//! | `host_wait` | time in which that code waits for the host itself, which is not billed |
-//! | `watchdog` | the limit of a call in time in which it runs or waits |
-//! | `clock` | the time that is the host's and not the actors' |
-//! | `slots` | bounds on the incarnations that live at a time |
-//! | `subtree` | the limits that an actor shares with all actors below it |
-//! | `supervision` | starts, stops and restarts: a pure state machine, and the task that carries out its effects |
-//! | `kernel` | the public face |
+//! | `kernel`, `supervisor` | the public face and the plan; the task that starts, stops and restarts as [`supervision`] decides |
+//! | `incarnation` | one run of an actor's code: admission, launch, turns, blame; the traits for that code |
+//! | `turn` | the messages of one call, their effects, and the commit that makes these visible |
+//! | `dispatch` | from one actor to others: addresses, delivery, asks, timers, dead letters |
+//! | `actor` | the data that an actor keeps between its incarnations |
+//! | [`supervision`], `mailbox`, `words` | the pure tree of supervisors; bounded queues; plain data |
 //!
-//! The way of a message: [`Kernel::tell`] -> mailbox -> [`Turn`] -> [`Behavior::handle`] -> commit -> mailbox.
+//! A layer imports only from those below it. The way of a message: [`Kernel::tell`] -> mailbox -> [`Turn`] ->
+//! [`Behavior::handle`] -> commit -> mailbox.
 
 mod actor;
 mod dispatch;
 mod incarnation;
 mod kernel;
 mod mailbox;
-mod native;
 pub mod supervision;
 mod supervisor;
 mod turn;
 mod words;
 
+pub use actor::code::Code;
 pub use actor::directive_request::ChildFailed;
 pub use actor::host_wait::HostWait;
 pub use actor::reports::{TaskDone, TaskOutcome};
+pub use actor::spec::ActorSpec;
+pub use actor::template::{Config, Template};
 pub use dispatch::replay::LettersMoved;
 pub use futures_util::future::BoxFuture;
 pub use incarnation::behavior::{Behavior, Gate, Launcher};
-pub use kernel::plan::{ActorSpec, MOST_INSTANCES, MaxInstances, Plan, PlanError};
-pub use kernel::{ActorView, InstanceView, Kernel};
+pub use incarnation::native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
+pub use kernel::plan::{Plan, PlanError};
+pub use kernel::{ActorView, Kernel};
+pub use mailbox::admission::MaxInstances;
 pub use mailbox::policy::{
     About, Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, MailboxPolicy, PolicyLauncher, PolicySpec, PolicyState,
     PolicyView, Rules, WhenFull,
 };
-pub use mailbox::{MailboxSpec, MailboxView, Overflow, PressureView};
-pub use native::{NativeActor, NativeContext, NativeLauncher, NativeResult};
+pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
 pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
-pub use supervisor::{DECISION_TARGET, Stage, StartError, StartedActor};
+pub use supervisor::{DECISION_TARGET, InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
-pub use turn::spawn::{Config, SpawnError, StopError, Template};
+pub use turn::spawn::{SpawnError, StopError};
 pub use turn::timer_effects::TimerError;
 pub use words::address::{Address, AddressError, MAX_SEGMENT_BYTES, MAX_SEGMENTS};
 pub use words::clock::{Clock, HostClock, yield_to_others};
@@ -71,7 +114,8 @@ pub use words::dead_letter::{
 pub use words::decision::Decision;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
-pub use words::limits::{Bounds, SubtreeSpec, Usage};
+pub use words::grants::ActorGrants;
+pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
 pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::outcome::{Failure, Outcome};

@@ -40,7 +40,7 @@ async fn a_passivated_address_takes_little_memory() {
         ActorSpec { start: StartKind::OnMessage, ..ActorSpec::new(address, launcher.clone()) }
     });
     let kernel = Kernel::start(&Plan { actors: actors.collect(), ..Plan::default() }).expect("a good plan");
-    kernel.booted().await;
+    kernel.wait_booted().await;
     let change = region.change();
     let bytes = (change.bytes_allocated - change.bytes_deallocated) / ADDRESSES;
     assert!(kernel.actors().await.iter().all(|actor| actor.state == State::Passivated));

@@ -19,13 +19,13 @@ const LEAST: u64 = 32;
 
 /// The descriptors of a run, divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares {
+pub(crate) struct Shares {
     /// The limit of the system; `None` without one.
-    pub all: Option<u64>,
+    pub(crate) all: Option<u64>,
     /// Maximum number that all actors together may have open.
-    pub of_actors: u64,
+    pub(crate) of_actors: u64,
     /// Connections of clients at a time.
-    pub connections: usize,
+    pub(crate) connections: usize,
 }
 
 /// Raises the soft limit (`RLIMIT_NOFILE`) to the hard one.
@@ -36,7 +36,7 @@ pub fn raise() {
 }
 
 /// The shares of a play under the present limit. `Err` tells an operator that the limit is too low.
-pub fn shares(play: &PlaySettings) -> Result<Shares, String> {
+pub(crate) fn shares(play: &PlaySettings) -> Result<Shares, String> {
     let folders: usize = play.settings().map(|settings| settings.grants.dirs.len()).sum();
     let plugins = play.plugin_names().len() + play.mailbox_plugin_names().len();
     let held = (folders as u64).saturating_add(OF_A_PLUGIN * plugins as u64);
@@ -67,7 +67,7 @@ impl Shares {
     }
 
     /// Logs the number of descriptors, and the share of the actors.
-    pub fn say(&self) {
+    pub(crate) fn say(&self) {
         let Self { all, of_actors, connections } = self;
         let Some(all) = *all else {
             return tracing::debug!(target: "playhouse", "open files, sockets and folders: no limit");

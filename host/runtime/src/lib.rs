@@ -1,21 +1,76 @@
-//! Plays of actors from a manifest: the manifest, its plugins, the kernel's plan, and the control socket.
+//! Plays of actors, embedded in a program: a manifest, its plugins in their sandbox, and native actors.
+//!
+//! ```
+//! use std::time::Duration;
+//! use playhouse_runtime::{Message, NativeActor, NativeContext, NativeResult, Play};
+//!
+//! #[derive(Clone, Default)]
+//! struct Audit { seen: u64 }
+//!
+//! impl NativeActor for Audit {
+//!     async fn msg_handler(&mut self, _: Message, ctx: &mut NativeContext) -> NativeResult {
+//!         self.seen += 1;
+//!         ctx.reply(self.seen.to_string());
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // `Play::from_manifest("playhouse.toml")?` runs sandboxed actors as well.
+//! let play = Play::of_natives("shop").native("/audit", Audit::default()).start().await?;
+//! play.tell("/audit", "sold").await?;
+//! assert_eq!(play.ask("/audit", "", Duration::from_secs(5)).await?, b"2");
+//! assert_eq!(play.tree().await.actors[0].plugin, "native:Audit");
+//! play.stop().await;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! | module | content |
 //! |---|---|
+//! | `play`, `running`, `native`, `errors` | the public face: a play before its start, and while it runs |
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
-//! | `control` | the socket of a running host: protocol, both sides |
-//! | `runtimes` | the host's thread and those of the actors |
-//! | `memory`, `descriptors`, `system_limits` | memory and open files in use; limits of the system |
-//! | `allocator`, `printable` | freed memory that the process keeps; foreign text made safe |
+//! | `control` | the control socket of a running play: protocol and server |
+//! | `log_output`, `printable` | the output of guests as log events; foreign text made safe |
+//! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
+//!
+//! Nothing of the process is taken without being asked for: no signal handler, no log subscriber, no exit. `docs/embedding.md`
+//! has all defaults.
 
 pub mod allocator;
 pub mod control;
-pub mod descriptors;
+mod descriptors;
+mod errors;
+mod log_output;
 pub mod manifest;
-pub mod memory;
-pub mod plan;
+mod memory;
+mod native;
+mod plan;
+mod play;
 pub mod plugins;
 pub mod printable;
-pub mod runtimes;
+mod running;
+mod runtimes;
 pub mod system_limits;
+
+pub use descriptors::raise as raise_descriptor_limit;
+pub use errors::{PlayError, RequestError};
+pub use log_output::{GUEST_TARGET, LogOutput};
+pub use native::{Native, NativeOrder};
+pub use play::{LoadedPlay, Play};
+pub use running::{Receiver, RunningPlay};
+
+// The types of the kernel and of the sandbox that the public face shows.
+pub use playhouse_kernel::{
+    ActorId, ActorLimits, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change,
+    ChildFailed, Crash, CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision,
+    Directive, Envelope, FailedActor, Failure, Fates, Gate, InstanceView, LetterId, MailboxSpec, Message, MessageId,
+    NativeActor, NativeContext, NativeResult, Notice, Overflow, ReplyToken, RestartKind, RestartSpec, SendError, Stage,
+    StartError, StartKind, StartedActor, State, Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
+};
+pub use playhouse_sandbox::{
+    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,
+    SandboxError, SystemLimit, compile_for_parent, inspect,
+};

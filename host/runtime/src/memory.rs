@@ -180,7 +180,7 @@ pub(crate) fn guest_memory() -> u64 {
 }
 
 /// Measures the memory, and tells the kernel.
-pub struct Watch {
+pub(crate) struct Watch {
     mark: MemoryMark,
     sources: Sources,
     short: bool,
@@ -188,7 +188,7 @@ pub struct Watch {
 
 impl Watch {
     /// Measures once, before any input.
-    pub fn begin(mark: MemoryMark, kernel: &Kernel) -> Self {
+    pub(crate) fn begin(mark: MemoryMark, kernel: &Kernel) -> Self {
         Self::at("/".into(), mark, kernel)
     }
 
@@ -205,7 +205,7 @@ impl Watch {
     }
 
     /// Measures periodically without an end, unless the mark switches it off.
-    pub async fn run(mut self, kernel: Kernel) {
+    pub(crate) async fn run(mut self, kernel: Kernel) {
         if self.mark == MemoryMark::Share(100) {
             return;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use playhouse_kernel::{
-    ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, SubtreeSpec, Template,
+    ActorGrants, ActorSpec, Address, Bounds, Clock, Config, MaxInstances, Plan, PolicySpec, StartKind, Template,
 };
 use playhouse_sandbox::{Accounts, Limits, MailboxPlugin, Output, Plugin};
 
@@ -12,15 +12,15 @@ use crate::manifest::{PlaySettings, Settings};
 use crate::plugins::Plugins;
 
 /// The maximum number of instances of actors: those of their mailbox plugins live all the time and are subtracted.
-fn room_for_actors(play: &PlaySettings, plugin: &Plugin) -> MaxInstances {
+fn instances_for_actors(play: &PlaySettings, plugin: &Plugin) -> MaxInstances {
     let bound = plugin.max_instances();
     let mailboxes = play.actors.iter().filter(|actor| actor.settings.mailbox_plugin.is_some()).count();
     MaxInstances { most: bound.most.saturating_sub(mailboxes).max(1), ..bound }
 }
 
 /// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
-pub fn room_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize, usize)> {
-    let bound = room_for_actors(play, plugins.first()?);
+pub(crate) fn instances_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize, usize)> {
+    let bound = instances_for_actors(play, plugins.first()?);
     let kinds = play.actors.iter().map(|actor| {
         let Settings { idle_stop, start, .. } = actor.settings;
         (actor.instances, idle_stop.is_none() && start == StartKind::Auto)
@@ -29,7 +29,7 @@ pub fn room_for_spawned(play: &PlaySettings, plugins: &Plugins) -> Option<(usize
 }
 
 /// The plan that the kernel runs.
-pub fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
+pub(crate) fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, seed: u64) -> Plan {
     let made = |settings: &Settings, recursive| Made {
         plugin: plugins[&settings.plugin].clone(),
         mailbox: settings.mailbox_plugin.as_ref().map(|mailbox| plugins.mailbox_plugin(&mailbox.plugin).clone()),
@@ -43,7 +43,7 @@ pub fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, se
         let above = actor.address.parent().and_then(|parent| accounts.get(&parent).cloned());
         let within = Bounds { accounts: above, ..Bounds::NONE };
         let spec = made(&actor.settings, false).spec(actor.address.clone(), BTreeMap::new(), within);
-        accounts.extend(spec.launcher.bounds().accounts.map(|own| (actor.address.clone(), own)));
+        accounts.extend(spec.code.bounds().accounts.map(|own| (actor.address.clone(), own)));
         actors.push(ActorSpec { instances: actor.instances, required: actor.required, ..spec });
     }
     let spawnable = play.spawnable.iter().map(|plugin| {
@@ -55,7 +55,7 @@ pub fn plan(play: &PlaySettings, plugins: &Plugins, output: &Arc<dyn Output>, se
         plugins: spawnable.collect(),
         supervision: play.supervision,
         dead_letters: play.dead_letters,
-        max_instances: plugins.first().map(|plugin| room_for_actors(play, plugin)),
+        max_instances: plugins.first().map(|plugin| instances_for_actors(play, plugin)),
         clock: Clock::default(),
         runtime: None,
         seed,
@@ -92,14 +92,14 @@ impl Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = settings.limits.within(&within);
+        let limits = settings.sandbox_limits.within(&within);
         let grants = settings.grants.clone().bounded(&within);
-        let accounts = self.plugin.accounts(&within, &address, settings.subtree.together);
+        let accounts = self.plugin.accounts(&within, &address, settings.subtree);
         let mut whole = settings.config.clone();
         whole.extend(config);
         ActorSpec {
             address,
-            launcher: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()),
+            code: self.plugin.launcher_in(accounts.clone(), grants, limits, whole, self.output.clone()).into(),
             start: settings.start,
             idle_stop: settings.idle_stop,
             instances: 1,
@@ -109,19 +109,12 @@ impl Template for Made {
             restart: settings.restart,
             required: false,
             supervision: settings.supervision,
-            timeout: settings.timeout,
-            start_timeout: settings.start_timeout,
-            message_bytes: settings.message_bytes,
-            sends_to: settings.sends_to.clone(),
-            sends_below: settings.sends_below.clone(),
-            spawns: settings.spawns.clone(),
-            max_children: settings.max_children,
-            max_timers: settings.max_timers,
-            max_watches: settings.max_watches,
-            max_depth: settings.max_depth,
-            max_effects: settings.max_effects,
-            max_effect_bytes: settings.max_effect_bytes,
-            subtree: Some(settings.subtree.counts).filter(|counts| *counts != SubtreeSpec::default()).map(Box::new),
+            limits: settings.limits.clone(),
+            grants: ActorGrants {
+                sends_to: settings.sends_to.clone(),
+                sends_below: settings.sends_below.clone(),
+                spawns: settings.spawns.clone(),
+            },
         }
     }
 

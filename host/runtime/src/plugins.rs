@@ -16,7 +16,7 @@ pub use self::loading::{LoadProgress, LogProgress};
 
 use self::initial_memory::{child_memory_problems, memory_problem, shared_memory_limit};
 use self::loading::{Job, Loaded, Role, load_side_by_side};
-use crate::descriptors::{self, Shares};
+use crate::descriptors::Shares;
 use crate::manifest::{MailboxPluginSettings, PlayLimits, PlaySettings, Problem, Problems, Settings};
 use crate::memory::guest_memory;
 use crate::printable::{self, Printable};
@@ -37,7 +37,7 @@ impl Plugins {
     }
 
     /// The clock of the host's time from now on, for a kernel whose actors run on this runtime.
-    pub fn clock(&self, runtime: &Handle) -> Clock {
+    pub(crate) fn clock(&self, runtime: &Handle) -> Clock {
         self.first().map(|plugin| plugin.clock(runtime).into()).unwrap_or_default()
     }
 
@@ -67,13 +67,16 @@ impl Index<&String> for Plugins {
 }
 
 /// The reason why plugins could not be loaded.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum PluginsError {
     /// The sandbox could not be made.
-    Sandbox(SandboxError),
+    #[error("the sandbox cannot be made: {0}")]
+    Sandbox(#[source] SandboxError),
     /// A limit of the system keeps the host from loading them.
+    #[error("{0}")]
     System(String),
     /// Some plugins do not fit the manifest.
+    #[error("{}", .0.render(false))]
     Wrong(Problems),
 }
 
@@ -116,12 +119,15 @@ fn sandbox(play: &PlaySettings, shares: Shares, place: CompilePlace) -> Result<S
 }
 
 /// Loads all plugins of a play. This blocks, for seconds for each plugin that was not compiled before.
-pub fn load(
+pub(crate) fn load(
     play: &PlaySettings,
+    shares: Shares,
     place: CompilePlace,
     progress: &mut dyn LoadProgress,
 ) -> Result<Plugins, PluginsError> {
-    let shares = descriptors::shares(play).map_err(PluginsError::System)?;
+    if play.plugin_names().is_empty() && !play.natives.is_empty() {
+        return Ok(Plugins::default());
+    }
     let sandbox = sandbox(play, shares, place).map_err(PluginsError::Sandbox)?;
     let job = |name: &str, role| Job { name: name.to_owned(), role, file: play.plugin_file(name) };
     let actors = play.plugin_names().into_iter().map(|name| job(name, Role::Actor));
@@ -133,7 +139,7 @@ pub fn load(
         return Err(PluginsError::System(error.to_string()));
     }
     let mut problems = Vec::new();
-    let subtree = |settings: &Settings| settings.subtree.together.memory_bytes;
+    let subtree = |settings: &Settings| settings.subtree.memory_bytes;
     let subtrees = play.actors.iter().filter_map(|actor| Some((actor.address.as_str(), subtree(&actor.settings)?)));
     let subtrees: HashMap<&str, u64> = subtrees.collect();
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
@@ -148,7 +154,7 @@ pub fn load(
                 let pin = (settings.plugin.as_str(), settings.sha256.as_ref());
                 problems.extend(pin_problem(play, &format!("`{whose}`"), pin, &plugin.info().sha256));
                 problems.extend(grant_problem(&whose, settings, &plugin.info().imports));
-                let limit = (settings.limits.memory_bytes, "limits.memory".to_owned());
+                let limit = (settings.sandbox_limits.memory_bytes, "limits.memory".to_owned());
                 let place = settings.memory_place.as_ref().unwrap_or(&settings.plugin_place);
                 let own = memory_problem(&whose, plugin.info(), &limit, place);
                 let shared = shared_memory_limit(play.limits.memory_bytes, &subtrees, &whose, settings);

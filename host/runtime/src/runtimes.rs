@@ -1,6 +1,6 @@
-//! The two runtimes of a run. Code of actors and of mailbox plugins runs on the workers of one; all other work of the host
-//! (control socket, supervision, input, signals, summary) runs on the main thread, on a runtime with its own timers and sockets.
-//! The host therefore answers an operator for any number of actors that are ready to run.
+//! The two runtimes of a play. Code of actors and of mailbox plugins runs on the workers of one; all other work of the host
+//! (control socket, supervision, memory watch) runs on the runtime of the caller, with its own timers and sockets. The host
+//! therefore answers an operator for any number of actors that are ready to run.
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -15,39 +15,33 @@ use crate::system_limits::{self, HOST_BLOCKING_THREADS, KEPT_BLOCKING_THREADS};
 /// actors may hold for ever.
 const UNCOUNTED_BLOCKING_THREADS: usize = 512;
 
-/// The runtimes of a host and of its actors.
-pub struct Runtimes {
-    /// The runtime of the host, which never runs code of an actor.
-    pub control: Runtime,
-    /// The runtime of the actors.
-    pub actors: Runtime,
+/// The runtime of the actors of a play, on `threads` threads or on a thread for each core. Where the system allows few threads,
+/// some for blocking calls are started here and stay: a call never waits for a thread that cannot be started.
+pub(crate) fn of_actors(play: &PlaySettings, threads: Option<u16>) -> std::io::Result<Runtime> {
+    let (blocking, few) = bounded_threads(blocking_threads(play));
+    if few {
+        let limit = system_limits::guest_share().map_or(SystemLimit::Threads, |share| share.limit);
+        tracing::warn!(
+            target: "playhouse",
+            "this play may want up to {} threads for calls that block, and a limit of the system may leave fewer: calls wait for \
+             each other then; {}", blocking_threads(play), limit.advice()
+        );
+    }
+    with(threads, blocking, few)
 }
 
-impl Runtimes {
-    /// Starts both runtimes. The actors run on `threads` threads, or on a thread for each core.
-    pub fn new(play: &PlaySettings, threads: Option<u16>) -> std::io::Result<Self> {
-        let (blocking, few) = bounded_threads(blocking_threads(play));
-        Self::with(threads, blocking, few)
+fn with(threads: Option<u16>, blocking_threads: usize, few: bool) -> std::io::Result<Runtime> {
+    let mut actors = Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        actors.worker_threads(usize::from(threads));
     }
+    build(&mut actors, blocking_threads, few.then_some(KEPT_BLOCKING_THREADS))
+}
 
-    /// Where threads are `few`, some for blocking calls are started here and stay: a call never waits for a thread that cannot be
-    /// started.
-    fn with(threads: Option<u16>, blocking_threads: usize, few: bool) -> std::io::Result<Self> {
-        let mut actors = Builder::new_multi_thread();
-        if let Some(threads) = threads {
-            actors.worker_threads(usize::from(threads));
-        }
-        let actors = build(&mut actors, blocking_threads, few.then_some(KEPT_BLOCKING_THREADS))?;
-        let kept = few.then_some(HOST_BLOCKING_THREADS);
-        let control = build(&mut Builder::new_current_thread(), HOST_BLOCKING_THREADS, kept)?;
-        Ok(Self { control, actors })
-    }
-
-    /// Ends both runtimes, without waiting for a read of stdin, or for a guest that a second signal cut off.
-    pub fn shutdown_background(self) {
-        self.control.shutdown_background();
-        self.actors.shutdown_background();
-    }
+/// A runtime on the current thread for the host's own work, for a program that has none. It never runs code of an actor.
+pub(crate) fn of_host(play: &PlaySettings) -> std::io::Result<Runtime> {
+    let kept = bounded_threads(blocking_threads(play)).1.then_some(HOST_BLOCKING_THREADS);
+    build(&mut Builder::new_current_thread(), HOST_BLOCKING_THREADS, kept)
 }
 
 /// A runtime with `kept` threads for blocking calls from its beginning to its end, of `blocking_threads` at most.
@@ -76,18 +70,8 @@ fn blocking_threads(play: &PlaySettings) -> usize {
 
 /// The number of `wanted` threads that the limits of the system allow, and whether a limit makes threads few.
 fn bounded_threads(wanted: usize) -> (usize, bool) {
-    let few = system_limits::are_few_threads(wanted);
-    let room = system_limits::guest_share();
-    let most = room.as_ref().map_or(wanted, |room| wanted.min(room.blocking_threads));
-    if few {
-        let limit = room.map_or(SystemLimit::Threads, |room| room.limit);
-        tracing::warn!(
-            target: "playhouse",
-            "this play may want up to {wanted} threads for calls that block, and a limit of the system may leave fewer: calls wait for \
-             each other then; {}", limit.advice()
-        );
-    }
-    (most, few)
+    let most = system_limits::guest_share().map_or(wanted, |share| wanted.min(share.blocking_threads));
+    (most, system_limits::are_few_threads(wanted))
 }
 
 #[cfg(test)]
@@ -98,7 +82,7 @@ mod tests {
 
     #[test]
     fn actors_run_on_wanted_threads_or_on_each_core() {
-        let workers = |threads| Runtimes::with(threads, 512, true).expect("built").actors.metrics().num_workers();
+        let workers = |threads| with(threads, 512, true).expect("built").metrics().num_workers();
         assert_eq!([Some(1), Some(3)].map(workers), [1, 3]);
         assert_eq!(workers(None), thread::available_parallelism().expect("known").get());
     }

@@ -26,7 +26,9 @@ pub enum SandboxError {
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// Wasmtime does not run here.
-    #[error("cannot set up WebAssembly on this machine: {message}")]
+    #[error(
+        "cannot set up WebAssembly on this machine: {message}; it needs x86-64 or AArch64, and address space (`ulimit -v`)"
+    )]
     Engine {
         /// The error of wasmtime.
         message: String,

@@ -30,24 +30,24 @@ impl Actor for Split {
 
 export_actor!(Split);
 
-/// Writes the words of a line to the front of `room`.
+/// Writes the words of a line to the front of `buffer`.
 ///
 /// Each byte is written, and kept or overwritten by the next: text is unpredictable, so the code has no branch on it.
 /// The words are never longer than the line, as each separator replaces at least one byte that is not a letter.
-fn words<'a>(line: &[u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-    if room.len() < line.len() {
-        room.resize(line.len(), 0);
+fn words<'a>(line: &[u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    if buffer.len() < line.len() {
+        buffer.resize(line.len(), 0);
     }
     let mut end = 0;
     let mut after_letter = false;
     for &byte in line {
         let lower = byte | 0x20;
         let letter = lower.is_ascii_lowercase();
-        room[end] = if letter { lower } else { b' ' };
+        buffer[end] = if letter { lower } else { b' ' };
         end += usize::from(letter | after_letter);
         after_letter = letter;
     }
-    room[..end].trim_ascii_end()
+    buffer[..end].trim_ascii_end()
 }
 
 #[cfg(test)]

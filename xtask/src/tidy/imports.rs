@@ -61,7 +61,11 @@ impl Crate {
                         self.add(file, &below, Some(id), items)
                     } else {
                         let flat = folder.join(format!("{name}.rs"));
-                        let path = if flat.exists() { flat } else { below.join("mod.rs") };
+                        let path = match path_of(&module.attrs) {
+                            Some(path) => file.parent().expect("a file in a folder").join(path),
+                            None if flat.exists() => flat,
+                            None => below.join("mod.rs"),
+                        };
                         let parsed = parse(&path);
                         self.add(&path, &below, Some(id), &parsed.items)
                     };
@@ -245,6 +249,15 @@ impl Paths {
 fn parse(file: &Path) -> syn::File {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// The path in `#[path = "..."]`.
+fn path_of(attributes: &[Attribute]) -> Option<PathBuf> {
+    attributes.iter().find(|attribute| attribute.path().is_ident("path")).map(|attribute| {
+        let value = &attribute.meta.require_name_value().expect("`path` has a value").value;
+        let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = value else { panic!("a path is a text") };
+        PathBuf::from(text.value())
+    })
 }
 
 /// Whether tests alone have it.

@@ -1,13 +1,11 @@
-//! Tests of the imports between the files of each crate: no circles, and no arrow of the kernel that goes back up.
+//! Tests of the imports between the files of each crate: no circles, and no arrow that goes back up the layers of the kernel or of
+//! the sandbox.
 
 use std::path::{Path, PathBuf};
 
+use super::files;
 use super::imports::{Crate, circles};
-use super::sources;
 use crate::process::root;
-
-/// Crates whose files still import each other in circles.
-const NOT_YET: &[&str] = &["host/kernel"];
 
 /// The folders of crates that are in layers, lowest first. A folder imports only from those before its own.
 const LAYERS: [(&str, &[&str]); 2] = [
@@ -34,21 +32,19 @@ const LAYERS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// The root files of all crates.
+/// The root files of all crates: libraries, programs, tests and benches.
 fn crate_roots() -> Vec<PathBuf> {
-    let in_src = |path: &PathBuf| path.parent().is_some_and(|folder| folder.ends_with("src"));
-    let is_root = |path: &PathBuf| path.ends_with("lib.rs") || path.ends_with("main.rs");
-    sources().filter(|path| in_src(path) && is_root(path)).collect()
+    let is_root = |path: &PathBuf| {
+        let in_tests =
+            path.parent().is_some_and(|folder| folder.ends_with("tests") && !folder.join("main.rs").exists());
+        path.ends_with("lib.rs") || path.ends_with("main.rs") || in_tests
+    };
+    files(&root(), ".rs").into_iter().filter(is_root).collect()
 }
 
 /// A path of the project, from its root.
 fn short(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
-}
-
-fn is_clean(crate_root: &Path) -> bool {
-    let folder = short(crate_root.parent().and_then(Path::parent).expect("a file in src"));
-    !NOT_YET.contains(&folder.as_str())
 }
 
 #[test]
@@ -59,11 +55,7 @@ fn imports_make_no_circles() {
         for circle in circles(&arrows) {
             let inside = arrows.iter().filter(|(from, to)| circle.contains(from) && circle.contains(to));
             let lines: Vec<_> = inside.map(|(from, to)| format!("  {} -> {}", short(from), short(to))).collect();
-            let text = format!("{} files of {}:\n{}", circle.len(), short(&crate_root), lines.join("\n"));
-            println!("{text}");
-            if is_clean(&crate_root) {
-                said.push(text);
-            }
+            said.push(format!("{} files of {}:\n{}", circle.len(), short(&crate_root), lines.join("\n")));
         }
     }
     assert!(said.is_empty(), "files import each other in circles:\n{}", said.join("\n"));
@@ -92,7 +84,6 @@ fn imports_go_down_the_layers_of_their_crate() {
                 back.push(format!("  {} -> {}", short(&from), short(&to)));
             }
         }
-        println!("{name}: {} arrows go back:\n{}", back.len(), back.join("\n"));
-        assert!(back.is_empty() || !is_clean(&crate_root), "imports that go back up the layers:\n{}", back.join("\n"));
+        assert!(back.is_empty(), "imports that go back up the layers:\n{}", back.join("\n"));
     }
 }

@@ -89,7 +89,7 @@ fn tell_in_batches(scene: &Scene, messages: usize) {
             for _ in 0..BATCH {
                 scene.kernel.tell(&scene.echo, &BODY, PATIENCE).await.expect("it has room");
             }
-            scene.kernel.idle().await;
+            scene.kernel.wait_idle().await;
         }
     });
 }
@@ -131,7 +131,7 @@ impl Scene {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         let kernel = runtime.block_on(async {
             let kernel = Kernel::start(&plan).expect("a good plan");
-            let stage = kernel.booted().await;
+            let stage = kernel.wait_booted().await;
             assert!(matches!(stage, Stage::Running), "{stage:?}");
             kernel
         });

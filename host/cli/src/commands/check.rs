@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::iter;
 
-use playhouse_kernel::{Address, StartKind};
+use playhouse_runtime::{Address, LoadedPlay, Play, StartKind};
 use serde_json::json;
 
 use super::table::{as_tree, table};
@@ -15,22 +15,22 @@ use crate::progress::ConsoleProgress;
 use crate::{args, compiler};
 use playhouse_runtime::control::views::overflow_name;
 use playhouse_runtime::manifest::flow::{Flow, Place, arrows};
-use playhouse_runtime::manifest::{self, PlayActor, PlaySettings, Settings};
-use playhouse_runtime::plan;
-use playhouse_runtime::plugins::{self, Plugins};
+use playhouse_runtime::manifest::{PlayActor, PlaySettings, Settings};
+use playhouse_runtime::plugins::Plugins;
 use playhouse_runtime::printable::Printable;
 
 pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
-    let play = manifest::read(&args.manifest)?;
-    let plugins = plugins::load(&play, compiler::place(), &mut ConsoleProgress::new(console))?;
-    let flow = Flow::of(&play);
+    let loaded =
+        Play::from_manifest(&args.manifest)?.compile_in(compiler::place()).load(&mut ConsoleProgress::new(console))?;
+    let (play, plugins) = (loaded.settings(), loaded.plugins());
+    let flow = Flow::of(play);
     let cycles = flow.cycles();
-    let mut warnings = warnings(&play, &plugins, &flow, &cycles);
-    warnings.push(grants::warnings(&play, &plugins));
+    let mut warnings = warnings(&loaded, &flow, &cycles);
+    warnings.push(grants::warnings(play, plugins, loaded.descriptors_of_actors()));
     if args.json {
-        return print_json(&as_json(&play, &plugins, &cycles, &warnings.concat()));
+        return print_json(&as_json(play, plugins, &cycles, &warnings.concat()));
     }
-    print(&shown(&play, &plugins, &flow))?;
+    print(&shown(play, plugins, &flow))?;
     for kind in warnings {
         for warning in kind.iter().take(MOST_PRINTED) {
             console.say(&format!("warning: {warning}"));
@@ -47,7 +47,8 @@ pub(crate) fn check(args: &args::Check, console: &Console) -> Result<(), Exit> {
 const MOST_PRINTED: usize = 100;
 
 /// The warnings about the flow and about instances, by kind.
-fn warnings(play: &PlaySettings, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
+fn warnings(loaded: &LoadedPlay, flow: &Flow, cycles: &[Vec<&Place>]) -> Vec<Vec<String>> {
+    let (play, plugins) = (loaded.settings(), loaded.plugins());
     let cycles = cycles.iter().map(|cycle| {
         format!(
             "messages can go in a circle: {}; when its mailboxes are full, they wait for each other",
@@ -76,14 +77,20 @@ fn warnings(play: &PlaySettings, plugins: &Plugins, flow: &Flow, cycles: &[Vec<&
             actor.address, actor.instances, actor.settings.plugin
         ))
     });
-    vec![cycles.collect(), early.collect(), left_out.into_iter().collect(), several.collect(), no_room(play, plugins)]
+    vec![
+        cycles.collect(),
+        early.collect(),
+        left_out.into_iter().collect(),
+        several.collect(),
+        too_few_instances(play, loaded.instances_for_spawned()),
+    ]
 }
 
 /// The actors that may spawn, but whose children would have no instance.
-fn no_room(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
+fn too_few_instances(play: &PlaySettings, for_spawned: Option<(usize, usize)>) -> Vec<String> {
     let spawning = || play.actors.iter().filter(|actor| !actor.settings.spawns.is_empty());
     let mut found = Vec::new();
-    if let Some((0, most)) = spawning().next().and_then(|_| plan::room_for_spawned(play, plugins)) {
+    if let Some((0, most)) = spawning().next().and(for_spawned) {
         let spawning: Vec<_> = spawning().map(|actor| actor.address.as_str()).collect();
         let spawning = few(&spawning);
         found.push(format!(
@@ -93,7 +100,8 @@ fn no_room(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
     }
     // By subtree with a limit: the instances that live all the time, and whether an actor of the subtree spawns.
     let mut subtrees: BTreeMap<&Address, (usize, bool)> = BTreeMap::new();
-    let limited = || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.subtree.counts.instances?)));
+    let limited =
+        || play.actors.iter().filter_map(|top| Some((&top.address, top.settings.limits.subtree.as_ref()?.instances?)));
     subtrees.extend(limited().map(|(top, _)| (top, (0, false))));
     for PlayActor { address, instances, settings, .. } in &play.actors {
         let stays = settings.idle_stop.is_none() && settings.start == StartKind::Auto;
@@ -133,6 +141,11 @@ fn shown(play: &PlaySettings, plugins: &Plugins, flow: &Flow) -> String {
             vec![address, actor.settings.plugin.clone(), start.into(), idle, instances, required, digest, hooks]
         })
         .collect();
+    let native = play.natives.iter().map(|address| {
+        let address = format!("{}{address}", "  ".repeat(address.as_str().matches('/').count() - 1));
+        vec![address, "(native)".into(), "auto".into(), "stay".into(), "1".into(), "-".into(), "-".into(), "-".into()]
+    });
+    let rows: Vec<_> = native.chain(rows).collect();
     let mut out = format!("{}: fine\n\n", Printable(&play.name));
     out.push_str(&table(
         &["ADDRESS", "PLUGIN", "START", "IDLE", "INSTANCES", "REQUIRED", "SHA256", "HOOKS"],
@@ -254,5 +267,6 @@ fn as_json(play: &PlaySettings, plugins: &Plugins, cycles: &[Vec<&Place>], warni
         })
         .collect();
     let pipeline: Vec<_> = play.pipeline.iter().map(ToString::to_string).collect();
-    json!({ "play": play.name, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
+    let native: Vec<_> = play.natives.iter().map(ToString::to_string).collect();
+    json!({ "play": play.name, "native": native, "pipeline": pipeline, "actors": actors, "plugins": spawnable, "cycles": cycles, "warnings": warnings })
 }

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use playhouse_sandbox::{Access, Descriptors, Grants, Part, SystemLimit};
+use playhouse_runtime::{Access, Descriptors, Grants, Part, SystemLimit};
 use serde_json::{Value, json};
 
-use playhouse_runtime::descriptors;
 use playhouse_runtime::manifest::{PlayPlugin, PlaySettings, Settings};
 use playhouse_runtime::plugins::Plugins;
 use playhouse_runtime::printable::size;
@@ -17,7 +16,7 @@ pub(super) const HEADLINE: [&str; 3] = ["ACTOR", "IMPORTS", "GRANTS"];
 /// The imports of each actor and of each plugin to spawn, with a row for each grant.
 pub(super) fn rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for (who, settings) in everybody(play) {
+    for (who, settings) in all_settings(play) {
         let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
         let shown = |part: &Part| {
             if opens(*part, &settings.grants) { part.name().to_owned() } else { format!("({})", part.name()) }
@@ -33,7 +32,7 @@ pub(super) fn rows(play: &PlaySettings, plugins: &Plugins) -> Vec<Vec<String>> {
     rows
 }
 
-fn everybody(play: &PlaySettings) -> impl Iterator<Item = (String, &Settings)> {
+fn all_settings(play: &PlaySettings) -> impl Iterator<Item = (String, &Settings)> {
     let actors = play.actors.iter().map(|actor| (actor.address.to_string(), &actor.settings));
     let spawnable = play.spawnable.iter().map(|plugin| (plugin.settings.plugin.clone(), &plugin.settings));
     actors.chain(spawnable)
@@ -88,10 +87,9 @@ pub(super) fn parts_as_json(imports: &[String], grants: &Grants) -> Value {
 }
 
 /// Warnings about grants that have another effect than their text suggests.
-pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
+pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins, of_actors: u64) -> Vec<String> {
     let mut warnings = Vec::new();
-    let of_actors = descriptors::shares(play).map_or(u64::MAX, |shares| shares.of_actors);
-    for (who, settings) in everybody(play) {
+    for (who, settings) in all_settings(play) {
         warnings.extend(out_of_reach(&who, settings, of_actors));
         let parts = Part::all_of(&plugins[&settings.plugin].info().imports);
         for (part, grant) in [(Part::Environment, "env"), (Part::Filesystem, "dirs"), (Part::Http, "hosts")] {
@@ -105,7 +103,7 @@ pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
                 .push(format!("{who} is granted the variable {}, which this host does not have", name.escape_debug()));
         }
     }
-    let by_name: HashMap<String, &Settings> = everybody(play).collect();
+    let by_name: HashMap<String, &Settings> = all_settings(play).collect();
     let parents = play.parents_by_plugin();
     for plugin in play.spawnable.iter().filter(|plugin| !granted(&plugin.settings.grants).is_empty()) {
         let parents = parents.get(plugin.settings.plugin.as_str()).into_iter().flatten();
@@ -117,7 +115,7 @@ pub(super) fn warnings(play: &PlaySettings, plugins: &Plugins) -> Vec<String> {
 /// Warnings about limits that cannot be reached because of a limit on descriptors.
 fn out_of_reach(who: &str, settings: &Settings, of_actors: u64) -> Vec<String> {
     let grants = &settings.grants;
-    let (own, subtree) = (grants.descriptors.at_most(), settings.subtree.together.descriptors);
+    let (own, subtree) = (grants.descriptors.at_most(), settings.subtree.descriptors);
     let mut warnings = Vec::new();
     if !grants.reach_outside() {
         return warnings;

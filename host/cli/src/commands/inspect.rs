@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use playhouse_sandbox::{Compilation, Inspection, LoadError};
+use playhouse_runtime::{Compilation, Inspection, LoadError};
 use serde_json::json;
 
 use super::{print, print_json};
@@ -12,7 +12,7 @@ use playhouse_runtime::printable::{Printable, size};
 
 pub(crate) fn inspect(args: &args::Inspect) -> Result<(), Exit> {
     let compilation = Compilation { place: compiler::place(), ..Compilation::default() };
-    let found = playhouse_sandbox::inspect(&args.file, compilation).map_err(|error| {
+    let found = playhouse_runtime::inspect(&args.file, compilation).map_err(|error| {
         let code = if error.is_of_the_system() { FAILED } else { BAD_INPUT };
         Exit::with(code, Printable(&with_a_way_out(&error)).to_string())
     })?;

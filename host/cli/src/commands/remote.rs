@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
-use playhouse_kernel::Address;
+use playhouse_runtime::Address;
 
 use super::table::{as_tree, table};
 use super::{print, print_bytes, print_json};
 use crate::args;
+use crate::client::{Client, ClientError};
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
 use crate::lines::{Line, Lines};
-use playhouse_runtime::control::client::{Client, ClientError};
 use playhouse_runtime::control::protocol::{Body, Request, Response};
 use playhouse_runtime::control::views::{ActorLine, FailedLine, MailboxLine, MailboxPluginLine, Tree, UsageView};
 use playhouse_runtime::printable::{Printable, counted, for_terminal, size};

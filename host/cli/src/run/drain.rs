@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{ActorView, Kernel};
+use playhouse_runtime::{ActorView, RunningPlay};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::console::Console;
@@ -20,9 +20,9 @@ pub(super) fn announce(console: &Console) {
 }
 
 /// Shuts down and waits until all actors have stopped. With `asked`, an operator waits for the end, and is told at once.
-pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
-    kernel.shut_down();
-    let mut said = look(kernel).await;
+pub(super) async fn drain(play: &RunningPlay, console: &Console, asked: bool) {
+    play.begin_stop();
+    let mut said = look(play).await;
     if asked {
         announce(console);
     }
@@ -38,10 +38,10 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
     let mut bar = None;
     loop {
         tokio::select! {
-            _ = kernel.over() => break,
+            _ = play.wait() => break,
             _ = ticks.tick() => {}
         }
-        let waiting = look(kernel).await;
+        let waiting = look(play).await;
         if waiting.is_none() || waiting == said {
             continue;
         }
@@ -62,8 +62,8 @@ pub(super) async fn drain(kernel: &Kernel, console: &Console, asked: bool) {
 }
 
 /// The actors that have not stopped yet; `None` when all have.
-async fn look(kernel: &Kernel) -> Option<String> {
-    let actors = kernel.actors().await;
+async fn look(play: &RunningPlay) -> Option<String> {
+    let actors = play.actors().await;
     let up: Vec<_> = actors.iter().filter(|actor| is_up(actor)).map(shown).collect();
     match up.len() {
         0 => None,

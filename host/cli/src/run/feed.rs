@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Kernel, SendError};
+use playhouse_runtime::{Address, RequestError, RunningPlay, SendError};
 use tokio::sync::mpsc;
 
 use crate::console::Console;
@@ -64,9 +64,9 @@ impl Unsent {
     }
 }
 
-/// Feeds a kernel.
+/// Feeds a play.
 pub(super) struct Input<'a> {
-    kernel: &'a Kernel,
+    play: &'a RunningPlay,
     console: &'a Console,
     unsent: &'a Unsent,
     /// Whether a message to an actor that failed and is not tried again is refused, instead of waiting for space.
@@ -74,8 +74,8 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(kernel: &'a Kernel, console: &'a Console, unsent: &'a Unsent) -> Self {
-        Self { kernel, console, unsent, gives_up: false }
+    pub(super) fn new(play: &'a RunningPlay, console: &'a Console, unsent: &'a Unsent) -> Self {
+        Self { play, console, unsent, gives_up: false }
     }
 
     /// Sets whether messages to an actor that failed for good are refused, instead of waiting for space.
@@ -88,21 +88,21 @@ impl<'a> Input<'a> {
     pub(super) async fn tell(&mut self, to: &Address, body: &[u8]) -> Result<(), String> {
         let told = tokio::select! {
             biased;
-            told = self.kernel.tell(to, body, Duration::MAX) => told,
+            told = self.play.tell_within(to, body, Duration::MAX) => told,
             // The mailbox will never have space again: the run ends without this message.
-            _ = self.kernel.failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone())),
+            _ = self.play.wait_failed_for_good(to), if self.gives_up => Err(SendError::MailboxFull(to.clone()).into()),
         };
         match told {
             Ok(_) => Ok(()),
-            Err(error @ SendError::MemoryPressure(_)) => {
+            Err(RequestError::NotSent(error @ SendError::MemoryPressure(_))) => {
                 self.unsent.short.replace_with(|short| (short.0 + 1, error.to_string()));
                 Ok(())
             }
-            Err(SendError::MailboxFull(_)) => {
+            Err(RequestError::NotSent(SendError::MailboxFull(_))) => {
                 *self.unsent.refused.borrow_mut().entry(to.clone()).or_default() += 1;
                 Ok(())
             }
-            Err(SendError::Dropped { .. }) => {
+            Err(RequestError::NotSent(SendError::Dropped { .. })) => {
                 *self.unsent.dropped.borrow_mut().entry(to.clone()).or_default() += 1;
                 Ok(())
             }
@@ -112,7 +112,7 @@ impl<'a> Input<'a> {
 
     /// Sends each line of stdin until it ends.
     pub(super) async fn stdin(&mut self, to: &Address) -> Result<(), String> {
-        let limit = self.kernel.message_limit(to).ok_or_else(|| format!("no actor has the address `{to}`"))?;
+        let limit = self.play.message_limit(to).ok_or_else(|| format!("no actor has the address `{to}`"))?;
         let mut chunks = read_ahead();
         let mut lines = Lines::new(limit);
         while let Some(chunk) = chunks.recv().await {
@@ -149,7 +149,7 @@ impl<'a> Input<'a> {
                 return Ok(());
             }
             self.unsent.short.borrow_mut().0 = before;
-            self.kernel.memory_relieved().await;
+            self.play.wait_memory_relieved().await;
         }
     }
 }

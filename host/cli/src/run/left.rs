@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use playhouse_kernel::{DeadLetterCounts, Kernel};
+use playhouse_runtime::{DeadLetterCounts, RunningPlay};
 
 use playhouse_runtime::printable::counted;
 
@@ -22,8 +22,8 @@ pub(super) struct Left {
 
 impl Left {
     /// The messages that are left so far.
-    pub(super) fn of(kernel: &Kernel) -> Self {
-        Self::in_counts(&kernel.dead_letter_counts())
+    pub(super) fn of(play: &RunningPlay) -> Self {
+        Self::in_counts(&play.dead_letter_counts())
     }
 
     fn in_counts(counts: &DeadLetterCounts) -> Self {
@@ -50,7 +50,7 @@ impl fmt::Display for Left {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use playhouse_kernel::{DeadReason, Fates};
+    use playhouse_runtime::{DeadReason, Fates};
 
     #[test]
     fn letters_of_drop_rules_and_settled_ones_are_not_left() {

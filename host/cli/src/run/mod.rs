@@ -20,14 +20,13 @@ mod signals;
 mod stall;
 mod summary;
 
-use std::hash::{BuildHasher, Hasher};
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Kernel, Plan, Stage};
-use playhouse_sandbox::Output;
-use tokio::runtime::Handle;
+use playhouse_runtime::control::socket;
+use playhouse_runtime::manifest::{self, PlaySettings, nearest};
+use playhouse_runtime::printable::counted;
+use playhouse_runtime::{Address, LoadedPlay, Output, Play, RunningPlay, Stage};
 
 use crate::console::{Console, start_log};
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
@@ -37,51 +36,46 @@ use feed::{Input, Unsent};
 use last_output::LastOutput;
 use left::Left;
 use output::{GuestOutput, Stdout};
-use playhouse_runtime::control::server::Host;
-use playhouse_runtime::control::socket;
-use playhouse_runtime::descriptors::{self, Shares};
-use playhouse_runtime::manifest::{self, PlaySettings, nearest};
-use playhouse_runtime::memory::Watch;
-use playhouse_runtime::plan;
-use playhouse_runtime::plugins::{self, Plugins};
-use playhouse_runtime::printable::{Printable, counted};
-use playhouse_runtime::runtimes::Runtimes;
 use signals::Signals;
 
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
-    let play = manifest::read(&args.manifest)?;
-    let shares = descriptors::shares(&play).map_err(|text| Exit::with(FAILED, text))?;
-    shares.say();
+    let play = Play::from_manifest(&args.manifest)?;
+    let settings = play.settings();
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
-        check_target(&play, to)?;
+        check_target(settings, to)?;
     }
-    console.log_budgets().set(play.actors.iter().map(|actor| {
-        let limits = &actor.settings.limits;
+    console.log_budgets().set(settings.actors.iter().map(|actor| {
+        let limits = &actor.settings.sandbox_limits;
         (actor.address.to_string(), limits.log_lines, limits.log_bytes)
     }));
-    let plugins = plugins::load(&play, compiler::place(), &mut ConsoleProgress::new(console))?;
-    for actor in &play.actors {
-        for name in &actor.settings.absent_env {
-            tracing::warn!(
-                target: "playhouse", address = %actor.address,
-                "it is granted the variable {}, which this host does not have", Printable(name)
-            );
-        }
-    }
-    let runtimes = Runtimes::new(&play, args.threads)?;
-    // Before there is a socket that a signal could leave behind.
-    let signals = runtimes.control.block_on(async { Signals::new() })?;
-    let default_socket = || socket::default_path(manifest::folder_of(&args.manifest));
-    let path = (!args.no_socket).then(|| args.socket.clone().unwrap_or_else(default_socket));
-    let (socket, listener) = path.as_deref().map(socket::listen).transpose()?.unzip();
-    let actors = runtimes.actors.handle();
-    let performance = Performance { play: &play, args, console, shares, actors, unsent: Unsent::default() };
-    let end = runtimes.control.block_on(performance.run(&plugins, listener, signals));
-    drop(socket);
-    runtimes.shutdown_background();
+    let (actors, last_output) = (settings.actors.len(), settings.supervision.shutdown);
+    let stdout = Stdout::new();
+    let play = options(play, args, console, &stdout).load(&mut ConsoleProgress::new(console))?;
+    let runtime = play.host_runtime()?;
+    let name = play.settings().name.clone();
+    let run = Run { args, console, stdout, name, actors, last_output, unsent: Unsent::default() };
+    let end = runtime.block_on(run.run(play));
+    // Without waiting for a read of stdin, or for a guest that a second signal cut off.
+    runtime.shutdown_background();
     end
+}
+
+/// The play with the options of the command line.
+fn options(play: Play, args: &args::Run, console: &Console, stdout: &Arc<Stdout>) -> Play {
+    let output: Arc<dyn Output> =
+        Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: console.log_budgets().clone() });
+    let mut play = play.output(output).compile_in(compiler::place());
+    if let Some(threads) = args.threads {
+        play = play.actor_threads(threads);
+    }
+    if !args.no_socket {
+        let default = || socket::default_path(manifest::folder_of(&args.manifest));
+        play = play.control_socket(args.socket.clone().unwrap_or_else(default));
+    }
+    // A run that ends when it is idle ends with what can be done: it waits for no trial start of an actor that failed.
+    if args.until_idle { play.without_trial_starts() } else { play }
 }
 
 /// Input is for actors of the manifest.
@@ -98,19 +92,22 @@ fn check_target(play: &PlaySettings, to: &Address) -> Result<(), Exit> {
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// One run.
-struct Performance<'a> {
-    play: &'a PlaySettings,
+struct Run<'a> {
     args: &'a args::Run,
     console: &'a Console,
-    shares: Shares,
-    /// The runtime of the actors.
-    actors: &'a Handle,
+    stdout: Arc<Stdout>,
+    /// The name of the play.
+    name: String,
+    /// Number of actors of the manifest.
+    actors: usize,
+    /// Time for the reader of stdout after the actors ended.
+    last_output: Duration,
     /// Input that was not sent.
     unsent: Unsent,
 }
 
 /// The reason for the end of a run.
-enum Curtain {
+enum End {
     /// All input is in, and all work is done.
     Done,
     /// Input could not continue (with the error), or some of it was refused (which is counted).
@@ -120,65 +117,38 @@ enum Curtain {
     /// All actors have stopped.
     Over,
     /// Stdout takes no more output.
-    NobodyReads,
+    StdoutClosed,
 }
 
-impl Performance<'_> {
-    async fn run(&self, plugins: &Plugins, listener: Option<UnixListener>, mut signals: Signals) -> Result<(), Exit> {
-        let stdout = Stdout::new();
-        let output: Arc<dyn Output> =
-            Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: self.console.log_budgets().clone() });
-        let seed = std::hash::RandomState::new().build_hasher().finish();
-        let mut plan = Plan {
-            clock: plugins.clock(self.actors),
-            runtime: Some(self.actors.clone()),
-            ..plan::plan(self.play, plugins, &output, seed)
-        };
-        if self.args.until_idle {
-            // The run ends with what can be done: it waits for no trial start of an actor that failed.
-            plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
-        }
-        let kernel = Kernel::start(&plan).map_err(|error| Exit::with(BAD_INPUT, error.to_string()))?;
-        // The first measurement comes before any input.
-        let watch = Watch::begin(self.play.memory_high, &kernel);
-        let watching = tokio::spawn(watch.run(kernel.clone()));
-        let server = match listener {
-            Some(listener) => {
-                let listener = tokio::net::UnixListener::from_std(listener)?;
-                let host = Host::new(kernel.clone(), self.play, plugins.sandbox());
-                Some(tokio::spawn(host.with_connections(self.shares.connections).serve(listener)))
-            }
-            None => None,
-        };
+impl Run<'_> {
+    async fn run(&self, play: LoadedPlay) -> Result<(), Exit> {
+        // Before there is a socket that a signal could leave behind.
+        let mut signals = Signals::new()?;
+        let play = play.start()?;
         let stalls = async {
             if self.args.until_idle {
-                return stall::watch(&kernel, &stdout, self.console).await;
+                return stall::watch(&play, &self.stdout, self.console).await;
             }
             std::future::pending().await
         };
-        let curtain = tokio::select! {
-            curtain = self.perform(&kernel) => curtain,
+        let end = tokio::select! {
+            end = self.perform(&play) => end,
             never = stalls => match never {},
-            _ = kernel.over() => Curtain::Over,
-            () = signals.next() => Curtain::Signal,
-            () = stdout.closed() => Curtain::NobodyReads,
+            _ = play.wait() => End::Over,
+            () = signals.next() => End::Signal,
+            () = self.stdout.closed() => End::StdoutClosed,
         };
-        let end = self.close(curtain, &kernel, &stdout, &mut signals).await;
-        if let Some(server) = server {
-            server.abort();
-        }
-        watching.abort();
-        end
+        self.close(end, &play, &mut signals).await
     }
 
     /// Waits for the start and feeds the input; returns when no work is left.
-    async fn perform(&self, kernel: &Kernel) -> Curtain {
-        if let Stage::Stopped | Stage::GaveUp(_) = kernel.booted().await {
-            return Curtain::Over;
+    async fn perform(&self, play: &RunningPlay) -> End {
+        if let Stage::Stopped | Stage::GaveUp(_) = play.wait_booted().await {
+            return End::Over;
         }
-        let actors = counted(self.play.actors.len() as u64, "actor");
-        tracing::info!(target: "playhouse", "{} is up: {actors}", self.play.name);
-        let mut input = Input::new(kernel, self.console, &self.unsent);
+        let actors = counted(self.actors as u64, "actor");
+        tracing::info!(target: "playhouse", "{} is up: {actors}", self.name);
+        let mut input = Input::new(play, self.console, &self.unsent);
         input.gives_up(self.args.until_idle);
         let fed = async {
             for (to, body) in &self.args.tells {
@@ -190,86 +160,80 @@ impl Performance<'_> {
             Ok(())
         };
         if let Err(text) = fed.await {
-            return Curtain::BadInput(Some(text));
+            return End::BadInput(Some(text));
         }
         if self.unsent.is_refused() {
-            return Curtain::BadInput(None);
+            return End::BadInput(None);
         }
         if !self.args.until_idle {
             return std::future::pending().await;
         }
-        kernel.idle().await;
-        Curtain::Done
+        play.wait_idle().await;
+        End::Done
     }
 
     /// Stops all actors, and prints the report at the end.
-    async fn close(
-        &self,
-        curtain: Curtain,
-        kernel: &Kernel,
-        stdout: &Arc<Stdout>,
-        signals: &mut Signals,
-    ) -> Result<(), Exit> {
-        match &curtain {
-            Curtain::NobodyReads => {
-                let why = stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
+    async fn close(&self, end: End, play: &RunningPlay, signals: &mut Signals) -> Result<(), Exit> {
+        match &end {
+            End::StdoutClosed => {
+                let why = self.stdout.error().unwrap_or_else(|| "its reader is gone".to_owned());
                 self.console.say(&format!("playhouse: stdout takes no more output ({why}): stopping in order"));
             }
-            Curtain::BadInput(Some(text)) => self.console.say(&format!("playhouse: {text}")),
-            Curtain::BadInput(None) | Curtain::Done | Curtain::Signal | Curtain::Over => {}
+            End::BadInput(Some(text)) => self.console.say(&format!("playhouse: {text}")),
+            End::BadInput(None) | End::Done | End::Signal | End::Over => {}
         }
         self.unsent.say(self.console);
-        let before = Left::of(kernel);
-        let asked = matches!(curtain, Curtain::Signal);
-        let failed = summary::failed(&kernel.actors().await);
+        let before = Left::of(play);
+        let asked = matches!(end, End::Signal);
+        let failed = summary::failed(&play.actors().await);
         tokio::select! {
-            () = drain::drain(kernel, self.console, asked) => {}
-            () = signals.second(self.console) => return Err(self.cut_off(kernel, stdout, signals).await),
+            () = drain::drain(play, self.console, asked) => {}
+            () = signals.second(self.console) => return Err(self.cut_off(play, signals).await),
         };
         // A pipe may be slow: the output of `--until-idle` is kept until it is written, unless an operator ends the run.
-        let (bounded, bound) = (!self.args.until_idle, self.play.supervision.shutdown);
-        let last = last_output::finish(stdout, self.console, signals, bounded, bound).await;
+        let (bounded, bound) = (!self.args.until_idle, self.last_output);
+        let last = last_output::finish(&self.stdout, self.console, signals, bounded, bound).await;
         if last == LastOutput::CutOff {
             return Err(Exit::with(
                 KILLED,
-                format!("ended at once; {} of output not written", counted(stdout.waiting_bytes(), "byte")),
+                format!("ended at once; {} of output not written", counted(self.stdout.waiting_bytes(), "byte")),
             ));
         }
         self.console.log_budgets().say_all();
-        if let Some(text) = summary::summary(kernel) {
+        if let Some(text) = summary::summary(play) {
             self.console.say(text.trim_end());
         }
         for line in &failed {
             self.console.say(line);
         }
-        let left = match curtain {
+        let left = match end {
             // A play that a signal ends is judged by what its end left behind, not by all that it went through.
-            Curtain::Signal => Left::of(kernel).since(before),
-            _ => Left::of(kernel),
+            End::Signal => Left::of(play).since(before),
+            _ => Left::of(play),
         };
-        match (kernel.stage(), curtain) {
-            (_, Curtain::NobodyReads) => Err(not_written(stdout, left)),
+        match (play.stage(), end) {
+            (_, End::StdoutClosed) => Err(not_written(&self.stdout, left)),
             (Stage::GaveUp(failures), _) => {
-                let lost = (last == LastOutput::Lost).then(|| format!("\n{}", text_of_lost(stdout)));
+                let lost = (last == LastOutput::Lost).then(|| format!("\n{}", text_of_lost(&self.stdout)));
                 Err(Exit::with(GAVE_UP, summary::gave_up(&failures) + &lost.unwrap_or_default()))
             }
-            (_, Curtain::BadInput(_)) if last == LastOutput::Written => Err(Exit::quiet(FAILED)),
-            _ if last == LastOutput::Lost => Err(not_written(stdout, left)),
+            (_, End::BadInput(_)) if last == LastOutput::Written => Err(Exit::quiet(FAILED)),
+            _ if last == LastOutput::Lost => Err(not_written(&self.stdout, left)),
             _ if left.messages > 0 => Err(Exit::with(FAILED, left.to_string())),
             // Said already.
-            (_, Curtain::Done) if !failed.is_empty() => Err(Exit::quiet(FAILED)),
+            (_, End::Done) if !failed.is_empty() => Err(Exit::quiet(FAILED)),
             // Said already.
-            _ if self.unsent.fails() || kernel.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
+            _ if self.unsent.fails() || play.failed_shutdowns() > 0 => Err(Exit::quiet(FAILED)),
             _ => Ok(()),
         }
     }
 
     /// Ends all at once after the second signal. The lost work is reported, unless a third signal comes.
-    async fn cut_off(&self, kernel: &Kernel, stdout: &Arc<Stdout>, signals: &mut Signals) -> Exit {
-        kernel.kill();
-        let writing = stdout.clone();
+    async fn cut_off(&self, play: &RunningPlay, signals: &mut Signals) -> Exit {
+        play.kill();
+        let writing = self.stdout.clone();
         let last_words = async {
-            kernel.over().await;
+            play.wait().await;
             let _ = tokio::task::spawn_blocking(move || writing.finish()).await;
         };
         tokio::select! {
@@ -277,7 +241,7 @@ impl Performance<'_> {
             () = signals.next() => {}
         }
         self.console.log_budgets().say_all();
-        if let Some(text) = summary::summary(kernel) {
+        if let Some(text) = summary::summary(play) {
             self.console.say(text.trim_end());
         }
         Exit::with(KILLED, "ended at once; waiting messages were not handled")

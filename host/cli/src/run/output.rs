@@ -5,8 +5,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use playhouse_kernel::{Address, BoxFuture};
-use playhouse_sandbox::{LeftOut, Output, SystemLimit};
+use playhouse_runtime::{Address, BoxFuture};
+use playhouse_runtime::{LeftOut, Output, SystemLimit};
 use tokio::sync::Notify;
 
 use crate::console::GUEST_TARGET;
@@ -28,7 +28,7 @@ pub(crate) struct Stdout {
     /// Notified when all output is written.
     emptied: Condvar,
     /// Notified when there is space again.
-    room: Notify,
+    space: Notify,
     /// Notified when stdout has no reader any more.
     closed: Notify,
 }
@@ -82,7 +82,7 @@ impl Stdout {
             pipe: Mutex::default(),
             filled: Condvar::new(),
             emptied: Condvar::new(),
-            room: Notify::new(),
+            space: Notify::new(),
             closed: Notify::new(),
         });
         let shared = stdout.clone();
@@ -109,7 +109,7 @@ impl Stdout {
                 }
                 pipe.end == End::Over
             };
-            self.room.notify_waiters();
+            self.space.notify_waiters();
             let written = self.write_pieces(&chunk, to).and_then(|()| if ending { end(to) } else { Ok(()) });
             if let Err(error) = written.and_then(|()| to.flush()) {
                 return self.close((error.kind() != ErrorKind::BrokenPipe).then(|| SystemLimit::explained(&error)));
@@ -140,7 +140,7 @@ impl Stdout {
         }
         pipe.writing = false;
         self.emptied.notify_all();
-        self.room.notify_waiters();
+        self.space.notify_waiters();
         self.closed.notify_one();
     }
 
@@ -220,14 +220,14 @@ impl Stdout {
     }
 
     /// Resolves when stdout is not full.
-    async fn room(&self) {
+    async fn wait_space(&self) {
         loop {
-            let mut room = pin!(self.room.notified());
-            room.as_mut().enable();
+            let mut space = pin!(self.space.notified());
+            space.as_mut().enable();
             if !self.is_full() {
                 return;
             }
-            room.await;
+            space.await;
         }
     }
 
@@ -293,7 +293,7 @@ impl Output for GuestOutput {
     }
 
     fn wait_stdout_space(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.stdout.room())
+        Box::pin(self.stdout.wait_space())
     }
 
     fn stderr(&self, from: &Address, line: &[u8]) {
@@ -376,7 +376,7 @@ mod tests {
             stdout.piece(&Address::root(), &[b'x'; 1000], true);
         }
         let reader = std::thread::spawn(move || while receiver.recv().is_ok_and(|some| some.last() != Some(&b'!')) {});
-        stdout.room().await;
+        stdout.wait_space().await;
         assert!(!stdout.is_full());
         stdout.lock().waiting.push(b'!');
         stdout.filled.notify_one();

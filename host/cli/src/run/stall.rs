@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use playhouse_kernel::{ActorView, Kernel, State};
+use playhouse_runtime::{ActorView, RunningPlay, State};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::output::Stdout;
@@ -24,10 +24,10 @@ struct Progress {
 }
 
 /// Watches until the future is dropped.
-pub(super) async fn watch(kernel: &Kernel, stdout: &Stdout, console: &Console) -> Infallible {
+pub(super) async fn watch(play: &RunningPlay, stdout: &Stdout, console: &Console) -> Infallible {
     let mut ticks = interval_at(Instant::now() + QUIET, QUIET);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let progress = || Progress { handled: kernel.handled(), written: stdout.written_while_full() };
+    let progress = || Progress { handled: play.handled(), written: stdout.written_while_full() };
     let (mut last, mut said_stdout, mut said_stopped) = (progress(), false, false);
     while !(said_stdout && said_stopped) {
         ticks.tick().await;
@@ -39,7 +39,7 @@ pub(super) async fn watch(kernel: &Kernel, stdout: &Stdout, console: &Console) -
                         .say("playhouse: waiting for stdout: its reader takes nothing, and actors wait to write more");
                     said_stdout = true;
                 }
-            } else if !said_stopped && let Some(text) = stopped(&kernel.actors().await) {
+            } else if !said_stopped && let Some(text) = stopped(&play.actors().await) {
                 console.say(&format!("playhouse: waiting for {text}"));
                 said_stopped = true;
             }

@@ -1,9 +1,9 @@
-//! The report at the end of a run: messages that were not handled, restarts, and the reason why the kernel gave up.
+//! The report at the end of a run: messages that were not handled, restarts, and the reason why the play gave up.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, Kernel, WhyGaveUp};
+use playhouse_runtime::{ActorView, CrashReport, DeadLetter, DeadLetterCounts, Decision, RunningPlay, WhyGaveUp};
 
 use playhouse_runtime::printable::{Printable, counted, preview};
 
@@ -17,13 +17,13 @@ const FRAMES: usize = 8;
 const STDERR_LINES: usize = 5;
 
 /// The summary; `None` without dead letters, restarts and failed shutdowns.
-pub(super) fn summary(kernel: &Kernel) -> Option<String> {
-    let (counts, restarts, failed) = (kernel.dead_letter_counts(), kernel.restarts(), kernel.failed_shutdowns());
+pub(super) fn summary(play: &RunningPlay) -> Option<String> {
+    let (counts, restarts, failed) = (play.dead_letter_counts(), play.restarts(), play.failed_shutdowns());
     if counts.total() == 0 && restarts == 0 && failed == 0 {
         return None;
     }
-    let mut out = format!("playhouse: {} handled; ", counted(kernel.handled(), "message"));
-    out.push_str(&shown(&counts, &kernel.dead_letters(), restarts, failed));
+    let mut out = format!("playhouse: {} handled; ", counted(play.handled(), "message"));
+    out.push_str(&shown(&counts, &play.dead_letters(), restarts, failed));
     Some(out)
 }
 
@@ -127,7 +127,7 @@ pub(super) fn gave_up(failures: &[Arc<CrashReport>]) -> String {
 mod tests {
     use super::*;
     use expect_test::expect;
-    use playhouse_kernel::{
+    use playhouse_runtime::{
         ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Fates, FlowId, LetterId, Message, MessageId, Parts,
         ReplyToken, WhyGaveUp, Window,
     };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::actor::{Pending, Shared};
+use crate::actor::activity::ActivityGuard;
 use crate::supervision::events::Node;
-use crate::supervisor::Command;
+use crate::words::clock::Clock;
 use crate::words::crash::CrashReport;
-use crate::words::failure::{Directive, Window};
+use crate::words::failure::Window;
 
 /// A child failed by itself, and everything below it has stopped.
 #[derive(Debug, Clone)]
@@ -28,21 +28,15 @@ pub(crate) struct DirectiveRequest {
     pub(crate) child: Node,
     /// The child's incarnation, as the tree counts it.
     pub(crate) incarnation: u64,
-    /// The deadline, on [`crate::Clock::running_time`]. After it the tree has decided without an answer.
+    /// The deadline, on [`Clock::running_time`]. After it the tree has decided without an answer.
     pub(crate) until: Instant,
     /// Keeps the play from being idle until the answer took effect.
-    pub(crate) pending: Pending,
+    pub(crate) pending: ActivityGuard,
 }
 
 impl DirectiveRequest {
     /// Whether an answer still counts.
-    pub(crate) fn is_open(&self, shared: &Shared) -> bool {
-        shared.clock.running_time() < self.until
-    }
-
-    /// Sends the parent's directive to the supervision.
-    pub(crate) fn answer(&self, shared: &Shared, directive: Directive) {
-        let (child, incarnation) = (self.child, self.incarnation);
-        let _ = shared.commands.send(Command::Directive { child, incarnation, directive });
+    pub(crate) fn is_open(&self, clock: &Clock) -> bool {
+        clock.running_time() < self.until
     }
 }

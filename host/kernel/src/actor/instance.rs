@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use playhouse_frame::HEADER_BYTES;
 use tokio::time::Instant;
 
+use crate::actor::activity::{Activity, ActivityGuard};
 use crate::actor::directive_request::DirectiveRequest;
-use crate::actor::host_wait::HostWaits;
+use crate::actor::host_waits::HostWaits;
 use crate::actor::reports::{Reports, TaskDone};
-use crate::actor::{Pending, Shared};
 use crate::mailbox::MailboxSpec;
 use crate::mailbox::admission::EvictionState;
 use crate::words::crash::CrashReport;
@@ -159,8 +159,8 @@ impl Backlog {
     }
 
     /// Queues reports for this incarnation, or the next one.
-    pub(crate) fn report(&mut self, shared: &Arc<Shared>, reports: impl IntoIterator<Item = TaskDone>) {
-        self.reports.get_or_insert_default().add(shared, reports);
+    pub(crate) fn report(&mut self, activity: &Arc<Activity>, reports: impl IntoIterator<Item = TaskDone>) {
+        self.reports.get_or_insert_default().add(activity, reports);
     }
 
     /// Whether messages are to be handled, or reports to be given.
@@ -169,18 +169,18 @@ impl Backlog {
     }
 
     /// The reports for the next call.
-    pub(crate) fn take_reports(&mut self, shared: &Arc<Shared>) -> Option<(Vec<TaskDone>, Pending)> {
-        self.reports.as_mut()?.take(shared)
+    pub(crate) fn take_reports(&mut self, activity: &Arc<Activity>) -> Option<(Vec<TaskDone>, ActivityGuard)> {
+        self.reports.as_mut()?.take(activity)
     }
 
     /// Handles a crash of the call with these reports.
-    pub(crate) fn reports_crashed(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
-        self.reports.get_or_insert_default().crashed(shared, told);
+    pub(crate) fn reports_crashed(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().crashed(activity, told);
     }
 
     /// Puts back the reports of a call that was cut off from outside, and had no effect.
-    pub(crate) fn reports_not_told(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
-        self.reports.get_or_insert_default().put_back(shared, told);
+    pub(crate) fn reports_not_told(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
+        self.reports.get_or_insert_default().put_back(activity, told);
     }
 
     /// Lets the play be idle although reports wait: the actor failed and has no trial start.
@@ -191,9 +191,9 @@ impl Backlog {
     }
 
     /// Makes the play wait for the reports again: the actor is no longer failed.
-    pub(crate) fn operator_came(&mut self, shared: &Arc<Shared>) {
+    pub(crate) fn operator_came(&mut self, activity: &Arc<Activity>) {
         if let Some(reports) = &mut self.reports {
-            reports.operator_came(shared);
+            reports.operator_came(activity);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::actor::{Pending, Shared};
+use crate::actor::activity::{Activity, ActivityGuard};
 use crate::words::crash::CrashReason;
 use crate::words::message::{Envelope, MessageId};
 use crate::words::outcome::{Failure, Outcome};
@@ -67,7 +67,7 @@ pub(crate) struct Reports {
     /// Number of reports, from the front, that are given one at a time because one of them crashed the actor.
     solo: usize,
     /// Keeps the play from being idle until the code has handled the reports.
-    pending: Option<Pending>,
+    pending: Option<ActivityGuard>,
 }
 
 impl Reports {
@@ -75,15 +75,15 @@ impl Reports {
         self.queue.is_empty()
     }
 
-    pub(crate) fn add(&mut self, shared: &Arc<Shared>, reports: impl IntoIterator<Item = TaskDone>) {
+    pub(crate) fn add(&mut self, activity: &Arc<Activity>, reports: impl IntoIterator<Item = TaskDone>) {
         self.queue.extend(reports);
         if self.pending.is_none() && !self.queue.is_empty() {
-            self.pending = Some(shared.pending());
+            self.pending = Some(activity.guard());
         }
     }
 
-    /// The reports for one call. Keep [`Pending`] until that call is over.
-    pub(crate) fn take(&mut self, shared: &Arc<Shared>) -> Option<(Vec<TaskDone>, Pending)> {
+    /// The reports for one call. Keep [`ActivityGuard`] until that call is over.
+    pub(crate) fn take(&mut self, activity: &Arc<Activity>) -> Option<(Vec<TaskDone>, ActivityGuard)> {
         let count = if self.solo > 0 { 1 } else { self.queue.len() };
         self.solo = self.solo.saturating_sub(count);
         let taken: Vec<_> = self.queue.drain(..count).collect();
@@ -91,25 +91,25 @@ impl Reports {
         if taken.is_empty() {
             return None;
         }
-        Some((taken, pending.unwrap_or_else(|| shared.pending())))
+        Some((taken, pending.unwrap_or_else(|| activity.guard())))
     }
 
     /// Handles a crash of the call. A single report counts as given. Of several, the one to blame is unknown and the call had
     /// no effect: the next run gets each of them alone.
-    pub(crate) fn crashed(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
+    pub(crate) fn crashed(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
         if told.len() < 2 {
             return;
         }
         self.solo += told.len();
-        self.put_back(shared, told);
+        self.put_back(activity, told);
     }
 
     /// Puts reports that were not given back to the front.
-    pub(crate) fn put_back(&mut self, shared: &Arc<Shared>, told: Vec<TaskDone>) {
+    pub(crate) fn put_back(&mut self, activity: &Arc<Activity>, told: Vec<TaskDone>) {
         for report in told.into_iter().rev() {
             self.queue.push_front(report);
         }
-        self.add(shared, []);
+        self.add(activity, []);
     }
 
     /// Lets the play be idle although reports wait: only an operator starts the next run.
@@ -118,8 +118,8 @@ impl Reports {
     }
 
     /// Makes the play wait for the reports again.
-    pub(crate) fn operator_came(&mut self, shared: &Arc<Shared>) {
-        self.add(shared, []);
+    pub(crate) fn operator_came(&mut self, activity: &Arc<Activity>) {
+        self.add(activity, []);
     }
 
     /// Takes over the reports of an instance that will not run again.

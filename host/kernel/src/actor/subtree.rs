@@ -5,12 +5,18 @@ use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::actor::{Actor, Shared};
 use crate::mailbox::admission::Slots;
-use crate::turn::spawn::SpawnError;
 use crate::words::address::Address;
 use crate::words::limits::SubtreeSpec;
 use crate::words::limits::Usage;
+
+/// The subtree has all actors that its limit allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SubtreeFull {
+    /// The actor that has the limit: the parent, or one above it.
+    pub(crate) top: Address,
+    pub(crate) most: usize,
+}
 
 /// The counts of one actor with limits for its subtree.
 pub(crate) struct Subtree {
@@ -32,21 +38,45 @@ impl Subtree {
     }
 
     /// This subtree and those above.
-    fn chain(&self) -> impl Iterator<Item = &Self> {
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &Self> {
         iter::successors(Some(self), |subtree| subtree.above.as_deref())
     }
 
     /// Counts one more actor, in all of them or in none.
-    fn count_in(&self) -> Result<(), SpawnError> {
+    fn count_in(&self) -> Result<(), SubtreeFull> {
         for (counted, subtree) in self.chain().enumerate() {
             let fits = |actors: usize| (actors < subtree.most_actors.unwrap_or(usize::MAX)).then(|| actors + 1);
             if subtree.actors.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
                 self.chain().take(counted).for_each(Self::count_one_out);
                 let (top, most) = (subtree.top.clone(), subtree.most_actors.unwrap_or(usize::MAX));
-                return Err(SpawnError::SubtreeFull { top, most });
+                return Err(SubtreeFull { top, most });
             }
         }
         Ok(())
+    }
+
+    /// Whether these are the counts of the actor at this address, and not of one above it.
+    pub(crate) fn is_of(&self, address: &Address) -> bool {
+        self.top == *address
+    }
+
+    /// The use of its limits.
+    pub(crate) fn usage(&self) -> Vec<Usage> {
+        let actors = self.most_actors.map(|most| Usage {
+            key: "actors",
+            used: self.actors.load(Ordering::Relaxed) as u64,
+            most: most as u64,
+        });
+        let instances = self.instances.as_ref().map(|slots| {
+            let (used, most) = slots.usage();
+            Usage { key: "instances", used: used as u64, most: most as u64 }
+        });
+        actors.into_iter().chain(instances).collect()
+    }
+
+    /// The bound on its live instances.
+    pub(crate) fn instances(&self) -> Option<&Arc<Slots>> {
+        self.instances.as_ref()
     }
 
     fn count_one_out(&self) {
@@ -73,7 +103,7 @@ impl Membership {
     }
 
     /// Counts an actor that another one spawns; an error names the subtree that is full.
-    pub(crate) fn spawned(subtree: Option<Arc<Subtree>>) -> Result<Self, SpawnError> {
+    pub(crate) fn spawned(subtree: Option<Arc<Subtree>>) -> Result<Self, SubtreeFull> {
         let this = Self { subtree, counted: AtomicBool::new(false) };
         this.count_in()?;
         Ok(this)
@@ -85,7 +115,7 @@ impl Membership {
     }
 
     /// Counts the actor unless it is counted already.
-    pub(crate) fn count_in(&self) -> Result<(), SpawnError> {
+    pub(crate) fn count_in(&self) -> Result<(), SubtreeFull> {
         let Some(subtree) = &self.subtree else { return Ok(()) };
         if self.counted.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -107,58 +137,5 @@ impl Drop for Membership {
     /// Uncounts a spawn that was not committed.
     fn drop(&mut self) {
         self.count_out();
-    }
-}
-
-impl Actor {
-    /// The use of its `limits.subtree` by the actor and all actors below it; empty without such limits.
-    pub(crate) fn subtree_usage(&self) -> Vec<Usage> {
-        let mut usage = Vec::new();
-        let own = self.membership.subtree().filter(|subtree| subtree.top == *self.address());
-        if let Some(subtree) = own {
-            if let Some(most) = subtree.most_actors {
-                let used = subtree.actors.load(Ordering::Relaxed) as u64;
-                usage.push(Usage { key: "actors", used, most: most as u64 });
-            }
-            if let Some(slots) = &subtree.instances {
-                let (used, most) = slots.usage();
-                usage.push(Usage { key: "instances", used: used as u64, most: most as u64 });
-            }
-        }
-        usage.extend(self.launcher.lock().subtree_usage());
-        usage
-    }
-
-    /// Uncounts the children of earlier incarnations when a new one begins: they are down, and count again when they are
-    /// spawned again.
-    pub(crate) fn count_orphans_out(&self) {
-        if self.membership.subtree().is_none() {
-            return;
-        }
-        let children: Vec<_> = self.children.lock().values().cloned().collect();
-        for child in children {
-            if child.spawned.is_some() {
-                child.membership.count_out();
-            }
-            child.count_orphans_out();
-        }
-    }
-}
-
-impl Shared {
-    /// The bounds under which an incarnation of this actor needs a slot, from the narrowest to the widest.
-    pub(crate) fn bounds_of<'a>(&'a self, actor: &'a Actor) -> impl Iterator<Item = &'a Arc<Slots>> {
-        let chain = actor.membership.subtree().into_iter().flat_map(|subtree| subtree.chain());
-        let subtrees = chain.filter_map(|subtree| subtree.instances.as_ref());
-        let play = self.slots.as_ref();
-        let spawned = play.filter(|_| actor.spawned.is_some()).map(|slots| &slots.spawned);
-        subtrees.chain(spawned).chain(play.map(|slots| &slots.all))
-    }
-
-    /// The bounds for a mailbox's policy. For policies of the plan's own actors the bound of the whole play does not count,
-    /// since that is made for instances.
-    pub(crate) fn bounds_of_policy(&self, actor: &Actor) -> Vec<Arc<Slots>> {
-        let all = self.slots.as_ref().filter(|_| actor.spawned.is_none()).map(|slots| &slots.all);
-        self.bounds_of(actor).filter(|slots| all.is_none_or(|all| !Arc::ptr_eq(all, slots))).cloned().collect()
     }
 }

@@ -8,6 +8,7 @@ use rustc_hash::FxBuildHasher;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::actor::Actor;
 use crate::words::address::Address;
 use crate::words::message::{ActorId, ReplyToken};
 use crate::words::send_error::{AskError, FullAnswer, SendError};
@@ -39,6 +40,12 @@ pub(crate) struct AskEndpoint<'a> {
     /// Number of its instances.
     pub(crate) instances: usize,
     pub(crate) address: &'a Address,
+}
+
+impl<'a> AskEndpoint<'a> {
+    pub(crate) fn of(actor: &'a Actor) -> Self {
+        Self { id: actor.id, instances: actor.instances.len(), address: actor.address() }
+    }
 }
 
 /// The actor whose answer an instance waits for.

@@ -40,7 +40,7 @@ impl MemoryGate {
     }
 
     /// Waits until it is open.
-    pub(crate) async fn opened(&self) {
+    pub(crate) async fn wait_opened(&self) {
         loop {
             let opened = self.opened.notified();
             tokio::pin!(opened);

@@ -1,11 +1,15 @@
 //! Dispatch: from one actor to others. Actors by address, delivery into their mailboxes, asks and their answers, timers, dead
-//! letters, and the gate for input from outside.
+//! letters, requests to the supervision, the gate for input from outside, and the state that all actors share.
 
 pub(crate) mod ask;
 pub(crate) mod dead_letters;
-pub(crate) mod delivery;
-mod failed;
 pub(crate) mod memory_gate;
+pub(crate) mod policies;
 pub(crate) mod registry;
 pub(crate) mod replay;
+pub(crate) mod requests;
+pub(crate) mod routing;
+mod shared;
 pub(crate) mod timers;
+
+pub(crate) use shared::Shared;

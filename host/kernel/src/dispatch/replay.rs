@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use playhouse_frame::Content;
 
-use crate::actor::Shared;
+use crate::dispatch::memory_gate::MemoryGate;
+use crate::dispatch::routing::Routing;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
@@ -24,13 +25,20 @@ pub struct LettersMoved {
     pub failed: Vec<(LetterId, LetterError)>,
 }
 
-impl Shared {
+/// The dead letters, for orders of operators.
+pub(crate) struct LetterOrders<'a> {
+    pub(crate) routing: &'a Routing,
+    pub(crate) memory_gate: &'a MemoryGate,
+}
+
+impl LetterOrders<'_> {
     /// Sends a letter's message again, as a new one without a sender. The letter is removed when the new message is in the
     /// mailbox.
     pub(crate) async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
-        let replay = self.dead_letters.begin_replay(id)?;
+        let replay = self.routing.dead_letters.begin_replay(id)?;
         let letter = &replay.letter;
-        let target = self.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
+        let target =
+            self.routing.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
         self.memory_gate.pass()?;
         let old = &letter.message.envelope;
         let (parts, before) = Content::parts(None, 0, &letter.message.metadata().into());
@@ -45,7 +53,7 @@ impl Shared {
             parts,
         };
         let payload = Payload { parts: &before, body: &letter.message.body };
-        self.offer(&target, &envelope, payload, later(patience)).await?;
+        self.routing.offer(&target, &envelope, payload, later(patience)).await?;
         tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
         replay.accepted();
         Ok(envelope.id)
@@ -59,7 +67,7 @@ impl Shared {
     ) -> LettersMoved {
         let mut bulk = LettersMoved::default();
         let mut closed: HashMap<Address, LetterError> = HashMap::new();
-        for letter in self.dead_letters.list() {
+        for letter in self.routing.dead_letters.list() {
             if !filter.matches(&letter) {
                 continue;
             }
@@ -83,14 +91,14 @@ impl Shared {
     }
 
     pub(crate) fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        let letter = self.dead_letters.remove(id)?;
+        let letter = self.routing.dead_letters.remove(id)?;
         tracing::info!(target: "playhouse", address = %letter.to, "dropped the dead letter {id}: {}", letter.reason);
         Ok(())
     }
 
     pub(crate) fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
         let mut bulk = LettersMoved::default();
-        for letter in self.dead_letters.list().iter().filter(|letter| filter.matches(letter)) {
+        for letter in self.routing.dead_letters.list().iter().filter(|letter| filter.matches(letter)) {
             match self.drop_letter(letter.id) {
                 Ok(()) => bulk.done += 1,
                 Err(LetterError::Unknown(_)) => {}

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::actor::{Actor, Shared};
+use crate::actor::Actor;
+use crate::dispatch::Shared;
 use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
@@ -82,7 +83,7 @@ impl Timers {
             return;
         }
         if timer.period.is_none() {
-            self.queue.shared.begin_pending();
+            self.queue.shared.activity.begin();
         }
         let place = (due, inner.set);
         inner.set += 1;
@@ -102,7 +103,7 @@ impl Timers {
         inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.content.len());
         drop(inner);
         if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
-            self.queue.shared.end_pending(1);
+            self.queue.shared.activity.end(1);
         }
     }
 
@@ -116,7 +117,7 @@ impl Timers {
         drop(inner);
         let once = left.values().filter(|(_, timer)| timer.period.is_none()).count();
         if once > 0 {
-            self.queue.shared.end_pending(once as u64);
+            self.queue.shared.activity.end(once as u64);
         }
         self.queue.changed.notify_one();
     }
@@ -157,7 +158,7 @@ impl TimerQueue {
             let Some(period) = timer.period else {
                 inner.places.remove(&id);
                 inner.bytes -= timer.content.len();
-                self.shared.end_pending(1);
+                self.shared.activity.end(1);
                 continue;
             };
             // A timer that is late by more than a period keeps its rhythm and skips the missed times.
@@ -174,8 +175,9 @@ impl TimerQueue {
     /// Sends the timer's message without waiting for space. If the receiver was removed, the actor that has its address now
     /// gets the message. A periodic timer skips this period while its latest message still waits.
     fn tell(&self, timer: &mut Timer) {
-        let renewed = timer.target.is_gone().then(|| self.shared.registry.get(timer.target.address())).flatten();
-        let target = renewed.filter(|new| new.spec.message_bytes >= timer.payload().body.len());
+        let renewed =
+            timer.target.is_gone().then(|| self.shared.routing.registry.get(timer.target.address())).flatten();
+        let target = renewed.filter(|new| new.spec.limits.message_bytes >= timer.payload().body.len());
         let target = target.as_ref().unwrap_or(&timer.target);
         if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
             return;
@@ -189,7 +191,7 @@ impl TimerQueue {
         timer.latest = place.map(|place| (target.id, place));
         let reason = match pushed {
             Ok(displaced) => {
-                self.shared.dead_letter(target, displaced, &DeadReason::Overflow, true);
+                self.shared.routing.dead_letter(target, displaced, &DeadReason::Overflow, true);
                 DeadReason::MailboxFull
             }
             Err(Refused::Full) => DeadReason::MailboxFull,
@@ -206,6 +208,6 @@ impl TimerQueue {
             reason => reason,
         };
         let message = Message::of(timer.envelope, timer.payload());
-        self.shared.dead_letter(target, [message], &reason, false);
+        self.shared.routing.dead_letter(target, [message], &reason, false);
     }
 }

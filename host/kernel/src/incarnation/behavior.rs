@@ -1,10 +1,12 @@
 //! The interface to an actor's code: WebAssembly in the sandbox, plain Rust in tests. The kernel knows nothing else about
 //! that code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::actor::code::{Code, Facts};
 use crate::actor::directive_request::ChildFailed;
 use crate::actor::reports::TaskDone;
 use crate::turn::Turn;
@@ -107,4 +109,50 @@ pub trait Behavior: Send {
 
     /// Called after the last message of an orderly stop. Its sends are committed when it returns `Ok`.
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>>;
+}
+
+/// A launcher as the code of an actor.
+struct Launchable(Arc<dyn Launcher>);
+
+impl Facts for Launchable {
+    fn plugin(&self) -> &str {
+        self.0.plugin()
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.0.bounds()
+    }
+
+    fn subtree_usage(&self) -> Vec<Usage> {
+        self.0.subtree_usage()
+    }
+
+    fn supervises(&self) -> bool {
+        self.0.supervises()
+    }
+
+    fn calls_back(&self) -> bool {
+        self.0.calls_back()
+    }
+
+    fn watches(&self) -> bool {
+        self.0.watches()
+    }
+}
+
+impl From<Arc<dyn Launcher>> for Code {
+    fn from(launcher: Arc<dyn Launcher>) -> Self {
+        Self::new(Launchable(launcher))
+    }
+}
+
+impl<L: Launcher> From<Arc<L>> for Code {
+    fn from(launcher: Arc<L>) -> Self {
+        Self::new(Launchable(launcher))
+    }
+}
+
+/// The launcher that this code was made from.
+pub(crate) fn launcher_of(code: &Code) -> &Arc<dyn Launcher> {
+    &code.open::<Launchable>().expect("code is made from a launcher, in this file alone").0
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Broken, End, Incarnation};
 use crate::actor::reports::TaskDone;
 use crate::incarnation::behavior::Behavior;
+use crate::incarnation::state::{Broken, End, Incarnation};
 use crate::turn::Hook;
 use crate::words::crash::CrashReport;
 use crate::words::message::Message;
@@ -14,7 +14,9 @@ impl Incarnation {
     /// Gives the code the reports that wait. `Err`: the incarnation ended.
     pub(super) async fn call_back(&self, behavior: &mut dyn Behavior) -> Result<(), End> {
         loop {
-            let Some((done, _pending)) = self.instance.backlog.lock().take_reports(&self.shared) else { return Ok(()) };
+            let Some((done, _pending)) = self.instance.backlog.lock().take_reports(&self.shared.activity) else {
+                return Ok(());
+            };
             let (done, heard) = (Arc::new(done), Arc::new(AtomicBool::new(false)));
             let told = self.hook(behavior, Hook::TaskDone, None, |behavior| {
                 behavior.turn().set_in_call(done.len());
@@ -29,12 +31,15 @@ impl Incarnation {
                 Ok(()) => {}
                 Err(Broken::Killed) => {
                     if !heard.load(Ordering::Relaxed) {
-                        self.instance.backlog.lock().reports_not_told(&self.shared, Arc::unwrap_or_clone(done));
+                        self.instance
+                            .backlog
+                            .lock()
+                            .reports_not_told(&self.shared.activity, Arc::unwrap_or_clone(done));
                     }
                     return Err(End::Stopped);
                 }
                 Err(Broken::Crash(crash)) => {
-                    self.instance.backlog.lock().reports_crashed(&self.shared, Arc::unwrap_or_clone(done));
+                    self.instance.backlog.lock().reports_crashed(&self.shared.activity, Arc::unwrap_or_clone(done));
                     behavior.turn().end_timers();
                     return Err(self.crashed(crash, Vec::new()));
                 }
@@ -49,12 +54,12 @@ impl Incarnation {
         report: &CrashReport,
         messages: impl IntoIterator<Item = (&'a Message, u32, bool)>,
     ) {
-        if !self.actor.spec.launcher.calls_back() {
+        if !self.actor.spec.code.calls_back() {
             return;
         }
         let reason = &report.crash.reason;
         let ended =
             |(message, attempt, last): (&Message, _, _)| TaskDone::crashed(message.envelope.id, attempt, reason, last);
-        self.instance.backlog.lock().report(&self.shared, messages.into_iter().map(ended));
+        self.instance.backlog.lock().report(&self.shared.activity, messages.into_iter().map(ended));
     }
 }

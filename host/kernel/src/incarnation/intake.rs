@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Incarnation, requeue};
+use crate::incarnation::state::Incarnation;
 use crate::mailbox::{Signal, Took};
 use crate::turn::Turn;
 use crate::words::clock::later;
@@ -80,7 +80,7 @@ impl Incarnation {
                 Poll::Pending => {
                     if left == 0 {
                         turn.run_when_idle();
-                        self.shared.idle_hint.notify_waiters();
+                        self.shared.activity.changed();
                     }
                 }
             }
@@ -150,7 +150,7 @@ impl Incarnation {
 
     /// Drops asks whose asker does not wait any more, and notices for an earlier run. Returns whether notices are left.
     fn drop_expired(&self, turn: &mut Turn) -> bool {
-        let expired = |reply: ReplyToken| reply.is_some() && !self.shared.asks.is_waiting(reply);
+        let expired = |reply: ReplyToken| reply.is_some() && !self.shared.routing.asks.is_waiting(reply);
         let is_notice = |envelope: &Envelope| envelope.sender == ActorId::NOTICE;
         let batch = turn.batch();
         if !batch.is_special() {
@@ -175,7 +175,21 @@ impl Incarnation {
         for message in &wanted {
             batch.push(message);
         }
-        self.shared.dead_letter(&self.actor, expired, &DeadReason::Expired, true);
+        self.shared.routing.dead_letter(&self.actor, expired, &DeadReason::Expired, true);
         notices
     }
+}
+
+/// Goes to the end of the runtime's queue. An instance or sender that was just woken from here is in this thread's slot, from
+/// which other threads do not steal: either it runs now, or another thread takes this task.
+async fn requeue() {
+    let mut queued = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut queued, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

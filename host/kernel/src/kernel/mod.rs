@@ -10,13 +10,28 @@ use futures_util::FutureExt;
 use playhouse_frame::{Metadata, Parts};
 
 use crate::words::clock::later;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
-use crate::actor::Shared;
+use crate::actor::activity::Activity;
+use crate::actor::spec::ActorSpec;
+use crate::dispatch::ask::Asks;
+use crate::dispatch::dead_letters::store::DeadLetters;
+use crate::dispatch::memory_gate::MemoryGate;
+use crate::dispatch::registry::Registry;
+use crate::dispatch::replay::LetterOrders;
+use crate::dispatch::routing::Routing;
+use crate::mailbox::admission::{MaxInstances, PlaySlots};
+use crate::supervisor::InstanceView;
+use crate::words::random::Jitter;
+use crate::words::restart::StartKind;
+
+use crate::dispatch::Shared;
 use crate::dispatch::replay::LettersMoved;
 use crate::kernel::plan::{Plan, PlanError};
 use crate::mailbox::MailboxView;
-use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervision};
+use crate::supervisor::{Command, Commands, Seen, Stage, StartError, StartedActor, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
@@ -26,7 +41,8 @@ use crate::words::message::{ActorId, Envelope, MessageId, Payload, QuestionParts
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
 
-/// A running play. Clones are handles to the same play, which goes on when all of them are dropped.
+/// A running play. Clones are handles to the same play, which goes on when all of them are dropped. It has many methods, since
+/// each question and each order of an operator is one; they share no state but the play.
 #[derive(Clone)]
 pub struct Kernel {
     shared: Arc<Shared>,
@@ -36,7 +52,7 @@ pub struct Kernel {
     outside: Arc<(MessageId, AtomicU64)>,
 }
 
-/// An actor, as operators see it.
+/// An actor, as operators see it. Its many fields are the columns of a list of actors.
 #[derive(Debug, Clone)]
 pub struct ActorView {
     /// Its address.
@@ -69,33 +85,17 @@ pub struct ActorView {
     pub failed: Option<Arc<FailedActor>>,
 }
 
-/// An instance of an actor, as operators see it.
-#[derive(Debug, Clone)]
-pub struct InstanceView {
-    /// Its state.
-    pub state: State,
-    /// The part of the host that it waits for.
-    pub waiting_for: Option<&'static str>,
-    /// The number of its latest run; 0 before the first. All instances of an actor count together.
-    pub incarnation: u64,
-    /// Number of restarts after a failure.
-    pub restarts: u64,
-    /// Its last crash.
-    pub last_crash: Option<Arc<CrashReport>>,
-    /// The failure of this instance, while it is failed.
-    pub failed: Option<FailedActor>,
-}
-
 impl Kernel {
     /// Starts a plan: its supervision on the current Tokio runtime, its actors on [`Plan::runtime`]. Actors start in the
-    /// background; see [`Kernel::booted`].
+    /// background; see [`Kernel::wait_booted`].
     pub fn start(plan: &Plan) -> Result<Self, PlanError> {
         plan.check()?;
         let (commands, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(plan, commands.clone()));
+        let shared = Arc::new(shared(plan, &commands));
         let (stage_sender, stage) = watch::channel(Stage::Starting);
-        let supervision = Supervision::new(shared.clone(), plan, commands.clone(), stage_sender);
-        tokio::spawn(supervision.run(inbox));
+        let tree = (plan.supervision, plan.seed);
+        let supervisor = Supervisor::new(shared.clone(), &plan.actors, tree, commands.clone(), stage_sender);
+        tokio::spawn(supervisor.run(inbox));
         let outside = Arc::new((MessageId::seeded("outside", plan.seed), AtomicU64::new(0)));
         Ok(Self { shared, commands, stage, outside })
     }
@@ -106,12 +106,12 @@ impl Kernel {
     }
 
     /// Waits until all actors that start by themselves have started, or the play is over.
-    pub async fn booted(&self) -> Stage {
+    pub async fn wait_booted(&self) -> Stage {
         self.stage_where(|stage| !matches!(stage, Stage::Starting)).await
     }
 
     /// Waits until nothing runs any more.
-    pub async fn over(&self) -> Stage {
+    pub async fn wait_stopped(&self) -> Stage {
         self.stage_where(|stage| matches!(stage, Stage::Stopped | Stage::GaveUp(_))).await
     }
 
@@ -151,11 +151,11 @@ impl Kernel {
         payload: Payload<'_>,
         patience: Duration,
     ) -> Result<MessageId, SendError> {
-        let target = self.shared.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
         let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
         let envelope = self.envelope(ReplyToken::NONE, parts);
-        self.shared.deliver_one(&target, &envelope, payload, later(patience)).await?;
+        self.shared.routing.deliver_one(&target, &envelope, payload, later(patience)).await?;
         Ok(envelope.id)
     }
 
@@ -177,16 +177,16 @@ impl Kernel {
         body: &[u8],
         timeout: Duration,
     ) -> Result<Reply, AskError> {
-        let target = self.shared.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
+        let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
         let deadline = later(timeout);
-        let mut ask = self.shared.asks.open(target.id, deadline);
+        let mut ask = self.shared.routing.asks.open(target.id, deadline);
         target.check_back_by(deadline)?;
         let mut before = QuestionParts::new(self.shared.time_of(deadline));
         let (parts, before) = before.with(metadata);
         let envelope = self.envelope(ask.token(), parts);
         let payload = Payload { parts: before, body };
-        let answered = ask.answer_to(self.shared.deliver_one(&target, &envelope, payload, deadline));
+        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, payload, deadline));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
         self.shared.explained(to, answer).await
     }
@@ -204,40 +204,40 @@ impl Kernel {
     }
 
     /// Waits until messages from outside are taken.
-    pub async fn memory_relieved(&self) {
-        self.shared.memory_gate.opened().await;
+    pub async fn wait_memory_relieved(&self) {
+        self.shared.memory_gate.wait_opened().await;
     }
 
     /// The largest body that an actor accepts, in bytes; none when there is no such actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
-        Some(self.shared.registry.get(address)?.spec.message_bytes)
+        Some(self.shared.routing.registry.get(address)?.spec.limits.message_bytes)
     }
 
     /// Waits until no message is waiting, in process, or to be retried anywhere, no spawned actor is before its first
     /// message, and only periodic timers are left. Also returns when the play is over.
-    pub async fn idle(&self) {
+    pub async fn wait_idle(&self) {
         loop {
-            let hint = self.shared.idle_hint.notified();
+            let hint = self.shared.activity.hint.notified();
             tokio::pin!(hint);
             hint.as_mut().enable();
-            if self.shared.is_idle() {
+            if self.shared.routing.is_idle() {
                 return;
             }
             tokio::select! {
                 () = hint => {}
-                _ = self.over() => return,
+                _ = self.wait_stopped() => return,
             }
         }
     }
 
     /// Waits until an actor is failed without a trial start; returns the failure. Pending forever when the play is over, or
     /// when no actor has the address.
-    pub async fn failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
+    pub async fn wait_failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
         loop {
-            let hint = self.shared.idle_hint.notified();
+            let hint = self.shared.activity.hint.notified();
             tokio::pin!(hint);
             hint.as_mut().enable();
-            let failed = self.shared.registry.get(address).and_then(|actor| actor.failed.lock().clone());
+            let failed = self.shared.routing.registry.get(address).and_then(|actor| actor.failed.lock().clone());
             if let Some(failed) = failed.filter(|failed| failed.trial_at.is_none()) {
                 return failed;
             }
@@ -253,7 +253,7 @@ impl Kernel {
         seen.sort_by_key(|seen| seen.actor.id);
         let views = seen.into_iter().map(|Seen { actor, state, instances }| ActorView {
             address: actor.address().clone(),
-            plugin: actor.spec.launcher.plugin().to_owned(),
+            plugin: actor.spec.code.plugin().to_owned(),
             dynamic: actor.spawned.is_some(),
             state,
             incarnation: actor.incarnation(),
@@ -297,45 +297,45 @@ impl Kernel {
 
     /// The dead letters that are kept, oldest first.
     pub fn dead_letters(&self) -> Vec<Arc<DeadLetter>> {
-        self.shared.dead_letters.list()
+        self.shared.routing.dead_letters.list()
     }
 
     /// The dead letter with this id, which may be shortened to a prefix that no other letter has.
     pub fn find_letter(&self, id: &str) -> Result<Arc<DeadLetter>, LetterError> {
-        self.shared.dead_letters.find(id)
+        self.shared.routing.dead_letters.find(id)
     }
 
     /// Sends the body of a dead letter to its address again, as a new message of the same flow without a sender. Its id is
     /// derived from the old one, its attempts begin again, and no asker waits for its reply. It waits for space, at most
     /// `patience`. The letter is kept unless the message is in the mailbox.
     pub async fn replay(&self, id: LetterId, patience: Duration) -> Result<MessageId, LetterError> {
-        self.shared.replay(id, patience).await
+        self.letters().replay(id, patience).await
     }
 
     /// Replays the current dead letters that match, oldest first. After an address refused one, no more are sent there.
     pub async fn replay_all(&self, filter: &LetterFilter, patience: impl Fn(&Address) -> Duration) -> LettersMoved {
-        self.shared.replay_all(filter, patience).await
+        self.letters().replay_all(filter, patience).await
     }
 
     /// Removes a dead letter for good.
     pub fn drop_letter(&self, id: LetterId) -> Result<(), LetterError> {
-        self.shared.drop_letter(id)
+        self.letters().drop_letter(id)
     }
 
     /// Removes the dead letters that match for good.
     pub fn drop_letters(&self, filter: &LetterFilter) -> LettersMoved {
-        self.shared.drop_letters(filter)
+        self.letters().drop_letters(filter)
     }
 
     /// Counts of the dead letters of this run, by their reason and their fate.
     pub fn dead_letter_counts(&self) -> DeadLetterCounts {
-        self.shared.dead_letters.counts()
+        self.shared.routing.dead_letters.counts()
     }
 
     /// Messages that actors handled so far, including removed actors; also known when the play is over.
     pub fn handled(&self) -> u64 {
-        let finished = self.shared.registry.total(crate::actor::Actor::finished);
-        finished.saturating_sub(self.shared.unhandled.load(Ordering::Relaxed))
+        let finished = self.shared.routing.registry.total(crate::actor::Actor::finished);
+        finished.saturating_sub(self.shared.routing.unhandled.load(Ordering::Relaxed))
     }
 
     /// Restarts of all actors so far; also known when the play is over.
@@ -350,7 +350,7 @@ impl Kernel {
     }
 
     /// Begins an orderly shutdown: in reverse order of the start, each actor handles its waiting messages, runs its
-    /// `shutdown` hook, and ends. Wait for it with [`Kernel::over`].
+    /// `shutdown` hook, and ends. Wait for it with [`Kernel::wait_stopped`].
     pub fn shut_down(&self) {
         let _ = self.commands.send(Command::Shutdown);
     }
@@ -360,9 +360,40 @@ impl Kernel {
         let _ = self.commands.send(Command::Kill);
     }
 
+    fn letters(&self) -> LetterOrders<'_> {
+        LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
+    }
+
     fn envelope(&self, reply: ReplyToken, parts: Parts) -> Envelope {
         let (cause, count) = &*self.outside;
         let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
         Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply, parts }
+    }
+}
+
+/// The state that the actors of a plan share.
+fn shared(plan: &Plan, commands: &Commands) -> Shared {
+    let activity = Arc::<Activity>::default();
+    let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
+    let left = |bound: &MaxInstances| bound.left_to_spawned(plan.actors.iter().map(instances));
+    Shared {
+        routing: Routing {
+            registry: Registry::default(),
+            asks: Asks::default(),
+            dead_letters: DeadLetters::new(plan.dead_letters),
+            unhandled: AtomicU64::new(0),
+            activity: activity.clone(),
+        },
+        activity,
+        memory_gate: MemoryGate::default(),
+        templates: plan.plugins.clone(),
+        supervisor: Box::new(commands.clone()),
+        admission: plan.max_instances.as_ref().map(|bound| PlaySlots::new(bound, left(bound))),
+        began: Instant::now(),
+        restarts: AtomicU64::new(0),
+        failed_shutdowns: AtomicU64::new(0),
+        clock: plan.clock.clone(),
+        runtime: plan.runtime.clone().unwrap_or_else(Handle::current),
+        jitter: Jitter::new(plan.seed),
     }
 }

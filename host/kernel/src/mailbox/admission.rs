@@ -10,10 +10,34 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::actor::Actor;
-use crate::actor::instance::Instance;
-use crate::kernel::plan::{ActorSpec, MaxInstances};
-use crate::words::restart::StartKind;
+use crate::words::address::Address;
+
+/// A bound on the incarnations that live at a time. When all slots are in use, starts queue in order of arrival until another
+/// incarnation ends; an idle one that may be passivated ends for them. If within [`crate::ActorLimits::start_timeout`] no slot became
+/// free, and no incarnation may be passivated, the start fails. Slots for the instances of each actor of the plan are
+/// reserved: spawned actors cannot take them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaxInstances {
+    /// The bound.
+    pub most: usize,
+    /// The key that sets it, for errors, as in "`play.max_instances`".
+    pub key: String,
+}
+
+impl MaxInstances {
+    /// The number of slots for spawned actors. `actors` gives, for each actor of the plan, its instances, and whether it
+    /// starts by itself and is never passivated. The result is the bound less all these instances. When the plan has more
+    /// instances than the bound, so that those that are passivated take turns, one slot is left, unless it is the only one in
+    /// which they can take turns.
+    pub fn left_to_spawned(&self, actors: impl IntoIterator<Item = (usize, bool)>) -> usize {
+        let (mut stay, mut take_turns) = (0_usize, 0_usize);
+        for (instances, stays) in actors {
+            *(if stays { &mut stay } else { &mut take_turns }) += instances;
+        }
+        let wanted = stay.saturating_add(take_turns);
+        self.most.checked_sub(wanted).unwrap_or_else(|| usize::from(stay + 1 < self.most))
+    }
+}
 
 /// The eviction state of an instance: whether its slot can be freed for another start.
 #[derive(Default)]
@@ -42,8 +66,24 @@ impl EvictionState {
     }
 }
 
-/// An incarnation that has a slot.
-type LiveInstance = (Arc<Actor>, Arc<Instance>);
+/// An incarnation that takes a slot, as admission sees it.
+pub(crate) trait Admitted {
+    /// The address of its actor, for the log.
+    fn address(&self) -> &Address;
+    /// The time within which a slot must become free, or the queue must move.
+    fn start_timeout(&self) -> Duration;
+    /// The instance, if it may be passivated.
+    fn evictable(&self) -> Option<Arc<dyn Evictable>>;
+}
+
+/// A live instance that may be passivated for another start.
+pub(crate) trait Evictable: Send + Sync {
+    fn state(&self) -> &EvictionState;
+    /// Makes the instance look whether it was asked to end.
+    fn nudge(&self);
+    /// Whether the instance waits until a message comes.
+    fn sleeps(&self) -> bool;
+}
 
 /// The slots under one bound, and the queue for them.
 pub(crate) struct Slots {
@@ -58,7 +98,7 @@ pub(crate) struct Slots {
     /// Number of incarnations that have a slot here, and wait for one under a wider bound.
     halfway: AtomicUsize,
     /// Live incarnations that may be passivated, in the order of their starts.
-    live: Mutex<BTreeMap<u64, LiveInstance>>,
+    live: Mutex<BTreeMap<u64, Arc<dyn Evictable>>>,
     last: AtomicU64,
 }
 
@@ -76,24 +116,20 @@ struct Taken {
 impl Slot {
     /// Waits for a slot under each bound, in order of arrival. The narrowest bound comes first, so that no two incarnations
     /// wait for each other. Dropping the future frees the place in the queue. `Err` says why there will be no slot.
-    pub(crate) async fn take(
-        bounds: Vec<Arc<Slots>>,
-        actor: &Arc<Actor>,
-        instance: &Arc<Instance>,
-    ) -> Result<Self, String> {
+    pub(crate) async fn take(bounds: Vec<Arc<Slots>>, incarnation: &impl Admitted) -> Result<Self, String> {
         let mut halfway = Halfway(Vec::with_capacity(bounds.len()));
         for slots in bounds {
             let permit = match slots.free.clone().try_acquire_owned() {
                 Ok(permit) => permit,
-                Err(_) => slots.wait_in_queue(actor).await?,
+                Err(_) => slots.wait_in_queue(incarnation).await?,
             };
             halfway.push(slots, permit);
         }
         let mut slot = halfway.arrive();
-        if actor.spec.idle_stop.is_some() {
+        if let Some(instance) = incarnation.evictable() {
             for taken in &mut slot.0 {
                 let number = taken.slots.last.fetch_add(1, Ordering::Relaxed);
-                taken.slots.live.lock().insert(number, (actor.clone(), instance.clone()));
+                taken.slots.live.lock().insert(number, instance.clone());
                 taken.number = Some(number);
             }
         }
@@ -127,11 +163,11 @@ impl Halfway {
     }
 
     fn arrive(mut self) -> Slot {
-        self.leave();
+        self.release();
         Slot(std::mem::take(&mut self.0))
     }
 
-    fn leave(&self) {
+    fn release(&self) {
         for taken in &self.0 {
             taken.slots.halfway.fetch_sub(1, Ordering::Relaxed);
         }
@@ -140,7 +176,7 @@ impl Halfway {
 
 impl Drop for Halfway {
     fn drop(&mut self) {
-        self.leave();
+        self.release();
     }
 }
 
@@ -163,7 +199,7 @@ impl Slots {
         (self.most.saturating_sub(self.free.available_permits()), self.most)
     }
 
-    async fn wait_in_queue(&self, actor: &Actor) -> Result<OwnedSemaphorePermit, String> {
+    async fn wait_in_queue(&self, incarnation: &impl Admitted) -> Result<OwnedSemaphorePermit, String> {
         if self.most == 0 {
             return Err(self.full());
         }
@@ -173,7 +209,7 @@ impl Slots {
         let _queued = Queued(&self.waiting);
         if !self.evict_idle() {
             tracing::warn!(
-                target: "playhouse", address = %actor.address(),
+                target: "playhouse", address = %incarnation.address(),
                 "its start waits for a free slot: {} instances run, which is {}, and none of them is idle with `idle = \"stop\"`",
                 self.most, self.rule
             );
@@ -181,7 +217,7 @@ impl Slots {
         let mut permit = std::pin::pin!(self.free.clone().acquire_owned());
         loop {
             let taken = self.taken.load(Ordering::Relaxed);
-            if let Ok(permit) = tokio::time::timeout(actor.spec.start_timeout, permit.as_mut()).await {
+            if let Ok(permit) = tokio::time::timeout(incarnation.start_timeout(), permit.as_mut()).await {
                 return Ok(permit.expect("it is never closed"));
             }
             if self.taken.load(Ordering::Relaxed) == taken && self.all_stay() {
@@ -193,9 +229,10 @@ impl Slots {
     /// Whether none of the incarnations with a slot can end by itself: those that may be passivated sleep without being idle,
     /// because a timer, a watch or a child keeps them.
     fn all_stay(&self) -> bool {
-        let stays = |(actor, instance): &LiveInstance| {
-            let may_end = instance.eviction.is_asked() || instance.eviction.idle_since.load(Ordering::SeqCst) > 0;
-            !may_end && actor.mailbox.sleeps(instance.index)
+        let stays = |instance: &Arc<dyn Evictable>| {
+            let state = instance.state();
+            let may_end = state.is_asked() || state.idle_since.load(Ordering::SeqCst) > 0;
+            !may_end && instance.sleeps()
         };
         self.halfway.load(Ordering::Relaxed) == 0 && self.live.lock().values().all(stays)
     }
@@ -213,17 +250,17 @@ impl Slots {
     pub(crate) fn evict_idle(&self) -> bool {
         let chosen = {
             let live = self.live.lock();
-            let idle = live.values().filter_map(|(actor, instance)| {
-                let since = instance.eviction.idle_since.load(Ordering::SeqCst);
-                (since > 0 && !instance.eviction.is_asked()).then_some((since, actor, instance))
+            let idle = live.values().filter_map(|instance| {
+                let since = instance.state().idle_since.load(Ordering::SeqCst);
+                (since > 0 && !instance.state().is_asked()).then_some((since, instance))
             });
-            idle.min_by_key(|(since, ..)| *since).map(|(_, actor, instance)| {
-                instance.eviction.asked.store(true, Ordering::Relaxed);
-                (actor.clone(), instance.index)
+            idle.min_by_key(|(since, _)| *since).map(|(_, instance)| {
+                instance.state().asked.store(true, Ordering::Relaxed);
+                instance.clone()
             })
         };
-        if let Some((actor, instance)) = &chosen {
-            actor.mailbox.nudge(*instance);
+        if let Some(instance) = &chosen {
+            instance.nudge();
         }
         chosen.is_some()
     }
@@ -231,8 +268,8 @@ impl Slots {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some((_, instance)) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
-            instance.eviction.busy();
+        if let Some(instance) = self.number.and_then(|number| self.slots.live.lock().remove(&number)) {
+            instance.state().busy();
         }
     }
 }
@@ -255,9 +292,9 @@ pub(crate) struct PlaySlots {
 }
 
 impl PlaySlots {
-    pub(crate) fn new(bound: &MaxInstances, actors: &[ActorSpec]) -> Self {
-        let instances = |spec: &ActorSpec| (spec.instances, spec.idle_stop.is_none() && spec.start == StartKind::Auto);
-        let (MaxInstances { most, key }, left) = (bound, bound.left_to_spawned(actors.iter().map(instances)));
+    /// `left`: the slots that spawned actors may take, see [`MaxInstances::left_to_spawned`].
+    pub(crate) fn new(bound: &MaxInstances, left: usize) -> Self {
+        let MaxInstances { most, key } = bound;
         let rule = format!("all that {key}, which is {most}, leaves to spawned actors beside those of the manifest");
         Self {
             all: Arc::new(Slots::new(*most, format!("all that {key} admits"))),

@@ -1,17 +1,13 @@
 //! The queue of senders that found a mailbox full. They are served in order of arrival.
 
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 use tokio::time::Instant;
 
-use super::{Mailbox, Refused, Space};
+use crate::mailbox::inner::Blocked;
+use crate::mailbox::queue::{Mailbox, Refused};
+use crate::mailbox::space::Space;
 use crate::words::message::Message;
-
-/// One sender in the queue.
-pub(super) struct Blocked {
-    pub(super) ticket: u64,
-    pub(super) waker: Option<Waker>,
-}
 
 impl Mailbox {
     /// Takes a place in the queue of senders that wait for space.

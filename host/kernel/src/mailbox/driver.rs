@@ -7,49 +7,93 @@ mod failures;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use self::failures::Failures;
-use super::ordered::Refusal;
-use crate::actor::{Actor, Shared};
-use crate::incarnation::watchdog::{Limit, within_limits};
 use crate::mailbox::admission::Slot;
+use crate::mailbox::ordered::Refusal;
 use crate::mailbox::policy::{About, Arrivals, Excess, MailboxPolicy, PolicySpec};
-use crate::words::crash::panic_message;
-use crate::words::crash::{Crash, CrashReason};
+use crate::mailbox::queue::Mailbox;
+use crate::words::address::Address;
+use crate::words::clock::Clock;
+use crate::words::crash::{Crash, CrashReason, panic_message};
 use crate::words::dead_letter::DeadReason;
+use crate::words::message::Message;
+use crate::words::watchdog::{TimeLimit, within_limits};
 
 /// Rounds between two checks of the policy's own count of its messages.
 const ROUNDS_A_CHECK: u64 = 64;
 
-/// Starts the policy driver of an actor's mailbox, if it has a policy. Called when lookups begin to find the actor, and again
-/// whenever the mailbox is reopened.
-pub(crate) fn attend(shared: &Arc<Shared>, actor: &Arc<Actor>) {
-    let Some((spec, generation)) = actor.spec.policy.as_deref().cloned().zip(actor.mailbox.begin_order()) else {
-        return;
-    };
-    let driver = PolicyDriver { shared: shared.clone(), actor: actor.clone(), spec, generation };
-    shared.spawn(async move {
-        if let Err(panic) = AssertUnwindSafe(driver.run()).catch_unwind().await {
-            tracing::error!(
-                target: "playhouse", address = %driver.actor.address(),
-                "a bug in the kernel, please report it: the policy driver of this mailbox panicked: {}", panic_message(&*panic)
-            );
-            driver.actor.mailbox.order_gives_up(driver.generation);
-        }
-    });
+/// The actor whose mailbox a policy orders, as the driver sees it.
+pub(crate) trait Owner: Send + Sync {
+    fn address(&self) -> &Address;
+    fn mailbox(&self) -> &Mailbox;
+    fn clock(&self) -> &Clock;
+    /// A slot for the policy; an error says why there is none.
+    fn admission(&self) -> Result<Slot, String>;
+    /// A random pause below `ceiling`.
+    fn pause(&self, ceiling: Duration) -> Duration;
+    /// Makes dead letters of messages that the policy dropped.
+    fn dead_letter(&self, dropped: Vec<Message>, reason: &DeadReason);
 }
 
-struct PolicyDriver {
-    shared: Arc<Shared>,
-    actor: Arc<Actor>,
+/// Runs the policy driver of a mailbox until the mailbox is closed, if it has a policy. To be called when lookups begin to
+/// find the actor, and again whenever the mailbox is reopened.
+pub(crate) fn driver<O: Owner>(
+    owner: O,
+    spec: Option<&PolicySpec>,
+) -> Option<impl Future<Output = ()> + Send + use<O>> {
+    let (spec, generation) = spec.cloned().zip(owner.mailbox().begin_order())?;
+    let driver = PolicyDriver { owner, spec, generation };
+    Some(async move {
+        if let Err(panic) = AssertUnwindSafe(driver.run()).catch_unwind().await {
+            tracing::error!(
+                target: "playhouse", address = %driver.owner.address(),
+                "a bug in the kernel, please report it: the policy driver of this mailbox panicked: {}", panic_message(&*panic)
+            );
+            driver.owner.mailbox().order_gives_up(driver.generation);
+        }
+    })
+}
+
+struct PolicyDriver<O> {
+    owner: O,
     spec: PolicySpec,
     generation: u64,
+}
+
+/// The limit of a call of the policy.
+#[derive(Clone, Copy)]
+struct PolicyCallLimit<'a> {
+    clock: &'a Clock,
+    limit: Duration,
+}
+
+impl TimeLimit for PolicyCallLimit<'_> {
+    fn stretch(self) -> Duration {
+        self.limit
+    }
+
+    fn whole(self) -> Duration {
+        self.limit
+    }
+
+    fn progress(self) -> u64 {
+        0
+    }
+
+    fn hosts(self, now: Instant) -> Duration {
+        self.clock.delayed(now)
+    }
+
+    fn is_the_hosts(self) -> bool {
+        false
+    }
 }
 
 /// Why a run of the policy ended.
@@ -67,7 +111,7 @@ impl From<Refusal> for End {
     }
 }
 
-impl PolicyDriver {
+impl<O: Owner> PolicyDriver<O> {
     /// One run of the policy after another, until the mailbox is closed or the policy crashed too often.
     async fn run(&self) {
         let mut failures = Failures::new();
@@ -85,15 +129,15 @@ impl PolicyDriver {
             let hung = if let CrashReason::Timeout { limit } = crash.reason { limit } else { Duration::ZERO };
             let too_often = failures.note(hung, &self.spec);
             self.log(run, &crash, too_often);
-            if self.actor.mailbox.order_crashed(self.generation, crash.reason.to_string()).is_err() {
+            if self.owner.mailbox().order_crashed(self.generation, crash.reason.to_string()).is_err() {
                 return;
             }
             if too_often {
-                self.actor.mailbox.order_gives_up(self.generation);
+                self.owner.mailbox().order_gives_up(self.generation);
                 return;
             }
-            let pause = self.shared.jitter(self.spec.backoff.ceiling(failures.in_a_row()));
-            let closed = poll_fn(|cx| self.actor.mailbox.poll_closed(self.generation, cx));
+            let pause = self.owner.pause(self.spec.backoff.ceiling(failures.in_a_row()));
+            let closed = poll_fn(|cx| self.owner.mailbox().poll_closed(self.generation, cx));
             if tokio::time::timeout(pause, closed).await.is_ok() {
                 return;
             }
@@ -112,7 +156,7 @@ impl PolicyDriver {
             String::new()
         };
         tracing::error!(
-            target: "playhouse", address = %self.actor.address(), run,
+            target: "playhouse", address = %self.owner.address(), run,
             backtrace = (!crash.backtrace.is_empty()).then(|| crash.shown_backtrace(8).join("\n")),
             "its mailbox plugin `{plugin}` {}; no message is lost{next}", crash.reason
         );
@@ -121,14 +165,14 @@ impl PolicyDriver {
     /// Takes a slot for the policy if enough are left for all instances of its actor, so that none waits for its own policy.
     fn admission(&self, slot: &mut Option<Slot>) -> Result<(), String> {
         if slot.is_none() {
-            *slot = Some(Slot::take_now(self.shared.bounds_of_policy(&self.actor), self.actor.instances.len())?);
+            *slot = Some(self.owner.admission()?);
         }
         Ok(())
     }
 
     /// One run of the policy, to its end.
     async fn serve(&self, run: u64, failures: &mut Failures) -> End {
-        let about = About { address: self.actor.address().clone(), run, mailbox: *self.actor.mailbox.spec() };
+        let about = About { address: self.owner.address().clone(), run, mailbox: *self.owner.mailbox().spec() };
         let mut policy = match self.call(|| self.spec.launcher.launch(about)).await {
             Ok(policy) => policy,
             Err(end) => return end,
@@ -137,7 +181,7 @@ impl PolicyDriver {
         // A panic in its destructors is not the kernel's.
         if std::panic::catch_unwind(AssertUnwindSafe(|| drop(policy))).is_err() {
             tracing::error!(
-                target: "playhouse", address = %self.actor.address(),
+                target: "playhouse", address = %self.owner.address(),
                 "its mailbox plugin panicked while it was dropped"
             );
         }
@@ -149,7 +193,7 @@ impl PolicyDriver {
         policy: &mut dyn MailboxPolicy,
         failures: &mut Failures,
     ) -> Result<std::convert::Infallible, End> {
-        let (mailbox, generation) = (&self.actor.mailbox, self.generation);
+        let (mailbox, generation) = (self.owner.mailbox(), self.generation);
         let rules = self.call(|| policy.rules()).await?;
         mailbox.order_is_up(generation, rules)?;
         let mut arrivals = Arrivals::default();
@@ -167,8 +211,7 @@ impl PolicyDriver {
                     failures.handled(dropped.len());
                     let chosen = arrivals.excess == Excess::NONE;
                     let reason = if chosen { DeadReason::Abandoned } else { DeadReason::Overflow };
-                    self.shared.dead_letter(&self.actor, dropped, &reason, true);
-                    self.shared.idle_hint.notify_waiters();
+                    self.owner.dead_letter(dropped, &reason);
                 }
             }
             if let Some((most, overdue)) = mailbox.asked_for(generation)? {
@@ -187,10 +230,11 @@ impl PolicyDriver {
     /// Calls the policy's code under its timeout, and catches panics. The call ends when the mailbox closes.
     async fn call<'a, T>(&self, call: impl FnOnce() -> BoxFuture<'a, Result<T, Crash>>) -> Result<T, End> {
         let caught = AssertUnwindSafe(async { call().await }).catch_unwind();
-        let mut timed = pin!(within_limits(&self.shared, Limit::Only(self.spec.timeout), caught));
+        let clock = self.owner.clock();
+        let mut timed = pin!(within_limits(clock, PolicyCallLimit { clock, limit: self.spec.timeout }, caught));
         let answer = poll_fn(|cx| match timed.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-            Poll::Pending => self.actor.mailbox.poll_closed(self.generation, cx).map(|()| Err(End::Closed)),
+            Poll::Pending => self.owner.mailbox().poll_closed(self.generation, cx).map(|()| Err(End::Closed)),
         });
         let reason = match answer.await? {
             Ok(Ok(Ok(value))) => return Ok(value),

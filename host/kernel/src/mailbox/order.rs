@@ -7,11 +7,11 @@ use std::task::Waker;
 
 use playhouse_frame::HEADER_BYTES;
 
-use super::MailboxSpec;
 use crate::mailbox::message_log::MessageLog;
 use crate::mailbox::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
+use crate::mailbox::spec::MailboxSpec;
 use crate::words::message::{Message, kept_number};
 
 /// Most messages that one call tells a policy about.
@@ -23,7 +23,7 @@ const MOST_SHOWN_BYTES: usize = 1 << 20;
 pub(super) const CHOICE_MESSAGES: usize = 64;
 pub(super) const CHOICE_BYTES: usize = 1 << 20;
 
-/// The messages and the state that a mailbox keeps for its policy.
+/// The messages and the state that a mailbox keeps for its policy. Its many fields change together, under the mailbox's lock.
 pub(super) struct Order {
     pub(super) spec: PolicySpec,
     pub(super) state: PolicyState,

@@ -3,9 +3,10 @@
 
 use std::task::{Context, Poll, Waker};
 
-use super::order::Breach;
-use super::{Inner, Mailbox, Signal, remember};
+use crate::mailbox::inner::{Inner, remember};
+use crate::mailbox::order::Breach;
 use crate::mailbox::policy::{Arrivals, Key, PolicyState, Rules};
+use crate::mailbox::queue::Mailbox;
 use crate::words::message::Message;
 
 /// Why an operation of the policy driver fails.
@@ -15,49 +16,6 @@ pub(super) enum Refusal {
     Closed,
     /// The policy broke the contract.
     Breach(Breach),
-}
-
-impl Inner {
-    /// How many messages the sleeping instances have asked for. Instances that were woken and have not looked yet have
-    /// theirs.
-    pub(super) fn wanted(&self) -> usize {
-        let asleep = self.states.iter().enumerate().filter(|(instance, _)| self.idle & super::bit(*instance) != 0);
-        asleep.map(|(_, state)| state.wants).sum()
-    }
-
-    /// The policy driver's waker, if there is work for it.
-    #[inline]
-    pub(super) fn driver_for_work(&mut self) -> Option<Waker> {
-        self.order.as_ref()?;
-        let wanted = self.wanted();
-        let order = self.order.as_mut()?;
-        if order.decides() && order.has_work(wanted) { order.driver.take() } else { None }
-    }
-
-    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. Without a policy there are none: an
-    /// instance gets the messages that it waits for.
-    #[inline]
-    pub(super) fn drained_instances(&mut self) -> Vec<Waker> {
-        if self.order.is_none() || self.waiting() > 0 {
-            return Vec::new();
-        }
-        let mut wakers = Vec::new();
-        for (instance, state) in self.states.iter_mut().enumerate() {
-            if state.signal == Signal::Drain && self.idle & super::bit(instance) != 0 {
-                self.idle &= !super::bit(instance);
-                wakers.extend(state.consumer.take());
-            }
-        }
-        wakers
-    }
-
-    /// Ends the current policy driver. Returns its waker, if it waits.
-    pub(super) fn dismiss_driver(&mut self) -> Option<Waker> {
-        let order = self.order.as_mut()?;
-        order.generation += 1;
-        order.state = PolicyState::Ended;
-        order.driver.take()
-    }
 }
 
 impl Mailbox {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::mailbox::{MailboxSpec, Overflow};
+use crate::mailbox::spec::{MailboxSpec, Overflow};
 use crate::words::address::Address;
 use crate::words::crash::Crash;
 use crate::words::message::FlowId;

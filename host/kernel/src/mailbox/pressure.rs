@@ -9,8 +9,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Mailbox, Overflow};
-use crate::mailbox::policy::PolicyView;
 use crate::words::dead_letter::DeadReason;
 
 /// A mailbox that was not full for this time begins a new episode when it is full again. Without this, one that fills and
@@ -59,54 +57,6 @@ pub struct PressureView {
     pub longest_block: Duration,
 }
 
-/// A mailbox, as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailboxView {
-    /// Messages that wait in it, without those that were put back to an instance.
-    pub waiting: usize,
-    /// Their bytes, headers included.
-    pub bytes: usize,
-    /// Most messages that waited at the end of a delivery, so far.
-    pub most: usize,
-    /// Most messages that may wait.
-    pub capacity: usize,
-    /// The current rule for a message that finds it full.
-    pub overflow: Overflow,
-    /// Counts of messages that found no space.
-    pub pressure: PressureView,
-    /// Dead letters among the messages for it, by [`DeadReason::kind`].
-    pub letters: BTreeMap<&'static str, u64>,
-    /// Its policy, if it has one.
-    pub policy: Option<PolicyView>,
-}
-
-impl Mailbox {
-    /// Counts a message that found no space, by the reason of its loss.
-    pub(crate) fn count_loss(&self, reason: &DeadReason) {
-        self.pressure.count(reason);
-    }
-
-    /// Counts a message that became a dead letter.
-    pub(crate) fn count_letter(&self, reason: &DeadReason) {
-        self.pressure.count(reason);
-        if let Some(place) = DeadReason::KINDS.iter().position(|kind| *kind == reason.kind()) {
-            self.pressure.counters().letters[place].fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Counts messages that were accepted and ended unhandled.
-    pub(crate) fn count_unhandled(&self, messages: u64) {
-        if messages > 0 {
-            self.pressure.counters().unhandled.fetch_add(messages, Relaxed);
-        }
-    }
-
-    /// Messages that were accepted and ended unhandled.
-    pub(crate) fn unhandled(&self) -> u64 {
-        self.pressure.0.get().map_or(0, |counters| counters.unhandled.load(Relaxed))
-    }
-}
-
 impl Pressure {
     fn counters(&self) -> &Counters {
         self.0.get_or_init(Box::default)
@@ -136,6 +86,26 @@ impl Pressure {
     pub(super) fn letters(&self) -> BTreeMap<&'static str, u64> {
         let counts = self.0.get().into_iter().flat_map(|counters| DeadReason::KINDS.into_iter().zip(&counters.letters));
         counts.map(|(kind, count)| (kind, count.load(Relaxed))).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Counts a message that became a dead letter.
+    pub(super) fn count_letter(&self, reason: &DeadReason) {
+        self.count(reason);
+        if let Some(place) = DeadReason::KINDS.iter().position(|kind| *kind == reason.kind()) {
+            self.counters().letters[place].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts messages that were accepted and ended unhandled.
+    pub(super) fn count_unhandled(&self, messages: u64) {
+        if messages > 0 {
+            self.counters().unhandled.fetch_add(messages, Relaxed);
+        }
+    }
+
+    /// Messages that were accepted and ended unhandled.
+    pub(super) fn unhandled(&self) -> u64 {
+        self.0.get().map_or(0, |counters| counters.unhandled.load(Relaxed))
     }
 
     pub(super) fn begins_to_wait(&self) {

@@ -3,7 +3,8 @@
 
 use std::task::{Context, Poll, Waker};
 
-use super::{InstanceState, Mailbox, Signal, bit, remember};
+use crate::mailbox::inner::{InstanceState, Signal, bit, remember};
+use crate::mailbox::queue::Mailbox;
 
 impl Mailbox {
     /// The supervisor's signal, for an instance that looks into its backlog first.

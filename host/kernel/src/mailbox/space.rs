@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use playhouse_frame::HEADER_BYTES;
 
-use super::{Inner, Mailbox, MailboxSpec, Overflow};
+use crate::mailbox::inner::Inner;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::policy::Key;
+use crate::mailbox::spec::{MailboxSpec, Overflow};
 use crate::words::message::{Envelope, Message, Payload};
 
 /// Accepts messages while the mailbox is locked once for all of them.
@@ -26,21 +27,6 @@ pub(crate) enum MessagePlace {
     Log(u64),
     /// Held under this key, until the policy gives it out or drops it.
     Held(Key),
-}
-
-impl Mailbox {
-    /// Whether the message at this place still waits. After the policy was given up, all messages that it held count as
-    /// waiting until the last of them is taken.
-    pub(crate) fn still_waits(&self, place: MessagePlace) -> bool {
-        let inner = self.inner.lock();
-        // Without a policy, messages are taken in order of arrival.
-        let gone = inner.accepted - inner.waiting() as u64;
-        match (place, &inner.order) {
-            (MessagePlace::Held(key), Some(order)) if order.decides() => order.holds(key),
-            (MessagePlace::Held(_), order) => order.as_ref().is_some_and(|order| gone < order.given_up_after),
-            (MessagePlace::Log(number), _) => gone < number,
-        }
-    }
 }
 
 impl<'a> Space<'a> {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Wake;
+use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::prelude::*;
 
@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use super::*;
 use playhouse_frame::Parts;
+
+use crate::mailbox::message_log::TakenMessages;
+use crate::words::address::Address;
 
 use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken};
 

@@ -117,6 +117,7 @@ pub(super) struct History {
     pub(super) fault: Fault,
 }
 
+/// The state of one node. It has many fields, since the rules of supervision look at each of them alone.
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own, and they combine freely
 pub(super) struct Entry {
     /// Shared by actors with the same spec.

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Role, Supervision};
 use crate::actor::Actor;
 use crate::actor::instance::Instance;
 use crate::mailbox::bit;
 use crate::supervision::events::Node;
-use crate::supervisor::DECISION_TARGET;
+use crate::supervisor::command::DECISION_TARGET;
+use crate::supervisor::role::Role;
+use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
@@ -22,7 +23,7 @@ use crate::words::state::State;
 /// Failures shown when every actor failed.
 const SHOWN_FAILURES: usize = 10;
 
-impl Supervision {
+impl Supervisor {
     /// Handles a failed instance; with its last instance the actor fails, and all actors below it.
     pub(super) fn failed(&mut self, node: Node, why: WhyGaveUp, trial_in: Option<Duration>) {
         let decision = Decision::Failed { why, trial_in };
@@ -36,7 +37,7 @@ impl Supervision {
             Some(trial_in.and_then(|pause| Instant::now().checked_add(pause)).unwrap_or_else(never));
         if self.move_to_live_sibling(&actor, &instance) {
             if let Some(back_at) = actor.back_at() {
-                self.shared.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
+                self.shared.routing.asks.answer_those_before(actor.id, back_at, &actor.not_back_in_time());
             }
             return;
         }
@@ -52,7 +53,7 @@ impl Supervision {
             last: cause.or_else(|| actor.last_crash()),
         });
         for actor in self.all_at_or_below(address) {
-            self.shared.mark_failed(&actor, &failed);
+            self.shared.routing.mark_failed(&actor, &failed);
         }
     }
 
@@ -61,7 +62,7 @@ impl Supervision {
         let Role { actor, instance, .. } = self.role(node).clone();
         *instance.back_at.lock() = None;
         for actor in self.all_at_or_below(actor.address()) {
-            self.shared.unmark_failed(&actor);
+            self.shared.routing.unmark_failed(&actor);
         }
         self.move_all_to_live_siblings(&actor);
     }
@@ -106,7 +107,7 @@ impl Supervision {
     }
 
     fn all_at_or_below(&self, address: &Address) -> Vec<Arc<Actor>> {
-        let mut all = self.shared.registry.all();
+        let mut all = self.shared.routing.registry.all();
         all.retain(|actor| actor.address() == address || actor.address().is_below(address));
         all
     }

@@ -3,24 +3,27 @@
 
 use std::sync::Arc;
 
-use super::{DECISION_TARGET, Role, Stage, Supervision};
 use crate::actor::directive_request::{ChildFailed, DirectiveRequest};
 use crate::incarnation::End;
 use crate::supervision::events::{Event, Node};
+use crate::supervisor::command::{DECISION_TARGET, Stage};
+use crate::supervisor::role::Role;
+use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::panic_message;
 use crate::words::crash::{Crash, CrashReason, CrashReport};
 use crate::words::decision::Decision;
 use crate::words::failure::{Fault, WhyGaveUp};
 
-impl Supervision {
+impl Supervisor {
     /// Sends a directive request to the parent, which runs: the tree asks only running parents.
     pub(super) fn request_directive(&self, parent: Node, child: Node, incarnation: u64) {
         let Some(report) = self.verdicts.open(child) else { return };
-        let plugin = self.role(child).actor.spec.launcher.plugin().to_owned();
+        let plugin = self.role(child).actor.spec.code.plugin().to_owned();
         let failure = ChildFailed { report, plugin, window: self.tree.window_of(child, self.now()) };
         let Role { actor, instance, .. } = self.role(parent);
-        let (until, pending) = (self.shared.clock.running_later(actor.spec.timeout), self.shared.pending());
+        let (until, pending) =
+            (self.shared.clock.running_later(actor.spec.limits.timeout), self.shared.activity.guard());
         instance.backlog.lock().directive_requests.push_back(DirectiveRequest {
             failure,
             child,
@@ -82,7 +85,7 @@ impl Supervision {
         let Some(role) = self.role_mut(node) else { return };
         let is_top = role.actor.address().parent().is_some_and(|parent| parent.is_root());
         if is_top && !role.was_up {
-            let pending = self.shared.pending();
+            let pending = self.shared.activity.guard();
             self.coming_up.insert(node, pending);
         }
     }

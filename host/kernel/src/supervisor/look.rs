@@ -1,57 +1,16 @@
 //! States of actors for readers: of one actor, or of all.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use tokio::time::Instant;
-
-use super::{Role, Supervision};
-use crate::actor::Actor;
-use crate::kernel::InstanceView;
 use crate::supervision::events::Failed;
-use crate::words::address::Address;
+use crate::supervisor::role::Role;
+use crate::supervisor::state::{Supervisor, furthest_up};
+use crate::supervisor::views::{InstanceView, Seen};
 use crate::words::failed::FailedActor;
 use crate::words::state::State;
 
-/// One actor, and the tree's view of each of its instances.
-pub(crate) struct Seen {
-    pub(crate) actor: Arc<Actor>,
-    pub(crate) state: State,
-    pub(crate) instances: Vec<InstanceView>,
-}
-
-/// The state of an actor whose instances have these states.
-fn furthest_up(actor: &Actor, states: impl Iterator<Item = State>) -> State {
-    match states.min().unwrap_or(State::Down) {
-        state if state.is_up() => {
-            if actor.is_busy() {
-                State::Running
-            } else {
-                State::Idle
-            }
-        }
-        state => state,
-    }
-}
-
-impl Supervision {
-    /// The time of the tree. It stands still while the host is suspended.
-    pub(super) fn now(&self) -> Duration {
-        self.began.elapsed().saturating_sub(self.suspended())
-    }
-
-    pub(super) fn suspended(&self) -> Duration {
-        self.shared.clock.suspended(Instant::now())
-    }
-
-    pub(super) fn state_at(&self, address: &Address) -> Option<State> {
-        let actor = self.shared.registry.occupant(address)?;
-        let nodes = self.nodes.get(&actor.id)?;
-        let states = nodes.iter().filter_map(|&node| Some(self.tree.view(node)?.state));
-        Some(furthest_up(&actor, states))
-    }
-
+impl Supervisor {
     pub(super) fn look(&self) -> Vec<Seen> {
         let mut all: Vec<Seen> = Vec::new();
         let mut known = HashMap::new();

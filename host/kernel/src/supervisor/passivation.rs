@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
-use super::{Command, Commands, Supervision};
 use crate::supervision::events::Node;
+use crate::supervisor::command::{Command, Commands};
+use crate::supervisor::state::Supervisor;
 
 /// The waker in a mailbox that stands for an incarnation.
 struct Sleeper {
@@ -18,7 +19,7 @@ impl Wake for Sleeper {
     }
 }
 
-impl Supervision {
+impl Supervisor {
     /// Lets a node sleep without an incarnation until a message comes.
     pub(super) fn passivated(&mut self, node: Node) {
         let waker = self.sleeper(node);
@@ -32,7 +33,7 @@ impl Supervision {
         if left > 0 || !actor.mailbox.sleep(instance.index, waker, None) {
             self.wanted.push(node);
         }
-        self.shared.first_start_over(&actor);
+        self.shared.routing.first_start_over(&actor);
     }
 
     /// Records that the code refused to start after the mailbox had accepted `seen` messages.

@@ -2,20 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Role, Supervision};
 use crate::actor::Actor;
-use crate::kernel::plan::ActorSpec;
+use crate::actor::spec::ActorSpec;
 use crate::supervision::events::{Event, Node, NodeSpec};
-use crate::words::address::Address;
+use crate::supervisor::role::Role;
+use crate::supervisor::state::Supervisor;
 use crate::words::message::ActorId;
 use crate::words::notice::Change;
 
-impl Supervision {
-    pub(super) fn nodes_at(&self, address: &Address) -> &[Node] {
-        let actor = self.shared.registry.occupant(address);
-        actor.and_then(|actor| self.nodes.get(&actor.id)).map_or(&[], Vec::as_slice)
-    }
-
+impl Supervisor {
     /// Adds a node to the tree for each instance of an actor; none when its parent has none.
     pub(super) fn place(&mut self, parent: Node, actor: &Arc<Actor>, dynamic: bool) -> Option<Vec<Node>> {
         let mut nodes = Vec::with_capacity(actor.instances.len());
@@ -51,7 +46,7 @@ impl Supervision {
     pub(super) fn spawned(&mut self, parent: ActorId, child: &Arc<Actor>) -> Vec<Event> {
         let parent = self.nodes.get(&parent).map(|nodes| nodes[0]);
         let Some(nodes) = parent.and_then(|parent| self.place(parent, child, true)) else {
-            self.shared.forget(child);
+            self.shared.routing.forget(child);
             return Vec::new();
         };
         nodes.into_iter().map(Event::Spawned).collect()
@@ -63,7 +58,7 @@ impl Supervision {
 
     pub(super) fn first_start_over(&self, node: Node) {
         if let Some(role) = self.roles[node.index()].as_ref().filter(|role| role.node == node) {
-            self.shared.first_start_over(&role.actor);
+            self.shared.routing.first_start_over(&role.actor);
         }
     }
 
@@ -77,7 +72,7 @@ impl Supervision {
         if nodes.is_empty() {
             self.nodes.remove(&role.actor.id);
             self.accounted.remove(&role.actor.id);
-            self.shared.forget(&role.actor);
+            self.shared.routing.forget(&role.actor);
         }
     }
 }
@@ -89,8 +84,8 @@ fn node_spec(spec: &ActorSpec, dynamic: bool) -> NodeSpec {
         supervision: spec.supervision,
         start: spec.start,
         dynamic,
-        decides_failures: spec.launcher.supervises(),
-        directive_timeout: spec.timeout,
+        decides_failures: spec.code.supervises(),
+        directive_timeout: spec.limits.timeout,
         cooldown: spec.restart.cooldown,
         required: spec.required,
     }

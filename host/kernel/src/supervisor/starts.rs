@@ -4,96 +4,18 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::{Role, Supervision};
 use crate::supervision::events::{Event, Node};
+use crate::supervisor::command::Stage;
+use crate::supervisor::role::Role;
+use crate::supervisor::start_error::{StartError, StartedActor};
+use crate::supervisor::state::{OrderedStart, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
 use crate::words::failure::Directive;
 use crate::words::state::State;
 
-/// The outcome of a start that an operator ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StartedActor {
-    /// The state of the actor before.
-    pub before: State,
-    /// Its state now.
-    pub now: State,
-}
-
-/// Why an actor was not started. Nothing changed.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// No actor has this address.
-    #[error("no actor has the address `{0}`")]
-    UnknownAddress(Address),
-    /// Its start failed. That does not count as a crash, and the actor is not started again by itself.
-    #[error("`{address}` did not start: it {}", reasons(.report))]
-    Failed {
-        /// The actor.
-        address: Address,
-        /// The failure.
-        report: Arc<CrashReport>,
-    },
-    /// It ended, and starts again only with its parent.
-    #[error("`{address}` has ended for good{how}: {why}; {}", way_out(.address))]
-    Ended {
-        /// The actor.
-        address: Address,
-        /// How it ended.
-        how: String,
-        /// The rule by which it ended.
-        why: String,
-    },
-    /// An actor above it does not run, and will not run by itself.
-    #[error("`{address}` cannot start: `{above}` above it is {}; {}", .state.name(), start_above(.above, *.state))]
-    Above {
-        /// The actor.
-        address: Address,
-        /// The highest actor above it that does not run.
-        above: Address,
-        /// The state of that actor.
-        state: State,
-    },
-    /// The play is stopping.
-    #[error("the play is stopping: nothing starts any more")]
-    Stopping,
-}
-
-fn reasons(report: &CrashReport) -> String {
-    let reasons = report.chain().enumerate().map(|(depth, report)| {
-        let reason = &report.crash.reason;
-        if depth == 0 { reason.to_string() } else { format!("`{}` {reason}", report.address) }
-    });
-    reasons.collect::<Vec<_>>().join("; ")
-}
-
-fn way_out(address: &Address) -> String {
-    match address.parent().filter(|parent| !parent.is_root()) {
-        Some(parent) => {
-            format!("it starts again with its parent: `playhouse stop {parent}`, then `playhouse start {parent}`")
-        }
-        None => "the play can be".to_owned(),
-    }
-}
-
-fn start_above(above: &Address, state: State) -> String {
-    match state {
-        State::Ended => way_out(above),
-        _ => format!("`playhouse start {above}` starts that first"),
-    }
-}
-
-/// A start that an operator waits for.
-pub(super) struct OrderedStart {
-    address: Address,
-    nodes: Vec<Node>,
-    before: State,
-    answer: oneshot::Sender<Result<StartedActor, StartError>>,
-}
-
-impl Supervision {
+impl Supervisor {
     /// Orders a start, unless it cannot succeed.
     pub(super) fn order_start(
         &mut self,
@@ -115,7 +37,7 @@ impl Supervision {
     }
 
     fn start_in_vain(&self, address: &Address, state: State) -> Option<StartError> {
-        if !matches!(*self.stage.borrow(), super::Stage::Starting | super::Stage::Running) {
+        if !matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) {
             return Some(StartError::Stopping);
         }
         let comes_up = |state: State| state.is_up() || state.is_on_its_way() || state == State::Down;
@@ -136,7 +58,7 @@ impl Supervision {
 
     /// The error for an actor that ended: the rule or the directive that ended it.
     fn ended_because(&self, address: &Address) -> StartError {
-        let actor = self.shared.registry.occupant(address);
+        let actor = self.shared.routing.registry.occupant(address);
         let report = actor.as_ref().and_then(|actor| actor.last_crash());
         let how = report.as_ref().map(|report| format!(", after it {}", report.crash.reason)).unwrap_or_default();
         let why = match report.as_ref().and_then(|report| report.decision()).and_then(Decision::directive) {
@@ -180,7 +102,7 @@ impl Supervision {
         for start in ordered {
             let under_way = |&node: &Node| self.tree.view(node).is_some() && self.tree.outcome_of_start(node).is_none();
             let OrderedStart { address, nodes, before, answer } = start;
-            if over || !matches!(*self.stage.borrow(), super::Stage::Starting | super::Stage::Running) {
+            if over || !matches!(*self.stage.borrow(), Stage::Starting | Stage::Running) {
                 let _ = answer.send(Err(StartError::Stopping));
             } else if nodes.iter().any(under_way) {
                 self.ordered.push(OrderedStart { address, nodes, before, answer });

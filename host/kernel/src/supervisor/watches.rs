@@ -1,58 +1,17 @@
 //! Watches between actors, and their notices. Without watches, this file does nothing.
 
-use std::collections::{BTreeMap, HashMap};
-
-use super::Supervision;
 use crate::actor::Actor;
 use crate::mailbox::Refused;
 use crate::supervision::events::Node;
+use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::CrashReason;
 use crate::words::dead_letter::DeadReason;
-use crate::words::message::{ActorId, Message, Payload};
+use crate::words::message::{Message, Payload};
 use crate::words::notice::{Change, Notice, Watcher};
 use crate::words::state::State;
 
-/// All watches. Each ends with its watcher's run, or with the watched actor.
-#[derive(Default)]
-pub(super) struct Watches {
-    /// Watches by the watched actor, in the order in which they were set.
-    of: HashMap<ActorId, Vec<(Watcher, u64)>>,
-    /// Watched actors, by watcher and watch.
-    by: HashMap<Watcher, BTreeMap<u64, ActorId>>,
-    /// Number of notices so far: part of their ids.
-    told: u64,
-}
-
-impl Watches {
-    fn add(&mut self, watcher: Watcher, watch: u64, target: ActorId) {
-        self.of.entry(target).or_default().push((watcher, watch));
-        self.by.entry(watcher).or_default().insert(watch, target);
-    }
-
-    fn remove(&mut self, watcher: Watcher, watch: u64) {
-        let Some(watches) = self.by.get_mut(&watcher) else { return };
-        let Some(target) = watches.remove(&watch) else { return };
-        if watches.is_empty() {
-            self.by.remove(&watcher);
-        }
-        if let Some(of) = self.of.get_mut(&target) {
-            of.retain(|other| *other != (watcher, watch));
-            if of.is_empty() {
-                self.of.remove(&target);
-            }
-        }
-    }
-
-    fn remove_all_by(&mut self, watcher: Watcher) {
-        let watches = self.by.get(&watcher).into_iter().flat_map(BTreeMap::keys).copied().collect::<Vec<_>>();
-        for watch in watches {
-            self.remove(watcher, watch);
-        }
-    }
-}
-
-impl Supervision {
+impl Supervisor {
     /// Begins a watch. A watch of an actor that does not exist ends with its only notice.
     pub(super) fn watch(&mut self, watcher: Watcher, watch: u64, address: &Address) {
         let runs = |actor: &Actor| actor.instances.iter().any(|instance| instance.incarnation() == watcher.incarnation);
@@ -61,7 +20,7 @@ impl Supervision {
         if !known.is_some_and(|role| role.runs && runs(&role.actor)) {
             return;
         }
-        match self.shared.registry.get(address) {
+        match self.shared.routing.registry.get(address) {
             Some(target) if self.nodes.contains_key(&target.id) => self.watches.add(watcher, watch, target.id),
             _ => self.tell_watcher(watcher, watch, address, 0, Change::Gone),
         }
@@ -116,19 +75,19 @@ impl Supervision {
 
     /// Delivers a notice. Like a timer, it does not wait for space.
     fn tell_watcher(&mut self, watcher: Watcher, watch: u64, address: &Address, incarnation: u64, change: Change) {
-        let Some(actor) = self.shared.registry.by_id(watcher.actor) else { return };
+        let Some(actor) = self.shared.routing.registry.by_id(watcher.actor) else { return };
         let notice = Notice { watch, address: address.clone(), incarnation, change };
         self.watches.told += 1;
         let (envelope, body) = notice.message(actor.address(), watcher.incarnation, self.watches.told);
         let mut inside = false;
         match actor.mailbox.push(|space| inside = space.put(&envelope, Payload::plain(&body))) {
-            Ok(displaced) => self.shared.dead_letter(&actor, displaced, &DeadReason::Overflow, true),
+            Ok(displaced) => self.shared.routing.dead_letter(&actor, displaced, &DeadReason::Overflow, true),
             Err(Refused::Full) => {}
             // The watcher is at its end.
             Err(Refused::Closed) => return,
         }
         if !inside {
-            self.shared.dead_letter(&actor, [Message::new(envelope, body)], &DeadReason::MailboxFull, false);
+            self.shared.routing.dead_letter(&actor, [Message::new(envelope, body)], &DeadReason::MailboxFull, false);
         }
     }
 }

@@ -6,7 +6,7 @@ use playhouse_frame::Metadata;
 
 use super::Turn;
 use crate::actor::Actor;
-use crate::dispatch::delivery::check_size;
+use crate::dispatch::routing::delivery::check_size;
 use crate::words::address::Address;
 use crate::words::message::Payload;
 use crate::words::send_error::SendError;
@@ -37,7 +37,7 @@ impl Turn {
         let mut routes = Vec::with_capacity(targets.len());
         for target in targets {
             let (address, from) = (target.address(), self.address());
-            let lasting = address.is_below(from) || self.actor.spec.is_granted(address);
+            let lasting = address.is_below(from) || self.actor.spec.grants.is_granted(address);
             if !lasting && target.id != sender {
                 return Err(SendError::NotGranted { from: from.clone(), to: address.clone() });
             }
@@ -70,12 +70,12 @@ impl Turn {
     fn members(&self, top: &Address, reach: Reach) -> Result<Vec<Arc<Actor>>, SendError> {
         let mut found = Vec::new();
         if top.is_root() {
-            let tops = self.shared.registry.all().into_iter().filter(|actor| actor.is_there());
+            let tops = self.shared.routing.registry.all().into_iter().filter(|actor| actor.is_there());
             found.extend(
                 tops.filter(|actor| reach == Reach::Below || actor.address().parent().is_some_and(|p| p.is_root())),
             );
         } else {
-            let top = self.shared.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
+            let top = self.shared.routing.registry.get(top).ok_or_else(|| SendError::UnknownAddress(top.clone()))?;
             self.add_below(&top, reach, &mut found);
         }
         found.retain(|actor| actor.id != self.actor.id && !self.is_to_stop(actor));

@@ -1,7 +1,7 @@
 //! The budget of a turn: how much of its limits the current message has used. A turn above them is void: nothing more is
 //! recorded, nothing of it is committed, and the incarnation ends as a crash, whichever interface its code uses.
 
-use crate::kernel::plan::ActorSpec;
+use crate::actor::spec::ActorSpec;
 use crate::words::overrun::{MAX_RECORDED, Overrun};
 
 /// At this size, [`crate::Turn::is_full`] asks for a commit.
@@ -37,7 +37,10 @@ impl Budget {
     pub(super) fn admit(&mut self, spec: &ActorSpec, bytes: usize, recorded: usize) -> Result<(), Overrun> {
         self.effects += 1;
         self.bytes += bytes;
-        if self.effects <= spec.max_effects && self.bytes <= spec.max_effect_bytes && recorded < MAX_RECORDED {
+        if self.effects <= spec.limits.max_effects
+            && self.bytes <= spec.limits.max_effect_bytes
+            && recorded < MAX_RECORDED
+        {
             return Ok(());
         }
         Err(self.exceeded(spec))
@@ -52,14 +55,14 @@ impl Budget {
         timer_bytes: usize,
     ) -> Result<(), Overrun> {
         self.admit(spec, bytes, recorded)?;
-        let most_bytes = spec.max_effect_bytes;
+        let most_bytes = spec.limits.max_effect_bytes;
         if timer_bytes + bytes <= most_bytes { Ok(()) } else { self.fail(Overrun::TimerBytes { most_bytes }) }
     }
 
     /// Checks the limit before a frame is recorded after another one: `bytes` of both would wait for one commit.
     pub(super) fn admit_frames(&mut self, spec: &ActorSpec, bytes: usize) -> Result<(), Overrun> {
-        let turn = spec.max_effect_bytes.saturating_add(spec.max_effects.saturating_mul(EFFECT_BYTES));
-        let most_bytes = turn.saturating_add(spec.message_bytes).saturating_add(FULL_BYTES).saturating_mul(2);
+        let turn = spec.limits.max_effect_bytes.saturating_add(spec.limits.max_effects.saturating_mul(EFFECT_BYTES));
+        let most_bytes = turn.saturating_add(spec.limits.message_bytes).saturating_add(FULL_BYTES).saturating_mul(2);
         if bytes <= most_bytes { Ok(()) } else { self.fail(Overrun::HandedOver { most_bytes }) }
     }
 
@@ -71,10 +74,10 @@ impl Budget {
 
     #[cold]
     fn exceeded(&mut self, spec: &ActorSpec) -> Overrun {
-        let overrun = if self.effects > spec.max_effects {
-            Overrun::Effects { most: spec.max_effects }
-        } else if self.bytes > spec.max_effect_bytes {
-            Overrun::EffectBytes { most_bytes: spec.max_effect_bytes }
+        let overrun = if self.effects > spec.limits.max_effects {
+            Overrun::Effects { most: spec.limits.max_effects }
+        } else if self.bytes > spec.limits.max_effect_bytes {
+            Overrun::EffectBytes { most_bytes: spec.limits.max_effect_bytes }
         } else {
             Overrun::Recorded
         };

@@ -10,7 +10,8 @@ use playhouse_frame::{HEADER_BYTES, Pairs, Parts};
 use super::Turn;
 use super::batch::NO_CAUSE;
 use super::effects::{CHOSEN_HERE, Effect};
-use super::spawn::{Config, SpawnError, StopError};
+use super::spawn::{SpawnError, StopError};
+use crate::actor::template::Config;
 use crate::words::address::Address;
 use crate::words::message::{Reply, ReplyToken};
 use crate::words::outcome::{Failure, Outcome};
@@ -136,7 +137,7 @@ impl BulkTurn<'_> {
 
     fn resolved(&self, index: usize) -> Resolved {
         let route = self.0.routes.at(index);
-        Resolved { route: number(index), limit_bytes: route.target.spec.message_bytes, lasting: route.lasting }
+        Resolved { route: number(index), limit_bytes: route.target.spec.limits.message_bytes, lasting: route.lasting }
     }
 
     /// Whether most of the routes lead to actors that are gone. An actor that spawns a child for each piece of work would
@@ -277,7 +278,7 @@ impl Bulk<'_> {
         if !known.lasting && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
-        let limit_bytes = known.target.spec.message_bytes;
+        let limit_bytes = known.target.spec.limits.message_bytes;
         if known.lasting {
             self.last = Some((route, limit_bytes));
         }
@@ -320,7 +321,8 @@ impl Bulk<'_> {
         if !known.lasting && !own && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
-        let (bytes, limit_bytes) = (content.len() - usize::from(metadata_bytes), known.target.spec.message_bytes);
+        let (bytes, limit_bytes) =
+            (content.len() - usize::from(metadata_bytes), known.target.spec.limits.message_bytes);
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }

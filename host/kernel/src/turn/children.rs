@@ -3,8 +3,9 @@
 use super::Turn;
 use super::batch::Hook;
 use super::effects::Effect;
-use super::spawn::{Config, Draft, SpawnError, StopError};
+use super::spawn::{self, Draft, SpawnError, StopError};
 use crate::actor::Actor;
+use crate::actor::template::Config;
 use crate::words::address::Address;
 use crate::words::overrun::{MAX_CONFIG_BYTES, Overrun};
 use crate::words::state::State;
@@ -32,7 +33,7 @@ impl Turn {
     /// The address at a path, absolute or relative, if an actor there takes messages now.
     pub fn lookup(&self, path: &str) -> Option<Address> {
         let address = self.address().resolve(path).ok()?;
-        self.shared.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
+        self.shared.routing.registry.get(&address).filter(|actor| actor.is_there()).map(|_| address)
     }
 
     /// The state of the actor at a path, after everything committed so far; none when there is no such actor.
@@ -64,10 +65,11 @@ impl Turn {
         }
         let reserved = self.effects.new_children();
         let parent = (&*self.actor, self.incarnation);
-        let (target, adopts) = match self.shared.draft(parent, (name, plugin), config, reserved, hook.is_some())? {
-            Draft::New(child) => (child, None),
-            Draft::Orphan(orphan, launcher) => (orphan, Some(launcher)),
-        };
+        let (target, adopts) =
+            match spawn::draft(&self.shared, parent, (name, plugin), config, reserved, hook.is_some())? {
+                Draft::New(child) => (child, None),
+                Draft::Orphan(orphan, code) => (orphan, Some(code)),
+            };
         let route = self.routes.add_reserved(target, adopts.is_some());
         self.effects.reserve(route, message, adopts);
         Ok(route)
@@ -83,7 +85,7 @@ impl Turn {
 
     pub(super) fn child_route(&mut self, child: &str) -> Result<usize, StopError> {
         let address = self.address().resolve(child)?;
-        match (self.effects.reserved_at(&address, &self.routes), self.shared.registry.get(&address)) {
+        match (self.effects.reserved_at(&address, &self.routes), self.shared.routing.registry.get(&address)) {
             (Some(route), _) => Ok(route),
             (None, None) => Err(StopError::UnknownAddress(address)),
             (None, Some(target)) if self.has_spawned(&target) => Ok(self.routes.add(target, true)),

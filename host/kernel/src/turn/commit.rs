@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use super::Turn;
 use super::effects::Effect;
+use super::spawn;
 use crate::actor::Actor;
 use crate::actor::reports::TaskDone;
-use crate::dispatch::delivery::{Patience, Run};
+use crate::dispatch::requests::Request;
+use crate::dispatch::routing::delivery::{Patience, Run};
 use crate::dispatch::timers::{Timer, Timers};
-use crate::supervisor::Command;
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
 use crate::words::message::Reply;
@@ -54,10 +55,18 @@ impl Turn {
             }
             let (target, bytes_before) = (self.current_target(route), self.outbox.bytes.len());
             let next = self.outbox.next_run();
-            let pushed = self.shared.deliver_run(&target, next.run, next.bytes, next.delivered);
+            let pushed = self.shared.routing.deliver_run(&target, next.run, next.bytes, next.delivered);
             if next.run.messages > 0 {
                 let how = (patience, &*self.instance);
-                Box::pin(self.shared.deliver_rest(&target, next.run, next.bytes, next.delivered, pushed, how)).await;
+                Box::pin(self.shared.routing.deliver_remaining(
+                    &target,
+                    next.run,
+                    next.bytes,
+                    next.delivered,
+                    pushed,
+                    how,
+                ))
+                .await;
             }
             self.outbox.end_run(bytes_before);
         }
@@ -82,7 +91,7 @@ impl Turn {
     /// The actor to which a route leads now.
     fn current_target(&mut self, route: usize) -> Arc<Actor> {
         if self.routes.at(route).target.is_gone() {
-            self.routes.renew(route, &self.shared.registry);
+            self.routes.renew(route, &self.shared.routing.registry);
         }
         self.routes.at(route).target.clone()
     }
@@ -92,13 +101,13 @@ impl Turn {
         match self.effects.pop() {
             Effect::Spawn { route } => {
                 self.effects.end_reservation(route);
-                self.shared.bring_up(&self.actor, self.routes.keep_spawned(route));
+                spawn::bring_up(&self.shared, &self.actor, self.routes.keep_spawned(route));
             }
-            Effect::Adopt { route, launcher } => {
+            Effect::Adopt { route, code } => {
                 self.effects.end_reservation(route);
-                self.shared.adopt(&self.routes.at(route).target, launcher, self.incarnation);
+                spawn::adopt(&self.shared, &self.routes.at(route).target, code, self.incarnation);
             }
-            Effect::Stop { route } => self.shared.dismiss(&self.routes.at(route).target),
+            Effect::Stop { route } => spawn::dismiss(&self.shared, &self.routes.at(route).target),
             Effect::Timer { .. } if !self.effects.sets_timers() => {}
             Effect::Timer { route, id, wait, again, envelope, .. } => {
                 let wait = if again { wait.max(SHORTEST_PERIOD) } else { wait };
@@ -114,12 +123,12 @@ impl Turn {
                 set.set(id, later(wait), timer);
             }
             Effect::Watch { id, address } => {
-                let pending = self.shared.pending();
-                let _ = self.shared.commands.send(Command::Watch(self.watcher(), id, address, pending));
+                let pending = self.shared.activity.guard();
+                let _ = self.shared.supervisor.request(Request::Watch(self.watcher(), id, address, pending));
             }
             Effect::Unwatch { id } => {
                 self.effects.end_watch(id);
-                let _ = self.shared.commands.send(Command::Unwatch(self.watcher(), id));
+                let _ = self.shared.supervisor.request(Request::Unwatch(self.watcher(), id));
             }
             Effect::Cancel { id } => {
                 if let Some(set) = &self.effects.set {
@@ -141,7 +150,7 @@ impl Turn {
             let outcome = notable.next_if(|(at, _)| *at == index).map(|(_, outcome)| outcome);
             TaskDone::committed(&self.batch.messages.envelope(index), outcome, attempts)
         });
-        self.instance.backlog.lock().report(&self.shared, reports);
+        self.instance.backlog.lock().report(&self.shared.activity, reports);
     }
 
     /// Makes the outcome of one message final; false when the message is kept for a retry.
@@ -150,12 +159,12 @@ impl Turn {
             Outcome::Done(reply) => {
                 let token = self.batch.messages.reply(index);
                 if token.is_some() {
-                    self.shared.asks.answer(token, reply.map(Reply::from).ok_or(AskError::NoReply));
+                    self.shared.routing.asks.answer(token, reply.map(Reply::from).ok_or(AskError::NoReply));
                 }
                 true
             }
             Outcome::DoneWith(reply) => {
-                self.shared.asks.answer(self.batch.messages.reply(index), Ok(*reply));
+                self.shared.routing.asks.answer(self.batch.messages.reply(index), Ok(*reply));
                 true
             }
             Outcome::Failed(failure) => self.settle_failed(index, failure),
@@ -176,18 +185,18 @@ impl Turn {
                     attempt, flow = %message.envelope.flow, hops = message.envelope.hops,
                     "will retry: {text}"
                 );
-                let due = Instant::now() + self.shared.jitter(ceiling);
+                let due = Instant::now() + self.shared.jitter.below(ceiling);
                 self.instance.backlog.lock().delayed.push((due, message));
                 return false;
             }
             Failure::Retry(text) => {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Failed(text), false);
             }
             Failure::Reject(text) => {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Rejected(text), false);
             }
             Failure::BadReply(text) => {
-                self.shared.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::BadReply(text), false);
             }
         }
         true

@@ -2,12 +2,11 @@
 //! and committed in their order.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::routes::Routes;
+use crate::actor::code::Code;
 use crate::dispatch::timers::Timers;
-use crate::incarnation::behavior::Launcher;
 use crate::words::address::Address;
 use crate::words::message::{Envelope, kept_number};
 
@@ -21,7 +20,7 @@ pub(super) enum Effect {
     },
     Adopt {
         route: usize,
-        launcher: Arc<dyn Launcher>,
+        code: Code,
     },
     Stop {
         route: usize,
@@ -54,8 +53,8 @@ pub(super) struct Reservation {
     pub(super) message: Option<usize>,
     /// Whether the spawn was recorded; otherwise it is only reserved.
     pub(super) recorded: bool,
-    /// The launcher that an orphan gets; none for a new child.
-    pub(super) adopts: Option<Arc<dyn Launcher>>,
+    /// The code that an orphan gets; none for a new child.
+    pub(super) adopts: Option<Code>,
 }
 
 /// The effects that are recorded and not yet committed, and the timers and watches that are set.
@@ -135,7 +134,7 @@ impl Effects {
 
 /// Reserved children.
 impl Effects {
-    pub(super) fn reserve(&mut self, route: usize, message: Option<usize>, adopts: Option<Arc<dyn Launcher>>) {
+    pub(super) fn reserve(&mut self, route: usize, message: Option<usize>, adopts: Option<Code>) {
         self.reserved.push(Reservation { route, message, recorded: false, adopts });
     }
 
@@ -150,7 +149,7 @@ impl Effects {
         let child = self.reserved.iter_mut().find(of_message)?;
         child.recorded = true;
         Some(match child.adopts.clone() {
-            Some(launcher) => Effect::Adopt { route, launcher },
+            Some(code) => Effect::Adopt { route, code },
             None => Effect::Spawn { route },
         })
     }

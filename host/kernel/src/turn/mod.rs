@@ -32,9 +32,10 @@ use std::time::Duration;
 
 use playhouse_frame::{Content, Pairs, Parts};
 
+use crate::actor::Actor;
 use crate::actor::host_wait::HostWait;
 use crate::actor::instance::Instance;
-use crate::actor::{Actor, Shared};
+use crate::dispatch::Shared;
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
 use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
@@ -73,7 +74,7 @@ pub struct Turn {
 impl Turn {
     pub(crate) fn new(shared: Arc<Shared>, actor: Arc<Actor>, instance: Arc<Instance>, incarnation: u64) -> Self {
         Self {
-            calls_back: actor.spec.launcher.calls_back(),
+            calls_back: actor.spec.code.calls_back(),
             shared,
             actor,
             instance,
@@ -99,7 +100,7 @@ impl Turn {
 
     /// The time limit of one message, including its waits.
     pub fn timeout(&self) -> Duration {
-        self.actor.spec.timeout
+        self.actor.spec.limits.timeout
     }
 
     /// Number of messages in this call.
@@ -312,11 +313,11 @@ impl Turn {
 /// The parts in step with each other.
 impl Turn {
     fn address_of(&self, actor: ActorId) -> Option<Address> {
-        self.shared.registry.by_id(actor).map(|actor| actor.address().clone())
+        self.shared.routing.registry.by_id(actor).map(|actor| actor.address().clone())
     }
 
     fn check_reply(&self, reply: &[u8]) -> Result<(), Failure> {
-        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.message_bytes);
+        let (bytes, limit_bytes) = (reply.len(), self.actor.spec.limits.message_bytes);
         if bytes <= limit_bytes {
             return Ok(());
         }

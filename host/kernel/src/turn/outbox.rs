@@ -1,7 +1,7 @@
 //! The outbox of a turn: its recorded sends as the bytes that will lie in mailboxes, in runs to one target each, with the
 //! places of the other effects among them.
 
-use crate::dispatch::delivery::Run;
+use crate::dispatch::routing::delivery::Run;
 
 /// Buffers above this size are not kept for the next turn.
 const KEPT_BYTES: usize = 1 << 20;

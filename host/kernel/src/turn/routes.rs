@@ -94,7 +94,9 @@ impl Routes {
     pub(super) fn renew(&mut self, route: usize, registry: &Registry) -> bool {
         let old = &self.list[route];
         let new = old.lasting.then(|| registry.get(old.target.address())).flatten();
-        let Some(new) = new.filter(|new| new.spec.message_bytes >= old.target.spec.message_bytes) else { return false };
+        let Some(new) = new.filter(|new| new.spec.limits.message_bytes >= old.target.spec.limits.message_bytes) else {
+            return false;
+        };
         self.by_id.insert(new.id, route);
         self.list[route].target = new;
         true

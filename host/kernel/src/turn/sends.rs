@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::Turn;
 use crate::actor::host_wait::passed_on;
-use crate::dispatch::delivery::check_size;
+use crate::dispatch::ask::AskEndpoint;
+use crate::dispatch::routing::delivery::check_size;
 use crate::words::message::{ActorId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 
@@ -81,22 +82,31 @@ impl Turn {
         let (shared, instance) = (self.shared.clone(), self.instance.clone());
         // The commit may have to wait for space. An ask that is sure to end in a deadlock is refused before it.
         let has_answer = |token| self.batch.finished().any(|index| self.batch.messages.reply(index) == token);
-        shared.asks.check(self.actor.endpoint(), self.instance.index, target.endpoint(), has_answer)?;
+        shared.routing.asks.check(
+            AskEndpoint::of(&self.actor),
+            self.instance.index,
+            AskEndpoint::of(&target),
+            has_answer,
+        )?;
         let deadline = Instant::now() + timeout;
         let asked = async {
             // If the time is over in here, the next commit goes on.
             self.commit().await;
-            let mut ask = shared.asks.open(target.id, deadline);
+            let mut ask = shared.routing.asks.open(target.id, deadline);
             target.check_back_by(deadline)?;
             // After the commit: an asker that it answered does not wait any more.
-            let (endpoint, index) = (self.actor.endpoint(), self.instance.index);
-            let _waiting = shared.asks.wait_for(endpoint, index, target.endpoint(), ask.token())?;
+            let (endpoint, index) = (AskEndpoint::of(&self.actor), self.instance.index);
+            let _waiting = shared.routing.asks.wait_for(endpoint, index, AskEndpoint::of(&target), ask.token())?;
             let mut before = QuestionParts::new(shared.time_of(deadline));
             let (parts, before) = before.with(metadata);
             let envelope = self.caused_envelope(ask.token(), parts);
             let payload = Payload { parts: before, body };
-            passed_on(&instance, &target, ask.answer_to(shared.deliver_one(&target, &envelope, payload, deadline)))
-                .await
+            passed_on(
+                &instance,
+                &target,
+                ask.answer_to(shared.routing.deliver_one(&target, &envelope, payload, deadline)),
+            )
+            .await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
         shared.explained(target.address(), answer).await
@@ -110,21 +120,21 @@ impl Turn {
         }
         let from = self.address();
         let address = from.resolve(to)?;
-        let lasting = address.is_below(from) || self.actor.spec.is_granted(&address);
+        let lasting = address.is_below(from) || self.actor.spec.grants.is_granted(&address);
         if !lasting && self.address_of(sender).as_ref() != Some(&address) {
             return Err(SendError::NotGranted { from: from.clone(), to: address });
         }
         if let Some(route) = self.effects.reserved_at(&address, &self.routes) {
             return Ok(route);
         }
-        let registry = &self.shared.registry;
+        let registry = &self.shared.routing.registry;
         let target = registry.get(&address).ok_or(SendError::UnknownAddress(address))?;
         Ok(self.routes.add_named(to, target, lasting, registry))
     }
 
     /// The route to this actor itself.
     pub(super) fn own_route(&mut self) -> usize {
-        let granted = self.actor.spec.is_granted(self.address());
+        let granted = self.actor.spec.grants.is_granted(self.address());
         self.routes.add(self.actor.clone(), granted)
     }
 }

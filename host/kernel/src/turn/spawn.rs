@@ -1,41 +1,20 @@
 //! Children at run time: their templates, the checks of a spawn, and its errors.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::actor::subtree::{Membership, Subtree};
-use crate::actor::{Actor, Presence, Shared, Spawned};
-use crate::incarnation::behavior::Launcher;
-use crate::kernel::plan::ActorSpec;
+use crate::actor::code::Code;
+use crate::actor::spec::ActorSpec;
+use crate::actor::subtree::{Membership, Subtree, SubtreeFull};
+use crate::actor::template::Config;
+use crate::actor::{Actor, Presence, Spawned};
+use crate::dispatch::Shared;
+use crate::dispatch::policies::attend;
+use crate::dispatch::requests::Request;
 use crate::mailbox::Signal;
-use crate::mailbox::driver::attend;
-use crate::supervisor::Command;
 use crate::words::address::{Address, AddressError};
-use crate::words::limits::Bounds;
 use crate::words::overrun::Overrun;
 use crate::words::restart::StartKind;
-
-/// The values that an actor's code may read by name.
-pub type Config = BTreeMap<String, String>;
-
-/// The template of spawned actors, made from one plugin.
-pub trait Template: Send + Sync + 'static {
-    /// The spec of the actor at `address`. Values of `config` override those of the template. Its incarnations get no more
-    /// than `within`, grants included; the kernel applies the other limits of its parent.
-    fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec;
-
-    /// Whether the plugin may occur more than once in a chain of parents.
-    fn recursive(&self) -> bool {
-        false
-    }
-}
-
-impl std::fmt::Debug for dyn Template {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Template")
-    }
-}
 
 /// Why a child was not spawned. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +70,12 @@ pub enum SpawnError {
     Overrun(#[from] Overrun),
 }
 
+impl From<SubtreeFull> for SpawnError {
+    fn from(SubtreeFull { top, most }: SubtreeFull) -> Self {
+        Self::SubtreeFull { top, most }
+    }
+}
+
 /// Why a child is not stopped. Nothing was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -113,135 +98,101 @@ pub enum StopError {
 pub(crate) enum Draft {
     /// A new actor, which lookups do not find yet.
     New(Arc<Actor>),
-    /// An actor of this name that an earlier incarnation of the parent spawned; it exists, and gets this launcher.
-    Orphan(Arc<Actor>, Arc<dyn Launcher>),
+    /// An actor of this name that an earlier incarnation of the parent spawned; it exists, and gets this code.
+    Orphan(Arc<Actor>, Code),
 }
 
-impl Shared {
-    /// Makes all checks that are possible before the turn commits. `reserved`: number of children that the turn reserved.
-    /// `adopting`: whether orphans may be taken over.
-    pub(crate) fn draft(
-        &self,
-        (parent, incarnation): (&Actor, u64),
-        (name, plugin): (&str, &str),
-        config: Config,
-        reserved: usize,
-        adopting: bool,
-    ) -> Result<Draft, SpawnError> {
-        let above = parent.address();
-        let address = above.child(name).map_err(|error| match error {
-            AddressError::TooDeep(_) => SpawnError::TooDeep(above.clone()),
-            error => SpawnError::BadName(error),
-        })?;
-        let template = self.templates.get(plugin).ok_or_else(|| SpawnError::UnknownPlugin(plugin.to_owned()))?;
-        if !parent.spec.spawns.iter().any(|granted| granted == plugin) {
-            return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
-        }
-        if parent.spec.max_depth == 0 {
-            return Err(SpawnError::DepthLimit(above.clone()));
-        }
-        if !template.recursive() {
-            self.check_chain(parent, plugin)?;
-        }
-        // An actor that may spawn has one instance.
-        if parent.mailbox.signal(0) != Signal::Run {
-            return Err(SpawnError::Stopping(above.clone()));
-        }
-        let orphan = match self.registry.occupant(&address) {
-            None => None,
-            Some(other) if other.is_orphan_of(parent, incarnation) => Some(other),
-            Some(_) => return Err(SpawnError::Duplicate(address)),
-        };
-        let spec = narrowed(template.spec(address, config, parent.spec.launcher.bounds()), &parent.spec);
-        if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.launcher.plugin() == plugin) {
-            orphan.membership.count_in()?;
-            return Ok(Draft::Orphan(orphan, spec.launcher));
-        }
-        let most = parent.spec.max_children;
-        if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
-            return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
-        }
-        let by = AtomicU64::new(incarnation);
-        let spawned = Spawned { parent: parent.id, by, first_start: AtomicU8::new(0), failed_start: OnceLock::new() };
-        let subtree = Subtree::of(&spec.address, spec.subtree.as_deref(), parent.membership.subtree().cloned());
-        let membership = Membership::spawned(subtree)?;
-        Ok(Draft::New(Arc::new(Actor::new(self.registry.new_id(), spec, Some(spawned), membership))))
+/// Makes all checks that are possible before the turn commits. `reserved`: number of children that the turn reserved.
+/// `adopting`: whether orphans may be taken over.
+pub(super) fn draft(
+    shared: &Shared,
+    (parent, incarnation): (&Actor, u64),
+    (name, plugin): (&str, &str),
+    config: Config,
+    reserved: usize,
+    adopting: bool,
+) -> Result<Draft, SpawnError> {
+    let above = parent.address();
+    let address = above.child(name).map_err(|error| match error {
+        AddressError::TooDeep(_) => SpawnError::TooDeep(above.clone()),
+        error => SpawnError::BadName(error),
+    })?;
+    let template = shared.templates.get(plugin).ok_or_else(|| SpawnError::UnknownPlugin(plugin.to_owned()))?;
+    if !parent.spec.grants.spawns.iter().any(|granted| granted == plugin) {
+        return Err(SpawnError::NotGranted { parent: above.clone(), plugin: plugin.to_owned() });
     }
-
-    /// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.
-    fn check_chain(&self, parent: &Actor, plugin: &str) -> Result<(), SpawnError> {
-        let mut chain = plugin.to_owned();
-        let mut above = Some(parent.address().clone());
-        while let Some(actor) = above.as_ref().and_then(|address| self.registry.occupant(address)) {
-            let own = actor.spec.launcher.plugin();
-            chain = format!("{} ({own}) -> {chain}", actor.address());
-            if own == plugin {
-                return Err(SpawnError::Circular(chain));
-            }
-            above = actor.address().parent();
-        }
-        Ok(())
+    if parent.spec.limits.max_depth == 0 {
+        return Err(SpawnError::DepthLimit(above.clone()));
     }
-
-    /// Commits a spawn: from here on lookups find the child, and messages to it wait.
-    pub(crate) fn bring_up(self: &Arc<Self>, parent: &Actor, child: &Arc<Actor>) {
-        child.set_presence(Presence::There);
-        self.registry.add(child);
-        attend(self, child);
-        if let Some(spawned) = &child.spawned {
-            spawned.first_start.store(1, Ordering::Release);
-            self.begin_pending();
-        }
-        if self.commands.send(Command::Spawn(parent.id, child.clone())).is_err() {
-            self.forget(child);
-        }
+    if !template.recursive() {
+        check_chain(shared, parent, plugin)?;
     }
-
-    /// Commits a spawn that takes over an orphan.
-    pub(crate) fn adopt(&self, orphan: &Actor, launcher: Arc<dyn Launcher>, incarnation: u64) {
-        *orphan.launcher.lock() = launcher;
-        if let Some(spawned) = &orphan.spawned {
-            spawned.by.store(incarnation, Ordering::Release);
-        }
-        let _ = self.commands.send(Command::Adopt(orphan.id));
+    // An actor that may spawn has one instance.
+    if parent.mailbox.signal(0) != Signal::Run {
+        return Err(SpawnError::Stopping(above.clone()));
     }
+    let orphan = match shared.routing.registry.occupant(&address) {
+        None => None,
+        Some(other) if other.is_orphan_of(parent, incarnation) => Some(other),
+        Some(_) => return Err(SpawnError::Duplicate(address)),
+    };
+    let spec = narrowed(template.spec(address, config, parent.spec.code.bounds()), &parent.spec);
+    if let Some(orphan) = orphan.filter(|orphan| adopting && orphan.spec.code.plugin() == plugin) {
+        orphan.membership.count_in()?;
+        return Ok(Draft::Orphan(orphan, spec.code));
+    }
+    let most = parent.spec.limits.max_children;
+    if parent.children.lock().len() + reserved >= most && parent.count_children(incarnation) + reserved >= most {
+        return Err(SpawnError::TooManyChildren { parent: above.clone(), most });
+    }
+    let spawned = Spawned::new(parent.id, incarnation, spec.code.clone());
+    let subtree = Subtree::of(&spec.address, spec.limits.subtree.as_deref(), parent.membership.subtree().cloned());
+    let membership = Membership::spawned(subtree)?;
+    Ok(Draft::New(Arc::new(Actor::new(shared.routing.registry.new_id(), spec, Some(spawned), membership))))
+}
 
-    /// Commits a stop: from here on lookups do not find the child.
-    pub(crate) fn dismiss(&self, child: &Actor) {
-        child.set_presence(Presence::Gone);
-        let _ = self.commands.send(Command::Dismiss(child.id));
+/// Refuses a plugin that already occurs in the chain of parents; the error shows the chain down to the child.
+fn check_chain(shared: &Shared, parent: &Actor, plugin: &str) -> Result<(), SpawnError> {
+    let mut chain = plugin.to_owned();
+    let mut above = Some(parent.address().clone());
+    while let Some(actor) = above.as_ref().and_then(|address| shared.routing.registry.occupant(address)) {
+        let own = actor.spec.code.plugin();
+        chain = format!("{} ({own}) -> {chain}", actor.address());
+        if own == plugin {
+            return Err(SpawnError::Circular(chain));
+        }
+        above = actor.address().parent();
+    }
+    Ok(())
+}
+
+/// Commits a spawn: from here on lookups find the child, and messages to it wait.
+pub(super) fn bring_up(shared: &Arc<Shared>, parent: &Actor, child: &Arc<Actor>) {
+    child.set_presence(Presence::There);
+    shared.routing.registry.add(child);
+    attend(shared, child);
+    if let Some(spawned) = &child.spawned {
+        spawned.first_start.store(1, Ordering::Release);
+        shared.activity.begin();
+    }
+    if !shared.supervisor.request(Request::Spawn(parent.id, child.clone())) {
+        shared.routing.forget(child);
     }
 }
 
-impl Actor {
-    /// Whether `parent` spawned this actor in an earlier incarnation than this one.
-    pub(crate) fn is_orphan_of(&self, parent: &Self, incarnation: u64) -> bool {
-        let spawned = self.spawned.as_ref();
-        spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) < incarnation)
+/// Commits a spawn that takes over an orphan.
+pub(super) fn adopt(shared: &Shared, orphan: &Actor, code: Code, incarnation: u64) {
+    if let Some(spawned) = &orphan.spawned {
+        *spawned.code.lock() = code;
+        spawned.by.store(incarnation, Ordering::Release);
     }
+    let _ = shared.supervisor.request(Request::Adopt(orphan.id));
+}
 
-    /// Whether `parent` spawned this actor in this incarnation.
-    pub(crate) fn is_spawned_by(&self, parent: &Self, incarnation: u64) -> bool {
-        let spawned = self.spawned.as_ref();
-        spawned.is_some_and(|s| s.parent == parent.id && s.by.load(Ordering::Acquire) == incarnation)
-    }
-
-    /// Number of children as seen by an incarnation, including those that are stopping.
-    fn count_children(&self, incarnation: u64) -> usize {
-        self.children.lock().values().filter(|child| !child.is_orphan_of(self, incarnation)).count()
-    }
-
-    /// The names of the children that take messages, as seen by an incarnation, sorted.
-    pub(crate) fn names_of_children(&self, incarnation: u64) -> Vec<String> {
-        self.children_there(incarnation).iter().map(|child| child.address().name().to_owned()).collect()
-    }
-
-    /// The children that take messages, as seen by an incarnation, by name.
-    pub(crate) fn children_there(&self, incarnation: u64) -> Vec<Arc<Self>> {
-        let children = self.children.lock();
-        let there = children.values().filter(|child| child.is_there() && !child.is_orphan_of(self, incarnation));
-        there.cloned().collect()
-    }
+/// Commits a stop: from here on lookups do not find the child.
+pub(super) fn dismiss(shared: &Shared, child: &Actor) {
+    child.set_presence(Presence::Gone);
+    let _ = shared.supervisor.request(Request::Dismiss(child.id));
 }
 
 /// Narrows a child's spec to its parent's: no limit is wider, and the child sends to no actor that the parent could not send
@@ -250,37 +201,9 @@ fn narrowed(mut child: ActorSpec, parent: &ActorSpec) -> ActorSpec {
     if child.start == StartKind::Manual {
         child.start = StartKind::Auto;
     }
-    child.message_bytes = child.message_bytes.min(parent.message_bytes);
-    child.timeout = child.timeout.min(parent.timeout);
-    child.max_children = child.max_children.min(parent.max_children);
-    child.max_timers = child.max_timers.min(parent.max_timers);
-    child.max_watches = child.max_watches.min(parent.max_watches);
-    child.max_depth = child.max_depth.min(parent.max_depth.saturating_sub(1));
-    child.max_effects = child.max_effects.min(parent.max_effects);
-    child.max_effect_bytes = child.max_effect_bytes.min(parent.max_effect_bytes);
-    child.start_timeout = child.start_timeout.min(parent.start_timeout);
-    narrow_sends(&mut child, parent);
+    child.limits = child.limits.within(&parent.limits);
+    child.grants = child.grants.within(&parent.address, &parent.grants);
     child
-}
-
-/// Keeps the grants that both have. The parent itself, and every actor below it, may always be granted to a child.
-fn narrow_sends(child: &mut ActorSpec, parent: &ActorSpec) {
-    let above = &parent.address;
-    let to = std::mem::take(&mut child.sends_to);
-    child.sends_to = to.into_iter().filter(|to| to == above || to.is_below(above) || parent.is_granted(to)).collect();
-    for top in std::mem::take(&mut child.sends_below) {
-        let whole = |other: &Address| top == *other || top.is_below(other);
-        if whole(above) || parent.sends_below.iter().any(whole) {
-            child.sends_below.push(top);
-            continue;
-        }
-        let here = |other: &&Address| other.is_below(&top);
-        if here(&above) {
-            child.sends_to.push(above.clone());
-        }
-        child.sends_to.extend(parent.sends_to.iter().filter(here).cloned());
-        child.sends_below.extend([above].into_iter().chain(&parent.sends_below).filter(here).cloned());
-    }
 }
 
 #[cfg(test)]
@@ -290,7 +213,7 @@ mod tests {
     use futures_util::future::BoxFuture;
 
     use super::*;
-    use crate::incarnation::behavior::Behavior;
+    use crate::incarnation::behavior::{Behavior, Launcher};
     use crate::turn::Turn;
     use crate::words::crash::Crash;
 
@@ -310,11 +233,15 @@ mod tests {
 
     /// Each limit that the kernel keeps: how to set it, and how to read it.
     const LIMITS: [Limit; 5] = [
-        ("message", |spec, n| spec.message_bytes = n as usize, |spec| spec.message_bytes as u128),
-        ("timeout", |spec, n| spec.timeout = Duration::from_millis(n.into()), |spec| spec.timeout.as_millis()),
-        ("children", |spec, n| spec.max_children = n as usize, |spec| spec.max_children as u128),
-        ("timers", |spec, n| spec.max_timers = n as usize, |spec| spec.max_timers as u128),
-        ("watches", |spec, n| spec.max_watches = n as usize, |spec| spec.max_watches as u128),
+        ("message", |spec, n| spec.limits.message_bytes = n as usize, |spec| spec.limits.message_bytes as u128),
+        (
+            "timeout",
+            |spec, n| spec.limits.timeout = Duration::from_millis(n.into()),
+            |spec| spec.limits.timeout.as_millis(),
+        ),
+        ("children", |spec, n| spec.limits.max_children = n as usize, |spec| spec.limits.max_children as u128),
+        ("timers", |spec, n| spec.limits.max_timers = n as usize, |spec| spec.limits.max_timers as u128),
+        ("watches", |spec, n| spec.limits.max_watches = n as usize, |spec| spec.limits.max_watches as u128),
     ];
 
     #[test]

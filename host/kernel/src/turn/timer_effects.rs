@@ -6,7 +6,7 @@ use playhouse_frame::{Metadata, Parts};
 
 use super::Turn;
 use super::effects::Effect;
-use crate::dispatch::delivery::check_size;
+use crate::dispatch::routing::delivery::check_size;
 use crate::words::address::Address;
 use crate::words::message::ReplyToken;
 use crate::words::overrun::Overrun;
@@ -98,7 +98,7 @@ impl Turn {
 
     /// How many more timers may be recorded, and the limit on timers.
     pub(super) fn timer_capacity(&self) -> (usize, usize) {
-        let most = self.actor.spec.max_timers;
+        let most = self.actor.spec.limits.max_timers;
         (most.saturating_sub(self.effects.timers()), most)
     }
 

@@ -10,13 +10,13 @@ impl Turn {
     pub fn watch(&mut self, to: &str) -> Result<u64, WatchError> {
         let (from, spec) = (self.address().clone(), &self.actor.spec);
         let to = from.resolve(to)?;
-        if !spec.launcher.watches() || spec.instances > 1 {
+        if !spec.code.watches() || spec.instances > 1 {
             return Err(WatchError::NotAWatcher(from));
         }
-        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.is_granted(&to) {
+        if !to.is_below(&from) && from.parent().as_ref() != Some(&to) && !spec.grants.is_granted(&to) {
             return Err(WatchError::NotGranted { from, to });
         }
-        let most = spec.max_watches;
+        let most = spec.limits.max_watches;
         if self.effects.watches() >= most {
             return Err(WatchError::TooManyWatches { actor: from, most });
         }

@@ -1,4 +1,4 @@
-//! Dead letters, the data: a message that will not be handled, the reason, and its id. The module `store` keeps them.
+//! Dead letters, the data: a message that will not be handled, the reason, and its id. The layer `dispatch` keeps them.
 
 use std::collections::BTreeMap;
 use std::fmt;

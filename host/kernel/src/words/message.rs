@@ -1,4 +1,4 @@
-//! Messages as the kernel holds them: an [`Envelope`] and opaque bytes. The module `turn` holds the effects of a message.
+//! Messages as the kernel holds them: an [`Envelope`] and opaque bytes. The layer `turn` has the effects of a message.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! The words of the kernel: addresses, messages, ids, reasons, errors, as plain data.
+//! The words of the kernel: addresses, messages, ids, reasons, states and errors as plain data; the clock, and limits in time.
 
 pub(crate) mod address;
 pub(crate) mod clock;
@@ -7,6 +7,7 @@ pub(crate) mod dead_letter;
 pub(crate) mod decision;
 pub(crate) mod failed;
 pub(crate) mod failure;
+pub(crate) mod grants;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod notice;
@@ -16,3 +17,4 @@ pub(crate) mod random;
 pub(crate) mod restart;
 pub(crate) mod send_error;
 pub(crate) mod state;
+pub(crate) mod watchdog;

@@ -1,5 +1,6 @@
 //! Random numbers from a seed (`SplitMix64`): the same seed and the same events give the same pauses.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The distance between the positions of two consecutive numbers.
@@ -17,6 +18,20 @@ fn at(position: u64) -> u64 {
 pub(crate) fn duration_below(position: u64, ceiling: Duration) -> Duration {
     let bound = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);
     Duration::from_nanos(((u128::from(at(position)) * u128::from(bound)) >> 64) as u64)
+}
+
+/// A position in the sequence that many tasks take from.
+pub(crate) struct Jitter(AtomicU64);
+
+impl Jitter {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// A random pause below `ceiling`.
+    pub(crate) fn below(&self, ceiling: Duration) -> Duration {
+        duration_below(self.0.fetch_add(STEP, Ordering::Relaxed), ceiling)
+    }
 }
 
 #[cfg(test)]

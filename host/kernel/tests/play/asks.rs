@@ -22,7 +22,7 @@ async fn an_ask_without_a_reply_says_so_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn failed_ask_tells_whether_a_retry_can_help() {
-    let code = quick(|hand| match hand.body() {
+    let code = quick(|turn| match turn.body() {
         b"odd" => Ok(Outcome::Failed(Failure::Reject("too odd".into()))),
         b"large" => Ok(Outcome::Done(Some(vec![0; 2 << 20]))),
         _ => Ok(Outcome::Failed(Failure::Retry("busy".into()))),
@@ -44,7 +44,7 @@ async fn crash_fails_pending_asks_at_once() {
     let answer = kernel.ask(&addr("/a"), b"?", Duration::from_mins(1)).await;
     assert_eq!(answer, Err(AskError::Crashed("trapped: unreachable".into())));
     assert!(began.elapsed() < SOON);
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["ask-crashed ? x1"]);
 }
 
@@ -153,7 +153,7 @@ async fn expired_ask_is_not_handled() {
     let kernel = start(vec![slow.at("/a")]).await;
     tell(&kernel, "/a", "first").await;
     assert_eq!(kernel.ask(&addr("/a"), b"late", SOON).await, Err(AskError::Timeout));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["first"]);
     assert_eq!(letters(&kernel), ["expired late x0"]);
 }
@@ -180,7 +180,7 @@ async fn an_ask_commits_the_finished_part_of_the_batch_first() {
         tell(&kernel, "/a", body).await;
     }
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("sink:noted"), 3, "a commit before the crash is not repeated");
     assert_eq!(letters(&kernel), ["crashed poison x3"]);
 }
@@ -233,7 +233,7 @@ async fn answered_asker_may_be_asked_back() {
     }
     tell(&kernel, "/b", "go").await;
     kernel.resume(&addr("/b")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut lines = journal.lines();
     lines.sort();
     assert_eq!(lines, ["/a asked: Ok([111, 107])", "/b asked: Ok([111, 107])"]);
@@ -255,7 +255,7 @@ async fn repeated_ask_is_not_blamed_for_the_first_crash() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(letters(&kernel), ["ask-crashed ? x1", "stopped ? x0", "stopped go x2"]);
 }
 
@@ -287,7 +287,7 @@ async fn ask_deadline_includes_the_commit_before_it() {
     kernel.resume(&addr("/a")).await;
     tokio::time::sleep(SOON * 2).await;
     kernel.resume(&addr("/full")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let expected = ["Err(Timeout) after 1s", "full:1", "full:2"];
     assert_eq!(journal.lines(), expected);
     assert!(letters(&kernel).is_empty());

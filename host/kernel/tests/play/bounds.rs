@@ -19,7 +19,7 @@ fn idle_stop(spec: &mut ActorSpec) {
 }
 
 fn limited(mut spec: ActorSpec, actors: Option<usize>, instances: Option<usize>) -> ActorSpec {
-    spec.subtree = Some(Box::new(SubtreeSpec { actors, instances }));
+    spec.limits.subtree = Some(Box::new(SubtreeSpec { actors, instances }));
     spec
 }
 
@@ -51,7 +51,7 @@ fn boss(journal: &Journal, change: fn(&mut ActorSpec)) -> (ActorSpec, [(&'static
 }
 
 #[tokio::test(start_paused = true)]
-async fn spawned_actors_leave_each_planned_actor_its_instance() {
+async fn spawned_actors_take_no_instance_of_planned_ones() {
     let journal = Journal::default();
     let (boss, kinds) = boss(&journal, |_| {});
     let mut rare = recorder(&journal).at("/rare");
@@ -74,7 +74,7 @@ async fn passivated_spawned_actors_take_turns_in_the_free_slots() {
     for n in 0..20 {
         tell(&kernel, "/boss", &format!("spawn {n} worker;tell {n} {n}")).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines().len(), 20, "{:?}", journal.lines());
     assert_eq!(kernel.restarts(), 0);
 }
@@ -113,7 +113,7 @@ async fn actors_of_a_subtree_take_turns_in_its_instances() {
             tell(&kernel, "/boss", &format!("{spawn}tell {n} x")).await;
         }
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.lines().len(), most_alive.load(Ordering::Relaxed)), (40, 2), "the boss has one itself");
     assert_eq!(kernel.restarts(), 0);
     sleep(2 * MINUTE).await;
@@ -125,8 +125,8 @@ async fn spawn_beyond_the_actors_of_a_subtree_is_refused() {
     let journal = Journal::default();
     let kind = || scripted(&journal).named("node");
     let deeper = |spec: &mut ActorSpec| {
-        spec.spawns = vec!["node".into()];
-        spec.subtree = Some(Box::new(SubtreeSpec { actors: Some(2), instances: None }));
+        spec.grants.spawns = vec!["node".into()];
+        spec.limits.subtree = Some(Box::new(SubtreeSpec { actors: Some(2), instances: None }));
     };
     let boss = limited(spawns(kind().at("/boss"), &["node"]), Some(5), None);
     let below = kind().at("/boss/planned");
@@ -135,9 +135,9 @@ async fn spawn_beyond_the_actors_of_a_subtree_is_refused() {
             .await;
     assert_eq!((usage(&kernel, "/boss").await, usage(&kernel, "/free").await), (vec!["actors 2/5".to_owned()], vec![]));
     tell(&kernel, "/boss", "spawn a node;tell a spawn x node;tell a spawn y node;spawn b node").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "spawn c node;tell b spawn x node").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let of_boss = "`/boss` and all below it are the 5 actors that its `limits.subtree.actors` allows";
     assert_eq!(
         journal.lines(),
@@ -149,10 +149,10 @@ async fn spawn_beyond_the_actors_of_a_subtree_is_refused() {
     );
     assert_eq!(usage(&kernel, "/boss/a").await, ["actors 2/2"]);
     tell(&kernel, "/boss", "stop a").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(usage(&kernel, "/boss").await, ["actors 3/5"]);
     tell(&kernel, "/boss", "spawn c node;spawn d node;spawn e node").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count(&format!("boss:{of_boss}")), 2);
 }
 
@@ -173,7 +173,7 @@ async fn counts_of_a_subtree_are_released_by_crashes_and_failed_turns() {
             .await;
         tell(&kernel, "/boss", "trap").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     while usage(&kernel, "/boss").await != ["actors 1/4", "instances 1/4"] {
         sleep(SOON).await;
     }
@@ -185,7 +185,7 @@ fn policed(spec: &mut ActorSpec, most: usize) {
     let mut policy = PolicySpec::new(Arc::new(sorting()));
     policy.backoff.max = policy.backoff.initial;
     spec.policy = Some(Box::new(policy));
-    spec.subtree = Some(Box::new(SubtreeSpec { actors: None, instances: Some(most) }));
+    spec.limits.subtree = Some(Box::new(SubtreeSpec { actors: None, instances: Some(most) }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,7 +198,7 @@ async fn policy_leaves_its_actor_the_last_instance() {
         let kernel = start_plan(&plan).await;
         let name = if most == 1 { "one" } else { "two" };
         tell(&kernel, "/boss", &format!("spawn w {name};tell w 1")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(journal.lines(), ["w:1"], "of {most}");
         let policy = || async { kernel.actors().await.remove(1).mailbox.policy.expect("it has one") };
         while policy().await.state != state {
@@ -223,7 +223,7 @@ async fn policy_keeps_its_instance_from_run_to_run() {
     for body in ["b", "a"] {
         tell(&kernel, "/a", body).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let policy = kernel.actors().await.remove(0).mailbox.policy.expect("it has one");
     assert_eq!((policy.state, policy.crashes), (PolicyState::Running, 3), "{:?}", policy.last_crash);
     assert_eq!(usage(&kernel, "/a").await, ["instances 2/2"]);

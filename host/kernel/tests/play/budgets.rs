@@ -83,7 +83,7 @@ fn worker(machine: &Arc<Machine>, at: &str) -> ActorSpec {
         })
     });
     let mut spec = worker.at(at);
-    spec.timeout = MS(500);
+    spec.limits.timeout = MS(500);
     spec.restart.attempts = 1;
     spec
 }
@@ -97,7 +97,7 @@ async fn crowd_on_one_thread_does_not_time_out() {
     for name in &names {
         tell(&kernel, name, "50").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert!(began.elapsed() > Duration::from_secs(15), "each handler took that long");
     assert_eq!(letters(&kernel), [""; 0]);
 }
@@ -107,11 +107,11 @@ async fn work_and_waits_of_an_actor_are_billed() {
     let machine = Arc::new(Machine::default());
     let kernel = start_on(&machine, vec![worker(&machine, "/w")]).await;
     tell(&kernel, "/w", "380").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), [""; 0]);
     tell(&kernel, "/w", "600").await;
     tell(&kernel, "/w", "1").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed 600 x1"]);
 }
 
@@ -129,10 +129,10 @@ async fn endless_work_times_out_though_it_lets_others_run() {
         })
     });
     let mut spec = endless.at("/w");
-    (spec.timeout, spec.restart.attempts) = (MS(500), 1);
+    (spec.limits.timeout, spec.restart.attempts) = (MS(500), 1);
     let kernel = start_on(&machine, vec![spec]).await;
     tell(&kernel, "/w", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed x x1"]);
     assert!(machine.thread_time() < MS(600), "{:?}", machine.thread_time());
 }
@@ -154,7 +154,7 @@ async fn wait_for_a_thread_is_not_billed() {
         })
     });
     let mut listener = listener.at("/listener");
-    (listener.timeout, listener.restart.attempts) = (MS(500), 1);
+    (listener.limits.timeout, listener.restart.attempts) = (MS(500), 1);
     let hog = {
         let (machine, bell) = (machine.clone(), bell.clone());
         quick(move |_| {
@@ -174,7 +174,7 @@ async fn wait_for_a_thread_is_not_billed() {
         }
         sleep(MS(10)).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), [""; 0]);
 }
 
@@ -183,18 +183,18 @@ async fn suspended_host_crashes_no_waiting_actor() {
     let machine = Arc::new(Machine::default());
     let journal = Journal::default();
     let mut asked = scripted(&journal).at("/asked");
-    asked.timeout = MS(500);
+    asked.limits.timeout = MS(500);
     let mut asker = sends_to(scripted(&journal).at("/asker"), &["/asked"]);
-    asker.timeout = MS(500);
+    asker.limits.timeout = MS(500);
     let mut stuck = native(|_| Box::pin(std::future::pending())).at("/stuck");
-    (stuck.timeout, stuck.restart.attempts) = (MS(500), 1);
+    (stuck.limits.timeout, stuck.restart.attempts) = (MS(500), 1);
     let kernel = start_on(&machine, vec![asked, asker, stuck]).await;
     let began = Instant::now();
     tell(&kernel, "/asker", "ask /asked wait 300").await;
     tell(&kernel, "/stuck", "x").await;
     sleep(MS(100)).await;
     machine.suspend(Duration::from_secs(100));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((letters(&kernel), kernel.restarts()), (vec!["crashed x x1".into()], 1));
     let took = began.elapsed().saturating_sub(Duration::from_secs(100));
     assert!((MS(500)..MS(520)).contains(&took), "a limit holds for the rest of the time: {took:?}");
@@ -206,9 +206,9 @@ async fn suspended_host_fails_no_start_and_kills_no_stop() {
     let journal = Journal::default();
     let slow = native(|_| Box::pin(async { Ok(Outcome::Done(None)) })).gated(|_| Ok(playhouse_kernel::Gate::Start));
     let mut late = slow.at("/late");
-    late.start_timeout = MS(500);
+    late.limits.start_timeout = MS(500);
     let mut busy = scripted(&journal).at("/busy");
-    busy.timeout = Duration::from_secs(1);
+    busy.limits.timeout = Duration::from_secs(1);
     let mut plan = plan(vec![late, busy]);
     plan.clock = machine.clone().into();
     plan.supervision.shutdown = Duration::from_secs(1);
@@ -218,7 +218,7 @@ async fn suspended_host_fails_no_start_and_kills_no_stop() {
     kernel.shut_down();
     sleep(MS(10)).await;
     machine.suspend(Duration::from_secs(100));
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
     assert_eq!(journal.lines(), ["busy:done"], "it had its time to finish");
 }
 

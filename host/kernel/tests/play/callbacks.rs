@@ -10,7 +10,7 @@ use playhouse_kernel::{
 use crate::stage::*;
 
 /// Notes each notice as `#RUN ATTEMPT WHAT`, and at the end `dead`, and tells `/log` the number of notices in one call.
-fn clerk(journal: &Journal) -> Native {
+fn worker(journal: &Journal) -> Native {
     let log = journal.clone();
     scripted(journal).on_task_done(move |turn, done| {
         for task in done {
@@ -33,9 +33,9 @@ fn told(turn: &Turn, task: &TaskDone) -> String {
 }
 
 fn play(journal: &Journal) -> Vec<playhouse_kernel::ActorSpec> {
-    let mut clerk = sends_to(clerk(journal).at("/clerk"), &["/log"]);
-    clerk.restart.attempts = 3;
-    vec![recorder(journal).at("/log"), clerk]
+    let mut worker = sends_to(worker(journal).at("/worker"), &["/log"]);
+    worker.restart.attempts = 3;
+    vec![recorder(journal).at("/log"), worker]
 }
 
 fn told_lines(journal: &Journal) -> Vec<String> {
@@ -47,8 +47,8 @@ async fn each_attempt_is_reported_once_with_its_outcome() {
     let journal = Journal::default();
     let kernel = start(play(&journal)).await;
     for message in ["note x", "fail", "retry", "trap"] {
-        tell(&kernel, "/clerk", message).await;
-        kernel.idle().await;
+        tell(&kernel, "/worker", message).await;
+        kernel.wait_idle().await;
     }
     let unreachable = trap().reason.to_string();
     let retry = "Retry(\"as told\")";
@@ -72,12 +72,12 @@ async fn each_attempt_is_reported_once_with_its_outcome() {
 async fn crashed_batch_is_reported_when_it_is_handled_again() {
     let journal = Journal::default();
     let kernel = start(play(&journal)).await;
-    kernel.halt(&addr("/clerk")).await;
+    kernel.halt(&addr("/worker")).await;
     for message in ["note a", "note b", "trap", "note c"] {
-        tell(&kernel, "/clerk", message).await;
+        tell(&kernel, "/worker", message).await;
     }
-    kernel.resume(&addr("/clerk")).await;
-    kernel.idle().await;
+    kernel.resume(&addr("/worker")).await;
+    kernel.wait_idle().await;
     let lines = told_lines(&journal);
     assert_eq!(lines.iter().filter(|line| line.ends_with(" 1 done")).count(), 3, "{lines:?}");
     assert_eq!(lines.iter().filter(|line| line.contains("trap: ")).count(), 3, "{lines:?}");
@@ -88,16 +88,16 @@ async fn crashed_batch_is_reported_when_it_is_handled_again() {
 async fn next_run_reports_messages_that_an_ask_committed() {
     let journal = Journal::default();
     let mut actors = play(&journal);
-    actors[1].sends_to.push(addr("/oracle"));
+    actors[1].grants.sends_to.push(addr("/oracle"));
     actors.insert(0, quick(|_| Ok(Outcome::Done(Some(b"because".to_vec())))).at("/oracle"));
     let kernel = start(actors).await;
     // The first call takes one message, the second two: the later one asks, which commits the earlier one, and crashes.
-    kernel.halt(&addr("/clerk")).await;
+    kernel.halt(&addr("/worker")).await;
     for message in ["note a", "note b", "ask /oracle why;trap"] {
-        tell(&kernel, "/clerk", message).await;
+        tell(&kernel, "/worker", message).await;
     }
-    kernel.resume(&addr("/clerk")).await;
-    kernel.idle().await;
+    kernel.resume(&addr("/worker")).await;
+    kernel.wait_idle().await;
     let lines = told_lines(&journal);
     assert_eq!(lines[0], "#2 1 done");
     assert_eq!(lines[1], "#3 1 done", "committed by a run that then crashed: {lines:?}");
@@ -109,9 +109,9 @@ async fn next_run_reports_messages_that_an_ask_committed() {
 async fn crashed_ask_is_reported_as_a_dead_letter() {
     let journal = Journal::default();
     let kernel = start(play(&journal)).await;
-    assert!(ask(&kernel, "/clerk", "trap").await.is_err());
-    assert!(ask(&kernel, "/clerk", "note x").await.is_err(), "no reply");
-    kernel.idle().await;
+    assert!(ask(&kernel, "/worker", "trap").await.is_err());
+    assert!(ask(&kernel, "/worker", "note x").await.is_err(), "no reply");
+    kernel.wait_idle().await;
     let unreachable = trap().reason.to_string();
     assert_eq!(told_lines(&journal), [format!("#2 1 trap: {unreachable} dead"), "#2 1 done".to_owned()]);
 }
@@ -124,7 +124,7 @@ async fn crashed_callback_repeats_only_reports_of_a_group() {
         "boom" => Ok(Outcome::Failed(playhouse_kernel::Failure::Reject("boom".into()))),
         _ => Ok(Outcome::Done(None)),
     });
-    let clerk = told_of.on_task_done(move |turn, done| {
+    let worker = told_of.on_task_done(move |turn, done| {
         for task in done {
             log.note(told(turn, task));
             if task.dead_letter {
@@ -133,13 +133,13 @@ async fn crashed_callback_repeats_only_reports_of_a_group() {
         }
         Ok(())
     });
-    let kernel = start(vec![clerk.at("/clerk")]).await;
-    kernel.halt(&addr("/clerk")).await;
+    let kernel = start(vec![worker.at("/worker")]).await;
+    kernel.halt(&addr("/worker")).await;
     for message in ["a", "b", "boom", "c", "d"] {
-        tell(&kernel, "/clerk", message).await;
+        tell(&kernel, "/worker", message).await;
     }
-    kernel.resume(&addr("/clerk")).await;
-    kernel.idle().await;
+    kernel.resume(&addr("/worker")).await;
+    kernel.wait_idle().await;
     let boom = "Reject(\"boom\") dead";
     // The halt ended run 1. Next came one message alone, then two in one call that crashed, then each of these alone (one
     // crashed), then the rest.
@@ -155,22 +155,22 @@ async fn crashed_callback_repeats_only_reports_of_a_group() {
 async fn a_callback_comes_before_the_shutdown_hook() {
     let journal = Journal::default();
     let (log, at_end) = (journal.clone(), journal.clone());
-    let clerk = quick(|_| Ok(Outcome::Done(None))).on_task_done(move |turn, done| {
+    let worker = quick(|_| Ok(Outcome::Done(None))).on_task_done(move |turn, done| {
         for task in done {
             log.note(told(turn, task));
         }
         Ok(())
     });
-    let clerk = clerk.on_shutdown(move |_| {
+    let worker = worker.on_shutdown(move |_| {
         at_end.note("# shutdown");
         Ok::<(), Crash>(())
     });
-    let kernel = start(vec![clerk.at("/clerk")]).await;
+    let kernel = start(vec![worker.at("/worker")]).await;
     for n in 0..5 {
-        tell(&kernel, "/clerk", &n.to_string()).await;
+        tell(&kernel, "/worker", &n.to_string()).await;
     }
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     let lines = told_lines(&journal);
     assert_eq!((lines.len(), lines.last().map(String::as_str)), (6, Some("# shutdown")), "{lines:?}");
 }
@@ -181,8 +181,8 @@ async fn ended_actor_does_not_delay_idleness_by_reports() {
     let mut actors = play(&journal);
     actors[1].restart.kind = RestartKind::Temporary;
     let kernel = start(actors).await;
-    tell(&kernel, "/clerk", "trap").await;
-    kernel.idle().await;
+    tell(&kernel, "/worker", "trap").await;
+    kernel.wait_idle().await;
     assert!(told_lines(&journal).is_empty());
 }
 
@@ -193,9 +193,9 @@ async fn each_instance_gets_reports_of_its_own_messages() {
     actors[1].instances = 3;
     let kernel = start(actors).await;
     for _ in 0..30 {
-        tell(&kernel, "/clerk", "wait 1").await;
+        tell(&kernel, "/worker", "wait 1").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let lines = told_lines(&journal);
     assert_eq!(lines.len(), 30);
     let runs: std::collections::BTreeSet<_> = lines.iter().map(|line| line.split(' ').next()).collect();
@@ -216,33 +216,33 @@ async fn cut_off_callback_is_repeated_in_the_next_run() {
             Ok(())
         })
     });
-    let mut actor = slow.at("/clerk");
-    actor.timeout = std::time::Duration::from_hours(1);
+    let mut actor = slow.at("/worker");
+    actor.limits.timeout = std::time::Duration::from_hours(1);
     let kernel = start(vec![actor]).await;
-    tell(&kernel, "/clerk", "x").await;
+    tell(&kernel, "/worker", "x").await;
     while told_lines(&journal).is_empty() {
         tokio::task::yield_now().await;
     }
     // It gets its time to stop, and a kill ends it then.
-    kernel.halt(&addr("/clerk")).await;
-    kernel.resume(&addr("/clerk")).await;
-    kernel.idle().await;
+    kernel.halt(&addr("/worker")).await;
+    kernel.resume(&addr("/worker")).await;
+    kernel.wait_idle().await;
     assert_eq!(told_lines(&journal), ["#1 1 done", "#2 1 done"]);
 }
 
-/// `/clerk` gets a notice about its message `trap`, and fails by it. The gate of its next run opens after a second.
-async fn failed_clerk(journal: &Journal, cooldown: Option<Duration>) -> Kernel {
+/// `/worker` gets a notice about its message `trap`, and fails by it. The gate of its next run opens after a second.
+async fn failed_worker(journal: &Journal, cooldown: Option<Duration>) -> Kernel {
     let looks = AtomicUsize::new(0);
-    let clerk = clerk(journal).gated(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
+    let worker = worker(journal).gated(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
         1 => Ok(Gate::Wait(Some(SOON))),
         _ => Ok(Gate::Start),
     });
-    let mut clerk = sends_to(clerk.at("/clerk"), &["/log"]);
-    (clerk.restart.attempts, clerk.restart.cooldown) = (1, cooldown);
+    let mut worker = sends_to(worker.at("/worker"), &["/log"]);
+    (worker.restart.attempts, worker.restart.cooldown) = (1, cooldown);
     let supervision = SupervisionSpec { intensity: 0, ..SupervisionSpec::default() };
-    let kernel = start_plan(&Plan { supervision, ..plan(vec![recorder(journal).at("/log"), clerk]) }).await;
-    tell(&kernel, "/clerk", "trap").await;
-    while state_of(&kernel, "/clerk").await != State::Failed {
+    let kernel = start_plan(&Plan { supervision, ..plan(vec![recorder(journal).at("/log"), worker]) }).await;
+    tell(&kernel, "/worker", "trap").await;
+    while state_of(&kernel, "/worker").await != State::Failed {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     kernel
@@ -251,18 +251,18 @@ async fn failed_clerk(journal: &Journal, cooldown: Option<Duration>) -> Kernel {
 #[tokio::test(start_paused = true)]
 async fn play_waits_for_a_callback_that_a_trial_will_make() {
     let journal = Journal::default();
-    let kernel = failed_clerk(&journal, Some(SOON)).await;
-    kernel.idle().await;
+    let kernel = failed_worker(&journal, Some(SOON)).await;
+    kernel.wait_idle().await;
     assert_eq!(told_lines(&journal).len(), 1, "{:?}", journal.lines());
 }
 
 #[tokio::test(start_paused = true)]
 async fn play_waits_for_a_callback_once_an_operator_starts() {
     let journal = Journal::default();
-    let kernel = failed_clerk(&journal, None).await;
-    kernel.idle().await;
+    let kernel = failed_worker(&journal, None).await;
+    kernel.wait_idle().await;
     assert_eq!(told_lines(&journal), [""; 0], "no further run starts by itself");
-    kernel.resume(&addr("/clerk")).await;
-    kernel.idle().await;
+    kernel.resume(&addr("/worker")).await;
+    kernel.wait_idle().await;
     assert_eq!(told_lines(&journal).len(), 1);
 }

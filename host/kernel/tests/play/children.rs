@@ -30,9 +30,9 @@ async fn child_starts_at_the_commit_and_gets_messages_of_the_turn() {
     let kernel = start_plan(&boss(&journal)).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1;tell /boss/w 2;children").await;
     tell(&kernel, "/boss", "tell w 3").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "children").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["boss:", "w:1", "w:2", "w:3", "boss:w"]);
     assert_eq!(actors(&kernel).await, ["/log", "/boss", "/boss/w (spawned)"]);
 }
@@ -45,7 +45,7 @@ async fn a_spawn_of_a_failed_message_never_happens() {
         tell(&kernel, "/boss", &format!("spawn w worker;tell w 1;{end}")).await;
     }
     tell(&kernel, "/boss", "tell w 2;spawn w worker;tell w 3").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["boss:no actor has the address `/boss/w`", "w:3"]);
 }
 
@@ -53,7 +53,7 @@ async fn a_spawn_of_a_failed_message_never_happens() {
 async fn refused_spawn_says_its_reason() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[1].max_children = 2;
+    plan.actors[1].limits.max_children = 2;
     let plan = with_kinds(
         plan,
         [
@@ -66,9 +66,9 @@ async fn refused_spawn_says_its_reason() {
         tell(&kernel, "/boss", script).await;
     }
     tell(&kernel, "/boss", "spawn 1 worker;spawn 1 worker;spawn 2 worker;spawn 3 worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "spawn 2 worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(
         journal.lines(),
         [
@@ -92,8 +92,8 @@ fn ping_pong(journal: &Journal, recursive: bool) -> Plan {
     with_kinds(
         plan(vec![a]),
         [
-            ("ping", Kind(ping(), |spec| spec.spawns = vec!["pong".into()], recursive)),
-            ("pong", Kind(pong(), |spec| spec.spawns = vec!["ping".into()], recursive)),
+            ("ping", Kind(ping(), |spec| spec.grants.spawns = vec!["pong".into()], recursive)),
+            ("pong", Kind(pong(), |spec| spec.grants.spawns = vec!["ping".into()], recursive)),
         ],
     )
 }
@@ -103,7 +103,7 @@ async fn cycle_of_spawns_is_refused_and_named() {
     let journal = Journal::default();
     let kernel = start_plan(&ping_pong(&journal, false)).await;
     tell(&kernel, "/a", "spawn b pong;tell b spawn c ping").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["b:the plugin would stand above itself: /a (ping) -> /a/b (pong) -> ping"]);
 }
 
@@ -115,7 +115,7 @@ async fn recursive_plugin_may_spawn_itself_to_the_deepest_address() {
     for depth in 2..=17 {
         let kind = if depth % 2 == 0 { "pong" } else { "ping" };
         tell(&kernel, &address, &format!("spawn x {kind}")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         address.push_str("/x");
     }
     let [too_deep] = journal.lines().try_into().unwrap();
@@ -127,21 +127,21 @@ async fn recursive_plugin_may_spawn_itself_to_the_deepest_address() {
 async fn a_child_has_no_wider_bounds_than_its_parent() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[1].message_bytes = 100;
+    plan.actors[1].limits.message_bytes = 100;
     let worker = Kind(
         scripted(&journal).named("worker"),
         |spec| {
-            spec.sends_to = ["/log", "/other", "/boss", "/boss/peer"].map(addr).to_vec();
+            spec.grants.sends_to = ["/log", "/other", "/boss", "/boss/peer"].map(addr).to_vec();
         },
         false,
     );
     plan.actors.insert(0, recorder(&journal).at("/other"));
     let kernel = start_plan(&with_kinds(plan, [("worker", worker)])).await;
     tell(&kernel, "/boss", "spawn w worker;spawn peer worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(kernel.message_limit(&addr("/boss/w")), Some(100));
     tell(&kernel, "/boss/w", "tell /log 1;tell /other 2;tell /boss/peer note 3;tell /boss note 4").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut lines = journal.lines();
     lines.sort();
     let refused = "w:`/boss/w` may not send to `/other`: add it to `sends_to` of `/boss/w`";
@@ -160,16 +160,16 @@ async fn a_stopped_child_is_gone_and_its_name_is_free() {
     plan.plugins.insert("worker".into(), Arc::new(Kind(worker, |_| {}, false)));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "stop w;lookup w").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "lookup w;tell w 2;stop w;children").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     while kernel.actors().await.len() > 2 {
         tokio::task::yield_now().await;
     }
     tell(&kernel, "/boss", "state w;spawn w worker;tell w 3").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines()[..2], ["w:1", "boss:Some(/boss/w)"]);
     let rest: Vec<_> = journal.lines()[2..].iter().filter(|line| *line != "w stops").cloned().collect();
     let unknown = "boss:no actor has the address `/boss/w`";
@@ -182,7 +182,7 @@ async fn stopped_child_handles_its_messages_first() {
     let journal = Journal::default();
     let kernel = start_plan(&boss(&journal)).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1;stop w;spawn w worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     while kernel.actors().await.len() > 2 {
         tokio::task::yield_now().await;
     }
@@ -197,12 +197,13 @@ async fn stopped_child_that_is_late_makes_dead_letters() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
     let stuck = native(|_| Box::pin(std::future::pending())).named("worker");
-    plan.plugins.insert("worker".into(), Arc::new(Kind(stuck, |spec| spec.timeout = Duration::from_mins(1), false)));
-    plan.actors[1].timeout = Duration::from_mins(1);
+    plan.plugins
+        .insert("worker".into(), Arc::new(Kind(stuck, |spec| spec.limits.timeout = Duration::from_mins(1), false)));
+    plan.actors[1].limits.timeout = Duration::from_mins(1);
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;tell w 1;tell w 2").await;
     tell(&kernel, "/boss", "stop w").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["stopped 1 x1", "stopped 2 x0"]);
     assert_eq!(actors(&kernel).await, ["/log", "/boss"]);
 }
@@ -214,7 +215,7 @@ async fn actor_stops_only_children_that_it_spawned() {
     plan.actors.push(recorder(&journal).at("/boss/static"));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "stop static;stop /log;stop /boss;stop w;stop no:name;spawn static worker;children").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let lines = journal.lines();
     assert_eq!(
         lines[..4],
@@ -234,7 +235,7 @@ async fn child_may_be_asked_after_its_spawn_committed() {
     let kernel = start_plan(&boss(&journal)).await;
     tell(&kernel, "/boss", "spawn w worker;ask w 1").await;
     tell(&kernel, "/boss", "ask w 2").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(
         journal.lines(),
         ["boss:no actor has the address `/boss/w`", "w:2", "boss:it was handled, and there is no reply",]
@@ -245,11 +246,11 @@ async fn child_may_be_asked_after_its_spawn_committed() {
 async fn play_is_not_idle_before_a_spawned_actor_started() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    let worker = Kind(recorder(&journal).named("worker"), |spec| spec.sends_to = vec![addr("/log")], false);
+    let worker = Kind(recorder(&journal).named("worker"), |spec| spec.grants.sends_to = vec![addr("/log")], false);
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "greeting w worker /log").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["log:hello"]);
 }
 
@@ -260,7 +261,7 @@ async fn a_child_that_crashes_is_restarted_and_keeps_its_mailbox() {
     plan.plugins.insert("worker".into(), Arc::new(Kind(scripted(&journal).named("worker"), |_| {}, false)));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;tell w trap;tell w note 2").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["w:2"]);
     assert_eq!(letters(&kernel), ["crashed trap x3"]);
 }
@@ -273,9 +274,9 @@ async fn a_temporary_child_that_ends_is_gone() {
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;tell w trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "state w;lookup w;children;tell w 1;spawn w worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["boss:None", "boss:None", "boss:", "boss:no actor has the address `/boss/w`"]);
 }
 
@@ -287,15 +288,15 @@ async fn route_leads_to_the_actor_at_its_address_at_commit() {
     let kernel = start_plan(&plan).await;
     for n in 0..3 {
         tell(&kernel, "/boss", "spawn w worker").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         tell(&kernel, "/peer", &format!("tell /boss/w {n}")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         tell(&kernel, "/boss", "stop w").await;
         while kernel.actors().await.len() > 3 {
             tokio::task::yield_now().await;
         }
         tell(&kernel, "/peer", "tell /boss/w gone").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     let gone = "peer:no actor has the address `/boss/w`";
     assert_eq!(journal.lines(), ["w:0", gone, "w:1", gone, "w:2", gone]);
@@ -336,15 +337,15 @@ async fn child_spawned_again_keeps_its_mailbox() {
     plan.plugins.insert("worker".into(), Arc::new(Kind(slow.named("worker"), |spec| spec.batch = 1, false)));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w1 worker;spawn w2 worker;spawn w3 worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     for n in [1, 2, 3] {
         tell(&kernel, &format!("/boss/w{n}"), "first").await;
         tell(&kernel, &format!("/boss/w{n}"), "second").await;
     }
     tell(&kernel, "/boss", "trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "children").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let lines = journal.lines();
     assert_eq!(lines.iter().filter(|line| line.starts_with("w1") || line.starts_with("w2")).count(), 4, "{lines:?}");
     assert_eq!(lines.last().unwrap(), "boss:w1 w2");
@@ -359,9 +360,9 @@ async fn state_lookup_takes_an_address() {
     plan.actors[0].start = playhouse_kernel::StartKind::Manual;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "state /log;state /boss;state /none").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     kernel.resume(&addr("/log")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["boss:Some(Stopped)", "boss:Some(Running)", "boss:None"]);
     assert_eq!(kernel.actors().await[0].state, State::Idle);
 }
@@ -378,10 +379,10 @@ async fn shutdown_drains_spawned_children_first() {
     plan.actors[1] = spawns(boss.at("/boss"), &["worker"]);
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss/w", "last").await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(journal.lines(), ["w:last", "boss stops"]);
     assert!(letters(&kernel).is_empty());
 }
@@ -485,13 +486,13 @@ async fn stale_routes_are_given_up_when_they_are_most() {
 async fn idle_play_has_handled_messages_of_stopped_children() {
     let journal = Journal::default();
     let mut plan = boss(&journal);
-    plan.actors[1].max_children = 10_000;
+    plan.actors[1].limits.max_children = 10_000;
     let kernel = start_plan(&plan).await;
     for round in 0..20 {
         for n in 0..50 {
             tell(&kernel, "/boss", &format!("spawn w{round}-{n} worker;tell w{round}-{n} x;stop w{round}-{n}")).await;
         }
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(journal.lines().len(), 50 * (round + 1));
     }
     assert!(letters(&kernel).is_empty());

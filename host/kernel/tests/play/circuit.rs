@@ -62,7 +62,7 @@ async fn failed_actor_keeps_its_messages_for_a_trial() {
     assert!(failed.trial_at.is_some() && failed.last.is_some());
     assert_eq!(journal.count("a:waits"), 0);
     tokio::time::sleep(Duration::from_mins(1)).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.count("a:waits"), state_of(&kernel, "/a").await), (1, State::Idle));
     assert!(kernel.actors().await.remove(0).failed.is_none());
 }
@@ -103,11 +103,11 @@ async fn play_without_trials_is_idle_beside_a_failed_actor() {
     for at in ["/a", "/a/x", "/b"] {
         tell(&kernel, at, "waits").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["b:waits"]);
-    kernel.failed_for_good(&addr("/a")).await;
+    kernel.wait_failed_for_good(&addr("/a")).await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(letters(&kernel)[2..], ["stopped waits x0", "stopped waits x0"], "waiting messages are reported");
 }
 
@@ -127,7 +127,7 @@ async fn failed_actor_has_its_mailboxs_bound_and_rule() {
         tell(&kernel, "/a", body).await;
     }
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.count("a:1"), journal.count("a:2")), (0, 1));
     assert_eq!(letters(&kernel)[2], "overflow 1 x0");
 }
@@ -141,7 +141,7 @@ async fn poison_among_many_messages_never_fails_an_actor() {
     for n in 0..1000 {
         tell(&kernel, "/a", if n % 20 == 5 { "bad" } else { "good" }).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let handled = kernel.actors().await.remove(0).handled;
     assert_eq!((handled, letters(&kernel)), (950, vec!["crashed bad x3".to_owned(); 50]));
     assert!(matches!(kernel.stage(), Stage::Running));
@@ -156,11 +156,11 @@ async fn rare_crashes_never_lengthen_the_pause() {
         for _ in 0..200 {
             tell(&kernel, "/a", "good").await;
         }
-        kernel.idle().await;
+        kernel.wait_idle().await;
         let began = tokio::time::Instant::now();
         tell(&kernel, "/a", "bad").await;
         tell(&kernel, "/a", "good").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         longest = longest.max(began.elapsed());
     }
     assert!(longest <= Duration::from_millis(12), "{longest:?}");
@@ -177,12 +177,12 @@ async fn boot_goes_on_without_an_actor_that_does_not_come_up() {
     });
     let kernel = start(vec![refuses.at("/a"), fragile(&journal, "/b")]).await;
     assert_eq!(ask(&kernel, "/b", "x").await, Ok("fine".into()));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(state_of(&kernel, "/a").await, State::Failed, "a play that tries an actor again is not idle");
     tell(&kernel, "/a", "waits").await;
     well.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_mins(1)).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("a:waits"), 1);
 }
 
@@ -194,7 +194,7 @@ async fn play_ends_when_every_actor_failed() {
     for _ in 0..2 {
         tell(&kernel, "/b", "bad").await;
     }
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it continues") };
+    let Stage::GaveUp(failures) = kernel.wait_stopped().await else { panic!("it continues") };
     let mut named: Vec<_> = failures.iter().map(|report| report.address.to_string()).collect();
     named.sort();
     assert_eq!(named, ["/a", "/b"]);
@@ -220,7 +220,7 @@ async fn instance_that_fails_hands_its_messages_to_another() {
         tell(&kernel, "/a", &n.to_string()).await;
     }
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert!((0..12).all(|n| journal.count(&format!("a:{n}")) > 0), "{:?}", journal.lines());
     assert!(letters(&kernel).is_empty());
     let states: Vec<_> = kernel.actors().await.remove(0).instances.iter().map(|instance| instance.state).collect();
@@ -237,7 +237,7 @@ async fn one_handled_message_between_failures_keeps_an_actor() {
         for n in 0..90 {
             tell(&kernel, "/a", if n % 3 == 2 { "bad" } else { "good" }).await;
         }
-        kernel.idle().await;
+        kernel.wait_idle().await;
         let view = &kernel.actors().await[0];
         assert_eq!((view.handled, view.failed.is_none()), (60, true), "batches of {batch}");
     }
@@ -246,7 +246,7 @@ async fn one_handled_message_between_failures_keeps_an_actor() {
 /// Fails the test if a play never becomes idle.
 async fn becomes_idle(kernel: &Kernel) {
     let hour = Duration::from_hours(1);
-    tokio::time::timeout(hour, kernel.idle()).await.expect("a message is stranded");
+    tokio::time::timeout(hour, kernel.wait_idle()).await.expect("a message is stranded");
 }
 
 /// Sleeps a second over `slow`, and for ever over the first `hang`. Exits with status 0 over the first `exit`, crashes on
@@ -270,7 +270,7 @@ async fn with_a_failed_instance(journal: &Journal, instances: usize) -> Kernel {
         })
     })
     .at("/a");
-    (actor.instances, actor.timeout) = (instances, Duration::from_hours(1));
+    (actor.instances, actor.limits.timeout) = (instances, Duration::from_hours(1));
     actor.restart.kind = playhouse_kernel::RestartKind::Transient;
     (actor.restart.attempts, actor.restart.cooldown) = (1, None);
     let supervision = SupervisionSpec { intensity: 0, ..STRICT };
@@ -319,7 +319,7 @@ async fn killed_instance_leaves_its_messages_to_a_live_one() {
     }
     tokio::time::sleep(Duration::from_millis(1)).await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!((letters(&kernel), journal.count("1")), (vec!["crashed bad x1".to_owned()], 1), "{:?}", journal.lines());
 }
 
@@ -342,7 +342,7 @@ async fn instance_whose_ordered_start_fails_strands_no_message() {
         _ => Ok(()),
     })
     .at("/a");
-    (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
+    (actor.instances, actor.limits.timeout) = (2, Duration::from_hours(1));
     let kernel = start(vec![actor]).await;
     for body in ["1", "2"] {
         tell(&kernel, "/a", body).await;
@@ -393,7 +393,7 @@ async fn instances_account_for_each_message_once() {
     }
     for _ in 0..5 {
         tell(&kernel, "/a", "bad").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     let last = kernel.actors().await.remove(0).last_crash.expect("it crashed");
     let decision = last.decision().expect("the play is idle").to_string();

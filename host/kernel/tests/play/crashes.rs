@@ -37,7 +37,7 @@ async fn crash_report_shows_window_and_strategy() {
     let kernel = start_plan(&plan).await;
     for to in ["/a", "/b"] {
         tell(&kernel, to, "crash").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         while kernel.actors().await.iter().any(|actor| actor.state != playhouse_kernel::State::Idle) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -57,7 +57,7 @@ async fn crash_report_shows_the_blamed_message_and_attempt() {
         tell(&kernel, "/a", body).await;
     }
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let letter = kernel.dead_letters().remove(0);
     let report = letter.reason.crash().expect("it crashed");
     assert_eq!((report.blamed, report.attempts), (Some((letter.id.message, 2)), 2));
@@ -71,7 +71,7 @@ async fn temporary_actor_is_reported_as_ended() {
     spec.restart.kind = RestartKind::Temporary;
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "crash").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(decided(&kernel, "/a").await, "stays ended: its restart.kind is temporary");
 }
 
@@ -99,7 +99,7 @@ async fn crash_in_a_shutdown_is_reported_as_draining() {
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "x").await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     let letter = kernel.dead_letters().remove(0);
     assert_eq!(letter.reason.crash().and_then(CrashReport::decision), Some(&Decision::Drains));
 }
@@ -117,7 +117,7 @@ async fn end_of_the_play_names_counted_failures_and_causes() {
     for _ in 0..4 {
         tell(&kernel, "/p/c", "crash").await;
     }
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it continues") };
+    let Stage::GaveUp(failures) = kernel.wait_stopped().await else { panic!("it continues") };
     let told: Vec<_> = failures
         .iter()
         .flat_map(|report| report.chain())
@@ -147,7 +147,7 @@ async fn a_failed_start_at_boot_is_the_only_failure_that_is_named() {
     let supervision = SupervisionSpec { intensity: 0, ..SupervisionSpec::default() };
     let plan = Plan { supervision, ..plan(vec![crasher("/a"), refuses]) };
     let kernel = Kernel::start(&plan).expect("a good plan");
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it runs") };
+    let Stage::GaveUp(failures) = kernel.wait_stopped().await else { panic!("it runs") };
     let decision = failures[0].decision().map(ToString::to_string);
     let ends = "ends the play: 1 failure within 10s, and no restart is allowed";
     assert_eq!((failures.len(), decision.as_deref()), (1, Some(ends)));

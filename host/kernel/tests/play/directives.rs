@@ -39,7 +39,7 @@ async fn directive_request_names_the_failure_and_commits_sends() {
     let journal = Journal::default();
     let kernel = start(play(&journal, boss(&journal, Directive::Default))).await;
     tell(&kernel, "/boss/worker", "trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let told = |n| format!("/boss/worker#{n} trap x{n} {}/10", i32::from(n != 1));
     for n in 1..=3 {
         assert_eq!(journal.count(&told(n)), 1, "{:?}", journal.lines());
@@ -53,7 +53,7 @@ async fn stop_directive_ends_a_permanent_child() {
     let journal = Journal::default();
     let kernel = start(play(&journal, boss(&journal, Directive::Stop))).await;
     tell(&kernel, "/boss/worker", "trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(state_of(&kernel, "/boss/worker").await, State::Ended);
     assert_eq!(decision_about(&kernel, "/boss/worker").await.to_string(), "stays ended: its parent said `stop`");
     assert_eq!(state_of(&kernel, "/boss").await, State::Idle);
@@ -67,7 +67,7 @@ async fn restart_directive_restarts_a_temporary_child() {
     let kernel = start(actors).await;
     tell(&kernel, "/boss/worker", "trap").await;
     tell(&kernel, "/boss/worker", "note again").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("worker:again"), 1);
     let decision = decision_about(&kernel, "/boss/worker").await;
     assert_eq!(decision.directive(), Some(Directive::Restart));
@@ -94,7 +94,7 @@ async fn a_parent_is_asked_between_two_of_its_calls() {
     // The handler is busy while the child fails.
     tell(&kernel, "/boss", "tell worker trap;wait 300;note handled;tell /log handled").await;
     tell(&kernel, "/boss/worker", "trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let lines: Vec<_> = journal.lines().into_iter().filter(|line| line.starts_with("log:")).collect();
     assert_eq!(lines, ["log:handled", "log:asked"]);
 }
@@ -118,14 +118,14 @@ async fn a_parent_that_waits_for_nothing_but_a_retry_is_asked() {
 async fn busy_parent_loses_its_directive() {
     let journal = Journal::default();
     let mut actors = play(&journal, boss(&journal, Directive::Stop));
-    actors[1].timeout = Duration::from_millis(100);
+    actors[1].limits.timeout = Duration::from_millis(100);
     let kernel = start(actors).await;
     tell(&kernel, "/boss", "quick").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     // One call has two messages: each has its whole time, and the ask has the time of one.
     tell(&kernel, "/boss", "ask worker trap;wait 60").await;
     tell(&kernel, "/boss", "wait 60").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(state_of(&kernel, "/boss/worker").await, State::Idle);
     assert_eq!((journal.count("log:asked"), kernel.restarts()), (0, 1));
 }
@@ -162,12 +162,12 @@ async fn parent_is_not_asked_about_a_first_start_that_failed() {
         .named("weak");
     let mut plan = plan(play(&journal, boss(&journal, Directive::Stop)));
     plan.plugins.insert("weak".into(), std::sync::Arc::new(Kind(no, |_| {}, false)));
-    plan.actors[1].spawns = vec!["weak".into()];
+    plan.actors[1].grants.spawns = vec!["weak".into()];
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w weak").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "state w").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("boss:None"), 1, "{:?}", journal.lines());
     assert_eq!(journal.count("/boss/w#1 start x0 0/10"), 0, "{:?}", journal.lines());
 }

@@ -42,7 +42,7 @@ async fn shutdown_starts_no_actor_in_backoff_without_messages() {
             tell(&kernel, "/a", body).await;
         }
         kernel.shut_down();
-        assert!(matches!(kernel.over().await, Stage::Stopped));
+        assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
         assert_eq!(journal.lines(), expected);
         assert_eq!(letters(&kernel), ["crashed trap x1"]);
     }
@@ -62,7 +62,7 @@ async fn child_stopped_in_backoff_drains() {
     }
     tell(&kernel, "/boss/w", "last").await;
     tell(&kernel, "/boss", "stop w").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(noted.count("last"), 1, "{:?}", noted.lines());
     assert!(kernel.actors().await.iter().all(|actor| actor.address != addr("/boss/w")));
 }
@@ -85,7 +85,7 @@ async fn shutdown_does_not_wait_for_the_pause_before_a_retry() {
     }
     let began = tokio::time::Instant::now();
     kernel.shut_down();
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
     assert_eq!((journal.lines(), began.elapsed()), (vec!["x 0".to_owned(), "x 1".to_owned()], Duration::ZERO));
     assert!(letters(&kernel).is_empty());
 }

@@ -13,7 +13,7 @@ const HOUR: Duration = Duration::from_hours(1);
 /// `/printer` follows the plan in a message. It has a second for it, one attempt, and space for one message.
 fn printer(journal: &Journal) -> ActorSpec {
     let mut spec = scripted(journal).at("/printer");
-    spec.timeout = Duration::from_secs(1);
+    spec.limits.timeout = Duration::from_secs(1);
     spec.restart.attempts = 1;
     (spec.mailbox.capacity, spec.mailbox.block_timeout) = (1, Duration::from_millis(1700));
     spec
@@ -31,7 +31,7 @@ fn asker(at: &str) -> ActorSpec {
         })
     });
     let mut spec = sends_to(native.at(at), &["/printer", "/asker"]);
-    spec.timeout = Duration::from_secs(1);
+    spec.limits.timeout = Duration::from_secs(1);
     spec
 }
 
@@ -45,10 +45,10 @@ async fn timeout_leaves_out_the_time_of_the_host() {
     let journal = Journal::default();
     let kernel = start(vec![printer(&journal)]).await;
     tell(&kernel, "/printer", "host 60000;wait 400;host 60000;wait 400;note done").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.lines(), letters(&kernel)), (vec!["printer:done".into()], vec![]));
     tell(&kernel, "/printer", "host 60000;wait 1100;note never").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed host 60000;wait 1100;note never x1"], "its own time is billed as ever");
 }
 
@@ -84,7 +84,7 @@ async fn senders_wait_while_their_receiver_waits() {
     for _ in 0..6 {
         tell(&kernel, "/first", &format!("tell /middle {to_printer}")).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), [""; 0]);
 }
 
@@ -96,7 +96,7 @@ async fn shutdown_ends_an_actor_that_waits() {
     tell(&kernel, "/printer", "host 3600000").await;
     tokio::time::sleep(MINUTE).await;
     kernel.shut_down();
-    let stage = tokio::time::timeout(MINUTE, kernel.over()).await.expect("the time to stop is bounded");
+    let stage = tokio::time::timeout(MINUTE, kernel.wait_stopped()).await.expect("the time to stop is bounded");
     assert!(matches!(stage, Stage::Stopped));
 }
 
@@ -151,11 +151,11 @@ impl Behavior for LateRun {
 async fn start_leaves_out_the_time_of_the_host() {
     let late = |seconds| {
         let mut spec = ActorSpec::new(addr("/late"), Arc::new(Late));
-        spec.start_timeout = Duration::from_secs(seconds);
+        spec.limits.start_timeout = Duration::from_secs(seconds);
         spec
     };
-    assert!(matches!(start(vec![late(9)]).await.booted().await, Stage::Running));
+    assert!(matches!(start(vec![late(9)]).await.wait_booted().await, Stage::Running));
     let kernel = Kernel::start(&plan(vec![late(7)])).expect("a good plan");
-    let Stage::GaveUp(why) = kernel.over().await else { panic!("8 s are its own") };
+    let Stage::GaveUp(why) = kernel.wait_stopped().await else { panic!("8 s are its own") };
     assert!(format!("{why:?}").contains("StartTimeout"), "{why:?}");
 }

@@ -48,7 +48,7 @@ async fn n_instances_work_at_the_same_time() {
     for n in 0..8 {
         tell(&kernel, "/a", &n.to_string()).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(began.elapsed().as_secs(), 2);
     assert_eq!(sorted(&journal), ["0", "1", "2", "3", "4", "5", "6", "7"]);
 }
@@ -60,7 +60,7 @@ async fn one_instance_keeps_the_order() {
     for n in 0..9 {
         tell(&kernel, "/a", &n.to_string()).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["0", "1", "2", "3", "4", "5", "6", "7", "8"]);
 }
 
@@ -74,7 +74,7 @@ async fn instances_have_own_incarnations_and_share_one_view() {
         Ok(())
     });
     let kernel = start(vec![times(3, sends_to(greeter.at("/a"), &["/a"]))]).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(sorted(&journal), ["#1", "#2", "#3", "a:hello", "a:hello", "a:hello"]);
     let view = view(&kernel).await;
     assert_eq!((view.state, view.incarnation, view.handled), (State::Idle, 3, 3));
@@ -112,7 +112,7 @@ async fn each_message_is_handled_once_by_one_of_them() {
     for client in clients {
         client.await.expect("all its messages were handled");
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut expected: Vec<_> = (0..8).flat_map(|client| (0..2000).map(move |n| format!("{client}.{n}"))).collect();
     expected.sort();
     assert_eq!(sorted(&journal), expected);
@@ -170,7 +170,7 @@ async fn retrying_instance_passes_a_new_message_on() {
     // The message wakes the instance whose own retry is due at the next look.
     tell(&kernel, "/a", "other").await;
     tokio::time::advance(Duration::from_millis(20)).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(sorted(&journal), ["other", "retry"]);
     assert_eq!(began.elapsed().as_secs(), 1, "at the same time");
 }
@@ -185,7 +185,7 @@ async fn a_crash_of_one_costs_only_its_own_batch() {
     for body in ["1", "poison", "2", "3"] {
         tell(&kernel, "/a", body).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((began.elapsed().as_secs(), sorted(&journal)), (1, ["1", "2", "3"].map(String::from).into()));
     assert_eq!(letters(&kernel), ["crashed poison x1"]);
     while view(&kernel).await.incarnation < 5 {
@@ -207,12 +207,12 @@ async fn messages_of_an_ended_instance_go_to_the_others() {
     for body in ["poison", "1", "2", "3"] {
         tell(&kernel, "/a", body).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(sorted(&journal), ["1", "2", "3"]);
     assert_eq!(letters(&kernel), ["crashed poison x1"]);
     assert_eq!(view(&kernel).await.state, State::Idle);
     tell(&kernel, "/a", "poison").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert!(kernel.tell(&addr("/a"), b"x", SOON).await.is_err(), "after the last one the mailbox is closed");
     assert_eq!(view(&kernel).await.state, State::Ended);
 }
@@ -233,7 +233,7 @@ async fn operator_stops_all_instances() {
     assert!(stopped.instances.iter().all(|instance| instance.state == State::Stopped), "{stopped:?}");
     assert_eq!(stopped.waiting + handled, 9);
     assert_eq!(kernel.resume(&addr("/a")).await, Some(State::Stopped));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines().len(), 9);
     assert_eq!(view(&kernel).await.incarnation, 6);
 }
@@ -252,7 +252,7 @@ async fn an_orderly_stop_drains_with_all_of_them() {
     }
     let began = Instant::now();
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(began.elapsed().as_secs(), 4);
     assert_eq!((journal.lines().len(), journal.count("shutdown")), (20, 4));
     assert!(letters(&kernel).is_empty());
@@ -274,13 +274,13 @@ async fn messages_of_a_killed_instance_go_to_the_others() {
         })
     });
     let mut spec = times(2, hangs.at("/a"));
-    spec.timeout = Duration::from_hours(1);
+    spec.limits.timeout = Duration::from_hours(1);
     let kernel = start(vec![spec]).await;
     for n in 0..4 {
         tell(&kernel, "/a", &n.to_string()).await;
     }
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(sorted(&journal), ["0", "1", "2", "3"]);
     assert!(letters(&kernel).is_empty());
 }
@@ -341,14 +341,14 @@ async fn spawned_child_with_instances_stops_as_one() {
     let began = Instant::now();
     tell(&kernel, "/boss", "spawn w worker;tell w 1;tell w 2;tell w 3").await;
     tell(&kernel, "/boss", "stop w").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((began.elapsed().as_secs(), sorted(&journal)), (1, ["1", "2", "3"].map(String::from).into()));
     while kernel.actors().await.len() > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(letters(&kernel).is_empty());
     tell(&kernel, "/boss", "spawn w worker;tell w 4").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("4"), 1);
 }
 
@@ -372,9 +372,9 @@ async fn spawned_actor_outlives_an_instance_that_did_not_start() {
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;tell w note 1").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "tell w trap;tell w note 2").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["w:1"]);
     assert_eq!(letters(&kernel), ["crashed trap x1", "stopped note 2 x0"], "its other instance did start");
 }

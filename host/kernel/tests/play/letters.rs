@@ -47,11 +47,11 @@ async fn replay_sends_a_new_message_of_the_same_flow() {
     let actors = vec![picky(&journal, &open).at("/picky"), sends_to(relay.at("/relay"), &["/picky"])];
     let kernel = start(actors).await;
     tell(&kernel, "/relay", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let letter = oldest(&kernel);
     open.store(true, Ordering::Relaxed);
     let id = replay(&kernel).await.expect("accepted");
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_ne!(id, letter.message.envelope.id);
     assert_eq!(journal.lines(), ["x x0 from outside, hop 2"]);
     assert_eq!(fates(&kernel), [1, 1, 0, 0]);
@@ -61,10 +61,10 @@ async fn replay_sends_a_new_message_of_the_same_flow() {
 async fn replay_begins_its_attempts_again() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Retry("never".into())))).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let first = oldest(&kernel);
     let id = replay(&kernel).await.expect("accepted");
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let second = oldest(&kernel);
     assert_eq!(letters(&kernel), ["failed x x3"]);
     assert_eq!(second.message.envelope.id, id);
@@ -81,7 +81,7 @@ async fn letter_stays_while_the_mailbox_is_full() {
         shop.mailbox.overflow = overflow;
         let kernel = start(vec![shop]).await;
         tell(&kernel, "/shop", "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         kernel.halt(&addr("/shop")).await;
         tell(&kernel, "/shop", "in the way").await;
         let full = Err(LetterError::NotSent(SendError::MailboxFull(addr("/shop"))));
@@ -89,9 +89,9 @@ async fn letter_stays_while_the_mailbox_is_full() {
         assert_eq!(fates(&kernel), [1, 0, 0, 1], "{overflow:?}");
         open.store(true, Ordering::Relaxed);
         kernel.resume(&addr("/shop")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         replay(&kernel).await.expect("there is space now");
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(journal.lines().len(), 2, "{overflow:?}");
     }
 }
@@ -102,7 +102,7 @@ async fn a_letter_to_an_actor_that_ended_stays() {
     once.restart.kind = RestartKind::Temporary;
     let kernel = start(vec![once]).await;
     tell(&kernel, "/once", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(replay(&kernel).await, Err(LetterError::NotSent(SendError::Stopped(addr("/once")))));
     assert_eq!(fates(&kernel), [1, 0, 0, 1]);
 }
@@ -112,13 +112,13 @@ async fn replay_waits_for_an_actor_that_an_operator_stopped() {
     let (journal, open) = (Journal::default(), Arc::default());
     let kernel = start(vec![picky(&journal, &open).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     open.store(true, Ordering::Relaxed);
     kernel.halt(&addr("/a")).await;
     replay(&kernel).await.expect("it waits in the mailbox");
     assert!(journal.lines().is_empty());
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines().len(), 1);
 }
 
@@ -139,7 +139,7 @@ async fn ask_is_replayed_as_a_tell() {
     assert!(ask(&kernel, "/a", "?").await.is_err());
     assert_eq!(letters(&kernel), ["ask-crashed ? x1"]);
     replay(&kernel).await.expect("accepted");
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["? asked: false"]);
 }
 
@@ -156,13 +156,13 @@ async fn two_letters_of_one_message_are_replayed_as_two() {
     asker.restart.attempts = 2;
     let kernel = start(vec![picky(&journal, &open).at("/picky"), asker]).await;
     tell(&kernel, "/asker", "go").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let picky = LetterFilter { to: Some(addr("/picky")), kind: None };
     let ids: Vec<_> = kernel.dead_letters().iter().filter(|l| picky.matches(l)).map(|l| l.id).collect();
     assert_eq!((ids[0].message, ids[0].copy, ids[1].copy), (ids[1].message, 1, 2), "each attempt asked anew");
     open.store(true, Ordering::Relaxed);
     let replays = [kernel.replay(ids[1], SOON).await, kernel.replay(ids[0], SOON).await];
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_ne!(replays[0], replays[1]);
     assert_eq!(journal.lines(), ["? x0 from outside, hop 2"; 2]);
 }
@@ -175,7 +175,7 @@ async fn replay_all_waits_for_a_full_mailbox_once() {
     let kernel = start(vec![full, picky(&journal, &open).at("/picky")]).await;
     for to in ["/full", "/picky", "/full", "/picky"] {
         tell(&kernel, to, "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     kernel.halt(&addr("/full")).await;
     tell(&kernel, "/full", "in the way").await;
@@ -197,7 +197,7 @@ async fn letter_in_a_replay_is_locked() {
     shop.mailbox.capacity = 1;
     let kernel = start(vec![shop]).await;
     tell(&kernel, "/shop", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     kernel.halt(&addr("/shop")).await;
     tell(&kernel, "/shop", "in the way").await;
     let id = oldest(&kernel).id;
@@ -217,7 +217,7 @@ async fn a_dropped_letter_is_gone_and_counted() {
     let kernel = start(vec![picky(&journal, &open).at("/a"), picky(&journal, &open).at("/b")]).await;
     for to in ["/a", "/a", "/b"] {
         tell(&kernel, to, "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     let id = oldest(&kernel).id;
     assert_eq!(kernel.drop_letter(id), Ok(()));
@@ -249,7 +249,7 @@ async fn retry_pause_is_random_below_a_doubling_ceiling() {
         actor.restart.attempts = 4;
         let kernel = start_plan(&playhouse_kernel::Plan { seed, ..plan(vec![actor]) }).await;
         tell(&kernel, "/a", "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         let at: Vec<u128> = journal.lines().iter().map(|line| line.parse().expect("a number")).collect();
         assert_eq!(at.len(), 4);
         for n in 0..3 {
@@ -271,7 +271,7 @@ async fn one_attempt_is_no_retry_and_no_second_crash() {
         spec.restart.attempts = 1;
         let kernel = start(vec![spec]).await;
         tell(&kernel, "/a", "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(letters(&kernel), [letter]);
     }
 }
@@ -301,7 +301,7 @@ async fn attempts_count_failures_and_crashes_over_restarts() {
     kernel.halt(&addr("/a")).await;
     kernel.resume(&addr("/a")).await;
     tell(&kernel, "/a", "other").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["x x0 #1", "other x0 #2", "x x1 #2", "x x2 #3"]);
     assert_eq!(letters(&kernel), ["failed x x3"]);
 }
@@ -309,7 +309,7 @@ async fn attempts_count_failures_and_crashes_over_restarts() {
 #[tokio::test(start_paused = true)]
 async fn letter_of_a_killed_message_shows_its_attempt() {
     let mut actor = native(|_| Box::pin(std::future::pending())).at("/a");
-    (actor.instances, actor.timeout) = (2, Duration::from_hours(1));
+    (actor.instances, actor.limits.timeout) = (2, Duration::from_hours(1));
     let kernel = start(vec![actor]).await;
     for body in ["1", "2", "3"] {
         tell(&kernel, "/a", body).await;
@@ -319,7 +319,7 @@ async fn letter_of_a_killed_message_shows_its_attempt() {
         tokio::time::sleep(SOON).await;
     }
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     let mut left = letters(&kernel);
     left.sort();
     assert_eq!(left, ["stopped 1 x1", "stopped 2 x1", "stopped 3 x0"]);

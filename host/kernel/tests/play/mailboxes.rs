@@ -32,7 +32,7 @@ async fn block_holds_the_sender_until_its_message_fits() {
     tell(&kernel, "/crowd", "go").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     kernel.resume(&addr("/shop")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), (0..6).map(|n| format!("shop:{n}")).collect::<Vec<_>>());
     assert!(letters(&kernel).is_empty());
 }
@@ -45,7 +45,7 @@ async fn message_blocked_too_long_is_a_dead_letter() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(letters(&kernel), ["mailbox-full 3 x0", "mailbox-full 4 x0", "mailbox-full 5 x0"]);
     kernel.resume(&addr("/shop")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["shop:0", "shop:1", "shop:2"]);
 }
 
@@ -64,7 +64,7 @@ async fn reject_and_drop_rules_make_dead_letters_at_once() {
         }
         assert_eq!(letters(&kernel), letters_expected, "{overflow:?}");
         kernel.resume(&addr("/shop")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(journal.lines(), handled.map(|n| format!("shop:{n}")), "{overflow:?}");
     }
 }
@@ -124,7 +124,7 @@ async fn blocked_senders_are_served_in_order_of_arrival() {
     for sender in senders {
         sender.await.expect("accepted");
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let expected: Vec<_> =
         std::iter::once("shop:first".to_owned()).chain((0..10).map(|n| format!("shop:{n}"))).collect();
     assert_eq!(journal.lines(), expected);
@@ -142,6 +142,6 @@ async fn retries_are_bounded_as_the_mailbox_is() {
         accepted += 1;
     }
     assert_eq!(accepted, 6, "three to be retried, three in the mailbox");
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["failed x x3"; 6]);
 }

@@ -71,7 +71,7 @@ fn scripted_at(journal: &Journal, at: &str) -> ActorSpec {
     let journal = journal.clone();
     let mut spec =
         ActorSpec::new(addr(at), NativeLauncher::new(move || Scripted { journal: journal.clone(), handled: 0 }));
-    spec.sends_below = vec![playhouse_kernel::Address::root()];
+    spec.grants.sends_below = vec![playhouse_kernel::Address::root()];
     spec.restart.attempts = 2;
     spec
 }
@@ -81,7 +81,7 @@ async fn native_actor_tells_asks_and_replies() {
     let journal = Journal::default();
     let kernel = start(vec![scripted_at(&journal, "/a"), scripted_at(&journal, "/b")]).await;
     tell(&kernel, "/a", "tell /b").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(ask(&kernel, "/a", "ask /b").await, Ok("2".into()));
     assert_eq!(journal.lines()[2..], ["/b got told"]);
     assert_eq!(kernel.actors().await[0].plugin, "native:Scripted");
@@ -93,7 +93,7 @@ async fn failed_message_drops_sends_of_native_actor() {
     let kernel = start(vec![scripted_at(&journal, "/a"), scripted_at(&journal, "/b")]).await;
     tell(&kernel, "/a", "tell-and-reject /b").await;
     tell(&kernel, "/a", "number x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["rejected tell-and-reject /b x1", "failed number x x2"], "an error is a retry");
     assert_eq!(journal.count("/b got dropped"), 0);
     assert_eq!(journal.count("dead at attempt 1") + journal.count("dead at attempt 2"), 2);
@@ -107,7 +107,7 @@ async fn panic_of_native_actor_restarts_a_fresh_value() {
     for body in ["count", "panic", "count"] {
         tell(&kernel, "/a", body).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     // The batch crashes once, and then its message alone, twice. The value of each incarnation begins at 0.
     assert_eq!(letters(&kernel), ["crashed panic x2"]);
     assert_eq!((journal.count("/a starts 4"), journal.count("/a starts 5")), (1, 0));
@@ -120,7 +120,7 @@ async fn wait_beyond_its_timeout_crashes_a_native_actor() {
     let journal = Journal::default();
     let kernel = start(vec![scripted_at(&journal, "/a")]).await;
     tell(&kernel, "/a", "spin").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed spin x2"]);
 }
 
@@ -133,7 +133,7 @@ async fn native_actor_has_timers_and_hooks() {
     assert_eq!(journal.lines(), ["/a starts 1"]);
     tokio::time::sleep(Duration::from_secs(2)).await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(journal.lines(), ["/a starts 1", "/a got late", "/a stops after 2"]);
 }
 
@@ -181,7 +181,7 @@ async fn native_parent_gives_directives() {
     let parent = ActorSpec::new(addr("/p"), NativeLauncher::new(|| Strict));
     let kernel = start(vec![parent, scripted_at(&journal, "/p/c")]).await;
     tell(&kernel, "/p/c", "panic").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("/p/c starts 2"), 0);
     assert!(!state_of(&kernel, "/p/c").await.is_up());
 }

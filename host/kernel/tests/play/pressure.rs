@@ -20,7 +20,7 @@ async fn memory_pressure_refuses_messages_from_outside() {
     assert_eq!(refused.to_string(), said);
     kernel.set_memory_pressure(None);
     tell(&kernel, "/a", "later").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["a:later"]);
     // Refused senders get an error, and no dead letter is written.
     assert!(kernel.dead_letters().is_empty());
@@ -39,7 +39,7 @@ async fn memory_pressure_does_not_stop_actors() {
     let kernel = start(vec![recorder(&journal).at("/end"), sends_to(relay.at("/relay"), &["/end"])]).await;
     tell(&kernel, "/relay", "go").await;
     kernel.set_memory_pressure(Some(short()));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["end:went on"]);
 }
 
@@ -47,7 +47,7 @@ async fn memory_pressure_does_not_stop_actors() {
 async fn memory_pressure_refuses_a_replay() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Reject("no".into())))).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let id = kernel.dead_letters()[0].id;
     kernel.set_memory_pressure(Some(short()));
     let refused = kernel.replay(id, SOON).await;
@@ -60,10 +60,10 @@ async fn memory_pressure_refuses_a_replay() {
 #[tokio::test(start_paused = true)]
 async fn end_of_memory_pressure_wakes_its_waiters() {
     let kernel = start(vec![]).await;
-    kernel.memory_relieved().await;
+    kernel.wait_memory_relieved().await;
     kernel.set_memory_pressure(Some(short()));
     let waiting = kernel.clone();
-    let waiting = tokio::spawn(async move { waiting.memory_relieved().await });
+    let waiting = tokio::spawn(async move { waiting.wait_memory_relieved().await });
     tokio::task::yield_now().await;
     // Another reason does not end the shortage.
     kernel.set_memory_pressure(Some("95 % of it is used".into()));

@@ -35,7 +35,7 @@ async fn a_crashed_child_restarts_alone_and_keeps_its_mailbox() {
     for body in ["1", "crash", "2"] {
         tell(&kernel, "/a", body).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let lines = journal.lines();
     assert_eq!(lines.iter().filter(|l| l.starts_with("+b")).count(), 1);
     assert_eq!((journal.count("a:1"), journal.count("a:2")), (1, 1));
@@ -54,7 +54,7 @@ async fn transient_child_restarts_and_a_temporary_one_does_not() {
     tell(&kernel, "/t", "crash").await;
     tell(&kernel, "/n", "crash").await;
     tell(&kernel, "/t", "after").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("t:after"), 1);
     assert_eq!(state_of(&kernel, "/n").await, State::Ended);
     assert!(kernel.tell(&addr("/n"), b"x", SOON).await.is_err(), "its mailbox is closed");
@@ -92,7 +92,7 @@ async fn after_a_crash_of_b(strategy: Strategy) -> Vec<String> {
     assert_eq!(kernel.restarts(), 1, "it counts once");
     kernel.resume(&addr("/c")).await;
     tell(&kernel, "/a", "still there").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!((journal.count("c:waits"), journal.count("a:still there")), (1, 1));
     assert_eq!(letters(&kernel), ["crashed crash x1"]);
     let lines = journal.lines().split_off(before);
@@ -119,7 +119,7 @@ async fn required_actor_that_exceeds_its_window_ends_the_play() {
     for _ in 0..3 {
         tell(&kernel, "/a", "x").await;
     }
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it continues") };
+    let Stage::GaveUp(failures) = kernel.wait_stopped().await else { panic!("it continues") };
     assert_eq!(failures.len(), 3);
     assert_eq!(failures[0].incarnation, 3, "the last failure comes first");
 }
@@ -130,7 +130,7 @@ async fn one_poison_message_never_makes_the_kernel_give_up() {
     let kernel = start(vec![fragile(&journal).at("/a")]).await;
     tell(&kernel, "/a", "crash").await;
     tell(&kernel, "/a", "after").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("a:after"), 1);
     assert_eq!(letters(&kernel), ["crashed crash x3"]);
     assert!(matches!(kernel.stage(), Stage::Running));
@@ -143,7 +143,7 @@ async fn restarts_outside_the_period_do_not_count() {
     let kernel = start_plan(&plan).await;
     for _ in 0..10 {
         tell(&kernel, "/a", "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         tokio::time::sleep(Duration::from_secs(11)).await;
     }
     assert!(matches!(kernel.stage(), Stage::Running));
@@ -156,7 +156,7 @@ async fn a_supervisor_that_gives_up_fails_and_its_parent_decides() {
     parent.supervision.intensity = 0;
     let kernel = start(vec![parent, fragile(&journal).at("/p/c"), fragile(&journal).at("/q")]).await;
     tell(&kernel, "/p/c", "crash").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let views = kernel.actors().await;
     assert_eq!(letters(&kernel), ["crashed crash x3"]);
     assert!(views[0].restarts >= 1, "the parent failed and came back: {views:?}");
@@ -173,7 +173,7 @@ async fn required_actor_that_does_not_come_up_at_boot_ends_the_play() {
     refuses.required = true;
     let kernel = Kernel::start(&plan(vec![fragile(&journal).at("/a"), fragile(&journal).at("/b"), refuses]))
         .expect("a good plan");
-    let Stage::GaveUp(failures) = kernel.over().await else { panic!("it runs") };
+    let Stage::GaveUp(failures) = kernel.wait_stopped().await else { panic!("it runs") };
     assert_eq!(journal.lines(), ["+a#1", "+b#1", "-b", "-a"]);
     assert_eq!(failures[0].to_string(), "/c (incarnation 11) failed to start: no");
     assert_eq!(failures.len(), 10, "the latest first, and no more than are shown");
@@ -193,7 +193,7 @@ async fn a_failed_start_counts_again_and_does_not_block_the_siblings() {
     let kernel = start(vec![fragile(&journal).at("/calm"), moody]).await;
     tell(&kernel, "/moody", "x").await;
     assert_eq!(state_of(&kernel, "/calm").await, State::Idle);
-    kernel.idle().await;
+    kernel.wait_idle().await;
     while state_of(&kernel, "/moody").await != State::Idle {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -216,7 +216,7 @@ async fn transient_child_that_exits_is_not_restarted() {
     let kernel = start(vec![transient, permanent]).await;
     tell(&kernel, "/t", "x").await;
     tell(&kernel, "/p", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tokio::time::sleep(SOON).await;
     assert_eq!(state_of(&kernel, "/t").await, State::Ended);
     assert_eq!(state_of(&kernel, "/p").await, State::Idle);
@@ -242,7 +242,7 @@ async fn a_crash_while_others_still_start_does_not_overtake_them() {
     assert!(matches!(kernel.stage(), Stage::Starting));
     assert!(journal.lines().is_empty(), "/c waits for /b");
     slow_launch.notify_one();
-    assert!(matches!(kernel.booted().await, Stage::Running));
+    assert!(matches!(kernel.wait_booted().await, Stage::Running));
     assert_eq!(journal.lines(), ["+b#1", "+c#1"]);
 }
 

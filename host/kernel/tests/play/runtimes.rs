@@ -22,7 +22,7 @@ fn on(actors: &Runtime, specs: Vec<ActorSpec>) -> Plan {
 
 async fn end(kernel: &Kernel) {
     kernel.shut_down();
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Journal {
 type Handler = dyn for<'a> Fn(&'a mut Turn) -> BoxFuture<'a, Result<Outcome, Crash>> + Send + Sync;
 type Pause = dyn Fn(&Turn) -> bool + Send + Sync;
 type Word = dyn for<'a> Fn(&'a mut Turn, &'a ChildFailed) -> BoxFuture<'a, Result<Directive, Crash>> + Send + Sync;
-type Door = dyn Fn(&mut Turn) -> Result<Gate, Crash> + Send + Sync;
+type GateFn = dyn Fn(&mut Turn) -> Result<Gate, Crash> + Send + Sync;
 type Told = dyn for<'a> Fn(&'a mut Turn, &'a [TaskDone]) -> BoxFuture<'a, Result<(), Crash>> + Send + Sync;
 type Step = dyn Fn(&mut Turn) -> Result<(), Crash> + Send + Sync;
 
@@ -42,7 +42,7 @@ pub struct Native {
     prepare: Arc<Step>,
     handler: Arc<Handler>,
     shutdown: Arc<Step>,
-    gate: Option<Arc<Door>>,
+    gate: Option<Arc<GateFn>>,
     child_failed: Option<Arc<Word>>,
     task_done: Option<Arc<Told>>,
     journal: Option<Journal>,
@@ -355,12 +355,12 @@ pub fn trap() -> Crash {
 }
 
 pub fn sends_to(mut spec: ActorSpec, to: &[&str]) -> ActorSpec {
-    spec.sends_to = to.iter().map(|a| addr(a)).collect();
+    spec.grants.sends_to = to.iter().map(|a| addr(a)).collect();
     spec
 }
 
 pub fn spawns(mut spec: ActorSpec, plugins: &[&str]) -> ActorSpec {
-    spec.spawns = plugins.iter().map(|&plugin| plugin.to_owned()).collect();
+    spec.grants.spawns = plugins.iter().map(|&plugin| plugin.to_owned()).collect();
     spec
 }
 
@@ -375,7 +375,7 @@ pub async fn start(actors: Vec<ActorSpec>) -> Kernel {
 
 pub async fn start_plan(plan: &Plan) -> Kernel {
     let kernel = Kernel::start(plan).expect("tests use good plans");
-    assert!(matches!(kernel.booted().await, Stage::Running));
+    assert!(matches!(kernel.wait_booted().await, Stage::Running));
     kernel
 }
 

@@ -137,7 +137,7 @@ async fn spawned_child_whose_first_start_fails_is_gone() {
     let journal = Journal::default();
     let kernel = spawning(&journal).await;
     tell(&kernel, "/boss", "spawn good good;spawn bad broken;watch bad;tell bad 1;tell bad 2;ask /boss/bad 3").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let failed = ["failed-start 1 x0", "failed-start 2 x0"];
     let mut letters = letters(&kernel);
     letters.retain(|letter| !letter.contains(" 3 "));
@@ -150,7 +150,7 @@ async fn spawned_child_whose_first_start_fails_is_gone() {
     assert_eq!(there, [("/boss", 1), ("/boss/calm", 1), ("/boss/good", 1)]);
     assert_eq!(kernel.restarts(), 0);
     tell(&kernel, "/boss", "spawn bad good;tell bad 4").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("bad:4"), 1, "its name is free");
 }
 
@@ -167,8 +167,8 @@ async fn parent_that_a_message_crashes_at_boot_lives() {
     });
     let children = vec![poisoned, sends_to(child.at("/s/k1"), &["/s"]), recorder(&journal).at("/s/k2")];
     let kernel = start(children).await;
-    kernel.idle().await;
-    assert!(matches!(kernel.booted().await, Stage::Running));
+    kernel.wait_idle().await;
+    assert!(matches!(kernel.wait_booted().await, Stage::Running));
     assert!(letters(&kernel).contains(&"crashed poison x3".to_owned()), "{:?}", letters(&kernel));
 }
 

@@ -28,7 +28,7 @@ async fn shutdown_drains_actors_in_reverse_order() {
         tell(&kernel, "/source", &n.to_string()).await;
     }
     kernel.shut_down();
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
     let lines = journal.lines();
     assert_eq!(lines.iter().filter(|l| l.starts_with("sink:")).count(), 11);
     assert_eq!(lines[lines.len() - 2..], ["sink:last words", "sink stops"]);
@@ -57,7 +57,7 @@ async fn a_crash_during_the_shutdown_costs_only_the_poison_message() {
         tell(&kernel, "/a", body).await;
     }
     kernel.shut_down();
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
     assert_eq!(journal.lines(), ["1", "2", "3"]);
     assert_eq!(letters(&kernel), ["crashed poison x3"]);
 }
@@ -71,13 +71,13 @@ async fn late_actor_is_killed_and_makes_dead_letters() {
         })
     });
     let mut spec = stubborn.at("/a");
-    spec.timeout = Duration::from_hours(1);
+    spec.limits.timeout = Duration::from_hours(1);
     let kernel = start(vec![spec]).await;
     tell(&kernel, "/a", "1").await;
     tell(&kernel, "/a", "2").await;
     let began = tokio::time::Instant::now();
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(began.elapsed().as_secs(), 5);
     assert_eq!(letters(&kernel), ["stopped 1 x1", "stopped 2 x0"], "it handled the first one");
     assert_eq!(kernel.failed_shutdowns(), 1, "its hook never ran");
@@ -90,7 +90,7 @@ async fn kill_ends_everything_at_once() {
     tell(&kernel, "/a", "1").await;
     let began = tokio::time::Instant::now();
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
@@ -109,7 +109,7 @@ async fn only_an_operator_starts_a_stopped_actor() {
     assert_eq!(state_of(&kernel, "/p/c").await, State::Stopped, "a restart of the parent does not start it");
     assert!(journal.lines().is_empty());
     kernel.resume(&addr("/p/c")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["c:x"]);
 }
 
@@ -137,7 +137,7 @@ async fn manual_actor_waits_for_an_operator() {
     tokio::time::sleep(SOON).await;
     assert!(journal.lines().is_empty());
     assert_eq!(kernel.resume(&addr("/a")).await, Some(State::Stopped));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["a:x"]);
 }
 
@@ -175,7 +175,7 @@ async fn shutdown_drains_an_actor_in_backoff() {
     }
     tell(&kernel, "/a", "1").await;
     kernel.shut_down();
-    assert!(matches!(kernel.over().await, Stage::Stopped));
+    assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
     assert_eq!(journal.lines(), ["1"]);
     assert_eq!(letters(&kernel), ["crashed poison x1"]);
 }
@@ -204,7 +204,7 @@ async fn consumer_that_crashes_in_a_shutdown_still_drains() {
     let kernel = start(vec![sink.at("/sink"), sends_to(source.at("/source"), &["/sink"])]).await;
     tell(&kernel, "/source", "go").await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(journal.lines(), ["last words"]);
     assert_eq!(letters(&kernel), ["crashed poison x3"]);
 }
@@ -244,7 +244,7 @@ async fn a_play_whose_last_busy_actor_is_stopped_becomes_idle() {
     tell(&kernel, "/a", "x").await;
     tokio::task::yield_now().await;
     kernel.halt(&addr("/a")).await;
-    tokio::time::timeout(SOON * 10, kernel.idle()).await.expect("no message waits, none is handled");
+    tokio::time::timeout(SOON * 10, kernel.wait_idle()).await.expect("no message waits, none is handled");
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +256,7 @@ async fn stop_and_start_during_the_boot_leaves_no_actor_down() {
     .expect("a good plan");
     kernel.halt(&addr("/a")).await;
     kernel.resume(&addr("/a")).await;
-    kernel.booted().await;
+    kernel.wait_booted().await;
     while state_of(&kernel, "/a").await != State::Idle {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

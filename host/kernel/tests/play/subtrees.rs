@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::stage::*;
 
 fn sends_below(mut spec: playhouse_kernel::ActorSpec, tops: &[&str]) -> playhouse_kernel::ActorSpec {
-    spec.sends_below = tops.iter().map(|top| addr(top)).collect();
+    spec.grants.sends_below = tops.iter().map(|top| addr(top)).collect();
     spec
 }
 
@@ -18,12 +18,12 @@ async fn grant_below_an_address_excludes_the_address() {
     plan.plugins.insert("worker".into(), Arc::new(Kind(scripted(&journal).named("worker"), |_| {}, false)));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/a", "tell /team/new note early").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/team", "spawn new worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     for to in ["/team/old", "/team/new", "/team", "/teams"] {
         tell(&kernel, "/a", &format!("tell {to} note hello")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     assert_eq!(
         journal.lines(),
@@ -46,11 +46,11 @@ async fn route_into_a_subtree_follows_its_address() {
     let kernel = start_plan(&plan).await;
     for round in 1..=3 {
         tell(&kernel, "/team", "spawn new worker").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         tell(&kernel, "/a", &format!("tell /team/new note {round}")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         tell(&kernel, "/team", "stop new").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         while kernel.actors().await.len() > 2 {
             tokio::task::yield_now().await;
         }
@@ -63,18 +63,18 @@ async fn route_into_a_subtree_follows_its_address() {
 async fn child_gets_a_subtree_grant_within_its_parents() {
     let journal = Journal::default();
     let mut boss = spawns(scripted(&journal).named("boss").at("/boss"), &["worker"]);
-    boss.sends_to = vec![addr("/one")];
-    boss.sends_below = vec![addr("/shop")];
+    boss.grants.sends_to = vec![addr("/one")];
+    boss.grants.sends_below = vec![addr("/shop")];
     let others = ["/one", "/other", "/shop", "/shop/till"].map(|at| recorder(&journal).at(at));
     let mut plan = plan(others.into_iter().chain([boss]).collect());
-    let worker = Kind(scripted(&journal).named("worker"), |spec| spec.sends_below = vec![addr("/")], false);
+    let worker = Kind(scripted(&journal).named("worker"), |spec| spec.grants.sends_below = vec![addr("/")], false);
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker;spawn peer worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss/w", "tell /one 1;tell /shop/till 2;tell /boss note 3;tell /boss/peer note 4").await;
     tell(&kernel, "/boss/w", "tell /other 5;tell /shop 6").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut lines = journal.lines();
     lines.sort();
     let refused = |to| format!("w:`/boss/w` may not send to `{to}`: add it to `sends_to` of `/boss/w`");
@@ -89,15 +89,15 @@ async fn narrower_subtree_grant_stays_and_others_are_removed() {
     let mut plan = plan(others.map(|at| recorder(&journal).at(at)).into_iter().chain([boss]).collect());
     let worker = Kind(
         scripted(&journal).named("worker"),
-        |spec| spec.sends_below = vec![addr("/shop/till"), addr("/bank")],
+        |spec| spec.grants.sends_below = vec![addr("/shop/till"), addr("/bank")],
         false,
     );
     plan.plugins.insert("worker".into(), Arc::new(worker));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w worker").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss/w", "tell /shop/till/drawer 1;tell /shop/door 2;tell /bank/safe 3").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let mut lines = journal.lines();
     lines.sort();
     let refused = |to| format!("w:`/boss/w` may not send to `{to}`: add it to `sends_to` of `/boss/w`");

@@ -18,7 +18,7 @@ async fn waiting(kernel: &Kernel, address: &str) -> usize {
 async fn told_every(ms: u64, journal: &Journal, receiver: ActorSpec) -> Kernel {
     let kernel = start(vec![receiver, sends_to(scripted(journal).at("/a"), &["/b"])]).await;
     tell(&kernel, "/a", &format!("every {ms} /b tick")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     kernel
 }
 

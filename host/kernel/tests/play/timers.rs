@@ -18,7 +18,7 @@ async fn timer_fires_once_and_keeps_the_play_from_being_idle() {
     let kernel = play(&journal, |_| {}).await;
     let began = Instant::now();
     tell(&kernel, "/a", "after 5000 /log late;after 1000 /log early;tell /log now").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["log:now", "log:early", "log:late"]);
     assert_eq!(began.elapsed(), Duration::from_secs(5));
 }
@@ -30,7 +30,7 @@ async fn a_timer_of_a_failed_message_is_never_set() {
     for script in ["after 10 /log rejected;fail", "after 10 /log crashed;trap", "after 10 /log kept"] {
         tell(&kernel, "/a", script).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["log:kept"]);
 }
 
@@ -41,7 +41,7 @@ async fn timers_die_with_their_incarnation() {
     tell(&kernel, "/a", "after 1000 /log late;every 400 /log tick").await;
     tokio::time::sleep(Duration::from_millis(900)).await;
     tell(&kernel, "/a", "trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(journal.lines(), ["log:tick", "log:tick"]);
 }
@@ -60,7 +60,7 @@ async fn timers_end_before_the_shutdown_hook() {
     tell(&kernel, "/a", "every 1000 /a note tick").await;
     tokio::time::sleep(Duration::from_millis(10)).await;
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert_eq!(journal.lines(), ["bye"]);
     assert!(letters(&kernel).is_empty());
 }
@@ -70,7 +70,7 @@ async fn periodic_timer_fires_until_cancelled_in_an_idle_play() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     tell(&kernel, "/a", "every 100 /log tick").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tokio::time::sleep(Duration::from_millis(350)).await;
     tell(&kernel, "/a", "cancel").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -82,7 +82,7 @@ async fn late_periodic_timer_fires_once_and_keeps_its_rhythm() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     tell(&kernel, "/a", "every 100 /log tick").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     // Time passes at once, so no actor exists in between to get it.
     tokio::time::advance(Duration::from_millis(1050)).await;
     tokio::time::sleep(Duration::from_millis(60)).await;
@@ -95,12 +95,12 @@ async fn a_cancelled_timer_does_not_tell_and_the_play_is_idle() {
     let kernel = play(&journal, |_| {}).await;
     let began = Instant::now();
     tell(&kernel, "/a", "after 5000 /log late;cancel").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(began.elapsed(), Duration::ZERO);
     tell(&kernel, "/a", "after 1000 /log kept;fail").await;
     tell(&kernel, "/a", "after 1000 /log kept").await;
     tell(&kernel, "/a", "cancel;fail").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["log:kept"]);
 }
 
@@ -109,7 +109,7 @@ async fn timer_may_send_to_its_actor_and_granted_targets() {
     let journal = Journal::default();
     let kernel = play(&journal, |_| {}).await;
     tell(&kernel, "/a", "after 1 /a note woken;tell /a x;after 1 /nobody x;after 1 no:address x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let lines = journal.lines();
     assert_eq!(lines[0], "a:`/a` may not send to `/a`: add it to `sends_to` of `/a`");
     assert_eq!(lines[1], "a:`/a` may not send to `/nobody`: add it to `sends_to` of `/a`");
@@ -120,12 +120,12 @@ async fn timer_may_send_to_its_actor_and_granted_targets() {
 #[tokio::test(start_paused = true)]
 async fn an_actor_has_no_more_timers_than_its_limit() {
     let journal = Journal::default();
-    let kernel = play(&journal, |a| a.max_timers = 2).await;
+    let kernel = play(&journal, |a| a.limits.max_timers = 2).await;
     tell(&kernel, "/a", "after 10 /log 1;after 20 /log 2;after 30 /log 3").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/a", "every 10 /log tick;after 10 /log 4;fail").await;
     tell(&kernel, "/a", "after 10 /log 5").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["a:`/a` has all 2 timers that `limits.timers` allows", "log:1", "log:2", "log:5"]);
 }
 
@@ -135,7 +135,7 @@ async fn timer_does_not_wait_for_a_full_mailbox() {
     let stuck = native(|_| Box::pin(std::future::pending()));
     let mut log = stuck.at("/log");
     log.mailbox = MailboxSpec { capacity: 1, overflow: Overflow::Block, ..MailboxSpec::default() };
-    log.timeout = Duration::from_mins(1);
+    log.limits.timeout = Duration::from_mins(1);
     let kernel = start(vec![log, sends_to(scripted(&journal).at("/a"), &["/log"])]).await;
     tell(&kernel, "/a", "after 1 /log 1;after 2 /log 2;after 3 /log 3;after 4 /a note free").await;
     tokio::time::sleep(Duration::from_millis(10)).await;

@@ -50,7 +50,7 @@ async fn poison_message_becomes_a_dead_letter_by_default() {
         tell(&kernel, "/p/c", &if n == 50 { "poison".to_owned() } else { n.to_string() }).await;
     }
     kernel.resume(&addr("/p/c")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed poison x3"]);
     let others: Vec<_> = (0..101).filter(|n| *n != 50).map(|n| format!("log:{n}")).collect();
     assert_eq!(journal.lines(), others, "all others were handled once, and in order");
@@ -81,7 +81,7 @@ async fn thousand_crashes_at_once_restart_each_actor_once() {
         tell(&kernel, child, "poison").await;
         tell(&kernel, child, "after").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("after"), 1000);
     // A first pause is at most 10 ms; a timer rounds it up by 1 ms.
     assert!(began.elapsed() <= Duration::from_millis(12), "took {:?}", began.elapsed());
@@ -146,7 +146,7 @@ async fn mailboxes_full_in_a_cycle_do_not_hang() {
         let kernel = start(circle(names)).await;
         tell(&kernel, names[0], "12").await;
         let began = Instant::now();
-        kernel.idle().await;
+        kernel.wait_idle().await;
         let letters = kernel.dead_letters();
         let handled: u64 = kernel.actors().await.iter().map(|actor| actor.handled).sum();
         assert!(!letters.is_empty(), "they never filled up");
@@ -174,7 +174,7 @@ async fn shutdown_of_a_full_cycle_is_bounded() {
         }
         let began = Instant::now();
         kernel.shut_down();
-        assert!(matches!(kernel.over().await, Stage::Stopped));
+        assert!(matches!(kernel.wait_stopped().await, Stage::Stopped));
         let sum = Duration::from_secs(5) * u32::try_from(names.len()).expect("few");
         // A timer rounds up by 1 ms.
         assert!(began.elapsed() <= sum + Duration::from_millis(5), "took {:?}", began.elapsed());

@@ -13,7 +13,7 @@ async fn messages_of_one_sender_are_handled_in_order() {
     for n in 0..200 {
         tell(&kernel, "/a", &n.to_string()).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), (0..200).map(|n| format!("a:{n}")).collect::<Vec<_>>());
 }
 
@@ -32,7 +32,7 @@ async fn effects_of_a_failed_message_are_dropped() {
     for body in ["1", "bad", "2"] {
         tell(&kernel, "/a", body).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["sink:1", "sink:2"]);
     assert_eq!(letters(&kernel), ["rejected bad x1"]);
 }
@@ -49,7 +49,7 @@ async fn poison_message_alone_is_blamed_in_its_batch() {
     for n in 0..50 {
         tell(&kernel, "/a", &if n == 33 { "poison".into() } else { n.to_string() }).await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let expected: Vec<_> = (0..50).filter(|n| *n != 33).map(|n| format!("sink:{n}")).collect();
     assert_eq!(journal.lines(), expected);
     assert_eq!(letters(&kernel), ["crashed poison x3"]);
@@ -71,7 +71,7 @@ async fn retry_follows_a_backoff_and_may_be_overtaken() {
     let kernel = start(vec![flaky.at("/a")]).await;
     tell(&kernel, "/a", "later").await;
     tell(&kernel, "/a", "now").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["later 0", "now 0", "later 1"]);
     assert!(letters(&kernel).is_empty());
 }
@@ -80,7 +80,7 @@ async fn retry_follows_a_backoff_and_may_be_overtaken() {
 async fn the_last_attempt_makes_a_dead_letter() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Retry("never".into())))).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["failed x x3"]);
 }
 
@@ -88,7 +88,7 @@ async fn the_last_attempt_makes_a_dead_letter() {
 async fn a_panic_of_the_code_is_a_crash_with_its_message() {
     let kernel = start(vec![quick(|_| panic!("ouch")).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let letter = kernel.dead_letters().remove(0);
     assert_eq!(letter.reason.to_string(), "the actor panicked: ouch");
 }
@@ -103,7 +103,7 @@ async fn a_handler_that_waits_too_long_is_ended() {
     });
     let kernel = start(vec![sleeper.at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let reason = kernel.dead_letters().remove(0).reason.to_string();
     assert_eq!(reason, "the actor did not finish within 5s (limits.timeout)");
 }
@@ -123,7 +123,7 @@ async fn a_slow_handler_gets_one_message_at_a_time() {
     for _ in 0..20 {
         tell(&kernel, "/a", "x").await;
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("1"), 20);
 }
 
@@ -147,7 +147,7 @@ async fn a_send_needs_a_grant_an_address_and_a_size() {
     let prober = sends_to(prober.at("/a"), &["/nobody"]);
     let kernel = start(vec![quiet().at("/other"), prober, quiet().at("/a/child")]).await;
     tell(&kernel, "/a", "go").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(
         journal.lines(),
         [
@@ -178,7 +178,7 @@ async fn sender_of_the_current_message_may_be_sent_to() {
     });
     let kernel = start(vec![answerer.at("/b"), sends_to(asker.at("/a"), &["/b"])]).await;
     tell(&kernel, "/a", "go").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["pong"]);
 }
 
@@ -205,7 +205,7 @@ async fn a_message_keeps_its_flow_and_counts_its_hops() {
     ])
     .await;
     let id = kernel.tell(&addr("/a"), b"x", SOON).await.expect("accepted");
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), [format!("2 hops, flow {}", id.flow())]);
 }
 
@@ -231,7 +231,7 @@ async fn each_message_of_a_batch_has_the_whole_timeout_and_no_more() {
     }
     let began = tokio::time::Instant::now();
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(letters(&kernel), ["crashed long x3"]);
     assert!(began.elapsed() < Duration::from_secs(40), "{:?}: {:?}", began.elapsed(), journal.lines());
 }
@@ -240,7 +240,7 @@ async fn each_message_of_a_batch_has_the_whole_timeout_and_no_more() {
 async fn a_reason_is_cut_to_size() {
     let kernel = start(vec![quick(|_| Ok(Outcome::Failed(Failure::Reject("x".repeat(1 << 20))))).at("/a")]).await;
     tell(&kernel, "/a", "x").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert!(kernel.dead_letters()[0].reason.to_string().len() < 5000);
 }
 
@@ -271,7 +271,7 @@ async fn batch_call_has_a_timeout_for_each_single_wait() {
             tell(&kernel, "/a", body).await;
         }
         kernel.resume(&addr("/a")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         let timeouts = kernel.dead_letters();
         assert_eq!(!timeouts.is_empty(), crashed, "{stretch:?}: {timeouts:?}");
         for letter in timeouts {
@@ -292,7 +292,7 @@ async fn kept_bytes_of_a_batch_do_not_show_in_the_next() {
     let kernel = start(vec![keeper.at("/a")]).await;
     for body in ["1", "2", "3"] {
         tell(&kernel, "/a", body).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     assert_eq!(journal.lines(), ["1", "2", "3"]);
 }
@@ -318,7 +318,7 @@ async fn suspect_message_is_handled_alone_after_early_return() {
         tell(&kernel, "/a", body).await;
     }
     kernel.resume(&addr("/a")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["first of 1", "later of 2", "odd of 2", "later of 1", "odd of 1", "later of 1"]);
 }
 

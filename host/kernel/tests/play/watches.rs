@@ -33,7 +33,7 @@ async fn notified(kernel: &Kernel, journal: &Journal, count: usize) -> Vec<Strin
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     notices(journal)
 }
 
@@ -44,7 +44,7 @@ async fn watcher_gets_notices_of_a_crash_and_of_the_restart() {
     plan.actors[1].restart.attempts = 1;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "watch /near").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/near", "trap").await;
     let expected = [format!("boss!1 /near#1 {CRASHED}"), "boss!1 /near#2 Started".to_owned()];
     assert_eq!(notified(&kernel, &journal, 2).await, expected);
@@ -68,11 +68,11 @@ async fn notice_of_a_stop_names_an_operator() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal)).await;
     tell(&kernel, "/boss", "watch clerk;watch /near").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     kernel.halt(&addr("/near")).await;
     notified(&kernel, &journal, 1).await;
     tell(&kernel, "/boss", "state /near").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.count("boss:Some(Stopped)"), 1, "{:?}", journal.lines());
     kernel.resume(&addr("/near")).await;
     let expected = ["boss!2 /near#1 Stopped { by_operator: true }", "boss!2 /near#2 Started"];
@@ -86,7 +86,7 @@ async fn notice_tells_ended_from_gone() {
     plan.actors[1].restart.kind = RestartKind::Temporary;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "watch /near;spawn w worker;watch w;tell w note up").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/near", "trap").await;
     notified(&kernel, &journal, 3).await;
     tell(&kernel, "/boss", "stop w").await;
@@ -101,7 +101,7 @@ async fn watch_of_an_unknown_address_is_gone_at_once() {
     let journal = Journal::default();
     let kernel = start_plan(&play(&journal)).await;
     tell(&kernel, "/boss", "watch /nobody").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(notices(&journal), ["boss!1 /nobody#0 Gone"]);
 }
 
@@ -112,11 +112,11 @@ async fn failed_message_sets_no_watch_and_unwatch_ends_one() {
     tell(&kernel, "/boss", "watch /nobody;fail").await;
     tell(&kernel, "/boss", "watch /near").await;
     tell(&kernel, "/boss", "unwatch 2").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     kernel.halt(&addr("/near")).await;
     kernel.resume(&addr("/near")).await;
     kernel.actors().await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(notices(&journal), [""; 0]);
 }
 
@@ -127,13 +127,13 @@ async fn a_watch_ends_with_the_run_that_set_it() {
     plan.actors[2].restart.attempts = 1;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "watch /near").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     // The notices wait while the watcher is busy, and then its run ends.
     tell(&kernel, "/boss", "wait 4000;trap").await;
     tell(&kernel, "/near", "trap").await;
     tell(&kernel, "/boss", "note next").await;
     tokio::time::sleep(Duration::from_mins(1)).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(notices(&journal), [""; 0]);
     assert_eq!(journal.count("boss:next"), 1);
     assert_eq!(letters(&kernel), ["crashed trap x3", "crashed wait 4000;trap x1"]);
@@ -143,16 +143,16 @@ async fn a_watch_ends_with_the_run_that_set_it() {
 async fn watch_needs_a_grant_and_is_bounded() {
     let journal = Journal::default();
     let mut plan = play(&journal);
-    plan.actors[2].max_watches = 1;
+    plan.actors[2].limits.max_watches = 1;
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/near", "watch /boss").await;
     tell(&kernel, "/boss", "watch /far;watch no:path;watch /near;watch clerk;unwatch 1").await;
     tell(&kernel, "/boss", "watch /nobody").await;
     tell(&kernel, "/boss", "note waited").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     // A watch that is over frees its place.
     tell(&kernel, "/boss", "watch /near").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let refused: Vec<_> = journal.lines().into_iter().filter(|line| line.contains('`')).collect();
     assert!(refused[0].starts_with("near:`/near` takes no notices"), "{refused:?}");
     assert!(refused[1].starts_with("boss:`/boss` may not watch `/far`"), "{refused:?}");
@@ -168,7 +168,7 @@ async fn a_parent_that_is_asked_hears_of_the_crash_as_well() {
     plan.actors[2] = boss.at("/boss");
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "watch clerk").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss/clerk", "trap").await;
     let expected = [format!("boss!1 /boss/clerk#1 {CRASHED}"), "boss!1 /boss/clerk#1 Ended".to_owned()];
     assert_eq!(notified(&kernel, &journal, 2).await, expected);

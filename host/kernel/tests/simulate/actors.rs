@@ -4,70 +4,56 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, MutexGuard};
 use playhouse_kernel::{
-    ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher, MaxInstances, Outcome, Plan,
-    SubtreeSpec, Turn,
+    ActorGrants, ActorLimits, ActorSpec, Behavior, BoxFuture, Crash, CrashReason, Failure, Gate, Launcher,
+    MaxInstances, Outcome, Plan, SubtreeSpec, Turn,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::bodies;
 use crate::dice::Dice;
-use crate::ledger::{How, Ledger, RunId, Seat};
+use crate::ledger::{How, Incarnation, RunId};
+use crate::minds;
 use crate::pen::Pen;
+use crate::stage::Stage;
 use crate::trace::Serial;
 use crate::world::{Play, Plot, Role, Temper, Who};
 
-/// A play in progress: its script, and the ledger that all its tasks write.
-pub struct Stage {
-    pub play: Play,
-    ledger: Mutex<Ledger>,
-    began: Instant,
+/// The plan of the play, whose actors write into the ledger.
+pub fn plan(stage: &Arc<Stage>) -> Plan {
+    let actors = (0..stage.play.roles.len()).map(|who| spec(stage, who)).collect();
+    let Play { seed, supervision, dead_letters, most_instances, .. } = stage.play;
+    let max_instances = most_instances.map(|most| MaxInstances { most, key: "this play".into() });
+    Plan { actors, supervision, dead_letters, seed, max_instances, ..Plan::default() }
 }
 
-impl Stage {
-    pub fn new(play: Play) -> Arc<Self> {
-        let most_instances = play.most_instances.unwrap_or(usize::MAX);
-        let ledger = Mutex::new(Ledger::new(&play.roles, most_instances));
-        Arc::new(Self { play, ledger, began: Instant::now() })
-    }
-
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        let mut ledger = self.ledger.lock();
-        ledger.now = self.began.elapsed();
-        ledger
-    }
-
-    pub fn plan(self: &Arc<Self>) -> Plan {
-        let actors = (0..self.play.roles.len()).map(|who| self.spec(who)).collect();
-        let Play { seed, supervision, dead_letters, most_instances, .. } = self.play;
-        let max_instances = most_instances.map(|most| MaxInstances { most, key: "this play".into() });
-        Plan { actors, supervision, dead_letters, seed, max_instances, ..Plan::default() }
-    }
-
-    fn spec(self: &Arc<Self>, who: Who) -> ActorSpec {
-        let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } =
-            self.play.roles[who];
-        let launcher = Arc::new(Player { stage: self.clone(), who });
-        ActorSpec {
-            start,
-            idle_stop,
-            instances,
-            batch,
-            mailbox,
-            policy: self.play.roles[who].mind.map(|mind| Box::new(mind.spec(self, who))),
-            subtree: self.play.roles[who].subtree.as_ref().map(|subtree| {
+fn spec(stage: &Arc<Stage>, who: Who) -> ActorSpec {
+    let Role { start, idle_stop, instances, batch, mailbox, restart, supervision, timeout, .. } = stage.play.roles[who];
+    let launcher = Arc::new(Player { stage: stage.clone(), who });
+    ActorSpec {
+        start,
+        idle_stop,
+        instances,
+        batch,
+        mailbox,
+        policy: stage.play.roles[who].mind.map(|mind| Box::new(minds::spec(mind, stage, who))),
+        restart,
+        // The first is directly under the kernel.
+        required: who == 0 && stage.play.seed.is_multiple_of(5),
+        supervision,
+        limits: ActorLimits {
+            timeout,
+            subtree: stage.play.roles[who].subtree.as_ref().map(|subtree| {
                 let (actors, instances) = (Some(subtree.members.len()), Some(subtree.most_instances));
                 Box::new(SubtreeSpec { actors, instances })
             }),
-            restart,
-            // The first is directly under the kernel.
-            required: who == 0 && self.play.seed.is_multiple_of(5),
-            supervision,
-            timeout,
-            sends_to: self.play.roles[who].targets.iter().map(|&t| self.play.roles[t].address.clone()).collect(),
-            ..ActorSpec::new(self.play.roles[who].address.clone(), launcher)
-        }
+            ..ActorLimits::default()
+        },
+        grants: ActorGrants {
+            sends_to: stage.play.roles[who].targets.iter().map(|&t| stage.play.roles[t].address.clone()).collect(),
+            ..ActorGrants::default()
+        },
+        ..ActorSpec::new(stage.play.roles[who].address.clone(), launcher)
     }
 }
 
@@ -79,7 +65,7 @@ struct Player {
 impl Launcher for Player {
     fn launch(&self, turn: Turn) -> BoxFuture<'_, Result<Box<dyn Behavior>, Crash>> {
         let presence = Presence { stage: self.stage.clone(), who: self.who, incarnation: turn.incarnation() };
-        self.stage.ledger().launch(presence.seat());
+        self.stage.ledger().launch(presence.incarnation_id());
         let part = Part { presence, turn, timer: None, pen: Pen::new(self.stage.play.roles[self.who].bulk) };
         Box::pin(async move {
             let mut dice = part.hook_dice(1);
@@ -106,14 +92,14 @@ struct Presence {
 }
 
 impl Presence {
-    fn seat(&self) -> Seat {
-        Seat { who: self.who, incarnation: self.incarnation }
+    fn incarnation_id(&self) -> Incarnation {
+        Incarnation { who: self.who, incarnation: self.incarnation }
     }
 }
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.stage.ledger().gone(self.seat());
+        self.stage.ledger().gone(self.incarnation_id());
     }
 }
 
@@ -147,7 +133,7 @@ impl Behavior for Part {
     }
 
     fn shutdown(&mut self) -> BoxFuture<'_, Result<(), Crash>> {
-        self.stage().ledger().timers_end(self.presence.seat());
+        self.stage().ledger().timers_end(self.presence.incarnation_id());
         Box::pin(self.hook("shutdown", 3))
     }
 }
@@ -175,14 +161,14 @@ impl Fault {
 }
 
 /// Marks a call as cut off when it is dropped half-way.
-struct Cut(Option<(Arc<Stage>, Seat)>);
+struct Cut(Option<(Arc<Stage>, Incarnation)>);
 
 impl Drop for Cut {
     fn drop(&mut self) {
-        if let Some((stage, seat)) = self.0.take() {
+        if let Some((stage, incarnation_id)) = self.0.take() {
             let mut ledger = stage.ledger();
             ledger.must(!std::thread::panicking(), || "the simulated actor panicked without meaning to".to_owned());
-            ledger.call_cut(seat);
+            ledger.call_cut(incarnation_id);
         }
     }
 }
@@ -204,7 +190,7 @@ impl Part {
     async fn hook(&mut self, name: &'static str, salt: u64) -> Result<(), Crash> {
         let stage = self.stage();
         let mut dice = self.hook_dice(salt);
-        let run = stage.ledger().hook_begins(self.presence.seat(), name);
+        let run = stage.ledger().hook_begins(self.presence.incarnation_id(), name);
         // Only some incarnations do this: a play in which each crash leads to a message would never end.
         let speaks = self.presence.incarnation <= 3 && dice.percent(30);
         if speaks && !self.role().targets.is_empty() {
@@ -231,10 +217,10 @@ impl Part {
     }
 
     async fn turns(&mut self) -> Result<(), Crash> {
-        let (stage, seat) = (self.stage(), self.presence.seat());
+        let (stage, incarnation_id) = (self.stage(), self.presence.incarnation_id());
         let (taken, most) = (self.turn.len(), self.role().batch);
-        stage.ledger().call_begins(seat, taken, most);
-        let mut cut = Cut(Some((stage.clone(), seat)));
+        stage.ledger().call_begins(incarnation_id, taken, most);
+        let mut cut = Cut(Some((stage.clone(), incarnation_id)));
         self.pen.begin(&mut self.turn);
         while let Some((envelope, body)) = self.pen.current(&self.turn) {
             let lines = stage.ledger().trace.len() as u64;
@@ -243,8 +229,8 @@ impl Part {
                 break;
             }
             let (serial, plot) = bodies::read(&stage, &body);
-            let run = stage.ledger().begin(&stage.play, seat, serial, envelope);
-            stage.ledger().takes_up(seat, run);
+            let run = stage.ledger().begin(&stage.play, incarnation_id, serial, envelope);
+            stage.ledger().takes_up(incarnation_id, run);
             let sender = self.pen.sender(&mut self.turn);
             bodies::check_sender(&stage, serial, sender);
             let crash = self.turn(&mut dice, run, plot, envelope.attempt).await?;
@@ -252,7 +238,7 @@ impl Part {
                 Step::Ends(outcome) => outcome,
                 Step::Crashes => return self.crash_in_call(&mut dice, &mut cut).await,
             };
-            stage.ledger().ends(seat, how(&outcome));
+            stage.ledger().ends(incarnation_id, how(&outcome));
             self.pen.finish(&mut self.turn, outcome);
             if dice.percent(stage.play.weather.crash / 2) {
                 return self.crash_in_call(&mut dice, &mut cut).await;
@@ -260,7 +246,7 @@ impl Part {
         }
         self.pen.flush(&mut self.turn);
         cut.0 = None;
-        stage.ledger().call_returns(seat);
+        stage.ledger().call_returns(incarnation_id);
         Ok(())
     }
 
@@ -272,7 +258,7 @@ impl Part {
         let fault = dice.pick(&FAULTS);
         if fault != Fault::Hang {
             cut.0 = None;
-            self.presence.stage.ledger().call_crashes(self.presence.seat());
+            self.presence.stage.ledger().call_crashes(self.presence.incarnation_id());
         }
         fault.strike().await
     }
@@ -356,14 +342,14 @@ impl Part {
     }
 
     async fn ask(&mut self, dice: &mut Dice, run: RunId, to: Who, plot: Plot, timeout: Duration) {
-        let (stage, seat) = (self.stage(), self.presence.seat());
+        let (stage, incarnation_id) = (self.stage(), self.presence.incarnation_id());
         let bytes = bodies::roll_bytes(dice);
         self.pen.flush(&mut self.turn);
         let (serial, circle) = stage.ledger().ask_begins(run, to, plot, bytes, timeout);
         let body = bodies::write(serial, plot, bytes);
         let began = Instant::now();
         let answer = self.turn.ask(stage.play.roles[to].address.as_str(), &body, timeout).await;
-        stage.ledger().ask_answered(&stage.play, seat, &answer);
+        stage.ledger().ask_answered(&stage.play, incarnation_id, &answer);
         bodies::check_answer(&stage, serial, &answer, circle, began.elapsed(), timeout);
     }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use playhouse_kernel::{Address, Answer, AskError, SendError, Turn};
 
-use crate::actors::Stage;
 use crate::dice::Dice;
 use crate::ledger::{Certain, Sender};
+use crate::stage::Stage;
 use crate::trace::Serial;
 use crate::world::{Plot, Temper, Who};
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use playhouse_kernel::{DeadLetter, DeadLetterCounts};
 
 use crate::bodies;
-use crate::driver::Aftermath;
 use crate::ledger::{Certain, Entry, How, Kept, Ledger, RunId, Sender};
 use crate::trace::Serial;
 use crate::world::Play;
@@ -20,6 +19,12 @@ enum End {
     Letter,
     /// One of these. Only the kernel knows which one.
     Either,
+}
+
+/// The kernel's views when all is over.
+pub struct Aftermath {
+    pub letters: Vec<Arc<DeadLetter>>,
+    pub counts: DeadLetterCounts,
 }
 
 /// The play is done: every accepted message has ended, except the messages `kept` for actors that failed for good.
@@ -120,9 +125,9 @@ fn settle_the_unsure(ledger: &mut Ledger, letters: &BTreeMap<Serial, Vec<&DeadLe
         let ended =
             |serial: Serial, ledger: &Ledger| letters.contains_key(&serial) || !ledger.entries[serial].runs.is_empty();
         let last = ledger.runs[run].of.is_none_or(|serial| ledger.entries[serial].runs.last() == Some(&run));
-        let buried = ledger.runs[run].of.is_some_and(|serial| letters.contains_key(&serial));
+        let dead_lettered = ledger.runs[run].of.is_some_and(|serial| letters.contains_key(&serial));
         let failed = ledger.runs[run].how != How::Done;
-        let kept = if failed { continue } else { last && !buried };
+        let kept = if failed { continue } else { last && !dead_lettered };
         let sends = ledger.runs[run].sends.clone();
         let seen = sends.iter().filter(|&&serial| ended(serial, ledger)).count();
         ledger.must(seen == if kept { sends.len() } else { 0 }, || {

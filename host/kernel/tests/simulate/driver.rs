@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{DeadLetter, DeadLetterCounts, Kernel, Overflow, PolicyState, SendError, StartError, State};
+use playhouse_kernel::{Kernel, Overflow, PolicyState, SendError, StartError, State};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::actors::Stage;
+use crate::actors;
 use crate::bodies::{self, TIMER_STEP};
-use crate::checks;
+use crate::checks::{self, Aftermath};
 use crate::dice::Dice;
 use crate::ledger::{Certain, Sender};
+use crate::stage::Stage;
 use crate::trace::What;
 use crate::world::{Deed, Ending, Play, Subtree, Whim};
 
@@ -23,12 +24,6 @@ const START: Duration = Duration::from_mins(1);
 const LOOKS_APART: Duration = Duration::from_millis(1);
 /// A play is not checked before its end if actors still come and go after this number of looks.
 const MOST_LOOKS: usize = 200;
-
-/// The kernel's views when all is over.
-pub struct Aftermath {
-    pub letters: Vec<Arc<DeadLetter>>,
-    pub counts: DeadLetterCounts,
-}
 
 /// Runs the play of a seed, and returns its stage with the filled ledger.
 pub fn give(seed: u64) -> Arc<Stage> {
@@ -59,7 +54,7 @@ pub fn give(seed: u64) -> Arc<Stage> {
 }
 
 async fn drive(stage: &Arc<Stage>) -> Aftermath {
-    let kernel = Kernel::start(&stage.plan()).expect("a good plan");
+    let kernel = Kernel::start(&actors::plan(&stage)).expect("a good plan");
     let play = &stage.play;
     let crowds: Vec<_> =
         (0..play.crowds.len()).map(|crowd| tokio::spawn(send(stage.clone(), kernel.clone(), crowd))).collect();
@@ -118,7 +113,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
     stage.ledger().note(What::Driver("waits until all is done"));
     let mut looks = 0;
     let views = loop {
-        if timeout(LONG, kernel.idle()).await.is_err() {
+        if timeout(LONG, kernel.wait_idle()).await.is_err() {
             let views = kernel.actors().await;
             let busy: Vec<_> = views.iter().filter(|view| view.waiting > 0 || view.state == State::Running).collect();
             let mut ledger = stage.ledger();
@@ -139,7 +134,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
         }
         sleep(LOOKS_APART).await;
     };
-    if timeout(Duration::ZERO, kernel.over()).await.is_err() {
+    if timeout(Duration::ZERO, kernel.wait_stopped()).await.is_err() {
         // No task waits for messages of an actor that only an operator starts.
         let for_good = views.iter().filter(|view| view.failed.as_ref().is_some_and(|failed| failed.trial_at.is_none()));
         let kept = for_good.map(|view| view.waiting as u64).sum();
@@ -152,7 +147,7 @@ async fn become_idle(stage: &Stage, kernel: &Kernel) {
 }
 
 async fn shut_down(stage: &Stage, kernel: &Kernel, kill_after: Option<Duration>) {
-    if timeout(Duration::ZERO, kernel.over()).await.is_ok() {
+    if timeout(Duration::ZERO, kernel.wait_stopped()).await.is_ok() {
         return stage.ledger().note(What::Driver("is over already"));
     }
     {
@@ -164,11 +159,11 @@ async fn shut_down(stage: &Stage, kernel: &Kernel, kill_after: Option<Duration>)
     let began = Instant::now();
     kernel.shut_down();
     if let Some(after) = kill_after
-        && timeout(after, kernel.over()).await.is_err()
+        && timeout(after, kernel.wait_stopped()).await.is_err()
     {
         return kill(stage, kernel).await;
     }
-    let over = timeout(LONG, kernel.over()).await;
+    let over = timeout(LONG, kernel.wait_stopped()).await;
     let mut ledger = stage.ledger();
     ledger.must(over.is_ok(), || "the shutdown does not end".to_owned());
     let (took, limit) = (began.elapsed(), stage.play.time_to_stop());
@@ -186,7 +181,7 @@ async fn kill(stage: &Stage, kernel: &Kernel) {
     }
     let began = Instant::now();
     kernel.kill();
-    let over = timeout(LONG, kernel.over()).await;
+    let over = timeout(LONG, kernel.wait_stopped()).await;
     let took = began.elapsed();
     let mut ledger = stage.ledger();
     ledger.must(over.is_ok() && took.is_zero(), || format!("the kill took {took:?}"));
@@ -252,7 +247,7 @@ async fn rule(stage: Arc<Stage>, kernel: Kernel) {
             Whim::Pause(pause) => sleep(pause).await,
             Whim::Resume(who) => resume(&stage, &kernel, who).await,
             Whim::Halt(who) => {
-                stage.ledger().note(What::Person("stops", who));
+                stage.ledger().note(What::Operator("stops", who));
                 let known = kernel.halt(&stage.play.roles[who].address).await.is_some();
                 let mut ledger = stage.ledger();
                 // An actor with children stops after them.
@@ -265,7 +260,7 @@ async fn rule(stage: Arc<Stage>, kernel: Kernel) {
 async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
     {
         let mut ledger = stage.ledger();
-        ledger.note(What::Person("starts", who));
+        ledger.note(What::Operator("starts", who));
         ledger.halted[who] = false;
     }
     kernel.resume(&stage.play.roles[who].address).await;
@@ -274,7 +269,7 @@ async fn resume(stage: &Stage, kernel: &Kernel, who: usize) {
 /// Looks from time to time until all is over, and checks that every number is bounded.
 async fn watch(stage: Arc<Stage>, kernel: Kernel) {
     let mut pause = Duration::ZERO;
-    while timeout(pause, kernel.over()).await.is_err() {
+    while timeout(pause, kernel.wait_stopped()).await.is_err() {
         pause += LOOKS_APART;
         let views = kernel.actors().await;
         let letters = kernel.dead_letters().len();

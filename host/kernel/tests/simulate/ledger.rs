@@ -1,6 +1,8 @@
 //! The history of every message, as the actors and the outside saw it. Its only input from the kernel is the kernel's calls.
 //! This file checks the promises for any moment, and `checks` those for the end.
 
+mod calls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,6 @@ use std::time::Duration;
 use playhouse_kernel::{Envelope, MessageId, Overflow};
 use tokio::sync::Notify;
 
-use crate::calls::Call;
 use crate::trace::{Line, Serial, What};
 use crate::world::{Play, Plot, Role, Subtree, Who};
 
@@ -16,7 +17,7 @@ pub type RunId = usize;
 
 /// An incarnation of an actor. Several may exist at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Seat {
+pub struct Incarnation {
     pub who: Who,
     pub incarnation: u64,
 }
@@ -75,7 +76,7 @@ pub struct Entry {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Timer {
     /// The timer's owner: the timer dies with that incarnation.
-    pub of: Seat,
+    pub of: Incarnation,
     /// It does not fire before.
     pub due: Duration,
     /// It may have been cancelled.
@@ -85,7 +86,7 @@ pub struct Timer {
 /// One try at a message, or a hook.
 pub struct Run {
     pub of: Option<Serial>,
-    pub seat: Seat,
+    pub incarnation_id: Incarnation,
     pub how: How,
     pub kept: Kept,
     pub sends: Vec<Serial>,
@@ -114,6 +115,21 @@ pub enum Kept {
     No,
 }
 
+/// A call of `handle`.
+pub struct Call {
+    /// Messages of the call.
+    pub taken: usize,
+    /// Messages whose outcome was committed while it ran.
+    pub settled: usize,
+    /// Ended since, and not committed.
+    pub pending: Vec<RunId>,
+    /// Ended, and perhaps committed: an ask tried to, and did not say.
+    pub unsure: Vec<RunId>,
+    pub current: Option<RunId>,
+    /// The ask that it waits for, and the number of older entries in `unsure`.
+    pub ask: Option<(Serial, usize, Certain)>,
+}
+
 pub struct Ledger {
     pub entries: Vec<Entry>,
     pub runs: Vec<Run>,
@@ -124,9 +140,9 @@ pub struct Ledger {
     pub broken: Vec<String>,
     pub now: Duration,
     /// Running calls of `handle`.
-    pub calls: BTreeMap<Seat, Call>,
+    pub calls: BTreeMap<Incarnation, Call>,
     /// Runs whose call returned, until the kernel shows that it continued.
-    pub returned: BTreeMap<Seat, Vec<RunId>>,
+    pub returned: BTreeMap<Incarnation, Vec<RunId>>,
     /// By actor: existing incarnations.
     pub alive: Vec<usize>,
     /// By actor: number of its ended messages when it was last seen passivated.
@@ -138,11 +154,11 @@ pub struct Ledger {
     /// Number of incarnations of these actors that may live at a time.
     pub subtrees: Vec<Subtree>,
     /// The end of the timers of each incarnation.
-    pub timers_ended: BTreeMap<Seat, Duration>,
+    pub timers_ended: BTreeMap<Incarnation, Duration>,
     /// By actor: an operator stopped it, and it has no children to wait for.
     pub halted: Vec<bool>,
     /// Incarnations that wait for an answer, with the ask.
-    pub waits_for: BTreeMap<Seat, (Who, Serial)>,
+    pub waits_for: BTreeMap<Incarnation, (Who, Serial)>,
     /// By actor: number of its instances.
     pub instances: Vec<usize>,
     /// By actor: its mailbox has a policy that changes the order.
@@ -276,13 +292,13 @@ impl Ledger {
     }
 
     /// An actor begins with a message.
-    pub fn begin(&mut self, play: &Play, seat: Seat, serial: Serial, envelope: Envelope) -> RunId {
-        let actor = seat.who;
+    pub fn begin(&mut self, play: &Play, incarnation_id: Incarnation, serial: Serial, envelope: Envelope) -> RunId {
+        let actor = incarnation_id.who;
         self.note(What::Handle(actor, serial, envelope.attempt));
         let run = self.runs.len();
         self.runs.push(Run {
             of: Some(serial),
-            seat,
+            incarnation_id,
             how: How::Open,
             kept: Kept::NotYet,
             sends: Vec::new(),
@@ -290,7 +306,7 @@ impl Ledger {
         });
         self.check_cause(serial);
         self.check_earlier_runs(serial, &envelope);
-        let taken = self.calls.get(&seat).map_or(0, |call| call.taken);
+        let taken = self.calls.get(&incarnation_id).map_or(0, |call| call.taken);
         let entry = &self.entries[serial];
         let (to, alone, lost, first) = (entry.to, entry.alone, entry.lost_at.is_some(), entry.runs.is_empty());
         let (attempt, blames, order) = (envelope.attempt, entry.blames, (entry.sender, actor));

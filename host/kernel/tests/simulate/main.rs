@@ -6,8 +6,9 @@
 //! | `dice` | random numbers |
 //! | `world` | a random play: the actors, their limits, the senders, the end |
 //! | `actors`, `pen`, `bodies` | the work of actors on a message, its records, its contents |
-//! | `minds` | policies of mailboxes, with faults as well |
-//! | `ledger`, `calls` | the history, and the promises for any moment |
+//! | `mind`, `minds` | policies of mailboxes, with faults as well |
+//! | `stage` | a play in progress |
+//! | `ledger` | the history, and the promises for any moment |
 //! | `checks` | the promises for the end |
 //! | `driver` | one play from its start to its end |
 //! | `trace` | the log of a play |
@@ -19,13 +20,14 @@
 
 mod actors;
 mod bodies;
-mod calls;
 mod checks;
 mod dice;
 mod driver;
 mod ledger;
+mod mind;
 mod minds;
 mod pen;
+mod stage;
 mod trace;
 mod world;
 
@@ -36,8 +38,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use actors::Stage;
 use parking_lot::Mutex;
+use stage::Stage;
 
 /// Number of plays, unless the environment sets another.
 const PLAYS: u64 = 10_000;

@@ -38,7 +38,7 @@ pub enum What {
     OutsideTell(usize, Serial, Who, Plot),
     OutsideAsk(usize, Serial, Who, Plot, Duration),
     Told(Serial, String),
-    Person(&'static str, Who),
+    Operator(&'static str, Who),
     Driver(&'static str),
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "crowd {crowd} asks {} #{serial} ({}) within {timeout:?}", name(to), plot(p))
             }
             What::Told(serial, result) => write!(f, "#{serial} from outside: {result}"),
-            What::Person(what, who) => write!(f, "an operator {what} {}", name(who)),
+            What::Operator(what, who) => write!(f, "an operator {what} {}", name(who)),
             What::Driver(what) => f.write_str(what),
         }
     }

@@ -9,7 +9,7 @@ use playhouse_kernel::{
 };
 
 use crate::dice::Dice;
-use crate::minds::Mind;
+use crate::mind::Mind;
 
 /// An actor by its place in the plan.
 pub type Who = usize;

@@ -356,7 +356,7 @@ proptest! {
         (kernel, actors) in tree(),
         events in proptest::collection::vec(moves(), 0..120),
         boots in prop::bool::weighted(0.8),
-        rest_first in any::<bool>(),
+        passivated_first in any::<bool>(),
         required in 0..20usize,
         manners in proptest::sample::select(&[Manners::Polite, Manners::Deaf, Manners::Crashing, Manners::Restless, Manners::Drowsy]),
     ) {
@@ -382,15 +382,15 @@ proptest! {
         for event in &events {
             house.apply(event);
         }
-        if rest_first {
+        if passivated_first {
             house.settle();
-            house.watcher.at_rest(&house.tree);
+            house.watcher.check_passivated(&house.tree);
         }
         if house.watcher.over.is_none() {
             let most = house.watcher.longest_shutdown();
             let took = house.end_play(manners);
             prop_assert!(took <= most, "the shutdown took {took:?}, the sum of the times is {most:?}");
         }
-        house.watcher.at_rest(&house.tree);
+        house.watcher.check_passivated(&house.tree);
     }
 }

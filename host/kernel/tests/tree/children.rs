@@ -236,7 +236,7 @@ fn event_about_a_removed_node_has_no_effect() {
 }
 
 #[test]
-fn a_million_spawns_leave_nothing_behind() {
+fn a_million_spawns_keep_no_memory() {
     let mut tree = Tree::new(SUPERVISOR, 7);
     tree.step(SECOND, Event::Boot);
     for _ in 0..1_000_000 {

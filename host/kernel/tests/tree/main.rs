@@ -5,7 +5,6 @@
 #![allow(clippy::unchecked_time_subtraction)] // a test that is wrong about time may panic
 
 mod any_order;
-mod at_rest;
 mod boots;
 mod children;
 mod circuit;
@@ -13,7 +12,8 @@ mod directives;
 mod house;
 mod instances;
 mod order;
-mod rest;
+mod passivated;
+mod passivation;
 mod rules;
 mod stops;
 mod watchful;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError};
-use playhouse_sandbox::{Sandbox, SystemLimit};
+use playhouse_sandbox::SystemLimit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
@@ -23,8 +23,8 @@ use self::connections::{Connection, Connections};
 use self::line::{Line, read_line};
 use self::start_outcome::outcome_of_start;
 use super::protocol::{Body, CLOSED_IDLE, FOREIGN_USER, Refusal, Request, Response, decode, encode};
-use super::views::{ActorLine, Tree, UsageView, fates};
-use crate::manifest::{PlaySettings, nearest};
+use super::whole_tree::WholeTree;
+use crate::manifest::nearest;
 
 /// Default maximum of connections at a time.
 const CONNECTIONS: usize = 256;
@@ -45,10 +45,9 @@ const REQUEST_FRAME_BYTES: usize = 64 << 10;
 
 /// The server, with the data that it needs of the play.
 #[derive(Clone)]
-pub struct Host {
+pub(crate) struct Server {
     kernel: Kernel,
-    play: String,
-    sandbox: Option<Sandbox>,
+    tree: WholeTree,
     /// Time that a tell waits for space, by address.
     patience: Arc<HashMap<Address, Duration>>,
     /// Longest request in bytes.
@@ -61,17 +60,14 @@ pub struct Host {
     may_connect: fn(u32, u32) -> bool,
 }
 
-impl Host {
-    /// A host that runs `play` in `kernel`.
-    pub fn new(kernel: Kernel, play: &PlaySettings, sandbox: Option<&Sandbox>) -> Self {
-        let patience =
-            play.actors.iter().map(|actor| (actor.address.clone(), actor.settings.mailbox.block_timeout)).collect();
-        let largest_body = play.settings().map(|settings| settings.message_bytes).max().unwrap_or_default();
+impl Server {
+    /// A server for a play. `patience` has the time that a tell waits for space, and `largest_body` is the size of the largest
+    /// message of all actors.
+    pub(crate) fn new(tree: WholeTree, patience: Arc<HashMap<Address, Duration>>, largest_body: usize) -> Self {
         Self {
-            kernel,
-            play: play.name.clone(),
-            sandbox: sandbox.cloned(),
-            patience: Arc::new(patience),
+            kernel: tree.kernel().clone(),
+            tree,
+            patience,
             // Base64 makes four bytes of three; twice the size leaves too large a body to a clear refusal.
             longest_request: largest_body.saturating_mul(2).saturating_add(REQUEST_FRAME_BYTES),
             complaints: Arc::default(),
@@ -82,12 +78,12 @@ impl Host {
 
     /// The host with a maximum of `most` connections.
     #[must_use]
-    pub fn with_connections(self, most: usize) -> Self {
+    pub(crate) fn with_connections(self, most: usize) -> Self {
         Self { connections: most, ..self }
     }
 
     /// Serves until the future is dropped.
-    pub async fn serve(self, listener: UnixListener) {
+    pub(crate) async fn serve(self, listener: UnixListener) {
         let connections = Connections::new(self.connections);
         let mut said: Option<Instant> = None;
         loop {
@@ -111,8 +107,8 @@ impl Host {
                             "the control socket cannot accept a connection, and closes idle ones for it: {why}"
                         );
                     }
-                    let make_room = tokio::time::timeout(ACCEPT_AGAIN, connections.make_room());
-                    if !(SystemLimit::behind(&error, false).is_some() && make_room.await.unwrap_or(false)) {
+                    let closed = tokio::time::timeout(ACCEPT_AGAIN, connections.close_longest_idle());
+                    if !(SystemLimit::behind(&error, false).is_some() && closed.await.unwrap_or(false)) {
                         tokio::time::sleep(ACCEPT_AGAIN).await;
                     }
                 }
@@ -189,28 +185,7 @@ impl Host {
 
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         match request {
-            Request::Tree {} => {
-                let actors = self.kernel.actors().await.iter().map(ActorLine::from).collect();
-                let dead_letters = fates(&self.kernel.dead_letter_counts());
-                let memory_pressure = self.kernel.memory_pressure().map(|why| why.to_string());
-                let guest_memory = self.sandbox.as_ref().map(|sandbox| {
-                    let (used, most) = sandbox.memory();
-                    UsageView { used, most }
-                });
-                let guest_descriptors = self.sandbox.as_ref().map(|sandbox| {
-                    let (used, most) = sandbox.descriptors();
-                    UsageView { used, most }
-                });
-                let play = self.play.clone();
-                Ok(Response::Tree(Tree {
-                    play,
-                    actors,
-                    dead_letters,
-                    memory_pressure,
-                    guest_memory,
-                    guest_descriptors,
-                }))
-            }
+            Request::Tree {} => Ok(Response::Tree(self.tree.read().await)),
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),
                 Err(error) => Err(self.refusal(error).await),
@@ -326,7 +301,6 @@ fn refuse(stream: &UnixStream, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::client::Client;
     use crate::control::protocol::decode_response;
 
     /// A host without actors that serves on a socket of its own.
@@ -342,10 +316,10 @@ mod tests {
         let listener = UnixListener::bind(&path).expect("bound");
         let kernel = Kernel::start(&playhouse_kernel::Plan::default()).expect("an empty plan is sound");
         let complaints = Arc::default();
-        let host = Host {
+        let tree = WholeTree::new(kernel.clone(), "test".into(), None);
+        let host = Server {
             kernel,
-            play: "test".into(),
-            sandbox: None,
+            tree,
             patience: Arc::default(),
             longest_request: 1 << 10,
             complaints,
@@ -356,30 +330,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn idle_connections_lock_out_no_client_and_continue_later() {
-        let (_folder, path, serving) = host();
-        let said = tokio::task::spawn_blocking(move || {
-            let mut others: Vec<_> = (0..CONNECTIONS).map(|_| Client::connect(&path).expect("it listens")).collect();
-            // An incomplete request leaves the connection idle.
-            let mut half = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
-            std::io::Write::write_all(&mut half, b"{").expect("it is there");
-            let one_more = Client::connect(&path).expect("it listens").request(&Request::Tree {});
-            let first = others[0].request(&Request::Tree {});
-            [one_more, first]
-        });
-        let said = said.await.expect("no panic");
-        assert!(said.iter().all(|said| matches!(said, Ok(Response::Tree(_)))), "{said:?}");
-        serving.abort();
-    }
-
-    #[tokio::test]
     async fn other_user_is_told_the_owner_of_the_host() {
         let (_folder, path, serving) = host_for(|_, _| false);
-        let said =
-            tokio::task::spawn_blocking(move || Client::connect(&path).expect("it listens").request(&Request::Tree {}));
-        let error = said.await.expect("no panic").expect_err("it is refused");
+        let mut stream = UnixStream::connect(&path).await.expect("it listens");
+        let mut said = Vec::new();
+        tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said).await.expect("it is closed");
         let me = rustix::process::geteuid().as_raw();
-        assert!(error.is_no_host() && error.to_string().contains(&format!("belongs to user {me}")), "{error}");
+        let said = decode_response(&said).expect("an answer");
+        let Response::Error(refusal) = said else { panic!("{said:?}") };
+        assert!(refusal.message.contains(&format!("belongs to user {me}")), "{refusal}");
+        assert_eq!(refusal.kind, FOREIGN_USER);
         serving.abort();
     }
 

@@ -84,7 +84,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     refuse_foreign(folder, &std::fs::metadata(folder).map_err(failed)?)?;
     let lock = lock(path)?;
-    make_room(path)?;
+    remove_stale(path)?;
     let listener = make(path).map_err(|error| match error {
         // The listener is no host of this kind, because such a host holds the lock.
         Errno::ADDRINUSE => SocketError::InUse(path.to_owned()),
@@ -105,7 +105,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
 }
 
 /// Refuses a path that no socket can have.
-pub(crate) fn check_length(path: &Path) -> Result<(), SocketError> {
+pub fn check_length(path: &Path) -> Result<(), SocketError> {
     let bytes = path.as_os_str().len();
     if bytes > LONGEST_PATH_BYTES {
         return Err(SocketError::TooLong { path: path.to_owned(), bytes });
@@ -170,7 +170,7 @@ fn lock(path: &Path) -> Result<File, SocketError> {
 }
 
 /// Removes the socket of a host that died.
-fn make_room(path: &Path) -> Result<(), SocketError> {
+fn remove_stale(path: &Path) -> Result<(), SocketError> {
     let failed = |error: io::Error| SocketError::Failed { path: path.to_owned(), error };
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {

@@ -58,7 +58,7 @@ pub struct FatesView {
     pub all: u64,
 }
 
-/// One actor.
+/// One actor. Its fields are those of the JSON that `playhouse tree --json` prints.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ActorLine {
     /// The actor's address.
@@ -114,7 +114,7 @@ pub struct FailedLine {
     pub next_trial_in_ms: Option<u64>,
 }
 
-/// A mailbox, and the counts of messages that found it full.
+/// A mailbox, and the counts of messages that found it full. Its fields are those of the JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MailboxLine {
     /// Messages that wait in the mailbox, without those that an instance has to handle again.
@@ -259,7 +259,7 @@ pub struct KeptLetter {
     pub why: String,
 }
 
-/// A message that will not be handled.
+/// A message that will not be handled. Its fields are those of the JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Letter {
     /// The letter's id: the message's id, with a `-` and a number if that message has several letters.

@@ -4,27 +4,17 @@
 //! |---|---|
 //! | `schema` | the keys: meaning, example, default |
 //! | `units` | sizes and times |
-//! | `checks` | everything a type cannot say; the result is a [`PlaySettings`] |
-//! | `addresses`, `found` | the addresses of all actors; the problems found so far |
-//! | `settings` | the settings of one actor, or of one plugin to spawn |
-//! | `grants` | environment, folders, hosts |
-//! | `mailbox` | the settings of a mailbox, and of the plugin that decides its order |
+//! | `checks` | everything a type cannot say, by its topic: addresses, settings, grants, mailboxes; the result is a [`PlaySettings`] |
 //! | `play` | the [`PlaySettings`]: values with their defaults |
 //! | `problem` | the faults, as operators see them |
 //! | `flow` | the graph of senders and receivers: lines, circles, shutdown order |
 
-mod addresses;
 mod checks;
 pub mod flow;
-mod found;
-mod grants;
-mod kept_apart;
-mod mailbox;
 mod play;
 mod plugin_folder;
 mod problem;
 pub mod schema;
-mod settings;
 pub mod units;
 
 use std::io::Read;
@@ -33,14 +23,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags};
 
 pub use checks::understand;
-pub use play::{MailboxPluginSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings, SubtreeSettings};
+pub use play::{MailboxPluginSettings, PlayActor, PlayLimits, PlayPlugin, PlaySettings, Settings};
 pub use plugin_folder::PluginFolder;
 pub use problem::{Problem, Problems, Source, nearest};
 
 /// The reason why a manifest gives no play.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file could not be read.
+    #[error("the manifest `{}` cannot be read: {error}", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -48,6 +39,7 @@ pub enum ManifestError {
         error: std::io::Error,
     },
     /// The file was read, and has faults.
+    #[error("{}", .0.render(false))]
     Wrong(Problems),
 }
 

@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use playhouse_kernel::{
-    Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SubtreeSpec, SupervisionSpec,
+    ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
 };
-use playhouse_sandbox::{Limits, SubtreeLimits};
-
-use playhouse_sandbox::Grants;
+use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
 use super::units::MemoryMark;
@@ -34,6 +32,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The addresses of native actors, which the program that embeds the play provides.
+    pub natives: Vec<Address>,
     /// The actors, in start order.
     pub actors: Vec<PlayActor>,
     /// The actors of the pipeline, in its order; empty without one. The `sends_to` of each already has the next one.
@@ -79,7 +79,8 @@ pub struct PlayPlugin {
     pub settings: Settings,
 }
 
-/// The settings that actors of the manifest and spawned actors have in common.
+/// The settings that actors of the manifest and spawned actors have in common. Its fields are the values of the manifest's keys,
+/// and nothing is derived from them, so that they stand beside each other.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The name of the plugin.
@@ -112,41 +113,16 @@ pub struct Settings {
     pub restart: RestartSpec,
     /// Supervision of the actor's children.
     pub supervision: SupervisionSpec,
+    /// The limits that the kernel enforces.
+    pub limits: ActorLimits,
     /// The limits that the sandbox measures for each instance.
-    pub limits: Limits,
-    /// Limits on the actor and all actors below it together; each is `None` where the manifest has no such key.
-    pub subtree: SubtreeSettings,
-    /// Time in which the handling of one message runs or waits.
-    pub timeout: Duration,
-    /// Time in which a whole start runs or waits.
-    pub start_timeout: Duration,
-    /// Size of the largest body that the actor accepts.
-    pub message_bytes: usize,
-    /// Maximum number of children at a time.
-    pub max_children: usize,
-    /// Maximum number of timers at a time.
-    pub max_timers: usize,
-    /// Maximum number of watches at a time.
-    pub max_watches: usize,
-    /// Maximum number of levels of spawned actors below the actor.
-    pub max_depth: usize,
-    /// Maximum number of sends and other effects in one turn.
-    pub max_effects: usize,
-    /// Maximum bytes sent in one turn.
-    pub max_effect_bytes: usize,
+    pub sandbox_limits: Limits,
+    /// The limits of `[actor.limits.subtree]` that the sandbox counts, for the actor and all actors below it together.
+    pub subtree: SubtreeLimits,
     /// The actor's access to the world outside.
     pub grants: Grants,
     /// Variables that the actor is granted and that the host does not have.
     pub absent_env: Vec<String>,
-}
-
-/// `[actor.limits.subtree]`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SubtreeSettings {
-    /// The limits that the sandbox counts.
-    pub together: SubtreeLimits,
-    /// The limits that the kernel counts.
-    pub counts: SubtreeSpec,
 }
 
 impl Settings {
@@ -190,6 +166,31 @@ pub struct MailboxPluginSettings {
 }
 
 impl PlaySettings {
+    /// A play with every default and without actors.
+    pub(crate) fn without_actors(name: String) -> Self {
+        let sandbox = SandboxConfig::default();
+        Self {
+            source: Source::new(Path::new("(no manifest)"), String::new()),
+            name,
+            plugins: PathBuf::new(),
+            max_instances: None,
+            limits: PlayLimits {
+                stack_bytes: sandbox.stack_bytes,
+                component_bytes: sandbox.component_bytes,
+                compile_time: sandbox.compilation.time,
+                compile_memory_bytes: sandbox.compilation.memory_bytes,
+                memory_bytes: None,
+            },
+            memory_high: MemoryMark::default(),
+            supervision: SupervisionSpec::default(),
+            dead_letters: DeadLetterSpec::default(),
+            natives: Vec::new(),
+            actors: Vec::new(),
+            pipeline: Vec::new(),
+            spawnable: Vec::new(),
+        }
+    }
+
     /// The file of a plugin.
     pub fn plugin_file(&self, plugin: &str) -> PathBuf {
         self.plugins.join(format!("{plugin}.wasm"))

@@ -49,6 +49,10 @@ pub struct Play {
     /// Actors in a line: each one may send to the next one, as with a `sends_to` for each. A pipeline only goes forward: no
     /// actor is in it twice. Example: `pipeline = ["/split", "/count", "/report"]`. Default: none.
     pub pipeline: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Addresses of native actors: Rust types that the program which embeds the play provides. Actors of the manifest may send to
+    /// them. `playhouse run` provides none, and refuses a manifest with this key. Example: `native = ["/audit"]`. Default: none.
+    #[serde(default)]
+    pub native: Vec<Spanned<String>>,
     /// The memory use above which memory is short: the host warns, and takes no new messages from outside until the use is a
     /// tenth below this value. A share is compared with the use of the machine's memory, or of the control group's memory, by
     /// all processes; a size is compared with the resident memory that the host shares with no other process (`RssAnon` of

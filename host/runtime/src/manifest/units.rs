@@ -51,6 +51,12 @@ pub enum MemoryMark {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AtLeastOne(pub u32);
 
+impl Default for MemoryMark {
+    fn default() -> Self {
+        Self::Share(90)
+    }
+}
+
 /// A text; whole numbers, decimal numbers and booleans are taken as they are written out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Text(pub String);

@@ -17,7 +17,7 @@ pub(super) fn shared_memory_limit(
     settings: &Settings,
 ) -> Option<(u64, String)> {
     let of_play = of_play.map(|bytes| (bytes, "play.limits.memory".to_owned()));
-    let own = settings.subtree.together.memory_bytes.map(|bytes| (bytes, "limits.subtree.memory".to_owned()));
+    let own = settings.subtree.memory_bytes.map(|bytes| (bytes, "limits.subtree.memory".to_owned()));
     // The text before each slash is the address of an actor above; a plugin's name has no slash.
     let above = whose.match_indices('/').filter_map(|(at, _)| {
         let (address, bytes) = subtrees.get_key_value(&whose[..at])?;
@@ -50,7 +50,7 @@ pub(super) fn child_memory_problems(play: &PlaySettings, results: &Loads) -> Vec
     let mut waiting: Vec<(&str, &Settings, u64)> =
         play.actors.iter().map(|actor| (actor.address.as_str(), &actor.settings, u64::MAX)).collect();
     while let Some((parent, settings, above)) = waiting.pop() {
-        let memory = settings.limits.memory_bytes.min(above);
+        let memory = settings.sandbox_limits.memory_bytes.min(above);
         for name in &settings.spawns {
             let Some((name, child)) = plugins.get_key_value(name.as_str()) else { continue };
             if least.get(name).is_none_or(|(known, _)| memory < *known) {
@@ -63,7 +63,7 @@ pub(super) fn child_memory_problems(play: &PlaySettings, results: &Loads) -> Vec
         let settings = plugins[name];
         let loaded = results.get(&(Role::Actor, name.to_owned()))?.as_ref().ok()?;
         // A plugin whose own limit is too low has been reported.
-        let enough = |initial: &u64| *initial <= settings.limits.memory_bytes && *initial > memory;
+        let enough = |initial: &u64| *initial <= settings.sandbox_limits.memory_bytes && *initial > memory;
         let initial = loaded.info().initial_bytes.filter(enough)?;
         let what = format!(
             "`{parent}` cannot spawn `{name}`: that plugin begins with {initial} bytes of memories and tables, and the parent's \

@@ -67,20 +67,37 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(play.actors[0].instances, 1);
     let actor = &play.actors[0].settings;
     assert_eq!((actor.start, actor.idle_stop), (StartKind::Auto, None));
-    assert_eq!((actor.batch, actor.limits.memory_bytes), (256, 64 << 20));
-    assert_eq!((actor.max_children, actor.max_timers, actor.max_watches, actor.spawns.len()), (1024, 1024, 1024, 0));
-    assert_eq!((actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.message_bytes), (1024, 16 << 20, 1 << 20));
+    assert_eq!((actor.batch, actor.sandbox_limits.memory_bytes), (256, 64 << 20));
     assert_eq!(
-        (actor.mailbox.block_timeout.as_secs(), actor.limits.cpu.as_millis(), actor.timeout.as_secs()),
+        (actor.limits.max_children, actor.limits.max_timers, actor.limits.max_watches, actor.spawns.len()),
+        (1024, 1024, 1024, 0)
+    );
+    assert_eq!(
+        (actor.mailbox.capacity, actor.mailbox.capacity_bytes, actor.limits.message_bytes),
+        (1024, 16 << 20, 1 << 20)
+    );
+    assert_eq!(
+        (actor.mailbox.block_timeout.as_secs(), actor.sandbox_limits.cpu.as_millis(), actor.limits.timeout.as_secs()),
         (30, 100, 5)
     );
-    assert_eq!((actor.max_depth, actor.max_effects, actor.max_effect_bytes), (16, 65_536, 16 << 20));
-    assert_eq!((actor.limits.resources, actor.limits.log_lines, actor.limits.log_bytes), (1024, 1000, 1 << 20));
-    assert_eq!(actor.limits.request_head_bytes, 64 << 10);
-    assert_eq!((actor.start_timeout.as_secs(), actor.grants.requests, actor.grants.blocking.at_most()), (10, 16, 4));
+    assert_eq!(
+        (actor.limits.max_depth, actor.limits.max_effects, actor.limits.max_effect_bytes),
+        (16, 65_536, 16 << 20)
+    );
+    assert_eq!(
+        (actor.sandbox_limits.resources, actor.sandbox_limits.log_lines, actor.sandbox_limits.log_bytes),
+        (1024, 1000, 1 << 20)
+    );
+    assert_eq!(actor.sandbox_limits.request_head_bytes, 64 << 10);
+    assert_eq!(
+        (actor.limits.start_timeout.as_secs(), actor.grants.requests, actor.grants.blocking.at_most()),
+        (10, 16, 4)
+    );
     assert_eq!((play.limits.component_bytes, play.limits.stack_bytes), (64 << 20, 512 << 10));
     assert!(
-        play.limits.memory_bytes.is_none() && actor.subtree == playhouse_runtime::manifest::SubtreeSettings::default()
+        play.limits.memory_bytes.is_none()
+            && actor.limits.subtree.is_none()
+            && actor.subtree == playhouse_sandbox::SubtreeLimits::default()
     );
     assert_eq!((actor.restart.attempts, actor.restart.backoff.initial.as_millis()), (3, 10));
     assert_eq!((play.supervision.intensity, play.supervision.period.as_secs()), (10, 10));

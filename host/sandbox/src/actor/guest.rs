@@ -29,8 +29,8 @@ pub(crate) struct Guest {
     body: Arc<Vec<u8>>,
     meter: Arc<CpuMeter>,
     plugin: Arc<Loaded>,
-    /// The last single message sent so many messages that a frame would have been cheaper than an import for each: the next
-    /// single message goes through `turns` as well.
+    /// The last single message sent at least [`MANY_SENDS`] messages, for which one frame is cheaper than an import each: the
+    /// next single message goes through `turns` as well.
     sends_much: bool,
     stdout: Lines,
     stderr: Lines,

@@ -194,7 +194,7 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     batch.func_wrap("own-route", |store: Caller<'_>, (): ()| {
         Ok((Resolved::from(store.data().turn.borrow_mut().bulk().resolve_own()),))
     })?;
-    batch.func_wrap("timer-room", |store: Caller<'_>, (): ()| {
+    batch.func_wrap("timers-left", |store: Caller<'_>, (): ()| {
         let (left, most) = store.data().turn.borrow_mut().bulk().timer_capacity();
         Ok(((count(left), count(most)),))
     })?;

@@ -70,13 +70,18 @@ impl Cache {
         let Some(key_folder) = key_folder else {
             tracing::warn!(
                 target: "playhouse",
-                "no cache of compiled code, since its key has no folder; set XDG_STATE_HOME or HOME to an absolute path"
+                "no cache of compiled code, so that each start compiles again: its key has no folder; set XDG_STATE_HOME or HOME to an \
+                 absolute path"
             );
             return Ok(None);
         };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(&folder) {
             let shown = folder.display();
-            tracing::warn!(target: "playhouse", "no cache of compiled code: cannot make the folder `{shown}`: {error}");
+            tracing::warn!(
+                target: "playhouse",
+                "no cache of compiled code, so that each start compiles again: cannot make the folder `{shown}`: {error}; set \
+                 XDG_CACHE_HOME to a folder that this user can write"
+            );
             return Ok(None);
         }
         let refuse = |problem: String| {
@@ -148,7 +153,10 @@ impl Cache {
         if let Err(error) = self.write(key, code) {
             let shown = self.path.display();
             let error = SystemLimit::explained(&error);
-            tracing::warn!(target: "playhouse", "cannot keep compiled code in `{shown}`: {error}");
+            tracing::warn!(
+                target: "playhouse",
+                "cannot keep compiled code in `{shown}`: {error}; the next start compiles the plugin again"
+            );
         }
         if let Err(error) = self.prune() {
             tracing::debug!(target: "playhouse", "cannot look through the cache of compiled code: {error}");

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::contract::{MAILBOX, SDK, VERSION};
+use crate::contract::{BATCH, KERNEL, MAILBOX, MAILBOX_HOST, SDK, VERSION};
 
 /// Bytes of a text from a component that an error shows: the component's author chose the text.
 const SHOWN_BYTES: usize = 400;
@@ -227,7 +227,7 @@ pub enum LoadError {
     /// The component has an import that a mailbox plugin does not get.
     #[error(
         "`{}` imports `{import}`, which a mailbox plugin does not get: {message}. It may import \
-         `playhouse:actor/mailbox-host@0.2.0` and WASI 0.2: a mailbox plugin can neither send nor ask",
+         `{MAILBOX_HOST}` and WASI 0.2: a mailbox plugin can neither send nor ask",
         file.display()
     )]
     MailboxImport {
@@ -255,7 +255,7 @@ pub enum LoadError {
     /// The component has an import that an actor does not get.
     #[error(
         "`{}` imports `{import}`, which this host does not provide: {message}. An actor may import \
-         `playhouse:actor/kernel@0.2.0`, `playhouse:actor/batch@0.2.0`, WASI 0.2 and, with `hosts` granted, \
+         `{KERNEL}`, `{BATCH}`, WASI 0.2 and, with `hosts` granted, \
          `wasi:http/outgoing-handler`",
         file.display()
     )]

@@ -213,8 +213,8 @@ mod tests {
                 let address = |text: &str| Address::parse(text).expect("a good address");
                 let actor = |at: &str| {
                     let mut spec = ActorSpec::new(address(at), Arc::new(Answers(first.clone(), last.clone())));
-                    spec.sends_to = vec![address("/log"), address("/nobody")];
-                    spec.spawns = vec!["worker".to_owned()];
+                    spec.grants.sends_to = vec![address("/log"), address("/nobody")];
+                    spec.grants.spawns = vec!["worker".to_owned()];
                     spec
                 };
                 // An actor that gets single messages only, and handles all of them.
@@ -224,11 +224,11 @@ mod tests {
                 let plugins = [("worker".to_owned(), Arc::new(Worker) as Arc<dyn Template>)].into();
                 let plan = Plan { actors: vec![log, actor("/a"), child], plugins, supervision, ..Plan::default() };
                 let kernel = Kernel::start(&plan).expect("a good plan");
-                kernel.booted().await;
+                kernel.wait_booted().await;
                 for _ in 0..40 {
                     kernel.tell(&address("/a"), b"x", Duration::from_mins(1)).await.expect("accepted");
                 }
-                kernel.idle().await;
+                kernel.wait_idle().await;
                 let actors = kernel.actors().await;
                 let actor = actors.iter().find(|actor| actor.address == address("/a")).expect("it is there");
                 // Timers may have sent more messages to it.

@@ -91,8 +91,8 @@ impl Folder {
         if says {
             tracing::warn!(
                 target: "playhouse",
-                "names that are not UTF-8 are left out when actors list folders in `{}`: {names} in one listing; \
-                this is logged once",
+                "names that are not UTF-8 are left out when actors list folders in `{}`: {names} in one listing. Rename these files \
+                if actors need them; this is logged once",
                 self.host.display()
             );
         }

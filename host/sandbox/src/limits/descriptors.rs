@@ -53,7 +53,8 @@ impl Descriptors {
         if self.own.is_first_refusal() {
             tracing::warn!(
                 target: "playhouse", address = %actor,
-                "cannot open more files, folders and connections: the limit is {} at a time ({}); this is logged once",
+                "cannot open more files, folders and connections: the limit is {} at a time ({}). Raise it, or let the \
+                 actor close them earlier; this is logged once",
                 account.most, account.key
             );
         }

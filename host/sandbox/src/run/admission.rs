@@ -41,7 +41,9 @@ impl Instances {
         let Count { most, key, live } = &*self.0;
         live.try_update(Relaxed, Relaxed, |live| (live < *most).then_some(live + 1))
             .map(|_| Admission(self.clone()))
-            .map_err(|_| format!("{most} instances run already, which is all that {key} admits"))
+            .map_err(|_| {
+                format!("{most} instances run already, which is all that {key} admits; raise it, or run fewer actors")
+            })
     }
 }
 

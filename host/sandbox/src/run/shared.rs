@@ -10,7 +10,8 @@ use crate::compile::{Cache, Compiler, Purpose};
 use crate::limits::{Account, Accounts, Beat};
 use crate::wasi::http::Wire;
 
-/// The state that plugins and incarnations share; it lives as long as any of them.
+/// The state that plugins and incarnations share; it lives as long as any of them. Its fields are independent of each other:
+/// each is one thing of which a process has one.
 pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) cache: Option<Cache>,

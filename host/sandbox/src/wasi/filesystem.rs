@@ -4,14 +4,13 @@
 //! | file | contents |
 //! |---|---|
 //! | `linker`, `view` | the interface in the linker; the state that its functions work on |
-//! | `descriptor` | the interface's functions |
+//! | `view::descriptor` | the interface's functions |
 //! | `files` | the files of one incarnation |
 //! | `open` | open files and folders; the kinds of files that are not opened |
 //! | `streams`, `listing` | bytes and names, a piece at a time |
 //! | `names`, `node` | making, removing and moving names, symbolic links; sizes of open files |
 //! | `stat` | the metadata of a file |
 
-mod descriptor;
 mod files;
 mod linker;
 mod listing;

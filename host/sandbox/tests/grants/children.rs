@@ -13,12 +13,12 @@ use crate::server::Server;
 async fn ask_child(parent: Grants, child: Grants, questions: &[&str]) -> Vec<String> {
     let launcher = reach().launcher_with(parent, limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
-    boss.timeout = PATIENCE;
-    boss.spawns = vec!["reach".to_owned()];
+    boss.limits.timeout = PATIENCE;
+    boss.grants.spawns = vec!["reach".to_owned()];
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(child)));
     let kernel = Kernel::start(&plan).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     assert_eq!(kernel.ask(&address("/boss"), b"spawn child", PATIENCE).await.unwrap(), b"done");
     let mut answers = Vec::new();
     for question in questions {

@@ -159,13 +159,13 @@ async fn spawned_actors_count_for_their_parent() {
     let launcher =
         reach().launcher_with(folders(vec![open(top.path(), 100)]), limits(), BTreeMap::new(), Arc::new(Silent));
     let mut boss = ActorSpec::new(address("/boss"), launcher);
-    boss.timeout = PATIENCE;
-    boss.spawns = vec!["reach".to_owned()];
+    boss.limits.timeout = PATIENCE;
+    boss.grants.spawns = vec!["reach".to_owned()];
     let below = Folder::open(&top.path().join("granted/sub"), "/data", true).unwrap();
     let mut plan = Plan { actors: vec![boss], ..Plan::default() };
     plan.plugins.insert("reach".to_owned(), Arc::new(Spawned(folders(vec![below]))));
     let kernel = Kernel::start(&plan).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     let ask = async |to: &str, what: &str| {
         let reply = kernel.ask(&address(to), what.as_bytes(), PATIENCE).await.unwrap();
         String::from_utf8(reply).unwrap()

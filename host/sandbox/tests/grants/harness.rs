@@ -60,11 +60,11 @@ impl Play {
     pub async fn start_with(grants: Grants, change: impl FnOnce(&mut ActorSpec)) -> Self {
         let launcher = reach().launcher_with(grants, limits(), BTreeMap::new(), Arc::new(Silent));
         let mut spec = ActorSpec::new(address("/a"), launcher);
-        spec.timeout = PATIENCE;
+        spec.limits.timeout = PATIENCE;
         spec.restart.backoff.initial = Duration::from_millis(1);
         change(&mut spec);
         let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
-        kernel.booted().await;
+        kernel.wait_booted().await;
         Self { kernel }
     }
 
@@ -91,7 +91,7 @@ impl Template for Spawned {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let grants = self.0.clone().bounded(&within);
         let mut spec = ActorSpec::new(address, reach().launcher_with(grants, limits(), config, Arc::new(Silent)));
-        spec.timeout = PATIENCE;
+        spec.limits.timeout = PATIENCE;
         spec
     }
 

@@ -8,7 +8,7 @@ use crate::harness::{Play, hosts};
 use crate::server::Server;
 
 fn soon(spec: &mut ActorSpec) {
-    spec.timeout = Duration::from_millis(300);
+    spec.limits.timeout = Duration::from_millis(300);
 }
 
 /// Each piece comes in time, but the body never ends.

@@ -139,7 +139,7 @@ impl Play {
     /// Lets the shop handle all messages, and returns their bodies.
     async fn open(&self) -> Vec<String> {
         self.kernel.resume(&shop_address()).await;
-        self.kernel.idle().await;
+        self.kernel.wait_idle().await;
         self.shop.0.lock().unwrap().clone()
     }
 
@@ -244,7 +244,7 @@ async fn run_counts_as_an_instance_until_the_play_ends() {
     play.until(PolicyState::Running).await;
     assert_eq!(sandbox.instances(), 1);
     play.kernel.shut_down();
-    play.kernel.over().await;
+    play.kernel.wait_stopped().await;
     while sandbox.instances() > 0 {
         tokio::task::yield_now().await;
     }

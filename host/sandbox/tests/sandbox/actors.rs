@@ -22,7 +22,7 @@ async fn a_handler_replies() {
 async fn endless_loop_ends_while_its_neighbour_answers() {
     let play = Play::start(&[("/loop", actor(LOOP)), ("/echo", actor(ECHO))]);
     let (crash, answer) = tokio::join!(play.crash("/loop", ""), async {
-        play.kernel.booted().await;
+        play.kernel.wait_booted().await;
         play.ask("/echo", "still here").await
     });
     assert_eq!(answer, Ok("still here".into()));
@@ -88,7 +88,7 @@ async fn crash_names_the_fixed_limit_that_refused() {
 async fn component_with_too_much_initial_memory_does_not_start() {
     let code = format!("(table 60000 funcref) (table 60000 funcref) {ECHO}");
     let play = Play::start(&[("/greedy", actor(&code))]);
-    let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
+    let Stage::GaveUp(report) = play.kernel.wait_stopped().await else { panic!("it must give up") };
     assert!(format!("{report:?}").contains(r#"Memory { limit_bytes: 1048576, key: "limits.memory" }"#), "{report:?}");
 }
 
@@ -234,7 +234,7 @@ async fn rejected_message_sends_nothing() {
     let play = Play::start(&[("/echo", actor(ECHO)), ("/relay", actor(relay))]);
     assert_eq!(play.ask("/relay", "x").await, Err(AskError::NoReply));
     assert_eq!(play.ask("/relay", "").await, Err(AskError::Rejected("no".into())));
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     let handled = play.kernel.actors().await[0].handled;
     assert_eq!(handled, 1);
 }
@@ -245,7 +245,7 @@ async fn a_send_that_is_not_allowed_names_the_address() {
         (call $tell (local.get $body) (local.get $len) (i32.const 0) (i32.const 0) (i32.const 504))
         (call $reply (i32.load (i32.const 520)) (i32.load (i32.const 524))))"#;
     let play = Play::with(small_sandbox(), &[("/a", actor(code)), ("/b", actor(ECHO))], |plan| {
-        plan.actors[0].sends_to = vec![address("/nobody")];
+        plan.actors[0].grants.sends_to = vec![address("/nobody")];
     });
     assert_eq!(play.ask("/a", "/b").await, Ok("/b".into()));
     assert_eq!(play.ask("/a", "/nobody").await, Ok("/nobody".into()));
@@ -326,7 +326,7 @@ async fn failed_init_is_a_failed_start_with_its_text() {
     );
     let actors = [("/log", actor(ECHO)), ("/starts", actor_with_hooks(&code))];
     let play = Play::with(small_sandbox(), &actors, |plan| plan.actors[1].required = true);
-    let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
+    let Stage::GaveUp(report) = play.kernel.wait_stopped().await else { panic!("it must give up") };
     assert!(format!("{report:?}").contains("no database"), "{report:?}");
 }
 
@@ -341,7 +341,7 @@ async fn failed_shutdown_is_a_crash_with_its_text() {
         (i32.store (i32.const 4) (i32.const 100)) (i32.store (i32.const 8) (i32.const 9)) (i32.const 0))"#
     );
     let play = Play::start(&[("/stops", actor_with_hooks(&code))]);
-    play.kernel.booted().await;
+    play.kernel.wait_booted().await;
     play.kernel.halt(&address("/stops")).await;
     while play.kernel.failed_shutdowns() == 0 {
         tokio::task::yield_now().await;
@@ -358,9 +358,9 @@ async fn message_from_shutdown_reaches_actors_that_stop_later() {
     let init = r#"(func (export "init") (result i32) (i32.store8 (i32.const 0) (i32.const 0)) (i32.const 0))"#;
     let stops = actor_with_hooks(&format!("{ECHO} {HOOKS} {init}"));
     let play = Play::start(&[("/log", actor(log)), ("/stops", stops)]);
-    assert!(matches!(play.kernel.booted().await, Stage::Running));
+    assert!(matches!(play.kernel.wait_booted().await, Stage::Running));
     play.kernel.shut_down();
-    assert!(matches!(play.kernel.over().await, Stage::Stopped));
+    assert!(matches!(play.kernel.wait_stopped().await, Stage::Stopped));
     assert_eq!(play.lines(), ["stdout /log got it"]);
     assert_eq!(play.sandbox.instances(), 0);
 }
@@ -372,19 +372,19 @@ async fn instance_beyond_the_bound_fails_to_start_and_names_the_key() {
     let play = Play::with(sandbox, &[("/a", actor(ECHO)), ("/b", actor(ECHO))], |plan| {
         plan.actors.iter_mut().for_each(|actor| actor.required = true);
     });
-    let Stage::GaveUp(report) = play.kernel.over().await else { panic!("it must give up") };
+    let Stage::GaveUp(report) = play.kernel.wait_stopped().await else { panic!("it must give up") };
     assert!(format!("{report:?}").contains("`play.max_instances`"), "{report:?}");
 }
 
 #[tokio::test]
 async fn killed_call_frees_its_instance() {
     let play = Play::with(small_sandbox(), &[("/loop", actor(LOOP))], |plan| {
-        plan.actors[0].timeout = Duration::from_millis(1);
+        plan.actors[0].limits.timeout = Duration::from_millis(1);
     });
     let crash = play.crash("/loop", "").await;
     assert_eq!(crash.crash.reason, CrashReason::Timeout { limit: Duration::from_millis(1) });
     play.kernel.kill();
-    play.kernel.over().await;
+    play.kernel.wait_stopped().await;
     assert_eq!(play.sandbox.instances(), 0);
 }
 

@@ -24,15 +24,15 @@ async fn crowd_with_little_time_does_not_crash() {
     let play = Play::limited(sandbox, &actors, limits, |plan| {
         plan.clock = clock.clone().into();
         for spec in &mut plan.actors {
-            spec.timeout = Duration::from_millis(500);
+            spec.limits.timeout = Duration::from_millis(500);
         }
     });
-    play.kernel.booted().await;
+    play.kernel.wait_booted().await;
     let began = std::time::Instant::now();
     for name in &names {
         play.kernel.tell(&address(name), b"x", PATIENCE).await.unwrap();
     }
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     assert!(
         began.elapsed() > Duration::from_millis(500),
         "all messages together take longer than the timeout of one: {:?}",

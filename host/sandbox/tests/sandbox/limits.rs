@@ -67,8 +67,8 @@ async fn memory_of_all_guests_together_is_bounded_and_named() {
 async fn start_beyond_all_guests_memory_fails_and_names_the_key() {
     let sandbox = SandboxConfig { max_instances: 8, memory_bytes: 1 << 10, ..SandboxConfig::default() };
     let play = Play::start_in(Sandbox::new(sandbox).unwrap(), &[("/a", actor(ECHO))]);
-    play.kernel.booted().await;
-    let playhouse_kernel::Stage::GaveUp(failures) = play.kernel.over().await else { panic!("it cannot start") };
+    play.kernel.wait_booted().await;
+    let playhouse_kernel::Stage::GaveUp(failures) = play.kernel.wait_stopped().await else { panic!("it cannot start") };
     let text = failures.iter().map(|failure| failure.crash.reason.to_string()).collect::<Vec<_>>().join("; ");
     assert!(text.contains("play.limits.memory"), "{text}");
     assert_eq!(play.sandbox.memory().0, 0);
@@ -148,11 +148,11 @@ async fn stderr_beyond_the_limit_is_reported_once_a_second() {
     spec.restart.attempts = 1;
     let plan = playhouse_kernel::Plan { actors: vec![spec], ..Default::default() };
     let kernel = playhouse_kernel::Kernel::start(&plan).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     // A crash does not reset the count: the second message goes to another incarnation of the same actor.
     for body in [&b"crash"[..], b""] {
         kernel.tell(&address("/chatter"), body, crate::play::PATIENCE).await.unwrap();
-        kernel.idle().await;
+        kernel.wait_idle().await;
     }
     assert_eq!(*log.lines.lock().unwrap(), 30);
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;

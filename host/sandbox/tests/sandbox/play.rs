@@ -62,7 +62,7 @@ impl Play {
             let config = BTreeMap::from([("colour".to_owned(), "red".to_owned())]);
             let launcher = plugin.launcher(limits, config, output.clone());
             let mut spec = playhouse_kernel::ActorSpec::new(address(at), launcher);
-            spec.sends_to.clone_from(&all);
+            spec.grants.sends_to.clone_from(&all);
             spec.restart.attempts = 1;
             plan.actors.push(spec);
         }

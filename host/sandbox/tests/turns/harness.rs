@@ -72,10 +72,10 @@ impl Play {
         let puppet = Counting { inner: interface.puppet(reports), most: most.clone() };
         let spec = |at: &str, launcher: Arc<dyn Launcher>, to: &[&str]| {
             let mut spec = ActorSpec::new(address(at), launcher);
-            spec.sends_to = to.iter().map(|to| address(to)).collect();
-            spec.spawns = vec!["worker".to_owned()];
-            (spec.max_children, spec.max_timers) = (5, 3);
-            (spec.max_effects, spec.max_effect_bytes) = (300, 500_000);
+            spec.grants.sends_to = to.iter().map(|to| address(to)).collect();
+            spec.grants.spawns = vec!["worker".to_owned()];
+            (spec.limits.max_children, spec.limits.max_timers) = (5, 3);
+            (spec.limits.max_effects, spec.limits.max_effect_bytes) = (300, 500_000);
             spec
         };
         let mut fragile = spec("/fragile", Arc::new(fragile), &[]);
@@ -93,7 +93,7 @@ impl Play {
             ..Plan::default()
         };
         let kernel = Kernel::start(&plan).unwrap();
-        kernel.booted().await;
+        kernel.wait_booted().await;
         Self { kernel, log, most }
     }
 
@@ -114,7 +114,7 @@ impl Play {
     /// Sends all messages before the first one is handled, and waits until all are handled.
     pub async fn tell(&self, messages: &[impl AsRef<str>]) {
         self.tell_to("/a", messages).await;
-        self.kernel.idle().await;
+        self.kernel.wait_idle().await;
     }
 
     pub async fn tell_to(&self, to: &str, messages: &[impl AsRef<str>]) {
@@ -133,7 +133,7 @@ impl Play {
             tokio::task::yield_now().await;
         }
         self.kernel.resume(&fragile).await;
-        self.kernel.idle().await;
+        self.kernel.wait_idle().await;
     }
 
     pub async fn ask(&self, body: &str) -> Answer {
@@ -174,7 +174,7 @@ impl Template for Worker {
             Box::pin(async move { if traps { Err(trap()) } else { Ok(Outcome::Done(None)) } })
         });
         let mut spec = ActorSpec::new(address, Arc::new(worker));
-        spec.sends_to = vec![self::address("/log")];
+        spec.grants.sends_to = vec![self::address("/log")];
         spec
     }
 }

@@ -21,13 +21,13 @@ async fn crash(code: &str) -> String {
     let plugin = sandbox.load_bytes("hostile", &actor_with_turns(code)).unwrap();
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
-    spec.sends_to = vec![address("/a")];
+    spec.grants.sends_to = vec![address("/a")];
     let kernel = Kernel::start(&Plan { actors: vec![spec], ..Plan::default() }).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     for _ in 0..3 {
         kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert!(kernel.dead_letters().is_empty());
     let actor = kernel.actors().await.remove(0);
     assert_eq!(actor.handled, 3);
@@ -119,7 +119,7 @@ async fn forged_message_header_is_overwritten() {
         .unwrap();
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_secs(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
-    spec.sends_to = vec![address("/b")];
+    spec.grants.sends_to = vec![address("/b")];
     let heard = Arc::new(Mutex::new(Vec::new()));
     let peer = native({
         let heard = heard.clone();
@@ -127,11 +127,11 @@ async fn forged_message_header_is_overwritten() {
     });
     let plan = Plan { actors: vec![ActorSpec::new(address("/b"), Arc::new(peer)), spec], ..Plan::default() };
     let kernel = Kernel::start(&plan).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     for _ in 0..3 {
         kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     let heard = heard.lock().unwrap();
     let [(sender, envelope)] = &heard[..] else { panic!("{heard:?}") };
     assert_eq!(sender.as_ref(), Some(&address("/a")));
@@ -250,12 +250,12 @@ async fn endless_loop_in_a_batch_has_cpu_time_of_64_messages() {
     let plugin = sandbox.load_bytes("hostile", &actor_with_turns(&code)).unwrap();
     let limits = Limits { memory_bytes: 1 << 20, cpu: Duration::from_millis(5), ..Limits::default() };
     let mut spec = ActorSpec::new(address("/a"), plugin.launcher(limits, BTreeMap::new(), Arc::new(Silent)));
-    (spec.batch, spec.timeout, spec.mailbox.capacity) = (256, PATIENCE, 2048);
+    (spec.batch, spec.limits.timeout, spec.mailbox.capacity) = (256, PATIENCE, 2048);
     (spec.start, spec.restart.backoff.initial) = (StartKind::Manual, Duration::ZERO);
     // The test ends with the first crash, so the restarts after it are not bounded.
     let supervision = SupervisionSpec { intensity: u32::MAX, ..SupervisionSpec::default() };
     let kernel = Kernel::start(&Plan { actors: vec![spec], supervision, ..Plan::default() }).unwrap();
-    kernel.booted().await;
+    kernel.wait_booted().await;
     for _ in 0..1536 {
         kernel.tell(&address("/a"), b"x", PATIENCE).await.unwrap();
     }

@@ -148,7 +148,7 @@ pub async fn reply_tell_is_allowed_for_the_senders_own_messages_only(interface: 
     messages[5] = "tell /peer no";
     play.tell(&messages).await;
     play.tell_to("/peer", &["back nothing;tell /log went back"]).await;
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     assert_eq!(play.letters(), ["failed tell /peer no x3"]);
     assert_eq!(play.log(), ["went back"]);
 }
@@ -174,7 +174,7 @@ pub async fn envelope_is_that_of_the_current_message(interface: Interface) {
     play.tell_to("/a", &messages).await;
     play.tell_to("/peer", &["envelope"]).await;
     let asked = play.ask("envelope").await;
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     assert_eq!(asked, Err(AskError::NoReply));
     let mut log = play.log();
     log.sort();
@@ -414,7 +414,7 @@ pub async fn callback_gets_each_outcome_also_after_a_crash(interface: Interface)
     play.tell(&messages).await;
     assert_eq!(play.ask("reply x").await, Ok(b"x".to_vec()));
     assert_eq!(play.ask("trap").await.map_err(|error| matches!(error, AskError::Crashed(_))), Err(true));
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     let log = play.log();
     let count = |line: &str| log.iter().filter(|logged| *logged == line).count();
     let expected = [

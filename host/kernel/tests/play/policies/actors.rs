@@ -28,7 +28,7 @@ async fn policy_changes_no_ask_retry_or_crash() {
     let kernel = start(vec![sorting().in_front_of(moody.at("/shop"))]).await;
     tell_all(&kernel, &["retry", "trap", "plain"]).await;
     assert_eq!(ask(&kernel, "/shop", "question").await, Ok("answer".into()));
-    kernel.idle().await;
+    kernel.wait_idle().await;
     for (body, times) in [("retry", 2), ("trap", 2), ("plain", 1), ("question", 1)] {
         assert_eq!(journal.count(body), times, "{body}");
     }
@@ -58,10 +58,10 @@ async fn a_spawned_actor_has_the_policy_of_its_kind() {
     plan.plugins.insert("sorted".into(), Arc::new(Kind(recorder(&journal).named("sorted"), policed, false)));
     let kernel = start_plan(&plan).await;
     tell(&kernel, "/boss", "spawn w sorted;tell w c;tell w a;tell w b").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["w:a", "w:b", "w:c"]);
     tell(&kernel, "/boss", "stop w").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tokio::time::sleep(SOON).await;
     assert_eq!(kernel.actors().await.len(), 1);
 }
@@ -83,13 +83,13 @@ async fn an_actor_that_is_revived_has_its_policy_again() {
     let kernel = start(vec![boss, child]).await;
     tell(&kernel, "/boss/shop", "b").await;
     tell(&kernel, "/boss/shop", "a").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tell(&kernel, "/boss", "trap").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     tell(&kernel, "/boss/shop", "d").await;
     tell(&kernel, "/boss/shop", "c").await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(journal.lines(), ["shop:a", "shop:b", "shop:c", "shop:d"]);
     assert!(runs.load(Ordering::Relaxed) >= 1);
 }
@@ -105,7 +105,7 @@ async fn shutdown_drains_messages_that_a_policy_holds() {
             tell(&kernel, "/shop", &format!("{n}")).await;
         }
         kernel.shut_down();
-        kernel.over().await;
+        kernel.wait_stopped().await;
         assert_eq!((journal.lines().len(), letters(&kernel).len()), (100, 0));
         assert_eq!(kernel.tell(&addr("/shop"), b"x", SOON).await, Err(SendError::Stopped(addr("/shop"))));
     }
@@ -114,7 +114,7 @@ async fn shutdown_drains_messages_that_a_policy_holds() {
     tell_all(&kernel, &["b", "a"]).await;
     tell(&kernel, "/shop", "fresh").await;
     kernel.kill();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     let mut letters = letters(&kernel);
     letters.sort();
     assert_eq!(letters, ["stopped a x0", "stopped b x0", "stopped fresh x0"]);

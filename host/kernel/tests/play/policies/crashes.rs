@@ -132,7 +132,7 @@ async fn crashes_that_are_far_apart_do_not_add_up() {
     for crash in 1..=5 {
         armed.store(1, Ordering::Relaxed);
         tell(&kernel, "/shop", "x").await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(policy_state(&kernel).await, (PolicyState::Running, crash));
         tokio::time::sleep(Duration::from_secs(11)).await;
     }
@@ -150,7 +150,7 @@ async fn policy_that_hangs_in_each_call_is_given_up() {
         }
         assert_eq!(policy_state(&kernel).await, (PolicyState::GaveUp, 11), "{hangs_in}");
         tell_all(&kernel, &["b", "a"]).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         let lines = journal.lines();
         assert_eq!((lines.len(), &lines[600..]), (602, &["shop:b".to_owned(), "shop:a".to_owned()][..]), "{hangs_in}");
         assert!(letters(&kernel).is_empty(), "{hangs_in}");
@@ -166,7 +166,7 @@ async fn policy_that_hangs_once_in_many_messages_is_kept() {
     let kernel = start(vec![policy.in_front_of(recorder(&journal).at("/shop"))]).await;
     for n in 0..400 {
         tell(&kernel, "/shop", &format!("m{n}")).await;
-        kernel.idle().await;
+        kernel.wait_idle().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let (state, crashes) = policy_state(&kernel).await;

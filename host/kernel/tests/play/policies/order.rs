@@ -36,7 +36,7 @@ async fn later_message_may_be_next_by_policy() {
     spec.batch = 1;
     let kernel = start(vec![spec]).await;
     tell_all(&kernel, &["c1", "c2", "c3", "a1"]).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(handled(&journal), "c1 a1 c2 c3");
 }
 
@@ -64,7 +64,7 @@ async fn overdue_message_is_next_or_the_policy_crashes() {
             tell(&kernel, "/shop", "a").await;
             settle().await;
         }
-        kernel.idle().await;
+        kernel.wait_idle().await;
         assert_eq!(journal.count("shop:z"), 1);
         assert_eq!(journal.lines().len(), 44);
         let at = journal.lines().iter().position(|line| line == "shop:z").unwrap();
@@ -88,6 +88,6 @@ async fn instances_share_messages_that_a_policy_gives_out() {
     open(&kernel).await;
     assert_eq!(journal.lines().len(), 300);
     kernel.shut_down();
-    kernel.over().await;
+    kernel.wait_stopped().await;
     assert!(letters(&kernel).is_empty());
 }

@@ -112,7 +112,7 @@ async fn blocked_senders_keep_their_order_with_a_policy() {
     for sender in senders {
         sender.await.expect("accepted");
     }
-    kernel.idle().await;
+    kernel.wait_idle().await;
     assert_eq!(handled(&journal), "first 0 1 2 3 4 5 6 7 8 9");
     let pressure = shop(&kernel).await.mailbox.pressure;
     assert_eq!((pressure.blocked, pressure.blocked_now, pressure.episodes), (10, 0, 1));

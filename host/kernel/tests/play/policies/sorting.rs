@@ -147,7 +147,7 @@ pub async fn settle() {
 
 pub async fn open(kernel: &Kernel) {
     kernel.resume(&addr("/shop")).await;
-    kernel.idle().await;
+    kernel.wait_idle().await;
 }
 
 pub async fn shop(kernel: &Kernel) -> ActorView {

@@ -55,7 +55,7 @@ impl Connections {
     }
 
     /// Closes the connection that has been idle longest, and waits until it, or another one, is closed. At once when none is idle.
-    pub(super) async fn make_room(&self) -> bool {
+    pub(super) async fn close_longest_idle(&self) -> bool {
         let mut closed = pin!(self.closed.notified());
         closed.as_mut().enable();
         let evicted = self.lock().evict();
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn longest_idle_connection_makes_room_and_busy_ones_stay() {
+    fn longest_idle_connection_is_closed_and_busy_ones_stay() {
         let connections = Connections::new(3);
         let [first, second, third] = std::array::from_fn(|_| connections.open().expect("room"));
         assert!(first.begin());
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn room_is_made_once_an_idle_connection_is_closed() {
+    async fn wait_ends_once_an_idle_connection_is_closed() {
         let connections = Connections::new(3);
         let [busy, idle] = std::array::from_fn(|_| connections.open().expect("room"));
         assert!(busy.begin());
@@ -137,8 +137,8 @@ mod tests {
             idle.evicted().await;
             drop(idle);
         };
-        assert!(tokio::join!(connections.make_room(), closing).0);
-        assert!(!connections.make_room().await, "the other one is busy");
+        assert!(tokio::join!(connections.close_longest_idle(), closing).0);
+        assert!(!connections.close_longest_idle().await, "the other one is busy");
     }
 
     #[tokio::test]

@@ -2,11 +2,11 @@
 
 use playhouse_kernel::{LetterError, LetterFilter, LettersMoved, SendError};
 
-use super::Host;
+use super::Server;
 use crate::control::protocol::{AddressText, Refusal, Response, Which};
 use crate::control::views::{KeptLetter, Letter, Letters};
 
-impl Host {
+impl Server {
     pub(super) fn letters(&self, which: Which, bodies: bool) -> Response {
         let filter = filter(which);
         let letters: Vec<_> = self.kernel.dead_letters().into_iter().filter(|letter| filter.matches(letter)).collect();

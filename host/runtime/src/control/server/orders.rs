@@ -5,13 +5,13 @@ use std::time::Duration;
 use playhouse_kernel::{Address, SendError, State};
 use tokio::time::Instant;
 
-use super::Host;
+use super::Server;
 use crate::control::protocol::{Refusal, Response};
 
 /// How long `stop` waits for the actor.
 const SETTLING: Duration = Duration::from_secs(10);
 
-impl Host {
+impl Server {
     /// Waits until the actor's state is one that `settled` accepts, and returns the states before and after.
     pub(super) async fn settle(
         &self,

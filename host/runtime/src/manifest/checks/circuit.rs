@@ -2,12 +2,12 @@
 
 use playhouse_kernel::Address;
 
-use crate::manifest::addresses::Addresses;
-use crate::manifest::found::Found;
+use super::addresses::Addresses;
+use super::findings::Checks;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Manifest, Restart};
 
-impl Found {
+impl Checks {
     pub(super) fn circuits(&mut self, manifest: &Manifest, addresses: &Addresses) {
         for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
             let actor = actor.get_ref();

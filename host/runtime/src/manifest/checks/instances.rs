@@ -6,8 +6,8 @@ use playhouse_kernel::{Address, MOST_INSTANCES};
 use playhouse_sandbox::SandboxConfig;
 use toml::Spanned;
 
-use crate::manifest::addresses::{Addresses, with_ancestors};
-use crate::manifest::found::Found;
+use super::addresses::{Addresses, with_ancestors};
+use super::findings::Checks;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start};
 
@@ -16,7 +16,7 @@ pub(super) fn of(actor: &Actor) -> usize {
     actor.instances.as_ref().map_or(1, |n| n.get_ref().0 as usize)
 }
 
-impl Found {
+impl Checks {
     pub(super) fn instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         for (actor, address) in manifest.actor.iter().zip(&addresses.of_actor) {
             self.most_instances(actor.get_ref());
@@ -83,7 +83,7 @@ impl Found {
     fn max_instances(&mut self, manifest: &Manifest, addresses: &Addresses) {
         let starts_as = |actor: &Actor, start| actor.start.as_ref().is_some_and(|written| *written.get_ref() == start);
         let manual = |actor: &Spanned<Actor>| starts_as(actor.get_ref(), Start::Manual);
-        let makes_room = |actor: &Actor| {
+        let frees_instances = |actor: &Actor| {
             let idle = actor.idle.as_ref().is_some_and(|idle| *idle.get_ref() == Idle::Stop);
             idle || starts_as(actor, Start::OnMessage)
         };
@@ -97,8 +97,11 @@ impl Found {
         let (mut needed, mut one_too_many) = (0, None);
         for (actor, address) in actors() {
             if address.as_ref().is_some_and(starts) {
-                needed +=
-                    if makes_room(actor.get_ref()) { std::mem::take(&mut one_for_all) } else { of(actor.get_ref()) };
+                needed += if frees_instances(actor.get_ref()) {
+                    std::mem::take(&mut one_for_all)
+                } else {
+                    of(actor.get_ref())
+                };
             }
             // The instance of a mailbox plugin starts with the mailbox.
             needed += usize::from(actor.get_ref().mailbox.plugin.is_some());

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use playhouse_kernel::Address;
 use toml::Spanned;
 
-use crate::manifest::addresses::{Addresses, address_fault, address_meant};
-use crate::manifest::found::Found;
+use super::addresses::{Addresses, address_fault, address_meant};
+use super::findings::Checks;
 use crate::manifest::play::PlayActor;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::Manifest;
@@ -14,7 +14,7 @@ use crate::manifest::schema::Manifest;
 const HELP: &str =
     "`pipeline` names actors of this manifest in the order in which they send, as in [\"/a\", \"/b\", \"/c\"]";
 
-impl Found {
+impl Checks {
     /// Grants each actor of the pipeline the next one, and returns its addresses.
     pub(super) fn pipeline(
         &mut self,

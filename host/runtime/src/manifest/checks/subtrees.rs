@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use playhouse_kernel::Address;
 use toml::Spanned;
 
+use super::addresses::Addresses;
+use super::findings::Checks;
 use super::instances;
-use crate::manifest::addresses::Addresses;
-use crate::manifest::found::Found;
 use crate::manifest::problem::Problem;
 use crate::manifest::schema::{Actor, Idle, Manifest, Start, Subtree};
 
@@ -21,7 +21,7 @@ struct Own {
     take_turns: bool,
 }
 
-impl Found {
+impl Checks {
     pub(super) fn subtrees(&mut self, manifest: &Manifest, addresses: &Addresses) {
         let actors = || manifest.actor.iter().map(Spanned::get_ref).zip(&addresses.of_actor);
         let limited = |(actor, address): (_, &Option<Address>)| {

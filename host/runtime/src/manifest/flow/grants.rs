@@ -65,7 +65,7 @@ pub(super) struct Grants<'a> {
     /// The grants of all actors that may be spawned, by the plugins of the first generation.
     of_spawned: HashMap<&'a [String], Sends<'a>>,
     /// The number of places, of [`MOST_IN_SUBTREES`], that may still be followed to.
-    room: usize,
+    places_left: usize,
     left_out: usize,
     /// By place: the last sender that it was found for, so that no sender gets it twice.
     found_for: Vec<usize>,
@@ -88,7 +88,7 @@ impl<'a> Grants<'a> {
             in_order,
             plugins: plugins.collect(),
             of_spawned: HashMap::new(),
-            room: MOST_IN_SUBTREES,
+            places_left: MOST_IN_SUBTREES,
             left_out: 0,
             found_for: vec![usize::MAX; places.len()],
         }
@@ -102,7 +102,8 @@ impl<'a> Grants<'a> {
     /// The targets that each place may send to.
     pub(super) fn targets(&mut self) -> Vec<Vec<usize>> {
         let play = self.play;
-        let mut targets = Vec::with_capacity(self.places.len());
+        // The targets of native code are not known.
+        let mut targets = vec![Vec::new(); play.natives.len()];
         for actor in &play.actors {
             let sends = Sends::of(&actor.settings);
             targets.push(self.reached(targets.len(), &sends));
@@ -137,11 +138,11 @@ impl<'a> Grants<'a> {
         let written = reached.len();
         let ranges: Vec<_> = sends.below.iter().map(|top| self.subtree(top)).collect();
         let wanted = ranges.iter().map(|range| range.len() + 1).sum();
-        let Some(room) = self.room.checked_sub(wanted) else {
+        let Some(places_left) = self.places_left.checked_sub(wanted) else {
             self.left_out += 1;
             return reached;
         };
-        self.room = room;
+        self.places_left = places_left;
         for (top, range) in sends.below.iter().zip(ranges) {
             for &n in &self.in_order[range] {
                 if self.places[n].spawned || self.places[n].address != **top {

@@ -28,7 +28,11 @@ impl Secret {
     pub(super) fn open(folder: &Path) -> Result<Option<Self>, CacheError> {
         let without = |error: &dyn std::fmt::Display| {
             let shown = folder.display();
-            tracing::warn!(target: "playhouse", "no cache of compiled code: cannot keep its key in `{shown}`: {error}");
+            tracing::warn!(
+                target: "playhouse",
+                "no cache of compiled code, so that each start compiles again: cannot keep its key in `{shown}`: {error}; set \
+                 XDG_STATE_HOME to a folder that this user can write"
+            );
             Ok(None)
         };
         if let Err(error) = DirBuilder::new().recursive(true).mode(0o700).create(folder) {

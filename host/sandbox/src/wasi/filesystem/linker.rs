@@ -5,9 +5,8 @@ use std::io;
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 
-use super::descriptor;
 use super::open::{Dir, Mode, Opened};
-use super::view::View;
+use super::view::{View, descriptor};
 
 struct Access;
 

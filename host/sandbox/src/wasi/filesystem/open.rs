@@ -29,6 +29,15 @@ pub(crate) enum Opened {
     Dir(Dir),
 }
 
+impl Opened {
+    pub(crate) fn file(&self) -> &File {
+        match self {
+            Self::File(file) => file.file(),
+            Self::Dir(dir) => &dir.file,
+        }
+    }
+}
+
 /// An open folder. Its close does not block.
 #[derive(Clone)]
 pub(crate) struct Dir {

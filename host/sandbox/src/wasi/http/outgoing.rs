@@ -84,7 +84,11 @@ impl Hooks {
         let target = Target::of(request.uri()).ok_or(Error::HttpRequestUriInvalid)?;
         let outgoing = self.outgoing.as_ref().ok_or(Error::HttpRequestDenied)?;
         if outgoing.grants.allow(&target).is_none() {
-            outgoing.log_refusal(&self.actor, &target.to_string(), "the actor's grant `hosts` does not list it");
+            outgoing.log_refusal(
+                &self.actor,
+                &target.to_string(),
+                "the actor's grant `hosts` does not list it; add it if the actor needs it",
+            );
             return Err(Error::HttpRequestDenied);
         }
         // Requests inside a tunnel could not be checked.

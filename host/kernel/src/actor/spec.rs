@@ -1,0 +1,75 @@
+//! The spec of one actor, as plain data.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::actor::code::Code;
+use crate::mailbox::MailboxSpec;
+use crate::mailbox::policy::PolicySpec;
+use crate::words::address::Address;
+use crate::words::grants::ActorGrants;
+use crate::words::limits::ActorLimits;
+use crate::words::restart::{RestartSpec, StartKind, SupervisionSpec};
+
+/// One actor. Its many fields are the tables and keys of an actor in a manifest.
+#[derive(Clone)]
+pub struct ActorSpec {
+    /// Its address. The parent must be `/` or an actor earlier in the plan.
+    pub address: Address,
+    /// Its code, which makes its incarnations.
+    pub code: Code,
+    /// When it starts.
+    pub start: StartKind,
+    /// The idle time after which its incarnation ends in order and it is passivated: its instance is gone, and the next
+    /// message makes a new one. None: it is never passivated. An actor with a timer, a watch or a child is not passivated.
+    pub idle_stop: Option<Duration>,
+    /// Instances that share its mailbox, each with its own state: 1 to [`crate::MOST_INSTANCES`]. With several, messages may
+    /// overtake each other, and it has no children.
+    pub instances: usize,
+    /// Most messages of one call; at least 1.
+    pub batch: usize,
+    /// Its mailbox's bounds.
+    pub mailbox: MailboxSpec,
+    /// The policy for the order of its mailbox and for its overflow; none: first in, first out.
+    pub policy: Option<Box<PolicySpec>>,
+    /// How it recovers.
+    pub restart: RestartSpec,
+    /// Whether the play ends when this actor is given up. Only for one directly under `/`.
+    pub required: bool,
+    /// How it supervises its children.
+    pub supervision: SupervisionSpec,
+    /// Its limits.
+    pub limits: ActorLimits,
+    /// The actors and plugins that it may use.
+    pub grants: ActorGrants,
+}
+
+impl ActorSpec {
+    /// An actor with all defaults.
+    pub fn new(address: Address, code: impl Into<Code>) -> Self {
+        Self {
+            address,
+            code: code.into(),
+            start: StartKind::Auto,
+            idle_stop: None,
+            instances: 1,
+            batch: 256,
+            mailbox: MailboxSpec::default(),
+            policy: None,
+            restart: RestartSpec::default(),
+            required: false,
+            supervision: SupervisionSpec::default(),
+            limits: ActorLimits::default(),
+            grants: ActorGrants::default(),
+        }
+    }
+}
+
+impl fmt::Debug for ActorSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActorSpec")
+            .field("address", &self.address)
+            .field("plugin", &self.code.plugin())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! Messages that will not be handled: they become dead letters, and their askers get an error.
+
+use std::sync::atomic::Ordering;
+
+use crate::actor::Actor;
+use crate::dispatch::routing::Routing;
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{ActorId, Message};
+use crate::words::restart::RestartKind;
+use crate::words::send_error::{AskError, SendError};
+
+impl Routing {
+    /// Makes dead letters of messages for `actor`, and answers their asks with an error. `counted`: the mailbox had accepted
+    /// the messages.
+    pub(crate) fn dead_letter(
+        &self,
+        actor: &Actor,
+        messages: impl IntoIterator<Item = Message>,
+        reason: &DeadReason,
+        counted: bool,
+    ) {
+        let mut ended = 0;
+        for message in messages {
+            ended += 1;
+            if message.envelope.sender == ActorId::NOTICE
+                && matches!(reason, DeadReason::Stopped | DeadReason::FailedStart(_))
+            {
+                // The next run would ignore this notice.
+                continue;
+            }
+            let answer = match reason {
+                DeadReason::Rejected(text) => AskError::Rejected(text.clone()),
+                DeadReason::Failed(text) => AskError::RetriesSpent(text.clone()),
+                DeadReason::BadReply(text) => AskError::Failed(text.clone()),
+                DeadReason::AskCrashed(report)
+                    if report.blamed.is_none() && actor.spec.restart.kind != RestartKind::Temporary =>
+                {
+                    AskError::Restarting(format!("while it handled several messages, it {}", report.crash.reason))
+                }
+                DeadReason::Crashed(report) | DeadReason::AskCrashed(report) | DeadReason::FailedStart(report) => {
+                    AskError::Crashed(report.crash.reason.to_string())
+                }
+                DeadReason::MailboxFull | DeadReason::Overflow | DeadReason::Abandoned => {
+                    SendError::MailboxFull(actor.address().clone()).into()
+                }
+                DeadReason::Stopped => AskError::Stopped,
+                DeadReason::Expired => AskError::Timeout,
+            };
+            self.asks.answer(message.envelope.reply, Err(answer));
+            actor.mailbox.count_letter(reason);
+            let sender = self.registry.by_id(message.envelope.sender).map(|s| s.address().clone());
+            tracing::warn!(
+                target: "playhouse",
+                address = %actor.address(),
+                id = %message.envelope.id,
+                attempts = message.envelope.attempt,
+                flow = %message.envelope.flow,
+                hops = message.envelope.hops,
+                "dead letter: {reason}"
+            );
+            self.dead_letters.add(self.accountable(actor), message, actor.address().clone(), sender, reason.clone());
+        }
+        // A commit counts the messages that it rejects as ended.
+        if counted || matches!(reason, DeadReason::Rejected(_) | DeadReason::Failed(_) | DeadReason::BadReply(_)) {
+            actor.mailbox.count_unhandled(ended);
+            self.unhandled.fetch_add(ended, Ordering::Relaxed);
+        }
+        if counted {
+            actor.finish(ended);
+        }
+    }
+
+    /// The actor of the plan above a spawned actor. The letters of all its descendants count for this actor.
+    fn accountable(&self, actor: &Actor) -> ActorId {
+        if actor.spawned.is_none() {
+            return actor.id;
+        }
+        let mut above = actor.address().parent();
+        while let Some(address) = above {
+            match self.registry.occupant(&address) {
+                Some(planned) if planned.spawned.is_none() => return planned.id,
+                _ => above = address.parent(),
+            }
+        }
+        actor.id
+    }
+}

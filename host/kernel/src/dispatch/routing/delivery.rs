@@ -1,0 +1,204 @@
+//! Delivery into mailboxes: the sends of a commit, in runs to one target, and single messages whose sender gets the result. A
+//! delivery runs in the sender's task, and waits there when the mailbox has no space.
+
+use std::time::Duration;
+
+use playhouse_frame::HEADER_BYTES;
+use tokio::time::Instant;
+
+use crate::actor::Actor;
+use crate::actor::host_wait::BlockedOn;
+use crate::actor::instance::Instance;
+use crate::dispatch::routing::Routing;
+use crate::mailbox::message_log::{first_record, message_of};
+use crate::mailbox::{Overflow, Place, Refused, Space};
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{Envelope, Message, Payload};
+use crate::words::send_error::SendError;
+
+/// Whether a delivery may wait for space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    Yes,
+    No,
+}
+
+/// Smaller runs are copied: that costs less than a new buffer.
+const MOVED_BYTES: usize = 16 << 10;
+
+/// Sends in a row to one target, recorded and not yet delivered.
+pub(crate) struct Run {
+    /// The target, as the sender numbers its targets.
+    pub(crate) route: usize,
+    /// The range of the undelivered messages in the sender's bytes: records, one after another.
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// Their number.
+    pub(crate) messages: usize,
+}
+
+impl Run {
+    /// The route of an effect other than a send, ordered among the sends.
+    pub(crate) const EFFECT: usize = usize::MAX;
+
+    /// Whether it is better to move the buffer than to copy the run out of it.
+    fn is_most_of(&self, bytes: &Vec<u8>) -> bool {
+        let size = self.to - self.from;
+        size >= MOVED_BYTES && size >= bytes.capacity() / 4 * 3
+    }
+
+    /// Puts as many messages of the run as fit. `whole`: moves `bytes` as they are, if all messages fit.
+    fn fill(&mut self, space: &mut Space<'_>, bytes: &mut Vec<u8>, delivered: &mut usize, whole: bool) {
+        let (messages, size) = if whole && space.put_whole(bytes, self.from..self.to, self.messages) {
+            (self.messages, self.to - self.from)
+        } else {
+            space.put_run(&bytes[self.from..self.to], self.messages)
+        };
+        self.advance(size, messages);
+        *delivered += messages;
+    }
+
+    /// Marks the first `messages` messages, whose records are `bytes` long, as delivered.
+    fn advance(&mut self, bytes: usize, messages: usize) {
+        self.from += bytes;
+        self.messages -= messages;
+    }
+}
+
+/// Refuses a body that is too large for its receiver.
+pub(crate) fn check_size(target: &Actor, body: &[u8]) -> Result<(), SendError> {
+    let limit_bytes = target.spec.limits.message_bytes;
+    if body.len() <= limit_bytes {
+        return Ok(());
+    }
+    Err(SendError::TooLarge { to: target.address().clone(), bytes: body.len(), limit_bytes })
+}
+
+impl Routing {
+    /// Delivers as much of a run of sends to one target as fits. `run` and `delivered` advance with each message. If the run
+    /// is most of `bytes`, the buffer itself may move into the mailbox: then everything up to the run's end is removed from
+    /// `bytes`.
+    pub(crate) fn deliver_run(
+        &self,
+        target: &Actor,
+        run: &mut Run,
+        bytes: &mut Vec<u8>,
+        delivered: &mut usize,
+    ) -> Result<(), Refused> {
+        let whole = run.is_most_of(bytes);
+        let pushed = target.mailbox.push(|space| run.fill(space, bytes, delivered, whole));
+        pushed.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true))
+    }
+
+    /// Delivers the messages of a run that did not fit, or were refused. May wait for space in the mailbox. After this future
+    /// was dropped, another call can go on.
+    pub(crate) async fn deliver_remaining(
+        &self,
+        target: &Actor,
+        run: &mut Run,
+        bytes: &mut Vec<u8>,
+        delivered: &mut usize,
+        mut pushed: Result<(), Refused>,
+        (patience, sender): (Patience, &Instance),
+    ) {
+        let whole = run.is_most_of(bytes);
+        let block_timeout = target.mailbox.spec().block_timeout;
+        let (mut place, mut waited) = (None, Duration::ZERO);
+        // The sender waited for its full time, and nothing was delivered.
+        let mut in_vain = false;
+        while run.messages > 0 {
+            let reason = match target.mailbox.overflow() {
+                _ if pushed == Err(Refused::Closed) => Some(target.closed_because()),
+                // The receiver waits for the host, so the sender's time begins again.
+                Overflow::Block if in_vain && self.waited_for_host(target, &mut waited) => {
+                    place = place.map(|(place, _, blocked)| (place, Instant::now() + block_timeout, blocked));
+                    None
+                }
+                Overflow::Block if patience == Patience::No || in_vain => Some(DeadReason::MailboxFull),
+                Overflow::Block => {
+                    waited = target.host_waited();
+                    let blocked = BlockedOn::begin(sender, target);
+                    place = Some((target.mailbox.queue_up(), Instant::now() + block_timeout, blocked));
+                    None
+                }
+                Overflow::Reject => Some(DeadReason::MailboxFull),
+                Overflow::DropNewest | Overflow::DropOldest => Some(DeadReason::Overflow),
+            };
+            if let Some(reason) = reason {
+                let record = first_record(&bytes[run.from..run.to]);
+                let letter = message_of(record);
+                run.advance(record.len(), 1);
+                *delivered += 1;
+                self.dead_letter(target, [letter], &reason, false);
+                if run.messages == 0 {
+                    break;
+                }
+            }
+            let before = *delivered;
+            let next = first_record(&bytes[run.from..run.to]).len() - HEADER_BYTES;
+            let fill = |space: &mut Space<'_>| run.fill(space, bytes, delivered, whole);
+            let again = match &place {
+                None => target.mailbox.push(fill),
+                Some((place, deadline, _)) => {
+                    let place: &Place<'_> = place;
+                    place.push(next, *deadline, fill).await
+                }
+            };
+            pushed = again.map(|displaced| self.dead_letter(target, displaced, &DeadReason::Overflow, true));
+            in_vain = place.is_some() && *delivered == before;
+        }
+    }
+
+    /// Delivers one message now, or says why not. Used where the sender gets the result: asks, and senders outside.
+    pub(crate) async fn deliver_one(
+        &self,
+        target: &Actor,
+        envelope: &Envelope,
+        payload: Payload<'_>,
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        match self.offer(target, envelope, payload, deadline).await {
+            Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
+                let message = Message::of(*envelope, payload);
+                self.dead_letter(target, [message], &DeadReason::Overflow, false);
+                Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
+            }
+            offered => offered,
+        }
+    }
+
+    /// Puts one message into the mailbox, or says why not. A refused message does not become a dead letter here.
+    pub(crate) async fn offer(
+        &self,
+        target: &Actor,
+        envelope: &Envelope,
+        payload: Payload<'_>,
+        deadline: Instant,
+    ) -> Result<(), SendError> {
+        check_size(target, payload.body)?;
+        let mut inside = false;
+        let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
+        let mut pushed = target.mailbox.push(fill);
+        let full = match &pushed {
+            Ok(_) => !inside,
+            Err(refused) => *refused == Refused::Full,
+        };
+        if full && target.mailbox.overflow() == Overflow::Block {
+            let place = target.mailbox.queue_up();
+            pushed = place.push(payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
+        }
+        match pushed {
+            Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
+            Err(Refused::Closed) => return Err(SendError::Stopped(target.address().clone())),
+            Err(Refused::Full) => {}
+        }
+        if inside {
+            return Ok(());
+        }
+        // A message that an overflow rule drops is counted with its dead letter.
+        if target.mailbox.overflow() != Overflow::DropNewest {
+            target.mailbox.count_loss(&DeadReason::MailboxFull);
+        }
+        Err(SendError::MailboxFull(target.address().clone()))
+    }
+}

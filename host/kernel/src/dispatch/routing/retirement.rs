@@ -1,0 +1,63 @@
+//! Instances and actors that will not run again: their messages go to a live sibling, or become dead letters.
+
+use crate::actor::instance::{Backlog, Instance};
+use crate::actor::{Actor, Presence};
+use crate::dispatch::routing::Routing;
+use crate::words::dead_letter::DeadReason;
+
+use std::sync::atomic::Ordering;
+
+impl Routing {
+    /// Retires an instance that will not run again. Its messages go to another instance. After the last instance, these and
+    /// all waiting messages become dead letters, and the mailbox is closed. `live`: the instances that go on, one bit each.
+    pub(crate) fn retire(&self, actor: &Actor, instance: &Instance, live: u64) {
+        if !self.move_to_sibling(actor, instance, live) {
+            let left = self.without_blamed(actor, instance).into_messages().chain(actor.mailbox.close());
+            self.dead_letter(actor, left, &actor.closed_because(), true);
+        }
+        self.activity.changed();
+    }
+
+    /// Moves an instance's messages to a live sibling, or else to one that may be started again; false when there is none.
+    pub(crate) fn move_to_sibling(&self, actor: &Actor, instance: &Instance, live: u64) -> bool {
+        let Some(sibling) = actor.mailbox.sibling_of(instance.index, live) else { return false };
+        let left = self.without_blamed(actor, instance);
+        actor.instances[sibling].backlog.lock().inherit(left);
+        actor.mailbox.nudge(sibling);
+        true
+    }
+
+    /// Takes an instance's backlog. The message that the last crash is blamed on gets no further attempt: it becomes a dead
+    /// letter.
+    fn without_blamed(&self, actor: &Actor, instance: &Instance) -> Backlog {
+        let mut left = std::mem::take(&mut *instance.backlog.lock());
+        if let Some(report) = instance.last_crash.lock().clone()
+            // The attempt is compared too: a repeated ask has the same id as the blamed one.
+            && let Some(message) = report.blamed.and_then(|(id, attempt)| left.remove(id, attempt))
+        {
+            self.dead_letter(actor, [message], &DeadReason::Crashed(report), true);
+        }
+        left
+    }
+
+    /// Removes a spawned actor for good: lookups do not find it, and its waiting messages become dead letters.
+    pub(crate) fn forget(&self, actor: &Actor) {
+        actor.set_presence(Presence::Gone);
+        for instance in &actor.instances {
+            self.retire(actor, instance, 0);
+        }
+        actor.membership.count_out();
+        self.unmark_failed(actor);
+        self.registry.remove(actor);
+        self.first_start_over(actor);
+    }
+
+    /// Ends the first start of a spawned actor, whether it succeeded or failed.
+    pub(crate) fn first_start_over(&self, actor: &Actor) {
+        if let Some(spawned) = &actor.spawned
+            && spawned.first_start.swap(0, Ordering::AcqRel) == 1
+        {
+            self.activity.end(1);
+        }
+    }
+}

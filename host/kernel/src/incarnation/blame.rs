@@ -1,0 +1,89 @@
+//! The end of an incarnation by a crash or a kill: the message to blame, and the messages that are handled again.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use crate::incarnation::behavior::Behavior;
+use crate::incarnation::state::{Broken, End, Incarnation};
+use crate::words::crash::{Crash, CrashReport, log_crash, panic_message};
+use crate::words::dead_letter::DeadReason;
+use crate::words::message::{Envelope, Message};
+
+impl Incarnation {
+    /// Decides which message is to blame, and which messages are handled again.
+    pub(super) fn crashed(&self, crash: Crash, mut rest: Vec<Message>) -> End {
+        let pending = self.shared.activity.guard();
+        let in_turn = !rest.is_empty();
+        if rest.len() == 1 {
+            let mut message = rest.remove(0);
+            message.envelope.attempt += 1;
+            let report = self.report(crash, Some(&message.envelope), 0, in_turn);
+            let (asked, last) =
+                (message.envelope.reply.is_some(), message.envelope.attempt >= self.actor.spec.restart.attempts);
+            self.call_back_later(&report, [(&message, message.envelope.attempt, asked || last)]);
+            if asked {
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::AskCrashed(report.clone()), true);
+            } else if last {
+                self.shared.routing.dead_letter(&self.actor, [message], &DeadReason::Crashed(report.clone()), true);
+            } else {
+                self.put_back(vec![message], 1);
+            }
+            return End::Crashed(report, pending);
+        }
+        // Askers get an error at once and may ask again; messages without an asker are handled again, alone.
+        let (asks, tells): (Vec<_>, Vec<_>) = rest.into_iter().partition(|m| m.envelope.reply.is_some());
+        let report = self.report(crash, None, tells.len(), in_turn);
+        self.call_back_later(&report, asks.iter().map(|ask| (ask, ask.envelope.attempt + 1, true)));
+        self.shared.routing.dead_letter(&self.actor, asks, &DeadReason::AskCrashed(report.clone()), true);
+        let solo = tells.len();
+        self.put_back(tells, solo);
+        End::Crashed(report, pending)
+    }
+
+    /// Returns messages to the front; `solo` of them are handled one at a time.
+    pub(super) fn put_back(&self, messages: Vec<Message>, solo: usize) {
+        if !messages.is_empty() {
+            self.instance.backlog.lock().put_back(messages.into_iter(), solo);
+        }
+    }
+
+    /// Returns messages of a call that a kill cut off; the code had started the first `tried` of them. That is not a failed
+    /// attempt, but the dead letter of a message that is not handled after all counts it.
+    pub(super) fn put_back_killed(&self, messages: Vec<Message>, tried: usize) {
+        self.instance.backlog.lock().put_back_killed(messages, tried);
+    }
+
+    pub(super) fn failed_start(&self, broken: Broken) -> End {
+        match broken {
+            Broken::Killed => End::Stopped,
+            Broken::Crash(crash) => End::FailedStart(self.report(crash, None, 0, false)),
+        }
+    }
+
+    pub(super) fn report(
+        &self,
+        crash: Crash,
+        blamed: Option<&Envelope>,
+        replayed: usize,
+        in_turn: bool,
+    ) -> Arc<CrashReport> {
+        let flow = blamed.map(|envelope| (envelope.flow, envelope.hops));
+        let blamed = blamed.map(|envelope| (envelope.id, envelope.attempt));
+        let attempts = self.actor.spec.restart.attempts;
+        let report = CrashReport::new(self.actor.address().clone(), self.number, crash);
+        let report = Arc::new(CrashReport { blamed, flow, attempts, replayed, in_turn, ..report });
+        let before = self.instance.last_crash.lock().replace(report.clone());
+        log_crash(&report, before.is_some_and(|before| before.crash.backtrace == report.crash.backtrace));
+        report
+    }
+
+    /// Drops the code's state. A panic in its destructors is logged and does not reach the kernel.
+    pub(super) fn discard(&self, behavior: Box<dyn Behavior>) {
+        if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(behavior))) {
+            tracing::error!(
+                target: "playhouse", address = %self.actor.address(),
+                "panicked while it was dropped: {}", panic_message(&*panic)
+            );
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The part of a mailbox under its lock: messages, instances, senders that wait for space.
+
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
+
+use playhouse_frame::HEADER_BYTES;
+
+use crate::mailbox::message_log::MessageLog;
+use crate::mailbox::order::{CHOICE_BYTES, CHOICE_MESSAGES, Order};
+use crate::mailbox::policy::PolicyState;
+use crate::mailbox::spec::MailboxSpec;
+
+/// The supervisor's signal to a running incarnation. Signals only escalate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Signal {
+    /// Go on.
+    Run,
+    /// Finish the current batch, run the `shutdown` hook, end. Messages stay.
+    Stop,
+    /// As [`Signal::Stop`], after the mailbox is empty; then it is closed.
+    Drain,
+    /// End now.
+    Kill,
+}
+
+pub(super) struct Inner {
+    /// The messages that instances take. Without a policy, all waiting messages.
+    pub(super) log: MessageLog,
+    /// With a policy, the messages that it has not given out yet.
+    pub(super) order: Option<Box<Order>>,
+    /// Whether the mailbox refuses all new messages.
+    pub(super) closed: bool,
+    /// By the index of the instance.
+    pub(super) states: Box<[InstanceState]>,
+    /// The instances that sleep until a message comes, one bit each.
+    pub(super) idle: u64,
+    /// The sleeping instances without an incarnation. An instance with an incarnation is woken first.
+    pub(super) passivated: u64,
+    /// Senders that wait for space, in order of arrival.
+    pub(super) blocked: VecDeque<Blocked>,
+    pub(super) next_ticket: u64,
+    /// Number of messages ever accepted; whether the play is idle depends on it.
+    pub(super) accepted: u64,
+    /// Most messages that waited after a delivery, so far.
+    pub(super) most: usize,
+}
+
+/// One sender in the queue.
+pub(super) struct Blocked {
+    pub(super) ticket: u64,
+    pub(super) waker: Option<Waker>,
+}
+
+/// Most instances of one mailbox: the bits of `Inner::idle`.
+pub const MOST_INSTANCES: usize = u64::BITS as usize;
+
+/// The smallest share of the waiting messages that an instance takes: calls for fewer messages cost more than they gain. An
+/// instance that is slow asks for fewer anyway.
+const LEAST_SHARE: usize = 8;
+
+/// One instance, as the mailbox knows it.
+pub(super) struct InstanceState {
+    pub(super) signal: Signal,
+    /// The waker of its incarnation, when that waits for messages, a signal, or something in its backlog.
+    pub(super) consumer: Option<Waker>,
+    /// The waker of its incarnation, when that is busy and waits for a signal alone.
+    pub(super) watcher: Option<Waker>,
+    /// Whether something was added to its backlog from outside.
+    pub(super) nudged: bool,
+    /// Whether it takes no more messages: it drained the mailbox, or will not run again.
+    pub(super) done: bool,
+    /// How many messages it asked for when it went to sleep: a policy gives out as many as were asked for.
+    pub(super) wants: usize,
+}
+
+impl InstanceState {
+    pub(super) fn new() -> Self {
+        Self { signal: Signal::Run, consumer: None, watcher: None, nudged: false, done: false, wants: 0 }
+    }
+}
+
+impl Inner {
+    /// Messages that wait, given out by the policy or not.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.log.len() + self.order.as_ref().map_or(0, |order| order.len())
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> usize {
+        self.log.bytes() + self.order.as_ref().map_or(0, |order| order.bytes())
+    }
+
+    pub(super) fn has_space(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        let (mut waiting, mut bytes) = (self.log.len(), self.log.bytes());
+        if let Some(order) = &self.order {
+            waiting += order.len();
+            bytes += order.bytes();
+        }
+        waiting == 0 || waiting < spec.capacity && bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes
+    }
+
+    /// Whether a message is accepted: there is space, or the policy can make some.
+    pub(super) fn lets_in(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        self.has_space(spec, body_bytes) || self.has_space_to_choose(spec, body_bytes)
+    }
+
+    /// Whether there is space beyond the bounds, for a policy that chooses which message to drop.
+    pub(super) fn has_space_to_choose(&self, spec: &MailboxSpec, body_bytes: usize) -> bool {
+        let bytes = self.bytes();
+        self.order.as_ref().is_some_and(|order| order.chooses())
+            && self.waiting() < spec.capacity + CHOICE_MESSAGES
+            && (bytes <= spec.capacity_bytes || bytes + HEADER_BYTES + body_bytes <= spec.capacity_bytes + CHOICE_BYTES)
+    }
+
+    /// Whether `messages` records of `bytes` bytes fit, all of them.
+    pub(super) fn has_space_for(&self, spec: &MailboxSpec, messages: usize, bytes: usize) -> bool {
+        self.log.len() + messages <= spec.capacity && self.log.bytes() + bytes <= spec.capacity_bytes
+    }
+
+    /// The first blocked sender, when there may be space for it now.
+    pub(super) fn next_sender(&mut self, spec: &MailboxSpec) -> Option<Waker> {
+        if self.closed || self.lets_in(spec, 0) { self.blocked.front_mut()?.waker.take() } else { None }
+    }
+
+    /// An idle instance, to be woken for a message.
+    pub(super) fn next_instance(&mut self) -> Option<Waker> {
+        if self.idle == 0 {
+            return None;
+        }
+        let awake = self.idle & !self.passivated;
+        let instance = if awake == 0 { self.idle } else { awake }.trailing_zeros() as usize;
+        self.idle &= !bit(instance);
+        self.states[instance].consumer.take()
+    }
+
+    /// An instance without an incarnation, if no other is idle: a policy gives out only messages that an instance asks for.
+    pub(super) fn next_sleeper(&mut self) -> Option<Waker> {
+        if self.idle & !self.passivated == 0 { self.next_instance() } else { None }
+    }
+
+    /// How many messages one instance takes, at most `most`: with several instances, each leaves some to the others.
+    pub(super) fn share(&self, most: usize) -> usize {
+        match self.states.len() {
+            1 => most,
+            instances => most.min(self.log.len().div_ceil(instances).max(LEAST_SHARE)),
+        }
+    }
+
+    /// How many messages the sleeping instances have asked for. Instances that were woken and have not looked yet have
+    /// theirs.
+    pub(super) fn wanted(&self) -> usize {
+        let asleep = self.states.iter().enumerate().filter(|(instance, _)| self.idle & bit(*instance) != 0);
+        asleep.map(|(_, state)| state.wants).sum()
+    }
+
+    /// The policy driver's waker, if there is work for it.
+    #[inline]
+    pub(super) fn driver_for_work(&mut self) -> Option<Waker> {
+        self.order.as_ref()?;
+        let wanted = self.wanted();
+        let order = self.order.as_mut()?;
+        if order.decides() && order.has_work(wanted) { order.driver.take() } else { None }
+    }
+
+    /// The wakers of instances that wait for the mailbox to be empty, if it is empty now. Without a policy there are none: an
+    /// instance gets the messages that it waits for.
+    #[inline]
+    pub(super) fn drained_instances(&mut self) -> Vec<Waker> {
+        if self.order.is_none() || self.waiting() > 0 {
+            return Vec::new();
+        }
+        let mut wakers = Vec::new();
+        for (instance, state) in self.states.iter_mut().enumerate() {
+            if state.signal == Signal::Drain && self.idle & bit(instance) != 0 {
+                self.idle &= !bit(instance);
+                wakers.extend(state.consumer.take());
+            }
+        }
+        wakers
+    }
+
+    /// Ends the current policy driver. Returns its waker, if it waits.
+    pub(super) fn dismiss_driver(&mut self) -> Option<Waker> {
+        let order = self.order.as_mut()?;
+        order.generation += 1;
+        order.state = PolicyState::Ended;
+        order.driver.take()
+    }
+}
+
+/// An instance as a bit among [`MOST_INSTANCES`].
+pub(crate) fn bit(instance: usize) -> u64 {
+    1 << instance
+}
+
+/// Stores the waker of this context.
+pub(super) fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        none => *none = Some(cx.waker().clone()),
+    }
+}

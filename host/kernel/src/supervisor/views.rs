@@ -1,0 +1,32 @@
+//! Actors and their instances as the supervisor sees them.
+
+use std::sync::Arc;
+
+use crate::actor::Actor;
+use crate::words::crash::CrashReport;
+use crate::words::failed::FailedActor;
+use crate::words::state::State;
+
+/// One actor, and the tree's view of each of its instances.
+pub(crate) struct Seen {
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) state: State,
+    pub(crate) instances: Vec<InstanceView>,
+}
+
+/// An instance of an actor, as operators see it.
+#[derive(Debug, Clone)]
+pub struct InstanceView {
+    /// Its state.
+    pub state: State,
+    /// The part of the host that it waits for.
+    pub waiting_for: Option<&'static str>,
+    /// The number of its latest run; 0 before the first. All instances of an actor count together.
+    pub incarnation: u64,
+    /// Number of restarts after a failure.
+    pub restarts: u64,
+    /// Its last crash.
+    pub last_crash: Option<Arc<CrashReport>>,
+    /// The failure of this instance, while it is failed.
+    pub failed: Option<FailedActor>,
+}

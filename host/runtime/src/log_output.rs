@@ -1,0 +1,25 @@
+//! The output of guests as events of `tracing`, for programs that give no [`Output`] of their own.
+
+use playhouse_kernel::Address;
+use playhouse_sandbox::Output;
+
+/// The target of the events.
+pub const GUEST_TARGET: &str = "playhouse::guest";
+
+/// Writes each line of a guest's stdout and stderr as an event with the target [`GUEST_TARGET`] and the field `address`. A line
+/// without an end becomes an event when its actor is idle; a line of more than 64 KiB becomes several.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct LogOutput;
+
+impl Output for LogOutput {
+    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool) {
+        // The end of a line whose text was an event already.
+        if !(piece.is_empty() && ends_line) {
+            self.stderr(from, piece);
+        }
+    }
+
+    fn stderr(&self, from: &Address, line: &[u8]) {
+        tracing::info!(target: GUEST_TARGET, address = %from, "{}", String::from_utf8_lossy(line));
+    }
+}

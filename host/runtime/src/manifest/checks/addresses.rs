@@ -1,0 +1,196 @@
+//! The addresses of a manifest: each is good, occurs once, and comes after its parent.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use playhouse_kernel::{Address, AddressError};
+use toml::Spanned;
+
+use super::findings::Checks;
+use crate::manifest::problem::Problem;
+use crate::manifest::schema;
+
+/// The good addresses in the order of the file, with their places; by actor, and by address.
+pub(super) struct Addresses {
+    pub(super) of_actor: Vec<Option<Address>>,
+    pub(super) first: HashMap<Address, (usize, Range<usize>)>,
+    /// Addresses with an actor of the manifest below them.
+    pub(super) parents: HashSet<Address>,
+    /// Actors that may spawn others.
+    pub(super) spawning: HashSet<Address>,
+    /// Native actors, in the order of the manifest, with their places.
+    pub(super) natives: Vec<(Address, Range<usize>)>,
+    native: HashSet<Address>,
+}
+
+impl Addresses {
+    /// Whether an actor of the manifest, or a native actor, has this address.
+    pub(super) fn has(&self, address: &Address) -> bool {
+        self.first.contains_key(address) || self.is_native(address)
+    }
+
+    /// All addresses of actors, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Address> {
+        self.first.keys().chain(self.natives.iter().map(|(address, _)| address))
+    }
+
+    fn is_native(&self, address: &Address) -> bool {
+        self.native.contains(address)
+    }
+
+    /// Whether an actor of the manifest is below `top`, or may be spawned there.
+    pub(super) fn is_populated(&self, top: &Address) -> bool {
+        self.parents.contains(top) || with_ancestors(top).any(|above| self.spawning.contains(&above))
+    }
+}
+
+/// This address and all above it.
+pub(super) fn with_ancestors(address: &Address) -> impl Iterator<Item = Address> {
+    std::iter::successors(Some(address.clone()), Address::parent)
+}
+
+impl Checks {
+    /// Parses all addresses: each must be good, occur once, and come after its parent.
+    pub(super) fn addresses(&mut self, actors: &[Spanned<schema::Actor>], natives: &[Spanned<String>]) -> Addresses {
+        let mut all = Addresses {
+            of_actor: Vec::new(),
+            first: HashMap::new(),
+            parents: HashSet::new(),
+            spawning: HashSet::new(),
+            natives: Vec::new(),
+            native: HashSet::new(),
+        };
+        for (n, actor) in actors.iter().enumerate() {
+            let written = &actor.get_ref().address;
+            let address = match Address::parse(written.get_ref()) {
+                Ok(address) if address.is_root() => {
+                    let remark = "an actor needs a name, as in \"/name\"";
+                    self.add(Problem::at(written.span(), "`/` is the kernel itself", remark));
+                    None
+                }
+                Ok(address) => Some(address),
+                Err(error) => {
+                    let problem = Problem::at(written.span(), address_fault(&error), address_meant(written.get_ref()));
+                    self.add(problem.help("an address is \"/\" and the name, below another actor \"/parent/name\""));
+                    None
+                }
+            };
+            if let Some(address) = &address {
+                if let Some((_, first)) = all.first.get(address) {
+                    let problem =
+                        Problem::at(written.span(), format!("two actors have the address `{address}`"), "again here");
+                    self.add(problem.and_at(first.clone(), "first here").help("give one of them another name"));
+                } else {
+                    all.first.insert(address.clone(), (n, written.span()));
+                }
+                for above in with_ancestors(address).skip(1) {
+                    if !all.parents.insert(above) {
+                        break;
+                    }
+                }
+                if !actor.get_ref().spawns.is_empty() {
+                    all.spawning.insert(address.clone());
+                }
+            }
+            all.of_actor.push(address);
+        }
+        for written in natives {
+            if let Some(address) = self.native(written, &all) {
+                all.native.insert(address.clone());
+                all.natives.push((address, written.span()));
+            }
+        }
+        for (native, _) in &all.natives {
+            all.parents.extend(with_ancestors(native).skip(1));
+        }
+        for (n, address) in all.of_actor.iter().enumerate() {
+            let Some((address, parent)) = address.as_ref().and_then(|a| Some((a, a.parent()?))) else { continue };
+            let place = actors[n].get_ref().address.span();
+            match all.first.get(&parent) {
+                _ if parent.is_root() || all.is_native(&parent) => {}
+                None => self.orphan(address, &parent, place, &all),
+                Some((before, _)) if *before < n => {}
+                Some((_, later)) => {
+                    let problem = Problem::at(
+                        place,
+                        format!("`{address}` comes before its parent `{parent}`"),
+                        "this is the child",
+                    );
+                    self.add(
+                        problem
+                            .and_at(later.clone(), "this is its parent")
+                            .help("actors start in this order: move the parent up"),
+                    );
+                }
+            }
+        }
+        all
+    }
+
+    /// An address in `play.native`: good, of no other actor, and below an actor.
+    fn native(&mut self, written: &Spanned<String>, all: &Addresses) -> Option<Address> {
+        let place = written.span();
+        let address = match Address::parse(written.get_ref()) {
+            Ok(address) if !address.is_root() => address,
+            Ok(_) => {
+                let problem = Problem::at(place, "`/` is the kernel itself", "a native actor needs a name");
+                self.add(problem.help("name native actors as in native = [\"/audit\"]"));
+                return None;
+            }
+            Err(error) => {
+                let problem = Problem::at(place, address_fault(&error), address_meant(written.get_ref()));
+                self.add(problem.help("`native` is a list of addresses, as in native = [\"/audit\"]"));
+                return None;
+            }
+        };
+        if all.has(&address) {
+            let actor = all.first.get(&address).map(|(_, place)| place);
+            let native = || all.natives.iter().find(|(native, _)| *native == address).map(|(_, place)| place);
+            let first = actor.or_else(native).cloned().unwrap_or_default();
+            let problem = Problem::at(place, format!("two actors have the address `{address}`"), "again here");
+            self.add(problem.and_at(first, "first here").help("give one of them another name"));
+            return None;
+        }
+        let parent = address.parent().filter(|parent| !parent.is_root() && !all.has(parent));
+        if let Some(parent) = parent {
+            let problem = Problem::at(place, format!("`{address}` has no parent"), format!("no actor is `{parent}`"));
+            self.add(problem.help("name the parent first, or put the native actor directly under `/`"));
+            return None;
+        }
+        Some(address)
+    }
+
+    fn orphan(&mut self, address: &Address, parent: &Address, place: Range<usize>, all: &Addresses) {
+        let known = all.first.keys().filter(|known| *known != address && !known.is_below(address));
+        let remark = match self.near_address(parent.as_str(), known) {
+            Some(near) => format!("did you mean \"{near}/{}\"?", address.name()),
+            None => format!("no actor has the address `{parent}`"),
+        };
+        let problem = Problem::at(place, format!("`{address}` has no parent"), remark);
+        self.add(
+            problem.help(format!(
+                "add an actor with address = \"{parent}\" before it, or name it \"/{}\"",
+                address.name()
+            )),
+        );
+    }
+}
+
+/// The fault of an address. A suggestion is never wrong itself.
+pub(super) fn address_fault(error: &AddressError) -> String {
+    match error {
+        AddressError::NotAbsolute(text) if Address::parse(&format!("/{text}")).is_err() => {
+            format!("`{text}` is no address: it must begin with `/`, and go on with letters, digits, `_` and `-`")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// The address that the writer of a bad one may have meant.
+pub(super) fn address_meant(written: &str) -> String {
+    let meant = format!("/{}", written.trim_matches('/'));
+    match Address::parse(&meant) {
+        Ok(meant) if !meant.is_root() => format!("did you mean \"{meant}\"?"),
+        _ => "here".into(),
+    }
+}

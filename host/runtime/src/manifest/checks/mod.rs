@@ -1,0 +1,121 @@
+//! From the manifest as written to a [`PlaySettings`]. Each check adds its problems to one list, so that an operator sees all
+//! independent problems at once.
+
+mod addresses;
+mod circuit;
+mod findings;
+mod grants;
+mod instances;
+mod kept_apart;
+mod mailbox;
+mod pipeline;
+mod settings;
+mod subtrees;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use playhouse_kernel::DeadLetterSpec;
+use toml::Spanned;
+
+use super::play::{PlayActor, PlayPlugin, PlaySettings};
+use super::plugin_folder::PluginFolder;
+use super::problem::{Problem, Problems, Source};
+use super::schema::{Manifest, Start};
+use super::units::ByteSize;
+use addresses::Addresses;
+use findings::Checks;
+use settings::Written;
+
+/// Reads a manifest's text. `beside` is its folder; `look` looks into the plugins folder.
+pub fn understand(
+    source: Source,
+    beside: &Path,
+    look: impl FnOnce(&Path) -> PluginFolder,
+) -> Result<PlaySettings, Problems> {
+    let manifest: Manifest = match toml::from_str(&source.text) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            let problem = Problem::from_toml(&error, &source.text);
+            return Err(Problems::new(source, vec![problem]));
+        }
+    };
+    let folder = manifest.play.plugins.as_ref().map_or("plugins", |folder| folder.get_ref());
+    let plugins = beside.join(folder);
+    let mut checks = Checks::new(&manifest, &source.name, beside, &plugins, look(&plugins));
+    let addresses = checks.addresses(&manifest.actor, &manifest.play.native);
+    let mut actors = checks.actors(&manifest, &addresses);
+    let pipeline = checks.pipeline(&manifest, &addresses, &mut actors);
+    let spawnable = checks.spawnable(&manifest, &addresses);
+    checks.instances(&manifest, &addresses);
+    checks.subtrees(&manifest, &addresses);
+    checks.circuits(&manifest, &addresses);
+    let supervision = checks.supervision(&manifest.play.supervision);
+    let limits = checks.play_limits(&manifest.play.limits);
+    let letters = DeadLetterSpec::default();
+    let dead_letters = DeadLetterSpec {
+        capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
+        capacity_bytes: manifest.play.dead_letters.bytes.map_or(letters.capacity_bytes, ByteSize::in_memory),
+    };
+    if !checks.problems.is_empty() {
+        return Err(Problems::new(source, checks.problems));
+    }
+    let named = manifest.play.name.or_else(|| {
+        let folder = beside.join(".").canonicalize().ok()?;
+        Some(folder.file_name()?.to_string_lossy().into_owned())
+    });
+    Ok(PlaySettings {
+        source,
+        name: named.unwrap_or_else(|| "play".into()),
+        plugins,
+        max_instances: manifest.play.max_instances.map(|n| n.get_ref().0),
+        limits,
+        memory_high: manifest.play.memory_high.unwrap_or_default(),
+        supervision,
+        dead_letters,
+        natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
+        actors,
+        pipeline,
+        spawnable,
+    })
+}
+
+impl Checks {
+    fn actors(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayActor> {
+        let sound = manifest.actor.iter().zip(&addresses.of_actor).filter_map(|(actor, address)| {
+            let actor = actor.get_ref();
+            let settings = self.settings(&Written::actor(actor), manifest, addresses);
+            let instances = instances::of(actor);
+            let required = actor.required.as_ref().is_some_and(|required| *required.get_ref());
+            Some(PlayActor { address: address.clone()?, instances, required, settings })
+        });
+        sound.collect()
+    }
+
+    /// The plugins that may be spawned: each plugin once.
+    fn spawnable(&mut self, manifest: &Manifest, addresses: &Addresses) -> Vec<PlayPlugin> {
+        let mut first: HashMap<&str, Range<usize>> = HashMap::new();
+        let mut all = Vec::new();
+        for plugin in manifest.plugin.iter().map(Spanned::get_ref) {
+            let (name, place) = (plugin.name.get_ref(), plugin.name.span());
+            if let Some(first) = first.get(name.as_str()) {
+                let problem = Problem::at(place, format!("two [[plugin]] have the name `{name}`"), "again here");
+                self.add(problem.and_at(first.clone(), "first here").help("leave one of them out"));
+            } else {
+                first.insert(name, place);
+            }
+            if let Some(start) = plugin.start.as_ref().filter(|start| *start.get_ref() == Start::Manual) {
+                let problem = Problem::at(start.span(), "a spawned actor cannot have start = \"manual\"", "here");
+                self.add(
+                    problem.help(
+                        "a spawned actor starts with its spawn: leave `start` out, or set start = \"on-message\"",
+                    ),
+                );
+            }
+            let settings = self.settings(&Written::plugin(plugin), manifest, addresses);
+            all.push(PlayPlugin { recursive: plugin.recursive, settings });
+        }
+        all
+    }
+}

@@ -1,0 +1,219 @@
+//! A play before it runs: the manifest, native actors, and options.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
+use playhouse_sandbox::{CompilePlace, Output};
+use tokio::runtime::Runtime;
+
+use crate::descriptors::{self, Shares};
+use crate::errors::PlayError;
+use crate::log_output::LogOutput;
+use crate::manifest::{self, ManifestError, PlaySettings};
+use crate::native::{Native, NativeOrder};
+use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
+use crate::printable::Printable;
+use crate::running::RunningPlay;
+use crate::{plan, runtimes};
+
+/// The settings that a manifest does not have.
+pub(crate) struct Options {
+    pub(crate) output: Arc<dyn Output>,
+    pub(crate) socket: Option<PathBuf>,
+    pub(crate) threads: Option<u16>,
+    pub(crate) has_trial_starts: bool,
+}
+
+/// A play that can be started. See the documentation of the crate for the defaults.
+pub struct Play {
+    settings: PlaySettings,
+    natives: Vec<(Result<Address, AddressError>, Native)>,
+    compile_place: CompilePlace,
+    options: Options,
+}
+
+impl Play {
+    /// The play of a manifest. Reads the manifest, and looks into the plugins folder; the plugins are loaded by
+    /// [`Play::start`].
+    pub fn from_manifest(file: impl AsRef<Path>) -> Result<Self, ManifestError> {
+        Ok(Self::from_settings(manifest::read(file.as_ref())?))
+    }
+
+    /// A play without a manifest: all its actors are native.
+    pub fn of_natives(name: impl Into<String>) -> Self {
+        Self::from_settings(PlaySettings::without_actors(name.into()))
+    }
+
+    fn from_settings(settings: PlaySettings) -> Self {
+        let options = Options { output: Arc::new(LogOutput), socket: None, threads: None, has_trial_starts: true };
+        Self { settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
+    }
+
+    /// The settings of the manifest.
+    pub fn settings(&self) -> &PlaySettings {
+        &self.settings
+    }
+
+    /// Places a native actor. Each incarnation begins with a clone of `actor`, so that a crash loses all that changed since. A
+    /// bad address is an error of [`Play::start`].
+    #[must_use]
+    pub fn native(self, address: &str, actor: impl NativeActor + Clone + Sync) -> Self {
+        self.place(address, Native::new(move || actor.clone()))
+    }
+
+    /// Like [`Play::native`], for an actor that is made by a function or has settings of its own.
+    #[must_use]
+    pub fn place(mut self, address: &str, native: Native) -> Self {
+        self.natives.push((Address::parse(address), native));
+        self
+    }
+
+    /// The receiver of guests' stdout and stderr. Default: [`LogOutput`].
+    #[must_use]
+    pub fn output(mut self, output: Arc<dyn Output>) -> Self {
+        self.options.output = output;
+        self
+    }
+
+    /// Makes a control socket at `path`, so that commands such as `playhouse tree` reach the play. Default: none. The default
+    /// path of those commands is [`crate::control::socket::default_path`].
+    #[must_use]
+    pub fn control_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.socket = Some(path.into());
+        self
+    }
+
+    /// The number of threads of the actors. Default: one for each core.
+    #[must_use]
+    pub fn actor_threads(mut self, threads: u16) -> Self {
+        self.options.threads = Some(threads.max(1));
+        self
+    }
+
+    /// The place where components are compiled that the cache does not have. Default: this process, where
+    /// `play.limits.compile_time` and `compile_memory` are not enforced. A child process needs a program that calls
+    /// [`crate::compile_for_parent`] when it has the arguments given here.
+    #[must_use]
+    pub fn compile_in(mut self, place: CompilePlace) -> Self {
+        self.compile_place = place;
+        self
+    }
+
+    /// Leaves failed actors failed: no trial starts are made after `restart.cooldown`. For plays that run until they are idle.
+    #[must_use]
+    pub fn without_trial_starts(mut self) -> Self {
+        self.options.has_trial_starts = false;
+        self
+    }
+
+    /// Loads the plugins and checks them against the manifest. Blocks, for seconds for each plugin that the cache of compiled
+    /// code does not have.
+    pub fn load(self, progress: &mut dyn LoadProgress) -> Result<LoadedPlay, PluginsError> {
+        let Self { settings, natives, compile_place, options } = self;
+        let shares = descriptors::shares(&settings).map_err(PluginsError::System)?;
+        shares.say();
+        let plugins = plugins::load(&settings, shares, compile_place, progress)?;
+        Ok(LoadedPlay { settings, natives, options, shares, plugins })
+    }
+
+    /// Loads the plugins and starts the play on the current Tokio runtime, which must have its timers and IO enabled. Actors
+    /// have threads of their own. Actors start in the background: see [`RunningPlay::wait_booted`].
+    pub async fn start(self) -> Result<RunningPlay, PlayError> {
+        let loading = tokio::task::spawn_blocking(|| self.load(&mut LogProgress));
+        // The task is not aborted, so that an error is a panic of it.
+        let loaded = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        loaded.start()
+    }
+}
+
+/// A play whose plugins are loaded.
+pub struct LoadedPlay {
+    settings: PlaySettings,
+    natives: Vec<(Result<Address, AddressError>, Native)>,
+    options: Options,
+    shares: Shares,
+    plugins: Plugins,
+}
+
+impl LoadedPlay {
+    /// The settings of the manifest.
+    pub fn settings(&self) -> &PlaySettings {
+        &self.settings
+    }
+
+    /// The loaded plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// Maximum number of files, folders and connections that all actors together may have open.
+    pub fn descriptors_of_actors(&self) -> u64 {
+        self.shares.of_actors
+    }
+
+    /// The number of instances that spawned actors may have at a time, and the number of all instances; `None` without plugins.
+    pub fn instances_for_spawned(&self) -> Option<(usize, usize)> {
+        plan::instances_for_spawned(&self.settings, &self.plugins)
+    }
+
+    /// A runtime on the current thread for the caller's side of the play, sized by the limits of the system: for a program that
+    /// has no runtime of its own.
+    pub fn host_runtime(&self) -> std::io::Result<Runtime> {
+        runtimes::of_host(&self.settings)
+    }
+
+    /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
+    pub fn start(self) -> Result<RunningPlay, PlayError> {
+        let Self { settings, natives, options, shares, plugins } = self;
+        for actor in &settings.actors {
+            for name in &actor.settings.absent_env {
+                tracing::warn!(
+                    target: "playhouse", address = %actor.address,
+                    "it is granted the variable {}, which this host does not have", Printable(name)
+                );
+            }
+        }
+        let natives = placed(&settings, natives)?;
+        let actors = runtimes::of_actors(&settings, options.threads)?;
+        let seed = std::hash::RandomState::new().build_hasher().finish();
+        let mut plan = plan::plan(&settings, &plugins, &options.output, seed);
+        plan.clock = plugins.clock(actors.handle());
+        plan.runtime = Some(actors.handle().clone());
+        plan.actors.splice(..0, natives.first);
+        plan.actors.extend(natives.last);
+        if !options.has_trial_starts {
+            plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
+        }
+        RunningPlay::start(&plan, &settings, actors, plugins.sandbox(), options.socket.as_deref(), shares.connections)
+    }
+}
+
+/// The native actors of a plan, in start order.
+struct Placed {
+    first: Vec<ActorSpec>,
+    last: Vec<ActorSpec>,
+}
+
+/// Places the native actors: before or after those of the manifest, each after its parent.
+fn placed(settings: &PlaySettings, natives: Vec<(Result<Address, AddressError>, Native)>) -> Result<Placed, PlayError> {
+    let of_manifest: HashSet<&Address> = settings.actors.iter().map(|actor| &actor.address).collect();
+    let mut placed = Placed { first: Vec::new(), last: Vec::new() };
+    let mut missing: HashSet<&Address> = settings.natives.iter().collect();
+    for (address, native) in natives {
+        let address = address.map_err(PlayError::NativeAddress)?;
+        missing.remove(&address);
+        let is_last = native.order() == NativeOrder::Last
+            || address.parent().is_some_and(|parent| {
+                of_manifest.contains(&parent) || placed.last.iter().any(|other| other.address == parent)
+            });
+        let spec = native.spec(address);
+        if is_last { placed.last.push(spec) } else { placed.first.push(spec) }
+    }
+    match settings.natives.iter().find(|address| missing.contains(address)) {
+        Some(address) => Err(PlayError::NativeMissing(address.clone())),
+        None => Ok(placed),
+    }
+}

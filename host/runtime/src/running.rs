@@ -1,0 +1,244 @@
+//! A play that runs.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use playhouse_kernel::{
+    ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Plan, Stage,
+    StartError, StartedActor, State,
+};
+use playhouse_sandbox::Sandbox;
+use tokio::runtime::{Handle, Runtime};
+use tokio::task::AbortHandle;
+
+use crate::control::server::Server;
+use crate::control::socket::{self, Socket};
+use crate::control::views::Tree;
+use crate::control::whole_tree::WholeTree;
+use crate::errors::{PlayError, RequestError};
+use crate::manifest::PlaySettings;
+use crate::memory::Watch;
+
+/// Time after which the threads of a play that was dropped end, whatever its actors do.
+const LAST_CALLS: Duration = Duration::from_secs(1);
+
+/// Time that a message to a spawned actor waits for space.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The receiver of a message: an address, or its text.
+pub trait Receiver {
+    /// The address.
+    fn address(&self) -> Result<Cow<'_, Address>, AddressError>;
+}
+
+impl Receiver for Address {
+    fn address(&self) -> Result<Cow<'_, Address>, AddressError> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+impl Receiver for str {
+    fn address(&self) -> Result<Cow<'_, Address>, AddressError> {
+        Address::parse(self).map(Cow::Owned)
+    }
+}
+
+/// A running play. It runs until [`RunningPlay::stop`], until a required actor fails, or until this value is dropped. Dropping
+/// ends it at once: calls are cut off, and waiting messages are lost.
+pub struct RunningPlay {
+    kernel: Kernel,
+    tree: WholeTree,
+    /// Time that a tell waits for space, by address.
+    patience: Arc<HashMap<Address, Duration>>,
+    tasks: Vec<AbortHandle>,
+    /// The caller's runtime.
+    host: Handle,
+    actors: Option<ActorThreads>,
+    /// Dropped last: until then, no other host takes the socket.
+    _socket: Option<Socket>,
+}
+
+/// The runtime of the actors. Its end waits for no call that blocks.
+struct ActorThreads(Option<Runtime>);
+
+impl Drop for ActorThreads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl RunningPlay {
+    /// Starts a plan on the current runtime, with its actors on `actors`.
+    pub(crate) fn start(
+        plan: &Plan,
+        settings: &PlaySettings,
+        actors: Runtime,
+        sandbox: Option<&Sandbox>,
+        path: Option<&Path>,
+        connections: usize,
+    ) -> Result<Self, PlayError> {
+        let actors = ActorThreads(Some(actors));
+        let listening = path.map(socket::listen).transpose()?;
+        let kernel = Kernel::start(plan)?;
+        let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned());
+        let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
+        let patience: Arc<HashMap<_, _>> = Arc::new(patience.collect());
+        // The first measurement comes before any input.
+        let watch = Watch::begin(settings.memory_high, &kernel);
+        let mut tasks = vec![tokio::spawn(watch.run(kernel.clone())).abort_handle()];
+        let (socket, listener) = listening.unzip();
+        if let Some(listener) = listener {
+            let listener = tokio::net::UnixListener::from_std(listener)?;
+            let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
+            let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
+            let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
+            tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());
+        }
+        Ok(Self { kernel, tree, patience, tasks, host: Handle::current(), actors: Some(actors), _socket: socket })
+    }
+
+    /// Sends a message from outside. While the mailbox is full, waits as long as the receiver's `mailbox.timeout` says.
+    pub async fn tell(&self, to: &(impl Receiver + ?Sized), body: impl AsRef<[u8]>) -> Result<MessageId, RequestError> {
+        let to = to.address()?;
+        let patience = self.patience.get(&*to).copied().unwrap_or(PATIENCE);
+        Ok(self.kernel.tell(&to, body.as_ref(), patience).await?)
+    }
+
+    /// Like [`RunningPlay::tell`], with a limit on the wait for space.
+    pub async fn tell_within(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        body: impl AsRef<[u8]>,
+        patience: Duration,
+    ) -> Result<MessageId, RequestError> {
+        Ok(self.kernel.tell(&*to.address()?, body.as_ref(), patience).await?)
+    }
+
+    /// Sends a message from outside, and waits for the reply.
+    pub async fn ask(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        body: impl AsRef<[u8]>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, RequestError> {
+        Ok(self.kernel.ask(&*to.address()?, body.as_ref(), timeout).await?)
+    }
+
+    /// The size of the largest message that an actor takes; `None` without such an actor.
+    pub fn message_limit(&self, address: &Address) -> Option<usize> {
+        self.kernel.message_limit(address)
+    }
+
+    /// The stage of the play.
+    pub fn stage(&self) -> Stage {
+        self.kernel.stage()
+    }
+
+    /// Waits until all actors that start by themselves have started, or the play is over.
+    pub async fn wait_booted(&self) -> Stage {
+        self.kernel.wait_booted().await
+    }
+
+    /// Waits until no message waits and no actor works.
+    pub async fn wait_idle(&self) {
+        self.kernel.wait_idle().await;
+    }
+
+    /// Waits until the play is over: stopped, or ended by a required actor that failed.
+    pub async fn wait(&self) -> Stage {
+        self.kernel.wait_stopped().await
+    }
+
+    /// Waits until an actor is failed and no trial start of it will come.
+    pub async fn wait_failed_for_good(&self, address: &Address) -> Arc<FailedActor> {
+        self.kernel.wait_failed_for_good(address).await
+    }
+
+    /// Waits while memory is short and messages from outside are refused.
+    pub async fn wait_memory_relieved(&self) {
+        self.kernel.wait_memory_relieved().await;
+    }
+
+    /// Stops all actors in order: each handles its waiting messages first. Waits for the end.
+    pub async fn stop(&self) -> Stage {
+        self.begin_stop();
+        self.wait().await
+    }
+
+    /// Begins the orderly stop, without waiting.
+    pub fn begin_stop(&self) {
+        self.kernel.shut_down();
+    }
+
+    /// Ends all actors at once. Calls are cut off, and waiting messages become dead letters.
+    pub fn kill(&self) {
+        self.kernel.kill();
+    }
+
+    /// Starts an actor as an operator does, and waits for the outcome.
+    pub async fn start_actor(&self, address: &Address) -> Result<StartedActor, StartError> {
+        self.kernel.start_actor(address).await
+    }
+
+    /// Stops an actor as an operator does, until [`RunningPlay::start_actor`]. Returns its state before; `None` without such an
+    /// actor.
+    pub async fn stop_actor(&self, address: &Address) -> Option<State> {
+        self.kernel.halt(address).await
+    }
+
+    /// The play as `playhouse tree --json` shows it: plain data.
+    pub async fn tree(&self) -> Tree {
+        self.tree.read().await
+    }
+
+    /// The actors in start order, in the kernel's types.
+    pub async fn actors(&self) -> Vec<ActorView> {
+        self.kernel.actors().await
+    }
+
+    /// The dead letters in the store, oldest first.
+    pub fn dead_letters(&self) -> Vec<Arc<DeadLetter>> {
+        self.kernel.dead_letters()
+    }
+
+    /// The counts of all dead letters, by reason.
+    pub fn dead_letter_counts(&self) -> DeadLetterCounts {
+        self.kernel.dead_letter_counts()
+    }
+
+    /// Number of messages that all actors have handled.
+    pub fn handled(&self) -> u64 {
+        self.kernel.handled()
+    }
+
+    /// Number of restarts after failures.
+    pub fn restarts(&self) -> u64 {
+        self.kernel.restarts()
+    }
+
+    /// Number of actors whose orderly stop failed.
+    pub fn failed_shutdowns(&self) -> u64 {
+        self.kernel.failed_shutdowns()
+    }
+}
+
+impl Drop for RunningPlay {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+        if matches!(self.kernel.stage(), Stage::Stopped | Stage::GaveUp(_)) {
+            return;
+        }
+        self.kernel.kill();
+        let (kernel, actors) = (self.kernel.clone(), self.actors.take());
+        // The supervision ends once it has seen the end of all actors, for which their threads must still be there.
+        drop(self.host.spawn(async move {
+            let _ = tokio::time::timeout(LAST_CALLS, kernel.wait_stopped()).await;
+            drop(actors);
+        }));
+    }
+}
