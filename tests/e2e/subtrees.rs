@@ -18,7 +18,7 @@ fn tree_shows_what_a_subtree_uses_of_its_limits() {
     let host = Host::start(guides("", limits, ""), &[]);
     assert_eq!(host.ok(&["ask", "/guide", "spawn ann guide"]), "ok");
     let refused = host.ok(&["ask", "/guide", "spawn bob guide"]);
-    assert!(refused.starts_with("too-many-children: ") && refused.contains("limits.subtree.actors"), "{refused}");
+    assert!(refused.starts_with("subtree-full: ") && refused.contains("limits.subtree.actors"), "{refused}");
     host.actor_when("/guide/ann", |ann| ann["state"] == "idle");
     let guide = host.actor("/guide");
     for (key, used, most) in [("actors", 2, 2), ("instances", 2, 5)] {

@@ -173,6 +173,28 @@ fn host_crates_depend_in_one_direction() {
 }
 
 #[test]
+fn library_takes_no_signal_no_exit_and_no_standard_stream() {
+    let words = [
+        "tokio::signal",
+        "libc::signal",
+        "process::exit",
+        "process::abort",
+        "set_hook",
+        "tracing_subscriber",
+        "io::stdin",
+        "io::stdout",
+        "io::stderr",
+        "println!",
+    ];
+    for file in files(&root().join("host/runtime/src"), ".rs") {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        for word in words {
+            assert!(!text.contains(word), "{} uses {word}", file.display());
+        }
+    }
+}
+
+#[test]
 fn supervision_is_pure() {
     let sources = files(&root().join("host/kernel/src/supervision"), ".rs");
     for source in &sources {

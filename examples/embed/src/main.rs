@@ -31,6 +31,8 @@ async fn main() -> anyhow::Result<()> {
     play.wait_idle().await;
     let reply = play.ask("/audit", "", Duration::from_secs(5)).await.context("the audit does not answer")?;
     println!("/audit got {}", String::from_utf8_lossy(&reply));
+    // The reply comes before the actor is idle again.
+    play.wait_idle().await;
     for actor in play.tree().await.actors {
         println!("{} ({}) is {} and has handled {}", actor.address, actor.plugin, actor.state, actor.handled);
     }
