@@ -56,6 +56,18 @@ fn paths_that_documents_name_exist() {
 }
 
 #[test]
+fn short_paths_that_the_architecture_names_exist() {
+    let document = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("readable");
+    let all: Vec<_> = files(&root(), ".rs").iter().map(|path| path.display().to_string()).collect();
+    let is_short = |text: &&str| text.ends_with(".rs") && !text.contains(['*', ' ']) && !root().join(text).exists();
+    let missing: Vec<_> = quoted(&document)
+        .filter(is_short)
+        .filter(|text| !all.iter().any(|path| path.ends_with(&format!("/{text}"))))
+        .collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names files that do not exist: {missing:?}");
+}
+
+#[test]
 fn commands_that_documents_name_exist() {
     let mut unknown = Vec::new();
     for (file, document) in documents() {
