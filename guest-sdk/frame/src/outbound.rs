@@ -175,8 +175,8 @@ impl Encoder {
         if metadata.is_empty() {
             return self.tell(route, body);
         }
-        let room = [0; HEADER_BYTES - OP_BYTES];
-        self.op_of(TELL_WITH, route, &[&room, metadata.as_bytes(), body]);
+        let capacity = [0; HEADER_BYTES - OP_BYTES];
+        self.op_of(TELL_WITH, route, &[&capacity, metadata.as_bytes(), body]);
     }
 
     /// Records the spawn of a child.
