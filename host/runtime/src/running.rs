@@ -83,7 +83,8 @@ impl RunningPlay {
         connections: usize,
     ) -> Result<Self, PlayError> {
         let actors = ActorThreads(Some(actors));
-        let listening = path.map(socket::listen).transpose()?;
+        let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
+        let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
         let kernel = Kernel::start(plan)?;
         let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned());
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
@@ -91,9 +92,7 @@ impl RunningPlay {
         // The first measurement comes before any input.
         let watch = Watch::begin(settings.memory_high, &kernel);
         let mut tasks = vec![tokio::spawn(watch.run(kernel.clone())).abort_handle()];
-        let (socket, listener) = listening.unzip();
         if let Some(listener) = listener {
-            let listener = tokio::net::UnixListener::from_std(listener)?;
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());

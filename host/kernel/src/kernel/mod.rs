@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use playhouse_frame::{Metadata, Parts};
+
 use crate::words::clock::later;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -34,7 +37,7 @@ use crate::words::crash::CrashReport;
 use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
-use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, MessageId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
 
@@ -122,23 +125,68 @@ impl Kernel {
 
     /// Sends from outside. Returns when the message is in the mailbox; with `overflow = "block"` it waits for space, at most
     /// `patience`.
-    pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
+    pub fn tell<'a>(
+        &'a self,
+        to: &'a Address,
+        body: &'a [u8],
+        patience: Duration,
+    ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
+        self.tell_payload(to, Payload::plain(body), patience)
+    }
+
+    /// As [`Kernel::tell`], with metadata.
+    pub fn tell_with<'a>(
+        &'a self,
+        to: &'a Address,
+        metadata: &'a Metadata,
+        body: &'a [u8],
+        patience: Duration,
+    ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
+        self.tell_payload(to, Payload { parts: metadata.as_bytes(), body }, patience)
+    }
+
+    async fn tell_payload(
+        &self,
+        to: &Address,
+        payload: Payload<'_>,
+        patience: Duration,
+    ) -> Result<MessageId, SendError> {
         let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
-        let envelope = self.envelope(ReplyToken::NONE);
-        self.shared.routing.deliver_one(&target, &envelope, body, later(patience)).await?;
+        let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
+        let envelope = self.envelope(ReplyToken::NONE, parts);
+        self.shared.routing.deliver_one(&target, &envelope, payload, later(patience)).await?;
         Ok(envelope.id)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
-    pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+    pub fn ask<'a>(
+        &'a self,
+        to: &'a Address,
+        body: &'a [u8],
+        timeout: Duration,
+    ) -> impl Future<Output = Answer> + Send + 'a {
+        self.ask_with(to, const { &Metadata::new() }, body, timeout).map(|answer| answer.map(|reply| reply.body))
+    }
+
+    /// As [`Kernel::ask`], with metadata of the question and of the reply.
+    pub async fn ask_with(
+        &self,
+        to: &Address,
+        metadata: &Metadata,
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Reply, AskError> {
         let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
         let deadline = later(timeout);
         let mut ask = self.shared.routing.asks.open(target.id, deadline);
         target.check_back_by(deadline)?;
-        let envelope = self.envelope(ask.token());
-        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, body, deadline));
+        let mut before = QuestionParts::new(self.shared.time_of(deadline));
+        let (parts, before) = before.with(metadata);
+        let envelope = self.envelope(ask.token(), parts);
+        let payload = Payload { parts: before, body };
+        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, payload, deadline));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
         self.shared.explained(to, answer).await
     }
@@ -316,10 +364,10 @@ impl Kernel {
         LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
     }
 
-    fn envelope(&self, reply: ReplyToken) -> Envelope {
+    fn envelope(&self, reply: ReplyToken, parts: Parts) -> Envelope {
         let (cause, count) = &*self.outside;
         let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
-        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply }
+        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply, parts }
     }
 }
 
