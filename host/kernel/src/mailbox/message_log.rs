@@ -195,7 +195,6 @@ impl TakenMessages {
         self.asked || self.notices
     }
 
-    #[inline]
     pub(crate) fn envelope(&self, index: usize) -> Envelope {
         Envelope { reply: self.reply(index), ..self.header(index).0 }
     }

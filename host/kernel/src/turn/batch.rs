@@ -137,7 +137,6 @@ impl Batch {
     }
 
     /// The envelope that causes the sends of the current message, or of the hook.
-    #[inline]
     pub(super) fn cause(&mut self) -> &Envelope {
         if self.cause.is_none() {
             self.cause = Some(self.envelope().unwrap_or(NO_CAUSE));
@@ -152,7 +151,6 @@ impl Batch {
     }
 
     /// The envelope of the next send of `sender`.
-    #[inline]
     pub(super) fn caused_envelope(&mut self, sender: ActorId, reply: ReplyToken, parts: Parts) -> Envelope {
         let index = self.caused;
         self.caused += 1;
