@@ -120,6 +120,28 @@ impl RunningPlay {
         Ok(self.kernel.tell(&*to.address()?, body.as_ref(), patience).await?)
     }
 
+    /// As [`RunningPlay::tell_within`], with metadata.
+    pub async fn tell_with(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        metadata: &Metadata,
+        body: impl AsRef<[u8]>,
+        patience: Duration,
+    ) -> Result<MessageId, RequestError> {
+        Ok(self.kernel.tell_with(&*to.address()?, metadata, body.as_ref(), patience).await?)
+    }
+
+    /// As [`RunningPlay::ask`], with metadata of the question and of the reply.
+    pub async fn ask_with(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        metadata: &Metadata,
+        body: impl AsRef<[u8]>,
+        timeout: Duration,
+    ) -> Result<Reply, RequestError> {
+        Ok(self.kernel.ask_with(&*to.address()?, metadata, body.as_ref(), timeout).await?)
+    }
+
     /// Sends a message from outside, and waits for the reply.
     pub async fn ask(
         &self,

@@ -187,9 +187,9 @@ pub async fn optional_parts_reach_the_handler_and_the_asker(interface: Interface
     play.tell_to("/a", &["nothing"; 20]).await;
     play.kernel.tell_with(&to, &metadata, b"parts;retry-once no", PATIENCE).await.unwrap();
     play.tell_to("/a", &["parts"; 1]).await;
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     let reply = play.kernel.ask_with(&to, &metadata, b"parts;answer made", PATIENCE).await.unwrap();
-    play.kernel.idle().await;
+    play.kernel.wait_idle().await;
     assert_eq!((reply.body, reply.metadata.get("status")), (b"made".to_vec(), Some("201")));
     let pairs = r#"[("path", "/x"), ("method", "POST")]"#;
     let expected = ["[] 32 false 0".to_owned(), format!("{pairs} 32 false 0"), format!("{pairs} 32 true 0")];
