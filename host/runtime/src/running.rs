@@ -48,6 +48,8 @@ impl Receiver for str {
 
 /// A running play. It runs until [`RunningPlay::stop`], until a required actor fails, or until this value is dropped. Dropping
 /// ends it at once: calls are cut off, and waiting messages are lost.
+///
+/// It is the whole of a play for a program, so that its methods are many; each is one call of the kernel.
 pub struct RunningPlay {
     kernel: Kernel,
     tree: WholeTree,
@@ -148,6 +150,29 @@ impl RunningPlay {
         timeout: Duration,
     ) -> Result<Vec<u8>, RequestError> {
         Ok(self.kernel.ask(&*to.address()?, body.as_ref(), timeout).await?)
+    }
+
+    /// Like [`RunningPlay::tell`], with pairs beside the body.
+    pub async fn tell_with(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        metadata: &Metadata,
+        body: impl AsRef<[u8]>,
+    ) -> Result<MessageId, RequestError> {
+        let to = to.address()?;
+        let patience = self.patience.get(&*to).copied().unwrap_or(PATIENCE);
+        Ok(self.kernel.tell_with(&to, metadata, body.as_ref(), patience).await?)
+    }
+
+    /// Like [`RunningPlay::ask`], with pairs beside the body and beside the reply.
+    pub async fn ask_with(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        metadata: &Metadata,
+        body: impl AsRef<[u8]>,
+        timeout: Duration,
+    ) -> Result<Reply, RequestError> {
+        Ok(self.kernel.ask_with(&*to.address()?, metadata, body.as_ref(), timeout).await?)
     }
 
     /// The size of the largest message that an actor takes; `None` without such an actor.

@@ -249,6 +249,7 @@ mod tests {
                       a\u{1b}]0;title\u{7}
             stderr    last\u{9b}words
                       more
+            metadata  path: /orders\u{1b}[31m
             body      18 bytes
               two lines
               of\ttext
