@@ -279,7 +279,9 @@ impl Encoder {
         let header = self.header(kind, route, length);
         self.bytes.reserve(OP_BYTES + length);
         self.bytes.extend_from_slice(&header);
-        content.iter().for_each(|piece| self.bytes.extend_from_slice(piece));
+        for piece in content {
+            self.bytes.extend_from_slice(piece);
+        }
     }
 
     #[inline]

@@ -160,13 +160,8 @@ impl Kernel {
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
-    pub fn ask<'a>(
-        &'a self,
-        to: &'a Address,
-        body: &'a [u8],
-        timeout: Duration,
-    ) -> impl Future<Output = Answer> + Send + 'a {
-        self.ask_with(to, const { &Metadata::new() }, body, timeout).map(|answer| answer.map(|reply| reply.body))
+    pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+        Ok(self.ask_with(to, const { &Metadata::new() }, body, timeout).await?.body)
     }
 
     /// As [`Kernel::ask`], with metadata of the question and of the reply.

@@ -37,12 +37,13 @@ impl MessageLog {
     }
 
     pub(crate) fn append(&mut self, envelope: &Envelope, payload: Payload<'_>) {
-        let size = HEADER_BYTES + payload.len();
+        let content_bytes = payload.len();
+        let size = HEADER_BYTES + content_bytes;
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + size > SEGMENT_BYTES) {
             self.begin_segment(size);
         }
         let segment = &mut self.segments.back_mut().expect("a segment was just made sure of").bytes;
-        segment.extend_from_slice(&envelope.encode(payload.len()));
+        segment.extend_from_slice(&envelope.encode(content_bytes));
         if !payload.parts.is_empty() {
             segment.extend_from_slice(payload.parts);
         }

@@ -140,6 +140,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// Writes the header of a message whose optional parts and body have `content_bytes` bytes (less than 2 GiB).
+    #[inline(always)]
     pub(crate) fn encode(&self, content_bytes: usize) -> [u8; HEADER_BYTES] {
         let header = Header {
             content_bytes: i32::try_from(content_bytes).expect("contents are limited where they enter").cast_unsigned(),
