@@ -152,29 +152,6 @@ impl RunningPlay {
         Ok(self.kernel.ask(&*to.address()?, body.as_ref(), timeout).await?)
     }
 
-    /// Like [`RunningPlay::tell`], with pairs beside the body.
-    pub async fn tell_with(
-        &self,
-        to: &(impl Receiver + ?Sized),
-        metadata: &Metadata,
-        body: impl AsRef<[u8]>,
-    ) -> Result<MessageId, RequestError> {
-        let to = to.address()?;
-        let patience = self.patience.get(&*to).copied().unwrap_or(PATIENCE);
-        Ok(self.kernel.tell_with(&to, metadata, body.as_ref(), patience).await?)
-    }
-
-    /// Like [`RunningPlay::ask`], with pairs beside the body and beside the reply.
-    pub async fn ask_with(
-        &self,
-        to: &(impl Receiver + ?Sized),
-        metadata: &Metadata,
-        body: impl AsRef<[u8]>,
-        timeout: Duration,
-    ) -> Result<Reply, RequestError> {
-        Ok(self.kernel.ask_with(&*to.address()?, metadata, body.as_ref(), timeout).await?)
-    }
-
     /// The size of the largest message that an actor takes; `None` without such an actor.
     pub fn message_limit(&self, address: &Address) -> Option<usize> {
         self.kernel.message_limit(address)

@@ -200,7 +200,7 @@ async fn metadata_travels_beside_message_and_reply() {
     let play = Play::of_natives("test").native("/a", Mirror::default()).start().await.unwrap();
     let mut metadata = Metadata::new();
     metadata.push("topic", "sold").unwrap();
-    play.tell_with("/a", &metadata, "x").await.unwrap();
+    play.tell_with("/a", &metadata, "x", SOON).await.unwrap();
     let reply = play.ask_with("/a", &metadata, "", SOON).await.unwrap();
     assert_eq!((reply.body.as_slice(), reply.metadata), (&b"2"[..], metadata));
     assert_eq!(play.ask("/a", "", SOON).await.unwrap(), b"2");

@@ -152,7 +152,7 @@ impl Guest {
             // Only a frame can say that routes are void.
             // A frame shows metadata with the message; `handler` would have to ask for them.
             Some(turns) if self.sends_much || anew || self.turn().len() > 1 || self.turn().has_metadata() => {
-                self.handle_batch(turns, anew).await?
+                self.handle_batch(turns, anew).await?;
             }
             _ => self.handle_one_by_one().await?,
         }
