@@ -216,7 +216,7 @@ impl Actor for Puppet {
                 "pairs" => ctx.reply(format!("{:?}", msg.metadata())),
                 "label" => ctx.with_metadata("k", "v").tell("/a", "labelled")?,
                 "many" => {
-                    (0..17).fold(ctx.with_no_metadata(), |with, n| with.and("k", &n.to_string())).tell("/a", "")?
+                    (0..17).fold(ctx.with_no_metadata(), |with, n| with.and("k", &n.to_string())).tell("/a", "")?;
                 }
                 "answer" => ctx.with_metadata("status", "201").reply("made")?,
                 "remind" => {

@@ -158,7 +158,7 @@ impl Pen {
 
 /// The metadata of a send: every third body has some, so that all ways of a message are walked with and without.
 fn metadata_of(body: &[u8]) -> Metadata {
-    let pairs = (body.len() % 3 == 0).then(|| ("bytes", body.len().to_string()));
+    let pairs = (body.len().is_multiple_of(3)).then(|| ("bytes", body.len().to_string()));
     Metadata::collect(pairs).expect("one pair")
 }
 
