@@ -13,7 +13,7 @@ use playhouse_instructions::{BODY, frame_of_tells};
 const MESSAGES: usize = 64;
 
 fn frame_of_messages() -> Vec<u8> {
-    let header = Header { body_bytes: BODY.len() as u32, id: 1, sender: 2, flow: 3, hops: 4, ..Header::default() };
+    let header = Header { content_bytes: BODY.len() as u32, id: 1, sender: 2, flow: 3, hops: 4, ..Header::default() };
     let mut frame = [&header.encode()[..], &BODY].concat().repeat(MESSAGES);
     frame.extend_from_slice(&trailer(MESSAGES as u32));
     frame

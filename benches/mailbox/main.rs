@@ -19,7 +19,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use log::{MessageLog, TakenMessages};
-use words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use playhouse_frame::Parts;
+use words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken};
 
 const ROUNDS: usize = 5;
 /// Number of messages in one commit; a batch has fewer.
@@ -58,14 +59,22 @@ fn time(messages: usize, run: impl FnOnce(&[u8]) -> usize, bytes: usize) -> Dura
 
 fn envelope(n: usize) -> Envelope {
     let id = MessageId(n as u128);
-    Envelope { id, sender: ActorId(1), flow: 1, hops: 1, attempt: 0, reply: ReplyToken::NONE }
+    Envelope {
+        id,
+        sender: ActorId(1),
+        flow: FlowId(1),
+        hops: 1,
+        attempt: 0,
+        reply: ReplyToken::NONE,
+        parts: Parts::NONE,
+    }
 }
 
 fn by_log(body: &[u8], messages: usize) -> usize {
     let (mut log, mut batch, mut came_out) = (MessageLog::default(), TakenMessages::default(), 0);
     for commit in 0..messages / COMMIT {
         for n in 0..COMMIT {
-            log.append(&envelope(commit * COMMIT + n), black_box(body));
+            log.append(&envelope(commit * COMMIT + n), Payload::plain(black_box(body)));
         }
         while log.len() > 0 {
             batch.clear();

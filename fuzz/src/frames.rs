@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use playhouse_frame::{Encoder, HEADER_BYTES, Inbound, OP_BYTES, Op, Outbound, Timer};
+use playhouse_frame::{Encoder, HEADER_BYTES, Inbound, Metadata, OP_BYTES, Op, Outbound, Pairs, Timer};
 
 /// A frame is refused, or the encoder makes the same frame from its operations; no operation points outside of the frame.
 pub fn frames(bytes: &[u8]) {
@@ -24,7 +24,9 @@ pub fn frames(bytes: &[u8]) {
         assert!(records.len() * HEADER_BYTES <= bytes.len());
         assert_eq!(Inbound::open(bytes).map(|frame| frame.messages() as usize), Ok(records.len()));
         for record in records {
-            assert_eq!(record.header(bytes).body_bytes as usize, record.body.len());
+            let content = record.content(bytes);
+            assert_eq!(content.body, &bytes[record.body.clone()]);
+            assert!(record.body.len() <= record.header(bytes).content_bytes as usize);
         }
     }
 }
@@ -42,15 +44,25 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
                 padding.push(body.start - HEADER_BYTES + OP_BYTES..body.start);
                 again.tell(*route, &bytes[body.clone()]);
             }
+            Op::TellWith { route, metadata_bytes, content } => {
+                padding.push(content.start - HEADER_BYTES + OP_BYTES..content.start);
+                let (metadata, body) = taken_apart(&bytes[content.clone()], *metadata_bytes);
+                again.tell_with(*route, &metadata, body);
+            }
             Op::Done { messages } => (0..*messages).for_each(|_| again.done(None)),
             Op::Reply(reply) => again.done(Some(&bytes[reply.clone()])),
+            Op::ReplyWith { metadata_bytes, content } => {
+                let (metadata, body) = taken_apart(&bytes[content.clone()], *metadata_bytes);
+                again.done_with(&metadata, body);
+            }
             Op::Reject(at) => again.reject(text(bytes, at)),
             Op::Retry(at) => again.retry(text(bytes, at)),
             Op::Spawn { route } => again.spawn(*route),
             Op::Stop { route } => again.stop(*route),
             Op::Timer(timer) => {
-                let Timer { id, route, wait_ms, again: often, body } = &timer.read(bytes);
-                again.timer(*id, *route, *wait_ms, *often, &bytes[body.clone()]);
+                let Timer { id, route, wait_ms, again: often, metadata_bytes, content } = &timer.read(bytes);
+                let (metadata, body) = taken_apart(&bytes[content.clone()], *metadata_bytes);
+                again.timer(*id, *route, *wait_ms, *often, &metadata, body);
             }
             Op::Cancel { id } => again.cancel(*id),
         }
@@ -71,4 +83,16 @@ fn say_again(bytes: &[u8], ops: &[Op]) {
 
 fn text<'a>(bytes: &'a [u8], at: &Range<usize>) -> &'a str {
     std::str::from_utf8(&bytes[at.clone()]).expect("it was checked")
+}
+
+/// The metadata at the front of a content, and its body.
+fn taken_apart(content: &[u8], metadata_bytes: u16) -> (Metadata, &[u8]) {
+    let (metadata, body) = content.split_at(metadata_bytes.into());
+    if metadata.is_empty() {
+        return (Metadata::new(), body);
+    }
+    let (pairs, rest) = Pairs::read(metadata).expect("the reader checked it");
+    assert!(rest.is_empty());
+    let metadata = Metadata::from(pairs);
+    (metadata, body)
 }

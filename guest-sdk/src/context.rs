@@ -20,6 +20,7 @@ use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::timer::{TimerId, whole_millis};
+use crate::with_metadata::WithMetadata;
 
 /// An actor's view of its kernel, passed to the handler and to each hook.
 ///
@@ -217,6 +218,23 @@ impl Context {
     pub fn reply_json<T: Serialize + ?Sized>(&self, value: &T) -> Result {
         self.reply(to_json(value)?);
         Ok(())
+    }
+
+    /// Begins a send or a reply with metadata, of which this is the first pair.
+    ///
+    /// ```
+    /// # use playhouse_sdk::{Context, Message, Result};
+    /// fn pass_on(msg: &Message, ctx: &Context) -> Result {
+    ///     Ok(ctx.with_metadata("source", ctx.address()).and_all(msg.metadata()).tell("/archive", msg.body())?)
+    /// }
+    /// ```
+    pub fn with_metadata(&self, key: &str, value: &str) -> WithMetadata<'_> {
+        WithMetadata::new(&self.kernel, &self.reply).and(key, value)
+    }
+
+    /// Begins a send or a reply whose metadata are added later, or an ask for a reply with its metadata.
+    pub fn with_no_metadata(&self) -> WithMetadata<'_> {
+        WithMetadata::new(&self.kernel, &self.reply)
     }
 
     /// Sends at once, even if the current message fails later, and waits for the reply. `timeout` counts in whole

@@ -29,6 +29,9 @@ pub enum SendError {
         /// The receiver's limit.
         limit_bytes: u64,
     },
+    /// The metadata have more than 16 pairs, more than 4 KiB of keys and values, or an empty key; the text says which.
+    #[error("bad metadata: {0}")]
+    BadMetadata(String),
 }
 
 /// The error of an ask that has no reply.

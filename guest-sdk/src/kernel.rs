@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use playhouse_frame::Metadata;
+
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
+use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 
@@ -24,6 +27,11 @@ pub(crate) trait Kernel {
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError>;
     fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError>;
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError>;
+    fn tell_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError>;
+    fn tell_all_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<u32, SendError>;
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], timeout: Duration) -> Result<Reply, AskError>;
+    /// Sets the metadata of the reply to the current message.
+    fn reply_metadata(&self, metadata: &Metadata);
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError>;
     fn stop(&self, child: &str) -> Result<(), StopError>;
     fn children(&self) -> Vec<String>;
@@ -31,6 +39,14 @@ pub(crate) trait Kernel {
     fn status(&self, path: &str) -> Option<ActorState>;
     /// `again`: whether the timer repeats.
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError>;
+    fn timer_with(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError>;
     fn cancel(&self, timer: u64);
     fn watch(&self, to: &str) -> Result<u64, WatchError>;
     fn unwatch(&self, watch: u64);

@@ -35,10 +35,10 @@
 //! | files | contents |
 //! |---|---|
 //! | `result.rs`, `failure.rs`, `errors.rs` | results, the verdict on a failed message, the errors of the context's functions |
-//! | `message.rs`, `envelope.rs`, `timer.rs`, `notice.rs`, `status.rs`, `spawn_options.rs` | the data that cross to the host and back |
+//! | `message.rs`, `reply.rs`, `envelope.rs`, `timer.rs`, `notice.rs`, `status.rs`, `spawn_options.rs` | the data that cross to the host and back |
 //! | `kernel.rs`, `kernel_handle.rs` | the trait between a context and its kernel, which is the host or a test |
 //! | `turn.rs`, `wasm.rs`, `bindings.rs` | the kernel in a component: frames of messages in, frames of outcomes out, the WIT contract |
-//! | `context.rs`, `actor.rs` | [`Context`], an actor's view of its kernel; [`Actor`], the trait to implement |
+//! | `context.rs`, `with_metadata.rs`, `actor.rs` | [`Context`], an actor's view of its kernel; [`Actor`], the trait to implement |
 //! | `gate.rs`, `supervisor.rs`, `callback.rs`, `watcher.rs` | the traits of optional hooks |
 //! | `instance.rs` | one actor with its context; runs the handler and the hooks |
 //! | `component.rs`, `export_actor.rs` | the exports of an actor's component, and [`export_actor!`] |
@@ -67,6 +67,7 @@ mod message;
 mod notice;
 #[cfg(target_family = "wasm")]
 mod panic_text;
+mod reply;
 mod result;
 mod spawn_options;
 mod status;
@@ -79,23 +80,27 @@ mod turn;
 #[cfg(target_family = "wasm")]
 mod wasm;
 mod watcher;
+mod with_metadata;
 
 pub use actor::Actor;
 pub use anyhow;
 pub use callback::{Callback, Ended, TaskDone};
 pub use context::Context;
-pub use envelope::{Envelope, Flow};
+pub use envelope::{Envelope, Flow, FlowId};
 pub use errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 pub use failure::{Failure, OrReject, reject, retry};
 pub use gate::{Decision, Gate};
 pub use message::Message;
 pub use notice::{Change, Notice, WatchId};
+pub use playhouse_frame::{Metadata, MetadataError, Pairs};
+pub use reply::Reply;
 pub use result::{Error, Result};
 pub use spawn_options::SpawnOptions;
 pub use status::ActorState;
 pub use supervisor::{Blamed, ChildFailed, Directive, Supervisor};
 pub use timer::TimerId;
 pub use watcher::Watcher;
+pub use with_metadata::WithMetadata;
 
 /// The guide's examples, compiled and run.
 #[cfg(doctest)]

@@ -1,10 +1,10 @@
 //! The body of the current message. The context has its envelope, so that an actor that does not read it does not pay for it.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use playhouse_frame::{Metadata, Pairs, Record};
 use serde::Deserialize;
 
 use crate::failure::OrReject;
@@ -33,7 +33,9 @@ enum Body {
     Own(Vec<u8>),
     /// A piece of a batch's frame.
     #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "frames only reach components"))]
-    Shared(Arc<Vec<u8>>, Range<usize>),
+    Shared(Arc<Vec<u8>>, Record),
+    /// A body with metadata, for tests.
+    With(Box<(Vec<u8>, Metadata)>),
 }
 
 impl Message {
@@ -42,17 +44,46 @@ impl Message {
         Self { body: Body::Own(body.into()) }
     }
 
-    /// The message with its body at this range of a batch's frame.
+    /// The same message with one more pair of metadata, for tests.
+    ///
+    /// # Panics
+    /// When the pairs are more than a message may have.
+    #[must_use]
+    pub fn with(self, key: &str, value: &str) -> Self {
+        let mut metadata = Metadata::from(self.metadata());
+        metadata.push(key, value).expect("the metadata of a message are bounded");
+        Self { body: Body::With(Box::new((self.into_body(), metadata))) }
+    }
+
+    /// The message of this record of a batch's frame.
     #[cfg(any(test, target_family = "wasm"))]
-    pub(crate) fn shared(frame: &Arc<Vec<u8>>, body: Range<usize>) -> Self {
-        Self { body: Body::Shared(Arc::clone(frame), body) }
+    pub(crate) fn shared(frame: &Arc<Vec<u8>>, record: Record) -> Self {
+        Self { body: Body::Shared(Arc::clone(frame), record) }
+    }
+
+    /// The pairs of text that the sender put beside the body, in order.
+    ///
+    /// ```
+    /// # use playhouse_sdk::Message;
+    /// let msg = Message::new("tea").with("method", "POST").with("path", "/orders");
+    /// assert_eq!(msg.metadata().get("path"), Some("/orders"));
+    /// let pairs: Vec<_> = msg.metadata().collect();
+    /// assert_eq!(pairs, [("method", "POST"), ("path", "/orders")]);
+    /// ```
+    pub fn metadata(&self) -> Pairs<'_> {
+        match &self.body {
+            Body::Own(_) => Pairs::default(),
+            Body::Shared(frame, record) => record.content(frame).metadata,
+            Body::With(with) => with.1.pairs(),
+        }
     }
 
     /// The body as it was sent.
     pub fn body(&self) -> &[u8] {
         match &self.body {
             Body::Own(body) => body,
-            Body::Shared(frame, body) => &frame[body.clone()],
+            Body::Shared(frame, record) => &frame[record.body.clone()],
+            Body::With(with) => &with.0,
         }
     }
 
@@ -60,7 +91,8 @@ impl Message {
     pub fn into_body(self) -> Vec<u8> {
         match self.body {
             Body::Own(body) => body,
-            Body::Shared(frame, body) => frame[body].to_vec(),
+            Body::Shared(frame, record) => frame[record.body].to_vec(),
+            Body::With(with) => with.0,
         }
     }
 

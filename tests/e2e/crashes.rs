@@ -83,7 +83,7 @@ fn crash_is_one_log_line_and_its_backtrace_is_logged_once() {
     assert_eq!(attempts, ["1/3", "2/3", "3/3"], "{}", ended.stderr);
     let letter = ended.stderr.lines().find(|line| line.contains("dead letter: ")).expect("waited for");
     let flow = field("flow=", letter);
-    assert_eq!((flow.len(), field("hops=", letter).as_str()), (16, "0"), "{letter}");
+    assert_eq!((flow.len(), field("hops=", letter).as_str()), (32, "0"), "{letter}");
     assert!(crashes.iter().all(|line| field("flow=", line) == flow), "one flow: {}", ended.stderr);
     let functions: Vec<_> = ended.stderr.lines().filter(|line| line.starts_with("    at ")).collect();
     assert_eq!(functions, ["    at flaky::descend (32 times)"], "{}", ended.stderr);

@@ -83,6 +83,10 @@ impl Host {
         host
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts `playhouse run` in the folder.
     pub fn spawn(folder: TempDir, arguments: &[&str]) -> Self {
         Self::spawn_with(folder, arguments, &[])

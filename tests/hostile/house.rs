@@ -436,7 +436,7 @@ impl Template for Acts {
         let launcher = guest.plugin.launcher_in(
             accounts,
             guest.grants.clone(),
-            limits.within(&within),
+            limits.bounded(&within),
             whole,
             self.output.clone(),
         );

@@ -171,7 +171,7 @@ struct Workers(Plugin);
 
 impl Template for Workers {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
-        ActorSpec::new(address, self.0.launcher(Limits::default().within(&within), config, Arc::new(Silent)))
+        ActorSpec::new(address, self.0.launcher(Limits::default().bounded(&within), config, Arc::new(Silent)))
     }
 }
 

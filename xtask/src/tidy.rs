@@ -56,6 +56,22 @@ fn paths_that_documents_name_exist() {
 }
 
 #[test]
+fn short_paths_that_the_architecture_names_exist() {
+    let document = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("readable");
+    let all: Vec<_> = files(&root(), ".rs").iter().map(|path| path.display().to_string()).collect();
+    let is_short = |text: &&str| {
+        Path::new(text).extension().is_some_and(|e| e == "rs")
+            && !text.contains(['*', ' '])
+            && !root().join(text).exists()
+    };
+    let missing: Vec<_> = quoted(&document)
+        .filter(is_short)
+        .filter(|text| !all.iter().any(|path| path.ends_with(&format!("/{text}"))))
+        .collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names files that do not exist: {missing:?}");
+}
+
+#[test]
 fn commands_that_documents_name_exist() {
     let mut unknown = Vec::new();
     for (file, document) in documents() {
@@ -74,7 +90,7 @@ fn commands_that_documents_name_exist() {
 #[test]
 fn tests_that_the_table_of_limits_names_exist() {
     let table = std::fs::read_to_string(root().join("docs/limits.md")).expect("readable");
-    let rust = ["host", "tests"].into_iter().flat_map(|folder| files(&root().join(folder), ".rs"));
+    let rust = ["host", "tests", "guest-sdk"].into_iter().flat_map(|folder| files(&root().join(folder), ".rs"));
     let all: String = rust.map(|path| std::fs::read_to_string(path).expect("readable")).collect();
     let exists = |name: &str| {
         all.contains(&format!("fn {name}("))
@@ -170,6 +186,28 @@ fn host_crates_depend_in_one_direction() {
         wrong.extend(of_host.filter(|name| !allowed.contains(name)).map(|name| format!("{folder} -> {name}")));
     }
     assert!(wrong.is_empty(), "cli -> runtime -> sandbox -> kernel is the only direction: {wrong:?}");
+}
+
+#[test]
+fn library_takes_no_signal_no_exit_and_no_standard_stream() {
+    let words = [
+        "tokio::signal",
+        "libc::signal",
+        "process::exit",
+        "process::abort",
+        "set_hook",
+        "tracing_subscriber",
+        "io::stdin",
+        "io::stdout",
+        "io::stderr",
+        "println!",
+    ];
+    for file in files(&root().join("host/runtime/src"), ".rs") {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        for word in words {
+            assert!(!text.contains(word), "{} uses {word}", file.display());
+        }
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
+use crate::bytes::u64_at;
+use crate::metadata::{Metadata, MetadataError, Pairs};
 use crate::record::Parts;
-use crate::{Metadata, MetadataError, Pairs, u64_at};
 
 /// The content of a message, taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +54,17 @@ impl<'a> Content<'a> {
             (metadata, body) = Pairs::read(body).map_err(ContentError::Metadata)?;
         }
         Ok(Self { deadline: (deadline != 0).then_some(deadline), sequence, metadata, body })
+    }
+
+    /// The number of bytes of the optional parts, in a content that was checked before.
+    #[inline]
+    pub fn parts_bytes(parts: Parts, content: &[u8]) -> usize {
+        let numbers = 8 * (usize::from(parts.has(Parts::DEADLINE)) + usize::from(parts.has(Parts::SEQUENCE)));
+        if !parts.has(Parts::METADATA) {
+            return numbers;
+        }
+        let length = content.get(numbers..).and_then(|block| block.first_chunk());
+        numbers + usize::from(u16::from_le_bytes(*length.expect("it was checked")))
     }
 
     /// The bytes of the optional parts, which come before the body; and which parts they are.

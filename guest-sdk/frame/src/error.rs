@@ -2,7 +2,9 @@
 
 use core::fmt;
 
+use crate::content::ContentError;
 use crate::layout::{TRAILER_BYTES, VERSION};
+use crate::metadata::MetadataError;
 
 /// The error for bytes that are not a frame. Places count in bytes from the frame's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,11 @@ use crate::layout::{TRAILER_BYTES, VERSION};
 pub enum FrameError {
     /// The frame is shorter than its trailer.
     NoTrailer {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The frame is longer than a frame may be.
+    TooLong {
         /// Its length.
         bytes: usize,
     },
@@ -27,6 +34,20 @@ pub enum FrameError {
     Truncated {
         /// The place of the header.
         at: usize,
+    },
+    /// The optional parts of a message break a rule.
+    Content {
+        /// The place of its header.
+        at: usize,
+        /// The fault.
+        fault: ContentError,
+    },
+    /// The metadata of an operation break a rule.
+    Metadata {
+        /// The place of its header.
+        at: usize,
+        /// The fault.
+        fault: MetadataError,
     },
     /// An operation of a kind that this version does not know.
     Kind {
@@ -73,6 +94,18 @@ impl fmt::Display for FrameError {
         match self {
             Self::NoTrailer { bytes } => {
                 write!(f, "a frame of {bytes} bytes is too short for its trailer of {TRAILER_BYTES} bytes")
+            }
+            Self::TooLong { bytes } => write!(f, "a frame of {bytes} bytes is too long: it may have less than 2 GiB"),
+            Self::Content { at, fault: ContentError::Metadata(fault) } | Self::Metadata { at, fault } => {
+                write!(f, "the metadata after the header at byte {at} have {fault}")
+            }
+            Self::Content { at, fault } => {
+                let fault = match fault {
+                    ContentError::Unknown => "a part that is not known",
+                    ContentError::Short => "an end within them",
+                    _ => "a number 0",
+                };
+                write!(f, "the optional parts of the message at byte {at} have {fault}")
             }
             Self::Version { found } => write!(
                 f,

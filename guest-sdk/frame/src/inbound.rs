@@ -3,9 +3,10 @@
 use core::ops::Range;
 
 use crate::bytes::u32_at;
+use crate::content::Content;
 use crate::error::FrameError;
 use crate::layout::ROUTES_VOID;
-use crate::record::{HEADER_BYTES, Header};
+use crate::record::{HEADER_BYTES, Header, MARK};
 use crate::trailer;
 
 /// The messages of a frame, in order. The iterator ends after the first error.
@@ -24,7 +25,7 @@ pub struct Inbound<'a> {
 pub struct Record {
     /// The place of its header.
     pub header: usize,
-    /// The range of its body.
+    /// The range of its body. The bytes between header and body are its optional parts.
     pub body: Range<usize>,
 }
 
@@ -35,6 +36,19 @@ impl Record {
     /// When the frame is another, shorter one.
     pub fn header(&self, frame: &[u8]) -> Header {
         Header::decode(frame[self.header..].first_chunk().expect("the frame is the one that was read"))
+    }
+
+    /// Its optional parts and its body, from the frame that it was read from.
+    ///
+    /// # Panics
+    /// When the frame is another one.
+    pub fn content<'a>(&self, frame: &'a [u8]) -> Content<'a> {
+        let content = self.header + HEADER_BYTES;
+        if self.body.start == content {
+            return Content { body: &frame[self.body.clone()], ..Content::default() };
+        }
+        let parts = self.header(frame).parts;
+        Content::read(parts, &frame[content..self.body.end]).expect("the frame is the one that was read")
     }
 }
 
@@ -61,17 +75,32 @@ impl<'a> Inbound<'a> {
         if self.found == self.messages {
             return Err(FrameError::Count { stated: self.messages, found: self.found.saturating_add(1) });
         }
-        let body_bytes = u32_at(self.records, header).ok_or(FrameError::Truncated { at: header })?;
+        let first = u32_at(self.records, header).ok_or(FrameError::Truncated { at: header })?;
         let body = header + HEADER_BYTES;
-        let end = usize::try_from(body_bytes).ok().and_then(|length| body.checked_add(length));
-        match end {
+        match usize::try_from(first).ok().and_then(|length| body.checked_add(length)) {
+            // The mark of optional parts makes the field larger than any frame.
             Some(end) if end <= self.records.len() => {
                 self.at = end;
                 self.found += 1;
                 Ok(Record { header, body: body..end })
             }
-            _ => Err(FrameError::Truncated { at: header }),
+            _ => self.read_parts(first),
         }
+    }
+
+    /// Reads a message with optional parts, or one that is cut off.
+    #[cold]
+    fn read_parts(&mut self, first: u32) -> Result<Record, FrameError> {
+        let header = self.at;
+        let end = header + HEADER_BYTES + (first & !MARK) as usize;
+        let content = self.records.get(header + HEADER_BYTES..end).filter(|_| first & MARK != 0);
+        let content = content.ok_or(FrameError::Truncated { at: header })?;
+        let fields = self.records[header..].first_chunk().expect("a content comes after its header");
+        let read = Content::read(Header::decode(fields).parts, content);
+        let body = read.map_err(|fault| FrameError::Content { at: header, fault })?.body;
+        self.at = end;
+        self.found += 1;
+        Ok(Record { header, body: end - body.len()..end })
     }
 }
 

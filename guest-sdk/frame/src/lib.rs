@@ -5,7 +5,7 @@
 //! use playhouse_frame::{Encoder, Header, Inbound, Op, Outbound, trailer};
 //!
 //! // The host passes one message: its header, its body, and the trailer that counts the messages.
-//! let header = Header { body_bytes: 4, ..Header::default() };
+//! let header = Header { content_bytes: 4, ..Header::default() };
 //! let batch = [&header.encode()[..], b"ping", &trailer(1)].concat();
 //!
 //! // The guest reads the message, and records a send to route 7 and a reply.
@@ -27,7 +27,9 @@
 //! |---|---|
 //! | `layout.rs`, `bytes.rs` | version, sizes and flags; numbers in a frame |
 //! | `error.rs` | [`FrameError`], the error for bytes that are not a frame |
-//! | `record.rs` | [`Header`]: the header before each message's body |
+//! | `metadata.rs` | [`Metadata`]: pairs of text beside a body |
+//! | `record.rs` | [`Header`]: the header before each message's content |
+//! | `content.rs` | [`Content`]: a message's optional parts and its body |
 //! | `trailer.rs` | the last bytes of both frames: count, flags, version |
 //! | `inbound.rs` | [`Inbound`]: reads the frame of a batch |
 //! | `outbound.rs` | [`Encoder`], [`Reader`] and [`Outbound`]: writes and reads the frame of its outcomes |
@@ -40,16 +42,20 @@
 extern crate alloc;
 
 mod bytes;
+mod content;
 mod error;
 mod inbound;
 mod layout;
+mod metadata;
 mod outbound;
 mod record;
 mod trailer;
 
+pub use content::{Content, ContentError};
 pub use error::FrameError;
 pub use inbound::{Inbound, Record};
 pub use layout::{TRAILER_BYTES, VERSION};
+pub use metadata::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs};
 pub use outbound::{Encoder, OP_BYTES, Op, Outbound, Reader, Timer, TimerAt};
-pub use record::{HEADER_BYTES, Header};
+pub use record::{HEADER_BYTES, Header, Parts};
 pub use trailer::{trailer, trailer_without_routes};

@@ -177,6 +177,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
+#[expect(clippy::copy_iterator, reason = "a copy is a view of the pairs that are left, as cheap as a slice")]
 impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a str, &'a str);
 

@@ -7,6 +7,7 @@ use core::ops::Range;
 
 use crate::bytes::u64_at;
 use crate::error::FrameError;
+use crate::metadata::{Metadata, Pairs};
 use crate::record::HEADER_BYTES;
 use crate::trailer;
 
@@ -22,6 +23,10 @@ const STOP: u32 = 6;
 const TELL_AFTER: u32 = 7;
 const TELL_EVERY: u32 = 8;
 const CANCEL: u32 = 9;
+const TELL_WITH: u32 = 10;
+const REPLY_WITH: u32 = 11;
+const TELL_AFTER_WITH: u32 = 12;
+const TELL_EVERY_WITH: u32 = 13;
 
 /// Bytes before a timer's body: its id, and its delay or period.
 const TIMER_BYTES: usize = 16;
@@ -36,6 +41,15 @@ pub enum Op {
         /// The body. The [`HEADER_BYTES`] before it are reserved for the header of the message that it becomes.
         body: Range<usize>,
     },
+    /// A send of the current message, with metadata.
+    TellWith {
+        /// The receiver's route, a number from the kernel.
+        route: u32,
+        /// The bytes of the metadata, which come before the body.
+        metadata_bytes: u16,
+        /// Metadata and body. The [`HEADER_BYTES`] before them are reserved, as those of [`Op::Tell`].
+        content: Range<usize>,
+    },
     /// A number of messages, from the current one on, are done, without a reply.
     Done {
         /// The number of messages, at least one.
@@ -43,6 +57,13 @@ pub enum Op {
     },
     /// The message is done, with this reply.
     Reply(Range<usize>),
+    /// The message is done, with this reply, which has metadata.
+    ReplyWith {
+        /// The bytes of the metadata, which come before the body.
+        metadata_bytes: u16,
+        /// Metadata and body.
+        content: Range<usize>,
+    },
     /// The message failed for good, for this reason, which is UTF-8.
     Reject(Range<usize>),
     /// The message failed, for this reason, which is UTF-8, and may succeed later.
@@ -71,7 +92,7 @@ impl Op {
     pub fn outcomes(&self) -> u32 {
         match self {
             Self::Done { messages } => *messages,
-            Self::Reply(_) | Self::Reject(_) | Self::Retry(_) => 1,
+            Self::Reply(_) | Self::ReplyWith { .. } | Self::Reject(_) | Self::Retry(_) => 1,
             _ => 0,
         }
     }
@@ -81,8 +102,9 @@ impl Op {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimerAt {
     again: bool,
+    metadata_bytes: u16,
     route: u32,
-    /// The range of id, wait and body.
+    /// The range of id, wait, metadata and body.
     at: Range<usize>,
 }
 
@@ -93,8 +115,9 @@ impl TimerAt {
     /// When the frame is another one.
     pub fn read(&self, frame: &[u8]) -> Timer {
         let number = |index: usize| u64_at(frame, self.at.start + 8 * index).expect("its length was checked");
-        let body = self.at.start + TIMER_BYTES..self.at.end;
-        Timer { id: number(0), route: self.route, wait_ms: number(1), again: self.again, body }
+        let content = self.at.start + TIMER_BYTES..self.at.end;
+        let Self { again, metadata_bytes, route, .. } = *self;
+        Timer { id: number(0), route, wait_ms: number(1), again, metadata_bytes, content }
     }
 }
 
@@ -109,8 +132,10 @@ pub struct Timer {
     pub wait_ms: u64,
     /// Whether it repeats, with `wait_ms` as its period.
     pub again: bool,
-    /// The range of the body in the frame.
-    pub body: Range<usize>,
+    /// The bytes of the metadata, which come before the body; 0 without metadata.
+    pub metadata_bytes: u16,
+    /// The range of metadata and body in the frame.
+    pub content: Range<usize>,
 }
 
 /// Collects operations into a frame.
@@ -142,6 +167,18 @@ impl Encoder {
         extend_short(&mut self.bytes, body);
     }
 
+    /// Records a send of the current message, with metadata.
+    ///
+    /// # Panics
+    /// When the body has almost `u32::MAX` bytes.
+    pub fn tell_with(&mut self, route: u32, metadata: &Metadata, body: &[u8]) {
+        if metadata.is_empty() {
+            return self.tell(route, body);
+        }
+        let capacity = [0; HEADER_BYTES - OP_BYTES];
+        self.op_of(TELL_WITH, route, &[&capacity, metadata.as_bytes(), body]);
+    }
+
     /// Records the spawn of a child.
     pub fn spawn(&mut self, route: u32) {
         self.op(SPAWN, route, &[]);
@@ -156,13 +193,14 @@ impl Encoder {
     ///
     /// # Panics
     /// When the body has almost `u32::MAX` bytes.
-    pub fn timer(&mut self, id: u64, route: u32, wait_ms: u64, again: bool, body: &[u8]) {
-        let length = TIMER_BYTES.checked_add(body.len()).expect("a body has less than 4 GiB");
-        let header = self.header(if again { TELL_EVERY } else { TELL_AFTER }, route, length);
-        self.bytes.extend_from_slice(&header);
-        self.bytes.extend_from_slice(&id.to_le_bytes());
-        self.bytes.extend_from_slice(&wait_ms.to_le_bytes());
-        self.bytes.extend_from_slice(body);
+    pub fn timer(&mut self, id: u64, route: u32, wait_ms: u64, again: bool, metadata: &Metadata, body: &[u8]) {
+        let kind = match (metadata.is_empty(), again) {
+            (true, false) => TELL_AFTER,
+            (true, true) => TELL_EVERY,
+            (false, false) => TELL_AFTER_WITH,
+            (false, true) => TELL_EVERY_WITH,
+        };
+        self.op_of(kind, route, &[&id.to_le_bytes(), &wait_ms.to_le_bytes(), metadata.as_bytes(), body]);
     }
 
     /// Records the cancellation of a timer.
@@ -179,6 +217,18 @@ impl Encoder {
         if let Some(reply) = reply {
             self.op(REPLY, 0, reply);
         }
+        self.end_message();
+    }
+
+    /// Ends the current message with a reply that has metadata.
+    ///
+    /// # Panics
+    /// When the reply has almost `u32::MAX` bytes.
+    pub fn done_with(&mut self, metadata: &Metadata, reply: &[u8]) {
+        if metadata.is_empty() {
+            return self.done(Some(reply));
+        }
+        self.op_of(REPLY_WITH, 0, &[metadata.as_bytes(), reply]);
         self.end_message();
     }
 
@@ -221,6 +271,17 @@ impl Encoder {
         self.bytes.reserve(OP_BYTES + body.len());
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(body);
+    }
+
+    /// As [`Encoder::op`], for a content of several pieces.
+    fn op_of(&mut self, kind: u32, route: u32, content: &[&[u8]]) {
+        let length = content.iter().map(|piece| piece.len()).sum();
+        let header = self.header(kind, route, length);
+        self.bytes.reserve(OP_BYTES + length);
+        self.bytes.extend_from_slice(&header);
+        for piece in content {
+            self.bytes.extend_from_slice(piece);
+        }
     }
 
     #[inline]
@@ -335,7 +396,7 @@ impl Reader {
         if kind == TELL {
             return Ok(Op::Tell { route, body: from..to });
         }
-        if kind > RETRY {
+        if kind > RETRY && kind != REPLY_WITH {
             return effect(at, kind, route, from, &ops[from..to]);
         }
         if self.found == self.outcomes {
@@ -365,6 +426,7 @@ fn outcome(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result
     let text = || core::str::from_utf8(body).map_err(|_| FrameError::Text { at });
     match kind {
         REPLY => Ok(Op::Reply(range)),
+        REPLY_WITH => Ok(Op::ReplyWith { metadata_bytes: metadata(at, body)?, content: range }),
         REJECT => text().map(|_| Op::Reject(range)),
         RETRY => text().map(|_| Op::Retry(range)),
         found => Err(FrameError::Kind { at, found }),
@@ -379,15 +441,30 @@ fn effect(at: usize, kind: u32, route: u32, from: usize, body: &[u8]) -> Result<
         SPAWN | STOP if !body.is_empty() => Err(FrameError::NotZero { at }),
         SPAWN => Ok(Op::Spawn { route }),
         STOP => Ok(Op::Stop { route }),
-        TELL_AFTER | TELL_EVERY => {
+        TELL_WITH => {
+            let short = FrameError::Length { at, found: body.len() };
+            let content = body.get(HEADER_BYTES - OP_BYTES..).ok_or(short)?;
+            let (start, end) = (at + HEADER_BYTES, from + body.len());
+            Ok(Op::TellWith { route, metadata_bytes: metadata(at, content)?, content: start..end })
+        }
+        TELL_AFTER | TELL_EVERY | TELL_AFTER_WITH | TELL_EVERY_WITH => {
             number(1)?;
-            Ok(Op::Timer(TimerAt { again: kind == TELL_EVERY, route, at: from..from + body.len() }))
+            let again = matches!(kind, TELL_EVERY | TELL_EVERY_WITH);
+            let metadata_bytes =
+                if matches!(kind, TELL_AFTER | TELL_EVERY) { 0 } else { metadata(at, &body[TIMER_BYTES..])? };
+            Ok(Op::Timer(TimerAt { again, metadata_bytes, route, at: from..from + body.len() }))
         }
         CANCEL if route != 0 => Err(FrameError::NotZero { at }),
         CANCEL if body.len() != 8 => Err(FrameError::Length { at, found: body.len() }),
         CANCEL => Ok(Op::Cancel { id: number(0)? }),
         found => Err(FrameError::Kind { at, found }),
     }
+}
+
+/// The number of bytes of the metadata at the front of a content.
+fn metadata(at: usize, content: &[u8]) -> Result<u16, FrameError> {
+    let (_, body) = Pairs::read(content).map_err(|fault| FrameError::Metadata { at, fault })?;
+    Ok(u16::try_from(content.len() - body.len()).expect("metadata have a length of 2 bytes"))
 }
 
 /// The operations of a frame that does not change meanwhile.

@@ -3,7 +3,7 @@
 
 use crate::bytes::u32_at;
 use crate::error::FrameError;
-use crate::layout::{ROUTES_VOID, TRAILER_BYTES, VERSION};
+use crate::layout::{MOST_BYTES, ROUTES_VOID, TRAILER_BYTES, VERSION};
 
 /// Ends a frame of `count` messages, or of `count` outcomes.
 #[inline]
@@ -28,6 +28,9 @@ fn flagged(count: u32, flags: u16) -> [u8; TRAILER_BYTES] {
 /// Splits a frame into the bytes before the trailer, and the trailer's count and flags. Only the flags in `known` are allowed.
 #[inline]
 pub(crate) fn split(frame: &[u8], known: u16) -> Result<(&[u8], u32, u16), FrameError> {
+    if frame.len() > MOST_BYTES {
+        return Err(FrameError::TooLong { bytes: frame.len() });
+    }
     let Some((before, trailer)) = frame.split_last_chunk::<TRAILER_BYTES>() else {
         return Err(FrameError::NoTrailer { bytes: frame.len() });
     };

@@ -10,7 +10,7 @@ use crate::bindings::playhouse::actor::types;
 use crate::bindings::supervising::exports::playhouse::actor::supervisor;
 use crate::bindings::watching::exports::playhouse::actor::watcher;
 use crate::callback::{Callback, Ended, TaskDone};
-use crate::envelope::Flow;
+use crate::envelope::{Flow, FlowId};
 use crate::failure::Failure;
 use crate::gate::{Decision, Gate};
 use crate::instance::Instance;
@@ -135,7 +135,7 @@ impl From<supervisor::ChildFailure> for ChildFailed {
             period_ms,
         } = failure;
         let blamed = blamed.map(|supervisor::Blamed { id, attempt, attempts, flow, hops }| {
-            let flow = Flow { id: flow, hops };
+            let flow = Flow { id: FlowId::read(&flow), hops };
             Blamed { id, attempt, attempts, flow }
         });
         Self { address, plugin, incarnation, kind, reason, backtrace, stderr, blamed, restarts, intensity, period_ms }

@@ -1,5 +1,10 @@
 //! New messages of a mailbox, as its plugin sees them.
 
+use crate::envelope::FlowId;
+
+/// The sender of notices.
+const NOTICE: u64 = (1 << 53) - 1;
+
 /// The key of one message of the mailbox. A message that came later has a larger key.
 pub type Key = u64;
 
@@ -15,7 +20,7 @@ pub struct Arrivals {
 pub(crate) struct Entry {
     pub(crate) key: Key,
     pub(crate) sender: u64,
-    pub(crate) flow: u64,
+    pub(crate) flow: FlowId,
     pub(crate) hops: u32,
     pub(crate) asked: bool,
     pub(crate) bytes: u32,
@@ -58,12 +63,12 @@ pub struct Arrival<'a> {
     /// The number of the actor that sent it; 0 for the outside. See [`Arrival::is_notice`].
     pub sender: u64,
     /// Common to all messages that follow from one message from outside.
-    pub flow: u64,
+    pub flow: FlowId,
     /// The number of sends between the message from outside and this one.
     pub hops: u32,
     /// Whether an asker waits for the reply.
     pub asked: bool,
-    /// The number of bytes of its body.
+    /// The number of bytes of its body, and of its metadata.
     pub bytes: u32,
     /// The first bytes of its body, at most [`Rules::prefix_bytes`](super::Rules::prefix_bytes).
     pub prefix: &'a [u8],
@@ -72,7 +77,7 @@ pub struct Arrival<'a> {
 impl Arrival<'_> {
     /// Whether this is a notice to a watcher, whose body has a format of the kernel's own.
     pub fn is_notice(&self) -> bool {
-        self.sender == u64::MAX
+        self.sender == NOTICE
     }
 
     /// The bytes that the message takes in the mailbox, as counted by [`Excess::goes`].

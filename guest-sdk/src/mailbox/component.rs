@@ -12,6 +12,7 @@ use super::plugin::{Mailbox, Taking};
 use super::settings::{Settings, WhenFull};
 use crate::bindings::mailbox_plugin::exports::playhouse::actor::mailbox;
 use crate::bindings::mailbox_plugin::playhouse::actor::mailbox_host;
+use crate::envelope::FlowId;
 use crate::panic_text::panic_text;
 
 /// A mailbox with a static slot, which only a macro in its own crate can declare.
@@ -42,6 +43,7 @@ impl<M: Exported> mailbox::Guest for Component<M> {
     fn put(entries: Vec<mailbox::Entry>, prefixes: Vec<u8>, excess: mailbox::Excess) -> Vec<u64> {
         let entries = entries.into_iter().map(|entry| {
             let mailbox::Entry { key, sender, flow, hops, asked, bytes, prefix_end } = entry;
+            let flow = FlowId((u128::from(flow.high) << 64) | u128::from(flow.low));
             Entry { key, sender, flow, hops, asked, bytes, prefix_end }
         });
         let mailbox::Excess { messages, bytes } = excess;

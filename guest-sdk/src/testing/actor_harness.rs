@@ -14,6 +14,7 @@ use crate::gate::{Decision, Gate};
 use crate::instance::Instance;
 use crate::message::Message;
 use crate::notice::{Notice, WatchId};
+use crate::reply::Reply;
 use crate::result::Result;
 use crate::status::ActorState;
 use crate::supervisor::{ChildFailed, Directive, Supervisor};
@@ -48,8 +49,13 @@ impl<A: Actor> ActorHarness<A> {
     /// Delivers a message from outside and returns the reply, as an asker on the host would see it: a message that the handler
     /// rejects is [`AskError::Rejected`]; one that it would retry is [`AskError::RetriesSpent`], since this is its one attempt.
     pub fn ask(&mut self, body: impl Into<Vec<u8>>) -> Result<Vec<u8>, AskError> {
+        self.ask_message(Message::new(body)).map(|reply| reply.body)
+    }
+
+    /// As [`ask`](Self::ask), for a message with metadata; returns the reply with its metadata.
+    pub fn ask_message(&mut self, message: Message) -> Result<Reply, AskError> {
         let envelope = Envelope { asked: true, ..Envelope::default() };
-        match self.deliver(envelope, body) {
+        match self.deliver_message(envelope, message) {
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(AskError::NoReply),
             Err(Failure::Reject(reason)) => Err(AskError::Rejected(reason)),
@@ -77,13 +83,19 @@ impl<A: Actor> ActorHarness<A> {
     /// # Ok::<(), playhouse_sdk::Error>(())
     /// ```
     pub fn deliver(&mut self, envelope: Envelope, body: impl Into<Vec<u8>>) -> Result<Option<Vec<u8>>, Failure> {
+        self.deliver_message(envelope, Message::new(body)).map(|reply| reply.map(|reply| reply.body))
+    }
+
+    /// As [`deliver`](Self::deliver), for a message with metadata; returns the reply with its metadata.
+    pub fn deliver_message(&mut self, envelope: Envelope, message: Message) -> Result<Option<Reply>, Failure> {
         let (id, attempt, asked) = (envelope.id.clone(), envelope.attempt, envelope.asked);
         self.kernel.envelope.replace(Some(envelope));
-        let handled = self.instance.handle(Message::new(body));
+        let handled = self.instance.handle(message);
+        let metadata = self.kernel.reply_metadata.take();
         self.kernel.end_turn(handled.is_ok());
         let replied = asked && matches!(handled, Ok(Some(_)));
         self.call_back(id, attempt, handled.as_ref().map(|_| if replied { Ended::Replied } else { Ended::Done }));
-        handled.map(|reply| reply.filter(|_| asked))
+        handled.map(|reply| reply.filter(|_| asked).map(|body| Reply { body, metadata }))
     }
 
     fn call_back(&mut self, id: String, attempt: u32, handled: Result<Ended, &Failure>) {
@@ -324,7 +336,13 @@ impl<A: Actor> Setup<A> {
     }
 
     /// The function that answers when the actor asks this absolute address. An ask to another address finds no actor.
-    pub fn answer(mut self, to: &str, answer: impl FnMut(&[u8]) -> Result<Vec<u8>, AskError> + 'static) -> Self {
+    pub fn answer(self, to: &str, answer: impl FnMut(&[u8]) -> Result<Vec<u8>, AskError> + 'static) -> Self {
+        let mut answer = answer;
+        self.answer_with(to, move |question| answer(&question.body).map(Reply::from))
+    }
+
+    /// As [`answer`](Self::answer), with the metadata of the question and of the reply.
+    pub fn answer_with(mut self, to: &str, answer: impl FnMut(&Sent) -> Result<Reply, AskError> + 'static) -> Self {
         self.kernel.answers.get_mut().insert(to.to_owned(), Box::new(answer));
         self
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use playhouse_frame::Metadata;
+
 /// A child that the actor spawned. Compares with a pair of name and plugin: `("ann", "worker")`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Child {
@@ -26,6 +28,8 @@ pub struct Sent {
     pub to: String,
     /// The body.
     pub body: Vec<u8>,
+    /// The pairs beside the body.
+    pub metadata: Metadata,
 }
 
 impl<B: AsRef<[u8]>> PartialEq<(&str, B)> for Sent {

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
+use playhouse_frame::Metadata;
+
 use super::effects::{Child, Sent};
 use crate::envelope::Envelope;
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
+use crate::reply::Reply;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::timer::TimerId;
 
-pub(super) type Answer = Box<dyn FnMut(&[u8]) -> Result<Vec<u8>, AskError>>;
+pub(super) type Answer = Box<dyn FnMut(&Sent) -> Result<Reply, AskError>>;
 
 /// The default of `limits.effects`.
 const MOST_EFFECTS: usize = 65_536;
@@ -33,6 +36,8 @@ pub(super) struct FakeKernel {
     pub(super) most_timers: u32,
     /// The envelope of the current message.
     pub(super) envelope: RefCell<Option<Envelope>>,
+    /// The metadata of the reply to the current message.
+    pub(super) reply_metadata: RefCell<Metadata>,
     /// The effects of the current turn, in order: committed, or dropped.
     done: RefCell<Vec<Effect>>,
     pub(super) sent: RefCell<Vec<Sent>>,
@@ -116,12 +121,12 @@ impl FakeKernel {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.address) }
     }
 
-    fn address_message(&self, to: &str, body: &[u8]) -> Result<Sent, SendError> {
+    fn address_message(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<Sent, SendError> {
         let to = self.full(to);
         check_address(&to)?;
         match self.refusals.get(&to) {
             Some(error) => Err(error.clone()),
-            None => Ok(Sent { to, body: body.to_owned() }),
+            None => Ok(Sent { to, body: body.to_owned(), metadata: metadata.clone() }),
         }
     }
 
@@ -201,14 +206,22 @@ impl Kernel for Rc<FakeKernel> {
     }
 
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
-        let message = self.address_message(to, body)?;
+        self.tell_with(to, &Metadata::new(), body)
+    }
+
+    fn tell_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError> {
+        let message = self.address_message(to, metadata, body)?;
         self.did(Effect::Told(message));
         Ok(())
     }
 
     fn tell_all(&self, to: &str, body: &[u8]) -> Result<u32, SendError> {
+        self.tell_all_with(to, &Metadata::new(), body)
+    }
+
+    fn tell_all_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<u32, SendError> {
         let sends: Vec<_> =
-            self.members(to)?.iter().map(|to| self.address_message(to, body)).collect::<Result<_, _>>()?;
+            self.members(to)?.iter().map(|to| self.address_message(to, metadata, body)).collect::<Result<_, _>>()?;
         let count = sends.len() as u32;
         for message in sends {
             self.did(Effect::Told(message));
@@ -216,12 +229,20 @@ impl Kernel for Rc<FakeKernel> {
         Ok(count)
     }
 
-    fn ask(&self, to: &str, body: &[u8], _timeout: Duration) -> Result<Vec<u8>, AskError> {
-        let question = self.address_message(to, body)?;
+    fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
+        self.ask_with(to, &Metadata::new(), body, timeout).map(|reply| reply.body)
+    }
+
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], _timeout: Duration) -> Result<Reply, AskError> {
+        let question = self.address_message(to, metadata, body)?;
         let mut answers = self.answers.borrow_mut();
         let answer = answers.get_mut(&question.to).ok_or_else(|| SendError::UnknownAddress(question.to.clone()))?;
-        self.asked.borrow_mut().push(question);
-        answer(body)
+        self.asked.borrow_mut().push(question.clone());
+        answer(&question)
+    }
+
+    fn reply_metadata(&self, metadata: &Metadata) {
+        self.reply_metadata.replace(metadata.clone());
     }
 
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
@@ -284,7 +305,18 @@ impl Kernel for Rc<FakeKernel> {
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
-        let message = self.address_message(to, body)?;
+        self.timer_with(to, &Metadata::new(), body, wait_ms, again)
+    }
+
+    fn timer_with(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError> {
+        let message = self.address_message(to, metadata, body)?;
         let in_turn = self.done.borrow().iter().filter(|effect| matches!(effect, Effect::Set(..))).count();
         if self.set.borrow().len() + in_turn >= self.most_timers as usize {
             return Err(TimerError::TooManyTimers { most: self.most_timers });

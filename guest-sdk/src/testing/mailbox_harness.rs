@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::envelope::FlowId;
 use crate::mailbox::arrivals::{Arrivals, Entry, Excess, Key};
 use crate::mailbox::{Mailbox, Rules, Settings, Taking, WhenFull};
 use crate::result::Result;
@@ -49,7 +50,7 @@ impl<M: Mailbox> MailboxHarness<M> {
             arrivals.entries.push(Entry {
                 key: self.next,
                 sender: 0,
-                flow: self.next,
+                flow: FlowId(u128::from(self.next)),
                 hops: 0,
                 asked: false,
                 bytes: body.len() as u32,

@@ -121,7 +121,7 @@ fn ask_gets_the_scripted_answer_or_finds_no_actor() {
     assert_eq!(harness.ask("ask").unwrap(), b"because");
     assert_eq!(
         puppet().ask("ask"),
-        Err(AskError::Failed("the question was not sent: no actor has the address `/oracle`".to_owned()))
+        Err(AskError::RetriesSpent("the question was not sent: no actor has the address `/oracle`".to_owned()))
     );
 }
 
@@ -231,5 +231,5 @@ fn broadcast_reaches_existing_actors_or_none() {
     assert_eq!(harness.tell("stop tell-all"), Ok(()));
     assert_eq!(harness.sent()[4..], [("/actor/child", "c"), ("/shop/till", "s"), ("/shop/till/drawer", "s")]);
     let nobody = "no actor has the address `/nobody`".to_owned();
-    assert_eq!(harness.ask("tell-nobody"), Err(AskError::Failed(nobody)));
+    assert_eq!(harness.ask("tell-nobody"), Err(AskError::RetriesSpent(nobody)));
 }

@@ -1,5 +1,7 @@
 //! The calls that a batch makes to its host, beside those of a kernel.
 
+use std::time::Duration;
+
 use crate::errors::{SendError, SpawnError, StopError};
 use crate::kernel::Kernel;
 use crate::spawn_options::SpawnOptions;
@@ -16,6 +18,8 @@ pub(crate) trait TurnHost: Kernel {
     /// The number of timers that may still be set, and the limit on them.
     fn timers_left(&self) -> (u32, u32);
     fn sender_of(&self, message: u32) -> Option<String>;
+    /// The time until the asker of that message stops waiting.
+    fn time_left_of(&self, message: u32) -> Option<Duration>;
     fn hand_over(&self, frame: &[u8]);
 }
 

@@ -5,17 +5,18 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_frame::{Encoder, FrameError, Header, Inbound};
+use playhouse_frame::{Encoder, FrameError, Header, Inbound, Metadata};
 
 use super::current::CurrentMessage;
 use super::host::TurnHost;
 use super::routes::Routes;
 use super::timers::Timers;
-use crate::envelope::{Envelope, Flow};
+use crate::envelope::{Envelope, Flow, FlowId};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::message::Message;
+use crate::reply::Reply;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -39,6 +40,8 @@ pub(crate) struct TurnKernel<H> {
     /// The routes of children that the current batch stops.
     stopped: RefCell<Vec<u32>>,
     timers: Timers,
+    /// The metadata of the reply to the current message.
+    reply_metadata: RefCell<Metadata>,
 }
 
 impl<H: TurnHost> TurnKernel<H> {
@@ -53,6 +56,7 @@ impl<H: TurnHost> TurnKernel<H> {
             reserved: Cell::new(false),
             stopped: RefCell::new(Vec::new()),
             timers: Timers::new(),
+            reply_metadata: RefCell::new(Metadata::new()),
         }
     }
 
@@ -72,7 +76,7 @@ impl<H: TurnHost> TurnKernel<H> {
         }
         for (index, record) in (0..).zip(records) {
             let record = record.unwrap_or_else(|error| unreadable(error));
-            let message = Message::shared(&frame, record.body.clone());
+            let message = Message::shared(&frame, record.clone());
             match &mut *self.current.borrow_mut() {
                 Some(current) => (current.record, current.index) = (record, index),
                 none => *none = Some(CurrentMessage { frame: Arc::clone(&frame), record, index }),
@@ -81,9 +85,15 @@ impl<H: TurnHost> TurnKernel<H> {
             let mut out = self.out.borrow_mut();
             let failed = handled.is_err();
             match handled {
+                Ok(Some(reply)) if !self.reply_metadata.borrow().is_empty() => {
+                    out.done_with(&self.reply_metadata.borrow(), &reply);
+                }
                 Ok(reply) => out.done(reply.as_deref()),
                 Err(Failure::Reject(reason)) => out.reject(&reason),
                 Err(Failure::Retry(reason)) => out.retry(&reason),
+            }
+            if !self.reply_metadata.borrow().is_empty() {
+                self.reply_metadata.take();
             }
             if self.reserved.replace(false) && failed {
                 // Until the host knows of the failure, the names are taken, and their routes lead to no actor.
@@ -109,6 +119,43 @@ impl<H: TurnHost> TurnKernel<H> {
         self.handed_over.update(|bytes| bytes + frame.len());
         self.host.hand_over(&frame);
     }
+
+    /// Records a timer in the frame.
+    fn frame_timer(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError> {
+        let current = self.current.borrow();
+        let message = current.as_ref().expect("the caller looked");
+        let timers = &self.timers;
+        let route = if to == timers.address.get_or_init(|| self.host.address()) {
+            let own = timers.own.get().unwrap_or_else(|| self.host.own());
+            timers.own.set(Some(own));
+            own
+        } else {
+            self.routes.borrow_mut().find(&self.host, to, message)?
+        };
+        if body.len() as u64 > route.limit_bytes {
+            return Err(SendError::TooLarge { limit_bytes: route.limit_bytes }.into());
+        }
+        if timers.left.get() == 0 {
+            // The host counts only the timers that it knows of.
+            self.hand_over();
+            let (left, most) = self.host.timers_left();
+            if left == 0 {
+                return Err(TimerError::TooManyTimers { most });
+            }
+            timers.left.set(left);
+        }
+        timers.left.update(|left| left - 1);
+        timers.last.update(|last| last + 1);
+        self.out.borrow_mut().timer(timers.last.get(), route.number, wait_ms, again, metadata, body);
+        Ok(timers.last.get())
+    }
 }
 
 fn unreadable(error: FrameError) -> ! {
@@ -129,17 +176,22 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
     }
 
     fn envelope(&self) -> Option<Envelope> {
-        let header = match &*self.current.borrow() {
-            Some(message) => message.header(),
+        let (header, index, content) = match &*self.current.borrow() {
+            Some(message) => {
+                let content = message.record.content(&message.frame);
+                (message.header(), message.index, (content.deadline, content.sequence))
+            }
             None => return self.host.envelope(),
         };
         Some(Envelope {
             id: format!("{:032x}", header.id),
             sender: self.sender(),
-            flow: format!("{:016x}", header.flow),
+            flow: FlowId(header.flow),
             hops: header.hops,
             attempt: header.failures.saturating_add(1),
             asked: header.reply != 0,
+            time_left: content.0.and_then(|_| self.host.time_left_of(index)),
+            sequence: content.1,
         })
     }
 
@@ -155,7 +207,7 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
         match &*self.current.borrow() {
             Some(message) => {
                 let Header { flow, hops, .. } = message.header();
-                Some(Flow { id: format!("{flow:016x}"), hops })
+                Some(Flow { id: FlowId(flow), hops })
             }
             None => self.host.flow(),
         }
@@ -190,6 +242,41 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
         self.host.ask(to, body, timeout)
     }
 
+    fn tell_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError> {
+        let current = self.current.borrow();
+        let Some(message) = &*current else { return self.host.tell_with(to, metadata, body) };
+        let route = self.routes.borrow_mut().find(&self.host, to, message)?;
+        if body.len() as u64 > route.limit_bytes {
+            return Err(SendError::TooLarge { limit_bytes: route.limit_bytes });
+        }
+        self.out.borrow_mut().tell_with(route.number, metadata, body);
+        Ok(())
+    }
+
+    fn tell_all_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<u32, SendError> {
+        if self.current.borrow().is_some() {
+            self.hand_over();
+        }
+        self.host.tell_all_with(to, metadata, body)
+    }
+
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], timeout: Duration) -> Result<Reply, AskError> {
+        if self.current.borrow().is_some() {
+            self.hand_over();
+            // The ask commits these bytes.
+            self.handed_over.set(0);
+        }
+        self.host.ask_with(to, metadata, body, timeout)
+    }
+
+    fn reply_metadata(&self, metadata: &Metadata) {
+        if self.current.borrow().is_some() {
+            self.reply_metadata.replace(metadata.clone());
+        } else {
+            self.host.reply_metadata(metadata);
+        }
+    }
+
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
         let current = self.current.borrow();
         let Some(message) = &*current else { return self.host.spawn(name, plugin, options) };
@@ -222,32 +309,24 @@ impl<H: TurnHost> Kernel for TurnKernel<H> {
     }
 
     fn timer(&self, to: &str, body: &[u8], wait_ms: u64, again: bool) -> Result<u64, TimerError> {
-        let current = self.current.borrow();
-        let Some(message) = &*current else { return self.host.timer(to, body, wait_ms, again) };
-        let timers = &self.timers;
-        let route = if to == timers.address.get_or_init(|| self.host.address()) {
-            let own = timers.own.get().unwrap_or_else(|| self.host.own());
-            timers.own.set(Some(own));
-            own
-        } else {
-            self.routes.borrow_mut().find(&self.host, to, message)?
-        };
-        if body.len() as u64 > route.limit_bytes {
-            return Err(SendError::TooLarge { limit_bytes: route.limit_bytes }.into());
+        if self.current.borrow().is_none() {
+            return self.host.timer(to, body, wait_ms, again);
         }
-        if timers.left.get() == 0 {
-            // The host counts only the timers that it knows of.
-            self.hand_over();
-            let (left, most) = self.host.timers_left();
-            if left == 0 {
-                return Err(TimerError::TooManyTimers { most });
-            }
-            timers.left.set(left);
+        self.frame_timer(to, &Metadata::new(), body, wait_ms, again)
+    }
+
+    fn timer_with(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError> {
+        if self.current.borrow().is_none() {
+            return self.host.timer_with(to, metadata, body, wait_ms, again);
         }
-        timers.left.update(|left| left - 1);
-        timers.last.update(|last| last + 1);
-        self.out.borrow_mut().timer(timers.last.get(), route.number, wait_ms, again, body);
-        Ok(timers.last.get())
+        self.frame_timer(to, metadata, body, wait_ms, again)
     }
 
     fn watch(&self, to: &str) -> Result<u64, WatchError> {

@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use playhouse_frame::{Header, Op, Outbound, trailer, trailer_without_routes};
+use playhouse_frame::{Content, Header, Metadata, Op, Outbound, trailer, trailer_without_routes};
 
 use super::kernel::FULL_BYTES;
 use super::*;
 use crate::instance::Instance;
 use crate::kernel::Kernel;
 use crate::{
-    Actor, ActorState, AskError, Context, Envelope, Message, Result, SendError, SpawnError, SpawnOptions, StopError,
-    TimerError, reject,
+    Actor, ActorState, AskError, Context, Envelope, Message, Reply, Result, SendError, SpawnError, SpawnOptions,
+    StopError, TimerError, reject,
 };
 
 /// A host that notes each call.
@@ -57,6 +57,30 @@ impl Kernel for Rc<Boundary> {
         Ok(body.to_vec())
     }
 
+    fn tell_with(&self, to: &str, _: &Metadata, _: &[u8]) -> Result<(), SendError> {
+        self.note(format!("tell {to} with metadata"));
+        Ok(())
+    }
+
+    fn tell_all_with(&self, to: &str, _: &Metadata, _: &[u8]) -> Result<u32, SendError> {
+        self.note(format!("tell-all {to} with metadata"));
+        Ok(2)
+    }
+
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], _: Duration) -> Result<Reply, AskError> {
+        self.note(format!("ask {to} with metadata"));
+        Ok(Reply { body: body.to_vec(), metadata: metadata.clone() })
+    }
+
+    fn reply_metadata(&self, metadata: &Metadata) {
+        self.note(format!("reply with {metadata:?}"));
+    }
+
+    fn timer_with(&self, to: &str, _: &Metadata, _: &[u8], wait_ms: u64, _: bool) -> Result<u64, TimerError> {
+        self.note(format!("timer {to} {wait_ms} with metadata"));
+        Ok(1 << 52)
+    }
+
     fn spawn(&self, name: &str, plugin: &str, _: &SpawnOptions) -> Result<(), SpawnError> {
         self.note(format!("spawn {name} {plugin}"));
         Ok(())
@@ -81,7 +105,7 @@ impl Kernel for Rc<Boundary> {
 
     fn timer(&self, to: &str, _: &[u8], wait_ms: u64, _: bool) -> Result<u64, TimerError> {
         self.note(format!("timer {to} {wait_ms}"));
-        Ok(1 << 63)
+        Ok(1 << 52)
     }
 
     fn watch(&self, _: &str) -> Result<u64, crate::WatchError> {
@@ -125,6 +149,11 @@ impl TurnHost for Rc<Boundary> {
         (if self.0.borrow().iter().any(|line| line.contains("timer(")) { 0 } else { 2 }, 2)
     }
 
+    fn time_left_of(&self, message: u32) -> Option<Duration> {
+        self.note(format!("time left of {message}"));
+        Some(Duration::from_millis(7))
+    }
+
     fn sender_of(&self, message: u32) -> Option<String> {
         self.note(format!("sender of {message}"));
         Some("/sender".to_owned())
@@ -135,11 +164,26 @@ impl TurnHost for Rc<Boundary> {
     }
 }
 
+/// Metadata and body of a content.
+fn labelled(content: &[u8], metadata_bytes: u16) -> String {
+    let (metadata, body) = content.split_at(metadata_bytes.into());
+    let (pairs, _) = playhouse_frame::Pairs::read(metadata).unwrap();
+    format!("{pairs:?} {}", String::from_utf8_lossy(body))
+}
+
 fn shown(frame: &[u8]) -> String {
     let text = |at: std::ops::Range<usize>| String::from_utf8_lossy(&frame[at]).into_owned();
     let ops = Outbound::open(frame).unwrap().map(|op| match op.unwrap() {
         Op::Done { messages } => vec!["done"; messages as usize].join(", "),
         Op::Tell { route, body } => format!("{route}:{}", text(body)),
+        Op::TellWith { route, metadata_bytes, content } => {
+            format!("{route}:{}", labelled(&frame[content], metadata_bytes))
+        }
+        Op::ReplyWith { metadata_bytes, content } => format!("reply {}", labelled(&frame[content], metadata_bytes)),
+        Op::Timer(timer) if timer.read(frame).metadata_bytes > 0 => {
+            let timer = timer.read(frame);
+            format!("timer {}", labelled(&frame[timer.content], timer.metadata_bytes))
+        }
         Op::Timer(timer) => format!("timer({:?})", timer.read(frame)).to_lowercase(),
         Op::Reply(reply) => format!("reply {}", text(reply)),
         Op::Reject(reason) => format!("reject({:?})", text(reason)),
@@ -168,6 +212,15 @@ impl Actor for Puppet {
                 "timer" => {
                     let timer = ctx.tell_after(Duration::from_micros(1), ctx.address(), "up")?;
                     ctx.cancel(timer);
+                }
+                "pairs" => ctx.reply(format!("{:?}", msg.metadata())),
+                "label" => ctx.with_metadata("k", "v").tell("/a", "labelled")?,
+                "many" => {
+                    (0..17).fold(ctx.with_no_metadata(), |with, n| with.and("k", &n.to_string())).tell("/a", "")?;
+                }
+                "answer" => ctx.with_metadata("status", "201").reply("made")?,
+                "remind" => {
+                    ctx.with_metadata("k", "v").tell_after(Duration::from_millis(1), "/a", "up")?;
                 }
                 to => ctx.tell(to, word)?,
             }
@@ -213,6 +266,33 @@ impl Kernel for Rc<TurnKernel<Rc<Boundary>>> {
 
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         (**self).ask(to, body, timeout)
+    }
+
+    fn tell_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError> {
+        (**self).tell_with(to, metadata, body)
+    }
+
+    fn tell_all_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<u32, SendError> {
+        (**self).tell_all_with(to, metadata, body)
+    }
+
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], timeout: Duration) -> Result<Reply, AskError> {
+        (**self).ask_with(to, metadata, body, timeout)
+    }
+
+    fn reply_metadata(&self, metadata: &Metadata) {
+        (**self).reply_metadata(metadata);
+    }
+
+    fn timer_with(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError> {
+        (**self).timer_with(to, metadata, body, wait_ms, again)
     }
 
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
@@ -268,7 +348,7 @@ impl Play {
     fn batch_with(&mut self, bodies: &[&str], end: [u8; 8]) -> String {
         let mut frame = Vec::new();
         for (n, body) in (0..).zip(bodies) {
-            let header = Header { body_bytes: body.len() as u32, sender: n, id: 10, ..Header::default() };
+            let header = Header { content_bytes: body.len() as u32, sender: n, id: 10, ..Header::default() };
             frame.extend_from_slice(&header.encode());
             frame.extend_from_slice(body.as_bytes());
         }
@@ -380,4 +460,34 @@ fn calls_outside_of_a_batch_go_to_the_host() {
     let play = Play::start();
     play.turns.tell("/a", b"x").unwrap();
     assert_eq!(play.crossed(), ["tell /a"]);
+}
+
+#[test]
+fn metadata_travel_in_frames() {
+    let mut play = Play::start();
+    assert_eq!(
+        play.batch(&["label answer", "answer reject", "/bb ask", "many"]),
+        r#"reply why, retry("bad metadata: more than the 16 pairs that a message may have")"#
+    );
+    let handed_over = play.crossed().into_iter().find(|line| line.starts_with("hand over")).unwrap();
+    let expected = r#"hand over 2:[("k", "v")] labelled, reply [("status", "201")] made, reject("no"), 3:/bb"#;
+    assert_eq!(handed_over, expected);
+    assert_eq!(play.batch(&["remind"]), r#"timer [("k", "v")] up, done"#);
+}
+
+#[test]
+fn optional_parts_of_a_message_are_read_from_its_frame() {
+    let mut play = Play::start();
+    let metadata = Metadata::collect([("path", "/orders")]).unwrap();
+    let (parts, before) = Content::parts(Some(5), 9, &metadata);
+    let content = [&before[..], b"pairs"].concat();
+    let header = Header { content_bytes: content.len() as u32, parts, reply: 1, flow: 0xf << 64, ..Header::default() };
+    let mut frame = [&header.encode()[..], &content].concat();
+    let envelope = Header { content_bytes: (before.len() + 8) as u32, ..header };
+    frame.extend_from_slice(&[&envelope.encode()[..], &before, b"envelope", &trailer(2)].concat());
+    let out = shown(&play.turns.handle(|message| play.actor.handle(message), frame));
+    assert!(out.starts_with(r#"reply [("path", "/orders")]"#), "{out}");
+    assert!(out.contains("time_left: Some(7ms), sequence: 9"), "{out}");
+    assert!(out.contains("flow: 000000000000000f0000000000000000"), "{out}");
+    assert_eq!(play.crossed(), ["time left of 1"]);
 }

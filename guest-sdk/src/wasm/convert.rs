@@ -91,6 +91,7 @@ impl From<types::SendError> for SendError {
             types::SendError::UnknownAddress(address) => Self::UnknownAddress(address),
             types::SendError::NotGranted(address) => Self::NotGranted(address),
             types::SendError::TooLarge(limit_bytes) => Self::TooLarge { limit_bytes },
+            types::SendError::BadMetadata(reason) => Self::BadMetadata(reason),
         }
     }
 }

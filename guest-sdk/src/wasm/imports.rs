@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use playhouse_frame::Metadata;
+
 use crate::bindings::playhouse::actor::{batch, kernel};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, FlowId};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::kernel::Kernel;
+use crate::reply::Reply;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
 use crate::timer::whole_millis;
@@ -39,6 +42,10 @@ impl TurnHost for Imports {
         batch::sender(message)
     }
 
+    fn time_left_of(&self, message: u32) -> Option<Duration> {
+        batch::time_left(message).map(Duration::from_millis)
+    }
+
     fn hand_over(&self, frame: &[u8]) {
         batch::hand_over(frame);
     }
@@ -58,8 +65,10 @@ impl Kernel for Imports {
     }
 
     fn envelope(&self) -> Option<Envelope> {
-        let kernel::Envelope { id, sender, flow, hops, attempt, asked } = kernel::message()?;
-        Some(Envelope { id, sender, flow, hops, attempt, asked })
+        let kernel::Envelope { id, sender, flow, hops, attempt, asked, time_left_ms, sequence, metadata: _ } =
+            kernel::message()?;
+        let (flow, time_left) = (FlowId::read(&flow), time_left_ms.map(Duration::from_millis));
+        Some(Envelope { id, sender, flow, hops, attempt, asked, time_left, sequence })
     }
 
     fn tell(&self, to: &str, body: &[u8]) -> Result<(), SendError> {
@@ -72,6 +81,37 @@ impl Kernel for Imports {
 
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         Ok(kernel::ask(to, body, whole_millis(timeout))?)
+    }
+
+    fn tell_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError> {
+        Ok(kernel::tell_with(to, body, &pairs(metadata))?)
+    }
+
+    fn tell_all_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<u32, SendError> {
+        Ok(kernel::tell_all_with(to, body, &pairs(metadata))?)
+    }
+
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], timeout: Duration) -> Result<Reply, AskError> {
+        let reply = kernel::ask_with(to, body, &pairs(metadata), whole_millis(timeout))?;
+        let metadata = Metadata::collect(reply.metadata).expect("the host bounds them as the SDK does");
+        Ok(Reply { body: reply.body, metadata })
+    }
+
+    fn reply_metadata(&self, metadata: &Metadata) {
+        let set = kernel::reply_metadata(&pairs(metadata));
+        set.expect("the host bounds them as the SDK does");
+    }
+
+    fn timer_with(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError> {
+        let set = if again { kernel::tell_every_with } else { kernel::tell_after_with };
+        Ok(set(to, body, &pairs(metadata), wait_ms)?)
     }
 
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {
@@ -110,4 +150,9 @@ impl Kernel for Imports {
     fn unwatch(&self, watch: u64) {
         kernel::unwatch(watch);
     }
+}
+
+/// The pairs in the type of the contract.
+fn pairs(metadata: &Metadata) -> Vec<(String, String)> {
+    metadata.pairs().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use playhouse_frame::Metadata;
+
 use super::imports::Imports;
 use crate::envelope::{Envelope, Flow};
 use crate::errors::{AskError, SendError, SpawnError, StopError, TimerError, WatchError};
 use crate::failure::Failure;
 use crate::kernel::Kernel;
 use crate::message::Message;
+use crate::reply::Reply;
 use crate::result::Result;
 use crate::spawn_options::SpawnOptions;
 use crate::status::ActorState;
@@ -64,6 +67,33 @@ impl Kernel for ComponentKernel {
 
     fn ask(&self, to: &str, body: &[u8], timeout: Duration) -> Result<Vec<u8>, AskError> {
         KERNEL.with(|kernel| kernel.ask(to, body, timeout))
+    }
+
+    fn tell_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError> {
+        KERNEL.with(|kernel| kernel.tell_with(to, metadata, body))
+    }
+
+    fn tell_all_with(&self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<u32, SendError> {
+        KERNEL.with(|kernel| kernel.tell_all_with(to, metadata, body))
+    }
+
+    fn ask_with(&self, to: &str, metadata: &Metadata, body: &[u8], timeout: Duration) -> Result<Reply, AskError> {
+        KERNEL.with(|kernel| kernel.ask_with(to, metadata, body, timeout))
+    }
+
+    fn reply_metadata(&self, metadata: &Metadata) {
+        KERNEL.with(|kernel| kernel.reply_metadata(metadata));
+    }
+
+    fn timer_with(
+        &self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait_ms: u64,
+        again: bool,
+    ) -> Result<u64, TimerError> {
+        KERNEL.with(|kernel| kernel.timer_with(to, metadata, body, wait_ms, again))
     }
 
     fn spawn(&self, name: &str, plugin: &str, options: &SpawnOptions) -> Result<(), SpawnError> {

@@ -101,6 +101,7 @@ pub use mailbox::policy::{
     PolicyView, Rules, WhenFull,
 };
 pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
+pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
 pub use supervisor::{DECISION_TARGET, InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
@@ -117,7 +118,7 @@ pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
-pub use words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::outcome::{Failure, Outcome};
 pub use words::overrun::Overrun;

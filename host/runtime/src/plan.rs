@@ -76,7 +76,7 @@ impl Made {
     fn policy(&self, accounts: Accounts, within: &Bounds) -> Option<PolicySpec> {
         let (plugin, settings) = self.mailbox.as_ref().zip(self.settings.mailbox_plugin.as_ref())?;
         let limits =
-            Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu, ..Limits::default() }.within(within);
+            Limits { memory_bytes: settings.memory_bytes, cpu: settings.cpu, ..Limits::default() }.bounded(within);
         Some(PolicySpec {
             launcher: plugin.launcher_in(accounts, limits, settings.config.clone(), self.output.clone()),
             overflow: settings.overflow,
@@ -92,7 +92,7 @@ impl Made {
 impl Template for Made {
     fn spec(&self, address: Address, config: Config, within: Bounds) -> ActorSpec {
         let settings = &self.settings;
-        let limits = settings.sandbox_limits.within(&within);
+        let limits = settings.sandbox_limits.bounded(&within);
         let grants = settings.grants.clone().bounded(&within);
         let accounts = self.plugin.accounts(&within, &address, settings.subtree);
         let mut whole = settings.config.clone();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{
-    ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Plan, Stage,
-    StartError, StartedActor, State,
+    ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
+    Reply, Stage, StartError, StartedActor, State,
 };
 use playhouse_sandbox::Sandbox;
 use tokio::runtime::{Handle, Runtime};
@@ -48,6 +48,8 @@ impl Receiver for str {
 
 /// A running play. It runs until [`RunningPlay::stop`], until a required actor fails, or until this value is dropped. Dropping
 /// ends it at once: calls are cut off, and waiting messages are lost.
+///
+/// It is the whole of a play for a program, so that its methods are many; each is one call of the kernel.
 pub struct RunningPlay {
     kernel: Kernel,
     tree: WholeTree,
@@ -83,7 +85,8 @@ impl RunningPlay {
         connections: usize,
     ) -> Result<Self, PlayError> {
         let actors = ActorThreads(Some(actors));
-        let listening = path.map(socket::listen).transpose()?;
+        let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
+        let listener = listener.map(tokio::net::UnixListener::from_std).transpose()?;
         let kernel = Kernel::start(plan)?;
         let tree = WholeTree::new(kernel.clone(), settings.name.clone(), sandbox.cloned());
         let patience = plan.actors.iter().map(|actor| (actor.address.clone(), actor.mailbox.block_timeout));
@@ -91,9 +94,7 @@ impl RunningPlay {
         // The first measurement comes before any input.
         let watch = Watch::begin(settings.memory_high, &kernel);
         let mut tasks = vec![tokio::spawn(watch.run(kernel.clone())).abort_handle()];
-        let (socket, listener) = listening.unzip();
         if let Some(listener) = listener {
-            let listener = tokio::net::UnixListener::from_std(listener)?;
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
@@ -117,6 +118,28 @@ impl RunningPlay {
         patience: Duration,
     ) -> Result<MessageId, RequestError> {
         Ok(self.kernel.tell(&*to.address()?, body.as_ref(), patience).await?)
+    }
+
+    /// As [`RunningPlay::tell_within`], with metadata.
+    pub async fn tell_with(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        metadata: &Metadata,
+        body: impl AsRef<[u8]>,
+        patience: Duration,
+    ) -> Result<MessageId, RequestError> {
+        Ok(self.kernel.tell_with(&*to.address()?, metadata, body.as_ref(), patience).await?)
+    }
+
+    /// As [`RunningPlay::ask`], with metadata of the question and of the reply.
+    pub async fn ask_with(
+        &self,
+        to: &(impl Receiver + ?Sized),
+        metadata: &Metadata,
+        body: impl AsRef<[u8]>,
+        timeout: Duration,
+    ) -> Result<Reply, RequestError> {
+        Ok(self.kernel.ask_with(&*to.address()?, metadata, body.as_ref(), timeout).await?)
     }
 
     /// Sends a message from outside, and waits for the reply.

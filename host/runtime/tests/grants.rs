@@ -95,39 +95,48 @@ fn limit_of_requests_is_read() {
 #[test]
 fn bad_variables_are_refused() {
     check_grants(
-        r#"env = ["", "=x", "LANG=a", "LANG"]"#,
+        r#"env = ["", "=x", "A B", "LANG=a", "LANG"]"#,
         expect![[r#"
-        stderr:
-          × `` is no variable
-           ╭─[playhouse.toml:5:8]
-         4 │ [actor.grants]
-         5 │ env = ["", "=x", "LANG=a", "LANG"]
-           ·        ─┬
-           ·         ╰── here
-           ╰────
-          help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
+            stderr:
+              × `` is no variable
+               ╭─[playhouse.toml:5:8]
+             4 │ [actor.grants]
+             5 │ env = ["", "=x", "A B", "LANG=a", "LANG"]
+               ·        ─┬
+               ·         ╰── here
+               ╰────
+              help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
 
-          × `=x` is no variable
-           ╭─[playhouse.toml:5:12]
-         4 │ [actor.grants]
-         5 │ env = ["", "=x", "LANG=a", "LANG"]
-           ·            ──┬─
-           ·              ╰── here
-           ╰────
-          help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
+              × `=x` is no variable
+               ╭─[playhouse.toml:5:12]
+             4 │ [actor.grants]
+             5 │ env = ["", "=x", "A B", "LANG=a", "LANG"]
+               ·            ──┬─
+               ·              ╰── here
+               ╰────
+              help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
 
-          × `LANG` is granted twice
-           ╭─[playhouse.toml:5:28]
-         4 │ [actor.grants]
-         5 │ env = ["", "=x", "LANG=a", "LANG"]
-           ·                  ────┬───  ───┬──
-           ·                      │        ╰── again here
-           ·                      ╰── first here
-           ╰────
-          help: leave one of them out
+              × `A B` is no variable
+               ╭─[playhouse.toml:5:18]
+             4 │ [actor.grants]
+             5 │ env = ["", "=x", "A B", "LANG=a", "LANG"]
+               ·                  ──┬──
+               ·                    ╰── here
+               ╰────
+              help: `env` is a list of names and of values, as in ["LANG", "MODE=test"]
 
-        3 problems in playhouse.toml
-    "#]],
+              × `LANG` is granted twice
+               ╭─[playhouse.toml:5:35]
+             4 │ [actor.grants]
+             5 │ env = ["", "=x", "A B", "LANG=a", "LANG"]
+               ·                         ────┬───  ───┬──
+               ·                             │        ╰── again here
+               ·                             ╰── first here
+               ╰────
+              help: leave one of them out
+
+            4 problems in playhouse.toml
+        "#]],
     );
 }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use playhouse_runtime::{
-    AskError, Message, Native, NativeActor, NativeContext, NativeOrder, NativeResult, Play, PlayError, RequestError,
-    RunningPlay, SendError, Stage,
+    AskError, Message, Metadata, Native, NativeActor, NativeContext, NativeOrder, NativeResult, Play, PlayError,
+    RequestError, RunningPlay, SendError, Stage,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -179,4 +179,30 @@ async fn control_socket_answers_and_goes_with_the_play() {
     play.stop().await;
     drop(play);
     assert!(!path.exists());
+}
+
+/// Sends the pairs of a message back, and the number of its `sold` messages.
+#[derive(Clone, Default)]
+struct Mirror {
+    sold: u32,
+}
+
+impl NativeActor for Mirror {
+    async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
+        self.sold += u32::from(msg.metadata().get("topic") == Some("sold"));
+        ctx.reply_with(Metadata::collect(msg.metadata())?, self.sold.to_string());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn metadata_travels_beside_message_and_reply() {
+    let play = Play::of_natives("test").native("/a", Mirror::default()).start().await.unwrap();
+    let mut metadata = Metadata::new();
+    metadata.push("topic", "sold").unwrap();
+    play.tell_with("/a", &metadata, "x", SOON).await.unwrap();
+    let reply = play.ask_with("/a", &metadata, "", SOON).await.unwrap();
+    assert_eq!((reply.body.as_slice(), reply.metadata), (&b"2"[..], metadata));
+    assert_eq!(play.ask("/a", "", SOON).await.unwrap(), b"2");
+    play.stop().await;
 }

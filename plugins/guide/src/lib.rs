@@ -131,6 +131,7 @@ fn send_word(error: &SendError) -> &'static str {
         SendError::UnknownAddress(_) => "unknown-address",
         SendError::NotGranted(_) => "not-granted",
         SendError::TooLarge { .. } => "too-large",
+        SendError::BadMetadata(_) => "bad-metadata",
     }
 }
 
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(said(&mut harness, "find ann"), "/tower/guide/ann");
         assert_eq!(said(&mut harness, "find /nobody"), "nobody");
         let envelope = Envelope { sender: Some("/peer".to_owned()), hops: 2, asked: true, ..Envelope::default() };
-        assert_eq!(harness.deliver(envelope, "flow"), Ok(Some(b"/peer 0000000000000000 2".to_vec())));
+        assert_eq!(harness.deliver(envelope, "flow"), Ok(Some(b"/peer 00000000000000000000000000000001 2".to_vec())));
     }
 
     #[test]

@@ -165,6 +165,9 @@ fn shown(letter: &Letter, as_text: bool, as_hex: bool) -> String {
             }
         }
     }
+    for (n, (key, value)) in letter.metadata.iter().enumerate() {
+        line(if n == 0 { "metadata" } else { "" }, &format!("{key}: {value}"));
+    }
     let Body(body) = letter.body.clone().unwrap_or_default();
     out.push_str(&shown_body(&body, as_text, as_hex));
     out
@@ -192,7 +195,7 @@ mod tests {
         Letter {
             id: format!("{}-2", "0123456789abcdef".repeat(2)),
             message: "0123456789abcdef".repeat(2),
-            flow: "00000000000005d1".into(),
+            flow: format!("{:0>32}", "5d1"),
             hops: 2,
             at: "2026-11-22T16:46:00.123Z".into(),
             age_ms: 200_000,
@@ -221,6 +224,7 @@ mod tests {
                 backtrace: vec!["flaky::make".into(), "a\u{1b}]0;title\u{7}".into()],
                 stderr: vec!["last\u{9b}words".into(), "more".into()],
             }),
+            metadata: vec![("path".into(), "/orders\u{1b}[31m".into())],
             bytes: body.len() as u64,
             body: Some(Body(body.to_vec())),
             text: None,
@@ -233,7 +237,7 @@ mod tests {
             id        0123456789abcdef0123456789abcdef-2
             to        /flaky
             from      /split
-            flow      00000000000005d1, hop 2
+            flow      000000000000000000000000000005d1, hop 2
             attempts  3
             when      2026-11-22T16:46:00.123Z, 3m ago
             kind      crashed
@@ -245,6 +249,7 @@ mod tests {
                       a\u{1b}]0;title\u{7}
             stderr    last\u{9b}words
                       more
+            metadata  path: /orders\u{1b}[31m
             body      18 bytes
               two lines
               of\ttext

@@ -128,8 +128,8 @@ mod tests {
     use super::*;
     use expect_test::expect;
     use playhouse_runtime::{
-        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Fates, LetterId, Message, MessageId, ReplyToken,
-        WhyGaveUp, Window,
+        ActorId, Address, Crash, CrashReason, DeadReason, Envelope, Fates, FlowId, LetterId, Message, MessageId, Parts,
+        ReplyToken, WhyGaveUp, Window,
     };
     use std::time::{Duration, SystemTime};
 
@@ -152,15 +152,16 @@ mod tests {
         let envelope = Envelope {
             id: MessageId(0x0123_4567_89ab_cdef << 64),
             sender: ActorId::OUTSIDE,
-            flow: 0,
+            flow: FlowId(1),
             hops: 0,
             attempt: 3,
             reply: ReplyToken::NONE,
+            parts: Parts::NONE,
         };
         let message = MessageId(0x0123_4567_89ab_cdef << 64);
         DeadLetter {
             id: LetterId { message, copy: 1 },
-            message: Message { envelope, body: body.into() },
+            message: Message::new(envelope, body.into()),
             to: Address::parse("/flaky").expect("good"),
             sender: Address::parse("/split").ok(),
             reason,

@@ -148,7 +148,7 @@ impl Backlog {
     pub(crate) fn fitting(&self, most: usize, most_bytes: usize) -> usize {
         let mut bytes = 0;
         let fits = self.returned.iter().take(most).take_while(|message| {
-            bytes += message.body.len() + HEADER_BYTES;
+            bytes += message.content_bytes() + HEADER_BYTES;
             bytes <= most_bytes
         });
         fits.count().max(1).min(self.returned.len())
@@ -227,7 +227,7 @@ impl Backlog {
 
     /// How many more messages may be taken out of the mailbox. Messages that wait for a retry are bounded as the mailbox is.
     pub(crate) fn space(&self, spec: &MailboxSpec) -> usize {
-        let bytes: usize = self.delayed.iter().map(|(_, message)| message.body.len() + HEADER_BYTES).sum();
+        let bytes: usize = self.delayed.iter().map(|(_, message)| message.content_bytes() + HEADER_BYTES).sum();
         if bytes < spec.capacity_bytes { spec.capacity.saturating_sub(self.delayed.len()) } else { 0 }
     }
 

@@ -41,8 +41,10 @@ impl TaskDone {
     pub(crate) fn committed(envelope: &Envelope, outcome: Option<&Outcome>, attempts: u32) -> Self {
         let attempt = envelope.attempt + 1;
         let (outcome, dead_letter) = match outcome {
-            Some(Outcome::Done(Some(_))) if envelope.reply.is_some() => (TaskOutcome::Replied, false),
-            None | Some(Outcome::Done(_)) => (TaskOutcome::Done, false),
+            Some(Outcome::Done(Some(_)) | Outcome::DoneWith(_)) if envelope.reply.is_some() => {
+                (TaskOutcome::Replied, false)
+            }
+            None | Some(Outcome::Done(_) | Outcome::DoneWith(_)) => (TaskOutcome::Done, false),
             Some(Outcome::Failed(failure)) => {
                 let last = !matches!(failure, Failure::Retry(_)) || attempt >= attempts;
                 (TaskOutcome::Failed(failure.clone()), last)

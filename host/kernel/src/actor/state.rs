@@ -19,7 +19,7 @@ use crate::words::crash::CrashReport;
 use crate::words::dead_letter::DeadReason;
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
-use crate::words::message::ActorId;
+use crate::words::message::{ActorId, kept_number};
 use crate::words::send_error::AskError;
 use crate::words::totals::ActorTotals;
 
@@ -163,7 +163,7 @@ impl Actor {
 
     /// Starts an incarnation in an instance. Returns its number, which is unique in this actor.
     pub(crate) fn begin(&self, instance: &Instance) -> u64 {
-        let number = self.incarnations.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = kept_number(self.incarnations.fetch_add(1, Ordering::Relaxed) + 1);
         instance.begin(number);
         number
     }

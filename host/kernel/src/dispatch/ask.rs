@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::actor::Actor;
 use crate::words::address::Address;
 use crate::words::message::{ActorId, ReplyToken};
-use crate::words::send_error::{Answer, AskError, SendError};
+use crate::words::send_error::{AskError, FullAnswer, SendError};
 
 const SHARDS: usize = 16;
 
@@ -25,7 +25,7 @@ pub(crate) struct Asks {
 
 /// An ask without an answer.
 struct Open {
-    asker: oneshot::Sender<Answer>,
+    asker: oneshot::Sender<FullAnswer>,
     target: ActorId,
     deadline: Instant,
 }
@@ -82,7 +82,7 @@ impl Asks {
     }
 
     /// Passes the answer to the waiter, if there still is one.
-    pub(crate) fn answer(&self, token: ReplyToken, answer: Answer) {
+    pub(crate) fn answer(&self, token: ReplyToken, answer: FullAnswer) {
         if token.is_some() {
             let open = self.shard(token.0).lock().remove(&token.0);
             if let Some(open) = open {
@@ -187,7 +187,7 @@ impl Asks {
 pub(crate) struct OpenAsk<'a> {
     asks: &'a Asks,
     token: u64,
-    receiver: oneshot::Receiver<Answer>,
+    receiver: oneshot::Receiver<FullAnswer>,
     /// The answer removed the entry already.
     answered: bool,
 }
@@ -198,7 +198,7 @@ impl OpenAsk<'_> {
     }
 
     /// Delivers the message and waits for the answer. The answer may come before the mailbox has space for the message.
-    pub(crate) async fn answer_to(&mut self, delivery: impl Future<Output = Result<(), SendError>>) -> Answer {
+    pub(crate) async fn answer_to(&mut self, delivery: impl Future<Output = Result<(), SendError>>) -> FullAnswer {
         let answer = tokio::select! {
             biased;
             sent = delivery => match sent {

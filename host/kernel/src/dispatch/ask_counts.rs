@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::words::send_error::{ASK_RESULTS, Answer, AskError};
+use crate::words::send_error::{ASK_RESULTS, AskError};
 use crate::words::totals::{DURATION_BOUNDS, Durations, duration_class, sample_weight};
 
 /// Of the asks with one result, one in this number is measured, a power of two. Each timeout is measured.
@@ -29,15 +29,15 @@ pub struct AskMetrics {
 }
 
 impl AskCounts {
-    /// Counts an ask that was sent, `timeout` before its deadline.
+    /// Counts an ask that was sent, `timeout` before its deadline, by the error that it got instead of a reply.
     #[inline]
-    pub(crate) fn count(&self, answer: &Answer, deadline: Instant, timeout: Duration) {
-        let asks = match answer {
-            Ok(_) => self.results[0].fetch_add(1, Relaxed) + 1,
-            Err(error) => self.count_error(error),
+    pub(crate) fn count(&self, error: Option<&AskError>, deadline: Instant, timeout: Duration) {
+        let asks = match error {
+            None => self.results[0].fetch_add(1, Relaxed) + 1,
+            Some(error) => self.count_error(error),
         };
-        let weight = match answer {
-            Err(AskError::Timeout) => 1,
+        let weight = match error {
+            Some(AskError::Timeout) => 1,
             _ => sample_weight(asks, SAMPLE),
         };
         if weight > 0 {
@@ -91,9 +91,9 @@ mod tests {
         let deadline = Instant::now() + timeout;
         tokio::time::advance(Duration::from_secs(2)).await;
         for _ in 0..2 * SAMPLE {
-            counts.count(&Ok(Vec::new()), deadline, timeout);
+            counts.count(None, deadline, timeout);
         }
-        counts.count(&Err(AskError::Timeout), deadline, timeout);
+        counts.count(Some(&AskError::Timeout), deadline, timeout);
         let read = counts.read();
         let timeouts = ASK_RESULTS.iter().position(|result| *result == "timeout").expect("a result");
         assert_eq!((read.results[0], read.results[timeouts]), (2 * SAMPLE, 1));

@@ -16,8 +16,9 @@ use crate::words::message::Message;
 /// Starts the policy driver of an actor's mailbox, if it has a policy. Called when lookups begin to find the actor, and again
 /// whenever the mailbox is reopened.
 pub(crate) fn attend(shared: &Arc<Shared>, actor: &Arc<Actor>) {
+    let Some(policy) = actor.spec.policy.as_deref() else { return };
     let owner = PolicyOwner { shared: shared.clone(), actor: actor.clone() };
-    if let Some(driver) = driver(owner, actor.spec.policy.as_deref()) {
+    if let Some(driver) = driver(owner, policy.clone()) {
         shared.spawn(driver);
     }
 }

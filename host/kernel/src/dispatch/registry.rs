@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::actor::Actor;
 use crate::words::address::Address;
-use crate::words::message::ActorId;
+use crate::words::message::{ActorId, kept_number};
 use crate::words::totals::ActorTotals;
 
 const SHARDS: usize = 16;
@@ -40,7 +40,7 @@ pub(crate) struct Census {
 
 impl Registry {
     pub(crate) fn new_id(&self) -> ActorId {
-        ActorId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1)
+        ActorId(kept_number(self.last_id.fetch_add(1, Ordering::Relaxed) + 1))
     }
 
     /// Makes an actor visible to lookups. Its address is free, or held by an actor that is to be removed.

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use playhouse_frame::Content;
+
 use crate::dispatch::memory_gate::MemoryGate;
 use crate::dispatch::routing::Routing;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
-use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, MessageId, Payload, ReplyToken};
 use crate::words::send_error::SendError;
 
 /// The index of replays among all messages that a message causes: far from its sends, some of which may be delivered.
@@ -39,16 +41,19 @@ impl LetterOrders<'_> {
             self.routing.registry.get(&letter.to).ok_or_else(|| SendError::UnknownAddress(letter.to.clone()))?;
         self.memory_gate.pass()?;
         let old = &letter.message.envelope;
+        let (parts, before) = Content::parts(None, 0, &letter.message.metadata().into());
         let envelope = Envelope {
             id: old.id.caused(REPLAYS | replay.number),
             sender: ActorId::OUTSIDE,
             flow: old.flow,
             hops: old.hops.saturating_add(1),
             attempt: 0,
-            // The original asker has got an error already.
+            // The original asker has got an error already, so that its deadline means nothing any more.
             reply: ReplyToken::NONE,
+            parts,
         };
-        self.routing.offer(&target, &envelope, &letter.message.body, later(patience)).await?;
+        let payload = Payload { parts: &before, body: &letter.message.body };
+        self.routing.offer(&target, &envelope, payload, later(patience)).await?;
         tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
         replay.accepted();
         Ok(envelope.id)

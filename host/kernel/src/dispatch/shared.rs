@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use crate::mailbox::admission::{PlaySlots, Slots};
 use crate::words::address::Address;
 use crate::words::clock::Clock;
 use crate::words::random::Jitter;
-use crate::words::send_error::{Answer, AskError};
+use crate::words::send_error::{AskError, FullAnswer};
 use crate::words::state::State;
 
 /// The state that all actors of one kernel share.
@@ -55,6 +56,18 @@ impl Shared {
         drop(self.runtime.spawn(task));
     }
 
+    /// A time on the kernel's clock, as messages carry it: in microseconds since the kernel began, and not 0.
+    pub(crate) fn time_of(&self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.began);
+        since.as_secs().saturating_mul(1_000_000).saturating_add(since.subsec_micros().into()).max(1)
+    }
+
+    /// The time until such a time; zero when it has passed.
+    pub(crate) fn until(&self, time: u64) -> Duration {
+        let at = self.began.checked_add(Duration::from_micros(time));
+        at.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+    }
+
     /// The state of the actor at `address` after everything committed so far; none when there is no such actor.
     pub(crate) async fn state(&self, address: Address) -> Option<State> {
         let (answer, state) = oneshot::channel();
@@ -65,7 +78,7 @@ impl Shared {
     }
 
     /// Replaces a timeout by a clearer error when an operator has stopped `target`.
-    pub(crate) async fn explained(&self, target: &Address, answer: Answer) -> Answer {
+    pub(crate) async fn explained(&self, target: &Address, answer: FullAnswer) -> FullAnswer {
         match answer {
             Err(AskError::Timeout) if self.state(target.clone()).await == Some(State::Stopped) => {
                 Err(AskError::StoppedByOperator(target.clone()))

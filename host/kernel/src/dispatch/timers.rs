@@ -14,18 +14,25 @@ use crate::dispatch::Shared;
 use crate::mailbox::{MessagePlace, Overflow, Refused, Space};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
-use crate::words::message::{ActorId, Envelope, Message};
+use crate::words::message::{ActorId, Envelope, Message, Payload};
 
 /// One timer.
 pub(crate) struct Timer {
     pub(crate) target: Arc<Actor>,
     /// The envelope of the next message that it sends.
     pub(crate) envelope: Envelope,
-    pub(crate) body: Vec<u8>,
+    /// The optional parts of its messages, and their body.
+    pub(crate) content: Vec<u8>,
     /// The period of a timer that fires repeatedly.
     pub(crate) period: Option<Duration>,
     /// The place of the latest message of a periodic timer, and the actor in whose mailbox it is.
     pub(crate) latest: Option<(ActorId, MessagePlace)>,
+}
+
+impl Timer {
+    fn payload(&self) -> Payload<'_> {
+        Payload::of(self.envelope.parts, &self.content)
+    }
 }
 
 /// All timers of an incarnation. They end when this is dropped.
@@ -81,7 +88,7 @@ impl Timers {
         let place = (due, inner.set);
         inner.set += 1;
         inner.places.insert(id, place);
-        inner.bytes += timer.body.len();
+        inner.bytes += timer.content.len();
         inner.queue.insert(place, (id, timer));
         let first = inner.queue.first_key_value().is_some_and(|(at, _)| *at == place);
         drop(inner);
@@ -93,7 +100,7 @@ impl Timers {
     pub(crate) fn cancel(&self, id: u64) {
         let mut inner = self.queue.inner.lock();
         let cancelled = inner.places.remove(&id).and_then(|place| inner.queue.remove(&place));
-        inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.body.len());
+        inner.bytes -= cancelled.as_ref().map_or(0, |(_, timer)| timer.content.len());
         drop(inner);
         if cancelled.is_some_and(|(_, timer)| timer.period.is_none()) {
             self.queue.shared.activity.end(1);
@@ -150,7 +157,7 @@ impl TimerQueue {
             self.tell(&mut timer);
             let Some(period) = timer.period else {
                 inner.places.remove(&id);
-                inner.bytes -= timer.body.len();
+                inner.bytes -= timer.content.len();
                 self.shared.activity.end(1);
                 continue;
             };
@@ -170,14 +177,14 @@ impl TimerQueue {
     fn tell(&self, timer: &mut Timer) {
         let renewed =
             timer.target.is_gone().then(|| self.shared.routing.registry.get(timer.target.address())).flatten();
-        let target = renewed.filter(|new| new.spec.limits.message_bytes >= timer.body.len());
+        let target = renewed.filter(|new| new.spec.limits.message_bytes >= timer.payload().body.len());
         let target = target.as_ref().unwrap_or(&timer.target);
         if timer.latest.is_some_and(|(id, place)| id == target.id && target.mailbox.still_waits(place)) {
             return;
         }
         let (mut inside, mut place) = (false, None);
         let put = |space: &mut Space<'_>| {
-            inside = space.put(&timer.envelope, &timer.body);
+            inside = space.put(&timer.envelope, timer.payload());
             place = inside.then(|| space.place());
         };
         let pushed = target.mailbox.push(put);
@@ -200,7 +207,7 @@ impl TimerQueue {
             DeadReason::MailboxFull if drops => DeadReason::Overflow,
             reason => reason,
         };
-        let message = Message { envelope: timer.envelope, body: timer.body.clone() };
+        let message = Message::of(timer.envelope, timer.payload());
         self.shared.routing.dead_letter(target, [message], &reason, false);
     }
 }

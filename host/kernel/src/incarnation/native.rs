@@ -16,8 +16,8 @@ use crate::words::failure::Directive;
 use crate::words::send_error::{Answer, SendError};
 use crate::words::state::State;
 use crate::{
-    Address, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Launcher, Message, Notice, Outcome, SpawnError,
-    StopError, TaskDone, TimerError, Turn, WatchError,
+    Address, AskError, Behavior, ChildFailed, Crash, CrashReason, Failure, Gate, Launcher, Message, Metadata, Notice,
+    Outcome, Reply, SpawnError, StopError, TaskDone, TimerError, Turn, WatchError,
 };
 
 /// The result of a handler or a hook. Any error converts into a [`Failure::Retry`], so that `?` works.
@@ -104,7 +104,7 @@ pub trait NativeActor: Send + 'static {
 /// The access of a native actor to the play. Effects are recorded, and carried out when the handler or hook has returned `Ok`.
 pub struct NativeContext {
     turn: Turn,
-    reply: Option<Vec<u8>>,
+    reply: Option<Reply>,
 }
 
 impl fmt::Debug for NativeContext {
@@ -134,6 +134,11 @@ impl NativeContext {
         self.turn.tell(to, body.as_ref())
     }
 
+    /// As [`NativeContext::tell`], with metadata.
+    pub fn tell_with(&mut self, to: &str, metadata: &Metadata, body: impl AsRef<[u8]>) -> Result<(), SendError> {
+        self.turn.tell_with(to, metadata, body.as_ref())
+    }
+
     /// Sends a message to each actor of a group, such as `/a/*` or `/a/**`. Returns their number.
     pub fn tell_all(&mut self, group: &str, body: impl AsRef<[u8]>) -> Result<usize, SendError> {
         self.turn.tell_all(group, body.as_ref())
@@ -141,12 +146,33 @@ impl NativeContext {
 
     /// Answers the current message. A later call replaces the reply; without an asker it is dropped.
     pub fn reply(&mut self, body: impl Into<Vec<u8>>) {
-        self.reply = Some(body.into());
+        self.reply = Some(body.into().into());
+    }
+
+    /// As [`NativeContext::reply`], with metadata.
+    pub fn reply_with(&mut self, metadata: Metadata, body: impl Into<Vec<u8>>) {
+        self.reply = Some(Reply { body: body.into(), metadata });
     }
 
     /// Commits the finished messages, sends at once, and waits for the reply.
     pub async fn ask(&mut self, to: &str, body: impl AsRef<[u8]> + Send, timeout: Duration) -> Answer {
         self.turn.ask(to, body.as_ref(), timeout).await
+    }
+
+    /// As [`NativeContext::ask`], with metadata of the question and of the reply.
+    pub async fn ask_with(
+        &mut self,
+        to: &str,
+        metadata: &Metadata,
+        body: impl AsRef<[u8]> + Send,
+        timeout: Duration,
+    ) -> Result<Reply, AskError> {
+        self.turn.ask_with(to, metadata, body.as_ref(), timeout).await
+    }
+
+    /// The time until the asker of the current message stops waiting; `None` when no asker waits.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.turn.time_left()
     }
 
     /// Starts a child of one of the plugins that the actor may spawn.
@@ -296,13 +322,17 @@ impl<A: NativeActor> Behavior for Native<A> {
                 let handled = match (context.turn.notice(), context.turn.envelope()) {
                     (Some(notice), _) => actor.noticed(notice, context).await,
                     (None, Some(envelope)) => {
-                        let message = Message { envelope, body: context.turn.body().to_vec() };
+                        let message = context.turn.message(envelope);
                         actor.msg_handler(message, context).await
                     }
                     (None, None) => break,
                 };
                 let reply = context.reply.take();
-                context.turn.finish(handled.map_or_else(Outcome::Failed, |()| Outcome::Done(reply)));
+                context.turn.finish(match (handled, reply) {
+                    (Err(failure), _) => Outcome::Failed(failure),
+                    (Ok(()), Some(reply)) if !reply.metadata.is_empty() => Outcome::DoneWith(Box::new(reply)),
+                    (Ok(()), reply) => Outcome::Done(reply.map(|reply| reply.body)),
+                });
                 // Other tasks of this thread run between the messages of a batch whose handlers never wait.
                 tokio::task::coop::consume_budget().await;
             }

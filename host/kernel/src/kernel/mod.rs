@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use playhouse_frame::{Metadata, Parts};
+
 use crate::words::clock::later;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,7 +38,7 @@ use crate::words::crash::CrashReport;
 use crate::words::dead_letter::{DeadLetter, DeadLetterCounts, LetterError, LetterFilter, LetterId};
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
-use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, MessageId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 use crate::words::state::State;
 
@@ -124,16 +126,53 @@ impl Kernel {
 
     /// Sends from outside. Returns when the message is in the mailbox; with `overflow = "block"` it waits for space, at most
     /// `patience`.
-    pub async fn tell(&self, to: &Address, body: &[u8], patience: Duration) -> Result<MessageId, SendError> {
+    pub fn tell<'a>(
+        &'a self,
+        to: &'a Address,
+        body: &'a [u8],
+        patience: Duration,
+    ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
+        self.tell_payload(to, Payload::plain(body), patience)
+    }
+
+    /// As [`Kernel::tell`], with metadata.
+    pub fn tell_with<'a>(
+        &'a self,
+        to: &'a Address,
+        metadata: &'a Metadata,
+        body: &'a [u8],
+        patience: Duration,
+    ) -> impl Future<Output = Result<MessageId, SendError>> + Send + 'a {
+        self.tell_payload(to, Payload { parts: metadata.as_bytes(), body }, patience)
+    }
+
+    async fn tell_payload(
+        &self,
+        to: &Address,
+        payload: Payload<'_>,
+        patience: Duration,
+    ) -> Result<MessageId, SendError> {
         let target = self.shared.routing.registry.get(to).ok_or_else(|| SendError::UnknownAddress(to.clone()))?;
         self.shared.memory_gate.pass()?;
-        let envelope = self.envelope(ReplyToken::NONE);
-        self.shared.routing.deliver_one(&target, &envelope, body, later(patience)).await?;
+        let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
+        let envelope = self.envelope(ReplyToken::NONE, parts);
+        self.shared.routing.deliver_one(&target, &envelope, payload, later(patience)).await?;
         Ok(envelope.id)
     }
 
     /// Sends from outside and waits for the reply, at most `timeout`.
     pub async fn ask(&self, to: &Address, body: &[u8], timeout: Duration) -> Answer {
+        Ok(self.ask_with(to, const { &Metadata::new() }, body, timeout).await?.body)
+    }
+
+    /// As [`Kernel::ask`], with metadata of the question and of the reply.
+    pub async fn ask_with(
+        &self,
+        to: &Address,
+        metadata: &Metadata,
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Reply, AskError> {
         let routing = &self.shared.routing;
         let refused = |error: SendError| routing.ask_counts.refused(error.into());
         let target = routing.registry.get(to).ok_or_else(|| refused(SendError::UnknownAddress(to.clone())))?;
@@ -141,11 +180,14 @@ impl Kernel {
         let deadline = later(timeout);
         let mut ask = routing.asks.open(target.id, deadline);
         target.check_back_by(deadline).map_err(|error| routing.ask_counts.refused(error))?;
-        let envelope = self.envelope(ask.token());
-        let answered = ask.answer_to(routing.deliver_one(&target, &envelope, body, deadline));
+        let mut before = QuestionParts::new(self.shared.time_of(deadline));
+        let (parts, before) = before.with(metadata);
+        let envelope = self.envelope(ask.token(), parts);
+        let payload = Payload { parts: before, body };
+        let answered = ask.answer_to(routing.deliver_one(&target, &envelope, payload, deadline));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
         let answer = self.shared.explained(to, answer).await;
-        routing.ask_counts.count(&answer, deadline, timeout);
+        routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer
     }
 
@@ -322,10 +364,10 @@ impl Kernel {
         LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
     }
 
-    fn envelope(&self, reply: ReplyToken) -> Envelope {
+    fn envelope(&self, reply: ReplyToken, parts: Parts) -> Envelope {
         let (cause, count) = &*self.outside;
         let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));
-        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply }
+        Envelope { id, sender: ActorId::OUTSIDE, flow: id.flow(), hops: 0, attempt: 0, reply, parts }
     }
 }
 

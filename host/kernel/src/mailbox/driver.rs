@@ -42,13 +42,10 @@ pub(crate) trait Owner: Send + Sync {
     fn dead_letter(&self, dropped: Vec<Message>, reason: &DeadReason);
 }
 
-/// Runs the policy driver of a mailbox until the mailbox is closed, if it has a policy. To be called when lookups begin to
-/// find the actor, and again whenever the mailbox is reopened.
-pub(crate) fn driver<O: Owner>(
-    owner: O,
-    spec: Option<&PolicySpec>,
-) -> Option<impl Future<Output = ()> + Send + use<O>> {
-    let (spec, generation) = spec.cloned().zip(owner.mailbox().begin_order())?;
+/// Drives the policy of a mailbox until the mailbox is closed; none when the mailbox has no policy. To be called when lookups
+/// begin to find the actor, and again whenever the mailbox is reopened.
+pub(crate) fn driver<O: Owner>(owner: O, spec: PolicySpec) -> Option<impl Future<Output = ()> + Send + use<O>> {
+    let generation = owner.mailbox().begin_order()?;
     let driver = PolicyDriver { owner, spec, generation };
     Some(async move {
         if let Err(panic) = AssertUnwindSafe(driver.run()).catch_unwind().await {

@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use playhouse_frame::{HEADER_BYTES, Header};
+use playhouse_frame::{Content, HEADER_BYTES, Header, Parts};
 
-use crate::words::message::{ActorId, Envelope, Message, ReplyToken};
+use crate::words::message::{self, ActorId, Envelope, Message, Payload, ReplyToken};
 
 /// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
 const SEGMENT_BYTES: usize = 32 * 1024;
@@ -36,14 +36,18 @@ impl MessageLog {
         self.bytes
     }
 
-    pub(crate) fn append(&mut self, envelope: &Envelope, body: &[u8]) {
-        let size = HEADER_BYTES + body.len();
+    pub(crate) fn append(&mut self, envelope: &Envelope, payload: Payload<'_>) {
+        let content_bytes = payload.len();
+        let size = HEADER_BYTES + content_bytes;
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + size > SEGMENT_BYTES) {
             self.begin_segment(size);
         }
         let segment = &mut self.segments.back_mut().expect("a segment was just made sure of").bytes;
-        segment.extend_from_slice(&envelope.encode(body.len()));
-        segment.extend_from_slice(body);
+        segment.extend_from_slice(&envelope.encode(content_bytes));
+        if !payload.parts.is_empty() {
+            segment.extend_from_slice(payload.parts);
+        }
+        segment.extend_from_slice(payload.body);
         self.messages += 1;
         self.bytes += size;
     }
@@ -174,9 +178,10 @@ impl TakenMessages {
 
     pub(crate) fn push(&mut self, message: &Message) {
         self.starts.push(position(self.bytes.len()));
-        let header = message.envelope.encode(message.body.len());
+        let header = message.envelope.encode(message.content_bytes());
         self.note(&header);
         self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(&message.parts);
         self.bytes.extend_from_slice(&message.body);
     }
 
@@ -239,13 +244,30 @@ impl TakenMessages {
     }
 
     pub(crate) fn body(&self, index: usize) -> &[u8] {
-        let (_, length) = self.header(index);
-        let at = self.starts[index] as usize + HEADER_BYTES;
-        &self.bytes()[at..at + length]
+        self.payload(index).body
+    }
+
+    /// The optional parts and the body of a message.
+    pub(crate) fn payload(&self, index: usize) -> Payload<'_> {
+        let (bytes, start) = (self.bytes(), self.starts[index] as usize);
+        let header = record_at(bytes, start);
+        Payload::of(Header::parts_of(header), &bytes[start + HEADER_BYTES..start + Header::record_bytes(header)])
+    }
+
+    /// The optional parts and the body of a message, read.
+    pub(crate) fn content(&self, index: usize) -> Content<'_> {
+        let (bytes, start) = (self.bytes(), self.starts[index] as usize);
+        let header = record_at(bytes, start);
+        message::read(Header::parts_of(header), &bytes[start + HEADER_BYTES..start + Header::record_bytes(header)])
+    }
+
+    /// The optional parts that a message has.
+    pub(crate) fn parts(&self, index: usize) -> Parts {
+        Header::parts_of(record_at(self.bytes(), self.starts[index] as usize))
     }
 
     pub(crate) fn message(&self, index: usize) -> Message {
-        Message { envelope: self.envelope(index), body: self.body(index).to_vec() }
+        Message::of(self.envelope(index), self.payload(index))
     }
 
     fn header(&self, index: usize) -> (Envelope, usize) {
@@ -288,12 +310,12 @@ pub(crate) fn first_record(records: &[u8]) -> &[u8] {
 /// Decodes a record as a message.
 pub(crate) fn message_of(record: &[u8]) -> Message {
     let (envelope, _) = header_at(record, 0);
-    Message { envelope, body: record[HEADER_BYTES..].to_vec() }
+    Message::of(envelope, Payload::of(envelope.parts, &record[HEADER_BYTES..]))
 }
 
 /// The length of the record that begins with this header.
 fn record_bytes(header: &[u8; HEADER_BYTES]) -> usize {
-    HEADER_BYTES + u32::from_le_bytes(header[..4].try_into().expect("4 bytes")) as usize
+    Header::record_bytes(header)
 }
 
 fn u64_at(header: &[u8; HEADER_BYTES], at: usize) -> u64 {
@@ -307,17 +329,18 @@ fn position(at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::message::MessageId;
+    use crate::words::message::{FlowId, MessageId};
     use proptest::prelude::*;
 
     fn envelope(n: u64) -> Envelope {
         Envelope {
             id: MessageId(u128::from(n)),
             sender: ActorId(n),
-            flow: n,
+            flow: FlowId(u128::from(n)),
             hops: 0,
             attempt: 0,
             reply: ReplyToken::NONE,
+            parts: Parts::NONE,
         }
     }
 
@@ -325,7 +348,7 @@ mod tests {
     fn a_take_never_grows_past_its_bytes_after_the_first_message() {
         let mut log = MessageLog::default();
         for n in 0..4 {
-            log.append(&envelope(n), &[7; 1000]);
+            log.append(&envelope(n), Payload::plain(&[7; 1000]));
         }
         let mut batch = TakenMessages::default();
         log.take(10, 10, &mut batch);
@@ -339,8 +362,8 @@ mod tests {
     fn lent_bytes_show_no_reply_token() {
         let mut log = MessageLog::default();
         let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
-        log.append(&envelope(1), b"told");
-        log.append(&asked, b"asked");
+        log.append(&envelope(1), Payload::plain(b"told"));
+        log.append(&asked, Payload::plain(b"asked"));
         let mut batch = TakenMessages::default();
         log.take(2, usize::MAX, &mut batch);
         let lent = batch.lend(b"end");
@@ -351,7 +374,7 @@ mod tests {
         assert_eq!(batch.body(0), b"told");
         drop(lent);
         batch.clear();
-        batch.push(&Message { envelope: asked, body: vec![1] });
+        batch.push(&Message::new(asked, vec![1]));
         assert_eq!((batch.len(), batch.envelope(0), batch.body(0)), (1, asked, &[1][..]));
     }
 
@@ -369,7 +392,7 @@ mod tests {
                 for _ in 0..appends {
                     let body = vec![next_in as u8; size];
                     if how == 0 {
-                        log.append(&envelope(next_in), &body);
+                        log.append(&envelope(next_in), Payload::plain(&body));
                     } else {
                         records.extend_from_slice(&envelope(next_in).encode(size));
                         records.extend_from_slice(&body);

@@ -12,7 +12,7 @@ use crate::mailbox::policy::{
     Arrivals, Entry, Excess, Key, MOST_PREFIX_BYTES, PolicySpec, PolicyState, PolicyView, Rules, WhenFull,
 };
 use crate::mailbox::spec::MailboxSpec;
-use crate::words::message::Message;
+use crate::words::message::{Message, kept_number};
 
 /// Most messages that one call tells a policy about.
 const MOST_ARRIVALS: usize = 256;
@@ -57,7 +57,7 @@ struct Held {
 
 impl Held {
     fn bytes(&self) -> usize {
-        self.message.body.len() + HEADER_BYTES
+        self.message.content_bytes() + HEADER_BYTES
     }
 }
 
@@ -117,7 +117,7 @@ impl Order {
         let held = Held { message, since: self.given };
         self.bytes += held.bytes();
         self.held.insert(self.next_key, held);
-        self.next_key += 1;
+        self.next_key = kept_number(self.next_key + 1);
     }
 
     /// Whether the policy driver has work: to tell about messages, or to give some to instances that want them.
@@ -138,7 +138,7 @@ impl Order {
         arrivals.entries.clear();
         let most_prefix = self.rules.prefix_bytes.min(MOST_PREFIX_BYTES) as usize;
         for (&key, held) in self.held.range(self.told..end) {
-            let Message { envelope, body } = &held.message;
+            let Message { envelope, body, .. } = &held.message;
             let prefix = &body[..body.len().min(most_prefix)];
             let full = arrivals.entries.len() == MOST_ARRIVALS || prefixes.len() + prefix.len() > MOST_SHOWN_BYTES;
             if full && !arrivals.entries.is_empty() {
@@ -151,7 +151,7 @@ impl Order {
                 flow: envelope.flow,
                 hops: envelope.hops,
                 asked: envelope.reply.is_some(),
-                bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
+                bytes: u32::try_from(held.message.content_bytes()).unwrap_or(u32::MAX),
                 prefix_end: u32::try_from(prefixes.len()).expect("far less is shown"),
             });
             self.told = key + 1;
@@ -216,7 +216,7 @@ impl Order {
             return Err(format!("held back the message {overdue}, which was overdue"));
         }
         for held in self.remove(keys, "gave")? {
-            log.append(&held.message.envelope, &held.message.body);
+            log.append(&held.message.envelope, held.message.payload());
         }
         self.given += keys.len() as u64;
         Ok(())

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use crate::mailbox::spec::{MailboxSpec, Overflow};
 use crate::words::address::Address;
 use crate::words::crash::Crash;
+use crate::words::message::FlowId;
 use crate::words::restart::Backoff;
 
 /// Identifies one message of one mailbox, in order of arrival: a later one has a larger key.
@@ -122,12 +123,12 @@ pub struct Entry {
     /// A number that stands for its sender: 0 for the outside, [`crate::ActorId::NOTICE`] for the kernel's notices.
     pub sender: u64,
     /// Common to all messages that follow from one message from outside.
-    pub flow: u64,
+    pub flow: FlowId,
     /// Number of sends from that message to this one.
     pub hops: u32,
     /// Whether an asker waits for the reply.
     pub asked: bool,
-    /// Bytes of its whole body.
+    /// Bytes of its whole body, and of its optional parts.
     pub bytes: u32,
     /// The end of its prefix in [`Arrivals::prefixes`]; the prefix begins at the end of the one before.
     pub prefix_end: u32,

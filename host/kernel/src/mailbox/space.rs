@@ -8,7 +8,7 @@ use crate::mailbox::inner::Inner;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::policy::Key;
 use crate::mailbox::spec::{MailboxSpec, Overflow};
-use crate::words::message::{Envelope, Message};
+use crate::words::message::{Envelope, Message, Payload};
 
 /// Accepts messages while the mailbox is locked once for all of them.
 pub(crate) struct Space<'a> {
@@ -51,15 +51,15 @@ impl<'a> Space<'a> {
     }
 
     /// Appends the message; false when there is no space for it.
-    pub(crate) fn put(&mut self, envelope: &Envelope, body: &[u8]) -> bool {
-        if !self.make_space(body.len()) {
+    pub(crate) fn put(&mut self, envelope: &Envelope, payload: Payload<'_>) -> bool {
+        if !self.make_space(payload.len()) {
             return false;
         }
         match &mut self.inner.order {
             Some(order) if order.decides() => {
-                order.arrive(Message { envelope: *envelope, body: body.to_vec() });
+                order.arrive(Message::of(*envelope, payload));
             }
-            _ => self.inner.log.append(envelope, body),
+            _ => self.inner.log.append(envelope, payload),
         }
         self.inner.accepted += 1;
         true

@@ -10,12 +10,22 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 use super::*;
+use playhouse_frame::Parts;
+
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
-use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 
-const ENVELOPE: Envelope =
-    Envelope { id: MessageId(1), sender: ActorId(1), flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
+use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken};
+
+const ENVELOPE: Envelope = Envelope {
+    id: MessageId(1),
+    sender: ActorId(1),
+    flow: FlowId(1),
+    hops: 0,
+    attempt: 0,
+    reply: ReplyToken::NONE,
+    parts: Parts::NONE,
+};
 
 /// Remembers that it was woken.
 #[derive(Default)]
@@ -63,7 +73,8 @@ impl Model {
     }
 
     fn push(&self, messages: usize) {
-        let fill = |space: &mut Space<'_>| (0..messages).for_each(|_| assert!(space.put(&ENVELOPE, b"x")));
+        let fill =
+            |space: &mut Space<'_>| (0..messages).for_each(|_| assert!(space.put(&ENVELOPE, Payload::plain(b"x"))));
         assert_eq!(self.mailbox.push(fill), Ok(Vec::new()));
     }
 
@@ -200,7 +211,7 @@ fn nudge_wakes_an_instance_that_is_about_to_sleep() {
 async fn take_reports_a_woken_sender_only_with_messages_left() {
     let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
     let mailbox = Mailbox::new(Address::root(), spec, None, 1);
-    let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &[]) {};
+    let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, Payload::default()) {};
     mailbox.push(fill).expect("it is open");
     let place = mailbox.queue_up();
     let cx = &mut Context::from_waker(Waker::noop());

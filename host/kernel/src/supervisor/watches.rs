@@ -7,7 +7,7 @@ use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::CrashReason;
 use crate::words::dead_letter::DeadReason;
-use crate::words::message::Message;
+use crate::words::message::{Message, Payload};
 use crate::words::notice::{Change, Notice, Watcher};
 use crate::words::state::State;
 
@@ -80,14 +80,14 @@ impl Supervisor {
         self.watches.told += 1;
         let (envelope, body) = notice.message(actor.address(), watcher.incarnation, self.watches.told);
         let mut inside = false;
-        match actor.mailbox.push(|space| inside = space.put(&envelope, &body)) {
+        match actor.mailbox.push(|space| inside = space.put(&envelope, Payload::plain(&body))) {
             Ok(displaced) => self.shared.routing.dead_letter(&actor, displaced, &DeadReason::Overflow, true),
             Err(Refused::Full) => {}
             // The watcher is at its end.
             Err(Refused::Closed) => return,
         }
         if !inside {
-            self.shared.routing.dead_letter(&actor, [Message { envelope, body }], &DeadReason::MailboxFull, false);
+            self.shared.routing.dead_letter(&actor, [Message::new(envelope, body)], &DeadReason::MailboxFull, false);
         }
     }
 }

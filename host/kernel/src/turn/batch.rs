@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use playhouse_frame::Parts;
+
 use super::outcomes::Outcomes;
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::crash::cut;
-use crate::words::message::{ActorId, Envelope, Message, MessageId, ReplyToken};
+use crate::words::message::{ActorId, Envelope, FlowId, Message, MessageId, ReplyToken};
 use crate::words::outcome::{Failure, Outcome};
 
 /// A hook that runs instead of a message.
@@ -23,8 +25,15 @@ pub(crate) enum Hook {
 const HOOKS: u64 = 8;
 
 /// The cause of sends when neither a message nor a hook causes them.
-pub(super) const NO_CAUSE: Envelope =
-    Envelope { id: MessageId(0), sender: ActorId::OUTSIDE, flow: 0, hops: 0, attempt: 0, reply: ReplyToken::NONE };
+pub(super) const NO_CAUSE: Envelope = Envelope {
+    id: MessageId(0),
+    sender: ActorId::OUTSIDE,
+    flow: FlowId(1),
+    hops: 0,
+    attempt: 0,
+    reply: ReplyToken::NONE,
+    parts: Parts::NONE,
+};
 
 #[derive(Default)]
 pub(super) struct Batch {
@@ -105,8 +114,13 @@ impl Batch {
             *text = cut(std::mem::take(text));
         }
         let index = self.committed + self.outcomes.len();
-        let plain = outcome == Outcome::Done(None) && !self.messages.reply(index).is_some();
-        self.outcomes.push(index, (!plain).then_some(outcome));
+        let plain = matches!(outcome, Outcome::Done(None)) && !self.messages.reply(index).is_some();
+        if plain {
+            // It holds no memory; a drop would be a call for each message.
+            std::mem::forget(outcome);
+            return self.outcomes.push_plain(1);
+        }
+        self.outcomes.push(index, outcome);
     }
 
     /// Makes the outcomes of the `finished` finished messages final, and returns their number. The caller took the outcomes.
@@ -137,12 +151,12 @@ impl Batch {
     }
 
     /// The envelope of the next send of `sender`.
-    pub(super) fn caused_envelope(&mut self, sender: ActorId, reply: ReplyToken) -> Envelope {
+    pub(super) fn caused_envelope(&mut self, sender: ActorId, reply: ReplyToken, parts: Parts) -> Envelope {
         let index = self.caused;
         self.caused += 1;
         let in_hook = self.hook.is_some();
         let cause = self.cause();
         let hops = if in_hook { 0 } else { cause.hops.saturating_add(1) };
-        Envelope { id: cause.id.caused(index), sender, flow: cause.flow, hops, attempt: 0, reply }
+        Envelope { id: cause.id.caused(index), sender, flow: cause.flow, hops, attempt: 0, reply, parts }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use playhouse_frame::Metadata;
+
 use super::Turn;
 use crate::actor::Actor;
 use crate::dispatch::routing::delivery::check_size;
 use crate::words::address::Address;
+use crate::words::message::Payload;
 use crate::words::send_error::SendError;
 
 /// The members of a group.
@@ -22,6 +25,12 @@ impl Turn {
     /// (the children of `/a`), `/a/**` (all below it), or relative to this actor: `*`, `b/**`. This actor is left out;
     /// children that the current message spawned are included. Either all members are sent to, or, after an error, none.
     pub fn tell_all(&mut self, group: &str, body: &[u8]) -> Result<usize, SendError> {
+        self.tell_all_with(group, &Metadata::new(), body)
+    }
+
+    /// As [`Turn::tell_all`], with metadata.
+    pub fn tell_all_with(&mut self, group: &str, metadata: &Metadata, body: &[u8]) -> Result<usize, SendError> {
+        let payload = Payload { parts: metadata.as_bytes(), body };
         let (top, reach) = self.group(group)?;
         let targets = self.members(&top, reach)?;
         let sender = self.batch.cause().sender;
@@ -39,8 +48,8 @@ impl Turn {
             });
         }
         for &route in &routes {
-            self.admit(body.len())?;
-            self.send(route, body);
+            self.admit(payload.len())?;
+            self.send(route, payload);
         }
         Ok(routes.len())
     }

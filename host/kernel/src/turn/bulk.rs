@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_frame::HEADER_BYTES;
+use playhouse_frame::{HEADER_BYTES, Pairs, Parts};
 
 use super::Turn;
 use super::batch::NO_CAUSE;
@@ -13,7 +13,7 @@ use super::effects::{CHOSEN_HERE, Effect};
 use super::spawn::{SpawnError, StopError};
 use crate::actor::template::Config;
 use crate::words::address::Address;
-use crate::words::message::ReplyToken;
+use crate::words::message::{Reply, ReplyToken};
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::overrun::Overrun;
 use crate::words::send_error::SendError;
@@ -64,7 +64,7 @@ pub enum BulkError {
         /// The number.
         route: u32,
     },
-    /// The ids of timers must grow, and stay below 2^63.
+    /// The ids of timers must grow, and stay below 2^52.
     #[error("it sets a timer with the id {id}, which is out of order")]
     TimerId {
         /// The id.
@@ -167,6 +167,11 @@ impl BulkTurn<'_> {
         self.0.child_route(child).map(number)
     }
 
+    /// The time until the asker of one message of the turn stops waiting; none when no asker waits.
+    pub fn time_left_of(&self, message: usize) -> Option<Duration> {
+        (message < self.0.len()).then(|| self.0.time_left_of(message))?
+    }
+
     /// How many more timers may be recorded, and the limit on timers.
     pub fn timer_capacity(&self) -> (usize, usize) {
         self.0.timer_capacity()
@@ -238,10 +243,30 @@ impl Bulk<'_> {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
         self.turn.admit(bytes)?;
-        let envelope = self.turn.caused_envelope(ReplyToken::NONE);
+        let envelope = self.turn.caused_envelope(ReplyToken::NONE, Parts::NONE);
         let (from, to) = (self.base + body.start - HEADER_BYTES, self.base + body.end);
         self.turn.outbox.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(bytes));
         self.turn.outbox.push_send(index, from, to);
+        Ok(())
+    }
+
+    /// As [`Bulk::tell`], with metadata. `content`: the range of metadata and body, of which the metadata have
+    /// `metadata_bytes` bytes, and were checked.
+    ///
+    /// # Panics
+    /// When there is no space for the header.
+    pub fn tell_with(&mut self, route: u32, metadata_bytes: u16, content: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let limit_bytes = self.turn_to(route)?;
+        let bytes = content.len() - usize::from(metadata_bytes);
+        if bytes > limit_bytes {
+            return Err(BulkError::TooLarge { route, bytes, limit_bytes });
+        }
+        self.turn.admit(content.len())?;
+        let envelope = self.turn.caused_envelope(ReplyToken::NONE, Parts::METADATA);
+        let (from, to) = (self.base + content.start - HEADER_BYTES, self.base + content.end);
+        self.turn.outbox.bytes[from..from + HEADER_BYTES].copy_from_slice(&envelope.encode(content.len()));
+        self.turn.outbox.push_send(route as usize, from, to);
         Ok(())
     }
 
@@ -277,14 +302,16 @@ impl Bulk<'_> {
         Ok(self.turn.push_effect(Effect::Stop { route: index })?)
     }
 
-    /// Records a timer; `again`: it fires repeatedly. `body`: its range in the given bytes.
+    /// Records a timer; `again`: it fires repeatedly. `content`: the range of its metadata and its body in the given bytes;
+    /// the metadata have `metadata_bytes` bytes, and were checked.
     pub fn timer(
         &mut self,
         id: u64,
         route: u32,
         wait: Duration,
         again: bool,
-        body: Range<usize>,
+        metadata_bytes: u16,
+        content: Range<usize>,
     ) -> Result<(), BulkError> {
         self.check_current()?;
         let index = route as usize;
@@ -294,7 +321,8 @@ impl Bulk<'_> {
         if !known.lasting && !own && known.target.id != sender && !self.turn.effects.will_spawn(index) {
             return Err(BulkError::NotTheSender { route });
         }
-        let (bytes, limit_bytes) = (body.len(), known.target.spec.limits.message_bytes);
+        let (bytes, limit_bytes) =
+            (content.len() - usize::from(metadata_bytes), known.target.spec.limits.message_bytes);
         if bytes > limit_bytes {
             return Err(BulkError::TooLarge { route, bytes, limit_bytes });
         }
@@ -305,8 +333,9 @@ impl Bulk<'_> {
             return Err(BulkError::TooManyTimers { most });
         }
         self.turn.effects.last_given = id;
-        self.turn.admit_timer(bytes)?;
-        self.turn.push_timer((index, id, wait, again), self.base + body.start, self.base + body.end);
+        self.turn.admit_timer(content.len())?;
+        let parts = if metadata_bytes == 0 { Parts::NONE } else { Parts::METADATA };
+        self.turn.push_timer((index, id, wait, again), parts, self.base + content.start, self.base + content.end);
         Ok(())
     }
 
@@ -335,6 +364,20 @@ impl Bulk<'_> {
         let is_asked = self.turn.current().is_some_and(|index| self.turn.batch.messages.reply(index).is_some());
         let reply = is_asked.then(|| self.bytes()[reply].to_vec());
         self.turn.push_outcome(Outcome::Done(reply));
+        Ok(())
+    }
+
+    /// As [`Bulk::replied`], with metadata. `content`: the range of metadata and body, of which the metadata have
+    /// `metadata_bytes` bytes, and were checked.
+    pub fn replied_with(&mut self, metadata_bytes: u16, content: Range<usize>) -> Result<(), BulkError> {
+        self.check_current()?;
+        let (metadata, body) = self.bytes()[content].split_at(metadata_bytes.into());
+        if let Err(failure) = self.turn.check_reply(body) {
+            return self.failed(failure);
+        }
+        let (pairs, _) = Pairs::read(metadata).expect("the caller checked them");
+        let reply = Reply { body: body.to_vec(), metadata: pairs.into() };
+        self.turn.push_outcome(Outcome::DoneWith(Box::new(reply)));
         Ok(())
     }
 

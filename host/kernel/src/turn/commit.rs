@@ -16,6 +16,7 @@ use crate::dispatch::routing::delivery::{Patience, Run};
 use crate::dispatch::timers::{Timer, Timers};
 use crate::words::clock::later;
 use crate::words::dead_letter::DeadReason;
+use crate::words::message::Reply;
 use crate::words::notice::Watcher;
 use crate::words::outcome::{Failure, Outcome};
 use crate::words::send_error::AskError;
@@ -113,7 +114,7 @@ impl Turn {
                 let timer = Timer {
                     target: self.routes.at(route).target.clone(),
                     envelope,
-                    body: self.outbox.next_body().to_vec(),
+                    content: self.outbox.next_content().to_vec(),
                     period: again.then_some(wait),
                     latest: None,
                 };
@@ -158,8 +159,12 @@ impl Turn {
             Outcome::Done(reply) => {
                 let token = self.batch.messages.reply(index);
                 if token.is_some() {
-                    self.shared.routing.asks.answer(token, reply.ok_or(AskError::NoReply));
+                    self.shared.routing.asks.answer(token, reply.map(Reply::from).ok_or(AskError::NoReply));
                 }
+                true
+            }
+            Outcome::DoneWith(reply) => {
+                self.shared.routing.asks.answer(self.batch.messages.reply(index), Ok(*reply));
                 true
             }
             Outcome::Failed(failure) => self.settle_failed(index, failure),
@@ -177,7 +182,7 @@ impl Turn {
                 let ceiling = restart.backoff.ceiling(attempt);
                 tracing::info!(
                     target: "playhouse", address = %self.address(), id = %message.envelope.id,
-                    attempt, flow = format!("{:016x}", message.envelope.flow), hops = message.envelope.hops,
+                    attempt, flow = %message.envelope.flow, hops = message.envelope.hops,
                     "will retry: {text}"
                 );
                 let due = Instant::now() + self.shared.jitter.below(ceiling);

@@ -8,10 +8,10 @@ use super::routes::Routes;
 use crate::actor::code::Code;
 use crate::dispatch::timers::Timers;
 use crate::words::address::Address;
-use crate::words::message::Envelope;
+use crate::words::message::{Envelope, kept_number};
 
 /// Timer ids that the kernel chooses begin here; those that the code chooses are below.
-pub(super) const CHOSEN_HERE: u64 = 1 << 63;
+pub(super) const CHOSEN_HERE: u64 = 1 << 52;
 
 /// An effect other than a send, ordered among the sends.
 pub(super) enum Effect {
@@ -183,7 +183,7 @@ impl Effects {
 impl Effects {
     pub(super) fn next_timer_id(&mut self) -> u64 {
         self.last_chosen += 1;
-        CHOSEN_HERE + self.last_chosen - 1
+        kept_number(CHOSEN_HERE + self.last_chosen - 1)
     }
 
     /// Number of timers, including those that are not set yet.
@@ -212,7 +212,7 @@ impl Effects {
     }
 
     pub(super) fn next_watch_id(&self) -> u64 {
-        self.last_watch + 1
+        kept_number(self.last_watch + 1)
     }
 
     pub(super) fn add_watch(&mut self, id: u64) {

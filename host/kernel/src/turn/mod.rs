@@ -30,6 +30,8 @@ mod watch_effects;
 use std::sync::Arc;
 use std::time::Duration;
 
+use playhouse_frame::{Content, Pairs, Parts};
+
 use crate::actor::Actor;
 use crate::actor::host_wait::HostWait;
 use crate::actor::instance::Instance;
@@ -126,6 +128,46 @@ impl Turn {
         self.current().map_or(&[], |index| self.batch.messages.body(index))
     }
 
+    /// The pairs of metadata of the current message; none when there is no message.
+    pub fn metadata(&self) -> Pairs<'_> {
+        self.content().map(|content| content.metadata).unwrap_or_default()
+    }
+
+    /// The time until the asker of the current message stops waiting: zero when it has; none when no asker waits.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.current().and_then(|index| self.time_left_of(index))
+    }
+
+    /// The number of the current message in its mailbox; 0 when the mailbox does not store it.
+    pub fn sequence(&self) -> u64 {
+        self.content().map_or(0, |content| content.sequence)
+    }
+
+    /// Whether the current message has metadata.
+    pub fn has_metadata(&self) -> bool {
+        self.current().is_some_and(|index| self.batch.messages.parts(index).has(Parts::METADATA))
+    }
+
+    /// The optional parts of the current message.
+    fn content(&self) -> Option<Content<'_>> {
+        let index = self.current().filter(|&index| self.batch.messages.parts(index) != Parts::NONE)?;
+        Some(self.batch.messages.content(index))
+    }
+
+    fn time_left_of(&self, index: usize) -> Option<Duration> {
+        if !self.batch.messages.parts(index).has(Parts::DEADLINE) {
+            return None;
+        }
+        let deadline = self.batch.messages.content(index).deadline?;
+        Some(self.shared.until(deadline))
+    }
+
+    /// The current message, whose envelope this is.
+    pub(crate) fn message(&self, envelope: Envelope) -> Message {
+        let index = self.current().expect("its envelope was read");
+        Message::of(envelope, self.batch.messages.payload(index))
+    }
+
     /// The sender of the current message; none from the outside or when the sender is gone.
     pub fn sender(&self) -> Option<Address> {
         self.address_of(self.envelope()?.sender)
@@ -145,15 +187,16 @@ impl Turn {
     ///
     /// # Panics
     /// When there is no current message.
-    pub fn finish(&mut self, outcome: Outcome) {
+    pub fn finish(&mut self, mut outcome: Outcome) {
         assert!(self.current().is_some(), "finish without a current message");
-        let outcome = match outcome {
-            Outcome::Done(Some(reply)) => match self.check_reply(&reply) {
-                Ok(()) => Outcome::Done(Some(reply)),
-                Err(failure) => Outcome::Failed(failure),
-            },
-            other => other,
+        let checked = match &outcome {
+            Outcome::Done(Some(reply)) => self.check_reply(reply),
+            Outcome::DoneWith(reply) => self.check_reply(&reply.body),
+            Outcome::Done(None) | Outcome::Failed(_) => Ok(()),
         };
+        if let Err(failure) = checked {
+            outcome = Outcome::Failed(failure);
+        }
         if let Outcome::Failed(_) = outcome {
             self.drop_current();
         }
@@ -316,7 +359,7 @@ impl Turn {
     }
 
     /// The envelope of the next send of the current message, or of the hook.
-    fn caused_envelope(&mut self, reply: ReplyToken) -> Envelope {
-        self.batch.caused_envelope(self.actor.id, reply)
+    fn caused_envelope(&mut self, reply: ReplyToken, parts: Parts) -> Envelope {
+        self.batch.caused_envelope(self.actor.id, reply, parts)
     }
 }

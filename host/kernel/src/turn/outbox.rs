@@ -115,7 +115,7 @@ impl Outbox {
     }
 
     /// The bytes of the next run, which is the place of a timer.
-    pub(super) fn next_body(&self) -> &[u8] {
+    pub(super) fn next_content(&self) -> &[u8] {
         let Run { from, to, .. } = self.runs[self.carried_out];
         &self.bytes[from..to]
     }

@@ -27,15 +27,15 @@ impl Outcomes {
         self.messages == 0
     }
 
-    /// Adds the outcome of the message with this index; none when it is done and no asker waits for a reply.
-    pub(super) fn push(&mut self, index: usize, outcome: Option<Outcome>) {
+    /// Adds the outcome of the message with this index.
+    pub(super) fn push(&mut self, index: usize, outcome: Outcome) {
         self.messages += 1;
-        if let Some(outcome) = outcome {
-            if let Outcome::Done(Some(reply)) = &outcome {
-                self.bytes += reply.len();
-            }
-            self.notable.push((index, outcome));
+        match &outcome {
+            Outcome::Done(Some(reply)) => self.bytes += reply.len(),
+            Outcome::DoneWith(reply) => self.bytes += reply.body.len() + reply.metadata.as_bytes().len(),
+            _ => {}
         }
+        self.notable.push((index, outcome));
     }
 
     /// The outcomes that are more than done without a reply, with the indices of their messages, in order.

@@ -2,39 +2,73 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use playhouse_frame::{Metadata, Parts};
 use tokio::time::Instant;
 
 use super::Turn;
 use crate::actor::host_wait::passed_on;
 use crate::dispatch::ask::AskEndpoint;
 use crate::dispatch::routing::delivery::check_size;
-use crate::words::message::{ActorId, ReplyToken};
+use crate::words::message::{ActorId, Payload, QuestionParts, Reply, ReplyToken};
 use crate::words::send_error::{Answer, AskError, SendError};
 
 impl Turn {
     /// Records a send of the current message. `to` is absolute, or relative to this actor.
     pub fn tell(&mut self, to: &str, body: &[u8]) -> Result<(), SendError> {
+        self.tell_payload(to, Payload::plain(body))
+    }
+
+    /// As [`Turn::tell`], with metadata.
+    pub fn tell_with(&mut self, to: &str, metadata: &Metadata, body: &[u8]) -> Result<(), SendError> {
+        self.tell_payload(to, Payload { parts: metadata.as_bytes(), body })
+    }
+
+    #[inline]
+    fn tell_payload(&mut self, to: &str, payload: Payload<'_>) -> Result<(), SendError> {
         let sender = self.batch.cause().sender;
         let route = self.route(to, sender)?;
-        check_size(&self.routes.at(route).target, body)?;
-        self.admit(body.len())?;
-        self.send(route, body);
+        check_size(&self.routes.at(route).target, payload.body)?;
+        self.admit(payload.len())?;
+        self.send(route, payload);
         Ok(())
     }
 
     /// Records a send on a route that was checked.
-    pub(super) fn send(&mut self, route: usize, body: &[u8]) {
-        let envelope = self.caused_envelope(ReplyToken::NONE);
+    #[inline]
+    pub(super) fn send(&mut self, route: usize, payload: Payload<'_>) {
+        // A send has no other optional part.
+        let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
+        let envelope = self.caused_envelope(ReplyToken::NONE, parts);
         let bytes = &mut self.outbox.bytes;
         let from = bytes.len();
-        bytes.extend_from_slice(&envelope.encode(body.len()));
-        bytes.extend_from_slice(body);
+        bytes.extend_from_slice(&envelope.encode(payload.len()));
+        if parts != Parts::NONE {
+            bytes.extend_from_slice(payload.parts);
+        }
+        bytes.extend_from_slice(payload.body);
         let to = bytes.len();
         self.outbox.push_send(route, from, to);
     }
 
     /// Commits the finished messages, sends at once, and waits for the reply. `timeout` bounds all of it.
-    pub async fn ask(&mut self, to: &str, body: &[u8], timeout: Duration) -> Answer {
+    pub fn ask<'a>(
+        &'a mut self,
+        to: &'a str,
+        body: &'a [u8],
+        timeout: Duration,
+    ) -> impl Future<Output = Answer> + Send + 'a {
+        self.ask_with(to, const { &Metadata::new() }, body, timeout).map(|answer| answer.map(|reply| reply.body))
+    }
+
+    /// As [`Turn::ask`], with metadata of the question and of the reply.
+    pub async fn ask_with(
+        &mut self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        timeout: Duration,
+    ) -> Result<Reply, AskError> {
         let sender = self.batch.cause().sender;
         let route = self.route(to, sender).map_err(|error| self.ask_refused(error))?;
         let target = self.routes.at(route).target.clone();
@@ -60,13 +94,20 @@ impl Turn {
             // After the commit: an asker that it answered does not wait any more.
             let (endpoint, index) = (AskEndpoint::of(&self.actor), self.instance.index);
             let _waiting = shared.routing.asks.wait_for(endpoint, index, AskEndpoint::of(&target), ask.token())?;
-            let envelope = self.caused_envelope(ask.token());
-            passed_on(&instance, &target, ask.answer_to(shared.routing.deliver_one(&target, &envelope, body, deadline)))
-                .await
+            let mut before = QuestionParts::new(shared.time_of(deadline));
+            let (parts, before) = before.with(metadata);
+            let envelope = self.caused_envelope(ask.token(), parts);
+            let payload = Payload { parts: before, body };
+            passed_on(
+                &instance,
+                &target,
+                ask.answer_to(shared.routing.deliver_one(&target, &envelope, payload, deadline)),
+            )
+            .await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
         let answer = shared.explained(target.address(), answer).await;
-        shared.routing.ask_counts.count(&answer, deadline, timeout);
+        shared.routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
         answer
     }
 

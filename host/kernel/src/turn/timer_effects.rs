@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use playhouse_frame::{Metadata, Parts};
+
 use super::Turn;
 use super::effects::Effect;
 use crate::dispatch::routing::delivery::check_size;
@@ -34,12 +36,34 @@ impl Turn {
     /// Records a timer: it sends to `to` once, `delay` after the commit. `to` may be this actor itself. Returns the timer's
     /// id.
     pub fn tell_after(&mut self, to: &str, body: &[u8], delay: Duration) -> Result<u64, TimerError> {
-        self.timer(to, body, delay, false)
+        self.timer(to, &Metadata::new(), body, delay, false)
     }
 
     /// As [`Turn::tell_after`], and then again after each `period`.
     pub fn tell_every(&mut self, to: &str, body: &[u8], period: Duration) -> Result<u64, TimerError> {
-        self.timer(to, body, period, true)
+        self.timer(to, &Metadata::new(), body, period, true)
+    }
+
+    /// As [`Turn::tell_after`], with metadata of each message.
+    pub fn tell_after_with(
+        &mut self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        delay: Duration,
+    ) -> Result<u64, TimerError> {
+        self.timer(to, metadata, body, delay, false)
+    }
+
+    /// As [`Turn::tell_every`], with metadata of each message.
+    pub fn tell_every_with(
+        &mut self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        period: Duration,
+    ) -> Result<u64, TimerError> {
+        self.timer(to, metadata, body, period, true)
     }
 
     /// Records that a timer of this incarnation is cancelled.
@@ -47,7 +71,14 @@ impl Turn {
         let _ = self.push_effect(Effect::Cancel { id });
     }
 
-    fn timer(&mut self, to: &str, body: &[u8], wait: Duration, again: bool) -> Result<u64, TimerError> {
+    fn timer(
+        &mut self,
+        to: &str,
+        metadata: &Metadata,
+        body: &[u8],
+        wait: Duration,
+        again: bool,
+    ) -> Result<u64, TimerError> {
         let own = self.address().resolve(to).is_ok_and(|address| address == *self.address());
         let sender = self.batch.cause().sender;
         let route = if own { self.own_route() } else { self.route(to, sender)? };
@@ -55,11 +86,13 @@ impl Turn {
         if let (0, most) = self.timer_capacity() {
             return Err(TimerError::TooManyTimers { actor: self.address().clone(), most });
         }
-        self.admit_timer(body.len()).map_err(SendError::from)?;
+        self.admit_timer(metadata.as_bytes().len() + body.len()).map_err(SendError::from)?;
         let id = self.effects.next_timer_id();
         let from = self.outbox.bytes.len();
+        self.outbox.bytes.extend_from_slice(metadata.as_bytes());
         self.outbox.bytes.extend_from_slice(body);
-        self.push_timer((route, id, wait, again), from, self.outbox.bytes.len());
+        let parts = if metadata.is_empty() { Parts::NONE } else { Parts::METADATA };
+        self.push_timer((route, id, wait, again), parts, from, self.outbox.bytes.len());
         Ok(id)
     }
 
@@ -75,9 +108,9 @@ impl Turn {
         self.budget.admit_timer(&self.actor.spec, bytes, self.outbox.recorded(), timer_bytes)
     }
 
-    /// Records a timer whose body lies in `from..to` of the outbox's bytes.
-    pub(super) fn push_timer(&mut self, (route, id, wait, again): NewTimer, from: usize, to: usize) {
-        let envelope = self.caused_envelope(ReplyToken::NONE);
+    /// Records a timer whose content, optional parts and body, lies in `from..to` of the outbox's bytes.
+    pub(super) fn push_timer(&mut self, (route, id, wait, again): NewTimer, parts: Parts, from: usize, to: usize) {
+        let envelope = self.caused_envelope(ReplyToken::NONE, parts);
         self.outbox.push_effect(from, to);
         self.effects.push(Effect::Timer { route, id, wait, again, bytes: to - from, envelope });
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::words::address::Address;
 use crate::words::decision::Decision;
 use crate::words::failure::Fault;
-use crate::words::message::MessageId;
+use crate::words::message::{FlowId, MessageId};
 
 /// The typed reason of a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,7 +213,7 @@ pub struct CrashReport {
     /// The message that alone is to blame, when that is known, and the number of this attempt at it.
     pub blamed: Option<(MessageId, u32)>,
     /// The flow of that message, and the number of sends from its beginning to this one.
-    pub flow: Option<(u64, u32)>,
+    pub flow: Option<(FlowId, u32)>,
     /// Number of attempts that a message has (`restart.attempts`).
     pub attempts: u32,
     /// Messages that will be handled again, one at a time.
@@ -299,7 +299,7 @@ pub(crate) fn log_crash(report: &CrashReport, again: bool) {
         incarnation = report.incarnation,
         id = report.blamed.map(|(id, _)| tracing::field::display(id)),
         attempt = report.blamed.map(|(_, attempt)| tracing::field::display(format!("{attempt}/{}", report.attempts))),
-        flow = report.flow.map(|(flow, _)| tracing::field::display(format!("{flow:016x}"))),
+        flow = report.flow.map(|(flow, _)| tracing::field::display(flow)),
         hops = report.flow.map(|(_, hops)| hops),
         replayed = (report.replayed > 0).then_some(report.replayed),
         backtrace = shown,

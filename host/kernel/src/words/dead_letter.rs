@@ -233,7 +233,7 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     pub(crate) fn bytes(&self) -> usize {
-        self.message.body.len() + self.reason.bytes()
+        self.message.content_bytes() + self.reason.bytes()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Limits of actors as data: those that the sandbox enforces, those of a subtree, and their use.
+//! Limits of actors as data: those that the kernel keeps, those of a subtree and their use, and the bounds of a sandbox.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -6,41 +6,21 @@ use std::time::Duration;
 
 use crate::words::address::MAX_SEGMENTS;
 
-/// The limits of one incarnation that the kernel does not measure itself.
+/// The bounds that an actor passes to the actors that it spawns. The kernel hands them on, and does not know their contents: a
+/// sandbox defines and keeps them. None is no bound.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// Memory, in bytes.
-    pub memory_bytes: u64,
-    /// CPU time for one message.
-    pub cpu: Duration,
-    /// Open resources of the host: streams, files, pollables ...
-    pub resources: usize,
-    /// Lines on its standard error in each second.
-    pub log_lines: u64,
-    /// Bytes on its standard error in each second.
-    pub log_bytes: u64,
-    /// Bytes of an outgoing request without its body.
-    pub request_head_bytes: u64,
-    /// Its access to the world outside; none for no bound. The kernel passes this from a parent to its spawned children, and
-    /// does not know the content.
+    /// The limits of one incarnation on resources that the kernel does not measure, such as memory and CPU time.
+    pub limits: Option<Arc<dyn Any + Send + Sync>>,
+    /// Access to the world outside.
     pub grants: Option<Arc<dyn Any + Send + Sync>>,
-    /// The accounts that an actor shares with all its descendants; none where nothing is counted. Passed on as the grants
-    /// are.
+    /// The accounts that an actor shares with all its descendants.
     pub accounts: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Bounds {
     /// No bounds at all.
-    pub const NONE: Self = Self {
-        memory_bytes: u64::MAX,
-        cpu: Duration::MAX,
-        resources: usize::MAX,
-        log_lines: u64::MAX,
-        log_bytes: u64::MAX,
-        request_head_bytes: u64::MAX,
-        grants: None,
-        accounts: None,
-    };
+    pub const NONE: Self = Self { limits: None, grants: None, accounts: None };
 }
 
 /// The use of one limit on a subtree.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use playhouse_frame::{HEADER_BYTES, Header};
+use playhouse_frame::{Content, HEADER_BYTES, Header, Metadata, Pairs, Parts};
 
 /// Identifies one message for good. The id is a function of the causing message and of the index among its sends, so that a
 /// message that is sent again by a replay has the same id.
@@ -33,9 +33,26 @@ impl MessageId {
         id
     }
 
-    /// The flow that this message begins.
-    pub fn flow(self) -> u64 {
-        (self.0 >> 64) as u64 ^ self.0 as u64
+    /// The flow that this message begins: its own id, which is random, and never 0 as a flow.
+    pub fn flow(self) -> FlowId {
+        FlowId(if self.0 == 0 { 1 } else { self.0 })
+    }
+}
+
+/// Identifies a flow: all messages that follow from one message from outside. It is a W3C trace id: 32 hexadecimal digits in
+/// text, and never 0.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct FlowId(pub u128);
+
+impl fmt::Display for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for FlowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -65,6 +82,18 @@ impl FromStr for MessageId {
     }
 }
 
+/// The largest number that code gets to keep: JavaScript engines make doubles of numbers, which are exact up to here, 2^53 - 1.
+pub(crate) const MOST_NUMBER: u64 = (1 << 53) - 1;
+
+/// Checks a number that code gets to keep, where it is made.
+///
+/// # Panics
+/// When it is 2^53 or more. At a million numbers in each second, that takes 285 years.
+pub(crate) fn kept_number(number: u64) -> u64 {
+    assert!(number < MOST_NUMBER, "numbers that code keeps stay below 2^53");
+    number
+}
+
 /// Identifies one actor for the life of the kernel; never used twice. 0 stands for the outside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct ActorId(pub u64);
@@ -73,7 +102,7 @@ impl ActorId {
     /// The sender of messages that come from outside.
     pub const OUTSIDE: Self = Self(0);
     /// The kernel itself, as the sender of notices to watchers.
-    pub const NOTICE: Self = Self(u64::MAX);
+    pub const NOTICE: Self = Self(MOST_NUMBER);
 }
 
 /// The right to one reply. 0 means that no asker waits.
@@ -98,43 +127,107 @@ pub struct Envelope {
     /// The sender.
     pub sender: ActorId,
     /// Common to all messages that follow from one message from outside.
-    pub flow: u64,
+    pub flow: FlowId,
     /// Number of sends from that message to this one.
     pub hops: u32,
     /// Failures so far that this message was to blame for.
     pub attempt: u32,
     /// The token by which the asker gets the reply.
     pub reply: ReplyToken,
+    /// The optional parts that lie before the body.
+    pub parts: Parts,
 }
 
 impl Envelope {
-    /// Writes the header of a message whose body has `body_bytes` bytes (at most `u32::MAX`).
-    pub(crate) fn encode(&self, body_bytes: usize) -> [u8; HEADER_BYTES] {
+    /// Writes the header of a message whose optional parts and body have `content_bytes` bytes (less than 2 GiB).
+    #[inline]
+    pub(crate) fn encode(&self, content_bytes: usize) -> [u8; HEADER_BYTES] {
         let header = Header {
-            body_bytes: u32::try_from(body_bytes).expect("bodies are limited to 4 GiB where they enter"),
+            content_bytes: i32::try_from(content_bytes).expect("contents are limited where they enter").cast_unsigned(),
             failures: self.attempt,
             id: self.id.0,
             sender: self.sender.0,
-            flow: self.flow,
+            flow: self.flow.0,
             reply: self.reply.0,
             hops: self.hops,
+            parts: self.parts,
         };
         header.encode()
     }
 
-    /// Decodes the result of [`Envelope::encode`]: the envelope and the body's length.
+    /// Decodes the result of [`Envelope::encode`]: the envelope and the content's length.
     pub(crate) fn decode(header: &[u8; HEADER_BYTES]) -> (Self, usize) {
-        let Header { body_bytes, failures, id, sender, flow, reply, hops } = Header::decode(header);
+        let Header { content_bytes, failures, id, sender, flow, reply, hops, parts } = Header::decode(header);
         let envelope = Self {
             id: MessageId(id),
             sender: ActorId(sender),
-            flow,
+            flow: FlowId(flow),
             hops,
             attempt: failures,
             reply: ReplyToken(reply),
+            parts,
         };
-        (envelope, body_bytes as usize)
+        (envelope, content_bytes as usize)
     }
+}
+
+/// The bytes after a message's header: its optional parts, and its body.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Payload<'a> {
+    pub(crate) parts: &'a [u8],
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// A body without optional parts.
+    pub(crate) fn plain(body: &'a [u8]) -> Self {
+        Self { parts: &[], body }
+    }
+
+    /// Splits the content of a record.
+    pub(crate) fn of(parts: Parts, content: &'a [u8]) -> Self {
+        if parts == Parts::NONE {
+            return Self::plain(content);
+        }
+        let (parts, body) = content.split_at(Content::parts_bytes(parts, content));
+        Self { parts, body }
+    }
+
+    /// Its bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len() + self.body.len()
+    }
+}
+
+/// The optional parts of a question: its deadline, and its metadata. The usual question has only the deadline, and needs no
+/// memory.
+pub(crate) struct QuestionParts {
+    deadline: u64,
+    bytes: [u8; 8],
+    all: Vec<u8>,
+}
+
+impl QuestionParts {
+    /// `deadline`: on the kernel's clock; not 0.
+    pub(crate) fn new(deadline: u64) -> Self {
+        Self { deadline, bytes: deadline.to_le_bytes(), all: Vec::new() }
+    }
+
+    /// Which parts they are, and their bytes.
+    #[inline]
+    pub(crate) fn with(&mut self, metadata: &Metadata) -> (Parts, &[u8]) {
+        if metadata.is_empty() {
+            return (Parts::DEADLINE, &self.bytes);
+        }
+        let (parts, all) = Content::parts(Some(self.deadline), 0, metadata);
+        self.all = all;
+        (parts, &self.all)
+    }
+}
+
+/// Reads a content that was checked where it entered.
+pub(crate) fn read(parts: Parts, content: &[u8]) -> Content<'_> {
+    Content::read(parts, content).expect("contents are checked where they enter")
 }
 
 /// A message on its own, outside a mailbox: in a retry, a replay or a dead letter.
@@ -142,8 +235,55 @@ impl Envelope {
 pub struct Message {
     /// The data that travels with the body.
     pub envelope: Envelope,
+    /// The optional parts that [`Envelope::parts`] names, as bytes.
+    pub(crate) parts: Vec<u8>,
     /// The bytes that the kernel never looks into.
     pub body: Vec<u8>,
+}
+
+impl Message {
+    /// A message without optional parts.
+    pub fn new(envelope: Envelope, body: Vec<u8>) -> Self {
+        Self { envelope: Envelope { parts: Parts::NONE, ..envelope }, parts: Vec::new(), body }
+    }
+
+    /// The pairs of its metadata.
+    pub fn metadata(&self) -> Pairs<'_> {
+        read(self.envelope.parts, &self.parts).metadata
+    }
+
+    /// Its number in its mailbox; 0 when the mailbox does not store it.
+    pub fn sequence(&self) -> u64 {
+        read(self.envelope.parts, &self.parts).sequence
+    }
+
+    pub(crate) fn of(envelope: Envelope, payload: Payload<'_>) -> Self {
+        Self { envelope, parts: payload.parts.to_vec(), body: payload.body.to_vec() }
+    }
+
+    pub(crate) fn payload(&self) -> Payload<'_> {
+        Payload { parts: &self.parts, body: &self.body }
+    }
+
+    /// The bytes of its optional parts and its body.
+    pub(crate) fn content_bytes(&self) -> usize {
+        self.parts.len() + self.body.len()
+    }
+}
+
+/// A reply with its metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// The body.
+    pub body: Vec<u8>,
+    /// The pairs beside the body.
+    pub metadata: Metadata,
+}
+
+impl From<Vec<u8>> for Reply {
+    fn from(body: Vec<u8>) -> Self {
+        Self { body, metadata: Metadata::new() }
+    }
 }
 
 #[cfg(test)]
@@ -156,12 +296,27 @@ mod tests {
         let envelope = Envelope {
             id: MessageId(u128::MAX - 5),
             sender: ActorId(7),
-            flow: 8,
+            flow: FlowId(u128::MAX - 8),
             hops: 9,
             attempt: 10,
             reply: ReplyToken(11),
+            parts: Parts::METADATA,
         };
         assert_eq!(Envelope::decode(&envelope.encode(12)), (envelope, 12));
+    }
+
+    #[test]
+    fn kept_numbers_stay_exact_as_doubles() {
+        assert_eq!(kept_number(MOST_NUMBER - 1), MOST_NUMBER - 1);
+        assert_eq!(u64::BITS - MOST_NUMBER.leading_zeros(), f64::MANTISSA_DIGITS);
+        assert!(std::panic::catch_unwind(|| kept_number(MOST_NUMBER)).is_err());
+    }
+
+    #[test]
+    fn flow_is_a_valid_trace_id() {
+        assert_eq!(MessageId(0).flow(), FlowId(1), "0 is no trace id");
+        let flow = MessageId::seeded("outside", 7).flow();
+        assert_eq!((flow.to_string().len(), FlowId(5).to_string()), (32, format!("{:0>32}", 5)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! messages that the other actor sent before. The module `supervision` keeps the watches.
 
 use crate::words::address::{Address, AddressError};
+use playhouse_frame::Parts;
+
 use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
 use crate::words::overrun::Overrun;
 
@@ -80,7 +82,7 @@ impl Notice {
     pub(crate) fn message(&self, watcher: &Address, incarnation: u64, number: u64) -> (Envelope, Vec<u8>) {
         let id = MessageId::seeded(watcher.as_str(), incarnation).caused(u64::MAX).caused(number);
         let (sender, reply) = (ActorId::NOTICE, ReplyToken::NONE);
-        let envelope = Envelope { id, sender, flow: id.flow(), hops: 0, attempt: 0, reply };
+        let envelope = Envelope { id, sender, flow: id.flow(), hops: 0, attempt: 0, reply, parts: Parts::NONE };
         let (kind, more, text) = match &self.change {
             Change::Started => ("started", "", ""),
             Change::Crashed(kind, reason) => ("crashed", kind.as_str(), reason.as_str()),

@@ -1,5 +1,7 @@
 //! How a message ends: the words of a handler about one message.
 
+use super::message::Reply;
+
 /// How a handler fails a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
@@ -17,6 +19,8 @@ pub enum Failure {
 pub enum Outcome {
     /// Handled, perhaps with a reply.
     Done(Option<Vec<u8>>),
+    /// Handled, with a reply that has metadata.
+    DoneWith(Box<Reply>),
     /// Not handled; its sends are dropped.
     Failed(Failure),
 }

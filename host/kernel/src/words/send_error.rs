@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::words::address::{Address, AddressError};
-use crate::words::message::MessageId;
+use crate::words::message::{MessageId, Reply};
 use crate::words::overrun::Overrun;
 
 /// Why a message was not sent. Nothing was recorded; nothing will be delivered.
@@ -168,3 +168,6 @@ pub const ASK_RESULTS: [&str; 20] = [
 
 /// The result of an ask.
 pub type Answer = Result<Vec<u8>, AskError>;
+
+/// The result of an ask, with the reply's metadata.
+pub(crate) type FullAnswer = Result<Reply, AskError>;

@@ -454,14 +454,14 @@ async fn tells_timers_and_stops_need_a_spawned_child() {
         turn.bulk().record(record(), |bulk| {
             bulk.spawn(route)?;
             bulk.tell(route, 64..65)?;
-            bulk.timer(1, route, SOON, false, 64..65)?;
+            bulk.timer(1, route, SOON, false, 0, 64..65)?;
             bulk.stop(route)
         })
     });
     assert_eq!(bulk_answer(&in_order).await, "fine");
     let too_many = in_bulk(|turn| {
         let route = turn.bulk().resolve_own().route;
-        turn.bulk().record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0..0)))
+        turn.bulk().record(Vec::new(), |bulk| (1..=1025).try_for_each(|id| bulk.timer(id, route, SOON, true, 0, 0..0)))
     });
     assert_eq!(bulk_answer(&too_many).await, "it sets more than the 1024 timers that limits.timers allows");
 }

@@ -17,6 +17,7 @@ mod instances;
 mod letters;
 mod limits;
 mod mailboxes;
+mod metadata;
 mod native_actors;
 mod passivation;
 mod policies;

@@ -361,7 +361,7 @@ enum Step {
 
 fn how(outcome: &Outcome) -> How {
     match outcome {
-        Outcome::Done(_) => How::Done,
+        Outcome::Done(_) | Outcome::DoneWith(_) => How::Done,
         Outcome::Failed(Failure::Reject(_) | Failure::BadReply(_)) => How::Rejected,
         Outcome::Failed(Failure::Retry(_)) => How::Retried,
     }

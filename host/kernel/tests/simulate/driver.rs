@@ -54,7 +54,7 @@ pub fn give(seed: u64) -> Arc<Stage> {
 }
 
 async fn drive(stage: &Arc<Stage>) -> Aftermath {
-    let kernel = Kernel::start(&actors::plan(&stage)).expect("a good plan");
+    let kernel = Kernel::start(&actors::plan(stage)).expect("a good plan");
     let play = &stage.play;
     let crowds: Vec<_> =
         (0..play.crowds.len()).map(|crowd| tokio::spawn(send(stage.clone(), kernel.clone(), crowd))).collect();

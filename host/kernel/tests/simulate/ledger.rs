@@ -67,7 +67,7 @@ pub struct Entry {
     pub answered_at: Option<Duration>,
     /// The run that gave the answer.
     pub replied_by: Option<RunId>,
-    pub flow: Option<u64>,
+    pub flow: Option<playhouse_kernel::FlowId>,
     pub hops: u32,
     pub id: Option<MessageId>,
 }

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use playhouse_frame::{HEADER_BYTES, Inbound, Record, trailer};
-use playhouse_kernel::{ActorId, Address, Envelope, Failure, MessageId, Outcome, ReplyToken, Turn};
+use playhouse_kernel::{
+    ActorId, Address, Envelope, Failure, FlowId, MessageId, Metadata, Outcome, Pairs, ReplyToken, Turn,
+};
 
 pub enum Pen {
     Plain,
@@ -25,6 +27,8 @@ pub struct Bulk {
 
 enum Op {
     Tell(u32, Range<usize>),
+    TellWith(u32, u16, Range<usize>),
+    ReplyWith(u16, Range<usize>),
     Done(usize),
     Reply(Range<usize>),
     Fails(Failure),
@@ -55,19 +59,25 @@ impl Pen {
     /// The current message.
     pub fn current(&self, turn: &Turn) -> Option<(Envelope, Vec<u8>)> {
         match self {
-            Self::Plain => Some((turn.envelope()?, turn.body().to_vec())),
+            Self::Plain => {
+                check_metadata(turn.metadata(), turn.body());
+                Some((turn.envelope()?, turn.body().to_vec()))
+            }
             Self::Bulk(bulk) => {
                 let record = bulk.records.get(bulk.index)?;
                 let header = record.header(&bulk.frame);
                 let envelope = Envelope {
                     id: MessageId(header.id),
                     sender: ActorId(header.sender),
-                    flow: header.flow,
+                    flow: FlowId(header.flow),
                     hops: header.hops,
                     attempt: header.failures,
                     reply: ReplyToken(header.reply),
+                    parts: header.parts,
                 };
-                Some((envelope, bulk.frame[record.body.clone()].to_vec()))
+                let content = record.content(&bulk.frame);
+                check_metadata(content.metadata, content.body);
+                Some((envelope, content.body.to_vec()))
             }
         }
     }
@@ -86,11 +96,16 @@ impl Pen {
                 let route = turn.bulk().resolve(to, bulk.index).expect("it is granted").route;
                 // Space for the header: the bytes in it must not matter.
                 bulk.bytes.extend_from_slice(&[0xaa; HEADER_BYTES]);
-                let from = bulk.bytes.len();
+                let (from, metadata) = (bulk.bytes.len(), metadata_of(body));
+                bulk.bytes.extend_from_slice(metadata.as_bytes());
                 bulk.bytes.extend_from_slice(body);
-                bulk.ops.push(Op::Tell(route, from..bulk.bytes.len()));
+                let content = from..bulk.bytes.len();
+                bulk.ops.push(match metadata.as_bytes().len() {
+                    0 => Op::Tell(route, content),
+                    metadata_bytes => Op::TellWith(route, metadata_bytes as u16, content),
+                });
             }
-            _ => turn.tell(to, body).expect("it is granted"),
+            _ => turn.tell_with(to, &metadata_of(body), body).expect("it is granted"),
         }
     }
 
@@ -108,6 +123,12 @@ impl Pen {
                         bulk.bytes.extend_from_slice(&reply);
                         bulk.ops.push(Op::Reply(from..bulk.bytes.len()));
                     }
+                    (Outcome::DoneWith(reply), _) => {
+                        let from = bulk.bytes.len();
+                        bulk.bytes.extend_from_slice(reply.metadata.as_bytes());
+                        bulk.bytes.extend_from_slice(&reply.body);
+                        bulk.ops.push(Op::ReplyWith(reply.metadata.as_bytes().len() as u16, from..bulk.bytes.len()));
+                    }
                     (Outcome::Failed(failure), _) => bulk.ops.push(Op::Fails(failure)),
                 }
             }
@@ -122,6 +143,8 @@ impl Pen {
             for op in ops {
                 match op {
                     Op::Tell(route, body) => record.tell(route, body)?,
+                    Op::TellWith(route, metadata, content) => record.tell_with(route, metadata, content)?,
+                    Op::ReplyWith(metadata, content) => record.replied_with(metadata, content)?,
                     Op::Done(messages) => record.done(messages)?,
                     Op::Reply(reply) => record.replied(reply)?,
                     Op::Fails(failure) => record.failed(failure)?,
@@ -131,4 +154,15 @@ impl Pen {
         });
         recorded.expect("a granted record succeeds");
     }
+}
+
+/// The metadata of a send: every third body has some, so that all ways of a message are walked with and without.
+fn metadata_of(body: &[u8]) -> Metadata {
+    let pairs = (body.len().is_multiple_of(3)).then(|| ("bytes", body.len().to_string()));
+    Metadata::collect(pairs).expect("one pair")
+}
+
+/// A message from outside has no metadata; one of an actor has those that belong to its body.
+fn check_metadata(pairs: Pairs<'_>, body: &[u8]) {
+    assert!(pairs.is_empty() || Metadata::from(pairs) == metadata_of(body), "{pairs:?} beside {} bytes", body.len());
 }

@@ -39,8 +39,16 @@ pub enum SocketError {
         bytes: usize,
     },
     /// Another process listens at the path.
-    #[error("another host listens on `{0}`: stop it, or name another socket with --socket (or none with --no-socket)")]
-    InUse(PathBuf),
+    #[error(
+        "another host listens on `{path}`{}: stop it, or name another socket with --socket (or none with --no-socket)",
+        process.map(|process| format!(" (process {process})")).unwrap_or_default()
+    )]
+    InUse {
+        /// The path.
+        path: PathBuf,
+        /// The id of the process that listens, where the system tells it.
+        process: Option<i32>,
+    },
     /// The path has a file that is no socket.
     #[error("`{0}` is there already and is no {1}: remove it, or name another path with --socket")]
     SomethingElse(PathBuf, &'static str),
@@ -87,7 +95,7 @@ pub fn listen(path: &Path) -> Result<(Socket, UnixListener), SocketError> {
     remove_stale(path)?;
     let listener = make(path).map_err(|error| match error {
         // The listener is no host of this kind, because such a host holds the lock.
-        Errno::ADDRINUSE => SocketError::InUse(path.to_owned()),
+        Errno::ADDRINUSE => in_use(path),
         error => failed(error.into()),
     })?;
     let made = std::fs::symlink_metadata(path).map_err(failed)?;
@@ -129,6 +137,24 @@ fn stream() -> Result<OwnedFd, Errno> {
     socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
+/// The error for a path at which another process listens.
+fn in_use(path: &Path) -> SocketError {
+    SocketError::InUse { path: path.to_owned(), process: listening_process(path) }
+}
+
+/// The process that listens at `path`. None when it does not listen yet, or when the system does not tell.
+#[cfg(target_os = "linux")]
+fn listening_process(path: &Path) -> Option<i32> {
+    let client = stream().ok()?;
+    connect(&client, &SocketAddrUnix::new(path).ok()?).ok()?;
+    rustix::net::sockopt::socket_peercred(&client).ok().map(|peer| peer.pid.as_raw_nonzero().get())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn listening_process(_: &Path) -> Option<i32> {
+    None
+}
+
 /// The lock beside the socket: of two hosts that start at the same time, one gets the lock.
 fn lock(path: &Path) -> Result<File, SocketError> {
     let mut lock_path = path.as_os_str().to_owned();
@@ -159,7 +185,7 @@ fn lock(path: &Path) -> Result<File, SocketError> {
         refuse_foreign(&lock_path, &locked)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Err(SocketError::InUse(path.to_owned())),
+            Err(Errno::WOULDBLOCK) => return Err(in_use(path)),
             Err(error) => return Err(failed(error.into())),
         }
         // Another process may have removed this file and locked a new one at the same path.
@@ -188,7 +214,7 @@ fn remove_stale(path: &Path) -> Result<(), SocketError> {
         },
         Err(Errno::NOENT) => Ok(()),
         // Another program listens, possibly too busy to accept. A host would hold the lock.
-        Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(SocketError::InUse(path.to_owned())),
+        Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(in_use(path)),
         Err(error) => Err(failed(error.into())),
     }
 }
@@ -249,8 +275,9 @@ mod tests {
         let (_socket, _listener) = listen(&path).expect("the dead host's socket is replaced");
         let second = listen(&path).map(|_| ()).map_err(|error| error.to_string());
         let expected = format!(
-            "another host listens on `{}`: stop it, or name another socket with --socket (or none with --no-socket)",
-            path.display()
+            "another host listens on `{}` (process {}): stop it, or name another socket with --socket (or none with --no-socket)",
+            path.display(),
+            std::process::id()
         );
         assert_eq!(second, Err(expected));
     }
@@ -290,7 +317,7 @@ mod tests {
             });
             let (up, told): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
             assert_eq!(up.len(), 1);
-            assert!(told.iter().all(|told| matches!(told, Err(SocketError::InUse(_)))), "{told:?}");
+            assert!(told.iter().all(|told| matches!(told, Err(SocketError::InUse { .. }))), "{told:?}");
             assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
         }
     }
@@ -307,7 +334,7 @@ mod tests {
         while let Ok(one) = stream().and_then(|one| connect(&one, &SocketAddrUnix::new(&path)?).map(|()| one)) {
             waiting.push(one);
         }
-        assert!(matches!(listen(&path), Err(SocketError::InUse(_))));
+        assert!(matches!(listen(&path), Err(SocketError::InUse { .. })));
         assert!(path.exists());
     }
 

@@ -286,6 +286,9 @@ pub struct Letter {
     pub reason: String,
     /// The crash that caused it.
     pub crash: Option<CrashView>,
+    /// The pairs of its metadata, keys and values.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub metadata: Vec<(String, String)>,
     /// The body's size.
     pub bytes: u64,
     /// The body, if asked for.
@@ -411,7 +414,7 @@ impl From<&CrashReport> for CrashView {
             id: id.to_string(),
             attempt,
             of: report.attempts,
-            flow: format!("{flow:016x}"),
+            flow: flow.to_string(),
             hops,
         };
         Self {
@@ -472,7 +475,7 @@ impl Letter {
         Self {
             id: letter.id.to_string(),
             message: letter.id.message.to_string(),
-            flow: format!("{:016x}", letter.message.envelope.flow),
+            flow: letter.message.envelope.flow.to_string(),
             hops: letter.message.envelope.hops,
             at: timestamp(letter.at),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
@@ -482,6 +485,7 @@ impl Letter {
             kind: letter.reason.kind().to_owned(),
             reason: letter.reason.to_string(),
             crash: letter.reason.crash().map(CrashView::from),
+            metadata: letter.message.metadata().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             bytes: body.len() as u64,
             body: with_body.then(|| Body(body.clone())),
             text: if with_body { String::from_utf8(body.clone()).ok() } else { None },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use playhouse_frame::{trailer, trailer_without_routes};
 use playhouse_kernel::{
-    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Outcome, TaskDone, Turn,
+    Behavior, BoxFuture, ChildFailed, Crash, CrashReason, Directive, Gate, Metadata, Outcome, Reply, TaskDone, Turn,
 };
 use wasmtime::Store;
 
@@ -77,6 +77,7 @@ impl Guest {
             config: setup.config.clone(),
             memory: MemoryLimiter::new(&limits, held.clone(), plugin.sandbox.stack_bytes),
             panic: None,
+            reply_metadata: Metadata::new(),
             wasi,
             files: actor.no_files(),
             http,
@@ -149,13 +150,26 @@ impl Guest {
         }
         match turns {
             // Only a frame can say that routes are void.
-            Some(turns) if self.sends_much || anew || self.turn().len() > 1 => self.handle_batch(turns, anew).await?,
+            // A frame shows metadata with the message; `handler` would have to ask for them.
+            Some(turns) if self.sends_much || anew || self.turn().len() > 1 || self.turn().has_metadata() => {
+                self.handle_batch(turns, anew).await?;
+            }
             _ => self.handle_one_by_one().await?,
         }
         self.finish_line_when_idle();
         let turn = self.turn();
         self.sends_much = turn.len() == 1 && turn.bulk().recorded() >= MANY_SENDS;
         Ok(())
+    }
+
+    /// The outcome of a message that the guest handled alone, with the metadata that it set for its reply.
+    fn reply(&mut self, reply: Option<Vec<u8>>) -> Outcome {
+        let metadata = &mut self.store.data_mut().reply_metadata;
+        if metadata.is_empty() {
+            return Outcome::Done(reply);
+        }
+        let metadata = std::mem::take(metadata);
+        reply.map_or(Outcome::Done(None), |body| Outcome::DoneWith(Box::new(Reply { body, metadata })))
     }
 
     async fn handle_batch(&mut self, turns: Turns, anew: bool) -> Result<(), Crash> {
@@ -192,7 +206,7 @@ impl Guest {
             body.extend_from_slice(self.store.data_mut().turn.get_mut().body());
             let called = self.exports.handler.call_async(&mut self.store, (self.body.clone(),)).await;
             let outcome = match called {
-                Ok((Ok(reply),)) => Outcome::Done(reply),
+                Ok((Ok(reply),)) => self.reply(reply),
                 Ok((Err(failure),)) => Outcome::Failed(failure.into()),
                 Err(error) => return Err(self.crash_report(&error)),
             };

@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use playhouse_kernel::{Config, Turn};
+use playhouse_kernel::{Config, Metadata, Turn};
 use wasmtime::component::{Linker, LinkerInstance, ResourceTable, WasmList, WasmStr};
 use wasmtime::{Engine, StoreContextMut, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::contract::{
-    ActorState, AskError, BATCH, BadFrame, End, Envelope, KERNEL, Resolved, SendError, SpawnError, SpawnOptions,
-    StopError, TimerError, WatchError, count, record,
+    ActorState, AskError, BATCH, BadFrame, End, Envelope, KERNEL, Pairs, Reply, Resolved, SendError, SpawnError,
+    SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
 use crate::run::{Panic, RunFacts};
@@ -32,6 +32,8 @@ pub(crate) struct ActorData {
     pub(crate) in_turns: bool,
     pub(crate) config: Arc<Config>,
     pub(crate) memory: MemoryLimiter,
+    /// The metadata of the reply to the current message, which is handled alone.
+    pub(crate) reply_metadata: Metadata,
     /// The panic that the guest reported before its trap.
     pub(crate) panic: Option<Panic>,
     pub(crate) wasi: WasiCtx,
@@ -100,6 +102,30 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         let told = recorded(&store, |turn| turn.tell(&to, body))?;
         Ok((told.map_err(SendError::from),))
     })?;
+    kernel.func_wrap("tell-with", |store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, Pairs)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let metadata = match metadata(&pairs) {
+            Ok(metadata) => metadata,
+            Err(error) => return Ok((Err(error),)),
+        };
+        let told = recorded(&store, |turn| turn.tell_with(&to, &metadata, body))?;
+        Ok((told.map_err(SendError::from),))
+    })?;
+    kernel.func_wrap("tell-all-with", |store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, Pairs)| {
+        let to = to.to_str(&store)?;
+        let body = body.as_le_slice(&store);
+        let metadata = match metadata(&pairs) {
+            Ok(metadata) => metadata,
+            Err(error) => return Ok((Err(error),)),
+        };
+        let told = recorded(&store, |turn| turn.tell_all_with(&to, &metadata, body))?;
+        Ok((told.map(count).map_err(SendError::from),))
+    })?;
+    kernel.func_wrap("reply-metadata", |mut store: Caller<'_>, (pairs,): (Pairs,)| {
+        let set = metadata(&pairs).map(|metadata| store.data_mut().reply_metadata = metadata);
+        Ok((set,))
+    })?;
     kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
         let to = to.to_str(&store)?;
         let body = body.as_le_slice(&store);
@@ -113,6 +139,20 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
             Ok((answer.map_err(AskError::from),))
         })
     })?;
+    kernel.func_wrap_async(
+        "ask-with",
+        |mut store: Caller<'_>, (to, body, pairs, timeout_ms): (String, Vec<u8>, Pairs, u64)| {
+            Box::new(async move {
+                let timeout = Duration::from_millis(timeout_ms).min(LONGEST_ASK);
+                let metadata = match metadata(&pairs) {
+                    Ok(metadata) => metadata,
+                    Err(error) => return Ok((Err(AskError::NotSent(error)),)),
+                };
+                let answer = store.data_mut().turn.get_mut().ask_with(&to, &metadata, &body, timeout).await;
+                Ok((answer.map(Reply::from).map_err(AskError::from),))
+            })
+        },
+    )?;
     add_children_to(&mut kernel)?;
     add_timers_to(&mut kernel)?;
     kernel.func_wrap("watch", |store: Caller<'_>, (to,): (WasmStr,)| {
@@ -161,6 +201,10 @@ fn add_batch_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     batch.func_wrap("sender", |store: Caller<'_>, (message,): (u32,)| {
         let sender = store.data().turn.borrow_mut().bulk().sender_of(message as usize);
         Ok((sender.map(|address| address.to_string()),))
+    })?;
+    batch.func_wrap("time-left", |store: Caller<'_>, (message,): (u32,)| {
+        let left = store.data().turn.borrow_mut().bulk().time_left_of(message as usize);
+        Ok((left.map(whole_millis),))
     })?;
     batch.func_wrap("hand-over", |mut store: Caller<'_>, (frame,): (Vec<u8>,)| {
         let data = store.data_mut();
@@ -215,8 +259,26 @@ fn add_timers_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result
             Ok((set.map_err(TimerError::from),))
         })?;
     }
+    for (name, set) in
+        [("tell-after-with", Turn::tell_after_with as SetTimerWith), ("tell-every-with", Turn::tell_every_with)]
+    {
+        kernel.func_wrap(
+            name,
+            move |store: Caller<'_>, (to, body, pairs, wait_ms): (WasmStr, WasmList<u8>, Pairs, u64)| {
+                let to = to.to_str(&store)?;
+                let body = body.as_le_slice(&store);
+                let metadata = match metadata(&pairs) {
+                    Ok(metadata) => metadata,
+                    Err(error) => return Ok((Err(TimerError::NotSent(error)),)),
+                };
+                let set = recorded(&store, |turn| set(turn, &to, &metadata, body, Duration::from_millis(wait_ms)))?;
+                Ok((set.map_err(TimerError::from),))
+            },
+        )?;
+    }
     kernel.func_wrap("cancel", |store: Caller<'_>, (timer,): (u64,)| recorded(&store, |turn| turn.cancel(timer)))
 }
 
 type SetTimer = fn(&mut Turn, &str, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
+type SetTimerWith = fn(&mut Turn, &str, &Metadata, &[u8], Duration) -> Result<u64, playhouse_kernel::TimerError>;
 type Caller<'a> = StoreContextMut<'a, ActorData>;

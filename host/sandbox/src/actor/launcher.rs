@@ -18,8 +18,12 @@ impl Launcher for PluginLauncher {
     }
 
     fn bounds(&self) -> Bounds {
-        let (grants, accounts) = (self.0.resources.grants.clone(), self.0.accounts.handed_on());
-        Bounds { grants: Some(grants), accounts: Some(accounts), ..self.0.limits.bounds() }
+        let ActorSetup { limits, resources, accounts, .. } = &self.0;
+        Bounds {
+            limits: Some(limits.clone()),
+            grants: Some(resources.grants.clone()),
+            accounts: Some(accounts.passed_on()),
+        }
     }
 
     fn subtree_usage(&self) -> Vec<Usage> {

@@ -71,6 +71,8 @@ fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
     let text = |bulk: &Bulk<'_>, at| String::from_utf8_lossy(&bulk.bytes()[at]).into_owned();
     match op {
         Op::Tell { route, body } => bulk.tell(route, body),
+        Op::TellWith { route, metadata_bytes, content } => bulk.tell_with(route, metadata_bytes, content),
+        Op::ReplyWith { metadata_bytes, content } => bulk.replied_with(metadata_bytes, content),
         Op::Done { messages } => bulk.done(messages as usize),
         Op::Reply(reply) => bulk.replied(reply),
         Op::Reject(reason) => bulk.failed(Failure::Reject(text(bulk, reason))),
@@ -78,8 +80,8 @@ fn record_other(bulk: &mut Bulk<'_>, op: Op) -> Result<(), BulkError> {
         Op::Spawn { route } => bulk.spawn(route),
         Op::Stop { route } => bulk.stop(route),
         Op::Timer(timer) => {
-            let Timer { id, route, wait_ms, again, body } = timer.read(bulk.bytes());
-            bulk.timer(id, route, Duration::from_millis(wait_ms), again, body)
+            let Timer { id, route, wait_ms, again, metadata_bytes, content } = timer.read(bulk.bytes());
+            bulk.timer(id, route, Duration::from_millis(wait_ms), again, metadata_bytes, content)
         }
         Op::Cancel { id } => bulk.cancel(id),
     }
@@ -90,7 +92,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use playhouse_frame::{Encoder, Inbound, trailer};
+    use playhouse_frame::{Encoder, Inbound, Metadata, trailer};
     use playhouse_kernel::{
         ActorSpec, Address, Behavior, Bounds, BoxFuture, Config, Crash, Kernel, Launcher, Outcome, Plan,
         SupervisionSpec, Template,
@@ -164,10 +166,11 @@ mod tests {
 
     /// A frame of a few operations, mostly with some bytes broken.
     fn frame() -> impl Strategy<Value = Vec<u8>> {
-        let ops = prop::collection::vec((0..14u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
+        let ops = prop::collection::vec((0..17u32, 0..7u32, prop::collection::vec(any::<u8>(), 0..30)), 0..12);
         let breaks = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
         (ops, breaks).prop_map(|(ops, breaks)| {
             let mut encoder = Encoder::new();
+            let metadata = Metadata::collect([("path", "/")]).expect("one pair");
             for (kind, route, body) in ops {
                 match kind {
                     0 => encoder.reject("no"),
@@ -176,8 +179,18 @@ mod tests {
                     3 | 4 => encoder.done(None),
                     5 | 6 => encoder.spawn(route),
                     7 => encoder.stop(route),
-                    8 => encoder.timer(u64::from(route) + body.len() as u64, route, u64::from(route), false, &body),
+                    8 => encoder.timer(
+                        u64::from(route) + body.len() as u64,
+                        route,
+                        u64::from(route),
+                        false,
+                        &Metadata::new(),
+                        &body,
+                    ),
                     9 => encoder.cancel(u64::from(route)),
+                    10 => encoder.tell_with(route, &metadata, &body),
+                    11 => encoder.done_with(&metadata, &body),
+                    12 => encoder.timer(u64::from(route) + 9, route, u64::from(route), true, &metadata, &body),
                     _ => encoder.tell(route, &body),
                 }
             }

@@ -21,6 +21,19 @@ pub(crate) type Size = TypedFunc<(), SizeResults>;
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
+pub(crate) struct FlowId {
+    high: u64,
+    low: u64,
+}
+
+impl From<kernel::FlowId> for FlowId {
+    fn from(flow: kernel::FlowId) -> Self {
+        Self { high: (flow.0 >> 64) as u64, low: flow.0 as u64 }
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
 pub(crate) struct Settings {
     pub(crate) address: String,
     pub(crate) capacity: u64,
@@ -70,7 +83,7 @@ impl From<Rules> for kernel::Rules {
 pub(crate) struct Entry {
     key: u64,
     sender: u64,
-    flow: u64,
+    flow: FlowId,
     hops: u32,
     asked: bool,
     bytes: u32,
@@ -81,7 +94,7 @@ pub(crate) struct Entry {
 impl From<&kernel::Entry> for Entry {
     fn from(entry: &kernel::Entry) -> Self {
         let kernel::Entry { key, sender, flow, hops, asked, bytes, prefix_end } = *entry;
-        Self { key, sender, flow, hops, asked, bytes, prefix_end }
+        Self { key, sender, flow: flow.into(), hops, asked, bytes, prefix_end }
     }
 }
 

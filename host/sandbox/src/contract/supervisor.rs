@@ -39,7 +39,7 @@ impl From<&kernel::ChildFailed> for ChildFailure {
             id: id.to_string(),
             attempt,
             attempts,
-            flow: format!("{flow:016x}"),
+            flow: flow.to_string(),
             hops,
         };
         Self {

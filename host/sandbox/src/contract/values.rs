@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use playhouse_kernel as kernel;
+use playhouse_kernel::Metadata;
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 #[derive(ComponentType, Lift, Lower)]
@@ -43,6 +44,34 @@ pub(crate) enum SendError {
     NotGranted(String),
     #[component(name = "too-large")]
     TooLarge(u64),
+    #[component(name = "bad-metadata")]
+    BadMetadata(String),
+}
+
+/// Pairs as the contract has them.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// The pairs that a guest passed, checked.
+pub(crate) fn metadata(pairs: &Pairs) -> Result<Metadata, SendError> {
+    let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    Metadata::collect(pairs).map_err(|error| SendError::BadMetadata(error.to_string()))
+}
+
+fn pairs(pairs: kernel::Pairs<'_>) -> Pairs {
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct Reply {
+    body: Vec<u8>,
+    metadata: Pairs,
+}
+
+impl From<kernel::Reply> for Reply {
+    fn from(reply: kernel::Reply) -> Self {
+        Self { metadata: pairs(reply.metadata.pairs()), body: reply.body }
+    }
 }
 
 impl SendError {
@@ -226,6 +255,11 @@ impl From<kernel::TimerError> for TimerError {
     }
 }
 
+/// A time in whole milliseconds, rounded up: a time that is not over is never 0.
+pub(crate) fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
 /// A number in the type of the contract, at most `u32::MAX`.
 pub(crate) fn count(most: usize) -> u32 {
     u32::try_from(most).unwrap_or(u32::MAX)
@@ -289,6 +323,10 @@ pub(crate) struct Envelope {
     hops: u32,
     attempt: u32,
     asked: bool,
+    #[component(name = "time-left-ms")]
+    time_left_ms: Option<u64>,
+    sequence: u64,
+    metadata: Pairs,
 }
 
 impl Envelope {
@@ -298,11 +336,14 @@ impl Envelope {
         Some(Self {
             id: envelope.id.to_string(),
             sender: turn.sender().map(|sender| sender.to_string()),
-            flow: format!("{:016x}", envelope.flow),
+            flow: envelope.flow.to_string(),
             hops: envelope.hops,
             // The kernel counts failures; the contract counts attempts.
             attempt: envelope.attempt.saturating_add(1),
             asked: envelope.reply.is_some(),
+            time_left_ms: turn.time_left().map(whole_millis),
+            sequence: turn.sequence(),
+            metadata: pairs(turn.metadata()),
         })
     }
 }

@@ -60,7 +60,7 @@ impl Accounts {
     }
 
     /// The accounts in the form that the kernel passes to the actors that this one spawns.
-    pub(crate) fn handed_on(&self) -> Arc<dyn Any + Send + Sync> {
+    pub(crate) fn passed_on(&self) -> Arc<dyn Any + Send + Sync> {
         Arc::new(self.clone())
     }
 
@@ -169,7 +169,7 @@ mod tests {
         let limits = |n| SubtreeLimits { memory_bytes: Some(n), descriptors: Some(n) };
         let address = |at| Address::parse(at).expect("good");
         let top = all.below(&Bounds::NONE, &address("/a"), limits(50));
-        let within = Bounds { accounts: Some(top.handed_on()), ..Bounds::NONE };
+        let within = Bounds { accounts: Some(top.passed_on()), ..Bounds::NONE };
         let below = all.below(&within, &address("/a/b"), limits(40));
         (all, top, below)
     }
@@ -198,7 +198,7 @@ mod tests {
         let address = |at| Address::parse(at).expect("good");
         let limit = SubtreeLimits { descriptors: Some(3), ..SubtreeLimits::default() };
         let top = all.below(&Bounds::NONE, &address("/a"), limit);
-        let within = Bounds { accounts: Some(top.handed_on()), ..Bounds::NONE };
+        let within = Bounds { accounts: Some(top.passed_on()), ..Bounds::NONE };
         let children = ["/a/b", "/a/c"].map(|at| all.below(&within, &address(at), SubtreeLimits::default()));
         let take = |accounts: &Accounts| Descriptors::new(9).take(accounts.descriptors());
         let held = [take(&children[0]), take(&children[1]), take(&top)];

@@ -37,28 +37,34 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The smaller of both values, for each limit.
+    /// These limits, none of them wider than that of `parent`.
     #[must_use]
-    pub fn within(self, bounds: &Bounds) -> Self {
+    pub fn within(self, parent: &Self) -> Self {
         Self {
-            memory_bytes: self.memory_bytes.min(bounds.memory_bytes),
-            cpu: self.cpu.min(bounds.cpu),
-            resources: self.resources.min(bounds.resources),
-            log_lines: self.log_lines.min(bounds.log_lines),
-            log_bytes: self.log_bytes.min(bounds.log_bytes),
-            request_head_bytes: self.request_head_bytes.min(bounds.request_head_bytes),
+            memory_bytes: self.memory_bytes.min(parent.memory_bytes),
+            cpu: self.cpu.min(parent.cpu),
+            resources: self.resources.min(parent.resources),
+            log_lines: self.log_lines.min(parent.log_lines),
+            log_bytes: self.log_bytes.min(parent.log_bytes),
+            request_head_bytes: self.request_head_bytes.min(parent.request_head_bytes),
         }
     }
 
-    /// The bounds of the actors that it spawns.
-    pub(crate) fn bounds(self) -> Bounds {
-        let Self { memory_bytes, cpu, resources, log_lines, log_bytes, request_head_bytes } = self;
-        Bounds { memory_bytes, cpu, resources, log_lines, log_bytes, request_head_bytes, ..Bounds::NONE }
+    /// As [`Limits::within`] with the limits in these bounds of the parent; without a parent the limits stay as they are.
+    #[must_use]
+    pub fn bounded(self, within: &Bounds) -> Self {
+        match &within.limits {
+            None => self,
+            // Bounds of another type cannot be understood here, so they permit no memory.
+            Some(above) => above.downcast_ref().map_or(Self { memory_bytes: 0, ..self }, |above| self.within(above)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -66,18 +72,17 @@ mod tests {
         let ms = Duration::from_millis;
         let limits =
             Limits { memory_bytes: 10, cpu: ms(10), resources: 5, log_lines: 7, log_bytes: 8, request_head_bytes: 4 };
-        let bounds = Bounds {
-            memory_bytes: 5,
-            cpu: ms(20),
-            resources: 6,
-            log_lines: 1,
-            log_bytes: 9,
-            request_head_bytes: 3,
-            ..Bounds::NONE
-        };
+        let parent =
+            Limits { memory_bytes: 5, cpu: ms(20), resources: 6, log_lines: 1, log_bytes: 9, request_head_bytes: 3 };
         let both = Limits { memory_bytes: 5, log_lines: 1, request_head_bytes: 3, ..limits };
-        assert_eq!(limits.within(&bounds), both);
-        assert_eq!(limits.within(&Bounds::NONE), limits);
-        assert_eq!(Limits::default().within(&both.bounds()), both);
+        let bounds = Bounds { limits: Some(Arc::new(parent)), ..Bounds::NONE };
+        assert_eq!((limits.within(&parent), limits.bounded(&bounds)), (both, both));
+        assert_eq!(limits.bounded(&Bounds::NONE), limits);
+    }
+
+    #[test]
+    fn unknown_bounds_permit_no_memory() {
+        let bounds = Bounds { limits: Some(Arc::new("another sandbox's")), ..Bounds::NONE };
+        assert_eq!(Limits::default().bounded(&bounds).memory_bytes, 0);
     }
 }

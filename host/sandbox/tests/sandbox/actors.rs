@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{AskError, CrashReason, Stage};
+use playhouse_kernel::{AskError, CrashReason, Metadata, Stage};
 use playhouse_sandbox::SandboxConfig;
 
 use crate::play::{PATIENCE, Play, address, small_sandbox};
@@ -279,13 +279,37 @@ async fn an_actor_reads_its_address_and_its_config() {
 #[tokio::test]
 async fn envelope_counts_the_first_attempt_as_1() {
     let code = r#"(func (export "handle") (param i32 i32) (result i32)
-        (call $message (i32.const 500))
-        (i32.store8 (i32.const 600) (i32.load8_u (i32.const 500)))
-        (i32.store8 (i32.const 601) (i32.load (i32.const 536)))
-        (i32.store8 (i32.const 602) (i32.load8_u (i32.const 540)))
+        (call $message (i32.const 504))
+        (i32.store8 (i32.const 600) (i32.load8_u (i32.const 504)))
+        (i32.store8 (i32.const 601) (i32.load (i32.const 544)))
+        (i32.store8 (i32.const 602) (i32.load8_u (i32.const 548)))
         (call $reply (i32.const 600) (i32.const 3)))"#;
     let play = Play::start(&[("/reads", actor(code))]);
     assert_eq!(play.ask("/reads", "").await, Ok(vec![1, 1, 1]));
+}
+
+#[tokio::test]
+async fn envelope_has_flow_deadline_sequence_and_metadata() {
+    // The number of digits of the flow; whether there is a deadline, and whether it is more than 1 ms and less than 2^16 ms away;
+    // the sequence number; the number of pairs, and the first letters of the first pair's key and value.
+    let code = r#"(func (export "handle") (param i32 i32) (result i32)
+        (call $message (i32.const 504))
+        (i32.store8 (i32.const 600) (i32.load (i32.const 536)))
+        (i32.store8 (i32.const 601) (i32.load8_u (i32.const 552)))
+        (i32.store8 (i32.const 602) (i32.and (i64.gt_u (i64.load (i32.const 560)) (i64.const 1))
+          (i64.lt_u (i64.load (i32.const 560)) (i64.const 65536))))
+        (i32.store8 (i32.const 603) (i32.wrap_i64 (i64.load (i32.const 568))))
+        (i32.store8 (i32.const 604) (i32.load (i32.const 580)))
+        (if (i32.load (i32.const 580)) (then
+          (i32.store8 (i32.const 605) (i32.load8_u (i32.load (i32.load (i32.const 576)))))
+          (i32.store8 (i32.const 606) (i32.load8_u (i32.load offset=8 (i32.load (i32.const 576)))))))
+        (call $reply (i32.const 600) (i32.const 7)))"#;
+    let play = Play::start(&[("/reads", actor(code))]);
+    assert_eq!(play.ask("/reads", "").await, Ok(vec![32, 1, 1, 0, 0, 0, 0]));
+    let metadata = Metadata::collect([("path", "/x"), ("method", "POST")]).unwrap();
+    let to = address("/reads");
+    let reply = play.kernel.ask_with(&to, &metadata, b"", Duration::from_secs(10)).await;
+    assert_eq!(reply.map(|reply| reply.body), Ok(vec![32, 1, 1, 0, 2, b'p', b'/']));
 }
 
 const HOOKS: &str = r#"(data (i32.const 100) "no database") (data (i32.const 120) "/log")

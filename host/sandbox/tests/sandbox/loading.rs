@@ -47,7 +47,7 @@ fn files_other_than_components_are_refused() {
             `plugins/cart.wasm` is a core WebAssembly module, not a component; build it for `wasm32-wasip2`, or turn it into a component with `wasm-tools component new`
             `plugins/cart.wasm` is not a valid component: it ends within its first bytes; build it again
             `plugins/cart.wasm` is not a valid component: its version [0d, 00, 02, 00] is unknown here; 0d 00 01 00 was expected; build it again
-            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3db); build it again
+            `plugins/cart.wasm` is not a valid component: unexpected end-of-file (at offset 0x3d1); build it again
         "#]],
     );
 }

@@ -41,6 +41,7 @@ at_every_interface! {
     reply_tell_is_allowed_for_the_senders_own_messages_only
     a_refused_send_fails_its_message_alone
     envelope_is_that_of_the_current_message
+    optional_parts_reach_the_handler_and_the_asker
     sends_beyond_one_frame_go_out_in_order
     a_restarted_actor_finds_its_routes_again
     child_gets_a_message_of_the_turn_that_spawned_it

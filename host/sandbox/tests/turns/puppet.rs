@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use playhouse_kernel::{Address, Config, Crash, Failure, Launcher, Outcome, Turn};
+use playhouse_kernel::{Address, Config, Crash, Failure, Launcher, Metadata, Outcome, Reply, Turn};
 use playhouse_sandbox::{Limits, Output, Plugin, Sandbox, SandboxConfig};
 
 use crate::native::{Memory, Native, kind, text, trap};
@@ -64,7 +64,7 @@ impl Output for Silent {
 
 /// The puppet in plain Rust; `tests/guests/puppet` documents the verbs.
 async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result<Outcome, Crash> {
-    let (mut reply, order) = (None, text(turn));
+    let (mut reply, mut answer, order) = (None, None, text(turn));
     for step in order.split(';') {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         let (to, body) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -91,6 +91,16 @@ async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result
                 let sender = turn.sender().map(|sender| sender.to_string()).unwrap_or_default();
                 let asked = envelope.reply.is_some();
                 turn.tell("/log", format!("{sender} {} {} {asked}", envelope.hops, envelope.attempt + 1).as_bytes())
+            }
+            "parts" => {
+                let digits = turn.envelope().unwrap().flow.to_string().len();
+                let (pairs, left, number) = (turn.metadata(), turn.time_left().is_some(), turn.sequence());
+                turn.tell("/log", format!("{pairs:?} {digits} {left} {number}").as_bytes())
+            }
+            "answer" => {
+                let metadata = Metadata::collect([("status", "201")]).unwrap();
+                answer = Some(Reply { body: rest.as_bytes().to_vec(), metadata });
+                Ok(())
             }
             "reply" => {
                 reply = Some(rest.as_bytes().to_vec());
@@ -144,6 +154,9 @@ async fn puppet(turn: &mut Turn, Memory { timer, stops, .. }: &Memory) -> Result
         if let Err(error) = told {
             return Ok(Outcome::Failed(Failure::Retry(error.to_string())));
         }
+    }
+    if let Some(answer) = answer {
+        return Ok(Outcome::DoneWith(Box::new(answer)));
     }
     Ok(Outcome::Done(reply))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use playhouse_kernel::{AskError, CrashReason};
+use playhouse_kernel::{AskError, CrashReason, Metadata};
 
 use crate::harness::{PATIENCE, Play, address};
 use crate::puppet::Interface;
@@ -179,6 +179,26 @@ pub async fn envelope_is_that_of_the_current_message(interface: Interface) {
     let mut log = play.log();
     log.sort();
     assert_eq!(log, [" 0 1 false", " 0 1 true", " 0 2 false", "/peer 1 1 false"]);
+}
+
+pub async fn optional_parts_reach_the_handler_and_the_asker(interface: Interface) {
+    let plain = matches!(interface, Interface::Plain);
+    let play = Play::start(interface).await;
+    let (to, metadata) = (address("/a"), Metadata::collect([("path", "/x"), ("method", "POST")]).unwrap());
+    play.tell_to("/a", &["nothing"; 20]).await;
+    play.kernel.tell_with(&to, &metadata, b"parts;retry-once no", PATIENCE).await.unwrap();
+    play.tell_to("/a", &["parts"; 1]).await;
+    play.kernel.wait_idle().await;
+    let reply = play.kernel.ask_with(&to, &metadata, b"parts;answer made", PATIENCE).await.unwrap();
+    play.kernel.wait_idle().await;
+    assert_eq!((reply.body, reply.metadata.get("status")), (b"made".to_vec(), Some("201")));
+    // The SDK shows metadata with the messages of frames. With frames switched off, a component has to ask `kernel.message`.
+    let pairs = if plain { "[]" } else { r#"[("path", "/x"), ("method", "POST")]"# };
+    let expected = ["[] 32 false 0".to_owned(), format!("{pairs} 32 false 0"), format!("{pairs} 32 true 0")];
+    assert_eq!(play.log(), expected, "the retry keeps its metadata; the ask has a deadline");
+    assert_eq!(play.ask("reply plain").await, Ok(b"plain".to_vec()));
+    let lone = play.kernel.ask_with(&to, &Metadata::new(), b"answer x", PATIENCE).await.unwrap();
+    assert_eq!((lone.body, lone.metadata.len()), (b"x".to_vec(), 1), "a reply of a lone message has metadata, too");
 }
 
 pub async fn sends_beyond_one_frame_go_out_in_order(interface: Interface) {

@@ -8,6 +8,8 @@
 //! | `reply BODY` | replies |
 //! | `reply-bytes N` | replies with N bytes |
 //! | `back BODY` | sends BODY to the sender |
+//! | `parts` | sends the metadata, the digits of the flow, whether there is a deadline, and the sequence number to `/log` |
+//! | `answer X` | replies with X, and the metadata `status: 201` |
 //! | `envelope` | sends sender, hops, attempt and whether it was asked to `/log` |
 //! | `reject WHY`, `retry WHY` | fails |
 //! | `retry-once WHY` | fails the first attempt |
@@ -73,7 +75,7 @@ impl Watcher for Puppet {
 
 impl Actor for Puppet {
     fn msg_handler(&mut self, msg: Message, ctx: &mut Context) -> Result {
-        msg.text()?.split(';').try_for_each(|step| self.act(step, ctx))
+        msg.text()?.split(';').try_for_each(|step| self.act(step, &msg, ctx))
     }
 
     fn prepare_children(&mut self, ctx: &mut Context) -> Result {
@@ -97,7 +99,7 @@ fn log_error<T, E: std::fmt::Debug>(ctx: &Context, done: Result<T, E>) -> Result
 }
 
 impl Puppet {
-    fn act(&mut self, step: &str, ctx: &Context) -> Result {
+    fn act(&mut self, step: &str, msg: &Message, ctx: &Context) -> Result {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         let (to, body) = rest.split_once(' ').unwrap_or((rest, ""));
         match verb {
@@ -118,6 +120,13 @@ impl Puppet {
                 let sender = envelope.sender.unwrap_or_default();
                 ctx.tell("/log", format!("{sender} {} {} {}", envelope.hops, envelope.attempt, envelope.asked))?;
             }
+            "parts" => {
+                let envelope = ctx.envelope().expect("a message is being handled");
+                let (digits, left, number) =
+                    (envelope.flow.to_string().len(), envelope.time_left.is_some(), envelope.sequence);
+                ctx.tell("/log", format!("{:?} {digits} {left} {number}", msg.metadata()))?;
+            }
+            "answer" => ctx.with_metadata("status", "201").reply(rest)?,
             "reject" => return Err(reject(rest)),
             "retry" => return Err(retry(rest)),
             "retry-once" if ctx.envelope().is_some_and(|envelope| envelope.attempt == 1) => return Err(retry(rest)),

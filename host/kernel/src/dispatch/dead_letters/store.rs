@@ -195,8 +195,10 @@ impl Drop for Replay<'_> {
 
 #[cfg(test)]
 mod tests {
+    use playhouse_frame::Parts;
+
     use super::*;
-    use crate::words::message::{ActorId, Envelope, MessageId, ReplyToken};
+    use crate::words::message::{ActorId, Envelope, FlowId, MessageId, ReplyToken};
 
     fn store(capacity: usize, capacity_bytes: usize) -> DeadLetters {
         DeadLetters::new(DeadLetterSpec { capacity, capacity_bytes })
@@ -210,12 +212,13 @@ mod tests {
         let envelope = Envelope {
             id: MessageId(id),
             sender: ActorId::OUTSIDE,
-            flow: 0,
+            flow: FlowId(1),
             hops: 0,
             attempt: 1,
             reply: ReplyToken::NONE,
+            parts: Parts::NONE,
         };
-        let message = Message { envelope, body: vec![0; body_bytes] };
+        let message = Message::new(envelope, vec![0; body_bytes]);
         store.add(ActorId(owner), message, Address::root(), None, DeadReason::Stopped);
     }
 

@@ -54,7 +54,7 @@ impl Routing {
                 address = %actor.address(),
                 id = %message.envelope.id,
                 attempts = message.envelope.attempt,
-                flow = format!("{:016x}", message.envelope.flow),
+                flow = %message.envelope.flow,
                 hops = message.envelope.hops,
                 "dead letter: {reason}"
             );

@@ -13,7 +13,7 @@ use crate::dispatch::routing::Routing;
 use crate::mailbox::message_log::{first_record, message_of};
 use crate::mailbox::{Overflow, Place, Refused, Space};
 use crate::words::dead_letter::DeadReason;
-use crate::words::message::{Envelope, Message};
+use crate::words::message::{Envelope, Message, Payload};
 use crate::words::send_error::SendError;
 
 /// Whether a delivery may wait for space.
@@ -154,12 +154,12 @@ impl Routing {
         &self,
         target: &Actor,
         envelope: &Envelope,
-        body: &[u8],
+        payload: Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        match self.offer(target, envelope, body, deadline).await {
+        match self.offer(target, envelope, payload, deadline).await {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                let message = Message { envelope: *envelope, body: body.to_vec() };
+                let message = Message::of(*envelope, payload);
                 self.dead_letter(target, [message], &DeadReason::Overflow, false);
                 Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
             }
@@ -172,12 +172,12 @@ impl Routing {
         &self,
         target: &Actor,
         envelope: &Envelope,
-        body: &[u8],
+        payload: Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
-        check_size(target, body)?;
+        check_size(target, payload.body)?;
         let mut inside = false;
-        let fill = |space: &mut Space<'_>| inside = space.put(envelope, body);
+        let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
         let mut pushed = target.mailbox.push(fill);
         let full = match &pushed {
             Ok(_) => !inside,
@@ -185,7 +185,7 @@ impl Routing {
         };
         if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
-            pushed = place.push(body.len(), deadline, |space| inside = space.put(envelope, body)).await;
+            pushed = place.push(payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
         }
         match pushed {
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),

@@ -1,11 +1,11 @@
 //! Instances and actors that will not run again: their messages go to a live sibling, or become dead letters.
 
+use std::sync::atomic::Ordering;
+
 use crate::actor::instance::{Backlog, Instance};
 use crate::actor::{Actor, Presence};
 use crate::dispatch::routing::Routing;
 use crate::words::dead_letter::DeadReason;
-
-use std::sync::atomic::Ordering;
 
 impl Routing {
     /// Retires an instance that will not run again. Its messages go to another instance. After the last instance, these and

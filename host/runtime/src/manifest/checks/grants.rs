@@ -34,7 +34,8 @@ impl Checks {
                 Some((name, value)) => (name, Some(value)),
                 None => (text, None),
             };
-            if name.is_empty() || text.contains('\0') {
+            let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+            if !is_name || text.contains('\0') {
                 let problem = Problem::at(place, format!("`{}` is no variable", text.escape_debug()), "here");
                 self.add(problem.help("`env` is a list of names and of values, as in [\"LANG\", \"MODE=test\"]"));
                 continue;
