@@ -32,6 +32,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Show the actors of a running host.
     Tree(Look),
+    /// Say whether a running host is healthy; exit code 1 when it is not, 3 when there is none.
+    Health(Health),
     /// Send a message to an actor of a running host; returns once the message is in the mailbox.
     Tell(Tell),
     /// Send a message and print the reply.
@@ -129,6 +131,17 @@ pub struct Tell {
     /// Each line of stdin is a message, without its newline.
     #[arg(long)]
     pub lines: bool,
+    /// The host.
+    #[command(flatten)]
+    pub host: Host,
+}
+
+/// `playhouse health`.
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Say whether the host takes work as well: it is booted, does not stop, and is not short of memory.
+    #[arg(long)]
+    pub ready: bool,
     /// The host.
     #[command(flatten)]
     pub host: Host,

@@ -123,6 +123,7 @@ impl Time {
             Request::Ask { timeout_ms, .. } => Some(Duration::from_millis(*timeout_ms).saturating_add(GRACE)),
             // The host answers these requests at once.
             Request::Tree {}
+            | Request::Health {}
             | Request::Limit { .. }
             | Request::DeadLetters { .. }
             | Request::DeadLetter { .. }
@@ -137,7 +138,11 @@ impl Time {
         };
         let changes = !matches!(
             request,
-            Request::Tree {} | Request::Limit { .. } | Request::DeadLetters { .. } | Request::DeadLetter { .. }
+            Request::Tree {}
+                | Request::Health {}
+                | Request::Limit { .. }
+                | Request::DeadLetters { .. }
+                | Request::DeadLetter { .. }
         );
         Self { silence: SILENCE, total, began: Instant::now(), changes }
     }

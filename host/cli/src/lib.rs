@@ -52,6 +52,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Check(args) => commands::check::check(&args, &console),
         Command::Inspect(args) => commands::inspect::inspect(&args),
         Command::Tree(args) => commands::remote::tree(&args),
+        Command::Health(args) => commands::remote::health(&args),
         Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),
         Command::Stop(args) => commands::remote::stop(&args),

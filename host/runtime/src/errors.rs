@@ -30,6 +30,16 @@ pub enum PlayError {
     /// The control socket cannot be made.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The address of `[play.metrics]` cannot be listened at.
+    #[error(
+        "cannot listen at {address} (`listen` in [play.metrics]): {why}; choose another port, or end the program that has it"
+    )]
+    Metrics {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The system's reason.
+        why: std::io::Error,
+    },
     /// The system refuses threads or descriptors.
     #[error("the play cannot start: {0}")]
     System(#[from] std::io::Error),

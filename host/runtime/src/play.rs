@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
+use playhouse_observe::MetricsServer;
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
 
@@ -29,6 +30,8 @@ pub(crate) struct Options {
 
 /// A play that can be started. See the documentation of the crate for the defaults.
 pub struct Play {
+    /// Runs from before the plugins are loaded.
+    metrics: Option<MetricsServer>,
     settings: PlaySettings,
     natives: Vec<(Result<Address, AddressError>, Native)>,
     compile_place: CompilePlace,
@@ -49,7 +52,7 @@ impl Play {
 
     fn from_settings(settings: PlaySettings) -> Self {
         let options = Options { output: Arc::new(LogOutput), socket: None, threads: None, has_trial_starts: true };
-        Self { settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
+        Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
     }
 
     /// The settings of the manifest.
@@ -109,20 +112,33 @@ impl Play {
         self
     }
 
+    /// Starts the HTTP server of `[play.metrics]`, if the manifest has one, so that it answers while the plugins are loaded.
+    /// [`Play::start`] does this by itself.
+    pub fn listen(mut self) -> Result<Self, PlayError> {
+        if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
+            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone());
+            let server = server.map_err(|why| PlayError::Metrics { address: metrics.listen, why })?;
+            tracing::info!(target: "playhouse", "metrics are at http://{}/metrics", server.address());
+            self.metrics = Some(server);
+        }
+        Ok(self)
+    }
+
     /// Loads the plugins and checks them against the manifest. Blocks, for seconds for each plugin that the cache of compiled
     /// code does not have.
     pub fn load(self, progress: &mut dyn LoadProgress) -> Result<LoadedPlay, PluginsError> {
-        let Self { settings, natives, compile_place, options } = self;
+        let Self { metrics, settings, natives, compile_place, options } = self;
         let shares = descriptors::shares(&settings).map_err(PluginsError::System)?;
         shares.say();
         let plugins = plugins::load(&settings, shares, compile_place, progress)?;
-        Ok(LoadedPlay { settings, natives, options, shares, plugins })
+        Ok(LoadedPlay { metrics, settings, natives, options, shares, plugins })
     }
 
     /// Loads the plugins and starts the play on the current Tokio runtime, which must have its timers and IO enabled. Actors
     /// have threads of their own. Actors start in the background: see [`RunningPlay::wait_booted`].
     pub async fn start(self) -> Result<RunningPlay, PlayError> {
-        let loading = tokio::task::spawn_blocking(|| self.load(&mut LogProgress));
+        let play = self.listen()?;
+        let loading = tokio::task::spawn_blocking(|| play.load(&mut LogProgress));
         // The task is not aborted, so that an error is a panic of it.
         let loaded = loading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
         loaded.start()
@@ -131,6 +147,7 @@ impl Play {
 
 /// A play whose plugins are loaded.
 pub struct LoadedPlay {
+    metrics: Option<MetricsServer>,
     settings: PlaySettings,
     natives: Vec<(Result<Address, AddressError>, Native)>,
     options: Options,
@@ -167,7 +184,7 @@ impl LoadedPlay {
 
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
-        let Self { settings, natives, options, shares, plugins } = self;
+        let Self { metrics, settings, natives, options, shares, plugins } = self;
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
                 tracing::warn!(
@@ -187,7 +204,10 @@ impl LoadedPlay {
         if !options.has_trial_starts {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
-        RunningPlay::start(&plan, &settings, actors, plugins.sandbox(), options.socket.as_deref(), shares.connections)
+        let sandbox = plugins.sandbox();
+        let play =
+            RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
+        Ok(play.with_metrics(metrics, &settings, sandbox))
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use playhouse_kernel::{
     ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
     Reply, Stage, StartError, StartedActor, State,
 };
+use playhouse_observe::{HostFacts, MetricsServer, Readiness};
 use playhouse_sandbox::Sandbox;
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
@@ -59,6 +61,8 @@ pub struct RunningPlay {
     /// The caller's runtime.
     host: Handle,
     actors: Option<ActorThreads>,
+    /// Dropped after the play: it answers until then.
+    metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
     _socket: Option<Socket>,
 }
@@ -100,7 +104,28 @@ impl RunningPlay {
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
             tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());
         }
-        Ok(Self { kernel, tree, patience, tasks, host: Handle::current(), actors: Some(actors), _socket: socket })
+        let host = Handle::current();
+        Ok(Self { kernel, tree, patience, tasks, host, actors: Some(actors), metrics: None, _socket: socket })
+    }
+
+    /// Shows the play at this server.
+    pub(crate) fn with_metrics(
+        mut self,
+        server: Option<MetricsServer>,
+        settings: &PlaySettings,
+        sandbox: Option<&Sandbox>,
+    ) -> Self {
+        if let Some(server) = &server {
+            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned());
+            server.source().play_started(self.kernel.clone(), facts);
+        }
+        self.metrics = server;
+        self
+    }
+
+    /// The address of the HTTP server of `[play.metrics]`; `None` without one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(MetricsServer::address)
     }
 
     /// Sends a message from outside. While the mailbox is full, waits as long as the receiver's `mailbox.timeout` says.
@@ -247,6 +272,21 @@ impl RunningPlay {
     /// Number of actors whose orderly stop failed.
     pub fn failed_shutdowns(&self) -> u64 {
         self.kernel.failed_shutdowns()
+    }
+}
+
+/// Reads the part of a scrape that the kernel does not know.
+fn host_facts(kernel: Kernel, play: String, sandbox: Option<Sandbox>) -> impl Fn() -> HostFacts + Send + Sync {
+    let started = SystemTime::now();
+    move || HostFacts {
+        play: play.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        started,
+        ready: Readiness::of(Some(&kernel)).is_ready(),
+        memory_short: kernel.memory_pressure().is_some(),
+        instances: sandbox.as_ref().map(|s| (s.instances().into(), s.max_instances().into())),
+        guest_memory: sandbox.as_ref().map(Sandbox::memory),
+        open_resources: sandbox.as_ref().map(Sandbox::descriptors),
     }
 }
 

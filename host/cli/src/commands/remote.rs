@@ -31,6 +31,17 @@ pub(crate) fn tree(args: &args::Look) -> Result<(), Exit> {
     }
 }
 
+/// Prints the state; an exit code of 1 says that it is not good.
+pub(crate) fn health(args: &args::Health) -> Result<(), Exit> {
+    match connect(&args.host)?.request(&Request::Health {})? {
+        Response::Health { healthy, health, .. } if !healthy => Err(Exit::with(FAILED, health)),
+        Response::Health { ready, readiness, .. } if args.ready && !ready => Err(Exit::with(FAILED, readiness)),
+        Response::Health { readiness, .. } if args.ready => print(&format!("{readiness}\n")),
+        Response::Health { health, .. } => print(&format!("{health}\n")),
+        other => Err(unexpected(&other)),
+    }
+}
+
 pub(crate) fn tell(args: &args::Tell, console: &Console) -> Result<(), Exit> {
     let mut client = connect(&args.host)?;
     if args.lines {

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     }));
     let (actors, last_output) = (settings.actors.len(), settings.supervision.shutdown);
     let stdout = Stdout::new();
-    let play = options(play, args, console, &stdout).load(&mut ConsoleProgress::new(console))?;
+    let play = options(play, args, console, &stdout).listen()?.load(&mut ConsoleProgress::new(console))?;
     let runtime = play.host_runtime()?;
     let name = play.settings().name.clone();
     let run = Run { args, console, stdout, name, actors, last_output, unsent: Unsent::default() };

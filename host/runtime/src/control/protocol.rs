@@ -4,6 +4,7 @@
 //! {"v":1,"request":"tell","to":"/count","body":"aGVsbG8="}   ->  {"v":1,"told":{"id":"5d1f…"}}
 //! {"v":1,"request":"ask","to":"/count","body":"","timeout_ms":5000} -> {"v":1,"answer":{"body":"NDI="}}
 //! {"v":1,"request":"tree"}                                   ->  {"v":1,"tree":{…}}
+//! {"v":1,"request":"health"}                                 ->  {"v":1,"health":{"healthy":true,"ready":true,…}}
 //! {"v":1,"request":"stop","address":"/count"}                ->  {"v":1,"moved":{"before":"idle","now":"stopped"}}
 //! {"v":1,"request":"limit","to":"/count"}                    ->  {"v":1,"limit":{"message_bytes":1048576}}
 //! {"v":1,"request":"dead-letters","which":{},"bodies":true}  ->  {"v":1,"dead-letters":{…}}
@@ -40,6 +41,8 @@ pub const FOREIGN_USER: &str = "foreign-user";
 pub enum Request {
     /// All actors and their states.
     Tree {},
+    /// Whether the kernel answers, and whether the play takes work.
+    Health {},
     /// Send a message.
     Tell {
         /// The receiver.
@@ -128,6 +131,17 @@ pub struct Which {
 pub enum Response {
     /// The response to [`Request::Tree`].
     Tree(Tree),
+    /// The response to [`Request::Health`].
+    Health {
+        /// Whether the kernel answers.
+        healthy: bool,
+        /// The state in words.
+        health: String,
+        /// Whether the play takes work.
+        ready: bool,
+        /// The state in words, with everything that is missing.
+        readiness: String,
+    },
     /// The response to [`Request::Tell`]: the message is in the mailbox.
     Told {
         /// The message's id.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playhouse_kernel::{Address, AskError, Kernel, SendError, StartError};
+use playhouse_observe::{Health, Readiness};
 use playhouse_sandbox::SystemLimit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::AsyncWriteExt;
@@ -185,6 +186,15 @@ impl Server {
 
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         match request {
+            Request::Health {} => {
+                let (health, ready) = (Health::of(Some(&self.kernel)).await, Readiness::of(Some(&self.kernel)));
+                Ok(Response::Health {
+                    healthy: health.is_healthy(),
+                    health: health.to_string(),
+                    ready: ready.is_ready(),
+                    readiness: ready.to_string(),
+                })
+            }
             Request::Tree {} => Ok(Response::Tree(self.tree.read().await)),
             Request::Tell { to, body } => match self.kernel.tell(&to, &body.0, self.patience(&to)).await {
                 Ok(id) => Ok(Response::Told { id: id.to_string() }),

@@ -1,6 +1,7 @@
 //! A sound play: the values of the manifest, with the defaults filled in. Only the plugins' code is missing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use playhouse_kernel::{
     ActorLimits, Address, Backoff, DeadLetterSpec, MailboxSpec, Overflow, RestartSpec, StartKind, SupervisionSpec,
 };
+use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
@@ -32,6 +34,8 @@ pub struct PlaySettings {
     pub supervision: SupervisionSpec,
     /// The limits of the dead-letter store.
     pub dead_letters: DeadLetterSpec,
+    /// The HTTP server for programs that watch the play; `None` without `listen`.
+    pub metrics: Option<MetricsSettings>,
     /// The addresses of native actors, which the program that embeds the play provides.
     pub natives: Vec<Address>,
     /// The actors, in start order.
@@ -40,6 +44,15 @@ pub struct PlaySettings {
     pub pipeline: Vec<Address>,
     /// The plugins that actors may spawn.
     pub spawnable: Vec<PlayPlugin>,
+}
+
+/// `[play.metrics]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// The address of the server.
+    pub listen: SocketAddr,
+    /// The names that a request may have in its `Host` header.
+    pub hosts: Hosts,
 }
 
 /// `[play.limits]`.
@@ -184,6 +197,7 @@ impl PlaySettings {
             memory_high: MemoryMark::default(),
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
+            metrics: None,
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),

@@ -7,6 +7,7 @@ mod flow;
 mod instances;
 mod limits;
 mod message;
+mod metrics;
 mod native;
 mod passivation;
 mod plugins;

@@ -8,6 +8,7 @@ mod grants;
 mod instances;
 mod kept_apart;
 mod mailbox;
+mod metrics;
 mod pipeline;
 mod settings;
 mod subtrees;
@@ -53,6 +54,7 @@ pub fn understand(
     checks.circuits(&manifest, &addresses);
     let supervision = checks.supervision(&manifest.play.supervision);
     let limits = checks.play_limits(&manifest.play.limits);
+    let metrics = checks.metrics(&manifest.play.metrics);
     let letters = DeadLetterSpec::default();
     let dead_letters = DeadLetterSpec {
         capacity: manifest.play.dead_letters.capacity.map_or(letters.capacity, |n| n.0 as usize),
@@ -74,6 +76,7 @@ pub fn understand(
         memory_high: manifest.play.memory_high.unwrap_or_default(),
         supervision,
         dead_letters,
+        metrics,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,
         pipeline,
