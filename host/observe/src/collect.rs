@@ -113,16 +113,16 @@ fn each<V: Display>(
 }
 
 /// A sample for each row and each kind whose count is not 0.
-fn by_kind<const N: usize>(
+fn by_kind<const N: usize, C: Copy + Display + PartialOrd + Default>(
     text: &mut Exposition,
     family: &Family,
     rows: &[(String, &ActorMetrics)],
     kinds: &[&str; N],
-    counts: impl Fn(&ActorMetrics) -> &[u64; N],
+    counts: impl Fn(&ActorMetrics) -> &[C; N],
 ) {
     let mut samples = text.family(family);
     for (actor, row) in rows {
-        for (kind, count) in kinds.iter().zip(counts(row)).filter(|(_, count)| **count > 0) {
+        for (kind, count) in kinds.iter().zip(counts(row)).filter(|(_, count)| **count > C::default()) {
             samples.add(&[actor, &row.plugin, kind], count);
         }
     }

@@ -1,7 +1,7 @@
 //! The counts of a play, read when somebody asks. Spawned actors have one row for each plugin and each actor of the plan above
 //! them, so that the number of rows is bounded by the plan.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -27,7 +27,7 @@ pub struct ActorMetrics {
     /// The counts that only grow, removed actors included.
     pub totals: ActorTotals,
     /// Number of actors now, by [`State::index`]; all 0 when the supervision did not answer in time.
-    pub states: [u64; State::ALL.len()],
+    pub states: [u32; State::ALL.len()],
     /// Messages that wait.
     pub waiting: u64,
     /// Their bytes, headers included.
@@ -45,7 +45,7 @@ pub struct ActorMetrics {
 pub struct Metrics {
     /// Whether the supervision answered, so that the states are known.
     pub answered: bool,
-    /// One row for each actor of the plan in start order, each followed by the rows of the actors spawned below it.
+    /// One row for each actor of the plan in start order, then the rows of spawned actors.
     pub actors: Vec<ActorMetrics>,
     /// Asks.
     pub asks: AskMetrics,
@@ -83,7 +83,7 @@ impl Kernel {
         let mut rows = Rows::with_capacity(census.actors.len());
         for actor in &census.actors {
             let row = match actor.spawned {
-                None => rows.planned(actor),
+                None => Some(rows.planned(actor)),
                 Some(_) => {
                     let above = self.shared.routing.registry.planned_above(actor);
                     rows.spawned(above, actor.spec.code.plugin())
@@ -110,7 +110,7 @@ impl Kernel {
         }
         Metrics {
             answered: states.is_some(),
-            actors: rows.in_order(),
+            actors: rows.into_rows(),
             asks: self.shared.routing.ask_counts.read(),
             restarts: self.restarts(),
             failed_shutdowns: self.failed_shutdowns(),
@@ -138,56 +138,56 @@ impl Kernel {
 
 /// The rows so far.
 struct Rows {
-    rows: Vec<(ActorId, ActorMetrics)>,
-    /// The row of each actor of the plan, and of each plugin spawned below one.
-    planned: HashMap<ActorId, usize>,
-    spawned: HashMap<ActorId, HashMap<String, usize>>,
+    planned: Vec<ActorMetrics>,
+    /// The row of each actor of the plan.
+    places: HashMap<ActorId, usize>,
+    /// The rows of spawned actors, by the actor of the plan above them and by plugin.
+    spawned: BTreeMap<ActorId, BTreeMap<String, ActorMetrics>>,
 }
 
 impl Rows {
     fn with_capacity(actors: usize) -> Self {
         // Most plays have either few actors, or many that are spawned.
         let few = actors.min(1 << 10);
-        Self { rows: Vec::with_capacity(few), planned: HashMap::with_capacity(few), spawned: HashMap::new() }
+        Self { planned: Vec::with_capacity(few), places: HashMap::with_capacity(few), spawned: BTreeMap::new() }
     }
 
-    fn planned(&mut self, actor: &Actor) -> Option<&mut ActorMetrics> {
-        self.planned.insert(actor.id, self.rows.len());
-        Some(self.add(actor.id, actor.address().clone(), false, actor.spec.code.plugin()))
+    fn planned(&mut self, actor: &Actor) -> &mut ActorMetrics {
+        let place = self.planned.len();
+        self.places.insert(actor.id, place);
+        self.planned.push(row(actor.address().clone(), false, actor.spec.code.plugin()));
+        &mut self.planned[place]
     }
 
     /// The row of a plugin spawned below an actor of the plan; none without such an actor.
     fn spawned(&mut self, above: ActorId, plugin: &str) -> Option<&mut ActorMetrics> {
-        let known = self.spawned.get(&above).and_then(|plugins| plugins.get(plugin));
-        if let Some(&row) = known {
-            return Some(&mut self.rows[row].1);
+        let address = &self.planned[*self.places.get(&above)?].address;
+        let rows = self.spawned.entry(above).or_default();
+        if !rows.contains_key(plugin) {
+            rows.insert(plugin.to_owned(), row(address.clone(), true, plugin));
         }
-        let address = self.rows[*self.planned.get(&above)?].1.address.clone();
-        self.spawned.entry(above).or_default().insert(plugin.to_owned(), self.rows.len());
-        Some(self.add(above, address, true, plugin))
+        rows.get_mut(plugin)
     }
 
-    fn add(&mut self, above: ActorId, address: Address, spawned: bool, plugin: &str) -> &mut ActorMetrics {
-        let row = ActorMetrics {
-            address,
-            spawned,
-            plugin: plugin.to_owned(),
-            totals: ActorTotals::default(),
-            states: [0; State::ALL.len()],
-            waiting: 0,
-            waiting_bytes: 0,
-            capacity: 0,
-            blocked: 0,
-            oldest: Duration::ZERO,
-        };
-        self.rows.push((above, row));
-        &mut self.rows.last_mut().expect("just pushed").1
+    fn into_rows(self) -> Vec<ActorMetrics> {
+        let mut all = self.planned;
+        all.extend(self.spawned.into_values().flat_map(BTreeMap::into_values));
+        all
     }
+}
 
-    fn in_order(mut self) -> Vec<ActorMetrics> {
-        self.rows.sort_by(|(a, one), (b, other)| {
-            (a, one.spawned, one.plugin.as_str()).cmp(&(b, other.spawned, other.plugin.as_str()))
-        });
-        self.rows.into_iter().map(|(_, row)| row).collect()
+/// A row without counts.
+fn row(address: Address, spawned: bool, plugin: &str) -> ActorMetrics {
+    ActorMetrics {
+        address,
+        spawned,
+        plugin: plugin.to_owned(),
+        totals: ActorTotals::default(),
+        states: [0; State::ALL.len()],
+        waiting: 0,
+        waiting_bytes: 0,
+        capacity: 0,
+        blocked: 0,
+        oldest: Duration::ZERO,
     }
 }

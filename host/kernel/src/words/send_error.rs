@@ -171,3 +171,18 @@ pub type Answer = Result<Vec<u8>, AskError>;
 
 /// The result of an ask, with the reply's metadata.
 pub(crate) type FullAnswer = Result<Reply, AskError>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_an_ask_is_a_result() {
+        let source = include_str!("send_error.rs");
+        // The text of `SendError::kind` and `AskError::kind`: each arm has its word.
+        let arms = source.lines().filter_map(|line| line.split_once("=> \"")?.1.split_once('"'));
+        let kinds: Vec<_> = arms.map(|(kind, _)| kind).collect();
+        assert!(kinds.len() > 15, "{kinds:?}");
+        assert!(kinds.iter().all(|kind| ASK_RESULTS.contains(kind)), "{kinds:?}");
+    }
+}

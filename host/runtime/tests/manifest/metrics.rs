@@ -6,7 +6,9 @@ use crate::message::{check, understood};
 
 #[test]
 fn public_address_needs_expose_and_hosts() {
-    check("[play.metrics]\nlisten = \"0.0.0.0:9464\"", expect![[r#"
+    check(
+        "[play.metrics]\nlisten = \"0.0.0.0:9464\"",
+        expect![[r#"
         stderr:
           × other machines can reach `0.0.0.0:9464`
            ╭─[playhouse.toml:2:10]
@@ -17,8 +19,11 @@ fn public_address_needs_expose_and_hosts() {
            ╰────
           help: listen at 127.0.0.1, or add expose = true and hosts = ["..."]: the names of this host
 
-    "#]]);
-    check("[play.metrics]\nlisten = \"[::]:9464\"\nexpose = true", expect![[r#"
+    "#]],
+    );
+    check(
+        "[play.metrics]\nlisten = \"[::]:9464\"\nexpose = true",
+        expect![[r#"
         stderr:
           × other machines can reach `[::]:9464`, and `hosts` is empty
            ╭─[playhouse.toml:2:10]
@@ -30,7 +35,8 @@ fn public_address_needs_expose_and_hosts() {
            ╰────
           help: add hosts = ["..."]: the names of this host that requests may have
 
-    "#]]);
+    "#]],
+    );
     let exposed = "[play.metrics]\nlisten = \"0.0.0.0:9464\"\nexpose = true\nhosts = [\"metrics.example\"]";
     let play = understood(exposed).expect("sound");
     assert_eq!(play.metrics.expect("a server").listen.to_string(), "0.0.0.0:9464");
@@ -45,7 +51,9 @@ fn local_address_needs_nothing_more() {
 
 #[test]
 fn settings_without_an_effect_are_refused() {
-    check("[play.metrics]\nhosts = [\"a\"]", expect![[r#"
+    check(
+        "[play.metrics]\nhosts = [\"a\"]",
+        expect![[r#"
         stderr:
           × [play.metrics] has no `listen`, so that this has no effect
            ╭─[playhouse.toml:2:9]
@@ -56,8 +64,11 @@ fn settings_without_an_effect_are_refused() {
            ╰────
           help: add listen = "127.0.0.1:9464", or leave this out
 
-    "#]]);
-    check("[play.metrics]\nlisten = \"127.0.0.1:9464\"\nexpose = true", expect![[r#"
+    "#]],
+    );
+    check(
+        "[play.metrics]\nlisten = \"127.0.0.1:9464\"\nexpose = true",
+        expect![[r#"
         stderr:
           × `expose` has no effect: only this machine can reach `127.0.0.1:9464`
            ╭─[playhouse.toml:3:10]
@@ -68,12 +79,15 @@ fn settings_without_an_effect_are_refused() {
            ╰────
           help: leave it out, or listen at another address
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn malformed_addresses_and_hosts_are_refused() {
-    check("[play.metrics]\nlisten = \"localhost:9464\"", expect![[r#"
+    check(
+        "[play.metrics]\nlisten = \"localhost:9464\"",
+        expect![[r#"
         stderr:
           × `localhost:9464` is no IP address with a port
            ╭─[playhouse.toml:2:10]
@@ -84,8 +98,11 @@ fn malformed_addresses_and_hosts_are_refused() {
            ╰────
           help: write it as in "127.0.0.1:9464" or "[::1]:9464"
 
-    "#]]);
-    check("[play.metrics]\nlisten = \"127.0.0.1:1\"\nhosts = [\"a:80\", \"b\\u001b\", \"\"]", expect![[r#"
+    "#]],
+    );
+    check(
+        "[play.metrics]\nlisten = \"127.0.0.1:1\"\nhosts = [\"a:80\", \"b\\u001b\", \"\"]",
+        expect![[r#"
         stderr:
           × `a:80` is no name of a host
            ╭─[playhouse.toml:3:10]
@@ -115,5 +132,6 @@ fn malformed_addresses_and_hosts_are_refused() {
           help: write the name alone, as in "metrics.example"
 
         3 problems in playhouse.toml
-    "#]]);
+    "#]],
+    );
 }

@@ -1,0 +1,220 @@
+//! The text of a scrape: names, counts, spawned and removed actors.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use expect_test::expect_file;
+use playhouse_kernel::{
+    ActorMetrics, ActorSpec, ActorTotals, Address, AskMetrics, Bounds, Config, Failure, Kernel, Message, Metrics,
+    NativeActor, NativeContext, NativeLauncher, NativeResult, Plan, State, Template,
+};
+use playhouse_observe::{FAMILIES, Format, HostFacts, exposition_of};
+
+/// Spawns, stops and fails as a message says.
+#[derive(Clone)]
+struct Boss;
+
+impl NativeActor for Boss {
+    async fn msg_handler(&mut self, msg: Message, ctx: &mut NativeContext) -> NativeResult {
+        let text = String::from_utf8_lossy(&msg.body).into_owned();
+        match text.split_once(' ') {
+            Some(("spawn", number)) => {
+                ctx.spawn(number, "worker", Config::default()).map_err(|e| Failure::Reject(e.to_string()))?;
+                ctx.tell(number, "work").map_err(|e| Failure::Reject(e.to_string()))?;
+            }
+            Some(("stop", number)) => {
+                ctx.stop_child(number).map_err(|e| Failure::Reject(e.to_string()))?;
+            }
+            Some(_) => return Err(Failure::Reject(text)),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+struct Worker;
+
+impl Template for Worker {
+    fn spec(&self, address: Address, _: Config, _: Bounds) -> ActorSpec {
+        ActorSpec::new(address, NativeLauncher::new(|| Boss))
+    }
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("good")
+}
+
+/// A play with these actors; the last one may spawn.
+async fn play(actors: usize) -> Kernel {
+    let mut specs: Vec<_> =
+        (0..actors).map(|n| ActorSpec::new(address(&format!("/actor-{n:04}")), NativeLauncher::new(|| Boss))).collect();
+    let boss = specs.last_mut().expect("at least one");
+    boss.grants.spawns = vec!["worker".into()];
+    boss.limits.max_children = 20_000;
+    let mut plan = Plan { actors: specs, ..Plan::default() };
+    plan.plugins.insert("worker".into(), Arc::new(Worker));
+    let kernel = Kernel::start(&plan).expect("sound");
+    kernel.wait_booted().await;
+    kernel
+}
+
+async fn tell(kernel: &Kernel, to: &str, body: &str) {
+    kernel.tell(&address(to), body.as_bytes(), Duration::from_mins(1)).await.expect("taken");
+}
+
+async fn scrape(kernel: &Kernel) -> String {
+    let metrics = kernel.metrics(Duration::from_mins(1), |_| Duration::ZERO).await;
+    let text = exposition_of(&metrics, &HostFacts::default(), Format::Prometheus, Vec::new());
+    String::from_utf8(text).expect("text")
+}
+
+/// The names and labels of all samples.
+fn series(text: &str) -> Vec<&str> {
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    samples.map(|line| line.rsplit_once(' ').expect("a value").0).collect()
+}
+
+fn value(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().expect("a number")
+}
+
+#[tokio::test]
+async fn spawned_actors_add_no_series() {
+    let kernel = play(1).await;
+    tell(&kernel, "/actor-0000", "spawn 0").await;
+    kernel.wait_idle().await;
+    let before = scrape(&kernel).await;
+    for number in 1..10_000 {
+        tell(&kernel, "/actor-0000", &format!("spawn {number}")).await;
+        // A mailbox that was full has more series.
+        if number % 500 == 0 {
+            kernel.wait_idle().await;
+        }
+    }
+    kernel.wait_idle().await;
+    let after = scrape(&kernel).await;
+    assert_eq!(series(&after), series(&before));
+    let workers = "actor=\"/actor-0000/**\",plugin=\"native:Boss\"";
+    assert_eq!(value(&after, &format!("playhouse_actors{{{workers},state=\"idle\"}}")), 10_000.0);
+    assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10_000.0);
+}
+
+#[tokio::test]
+async fn totals_keep_the_counts_of_removed_actors() {
+    let kernel = play(1).await;
+    for number in 0..10 {
+        tell(&kernel, "/actor-0000", &format!("spawn {number}")).await;
+    }
+    kernel.wait_idle().await;
+    for number in 0..10 {
+        tell(&kernel, "/actor-0000", &format!("stop {number}")).await;
+    }
+    kernel.wait_idle().await;
+    while kernel.actors().await.len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    let after = scrape(&kernel).await;
+    let workers = "actor=\"/actor-0000/**\",plugin=\"native:Boss\"";
+    assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10.0);
+    assert_eq!(value(&after, &format!("playhouse_incarnations_total{{{workers}}}")), 10.0);
+    assert!(!after.contains(&format!("playhouse_actors{{{workers}")), "no actor is left:\n{after}");
+}
+
+#[tokio::test]
+async fn failures_are_counted_by_reason() {
+    let kernel = play(1).await;
+    tell(&kernel, "/actor-0000", "fail now").await;
+    tell(&kernel, "/actor-0000", "fine").await;
+    let asked = kernel.ask(&address("/actor-0000"), b"no reply", Duration::from_mins(1)).await;
+    assert!(asked.is_err());
+    assert!(kernel.ask(&address("/nobody"), b"", Duration::from_mins(1)).await.is_err());
+    let text = scrape(&kernel).await;
+    let actor = "actor=\"/actor-0000\",plugin=\"native:Boss\"";
+    assert_eq!(value(&text, &format!("playhouse_dead_letters_total{{{actor},reason=\"rejected\"}}")), 2.0);
+    assert_eq!(value(&text, &format!("playhouse_messages_total{{{actor},outcome=\"done\"}}")), 1.0);
+    assert_eq!(value(&text, "playhouse_asks_total{result=\"rejected\"}"), 1.0);
+    assert_eq!(value(&text, "playhouse_asks_total{result=\"unknown-address\"}"), 1.0);
+    assert_eq!(value(&text, "playhouse_ask_seconds_count"), 1.0, "the ask that was sent");
+    assert!(value(&text, "playhouse_turn_messages_count{plugin=\"native:Boss\"}") >= 1.0);
+}
+
+/// Counts that are all different, of an actor with a hostile plugin name and of the actors spawned below it.
+fn golden() -> (Metrics, HostFacts) {
+    let mut totals = ActorTotals { handled: 10, restarts: 2, incarnations: 3, ..ActorTotals::default() };
+    (totals.letters[0], totals.crashes[5], totals.turns[0], totals.turns[9]) = (4, 5, 6, 7);
+    (totals.blocked, totals.blocked_for) = (8, Duration::from_millis(250));
+    (totals.turn_durations.counts[3], totals.turn_durations.counts[12]) = (9, 1);
+    totals.turn_durations.sum = Duration::from_secs(130);
+    let mut states = [0; State::ALL.len()];
+    states[State::Idle.index()] = 1;
+    let row = ActorMetrics {
+        address: address("/shop"),
+        spawned: false,
+        plugin: "a\"b\\c\nd\x1b[31m".into(),
+        totals,
+        states,
+        waiting: 11,
+        waiting_bytes: 12,
+        capacity: 1024,
+        blocked: 13,
+        oldest: Duration::from_millis(1500),
+    };
+    let spawned = ActorMetrics { spawned: true, plugin: "worker".into(), ..row.clone() };
+    let metrics = Metrics {
+        answered: true,
+        actors: vec![row, spawned],
+        asks: AskMetrics::default(),
+        restarts: 4,
+        failed_shutdowns: 14,
+    };
+    let facts = HostFacts {
+        play: "the \"play\"\n".into(),
+        version: "1.2.3",
+        started: UNIX_EPOCH + Duration::from_secs(1_000_000),
+        ready: true,
+        memory_short: false,
+        instances: Some((2, 1000)),
+        guest_memory: Some((1 << 20, 1 << 30)),
+        open_resources: Some((3, 512)),
+    };
+    (metrics, facts)
+}
+
+#[test]
+fn scrape_has_this_text() {
+    let (metrics, facts) = golden();
+    for (format, file) in
+        [(Format::Prometheus, expect_file!["golden.prom"]), (Format::OpenMetrics, expect_file!["golden.openmetrics"])]
+    {
+        let text = String::from_utf8(exposition_of(&metrics, &facts, format, Vec::new())).expect("text");
+        assert!(!text.replace('\n', "").chars().any(char::is_control));
+        file.assert_eq(&text);
+    }
+}
+
+#[test]
+fn every_family_is_in_a_scrape_once() {
+    let (metrics, facts) = golden();
+    let text = exposition_of(&metrics, &facts, Format::OpenMetrics, Vec::new());
+    let text = String::from_utf8(text).expect("text");
+    for family in FAMILIES {
+        let line = format!("# TYPE {} {}\n", family.name, family.kind.name());
+        assert_eq!(text.matches(&line).count(), 1, "{line}");
+    }
+}
+
+/// The page of all metrics is printed from the families. `UPDATE_EXPECT=1` writes it.
+#[test]
+fn page_of_metrics_is_up_to_date() {
+    let mut page = String::from(
+        "# Metrics\n\nAll metrics that `/metrics` has, printed from their definitions (`UPDATE_EXPECT=1 cargo test -p \
+         playhouse-observe`). Counters end with\n`_total`, `info` with `_info`. `actor=\"/shop/**\"` are all actors with \
+         one plugin that were spawned below `/shop`.\n\n| name | type | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for family in FAMILIES {
+        let labels = family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        page += &format!("| `{}` | {} | {labels} | {} |\n", family.name, family.kind.name(), family.help);
+    }
+    expect_file!["../../../docs/operation/metrics.md"].assert_eq(&page);
+}
