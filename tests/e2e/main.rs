@@ -20,6 +20,7 @@ mod input;
 mod instances;
 mod letters;
 mod mailboxes;
+mod metrics;
 mod output;
 mod passivation;
 mod pressure;

@@ -1,0 +1,123 @@
+//! Metrics and health of the real binary, read by a client, by `playhouse health`, by promtool, and by a Prometheus.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::harness::{Host, actors, command, folder};
+
+/// `[play.metrics]` at a port that the system chooses, after the manifest's actors.
+fn with_metrics(list: &[(&str, &str)]) -> String {
+    format!("[play.metrics]\nlisten = \"127.0.0.1:0\"\n\n{}", actors(list))
+}
+
+/// A host with metrics, and their address.
+fn start(list: &[(&str, &str)]) -> (Host, String) {
+    let mut host = Host::spawn(folder(&with_metrics(list)), &[]);
+    let said = host.wait_for("metrics are at http://");
+    let at = said.split("http://").nth(1).and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned();
+    host.wait_for(" is up: ");
+    (host, at)
+}
+
+/// The body of a response.
+fn get(at: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(at).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\n\r\n").unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    said.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn host_serves_its_counts_and_its_health() {
+    let (host, at) = start(&[("/counter", "counter")]);
+    host.ok(&["tell", "/counter", "one more"]);
+    assert_eq!(host.ok(&["ask", "/counter", "get"]), "1");
+    let text = get(&at, "/metrics");
+    for line in [
+        "playhouse_messages_total{actor=\"/counter\",plugin=\"counter\",outcome=\"done\"} 2\n",
+        "playhouse_asks_total{result=\"reply\"} 1\n",
+        "playhouse_play_info{name=\"test\"} 1\n",
+        "playhouse_instances 1\n",
+        "playhouse_kernel_answers 1\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    assert_eq!(get(&at, "/healthz"), "healthy: the kernel answers\n");
+    assert_eq!(get(&at, "/readyz"), "ready\n");
+    assert_eq!(host.ok(&["health"]), "healthy: the kernel answers\n");
+    assert_eq!(host.ok(&["health", "--ready"]), "ready\n");
+}
+
+#[test]
+fn health_without_a_host_exits_with_3() {
+    let ended = command(folder("").path()).arg("health").output().unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn taken_port_of_the_metrics_is_said() {
+    let (_host, at) = start(&[("/echo", "echo")]);
+    let second = folder(&with_metrics(&[("/echo", "echo")]).replace("127.0.0.1:0", &at));
+    let ended = command(second.path()).arg("run").output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("cannot listen at {at} (`listen` in [play.metrics])")), "{said}");
+}
+
+#[test]
+fn promtool_finds_no_fault_in_a_scrape() {
+    let (host, at) = start(&[("/counter", "counter")]);
+    host.ok(&["tell", "/counter", "one more"]);
+    let mut promtool = Command::new("promtool");
+    let promtool = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut promtool = promtool.stdout(Stdio::piped()).spawn().expect("`apt-get install prometheus`");
+    promtool.stdin.take().unwrap().write_all(get(&at, "/metrics").as_bytes()).unwrap();
+    let ended = promtool.wait_with_output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    assert!(ended.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// A process that ends with the test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn prometheus_scrapes_a_host() {
+    let (host, at) = start(&[("/counter", "counter")]);
+    host.ok(&["tell", "/counter", "one more"]);
+    assert_eq!(host.ok(&["ask", "/counter", "get"]), "1");
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n- job_name: playhouse\n  \
+         static_configs:\n  - targets: ['{at}']\n"
+    );
+    std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+    // A free port: Prometheus does not say which one the system chose for port 0.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let prometheus = Command::new("prometheus")
+        .current_dir(folder.path())
+        .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", &format!("--web.listen-address={port}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _prometheus = Ends(prometheus.expect("`apt-get install prometheus`"));
+    let query = "/api/v1/query?query=playhouse_messages_total%7Bactor%3D%22%2Fcounter%22%2Coutcome%3D%22done%22%7D";
+    // Each round is a request to a server that starts; a minute is far longer than its start takes.
+    let found = (0..600).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        let Ok(mut stream) = TcpStream::connect(port) else { return false };
+        let asked = write!(stream, "GET {query} HTTP/1.0\r\nHost: {port}\r\n\r\n");
+        let mut said = String::new();
+        asked.is_ok() && stream.read_to_string(&mut said).is_ok() && said.contains(",\"2\"]")
+    });
+    assert!(found, "Prometheus has no sample of /counter");
+}
