@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 use crate::process::{Done, root};
 
 /// The sources of the tables, in the order of the page.
-const SOURCES: [&str; 2] = ["host/runtime/src/manifest/schema.rs", "host/runtime/src/manifest/schema/grants.rs"];
+const SOURCES: [&str; 3] = [
+    "host/runtime/src/manifest/schema.rs",
+    "host/runtime/src/manifest/schema/watching.rs",
+    "host/runtime/src/manifest/schema/grants.rs",
+];
 const PAGE: &str = "docs/manifest.md";
 
 /// Writes the page.

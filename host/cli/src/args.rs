@@ -76,6 +76,19 @@ pub struct Run {
     /// counts without this option. Default: info.
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
+    /// Format of the log: text, or json with one object in each line. Default: `format` in `[play.log]` of the
+    /// manifest, which is text.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<Format>,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for readers.
+    Text,
+    /// An object in each line.
+    Json,
 }
 
 /// `playhouse check`.

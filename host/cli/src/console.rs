@@ -2,28 +2,24 @@
 //! and a line must not overwrite each other. A thread writes, so that a caller never waits for a stderr without a reader. Writing
 //! never panics: a closed stderr only loses lines.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use playhouse_runtime::DECISION_TARGET;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
 
-use crate::log_budget::{LogBudgets, Voice};
-use playhouse_runtime::printable::{Printable, counted, timestamp};
+use playhouse_runtime::LogFormat;
+use playhouse_runtime::printable::counted;
+use tracing::Level;
+
+use crate::log::Line;
+use crate::log_budget::LogBudgets;
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;
 /// Maximum waiting bytes for messages to the operator; further messages are dropped and counted.
 const WAITING_BYTES: usize = 4 << 20;
-/// The target of the lines that guests write.
-pub(crate) const GUEST_TARGET: &str = "playhouse::guest";
-/// Maximum length of the text of one log line.
-const LOG_TEXT_BYTES: usize = 8 << 10;
 
 /// The console on stderr. Clones share it.
 #[derive(Clone)]
@@ -54,6 +50,8 @@ struct Queue {
     writes: u64,
     /// Number of dropped texts that were not reported yet.
     dropped: u64,
+    /// The format of all lines.
+    format: LogFormat,
 }
 
 impl Lines {
@@ -119,9 +117,18 @@ impl Queue {
     fn say_dropped(&mut self) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            let text = format!("playhouse: {} dropped here: stderr was read too slowly\n", counted(dropped, "line"));
-            self.waiting.extend_from_slice(text.as_bytes());
+            let text = format!("playhouse: {} dropped here: stderr was read too slowly", counted(dropped, "line"));
+            self.waiting.extend_from_slice(as_line(self.format, &text).as_bytes());
+            self.waiting.push(b'\n');
         }
+    }
+}
+
+/// A message to the operator as a line of the log's format.
+fn as_line(format: LogFormat, text: &str) -> Cow<'_, str> {
+    match format {
+        LogFormat::Text => text.into(),
+        LogFormat::Json => Line::new(Level::INFO, "playhouse::console", text.to_owned()).json().into(),
     }
 }
 
@@ -133,7 +140,7 @@ impl Console {
         Self::to(std::io::stderr(), terminal.then(bars))
     }
 
-    fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
+    pub(crate) fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
         let lines = Arc::new(Lines::default());
         let (shared, beside) = (lines.clone(), bars.clone());
         // An error cannot be reported anywhere when stderr is closed.
@@ -146,8 +153,10 @@ impl Console {
         });
         let (budgets, log) = (Arc::new(LogBudgets::default()), Arc::downgrade(&lines));
         budgets.on_excess(move |address, excess| {
-            let line = format!("{} WARN {} {excess}", timestamp(SystemTime::now()), Printable(address));
             if let Some(log) = log.upgrade() {
+                let mut line = Line::new(Level::WARN, "playhouse", excess.to_string());
+                line.actor = address.to_owned();
+                let line = line.shown(log.lock().format);
                 log.add(&line, WAITING_LOG_BYTES, true);
             }
         });
@@ -169,9 +178,23 @@ impl Console {
         self.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
     }
 
-    /// Prints one or more lines, without waiting until they are written.
+    /// The format of all lines from now on.
+    pub(crate) fn set_format(&self, format: LogFormat) {
+        self.lines.lock().format = format;
+    }
+
+    pub(crate) fn format(&self) -> LogFormat {
+        self.lines.lock().format
+    }
+
+    /// Prints one or more lines, without waiting until they are written. In the format JSON they are one event.
     pub(crate) fn say(&self, text: &str) {
-        self.lines.add(text, WAITING_BYTES, false);
+        self.lines.add(&as_line(self.format(), text), WAITING_BYTES, false);
+    }
+
+    /// Adds a line of the log.
+    pub(crate) fn log(&self, line: &str) {
+        self.lines.add(line, WAITING_LOG_BYTES, true);
     }
 
     /// Waits until all text is written, as long as a reader takes some of it within each `patience`.
@@ -194,84 +217,6 @@ impl Console {
             bars.remove(bar);
         }
     }
-}
-
-/// Writes log events: `2026-11-22T16:46:00.123Z WARN /address text key=value`. The functions of a backtrace follow, each
-/// on a line of its own. Lines about an actor count for its budget.
-pub(crate) struct LogLines(pub Console);
-
-impl<S: Subscriber> Layer<S> for LogLines {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut parts = Parts::default();
-        event.record(&mut parts);
-        parts.text = shortened(parts.text);
-        parts.fields = shortened(parts.fields);
-        let mut line = format!("{} {}", timestamp(SystemTime::now()), event.metadata().level());
-        for part in [&parts.address, &parts.text] {
-            if !part.is_empty() {
-                let _ = write!(line, " {}", Printable(part));
-            }
-        }
-        let _ = write!(line, "{}", Printable(&parts.fields));
-        for function in shortened(parts.backtrace).lines() {
-            let _ = write!(line, "\n    at {}", Printable(function));
-        }
-        let voice = if event.metadata().target() == GUEST_TARGET { Voice::Guest } else { Voice::Host };
-        let is_counted = !parts.address.is_empty() && event.metadata().target() != DECISION_TARGET;
-        if !is_counted || self.0.budgets.admit(&parts.address, voice, line.len() as u64 + 1) {
-            self.0.lines.add(&line, WAITING_LOG_BYTES, true);
-        }
-    }
-}
-
-fn shortened(mut text: String) -> String {
-    if text.len() > LOG_TEXT_BYTES {
-        text.truncate(text.floor_char_boundary(LOG_TEXT_BYTES));
-        text.push('…');
-    }
-    text
-}
-
-#[derive(Default)]
-struct Parts {
-    address: String,
-    text: String,
-    fields: String,
-    backtrace: String,
-}
-
-impl Visit for Parts {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = match field.name() {
-            "address" => write!(self.address, "{value:?}"),
-            "backtrace" => write!(self.backtrace, "{value:?}"),
-            "message" if self.text.is_empty() => write!(self.text, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
-    }
-}
-
-/// Starts the log. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`). Without it
-/// `RUST_LOG` counts, and without that `info`.
-pub(crate) fn start_log(console: &Console, level: Option<&str>) -> Result<(), String> {
-    use tracing_subscriber::filter::EnvFilter;
-    use tracing_subscriber::layer::SubscriberExt;
-    use tracing_subscriber::util::SubscriberInitExt;
-
-    let from_environment = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
-    let wanted = level.map(str::to_owned).or(from_environment).unwrap_or_else(|| "info".into());
-    // A guest can make other crates write log lines; only their warnings are useful to an operator.
-    let directives = if wanted.contains(['=', ',']) { wanted.clone() } else { format!("warn,playhouse={wanted}") };
-    let filter = EnvFilter::try_new(directives).map_err(|error| {
-        format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
-    })?;
-    // A second log in one process, as in tests, has no effect.
-    let _ = tracing_subscriber::registry().with(LogLines(console.clone()).with_filter(filter)).try_init();
-    Ok(())
 }
 
 #[cfg(test)]
@@ -303,32 +248,6 @@ mod tests {
         let note = format!("playhouse: {} lines dropped here: stderr was read too slowly", 200_000 - written);
         assert!(all.len() < 3 * WAITING_LOG_BYTES && all.contains(&note), "{written} written");
         console.flush(Duration::from_mins(1));
-    }
-
-    #[test]
-    fn crash_is_one_safe_line_with_its_functions_below() {
-        use tracing_subscriber::layer::SubscriberExt;
-
-        let (sender, receiver) = mpsc::sync_channel(10);
-        let console = Console::to(Slow(sender), None);
-        let log = tracing_subscriber::registry().with(LogLines(console.clone()));
-        tracing::subscriber::with_default(log, || {
-            let backtrace = Some("inner\u{1b}[2J\nouter");
-            tracing::error!(
-                address = "/a",
-                id = None::<u64>,
-                attempt = 2,
-                backtrace,
-                "crashed: \u{1b}[31mred\nERROR /b"
-            );
-        });
-        console.flush(Duration::from_mins(1));
-        let text = String::from_utf8(receiver.recv().expect("written")).expect("text");
-        let (_, line) = text.split_once(' ').expect("a time");
-        assert_eq!(
-            line,
-            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
-        );
     }
 
     #[test]

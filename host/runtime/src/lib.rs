@@ -58,6 +58,7 @@ pub mod system_limits;
 pub use descriptors::raise as raise_descriptor_limit;
 pub use errors::{PlayError, RequestError};
 pub use log_output::{GUEST_TARGET, LogOutput};
+pub use manifest::schema::LogFormat;
 pub use native::{Native, NativeOrder};
 pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};

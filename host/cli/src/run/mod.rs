@@ -26,10 +26,11 @@ use std::time::Duration;
 use playhouse_runtime::control::socket;
 use playhouse_runtime::manifest::{self, PlaySettings, nearest};
 use playhouse_runtime::printable::counted;
-use playhouse_runtime::{Address, LoadedPlay, Output, Play, RunningPlay, Stage};
+use playhouse_runtime::{Address, LoadedPlay, LogFormat, Output, Play, RunningPlay, Stage};
 
-use crate::console::{Console, start_log};
+use crate::console::Console;
 use crate::exit::{BAD_INPUT, Exit, FAILED, GAVE_UP, KILLED};
+use crate::log::start_log;
 use crate::progress::ConsoleProgress;
 use crate::{args, compiler};
 use feed::{Input, Unsent};
@@ -40,9 +41,15 @@ use signals::Signals;
 
 /// Runs a play to its end.
 pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
-    start_log(console, args.log.as_deref()).map_err(|text| Exit::with(BAD_INPUT, text))?;
     let play = Play::from_manifest(&args.manifest)?;
     let settings = play.settings();
+    console.set_format(match args.log_format {
+        None => settings.log_format,
+        Some(args::Format::Text) => LogFormat::Text,
+        Some(args::Format::Json) => LogFormat::Json,
+    });
+    let level = Some(settings.log_level.name());
+    start_log(console, args.log.as_deref(), level).map_err(|text| Exit::with(BAD_INPUT, text))?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(settings, to)?;
     }

@@ -9,8 +9,8 @@ use playhouse_runtime::{Address, BoxFuture};
 use playhouse_runtime::{LeftOut, Output, SystemLimit};
 use tokio::sync::Notify;
 
-use crate::console::GUEST_TARGET;
 use crate::log_budget::LogBudgets;
+use playhouse_runtime::GUEST_TARGET;
 use playhouse_runtime::printable::for_terminal;
 
 /// Maximum bytes that wait for stdout; a guest that writes more waits.

@@ -13,6 +13,7 @@ use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
+use super::schema::{LogFormat, LogLevel};
 use super::units::MemoryMark;
 
 /// A manifest that passed all checks which need no plugin's code.
@@ -36,6 +37,10 @@ pub struct PlaySettings {
     pub dead_letters: DeadLetterSpec,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
+    /// The format of the log.
+    pub log_format: LogFormat,
+    /// The lowest level of the log.
+    pub log_level: LogLevel,
     /// The addresses of native actors, which the program that embeds the play provides.
     pub natives: Vec<Address>,
     /// The actors, in start order.
@@ -198,6 +203,8 @@ impl PlaySettings {
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
             metrics: None,
+            log_format: LogFormat::default(),
+            log_level: LogLevel::default(),
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),

@@ -2,6 +2,7 @@
 //! refuse carries its place in the file. Every key that is accepted is enforced.
 
 mod grants;
+mod watching;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use grants::{Dir, Grants, Mode};
+pub use watching::{Log, LogFormat, LogLevel, Metrics};
 
 use super::units::{AtLeastOne, ByteSize, Cooldown, MemoryMark, Text, Time};
 
@@ -67,6 +69,9 @@ pub struct Play {
     /// The HTTP server for programs that watch the play.
     #[serde(default)]
     pub metrics: Metrics,
+    /// The log of `playhouse run`.
+    #[serde(default)]
+    pub log: Log,
 }
 
 /// `[play.limits]`.
@@ -87,21 +92,6 @@ pub struct PlayLimits {
     /// Stack of each instance, `"64KiB"` to `"64MiB"`; the host's own functions have another 512 KiB. Example: `stack = "2MiB"`.
     /// Default: `"512KiB"`.
     pub stack: Option<Spanned<ByteSize>>,
-}
-
-/// `[play.metrics]`. With `listen`, the host serves `/metrics`, `/healthz` and `/readyz` over HTTP, from before the first plugin
-/// is compiled until the play is over.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Metrics {
-    /// The IP address and port of the server. Example: `listen = "127.0.0.1:9464"`. Default: no server.
-    pub listen: Option<Spanned<String>>,
-    /// With `true`, `listen` may be an address that other machines reach; then `hosts` is required. Everyone who reaches the
-    /// server can read it. Example: `expose = true`. Default: `false`.
-    pub expose: Option<Spanned<bool>>,
-    /// Names of this host that a request may have in its `Host` header, without a port. IP addresses and `localhost` always
-    /// pass; a request with another name is refused. Example: `hosts = ["metrics.example"]`. Default: `[]`.
-    pub hosts: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 /// `[play.dead_letters]`. When the store is full, the oldest letter of the actor with the most letters, or with the most bytes,

@@ -77,6 +77,8 @@ pub fn understand(
         supervision,
         dead_letters,
         metrics,
+        log_format: manifest.play.log.format,
+        log_level: manifest.play.log.level,
         natives: addresses.natives.into_iter().map(|(address, _)| address).collect(),
         actors,
         pipeline,

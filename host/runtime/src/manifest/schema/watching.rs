@@ -1,0 +1,74 @@
+//! `[play.metrics]` and `[play.log]`: a play as others watch it.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// `[play.metrics]`. With `listen`, the host serves `/metrics`, `/healthz` and `/readyz` over HTTP, from before the first plugin
+/// is compiled until the play is over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// The IP address and port of the server. Example: `listen = "127.0.0.1:9464"`. Default: no server.
+    pub listen: Option<Spanned<String>>,
+    /// With `true`, `listen` may be an address that other machines reach; then `hosts` is required. Everyone who reaches the
+    /// server can read it. Example: `expose = true`. Default: `false`.
+    pub expose: Option<Spanned<bool>>,
+    /// Names of this host that a request may have in its `Host` header, without a port. IP addresses and `localhost` always
+    /// pass; a request with another name is refused. Example: `hosts = ["metrics.example"]`. Default: `[]`.
+    pub hosts: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+/// `[play.log]`. A program that embeds the play has a log of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The format of the lines on stderr: `"text"`, or `"json"` with one object in each line. `--log-format` goes before.
+    /// Example: `format = "json"`. Default: `"text"`.
+    #[serde(default)]
+    pub format: LogFormat,
+    /// The lowest level of the host's lines: `"error"`, `"warn"`, `"info"`, `"debug"` or `"trace"`. `--log` and `RUST_LOG` go
+    /// before. Example: `level = "warn"`. Default: `"info"`.
+    #[serde(default)]
+    pub level: LogLevel,
+}
+
+/// The format of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Lines for readers.
+    #[default]
+    Text,
+    /// An object in each line.
+    Json,
+}
+
+/// A level of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogLevel {
+    /// Failures of the host.
+    Error,
+    /// Failures of actors, and lost messages.
+    Warn,
+    /// Decisions and retries.
+    #[default]
+    Info,
+    /// Details.
+    Debug,
+    /// All details.
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
