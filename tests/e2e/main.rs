@@ -19,6 +19,7 @@ mod harness;
 mod input;
 mod instances;
 mod letters;
+mod log;
 mod mailboxes;
 mod metrics;
 mod output;
