@@ -43,4 +43,4 @@ pub use families::FAMILIES;
 pub use family::{Family, Kind, Unit};
 pub use health::{Health, Readiness};
 pub use hosts::{Hosts, is_public};
-pub use server::{MetricsServer, Source};
+pub use server::{DESCRIPTORS, MetricsServer, Source};

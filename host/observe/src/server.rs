@@ -28,6 +28,8 @@ use connections::{Connection, Connections};
 
 /// Maximum number of connections. One more closes the oldest that has not sent its request, or is closed itself.
 const CONNECTIONS: usize = 64;
+/// Maximum number of descriptors that a server has open: its connections, its listener, and those of its event loop.
+pub const DESCRIPTORS: u64 = CONNECTIONS as u64 + 4;
 /// Time for a request's head to arrive.
 const HEAD: Duration = Duration::from_secs(5);
 /// Time for a whole connection, which has one request.
