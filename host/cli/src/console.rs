@@ -13,8 +13,8 @@ use playhouse_runtime::LogFormat;
 use playhouse_runtime::printable::counted;
 use tracing::Level;
 
-use crate::log::Line;
 use crate::log_budget::LogBudgets;
+use crate::log_line::Line;
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;

@@ -5,48 +5,179 @@ use crate::family::{Family, Kind, Unit};
 
 const ACTOR: &[&str] = &["actor", "plugin"];
 
-macro_rules! families {
-    ($($id:ident = $kind:ident $name:literal $unit:expr, $labels:expr, $help:literal;)*) => {
-        $(pub(crate) const $id: Family =
-            Family { name: $name, kind: Kind::$kind, unit: $unit, help: $help, labels: $labels };)*
-
-        /// All families, in the order of a scrape.
-        pub const FAMILIES: &[Family] = &[$($id),*];
-    };
+/// A family, written in a line.
+const fn family(kind: Kind, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+    Family { name, kind, unit: None, help, labels }
 }
 
-families! {
-    BUILD = Info "playhouse_build" None, &["version"], "The version of the host.";
-    PLAY = Info "playhouse_play" None, &["name"], "The name of the play.";
-    START_TIME = Gauge "process_start_time_seconds" Some(Unit::Seconds), &[], "The start of the host, in seconds since 1970.";
-    ANSWERS = Gauge "playhouse_kernel_answers" None, &[], "1 while the kernel's loop answers within a second, else 0.";
-    READY = Gauge "playhouse_ready" None, &[], "1 while the play is booted, does not stop, and is not short of memory, else 0.";
-    MEMORY_SHORT = Gauge "playhouse_memory_short" None, &[], "1 while messages from outside are refused because memory is short, else 0.";
-    MESSAGES = Counter "playhouse_messages" None, &["actor", "plugin", "outcome"], "Messages that ended, as `done` or as `dead_letter`.";
-    DEAD_LETTERS = Counter "playhouse_dead_letters" None, &["actor", "plugin", "reason"], "Dead letters among the messages for an actor; only reasons that occurred.";
-    MAILBOX = Gauge "playhouse_mailbox_messages" None, ACTOR, "Messages that wait.";
-    MAILBOX_BYTES = Gauge "playhouse_mailbox_bytes" Some(Unit::Bytes), ACTOR, "Bytes of the messages that wait, headers included.";
-    CAPACITY = Gauge "playhouse_mailbox_capacity_messages" None, ACTOR, "Maximum number of messages that wait.";
-    OLDEST = Gauge "playhouse_oldest_message_age_seconds" Some(Unit::Seconds), ACTOR, "The least age of the oldest message that is not finished, within a second.";
-    BLOCKED = Gauge "playhouse_blocked_senders" None, ACTOR, "Senders that wait for space in the mailbox.";
-    SENDER_WAITS = Counter "playhouse_sender_waits" None, ACTOR, "How often a sender waited for space; only of mailboxes that were full.";
-    SENDER_WAIT_SECONDS = Counter "playhouse_sender_wait_seconds" Some(Unit::Seconds), ACTOR, "The time that senders waited for space; only of mailboxes that were full.";
-    ACTORS = Gauge "playhouse_actors" None, &["actor", "plugin", "state"], "Actors by state; only states that some actor has.";
-    INCARNATIONS = Counter "playhouse_incarnations" None, ACTOR, "Runs of an actor's code that began.";
-    RESTARTS = Counter "playhouse_restarts" None, ACTOR, "Restarts after a failure.";
-    CRASHES = Counter "playhouse_crashes" None, &["actor", "plugin", "reason"], "Crashes; only reasons that occurred.";
-    TURN_SECONDS = Histogram "playhouse_turn_seconds" Some(Unit::Seconds), &["plugin"], "Durations of turns. A turn that waits counts from its first wait; of others, a sample counts for all.";
-    TURN_MESSAGES = Histogram "playhouse_turn_messages" None, &["plugin"], "Messages of a turn. The sum has handled messages.";
-    ASKS = Counter "playhouse_asks" None, &["result"], "Asks by their result.";
-    ASK_SECONDS = Histogram "playhouse_ask_seconds" Some(Unit::Seconds), &[], "Durations of asks; a sample counts for all with its result.";
-    FAILED_STOPS = Counter "playhouse_failed_stops" None, &[], "Shutdown hooks that failed, and runs that were killed because they did not stop in time.";
-    INSTANCES = Gauge "playhouse_instances" None, &[], "Live instances of plugins.";
-    INSTANCES_LIMIT = Gauge "playhouse_instances_limit" None, &[], "Maximum number of live instances: max_instances in [play].";
-    GUEST_MEMORY = Gauge "playhouse_guest_memory_bytes" Some(Unit::Bytes), &[], "Memory of all instances.";
-    GUEST_MEMORY_LIMIT = Gauge "playhouse_guest_memory_limit_bytes" Some(Unit::Bytes), &[], "Maximum memory of all instances: limits.memory in [play].";
-    DESCRIPTORS = Gauge "playhouse_open_resources" None, &[], "Files, folders and connections that all instances have open.";
-    DESCRIPTORS_LIMIT = Gauge "playhouse_open_resources_limit" None, &[], "Maximum number of these.";
+/// The same with a unit.
+const fn with(unit: Unit, family: Family) -> Family {
+    Family { unit: Some(unit), ..family }
 }
+
+pub(crate) const BUILD: Family = family(Kind::Info, "playhouse_build", &["version"], "The version of the host.");
+pub(crate) const PLAY: Family = family(Kind::Info, "playhouse_play", &["name"], "The name of the play.");
+pub(crate) const START_TIME: Family = with(
+    Unit::Seconds,
+    family(Kind::Gauge, "process_start_time_seconds", &[], "The start of the host, in seconds since 1970."),
+);
+pub(crate) const ANSWERS: Family =
+    family(Kind::Gauge, "playhouse_kernel_answers", &[], "1 while the kernel's loop answers within a second, else 0.");
+pub(crate) const READY: Family = family(
+    Kind::Gauge,
+    "playhouse_ready",
+    &[],
+    "1 while the play is booted, does not stop, and is not short of memory, else 0.",
+);
+pub(crate) const MEMORY_SHORT: Family = family(
+    Kind::Gauge,
+    "playhouse_memory_short",
+    &[],
+    "1 while messages from outside are refused because memory is short, else 0.",
+);
+pub(crate) const MESSAGES: Family = family(
+    Kind::Counter,
+    "playhouse_messages",
+    &["actor", "plugin", "outcome"],
+    "Messages that ended, as `done` or as `dead_letter`.",
+);
+pub(crate) const DEAD_LETTERS: Family = family(
+    Kind::Counter,
+    "playhouse_dead_letters",
+    &["actor", "plugin", "reason"],
+    "Dead letters among the messages for an actor; only reasons that occurred.",
+);
+pub(crate) const MAILBOX: Family = family(Kind::Gauge, "playhouse_mailbox_messages", ACTOR, "Messages that wait.");
+pub(crate) const MAILBOX_BYTES: Family = with(
+    Unit::Bytes,
+    family(Kind::Gauge, "playhouse_mailbox_bytes", ACTOR, "Bytes of the messages that wait, headers included."),
+);
+pub(crate) const CAPACITY: Family =
+    family(Kind::Gauge, "playhouse_mailbox_capacity_messages", ACTOR, "Maximum number of messages that wait.");
+pub(crate) const OLDEST: Family = with(
+    Unit::Seconds,
+    family(
+        Kind::Gauge,
+        "playhouse_oldest_message_age_seconds",
+        ACTOR,
+        "The least age of the oldest message that is not finished, within a second.",
+    ),
+);
+pub(crate) const BLOCKED: Family =
+    family(Kind::Gauge, "playhouse_blocked_senders", ACTOR, "Senders that wait for space in the mailbox.");
+pub(crate) const SENDER_WAITS: Family = family(
+    Kind::Counter,
+    "playhouse_sender_waits",
+    ACTOR,
+    "How often a sender waited for space; only of mailboxes that were full.",
+);
+pub(crate) const SENDER_WAIT_SECONDS: Family = with(
+    Unit::Seconds,
+    family(
+        Kind::Counter,
+        "playhouse_sender_wait_seconds",
+        ACTOR,
+        "The time that senders waited for space; only of mailboxes that were full.",
+    ),
+);
+pub(crate) const ACTORS: Family = family(
+    Kind::Gauge,
+    "playhouse_actors",
+    &["actor", "plugin", "state"],
+    "Actors by state; only states that some actor has.",
+);
+pub(crate) const INCARNATIONS: Family =
+    family(Kind::Counter, "playhouse_incarnations", ACTOR, "Runs of an actor's code that began.");
+pub(crate) const RESTARTS: Family = family(Kind::Counter, "playhouse_restarts", ACTOR, "Restarts after a failure.");
+pub(crate) const CRASHES: Family =
+    family(Kind::Counter, "playhouse_crashes", &["actor", "plugin", "reason"], "Crashes; only reasons that occurred.");
+pub(crate) const TURN_SECONDS: Family = with(
+    Unit::Seconds,
+    family(
+        Kind::Histogram,
+        "playhouse_turn_seconds",
+        &["plugin"],
+        "Durations of turns. A turn that waits counts from its first wait; of others, a sample counts for all.",
+    ),
+);
+pub(crate) const TURN_MESSAGES: Family = family(
+    Kind::Histogram,
+    "playhouse_turn_messages",
+    &["plugin"],
+    "Messages of a turn. The sum has handled messages.",
+);
+pub(crate) const ASKS: Family = family(Kind::Counter, "playhouse_asks", &["result"], "Asks by their result.");
+pub(crate) const ASK_SECONDS: Family = with(
+    Unit::Seconds,
+    family(
+        Kind::Histogram,
+        "playhouse_ask_seconds",
+        &[],
+        "Durations of asks; a sample counts for all with its result.",
+    ),
+);
+pub(crate) const FAILED_STOPS: Family = family(
+    Kind::Counter,
+    "playhouse_failed_stops",
+    &[],
+    "Shutdown hooks that failed, and runs that were killed because they did not stop in time.",
+);
+pub(crate) const INSTANCES: Family = family(Kind::Gauge, "playhouse_instances", &[], "Live instances of plugins.");
+pub(crate) const INSTANCES_LIMIT: Family =
+    family(Kind::Gauge, "playhouse_instances_limit", &[], "Maximum number of live instances: max_instances in [play].");
+pub(crate) const GUEST_MEMORY: Family =
+    with(Unit::Bytes, family(Kind::Gauge, "playhouse_guest_memory_bytes", &[], "Memory of all instances."));
+pub(crate) const GUEST_MEMORY_LIMIT: Family = with(
+    Unit::Bytes,
+    family(
+        Kind::Gauge,
+        "playhouse_guest_memory_limit_bytes",
+        &[],
+        "Maximum memory of all instances: limits.memory in [play].",
+    ),
+);
+pub(crate) const DESCRIPTORS: Family = family(
+    Kind::Gauge,
+    "playhouse_open_resources",
+    &[],
+    "Files, folders and connections that all instances have open.",
+);
+pub(crate) const DESCRIPTORS_LIMIT: Family =
+    family(Kind::Gauge, "playhouse_open_resources_limit", &[], "Maximum number of these.");
+
+/// All families, in the order of a scrape.
+pub const FAMILIES: &[Family] = &[
+    BUILD,
+    PLAY,
+    START_TIME,
+    ANSWERS,
+    READY,
+    MEMORY_SHORT,
+    MESSAGES,
+    DEAD_LETTERS,
+    MAILBOX,
+    MAILBOX_BYTES,
+    CAPACITY,
+    OLDEST,
+    BLOCKED,
+    SENDER_WAITS,
+    SENDER_WAIT_SECONDS,
+    ACTORS,
+    INCARNATIONS,
+    RESTARTS,
+    CRASHES,
+    TURN_SECONDS,
+    TURN_MESSAGES,
+    ASKS,
+    ASK_SECONDS,
+    FAILED_STOPS,
+    INSTANCES,
+    INSTANCES_LIMIT,
+    GUEST_MEMORY,
+    GUEST_MEMORY_LIMIT,
+    DESCRIPTORS,
+    DESCRIPTORS_LIMIT,
+];
 
 #[cfg(test)]
 mod tests {

@@ -44,11 +44,11 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
     let play = Play::from_manifest(&args.manifest)?;
     let settings = play.settings();
     console.set_format(match args.log_format {
-        None => settings.log_format,
+        None => settings.log.format,
         Some(args::Format::Text) => LogFormat::Text,
         Some(args::Format::Json) => LogFormat::Json,
     });
-    let level = Some(settings.log_level.name());
+    let level = Some(settings.log.level.name());
     start_log(console, args.log.as_deref(), level).map_err(|text| Exit::with(BAD_INPUT, text))?;
     for to in args.tells.iter().map(|(to, _)| to).chain(&args.stdin) {
         check_target(settings, to)?;

@@ -13,10 +13,11 @@ use playhouse_observe::Hosts;
 use playhouse_sandbox::{Grants, Limits, SandboxConfig, SubtreeLimits};
 
 use super::problem::Source;
-use super::schema::{LogFormat, LogLevel};
+use super::schema::Log;
 use super::units::MemoryMark;
 
-/// A manifest that passed all checks which need no plugin's code.
+/// A manifest that passed all checks which need no plugin's code. Its many fields are the tables and keys of `[play]`, and the
+/// tables beside it.
 #[derive(Debug)]
 pub struct PlaySettings {
     /// The manifest's text, for problems that are found later.
@@ -37,10 +38,8 @@ pub struct PlaySettings {
     pub dead_letters: DeadLetterSpec,
     /// The HTTP server for programs that watch the play; `None` without `listen`.
     pub metrics: Option<MetricsSettings>,
-    /// The format of the log.
-    pub log_format: LogFormat,
-    /// The lowest level of the log.
-    pub log_level: LogLevel,
+    /// The log of `playhouse run`.
+    pub log: Log,
     /// The addresses of native actors, which the program that embeds the play provides.
     pub natives: Vec<Address>,
     /// The actors, in start order.
@@ -203,8 +202,7 @@ impl PlaySettings {
             supervision: SupervisionSpec::default(),
             dead_letters: DeadLetterSpec::default(),
             metrics: None,
-            log_format: LogFormat::default(),
-            log_level: LogLevel::default(),
+            log: Log::default(),
             natives: Vec::new(),
             actors: Vec::new(),
             pipeline: Vec::new(),

@@ -1,6 +1,7 @@
 //! The manifest as written: every key with its meaning, an example and its default. A value that a check beyond its type may
 //! refuse carries its place in the file. Every key that is accepted is enforced.
 
+mod dead_letters;
 mod grants;
 mod watching;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use dead_letters::DeadLetters;
 pub use grants::{Dir, Grants, Mode};
 pub use watching::{Log, LogFormat, LogLevel, Metrics};
 
@@ -92,17 +94,6 @@ pub struct PlayLimits {
     /// Stack of each instance, `"64KiB"` to `"64MiB"`; the host's own functions have another 512 KiB. Example: `stack = "2MiB"`.
     /// Default: `"512KiB"`.
     pub stack: Option<Spanned<ByteSize>>,
-}
-
-/// `[play.dead_letters]`. When the store is full, the oldest letter of the actor with the most letters, or with the most bytes,
-/// is removed; this letter stays counted. A letter to a spawned actor counts for the actor of the manifest above it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeadLetters {
-    /// Maximum number of letters in the store. Example: `capacity = 500`. Default: 10000.
-    pub capacity: Option<AtLeastOne>,
-    /// Maximum bytes of bodies, reasons and crash reports in the store. Example: `bytes = "8MiB"`. Default: `"64MiB"`.
-    pub bytes: Option<ByteSize>,
 }
 
 /// `[[actor]]`.

@@ -19,7 +19,7 @@ pub struct Metrics {
 }
 
 /// `[play.log]`. A program that embeds the play has a log of its own.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// The format of the lines on stderr: `"text"`, or `"json"` with one object in each line. `--log-format` goes before.
