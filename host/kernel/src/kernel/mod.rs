@@ -154,7 +154,7 @@ impl Kernel {
         self.shared.memory_gate.pass()?;
         let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
         let envelope = self.envelope(ReplyToken::NONE, parts);
-        self.shared.routing.deliver_one(&target, &envelope, payload, later(patience)).await?;
+        self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
         Ok(envelope.id)
     }
 
@@ -180,7 +180,7 @@ impl Kernel {
         let (parts, before) = before.with(metadata);
         let envelope = self.envelope(ask.token(), parts);
         let payload = Payload { parts: before, body };
-        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, payload, deadline));
+        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, &payload, deadline));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
         self.shared.explained(to, answer).await
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use playhouse_frame::{Content, HEADER_BYTES, Header, Parts};
 
-use crate::words::message::{self, ActorId, Envelope, Message, Payload, ReplyToken};
+use crate::words::message::{self, ActorId, Cause, Envelope, Message, Payload, ReplyToken};
 
 /// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
 const SEGMENT_BYTES: usize = 32 * 1024;
@@ -43,8 +43,11 @@ impl MessageLog {
             self.begin_segment(size);
         }
         let segment = &mut self.segments.back_mut().expect("a segment was just made sure of").bytes;
-        segment.extend_from_slice(&envelope.encode(content_bytes));
-        if !payload.parts.is_empty() {
+        if payload.parts.is_empty() {
+            // The constant saves the work for parts in the usual case.
+            segment.extend_from_slice(&Envelope { parts: Parts::NONE, ..*envelope }.encode(content_bytes));
+        } else {
+            segment.extend_from_slice(&envelope.encode(content_bytes));
             segment.extend_from_slice(payload.parts);
         }
         segment.extend_from_slice(payload.body);
@@ -198,6 +201,12 @@ impl TakenMessages {
 
     pub(crate) fn envelope(&self, index: usize) -> Envelope {
         Envelope { reply: self.reply(index), ..self.header(index).0 }
+    }
+
+    /// The fields of a message that its sends take over.
+    #[inline]
+    pub(crate) fn cause(&self, index: usize) -> Cause {
+        Cause::decode(record_at(self.bytes(), self.starts[index] as usize))
     }
 
     /// The sender of a message, without the rest of the header.

@@ -104,7 +104,7 @@ impl Turn {
             passed_on(
                 &instance,
                 &target,
-                ask.answer_to(shared.routing.deliver_one(&target, &envelope, payload, deadline)),
+                ask.answer_to(shared.routing.deliver_one(&target, &envelope, &payload, deadline)),
             )
             .await
         };

@@ -138,6 +138,24 @@ pub struct Envelope {
     pub parts: Parts,
 }
 
+/// The fields of a message that its sends take over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause {
+    pub(crate) id: MessageId,
+    pub(crate) sender: ActorId,
+    pub(crate) flow: FlowId,
+    pub(crate) hops: u32,
+}
+
+impl Cause {
+    /// Reads the fields from the header of a record.
+    #[inline]
+    pub(crate) fn decode(header: &[u8; HEADER_BYTES]) -> Self {
+        let Header { id, sender, flow, hops, .. } = Header::decode(header);
+        Self { id: MessageId(id), sender: ActorId(sender), flow: FlowId(flow), hops }
+    }
+}
+
 impl Envelope {
     /// Writes the header of a message whose optional parts and body have `content_bytes` bytes (less than 2 GiB).
     #[inline]
