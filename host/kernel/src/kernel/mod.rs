@@ -358,6 +358,7 @@ impl Kernel {
         LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
     }
 
+    #[inline]
     fn envelope(&self, reply: ReplyToken, parts: Parts) -> Envelope {
         let (cause, count) = &*self.outside;
         let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));

@@ -36,7 +36,7 @@ impl MessageLog {
         self.bytes
     }
 
-    pub(crate) fn append(&mut self, envelope: &Envelope, payload: Payload<'_>) {
+    pub(crate) fn append(&mut self, envelope: &Envelope, payload: &Payload<'_>) {
         let content_bytes = payload.len();
         let size = HEADER_BYTES + content_bytes;
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + size > SEGMENT_BYTES) {
@@ -357,7 +357,7 @@ mod tests {
     fn a_take_never_grows_past_its_bytes_after_the_first_message() {
         let mut log = MessageLog::default();
         for n in 0..4 {
-            log.append(&envelope(n), Payload::plain(&[7; 1000]));
+            log.append(&envelope(n), &Payload::plain(&[7; 1000]));
         }
         let mut batch = TakenMessages::default();
         log.take(10, 10, &mut batch);
@@ -371,8 +371,8 @@ mod tests {
     fn lent_bytes_show_no_reply_token() {
         let mut log = MessageLog::default();
         let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
-        log.append(&envelope(1), Payload::plain(b"told"));
-        log.append(&asked, Payload::plain(b"asked"));
+        log.append(&envelope(1), &Payload::plain(b"told"));
+        log.append(&asked, &Payload::plain(b"asked"));
         let mut batch = TakenMessages::default();
         log.take(2, usize::MAX, &mut batch);
         let lent = batch.lend(b"end");
@@ -401,7 +401,7 @@ mod tests {
                 for _ in 0..appends {
                     let body = vec![next_in as u8; size];
                     if how == 0 {
-                        log.append(&envelope(next_in), Payload::plain(&body));
+                        log.append(&envelope(next_in), &Payload::plain(&body));
                     } else {
                         records.extend_from_slice(&envelope(next_in).encode(size));
                         records.extend_from_slice(&body);

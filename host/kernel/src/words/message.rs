@@ -34,6 +34,7 @@ impl MessageId {
     }
 
     /// The flow that this message begins: its own id, which is random, and never 0 as a flow.
+    #[inline]
     pub fn flow(self) -> FlowId {
         FlowId(if self.0 == 0 { 1 } else { self.0 })
     }

@@ -177,7 +177,7 @@ impl Routing {
     ) -> Result<(), SendError> {
         check_size(target, payload.body)?;
         let mut inside = false;
-        let fill = |space: &mut Space<'_>| inside = space.put(envelope, *payload);
+        let fill = |space: &mut Space<'_>| inside = space.put(envelope, payload);
         let mut pushed = target.mailbox.push(fill);
         let full = match &pushed {
             Ok(_) => !inside,
@@ -185,7 +185,7 @@ impl Routing {
         };
         if full && target.mailbox.overflow() == Overflow::Block {
             let place = target.mailbox.queue_up();
-            pushed = place.push(payload.len(), deadline, |space| inside = space.put(envelope, *payload)).await;
+            pushed = place.push(payload.len(), deadline, |space| inside = space.put(envelope, payload)).await;
         }
         match pushed {
             Ok(displaced) => self.dead_letter(target, displaced, &DeadReason::Overflow, true),
