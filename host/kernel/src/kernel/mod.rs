@@ -2,6 +2,7 @@
 
 pub(crate) mod plan;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -180,7 +181,9 @@ impl Kernel {
         let (parts, before) = before.with(metadata);
         let envelope = self.envelope(ask.token(), parts);
         let payload = Payload { parts: before, body };
-        let answered = ask.answer_to(self.shared.routing.deliver_one(&target, &envelope, &payload, deadline));
+        // Pinned in place: the futures are large, and each move would copy them.
+        let delivery = pin!(self.shared.routing.deliver_one(&target, &envelope, &payload, deadline));
+        let answered = pin!(ask.answer_to(delivery));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
         self.shared.explained(to, answer).await
     }
