@@ -39,7 +39,7 @@ pub(super) struct Batch {
     /// Number of hooks so far of the kinds that run more than once: part of their ids.
     hooks: u64,
     has_notices: bool,
-    /// What the current message, or the hook, passes on to its sends; read at the first send.
+    /// The fields that sends of the current message, or of the hook, take over; read at the first send.
     cause: Option<Cause>,
     /// Number of sends and asks of the current message so far: the index in their ids.
     caused: u64,
@@ -128,7 +128,7 @@ impl Batch {
         (self.committed..self.messages.len()).map(|index| self.messages.message(index)).collect()
     }
 
-    /// What the current message, or the hook, passes on to its sends.
+    /// The fields that sends of the current message, or of the hook, take over.
     #[inline]
     pub(super) fn cause(&mut self) -> &Cause {
         if self.cause.is_none() {
