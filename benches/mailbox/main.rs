@@ -74,7 +74,7 @@ fn by_log(body: &[u8], messages: usize) -> usize {
     let (mut log, mut batch, mut came_out) = (MessageLog::default(), TakenMessages::default(), 0);
     for commit in 0..messages / COMMIT {
         for n in 0..COMMIT {
-            log.append(&envelope(commit * COMMIT + n), Payload::plain(black_box(body)));
+            log.append(&envelope(commit * COMMIT + n), &Payload::plain(black_box(body)));
         }
         while log.len() > 0 {
             batch.clear();

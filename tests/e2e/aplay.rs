@@ -150,7 +150,7 @@ fn message_carries_its_sender_flow_and_hops() {
     assert!(own.starts_with("outside ") && own.ends_with(" 0"), "{own}");
     let next = host.says("ask ann flow");
     let fields: Vec<_> = next.split(' ').collect();
-    assert_eq!((fields[0], fields[1].len(), fields[2]), ("/guide", 16, "1"), "{next}");
+    assert_eq!((fields[0], fields[1].len(), fields[2]), ("/guide", 32, "1"), "{next}");
     host.ok(&["tell", "/guide", "tell ann nonsense"]);
     let _ = host.actor_when("/guide/ann", |ann| ann["dead_letters"]["rejected"] == 1);
     let letters: serde_json::Value = serde_json::from_str(&host.ok(&["dead-letters", "list", "--json"])).unwrap();

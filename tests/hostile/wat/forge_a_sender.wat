@@ -1,7 +1,7 @@
 ;; Overwrites the sender in the frame that it is given, and sends to whom only that one could have let it.
 (func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))
 (data (i32.const 600) "/black-hole")
-(data (i32.const 700) "\01\00\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\78\01\00\00\00\00\00\02\00")
+(data (i32.const 700) "\01\00\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\78\01\00\00\00\00\00\03\00")
 (func (export "turns") (param $frame i32) (param $len i32) (result i32)
   (local $forged i64)
   (loop $more

@@ -1,7 +1,7 @@
 ;; Stops an actor that it did not spawn.
 (func (export "handle") (param i32 i32) (result i32) (call $reply (local.get 0) (local.get 1)))
 (data (i32.const 600) "/neighbour")
-(data (i32.const 700) "\00\00\00\00\06\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\02\00")
+(data (i32.const 700) "\00\00\00\00\06\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00\00\00\03\00")
 (func (export "turns") (param i32 i32) (result i32)
   (call $resolve (i32.const 600) (i32.const 10) (i32.const 0) (i32.const 504))
   (i32.store (i32.const 0) (i32.const 700))

@@ -53,7 +53,7 @@ impl LetterOrders<'_> {
             parts,
         };
         let payload = Payload { parts: &before, body: &letter.message.body };
-        self.routing.offer(&target, &envelope, payload, later(patience)).await?;
+        self.routing.offer(&target, &envelope, &payload, later(patience)).await?;
         tracing::info!(target: "playhouse", address = %letter.to, id = %envelope.id, "replays the dead letter {id}");
         replay.accepted();
         Ok(envelope.id)

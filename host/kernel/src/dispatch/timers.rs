@@ -184,7 +184,7 @@ impl TimerQueue {
         }
         let (mut inside, mut place) = (false, None);
         let put = |space: &mut Space<'_>| {
-            inside = space.put(&timer.envelope, timer.payload());
+            inside = space.put(&timer.envelope, &timer.payload());
             place = inside.then(|| space.place());
         };
         let pushed = target.mailbox.push(put);

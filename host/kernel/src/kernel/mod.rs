@@ -3,6 +3,7 @@
 pub(crate) mod metrics;
 pub(crate) mod plan;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -156,7 +157,7 @@ impl Kernel {
         self.shared.memory_gate.pass()?;
         let parts = if payload.parts.is_empty() { Parts::NONE } else { Parts::METADATA };
         let envelope = self.envelope(ReplyToken::NONE, parts);
-        self.shared.routing.deliver_one(&target, &envelope, payload, later(patience)).await?;
+        self.shared.routing.deliver_one(&target, &envelope, &payload, later(patience)).await?;
         Ok(envelope.id)
     }
 
@@ -184,7 +185,9 @@ impl Kernel {
         let (parts, before) = before.with(metadata);
         let envelope = self.envelope(ask.token(), parts);
         let payload = Payload { parts: before, body };
-        let answered = ask.answer_to(routing.deliver_one(&target, &envelope, payload, deadline));
+        // Pinned in place: the futures are large, and each move would copy them.
+        let delivery = pin!(routing.deliver_one(&target, &envelope, &payload, deadline));
+        let answered = pin!(ask.answer_to(delivery));
         let answer = tokio::time::timeout_at(deadline, answered).await.unwrap_or(Err(AskError::Timeout));
         let answer = self.shared.explained(to, answer).await;
         routing.ask_counts.count(answer.as_ref().err(), deadline, timeout);
@@ -364,6 +367,7 @@ impl Kernel {
         LetterOrders { routing: &self.shared.routing, memory_gate: &self.shared.memory_gate }
     }
 
+    #[inline]
     fn envelope(&self, reply: ReplyToken, parts: Parts) -> Envelope {
         let (cause, count) = &*self.outside;
         let id = cause.caused(count.fetch_add(1, Ordering::Relaxed));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use playhouse_frame::{Content, HEADER_BYTES, Header, Parts};
 
-use crate::words::message::{self, ActorId, Envelope, Message, Payload, ReplyToken};
+use crate::words::message::{self, ActorId, Cause, Envelope, Message, Payload, ReplyToken};
 
 /// A segment is closed when it holds this many bytes. A larger message gets a segment of its own.
 const SEGMENT_BYTES: usize = 32 * 1024;
@@ -36,15 +36,18 @@ impl MessageLog {
         self.bytes
     }
 
-    pub(crate) fn append(&mut self, envelope: &Envelope, payload: Payload<'_>) {
+    pub(crate) fn append(&mut self, envelope: &Envelope, payload: &Payload<'_>) {
         let content_bytes = payload.len();
         let size = HEADER_BYTES + content_bytes;
         if self.segments.back().is_none_or(|s| !s.bytes.is_empty() && s.bytes.len() + size > SEGMENT_BYTES) {
             self.begin_segment(size);
         }
         let segment = &mut self.segments.back_mut().expect("a segment was just made sure of").bytes;
-        segment.extend_from_slice(&envelope.encode(content_bytes));
-        if !payload.parts.is_empty() {
+        if payload.parts.is_empty() {
+            // The constant saves the work for parts in the usual case.
+            segment.extend_from_slice(&Envelope { parts: Parts::NONE, ..*envelope }.encode(content_bytes));
+        } else {
+            segment.extend_from_slice(&envelope.encode(content_bytes));
             segment.extend_from_slice(payload.parts);
         }
         segment.extend_from_slice(payload.body);
@@ -200,6 +203,12 @@ impl TakenMessages {
         Envelope { reply: self.reply(index), ..self.header(index).0 }
     }
 
+    /// The fields of a message that its sends take over.
+    #[inline]
+    pub(crate) fn cause(&self, index: usize) -> Cause {
+        Cause::decode(record_at(self.bytes(), self.starts[index] as usize))
+    }
+
     /// The sender of a message, without the rest of the header.
     pub(crate) fn sender(&self, index: usize) -> ActorId {
         ActorId(u64_at(record_at(self.bytes(), self.starts[index] as usize), Header::SENDER_AT))
@@ -348,7 +357,7 @@ mod tests {
     fn a_take_never_grows_past_its_bytes_after_the_first_message() {
         let mut log = MessageLog::default();
         for n in 0..4 {
-            log.append(&envelope(n), Payload::plain(&[7; 1000]));
+            log.append(&envelope(n), &Payload::plain(&[7; 1000]));
         }
         let mut batch = TakenMessages::default();
         log.take(10, 10, &mut batch);
@@ -362,8 +371,8 @@ mod tests {
     fn lent_bytes_show_no_reply_token() {
         let mut log = MessageLog::default();
         let asked = Envelope { reply: ReplyToken(77), ..envelope(2) };
-        log.append(&envelope(1), Payload::plain(b"told"));
-        log.append(&asked, Payload::plain(b"asked"));
+        log.append(&envelope(1), &Payload::plain(b"told"));
+        log.append(&asked, &Payload::plain(b"asked"));
         let mut batch = TakenMessages::default();
         log.take(2, usize::MAX, &mut batch);
         let lent = batch.lend(b"end");
@@ -392,7 +401,7 @@ mod tests {
                 for _ in 0..appends {
                     let body = vec![next_in as u8; size];
                     if how == 0 {
-                        log.append(&envelope(next_in), Payload::plain(&body));
+                        log.append(&envelope(next_in), &Payload::plain(&body));
                     } else {
                         records.extend_from_slice(&envelope(next_in).encode(size));
                         records.extend_from_slice(&body);

@@ -216,7 +216,7 @@ impl Order {
             return Err(format!("held back the message {overdue}, which was overdue"));
         }
         for held in self.remove(keys, "gave")? {
-            log.append(&held.message.envelope, held.message.payload());
+            log.append(&held.message.envelope, &held.message.payload());
         }
         self.given += keys.len() as u64;
         Ok(())

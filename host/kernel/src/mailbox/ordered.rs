@@ -62,7 +62,7 @@ impl Mailbox {
             let order = inner.order.as_mut().expect("it was looked at");
             (order.state, order.given_up_after) = (PolicyState::GaveUp, inner.accepted);
             for message in order.drain() {
-                inner.log.append(&message.envelope, message.payload());
+                inner.log.append(&message.envelope, &message.payload());
             }
             let instance = if inner.log.len() > 0 { inner.next_instance() } else { None };
             Ok([instance, inner.next_sender(&self.spec)])

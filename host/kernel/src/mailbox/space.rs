@@ -51,13 +51,13 @@ impl<'a> Space<'a> {
     }
 
     /// Appends the message; false when there is no space for it.
-    pub(crate) fn put(&mut self, envelope: &Envelope, payload: Payload<'_>) -> bool {
+    pub(crate) fn put(&mut self, envelope: &Envelope, payload: &Payload<'_>) -> bool {
         if !self.make_space(payload.len()) {
             return false;
         }
         match &mut self.inner.order {
             Some(order) if order.decides() => {
-                order.arrive(Message::of(*envelope, payload));
+                order.arrive(Message::of(*envelope, *payload));
             }
             _ => self.inner.log.append(envelope, payload),
         }

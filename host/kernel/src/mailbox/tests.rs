@@ -74,7 +74,7 @@ impl Model {
 
     fn push(&self, messages: usize) {
         let fill =
-            |space: &mut Space<'_>| (0..messages).for_each(|_| assert!(space.put(&ENVELOPE, Payload::plain(b"x"))));
+            |space: &mut Space<'_>| (0..messages).for_each(|_| assert!(space.put(&ENVELOPE, &Payload::plain(b"x"))));
         assert_eq!(self.mailbox.push(fill), Ok(Vec::new()));
     }
 
@@ -211,7 +211,7 @@ fn nudge_wakes_an_instance_that_is_about_to_sleep() {
 async fn take_reports_a_woken_sender_only_with_messages_left() {
     let spec = MailboxSpec { capacity: 4, ..MailboxSpec::default() };
     let mailbox = Mailbox::new(Address::root(), spec, None, 1);
-    let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, Payload::default()) {};
+    let fill = |space: &mut Space<'_>| while space.put(&ENVELOPE, &Payload::default()) {};
     mailbox.push(fill).expect("it is open");
     let place = mailbox.queue_up();
     let cx = &mut Context::from_waker(Waker::noop());

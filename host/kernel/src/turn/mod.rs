@@ -359,6 +359,7 @@ impl Turn {
     }
 
     /// The envelope of the next send of the current message, or of the hook.
+    #[inline]
     fn caused_envelope(&mut self, reply: ReplyToken, parts: Parts) -> Envelope {
         self.batch.caused_envelope(self.actor.id, reply, parts)
     }

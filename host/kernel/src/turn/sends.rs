@@ -1,5 +1,6 @@
 //! Sends and asks of the current message.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -98,12 +99,8 @@ impl Turn {
             let (parts, before) = before.with(metadata);
             let envelope = self.caused_envelope(ask.token(), parts);
             let payload = Payload { parts: before, body };
-            passed_on(
-                &instance,
-                &target,
-                ask.answer_to(shared.routing.deliver_one(&target, &envelope, payload, deadline)),
-            )
-            .await
+            let delivery = pin!(shared.routing.deliver_one(&target, &envelope, &payload, deadline));
+            passed_on(&instance, &target, ask.answer_to(delivery)).await
         };
         let answer = tokio::time::timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Timeout));
         let answer = shared.explained(target.address(), answer).await;

@@ -34,6 +34,7 @@ impl MessageId {
     }
 
     /// The flow that this message begins: its own id, which is random, and never 0 as a flow.
+    #[inline]
     pub fn flow(self) -> FlowId {
         FlowId(if self.0 == 0 { 1 } else { self.0 })
     }
@@ -136,6 +137,24 @@ pub struct Envelope {
     pub reply: ReplyToken,
     /// The optional parts that lie before the body.
     pub parts: Parts,
+}
+
+/// The fields of a message that its sends take over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause {
+    pub(crate) id: MessageId,
+    pub(crate) sender: ActorId,
+    pub(crate) flow: FlowId,
+    pub(crate) hops: u32,
+}
+
+impl Cause {
+    /// Reads the fields from the header of a record.
+    #[inline]
+    pub(crate) fn decode(header: &[u8; HEADER_BYTES]) -> Self {
+        let Header { id, sender, flow, hops, .. } = Header::decode(header);
+        Self { id: MessageId(id), sender: ActorId(sender), flow: FlowId(flow), hops }
+    }
 }
 
 impl Envelope {

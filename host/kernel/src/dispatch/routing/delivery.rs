@@ -154,12 +154,12 @@ impl Routing {
         &self,
         target: &Actor,
         envelope: &Envelope,
-        payload: Payload<'_>,
+        payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
         match self.offer(target, envelope, payload, deadline).await {
             Err(SendError::MailboxFull(_)) if target.mailbox.overflow() == Overflow::DropNewest => {
-                let message = Message::of(*envelope, payload);
+                let message = Message::of(*envelope, *payload);
                 self.dead_letter(target, [message], &DeadReason::Overflow, false);
                 Err(SendError::Dropped { to: target.address().clone(), id: envelope.id })
             }
@@ -172,7 +172,7 @@ impl Routing {
         &self,
         target: &Actor,
         envelope: &Envelope,
-        payload: Payload<'_>,
+        payload: &Payload<'_>,
         deadline: Instant,
     ) -> Result<(), SendError> {
         check_size(target, payload.body)?;

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use crate::supervision::events::{Action, Ended, Event, Node, NodeSpec, ROOT, View};
 use crate::supervision::node::{After, Course, Entry, Over, Phase, Turns};
-use crate::supervision::slots::Slots;
+use crate::supervision::node_store::NodeStore;
 use crate::words::failure::Directive;
 use crate::words::random;
 use crate::words::restart::{Backoff, RestartKind, StartKind, SupervisionSpec};
@@ -58,7 +58,7 @@ const MOST_SHARED_SPECS: usize = 8;
 /// The tree has more methods than other types, since a rule of supervision is about several nodes at a time. The files beside
 /// this one share them; other layers see [`Tree::step`] and a few that look.
 pub struct Tree {
-    pub(super) nodes: Slots,
+    pub(super) nodes: NodeStore,
     pub(super) timers: BTreeSet<(Duration, Node)>,
     pub(super) actions: Vec<Action>,
     pub(super) now: Duration,
@@ -91,7 +91,7 @@ impl Tree {
             cooldown: None,
             required: false,
         };
-        let mut nodes = Slots::default();
+        let mut nodes = NodeStore::default();
         nodes.insert(Entry::new(Arc::new(root), None, 0));
         Self {
             nodes,

@@ -6,7 +6,7 @@ use crate::supervision::events::Node;
 use crate::supervision::node::Entry;
 
 #[derive(Default)]
-pub(super) struct Slots {
+pub(super) struct NodeStore {
     slots: Vec<Slot>,
     free: Vec<u32>,
 }
@@ -17,7 +17,7 @@ struct Slot {
     entry: Option<Box<Entry>>,
 }
 
-impl Slots {
+impl NodeStore {
     pub(super) fn insert(&mut self, entry: Entry) -> Node {
         let entry = Some(Box::new(entry));
         if let Some(index) = self.free.pop() {
@@ -63,7 +63,7 @@ impl Slots {
     }
 }
 
-impl Index<Node> for Slots {
+impl Index<Node> for NodeStore {
     type Output = Entry;
 
     fn index(&self, node: Node) -> &Entry {
@@ -71,7 +71,7 @@ impl Index<Node> for Slots {
     }
 }
 
-impl IndexMut<Node> for Slots {
+impl IndexMut<Node> for NodeStore {
     fn index_mut(&mut self, node: Node) -> &mut Entry {
         let slot = &mut self.slots[node.index()];
         debug_assert_eq!(slot.generation, node.generation);
