@@ -155,7 +155,7 @@ impl Console {
         budgets.on_excess(move |address, excess| {
             if let Some(log) = log.upgrade() {
                 let mut line = Line::new(Level::WARN, "playhouse", excess.to_string());
-                line.actor = address.to_owned();
+                address.clone_into(&mut line.actor);
                 let line = line.shown(log.lock().format);
                 log.add(&line, WAITING_LOG_BYTES, true);
             }

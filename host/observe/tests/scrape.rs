@@ -74,7 +74,7 @@ fn series(text: &str) -> Vec<&str> {
     samples.map(|line| line.rsplit_once(' ').expect("a value").0).collect()
 }
 
-fn value(text: &str, series: &str) -> f64 {
+fn value(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().expect("a number")
 }
@@ -96,8 +96,8 @@ async fn spawned_actors_add_no_series() {
     let after = scrape(&kernel).await;
     assert_eq!(series(&after), series(&before));
     let workers = "actor=\"/actor-0000/**\",plugin=\"native:Boss\"";
-    assert_eq!(value(&after, &format!("playhouse_actors{{{workers},state=\"idle\"}}")), 10_000.0);
-    assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10_000.0);
+    assert_eq!(value(&after, &format!("playhouse_actors{{{workers},state=\"idle\"}}")), 10_000);
+    assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10_000);
 }
 
 #[tokio::test]
@@ -116,8 +116,8 @@ async fn totals_keep_the_counts_of_removed_actors() {
     }
     let after = scrape(&kernel).await;
     let workers = "actor=\"/actor-0000/**\",plugin=\"native:Boss\"";
-    assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10.0);
-    assert_eq!(value(&after, &format!("playhouse_incarnations_total{{{workers}}}")), 10.0);
+    assert_eq!(value(&after, &format!("playhouse_messages_total{{{workers},outcome=\"done\"}}")), 10);
+    assert_eq!(value(&after, &format!("playhouse_incarnations_total{{{workers}}}")), 10);
     assert!(!after.contains(&format!("playhouse_actors{{{workers}")), "no actor is left:\n{after}");
 }
 
@@ -131,12 +131,12 @@ async fn failures_are_counted_by_reason() {
     assert!(kernel.ask(&address("/nobody"), b"", Duration::from_mins(1)).await.is_err());
     let text = scrape(&kernel).await;
     let actor = "actor=\"/actor-0000\",plugin=\"native:Boss\"";
-    assert_eq!(value(&text, &format!("playhouse_dead_letters_total{{{actor},reason=\"rejected\"}}")), 2.0);
-    assert_eq!(value(&text, &format!("playhouse_messages_total{{{actor},outcome=\"done\"}}")), 1.0);
-    assert_eq!(value(&text, "playhouse_asks_total{result=\"rejected\"}"), 1.0);
-    assert_eq!(value(&text, "playhouse_asks_total{result=\"unknown-address\"}"), 1.0);
-    assert_eq!(value(&text, "playhouse_ask_seconds_count"), 1.0, "the ask that was sent");
-    assert!(value(&text, "playhouse_turn_messages_count{plugin=\"native:Boss\"}") >= 1.0);
+    assert_eq!(value(&text, &format!("playhouse_dead_letters_total{{{actor},reason=\"rejected\"}}")), 2);
+    assert_eq!(value(&text, &format!("playhouse_messages_total{{{actor},outcome=\"done\"}}")), 1);
+    assert_eq!(value(&text, "playhouse_asks_total{result=\"rejected\"}"), 1);
+    assert_eq!(value(&text, "playhouse_asks_total{result=\"unknown-address\"}"), 1);
+    assert_eq!(value(&text, "playhouse_ask_seconds_count"), 1, "the ask that was sent");
+    assert!(value(&text, "playhouse_turn_messages_count{plugin=\"native:Boss\"}") >= 1);
 }
 
 /// Counts that are all different, of an actor with a hostile plugin name and of the actors spawned below it.
@@ -214,7 +214,7 @@ fn page_of_metrics_is_up_to_date() {
     );
     for family in FAMILIES {
         let labels = family.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        page += &format!("| `{}` | {} | {labels} | {} |\n", family.name, family.kind.name(), family.help);
+        page.extend(["| `", family.name, "` | ", family.kind.name(), " | ", &labels, " | ", family.help, " |\n"]);
     }
     expect_file!["../../../docs/operation/metrics.md"].assert_eq(&page);
 }

@@ -82,12 +82,11 @@ impl Kernel {
         let census = self.shared.routing.registry.census();
         let mut rows = Rows::with_capacity(census.actors.len());
         for actor in &census.actors {
-            let row = match actor.spawned {
-                None => Some(rows.planned(actor)),
-                Some(_) => {
-                    let above = self.shared.routing.registry.planned_above(actor);
-                    rows.spawned(above, actor.spec.code.plugin())
-                }
+            let row = if actor.spawned.is_none() {
+                Some(rows.planned(actor))
+            } else {
+                let above = self.shared.routing.registry.planned_above(actor);
+                rows.spawned(above, actor.spec.code.plugin())
             };
             let Some(row) = row else { continue };
             row.totals.add(&actor.totals());

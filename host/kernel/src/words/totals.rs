@@ -35,7 +35,7 @@ pub(crate) fn duration_class(took: Duration) -> usize {
 pub(crate) fn sample_weight(number: u64, one_in: u64) -> u64 {
     if number & (one_in - 1) == 0 {
         if number == one_in { one_in / 2 } else { one_in }
-    } else if number < one_in && number & (number - 1) == 0 {
+    } else if number < one_in && number.is_power_of_two() {
         (number / 2).max(1)
     } else {
         0
