@@ -18,6 +18,7 @@ mod letters;
 mod limits;
 mod mailboxes;
 mod metadata;
+mod metrics;
 mod native_actors;
 mod passivation;
 mod policies;

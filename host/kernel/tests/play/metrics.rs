@@ -1,0 +1,72 @@
+//! The counts of turns, crashes and asks, as a reader of metrics sees them.
+
+use std::time::Duration;
+
+use playhouse_kernel::{ActorMetrics, CrashReason, DURATION_BOUNDS, Kernel, Metrics, Outcome, State};
+
+use crate::stage::*;
+
+async fn metrics(kernel: &Kernel) -> Metrics {
+    kernel.metrics(Duration::from_mins(1), |_| Duration::ZERO).await
+}
+
+async fn first_row(kernel: &Kernel) -> ActorMetrics {
+    metrics(kernel).await.actors.swap_remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn turn_that_waits_is_measured_from_its_wait() {
+    let slow = native(|_| {
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(Outcome::Done(None))
+        })
+    });
+    let kernel = start(vec![slow.at("/slow")]).await;
+    for _ in 0..5 {
+        tell(&kernel, "/slow", "x").await;
+        kernel.wait_idle().await;
+    }
+    let totals = first_row(&kernel).await.totals;
+    let class = DURATION_BOUNDS.iter().position(|bound| *bound > Duration::from_secs(2)).expect("a longer one");
+    assert_eq!((totals.turn_durations.counts[class], totals.turns[0]), (5, 5));
+    assert_eq!(totals.turn_durations.counts.iter().sum::<u64>(), 5);
+    assert_eq!(totals.turn_durations.sum.as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn crash_is_counted_by_its_reason_with_its_restart() {
+    let kernel = start(vec![quick(|_| Err(trap())).at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.wait_idle().await;
+    let row = first_row(&kernel).await;
+    let traps = CrashReason::KINDS.iter().position(|kind| *kind == "trap").expect("a kind");
+    assert_eq!(row.totals.crashes[traps], row.totals.crashes.iter().sum::<u64>());
+    assert_eq!(row.totals.crashes[traps], 3, "one for each attempt");
+    assert_eq!(row.totals.restarts, kernel.restarts());
+    assert_eq!((row.totals.handled, row.totals.letters.iter().sum::<u64>()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn states_and_waiting_messages_are_those_of_now() {
+    let kernel = start(vec![quick(|_| Ok(Outcome::Done(None))).at("/a")]).await;
+    kernel.halt(&addr("/a")).await;
+    tell(&kernel, "/a", "waits").await;
+    let row = first_row(&kernel).await;
+    assert_eq!((row.states[State::Stopped.index()], row.states.iter().sum::<u32>()), (1, 1));
+    assert_eq!((row.waiting, row.totals.handled), (1, 0));
+    let mut seen = Vec::new();
+    kernel.progress(|progress| seen.push((progress.accepted, progress.finished)));
+    assert_eq!(seen, [(1, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_of_a_play_that_is_over_have_no_states() {
+    let kernel = start(vec![quick(|_| Ok(Outcome::Done(None))).at("/a")]).await;
+    tell(&kernel, "/a", "x").await;
+    kernel.shut_down();
+    kernel.wait_stopped().await;
+    let metrics = metrics(&kernel).await;
+    assert!(!metrics.answered && !kernel.wait_answer().await);
+    assert_eq!(metrics.actors[0].totals.handled, 1);
+}
