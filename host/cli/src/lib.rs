@@ -1,5 +1,15 @@
 //! The `playhouse` command, without `main`.
 //!
+//! ```
+//! use clap::Parser;
+//! use playhouse::args::{Cli, Command};
+//!
+//! let cli = Cli::parse_from(["playhouse", "tell", "/split", "a line"]);
+//! assert!(matches!(cli.command, Command::Tell(_)));
+//! // No host listens in this folder: the command says so, and its exit code is 3.
+//! assert_eq!(playhouse::main(cli), std::process::ExitCode::from(3));
+//! ```
+//!
 //! | module | content |
 //! |---|---|
 //! | `args` | the command line |

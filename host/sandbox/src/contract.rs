@@ -32,6 +32,6 @@ pub(crate) use mailbox::{
     TakeParams, TakeResults,
 };
 pub(crate) use values::{
-    ActorState, AskError, Envelope, Pairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError, TimerError,
-    WatchError, count, metadata, whole_millis,
+    ActorState, AskError, Envelope, GuestPairs, Reply, Resolved, SendError, SpawnError, SpawnOptions, StopError,
+    TimerError, WatchError, count, metadata, whole_millis,
 };

@@ -361,8 +361,7 @@ impl Bulk<'_> {
         if let Err(failure) = self.turn.check_reply(&self.bytes()[reply.clone()]) {
             return self.failed(failure);
         }
-        let is_asked = self.turn.current().is_some_and(|index| self.turn.batch.messages.reply(index).is_some());
-        let reply = is_asked.then(|| self.bytes()[reply].to_vec());
+        let reply = self.is_asked().then(|| self.bytes()[reply].to_vec());
         self.turn.push_outcome(Outcome::Done(reply));
         Ok(())
     }
@@ -375,10 +374,19 @@ impl Bulk<'_> {
         if let Err(failure) = self.turn.check_reply(body) {
             return self.failed(failure);
         }
+        if !self.is_asked() {
+            self.turn.push_outcome(Outcome::Done(None));
+            return Ok(());
+        }
         let (pairs, _) = Pairs::read(metadata).expect("the caller checked them");
         let reply = Reply { body: body.to_vec(), metadata: pairs.into() };
         self.turn.push_outcome(Outcome::DoneWith(Box::new(reply)));
         Ok(())
+    }
+
+    /// Whether an asker waits for the reply to the current message.
+    fn is_asked(&self) -> bool {
+        self.turn.current().is_some_and(|index| self.turn.batch.messages.reply(index).is_some())
     }
 
     /// Fails the current message; its sends are dropped.

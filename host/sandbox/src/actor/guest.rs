@@ -201,6 +201,10 @@ impl Guest {
                 self.turn().finish(outcome);
                 continue;
             }
+            // A hook, or a message that failed, may have left metadata for a reply.
+            if !self.store.data().reply_metadata.is_empty() {
+                self.store.data_mut().reply_metadata = Metadata::new();
+            }
             let body = Arc::make_mut(&mut self.body);
             body.clear();
             body.extend_from_slice(self.store.data_mut().turn.get_mut().body());

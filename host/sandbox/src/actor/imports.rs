@@ -11,7 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use crate::contract::{
-    ActorState, AskError, BATCH, BadFrame, End, Envelope, KERNEL, Pairs, Reply, Resolved, SendError, SpawnError,
+    ActorState, AskError, BATCH, BadFrame, End, Envelope, GuestPairs, KERNEL, Reply, Resolved, SendError, SpawnError,
     SpawnOptions, StopError, TimerError, WatchError, count, metadata, record, whole_millis,
 };
 use crate::limits::MemoryLimiter;
@@ -102,28 +102,34 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
         let told = recorded(&store, |turn| turn.tell(&to, body))?;
         Ok((told.map_err(SendError::from),))
     })?;
-    kernel.func_wrap("tell-with", |store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, Pairs)| {
-        let to = to.to_str(&store)?;
-        let body = body.as_le_slice(&store);
-        let metadata = match metadata(&pairs) {
-            Ok(metadata) => metadata,
-            Err(error) => return Ok((Err(error),)),
-        };
-        let told = recorded(&store, |turn| turn.tell_with(&to, &metadata, body))?;
-        Ok((told.map_err(SendError::from),))
-    })?;
-    kernel.func_wrap("tell-all-with", |store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, Pairs)| {
-        let to = to.to_str(&store)?;
-        let body = body.as_le_slice(&store);
-        let metadata = match metadata(&pairs) {
-            Ok(metadata) => metadata,
-            Err(error) => return Ok((Err(error),)),
-        };
-        let told = recorded(&store, |turn| turn.tell_all_with(&to, &metadata, body))?;
-        Ok((told.map(count).map_err(SendError::from),))
-    })?;
-    kernel.func_wrap("reply-metadata", |mut store: Caller<'_>, (pairs,): (Pairs,)| {
-        let set = metadata(&pairs).map(|metadata| store.data_mut().reply_metadata = metadata);
+    kernel.func_wrap(
+        "tell-with",
+        |mut store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, GuestPairs)| {
+            let metadata = match metadata(&mut store, &pairs)? {
+                Ok(metadata) => metadata,
+                Err(error) => return Ok((Err(error),)),
+            };
+            let to = to.to_str(&store)?;
+            let body = body.as_le_slice(&store);
+            let told = recorded(&store, |turn| turn.tell_with(&to, &metadata, body))?;
+            Ok((told.map_err(SendError::from),))
+        },
+    )?;
+    kernel.func_wrap(
+        "tell-all-with",
+        |mut store: Caller<'_>, (to, body, pairs): (WasmStr, WasmList<u8>, GuestPairs)| {
+            let metadata = match metadata(&mut store, &pairs)? {
+                Ok(metadata) => metadata,
+                Err(error) => return Ok((Err(error),)),
+            };
+            let to = to.to_str(&store)?;
+            let body = body.as_le_slice(&store);
+            let told = recorded(&store, |turn| turn.tell_all_with(&to, &metadata, body))?;
+            Ok((told.map(count).map_err(SendError::from),))
+        },
+    )?;
+    kernel.func_wrap("reply-metadata", |mut store: Caller<'_>, (pairs,): (GuestPairs,)| {
+        let set = metadata(&mut store, &pairs)?.map(|metadata| store.data_mut().reply_metadata = metadata);
         Ok((set,))
     })?;
     kernel.func_wrap("tell-all", |store: Caller<'_>, (to, body): (WasmStr, WasmList<u8>)| {
@@ -141,10 +147,10 @@ fn add_kernel_to(linker: &mut Linker<ActorData>) -> wasmtime::Result<()> {
     })?;
     kernel.func_wrap_async(
         "ask-with",
-        |mut store: Caller<'_>, (to, body, pairs, timeout_ms): (String, Vec<u8>, Pairs, u64)| {
+        |mut store: Caller<'_>, (to, body, pairs, timeout_ms): (String, Vec<u8>, GuestPairs, u64)| {
             Box::new(async move {
                 let timeout = Duration::from_millis(timeout_ms).min(LONGEST_ASK);
-                let metadata = match metadata(&pairs) {
+                let metadata = match metadata(&mut store, &pairs)? {
                     Ok(metadata) => metadata,
                     Err(error) => return Ok((Err(AskError::NotSent(error)),)),
                 };
@@ -264,13 +270,13 @@ fn add_timers_to(kernel: &mut LinkerInstance<'_, ActorData>) -> wasmtime::Result
     {
         kernel.func_wrap(
             name,
-            move |store: Caller<'_>, (to, body, pairs, wait_ms): (WasmStr, WasmList<u8>, Pairs, u64)| {
-                let to = to.to_str(&store)?;
-                let body = body.as_le_slice(&store);
-                let metadata = match metadata(&pairs) {
+            move |mut store: Caller<'_>, (to, body, pairs, wait_ms): (WasmStr, WasmList<u8>, GuestPairs, u64)| {
+                let metadata = match metadata(&mut store, &pairs)? {
                     Ok(metadata) => metadata,
                     Err(error) => return Ok((Err(TimerError::NotSent(error)),)),
                 };
+                let to = to.to_str(&store)?;
+                let body = body.as_le_slice(&store);
                 let set = recorded(&store, |turn| set(turn, &to, &metadata, body, Duration::from_millis(wait_ms)))?;
                 Ok((set.map_err(TimerError::from),))
             },

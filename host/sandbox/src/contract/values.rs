@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use playhouse_kernel as kernel;
 use playhouse_kernel::Metadata;
-use wasmtime::component::{ComponentType, Lift, Lower};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
 
 #[derive(ComponentType, Lift, Lower)]
 #[component(variant)]
@@ -48,13 +49,26 @@ pub(crate) enum SendError {
     BadMetadata(String),
 }
 
-/// Pairs as the contract has them.
-pub(crate) type Pairs = Vec<(String, String)>;
+/// Pairs that a guest gets.
+type Pairs = Vec<(String, String)>;
 
-/// The pairs that a guest passed, checked.
-pub(crate) fn metadata(pairs: &Pairs) -> Result<Metadata, SendError> {
-    let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    Metadata::collect(pairs).map_err(|error| SendError::BadMetadata(error.to_string()))
+/// Pairs that a guest passes. They stay in its memory until they are read.
+pub(crate) type GuestPairs = WasmList<(WasmStr, WasmStr)>;
+
+/// Reads the pairs that a guest passed, up to the first that is too much.
+pub(crate) fn metadata<T: 'static>(
+    store: &mut StoreContextMut<'_, T>,
+    pairs: &GuestPairs,
+) -> wasmtime::Result<Result<Metadata, SendError>> {
+    let mut metadata = Metadata::new();
+    for index in 0..pairs.len() {
+        let Some(pair) = pairs.get(&mut *store, index) else { break };
+        let (key, value) = pair?;
+        if let Err(error) = metadata.push(&key.to_str(&*store)?, &value.to_str(&*store)?) {
+            return Ok(Err(SendError::BadMetadata(error.to_string())));
+        }
+    }
+    Ok(Ok(metadata))
 }
 
 fn pairs(pairs: kernel::Pairs<'_>) -> Pairs {

@@ -199,6 +199,10 @@ pub async fn optional_parts_reach_the_handler_and_the_asker(interface: Interface
     assert_eq!(play.ask("reply plain").await, Ok(b"plain".to_vec()));
     let lone = play.kernel.ask_with(&to, &Metadata::new(), b"answer x", PATIENCE).await.unwrap();
     assert_eq!((lone.body, lone.metadata.len()), (b"x".to_vec(), 1), "a reply of a lone message has metadata, too");
+    let rejected = play.kernel.ask_with(&to, &Metadata::new(), b"answer x;reject no", PATIENCE).await;
+    assert!(matches!(rejected, Err(AskError::Rejected(_))), "{rejected:?}");
+    let next = play.kernel.ask_with(&to, &Metadata::new(), b"reply plain", PATIENCE).await.unwrap();
+    assert_eq!(next.metadata.len(), 0, "metadata of a failed message are dropped");
 }
 
 pub async fn sends_beyond_one_frame_go_out_in_order(interface: Interface) {
