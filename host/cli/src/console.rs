@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use playhouse_runtime::LogFormat;
 use playhouse_runtime::printable::counted;
+use playhouse_runtime::{LogFormat, LogLine};
 use tracing::Level;
 
 use crate::log_budget::LogBudgets;
-use crate::log_line::Line;
 
 /// Maximum waiting bytes for log lines; further log lines are dropped and counted.
 const WAITING_LOG_BYTES: usize = 1 << 20;
@@ -128,7 +127,7 @@ impl Queue {
 fn as_line(format: LogFormat, text: &str) -> Cow<'_, str> {
     match format {
         LogFormat::Text => text.into(),
-        LogFormat::Json => Line::new(Level::INFO, "playhouse::console", text.to_owned()).json().into(),
+        LogFormat::Json => LogLine::new(Level::INFO, "playhouse::console", text.to_owned()).json().into(),
     }
 }
 
@@ -154,7 +153,7 @@ impl Console {
         let (budgets, log) = (Arc::new(LogBudgets::default()), Arc::downgrade(&lines));
         budgets.on_excess(move |address, excess| {
             if let Some(log) = log.upgrade() {
-                let mut line = Line::new(Level::WARN, "playhouse", excess.to_string());
+                let mut line = LogLine::new(Level::WARN, "playhouse", excess.to_string());
                 address.clone_into(&mut line.actor);
                 let line = line.shown(log.lock().format);
                 log.add(&line, WAITING_LOG_BYTES, true);

@@ -1,12 +1,11 @@
 //! The log: events of the host and lines of guests, on the console.
 
-use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET};
+use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, LogLine};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use crate::console::Console;
 use crate::log_budget::Voice;
-use crate::log_line::Line;
 
 /// Writes log events to a console. Lines about an actor count for its budget.
 pub(crate) struct LogLines(pub Console);
@@ -14,9 +13,7 @@ pub(crate) struct LogLines(pub Console);
 impl<S: Subscriber> Layer<S> for LogLines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut line = Line::new(*metadata.level(), metadata.target(), String::new());
-        event.record(&mut line);
-        line.shorten();
+        let line = LogLine::of(event);
         let shown = line.shown(self.0.format());
         let voice = if metadata.target() == GUEST_TARGET { Voice::Guest } else { Voice::Host };
         let is_counted = !line.actor.is_empty() && metadata.target() != DECISION_TARGET;
@@ -85,7 +82,7 @@ mod tests {
         let (_, line) = text.split_once(' ').expect("a time");
         assert_eq!(
             line,
-            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b attempt=2 reason=\\u{9b}\"x\"\n    at inner\\u{1b}[2J\n    at outer\n"
+            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b reason=\\u{9b}\"x\" attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
         );
     }
 

@@ -1,4 +1,4 @@
-//! Metrics and health of a running play, for programs that watch it.
+//! Metrics, health and log of a running play, for programs that watch it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -24,6 +24,7 @@
 //! | `ages` | the age of the oldest message, from how far actors were before |
 //! | `health` | whether the play is healthy and ready, and why not |
 //! | `server`, `hosts` | the HTTP server, and the hosts that a request may name |
+//! | `log`, `printable` | the lines of the log; foreign text made safe for a terminal |
 //!
 //! Nothing is registered anywhere: each scrape reads the counts that the kernel keeps.
 
@@ -34,6 +35,8 @@ mod families;
 mod family;
 mod health;
 mod hosts;
+pub mod log;
+pub mod printable;
 mod server;
 
 pub use ages::Ages;

@@ -1,5 +1,6 @@
 //! `[play.metrics]` and `[play.log]`: a play as others watch it.
 
+use playhouse_observe::log::LogFormat;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -30,17 +31,6 @@ pub struct Log {
     /// before. Example: `level = "warn"`. Default: `"info"`.
     #[serde(default)]
     pub level: LogLevel,
-}
-
-/// The format of the log.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    /// Lines for readers.
-    #[default]
-    Text,
-    /// An object in each line.
-    Json,
 }
 
 /// A level of the log.
