@@ -70,7 +70,10 @@ pub use playhouse_kernel::{
     Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage, StartError, StartKind, StartedActor, State,
     Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
-pub use playhouse_observe::log::{LogFormat, LogLine};
+pub use playhouse_observe::log::{
+    AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFormat, LogLayer, LogLine, LogReader, LogSelection, LogSink,
+    PatternError, Progress, level_name,
+};
 pub use playhouse_observe::printable;
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,
