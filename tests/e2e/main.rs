@@ -20,6 +20,8 @@ mod input;
 mod instances;
 mod letters;
 mod log;
+mod log_crowds;
+mod logs;
 mod mailboxes;
 mod metrics;
 mod output;

@@ -64,6 +64,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Inspect(args) => commands::inspect::inspect(&args),
         Command::Tree(args) => commands::remote::tree(&args),
         Command::Health(args) => commands::remote::health(&args),
+        Command::Logs(args) => commands::logs::logs(&args, &console),
         Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),
         Command::Stop(args) => commands::remote::stop(&args),

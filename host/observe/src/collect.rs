@@ -12,6 +12,7 @@ use playhouse_kernel::{
 use crate::exposition::{Exposition, Format};
 use crate::families as f;
 use crate::family::Family;
+use crate::log::RingCounts;
 
 /// The part of a scrape that the kernel does not know.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct HostFacts {
     pub guest_memory: Option<(u64, u64)>,
     /// Files, folders and connections of all instances, and their maximum.
     pub open_resources: Option<(u64, u64)>,
+    /// The ring of the log; `None` without one.
+    pub log: Option<RingCounts>,
 }
 
 impl Default for HostFacts {
@@ -45,6 +48,7 @@ impl Default for HostFacts {
             instances: None,
             guest_memory: None,
             open_resources: None,
+            log: None,
         }
     }
 }
@@ -169,6 +173,12 @@ fn of_play(text: &mut Exposition, metrics: &Metrics, facts: &HostFacts) {
         let Some((now, most)) = value else { continue };
         text.family(used).add(&[], now);
         text.family(limit).add(&[], most);
+    }
+    if let Some(log) = facts.log {
+        text.family(&f::LOG_RING).add(&[], log.bytes);
+        text.family(&f::LOG_RING_LIMIT).add(&[], log.most_bytes);
+        text.family(&f::LOG_SUBSCRIBERS).add(&[], log.subscribers);
+        text.family(&f::LOG_LOST).add(&[], log.lost);
     }
 }
 

@@ -8,6 +8,7 @@ use playhouse_kernel::{
     ActorMetrics, ActorSpec, ActorTotals, Address, AskMetrics, Bounds, Config, Failure, Kernel, Message, Metrics,
     NativeActor, NativeContext, NativeLauncher, NativeResult, Plan, State, Template,
 };
+use playhouse_observe::log::RingCounts;
 use playhouse_observe::{FAMILIES, Format, HostFacts, exposition_of};
 
 /// Spawns, stops and fails as a message says.
@@ -177,6 +178,7 @@ fn golden() -> (Metrics, HostFacts) {
         instances: Some((2, 1000)),
         guest_memory: Some((1 << 20, 1 << 30)),
         open_resources: Some((3, 512)),
+        log: Some(RingCounts { bytes: 262_144, most_bytes: 64 << 20, subscribers: 2, lost: 9 }),
     };
     (metrics, facts)
 }
