@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use playhouse_runtime::LogFormat;
 use playhouse_runtime::printable::counted;
+use playhouse_runtime::{LeftOutLines, LogFormat};
 use tracing::Level;
 
 use crate::log_budget::LogBudgets;
@@ -39,6 +39,8 @@ struct Lines {
     filled: Condvar,
     /// Notified after each write.
     written: Condvar,
+    /// Counts the dropped texts.
+    left_out: Arc<LeftOutLines>,
 }
 
 #[derive(Default)]
@@ -61,6 +63,7 @@ impl Lines {
         let mut queue = self.lock();
         if queue.waiting.len() + text.len() > most || is_log && queue.dropped > 0 {
             queue.dropped += 1;
+            self.left_out.add_dropped(1);
             return;
         }
         queue.say_dropped();
@@ -141,7 +144,8 @@ impl Console {
     }
 
     pub(crate) fn to(mut out: impl Write + Send + 'static, bars: Option<MultiProgress>) -> Self {
-        let lines = Arc::new(Lines::default());
+        let budgets = Arc::<LogBudgets>::default();
+        let lines = Arc::new(Lines { left_out: budgets.left_out().clone(), ..Lines::default() });
         let (shared, beside) = (lines.clone(), bars.clone());
         // An error cannot be reported anywhere when stderr is closed.
         let mut write = move |text: &[u8]| drop(out.write_all(text));
@@ -151,7 +155,7 @@ impl Console {
                 None => write(text),
             });
         });
-        let (budgets, log) = (Arc::new(LogBudgets::default()), Arc::downgrade(&lines));
+        let log = Arc::downgrade(&lines);
         budgets.on_excess(move |address, excess| {
             if let Some(log) = log.upgrade() {
                 let mut line = Line::new(Level::WARN, "playhouse", excess.to_string());
@@ -247,6 +251,7 @@ mod tests {
         let written = all.lines().filter(|line| *line == LINE).count();
         let note = format!("playhouse: {} lines dropped here: stderr was read too slowly", 200_000 - written);
         assert!(all.len() < 3 * WAITING_LOG_BYTES && all.contains(&note), "{written} written");
+        assert_eq!(console.log_budgets().left_out().dropped(), 200_000 - written as u64);
         console.flush(Duration::from_mins(1));
     }
 

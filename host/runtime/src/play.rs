@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
-use playhouse_observe::MetricsServer;
+use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
 
@@ -26,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) socket: Option<PathBuf>,
     pub(crate) threads: Option<u16>,
     pub(crate) has_trial_starts: bool,
+    pub(crate) lines_left_out: Arc<LeftOutLines>,
 }
 
 /// A play that can be started. See the documentation of the crate for the defaults.
@@ -51,7 +52,13 @@ impl Play {
     }
 
     fn from_settings(settings: PlaySettings) -> Self {
-        let options = Options { output: Arc::new(LogOutput), socket: None, threads: None, has_trial_starts: true };
+        let options = Options {
+            output: Arc::new(LogOutput),
+            socket: None,
+            threads: None,
+            has_trial_starts: true,
+            lines_left_out: Arc::default(),
+        };
         Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
     }
 
@@ -78,6 +85,13 @@ impl Play {
     #[must_use]
     pub fn output(mut self, output: Arc<dyn Output>) -> Self {
         self.options.output = output;
+        self
+    }
+
+    /// The counts of log lines that the program left out, for `/metrics`. Default: none are counted.
+    #[must_use]
+    pub fn lines_left_out(mut self, counts: Arc<LeftOutLines>) -> Self {
+        self.options.lines_left_out = counts;
         self
     }
 
@@ -207,7 +221,7 @@ impl LoadedPlay {
         let sandbox = plugins.sandbox();
         let play =
             RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox))
+        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out))
     }
 }
 

@@ -73,7 +73,8 @@ pub(crate) fn run(args: &args::Run, console: &Console) -> Result<(), Exit> {
 fn options(play: Play, args: &args::Run, console: &Console, stdout: &Arc<Stdout>) -> Play {
     let output: Arc<dyn Output> =
         Arc::new(GuestOutput { stdout: stdout.clone(), log_budgets: console.log_budgets().clone() });
-    let mut play = play.output(output).compile_in(compiler::place());
+    let left_out = console.log_budgets().left_out().clone();
+    let mut play = play.output(output).lines_left_out(left_out).compile_in(compiler::place());
     if let Some(threads) = args.threads {
         play = play.actor_threads(threads);
     }
