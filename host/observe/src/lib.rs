@@ -1,4 +1,4 @@
-//! Metrics and health of a running play, for programs that watch it.
+//! Metrics, health and log of a running play, for programs that watch it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -25,6 +25,7 @@
 //! | `ages` | the age of the oldest message, from how far actors were before |
 //! | `health` | whether the play is healthy and ready, and why not |
 //! | `server`, `hosts` | the HTTP server, and the hosts that a request may name |
+//! | `log`, `printable` | the lines of the log; foreign text made safe for a terminal |
 //!
 //! Nothing is registered anywhere: each scrape reads the counts that the kernel keeps.
 
@@ -37,6 +38,8 @@ mod health;
 mod host_errors;
 mod hosts;
 mod left_out;
+pub mod log;
+pub mod printable;
 mod process;
 mod server;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
+use playhouse_observe::log::Log;
 use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
@@ -25,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) output: Arc<dyn Output>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) threads: Option<u16>,
+    pub(crate) log: Option<Log>,
     pub(crate) has_trial_starts: bool,
     pub(crate) lines_left_out: Arc<LeftOutLines>,
 }
@@ -56,6 +58,7 @@ impl Play {
             output: Arc::new(LogOutput),
             socket: None,
             threads: None,
+            log: None,
             has_trial_starts: true,
             lines_left_out: Arc::default(),
         };
@@ -100,6 +103,14 @@ impl Play {
     #[must_use]
     pub fn control_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.options.socket = Some(path.into());
+        self
+    }
+
+    /// The log that `playhouse logs` reads over the control socket: the program gives its layer to `tracing`. Default: none, and
+    /// the command says so.
+    #[must_use]
+    pub fn log(mut self, log: Log) -> Self {
+        self.options.log = Some(log);
         self
     }
 
