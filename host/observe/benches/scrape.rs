@@ -2,12 +2,13 @@
 
 #![allow(missing_docs)]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use playhouse_kernel::{
     ActorSpec, Address, Kernel, Message, NativeActor, NativeContext, NativeLauncher, NativeResult, Plan,
 };
-use playhouse_observe::{Format, HostFacts, Source};
+use playhouse_observe::{Format, HostFacts, Sampler, Source};
 
 #[derive(Clone)]
 struct Quiet;
@@ -35,7 +36,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("built");
     runtime.block_on(async {
         let source = Source::default();
-        source.play_started(play().await, HostFacts::default);
+        source.play_started(play().await, Arc::new(Sampler::new(Instant::now())), HostFacts::default);
         let mut times = Vec::new();
         for _ in 0..50 {
             let began = Instant::now();

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::remote::{connect, shortened, unexpected};
+use super::remote::{connect, unexpected};
 use super::table::table;
+use super::tree::shortened;
 use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
