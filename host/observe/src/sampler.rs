@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_the_last_second_and_of_all_when_less_than_a_minute() {
+    fn rates_are_of_a_second_and_of_all_within_a_minute() {
         let mut play = Play::new();
         assert_eq!(play.recent(), [0.0; 4]);
         let sample = |handled, cpu_ms| [progress(ActorId::OUTSIDE, handled, cpu_ms)];

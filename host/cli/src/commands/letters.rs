@@ -11,8 +11,9 @@ use super::{print, print_json};
 use crate::args;
 use crate::console::Console;
 use crate::exit::{Exit, FAILED};
+use playhouse_runtime::control::letter_views::{KeptLetter, Letter, Letters};
 use playhouse_runtime::control::protocol::{AddressText, Body, Request, Response, Which};
-use playhouse_runtime::control::views::{BlamedView, FatesView, KeptLetter, Letter, Letters};
+use playhouse_runtime::control::views::{BlamedView, FatesView};
 use playhouse_runtime::printable::{Printable, age, counted, hex_dump, is_plain_text};
 
 /// Number of digits of an id in a list.

@@ -99,7 +99,7 @@ fn frame(text: &str, (columns, rows): (usize, usize)) -> String {
     let mut out = String::from("\u{1b}[H\u{1b}[?7l");
     for line in lines[..shown].iter().copied().chain(last.as_deref()) {
         let cut: String = line.chars().take(columns).collect();
-        let _ = write!(out, "{cut}\u{1b}[K\r\n");
+        let _ = write!(out, "{cut}\u{1b}[K\n");
     }
     out.push_str("\u{1b}[J\u{1b}[?7h");
     out
@@ -112,7 +112,7 @@ mod tests {
     /// The lines that a frame shows.
     fn lines(frame: &str) -> Vec<&str> {
         let inside = frame.strip_prefix("\u{1b}[H\u{1b}[?7l").and_then(|rest| rest.strip_suffix("\u{1b}[J\u{1b}[?7h"));
-        inside.expect("a frame").split_terminator("\u{1b}[K\r\n").collect()
+        inside.expect("a frame").split_terminator("\u{1b}[K\n").collect()
     }
 
     #[test]

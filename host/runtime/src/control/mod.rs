@@ -10,7 +10,7 @@
 //! | `socket` | the path of the socket, and its owner |
 //! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
 
-mod letter_views;
+pub mod letter_views;
 pub mod protocol;
 pub(crate) mod server;
 pub mod socket;

@@ -10,7 +10,6 @@ use playhouse_kernel::{
 use playhouse_observe::Recent;
 use serde::{Deserialize, Serialize};
 
-pub use super::letter_views::{KeptLetter, Letter, Letters};
 use crate::printable::timestamp;
 
 /// A running play.
