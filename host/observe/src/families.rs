@@ -97,7 +97,7 @@ pub(crate) const TURN_SECONDS: Family = with(
         Kind::Histogram,
         "playhouse_turn_seconds",
         &["plugin"],
-        "Durations of turns. A turn that waits counts from its first wait; of others, a sample counts for all.",
+        "Durations of turns. A turn that waits counts from its first wait; of others, a sample stands for all.",
     ),
 );
 pub(crate) const TURN_MESSAGES: Family = family(
@@ -113,7 +113,7 @@ pub(crate) const ASK_SECONDS: Family = with(
         Kind::Histogram,
         "playhouse_ask_seconds",
         &[],
-        "Durations of asks; a sample counts for all with its result.",
+        "Durations of asks; a sample stands for all.",
     ),
 );
 pub(crate) const FAILED_STOPS: Family = family(

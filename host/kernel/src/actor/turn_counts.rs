@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::words::totals::{ActorTotals, DURATION_BOUNDS, TURN_SIZE_BOUNDS, duration_class, sample_weight};
+use crate::actor::sampled_durations::SampledDurations;
+use crate::words::totals::{ActorTotals, TURN_SIZE_BOUNDS, add_each, is_sample};
 
 /// Of the turns of one size that return at once, one in this number is measured, a power of two: reading the clock twice costs
 /// as much as a short handler.
@@ -13,64 +14,63 @@ const SAMPLE: u64 = 64;
 /// The counts of one instance.
 #[derive(Default)]
 pub(crate) struct TurnCounts {
-    /// Turns, by class of [`TURN_SIZE_BOUNDS`].
+    /// Turns that ended, by class of [`TURN_SIZE_BOUNDS`].
     sizes: [AtomicU64; TURN_SIZE_BOUNDS.len() + 1],
-    /// Measured turns, by class of [`DURATION_BOUNDS`].
-    durations: [AtomicU64; DURATION_BOUNDS.len() + 1],
-    /// The time of the measured turns.
-    ns: AtomicU64,
+    durations: SampledDurations,
 }
 
-/// The number of turns that a measured turn stands for; 0 for a turn that is not measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Weight(u64);
+/// A turn under way, which is counted at its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TurnCount {
+    /// Its class of size.
+    class: usize,
+    /// The number of turns of this size, with this one.
+    number: u64,
+}
 
-impl Weight {
+impl TurnCount {
     /// Whether to measure the turn.
+    #[inline]
     pub(crate) fn is_sampled(self) -> bool {
-        self.0 > 0
+        is_sample(self.number, SAMPLE)
     }
 }
 
 impl TurnCounts {
-    /// Counts a turn of this many messages, at least one.
+    /// A turn of this many messages, at least one, begins.
     #[inline]
-    pub(crate) fn begin(&self, messages: usize) -> Weight {
+    pub(crate) fn begin(&self, messages: usize) -> TurnCount {
         let class = (usize::BITS - (messages - 1).leading_zeros()) as usize;
-        let count = &self.sizes[class.min(TURN_SIZE_BOUNDS.len())];
-        let turns = count.load(Relaxed) + 1;
-        count.store(turns, Relaxed);
-        Weight(sample_weight(turns, SAMPLE))
+        let class = class.min(TURN_SIZE_BOUNDS.len());
+        TurnCount { class, number: self.sizes[class].load(Relaxed) + 1 }
     }
 
-    /// Counts the duration of a turn that returned at once.
-    pub(crate) fn sampled(&self, weight: Weight, took: Duration) {
-        self.measured(took, weight.0);
+    /// Counts a turn that returned at once. `took` is its duration if it is a sample.
+    #[inline]
+    pub(crate) fn end(&self, turn: TurnCount, took: Option<Duration>) {
+        self.sizes[turn.class].store(turn.number, Relaxed);
+        if let Some(took) = took {
+            self.durations.sampled(took, || self.turns());
+        }
     }
 
-    /// Counts the duration of a turn that waited. Each such turn is measured, since the clock is read for its time limit.
-    pub(crate) fn waited(&self, took: Duration) {
-        self.measured(took, 1);
+    /// Counts a turn that waited. Each such turn is measured, since the clock is read for its time limit.
+    pub(crate) fn end_of_wait(&self, turn: TurnCount, took: Duration) {
+        self.durations.measured(took, || self.sizes[turn.class].store(turn.number, Relaxed));
     }
 
-    #[cold]
-    fn measured(&self, took: Duration, weight: u64) {
-        let count = &self.durations[duration_class(took)];
-        count.store(count.load(Relaxed) + weight, Relaxed);
-        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).saturating_mul(weight);
-        self.ns.store(self.ns.load(Relaxed).saturating_add(ns), Relaxed);
+    fn turns(&self) -> u64 {
+        self.sizes.iter().map(|count| count.load(Relaxed)).sum()
     }
 
     pub(crate) fn add_to(&self, totals: &mut ActorTotals) {
-        add_each(&mut totals.turns, &self.sizes);
-        add_each(&mut totals.turn_durations.counts, &self.durations);
-        totals.turn_durations.sum += Duration::from_nanos(self.ns.load(Relaxed));
-    }
-}
-
-fn add_each<const N: usize>(totals: &mut [u64; N], counts: &[AtomicU64; N]) {
-    for (total, count) in totals.iter_mut().zip(counts) {
-        *total += count.load(Relaxed);
+        let durations = self.durations.read(|| {
+            // The sizes and the durations of one actor have the same turns.
+            let sizes = self.sizes.each_ref().map(|count| count.load(Relaxed));
+            add_each(&mut totals.turns, &sizes);
+            sizes.iter().sum()
+        });
+        totals.turn_durations.add(&durations);
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     fn turn_of_each_size_has_its_class() {
         let counts = TurnCounts::default();
         for messages in [1, 2, 3, 4, 5, 256, 257, 100_000] {
-            counts.begin(messages);
+            counts.end(counts.begin(messages), None);
         }
         let mut totals = ActorTotals::default();
         counts.add_to(&mut totals);

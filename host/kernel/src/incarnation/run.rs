@@ -105,24 +105,22 @@ impl Incarnation {
             if count == 0 {
                 continue;
             }
-            let weight = turns.begin(count);
+            let turn = turns.begin(count);
             // Only a full batch, and a sample, is measured: reading the clock costs as much as a short handler.
-            let began = (count == most || weight.is_sampled()).then(Instant::now);
+            let began = (count == most || turn.is_sampled()).then(Instant::now);
             let mut waits = None;
             let handled = self.guarded(None, &mut waits, behavior.handle()).await;
             let handled = handled.and_then(|()| within_limits_of(behavior));
-            if let Some(began) = began {
-                let took = began.elapsed();
-                if count == most {
-                    most = next_most(most, self.actor.spec.batch, took);
-                    ran += took;
-                }
-                if weight.is_sampled() && waits.is_none() {
-                    turns.sampled(weight, took);
-                }
+            let took = began.map(|began| began.elapsed());
+            if count == most
+                && let Some(took) = took
+            {
+                most = next_most(most, self.actor.spec.batch, took);
+                ran += took;
             }
-            if let Some(since) = waits {
-                turns.waited(began.unwrap_or(since).elapsed());
+            match waits {
+                Some(since) => turns.end_of_wait(turn, took.unwrap_or_else(|| since.elapsed())),
+                None => turns.end(turn, took),
             }
             match handled {
                 Ok(()) => {
