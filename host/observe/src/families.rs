@@ -109,12 +109,7 @@ pub(crate) const TURN_MESSAGES: Family = family(
 pub(crate) const ASKS: Family = family(Kind::Counter, "playhouse_asks", &["result"], "Asks by their result.");
 pub(crate) const ASK_SECONDS: Family = with(
     Unit::Seconds,
-    family(
-        Kind::Histogram,
-        "playhouse_ask_seconds",
-        &[],
-        "Durations of asks; a sample stands for all.",
-    ),
+    family(Kind::Histogram, "playhouse_ask_seconds", &[], "Durations of asks; a sample stands for all."),
 );
 pub(crate) const FAILED_STOPS: Family = family(
     Kind::Counter,

@@ -1,62 +1,70 @@
 //! Counts of an instance's turns: their sizes, and a sample of their durations. The incarnation alone writes them, so that a
 //! count is a load and a store; readers see each count for itself.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::actor::sampled_durations::SampledDurations;
-use crate::words::totals::{ActorTotals, TURN_SIZE_BOUNDS, add_each, is_sample};
+use crate::words::totals::{ActorTotals, TURN_SIZE_BOUNDS, add_each};
 
-/// Of the turns of one size that return at once, one in this number is measured, a power of two: reading the clock twice costs
-/// as much as a short handler.
-const SAMPLE: u64 = 64;
+/// Of the turns that return at once, one in this number is measured: reading the clock twice costs as much as a short handler. A
+/// prime number, so that turns with a regular pattern are all met.
+const SAMPLE: u32 = 61;
 
 /// The counts of one instance.
-#[derive(Default)]
 pub(crate) struct TurnCounts {
     /// Turns that ended, by class of [`TURN_SIZE_BOUNDS`].
     sizes: [AtomicU64; TURN_SIZE_BOUNDS.len() + 1],
     durations: SampledDurations,
+    /// Turns until the next sample.
+    left: AtomicU32,
+    /// The distance of the next sample from the one after it.
+    gap: AtomicU32,
 }
 
-/// A turn under way, which is counted at its end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TurnCount {
-    /// Its class of size.
-    class: usize,
-    /// The number of turns of this size, with this one.
-    number: u64,
-}
-
-impl TurnCount {
-    /// Whether to measure the turn.
-    #[inline]
-    pub(crate) fn is_sampled(self) -> bool {
-        is_sample(self.number, SAMPLE)
+impl Default for TurnCounts {
+    fn default() -> Self {
+        let (sizes, durations) = (Default::default(), SampledDurations::default());
+        Self { sizes, durations, left: AtomicU32::new(1), gap: AtomicU32::new(1) }
     }
 }
 
 impl TurnCounts {
-    /// A turn of this many messages, at least one, begins.
+    /// Whether to measure the next turn: the first, the second, the fourth and so on, later one in [`SAMPLE`].
     #[inline]
-    pub(crate) fn begin(&self, messages: usize) -> TurnCount {
+    pub(crate) fn is_sample(&self) -> bool {
+        let left = self.left.load(Relaxed) - 1;
+        self.left.store(left, Relaxed);
+        left == 0 && self.select()
+    }
+
+    #[cold]
+    fn select(&self) -> bool {
+        let gap = self.gap.load(Relaxed);
+        self.left.store(gap, Relaxed);
+        self.gap.store(SAMPLE.min(2 * gap), Relaxed);
+        true
+    }
+
+    /// Counts a sample: a turn that returned at once.
+    #[cold]
+    pub(crate) fn sampled(&self, messages: usize, took: Duration) {
+        self.returned(messages);
+        self.durations.sampled(took, || self.turns());
+    }
+
+    /// Counts a turn with its own duration. Each turn that waits has one, since the clock is read for its time limit.
+    #[cold]
+    pub(crate) fn measured(&self, messages: usize, took: Duration) {
+        self.durations.measured(took, || self.returned(messages));
+    }
+
+    /// Counts a turn of this many messages, at least one, that returned at once.
+    #[inline]
+    pub(crate) fn returned(&self, messages: usize) {
         let class = (usize::BITS - (messages - 1).leading_zeros()) as usize;
-        let class = class.min(TURN_SIZE_BOUNDS.len());
-        TurnCount { class, number: self.sizes[class].load(Relaxed) + 1 }
-    }
-
-    /// Counts a turn that returned at once. `took` is its duration if it is a sample.
-    #[inline]
-    pub(crate) fn end(&self, turn: TurnCount, took: Option<Duration>) {
-        self.sizes[turn.class].store(turn.number, Relaxed);
-        if let Some(took) = took {
-            self.durations.sampled(took, || self.turns());
-        }
-    }
-
-    /// Counts a turn that waited. Each such turn is measured, since the clock is read for its time limit.
-    pub(crate) fn end_of_wait(&self, turn: TurnCount, took: Duration) {
-        self.durations.measured(took, || self.sizes[turn.class].store(turn.number, Relaxed));
+        let count = &self.sizes[class.min(TURN_SIZE_BOUNDS.len())];
+        count.store(count.load(Relaxed) + 1, Relaxed);
     }
 
     fn turns(&self) -> u64 {
@@ -82,10 +90,17 @@ mod tests {
     fn turn_of_each_size_has_its_class() {
         let counts = TurnCounts::default();
         for messages in [1, 2, 3, 4, 5, 256, 257, 100_000] {
-            counts.end(counts.begin(messages), None);
+            counts.returned(messages);
         }
         let mut totals = ActorTotals::default();
         counts.add_to(&mut totals);
         assert_eq!(totals.turns, [1, 1, 2, 1, 0, 0, 0, 0, 1, 2]);
+    }
+
+    #[test]
+    fn first_turns_are_measured_more_often() {
+        let counts = TurnCounts::default();
+        let samples: Vec<u32> = (1..=200).filter(|_| counts.is_sample()).collect();
+        assert_eq!(samples, [1, 2, 4, 8, 16, 32, 64, 125, 186]);
     }
 }
