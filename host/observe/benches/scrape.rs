@@ -20,12 +20,12 @@ impl NativeActor for Quiet {
 }
 
 /// A play of this many actors, each of which has handled a message.
-async fn play(actors: usize) -> Kernel {
+async fn play(count: usize) -> Kernel {
     let address = |n| Address::parse(&format!("/actor-{n:04}")).expect("good");
-    let actors = (0..actors).map(|n| ActorSpec::new(address(n), NativeLauncher::new(|| Quiet))).collect();
+    let actors = (0..count).map(|n| ActorSpec::new(address(n), NativeLauncher::new(|| Quiet))).collect();
     let kernel = Kernel::start(&Plan { actors, ..Plan::default() }).expect("sound");
     kernel.wait_booted().await;
-    for n in 0..actors {
+    for n in 0..count {
         kernel.tell(&address(n), b"work", Duration::from_mins(1)).await.expect("taken");
     }
     kernel.wait_idle().await;
