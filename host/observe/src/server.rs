@@ -152,16 +152,13 @@ impl Server {
     async fn serve(self: Arc<Self>, listener: tokio::net::TcpListener) {
         let connections = Connections::new(CONNECTIONS);
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let server = self.clone();
-                    connections.open(|connection| async move { server.converse(stream, &connection).await });
-                }
+            if let Ok((stream, _)) = listener.accept().await {
+                let server = self.clone();
+                connections.open(|connection| async move { server.converse(stream, &connection).await });
+            } else {
                 // Such as too many open files: others close in time.
-                Err(_) => {
-                    HostError::Accept.count();
-                    tokio::time::sleep(ACCEPT_AGAIN).await;
-                }
+                HostError::Accept.count();
+                tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
     }

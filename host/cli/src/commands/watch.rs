@@ -99,7 +99,7 @@ fn frame(text: &str, (columns, rows): (usize, usize)) -> String {
     let mut out = String::from("\u{1b}[H\u{1b}[?7l");
     for line in lines[..shown].iter().copied().chain(last.as_deref()) {
         let cut: String = line.chars().take(columns).collect();
-        let _ = write!(out, "{cut}\u{1b}[K\n");
+        let _ = writeln!(out, "{cut}\u{1b}[K");
     }
     out.push_str("\u{1b}[J\u{1b}[?7h");
     out
