@@ -59,7 +59,7 @@ fn alerts_name_a_severity_and_a_heading_of_their_runbook() {
     assert_eq!(headings, alerts.iter().map(|alert| alert.trim_start_matches("Playhouse")).collect::<Vec<_>>());
 }
 
-/// What must fire: alert, host, actor.
+/// The alerts that must fire, each with its host and actor.
 const FAULTS: [(&str, &str, &str); 17] = [
     ("PlayhouseHostDown", "short", ""),
     ("PlayhouseHostRestarted", "short", ""),
@@ -243,7 +243,7 @@ fn narrow(gateway: &Gateway) -> Host {
 /// A healthy host that always has work.
 struct Busy {
     is_over: Arc<AtomicBool>,
-    worker: JoinHandle<()>,
+    worker: Option<JoinHandle<()>>,
 }
 
 impl Busy {
@@ -261,11 +261,21 @@ impl Busy {
                 assert_eq!(host.ok(&["ask", "/echo", "still there"]), "still there");
             }
         });
-        Self { is_over, worker }
+        Self { is_over, worker: Some(worker) }
     }
 
-    fn end(self) {
+    fn end(mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        self.worker.join().unwrap();
+        self.worker.take().unwrap().join().unwrap();
+    }
+}
+
+/// The host ends with a test that fails, too.
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
     }
 }
