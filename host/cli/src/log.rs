@@ -48,11 +48,12 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use playhouse_runtime::LogFormat;
+    use playhouse_runtime::{AboutHost, LogFormat};
     use serde_json::Value;
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
+    use crate::events::HostFailed;
     use crate::slow::Slow;
 
     /// The text of a hostile event in this format.
@@ -82,7 +83,7 @@ mod tests {
         let (_, line) = text.split_once(' ').expect("a time");
         assert_eq!(
             line,
-            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b reason=\\u{9b}\"x\" attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
+            "ERROR /a crashed: \\u{1b}[31mred\\nERROR /b\treason=\"\\u009b\\\"x\\\"\" attempt=2\n    at inner\\u{1b}[2J\n    at outer\n"
         );
     }
 
@@ -105,10 +106,11 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(10);
         let console = Console::to(Slow(sender), None);
         console.set_format(LogFormat::Json);
-        console.say("two\nlines");
+        console.say(&HostFailed { subject: AboutHost, exit_code: 1, why: "two\nlines" });
         console.flush(Duration::from_mins(1));
         let text = receiver.recv().expect("written");
         let event: Value = serde_json::from_slice(&text).expect("JSON");
-        assert_eq!((&event["message"], &event["level"]), (&"two\nlines".into(), &"info".into()));
+        assert_eq!((&event["message"], &event["level"]), (&"two\nlines".into(), &"error".into()));
+        assert_eq!((&event["event"], &event["exit_code"]), (&"host-failed".into(), &1.into()));
     }
 }

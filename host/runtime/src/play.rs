@@ -5,13 +5,14 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
+use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
 use playhouse_observe::MetricsServer;
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
+use crate::events::{MetricsListening, VariableAbsent};
 use crate::log_output::LogOutput;
 use crate::manifest::{self, ManifestError, PlaySettings};
 use crate::native::{Native, NativeOrder};
@@ -118,7 +119,7 @@ impl Play {
         if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
             let server = MetricsServer::start(metrics.listen, metrics.hosts.clone());
             let server = server.map_err(|why| PlayError::Metrics { address: metrics.listen, why })?;
-            tracing::info!(target: "playhouse", "metrics are at http://{}/metrics", server.address());
+            MetricsListening { subject: AboutHost, listen: server.address().to_string() }.log();
             self.metrics = Some(server);
         }
         Ok(self)
@@ -187,10 +188,8 @@ impl LoadedPlay {
         let Self { metrics, settings, natives, options, shares, plugins } = self;
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
-                tracing::warn!(
-                    target: "playhouse", address = %actor.address,
-                    "it is granted the variable {}, which this host does not have", Printable(name)
-                );
+                let subject = AboutActor { address: &actor.address, plugin: actor.settings.plugin.as_str() };
+                VariableAbsent { subject, variable: name, shown: &Printable(name) }.log();
             }
         }
         let natives = placed(&settings, natives)?;

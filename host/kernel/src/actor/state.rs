@@ -19,6 +19,7 @@ use crate::words::crash::CrashReport;
 use crate::words::dead_letter::DeadReason;
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
+use crate::words::log_event::{AboutActor, AboutRun, Described};
 use crate::words::message::{ActorId, kept_number};
 use crate::words::send_error::AskError;
 use crate::words::totals::ActorTotals;
@@ -84,12 +85,18 @@ pub(crate) struct Actor {
     pub(crate) failures: FailureCounts,
 }
 
+impl Described for Actor {
+    fn about(&self) -> AboutActor<'_> {
+        AboutActor { address: self.address(), plugin: self.spec.code.plugin() }
+    }
+}
+
 impl Actor {
     /// A new actor. Lookups do not find it yet.
     pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>, membership: Membership) -> Self {
         Self {
             id,
-            mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
+            mailbox: Mailbox::new(spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
             instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.limits.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
@@ -127,6 +134,11 @@ impl Actor {
 
     pub(crate) fn address(&self) -> &Address {
         &self.spec.address
+    }
+
+    /// An incarnation of the actor as the subject of events.
+    pub(crate) fn about_run(&self, incarnation: u64) -> AboutRun<'_> {
+        AboutRun { actor: self.about(), incarnation }
     }
 
     /// Messages that wait, including those that were put back.
