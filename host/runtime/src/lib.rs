@@ -63,7 +63,7 @@ pub use native::{Native, NativeOrder};
 pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
-// The types of the kernel and of the sandbox that the public face shows.
+// The types of the crates below that the public face shows.
 pub use playhouse_kernel::{
     AboutActor, AboutHost, AboutPlugin, EVENTS as KERNEL_EVENTS, EventType, HOST_TARGET, LogEvent, Occurs, log_events,
 };
@@ -75,8 +75,12 @@ pub use playhouse_kernel::{
     Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage, StartError, StartKind, StartedActor, State,
     Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
-pub use playhouse_observe::log::{LogFormat, LogLine};
+pub use playhouse_observe::log::{
+    AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFormat, LogLayer, LogLine, LogReader, LogSelection, LogSink,
+    PatternError, Progress, level_name,
+};
 pub use playhouse_observe::printable;
+pub use playhouse_observe::{LeftOutLines, LineSource, count_panics};
 pub use playhouse_sandbox::events::{EVENTS as SANDBOX_EVENTS, LogLinesLeftOut};
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,

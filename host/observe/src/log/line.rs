@@ -1,15 +1,18 @@
 //! A line of the log, as text or as JSON: the same event with the same fields.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
 use playhouse_kernel::{AboutMessage, FieldValue, LogEvent, Subject};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use super::format::LogFormat;
-use crate::printable::{Printable, is_escaped, timestamp};
+use crate::printable::{Printable, is_escaped, of_timestamp, timestamp};
 
 /// Maximum length of the text of one log line.
 const LOG_TEXT_BYTES: usize = 8 << 10;
@@ -23,7 +26,7 @@ pub struct LogLine {
     /// The event's level.
     pub level: Level,
     /// The part of the host that reports the event, or `playhouse::guest` for a line that a guest wrote.
-    pub target: &'static str,
+    pub target: Cow<'static, str>,
     /// The name of the event's type.
     pub event: String,
     /// The address of the actor that the event is about.
@@ -43,7 +46,7 @@ pub struct LogLine {
     /// The functions of a backtrace, one in each line.
     pub backtrace: String,
     /// The other fields, in their order.
-    pub fields: Vec<(&'static str, Value)>,
+    pub fields: Vec<(Cow<'static, str>, Value)>,
 }
 
 impl LogLine {
@@ -52,7 +55,7 @@ impl LogLine {
         Self {
             at: SystemTime::now(),
             level,
-            target,
+            target: target.into(),
             event: String::new(),
             actor: String::new(),
             plugin: String::new(),
@@ -77,7 +80,7 @@ impl LogLine {
     }
 
     /// The standard fields that the line has, in the order of both formats.
-    fn standard(&self) -> impl Iterator<Item = (&'static str, Value)> + '_ {
+    fn standard(&self) -> impl Iterator<Item = (&str, Value)> + '_ {
         let texts = [("event", &self.event), ("plugin", &self.plugin)];
         let later = [("flow", &self.flow), ("id", &self.id), ("reason", &self.reason)];
         let of = |(name, text): (&'static str, &String)| (!text.is_empty()).then(|| (name, text.as_str().into()));
@@ -103,16 +106,16 @@ impl LogLine {
         line.incarnation = subject.incarnation().unwrap_or_default();
         if let Some(AboutMessage { flow, id, attempt, hops }) = subject.message() {
             (line.flow, line.id) = (flow.to_string(), id.to_string());
-            line.fields.extend([("attempt", attempt.into()), ("hops", hops.into())]);
+            line.fields.extend([("attempt".into(), attempt.into()), ("hops".into(), hops.into())]);
         }
         for (name, value) in event.own_fields() {
             match (name, value) {
                 ("reason", FieldValue::Text(reason)) => line.reason = reason,
                 ("backtrace", FieldValue::Text(backtrace)) => line.backtrace = shortened(backtrace),
-                (name, FieldValue::Text(text)) => line.fields.push((name, text.into())),
-                (name, FieldValue::Number(number)) => line.fields.push((name, number.into())),
-                (name, FieldValue::Float(number)) => line.fields.push((name, number.into())),
-                (name, FieldValue::Flag(flag)) => line.fields.push((name, flag.into())),
+                (name, FieldValue::Text(text)) => line.fields.push((name.into(), text.into())),
+                (name, FieldValue::Number(number)) => line.fields.push((name.into(), number.into())),
+                (name, FieldValue::Float(number)) => line.fields.push((name.into(), number.into())),
+                (name, FieldValue::Flag(flag)) => line.fields.push((name.into(), flag.into())),
             }
         }
         line
@@ -127,11 +130,12 @@ impl LogLine {
                 let _ = write!(line, " {}", Printable(part));
             }
         }
+        let others = self.fields.iter().map(|(name, value)| (name.as_ref(), value.clone()));
         let (mut gap, mut left) = ('\t', LOG_TEXT_BYTES);
-        for (name, value) in self.standard().chain(self.fields.iter().cloned()) {
-            let shown = match &value {
-                Value::String(text) if is_bare(text) => text.clone(),
-                other => escaped(&other.to_string()),
+        for (name, value) in self.standard().chain(others) {
+            let shown = match value {
+                Value::String(text) if is_bare(&text) => text,
+                other => escaped(other.to_string()),
             };
             if shown.len() > left {
                 let _ = write!(line, "{gap}shortened=true");
@@ -150,31 +154,98 @@ impl LogLine {
     /// An object in one line: `time`, `level`, `target`, `actor`, the standard fields, `message`, the other fields,
     /// `backtrace`.
     pub fn json(&self) -> String {
-        let mut object = Map::new();
-        object.insert("time".into(), timestamp(self.at).into());
-        object.insert("level".into(), self.level.as_str().to_ascii_lowercase().into());
-        object.insert("target".into(), self.target.into());
+        escaped(serde_json::to_string(self).expect("an event is a map of texts and numbers, which JSON can say"))
+    }
+
+    /// The event of an object that [`LogLine::json`] wrote. The time is exact to a millisecond.
+    pub fn of_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+impl Serialize for LogLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("time", &timestamp(self.at))?;
+        object.serialize_entry("level", level_name(self.level))?;
+        object.serialize_entry("target", &self.target)?;
         if !self.actor.is_empty() {
-            object.insert("actor".into(), self.actor.as_str().into());
+            object.serialize_entry("actor", &self.actor)?;
         }
         for (name, value) in self.standard() {
-            object.insert(name.into(), value);
+            object.serialize_entry(name, &value)?;
         }
-        object.insert("message".into(), self.text.as_str().into());
+        object.serialize_entry("message", &self.text)?;
         let mut left = LOG_TEXT_BYTES;
         for (name, value) in &self.fields {
             let bytes = value.as_str().map_or(8, str::len);
             if bytes > left {
-                object.insert("shortened".into(), true.into());
+                object.serialize_entry("shortened", &true)?;
                 break;
             }
             left -= bytes;
-            object.insert((*name).into(), value.clone());
+            object.serialize_entry(name, value)?;
         }
         if !self.backtrace.is_empty() {
-            object.insert("backtrace".into(), self.backtrace.lines().collect::<Vec<_>>().into());
+            object.serialize_entry("backtrace", &self.backtrace.lines().collect::<Vec<_>>())?;
         }
-        escaped(&Value::Object(object).to_string())
+        object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for LogLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OfObject)
+    }
+}
+
+/// Reads an object, and keeps the order of its fields.
+struct OfObject;
+
+impl<'de> Visitor<'de> for OfObject {
+    type Value = LogLine;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event of the log")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<LogLine, A::Error> {
+        let mut line = LogLine::new(Level::INFO, "", String::new());
+        while let Some(name) = object.next_key::<String>()? {
+            match name.as_str() {
+                "time" => {
+                    let text: String = object.next_value()?;
+                    line.at = of_timestamp(&text).ok_or_else(|| A::Error::custom("`time` is no time in UTC"))?;
+                }
+                "level" => {
+                    let text: String = object.next_value()?;
+                    line.level = text.parse().map_err(|_| A::Error::custom("`level` is no level"))?;
+                }
+                "target" => line.target = Cow::Owned(object.next_value()?),
+                "event" => line.event = object.next_value()?,
+                "actor" => line.actor = object.next_value()?,
+                "plugin" => line.plugin = object.next_value()?,
+                "incarnation" => line.incarnation = object.next_value()?,
+                "flow" => line.flow = object.next_value()?,
+                "id" => line.id = object.next_value()?,
+                "reason" => line.reason = object.next_value()?,
+                "message" => line.text = object.next_value()?,
+                "backtrace" => line.backtrace = object.next_value::<Vec<String>>()?.join("\n"),
+                _ => line.fields.push((Cow::Owned(name), object.next_value()?)),
+            }
+        }
+        Ok(line)
+    }
+}
+
+/// The name of a level in the manifest, on the command line and in JSON.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
     }
 }
 
@@ -184,7 +255,10 @@ fn is_bare(text: &str) -> bool {
 }
 
 /// JSON whose text has no character that a terminal would act on. JSON escapes those below the space by itself.
-fn escaped(json: &str) -> String {
+fn escaped(json: String) -> String {
+    if !json.chars().any(is_escaped) {
+        return json;
+    }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_escaped(c) {
@@ -215,7 +289,7 @@ impl Visit for LogLine {
             "reason" => self.reason = format!("{value:?}"),
             "backtrace" => self.backtrace = format!("{value:?}"),
             "message" if self.text.is_empty() => self.text = format!("{value:?}"),
-            name => self.fields.push((name, format!("{value:?}").into())),
+            name => self.fields.push((name.into(), format!("{value:?}").into())),
         }
     }
 
@@ -226,150 +300,19 @@ impl Visit for LogLine {
     fn record_u64(&mut self, field: &Field, value: u64) {
         match field.name() {
             "incarnation" => self.incarnation = value,
-            name => self.fields.push((name, value.into())),
+            name => self.fields.push((name.into(), value.into())),
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name(), value.into()));
+        self.fields.push((field.name().into(), value.into()));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fields.push((field.name(), value.into()));
+        self.fields.push((field.name().into(), value.into()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.push((field.name(), value.into()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    /// The fields of a line of text, read as the documents describe it.
-    fn fields(line: &str) -> BTreeMap<String, Value> {
-        let (_, mut left) = line.split_once('\t').unwrap_or_default();
-        let mut fields = BTreeMap::new();
-        while let Some((name, after)) = left.split_once('=') {
-            let bare = after.split(' ').next().unwrap_or_default();
-            let (value, bytes) = if after.starts_with('"') {
-                let mut values = serde_json::Deserializer::from_str(after).into_iter();
-                let value = values.next().expect("a value").expect("JSON");
-                (value, values.byte_offset())
-            } else {
-                (serde_json::from_str(bare).unwrap_or_else(|_| bare.into()), bare.len())
-            };
-            assert!(fields.insert(name.trim_start().to_owned(), value).is_none(), "{name} occurs twice");
-            left = &after[bytes..];
-        }
-        assert_eq!(left, "");
-        fields
-    }
-
-    /// A line whose texts look like other fields, other lines, and orders to a terminal.
-    fn hostile() -> LogLine {
-        let text = "no\tevent=forged\n2026-01-01T00:00:00.000Z ERROR /b crashed\u{1b}[2J\u{202e} reason=forged \\";
-        let mut line = LogLine::new(Level::WARN, "playhouse", text.to_owned());
-        "dead-letter".clone_into(&mut line.event);
-        line.reason = format!("x\" event=forged {text}");
-        line.plugin = "event=forged".to_owned();
-        line.fields = vec![
-            ("attempt", 2.into()),
-            ("child", text.into()),
-            ("empty", "".into()),
-            ("pause_seconds", 0.25.into()),
-            ("path", "/a b".into()),
-        ];
-        line
-    }
-
-    #[test]
-    fn hostile_texts_forge_no_field_and_no_line() {
-        let line = hostile();
-        let (text, json) = (line.shown(LogFormat::Text), line.shown(LogFormat::Json));
-        assert_eq!(text.matches('\t').count(), 1, "{text}");
-        for shown in [&text.replacen('\t', " ", 1), &json] {
-            assert!(!shown.chars().any(is_escaped), "{shown}");
-        }
-        let read = fields(&text);
-        let object: BTreeMap<String, Value> = serde_json::from_str(&json).expect("an object");
-        for name in ["event", "reason", "plugin", "attempt", "child", "empty", "pause_seconds", "path"] {
-            assert_eq!(read.get(name), object.get(name), "{name}: {text}");
-        }
-        assert_eq!((read.len(), &read["reason"]), (8, &line.reason.as_str().into()));
-    }
-
-    #[test]
-    fn long_fields_are_left_out_whole() {
-        let mut line = hostile();
-        line.fields = vec![("huge", "x y".repeat(LOG_TEXT_BYTES).into()), ("later", 1.into())];
-        let read = fields(&line.shown(LogFormat::Text));
-        assert_eq!(read["shortened"], true);
-        assert!(!read.contains_key("huge") && read.contains_key("reason"), "{read:?}");
-        assert!(line.json().contains("\"shortened\":true"));
-    }
-
-    playhouse_kernel::log_events! {
-        /// The events of this test.
-        const EVENTS;
-
-        /// A test runs.
-        struct Tested<'a>("tested", WARN, "playhouse::test") about playhouse_kernel::AboutActor<'a> {
-            /// The reason.
-            reason: &'a str,
-            /// Seconds.
-            seconds: f64,
-            /// Perhaps a number.
-            number: Option<u64>,
-            /// A fact.
-            flag: bool,
-        }
-        text(of: &'a str) "tested {of}";
-        example "tested all";
-    }
-
-    /// Keeps the events of `tracing` as lines.
-    struct Kept(std::sync::Arc<parking_lot::Mutex<Vec<LogLine>>>);
-
-    impl tracing::Subscriber for Kept {
-        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-            metadata.is_event()
-        }
-
-        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-            tracing::span::Id::from_u64(1)
-        }
-
-        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-        fn event(&self, event: &Event<'_>) {
-            self.0.lock().push(LogLine::of(event));
-        }
-
-        fn enter(&self, _: &tracing::span::Id) {}
-
-        fn exit(&self, _: &tracing::span::Id) {}
-    }
-
-    #[test]
-    fn logged_event_and_shown_event_are_the_same_line() {
-        let address = playhouse_kernel::Address::parse("/a").expect("an address");
-        let subject = playhouse_kernel::AboutActor { address: &address, plugin: "echo" };
-        let event = Tested { subject, reason: "why", seconds: 0.5, number: None, flag: true, of: "all" };
-        let kept = Kept(std::sync::Arc::default());
-        let lines = kept.0.clone();
-        tracing::subscriber::with_default(kept, || event.log());
-        let (logged, shown) = (lines.lock().remove(0), LogLine::of_type(&event));
-        let without_time = |line: &LogLine| line.text().split_once(' ').map(|(_, line)| line.to_owned());
-        assert_eq!(without_time(&logged), without_time(&shown));
-        let wanted = "WARN /a tested all\tevent=tested plugin=echo reason=why seconds=0.5 flag=true";
-        assert_eq!(without_time(&shown).as_deref(), Some(wanted));
-        let names: Vec<_> = EVENTS[0].all_fields().iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["event", "actor", "plugin", "reason", "seconds", "number", "flag"]);
+        self.fields.push((field.name().into(), value.into()));
     }
 }
