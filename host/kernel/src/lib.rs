@@ -114,15 +114,15 @@ pub use words::dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
 };
 pub use words::decision::Decision;
+pub use words::event::{
+    AboutActor, AboutHost, AboutMessage, AboutPlugin, AboutRun, DECISION_TARGET, EventField, EventType, EventValue,
+    FieldValue, HOST_TARGET, LogEvent, Occurs, Subject, SubjectFields,
+};
 pub use words::events::EVENTS;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;
 pub use words::limits::{ActorLimits, Bounds, SubtreeSpec, Usage};
-pub use words::log_event::{
-    AboutActor, AboutHost, AboutMessage, AboutPlugin, AboutRun, DECISION_TARGET, EventField, EventType, EventValue,
-    FieldValue, HOST_TARGET, LogEvent, Occurs, Subject, SubjectFields,
-};
 pub use words::message::{ActorId, Envelope, FlowId, Message, MessageId, Reply, ReplyToken};
 pub use words::notice::{Change, Notice, WatchError};
 pub use words::outcome::{Failure, Outcome};

@@ -10,7 +10,7 @@ use crate::mailbox::admission::Slot;
 use crate::mailbox::driver::{Owner, driver};
 use crate::words::clock::Clock;
 use crate::words::dead_letter::DeadReason;
-use crate::words::log_event::{AboutActor, Described};
+use crate::words::event::{AboutActor, Described};
 use crate::words::message::Message;
 use crate::words::resource_use::ResourceUse;
 

@@ -10,8 +10,8 @@ use crate::dispatch::routing::Routing;
 use crate::words::address::Address;
 use crate::words::clock::later;
 use crate::words::dead_letter::{LetterError, LetterFilter, LetterId};
+use crate::words::event::{AboutActor, AboutMessage, Described, LogEvent};
 use crate::words::events::{LetterDropped, LetterReplayed};
-use crate::words::log_event::{AboutActor, AboutMessage, Described, LogEvent};
 use crate::words::message::{ActorId, Envelope, MessageId, Payload, ReplyToken};
 use crate::words::send_error::SendError;
 

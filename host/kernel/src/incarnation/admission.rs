@@ -12,7 +12,7 @@ use crate::incarnation::state::{Broken, Incarnation};
 use crate::mailbox::Signal;
 use crate::mailbox::admission::{Admitted, Evictable, EvictionState, Slot};
 use crate::words::crash::{Crash, CrashReason};
-use crate::words::log_event::AboutRun;
+use crate::words::event::AboutRun;
 
 impl Incarnation {
     /// Whether it starts with this signal. An incarnation that is told to stop before it started does not start, unless

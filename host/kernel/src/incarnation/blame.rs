@@ -7,8 +7,8 @@ use crate::incarnation::behavior::Behavior;
 use crate::incarnation::state::{Broken, End, Incarnation};
 use crate::words::crash::{Crash, CrashReport, panic_message};
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutMessage, LogEvent};
 use crate::words::events::{ActorCrashed, DropPanicked};
-use crate::words::log_event::{AboutMessage, LogEvent};
 use crate::words::message::{Envelope, Message};
 
 impl Incarnation {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::words::event::{AboutRun, LogEvent};
 use crate::words::events::StartWaiting;
-use crate::words::log_event::{AboutRun, LogEvent};
 
 /// A bound on the incarnations that live at a time. When all slots are in use, starts queue in order of arrival until another
 /// incarnation ends; an idle one that may be passivated ends for them. If within [`crate::ActorLimits::start_timeout`] no slot became

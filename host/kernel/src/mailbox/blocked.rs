@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::mailbox::inner::Blocked;
 use crate::mailbox::queue::{Mailbox, Refused};
 use crate::mailbox::space::Space;
-use crate::words::log_event::Described;
+use crate::words::event::Described;
 use crate::words::message::Message;
 
 impl Mailbox {

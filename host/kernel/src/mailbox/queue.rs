@@ -14,8 +14,8 @@ use crate::mailbox::space::{MessagePlace, Space};
 use crate::mailbox::spec::{MailboxSpec, Overflow};
 use crate::mailbox::view::MailboxView;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{Described, LogEvent};
 use crate::words::events::MailboxFull;
-use crate::words::log_event::{Described, LogEvent};
 use crate::words::message::Message;
 use crate::words::totals::ActorTotals;
 

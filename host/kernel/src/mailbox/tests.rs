@@ -14,7 +14,7 @@ use playhouse_frame::Parts;
 
 use crate::mailbox::message_log::TakenMessages;
 use crate::words::address::Address;
-use crate::words::log_event::AboutActor;
+use crate::words::event::AboutActor;
 use crate::words::message::{ActorId, Envelope, FlowId, MessageId, Payload, ReplyToken};
 
 const ENVELOPE: Envelope = Envelope {

@@ -15,8 +15,8 @@ use crate::supervisor::failures::report_bug;
 use crate::supervisor::role::Role;
 use crate::supervisor::state::Supervisor;
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
 use crate::words::events::{ActorKilled, ActorRestarting};
-use crate::words::log_event::LogEvent;
 use crate::words::notice::Change;
 
 impl Supervisor {

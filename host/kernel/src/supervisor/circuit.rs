@@ -15,10 +15,10 @@ use crate::supervisor::state::Supervisor;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
 use crate::words::events::ActorFailed;
 use crate::words::failed::{FailedActor, never};
 use crate::words::failure::WhyGaveUp;
-use crate::words::log_event::LogEvent;
 use crate::words::state::State;
 
 /// Failures shown when every actor failed.

@@ -13,9 +13,9 @@ use crate::words::address::Address;
 use crate::words::crash::panic_message;
 use crate::words::crash::{Crash, CrashReason, CrashReport};
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
 use crate::words::events::{KernelPanicked, PlayGaveUp, SupervisorGaveUp};
 use crate::words::failure::{Fault, WhyGaveUp};
-use crate::words::log_event::LogEvent;
 
 impl Supervisor {
     /// Sends a directive request to the parent, which runs: the tree asks only running parents.

@@ -6,8 +6,8 @@ use std::task::{Wake, Waker};
 use crate::supervision::events::Node;
 use crate::supervisor::command::{Command, Commands};
 use crate::supervisor::state::Supervisor;
+use crate::words::event::LogEvent;
 use crate::words::events::StartRefused;
-use crate::words::log_event::LogEvent;
 
 /// The waker in a mailbox that stands for an incarnation.
 struct Sleeper {

@@ -6,7 +6,7 @@ use crate::actor::Actor;
 use crate::actor::instance::Instance;
 use crate::mailbox::Signal;
 use crate::supervision::events::Node;
-use crate::words::log_event::AboutRun;
+use crate::words::event::AboutRun;
 
 /// The role of a node: one instance of an actor. The instances of an actor are siblings.
 #[derive(Clone)]

@@ -12,9 +12,9 @@ use crate::supervisor::state::{OrderedStart, Supervisor};
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::decision::Decision;
+use crate::words::event::LogEvent;
 use crate::words::events::StartFailed;
 use crate::words::failure::Directive;
-use crate::words::log_event::LogEvent;
 use crate::words::state::State;
 
 impl Supervisor {

@@ -6,7 +6,7 @@ use crate::words::address::Address;
 use crate::words::crash::CrashReason;
 use crate::words::dead_letter::{DeadReason, LetterId};
 use crate::words::decision::Decision;
-use crate::words::log_event::{AboutActor, AboutMessage, AboutRun, DECISION_TARGET, HOST_TARGET, log_events};
+use crate::words::event::{AboutActor, AboutMessage, AboutRun, DECISION_TARGET, HOST_TARGET};
 
 log_events! {
     /// All events of the kernel.

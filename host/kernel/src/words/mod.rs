@@ -5,12 +5,13 @@ pub(crate) mod clock;
 pub(crate) mod crash;
 pub(crate) mod dead_letter;
 pub(crate) mod decision;
+#[macro_use]
+pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod failed;
 pub(crate) mod failure;
 pub(crate) mod grants;
 pub(crate) mod limits;
-pub(crate) mod log_event;
 pub(crate) mod message;
 pub(crate) mod notice;
 pub(crate) mod outcome;

@@ -464,5 +464,3 @@ macro_rules! log_events {
         )*
     };
 }
-
-pub(crate) use log_events;
