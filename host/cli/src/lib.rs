@@ -16,6 +16,7 @@
 //! | `run` | `playhouse run`: input, output, signals, summary |
 //! | `commands`, `client` | the other commands; their side of the control socket |
 //! | `compiler`, `system_limits` | the child that compiles; the host's needs of the system, checked at the start |
+//! | `events` | the events of the log that the command has |
 //! | `console`, `log`, `log_budget`, `progress` | the output on stderr |
 //! | `lines` | a stream of bytes, cut into messages |
 //! | `exit`, `exit_codes` | the end of the process and its codes |
@@ -25,6 +26,7 @@ mod client;
 mod commands;
 mod compiler;
 mod console;
+pub mod events;
 mod exit;
 mod exit_codes;
 mod lines;

@@ -103,7 +103,7 @@ pub use mailbox::policy::{
 };
 pub use mailbox::{MOST_INSTANCES, MailboxSpec, MailboxView, Overflow, PressureView};
 pub use playhouse_frame::{METADATA_BYTES, METADATA_PAIRS, Metadata, MetadataError, Pairs, Parts};
-pub use supervisor::{DECISION_TARGET, InstanceView, Stage, StartError, StartedActor};
+pub use supervisor::{InstanceView, Stage, StartError, StartedActor};
 pub use turn::Turn;
 pub use turn::bulk::{Bulk, BulkError, BulkTurn, Resolved};
 pub use turn::spawn::{SpawnError, StopError};
@@ -115,6 +115,11 @@ pub use words::dead_letter::{
     DeadLetter, DeadLetterCounts, DeadLetterSpec, DeadReason, Fates, LetterError, LetterFilter, LetterId,
 };
 pub use words::decision::Decision;
+pub use words::event::{
+    AboutActor, AboutHost, AboutMessage, AboutPlugin, AboutRun, DECISION_TARGET, EventField, EventType, EventValue,
+    FieldValue, HOST_TARGET, LogEvent, Occurs, Subject, SubjectFields,
+};
+pub use words::events::EVENTS;
 pub use words::failed::FailedActor;
 pub use words::failure::{Directive, WhyGaveUp, Window};
 pub use words::grants::ActorGrants;

@@ -72,7 +72,7 @@ fn moved(verb: &str, done: u64, failed: &[KeptLetter], console: &Console) -> Res
     if failed.is_empty() {
         return Ok(());
     }
-    console.say(kept_on(failed).trim_end());
+    console.print(kept_on(failed).trim_end());
     Err(Exit::quiet(FAILED))
 }
 

@@ -59,7 +59,7 @@ fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<()
                     Err(ClientError::Refused(refusal)) if refusal.kind == "dropped" => dropped += 1,
                     Err(error) => {
                         if dropped > 0 {
-                            console.say(&format!("playhouse: {}", drops(dropped, to)));
+                            console.print(&format!("playhouse: {}", drops(dropped, to)));
                         }
                         let words = format!("line {number} of stdin was not sent, nor were the lines after it");
                         return Err(Exit::from(error).after(&words));
@@ -68,7 +68,7 @@ fn tell_lines(client: &mut Client, to: &Address, console: &Console) -> Result<()
                 },
                 Some(Line::TooLong { number, bytes }) => {
                     too_long += 1;
-                    console.say(&format!("playhouse: {}", crate::run::feed::too_long(number, bytes, limit, to)));
+                    crate::run::feed::say_too_long(console, number, bytes, limit, to);
                 }
             }
         }
