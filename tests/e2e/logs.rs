@@ -81,7 +81,7 @@ fn follower_gets_the_last_line_of_the_run() {
     assert!(first.starts_with("{\"time\":"), "{first}");
     host.signal(Signal::TERM);
     let last = lines.lines().map_while(Result::ok).last().unwrap();
-    assert!(last.contains("\"message\":\"playhouse: 1 message not handled\""), "{last}");
+    assert!(last.contains("\"message\":\"1 message not handled\""), "{last}");
     assert_eq!(follow.wait().unwrap().code(), Some(0));
     assert_eq!(host.end().status.code(), Some(1));
 }

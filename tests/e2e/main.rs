@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod alerts;
 mod aplay;
 mod children;
 mod circuit;
@@ -27,10 +28,12 @@ mod metrics;
 mod output;
 mod passivation;
 mod pressure;
+mod prometheus;
 mod shutdown;
 mod signals;
 mod stuck;
 mod subtrees;
 mod system_limits;
 mod terminal;
+mod watch;
 mod word_count;

@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use crate::console::Console;
+use crate::events::{HostFailed, ManifestWrong};
 
 use crate::client::ClientError;
 use playhouse_runtime::control::socket::SocketError;
 use playhouse_runtime::manifest::ManifestError;
 use playhouse_runtime::plugins::PluginsError;
 use playhouse_runtime::printable::Printable;
-use playhouse_runtime::{PlayError, SandboxError, SystemLimit};
+use playhouse_runtime::{AboutHost, PlayError, SandboxError, SystemLimit};
 
 pub(crate) use crate::exit_codes::{BAD_INPUT, FAILED, GAVE_UP, KILLED, NO_HOST};
 
@@ -56,10 +57,12 @@ impl Exit {
     /// Prints the text or the problems, and returns the process's exit code.
     pub(crate) fn report(&self, console: &Console) -> ExitCode {
         if let Some(problems) = &self.problems {
-            console.say(problems.render(console.wants_colour()).trim_end());
+            let shown = problems.render(console.wants_colour());
+            let exit_code = u32::from(self.code);
+            console.show(&ManifestWrong { subject: AboutHost, exit_code, shown: shown.trim_end() });
         }
         if let Some(text) = &self.text {
-            console.say(&format!("playhouse: {text}"));
+            console.say(&HostFailed { subject: AboutHost, exit_code: u32::from(self.code), why: text });
         }
         ExitCode::from(self.code)
     }
@@ -97,10 +100,10 @@ impl From<PlayError> for Exit {
             PlayError::Plugins(error) => error.into(),
             PlayError::Socket(error) => error.into(),
             PlayError::System(error) => error.into(),
-            error @ (PlayError::NativeAddress(_)
-            | PlayError::NativeMissing(_)
-            | PlayError::Plan(_)
-            | PlayError::Metrics { .. }) => Self::with(BAD_INPUT, error.to_string()),
+            PlayError::Metrics(problems) => Self { code: BAD_INPUT, text: None, problems: Some(problems) },
+            error @ (PlayError::NativeAddress(_) | PlayError::NativeMissing(_) | PlayError::Plan(_)) => {
+                Self::with(BAD_INPUT, error.to_string())
+            }
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
-use playhouse_observe::MetricsServer;
+use playhouse_kernel::{AboutActor, AboutHost, ActorSpec, Address, AddressError, LogEvent, NativeActor};
 use playhouse_observe::log::Log;
+use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
 
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
+use crate::events::{MetricsListening, VariableAbsent};
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, PlaySettings};
+use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -28,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) threads: Option<u16>,
     pub(crate) log: Option<Log>,
     pub(crate) has_trial_starts: bool,
+    pub(crate) lines_left_out: Arc<LeftOutLines>,
 }
 
 /// A play that can be started. See the documentation of the crate for the defaults.
@@ -53,8 +56,14 @@ impl Play {
     }
 
     fn from_settings(settings: PlaySettings) -> Self {
-        let output = Arc::new(LogOutput);
-        let options = Options { output, socket: None, threads: None, log: None, has_trial_starts: true };
+        let options = Options {
+            output: Arc::new(LogOutput),
+            socket: None,
+            threads: None,
+            log: None,
+            has_trial_starts: true,
+            lines_left_out: Arc::default(),
+        };
         Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
     }
 
@@ -81,6 +90,13 @@ impl Play {
     #[must_use]
     pub fn output(mut self, output: Arc<dyn Output>) -> Self {
         self.options.output = output;
+        self
+    }
+
+    /// The counts of log lines that the program left out, for `/metrics`. Default: none are counted.
+    #[must_use]
+    pub fn lines_left_out(mut self, counts: Arc<LeftOutLines>) -> Self {
+        self.options.lines_left_out = counts;
         self
     }
 
@@ -127,9 +143,10 @@ impl Play {
     /// [`Play::start`] does this by itself.
     pub fn listen(mut self) -> Result<Self, PlayError> {
         if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
-            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone());
-            let server = server.map_err(|why| PlayError::Metrics { address: metrics.listen, why })?;
-            tracing::info!(target: "playhouse", "metrics are at http://{}/metrics", server.address());
+            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone()).map_err(|why| {
+                PlayError::Metrics(Problems::new(self.settings.source.clone(), vec![cannot_listen(metrics, &why)]))
+            })?;
+            MetricsListening { subject: AboutHost, listen: server.address().to_string() }.log();
             self.metrics = Some(server);
         }
         Ok(self)
@@ -198,10 +215,8 @@ impl LoadedPlay {
         let Self { metrics, settings, natives, options, shares, plugins } = self;
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
-                tracing::warn!(
-                    target: "playhouse", address = %actor.address,
-                    "it is granted the variable {}, which this host does not have", Printable(name)
-                );
+                let subject = AboutActor { address: &actor.address, plugin: actor.settings.plugin.as_str() };
+                VariableAbsent { subject, variable: name, shown: &Printable(name) }.log();
             }
         }
         let natives = placed(&settings, natives)?;
@@ -222,7 +237,22 @@ impl LoadedPlay {
             log: options.log.clone(),
         };
         let play = RunningPlay::start(&plan, &settings, actors, sandbox, socket)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox, options.log))
+        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out, options.log))
+    }
+}
+
+/// The problem that the metrics have no port.
+fn cannot_listen(metrics: &MetricsSettings, why: &std::io::Error) -> Problem {
+    let problem = Problem::at(metrics.place.clone(), format!("cannot listen at {}: {why}", metrics.listen), "here");
+    match why.kind() {
+        ErrorKind::AddrInUse => problem.help("choose another port, or end the program that listens there"),
+        ErrorKind::AddrNotAvailable => {
+            problem.help("this machine has no such address: `ip address` lists those it has")
+        }
+        ErrorKind::PermissionDenied => {
+            problem.help("choose a port from 1024 on: those below need CAP_NET_BIND_SERVICE")
+        }
+        _ => problem,
     }
 }
 

@@ -12,8 +12,8 @@ use playhouse_kernel::{
     Reply, Stage, StartError, StartedActor, State,
 };
 use playhouse_observe::log::Log;
-use playhouse_observe::{HostFacts, MetricsServer, Readiness};
-use playhouse_sandbox::Sandbox;
+use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
+use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
@@ -126,17 +126,21 @@ impl RunningPlay {
         Ok(Self { kernel, tree, patience, tasks, log_readers, host, actors, metrics: None, _socket: socket })
     }
 
-    /// Shows the play at this server.
+    /// Shows the play at this server, whose thread then samples the actors as well. Without a server, a task does.
     pub(crate) fn with_metrics(
         mut self,
         server: Option<MetricsServer>,
         settings: &PlaySettings,
         sandbox: Option<&Sandbox>,
+        lines_left_out: Arc<LeftOutLines>,
         log: Option<Log>,
     ) -> Self {
+        let sampler = self.tree.sampler().clone();
         if let Some(server) = &server {
-            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), log);
-            server.source().play_started(self.kernel.clone(), facts);
+            let facts = host_facts(self.kernel.clone(), settings.name.clone(), sandbox.cloned(), lines_left_out, log);
+            server.source().play_started(self.kernel.clone(), sampler, facts);
+        } else {
+            self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
         }
         self.metrics = server;
         self
@@ -308,6 +312,7 @@ fn host_facts(
     kernel: Kernel,
     play: String,
     sandbox: Option<Sandbox>,
+    lines: Arc<LeftOutLines>,
     log: Option<Log>,
 ) -> impl Fn() -> HostFacts + Send + Sync {
     let started = SystemTime::now();
@@ -321,7 +326,17 @@ fn host_facts(
         guest_memory: sandbox.as_ref().map(Sandbox::memory),
         open_resources: sandbox.as_ref().map(Sandbox::descriptors),
         log: log.as_ref().and_then(Log::counts),
+        plugins: sandbox.as_ref().map(|sandbox| plugin_facts(sandbox.compilations())),
+        lines_left_out: lines.by_actor(),
+        lines_dropped: lines.dropped(),
+        errors: HostError::counts(),
+        process: Process::read(),
     }
+}
+
+fn plugin_facts(loaded: Compilations) -> PluginFacts {
+    let Compilations { fresh, from_cache, rebuilt, took, code_bytes } = loaded;
+    PluginFacts { compiled_fresh: fresh, from_cache, rebuilt, compile_time: took, code_bytes }
 }
 
 impl Drop for RunningPlay {

@@ -27,7 +27,7 @@ pub(crate) fn logs(args: &args::Logs, console: &Console) -> Result<(), Exit> {
         let batch = Batch::of(lines, args.json)?;
         print_bytes(batch.text.as_bytes()).map_err(Failure::Print)?;
         if let Some(lost) = batch.lost.filter(|_| !args.json) {
-            console.say(&format!("playhouse: {} lost: they were read too slowly", counted(lost, "line")));
+            console.print(&format!("playhouse: {} lost: they were read too slowly", counted(lost, "line")));
         }
         Ok(batch.is_last)
     });
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn text_is_the_line_of_stderr_with_escapes() {
         let batch = Batch::of(LINES, false).expect("sound");
-        let text = "2026-11-22T16:46:00.123Z WARN /a \\u{1b}[31m\\nred \\u{9b} hops=3\n";
+        let text = "2026-11-22T16:46:00.123Z WARN /a \\u{1b}[31m\\nred \\u{9b}\thops=3\n";
         assert_eq!(batch, Batch { text: text.to_owned(), lost: Some(7), is_last: true });
     }
 

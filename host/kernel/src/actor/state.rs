@@ -17,9 +17,11 @@ use crate::mailbox::Mailbox;
 use crate::words::address::Address;
 use crate::words::crash::CrashReport;
 use crate::words::dead_letter::DeadReason;
+use crate::words::event::{AboutActor, AboutRun, Described};
 use crate::words::failed::FailedActor;
 use crate::words::limits::Usage;
 use crate::words::message::{ActorId, kept_number};
+use crate::words::resource_use::{ResourceUse, Resources};
 use crate::words::send_error::AskError;
 use crate::words::totals::ActorTotals;
 
@@ -59,8 +61,8 @@ impl Spawned {
     }
 }
 
-/// An actor, from its registration to the end of the kernel, or until it is gone. Most of its many methods read one counter or
-/// flag that several tasks change.
+/// An actor, from its registration to the end of the kernel, or until it is gone. Its many fields are the parts that outlive
+/// incarnations; most of its many methods read one counter or flag that several tasks change.
 pub(crate) struct Actor {
     pub(crate) id: ActorId,
     pub(crate) spec: ActorSpec,
@@ -82,6 +84,14 @@ pub(crate) struct Actor {
     pub(crate) failed: Mutex<Option<Arc<FailedActor>>>,
     /// Its crashes and restarts so far.
     pub(crate) failures: FailureCounts,
+    /// Made when code that counts its resources runs first.
+    resources: OnceLock<Arc<ResourceUse>>,
+}
+
+impl Described for Actor {
+    fn about(&self) -> AboutActor<'_> {
+        AboutActor { address: self.address(), plugin: self.spec.code.plugin() }
+    }
 }
 
 impl Actor {
@@ -89,7 +99,7 @@ impl Actor {
     pub(crate) fn new(id: ActorId, spec: ActorSpec, spawned: Option<Spawned>, membership: Membership) -> Self {
         Self {
             id,
-            mailbox: Mailbox::new(spec.address.clone(), spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
+            mailbox: Mailbox::new(spec.mailbox, spec.policy.as_deref().cloned(), spec.instances),
             instances: (0..spec.instances).map(|index| Arc::new(Instance::new(index, spec.limits.timeout))).collect(),
             incarnations: AtomicU64::new(0),
             finished: AtomicU64::new(0),
@@ -99,6 +109,7 @@ impl Actor {
             children: Mutex::default(),
             failed: Mutex::default(),
             failures: FailureCounts::default(),
+            resources: OnceLock::new(),
             spec,
         }
     }
@@ -127,6 +138,11 @@ impl Actor {
 
     pub(crate) fn address(&self) -> &Address {
         &self.spec.address
+    }
+
+    /// An incarnation of the actor as the subject of events.
+    pub(crate) fn about_run(&self, incarnation: u64) -> AboutRun<'_> {
+        AboutRun { actor: self.about(), incarnation }
     }
 
     /// Messages that wait, including those that were put back.
@@ -218,11 +234,22 @@ impl Actor {
         let mut totals =
             ActorTotals { handled: self.handled(), incarnations: self.incarnation(), ..ActorTotals::default() };
         self.mailbox.add_to(&mut totals);
+        totals.cpu = self.resources().unwrap_or_default().cpu;
         self.failures.add_to(&mut totals);
         for instance in &self.instances {
             instance.add_turns_to(&mut totals);
         }
         totals
+    }
+
+    /// The counts of the resources that its code uses.
+    pub(crate) fn resource_use(&self) -> &Arc<ResourceUse> {
+        self.resources.get_or_init(Arc::default)
+    }
+
+    /// The resources that its code uses; none when its code does not count them.
+    pub(crate) fn resources(&self) -> Option<Resources> {
+        self.resources.get().map(|resources| resources.read())
     }
 
     /// The host's time, summed over all instances.

@@ -9,9 +9,11 @@ use tokio::sync::oneshot;
 use crate::actor::Actor;
 use crate::dispatch::ask_counts::AskMetrics;
 use crate::kernel::Kernel;
+use crate::kernel::progress::Progress;
 use crate::supervisor::Command;
 use crate::words::address::Address;
 use crate::words::message::ActorId;
+use crate::words::resource_use::Resources;
 use crate::words::state::State;
 use crate::words::totals::ActorTotals;
 
@@ -36,6 +38,8 @@ pub struct ActorMetrics {
     pub capacity: u64,
     /// Senders that wait for space now.
     pub blocked: u64,
+    /// The resources that their code uses; none when it does not count them, and none of it runs.
+    pub resources: Option<Resources>,
     /// The age of the oldest message that is not finished.
     pub oldest: Duration,
 }
@@ -51,27 +55,10 @@ pub struct Metrics {
     pub asks: AskMetrics,
     /// Restarts of all actors.
     pub restarts: u64,
+    /// Bytes of dead letters that are kept.
+    pub letter_bytes: u64,
     /// Stops that failed.
     pub failed_shutdowns: u64,
-}
-
-/// How far an actor is with its messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// The actor.
-    pub actor: ActorId,
-    /// Messages that were accepted.
-    pub accepted: u64,
-    /// Messages that ended in any way.
-    pub finished: u64,
-}
-
-impl Progress {
-    fn of(actor: &Actor) -> Self {
-        // Read first, so that there are never more ended messages than accepted ones.
-        let finished = actor.finished();
-        Self { actor: actor.id, accepted: actor.mailbox.accepted(), finished }
-    }
 }
 
 impl Kernel {
@@ -98,6 +85,9 @@ impl Kernel {
             row.waiting_bytes += bytes as u64;
             row.capacity += actor.mailbox.spec().capacity as u64;
             row.blocked += blocked as u64;
+            if let Some(resources) = actor.resources() {
+                row.resources.get_or_insert_default().add(resources);
+            }
             row.oldest = row.oldest.max(age(Progress::of(actor)));
         }
         for (above, groups) in &census.removed {
@@ -112,6 +102,7 @@ impl Kernel {
             actors: rows.into_rows(),
             asks: self.shared.routing.ask_counts.read(),
             restarts: self.restarts(),
+            letter_bytes: self.shared.routing.dead_letters.bytes() as u64,
             failed_shutdowns: self.failed_shutdowns(),
         }
     }
@@ -187,6 +178,7 @@ fn row(address: Address, spawned: bool, plugin: &str) -> ActorMetrics {
         waiting_bytes: 0,
         capacity: 0,
         blocked: 0,
+        resources: None,
         oldest: Duration::ZERO,
     }
 }

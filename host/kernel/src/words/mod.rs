@@ -5,6 +5,9 @@ pub(crate) mod clock;
 pub(crate) mod crash;
 pub(crate) mod dead_letter;
 pub(crate) mod decision;
+#[macro_use]
+pub(crate) mod event;
+pub(crate) mod events;
 pub(crate) mod failed;
 pub(crate) mod failure;
 pub(crate) mod grants;
@@ -14,6 +17,7 @@ pub(crate) mod notice;
 pub(crate) mod outcome;
 pub(crate) mod overrun;
 pub(crate) mod random;
+pub(crate) mod resource_use;
 pub(crate) mod restart;
 pub(crate) mod send_error;
 pub(crate) mod state;

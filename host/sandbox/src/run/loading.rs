@@ -2,11 +2,11 @@
 //! from the cache or from the compiler.
 
 use std::path::Path;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::compilations::Compiled;
 use super::shared::Shared;
 use crate::compile::{self, Cached, Key};
 use crate::component::{self, Footprint, Interface, LoadError};
@@ -33,22 +33,6 @@ pub struct PluginInfo {
     pub compiled: Compiled,
 }
 
-/// The origin of the machine code of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compiled {
-    /// The code was compiled before, and read from the cache.
-    FromCache,
-    /// The code was compiled now, in this time.
-    Fresh(Duration),
-    /// The code was compiled now, because the cache's entry was damaged.
-    Rebuilt {
-        /// The fault of the entry.
-        why: String,
-        /// The duration of the compilation.
-        took: Duration,
-    },
-}
-
 /// Checks and compiles a component.
 pub(crate) fn load(sandbox: &Shared, file: &Path, wasm: &[u8]) -> Result<(Component, PluginInfo), LoadError> {
     component::sniff(file, wasm)?;
@@ -57,6 +41,8 @@ pub(crate) fn load(sandbox: &Shared, file: &Path, wasm: &[u8]) -> Result<(Compon
     component::check_names(file, wasm)?;
     let sha256 = sha256_hex(wasm);
     let (component, compiled) = compile(sandbox, file, wasm, &sha256)?;
+    let code = component.image_range();
+    sandbox.compilations.add(&compiled, code.end.addr().saturating_sub(code.start.addr()) as u64);
     let Interface { imports, exports, hooks } = Interface::of(&component);
     let info = PluginInfo {
         sha256,
