@@ -44,13 +44,13 @@ impl Noisy {
         let mut manifest = format!(
             "[play]\nname = \"test\"\n[play.log]\nmemory = {memory:?}\n[[actor]]\naddress = \"/echo\"\nplugin = \"echo\"\n"
         );
-        for n in 0..writers {
-            manifest += &format!(
+        manifest.extend((0..writers).map(|n| {
+            format!(
                 "[[actor]]\naddress = \"/evil-{n}\"\nplugin = \"hostile\"\nconfig = {{ act = \"fill_stderr_for_ever\" }}\n\
                  limits = {{ cpu = \"10s\", timeout = \"1m\", start = \"1m\" }}\n\
                  grants = {{ hosts = [\"http://localhost:1\"] }}\n"
-            );
-        }
+            )
+        }));
         std::fs::write(folder.path().join("playhouse.toml"), manifest).unwrap();
         let mut run = command(folder.path());
         let child = run.arg("run").stderr(Stdio::null()).spawn().unwrap();
@@ -107,9 +107,13 @@ fn request(socket: &Path, request: &str) -> (String, Duration) {
 fn times(socket: &Path, rounds: usize) -> Vec<(&'static str, Vec<Duration>)> {
     let mut all: Vec<_> = REQUESTS.iter().map(|request| (*request, Vec::new())).collect();
     for _ in 0..rounds {
-        all.iter_mut().for_each(|(wanted, times)| times.push(request(socket, wanted).1));
+        for (wanted, times) in &mut all {
+            times.push(request(socket, wanted).1);
+        }
     }
-    all.iter_mut().for_each(|(_, times)| times.sort());
+    for (_, times) in &mut all {
+        times.sort();
+    }
     for (request, times) in &all {
         eprintln!("{request}: median {:?}, longest {:?}", times[times.len() / 2], times[times.len() - 1]);
     }
@@ -136,7 +140,7 @@ fn hundred_guests_that_fill_the_log_delay_no_command() {
         stream.write_all(b"{\"v\":1,\"request\":\"logs\",\"follow\":true}\n").unwrap();
         let mut reader = stream.try_clone().unwrap();
         if read {
-            std::thread::spawn(move || while reader.read(&mut [0; 64 << 10]).is_ok_and(|read| read > 0) {});
+            std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         }
         stream
     };
