@@ -73,6 +73,6 @@ pub use playhouse_kernel::{
 pub use playhouse_observe::log::{LogFormat, LogLine};
 pub use playhouse_observe::printable;
 pub use playhouse_sandbox::{
-    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, Inspection, LeftOut, LoadError, Output, Part,
-    SandboxError, SystemLimit, compile_for_parent, inspect,
+    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineSource,
+    LoadError, Output, Part, SandboxError, SystemLimit, compile_for_parent, inspect,
 };

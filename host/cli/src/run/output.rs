@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_runtime::{Address, BoxFuture};
-use playhouse_runtime::{LeftOut, Output, SystemLimit};
+use playhouse_runtime::{LeftOut, LineSource, Output, SystemLimit};
 use tokio::sync::Notify;
 
 use crate::log_budget::LogBudgets;
-use playhouse_runtime::GUEST_TARGET;
 use playhouse_runtime::printable::for_terminal;
+use playhouse_runtime::{GUEST_TARGET, LogOutput};
 
 /// Maximum bytes that wait for stdout; a guest that writes more waits.
 const WAITING_BYTES: usize = 1 << 20;
@@ -280,8 +280,8 @@ pub(crate) struct GuestOutput {
 }
 
 impl Output for GuestOutput {
-    fn stdout(&self, from: &Address, piece: &[u8], ends_line: bool) {
-        self.stdout.piece(from, piece, ends_line);
+    fn stdout(&self, from: &LineSource<'_>, piece: &[u8], ends_line: bool) {
+        self.stdout.piece(from.actor, piece, ends_line);
     }
 
     fn stdout_full(&self) -> bool {
@@ -296,8 +296,8 @@ impl Output for GuestOutput {
         Box::pin(self.stdout.wait_space())
     }
 
-    fn stderr(&self, from: &Address, line: &[u8]) {
-        tracing::info!(target: GUEST_TARGET, address = %from, "{}", String::from_utf8_lossy(line));
+    fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
+        LogOutput.stderr(from, line);
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {
