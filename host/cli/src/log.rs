@@ -1,6 +1,6 @@
 //! The log: events of the host and lines of guests, on the console.
 
-use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, LogLine};
+use playhouse_runtime::{DECISION_TARGET, GUEST_TARGET, LogLevels, LogLine};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
@@ -23,9 +23,14 @@ impl<S: Subscriber> Layer<S> for LogLines {
     }
 }
 
-/// Starts the log. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`). Without it
+/// Starts the log; `levels` override its level for single actors. `level` is a level for the host's own lines (`debug`), or a whole filter (`info,wasmtime=debug`). Without it
 /// `RUST_LOG` counts, without that the level of the manifest, and without that `info`.
-pub(crate) fn start_log(console: &Console, level: Option<&str>, of_manifest: Option<&str>) -> Result<(), String> {
+pub(crate) fn start_log(
+    console: &Console,
+    levels: &LogLevels,
+    level: Option<&str>,
+    of_manifest: Option<&str>,
+) -> Result<(), String> {
     use tracing_subscriber::filter::EnvFilter;
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
@@ -39,7 +44,8 @@ pub(crate) fn start_log(console: &Console, level: Option<&str>, of_manifest: Opt
         format!("`{wanted}` is no log level: use error, warn, info, debug or trace, or a filter as in `info,wasmtime=debug` ({error})")
     })?;
     // A second log in one process, as in tests, has no effect.
-    let _ = tracing_subscriber::registry().with(LogLines(console.clone()).with_filter(filter)).try_init();
+    let _ =
+        tracing_subscriber::registry().with(LogLines(console.clone()).with_filter(levels.filter(filter))).try_init();
     Ok(())
 }
 

@@ -33,7 +33,7 @@
 //! | `manifest` | `playhouse.toml`: keys, checks, problems, flow |
 //! | `plugins`, `plan` | the plugins of a play, loaded with progress; the kernel's plan |
 //! | `control` | the control socket of a running play: protocol and server |
-//! | `log_output` | the output of guests as log events |
+//! | `log_output`, `leveled_output` | the output of guests as log events; the levels of the log by actor |
 //! | `runtimes`, `memory`, `descriptors`, `system_limits`, `allocator` | threads, memory, open files and limits of the process |
 //!
 //! Nothing of the process is taken without being asked for: no signal handler, no log subscriber, no exit. `docs/embedding.md`
@@ -43,6 +43,7 @@ pub mod allocator;
 pub mod control;
 mod descriptors;
 mod errors;
+mod leveled_output;
 mod log_output;
 pub mod manifest;
 mod memory;
@@ -70,7 +71,7 @@ pub use playhouse_kernel::{
     Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage, StartError, StartKind, StartedActor, State,
     Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
-pub use playhouse_observe::log::{LogFormat, LogLine};
+pub use playhouse_observe::log::{LogFilter, LogFormat, LogLevels, LogLine};
 pub use playhouse_observe::printable;
 pub use playhouse_sandbox::{
     Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineSource,

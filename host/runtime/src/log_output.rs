@@ -1,7 +1,8 @@
 //! The output of guests as events of `tracing`, for programs that give no [`Output`] of their own.
 
+use playhouse_kernel::Address;
 use playhouse_sandbox::{LineSource, Output};
-use tracing::field;
+use tracing::{Level, enabled, field};
 
 /// The target of the events.
 pub const GUEST_TARGET: &str = "playhouse::guest";
@@ -17,6 +18,16 @@ impl Output for LogOutput {
         // The end of a line whose text was an event already.
         if !(piece.is_empty() && ends_line) {
             self.stderr(from, piece);
+        }
+    }
+
+    fn log_enabled(&self, _: &Address, level: Level) -> bool {
+        match level {
+            Level::ERROR => enabled!(target: GUEST_TARGET, Level::ERROR),
+            Level::WARN => enabled!(target: GUEST_TARGET, Level::WARN),
+            Level::INFO => enabled!(target: GUEST_TARGET, Level::INFO),
+            Level::DEBUG => enabled!(target: GUEST_TARGET, Level::DEBUG),
+            Level::TRACE => enabled!(target: GUEST_TARGET, Level::TRACE),
         }
     }
 

@@ -7,13 +7,16 @@ use std::sync::Arc;
 
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
 use playhouse_observe::MetricsServer;
+use playhouse_observe::log::LogLevels;
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
+use tracing::Level;
 
 use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
+use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, PlaySettings};
+use crate::manifest::{self, ManifestError, PlaySettings, Settings};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -23,6 +26,7 @@ use crate::{plan, runtimes};
 /// The settings that a manifest does not have.
 pub(crate) struct Options {
     pub(crate) output: Arc<dyn Output>,
+    pub(crate) levels: LogLevels,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) threads: Option<u16>,
     pub(crate) has_trial_starts: bool,
@@ -51,7 +55,13 @@ impl Play {
     }
 
     fn from_settings(settings: PlaySettings) -> Self {
-        let options = Options { output: Arc::new(LogOutput), socket: None, threads: None, has_trial_starts: true };
+        let options = Options {
+            output: Arc::new(LogOutput),
+            levels: LogLevels::default(),
+            socket: None,
+            threads: None,
+            has_trial_starts: true,
+        };
         Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
     }
 
@@ -78,6 +88,15 @@ impl Play {
     #[must_use]
     pub fn output(mut self, output: Arc<dyn Output>) -> Self {
         self.options.output = output;
+        self
+    }
+
+    /// The levels of the log by actor, which a program gives to its subscriber of `tracing` as well ([`LogLevels::filter`]). The
+    /// play sets them to those of the manifest when it starts. Default: levels that no subscriber has, so that each actor has
+    /// the level of the program.
+    #[must_use]
+    pub fn log_levels(mut self, levels: LogLevels) -> Self {
+        self.options.levels = levels;
         self
     }
 
@@ -185,6 +204,7 @@ impl LoadedPlay {
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
         let Self { metrics, settings, natives, options, shares, plugins } = self;
+        set_levels(&options.levels, &settings);
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
                 tracing::warn!(
@@ -196,7 +216,8 @@ impl LoadedPlay {
         let natives = placed(&settings, natives)?;
         let actors = runtimes::of_actors(&settings, options.threads)?;
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let mut plan = plan::plan(&settings, &plugins, &options.output, seed);
+        let output = LeveledOutput::new(options.output, options.levels.clone());
+        let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
         plan.actors.splice(..0, natives.first);
@@ -207,8 +228,15 @@ impl LoadedPlay {
         let sandbox = plugins.sandbox();
         let play =
             RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox))
+        Ok(play.with_metrics(metrics, &settings, sandbox).with_levels(options.levels))
     }
+}
+
+/// Sets the levels of the manifest.
+fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
+    let level = |settings: &Settings| settings.log_level.map(Level::from);
+    let actors = settings.actors.iter().map(|actor| (actor.address.clone(), level(&actor.settings)));
+    levels.set(actors, settings.spawnable.iter().filter_map(|plugin| level(&plugin.settings)));
 }
 
 /// The native actors of a plan, in start order.

@@ -11,6 +11,7 @@ use playhouse_kernel::{
     ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
     Reply, Stage, StartError, StartedActor, State,
 };
+use playhouse_observe::log::LogLevels;
 use playhouse_observe::{HostFacts, MetricsServer, Readiness};
 use playhouse_sandbox::Sandbox;
 use tokio::runtime::{Handle, Runtime};
@@ -61,6 +62,7 @@ pub struct RunningPlay {
     /// The caller's runtime.
     host: Handle,
     actors: Option<ActorThreads>,
+    levels: LogLevels,
     /// Dropped after the play: it answers until then.
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
@@ -105,7 +107,17 @@ impl RunningPlay {
             tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());
         }
         let host = Handle::current();
-        Ok(Self { kernel, tree, patience, tasks, host, actors: Some(actors), metrics: None, _socket: socket })
+        Ok(Self {
+            kernel,
+            tree,
+            patience,
+            tasks,
+            host,
+            actors: Some(actors),
+            levels: LogLevels::default(),
+            metrics: None,
+            _socket: socket,
+        })
     }
 
     /// Shows the play at this server.
@@ -120,6 +132,12 @@ impl RunningPlay {
             server.source().play_started(self.kernel.clone(), facts);
         }
         self.metrics = server;
+        self
+    }
+
+    /// The levels of the log by actor.
+    pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
+        self.levels = levels;
         self
     }
 
@@ -293,6 +311,7 @@ fn host_facts(kernel: Kernel, play: String, sandbox: Option<Sandbox>) -> impl Fn
 impl Drop for RunningPlay {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+        self.levels.set([], []);
         if matches!(self.kernel.stage(), Stage::Stopped | Stage::GaveUp(_)) {
             return;
         }

@@ -8,10 +8,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use playhouse_runtime::{Address, BoxFuture};
 use playhouse_runtime::{LeftOut, LineSource, Output, SystemLimit};
 use tokio::sync::Notify;
+use tracing::Level;
 
 use crate::log_budget::LogBudgets;
+use playhouse_runtime::LogOutput;
 use playhouse_runtime::printable::for_terminal;
-use playhouse_runtime::{GUEST_TARGET, LogOutput};
 
 /// Maximum bytes that wait for stdout; a guest that writes more waits.
 const WAITING_BYTES: usize = 1 << 20;
@@ -296,15 +297,16 @@ impl Output for GuestOutput {
         Box::pin(self.stdout.wait_space())
     }
 
+    fn log_enabled(&self, actor: &Address, level: Level) -> bool {
+        LogOutput.log_enabled(actor, level)
+    }
+
     fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
         LogOutput.stderr(from, line);
     }
 
     fn left_out(&self, from: &Address, left_out: LeftOut) {
-        // A log level without lines of guests shows no note about them either.
-        if tracing::enabled!(target: GUEST_TARGET, tracing::Level::INFO) {
-            self.log_budgets.add_left_out(from.as_str(), left_out);
-        }
+        self.log_budgets.add_left_out(from.as_str(), left_out);
     }
 }
 

@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `format` | the formats |
 //! | `line` | one event: its fields, and its two formats |
+//! | `levels` | levels by actor, and the filter that applies them |
 
 mod format;
+mod levels;
 mod line;
 
 pub use format::LogFormat;
+pub use levels::{LogFilter, LogLevels, SpawnedLevel};
 pub use line::LogLine;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use playhouse_kernel::HostWait;
 use tokio::io::AsyncWrite;
+use tracing::Level;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
@@ -197,7 +198,8 @@ impl State {
                 }
                 let shown = &piece[..piece.len().min(TAIL_LINE_BYTES)];
                 self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
-                if meter.admit(piece.len(), self.from.actor(), &self.output) {
+                let actor = self.from.actor();
+                if self.output.log_enabled(actor, Level::INFO) && meter.admit(piece.len(), actor, &self.output) {
                     self.output.stderr(&self.from.source(), piece);
                 }
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use playhouse_kernel::{Address, BoxFuture};
+use tracing::Level;
 
 use super::source::LineSource;
 
@@ -22,6 +23,12 @@ pub trait Output: Send + Sync + 'static {
     /// Resolves when [`Output::stdout_full`] may have become false. The wait does not count as CPU time.
     fn wait_stdout_space(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+    /// Whether lines of this level are wanted from an actor; those of its standard error have the level `INFO`. Other lines are
+    /// not passed on, and count for no limit. Default: all lines are wanted.
+    fn log_enabled(&self, actor: &Address, level: Level) -> bool {
+        let _ = (actor, level);
+        true
     }
     /// One line of an actor's standard error, without the newline. A long line comes as several.
     fn stderr(&self, from: &LineSource<'_>, line: &[u8]);
