@@ -21,6 +21,7 @@
 //! | `family`, `families` | a metric's name, type, unit and help; all metrics of a play |
 //! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
 //! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
+//! | `process`, `host_errors`, `left_out` | the host's own process and errors; log lines that were left out |
 //! | `ages` | the age of the oldest message, from how far actors were before |
 //! | `health` | whether the play is healthy and ready, and why not |
 //! | `server`, `hosts` | the HTTP server, and the hosts that a request may name |
@@ -34,16 +35,22 @@ mod exposition;
 mod families;
 mod family;
 mod health;
+mod host_errors;
 mod hosts;
+mod left_out;
 pub mod log;
 pub mod printable;
+mod process;
 mod server;
 
 pub use ages::Ages;
-pub use collect::{HostFacts, exposition_of};
+pub use collect::{HostFacts, PluginFacts, exposition_of};
 pub use exposition::{Exposition, Format};
 pub use families::FAMILIES;
 pub use family::{Family, Kind, Unit};
 pub use health::{Health, Readiness};
+pub use host_errors::{HostError, count_panics};
 pub use hosts::{Hosts, is_public};
+pub use left_out::{LeftOutLines, LineSource};
+pub use process::Process;
 pub use server::{DESCRIPTORS, MetricsServer, Source};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use playhouse_kernel::{Address, BoxFuture};
 use playhouse_observe::log::{LogLevels, SpawnedLevel};
-use playhouse_sandbox::{LeftOut, LineSource, Output};
+use playhouse_sandbox::{LeftOut, LineOrigin, Output};
 use tracing::Level;
 
 /// Passes lines on to another output. The level of an actor decides which of its lines are wanted; without one, that output does.
@@ -30,7 +30,7 @@ impl LeveledOutput {
 }
 
 impl Output for LeveledOutput {
-    fn stdout(&self, from: &LineSource<'_>, piece: &[u8], ends_line: bool) {
+    fn stdout(&self, from: &LineOrigin<'_>, piece: &[u8], ends_line: bool) {
         self.inner.stdout(from, piece, ends_line);
     }
 
@@ -53,7 +53,7 @@ impl Output for LeveledOutput {
         }
     }
 
-    fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         self.inner.stderr(from, line);
     }
 

@@ -62,7 +62,7 @@ pub use native::{Native, NativeOrder};
 pub use play::{LoadedPlay, Play};
 pub use running::{Receiver, RunningPlay};
 
-// The types of the kernel and of the sandbox that the public face shows.
+// The types of the crates below that the public face shows.
 pub use playhouse_kernel::{
     ActorId, ActorLimits, ActorSpec, ActorView, Address, AddressError, AskError, Backoff, BoxFuture, Change,
     ChildFailed, Crash, CrashReason, CrashReport, DECISION_TARGET, DeadLetter, DeadLetterCounts, DeadReason, Decision,
@@ -71,9 +71,13 @@ pub use playhouse_kernel::{
     Reply, ReplyToken, RestartKind, RestartSpec, SendError, Stage, StartError, StartKind, StartedActor, State,
     Strategy, SupervisionSpec, TaskDone, TaskOutcome, WhyGaveUp, Window,
 };
-pub use playhouse_observe::log::{LogFilter, LogFormat, LogLevels, LogLine};
+pub use playhouse_observe::log::{
+    AddressPattern, Entry, LEAST_RING_BYTES, Log, LogFilter, LogFormat, LogLayer, LogLevels, LogLine, LogReader,
+    LogSelection, LogSink, PatternError, Progress, level_name,
+};
 pub use playhouse_observe::printable;
+pub use playhouse_observe::{LeftOutLines, LineSource, count_panics};
 pub use playhouse_sandbox::{
-    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineSource,
+    Access, Compilation, CompilePlace, Compiled, Descriptors, Grants, HandledMessage, Inspection, LeftOut, LineOrigin,
     LoadError, Output, Part, SandboxError, SystemLimit, compile_for_parent, inspect,
 };

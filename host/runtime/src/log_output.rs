@@ -1,20 +1,20 @@
 //! The output of guests as events of `tracing`, for programs that give no [`Output`] of their own.
 
 use playhouse_kernel::Address;
-use playhouse_sandbox::{LineSource, Output};
+use playhouse_sandbox::{LineOrigin, Output};
 use tracing::{Level, enabled, field};
 
 /// The target of the events.
 pub const GUEST_TARGET: &str = "playhouse::guest";
 
 /// Writes each line of a guest's stdout and stderr as an event with the target [`GUEST_TARGET`] and the fields `address`,
-/// `plugin`, `incarnation`, `flow` and `id`, as far as [`LineSource`] has them. A line without an end becomes an event when its
+/// `plugin`, `incarnation`, `flow` and `id`, as far as [`LineOrigin`] has them. A line without an end becomes an event when its
 /// actor is idle; a line of more than 64 KiB becomes several.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct LogOutput;
 
 impl Output for LogOutput {
-    fn stdout(&self, from: &LineSource<'_>, piece: &[u8], ends_line: bool) {
+    fn stdout(&self, from: &LineOrigin<'_>, piece: &[u8], ends_line: bool) {
         // The end of a line whose text was an event already.
         if !(piece.is_empty() && ends_line) {
             self.stderr(from, piece);
@@ -31,8 +31,8 @@ impl Output for LogOutput {
         }
     }
 
-    fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
-        let LineSource { actor, plugin, incarnation, message } = *from;
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
+        let LineOrigin { actor, plugin, incarnation, message } = *from;
         tracing::info!(
             target: GUEST_TARGET, address = %actor, plugin, incarnation,
             flow = message.map(|message| field::display(message.flow)), id = message.map(|message| field::display(message.id)),

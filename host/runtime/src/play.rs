@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use playhouse_kernel::{ActorSpec, Address, AddressError, NativeActor};
-use playhouse_observe::MetricsServer;
-use playhouse_observe::log::LogLevels;
+use playhouse_observe::log::{Log, LogLevels};
+use playhouse_observe::{LeftOutLines, MetricsServer};
 use playhouse_sandbox::{CompilePlace, Output};
 use tokio::runtime::Runtime;
 use tracing::Level;
@@ -26,10 +26,11 @@ use crate::{plan, runtimes};
 /// The settings that a manifest does not have.
 pub(crate) struct Options {
     pub(crate) output: Arc<dyn Output>,
-    pub(crate) levels: LogLevels,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) threads: Option<u16>,
+    pub(crate) log: Option<Log>,
     pub(crate) has_trial_starts: bool,
+    pub(crate) lines_left_out: Arc<LeftOutLines>,
 }
 
 /// A play that can be started. See the documentation of the crate for the defaults.
@@ -57,10 +58,11 @@ impl Play {
     fn from_settings(settings: PlaySettings) -> Self {
         let options = Options {
             output: Arc::new(LogOutput),
-            levels: LogLevels::default(),
             socket: None,
             threads: None,
+            log: None,
             has_trial_starts: true,
+            lines_left_out: Arc::default(),
         };
         Self { metrics: None, settings, natives: Vec::new(), compile_place: CompilePlace::Here, options }
     }
@@ -91,12 +93,10 @@ impl Play {
         self
     }
 
-    /// The levels of the log by actor, which a program gives to its subscriber of `tracing` as well ([`LogLevels::filter`]). The
-    /// play sets them to those of the manifest when it starts. Default: levels that no subscriber has, so that each actor has
-    /// the level of the program.
+    /// The counts of log lines that the program left out, for `/metrics`. Default: none are counted.
     #[must_use]
-    pub fn log_levels(mut self, levels: LogLevels) -> Self {
-        self.options.levels = levels;
+    pub fn lines_left_out(mut self, counts: Arc<LeftOutLines>) -> Self {
+        self.options.lines_left_out = counts;
         self
     }
 
@@ -105,6 +105,15 @@ impl Play {
     #[must_use]
     pub fn control_socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.options.socket = Some(path.into());
+        self
+    }
+
+    /// The log that `playhouse logs` reads over the control socket: the program gives its layer to `tracing`. The play sets its
+    /// levels by actor to those of the manifest; they have effect in a layer with [`LogLevels::filter`]. Default: none, and the
+    /// command says so.
+    #[must_use]
+    pub fn log(mut self, log: Log) -> Self {
+        self.options.log = Some(log);
         self
     }
 
@@ -204,7 +213,8 @@ impl LoadedPlay {
     /// Starts the play: see [`Play::start`]. Call this within a Tokio runtime.
     pub fn start(self) -> Result<RunningPlay, PlayError> {
         let Self { metrics, settings, natives, options, shares, plugins } = self;
-        set_levels(&options.levels, &settings);
+        let levels = options.log.as_ref().map(|log| log.levels().clone()).unwrap_or_default();
+        set_levels(&levels, &settings);
         for actor in &settings.actors {
             for name in &actor.settings.absent_env {
                 tracing::warn!(
@@ -216,7 +226,7 @@ impl LoadedPlay {
         let natives = placed(&settings, natives)?;
         let actors = runtimes::of_actors(&settings, options.threads)?;
         let seed = std::hash::RandomState::new().build_hasher().finish();
-        let output = LeveledOutput::new(options.output, options.levels.clone());
+        let output = LeveledOutput::new(options.output, levels.clone());
         let mut plan = plan::plan(&settings, &plugins, &output, seed);
         plan.clock = plugins.clock(actors.handle());
         plan.runtime = Some(actors.handle().clone());
@@ -228,7 +238,7 @@ impl LoadedPlay {
         let sandbox = plugins.sandbox();
         let play =
             RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
-        Ok(play.with_metrics(metrics, &settings, sandbox).with_levels(options.levels))
+        Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out).with_levels(levels))
     }
 }
 

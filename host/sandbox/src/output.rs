@@ -2,11 +2,11 @@
 
 mod lines;
 mod meter;
+mod origin;
 mod receiver;
-mod source;
 
 pub(crate) use lines::{Kind, Lines, Unpermitted};
 pub(crate) use meter::LogMeter;
+pub(crate) use origin::Writer;
+pub use origin::{HandledMessage, LineOrigin};
 pub use receiver::{LeftOut, Output};
-pub(crate) use source::Writer;
-pub use source::{HandledMessage, LineSource};

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use playhouse_runtime::{Address, BoxFuture};
-use playhouse_runtime::{LeftOut, LineSource, Output, SystemLimit};
+use playhouse_runtime::{LeftOut, LineOrigin, Output, SystemLimit};
 use tokio::sync::Notify;
 use tracing::Level;
 
@@ -281,7 +281,7 @@ pub(crate) struct GuestOutput {
 }
 
 impl Output for GuestOutput {
-    fn stdout(&self, from: &LineSource<'_>, piece: &[u8], ends_line: bool) {
+    fn stdout(&self, from: &LineOrigin<'_>, piece: &[u8], ends_line: bool) {
         self.stdout.piece(from.actor, piece, ends_line);
     }
 
@@ -301,7 +301,7 @@ impl Output for GuestOutput {
         LogOutput.log_enabled(actor, level)
     }
 
-    fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         LogOutput.stderr(from, line);
     }
 

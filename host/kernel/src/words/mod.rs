@@ -14,6 +14,7 @@ pub(crate) mod notice;
 pub(crate) mod outcome;
 pub(crate) mod overrun;
 pub(crate) mod random;
+pub(crate) mod resource_use;
 pub(crate) mod restart;
 pub(crate) mod send_error;
 pub(crate) mod state;

@@ -69,6 +69,12 @@ pub struct ActorTotals {
     pub crashes: [u64; CrashReason::KINDS.len()],
     /// Restarts after a failure.
     pub restarts: u64,
+    /// Messages that failed, or crashed the actor, and are handled again.
+    pub retries: u64,
+    /// Messages that found no space: refused to their sender, or dead letters with the reason `mailbox-full`.
+    pub refused: u64,
+    /// CPU time of its code.
+    pub cpu: Duration,
     /// Runs of its code that began.
     pub incarnations: u64,
     /// How often a sender waited for space in its mailbox.
@@ -89,6 +95,9 @@ impl ActorTotals {
         add_each(&mut self.letters, &other.letters);
         add_each(&mut self.crashes, &other.crashes);
         self.restarts += other.restarts;
+        self.retries += other.retries;
+        self.refused += other.refused;
+        self.cpu += other.cpu;
         self.incarnations += other.incarnations;
         self.blocked += other.blocked;
         self.blocked_for = self.blocked_for.saturating_add(other.blocked_for);

@@ -1,14 +1,17 @@
 //! A line of the log, as text or as JSON: the same event with the same fields.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use super::format::LogFormat;
-use crate::printable::{Printable, is_escaped, timestamp};
+use crate::printable::{Printable, is_escaped, of_timestamp, timestamp};
 
 /// Maximum length of the text of one log line.
 const LOG_TEXT_BYTES: usize = 8 << 10;
@@ -22,7 +25,7 @@ pub struct LogLine {
     /// The event's level.
     pub level: Level,
     /// The part of the host that reports the event, or `playhouse::guest` for a line that a guest wrote.
-    pub target: &'static str,
+    pub target: Cow<'static, str>,
     /// The name of the event's type.
     pub event: String,
     /// The address of the actor that the event is about.
@@ -42,7 +45,7 @@ pub struct LogLine {
     /// The functions of a backtrace, one in each line.
     pub backtrace: String,
     /// The other fields, in their order.
-    pub fields: Vec<(&'static str, Value)>,
+    pub fields: Vec<(Cow<'static, str>, Value)>,
 }
 
 impl LogLine {
@@ -51,7 +54,7 @@ impl LogLine {
         Self {
             at: SystemTime::now(),
             level,
-            target,
+            target: target.into(),
             event: String::new(),
             actor: String::new(),
             plugin: String::new(),
@@ -76,7 +79,7 @@ impl LogLine {
     }
 
     /// The standard fields that the line has, in the order of both formats.
-    fn standard(&self) -> impl Iterator<Item = (&'static str, Value)> + '_ {
+    fn standard(&self) -> impl Iterator<Item = (&str, Value)> + '_ {
         let texts = [("event", &self.event), ("plugin", &self.plugin)];
         let later = [("flow", &self.flow), ("id", &self.id), ("reason", &self.reason)];
         let of = |(name, text): (&'static str, &String)| (!text.is_empty()).then(|| (name, text.as_str().into()));
@@ -101,7 +104,8 @@ impl LogLine {
             }
         }
         let mut fields = String::new();
-        for (name, value) in self.standard().chain(self.fields.iter().cloned()) {
+        let others = self.fields.iter().map(|(name, value)| (name.as_ref(), value.clone()));
+        for (name, value) in self.standard().chain(others) {
             let _ = match value {
                 Value::String(text) => write!(fields, " {name}={text}"),
                 other => write!(fields, " {name}={other}"),
@@ -117,36 +121,106 @@ impl LogLine {
     /// An object in one line: `time`, `level`, `target`, `actor`, the standard fields, `message`, the other fields,
     /// `backtrace`.
     pub fn json(&self) -> String {
-        let mut object = Map::new();
-        object.insert("time".into(), timestamp(self.at).into());
-        object.insert("level".into(), self.level.as_str().to_ascii_lowercase().into());
-        object.insert("target".into(), self.target.into());
+        escaped(serde_json::to_string(self).expect("an event is a map of texts and numbers, which JSON can say"))
+    }
+
+    /// The event of an object that [`LogLine::json`] wrote. The time is exact to a millisecond.
+    pub fn of_json(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
+
+impl Serialize for LogLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("time", &timestamp(self.at))?;
+        object.serialize_entry("level", level_name(self.level))?;
+        object.serialize_entry("target", &self.target)?;
         if !self.actor.is_empty() {
-            object.insert("actor".into(), self.actor.as_str().into());
+            object.serialize_entry("actor", &self.actor)?;
         }
         for (name, value) in self.standard() {
-            object.insert(name.into(), value);
+            object.serialize_entry(name, &value)?;
         }
-        object.insert("message".into(), self.text.as_str().into());
+        object.serialize_entry("message", &self.text)?;
         let mut left = LOG_TEXT_BYTES;
         for (name, value) in &self.fields {
             let bytes = value.as_str().map_or(8, str::len);
             if bytes > left {
-                object.insert("shortened".into(), true.into());
+                object.serialize_entry("shortened", &true)?;
                 break;
             }
             left -= bytes;
-            object.insert((*name).into(), value.clone());
+            object.serialize_entry(name, value)?;
         }
         if !self.backtrace.is_empty() {
-            object.insert("backtrace".into(), self.backtrace.lines().collect::<Vec<_>>().into());
+            object.serialize_entry("backtrace", &self.backtrace.lines().collect::<Vec<_>>())?;
         }
-        escaped(&Value::Object(object).to_string())
+        object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for LogLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OfObject)
+    }
+}
+
+/// Reads an object, and keeps the order of its fields.
+struct OfObject;
+
+impl<'de> Visitor<'de> for OfObject {
+    type Value = LogLine;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event of the log")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<LogLine, A::Error> {
+        let mut line = LogLine::new(Level::INFO, "", String::new());
+        while let Some(name) = object.next_key::<String>()? {
+            match name.as_str() {
+                "time" => {
+                    let text: String = object.next_value()?;
+                    line.at = of_timestamp(&text).ok_or_else(|| A::Error::custom("`time` is no time in UTC"))?;
+                }
+                "level" => {
+                    let text: String = object.next_value()?;
+                    line.level = text.parse().map_err(|_| A::Error::custom("`level` is no level"))?;
+                }
+                "target" => line.target = Cow::Owned(object.next_value()?),
+                "event" => line.event = object.next_value()?,
+                "actor" => line.actor = object.next_value()?,
+                "plugin" => line.plugin = object.next_value()?,
+                "incarnation" => line.incarnation = object.next_value()?,
+                "flow" => line.flow = object.next_value()?,
+                "id" => line.id = object.next_value()?,
+                "reason" => line.reason = object.next_value()?,
+                "message" => line.text = object.next_value()?,
+                "backtrace" => line.backtrace = object.next_value::<Vec<String>>()?.join("\n"),
+                _ => line.fields.push((Cow::Owned(name), object.next_value()?)),
+            }
+        }
+        Ok(line)
+    }
+}
+
+/// The name of a level in the manifest, on the command line and in JSON.
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
     }
 }
 
 /// JSON whose text has no character that a terminal would act on. JSON escapes those below the space by itself.
-fn escaped(json: &str) -> String {
+fn escaped(json: String) -> String {
+    if !json.chars().any(is_escaped) {
+        return json;
+    }
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_escaped(c) {
@@ -177,7 +251,7 @@ impl Visit for LogLine {
             "reason" => self.reason = format!("{value:?}"),
             "backtrace" => self.backtrace = format!("{value:?}"),
             "message" if self.text.is_empty() => self.text = format!("{value:?}"),
-            name => self.fields.push((name, format!("{value:?}").into())),
+            name => self.fields.push((name.into(), format!("{value:?}").into())),
         }
     }
 
@@ -188,15 +262,15 @@ impl Visit for LogLine {
     fn record_u64(&mut self, field: &Field, value: u64) {
         match field.name() {
             "incarnation" => self.incarnation = value,
-            name => self.fields.push((name, value.into())),
+            name => self.fields.push((name.into(), value.into())),
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fields.push((field.name(), value.into()));
+        self.fields.push((field.name().into(), value.into()));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fields.push((field.name(), value.into()));
+        self.fields.push((field.name().into(), value.into()));
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct ActorData {
     /// The actor's side of the kernel. In a cell, so that an import can read the guest's memory and write here without a copy
     /// between.
     pub(crate) turn: RefCell<Turn>,
-    /// The source of the lines that the guest writes.
+    /// The origin of the lines that the guest writes.
     pub(crate) writer: Arc<Writer>,
     /// Whether the guest handles a batch that it got as a frame, and answers with frames.
     pub(crate) in_turns: bool,

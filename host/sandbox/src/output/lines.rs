@@ -15,8 +15,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::meter::LogMeter;
+use super::origin::Writer;
 use super::receiver::Output;
-use super::source::Writer;
 
 /// Bytes of a line; a longer line comes in pieces.
 const LINE_BYTES: usize = 64 << 10;
@@ -191,7 +191,7 @@ impl State {
 
     fn piece(&mut self, piece: &[u8], ends_line: bool) {
         match &self.kind {
-            Kind::Stdout(_) => self.output.stdout(&self.from.source(), piece, ends_line),
+            Kind::Stdout(_) => self.output.stdout(&self.from.origin(), piece, ends_line),
             Kind::Stderr(meter) => {
                 if self.tail.len() == TAIL_LINES {
                     self.tail.pop_front();
@@ -200,7 +200,7 @@ impl State {
                 self.tail.push_back(String::from_utf8_lossy(shown).into_owned());
                 let actor = self.from.actor();
                 if self.output.log_enabled(actor, Level::INFO) && meter.admit(piece.len(), actor, &self.output) {
-                    self.output.stderr(&self.from.source(), piece);
+                    self.output.stderr(&self.from.origin(), piece);
                 }
             }
         }
@@ -314,7 +314,7 @@ impl AsyncWrite for Lines {
 mod tests {
     use playhouse_kernel::Address;
 
-    use super::super::source::LineSource;
+    use super::super::origin::LineOrigin;
     use super::*;
 
     fn writer() -> Arc<Writer> {
@@ -325,11 +325,11 @@ mod tests {
     struct Kept(Mutex<Vec<(Vec<u8>, bool)>>);
 
     impl Output for Kept {
-        fn stdout(&self, _: &LineSource<'_>, piece: &[u8], ends_line: bool) {
+        fn stdout(&self, _: &LineOrigin<'_>, piece: &[u8], ends_line: bool) {
             self.0.lock().expect("no test panics here").push((piece.to_vec(), ends_line));
         }
 
-        fn stderr(&self, _: &LineSource<'_>, _: &[u8]) {}
+        fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
     }
 
     /// The pieces, and whether each ends its line.
@@ -347,11 +347,11 @@ mod tests {
     fn stream_of_closed_stdout_is_closed() {
         struct Closed;
         impl Output for Closed {
-            fn stdout(&self, _: &LineSource<'_>, _: &[u8], _: bool) {}
+            fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
             fn stdout_closed(&self) -> bool {
                 true
             }
-            fn stderr(&self, _: &LineSource<'_>, _: &[u8]) {}
+            fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
         }
         let mut stdout = Lines::new(Kind::Stdout(None), writer(), Arc::new(Closed));
         assert!(matches!(stdout.check_write(), Err(StreamError::Closed)));

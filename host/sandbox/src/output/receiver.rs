@@ -5,13 +5,13 @@ use std::fmt;
 use playhouse_kernel::{Address, BoxFuture};
 use tracing::Level;
 
-use super::source::LineSource;
+use super::origin::LineOrigin;
 
 /// The receiver of the lines that actors write. Its methods run on the runtime's workers and must not block.
 pub trait Output: Send + Sync + 'static {
     /// A line of an actor's standard output without the newline, or a piece of a line: of a long line, or of one without an end
     /// when its actor becomes idle or ends. The last piece of a line has `ends_line`.
-    fn stdout(&self, from: &LineSource<'_>, piece: &[u8], ends_line: bool);
+    fn stdout(&self, from: &LineOrigin<'_>, piece: &[u8], ends_line: bool);
     /// Whether an actor that writes to its standard output should wait. A write that was permitted before is still accepted.
     fn stdout_full(&self) -> bool {
         false
@@ -31,7 +31,7 @@ pub trait Output: Send + Sync + 'static {
         true
     }
     /// One line of an actor's standard error, without the newline. A long line comes as several.
-    fn stderr(&self, from: &LineSource<'_>, line: &[u8]);
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]);
     /// Lines of an actor's standard error were left out, since it wrote more than its limits allow. Called once for each second.
     fn left_out(&self, from: &Address, left_out: LeftOut) {
         tracing::warn!(target: "playhouse", address = %from, "{left_out}");

@@ -12,7 +12,7 @@ use playhouse_kernel::{
     ActorSpec, Address, Behavior, BoxFuture, Crash, Kernel, Launcher, Outcome, Plan, PolicySpec, PolicyState,
     PolicyView, Turn,
 };
-use playhouse_sandbox::{Compilation, Limits, LineSource, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Compilation, Limits, LineOrigin, LoadError, MailboxPlugin, Output, Sandbox, SandboxConfig};
 
 /// A deadline far beyond the time of any step here.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -41,11 +41,11 @@ static HOUSE: LazyLock<House> = LazyLock::new(|| {
 struct Kept(Mutex<Vec<String>>);
 
 impl Output for Kept {
-    fn stdout(&self, from: &LineSource<'_>, line: &[u8], _: bool) {
+    fn stdout(&self, from: &LineOrigin<'_>, line: &[u8], _: bool) {
         self.0.lock().unwrap().push(format!("stdout {} {}", from.actor, String::from_utf8_lossy(line)));
     }
 
-    fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         assert_eq!((from.incarnation, from.message), (None, None));
         let line = String::from_utf8_lossy(line);
         self.0.lock().unwrap().push(format!("stderr {} {} {line}", from.actor, from.plugin));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use playhouse_kernel::{ActorSpec, Kernel, MessageId, Plan};
-use playhouse_sandbox::{HandledMessage, Limits, LineSource, Output};
+use playhouse_sandbox::{HandledMessage, Limits, LineOrigin, Output};
 
 use crate::harness::{PATIENCE, address};
 use crate::puppet::Interface;
@@ -13,9 +13,9 @@ use crate::puppet::Interface;
 struct Lines(Mutex<Vec<(String, Option<u64>, Option<HandledMessage>)>>);
 
 impl Output for Lines {
-    fn stdout(&self, _: &LineSource<'_>, _: &[u8], _: bool) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
 
-    fn stderr(&self, from: &LineSource<'_>, line: &[u8]) {
+    fn stderr(&self, from: &LineOrigin<'_>, line: &[u8]) {
         assert_eq!((from.actor, from.plugin), (&address("/a"), "puppet"));
         let line = String::from_utf8_lossy(line).into_owned();
         self.0.lock().unwrap().push((line, from.incarnation, from.message));

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use playhouse_kernel::{Config, Crash, Failure, Launcher, Metadata, Outcome, Reply, Turn};
-use playhouse_sandbox::{Limits, LineSource, Output, Plugin, Sandbox, SandboxConfig};
+use playhouse_sandbox::{Limits, LineOrigin, Output, Plugin, Sandbox, SandboxConfig};
 
 use crate::native::{Memory, Native, kind, text, trap};
 
@@ -66,8 +66,8 @@ fn puppet_plugin(turns: bool) -> Plugin {
 pub struct Silent;
 
 impl Output for Silent {
-    fn stdout(&self, _: &LineSource<'_>, _: &[u8], _: bool) {}
-    fn stderr(&self, _: &LineSource<'_>, _: &[u8]) {}
+    fn stdout(&self, _: &LineOrigin<'_>, _: &[u8], _: bool) {}
+    fn stderr(&self, _: &LineOrigin<'_>, _: &[u8]) {}
 }
 
 /// The puppet in plain Rust; `tests/guests/puppet` documents the verbs.

@@ -1,12 +1,12 @@
-//! The source of a line: the actor, the plugin, the incarnation, and the message that the guest handles.
+//! The origin of a line: the actor, the plugin, the incarnation, and the message that the guest handles.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use playhouse_kernel::{Address, FlowId, MessageId};
 
-/// The source of a line.
+/// The origin of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LineSource<'a> {
+pub struct LineOrigin<'a> {
     /// The actor.
     pub actor: &'a Address,
     /// The plugin whose code wrote the line: the actor's, or that of its mailbox.
@@ -27,7 +27,7 @@ pub struct HandledMessage {
     pub flow: FlowId,
 }
 
-/// One run of a plugin as the source of lines. Its streams share it.
+/// One run of a plugin as the origin of lines. Its streams share it.
 pub(crate) struct Writer {
     actor: Address,
     plugin: Arc<str>,
@@ -49,8 +49,8 @@ impl Writer {
         *self.message.lock().unwrap_or_else(PoisonError::into_inner) = message;
     }
 
-    pub(crate) fn source(&self) -> LineSource<'_> {
-        LineSource {
+    pub(crate) fn origin(&self) -> LineOrigin<'_> {
+        LineOrigin {
             actor: &self.actor,
             plugin: &self.plugin,
             incarnation: self.incarnation,
