@@ -20,6 +20,7 @@ mod input;
 mod instances;
 mod letters;
 mod log;
+mod log_levels;
 mod mailboxes;
 mod metrics;
 mod output;

@@ -64,6 +64,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Inspect(args) => commands::inspect::inspect(&args),
         Command::Tree(args) => commands::remote::tree(&args),
         Command::Health(args) => commands::remote::health(&args),
+        Command::LogLevel(args) => commands::log_level::log_level(&args),
         Command::Tell(args) => commands::remote::tell(&args, &console),
         Command::Ask(args) => commands::remote::ask(&args),
         Command::Stop(args) => commands::remote::stop(&args),

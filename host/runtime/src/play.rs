@@ -236,8 +236,15 @@ impl LoadedPlay {
             plan.actors.iter_mut().for_each(|actor| actor.restart.cooldown = None);
         }
         let sandbox = plugins.sandbox();
-        let play =
-            RunningPlay::start(&plan, &settings, actors, sandbox, options.socket.as_deref(), shares.connections)?;
+        let play = RunningPlay::start(
+            &plan,
+            &settings,
+            actors,
+            sandbox,
+            options.socket.as_deref(),
+            shares.connections,
+            options.log,
+        )?;
         Ok(play.with_metrics(metrics, &settings, sandbox, options.lines_left_out).with_levels(levels))
     }
 }
@@ -246,7 +253,9 @@ impl LoadedPlay {
 fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
     let level = |settings: &Settings| settings.log_level.map(Level::from);
     let actors = settings.actors.iter().map(|actor| (actor.address.clone(), level(&actor.settings)));
-    levels.set(actors, settings.spawnable.iter().filter_map(|plugin| level(&plugin.settings)));
+    let spawnable = settings.spawnable.iter();
+    let spawnable = spawnable.filter_map(|one| Some((one.settings.plugin.clone(), level(&one.settings)?)));
+    levels.set(actors, spawnable);
 }
 
 /// The native actors of a plan, in start order.

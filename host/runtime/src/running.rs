@@ -11,13 +11,13 @@ use playhouse_kernel::{
     ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
     Reply, Stage, StartError, StartedActor, State,
 };
-use playhouse_observe::log::LogLevels;
+use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
 use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
-use crate::control::server::Server;
+use crate::control::server::{Server, end_levels};
 use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
@@ -89,6 +89,7 @@ impl RunningPlay {
         sandbox: Option<&Sandbox>,
         path: Option<&Path>,
         connections: usize,
+        log: Option<Log>,
     ) -> Result<Self, PlayError> {
         let actors = ActorThreads(Some(actors));
         let (socket, listener) = path.map(socket::listen).transpose()?.unzip();
@@ -104,7 +105,7 @@ impl RunningPlay {
             let spawnable = settings.settings().map(|settings| settings.limits.message_bytes);
             let largest = plan.actors.iter().map(|actor| actor.limits.message_bytes).chain(spawnable).max();
             let server = Server::new(tree.clone(), patience.clone(), largest.unwrap_or_default());
-            tasks.push(tokio::spawn(server.with_connections(connections).serve(listener)).abort_handle());
+            tasks.push(tokio::spawn(server.with_connections(connections).with_log(log).serve(listener)).abort_handle());
         }
         let host = Handle::current();
         Ok(Self {
@@ -138,6 +139,7 @@ impl RunningPlay {
 
     /// The levels of the log by actor.
     pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
+        self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
         self.levels = levels;
         self
     }

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 pub use format::LogFormat;
 pub use layer::{LogLayer, LogSink};
-pub use levels::{LogFilter, LogLevels, SpawnedLevel};
+pub use levels::{LevelsInForce, LogFilter, LogLevels, MOST_OVERRIDES, Override, SpawnedLevel, TooManyOverrides};
 pub use line::{LogLine, level_name};
 pub use reader::{Entry, LogReader, Progress};
 pub use ring::{LEAST_BYTES as LEAST_RING_BYTES, Place};

@@ -7,7 +7,7 @@
 //! | `views` | actors, crashes and dead letters in responses |
 //! | `whole_tree` | the whole play, read for a response |
 //! | `socket` | the path of the socket, and its owner |
-//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `complaints` limits log lines |
+//! | `server` | the running host's side: `line` reads requests, `letters` handles dead letters, `levels` the levels of the log, `complaints` limits log lines |
 
 pub mod protocol;
 pub(crate) mod server;

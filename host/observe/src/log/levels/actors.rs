@@ -11,8 +11,8 @@ use tracing::Level;
 pub(super) struct ActorLevels {
     /// By address: all actors of the manifest, `None` without a level; and the spawned actors whose plugins have one.
     by_address: HashMap<String, Entry>,
-    /// The levels of the plugins that may be spawned.
-    spawnable: Vec<Level>,
+    /// The plugins with a level that may be spawned.
+    spawnable: Vec<(String, Level)>,
     /// The number of the last spawned actor.
     last: u64,
 }
@@ -27,7 +27,7 @@ struct Entry {
 impl ActorLevels {
     pub(super) fn new(
         actors: impl IntoIterator<Item = (Address, Option<Level>)>,
-        spawnable: impl IntoIterator<Item = Level>,
+        spawnable: impl IntoIterator<Item = (String, Level)>,
     ) -> Self {
         let entry = |(address, level): (Address, _)| (address.to_string(), Entry { level, number: 0 });
         let (by_address, spawnable) = (actors.into_iter().map(entry).collect(), spawnable.into_iter().collect());
@@ -60,6 +60,19 @@ impl ActorLevels {
 
     /// All levels, of actors and of plugins that may be spawned.
     pub(super) fn all(&self) -> impl Iterator<Item = Level> + '_ {
-        self.by_address.values().filter_map(|entry| entry.level).chain(self.spawnable.iter().copied())
+        self.by_address.values().filter_map(|entry| entry.level).chain(self.spawnable.iter().map(|(_, level)| *level))
+    }
+
+    /// The actors of the manifest with a level, by address.
+    pub(super) fn of_manifest(&self) -> Vec<(String, Level)> {
+        let of_manifest = self.by_address.iter().filter(|(_, entry)| entry.number == 0);
+        let mut levels: Vec<_> = of_manifest.filter_map(|(at, entry)| Some((at.clone(), entry.level?))).collect();
+        levels.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        levels
+    }
+
+    /// The plugins with a level that may be spawned.
+    pub(super) fn spawnable(&self) -> &[(String, Level)] {
+        &self.spawnable
     }
 }

@@ -48,7 +48,8 @@ fn address(text: &str) -> Address {
 
 fn of_manifest(actors: &[(&str, Option<Level>)], spawnable: &[Level]) -> LogLevels {
     let levels = LogLevels::default();
-    levels.set(actors.iter().map(|(at, level)| (address(at), *level)), spawnable.iter().copied());
+    let spawnable = spawnable.iter().map(|level| ("worker".to_owned(), *level));
+    levels.set(actors.iter().map(|(at, level)| (address(at), *level)), spawnable);
     levels
 }
 
@@ -109,4 +110,83 @@ fn other_events_have_the_level_of_the_host() {
         tracing::info!(target: "playhouse", "about the host");
     });
     assert_eq!(texts, ["about the host"]);
+}
+
+fn pattern(text: &str) -> AddressPattern {
+    text.parse().expect("a pattern")
+}
+
+fn operator() -> String {
+    "user 0".to_owned()
+}
+
+#[test]
+fn operators_level_goes_before_the_manifests() {
+    let levels = of_manifest(&[("/a", Some(Level::ERROR)), ("/b", None)], &[]);
+    levels.override_level(pattern("/**"), Level::WARN, None, operator()).expect("there is space");
+    levels.override_level(pattern("/a"), Level::TRACE, None, operator()).expect("there is space");
+    levels.override_level(pattern("/b/**"), Level::DEBUG, None, operator()).expect("there is space");
+    for (actor, wanted) in [("/a", "trace"), ("/a/c", "warn"), ("/b", "warn"), ("/b/c/d", "debug"), ("/later", "warn")]
+    {
+        assert_eq!(lowest(&levels, actor).as_deref(), Some(wanted), "{actor}");
+    }
+    let ended = levels.reset(&pattern("/a")).expect("it was set");
+    assert_eq!((ended.level, levels.reset(&pattern("/a"))), (Level::TRACE, None));
+    assert_eq!(lowest(&levels, "/a").as_deref(), Some("warn"), "`/**` still holds");
+    levels.reset(&pattern("/**"));
+    assert_eq!(lowest(&levels, "/a").as_deref(), Some("error"), "the manifest's is back");
+}
+
+#[test]
+fn pattern_that_says_most_goes_before_others() {
+    let levels = LogLevels::default();
+    let by_precision = [("/**", Level::ERROR), ("/a/**", Level::WARN), ("/a/*", Level::INFO), ("/a/b", Level::DEBUG)];
+    for (text, level) in by_precision {
+        levels.override_level(pattern(text), level, None, operator()).expect("there is space");
+        assert_eq!(levels.level_of("/a/b"), Some(level), "{text}");
+    }
+    for (text, level) in by_precision {
+        levels.override_level(pattern(text), level, None, operator()).expect("it replaces itself");
+    }
+    assert_eq!(levels.level_of("/a/b"), Some(Level::DEBUG), "in any order");
+    assert_eq!((levels.level_of("/a/x"), levels.level_of("/a/x/y")), (Some(Level::INFO), Some(Level::WARN)));
+    assert_eq!(levels.level_of("/a"), Some(Level::ERROR), "`/a/**` is below `/a`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn override_ends_after_its_time() {
+    let levels = LogLevels::default();
+    let set = |text: &str, seconds| {
+        let lasts = Some(Duration::from_secs(seconds));
+        levels.override_level(pattern(text), Level::DEBUG, lasts, operator()).expect("there is space")
+    };
+    let began = Instant::now();
+    let next = async {
+        let ended = levels.wait_ended().await;
+        (ended.into_iter().map(|ended| ended.pattern.to_string()).collect::<Vec<_>>(), began.elapsed().as_secs())
+    };
+    let (ended, ()) = tokio::join!(next, async {
+        tokio::task::yield_now().await;
+        set("/a", 600);
+        set("/b", 5);
+        assert_eq!(set("/b", 60).map(|replaced| replaced.lasts), Some(Some(Duration::from_secs(5))));
+        levels.override_level(pattern("/c"), Level::DEBUG, None, operator()).expect("there is space");
+    });
+    assert_eq!(ended, (vec!["/b".to_owned()], 60), "a replaced level has the time of the last one");
+    assert_eq!((levels.level_of("/b"), levels.level_of("/a")), (None, Some(Level::DEBUG)));
+    assert_eq!(levels.wait_ended().await[0].pattern, pattern("/a"));
+    assert_eq!(began.elapsed().as_secs(), 600);
+    assert!(tokio::time::timeout(Duration::from_hours(1000), levels.wait_ended()).await.is_err(), "`/c` has no end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_set_no_more_levels_than_the_limit() {
+    let levels = LogLevels::default();
+    let set = |n| levels.override_level(pattern(&format!("/a{n}")), Level::DEBUG, Some(Duration::MAX), operator());
+    assert!((0..MOST_OVERRIDES).all(|n| set(n) == Ok(None)));
+    assert_eq!(set(MOST_OVERRIDES), Err(TooManyOverrides));
+    assert!(set(7).is_ok_and(|replaced| replaced.is_some()), "one is replaced");
+    levels.reset(&pattern("/a7"));
+    assert_eq!(set(MOST_OVERRIDES), Ok(None));
+    assert_eq!(levels.in_force().overrides.len(), MOST_OVERRIDES);
 }
