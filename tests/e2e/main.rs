@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
+mod alerts;
 mod aplay;
 mod children;
 mod circuit;
@@ -26,6 +27,7 @@ mod metrics;
 mod output;
 mod passivation;
 mod pressure;
+mod prometheus;
 mod shutdown;
 mod signals;
 mod stuck;

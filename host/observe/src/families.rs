@@ -133,7 +133,7 @@ pub(crate) const TURN_SECONDS: Family = with(
         Kind::Histogram,
         "playhouse_turn_seconds",
         &["plugin"],
-        "Durations of turns. A turn that waits counts from its first wait; of others, a sample counts for all.",
+        "Durations of turns. A turn that waits counts from its first wait; of others, a sample stands for all.",
     ),
 );
 pub(crate) const TURN_MESSAGES: Family = family(
@@ -145,12 +145,7 @@ pub(crate) const TURN_MESSAGES: Family = family(
 pub(crate) const ASKS: Family = family(Kind::Counter, "playhouse_asks", &["result"], "Asks by their result.");
 pub(crate) const ASK_SECONDS: Family = with(
     Unit::Seconds,
-    family(
-        Kind::Histogram,
-        "playhouse_ask_seconds",
-        &[],
-        "Durations of asks; a sample counts for all with its result.",
-    ),
+    family(Kind::Histogram, "playhouse_ask_seconds", &[], "Durations of asks; a sample stands for all."),
 );
 pub(crate) const FAILED_STOPS: Family = family(
     Kind::Counter,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::descriptors::{self, Shares};
 use crate::errors::PlayError;
 use crate::leveled_output::LeveledOutput;
 use crate::log_output::LogOutput;
-use crate::manifest::{self, ManifestError, PlaySettings, Settings};
+use crate::manifest::{self, ManifestError, MetricsSettings, PlaySettings, Problem, Problems, Settings};
 use crate::native::{Native, NativeOrder};
 use crate::plugins::{self, LoadProgress, LogProgress, Plugins, PluginsError};
 use crate::printable::Printable;
@@ -144,8 +145,9 @@ impl Play {
     /// [`Play::start`] does this by itself.
     pub fn listen(mut self) -> Result<Self, PlayError> {
         if let (Some(metrics), None) = (&self.settings.metrics, &self.metrics) {
-            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone());
-            let server = server.map_err(|why| PlayError::Metrics { address: metrics.listen, why })?;
+            let server = MetricsServer::start(metrics.listen, metrics.hosts.clone()).map_err(|why| {
+                PlayError::Metrics(Problems::new(self.settings.source.clone(), vec![cannot_listen(metrics, &why)]))
+            })?;
             tracing::info!(target: "playhouse", "metrics are at http://{}/metrics", server.address());
             self.metrics = Some(server);
         }
@@ -256,6 +258,21 @@ fn set_levels(levels: &LogLevels, settings: &PlaySettings) {
     let spawnable = settings.spawnable.iter();
     let spawnable = spawnable.filter_map(|one| Some((one.settings.plugin.clone(), level(&one.settings)?)));
     levels.set(actors, spawnable);
+}
+
+/// The problem that the metrics have no port.
+fn cannot_listen(metrics: &MetricsSettings, why: &std::io::Error) -> Problem {
+    let problem = Problem::at(metrics.place.clone(), format!("cannot listen at {}: {why}", metrics.listen), "here");
+    match why.kind() {
+        ErrorKind::AddrInUse => problem.help("choose another port, or end the program that listens there"),
+        ErrorKind::AddrNotAvailable => {
+            problem.help("this machine has no such address: `ip address` lists those it has")
+        }
+        ErrorKind::PermissionDenied => {
+            problem.help("choose a port from 1024 on: those below need CAP_NET_BIND_SERVICE")
+        }
+        _ => problem,
+    }
 }
 
 /// The native actors of a plan, in start order.

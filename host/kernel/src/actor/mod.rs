@@ -10,6 +10,7 @@ pub(crate) mod host_wait;
 pub(crate) mod host_waits;
 pub(crate) mod instance;
 pub(crate) mod reports;
+pub(crate) mod sampled_durations;
 pub(crate) mod spec;
 mod state;
 pub(crate) mod subtree;
