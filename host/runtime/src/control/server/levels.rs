@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use playhouse_kernel::{AboutHost, LogEvent};
 use playhouse_observe::log::{AddressPattern, Log, LogLevels, Override, level_name};
 use tokio::time::Instant;
 use tracing::Level;
 
 use super::Server;
 use crate::control::protocol::{LevelLine, LevelSource, Refusal, Response, SetLogLevel};
+use crate::events::{LogLevelEnded, LogLevelReset, LogLevelSet};
 use crate::manifest::units::Time;
 
 impl Server {
@@ -47,8 +49,9 @@ impl Server {
             Refusal::new("refused", format!("{error}: {way_out}"))
         })?;
         let until = lasts.map_or_else(|| "until it is reset".to_owned(), |lasts| format!("for {}", Time(lasts)));
-        let level = level_name(level);
-        tracing::info!(target: "playhouse", operator = by, "the log level of {pattern} is {level} {until}, set by {by}");
+        let seconds = lasts.map(|lasts| lasts.as_secs_f64());
+        let (shown, to) = (pattern.to_string(), level_name(level));
+        LogLevelSet { subject: AboutHost, pattern: &shown, to, operator: by, seconds, until: &until }.log();
         let actors = self.kernel.actors().await;
         let matching = actors.iter().filter(|actor| pattern.matches(actor.address.as_str())).count();
         Ok(Response::LogLevelSet {
@@ -63,12 +66,9 @@ impl Server {
             let why = "no operator has set a level for exactly this pattern: `playhouse log-level` lists all";
             return Err(Refusal::new("refused", format!("`{pattern}` cannot be reset: {why}")));
         };
-        let level = level_name(ended.level);
-        tracing::info!(
-            target: "playhouse", operator = by,
-            "the log level of {pattern}, {level} by {}, was reset by {by}", ended.by
-        );
-        Ok(Response::LogLevelReset { level: level.to_owned() })
+        let (shown, was) = (pattern.to_string(), level_name(ended.level));
+        LogLevelReset { subject: AboutHost, pattern: &shown, was, operator: by, set_by: &ended.by }.log();
+        Ok(Response::LogLevelReset { level: was.to_owned() })
     }
 
     fn levels(&self) -> Result<&LogLevels, Refusal> {
@@ -84,12 +84,11 @@ impl Server {
 pub(crate) async fn end_levels(levels: LogLevels) {
     loop {
         for ended in levels.wait_ended().await {
-            let (lasts, level) = (ended.lasts.unwrap_or_default(), level_name(ended.level));
-            let (pattern, by) = (ended.pattern, ended.by);
-            tracing::info!(
-                target: "playhouse", operator = by,
-                "the log level of {pattern}, {level} by {by}, ended after {}", Time(lasts)
-            );
+            let lasts = ended.lasts.unwrap_or_default();
+            let (pattern, was, seconds) = (ended.pattern.to_string(), level_name(ended.level), lasts.as_secs_f64());
+            let time = Time(lasts).to_string();
+            let (pattern, set_by) = (pattern.as_str(), ended.by.as_str());
+            LogLevelEnded { subject: AboutHost, pattern, was, set_by, seconds, time: &time }.log();
         }
     }
 }
