@@ -22,6 +22,7 @@ mod instances;
 mod letters;
 mod log;
 mod log_crowds;
+mod log_levels;
 mod logs;
 mod mailboxes;
 mod metrics;

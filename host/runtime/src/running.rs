@@ -11,14 +11,14 @@ use playhouse_kernel::{
     ActorView, Address, AddressError, DeadLetter, DeadLetterCounts, FailedActor, Kernel, MessageId, Metadata, Plan,
     Reply, Stage, StartError, StartedActor, State,
 };
-use playhouse_observe::log::Log;
+use playhouse_observe::log::{Log, LogLevels};
 use playhouse_observe::{HostError, HostFacts, LeftOutLines, MetricsServer, PluginFacts, Process, Readiness};
 use playhouse_sandbox::{Compilations, Sandbox};
 use tokio::runtime::{Handle, Runtime};
 use tokio::task::AbortHandle;
 
-use crate::control::server::Server;
 use crate::control::server::subscriptions::Subscriptions;
+use crate::control::server::{Server, end_levels};
 use crate::control::socket::{self, Socket};
 use crate::control::views::Tree;
 use crate::control::whole_tree::WholeTree;
@@ -65,6 +65,7 @@ pub struct RunningPlay {
     /// The caller's runtime.
     host: Handle,
     actors: Option<ActorThreads>,
+    levels: LogLevels,
     /// Dropped after the play: it answers until then.
     metrics: Option<MetricsServer>,
     /// Dropped last: until then, no other host takes the socket.
@@ -122,8 +123,18 @@ impl RunningPlay {
             tasks.push(tokio::spawn(server.serve(listener)).abort_handle());
         }
         let host = Handle::current();
-        let actors = Some(actors);
-        Ok(Self { kernel, tree, patience, tasks, log_readers, host, actors, metrics: None, _socket: socket })
+        Ok(Self {
+            kernel,
+            tree,
+            patience,
+            tasks,
+            log_readers,
+            host,
+            actors: Some(actors),
+            levels: LogLevels::default(),
+            metrics: None,
+            _socket: socket,
+        })
     }
 
     /// Shows the play at this server, whose thread then samples the actors as well. Without a server, a task does.
@@ -143,6 +154,13 @@ impl RunningPlay {
             self.tasks.push(tokio::spawn(sampler.run(self.kernel.clone())).abort_handle());
         }
         self.metrics = server;
+        self
+    }
+
+    /// The levels of the log by actor.
+    pub(crate) fn with_levels(mut self, levels: LogLevels) -> Self {
+        self.tasks.push(tokio::spawn(end_levels(levels.clone())).abort_handle());
+        self.levels = levels;
         self
     }
 
@@ -345,6 +363,7 @@ impl Drop for RunningPlay {
         if let Some(readers) = &self.log_readers {
             readers.end();
         }
+        self.levels.set([], []);
         if matches!(self.kernel.stage(), Stage::Stopped | Stage::GaveUp(_)) {
             return;
         }

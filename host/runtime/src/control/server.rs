@@ -3,6 +3,7 @@
 mod complaints;
 mod connections;
 mod letters;
+mod levels;
 mod line;
 mod logs;
 mod orders;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use levels::end_levels;
 use playhouse_kernel::{AboutHost, Address, AskError, Kernel, LogEvent, SendError, StartError};
 use playhouse_observe::HostError;
 use playhouse_observe::log::Log;
@@ -140,8 +142,8 @@ impl Server {
 
     async fn converse(&self, mut stream: UnixStream, connection: &Connection) {
         let me = rustix::process::geteuid().as_raw();
-        match stream.peer_cred() {
-            Ok(peer) if (self.may_connect)(peer.uid(), me) => {}
+        let operator = match stream.peer_cred() {
+            Ok(peer) if (self.may_connect)(peer.uid(), me) => format!("user {}", peer.uid()),
             Ok(peer) => {
                 self.complaints.say(format_args!("refused a connection of user {}", peer.uid()));
                 let you = peer.uid();
@@ -149,7 +151,7 @@ impl Server {
                 return say(&stream, FOREIGN_USER, message);
             }
             Err(error) => return self.complaints.say(format_args!("refused a connection: {error}")),
-        }
+        };
         let mut buffer = Vec::new();
         loop {
             let line = tokio::select! {
@@ -174,7 +176,7 @@ impl Server {
                 Ok(request) => {
                     let answered = match request {
                         Request::Logs(wanted) => self.send_logs(wanted, &mut stream).await,
-                        request => self.answer_while_there(request, &mut stream).await,
+                        request => self.answer_while_there(request, &operator, &mut stream).await,
                     };
                     match answered {
                         Some(response) => response,
@@ -195,8 +197,8 @@ impl Server {
 
     /// The answer; `None` when the client closed its connection. Tells the client periodically that the host works on the
     /// request.
-    async fn answer_while_there(&self, request: Request, stream: &mut UnixStream) -> Option<Response> {
-        let mut answer = std::pin::pin!(self.answer(request));
+    async fn answer_while_there(&self, request: Request, operator: &str, stream: &mut UnixStream) -> Option<Response> {
+        let mut answer = std::pin::pin!(self.answer(request, operator));
         let mut looks = 0_u32;
         loop {
             tokio::select! {
@@ -211,7 +213,7 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+    async fn answer(&self, request: Request, operator: &str) -> Result<Response, Refusal> {
         match request {
             Request::Health {} => {
                 let (health, ready) = (Health::of(Some(&self.kernel)).await, Readiness::of(Some(&self.kernel)));
@@ -283,6 +285,9 @@ impl Server {
             Request::ReplayLetters { which } => Ok(self.replay_all(which).await),
             Request::DropLetter { id } => self.drop(&id),
             Request::DropLetters { which } => Ok(self.drop_all(which)),
+            Request::LogLevels {} => self.log_levels(),
+            Request::SetLogLevel(order) => self.set_log_level(order, operator).await,
+            Request::ResetLogLevel { actors } => self.reset_log_level(&actors, operator),
         }
     }
 
