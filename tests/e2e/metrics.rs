@@ -7,6 +7,28 @@ use std::time::Duration;
 
 use crate::harness::{Host, actors, command, folder};
 
+/// `/orders` declares the metrics that it counts, as do the orders that `/guide` spawns; `/undeclared` declares none.
+const MEASURING: &str = r#"
+    [[actor]]
+    address = "/orders"
+    plugin = "orders"
+    metrics = ["orders", "amount"]
+    restart = { backoff = { max = "10ms" } }
+
+    [[actor]]
+    address = "/undeclared"
+    plugin = "orders"
+
+    [[actor]]
+    address = "/guide"
+    plugin = "guide"
+    spawns = ["orders"]
+
+    [[plugin]]
+    name = "orders"
+    metrics = ["orders", "amount"]
+"#;
+
 /// `[play.metrics]` at a port that the system chooses, after the manifest's actors.
 fn with_metrics(list: &[(&str, &str)]) -> String {
     format!("[play.metrics]\nlisten = \"127.0.0.1:0\"\n\n{}", actors(list))
@@ -14,7 +36,11 @@ fn with_metrics(list: &[(&str, &str)]) -> String {
 
 /// A host with metrics, and their address.
 fn start(list: &[(&str, &str)]) -> (Host, String) {
-    let mut host = Host::spawn(folder(&with_metrics(list)), &[]);
+    start_manifest(&with_metrics(list))
+}
+
+fn start_manifest(manifest: &str) -> (Host, String) {
+    let mut host = Host::spawn(folder(manifest), &[]);
     let said = host.wait_for("metrics are at http://");
     let at = said.split("http://").nth(1).and_then(|rest| rest.strip_suffix("/metrics")).unwrap().to_owned();
     host.wait_for(" is up: ");
@@ -51,6 +77,48 @@ fn host_serves_its_counts_and_its_health() {
     assert_eq!(host.ok(&["health", "--ready"]), "ready\n");
 }
 
+/// The value of one of the metrics of actors' own.
+fn own(text: &str, series: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix("playhouse_")?.strip_prefix(series)?.trim().parse().ok())
+}
+
+#[test]
+fn actor_counts_what_its_manifest_declares() {
+    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[])));
+    // The asks come after the tells, so that all of them are handled.
+    for order in ["tea 2.5", "tea 12.5", "", "later", "!panic"] {
+        host.ok(&["tell", "/orders", order]);
+    }
+    assert_eq!(host.ok(&["ask", "/orders", "tea"]), "one tea");
+    let text = get(&at, "/metrics");
+    let labels = r#"{actor="/orders",plugin="orders"}"#;
+    let sums = ["counted_orders_total", "observed_amount_count", "observed_amount_sum"];
+    assert_eq!(sums.map(|name| own(&text, &format!("{name}{labels}"))), [Some(3.0), Some(2.0), Some(15.0)], "{text}");
+    let bucket = r#"observed_amount_bucket{actor="/orders",plugin="orders",le="10.0"}"#;
+    assert_eq!(own(&text, bucket), Some(1.0), "{text}");
+    let refused = host.run(&["ask", "/undeclared", "tea"]);
+    let refused = String::from_utf8_lossy(&refused.stderr);
+    let way_out = "`/undeclared` has no metric `orders`: add the name to `metrics` of its [[actor]] in the manifest";
+    assert!(refused.contains(way_out), "{refused}");
+    assert_eq!(host.ok(&["ask", "/orders", "tea"]), "one tea", "the play goes on");
+}
+
+#[test]
+fn counts_outlive_children_and_restarts() {
+    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[])));
+    let counted = || own(&get(&at, "/metrics"), r#"counted_orders_total{actor="/guide/**",plugin="orders"}"#);
+    assert_eq!(counted(), None);
+    for name in ["x", "y"] {
+        assert_eq!(host.ok(&["ask", "/guide", &format!("spawn {name} orders")]), "ok");
+        host.ok(&["ask", &format!("/guide/{name}"), "tea"]);
+    }
+    assert_eq!(counted(), Some(2.0));
+    assert_eq!(host.ok(&["ask", "/guide", "stop x"]), "ok");
+    assert!(!host.run(&["ask", "/guide/y", "!panic"]).status.success());
+    host.ok(&["ask", "/guide/y", "tea"]);
+    assert_eq!(counted(), Some(3.0));
+}
+
 #[test]
 fn health_without_a_host_exits_with_3() {
     let ended = command(folder("").path()).arg("health").output().unwrap();
@@ -69,8 +137,9 @@ fn taken_port_of_the_metrics_is_said() {
 
 #[test]
 fn promtool_finds_no_fault_in_a_scrape() {
-    let (host, at) = start(&[("/counter", "counter")]);
+    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[("/counter", "counter")])));
     host.ok(&["tell", "/counter", "one more"]);
+    host.ok(&["ask", "/orders", "tea 2.5"]);
     let mut promtool = Command::new("promtool");
     let promtool = promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped());
     let mut promtool = promtool.stdout(Stdio::piped()).spawn().expect("`apt-get install prometheus`");
@@ -92,9 +161,10 @@ impl Drop for Ends {
 
 #[test]
 fn prometheus_scrapes_a_host() {
-    let (host, at) = start(&[("/counter", "counter")]);
+    let (host, at) = start_manifest(&format!("{}{MEASURING}", with_metrics(&[("/counter", "counter")])));
     host.ok(&["tell", "/counter", "one more"]);
     assert_eq!(host.ok(&["ask", "/counter", "get"]), "1");
+    host.ok(&["ask", "/orders", "tea 2.5"]);
     let folder = tempfile::tempdir().unwrap();
     let config = format!(
         "global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\nscrape_configs:\n- job_name: playhouse\n  \

@@ -12,6 +12,7 @@ use playhouse_kernel::{
 use crate::exposition::{Exposition, Format};
 use crate::families as f;
 use crate::family::Family;
+use crate::own;
 
 /// The part of a scrape that the kernel does not know.
 #[derive(Debug, Clone)]
@@ -57,6 +58,7 @@ pub fn exposition_of(metrics: &Metrics, facts: &HostFacts, format: Format, buffe
     of_actors(&mut text, &rows);
     of_plugins(&mut text, metrics);
     of_play(&mut text, metrics, facts);
+    own::add(&mut text, &rows);
     text.end()
 }
 

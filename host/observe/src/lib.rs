@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `family`, `families` | a metric's name, type, unit and help; all metrics of a play |
 //! | `exposition` | the encoder: Prometheus text 0.0.4 and OpenMetrics 1.0 |
+//! | `own` | the families of actors' own metrics |
 //! | `collect` | the samples of each family, from the kernel's counts and the host's facts |
 //! | `ages` | the age of the oldest message, from how far actors were before |
 //! | `health` | whether the play is healthy and ready, and why not |
@@ -34,13 +35,15 @@ mod families;
 mod family;
 mod health;
 mod hosts;
+mod own;
 mod server;
 
 pub use ages::Ages;
 pub use collect::{HostFacts, exposition_of};
 pub use exposition::{Exposition, Format};
 pub use families::FAMILIES;
-pub use family::{Family, Kind, Unit};
+pub use family::{AnyFamily, Family, Kind, Unit};
 pub use health::{Health, Readiness};
 pub use hosts::{Hosts, is_public};
+pub use own::{COUNTED, OBSERVED};
 pub use server::{DESCRIPTORS, MetricsServer, Source};

@@ -7,6 +7,7 @@ mod flow;
 mod instances;
 mod limits;
 mod message;
+mod metric_names;
 mod metrics;
 mod native;
 mod passivation;

@@ -32,6 +32,8 @@ acts! {
     ask_who_never_answers
     complain_for_megabytes
     connect_out
+    count_ten_million_times
+    count_what_is_not_declared
     exit_the_process
     fill_stderr
     fill_stdout_that_nobody_reads
@@ -53,6 +55,7 @@ acts! {
     name_a_method_for_megabytes
     name_itself_with_control_characters
     nothing
+    observe_too_often_in_a_batch
     open_files_outside
     open_files_without_end
     open_pipes_without_end
